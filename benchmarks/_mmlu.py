@@ -1,0 +1,65 @@
+"""MMLU's subjects and categories (categories.py of https://github.com/hendrycks/test) and its CSV folders."""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+from evalharness.errors import DataError
+from evalharness.scoring import LETTERS
+from evalharness.sources import Row, Want
+
+CATEGORIES: dict[str, frozenset[str]] = {
+    name: frozenset(subjects.split())
+    for name, subjects in {
+        "stem": """abstract_algebra anatomy astronomy college_biology college_chemistry college_computer_science
+            college_mathematics college_physics computer_security conceptual_physics electrical_engineering
+            elementary_mathematics high_school_biology high_school_chemistry high_school_computer_science
+            high_school_mathematics high_school_physics high_school_statistics machine_learning""",
+        "humanities": """formal_logic high_school_european_history high_school_us_history high_school_world_history
+            international_law jurisprudence logical_fallacies moral_disputes moral_scenarios philosophy prehistory
+            professional_law world_religions""",
+        "social_sciences": """econometrics high_school_geography high_school_government_and_politics
+            high_school_macroeconomics high_school_microeconomics high_school_psychology human_sexuality
+            professional_psychology public_relations security_studies sociology us_foreign_policy""",
+        "other": """business_ethics clinical_knowledge college_medicine global_facts human_aging management marketing
+            medical_genetics miscellaneous nutrition professional_accounting professional_medicine virology""",
+    }.items()
+}
+SUBJECTS = tuple(sorted(subject for subjects in CATEGORIES.values() for subject in subjects))
+
+
+def csv_folders(path: Path, want: Want) -> Iterator[Row] | None:
+    """The rows of the original release: SPLIT/SUBJECT_SPLIT.csv, no header; question, A, B, C, D, letter."""
+    folder = next((f for f in (path / want.split, path / "data" / want.split) if f.is_dir()), None)
+    if folder is None or not any(folder.glob(f"*_{want.split}.csv")):
+        return None
+    return _rows(folder, want)
+
+
+def _rows(folder: Path, want: Want) -> Iterator[Row]:
+    for subject in want.groups or SUBJECTS:
+        file = folder / f"{subject}_{want.split}.csv"
+        if not file.is_file():
+            raise DataError(
+                f"{folder}: wanted {file.name}, it is missing; add it or leave its subject out with --subjects"
+            )
+        yield from _subject(file, subject)
+
+
+def _subject(file: Path, subject: str) -> Iterator[Row]:
+    empty = True
+    with file.open(encoding="utf-8", newline="") as lines:
+        reader = csv.reader(lines)
+        for cells in reader:
+            empty = False
+            if len(cells) != 6:
+                raise DataError(
+                    f"{file}:{reader.line_num}: wanted 6 fields (question, A, B, C, D, letter), there are {len(cells)}"
+                )
+            if cells[5] not in LETTERS[:4] or len(cells[5]) != 1:
+                raise DataError(
+                    f"{file}:{reader.line_num}: wanted a letter A-D in the last field, there is {cells[5]!r}"
+                )
+            yield {"question": cells[0], "choices": cells[1:5], "answer": LETTERS.index(cells[5]), "subject": subject}
+    if empty:
+        raise DataError(f"{file}: the file is empty")

@@ -1,0 +1,154 @@
+"""What a benchmark is: where its rows come from, what is asked, how an answer is scored, which figures are reported.
+
+A plug-in module (its file name is the plug-in's name) defines one of
+
+    benchmark = Benchmark(name=..., ...)               # one benchmark
+    family = Family(tasks=(...), open=open_task, ...)  # several under one roof: `glue/cola`, `bigbench/TASK`
+
+and keeps its bundled sample beside it: `mmlu.py`, `mmlu.jsonl`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from evalharness.metrics import Metric
+from evalharness.records import Estimate, Message, Mode, Origin, Request, Response, Sample
+from evalharness.scoring import Scorer
+from evalharness.sources import Row, Source
+
+TextOf = Callable[[Sample], str]
+
+
+def nothing(_: Sample) -> str:
+    """The empty text, for prompts without that part."""
+    return ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prompt:
+    """How a sample becomes text. A base model reads header + shots + question, byte for byte.
+
+    `question` ends where the answer begins (`...\\nAnswer:`); `answer` is the right answer as it stands in a shot or
+    lesson, its leading space included; `choices` are the continuations to rank, `given` what is read before each.
+    """
+
+    question: TextOf
+    answer: TextOf
+    choices: Callable[[Sample], tuple[str, ...]] | None = None
+    given: Callable[[Sample], tuple[str, ...]] | None = None
+    header: TextOf = nothing
+    between: str = "\n\n"
+
+    def text(self, sample: Sample, shots: Sequence[Sample]) -> str:
+        """Header, each shot with its answer, and the question."""
+        solved = [self.question(shot) + self.answer(shot) + self.between for shot in shots]
+        return self.header(sample) + "".join(solved) + self.question(sample)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """What the command line says about a run that a benchmark may care about. `sandbox` etc. reach `open_scorer`."""
+
+    sandbox: str = "auto"
+    yes_run_untrusted_code: bool = False
+    check: str = "both"
+    workers: int = 0
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Benchmark:
+    """One benchmark. Its facts are these fields and stand nowhere else.
+
+    `items` is the size of the scored split as published, `chance` the score of guessing. `modes` are the ways it can be
+    asked, the preferred first. The first of `metrics` is the headline. `shots` come from the source's shot split, of
+    the sample's own group when `shots_by_group`. `ask` replaces the default request; `follow_up` gives the next
+    turn's request, or None when the conversation is over. `open_scorer` replaces `score` where scoring needs
+    resources (a sandbox). A chat model writes up to `chat_max_tokens` and ends by itself, a base model up to
+    `max_tokens` or `stop`. `judge` names the judge plug-in that gives the verdicts.
+    """
+
+    name: str
+    title: str
+    paper: str
+    licence: str
+    items: int
+    source: Source
+    sample: Callable[[Row], Sample]
+    prompt: Prompt
+    score: Scorer
+    metrics: tuple[Metric, ...]
+    modes: tuple[Mode, ...] = ("rank", "write")
+    shots: int = 0
+    shots_by_group: bool = False
+    shots_order: Callable[[Sequence[Sample], Sample, int], Sequence[Sample]] | None = None
+    max_tokens: int = 16
+    chat_max_tokens: int = 1024
+    stop: tuple[str, ...] = ("\n",)
+    chance: float | None = None
+    judge: str | None = None
+    ask: Callable[[Sample, Sequence[Sample], Mode, bool], Request] | None = None
+    follow_up: Callable[[Sample, Request, Response], Request | None] | None = None
+    open_scorer: Callable[[RunOptions], AbstractContextManager[Scorer]] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """Several benchmarks under one name. `open(task, data)` gives one; `data` is the user's folder or file, or None.
+
+    `tasks` lists what `evalh run FAMILY` runs and may be empty where only the data tells (then `discover(data)` does).
+    `average` is the benchmark's own figure over its tasks, from each task's headline estimates by name.
+    """
+
+    tasks: tuple[str, ...]
+    open: Callable[[str, Path | None], Benchmark]
+    discover: Callable[[Path], tuple[str, ...]] | None = None
+    average: Callable[[Mapping[str, Mapping[str, Estimate]]], Mapping[str, Estimate]] | None = None
+
+
+def request(
+    benchmark: Benchmark, sample: Sample, shots: Sequence[Sample], *, mode: Mode, chat: bool, repeat: int = 0
+) -> Request:
+    """The request that asks `sample` after `shots`; the same content for base and chat models.
+
+    A chat template ends where the answer begins, so choices lose their leading space there (as lm-evaluation-harness
+    does).
+    """
+    origin = Origin(id=sample.id, question=sample.question, choices=sample.choices, group=sample.group, repeat=repeat)
+    if benchmark.ask is not None:
+        asked = benchmark.ask(sample, shots, mode, chat)
+    else:
+        messages = (Message("user", benchmark.prompt.text(sample, shots)),)
+        if mode == "rank":
+            asked = Request(messages=messages, **_ranked(benchmark.prompt, sample, chat))
+        else:
+            limit, stop = (benchmark.chat_max_tokens, ()) if chat else (benchmark.max_tokens, benchmark.stop)
+            asked = Request(messages=messages, max_tokens=limit, stop=stop)
+    return with_origin(asked, origin)
+
+
+def _ranked(prompt: Prompt, sample: Sample, chat: bool) -> dict[str, tuple[str, ...]]:
+    if prompt.choices is None:
+        raise ValueError("a benchmark that ranks needs Prompt.choices")
+    choices = prompt.choices(sample)
+    given = prompt.given(sample) if prompt.given is not None else ()
+    return {"choices": tuple(c.lstrip() for c in choices) if chat and not given else choices, "given": given}
+
+
+def with_origin(asked: Request, origin: Origin) -> Request:
+    """The same request, knowing which question it asks."""
+    from dataclasses import replace
+
+    return replace(asked, origin=origin)
+
+
+def lesson(benchmark: Benchmark, sample: Sample, *, chat: bool) -> tuple[Message, ...]:
+    """The question without shots and its right answer, as the messages that fine-tuning learns from."""
+    asked = request(benchmark, sample, (), mode="write", chat=chat)
+    answer = benchmark.prompt.answer(sample)
+    return (*asked.messages, Message("assistant", answer.lstrip() if chat else answer))

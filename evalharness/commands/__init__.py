@@ -1,0 +1,1 @@
+"""Puts the `evalh` commands together."""

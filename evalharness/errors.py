@@ -1,0 +1,38 @@
+"""The one kind of error that a user sees: a line that says what was wanted, what there is, and what to do."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """What `evalh` exits with; a pipeline can tell a worse model from a provider that was down."""
+
+    FINE = 0
+    GATE_FAILED = 1
+    USAGE = 2
+    NOT_WHOLE = 3
+    NOT_COMPARABLE = 4
+    INCONCLUSIVE = 5
+    INTERRUPTED = 130
+
+
+class UserError(Exception):
+    """A mistake that the user can mend. The message is one line and is printed without a traceback."""
+
+    def __init__(self, message: str, exit_code: Exit = Exit.USAGE) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+class DataError(UserError):
+    """Benchmark or training data that is not what its format promises; the message names file and line."""
+
+
+def nearest(name: str, known: object) -> str:
+    """' (did you mean X?)' for the closest of the known names, or ''."""
+    from difflib import get_close_matches
+
+    names = [str(k) for k in known] if hasattr(known, "__iter__") else []
+    close = get_close_matches(name, names, n=1, cutoff=0.5)
+    return f" (did you mean {close[0]}?)" if close else ""

@@ -1,0 +1,88 @@
+"""Figures over a run: each takes the run's results and gives a value with its uncertainty."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
+
+from evalharness.records import Estimate, Result
+from evalharness.statistics import mean_interval, stratified, wilson
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """A named figure. `of` gets the results that count (no errors) and returns None where the figure has no meaning."""
+
+    name: str
+    of: Callable[[Sequence[Result]], Estimate | None]
+    higher_is_better: bool = True
+
+
+def per_item(results: Iterable[Result], score: str) -> list[float]:
+    """One value per sample: the mean of a named score over its repeats. A result without it counts as 0."""
+    ordered = sorted(results, key=lambda r: r.sample.id)
+    values = []
+    for _, repeats in groupby(ordered, key=lambda r: r.sample.id):
+        found = [r.scores.get(score, 0.0) for r in repeats]
+        values.append(sum(found) / len(found))
+    return values
+
+
+def average(values: Sequence[float]) -> Estimate | None:
+    """Mean with a 95 % interval: Wilson where all values are 0 or 1, Student's t otherwise."""
+    if not values:
+        return None
+    if all(v in (0.0, 1.0) for v in values):
+        return wilson(int(sum(values)), len(values))
+    return mean_interval(values)
+
+
+def mean(score: str = "accuracy", name: str | None = None) -> Metric:
+    """The mean of a score over samples (micro average)."""
+    return Metric(name=name or score, of=lambda results: average(per_item(results, score)))
+
+
+def by_group(
+    results: Iterable[Result], group: Callable[[Result], str] = attrgetter("sample.group")
+) -> dict[str, list[Result]]:
+    """The results of each group, groups in alphabetical order."""
+    ordered = sorted(results, key=group)
+    return {name: list(members) for name, members in groupby(ordered, key=group)}
+
+
+def macro(score: str = "accuracy", name: str | None = None) -> Metric:
+    """The mean over groups of each group's mean, with the standard error of a stratified sample."""
+
+    def of(results: Sequence[Result]) -> Estimate | None:
+        return stratified([per_item(members, score) for members in by_group(results).values()])
+
+    return Metric(name=name or f"{score}_macro", of=of)
+
+
+def within(score: str, name: str, groups: frozenset[str]) -> Metric:
+    """The mean of a score over the samples of some groups, such as one of MMLU's four categories."""
+
+    def of(results: Sequence[Result]) -> Estimate | None:
+        return average(per_item([r for r in results if r.sample.group in groups], score))
+
+    return Metric(name=name, of=of)
+
+
+def counts(results: Iterable[Result]) -> dict[str, int]:
+    """How many results have each status."""
+    found: dict[str, int] = {"correct": 0, "wrong": 0, "unparsed": 0, "truncated": 0, "refused": 0, "error": 0}
+    for result in results:
+        found[result.status] = found.get(result.status, 0) + 1
+    return found
+
+
+def score_bounds(results: Sequence[Result], score: str) -> Mapping[str, float] | None:
+    """The mean of a score when every answer that is missing or could not be read were worth 0, and were worth 1."""
+    if not results:
+        return None
+    unknown = {"unparsed", "truncated", "refused", "error"}
+    known = sum(r.scores.get(score, 0.0) for r in results if r.status not in unknown)
+    open_ = sum(r.status in unknown for r in results)
+    return {"low": known / len(results), "high": (known + open_) / len(results)}

@@ -1,0 +1,90 @@
+"""What a model is: something with a name that answers requests. `models/` holds the kinds there are, one file each.
+
+A plug-in module defines `open_model(argument, options) -> Model`; `local:PATH` opens plug-in `local` with argument
+`PATH`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from evalharness.records import Request, Response
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelOptions:
+    """What the command line says about a model; each plug-in takes what concerns it and refuses nothing else.
+
+    `dtype` is float32, bfloat16 or auto; `threads` and `batch` 0 mean that the engine chooses; `template` names a chat
+    template (`none` = ask as a base model). Prices are US dollars per million tokens.
+    """
+
+    base_url: str | None = None
+    dtype: str = "auto"
+    device: str = "auto"
+    threads: int = 0
+    batch: int = 0
+    context: int = 0
+    backend: str = "auto"
+    tokenizer: str | None = None
+    template: str | None = None
+    concurrency: int = 16
+    price_in: float | None = None
+    price_out: float | None = None
+
+
+class Model(Protocol):
+    """A model under evaluation or a judge.
+
+    `name` is how the user named it. `fingerprint` decides whether two answers come from the same model (digest of the
+    weights, or the endpoint and the name it serves); it is part of every cache key. `chat`: it has a chat template.
+    `ranks`: it can score choices by log-probability.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def fingerprint(self) -> str: ...
+    @property
+    def chat(self) -> bool: ...
+    @property
+    def ranks(self) -> bool: ...
+
+    def answer(self, requests: Sequence[Request]) -> Iterator[tuple[int, Response]]:
+        """Yield (index into `requests`, response) in order of completion, each index once.
+
+        A request that failed for good gets a Response with `error`; UserError is raised only where nothing can be
+        answered at all (no key, no such model, not enough memory).
+        """
+        ...
+
+    def describe(self) -> Mapping[str, Any]:
+        """Facts for the run's manifest, JSON only: versions, dtype, device, template and its hash, BOS decision, ..."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """One prompt exactly as it will be sent: rendered text, and for local models its token ids and pieces."""
+
+    text: str
+    ids: tuple[int, ...] = ()
+    pieces: tuple[str, ...] = ()
+    bos: bool | None = None
+
+
+@runtime_checkable
+class Previews(Protocol):
+    """A model that can show how it will read a request."""
+
+    def preview(self, request: Request) -> Preview: ...
+
+
+@runtime_checkable
+class Priced(Protocol):
+    """A model whose answers cost money; US dollars per million tokens, None where unknown."""
+
+    @property
+    def prices(self) -> tuple[float, float] | None: ...

@@ -1,0 +1,1 @@
+"""The kinds of model that come with evalharness, one module each: `openai`, `local`, `tiny`, `replay`, `echo`."""

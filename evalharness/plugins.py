@@ -1,0 +1,111 @@
+"""Finds benchmarks, judges and models by name.
+
+An entry point in the group `evalharness.benchmarks`, `evalharness.judges` or `evalharness.models` names a *package*;
+every module in it that does not start with an underscore is a plug-in, and its file name is its name. The built-ins
+come through the same door, so a new plug-in is one file: no registration, no reinstall.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import pkgutil
+import sys
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Literal, cast
+
+from evalharness.benchmark import Benchmark, Family
+from evalharness.errors import UserError, nearest
+from evalharness.model import Model, ModelOptions
+
+Kind = Literal["benchmarks", "judges", "models"]
+
+
+def warn(message: str) -> None:
+    """One line on standard error; a broken plug-in must never hide the others."""
+    print(f"evalh: warning: {message}", file=sys.stderr)
+
+
+@cache
+def modules(kind: Kind) -> dict[str, str]:
+    """Plug-in name -> dotted module name, for everything installed. Imports the packages, not the plug-ins."""
+    found: dict[str, str] = {}
+    entries = sorted(importlib.metadata.entry_points(group=f"evalharness.{kind}"), key=lambda e: e.name != "builtin")
+    for entry in dict.fromkeys(entries):
+        try:
+            package = entry.load()
+            names = [m.name for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_")]
+        except Exception as error:  # whatever a third party's import raises, the rest must go on
+            warn(f"the plug-in package {entry.value} cannot be imported: {type(error).__name__}: {error}")
+            continue
+        for name in names:
+            dotted = f"{package.__name__}.{name}"
+            if found.setdefault(name, dotted) != dotted:
+                warn(f"{dotted} has the name of {found[name]} and is not used; rename the file")
+    return dict(sorted(found.items()))
+
+
+def load(kind: Kind, name: str) -> ModuleType:
+    """The plug-in's module. UserError names the nearest known name, or what its import raised."""
+    known = modules(kind)
+    if name not in known:
+        wanted = kind.removesuffix("s")
+        raise UserError(f"there is no {wanted} called {name!r}{nearest(name, known)}; `evalh list {kind}` shows them")
+    try:
+        return importlib.import_module(known[name])
+    except ModuleNotFoundError as error:
+        if error.name and error.name.split(".")[0] == "evalharness":
+            raise
+        raise UserError(f"{name} needs the package {error.name}: {install_hint(str(error.name))}") from error
+
+
+EXTRAS = {
+    "torch": "local", "safetensors": "local", "tokenizers": "local", "matplotlib": "local", "transformers": "hf",
+    "sacrebleu": "text", "rouge_score": "text", "starlette": "web", "uvicorn": "web", "ray": "scale",
+}  # fmt: skip
+
+
+def install_hint(package: str) -> str:
+    """What to type when a package is missing."""
+    top = package.split(".")[0]
+    return f'pip install "evalharness[{EXTRAS[top]}]"' if top in EXTRAS else f"pip install {top}"
+
+
+def benchmark(name: str, data: Path | None = None) -> Benchmark:
+    """The benchmark `NAME` or `FAMILY/TASK`."""
+    module_name, _, task = name.partition("/")
+    module = load("benchmarks", module_name)
+    if hasattr(module, "family"):
+        family = cast(Family, module.family)
+        if not task:
+            raise UserError(f"{name} is a family of tasks; name one, such as {name}/{(family.tasks or ('TASK',))[0]}")
+        return family.open(task, data)
+    if task:
+        raise UserError(f"{module_name} has no tasks, but {name!r} names one; say {module_name}")
+    return cast(Benchmark, module.benchmark)
+
+
+def family(name: str) -> Family | None:
+    """The family called `name`, or None where the plug-in is a single benchmark."""
+    return cast("Family | None", getattr(load("benchmarks", name.partition("/")[0]), "family", None))
+
+
+def tasks(name: str, data: Path | None = None) -> tuple[str, ...]:
+    """The benchmarks that `name` stands for: itself, or every task of the family."""
+    if "/" in name:
+        return (name,)
+    roof = family(name)
+    if roof is None:
+        return (name,)
+    found = roof.discover(data) if data is not None and roof.discover is not None else roof.tasks
+    if not found:
+        raise UserError(f"{name} has tasks only in its data: say --data FOLDER, or {name}/TASK")
+    return tuple(f"{name}/{task}" for task in found)
+
+
+def model(spec: str, options: ModelOptions | None = None) -> Model:
+    """Open the model that `PLUGIN[:ARGUMENT]` names."""
+    name, _, argument = spec.partition(":")
+    return cast(Model, load("models", name).open_model(argument, options or ModelOptions()))

@@ -1,0 +1,173 @@
+"""The records that travel the road: frozen, and importing nothing of ours.
+
+A stage takes records and returns new ones. Nothing writes on a record that exists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Role = Literal["system", "user", "assistant"]
+Mode = Literal["rank", "write"]
+Status = Literal["correct", "wrong", "unparsed", "truncated", "refused", "error", "scored"]
+STATUSES: tuple[Status, ...] = ("correct", "wrong", "unparsed", "truncated", "refused", "error", "scored")
+# An answer that came but could not be read: not correct, and not known to be wrong.
+UNREAD: frozenset[Status] = frozenset({"unparsed", "truncated", "refused"})
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One question of a benchmark.
+
+    `id` is stable for ever (`abstract_algebra/0`, `HumanEval/3`, SQuAD's qid): comparing runs depends on it.
+    `answers` are the accepted texts or reference outputs; with `choices`, `gold` holds the positions of the right ones.
+    `group` is what macro averages run over (subject, task). `extra` holds whatever else the scorer needs, JSON only.
+    """
+
+    id: str = ""
+    question: str
+    answers: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
+    gold: tuple[int, ...] = ()
+    group: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Which question a request asks: for models that look answers up. Never sent, never part of a cache key."""
+
+    id: str
+    question: str
+    choices: tuple[str, ...] = ()
+    group: str = ""
+    repeat: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What is asked. Given choices, rank them by log-probability; without, write.
+
+    For a model without chat template the contents of the messages are joined and asked byte for byte.
+    `given`, where present, has one text per choice that stands between the prompt and that choice and is read, not
+    scored. `top_logprobs` asks for the n likeliest first tokens, `schema` (JSON schema) for structured output, where
+    a model can.
+    """
+
+    messages: tuple[Message, ...]
+    choices: tuple[str, ...] = ()
+    given: tuple[str, ...] = ()
+    max_tokens: int = 256
+    stop: tuple[str, ...] = ()
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int = 0
+    top_logprobs: int = 0
+    schema: Mapping[str, Any] | None = None
+    origin: Origin | None = field(default=None, compare=False)
+
+    @property
+    def text(self) -> str:
+        """The prompt as a model without chat template reads it."""
+        return "".join(message.content for message in self.messages)
+
+
+Finish = Literal["stop", "length", "refused", ""]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """What came back: `text` where the model wrote, else per choice `logprobs` (sum over its tokens, natural
+    logarithm), `greedy` (every token of the choice was the likeliest) and `lengths` (tokens of the choice).
+
+    `finish` says why writing ended. `cut` counts prompt tokens dropped from the left to fit the context. `cost` is in
+    US dollars, None when unknown. `error` is set when no answer could be had; then nothing else counts.
+    """
+
+    text: str = ""
+    logprobs: tuple[float, ...] = ()
+    greedy: tuple[bool, ...] = ()
+    lengths: tuple[int, ...] = ()
+    top_logprobs: tuple[tuple[str, float], ...] = ()
+    finish: Finish = ""
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cut: int = 0
+    seconds: float = 0.0
+    cost: float | None = None
+    cached: bool = False
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What a judge said of one answer. `value` is in [0, 1], larger is better for the answer judged; None = no verdict.
+
+    `order` is AB (the answer judged stood first), BA or '' (not a pair). `status` is ok, unparsable, refused or error.
+    """
+
+    judge: str
+    kind: Literal["pairwise", "score", "classify"]
+    value: float | None
+    label: str = ""
+    order: Literal["AB", "BA", ""] = ""
+    status: Literal["ok", "unparsable", "refused", "error"] = "ok"
+    raw: str = ""
+    logprobs: tuple[tuple[str, float], ...] = ()
+    attempts: int = 1
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost: float | None = None
+    cached: bool = False
+    prompt_sha: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """What a scorer says of one answer: its status, named figures, and the answer as it was read from the text."""
+
+    status: Status
+    scores: Mapping[str, float] = field(default_factory=dict)
+    answer: str | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """One line of a run: the question, what was asked, what came back, and what it is worth.
+
+    `repeat` counts the answers to one sample (0 unless several were asked for).
+    """
+
+    benchmark: str
+    sample: Sample
+    request: Request
+    response: Response
+    status: Status
+    scores: Mapping[str, float] = field(default_factory=dict)
+    answer: str | None = None
+    repeat: int = 0
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    verdicts: tuple[Verdict, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """A figure over a run with its uncertainty: standard error and 95 % interval, over n items."""
+
+    value: float
+    stderr: float
+    low: float
+    high: float
+    n: int

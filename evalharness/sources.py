@@ -1,0 +1,308 @@
+"""Where rows come from: a hub data set at a pinned revision, a folder, the bundled sample. Never a silent replacement.
+
+A row is a mapping with the hub's field names; a benchmark turns it into a Sample. The authors' own files are read into
+the same rows by the benchmark's `files` function.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from evalharness.errors import DataError, UserError
+from evalharness.records import Sample
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Want:
+    """Which rows are wanted: of one split, and of some groups only (all when empty)."""
+
+    split: str
+    groups: tuple[str, ...] = ()
+
+
+Files = Callable[[Path, Want], "Iterable[Row] | None"]
+
+PULLED = "source.json"  # what `evalh data pull` writes beside the rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """The hub data set of a benchmark, and how its authors' own files are read.
+
+    `revision` is a commit of the hub repository. `split` holds the scored questions, `shot_split` the examples to show.
+    `files(path, want)` yields the rows of the authors' files at `path`, or returns None when they are not there.
+    `files_say` names those files for error messages. `sample` is the bundled sample (JSONL rows with a `split` field).
+    """
+
+    hub: str
+    revision: str
+    sample: Path
+    config: str | None = None
+    split: str = "test"
+    shot_split: str | None = None
+    files: Files | None = None
+    files_say: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """The rows of one split and where they came from; `origin` is what reports print, `revision` what can be pinned."""
+
+    rows: tuple[Row, ...]
+    origin: str
+    revision: str
+
+
+def load(source: Source, want: Want, data: str | None) -> Rows:
+    """The rows of a split. `data`: None = the hub, `sample` = the bundled sample, else a folder or file."""
+    split = want.split
+    if data == "sample":
+        rows = tuple(r for r in jsonl(source.sample) if r.get("split", source.split) == split)
+        return Rows(rows=rows, origin="bundled sample", revision="bundled")
+    if data is None:
+        return _from_hub(source, split)
+    path = Path(data).expanduser()
+    if not path.exists():
+        raise DataError(f"--data {data}: there is no such file or folder")
+    if path.is_dir() and (path / PULLED).is_file():
+        return _from_pulled(path, split)
+    found = source.files(path, want) if source.files is not None else None
+    if found is not None:
+        return Rows(rows=tuple(found), origin=str(path), revision="files")
+    snapshot = _from_snapshot(source, split, path)
+    if snapshot is not None:
+        return snapshot
+    wanted = source.files_say or "a snapshot of " + source.hub
+    raise DataError(f"--data {data}: wanted {wanted}; there is {_glimpse(path)}")
+
+
+def _glimpse(path: Path) -> str:
+    if path.is_file():
+        return f"the file {path.name}"
+    names = sorted(p.name for p in path.iterdir())
+    return (
+        ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "") if names else "an empty folder"
+    )
+
+
+def _from_hub(source: Source, split: str) -> Rows:
+    import datasets
+
+    datasets.disable_progress_bars()
+    try:
+        table = datasets.load_dataset(source.hub, source.config, split=split, revision=source.revision)
+    except Exception as error:  # datasets and the hub client raise a dozen unrelated types when the hub is out of reach
+        first = (str(error).splitlines() or [type(error).__name__])[0][:160]
+        raise DataError(
+            f"the hub data set {source.hub} cannot be read ({first}); say --data FOLDER with "
+            f"{source.files_say or 'a snapshot of it'}, or --data sample; "
+            "`evalh data pull BENCHMARK --to FOLDER` makes such a folder where there is a network"
+        ) from error
+    return Rows(rows=tuple(dict(r) for r in table), origin=f"hub {source.hub}", revision=source.revision)
+
+
+def _from_pulled(folder: Path, split: str) -> Rows:
+    about = json.loads((folder / PULLED).read_text(encoding="utf-8"))
+    path = folder / f"{split}.jsonl"
+    if not path.is_file():
+        raise DataError(f"{folder}: wanted {path.name}; pull the data again")
+    if digest(path) != about["sha256"].get(path.name):
+        raise DataError(
+            f"{path}: its content is not what was pulled (sha256 differs from {PULLED}); pull the data again"
+        )
+    return Rows(rows=tuple(jsonl(path)), origin=f"{folder} (pulled from {about['hub']})", revision=about["revision"])
+
+
+def _from_snapshot(source: Source, split: str, path: Path) -> Rows | None:
+    """A folder in the hub's layout: parquet, JSON or CSV files whose names hold the split, in the config's folder."""
+    if path.is_file():
+        files = [path] if path.suffix in _READERS else []
+    else:
+        folders = [path / source.config] if source.config and (path / source.config).is_dir() else []
+        files = []
+        for folder in (*folders, path / "data", path):
+            if folder.is_dir():
+                files = [f for f in sorted(folder.iterdir()) if f.suffix in _READERS and _is_split(f.stem, split)]
+            if files:
+                break
+    if not files:
+        return None
+    rows = [row for file in files for row in _READERS[file.suffix](file)]
+    return Rows(rows=tuple(rows), origin=str(path), revision=_snapshot_revision(path))
+
+
+def _is_split(stem: str, split: str) -> bool:
+    return stem == split or stem.startswith((f"{split}-", f"{split}.", f"{split}_"))
+
+
+def _snapshot_revision(path: Path) -> str:
+    """The hub's cache keeps a snapshot in a folder that is named after its commit."""
+    names = [p.name for p in (path, *path.parents)]
+    for name in names:
+        if len(name) == 40 and all(c in "0123456789abcdef" for c in name):
+            return name
+    return "folder"
+
+
+def parquet(path: Path) -> Iterator[Row]:
+    """The rows of a parquet file."""
+    import pyarrow.parquet
+
+    try:
+        table = pyarrow.parquet.read_table(path)
+    except pyarrow.ArrowException as error:
+        raise DataError(f"{path}: not a readable parquet file: {error}") from error
+    yield from table.to_pylist()
+
+
+def jsonl(path: Path) -> Iterator[Row]:
+    """The objects of a JSONL file (.gz too). DataError names the line that is none."""
+    for number, line in enumerate(read_text(path).splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise DataError(f"{path}:{number}: not valid JSON ({error.msg} at column {error.colno})") from error
+        if not isinstance(row, dict):
+            raise DataError(f"{path}:{number}: wanted a JSON object, there is {type(row).__name__}")
+        yield row
+
+
+def json_rows(path: Path) -> Iterator[Row]:
+    """The objects of a JSON file that holds a list, or of a JSONL file with the name of one."""
+    text = read_text(path)
+    if not text.lstrip().startswith("["):
+        yield from jsonl(path)
+        return
+    yield from parse_json(text, path)
+
+
+def parse_json(text: str, path: Path) -> Any:
+    """The value of a JSON text. DataError names line and column of the first mistake."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise DataError(f"{path}:{error.lineno}:{error.colno}: not valid JSON ({error.msg})") from error
+
+
+def csv_rows(path: Path) -> Iterator[Row]:
+    """The rows of a CSV file with a header."""
+    import csv
+    import io
+
+    yield from csv.DictReader(io.StringIO(read_text(path), newline=""))
+
+
+_READERS: Mapping[str, Callable[[Path], Iterator[Row]]] = {
+    ".parquet": parquet,
+    ".jsonl": jsonl,
+    ".json": json_rows,
+    ".csv": csv_rows,
+}
+
+
+def read_text(path: Path) -> str:
+    """A UTF-8 text file, unpacked when its name ends in .gz, without byte-order mark. DataError when it is none."""
+    import gzip
+
+    try:
+        raw = path.read_bytes()
+        if path.suffix == ".gz":
+            raw = gzip.decompress(raw)
+        text = raw.decode("utf-8-sig")
+    except (OSError, EOFError, UnicodeDecodeError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path}: cannot be read as UTF-8 text: {error}") from error
+    if not text.strip():
+        raise DataError(f"{path}: the file is empty")
+    return text
+
+
+def digest(path: Path) -> str:
+    """sha256 of a file, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def content_hash(samples: Iterable[Sample]) -> str:
+    """sha256 over the samples' canonical JSON, in order: the same questions have the same hash anywhere."""
+    total = hashlib.sha256()
+    for sample in samples:
+        total.update(json.dumps(asdict(sample), sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+        total.update(b"\n")
+    return total.hexdigest()
+
+
+def build(rows: Sequence[Row], make: Callable[[Row], Sample]) -> list[Sample]:
+    """Rows to samples. A sample without id is numbered within its group: `GROUP/0`, or `0` where there are no groups.
+
+    DataError when a row lacks a field, or two samples have one id.
+    """
+    samples: list[Sample] = []
+    seen: dict[str, int] = {}
+    numbers: dict[str, int] = {}
+    for position, row in enumerate(rows):
+        try:
+            sample = make(row)
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            reason = f"it has no field {error}" if isinstance(error, KeyError) else str(error)
+            raise DataError(f"row {position + 1} is not a question of this benchmark: {reason}") from error
+        number = numbers[sample.group] = numbers.get(sample.group, -1) + 1
+        if not sample.id:
+            sample = _named(sample, f"{sample.group}/{number}" if sample.group else str(number))
+        if sample.id in seen:
+            raise DataError(f"rows {seen[sample.id] + 1} and {position + 1} have the same id {sample.id!r}")
+        seen[sample.id] = position
+        samples.append(sample)
+    return samples
+
+
+def _named(sample: Sample, identity: str) -> Sample:
+    from dataclasses import replace
+
+    return replace(sample, id=identity)
+
+
+def pull(source: Source, folder: Path) -> dict[str, int]:
+    """Copy the hub's rows to a folder that `--data` reads. Returns rows per split.
+
+    Files are written aside and renamed, `source.json` last: a folder without it is not a whole copy.
+    """
+    counts: dict[str, int] = {}
+    hashes: dict[str, str] = {}
+    splits = dict.fromkeys(s for s in (source.split, source.shot_split) if s)
+    loaded = {split: load(source, Want(split=split), None) for split in splits}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for split, rows in loaded.items():
+            text = "".join(json.dumps(r, ensure_ascii=False, default=str) + "\n" for r in rows.rows)
+            write_whole(folder / f"{split}.jsonl", text)
+            counts[split] = len(rows.rows)
+            hashes[f"{split}.jsonl"] = digest(folder / f"{split}.jsonl")
+        about = {"hub": source.hub, "config": source.config, "revision": source.revision, "sha256": hashes}
+        write_whole(folder / PULLED, json.dumps(about, indent=2) + "\n")
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written: {error.strerror}") from error
+    return counts
+
+
+def write_whole(path: Path, text: str | bytes) -> None:
+    """Write a file so that a reader sees the old one or the new one, never a part: aside, fsync, rename."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with aside.open("wb") as file:
+            file.write(text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
