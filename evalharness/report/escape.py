@@ -1,0 +1,75 @@
+"""Model output is hostile text. What makes it harmless in each kind of report stands here and nowhere else.
+
+Every report first calls `printable`, then the escaping of its own format.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterable
+
+# C0 (but tab and newline), DEL, C1; marks that reorder or break a line; surrogates; what XML 1.0 forbids besides.
+_UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff\ufffe\uffff]"
+)
+# ASCII punctuation that starts something in Markdown (GitHub's, GitLab's); written as character references.
+_MARKDOWN = re.compile(r"[!\"#$&'()*+.:<=>@\[\\\]^_`{|}~-]")
+_ZERO_WIDTH_SPACE = "&#8203;"
+
+
+def printable(text: str) -> str:
+    """Control characters, lone surrogates and marks of direction as visible escapes; tab and newline stay.
+
+    What is left is legal in XML 1.0 and moves no terminal's cursor.
+    """
+    return _UNPRINTABLE.sub(_visible, text.replace("\r\n", "\n"))
+
+
+def _visible(found: re.Match[str]) -> str:
+    code = ord(found.group())
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+
+
+def shorten(text: str, length: int) -> str:
+    """At most `length` characters, the cut marked."""
+    return text if len(text) <= length else text[: max(0, length - 1)] + "…"
+
+
+def line(text: str, length: int = 200) -> str:
+    """A text as one printable line: white space runs become one space. For terminals and attributes."""
+    return shorten(" ".join(printable(text[: 8 * length]).split()), length)
+
+
+def markdown(text: str, length: int = 200) -> str:
+    """A text as inert inline Markdown, fit for a table cell: no markup, mention, link, image, comment or HTML.
+
+    References are decoded after Markdown is parsed, so nothing in them is markup. A mention is looked for later still,
+    hence the zero-width space after an at sign and inside `//` and `www`.
+    """
+    found = _MARKDOWN.sub(_reference, line(text, length))
+    return re.sub(r"(?i)\bwww", f"w{_ZERO_WIDTH_SPACE}ww", found)
+
+
+def _reference(found: re.Match[str]) -> str:
+    character = found.group()
+    return f"&#{ord(character)};" + (_ZERO_WIDTH_SPACE if character in "@:#" else "")
+
+
+def workflow_data(text: str) -> str:
+    """The message of a GitHub workflow command."""
+    return printable(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def workflow_property(text: str) -> str:
+    """A property (title, file) of a GitHub workflow command."""
+    return workflow_data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def without_commands(lines: Iterable[str]) -> str:
+    """Lines for a GitHub log in which no workflow command is obeyed: a sample may print `::add-mask::`.
+
+    The token is random, so no text written beforehand can end the guard.
+    """
+    token = secrets.token_hex(16)
+    return "\n".join([f"::stop-commands::{token}", *lines, f"::{token}::"])

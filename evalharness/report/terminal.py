@@ -1,0 +1,127 @@
+"""Tables for the terminal. Text from models or files is added as rich's `Text`, so that no markup in it is obeyed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from evalharness.report.escape import line
+
+UNREAD = ("unparsed", "truncated", "refused", "error")
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A figure with fixed digits, a real minus sign, and a dash where there is none."""
+    if value is None or value != value or value in (float("inf"), float("-inf")):
+        return "–"
+    return f"{value:.{digits}f}".replace("-", "−")
+
+
+def seconds(value: float | None) -> str:
+    """A duration as a person reads it."""
+    if value is None:
+        return "–"
+    if value < 60:
+        return f"{value:.1f} s"
+    minutes, rest = divmod(round(value), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} m" if hours else f"{minutes} m {rest:02d} s"
+
+
+def tokens(value: int | None) -> str:
+    """A number of tokens, rounded above ten thousand."""
+    if not value:
+        return "–"
+    if value < 10_000:
+        return f"{value:,}"
+    return f"{value / 1e6:.1f} M" if value >= 1e6 else f"{value / 1e3:.0f} k"
+
+
+def money(value: float | None) -> str:
+    """US dollars; a dash when the price is unknown."""
+    return "–" if value is None else f"${value:.2f}" if value >= 0.01 or value == 0 else f"${value:.4f}"
+
+
+def run_table(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> RenderableType:
+    """The table of one run, from `summary.json` and `run.json`.
+
+    A benchmark's headline is the first of its metrics; the others follow in rows of their own. Time, tokens and cost
+    are read from the manifest's `usage` (`{BENCHMARK: {seconds, tokens_in, tokens_out, cost}}`) where it is there.
+    """
+    benchmarks: Mapping[str, Any] = summary.get("benchmarks", {})
+    usage: Mapping[str, Any] = manifest.get("usage", {})
+    bounded = any(_unread(entry) and entry.get("bounds") for entry in benchmarks.values())
+    used = any(usage.get(name) for name in benchmarks)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("benchmark", "mode", "metric"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("n", "score", "95 % interval", *(("bounds",) if bounded else ())):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("answers")
+    for heading in ("time", "tokens in/out", "cost") if used else ():
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name, entry in benchmarks.items():
+        for position, (metric, estimate) in enumerate(entry.get("metrics", {}).items()):
+            first = position == 0
+            cells = [Text(line(name)) if first else Text(""), Text(str(entry.get("mode", "")) if first else "")]
+            cells += [Text(line(metric)), *_figures(estimate, "bold" if first else "")]
+            if bounded:
+                cells.append(_bounds(entry) if first else Text(""))
+            cells.append(_counts(entry.get("counts", {})) if first else Text(""))
+            if used:
+                cells += _usage(usage.get(name, {})) if first else [Text("")] * 3
+            table.add_row(*cells)
+    return Group(table, *_remarks(benchmarks))
+
+
+def _figures(estimate: Mapping[str, Any], style: str) -> list[Text]:
+    return [
+        Text(f"{estimate.get('n', 0):,}"),
+        Text(number(estimate.get("value")), style=style),
+        Text(f"{number(estimate.get('low'))} … {number(estimate.get('high'))}"),
+    ]
+
+
+def _unread(entry: Mapping[str, Any]) -> int:
+    counts: Mapping[str, int] = entry.get("counts", {})
+    return sum(counts.get(status, 0) for status in UNREAD)
+
+
+def _bounds(entry: Mapping[str, Any]) -> Text:
+    bounds = entry.get("bounds") or {}
+    if not _unread(entry) or not bounds:
+        return Text("")
+    return Text(f"{number(bounds.get('low'))} … {number(bounds.get('high'))}")
+
+
+def _counts(counts: Mapping[str, int]) -> Text:
+    """Counts by status, what is zero left out; what could not be read stands out."""
+    parts = Text()
+    for status, count in counts.items():
+        if count:
+            style = "red" if status == "error" else "yellow" if status in UNREAD else ""
+            parts.append(f"{', ' if parts else ''}{count:,} {status}", style=style)
+    return parts
+
+
+def _usage(used: Mapping[str, Any]) -> list[Text]:
+    both = f"{tokens(used.get('tokens_in'))} / {tokens(used.get('tokens_out'))}" if used else "–"
+    return [Text(seconds(used.get("seconds"))), Text(both), Text(money(used.get("cost")))]
+
+
+def _remarks(benchmarks: Mapping[str, Any]) -> list[Text]:
+    found = []
+    for name, entry in benchmarks.items():
+        counts = entry.get("counts", {})
+        errors = counts.get("error", 0)
+        unread = _unread(entry) - errors
+        if unread:
+            found.append(Text(f"{line(name)}: {unread:,} answers could not be read and count as 0; see the bounds"))
+        if errors:
+            found.append(Text(f"{line(name)}: {errors:,} requests failed and are not in the score", style="red"))
+    return found

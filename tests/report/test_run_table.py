@@ -1,0 +1,56 @@
+"""The table of one run."""
+
+import io
+
+from rich.console import Console
+
+from evalharness.report.terminal import run_table
+
+
+def shown(summary, manifest=None, width=140):
+    console = Console(width=width, no_color=True, file=io.StringIO())
+    console.print(run_table(summary, manifest or {}))
+    return console.file.getvalue()
+
+
+def entry(**counts):
+    estimate = {"value": 0.61, "stderr": 0.004, "low": 0.602, "high": 0.618, "n": 14042}
+    return {"mode": "rank", "n": 14042, "metrics": {"accuracy": estimate, "macro": estimate}, "counts": counts,
+            "bounds": {"low": 0.6, "high": 0.64}}  # fmt: skip
+
+
+def test_every_figure_is_in_the_table():
+    usage = {"mmlu": {"seconds": 271, "tokens_in": 1_900_000, "tokens_out": 14042, "cost": 2.306}}
+    text = shown({"benchmarks": {"mmlu": entry(correct=8565, wrong=5477)}}, {"usage": usage})
+    for wanted in (
+        "mmlu",
+        "rank",
+        "14,042",
+        "0.610",
+        "0.602 … 0.618",
+        "8,565 correct, 5,477",
+        "4 m 31 s",
+        "1.9 M / 14 k",
+        "$2.31",
+    ):
+        assert wanted in text, wanted
+    assert "bounds" not in text
+
+
+def test_what_could_not_be_read_brings_bounds_and_a_remark():
+    text = shown({"benchmarks": {"mmlu": entry(correct=8565, wrong=5000, unparsed=400, error=77)}})
+    assert "0.600 … 0.640" in text
+    assert "400 answers could not be read" in text
+    assert "77 requests failed" in text
+
+
+def test_a_name_with_markup_and_escapes_is_only_text():
+    text = shown({"benchmarks": {"[bold]x[/bold]\x1b[2J": entry(correct=1)}})
+    assert "[bold]x[/bold]\\x1b[2J" in text
+    assert "\x1b" not in text
+
+
+def test_missing_figures_are_dashes():
+    estimate = {"value": 0.5, "stderr": None, "low": None, "high": float("inf"), "n": 1}
+    text = shown({"benchmarks": {"x": {"mode": "write", "n": 1, "metrics": {"accuracy": estimate}}}})
+    assert "– … –" in text
