@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -121,30 +121,19 @@ def request(
     """
     origin = Origin(id=sample.id, question=sample.question, choices=sample.choices, group=sample.group, repeat=repeat)
     if benchmark.ask is not None:
-        asked = benchmark.ask(sample, shots, mode, chat)
-    else:
-        messages = (Message("user", benchmark.prompt.text(sample, shots)),)
-        if mode == "rank":
-            asked = Request(messages=messages, **_ranked(benchmark.prompt, sample, chat))
-        else:
-            limit, stop = (benchmark.chat_max_tokens, ()) if chat else (benchmark.max_tokens, benchmark.stop)
-            asked = Request(messages=messages, max_tokens=limit, stop=stop)
-    return with_origin(asked, origin)
-
-
-def _ranked(prompt: Prompt, sample: Sample, chat: bool) -> dict[str, tuple[str, ...]]:
+        return replace(benchmark.ask(sample, shots, mode, chat), origin=origin)
+    prompt = benchmark.prompt
+    messages = (Message("user", prompt.text(sample, shots)),)
+    if mode == "write":
+        limit, stop = (benchmark.chat_max_tokens, ()) if chat else (benchmark.max_tokens, benchmark.stop)
+        return Request(messages=messages, max_tokens=limit, stop=stop, origin=origin)
     if prompt.choices is None:
         raise ValueError("a benchmark that ranks needs Prompt.choices")
     choices = prompt.choices(sample)
     given = prompt.given(sample) if prompt.given is not None else ()
-    return {"choices": tuple(c.lstrip() for c in choices) if chat and not given else choices, "given": given}
-
-
-def with_origin(asked: Request, origin: Origin) -> Request:
-    """The same request, knowing which question it asks."""
-    from dataclasses import replace
-
-    return replace(asked, origin=origin)
+    if chat and not given:
+        choices = tuple(choice.lstrip() for choice in choices)
+    return Request(messages=messages, choices=choices, given=given, origin=origin)
 
 
 def lesson(benchmark: Benchmark, sample: Sample, *, chat: bool) -> tuple[Message, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
@@ -13,10 +13,14 @@ from evalharness.statistics import mean_interval, stratified, wilson
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """A named figure. `of` gets the results that count (no errors) and returns None where the figure has no meaning."""
+    """A named figure. `of` gets the results that count (no errors) and returns None where the figure has no meaning.
+
+    `score` names the per-answer score that it is a mean of, None where it is no mean.
+    """
 
     name: str
     of: Callable[[Sequence[Result]], Estimate | None]
+    score: str | None = None
     higher_is_better: bool = True
 
 
@@ -41,7 +45,7 @@ def average(values: Sequence[float]) -> Estimate | None:
 
 def mean(score: str = "accuracy", name: str | None = None) -> Metric:
     """The mean of a score over samples (micro average)."""
-    return Metric(name=name or score, of=lambda results: average(per_item(results, score)))
+    return Metric(name=name or score, score=score, of=lambda results: average(per_item(results, score)))
 
 
 def by_group(
@@ -58,7 +62,7 @@ def macro(score: str = "accuracy", name: str | None = None) -> Metric:
     def of(results: Sequence[Result]) -> Estimate | None:
         return stratified([per_item(members, score) for members in by_group(results).values()])
 
-    return Metric(name=name or f"{score}_macro", of=of)
+    return Metric(name=name or f"{score}_macro", score=score, of=of)
 
 
 def within(score: str, name: str, groups: frozenset[str]) -> Metric:
@@ -67,7 +71,7 @@ def within(score: str, name: str, groups: frozenset[str]) -> Metric:
     def of(results: Sequence[Result]) -> Estimate | None:
         return average(per_item([r for r in results if r.sample.group in groups], score))
 
-    return Metric(name=name, of=of)
+    return Metric(name=name, score=score, of=of)
 
 
 def counts(results: Iterable[Result]) -> dict[str, int]:
@@ -76,13 +80,3 @@ def counts(results: Iterable[Result]) -> dict[str, int]:
     for result in results:
         found[result.status] = found.get(result.status, 0) + 1
     return found
-
-
-def score_bounds(results: Sequence[Result], score: str) -> Mapping[str, float] | None:
-    """The mean of a score when every answer that is missing or could not be read were worth 0, and were worth 1."""
-    if not results:
-        return None
-    unknown = {"unparsed", "truncated", "refused", "error"}
-    known = sum(r.scores.get(score, 0.0) for r in results if r.status not in unknown)
-    open_ = sum(r.status in unknown for r in results)
-    return {"low": known / len(results), "high": (known + open_) / len(results)}

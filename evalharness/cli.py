@@ -1,0 +1,77 @@
+"""Puts the commands together. Imports nothing heavy: `evalh --help` must answer at once."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import evalharness
+from evalharness.errors import Exit, UserError
+
+if TYPE_CHECKING:
+    import typer
+
+
+def application() -> typer.Typer:
+    """The typer application with every command."""
+    import typer
+
+    from evalharness.commands import data, listing, preview, rescore, run, show
+
+    app = typer.Typer(
+        name="evalh",
+        help=evalharness.__doc__,
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,  # rich help alone would cost half of the start-up time
+        pretty_exceptions_enable=False,
+    )
+    app.command("run")(run.run)
+    app.command("show")(show.show)
+    app.command("rescore")(rescore.rescore)
+    app.command("preview")(preview.preview)
+    app.command("list")(listing.list_)
+    app.add_typer(data.app, name="data")
+
+    @app.callback()
+    def _version() -> None: ...
+
+    return app
+
+
+def main() -> None:
+    """The `evalh` program: exit codes as errors.Exit, a user's mistake is one line on standard error."""
+    if sys.argv[1:] == ["--version"]:
+        print(f"evalharness {evalharness.__version__}")
+        return
+    sys.exit(guarded(sys.argv[1:]))
+
+
+def guarded(arguments: list[str]) -> int:
+    """Run one command line and return its exit code; a user's mistake is printed as one line."""
+    import typer
+
+    try:
+        outcome = application()(args=arguments, prog_name="evalh", standalone_mode=False)
+        return int(outcome or 0)
+    except UserError as error:
+        return _complain(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        return _complain("interrupted; what was answered is safe, the same command goes on", Exit.INTERRUPTED)
+    except typer.Exit as leave:
+        return leave.exit_code
+    except typer.Abort:
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        return Exit.FINE
+    except Exception as error:
+        message = getattr(error, "format_message", None)  # a click usage error: unknown option, missing argument
+        if message is None:
+            raise
+        return _complain(f"{message()}; `evalh --help` shows what there is", Exit.USAGE)
+
+
+def _complain(message: str, code: int) -> int:
+    print(f"evalh: {' '.join(message.split())}", file=sys.stderr)
+    return int(code)

@@ -1,0 +1,26 @@
+"""`evalh data pull`: copy a benchmark's data to a folder, for machines without network."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Data of benchmarks.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.command()
+def pull(
+    benchmark: Annotated[str, typer.Argument(help="A benchmark.")],
+    to: Annotated[Path, typer.Option(help="The folder to make.")],
+) -> None:
+    """Copy a benchmark's rows from the hub, at its pinned revision, to a folder that `--data` reads."""
+    from evalharness import plugins, sources
+
+    for name in plugins.tasks(benchmark):
+        folder = to / name.partition("/")[2]
+        counts = sources.pull(plugins.benchmark(name).source, folder)
+        print(f"{name}: {', '.join(f'{n} rows of {split}' for split, n in counts.items())} -> {folder}")
+
+
+@app.callback()
+def _group() -> None: ...

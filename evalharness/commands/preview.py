@@ -1,0 +1,29 @@
+"""`evalh preview`: the first prompts of a benchmark exactly as a model will read them."""
+
+from typing import Annotated
+
+from typer import Argument, Option
+
+
+def preview(
+    benchmark: Annotated[str, Argument(help="A benchmark.")],
+    model: Annotated[str, Option("--model", "-m", help="PLUGIN[:ARGUMENT].")] = "echo",
+    count: Annotated[int, Option("-n", help="How many prompts.")] = 1,
+    data: Annotated[str | None, Option(help="A folder or file of the benchmark's data, or `sample`.")] = None,
+    mode: Annotated[str | None, Option(help="rank or write.")] = None,
+    shots: Annotated[int | None, Option(help="Examples before each question.")] = None,
+    limit: Annotated[int | None, Option(help="Ask only so many questions.")] = None,
+    subjects: Annotated[str | None, Option(help="Only these groups, separated by commas.")] = None,
+    template: Annotated[str | None, Option(help="Chat template; `none` asks as a base model.")] = None,
+    base_url: Annotated[str | None, Option(help="Address of an OpenAI-compatible server.")] = None,
+    price_in: Annotated[float | None, Option(help="US dollars per million prompt tokens.")] = None,
+    price_out: Annotated[float | None, Option(help="US dollars per million answer tokens.")] = None,
+) -> None:
+    """Show the first prompts exactly as sent, token ids and BOS for local models, and what the run would cost."""
+    from evalharness import session
+    from evalharness.model import ModelOptions
+    from evalharness.report import items
+
+    options = ModelOptions(base_url=base_url, template=template, price_in=price_in, price_out=price_out)
+    plan = session.plan([benchmark], model=model, data=data, mode=mode, subjects=subjects, shots=shots, limit=limit)
+    items.show_prompts(session.preview(plan, model, options, count))

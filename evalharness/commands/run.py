@@ -1,0 +1,72 @@
+"""`evalh run`: ask a model the questions of benchmarks, score the answers, report."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+
+def run(
+    benchmarks: Annotated[
+        list[str], Argument(help="Benchmarks, e.g. mmlu glue/cola; `evalh list benchmarks` shows them.")
+    ],
+    model: Annotated[
+        str | None, Option("--model", "-m", help="PLUGIN[:ARGUMENT], e.g. local:DIR, openai:gpt-4o.")
+    ] = None,
+    data: Annotated[str | None, Option(help="A folder or file of the benchmark's data, or `sample`.")] = None,
+    mode: Annotated[str | None, Option(help="rank (log-probabilities of the choices) or write.")] = None,
+    shots: Annotated[int | None, Option(help="Examples before each question.")] = None,
+    limit: Annotated[int | None, Option(help="Ask only so many questions: a seeded, stratified draw.")] = None,
+    subjects: Annotated[str | None, Option(help="Ask only these groups, separated by commas.")] = None,
+    seed: Annotated[int, Option(help="Decides every draw.")] = 0,
+    samples: Annotated[int, Option(help="Answers per question (pass@k).")] = 1,
+    temperature: Annotated[float, Option(help="0 = greedy.")] = 0.0,
+    top_p: Annotated[float, Option(help="Nucleus sampling.")] = 1.0,
+    max_tokens: Annotated[int | None, Option(help="Longest answer, in tokens.")] = None,
+    skip_unanswered: Annotated[bool, Option(help="Leave out questions without an answer, and say so.")] = False,
+    name: Annotated[str | None, Option(help="Name of the run's folder; made from what is run otherwise.")] = None,
+    runs: Annotated[Path, Option(help="Folder that holds the runs.")] = Path("runs"),
+    as_json: Annotated[
+        bool, Option("--json", help="Print one JSON object on standard output and nothing else.")
+    ] = False,
+    base_url: Annotated[str | None, Option(help="Address of an OpenAI-compatible server.")] = None,
+    dtype: Annotated[str, Option(help="float32, bfloat16 or auto.")] = "auto",
+    device: Annotated[str, Option(help="cpu, cuda, cuda:1, mps or auto.")] = "auto",
+    threads: Annotated[int, Option(help="Threads of a local model; 0 = choose.")] = 0,
+    batch: Annotated[int, Option(help="Batch size of a local model; 0 = choose.")] = 0,
+    context: Annotated[int, Option(help="Context length; 0 = the model's own.")] = 0,
+    backend: Annotated[str, Option(help="native, hf or auto.")] = "auto",
+    tokenizer: Annotated[str | None, Option(help="Tokenizer file of a local model.")] = None,
+    template: Annotated[str | None, Option(help="Chat template; `none` asks as a base model.")] = None,
+    concurrency: Annotated[int, Option(help="Requests at a time to a server.")] = 16,
+    price_in: Annotated[float | None, Option(help="US dollars per million prompt tokens.")] = None,
+    price_out: Annotated[float | None, Option(help="US dollars per million answer tokens.")] = None,
+    sandbox: Annotated[str, Option(help="Where generated code runs: auto, a, b, docker, podman, none.")] = "auto",
+    check: Annotated[str, Option(help="How generated code is checked: both, split or published.")] = "both",
+    workers: Annotated[int, Option(help="Programs at a time; 0 = one per core.")] = 0,
+    yes_run_untrusted_code: Annotated[bool, Option(help="Needed for --sandbox none.")] = False,
+) -> int:
+    """Ask a model the questions of benchmarks and report scores with their uncertainty.
+
+    The same command goes on where a stopped run was; a finished run is shown again without asking.
+    """
+    from evalharness import session
+    from evalharness.benchmark import RunOptions
+    from evalharness.model import ModelOptions
+    from evalharness.report import progress
+
+    options = RunOptions(sandbox=sandbox, yes_run_untrusted_code=yes_run_untrusted_code, check=check, workers=workers)
+    model_options = ModelOptions(
+        base_url=base_url, dtype=dtype, device=device, threads=threads, batch=batch, context=context, backend=backend,
+        tokenizer=tokenizer, template=template, concurrency=concurrency, price_in=price_in, price_out=price_out,
+    )  # fmt: skip
+    plan = session.plan(
+        benchmarks, data=data, model=model, mode=mode, shots=shots, limit=limit, subjects=subjects, seed=seed,
+        repeats=samples, temperature=temperature, top_p=top_p, max_tokens=max_tokens, skip_unanswered=skip_unanswered,
+        options=options,
+    )  # fmt: skip
+    watcher = progress.watcher(quiet=as_json)
+    outcome = session.run(plan, model, model_options, runs=runs, name=name, watcher=watcher)
+    progress.report(outcome, as_json=as_json, stream=sys.stdout)
+    return outcome.exit_code

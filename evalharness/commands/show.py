@@ -1,0 +1,27 @@
+"""`evalh show`: a run's figures, and its questions with what was asked, answered and scored."""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+
+def show(
+    run: Annotated[str, Argument(help="A run's folder or name.")],
+    item: Annotated[str | None, Option(help="One question, by its id.")] = None,
+    wrong: Annotated[bool, Option("--wrong", help="Only wrong answers.")] = False,
+    status: Annotated[str | None, Option(help="Only answers of this status.")] = None,
+    limit: Annotated[int, Option(help="At most so many questions.")] = 20,
+    runs: Annotated[Path, Option(help="Folder that holds the runs.")] = Path("runs"),
+    as_json: Annotated[bool, Option("--json", help="Print JSON lines and nothing else.")] = False,
+) -> None:
+    """Show a run: its figures, one question in full, or the questions of one status."""
+    from evalharness import session, store
+    from evalharness.report import items, progress
+
+    found = store.find_run(run, runs)
+    if item is None and not wrong and status is None:
+        progress.report(session.outcome(found), as_json=as_json)
+        return
+    chosen = session.select(found, item=item, status="wrong" if wrong else status)
+    items.show(chosen[:limit], whole=item is not None, left=len(chosen) - limit, as_json=as_json)

@@ -1,0 +1,101 @@
+"""What there is: plug-ins and runs as rows for `evalh list`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from evalharness import plugins, store
+from evalharness.errors import UserError
+
+Rows = list[dict[str, Any]]
+
+
+def rows(what: str, runs: Path) -> Rows:
+    """One dict per benchmark, judge, model or run."""
+    known = {"benchmarks": benchmarks, "judges": judges, "models": models}
+    if what == "runs":
+        return run_rows(runs)
+    if what not in known:
+        raise UserError(f"evalh list wants benchmarks, judges, models or runs; there is {what!r}")
+    return known[what]()
+
+
+def first_line(module: object) -> str:
+    """What a plug-in says it is."""
+    return ((getattr(module, "__doc__", "") or "").strip().splitlines() or [""])[0]
+
+
+def benchmarks() -> Rows:
+    """Every benchmark with its facts; a family is one row, with its tasks counted."""
+    found: Rows = []
+    for name in plugins.modules("benchmarks"):
+        try:
+            family = plugins.family(name)
+            if family is None:
+                found.append(facts(name, plugins.benchmark(name)))
+            elif family.tasks:
+                first = facts(name, family.open(family.tasks[0], None))
+                found.append(
+                    {**first, "title": first_line(plugins.load("benchmarks", name)), "tasks": len(family.tasks)}
+                )
+            else:
+                found.append({"name": name, "title": first_line(plugins.load("benchmarks", name))})
+        except (UserError, ImportError) as error:
+            plugins.warn(f"the benchmark {name} cannot be read: {error}")
+    return found
+
+
+def facts(name: str, benchmark: Any) -> dict[str, Any]:
+    """The facts of one benchmark."""
+    return {
+        "name": name,
+        "title": benchmark.title,
+        "items": benchmark.items,
+        "metric": benchmark.metrics[0].name,
+        "chance": benchmark.chance,
+        "modes": "/".join(benchmark.modes),
+        "shots": benchmark.shots,
+        "licence": benchmark.licence,
+        "paper": benchmark.paper,
+    }
+
+
+def judges() -> Rows:
+    """Every judge and what it says it is."""
+    return [{"name": name, "what": first_line(plugins.load("judges", name))} for name in plugins.modules("judges")]
+
+
+def models() -> Rows:
+    """Every kind of model. A kind whose packages are missing is listed with what to install."""
+    found: Rows = []
+    for name in plugins.modules("models"):
+        try:
+            found.append({"name": name, "what": first_line(plugins.load("models", name))})
+        except UserError as error:
+            found.append({"name": name, "what": str(error)})
+    return found
+
+
+def run_rows(runs: Path) -> Rows:
+    """Every run under a folder, one row per benchmark in it."""
+    found: Rows = []
+    for run in store.all_runs(runs):
+        summary = run.summary["benchmarks"] if run.finished else {}
+        for name, asked in run.manifest["benchmarks"].items():
+            figures = summary.get(name, {})
+            headline = figures.get("metrics", {}).get(figures.get("headline"), {})
+            found.append(
+                {
+                    "name": run.name,
+                    "benchmark": name,
+                    "model": run.manifest["model"]["name"],
+                    "mode": asked["mode"],
+                    "n": figures.get("n", "unfinished"),
+                    "score": headline.get("value"),
+                    "low": headline.get("low"),
+                    "high": headline.get("high"),
+                    "created": run.manifest["created"],
+                }
+            )
+    return found

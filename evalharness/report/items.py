@@ -1,0 +1,105 @@
+"""Single questions, prompts and lists on a terminal. What a model wrote is shown as text, never obeyed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from evalharness.records import Result
+from evalharness.report.escape import printable
+from evalharness.session import Previewed
+from evalharness.store import to_json
+
+
+def show(results: Sequence[Result], *, whole: bool, left: int, as_json: bool) -> None:
+    """Results: one line each, or in full."""
+    for result in results:
+        if as_json:
+            print(json.dumps(to_json(result)))
+        else:
+            print(in_full(result) if whole else one_line(result))
+    if left > 0 and not as_json:
+        print(f"and {left} more; --limit {len(results) + left} shows all")
+
+
+def one_line(result: Result) -> str:
+    """`id status answer <- text`."""
+    wanted = " | ".join(result.sample.choices[i] for i in result.sample.gold) or " | ".join(result.sample.answers[:3])
+    said = result.response.error or result.response.text or (result.answer or "")
+    return printable(f"{result.sample.id}  {result.status}  wanted {short(wanted)!r}  got {short(said)!r}")
+
+
+def short(text: str, width: int = 60) -> str:
+    """A text on one line, cut to `width` characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= width else line[: width - 1] + "…"
+
+
+def in_full(result: Result) -> str:
+    """Everything that is known of one answer."""
+    sample, response = result.sample, result.response
+    parts = [f"== {result.benchmark} {sample.id} (repeat {result.repeat}): {result.status}"]
+    parts += [f"[{message.role}]\n{message.content}" for message in result.request.messages]
+    if result.request.choices:
+        parts.append("[choices] log-probability")
+        picked = max(response.logprobs) if response.logprobs else None
+        for i, (choice, value) in enumerate(zip(result.request.choices, response.logprobs, strict=False)):
+            marks = (" <- picked" if value == picked else "") + (" (right)" if i in sample.gold else "")
+            parts.append(f"  {choice!r} {value:.4f}{marks}")
+    else:
+        parts.append(f"[answer, finish {response.finish or '?'}]\n{response.text}")
+    if sample.answers:
+        parts.append("[reference]\n" + "\n".join(sample.answers[:5]))
+    parts.append(f"[scores] {json.dumps(dict(result.scores))} read as {result.answer!r}")
+    parts += [f"[{key}]\n{_shown(value)}" for key, value in result.detail.items()]
+    parts += [f"[verdict of {v.judge}] {v.value} {v.label} {v.order} {v.status}\n{v.raw}" for v in result.verdicts]
+    if response.error:
+        parts.append(f"[error] {response.error}")
+    return printable("\n".join(parts))
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def show_prompts(previewed: Previewed) -> None:
+    """Prompts exactly as sent; for local models the token ids, so that BOS and seams can be seen."""
+    task = previewed.task
+    print(
+        printable(
+            f"{task.name}, mode {task.mode}, {task.shots} shots, {len(task.questions)} requests to {previewed.model}"
+        )
+    )
+    for view in previewed.prompts:
+        print(printable(f"== {view.id}\n{view.preview.text}⏎"))
+        if view.choices:
+            print(printable("choices: " + ", ".join(repr(c) for c in view.choices)))
+        if view.preview.ids:
+            said = {True: "added", False: "none", None: "unknown"}[view.preview.bos]
+            print(f"{len(view.preview.ids)} tokens, BOS {said}: {' '.join(map(str, view.preview.ids))}")
+            print(printable("pieces: " + " ".join(repr(p) for p in view.preview.pieces)))
+    print("cost: no price known" if previewed.cost is None else f"cost: at most about {previewed.cost:.2f} US dollars")
+
+
+def table(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
+    """Rows of equal meaning, as a table or as JSON."""
+    if as_json:
+        print(json.dumps(list(rows)))
+        return
+    if not rows:
+        print("there are none")
+        return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    columns = list(dict.fromkeys(key for row in rows for key in row if key not in ("paper", "licence")))
+    drawn = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        drawn.add_row(*(escape(printable(_cell(row.get(c)))) for c in columns))
+    Console().print(drawn)
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)

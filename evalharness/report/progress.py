@@ -1,0 +1,152 @@
+"""A run as it goes: a bar on a terminal, plain lines elsewhere; and the report at its end."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from evalharness.records import Result
+from evalharness.runner import Silent, Task, Watcher
+from evalharness.session import Outcome
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+PLAIN_SECONDS = 10.0
+
+
+class Tally:
+    """The running score of one task: results scored and the sum of the headline's score."""
+
+    def __init__(self, task: Task, done: int) -> None:
+        self.task = task
+        self.total = len(task.questions)
+        self.done = done
+        self.before = done
+        self.started = time.monotonic()
+        self.scored = 0
+        self.sum = 0.0
+
+    def add(self, result: Result) -> None:
+        self.done += 1
+        score = self.task.benchmark.metrics[0].score
+        if result.status != "error" and score is not None and score in result.scores:
+            self.scored += 1
+            self.sum += result.scores[score]
+
+    @property
+    def score(self) -> str:
+        return f"{self.sum / self.scored:.3f} so far" if self.scored else ""
+
+    @property
+    def rate(self) -> float:
+        return (self.done - self.before) / max(time.monotonic() - self.started, 1e-9)
+
+
+class Lines:
+    """Plain lines on standard error, one every ten seconds: for logs and pipes."""
+
+    def begin(self, task: Task, done: int) -> None:
+        self.tally = Tally(task, done)
+        self.said = time.monotonic()
+        again = f", {done} answered before" if done else ""
+        print(f"{task.name}: {len(task.questions)} questions{again}", file=sys.stderr, flush=True)
+
+    def result(self, result: Result) -> None:
+        self.tally.add(result)
+        if time.monotonic() - self.said > PLAIN_SECONDS:
+            self.said = time.monotonic()
+            t = self.tally
+            left = (t.total - t.done) / max(t.rate, 1e-9)
+            print(
+                f"{t.task.name}: {t.done}/{t.total}, {t.rate:.1f}/s, {left:.0f} s left, {t.score}",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    def end(self, task: Task) -> None: ...
+
+
+class Bar:
+    """A progress bar with rate, time left and running score."""
+
+    def __init__(self) -> None:
+        self.bar: Progress | None = None
+
+    def begin(self, task: Task, done: int) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = ("{task.description}", "{task.fields[rate]}", "{task.fields[score]}")
+        self.tally = Tally(task, done)
+        self.bar = Progress(
+            TextColumn(columns[0]),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn(columns[1]),
+            TimeRemainingColumn(),
+            TextColumn(columns[2]),
+            console=Console(stderr=True),
+        )
+        self.id: TaskID = self.bar.add_task(task.name, total=len(task.questions), completed=done, rate="", score="")
+        self.bar.start()
+
+    def result(self, result: Result) -> None:
+        self.tally.add(result)
+        if self.bar is not None:
+            rate = f"{self.tally.rate:.1f}/s"
+            self.bar.update(self.id, completed=self.tally.done, rate=rate, score=self.tally.score)
+
+    def end(self, task: Task) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+            self.bar = None
+
+
+def watcher(*, quiet: bool) -> Watcher:
+    """A bar on a terminal, lines elsewhere, nothing when quiet."""
+    if quiet:
+        return Silent()
+    return Bar() if sys.stderr.isatty() else Lines()
+
+
+def banner(task: Task, model: str) -> str:
+    """The first line of a run on the bundled sample."""
+    return (
+        f"This is the bundled sample of {task.name.partition('@')[0]}: {len({q.sample.id for q in task.questions})} "
+        f"questions written for evalharness, not the benchmark. Model: {model}."
+    )
+
+
+def report(outcome: Outcome, *, as_json: bool, stream: Any = None) -> None:
+    """The figures of a run: a table, or one JSON object."""
+    stream = stream or sys.stdout
+    if as_json:
+        print(json.dumps(outcome.as_json()), file=stream)
+        return
+    from rich.console import Console
+
+    from evalharness.report.terminal import run_table
+
+    console = Console(file=stream)
+    console.print(run_table({"benchmarks": outcome.benchmarks}, outcome.run.manifest))
+    for line in closing(outcome):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def closing(outcome: Outcome) -> list[str]:
+    """What is left to say: what was left out or failed, where the run is, what to do next."""
+    said = []
+    if outcome.unanswered:
+        verb = "left out" if outcome.skipped else "failed"
+        said.append(f"{len(outcome.unanswered)} questions without an answer were {verb}:")
+        said += [f"  {r.benchmark} {r.sample.id}: {r.response.error}" for r in outcome.unanswered[:SHOWN]]
+        if len(outcome.unanswered) > SHOWN:
+            said.append(f"  and {len(outcome.unanswered) - SHOWN} more: evalh show {outcome.run.path} --status error")
+    said.append(f"{outcome.run.path}  (evalh show {outcome.run.path} --wrong)")
+    return said
+
+
+SHOWN = 100

@@ -1,0 +1,151 @@
+"""What the commands do, free of options and printing: from a user's words to a finished run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from evalharness import plugins, runner, summary
+from evalharness.benchmark import RunOptions
+from evalharness.errors import Exit, UserError, nearest
+from evalharness.model import ModelOptions, Preview, Previews, Priced
+from evalharness.records import STATUSES, Mode, Result
+from evalharness.runner import Plan, Watcher
+from evalharness.sources import write_whole
+from evalharness.store import JOURNAL, SUMMARY, Run, dumps, to_json
+
+DEFAULT_MODEL = "echo"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """A finished run, what to say of it, and the exit code."""
+
+    run: Run
+    benchmarks: dict[str, Any]
+    unanswered: tuple[Result, ...]
+    skipped: bool
+
+    @property
+    def exit_code(self) -> int:
+        return Exit.NOT_WHOLE if self.unanswered and not self.skipped else Exit.FINE
+
+    def as_json(self) -> dict[str, Any]:
+        """What `--json` prints."""
+        left_out = [{"benchmark": r.benchmark, "id": r.sample.id, "error": r.response.error} for r in self.unanswered]
+        return {"run": str(self.run.path), "benchmarks": self.benchmarks, "unanswered": left_out}
+
+
+def plan(
+    benchmarks: Sequence[str],
+    *,
+    model: str | None,
+    data: str | None,
+    mode: str | None,
+    subjects: str | None,
+    **rest: Any,
+) -> Plan:
+    """The plan that a command line asks for. Without model and data: the bundled sample."""
+    if mode not in (None, "rank", "write"):
+        raise UserError(f"--mode wants rank or write, there is {mode!r}")
+    if data is None and model is None:
+        data = "sample"
+    path = Path(data) if data not in (None, "sample") else None
+    names = dict.fromkeys(task for name in benchmarks for task in plugins.tasks(name, path))
+    groups = tuple(s.strip() for s in subjects.split(",") if s.strip()) if subjects else ()
+    made = Plan(benchmarks=tuple(names), data=data, mode=cast("Mode | None", mode), groups=groups, **rest)
+    made.check()
+    return made
+
+
+def run(
+    plan: Plan, model: str | None, options: ModelOptions, *, runs: Path, name: str | None, watcher: Watcher
+) -> Outcome:
+    """Open the model, prepare every benchmark, and evaluate; goes on with a run that was begun before."""
+    opened = plugins.model(model or DEFAULT_MODEL, options)
+    tasks = [runner.prepare(benchmark, plan, opened) for benchmark in plan.benchmarks]
+    folder = runs / (name or runner.folder_name(tasks, plan, opened))
+    found = runner.evaluate(runner.open_run(folder, tasks, plan, opened), tasks, plan, opened, watcher)
+    return outcome(found, skipped=plan.skip_unanswered)
+
+
+def rescore(found: Run) -> tuple[Run, int]:
+    """Score a run's answers again, asking nobody. Returns the run and how many results changed."""
+    facts = found.manifest["benchmarks"]
+    benchmarks = {name: plugins.benchmark(name.removesuffix("@sample")) for name in facts}
+    said = found.manifest.get("options", {})
+    options = RunOptions(**{k: v for k, v in said.items() if k in RunOptions.__dataclass_fields__})
+    before = found.results()
+    after = runner.rescored(before, benchmarks, options)
+    changed = sum(
+        (a.status, a.scores, a.answer) != (b.status, b.scores, b.answer) for a, b in zip(before, after, strict=True)
+    )
+    write_whole(found.path / JOURNAL, b"".join(dumps(to_json(r)) + b"\n" for r in after))
+    found.write(SUMMARY, summary.of_run(after, [(n, b, facts[n]) for n, b in benchmarks.items()]))
+    return found, changed
+
+
+def outcome(found: Run, skipped: bool | None = None) -> Outcome:
+    """What a run says. UserError when it is not finished."""
+    failed = tuple(r for r in found.results() if r.status == "error")
+    if skipped is None:
+        skipped = bool(found.manifest.get("options", {}).get("skip_unanswered"))
+    return Outcome(run=found, benchmarks=found.summary["benchmarks"], unanswered=failed, skipped=skipped)
+
+
+def select(found: Run, *, item: str | None, status: str | None) -> list[Result]:
+    """The results of one item, or of one status. UserError when there is no such item or status."""
+    results = found.results()
+    if item is not None:
+        chosen = [r for r in results if r.sample.id == item]
+        if not chosen:
+            raise UserError(f"{found.name} has no item {item!r}{nearest(item, {r.sample.id for r in results})}")
+        return chosen
+    if status not in STATUSES:
+        raise UserError(f"--status wants one of {', '.join(STATUSES)}; there is {status!r}")
+    return [r for r in results if r.status == status]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromptView:
+    """One prompt as the model will read it."""
+
+    id: str
+    preview: Preview
+    choices: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Previewed:
+    """The first prompts of a run, and what the whole run would cost at most (None: no price known)."""
+
+    task: runner.Task
+    model: str
+    prompts: tuple[PromptView, ...]
+    cost: float | None
+
+
+def preview(plan: Plan, model: str, options: ModelOptions, count: int) -> Previewed:
+    """The first `count` prompts exactly as `model` will read them."""
+    opened = plugins.model(model, options)
+    task = runner.prepare(plan.benchmarks[0], plan, opened)
+
+    def seen(question: runner.Question) -> Preview:
+        return opened.preview(question.request) if isinstance(opened, Previews) else Preview(text=question.request.text)
+
+    prompts = tuple(
+        PromptView(id=q.sample.id, preview=seen(q), choices=q.request.choices) for q in task.questions[:count]
+    )
+    prices = opened.prices if isinstance(opened, Priced) else None
+    return Previewed(task=task, model=opened.name, prompts=prompts, cost=_dearest(task, prices))
+
+
+def _dearest(task: runner.Task, prices: tuple[float, float] | None) -> float | None:
+    """The most a run can cost: three characters a token, answers as long as allowed."""
+    if prices is None:
+        return None
+    tokens_in = sum(len(q.request.text) for q in task.questions) / 3
+    tokens_out = sum(q.request.max_tokens for q in task.questions)
+    return (tokens_in * prices[0] + tokens_out * prices[1]) / 1e6

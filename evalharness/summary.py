@@ -1,0 +1,70 @@
+"""From results to figures: what `summary.json` says, and nothing that depends on the clock."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+from evalharness.benchmark import Benchmark
+from evalharness.metrics import Metric, by_group, counts
+from evalharness.records import UNREAD, Estimate, Result
+
+
+def of_run(results: Sequence[Result], tasks: Sequence[tuple[str, Benchmark, Mapping[str, Any]]]) -> dict[str, Any]:
+    """The summary of a run: one entry per benchmark name, from (name, benchmark, its facts in the manifest)."""
+    by_name = by_group(results, lambda r: r.benchmark)
+    return {"benchmarks": {name: of_task(by_name.get(name, []), benchmark, facts) for name, benchmark, facts in tasks}}
+
+
+def of_task(results: Sequence[Result], benchmark: Benchmark, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures of one benchmark. An answer that failed for good (`error`) counts in counts and bounds only."""
+    answered = [r for r in results if r.status != "error"]
+    headline = benchmark.metrics[0]
+    figures = {m.name: m.of(answered) for m in benchmark.metrics} if answered else {}
+    groups = by_group(answered)
+    return {
+        "mode": facts["mode"],
+        "n": len({r.sample.id for r in answered}),
+        "headline": headline.name,
+        "chance": benchmark.chance,
+        "metrics": {name: as_json(figure) for name, figure in figures.items() if figure is not None},
+        "groups": {g: as_json(f) for g, rs in groups.items() if (f := headline.of(rs)) is not None}
+        if len(groups) > 1
+        else {},
+        "counts": counts(results),
+        "bounds": bounds(results, headline),
+        "missing": facts["items"] - len({r.sample.id for r in answered}),
+        "tokens": {
+            "in": sum(r.response.tokens_in for r in results),
+            "out": sum(r.response.tokens_out for r in results),
+            "cut": sum(r.response.cut > 0 for r in results),
+        },
+        "cost": cost(results),
+    }
+
+
+def as_json(figure: Estimate) -> dict[str, Any]:
+    """An estimate as JSON; what is not finite becomes null."""
+    return {k: v if isinstance(v, int) or math.isfinite(v) else None for k, v in asdict(figure).items()}
+
+
+def cost(results: Sequence[Result]) -> float | None:
+    """US dollars, None when no answer has a known price."""
+    known = [r.response.cost for r in results if r.response.cost is not None]
+    return round(math.fsum(known), 6) if known else None
+
+
+def bounds(results: Sequence[Result], headline: Metric) -> dict[str, float] | None:
+    """The headline if every answer that failed or could not be read were worth 0, and were worth 1."""
+    unknown = UNREAD | {"error"}
+    if headline.score is None or not results:
+        return None
+    key = headline.score
+
+    def supposing(worth: float) -> Estimate | None:
+        return headline.of([replace(r, scores={key: worth}) if r.status in unknown else r for r in results])
+
+    low, high = supposing(0.0), supposing(1.0)
+    return {"low": low.value, "high": high.value} if low is not None and high is not None else None
