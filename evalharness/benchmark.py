@@ -70,7 +70,8 @@ class Benchmark:
     the sample's own group when `shots_by_group`. `ask` replaces the default request; `follow_up` gives the next
     turn's request, or None when the conversation is over. `open_scorer` replaces `score` where scoring needs
     resources (a sandbox). A chat model writes up to `chat_max_tokens` and ends by itself, a base model up to
-    `max_tokens` or `stop`. `judge` names the judge plug-in that gives the verdicts.
+    `max_tokens` or `stop`. `judge` names the judge plug-in that gives the verdicts. `written` is the prompt for writing
+    where it is not the one for ranking: options that are ranked as continuations must be shown to a model that writes.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Benchmark:
     stop: tuple[str, ...] = ("\n",)
     chance: float | None = None
     judge: str | None = None
+    written: Prompt | None = None
     ask: Callable[[Sample, Sequence[Sample], Mode, bool], Request] | None = None
     follow_up: Callable[[Sample, Request, Response], Request | None] | None = None
     open_scorer: Callable[[RunOptions], AbstractContextManager[Scorer]] | None = None
@@ -111,6 +113,11 @@ class Family:
     average: Callable[[Mapping[str, Mapping[str, Estimate]]], Mapping[str, Estimate]] | None = None
 
 
+def prompt_of(benchmark: Benchmark, mode: Mode) -> Prompt:
+    """The prompt that a mode asks with."""
+    return benchmark.written if mode == "write" and benchmark.written is not None else benchmark.prompt
+
+
 def request(
     benchmark: Benchmark, sample: Sample, shots: Sequence[Sample], *, mode: Mode, chat: bool, repeat: int = 0
 ) -> Request:
@@ -122,7 +129,7 @@ def request(
     origin = Origin(id=sample.id, question=sample.question, choices=sample.choices, group=sample.group, repeat=repeat)
     if benchmark.ask is not None:
         return replace(benchmark.ask(sample, shots, mode, chat), origin=origin)
-    prompt = benchmark.prompt
+    prompt = prompt_of(benchmark, mode)
     messages = (Message("user", prompt.text(sample, shots)),)
     if mode == "write":
         limit, stop = (benchmark.chat_max_tokens, ()) if chat else (benchmark.max_tokens, benchmark.stop)
@@ -139,5 +146,5 @@ def request(
 def lesson(benchmark: Benchmark, sample: Sample, *, chat: bool) -> tuple[Message, ...]:
     """The question without shots and its right answer, as the messages that fine-tuning learns from."""
     asked = request(benchmark, sample, (), mode="write", chat=chat)
-    answer = benchmark.prompt.answer(sample)
+    answer = prompt_of(benchmark, "write").answer(sample)
     return (*asked.messages, Message("assistant", answer.lstrip() if chat else answer))

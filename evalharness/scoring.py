@@ -7,7 +7,9 @@ error, and need not look at `finish`: an answer that is `unparsed` and was cut o
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+import string
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from evalharness.records import Request, Response, Sample, Score
@@ -100,6 +102,88 @@ def choice(sample: Sample, request: Request, response: Response) -> Score:
     written = letter(response.text, len(sample.choices))
     if written is not None:
         return judged(LETTERS.index(written) in sample.gold, written)
+    if REFUSAL.search(response.text):
+        return Score(status="refused", scores={"accuracy": 0.0})
+    return unparsed()
+
+
+def normalized(text: str, punctuation: str = "") -> str:
+    """SQuAD's normal form: lower case, ASCII punctuation replaced by `punctuation`, no articles, single spaces.
+
+    The steps and their order are those of evaluate-v2.0.py (https://rajpurkar.github.io/SQuAD-explorer/).
+    """
+    kept = "".join(punctuation if c in PUNCTUATION else c for c in text.lower())
+    return " ".join(ARTICLE.sub(" ", kept).split())
+
+
+PUNCTUATION = frozenset(string.punctuation)
+ARTICLE = re.compile(r"\b(a|an|the)\b")
+
+
+def token_f1(answer: Sequence[str], reference: Sequence[str], both_empty: float = 1.0) -> float:
+    """Harmonic mean of precision and recall over words counted with repetition; `both_empty` when neither has any."""
+    if not answer and not reference:
+        return both_empty
+    shared = (Counter(answer) & Counter(reference)).total()
+    if shared == 0:
+        return 0.0
+    precision, recall = shared / len(answer), shared / len(reference)
+    return 2 * precision * recall / (precision + recall)
+
+
+def against(
+    answer: str, references: Iterable[str], normal: Callable[[str], str] = normalized, both_empty: float = 1.0
+) -> dict[str, float]:
+    """`exact_match` and `f1` of an answer, each the best over the references; 0 where there are none."""
+    said = normal(answer)
+    wanted = [normal(reference) for reference in references]
+    return {
+        "exact_match": float(said in wanted),
+        "f1": max((token_f1(said.split(), w.split(), both_empty) for w in wanted), default=0.0),
+    }
+
+
+def short_answer(normal: Callable[[str], str] = normalized, both_empty: float = 1.0) -> Scorer:
+    """A scorer of short texts by exact match and word F1 with the sample's answers, the best of them counting."""
+
+    def score(sample: Sample, request: Request, response: Response) -> Score:
+        return read_as(against(response.text, sample.answers, normal, both_empty), response.text)
+
+    return score
+
+
+def read_as(scores: Mapping[str, float], text: str) -> Score:
+    """A score by exact match: correct, or else unparsed where nothing was written, or refused, or wrong."""
+    answer = text.strip()
+    if scores["exact_match"]:
+        return Score(status="correct", scores=scores, answer=answer)
+    if not answer:
+        return Score(status="unparsed", scores=scores)
+    return Score(status="refused" if REFUSAL.search(text) else "wrong", scores=scores, answer=answer)
+
+
+def which_label(text: str, labels: Sequence[str]) -> str | None:
+    """The label (`yes`, `True`, ...) that a text answers with, or None: what follows `answer is`, else what the text
+    begins with, else the only label that it mentions. Case does not count."""
+    known = {label.lower(): label for label in labels}
+    either = "|".join(re.escape(label) for label in sorted(known, key=len, reverse=True))
+    bare = rf"[\s\"'*(\[]*\b({either})\b(?!-)"
+    for pattern in (rf"\banswer\b(?:\s+is)?\s*:?{bare}", rf"\A{bare}"):
+        found = {known[m.lower()] for m in re.findall(pattern, text, re.IGNORECASE)}
+        if found:
+            return found.pop() if len(found) == 1 else None
+    mentioned = {known[m.lower()] for m in re.findall(rf"\b({either})\b", text, re.IGNORECASE)}
+    return mentioned.pop() if len(mentioned) == 1 else None
+
+
+def label(sample: Sample, request: Request, response: Response) -> Score:
+    """Classification: the sample's `choices` are its labels; the one ranked first, or the one that was written.
+
+    `answer` is the label, so that figures over a run (F1, Matthews) can be had from it.
+    """
+    said = sample.choices[best(response.logprobs)] if request.choices else which_label(response.text, sample.choices)
+    if said is not None:
+        return judged(sample.choices.index(said) in sample.gold, said)
     if REFUSAL.search(response.text):
         return Score(status="refused", scores={"accuracy": 0.0})
     return unparsed()

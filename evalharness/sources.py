@@ -40,7 +40,8 @@ class Source:
 
     `revision` is a commit of the hub repository. `split` holds the scored questions, `shot_split` the examples to show.
     `files(path, want)` yields the rows of the authors' files at `path`, or returns None when they are not there.
-    `files_say` names those files for error messages. `sample` is the bundled sample (JSONL rows with a `split` field).
+    `files_say` names those files for error messages. `sample` is the bundled sample (JSONL rows with
+    a `split` field, and a `config` field where one file serves several configs).
     """
 
     hub: str
@@ -66,7 +67,7 @@ def load(source: Source, want: Want, data: str | None) -> Rows:
     """The rows of a split. `data`: None = the hub, `sample` = the bundled sample, else a folder or file."""
     split = want.split
     if data == "sample":
-        rows = tuple(r for r in jsonl(source.sample) if r.get("split", source.split) == split)
+        rows = tuple(r for r in jsonl(source.sample) if _is_sample_of(r, source, split))
         return Rows(rows=rows, origin="bundled sample", revision="bundled")
     if data is None:
         return _from_hub(source, split)
@@ -83,6 +84,11 @@ def load(source: Source, want: Want, data: str | None) -> Rows:
         return snapshot
     wanted = source.files_say or "a snapshot of " + source.hub
     raise DataError(f"--data {data}: wanted {wanted}; there is {_glimpse(path)}")
+
+
+def _is_sample_of(row: Row, source: Source, split: str) -> bool:
+    """A family keeps the samples of all its tasks in one file, told apart by `config`."""
+    return row.get("split", source.split) == split and row.get("config", source.config) == source.config
 
 
 def _glimpse(path: Path) -> str:
