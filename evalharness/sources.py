@@ -88,7 +88,7 @@ def load(source: Source, want: Want, data: str | None) -> Rows:
 
 def _is_sample_of(row: Row, source: Source, split: str) -> bool:
     """A family keeps the samples of all its tasks in one file, told apart by `config`."""
-    return row.get("split", source.split) == split and row.get("config", source.config) == source.config
+    return bool(row.get("split", source.split) == split and row.get("config", source.config) == source.config)
 
 
 def _glimpse(path: Path) -> str:
