@@ -11,7 +11,7 @@ from evalharness.sources import Row, Want
 CATEGORIES: dict[str, frozenset[str]] = {
     name: frozenset(subjects.split())
     for name, subjects in {
-        "stem": """abstract_algebra anatomy astronomy college_biology college_chemistry college_computer_science
+        "stem": """abstract_algebra astronomy college_biology college_chemistry college_computer_science
             college_mathematics college_physics computer_security conceptual_physics electrical_engineering
             elementary_mathematics high_school_biology high_school_chemistry high_school_computer_science
             high_school_mathematics high_school_physics high_school_statistics machine_learning""",
@@ -21,8 +21,8 @@ CATEGORIES: dict[str, frozenset[str]] = {
         "social_sciences": """econometrics high_school_geography high_school_government_and_politics
             high_school_macroeconomics high_school_microeconomics high_school_psychology human_sexuality
             professional_psychology public_relations security_studies sociology us_foreign_policy""",
-        "other": """business_ethics clinical_knowledge college_medicine global_facts human_aging management marketing
-            medical_genetics miscellaneous nutrition professional_accounting professional_medicine virology""",
+        "other": """anatomy business_ethics clinical_knowledge college_medicine global_facts human_aging management
+            marketing medical_genetics miscellaneous nutrition professional_accounting professional_medicine virology""",
     }.items()
 }
 SUBJECTS = tuple(sorted(subject for subjects in CATEGORIES.values() for subject in subjects))

@@ -88,7 +88,7 @@ class Task:
 class Watcher(Protocol):
     """Is told what happens; draws progress."""
 
-    def begin(self, task: Task, done: int) -> None: ...
+    def begin(self, task: Task, model: str, done: int) -> None: ...
     def result(self, result: Result) -> None: ...
     def end(self, task: Task) -> None: ...
 
@@ -96,7 +96,7 @@ class Watcher(Protocol):
 class Silent:
     """Watches without a word."""
 
-    def begin(self, task: Task, done: int) -> None: ...
+    def begin(self, task: Task, model: str, done: int) -> None: ...
     def result(self, result: Result) -> None: ...
     def end(self, task: Task) -> None: ...
 
@@ -306,7 +306,7 @@ def evaluate(
     with Journal(run.path / JOURNAL) as journal:
         for task in tasks:
             left = [q for q in task.questions if (task.name, q.sample.id, q.repeat) not in done]
-            watcher.begin(task, len(task.questions) - len(left))
+            watcher.begin(task, model.name, len(task.questions) - len(left))
             for result in _asked(task, left, model, plan.options):
                 journal.append(to_json(result))
                 watcher.result(result)

@@ -48,7 +48,8 @@ class Tally:
 class Lines:
     """Plain lines on standard error, one every ten seconds: for logs and pipes."""
 
-    def begin(self, task: Task, done: int) -> None:
+    def begin(self, task: Task, model: str, done: int) -> None:
+        announce(task, model)
         self.tally = Tally(task, done)
         self.said = time.monotonic()
         again = f", {done} answered before" if done else ""
@@ -75,10 +76,11 @@ class Bar:
     def __init__(self) -> None:
         self.bar: Progress | None = None
 
-    def begin(self, task: Task, done: int) -> None:
+    def begin(self, task: Task, model: str, done: int) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+        announce(task, model)
         columns = ("{task.description}", "{task.fields[rate]}", "{task.fields[score]}")
         self.tally = Tally(task, done)
         self.bar = Progress(
@@ -112,12 +114,13 @@ def watcher(*, quiet: bool) -> Watcher:
     return Bar() if sys.stderr.isatty() else Lines()
 
 
-def banner(task: Task, model: str) -> str:
-    """The first line of a run on the bundled sample."""
-    return (
-        f"This is the bundled sample of {task.name.partition('@')[0]}: {len({q.sample.id for q in task.questions})} "
-        f"questions written for evalharness, not the benchmark. Model: {model}."
-    )
+def announce(task: Task, model: str) -> None:
+    """The first line of a run on the bundled sample: what it is not."""
+    name, _, sample = task.name.partition("@")
+    if sample:
+        n = len({q.sample.id for q in task.questions})
+        print(f"This is the bundled sample of {name}: {n} questions written for evalharness, not the benchmark itself.")
+        print(f"The model is {model}.", flush=True)
 
 
 def report(outcome: Outcome, *, as_json: bool, stream: Any = None) -> None:

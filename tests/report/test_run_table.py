@@ -37,6 +37,11 @@ def test_every_figure_is_in_the_table():
     assert "bounds" not in text
 
 
+def test_the_table_fits_eighty_columns():
+    text = shown({"benchmarks": {"mmlu@sample": entry(correct=8565, wrong=5477)}}, width=80)
+    assert "0.602 … 0.618" in text and "accuracy" in text and max(map(len, text.splitlines())) <= 80
+
+
 def test_what_could_not_be_read_brings_bounds_and_a_remark():
     text = shown({"benchmarks": {"mmlu": entry(correct=8565, wrong=5000, unparsed=400, error=77)}})
     assert "0.600 … 0.640" in text
