@@ -21,8 +21,8 @@ CATEGORIES: dict[str, frozenset[str]] = {
         "social_sciences": """econometrics high_school_geography high_school_government_and_politics
             high_school_macroeconomics high_school_microeconomics high_school_psychology human_sexuality
             professional_psychology public_relations security_studies sociology us_foreign_policy""",
-        "other": """anatomy business_ethics clinical_knowledge college_medicine global_facts human_aging management
-            marketing medical_genetics miscellaneous nutrition professional_accounting professional_medicine virology""",
+        "other": """anatomy business_ethics clinical_knowledge college_medicine global_facts human_aging
+            management marketing medical_genetics miscellaneous nutrition professional_accounting professional_medicine virology""",
     }.items()
 }
 SUBJECTS = tuple(sorted(subject for subjects in CATEGORIES.values() for subject in subjects))
