@@ -1,0 +1,261 @@
+"""Attention over packed rows, in two parts joined by their log-sum-exps when the rows share a prefix.
+
+For a query q: `o = (e^l1 o1 + e^l2 o2) / (e^l1 + e^l2) = o2 + sigmoid(l1 - l2) (o1 - o2)` where `l` is the logarithm of
+the sum of exponentiated scores of a part (the rescaling of https://arxiv.org/abs/2205.14135, section 3.1): exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from evalharness.network.config import Config, Layer
+
+
+class Rule(Protocol):
+    """What attention reads of a Config: the factor and the soft cap of the scores."""
+
+    @property
+    def scale(self) -> float: ...
+    @property
+    def cap(self) -> float | None: ...
+
+
+@dataclass(frozen=True)
+class _Plain:
+    scale: float
+    cap: float | None = None
+
+
+def explicit(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, rule: Rule) -> tuple[Tensor, Tensor]:
+    """Attention from written-out scores.
+
+    q [B, H, T, D], k and v [B, KV, S, D], mask boolean and broadcast to [B, H, T, S]. Returns outputs [B, H, T, D] and log-sum-exps [B, H, T] in float32 (-inf where a query sees nothing).
+    """
+    groups = q.shape[1] // k.shape[1]
+    if groups > 1:
+        k, v = k.repeat_interleave(groups, 1), v.repeat_interleave(groups, 1)
+    scores = (q @ k.transpose(2, 3)) * rule.scale
+    if rule.cap is not None:
+        scores = rule.cap * torch.tanh(scores / rule.cap)
+    scores = scores.float()
+    if mask is not None:
+        scores = scores.masked_fill(~mask, float("-inf"))
+    total = torch.logsumexp(scores, -1)
+    weights = torch.exp(scores - total.clamp_min(-1e30).unsqueeze(-1))
+    return weights.to(v.dtype) @ v, total
+
+
+def _fused_cpu(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, rule: Rule, causal: bool) -> tuple[Tensor, Tensor]:
+    added = None
+    if mask is not None:
+        added = torch.zeros(mask.shape, dtype=q.dtype).masked_fill_(~mask, float("-inf"))
+    op = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+    out, total = op(q, k, v, 0.0, causal, attn_mask=added, scale=rule.scale)
+    if total.shape[1] != q.shape[1]:  # older versions return [B, T, H]
+        total = total.transpose(1, 2)
+    if mask is not None:  # the operator returns 0, not -inf, where a query sees nothing
+        total = total.masked_fill(~mask.any(-1), float("-inf"))
+    return out, total
+
+
+def _fused_cuda(
+    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, rule: Rule, causal: bool
+) -> tuple[Tensor, Tensor]:
+    groups = q.shape[1] // k.shape[1]
+    if groups > 1:
+        k, v = k.repeat_interleave(groups, 1), v.repeat_interleave(groups, 1)
+    if mask is None and q.dtype in (torch.bfloat16, torch.float16):
+        flash = torch.ops.aten._scaled_dot_product_flash_attention
+        out, total = flash(q, k, v, 0.0, causal, False, scale=rule.scale)[:2]
+        return out, total
+    added = None
+    if mask is not None:
+        added = torch.zeros(mask.shape, dtype=q.dtype, device=q.device).masked_fill_(~mask, float("-inf"))
+        added = added.expand(q.shape[0], q.shape[1], q.shape[2], k.shape[2])
+    efficient = torch.ops.aten._scaled_dot_product_efficient_attention
+    out, total = efficient(q, k, v, added, True, 0.0, causal, scale=rule.scale)[:2]
+    total = total[..., : q.shape[2]]  # rounded up to the kernel's block
+    return out, total if mask is None else total.masked_fill(~mask.any(-1), float("-inf"))
+
+
+@cache
+def _fused_works(device: str, dtype: torch.dtype, head_dim: int, groups: int) -> bool:
+    """The fused operators are private to torch: used only where they agree with the written-out scores here."""
+    rule = _Plain(scale=head_dim**-0.5)
+    generator = torch.Generator().manual_seed(0)
+    q, k, v = (torch.randn(2, h, 5, head_dim, generator=generator).to(device, dtype) for h in (2 * groups, 2, 2))
+    fused = _fused_cuda if device == "cuda" else _fused_cpu
+    causal = torch.ones(5, 5, dtype=torch.bool, device=device).tril()[None, None]
+    nothing = causal & (torch.arange(5, device=device) > 1)[None, None, :, None]
+    try:
+        for is_causal, given, equal in ((True, None, causal), (False, None, None), (False, nothing, nothing)):
+            out, total = fused(q, k, v, given, rule, is_causal)
+            right, right_total = explicit(q.float(), k.float(), v.float(), equal, rule)
+            bar = 1e-5 if dtype == torch.float32 else 3e-2
+            live = right_total.isfinite()
+            if not torch.allclose(out.float()[live], right[live], atol=bar, rtol=bar):
+                return False
+            if not torch.allclose(total.float(), right_total, atol=bar, rtol=bar):
+                return False
+    except (RuntimeError, AttributeError, TypeError, NotImplementedError, ValueError):
+        return False
+    return True
+
+
+def part(
+    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, rule: Rule, causal: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Attention with its log-sum-exp, fused where torch can. Shapes as `explicit`; without gradient."""
+    kind = q.device.type
+    usable = rule.cap is None and kind in ("cpu", "cuda") and not torch.is_grad_enabled()
+    if usable and _fused_works(kind, q.dtype, q.shape[-1], q.shape[1] // k.shape[1]):
+        return (_fused_cuda if kind == "cuda" else _fused_cpu)(q, k, v, mask, rule, causal)
+    if causal:
+        mask = torch.ones(q.shape[2], k.shape[2], dtype=torch.bool, device=q.device).tril()[None, None]
+    return explicit(q, k, v, mask, rule)
+
+
+def join(first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor]) -> Tensor:
+    """The attention over two sets of keys from that over each. Every query must see a key of the second."""
+    weight = torch.sigmoid(first[1] - second[1]).unsqueeze(-1)
+    return (second[0] + weight * (first[0] - second[0])).to(second[0].dtype)
+
+
+class Prefix:
+    """Keys and values of tokens that rows share, per layer [1, KV, capacity, D]; `length` of them are filled."""
+
+    def __init__(self, config: Config, capacity: int, dtype: torch.dtype, device: torch.device) -> None:
+        shape = (1, config.kv_heads, capacity, config.head_dim)
+        self.keys = [torch.empty(shape, dtype=dtype, device=device) for _ in config.layers]
+        self.values = [torch.empty(shape, dtype=dtype, device=device) for _ in config.layers]
+        self.length = 0
+
+    def read(self, layer: Layer, oldest: int) -> tuple[Tensor, Tensor, int]:
+        """Keys, values and the position of the first of them, leaving out what no query from `oldest` on can see."""
+        start = 0 if layer.window is None else max(0, min(self.length - 1, oldest - layer.window + 1))
+        rows = slice(start, self.length)
+        return self.keys[layer.index][:, :, rows], self.values[layer.index][:, :, rows], start
+
+    def keep(self, layer: Layer, k: Tensor, v: Tensor) -> None:
+        """Write the keys and values [T, KV, D] of the next tokens; `length` moves on once all layers have."""
+        rows = slice(self.length, self.length + k.shape[0])
+        self.keys[layer.index][0, :, rows] = k.transpose(0, 1)
+        self.values[layer.index][0, :, rows] = v.transpose(0, 1)
+
+
+class Rows:
+    """Attention of rows packed one behind the other: block-diagonal, causal inside a row, all behind one prefix.
+
+    `branches`, where given, has a number per token: a token of branch b > 0 sees branch 0 and its own only (several
+    continuations of one text in one row). `positions` are the tokens' places in their texts. With `keep` the only
+    row's keys and values are added to the prefix.
+    """
+
+    def __init__(
+        self,
+        rule: Rule,
+        lengths: Sequence[int],
+        positions: Tensor,
+        *,
+        prefix: Prefix | None = None,
+        branches: Tensor | None = None,
+        keep: bool = False,
+    ) -> None:
+        self.rule = rule
+        self.lengths = list(lengths)
+        self.positions = positions
+        self.prefix = prefix
+        self.behind = prefix is not None and prefix.length > 0
+        self.branches = branches
+        self.keep = keep
+        self.oldest = int(positions.min()) if self.behind else 0
+        self.newest = int(positions.max()) if self.behind else 0
+        self._masks: dict[int | None, Tensor | None] = {}
+
+    @cached_property
+    def places(self) -> Tensor | None:
+        """Where each token stands in the padded [B * S] order; None when rows are equally long."""
+        longest = max(self.lengths)
+        if min(self.lengths) == longest:
+            return None
+        device = self.positions.device
+        lengths = torch.tensor(self.lengths, device=device)
+        starts = torch.arange(len(self.lengths), device=device) * longest - (lengths.cumsum(0) - lengths)
+        return torch.repeat_interleave(starts, lengths) + torch.arange(int(lengths.sum()), device=device)
+
+    def padded(self, x: Tensor) -> Tensor:
+        """[T, ...] -> [B, S, ...], zero where a row has ended."""
+        shape = (len(self.lengths), max(self.lengths), *x.shape[1:])
+        if self.places is None:
+            return x.reshape(shape)
+        wide = x.new_zeros(shape[0] * shape[1], *x.shape[1:])
+        return wide.index_copy(0, self.places, x).reshape(shape)
+
+    def packed(self, x: Tensor) -> Tensor:
+        """[B, S, ...] -> [T, ...]"""
+        flat = x.flatten(0, 1)
+        return flat if self.places is None else flat[self.places]
+
+    def mask(self, window: int | None) -> Tensor | None:
+        """Which tokens of its row a token sees, [B, 1, S, S]; None where plain causality says it all."""
+        if window is not None and max(self.lengths) <= window:
+            window = None
+        if window not in self._masks:
+            self._masks[window] = self._mask(window) if window is not None or self.branches is not None else None
+        return self._masks[window]
+
+    def _mask(self, window: int | None) -> Tensor:
+        longest = max(self.lengths)
+        seen = torch.ones(longest, longest, dtype=torch.bool, device=self.positions.device).tril()[None]
+        if self.branches is not None:
+            branch = self.padded(self.branches)
+            seen = seen & ((branch[:, None, :] == 0) | (branch[:, None, :] == branch[:, :, None]))
+        if window is not None:
+            position = self.padded(self.positions)
+            seen = seen & (position[:, :, None] - position[:, None, :] < window)
+        return seen[:, None]
+
+    def __call__(self, layer: Layer, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """q [T, H, D], k and v [T, KV, D] -> [T, H, D]."""
+        mask = self.mask(layer.window)
+        wide = [self.padded(x).transpose(1, 2) for x in (q, k, v)]
+        if self.behind:
+            own, total = part(*wide, mask, self.rule, causal=mask is None)
+            first, first_total = self._before(layer, q)
+            out = join((first, first_total), (self.packed(own.transpose(1, 2)), self.packed(total.transpose(1, 2))))
+        else:
+            out = self.packed(_alone(wide, mask, self.rule).transpose(1, 2))
+        if self.keep and self.prefix is not None:
+            self.prefix.keep(layer, k, v)
+        return out
+
+    def _before(self, layer: Layer, q: Tensor) -> tuple[Tensor, Tensor]:
+        """One call for all rows: every row stands behind the same prefix. Returns [T, H, D] and [T, H]."""
+        assert self.prefix is not None
+        keys, values, start = self.prefix.read(layer, self.oldest)
+        mask = None
+        if layer.window is not None and self.newest - start >= layer.window:
+            keyed = torch.arange(start, start + keys.shape[2], device=q.device)
+            mask = (self.positions[:, None] - keyed[None] < layer.window)[None, None]
+        out, total = part(q.transpose(0, 1)[None], keys, values, mask, self.rule)
+        return out[0].transpose(0, 1), total[0].transpose(0, 1)
+
+
+def _alone(wide: Sequence[Tensor], mask: Tensor | None, rule: Rule) -> Tensor:
+    """Rows without prefix, [B, H, S, D]: torch's own attention, which training can differentiate."""
+    q, k, v = wide
+    if rule.cap is not None:
+        if mask is None:
+            mask = torch.ones(q.shape[2], q.shape[2], dtype=torch.bool, device=q.device).tril()[None, None]
+        return explicit(q, k, v, mask, rule)[0]
+    grouped = q.shape[1] != k.shape[1]
+    return F.scaled_dot_product_attention(
+        q, k, v, attn_mask=mask, is_causal=mask is None, scale=rule.scale, enable_gqa=grouped
+    )

@@ -1,0 +1,318 @@
+"""What a config.json of a Hugging Face folder (transformers 4 and 5 style) says about a decoder, as one frozen record.
+
+Files leave out whatever equals the default of their configuration class, so the defaults below are part of the format
+(https://github.com/huggingface/transformers, `models/*/configuration_*.py`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from evalharness.errors import UserError
+
+
+class UnsupportedError(Exception):
+    """The native decoder does not know this architecture; the message says which part of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rope:
+    """Rotary positions: base, rotated dimensions of a head, and how long contexts rescale the frequencies."""
+
+    theta: float
+    dims: int
+    kind: str = "default"
+    factor: float = 1.0
+    low: float = 1.0
+    high: float = 4.0
+    original: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """How one layer attends: `window` keys back at most (None = all), with which rotary positions (None = none)."""
+
+    index: int
+    window: int | None
+    rope: Rope | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """A decoder's shape. `raw` is config.json as read, for writing the checkpoint again.
+
+    `cap` is the soft cap of attention scores, `final_cap` that of the logits; `scale` multiplies the scores.
+    `unit_offset`: norms multiply by 1 + weight. `post_norms`: a norm after attention and MLP too.
+    """
+
+    family: str
+    vocab: int
+    width: int
+    inner: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    context: int
+    layers: tuple[Layer, ...]
+    norm: str = "rms"
+    eps: float
+    unit_offset: bool = False
+    activation: str
+    qkv_bias: bool = False
+    out_bias: bool = False
+    mlp_bias: bool = False
+    qk_norm: bool = False
+    post_norms: bool = False
+    embed_scale: float = 1.0
+    scale: float
+    cap: float | None = None
+    final_cap: float | None = None
+    tied: bool
+    raw: Mapping[str, Any] = field(repr=False, hash=False)
+
+
+COMMON: dict[str, Any] = {
+    "num_key_value_heads": None, "head_dim": None, "hidden_act": "silu", "rms_norm_eps": 1e-6, "rope_theta": 10000.0,
+    "attention_bias": False, "mlp_bias": False, "tie_word_embeddings": False, "sliding_window": None,
+    "layer_types": None, "use_sliding_window": None, "max_window_layers": 28, "partial_rotary_factor": 1.0,
+    "query_pre_attn_scalar": None, "attn_logit_softcapping": None, "final_logit_softcapping": None,
+}  # fmt: skip
+GEMMA: dict[str, Any] = {
+    **COMMON, "hidden_act": "gelu_pytorch_tanh", "head_dim": 256, "tie_word_embeddings": True, "vocab_size": 256000,
+    "max_position_embeddings": 8192,
+}  # fmt: skip
+# What each family's files leave out. `num_key_value_heads` None means as many as query heads.
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "gpt2": {
+        "vocab_size": 50257, "n_positions": 1024, "n_embd": 768, "n_layer": 12, "n_head": 12, "n_inner": None,
+        "activation_function": "gelu_new", "layer_norm_epsilon": 1e-5, "tie_word_embeddings": True,
+        "scale_attn_weights": True,
+    },
+    "llama": {
+        **COMMON, "vocab_size": 32000, "hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32,
+        "num_attention_heads": 32, "max_position_embeddings": 2048,
+    },
+    "mistral": {
+        **COMMON, "vocab_size": 32000, "hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32,
+        "num_attention_heads": 32, "num_key_value_heads": 8, "max_position_embeddings": 131072, "sliding_window": 4096,
+    },
+    "qwen2": {
+        **COMMON, "vocab_size": 151936, "hidden_size": 4096, "intermediate_size": 22016, "num_hidden_layers": 32,
+        "num_attention_heads": 32, "num_key_value_heads": 32, "max_position_embeddings": 32768,
+        "use_sliding_window": False, "sliding_window": 4096,
+    },
+    "qwen3": {
+        **COMMON, "vocab_size": 151936, "hidden_size": 4096, "intermediate_size": 22016, "num_hidden_layers": 32,
+        "num_attention_heads": 32, "num_key_value_heads": 32, "head_dim": 128, "max_position_embeddings": 32768,
+        "use_sliding_window": False, "sliding_window": 4096,
+    },
+    "gemma": {
+        **GEMMA, "hidden_size": 3072, "intermediate_size": 24576, "num_hidden_layers": 28, "num_attention_heads": 16,
+        "num_key_value_heads": 16,
+    },
+    "gemma2": {
+        **GEMMA, "hidden_size": 2304, "intermediate_size": 9216, "num_hidden_layers": 26, "num_attention_heads": 8,
+        "num_key_value_heads": 4, "sliding_window": 4096, "query_pre_attn_scalar": 256,
+        "attn_logit_softcapping": 50.0, "final_logit_softcapping": 30.0, "sliding_window_pattern": 2,
+    },
+    "gemma3_text": {
+        **GEMMA, "vocab_size": 262208, "hidden_size": 2304, "intermediate_size": 9216, "num_hidden_layers": 26,
+        "num_attention_heads": 8, "num_key_value_heads": 4, "sliding_window": 4096, "query_pre_attn_scalar": 256,
+        "max_position_embeddings": 131072, "rope_theta": 1_000_000.0, "rope_local_base_freq": 10_000.0,
+        "sliding_window_pattern": 6,
+    },
+    "phi3": {
+        **COMMON, "vocab_size": 32064, "hidden_size": 3072, "intermediate_size": 8192, "num_hidden_layers": 32,
+        "num_attention_heads": 32, "rms_norm_eps": 1e-5, "max_position_embeddings": 4096,
+    },
+    "smollm3": {
+        **COMMON, "vocab_size": 128256, "hidden_size": 2048, "intermediate_size": 11008, "num_hidden_layers": 36,
+        "num_attention_heads": 16, "num_key_value_heads": 4, "max_position_embeddings": 32768,
+        "rope_theta": 2_000_000.0, "tie_word_embeddings": True, "no_rope_layers": None, "no_rope_layer_interval": 4,
+        "use_sliding_window": False,
+    },
+}  # fmt: skip
+# Keys that change the arithmetic when they are not as here: the native decoder does not implement the other values.
+NEUTRAL: dict[str, tuple[Any, ...]] = {
+    "add_cross_attention": (False, None), "scale_attn_by_inverse_layer_idx": (False, None),
+    "scale_attn_weights": (True, None), "quantization_config": (None,), "use_bidirectional_attention": (False, None),
+    "is_encoder_decoder": (False, None), "num_experts": (None, 0), "num_local_experts": (None, 0),
+}  # fmt: skip
+ACTIVATIONS = {
+    "gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh", "gelu_fast": "gelu_tanh", "gelu": "gelu",
+    "silu": "silu", "swish": "silu", "relu": "relu",
+}  # fmt: skip
+
+
+def read_config(folder: Path) -> Config:
+    """The decoder described by `folder/config.json`.
+
+    Raises UserError where there is no such file or it is not what it must be, UnsupportedError for an architecture that
+    the native decoder does not know.
+    """
+    file = folder / "config.json"
+    if not folder.is_dir():
+        raise UserError(f"{folder}: there is no such folder; name one with config.json and *.safetensors")
+    if not file.is_file():
+        raise UserError(f"{folder}: wanted config.json beside the weights, it is missing; is this a checkpoint folder?")
+    try:
+        raw = json.loads(file.read_text("utf-8"))
+    except (ValueError, UnicodeDecodeError) as error:
+        raise UserError(f"{file}: not valid JSON: {error}; copy it again") from error
+    if not isinstance(raw, dict):
+        raise UserError(f"{file}: wanted an object, there is {type(raw).__name__}; copy it again")
+    try:
+        return parse_config(raw)
+    except (TypeError, KeyError, ValueError, ZeroDivisionError) as error:
+        raise UserError(f"{file}: a field is missing or of the wrong kind: {error!r}; copy it again") from error
+
+
+def parse_config(raw: Mapping[str, Any]) -> Config:
+    """The decoder that a config.json's content describes."""
+    text = raw.get("text_config") if isinstance(raw.get("text_config"), Mapping) else raw
+    family = str(text.get("model_type", ""))  # type: ignore[union-attr]  # a Mapping by the line above
+    if raw.get("model_type") == "gemma3" and family in ("", "gemma3_text"):
+        family = "gemma3_text"
+    if family not in DEFAULTS:
+        raise UnsupportedError(f"model_type {family or raw.get('model_type')!r}")
+    assert isinstance(text, Mapping)
+    for key, neutral in NEUTRAL.items():
+        if text.get(key, neutral[0]) not in neutral:
+            raise UnsupportedError(f"{family} with {key} = {text[key]!r}")
+    values = {**DEFAULTS[family], **{k: v for k, v in text.items() if v is not None or k in ("sliding_window",)}}
+    parsed = _gpt2(values, raw) if family == "gpt2" else _llama_like(family, values, raw)
+    if parsed.vocab < 1 or parsed.width < 1 or not parsed.layers or parsed.heads % max(1, parsed.kv_heads):
+        raise ValueError("sizes must be positive and query heads a multiple of key heads")
+    return parsed
+
+
+def _activation(name: str) -> str:
+    if name not in ACTIVATIONS:
+        raise UnsupportedError(f"activation {name!r}")
+    return ACTIVATIONS[name]
+
+
+def _gpt2(values: Mapping[str, Any], raw: Mapping[str, Any]) -> Config:
+    width, heads = int(values["n_embd"]), int(values["n_head"])
+    return Config(
+        family="gpt2",
+        vocab=int(values["vocab_size"]),
+        width=width,
+        inner=int(values["n_inner"] or 4 * width),
+        heads=heads,
+        kv_heads=heads,
+        head_dim=width // heads,
+        context=int(values["n_positions"]),
+        layers=tuple(Layer(index=i, window=None, rope=None) for i in range(int(values["n_layer"]))),
+        norm="layer",
+        eps=float(values["layer_norm_epsilon"]),
+        activation=_activation(values["activation_function"]),
+        qkv_bias=True,
+        out_bias=True,
+        mlp_bias=True,
+        scale=(width // heads) ** -0.5,
+        tied=bool(values["tie_word_embeddings"]),
+        raw=raw,
+    )
+
+
+def _llama_like(family: str, values: Mapping[str, Any], raw: Mapping[str, Any]) -> Config:
+    width, heads = int(values["hidden_size"]), int(values["num_attention_heads"])
+    head_dim = int(values["head_dim"] or width // heads)
+    gemma = family.startswith("gemma")
+    bias = bool(values["attention_bias"])
+    # Gemma 1's files say "gelu" and mean the tanh approximation.
+    act = "gelu_pytorch_tanh" if family == "gemma" else values.get("hidden_activation") or values["hidden_act"]
+    return Config(
+        family=family,
+        vocab=int(values["vocab_size"]),
+        width=width,
+        inner=int(values["intermediate_size"]),
+        heads=heads,
+        kv_heads=int(values["num_key_value_heads"] or heads),
+        head_dim=head_dim,
+        context=int(values["max_position_embeddings"]),
+        layers=_layers(family, values, head_dim),
+        eps=float(values["rms_norm_eps"]),
+        unit_offset=gemma,
+        activation=_activation(act),
+        qkv_bias=family == "qwen2" or bias,
+        out_bias=bias and family != "qwen2",
+        mlp_bias=bool(values["mlp_bias"]),
+        qk_norm=family in ("qwen3", "gemma3_text"),
+        post_norms=family in ("gemma2", "gemma3_text"),
+        embed_scale=width**0.5 if gemma else 1.0,
+        scale=float(values["query_pre_attn_scalar"] or head_dim) ** -0.5,
+        cap=values["attn_logit_softcapping"],
+        final_cap=values["final_logit_softcapping"],
+        tied=bool(values["tie_word_embeddings"]),
+        raw=raw,
+    )
+
+
+def _layers(family: str, values: Mapping[str, Any], head_dim: int) -> tuple[Layer, ...]:
+    count = int(values["num_hidden_layers"])
+    windowed = _windowed(family, values, count)
+    rotates = [True] * count
+    if family == "smollm3":
+        every = int(values["no_rope_layer_interval"])
+        rotates = [bool(r) for r in values["no_rope_layers"] or [(i + 1) % every for i in range(count)]]
+    if len(windowed) < count or len(rotates) < count:
+        raise ValueError("layer_types or no_rope_layers is shorter than num_hidden_layers")
+    window = int(values["sliding_window"]) if any(windowed) else None
+    ropes = {local: _rope(family, values, head_dim, local) for local in (False, True)}
+    return tuple(
+        Layer(index=i, window=window if windowed[i] else None, rope=ropes[windowed[i]] if rotates[i] else None)
+        for i in range(count)
+    )
+
+
+def _windowed(family: str, values: Mapping[str, Any], count: int) -> list[bool]:
+    """Which layers see a window only."""
+    if values["sliding_window"] is None or values["use_sliding_window"] is False:
+        return [False] * count
+    kinds = values["layer_types"]
+    if kinds is not None and family not in ("mistral", "phi3"):
+        if unknown := set(kinds) - {"full_attention", "sliding_attention"}:
+            raise UnsupportedError(f"layer type {sorted(unknown)[0]!r}")
+        return [kind == "sliding_attention" for kind in kinds]
+    if family in ("mistral", "phi3"):
+        return [True] * count
+    if family in ("gemma2", "gemma3_text"):
+        return [bool((i + 1) % int(values["sliding_window_pattern"])) for i in range(count)]
+    if family in ("qwen2", "qwen3"):
+        return [i >= int(values["max_window_layers"]) for i in range(count)]
+    if family == "smollm3":
+        every = int(values["no_rope_layer_interval"])
+        return [not r for r in values["no_rope_layers"] or [(i + 1) % every for i in range(count)]]
+    return [False] * count
+
+
+def _rope(family: str, values: Mapping[str, Any], head_dim: int, local: bool) -> Rope:
+    """transformers 5 writes `rope_parameters`, flat or by layer kind; 4 wrote `rope_theta` and `rope_scaling`."""
+    given = values.get("rope_parameters") or {}
+    kind_key = "sliding_attention" if local else "full_attention"
+    by_kind = isinstance(given.get(kind_key), Mapping)
+    scaling = dict(given[kind_key] if by_kind else given)
+    theta = float(scaling.get("rope_theta") or values["rope_theta"])
+    if family == "gemma3_text" and local and not by_kind:
+        theta, scaling = float(values["rope_local_base_freq"]), {}
+    elif not given:
+        scaling = dict(values.get("rope_scaling") or {})
+    kind = str(scaling.get("rope_type", scaling.get("type", "default")))
+    if kind not in ("default", "linear", "llama3"):
+        raise UnsupportedError(f"rope type {kind!r}")
+    partial = float(scaling.get("partial_rotary_factor") or values["partial_rotary_factor"])
+    return Rope(
+        theta=theta,
+        dims=int(head_dim * partial),
+        kind=kind,
+        factor=float(scaling.get("factor", 1.0)),
+        low=float(scaling.get("low_freq_factor", 1.0)),
+        high=float(scaling.get("high_freq_factor", 4.0)),
+        original=int(scaling.get("original_max_position_embeddings") or values["max_position_embeddings"]),
+    )

@@ -1,0 +1,310 @@
+"""One decoder for GPT-2, Llama, Mistral, Qwen, Gemma, Phi and SmolLM, for asking and for training.
+
+Everything but attention runs on packed rows [T, d] without padding; attention is passed in (`attention.Rows`, the
+slots of `generation`). Modules carry the names of Hugging Face's files, so `state_dict()` is a checkpoint. The
+architectures follow https://github.com/huggingface/transformers (`models/*/modeling_*.py`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from operator import attrgetter
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from evalharness.network.attention import Rows
+from evalharness.network.config import Config, Layer, Rope
+from evalharness.network.products import Linear
+
+Attend = Callable[[Layer, Tensor, Tensor, Tensor], Tensor]  # (layer, q [T, H, D], k, v [T, KV, D]) -> [T, H, D]
+Turns = Mapping[Rope, tuple[Tensor, Tensor]]
+
+ACTIVATE: dict[str, Callable[[Tensor], Tensor]] = {
+    "gelu_tanh": partial(F.gelu, approximate="tanh"),
+    "gelu": F.gelu,
+    "silu": F.silu,
+    "relu": F.relu,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What a family calls the parts of the network; '' for parts that it does not have."""
+
+    embed: str = "model.embed_tokens"
+    places: str = ""
+    blocks: str = "model.layers"
+    norm: str = "model.norm"
+    q: str = "self_attn.q_proj"
+    k: str = "self_attn.k_proj"
+    v: str = "self_attn.v_proj"
+    qkv: str = ""
+    out: str = "self_attn.o_proj"
+    q_norm: str = "self_attn.q_norm"
+    k_norm: str = "self_attn.k_norm"
+    gate: str = "mlp.gate_proj"
+    up: str = "mlp.up_proj"
+    gate_up: str = ""
+    down: str = "mlp.down_proj"
+    before_attention: str = "input_layernorm"
+    after_attention: str = ""
+    before_mlp: str = "post_attention_layernorm"
+    after_mlp: str = ""
+
+
+GPT2 = Names(
+    embed="transformer.wte", places="transformer.wpe", blocks="transformer.h", norm="transformer.ln_f",
+    q="", k="", v="", qkv="attn.c_attn", out="attn.c_proj", gate="", up="mlp.c_fc", down="mlp.c_proj",
+    before_attention="ln_1", before_mlp="ln_2",
+)  # fmt: skip
+FUSED = Names(q="", k="", v="", qkv="self_attn.qkv_proj", gate="", up="", gate_up="mlp.gate_up_proj")
+FOUR_NORMS = Names(
+    after_attention="post_attention_layernorm",
+    before_mlp="pre_feedforward_layernorm",
+    after_mlp="post_feedforward_layernorm",
+)
+
+
+def names_of(config: Config) -> Names:
+    """The names of the family's parts."""
+    if config.post_norms:
+        return FOUR_NORMS
+    return {"gpt2": GPT2, "phi3": FUSED}.get(config.family, Names())
+
+
+class Norm(nn.Module):
+    """LayerNorm, or the root-mean-square norm in float32; Gemma's multiplies by 1 + weight before rounding."""
+
+    def __init__(self, size: int, config: Config) -> None:
+        super().__init__()
+        self.rms, self.eps, self.offset = config.norm == "rms", config.eps, config.unit_offset
+        self.weight = nn.Parameter(torch.zeros(size) if self.offset else torch.ones(size))
+        self.bias = None if self.rms else nn.Parameter(torch.zeros(size))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.rms:
+            return F.layer_norm(x, self.weight.shape, self.weight, self.bias, self.eps)
+        wide = x.float()
+        wide = wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + self.eps)
+        if self.offset:
+            return (wide * (1.0 + self.weight.float())).to(x.dtype)
+        return self.weight * wide.to(x.dtype)
+
+
+def _place(root: nn.Module, path: str, module: nn.Module) -> None:
+    """Put `module` at a dotted path, making plain containers on the way."""
+    *holders, last = path.split(".")
+    for name in holders:
+        if name not in root._modules:
+            root.add_module(name, nn.Module())
+        root = root._modules[name]  # type: ignore[assignment]  # added above, never None
+    root.add_module(last, module)
+
+
+class Block(nn.Module):
+    """One layer: attention and MLP, each behind a norm and added to the stream."""
+
+    def __init__(self, config: Config, layer: Layer) -> None:
+        super().__init__()
+        self.config, self.layer, self.names = config, layer, names_of(config)
+        width, names = config.width, self.names
+        queries, keys = config.heads * config.head_dim, config.kv_heads * config.head_dim
+        conv = config.family == "gpt2"
+        self.splits = [queries, keys, keys]
+
+        def linear(path: str, inputs: int, outputs: int, bias: bool) -> None:
+            if path:
+                _place(self, path, Linear(inputs, outputs, bias=bias, transposed=conv))
+
+        linear(names.qkv, width, queries + 2 * keys, config.qkv_bias)
+        linear(names.q, width, queries, config.qkv_bias)
+        linear(names.k, width, keys, config.qkv_bias)
+        linear(names.v, width, keys, config.qkv_bias)
+        linear(names.out, queries, width, config.out_bias)
+        linear(names.gate_up, width, 2 * config.inner, config.mlp_bias)
+        linear(names.gate, width, config.inner, config.mlp_bias)
+        linear(names.up, width, config.inner, config.mlp_bias)
+        linear(names.down, config.inner, width, config.mlp_bias)
+        for path in (names.before_attention, names.after_attention, names.before_mlp, names.after_mlp):
+            if path:
+                _place(self, path, Norm(width, config))
+        if config.qk_norm:
+            _place(self, names.q_norm, Norm(config.head_dim, config))
+            _place(self, names.k_norm, Norm(config.head_dim, config))
+
+    def part(self, path: str) -> nn.Module:
+        """The module of that name, looked up at each use: a tuner may have put another (LoRA) in its place."""
+        return attrgetter(path)(self)  # type: ignore[no-any-return]
+
+    def forward(self, x: Tensor, attend: Attend, turns: Turns, rows: Tensor | None = None) -> Tensor:
+        """x [T, d] -> [T, d], or [len(rows), d] when only some rows are wanted of the last layer."""
+        names = self.names
+        q, k, v = self._queries(self.part(names.before_attention)(x), turns)
+        mixed = attend(self.layer, q, k, v).flatten(1)
+        if rows is not None:
+            x, mixed = x[rows], mixed[rows]
+        mixed = self.part(names.out)(mixed)
+        if names.after_attention:
+            mixed = self.part(names.after_attention)(mixed)
+        x = x + mixed
+        out = self._mlp(self.part(names.before_mlp)(x))
+        if names.after_mlp:
+            out = self.part(names.after_mlp)(out)
+        return x + out
+
+    def _queries(self, x: Tensor, turns: Turns) -> tuple[Tensor, Tensor, Tensor]:
+        names, dim = self.names, self.config.head_dim
+        if names.qkv:
+            q, k, v = self.part(names.qkv)(x).split(self.splits, -1)
+        else:
+            q, k, v = (self.part(path)(x) for path in (names.q, names.k, names.v))
+        q, k, v = (part.unflatten(-1, (-1, dim)) for part in (q, k, v))
+        if self.config.qk_norm:
+            q, k = self.part(names.q_norm)(q), self.part(names.k_norm)(k)
+        if self.layer.rope is not None:
+            turn = turns[self.layer.rope]
+            q, k = rotate(q, turn), rotate(k, turn)
+        return q, k, v
+
+    def _mlp(self, x: Tensor) -> Tensor:
+        names, activate = self.names, ACTIVATE[self.config.activation]
+        if names.gate_up:
+            gate, up = self.part(names.gate_up)(x).chunk(2, -1)
+            return self.part(names.down)(activate(gate) * up)  # type: ignore[no-any-return]
+        up = self.part(names.up)(x)
+        hidden = activate(self.part(names.gate)(x)) * up if names.gate else activate(up)
+        return self.part(names.down)(hidden)  # type: ignore[no-any-return]
+
+
+def frequencies(rope: Rope, device: torch.device) -> Tensor:
+    """Radians per position of each rotated pair, [dims / 2]; llama3 keeps short waves, stretches long ones, blends."""
+    steps = torch.arange(0, rope.dims, 2, dtype=torch.int64, device=device).float() / rope.dims
+    plain = 1.0 / (rope.theta**steps)
+    if rope.kind == "default":
+        return plain
+    if rope.kind == "linear":
+        return plain / rope.factor
+    turns = rope.original * plain / (2 * math.pi)
+    blend = ((turns - rope.low) / (rope.high - rope.low)).clamp(0.0, 1.0)
+    return (1 - blend) * plain / rope.factor + blend * plain
+
+
+def rotate(x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
+    """Rotate the first dimensions of each head, by halves (the order of the files): x [T, H, D]."""
+    cos, sin = turn
+    half = cos.shape[-1]
+    first, second, rest = x.split([half, half, x.shape[-1] - 2 * half], -1)
+    turned = (first * cos - second * sin, second * cos + first * sin)
+    return torch.cat((*turned, rest) if rest.shape[-1] else turned, -1)
+
+
+def _table(entries: int, width: int) -> nn.Embedding:
+    return nn.Embedding(entries, width, _weight=torch.empty(entries, width))
+
+
+class Decoder(nn.Module):
+    """The whole network. Weights are uninitialised until loaded (`checkpoint.load`) or `initialise`d."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config, self.names = config, names_of(config)
+        _place(self, self.names.embed, _table(config.vocab, config.width))
+        if self.names.places:
+            _place(self, self.names.places, _table(config.context, config.width))
+        _place(self, self.names.blocks, nn.ModuleList(Block(config, layer) for layer in config.layers))
+        _place(self, self.names.norm, Norm(config.width, config))
+        self.lm_head = None if config.tied else Linear(config.width, config.vocab)
+        self.packed_head: Tensor | None = None
+
+    @property
+    def embed(self) -> nn.Embedding:
+        return attrgetter(self.names.embed)(self)  # type: ignore[no-any-return]
+
+    @property
+    def blocks(self) -> Sequence[Block]:
+        return attrgetter(self.names.blocks)(self)  # type: ignore[no-any-return]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.embed.weight.dtype
+
+    @property
+    def device(self) -> torch.device:
+        return self.embed.weight.device
+
+    def hidden(self, ids: Tensor, positions: Tensor, attend: Attend, rows: Tensor | None = None) -> Tensor:
+        """ids and positions [T] -> normed states [T, d]; with `rows`, of those tokens only."""
+        x = self.embed(ids)
+        if self.config.embed_scale != 1.0:
+            x = x * torch.tensor(self.config.embed_scale, dtype=x.dtype)
+        if self.names.places:
+            x = x + attrgetter(self.names.places)(self)(positions)
+        turns = self._turns(positions, x.dtype)
+        last = len(self.blocks) - 1
+        for i, block in enumerate(self.blocks):
+            x = block(x, attend, turns, rows if i == last else None)
+        return attrgetter(self.names.norm)(self)(x)  # type: ignore[no-any-return]
+
+    def head(self, hidden: Tensor) -> Tensor:
+        """States [n, d] -> logits [n, vocabulary] in float32."""
+        if self.packed_head is not None:
+            from evalharness.network.products import packed_product
+
+            logits = packed_product(hidden, self.packed_head, None)
+        elif self.lm_head is not None:
+            logits = self.lm_head(hidden)
+        else:
+            logits = F.linear(hidden, self.embed.weight)
+        logits = logits.float()
+        cap = self.config.final_cap
+        return logits if cap is None else cap * torch.tanh(logits / cap)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """ids [B, S] -> logits [B, S, vocabulary]; every row starts at position 0."""
+        batch, length = ids.shape
+        positions = torch.arange(length, device=ids.device).repeat(batch)
+        attend = Rows(self.config, [length] * batch, positions)
+        return self.head(self.hidden(ids.reshape(-1), positions, attend)).unflatten(0, (batch, length))
+
+    def pack(self) -> None:
+        """Put the products on oneDNN's packed weights, the head's too. Nothing can be trained or saved afterwards."""
+        from evalharness.network.products import pack
+
+        for block in self.blocks:
+            for module in block.modules():
+                if isinstance(module, Linear):
+                    module.pack()
+        if self.lm_head is not None:
+            self.lm_head.pack()
+        elif self.packed_head is None:
+            self.packed_head = pack(self.embed.weight.detach())
+
+    def _turns(self, positions: Tensor, dtype: torch.dtype) -> Turns:
+        """cos and sin [T, 1, dims / 2] for every kind of rotary positions in use."""
+        turns = {}
+        for rope in {layer.rope for layer in self.config.layers if layer.rope is not None}:
+            angles = positions.float()[:, None, None] * frequencies(rope, positions.device)
+            turns[rope] = (angles.cos().to(dtype), angles.sin().to(dtype))
+        return turns
+
+
+def initialise(decoder: Decoder, generator: torch.Generator, std: float = 0.02) -> None:
+    """Random weights as the families' own code draws them: normal matrices, unit norms, no biases.
+
+    Projections back into the stream are smaller by the square root of twice the depth (GPT-2's rule).
+    """
+    small = std / math.sqrt(2 * len(decoder.blocks))
+    with torch.no_grad():
+        for name, parameter in decoder.named_parameters():
+            if parameter.dim() == 2:
+                back = name.endswith(("c_proj.weight", "o_proj.weight", "down_proj.weight"))
+                parameter.normal_(0.0, small if back else std, generator=generator)
+            elif name.endswith(".bias"):
+                parameter.zero_()
+            else:
+                parameter.fill_(0.0 if decoder.config.unit_offset else 1.0)

@@ -1,0 +1,129 @@
+"""Matrix products: one module, three routes (packed, switch, plain), chosen by measuring this machine.
+
+On some CPUs torch's default float32 library is half as fast as oneDNN, which is in the same wheel. No vendor string is
+read: the routes are timed and their errors compared with plain's (docs/performance.md).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+Route = Literal["packed", "switch", "plain"]
+WORST_ERROR = 10.0  # times plain's; real bfloat16 rounding is thousands
+LEAST_GAIN = 1.15
+
+
+def pack(weight: Tensor) -> Tensor:
+    """oneDNN's own layout of a contiguous float32 [out, in] matrix (opaque: no storage, cannot be saved)."""
+    return torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), None)  # type: ignore[no-any-return]
+
+
+def packed_product(x: Tensor, packed: Tensor, bias: Tensor | None) -> Tensor:
+    """x @ weight.T + bias for a weight from `pack`. It has no gradient and would not say so, hence the guard."""
+    if torch.is_grad_enabled() and x.requires_grad:
+        raise RuntimeError("packed weights have no gradient; train with the plain ones")
+    return torch.ops.mkldnn._linear_pointwise(x, packed, bias, "none", [], "")  # type: ignore[no-any-return]
+
+
+class Linear(nn.Module):
+    """y = x W^T + b. `transposed`: the weight is stored [in, out] (GPT-2's files). Plain until `pack` is called."""
+
+    def __init__(self, inputs: int, outputs: int, *, bias: bool = False, transposed: bool = False) -> None:
+        super().__init__()
+        self.inputs, self.outputs, self.transposed = inputs, outputs, transposed
+        shape = (inputs, outputs) if transposed else (outputs, inputs)
+        self.weight: nn.Parameter | None = nn.Parameter(torch.empty(shape))
+        self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
+        self.packed: Tensor | None = None
+
+    @property
+    def matrix(self) -> Tensor:
+        """The weight as [out, in], without a copy."""
+        assert self.weight is not None, "packed away"
+        return self.weight.T if self.transposed else self.weight
+
+    def pack(self) -> None:
+        """Give up the plain weight for oneDNN's layout: for asking only, nothing can be trained or saved then."""
+        if self.packed is None:
+            self.packed = pack(self.matrix.detach())
+            self.weight = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.packed is not None:
+            return packed_product(x, self.packed, self.bias)
+        return F.linear(x, self.matrix, self.bias)
+
+
+@contextmanager
+def switched(on: bool) -> Iterator[None]:
+    """Let torch send float32 products to oneDNN. The name of the setting is a permission to round: see `choose`."""
+    if not on:
+        yield
+        return
+    matmul = torch.backends.mkldnn.matmul
+    before = matmul.fp32_precision
+    matmul.fp32_precision = "bf16"
+    try:
+        yield
+    finally:
+        matmul.fp32_precision = before
+
+
+@cache
+def choose(width: int, rows: int) -> Route:
+    """The fastest route for [rows, width] inputs in float32 on this CPU that is as exact as plain.
+
+    A route must not be more than WORST_ERROR times as far from float64 as plain is, and must gain LEAST_GAIN.
+    """
+    # The private operator does not obey the flag, so it is read here.
+    if not torch.backends.mkldnn.is_available() or not torch.backends.mkldnn.flags()[0]:
+        return "plain"
+    generator = torch.Generator().manual_seed(0)
+    w = torch.randn(3 * width, width, generator=generator) * 0.02
+    x = torch.randn(rows, width, generator=generator)
+    exact = x.double() @ w.double().T
+
+    def switch() -> Tensor:
+        with switched(True):
+            return F.linear(x, w)
+
+    with torch.inference_mode():
+        plain_time, plain_error = _trial(lambda: F.linear(x, w), exact)
+        best: Route = "plain"
+        fastest = plain_time / LEAST_GAIN
+        routes: tuple[tuple[Route, Callable[[], Callable[[], Tensor]]], ...] = (
+            ("packed", lambda: _packed_trial(x, w)),
+            ("switch", lambda: switch),
+        )
+        for name, prepare in routes:
+            try:
+                seconds, error = _trial(prepare(), exact)
+            except (RuntimeError, AttributeError, NotImplementedError):
+                continue
+            if error <= WORST_ERROR * plain_error and seconds < fastest:
+                best, fastest = name, seconds / LEAST_GAIN
+    return best
+
+
+def _packed_trial(x: Tensor, w: Tensor) -> Callable[[], Tensor]:
+    packed = pack(w)
+    return lambda: packed_product(x, packed, None)
+
+
+def _trial(product: Callable[[], Tensor], exact: Tensor) -> tuple[float, float]:
+    """Seconds of the fastest of five, and the largest error."""
+    error = float((product().double() - exact).abs().max())
+    seconds = []
+    for _ in range(5):
+        start = time.perf_counter()
+        product()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds), error

@@ -1,0 +1,71 @@
+"""Random-initialised checkpoints of every family, written by transformers."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+SHAPE = {
+    "vocab_size": 160, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 4, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "max_position_embeddings": 256, "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1,
+}  # fmt: skip
+LLAMA3_ROPE = {
+    "rope_type": "llama3", "rope_theta": 500000.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 64,
+}  # fmt: skip
+# Windows of 16 tokens and strong caps, so that a decoder without them would be far off.
+FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
+    "gpt2": ("GPT2Config", {"vocab_size": 160, "n_embd": 32, "n_layer": 4, "n_head": 4, "n_positions": 256,
+                            "bos_token_id": 0, "eos_token_id": 1}),
+    "llama2": ("LlamaConfig", {"attention_bias": True, "mlp_bias": True}),
+    "llama3": ("LlamaConfig", {"rope_parameters": LLAMA3_ROPE}),
+    "mistral": ("MistralConfig", {"sliding_window": 16}),
+    "qwen2": ("Qwen2Config", {"use_sliding_window": True, "sliding_window": 16, "max_window_layers": 2}),
+    "qwen3": ("Qwen3Config", {"head_dim": 16}),
+    "gemma": ("GemmaConfig", {"head_dim": 16}),
+    "gemma2": ("Gemma2Config", {"head_dim": 16, "sliding_window": 16, "query_pre_attn_scalar": 24,
+                                "attn_logit_softcapping": 1.0, "final_logit_softcapping": 3.0}),
+    "gemma3": ("Gemma3TextConfig", {"head_dim": 16, "sliding_window": 16, "query_pre_attn_scalar": 24,
+                                    "num_hidden_layers": 7}),
+    "phi3": ("Phi3Config", {}),
+    "phi4-mini": ("Phi3Config", {"tie_word_embeddings": True, "rope_parameters": {
+        "rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.5}}),
+    "smollm3": ("SmolLM3Config", {}),
+}  # fmt: skip
+
+
+def hf_model(family: str, **changes: Any) -> Any:
+    """A transformers model of the family with random weights, moved off their zero and one initialisation."""
+    transformers = pytest.importorskip("transformers")
+    kind, extra = FAMILIES[family]
+    base = {} if family == "gpt2" else SHAPE
+    torch.manual_seed(0)
+    config = getattr(transformers, kind)(**{**base, **extra, **changes})
+    model = transformers.AutoModelForCausalLM.from_config(config, attn_implementation="eager").float().eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter) * (0.15 if parameter.dim() > 1 else 0.05))
+    return model
+
+
+@pytest.fixture(scope="session")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., tuple[Any, Path]]:
+    """(transformers model, folder it was written to) of a family, made once."""
+    made: dict[str, tuple[Any, Path]] = {}
+
+    def write(family: str) -> tuple[Any, Path]:
+        if family not in made:
+            folder = tmp_path_factory.mktemp(family)
+            model = hf_model(family)
+            model.save_pretrained(folder)
+            made[family] = (model, folder)
+        return made[family]
+
+    return write
+
+
+@pytest.fixture(params=sorted(FAMILIES))
+def family(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
