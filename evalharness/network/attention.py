@@ -36,7 +36,8 @@ class _Plain:
 def explicit(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, rule: Rule) -> tuple[Tensor, Tensor]:
     """Attention from written-out scores.
 
-    q [B, H, T, D], k and v [B, KV, S, D], mask boolean and broadcast to [B, H, T, S]. Returns outputs [B, H, T, D] and log-sum-exps [B, H, T] in float32 (-inf where a query sees nothing).
+    q [B, H, T, D], k and v [B, KV, S, D], mask boolean and broadcast to [B, H, T, S].
+    Returns outputs [B, H, T, D] and log-sum-exps [B, H, T] in float32 (-inf where a query sees nothing).
     """
     groups = q.shape[1] // k.shape[1]
     if groups > 1:
@@ -227,7 +228,7 @@ class Rows:
         mask = self.mask(layer.window)
         wide = [self.padded(x).transpose(1, 2) for x in (q, k, v)]
         if self.behind:
-            own, total = part(*wide, mask, self.rule, causal=mask is None)
+            own, total = part(wide[0], wide[1], wide[2], mask, self.rule, causal=mask is None)
             first, first_total = self._before(layer, q)
             out = join((first, first_total), (self.packed(own.transpose(1, 2)), self.packed(total.transpose(1, 2))))
         else:

@@ -198,7 +198,7 @@ def rotate(x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
     """Rotate the first dimensions of each head, by halves (the order of the files): x [T, H, D]."""
     cos, sin = turn
     half = cos.shape[-1]
-    first, second, rest = x.split([half, half, x.shape[-1] - 2 * half], -1)
+    first, second, rest = x[..., :half], x[..., half : 2 * half], x[..., 2 * half :]
     turned = (first * cos - second * sin, second * cos + first * sin)
     return torch.cat((*turned, rest) if rest.shape[-1] else turned, -1)
 
@@ -269,7 +269,7 @@ class Decoder(nn.Module):
         batch, length = ids.shape
         positions = torch.arange(length, device=ids.device).repeat(batch)
         attend = Rows(self.config, [length] * batch, positions)
-        return self.head(self.hidden(ids.reshape(-1), positions, attend)).unflatten(0, (batch, length))
+        return self.head(self.hidden(ids.reshape(-1), positions, attend)).view(batch, length, -1)
 
     def pack(self) -> None:
         """Put the products on oneDNN's packed weights, the head's too. Nothing can be trained or saved afterwards."""

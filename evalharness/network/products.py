@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -68,7 +68,7 @@ def switched(on: bool) -> Iterator[None]:
     if not on:
         yield
         return
-    matmul = torch.backends.mkldnn.matmul
+    matmul: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]  # set up at run time, untyped
     before = matmul.fp32_precision
     matmul.fp32_precision = "bf16"
     try:
@@ -84,7 +84,8 @@ def choose(width: int, rows: int) -> Route:
     A route must not be more than WORST_ERROR times as far from float64 as plain is, and must gain LEAST_GAIN.
     """
     # The private operator does not obey the flag, so it is read here.
-    if not torch.backends.mkldnn.is_available() or not torch.backends.mkldnn.flags()[0]:
+    mkldnn: Any = torch.backends.mkldnn
+    if not mkldnn.is_available() or not mkldnn.enabled:
         return "plain"
     generator = torch.Generator().manual_seed(0)
     w = torch.randn(3 * width, width, generator=generator) * 0.02
