@@ -22,7 +22,8 @@ CATEGORIES: dict[str, frozenset[str]] = {
             high_school_macroeconomics high_school_microeconomics high_school_psychology human_sexuality
             professional_psychology public_relations security_studies sociology us_foreign_policy""",
         "other": """anatomy business_ethics clinical_knowledge college_medicine global_facts human_aging
-            management marketing medical_genetics miscellaneous nutrition professional_accounting professional_medicine virology""",
+            management marketing medical_genetics miscellaneous nutrition professional_accounting
+            professional_medicine virology""",
     }.items()
 }
 SUBJECTS = tuple(sorted(subject for subjects in CATEGORIES.values() for subject in subjects))

@@ -11,6 +11,8 @@ from evalharness.errors import Exit, UserError
 if TYPE_CHECKING:
     import typer
 
+INTERRUPTED = "interrupted; what was answered is safe, the same command goes on"
+
 
 def application() -> typer.Typer:
     """The typer application with every command."""
@@ -56,12 +58,9 @@ def guarded(arguments: list[str]) -> int:
         return int(outcome or 0)
     except UserError as error:
         return _complain(str(error), error.exit_code)
-    except KeyboardInterrupt:
-        return _complain("interrupted; what was answered is safe, the same command goes on", Exit.INTERRUPTED)
-    except typer.Exit as leave:
-        return leave.exit_code
-    except typer.Abort:
-        return Exit.INTERRUPTED
+    except (typer.Exit, typer.Abort) as leave:  # typer turns Ctrl-C into Exit(130)
+        code = getattr(leave, "exit_code", Exit.INTERRUPTED)
+        return _complain(INTERRUPTED, code) if code == Exit.INTERRUPTED else int(code)
     except BrokenPipeError:
         sys.stderr.close()
         return Exit.FINE

@@ -74,7 +74,7 @@ def test_a_full_disk_leaves_the_journal_whole(tmp_path, monkeypatch):
     with Journal(path) as journal:
         journal.append({"id": "a"})
         monkeypatch.setattr(os, "write", full)
-        with pytest.raises(UserError, match="No space left on device.*is safe"):
+        with pytest.raises(UserError, match=r"No space left on device.*is safe"):
             journal.append({"id": "b", "text": "x" * 500})
         monkeypatch.setattr(os, "write", real)
         journal.append({"id": "c"})

@@ -95,7 +95,9 @@ def table(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
     from rich.table import Table
 
     columns = list(dict.fromkeys(key for row in rows for key in row if key not in ("paper", "licence")))
-    drawn = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    drawn = Table(box=None, pad_edge=False, header_style="bold")
+    for position, column in enumerate(columns):
+        drawn.add_column(column, no_wrap=position == 0, overflow="fold")
     for row in rows:
         drawn.add_row(*(escape(printable(_cell(row.get(c)))) for c in columns))
     Console().print(drawn)
