@@ -1,12 +1,13 @@
 """MMLU's subjects and categories (categories.py of https://github.com/hendrycks/test) and its CSV folders."""
 
 import csv
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
 from evalharness.errors import DataError
 from evalharness.scoring import LETTERS
-from evalharness.sources import Row, Want
+from evalharness.sources import Row, Want, read_text
 
 CATEGORIES: dict[str, frozenset[str]] = {
     name: frozenset(subjects.split())
@@ -48,19 +49,11 @@ def _rows(folder: Path, want: Want) -> Iterator[Row]:
 
 
 def _subject(file: Path, subject: str) -> Iterator[Row]:
-    empty = True
-    with file.open(encoding="utf-8", newline="") as lines:
-        reader = csv.reader(lines)
-        for cells in reader:
-            empty = False
-            if len(cells) != 6:
-                raise DataError(
-                    f"{file}:{reader.line_num}: wanted 6 fields (question, A, B, C, D, letter), there are {len(cells)}"
-                )
-            if cells[5] not in LETTERS[:4] or len(cells[5]) != 1:
-                raise DataError(
-                    f"{file}:{reader.line_num}: wanted a letter A-D in the last field, there is {cells[5]!r}"
-                )
-            yield {"question": cells[0], "choices": cells[1:5], "answer": LETTERS.index(cells[5]), "subject": subject}
-    if empty:
-        raise DataError(f"{file}: the file is empty")
+    reader = csv.reader(io.StringIO(read_text(file), newline=""))
+    for cells in reader:
+        where = f"{file}:{reader.line_num}"
+        if len(cells) != 6:
+            raise DataError(f"{where}: wanted 6 fields (question, A, B, C, D, letter), there are {len(cells)}")
+        if cells[5] not in tuple(LETTERS[:4]):
+            raise DataError(f"{where}: wanted a letter A-D in the last field, there is {cells[5]!r}")
+        yield {"question": cells[0], "choices": cells[1:5], "answer": LETTERS.index(cells[5]), "subject": subject}

@@ -55,12 +55,12 @@ def guarded(arguments: list[str]) -> int:
 
     try:
         outcome = application()(args=arguments, prog_name="evalh", standalone_mode=False)
-        return int(outcome or 0)
+        code = int(outcome or 0)
+        return _complain(INTERRUPTED, code) if code == Exit.INTERRUPTED else code  # what typer makes of Ctrl-C
     except UserError as error:
         return _complain(str(error), error.exit_code)
-    except (typer.Exit, typer.Abort) as leave:  # typer turns Ctrl-C into Exit(130)
-        code = getattr(leave, "exit_code", Exit.INTERRUPTED)
-        return _complain(INTERRUPTED, code) if code == Exit.INTERRUPTED else int(code)
+    except (KeyboardInterrupt, typer.Abort):
+        return _complain(INTERRUPTED, Exit.INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()
         return Exit.FINE
