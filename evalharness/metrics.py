@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -48,6 +49,15 @@ def mean(score: str = "accuracy", name: str | None = None) -> Metric:
     return Metric(name=name or score, score=score, of=lambda results: average(per_item(results, score)))
 
 
+def mean_where(score: str, name: str | None = None) -> Metric:
+    """The mean of a score over the samples that have it; no figure where none has, as in another mode."""
+
+    def of(results: Sequence[Result]) -> Estimate | None:
+        return average(per_item([r for r in results if score in r.scores], score))
+
+    return Metric(name=name or score, score=score, of=of)
+
+
 def by_group(
     results: Iterable[Result], group: Callable[[Result], str] = attrgetter("sample.group")
 ) -> dict[str, list[Result]]:
@@ -72,6 +82,25 @@ def within(score: str, name: str, groups: frozenset[str]) -> Metric:
         return average(per_item([r for r in results if r.sample.group in groups], score))
 
     return Metric(name=name, score=score, of=of)
+
+
+def perplexity(score: str = "logprob", name: str = "perplexity") -> Metric:
+    """exp of minus the mean of a log-probability per sample; the interval is that of the mean, turned over."""
+
+    def of(results: Sequence[Result]) -> Estimate | None:
+        known = average(per_item([r for r in results if score in r.scores], score))
+        if known is None:
+            return None
+        value = _exp(-known.value)
+        return Estimate(
+            value=value, stderr=value * known.stderr, low=_exp(-known.high), high=_exp(-known.low), n=known.n
+        )
+
+    return Metric(name=name, of=of, higher_is_better=False)
+
+
+def _exp(x: float) -> float:
+    return math.exp(x) if x < 700 else math.inf
 
 
 def counts(results: Iterable[Result]) -> dict[str, int]:

@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from hashlib import sha256
+
 from evalharness.benchmark import Prompt, TextOf, nothing
 from evalharness.records import Sample
 from evalharness.scoring import LETTERS
 
 
+def lettered_options(sample: Sample) -> list[str]:
+    """The options behind their letters, a line each."""
+    return [f"{LETTERS[i]}. {text}" for i, text in enumerate(sample.choices)]
+
+
 def options(sample: Sample) -> str:
     """The question and its lettered options, a line each."""
-    lines = [f"{LETTERS[i]}. {text}" for i, text in enumerate(sample.choices)]
-    return "\n".join([sample.question.strip(), *lines])
+    return "\n".join([sample.question.strip(), *lettered_options(sample)])
+
+
+def shuffled(sample: Sample) -> Sample:
+    """The same question with its choices in an order that only their own text decides.
+
+    For data whose right answer always stands in the same place. The order is the same in every run, on any machine.
+    """
+
+    def rank(position: int) -> bytes:
+        text = f"{sample.question}\0{sample.choices[position]}\0{position}"
+        return sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+    order = sorted(range(len(sample.choices)), key=rank)
+    gold = tuple(new for new, old in enumerate(order) if old in sample.gold)
+    return replace(sample, choices=tuple(sample.choices[i] for i in order), gold=gold)
 
 
 def lettered(header: TextOf = nothing) -> Prompt:
@@ -30,5 +52,15 @@ def written_out(question: TextOf, header: TextOf = nothing, between: str = "\n\n
         question=question,
         answer=lambda s: " " + s.choices[s.gold[0]],
         choices=lambda s: tuple(" " + text for text in s.choices),
+        between=between,
+    )
+
+
+def shown(question: TextOf, header: TextOf = nothing, between: str = "\n\n") -> Prompt:
+    """`question` with the lettered options below it, for a model that writes: the partner of `written_out`."""
+    return Prompt(
+        header=header,
+        question=lambda s: "\n".join([question(s).removesuffix("\nAnswer:"), *lettered_options(s), "Answer:"]),
+        answer=lambda s: " " + LETTERS[s.gold[0]],
         between=between,
     )

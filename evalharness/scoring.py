@@ -6,6 +6,7 @@ error, and need not look at `finish`: an answer that is `unparsed` and was cut o
 
 from __future__ import annotations
 
+import math
 import re
 import string
 from collections import Counter
@@ -187,3 +188,44 @@ def label(sample: Sample, request: Request, response: Response) -> Score:
     if REFUSAL.search(response.text):
         return Score(status="refused", scores={"accuracy": 0.0})
     return unparsed()
+
+
+def choice_by_length(sample: Sample, request: Request, response: Response) -> Score:
+    """`choice`, and `accuracy_norm` beside it: the choice with the largest log-probability per character of its text.
+
+    lm-evaluation-harness's `acc` and `acc_norm`; the leading space of a choice is not counted.
+    """
+    score = choice(sample, request, response)
+    if not request.choices:
+        return score
+    lengths = [max(1, len(text)) for text in sample.choices]
+    picked = best(tuple(p / n for p, n in zip(response.logprobs, lengths, strict=True)))
+    return replace(score, scores={**score.scores, "accuracy_norm": float(picked in sample.gold)})
+
+
+def truth_mass(sample: Sample, request: Request, response: Response) -> Score:
+    """The share of probability that the right choices have together, all choices taken as the whole (mc2)."""
+    top = max(response.logprobs)
+    weights = [math.exp(p - top) for p in response.logprobs]
+    return graded(accuracy=sum(weights[i] for i in sample.gold) / sum(weights))
+
+
+def last_word(sample: Sample, request: Request, response: Response) -> Score:
+    """Whether greedy decoding would have written the one choice there is, and its log-probability."""
+    if not response.greedy:
+        return Score(status="error", detail={"error": "the model does not say whether a token was the likeliest"})
+    score = judged(response.greedy[0])
+    return replace(score, scores={**score.scores, "logprob": response.logprobs[0]})
+
+
+def letter_after(pattern: str) -> Scorer:
+    """Multiple choice by the first match of the authors' pattern (group 1 is the letter), else as `choice` reads it."""
+    said = re.compile(pattern)
+
+    def score(sample: Sample, request: Request, response: Response) -> Score:
+        found = said.search(response.text)
+        if found is None or found.group(1) not in LETTERS[: len(sample.choices)]:
+            return choice(sample, request, response)
+        return judged(LETTERS.index(found.group(1)) in sample.gold, found.group(1))
+
+    return score

@@ -83,7 +83,8 @@ def load(source: Source, want: Want, data: str | None) -> Rows:
     if snapshot is not None:
         return snapshot
     wanted = source.files_say or "a snapshot of " + source.hub
-    raise DataError(f"--data {data}: wanted {wanted}; there is {_glimpse(path)}")
+    hint = "" if split == source.split else f" (for the examples, split {split}; --shots 0 asks without them)"
+    raise DataError(f"--data {data}: wanted {wanted}{hint}; there is {_glimpse(path)}")
 
 
 def _is_sample_of(row: Row, source: Source, split: str) -> bool:
@@ -100,7 +101,26 @@ def _glimpse(path: Path) -> str:
     )
 
 
+def files_named(names: Mapping[str, str]) -> Files:
+    """A reader of the authors' own files: split -> file name, the scored split first.
+
+    The path is a folder that holds them (or a folder `data` in it), or the file of the scored split under any name.
+    """
+    scored = next(iter(names))
+
+    def read(path: Path, want: Want) -> Iterator[Row] | None:
+        if path.is_file():
+            found = [path] if want.split == scored or path.name == names.get(want.split) else []
+        else:
+            found = [f for f in (path / names[want.split], path / "data" / names[want.split]) if f.is_file()]
+        return _READERS[found[0].suffix](found[0]) if found and found[0].suffix in _READERS else None
+
+    return read
+
+
 def _from_hub(source: Source, split: str) -> Rows:
+    if not source.hub:
+        raise DataError(f"there is no hub data set of this benchmark; say --data with {source.files_say}")
     import datasets
 
     datasets.disable_progress_bars()
@@ -130,8 +150,9 @@ def _from_pulled(folder: Path, split: str) -> Rows:
 
 def _from_snapshot(source: Source, split: str, path: Path) -> Rows | None:
     """A folder in the hub's layout: parquet, JSON or CSV files whose names hold the split, in the config's folder."""
-    if path.is_file():
-        files = [path] if path.suffix in _READERS else []
+    if path.is_file():  # one file holds one split: examples taken from the scored questions would give them away
+        is_it = split == source.split or _is_split(path.stem, split)
+        files = [path] if path.suffix in _READERS and is_it else []
     else:
         folders = [path / source.config] if source.config and (path / source.config).is_dir() else []
         files = []
