@@ -9,22 +9,47 @@ ASKED = Request(messages=(Message("user", ""),))
 @pytest.mark.parametrize(
     ("one", "other"),
     [
-        ("\\frac{1}{2}", "\\dfrac12"), ("1/2", "\\frac{1}{2}"), ("0.5", "\\frac12"), (".5", "0.50"), ("-\\frac{2}{3}", "-2/3"),
+        ("\\frac{1}{2}", "\\dfrac12"),
+        ("1/2", "\\frac{1}{2}"),
+        ("0.5", "\\frac12"),
+        (".5", "0.50"),
+        ("-\\frac{2}{3}", "-2/3"),
         ("\\left( 2, \\frac{\\pi}{2} \\right)", "(2,\\frac\\pi2)".replace("\\frac\\pi2", "\\frac{\\pi}{2}")),
-        ("10,080", "10080"), ("10{,}080", "10080"), ("90^\\circ", "90"), ("\\$12", "12"), ("25\\%", "25"),
-        ("5\\text{ cm}", "5"), ("5\\text{ cm}^2", "5"), ("\\text{Evelyn}", "Evelyn"), ("x = 7", "7"), ("\\sqrt2", "\\sqrt{2}"),
-        ("(1, 0.5)", "(1,\\frac{1}{2})"), ("1,2", "1, 2"), ("\\mathbf{3}", "3"), ("7.", "7"),
+        ("10,080", "10080"),
+        ("10{,}080", "10080"),
+        ("90^\\circ", "90"),
+        ("\\$12", "12"),
+        ("25\\%", "25"),
+        ("5\\text{ cm}", "5"),
+        ("5\\text{ cm}^2", "5"),
+        ("\\text{Evelyn}", "Evelyn"),
+        ("x = 7", "7"),
+        ("\\sqrt2", "\\sqrt{2}"),
+        ("(1, 0.5)", "(1,\\frac{1}{2})"),
+        ("1,2", "1, 2"),
+        ("\\mathbf{3}", "3"),
+        ("7.", "7"),
     ],
-)  # fmt: skip
+)
 def test_answers_that_are_the_same(one, other):
     assert same(one, other) and same(other, one)
 
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [("1", "2"), ("(1,2)", "[1,2]"), ("(1,2)", "(2,1)"), ("\\frac12", "\\frac13"), ("1,2", "12"), ("x", "y"), ("", "1"),
-     ("\\text{even}", ""), ("(1,2)", "1,2"), ("\\frac{1}{0}", "1")],
-)  # fmt: skip
+    [
+        ("1", "2"),
+        ("(1,2)", "[1,2]"),
+        ("(1,2)", "(2,1)"),
+        ("\\frac12", "\\frac13"),
+        ("1,2", "12"),
+        ("x", "y"),
+        ("", "1"),
+        ("\\text{even}", ""),
+        ("(1,2)", "1,2"),
+        ("\\frac{1}{0}", "1"),
+    ],
+)
 def test_answers_that_differ(one, other):
     assert not same(one, other)
 
@@ -55,11 +80,19 @@ def test_an_unreadable_solution_is_unparsed_and_not_wrong():
 @pytest.mark.parametrize(
     ("text", "right", "strict"),
     [
-        ("so 9*2=18\n#### 18", 1, 1), ("#### 18.", 1, 0), ("#### $18", 1, 0), ("#### 18.0", 1, 0), ("The answer is 18.", 1, 0),
-        ("The answer is \\boxed{18}.", 1, 0), ("18 dollars", 1, 0), ("#### 17\nno, 18", 0, 0), ("it is 1,8", 0, 0),
-        ("answer: 18, not 20", 1, 0), ("#### 1,8", 1, 1),
+        ("so 9*2=18\n#### 18", 1, 1),
+        ("#### 18.", 1, 0),
+        ("#### $18", 1, 0),
+        ("#### 18.0", 1, 0),
+        ("The answer is 18.", 1, 0),
+        ("The answer is \\boxed{18}.", 1, 0),
+        ("18 dollars", 1, 0),
+        ("#### 17\nno, 18", 0, 0),
+        ("it is 1,8", 0, 0),
+        ("answer: 18, not 20", 1, 0),
+        ("#### 1,8", 1, 1),
     ],
-)  # fmt: skip
+)
 def test_gsm8k_reads_the_number_and_keeps_the_authors_score(text, right, strict):
     score = number_after_hashes(Sample(question="", answers=("9*2=<<9*2=18>>18\n#### 18",)), ASKED, Response(text=text))
     assert score.scores == {"accuracy": right, "accuracy_strict": strict}
