@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from evalharness import plan as planning
 from evalharness import plugins, runner, summary
 from evalharness.benchmark import RunOptions
 from evalharness.errors import Exit, UserError, nearest
 from evalharness.model import ModelOptions, Preview, Previews, Priced
+from evalharness.plan import Plan, Question, Task
 from evalharness.records import STATUSES, Mode, Result
-from evalharness.runner import Plan, Watcher
+from evalharness.runner import Watcher
 from evalharness.sources import write_whole
 from evalharness.store import JOURNAL, SUMMARY, Run, dumps, to_json
 
@@ -65,7 +67,7 @@ def run(
 ) -> Outcome:
     """Open the model, prepare every benchmark, and evaluate; goes on with a run that was begun before."""
     opened = plugins.model(model or DEFAULT_MODEL, options)
-    tasks = [runner.prepare(benchmark, plan, opened) for benchmark in plan.benchmarks]
+    tasks = [planning.prepare(benchmark, plan, opened) for benchmark in plan.benchmarks]
     folder = runs / (name or runner.folder_name(tasks, plan, opened))
     found = runner.evaluate(runner.open_run(folder, tasks, plan, opened), tasks, plan, opened, watcher)
     return outcome(found, skipped=plan.skip_unanswered)
@@ -121,7 +123,7 @@ class PromptView:
 class Previewed:
     """The first prompts of a run, and what the whole run would cost at most (None: no price known)."""
 
-    task: runner.Task
+    task: Task
     model: str
     prompts: tuple[PromptView, ...]
     cost: float | None
@@ -130,9 +132,9 @@ class Previewed:
 def preview(plan: Plan, model: str, options: ModelOptions, count: int) -> Previewed:
     """The first `count` prompts exactly as `model` will read them."""
     opened = plugins.model(model, options)
-    task = runner.prepare(plan.benchmarks[0], plan, opened)
+    task = planning.prepare(plan.benchmarks[0], plan, opened)
 
-    def seen(question: runner.Question) -> Preview:
+    def seen(question: Question) -> Preview:
         return opened.preview(question.request) if isinstance(opened, Previews) else Preview(text=question.request.text)
 
     prompts = tuple(
@@ -142,7 +144,7 @@ def preview(plan: Plan, model: str, options: ModelOptions, count: int) -> Previe
     return Previewed(task=task, model=opened.name, prompts=prompts, cost=_dearest(task, prices))
 
 
-def _dearest(task: runner.Task, prices: tuple[float, float] | None) -> float | None:
+def _dearest(task: Task, prices: tuple[float, float] | None) -> float | None:
     """The most a run can cost: three characters a token, answers as long as allowed."""
     if prices is None:
         return None

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from evalharness import runner, store
+from evalharness import plan, runner, store
+from evalharness.plan import Plan
 from evalharness.records import Response
-from evalharness.runner import Plan, Silent
+from evalharness.runner import Silent
 from evalharness.store import JOURNAL, SUMMARY, lines
 
 append = os.write  # kept apart from the one that the children replace
@@ -39,7 +40,7 @@ class Counting:
 
 def evaluate(folder: Path, log: Path) -> None:
     model = Counting(log)
-    tasks = [runner.prepare("mmlu", PLAN, model)]
+    tasks = [plan.prepare("mmlu", PLAN, model)]
     run = runner.open_run(folder, tasks, PLAN, model)
     runner.evaluate(run, tasks, PLAN, model, Silent())
 

@@ -10,9 +10,9 @@ ROOT = Path(__file__).resolve().parents[1]
 # Floor of every module or package of the core, by its first name under `evalharness`.
 FLOORS = {
     1: {"errors", "records"},
-    2: {"scoring", "metrics", "statistics", "sources", "chat", "sandbox", "network", "model", "tiny"},
+    2: {"scoring", "metrics", "statistics", "sources", "chat", "sandbox", "network", "model", "tiny", "math_answers"},
     3: {"benchmark", "multiple_choice", "judge", "models", "plugins"},
-    4: {"store", "runner", "summary", "manifest", "session", "inventory", "tuner", "compare"},
+    4: {"store", "plan", "runner", "summary", "manifest", "session", "inventory", "tuner", "compare"},
     5: {"report", "web"},
     6: {"commands", "cli", "__main__"},
 }

@@ -7,8 +7,9 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from evalharness.plan import Task
 from evalharness.records import Result
-from evalharness.runner import Silent, Task, Watcher
+from evalharness.runner import Silent, Watcher
 from evalharness.session import Outcome
 
 if TYPE_CHECKING:

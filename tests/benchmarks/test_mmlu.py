@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from evalharness import plugins, runner, sources
+from evalharness import plan, plugins, sources
 from evalharness.errors import DataError
 from evalharness.models.echo import Echo
-from evalharness.runner import Plan
+from evalharness.plan import Plan
 from evalharness.sources import Want
 
 MMLU = plugins.benchmark("mmlu")
@@ -34,7 +34,7 @@ def load(folder, split="test", groups=()):
 
 
 def test_the_prompt_is_the_authors_layout_byte_for_byte(shared):
-    task = runner.prepare("mmlu", Plan(benchmarks=("mmlu",), data=str(shared / "mmlu")), Echo())
+    task = plan.prepare("mmlu", Plan(benchmarks=("mmlu",), data=str(shared / "mmlu")), Echo())
     first = task.questions[0].request
     assert len(task.questions) == 14042
     assert first.text.startswith(PROMPT)
