@@ -37,7 +37,8 @@ class Outcome:
     def as_json(self) -> dict[str, Any]:
         """What `--json` prints."""
         left_out = [{"benchmark": r.benchmark, "id": r.sample.id, "error": r.response.error} for r in self.unanswered]
-        return {"run": str(self.run.path), "benchmarks": self.benchmarks, "unanswered": left_out}
+        averages = {"averages": self.run.summary["averages"]} if "averages" in self.run.summary else {}
+        return {"run": str(self.run.path), "benchmarks": self.benchmarks, **averages, "unanswered": left_out}
 
 
 def plan(

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
+from evalharness import plugins
 from evalharness.benchmark import Benchmark
 from evalharness.metrics import Metric, by_group, counts
 from evalharness.records import UNREAD, Estimate, Result
@@ -15,7 +16,29 @@ from evalharness.records import UNREAD, Estimate, Result
 def of_run(results: Sequence[Result], tasks: Sequence[tuple[str, Benchmark, Mapping[str, Any]]]) -> dict[str, Any]:
     """The summary of a run: one entry per benchmark name, from (name, benchmark, its facts in the manifest)."""
     by_name = by_group(results, lambda r: r.benchmark)
-    return {"benchmarks": {name: of_task(by_name.get(name, []), benchmark, facts) for name, benchmark, facts in tasks}}
+    made = {name: of_task(by_name.get(name, []), benchmark, facts) for name, benchmark, facts in tasks}
+    averages = family_averages({name: entry["metrics"] for name, entry in made.items()})
+    return {"benchmarks": made, **({"averages": averages} if averages else {})}
+
+
+def family_averages(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The average that a family of tasks defines over itself (GLUE's score), where all its tasks were run."""
+    found: dict[str, Any] = {}
+    for roof in dict.fromkeys(name.partition("/")[0] for name in metrics if "/" in name):
+        family = plugins.family(roof)
+        if family is None or family.average is None:
+            continue
+        for suffix in ("", "@sample"):
+            names = {task: f"{roof}/{task}{suffix}" for task in family.tasks}
+            if all(metrics.get(name) for name in names.values()):
+                tasks = {task: {m: estimate(e) for m, e in metrics[name].items()} for task, name in names.items()}
+                found[roof + suffix] = {name: as_json(figure) for name, figure in family.average(tasks).items()}
+    return found
+
+
+def estimate(values: Mapping[str, Any]) -> Estimate:
+    """An estimate from its JSON; null is not a number."""
+    return Estimate(**{key: math.nan if value is None else value for key, value in values.items()})
 
 
 def of_task(results: Sequence[Result], benchmark: Benchmark, facts: Mapping[str, Any]) -> dict[str, Any]:

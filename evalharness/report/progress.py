@@ -135,7 +135,7 @@ def report(outcome: Outcome, *, as_json: bool, stream: Any = None) -> None:
     from evalharness.report.terminal import run_table
 
     console = Console(file=stream)
-    console.print(run_table({"benchmarks": outcome.benchmarks}, outcome.run.manifest))
+    console.print(run_table(outcome.run.summary, outcome.run.manifest))
     for line in closing(outcome):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 

@@ -65,6 +65,9 @@ def run_table(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> Render
             first = position == 0
             cells = [Text(line(name)) if first else Text(""), Text(str(entry.get("mode", "")) if first else "")]
             table.add_row(*cells, Text(line(metric)), *_figures(estimate, "bold" if first else ""))
+    for name, figures in summary.get("averages", {}).items():
+        for metric, estimate in figures.items():
+            table.add_row(Text(line(name)), Text("average"), Text(line(metric)), *_figures(estimate, "bold"))
     said = [_account(name, entry, manifest.get("usage", {}).get(name, {})) for name, entry in benchmarks.items()]
     return Group(table, *said, *_remarks(benchmarks))
 
