@@ -104,7 +104,8 @@ class Family:
     """Several benchmarks under one name. `open(task, data)` gives one; `data` is the user's folder or file, or None.
 
     `tasks` lists what `evalh run FAMILY` runs and may be empty where only the data tells (then `discover(data)` does).
-    `average` is the benchmark's own figure over its tasks, from each task's headline estimates by name.
+    `average` is the benchmark's own figure over its tasks, from the metrics of the tasks that were run; empty where one
+    that it needs was not.
     """
 
     tasks: tuple[str, ...]

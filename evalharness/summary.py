@@ -22,7 +22,7 @@ def of_run(results: Sequence[Result], tasks: Sequence[tuple[str, Benchmark, Mapp
 
 
 def family_averages(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """The average that a family of tasks defines over itself (GLUE's score), where all its tasks were run."""
+    """The average that a family of tasks defines over itself (GLUE's score), where the tasks it needs were run."""
     found: dict[str, Any] = {}
     for roof in dict.fromkeys(name.partition("/")[0] for name in metrics if "/" in name):
         family = plugins.family(roof)
@@ -30,15 +30,17 @@ def family_averages(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
             continue
         for suffix in ("", "@sample"):
             names = {task: f"{roof}/{task}{suffix}" for task in family.tasks}
-            if all(metrics.get(name) for name in names.values()):
-                tasks = {task: {m: estimate(e) for m, e in metrics[name].items()} for task, name in names.items()}
-                found[roof + suffix] = {name: as_json(figure) for name, figure in family.average(tasks).items()}
+            figures = {task: metrics[name] for task, name in names.items() if metrics.get(name)}
+            made = family.average({t: {m: estimate(e) for m, e in of.items()} for t, of in figures.items()})
+            if made:
+                found[roof + suffix] = {name: as_json(figure) for name, figure in made.items()}
     return found
 
 
 def estimate(values: Mapping[str, Any]) -> Estimate:
     """An estimate from its JSON; null is not a number."""
-    return Estimate(**{key: math.nan if value is None else value for key, value in values.items()})
+    known = {key: math.nan if value is None else value for key, value in values.items()}
+    return Estimate(**{**known, "n": int(values["n"])})
 
 
 def of_task(results: Sequence[Result], benchmark: Benchmark, facts: Mapping[str, Any]) -> dict[str, Any]:
