@@ -39,8 +39,8 @@ def family_averages(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 
 def estimate(values: Mapping[str, Any]) -> Estimate:
     """An estimate from its JSON; null is not a number."""
-    known = {key: math.nan if value is None else value for key, value in values.items()}
-    return Estimate(**{**known, "n": int(values["n"])})
+    value, stderr, low, high = (math.nan if values[k] is None else values[k] for k in ("value", "stderr", "low", "high"))
+    return Estimate(value=value, stderr=stderr, low=low, high=high, n=values["n"])
 
 
 def of_task(results: Sequence[Result], benchmark: Benchmark, facts: Mapping[str, Any]) -> dict[str, Any]:
