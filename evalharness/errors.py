@@ -36,3 +36,10 @@ def nearest(name: str, known: object) -> str:
     names = [str(k) for k in known] if hasattr(known, "__iter__") else []
     close = get_close_matches(name, names, n=1, cutoff=0.5)
     return f" (did you mean {close[0]}?)" if close else ""
+
+
+def known(what: str, name: str, names: object) -> str:
+    """The name, where it is one of `names`; else UserError with the nearest: `known("task of glue", "cols", TASKS)`."""
+    if hasattr(names, "__contains__") and name in names:
+        return name
+    raise UserError(f"there is no {what} called {name!r}{nearest(name, names)}")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
 
 from evalharness.benchmark import Prompt, TextOf, nothing
 from evalharness.records import Sample
 from evalharness.scoring import LETTERS
+from evalharness.sources import Row
 
 
 def lettered_options(sample: Sample) -> list[str]:
@@ -64,3 +66,21 @@ def shown(question: TextOf, header: TextOf = nothing, between: str = "\n\n") -> 
         answer=lambda s: " " + LETTERS[s.gold[0]],
         between=between,
     )
+
+
+def labelled() -> Prompt:
+    """Classification: the question, `Answer:`; the labels, with a leading space, are ranked."""
+    return written_out(lambda s: s.question + "\nAnswer:")
+
+
+def classified(text: str | Callable[[Row], str], labels: tuple[str, ...]) -> Callable[[Row], Sample]:
+    """Rows to samples: `text` is a template of fields (`{sentence}`) or a function, `label` counts in `labels`."""
+
+    def sample(row: Row) -> Sample:
+        number = int(row["label"])
+        if not 0 <= number < len(labels):
+            raise ValueError(f"its label is {number}, which is how a data set withholds the right answer")
+        question = text.format(**row) if isinstance(text, str) else text(row)
+        return Sample(question=question, choices=labels, gold=(number,))
+
+    return sample

@@ -100,6 +100,9 @@ def tasks(name: str, data: Path | None = None) -> tuple[str, ...]:
     if roof is None:
         return (name,)
     found = roof.discover(data) if data is not None and roof.discover is not None else roof.tasks
+    absent = [task for task in roof.tasks if task not in found]
+    if found and absent:
+        warn(f"{data} has no files of {name}'s {', '.join(absent)}; the others are run, without an average")
     if not found:
         raise UserError(f"{name} has tasks only in its data: say --data FOLDER, or {name}/TASK")
     return tuple(f"{name}/{task}" for task in found)

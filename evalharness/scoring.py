@@ -95,6 +95,13 @@ def best(logprobs: tuple[float, ...]) -> int:
     return max(range(len(logprobs)), key=lambda i: (logprobs[i], -i))
 
 
+def softmax(logprobs: Sequence[float]) -> tuple[float, ...]:
+    """Log-probabilities of the choices as probabilities among them."""
+    top = max(logprobs)
+    weights = [math.exp(value - top) if top > -math.inf else 1.0 for value in logprobs]
+    return tuple(weight / sum(weights) for weight in weights)
+
+
 def choice(sample: Sample, request: Request, response: Response) -> Score:
     """Multiple choice: the choice ranked first, or the letter that the model wrote."""
     if request.choices:

@@ -1,0 +1,138 @@
+"""GLUE's files as published (https://gluebenchmark.com/tasks), its scorer of numbers, and its average."""
+
+import csv
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from evalharness.classification import mean_of
+from evalharness.errors import DataError
+from evalharness.records import Estimate, Request, Response, Sample, Score
+from evalharness.scoring import graded, softmax
+from evalharness.sources import PULLED, Files, Row, Want, read_text
+
+FOLDERS = {
+    "cola": ("CoLA",), "sst2": ("SST-2",), "mrpc": ("MRPC", "MRPC_msr"), "qqp": ("QQP",), "stsb": ("STS-B",),
+    "mnli": ("MNLI",), "mnli_mismatched": ("MNLI",), "qnli": ("QNLI",), "rte": ("RTE",), "wnli": ("WNLI",),
+    "ax": ("AX", "diagnostic"),
+}  # fmt: skip
+NAMES = {
+    "train": ("train.tsv", "msr-para-train.tsv", "msr_paraphrase_train.txt"),
+    "validation": ("dev.tsv", "msr-para-val.tsv"),
+    "validation_matched": ("dev_matched.tsv",),
+    "validation_mismatched": ("dev_mismatched.tsv",),
+    "test": ("diagnostic-full.tsv", "AX.tsv"),
+}
+# A task's own names of columns -> the hub's; the hub's numbers of the labels that files spell out.
+FIELDS = {
+    "#1 String": "sentence1", "#2 String": "sentence2", "Quality": "label", "is_duplicate": "label",
+    "gold_label": "label", "score": "label", "Premise": "premise", "Hypothesis": "hypothesis", "Label": "label",
+}  # fmt: skip
+NUMBERS = {"entailment": 0, "not_entailment": 1, "neutral": 1, "contradiction": 2}
+COLA = ["source", "label", "mark", "sentence"]
+
+
+def split_of(task: str) -> str:
+    """The hub's name of the split that is scored: the labels of the test sets are withheld."""
+    special = {"mnli": "validation_matched", "mnli_mismatched": "validation_mismatched", "ax": "test"}
+    return special.get(task, "validation")
+
+
+def file_name(task: str) -> str:
+    """The published name of the file that is scored."""
+    return f"{FOLDERS[task][0]}/{NAMES[split_of(task)][0]}"
+
+
+def files_of(task: str) -> Files:
+    """Reads the task's TSV file: in GLUE's folder, in the task's own folder, or named itself."""
+
+    def read(path: Path, want: Want) -> Iterator[Row] | None:
+        file = _find(path, task, want.split)
+        return None if file is None else _rows(file, task)
+
+    return read
+
+
+def tasks_in(path: Path) -> tuple[str, ...]:
+    """The tasks whose scored files, or pulled rows, are in a folder; all ten when there are none, for the error."""
+    present = [t for t in FOLDERS if _find(path, t, split_of(t)) is not None or (path / t / PULLED).is_file()]
+    return tuple(present or list(FOLDERS)[:-1])
+
+
+def _find(path: Path, task: str, split: str) -> Path | None:
+    if path.is_file():
+        return path if path.suffix in (".tsv", ".txt") else None
+    folders = [path / name for name in FOLDERS[task]] + [path] * (path.name in FOLDERS[task] or not _whole(path))
+    return next((f / name for f in folders for name in NAMES[split] if (f / name).is_file()), None)
+
+
+def _whole(path: Path) -> bool:
+    """A folder that holds the folders of tasks, and so is none of them."""
+    return any((path / name).is_dir() for names in FOLDERS.values() for name in names)
+
+
+def _rows(file: Path, task: str) -> Iterator[Row]:
+    lines = read_text(file).split("\n")
+    header = COLA if task == "cola" else lines.pop(0).rstrip("\r").split("\t")
+    for number, line in enumerate(lines, 1 if task == "cola" else 2):
+        if not line.strip():
+            continue
+        cells = next(csv.reader([line.rstrip("\r")], delimiter="\t", quoting=csv.QUOTE_NONE))
+        if len(cells) < len(header):
+            wanted = f"{len(header)} fields ({', '.join(header)})"
+            raise DataError(f"{file}:{number}: wanted {wanted}, there are {len(cells)}")
+        row = {FIELDS.get(name, name): cell for name, cell in zip(header, cells, strict=False)}
+        if task.startswith("mnli"):
+            row |= {"premise": row.pop("sentence1"), "hypothesis": row.pop("sentence2")}
+        if "label" not in row:
+            raise DataError(f"{file}: wanted a column of labels, there are {', '.join(header)}; they are withheld here")
+        yield {**row, "label": _label(row["label"], file, number)}
+
+
+def _label(text: str, file: Path, number: int) -> float | int:
+    if text in NUMBERS:
+        return NUMBERS[text]
+    try:
+        return float(text) if "." in text else int(text)
+    except ValueError:
+        raise DataError(f"{file}:{number}: wanted a label, there is {text!r}") from None
+
+
+def nli(row: Row) -> str:
+    said = row["hypothesis"].strip()
+    return f"{row['premise']}\nQuestion: {said}{'' if said.endswith('.') else '.'} True, False or Neither?"
+
+
+def similar(row: Row) -> Sample:
+    asked = "Question: From 0 (unrelated) to 5 (the same), how similar in meaning are the two sentences?"
+    text, score = f"Sentence 1: {row['sentence1']}\nSentence 2: {row['sentence2']}\n{asked}", float(row["label"])
+    return Sample(question=text, choices=tuple("012345"), gold=(round(score),), answers=(f"{score:g}",))
+
+
+def similarity(sample: Sample, request: Request, response: Response) -> Score:
+    """A number from 0 to 5: the mean of the ranked numbers by their probability, or the first number written.
+
+    `closeness` is 1 minus the distance to the right number, in fifths.
+    """
+    if request.choices:
+        value = sum(i * p for i, p in enumerate(softmax(response.logprobs)))
+    else:
+        found = re.search(r"(?<![\w.])[0-5](?:\.\d+)?(?![\w/]|\.\d)", response.text)
+        if found is None or float(found.group()) > 5:
+            return Score(status="unparsed", scores={"closeness": 0.0})
+        value = float(found.group())
+    return graded(f"{value:.6g}", closeness=1 - abs(value - float(sample.answers[0])) / 5)
+
+
+OFFICIAL = {
+    "cola": ("mcc",), "sst2": ("accuracy",), "mrpc": ("accuracy", "f1"), "qqp": ("accuracy", "f1"),
+    "stsb": ("pearson", "spearman"), "qnli": ("accuracy",), "rte": ("accuracy",), "wnli": ("accuracy",),
+}  # fmt: skip
+
+
+def average(tasks: Mapping[str, Mapping[str, Estimate]]) -> Mapping[str, Estimate]:
+    """GLUE's score: the mean over nine tasks; MNLI's is the mean of its two halves, the diagnostics count nothing."""
+    if not {*OFFICIAL, "mnli", "mnli_mismatched"} <= tasks.keys():
+        return {}
+    figures = {task: [tasks[task][name] for name in names] for task, names in OFFICIAL.items()}
+    return mean_of({**figures, "mnli": [tasks[half]["accuracy"] for half in ("mnli", "mnli_mismatched")]}, "glue_score")

@@ -1,0 +1,195 @@
+"""SuperGLUE's files as published (https://super.gluebenchmark.com/tasks), its longer questions, and its average."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from evalharness.benchmark import Prompt
+from evalharness.classification import mean_of
+from evalharness.multiple_choice import classified
+from evalharness.records import Estimate, Request, Response, Sample, Score
+from evalharness.scoring import against, best, read_as
+from evalharness.sources import PULLED, Files, Row, Want, jsonl
+
+FOLDERS = {
+    "boolq": "BoolQ", "cb": "CB", "copa": "COPA", "multirc": "MultiRC", "record": "ReCoRD", "rte": "RTE",
+    "wic": "WiC", "wsc": "WSC", "axb": "AX-b", "axg": "AX-g",
+}  # fmt: skip
+NUMBERS = {"cb": {"entailment": 0, "contradiction": 1, "neutral": 2}}
+ENTAILED = {"entailment": 0, "not_entailment": 1}
+
+
+def file_names(task: str, split: str) -> tuple[str, ...]:
+    """The published names of a split's file."""
+    if split == "test":
+        return (f"{FOLDERS[task]}.jsonl",)
+    return ("train.jsonl",) if split == "train" else ("val.jsonl", "dev.jsonl")
+
+
+def files_of(task: str) -> Files:
+    """Reads the task's JSONL file: in SuperGLUE's folder, in the task's own folder, or named itself."""
+
+    def read(path: Path, want: Want) -> Iterator[Row] | None:
+        file = _find(path, task, want.split)
+        return None if file is None else (row for line in jsonl(file) for row in rows_of(task, line))
+
+    return read
+
+
+def tasks_in(path: Path) -> tuple[str, ...]:
+    """The tasks whose scored files, or pulled rows, are in a folder; all of them when there are none."""
+    splits = {task: "test" if task.startswith("ax") else "validation" for task in FOLDERS}
+    present = [t for t in FOLDERS if _find(path, t, splits[t]) is not None or (path / t / PULLED).is_file()]
+    return tuple(present or FOLDERS)
+
+
+def _find(path: Path, task: str, split: str) -> Path | None:
+    if path.is_file():
+        return path if path.suffix == ".jsonl" else None
+    whole = any((path / folder).is_dir() for folder in FOLDERS.values())
+    folders = [path / FOLDERS[task]] + ([] if whole else [path])
+    return next((f / name for f in folders for name in file_names(task, split) if (f / name).is_file()), None)
+
+
+def rows_of(task: str, line: Row) -> Iterator[Row]:
+    """The hub's rows of one line of a file: an answer of MultiRC, a query of ReCoRD, or the line itself."""
+    if task == "multirc":
+        passage = line["passage"]
+        for question in passage["questions"]:
+            for answer in question["answers"]:
+                identity = {"paragraph": line["idx"], "question": question["idx"], "answer": answer["idx"]}
+                yield {
+                    "paragraph": passage["text"], "question": question["question"], "answer": answer["text"],
+                    "label": answer["label"], "idx": identity,
+                }  # fmt: skip
+    elif task == "record":
+        passage = line["passage"]
+        entities = {passage["text"][e["start"] : e["end"] + 1] for e in passage["entities"]}
+        for query in line["qas"]:
+            identity = {"passage": line["idx"], "query": query["idx"]}
+            answers = sorted({a["text"] for a in query["answers"]})
+            yield {
+                "passage": passage["text"], "query": query["query"], "entities": sorted(entities), "answers": answers,
+                "idx": identity,
+            }  # fmt: skip
+    else:
+        label = line["label"]
+        row = {**line, "label": NUMBERS.get(task, ENTAILED)[label] if isinstance(label, str) else int(label)}
+        yield {**row, **_fixed(line["text"], line["target"])} if task == "wsc" else row
+
+
+def _fixed(text: str, target: Mapping[str, Any]) -> dict[str, Any]:
+    """WSC's two spans; a span that is not in the text word for word becomes the words that stand at its place."""
+    fields = dict(target)
+    words = text.split()
+    for span in ("span1", "span2"):
+        said, start = fields[f"{span}_text"], fields[f"{span}_index"]
+        if said not in text:
+            fields[f"{span}_text"] = " ".join(words[start : start + len(said.split())]).rstrip(".,;")
+    return fields
+
+
+def wic(row: Row) -> str:
+    word = row["sentence1"][row["start1"] : row["end1"]]
+    asked = f"Question: Is the word '{word}' used in the same way in the two sentences above?"
+    return f"Sentence 1: {row['sentence1']}\nSentence 2: {row['sentence2']}\n{asked}"
+
+
+def wsc(row: Row) -> str:
+    pronoun = row["span2_text"]
+    before = " ".join(row["text"].split()[: row["span2_index"]])
+    passage = f"{before} *{pronoun}*{row['text'][len(before) + len(pronoun) + 1 :]}"
+    for spaced, joined in ((" n't", "n't"), (" )", ")"), ("( ", "("), ('" ', '"'), (' "', '"')):
+        passage = passage.replace(spaced, joined)
+    passage = re.sub(r" ([.',])", r"\1", passage)
+    asked = f'Question: In the passage above, does the pronoun "*{pronoun}*" refer to "*{row["span1_text"]}*"?'
+    return f"Passage: {passage}\n{asked}"
+
+
+def axg(row: Row) -> Sample:
+    """Two rows in a row are a pair: they differ in the gender of one pronoun."""
+    plain = classified("{premise}\nQuestion: {hypothesis} True or False?", ("True", "False"))(row)
+    return replace(plain, extra={"pair": str(int(row["idx"]) // 2)})
+
+
+def copa(row: Row) -> Sample:
+    link = {"cause": "because", "effect": "therefore"}[row["question"]]
+    choices = tuple(text[0].lower() + text[1:] for text in (row["choice1"], row["choice2"]))
+    return Sample(question=f"{row['premise'].strip()[:-1]} {link}", choices=choices, gold=(int(row["label"]),))
+
+
+def multirc(row: Row) -> Sample:
+    place = row["idx"]
+    return Sample(
+        id=f"{place['paragraph']}/{place['question']}/{place['answer']}",
+        question=f"{row['paragraph']}\nQuestion: {row['question']}\nAnswer:",
+        choices=("yes", "no"),
+        gold=(1 - int(row["label"]),),
+        extra={"answer": row["answer"], "set": f"{place['paragraph']}/{place['question']}"},
+    )
+
+
+def record(row: Row) -> Sample:
+    """One of a passage's entities for the query's gap; the choices are the entities."""
+    place, entities = row["idx"], tuple(sorted(set(row["entities"])))
+    answers = tuple(sorted(set(row["answers"])))
+    text, *highlights = row["passage"].strip().split("\n@highlight\n")
+    return Sample(
+        id=f"{place['passage']}/{place['query']}",
+        question=text + "\n\n" + "".join(f"  - {highlight}.\n" for highlight in highlights),
+        choices=entities,
+        gold=tuple(i for i, entity in enumerate(entities) if entity in answers),
+        answers=answers,
+        extra={"query": row["query"]},
+    )
+
+
+def filled(sample: Sample, entity: str) -> str:
+    return f"  - {sample.extra['query']}".replace("@placeholder", entity)
+
+
+# lm-evaluation-harness puts a space before every choice, on top of the spaces that these choices begin with.
+COPA = Prompt(
+    question=lambda s: s.question,
+    answer=lambda s: "  " + s.choices[s.gold[0]],
+    choices=lambda s: tuple("  " + text for text in s.choices),
+)
+MULTIRC = Prompt(
+    question=lambda s: s.question,
+    answer=lambda s: f" {s.extra['answer']}\nIs the answer correct? {s.choices[s.gold[0]]}",
+    choices=lambda s: tuple(f" {s.extra['answer']}\nIs the answer correct? {label}" for label in s.choices),
+)
+MULTIRC_WRITTEN = Prompt(
+    question=lambda s: f"{s.question} {s.extra['answer']}\nIs the answer correct?",
+    answer=lambda s: " " + s.choices[s.gold[0]],
+)
+RECORD = Prompt(
+    question=lambda s: s.question,
+    answer=lambda s: " " + filled(s, s.answers[0]),
+    choices=lambda s: tuple(" " + filled(s, entity) for entity in s.choices),
+)
+RECORD_WRITTEN = Prompt(
+    question=lambda s: f"{s.question}\nQuery: {s.extra['query']}\nQuestion: What does @placeholder stand for?\nAnswer:",
+    answer=lambda s: " " + s.answers[0],
+)
+
+
+def entity(sample: Sample, request: Request, response: Response) -> Score:
+    """ReCoRD: exact match and F1 of the entity ranked first, or written, with the best of the right ones."""
+    said = sample.choices[best(response.logprobs)] if request.choices else response.text
+    return read_as(against(said, sample.answers, both_empty=0.0), said)
+
+
+OFFICIAL = {
+    "boolq": ("accuracy",), "cb": ("accuracy", "f1"), "copa": ("accuracy",), "multirc": ("f1a", "exact_match"),
+    "record": ("f1", "exact_match"), "rte": ("accuracy",), "wic": ("accuracy",), "wsc": ("accuracy",),
+}  # fmt: skip
+
+
+def average(tasks: Mapping[str, Mapping[str, Estimate]]) -> Mapping[str, Estimate]:
+    """SuperGLUE's score: the mean over eight tasks of the mean of their figures; the diagnostics count nothing."""
+    if not OFFICIAL.keys() <= tasks.keys():
+        return {}
+    return mean_of({task: [tasks[task][name] for name in names] for task, names in OFFICIAL.items()}, "superglue_score")

@@ -1,0 +1,101 @@
+"""TriviaQA's files as published (https://nlp.cs.washington.edu/triviaqa/), the hub's rows, and its normal form."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from evalharness.errors import DataError
+from evalharness.records import Sample
+from evalharness.scoring import normalized
+from evalharness.sources import Files, Row, Want, jsonl, parse_json, read_text
+
+WORDS = 800  # of the first evidence page: what the authors' reader was given
+
+
+def normal(text: str) -> str:
+    """The official normal form: underscores, punctuation and typographic quotes become spaces, articles go."""
+    return normalized("".join(" " if c in "‘’´`_" else c for c in text), punctuation=" ")
+
+
+def files_of(*names: str) -> Files:
+    """Reads the official JSON files `qa/NAME-dev.json` with their evidence, or one file named itself.
+
+    Of a file of the verified subset, questions that were not verified are left out, as the official script does. A
+    JSONL file of {context, aliases} is read too.
+    """
+
+    def read(path: Path, want: Want) -> Iterator[Row] | None:
+        part = {"validation": "dev", "train": "train"}[want.split]
+        if path.is_file():
+            found = [path] if path.suffix in (".json", ".jsonl") else []
+        else:
+            folder = path / "qa" if (path / "qa").is_dir() else path
+            found = [f for f in (folder / f"{name}-{part}.json" for name in names) if f.is_file()]
+        return _all(found) if found else None
+
+    return read
+
+
+def _all(files: list[Path]) -> Iterator[Row]:
+    """A question that two domains ask is two rows; the second has the domain in its id."""
+    seen: set[str] = set()
+    for file in files:
+        for row in _plain(file) if file.suffix == ".jsonl" else _official(file):
+            identity = str(row["question_id"])
+            identity = f"{identity}--{row['domain']}" if identity in seen else identity
+            seen.add(identity)
+            yield {**row, "id": identity}
+
+
+def _plain(file: Path) -> Iterator[Row]:
+    for number, row in enumerate(jsonl(file)):
+        question = row.get("question") or row["context"].removeprefix("Question: ").removesuffix("\nAnswer:")
+        answer = row["answer"] if isinstance(row["answer"], Mapping) else {"aliases": row["aliases"]}
+        yield {**row, "question": question, "answer": answer, "question_id": row.get("question_id", str(number)),
+               "domain": ""}  # fmt: skip
+
+
+def _official(file: Path) -> Iterator[Row]:
+    whole = parse_json(read_text(file), file)
+    try:
+        for asked in whole["Data"]:
+            if whole.get("VerifiedEval") and not asked["QuestionPartOfVerifiedEval"]:
+                continue
+            answer = asked["Answer"]
+            yield {
+                "question_id": asked["QuestionId"],
+                "question": asked["Question"],
+                "domain": whole.get("Domain", ""),
+                "entity_pages": {"wiki_context": list(_pages(file, asked))},
+                "answer": {
+                    "aliases": answer["Aliases"],
+                    "normalized_aliases": [*answer["NormalizedAliases"], *answer.get("HumanAnswers", ())],
+                },
+            }
+    except (KeyError, TypeError) as error:
+        raise DataError(f"{file}: wanted TriviaQA's JSON (Data > Question, Answer), it lacks {error}") from error
+
+
+def _pages(file: Path, asked: Mapping[str, Any]) -> Iterator[str]:
+    evidence = file.parent.parent / "evidence"
+    for page in asked.get("EntityPages", ()):
+        path = evidence / "wikipedia" / page["Filename"]
+        if path.is_file():
+            yield read_text(path)
+
+
+def sample(row: Row) -> Sample:
+    """A question; `answers` begins with the alias that a shot shows, all of them count."""
+    answer = row["answer"]
+    answers = dict.fromkeys([*answer["aliases"], *answer.get("normalized_aliases", ())])
+    return Sample(id=row.get("id", ""), question=row["question"], answers=tuple(answers))
+
+
+def with_evidence(row: Row) -> Sample:
+    """A question with the first words of its first Wikipedia page."""
+    plain = sample(row)
+    pages = row["entity_pages"]["wiki_context"]
+    if not pages:
+        raise ValueError(f"there is no evidence page for {row['question_id']}")
+    page = " ".join(pages[0].split()[:WORDS])
+    return Sample(id=row["question_id"], question=plain.question, answers=plain.answers, extra={"context": page})
