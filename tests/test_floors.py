@@ -10,12 +10,15 @@ ROOT = Path(__file__).resolve().parents[1]
 # Floor of every module or package of the core, by its first name under `evalharness`.
 FLOORS = {
     1: {"errors", "records"},
-    2: {"scoring", "metrics", "statistics", "sources", "chat", "sandbox", "network", "model", "tiny", "math_answers"},
-    3: {"benchmark", "multiple_choice", "judge", "models", "plugins"},
+    2: {
+        "scoring", "metrics", "classification", "ratings", "perturbations", "statistics", "sources", "chat", "sandbox",
+        "network", "model", "tiny", "math_answers",
+    },
+    3: {"benchmark", "multiple_choice", "judge", "models", "plugins", "holistic"},
     4: {"store", "plan", "runner", "summary", "manifest", "session", "inventory", "tuner", "compare"},
     5: {"report", "web"},
     6: {"commands", "cli", "__main__"},
-}
+}  # fmt: skip
 FLOOR = {name: floor for floor, names in FLOORS.items() for name in names}
 HEAVY = {
     "torch", "transformers", "datasets", "openai", "sklearn", "scipy", "starlette", "pandas", "pyarrow", "matplotlib",
