@@ -39,7 +39,8 @@ def family_averages(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 
 def estimate(values: Mapping[str, Any]) -> Estimate:
     """An estimate from its JSON; null is not a number."""
-    value, stderr, low, high = (math.nan if values[k] is None else values[k] for k in ("value", "stderr", "low", "high"))
+    names = ("value", "stderr", "low", "high")
+    value, stderr, low, high = (math.nan if values[name] is None else values[name] for name in names)
     return Estimate(value=value, stderr=stderr, low=low, high=high, n=values["n"])
 
 
