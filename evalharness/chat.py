@@ -345,8 +345,7 @@ class Chat:
         return self.tokenizer.encode(text) if text else []
 
     def _render(self, messages: Sequence[Message], *, prompt: bool) -> str:
-        text = _render(self.source or "", messages, prompt, self._named_tokens)
-        return text.replace(_OPEN, "").replace(_CLOSE, "")
+        return _render(_compile(self.source or ""), messages, prompt, self._named_tokens)
 
     @cached_property
     def _named_tokens(self) -> tuple[str, str]:
@@ -411,7 +410,7 @@ class _Turn:
 
 
 _PROBE = (Message("user", "Question"), Message("assistant", "Reply"))
-_OPEN, _CLOSE = "\uf8fe", "\uf8ff"
+_OPEN, _CLOSE = "\ufdd0", "\ufdd1"  # not characters: no text has them
 
 
 def _check_markers(
@@ -420,7 +419,7 @@ def _check_markers(
     """Where a template marks what is to be learned with {% generation %}, the marks must hold every answer."""
     if "generation" not in source or "endgeneration" not in source:
         return
-    marked = _render(source, messages, False, tokens)
+    marked = _render(_compile(source, _Marked), messages, False, tokens)
     spans: list[tuple[int, int]] = []
     opened, removed = 0, 0
     for at, letter in enumerate(marked):
@@ -450,6 +449,13 @@ class _Generation(jinja2.ext.Extension):
         return jinja2.nodes.CallBlock(self.call_method("_mark"), [], [], body).set_lineno(line)
 
     def _mark(self, caller: Any) -> str:
+        return str(caller())
+
+
+class _Marked(_Generation):
+    """The same, with marks around what the tags hold."""
+
+    def _mark(self, caller: Any) -> str:
         return f"{_OPEN}{caller()}{_CLOSE}"
 
 
@@ -462,19 +468,25 @@ def _to_json(value: object, ensure_ascii: bool = False, indent: int | None = Non
 
 
 @cache
-def _compile(source: str) -> jinja2.Template:
+def _compile(source: str, generation: type[_Generation] = _Generation) -> jinja2.Template | str:
+    """The compiled template, or why there is none."""
     environment = jinja2.sandbox.ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, jinja2.ext.loopcontrols]
+        trim_blocks=True, lstrip_blocks=True, extensions=[generation, jinja2.ext.loopcontrols]
     )
     environment.filters["tojson"] = _to_json
     environment.globals["raise_exception"] = _raise
     environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
-    return environment.from_string(source)
-
-
-def _render(source: str, messages: Sequence[Message], prompt: bool, tokens: tuple[str, str]) -> str:
     try:
-        return _compile(source).render(
+        return environment.from_string(source)
+    except jinja2.TemplateError as error:
+        return str(error)
+
+
+def _render(template: jinja2.Template | str, messages: Sequence[Message], prompt: bool, tokens: tuple[str, str]) -> str:
+    if isinstance(template, str):
+        raise UserError(f"the chat template cannot be read: {template}")
+    try:
+        return template.render(
             messages=[{"role": message.role, "content": message.content} for message in messages],
             add_generation_prompt=prompt, bos_token=tokens[0], eos_token=tokens[1], tools=None, documents=None,
         )  # fmt: skip

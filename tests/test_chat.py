@@ -164,7 +164,7 @@ def test_an_end_tag_that_opens_the_next_turn_is_no_end() -> None:
         ("{{ raise_exception('no systems') }}", "no systems"),
         ("{% for m in messages %}{{ m.nothing.more }}{% endfor %}", "cannot write"),
         ("{{ ''.__class__.__mro__ }}", "cannot write"),
-        ("{% if", "cannot write"),
+        ("{% if", "cannot be read"),
         ("{% for m in messages %}{{ m.content }}{% endfor %}{{ '>' if add_generation_prompt }}", "asks otherwise"),
         ("{% for m in messages if m.role == 'user' %}{{ m.content }}{% endfor %}", "does not write the assistant"),
         (
