@@ -150,6 +150,8 @@ def _from_pulled(folder: Path, split: str) -> Rows:
 
 def _from_snapshot(source: Source, split: str, path: Path) -> Rows | None:
     """A folder in the hub's layout: parquet, JSON or CSV files whose names hold the split, in the config's folder."""
+    if (path / "snapshots").is_dir():
+        path = _pinned_snapshot(source, path)
     if path.is_file():  # one file holds one split: examples taken from the scored questions would give them away
         is_it = split == source.split or _is_split(path.stem, split)
         files = [path] if path.suffix in _READERS and is_it else []
@@ -165,6 +167,15 @@ def _from_snapshot(source: Source, split: str, path: Path) -> Rows | None:
         return None
     rows = [row for file in files for row in _READERS[file.suffix](file)]
     return Rows(rows=tuple(rows), origin=str(path), revision=_snapshot_revision(path))
+
+
+def _pinned_snapshot(source: Source, repository: Path) -> Path:
+    """The snapshot of the pinned revision in a repository folder of the hub's cache."""
+    snapshot = repository / "snapshots" / source.revision
+    if not snapshot.is_dir():
+        there = ", ".join(sorted(p.name for p in (repository / "snapshots").iterdir())) or "none"
+        raise DataError(f"{repository}: wanted the snapshot of revision {source.revision}, there is {there}")
+    return snapshot
 
 
 def _is_split(stem: str, split: str) -> bool:
