@@ -84,6 +84,26 @@ def within(score: str, name: str, groups: frozenset[str]) -> Metric:
     return Metric(name=name, score=score, of=of)
 
 
+def ratio(part: str, whole: str, name: str) -> Metric:
+    """The sum of one score over the sum of another, such as instructions followed of all instructions given.
+
+    The parts of one sample are not independent: the standard error is that of a ratio of sums over samples.
+    """
+
+    def of(results: Sequence[Result]) -> Estimate | None:
+        parts, wholes = per_item(results, part), per_item(results, whole)
+        total, n = math.fsum(wholes), len(wholes)
+        if total == 0:
+            return None
+        value = math.fsum(parts) / total
+        spread = math.fsum((p - value * w) ** 2 for p, w in zip(parts, wholes, strict=True))
+        stderr = math.sqrt(spread * n / (n - 1)) / total if n > 1 else math.nan
+        half = 1.96 * stderr
+        return Estimate(value=value, stderr=stderr, low=max(0.0, value - half), high=min(1.0, value + half), n=n)
+
+    return Metric(name=name, of=of)
+
+
 def perplexity(score: str = "logprob", name: str = "perplexity") -> Metric:
     """exp of minus the mean of a log-probability per sample; the interval is that of the mean, turned over."""
 

@@ -63,7 +63,8 @@ def load(kind: Kind, name: str) -> ModuleType:
 
 EXTRAS = {
     "torch": "local", "safetensors": "local", "tokenizers": "local", "matplotlib": "local", "transformers": "hf",
-    "sacrebleu": "text", "rouge_score": "text", "starlette": "web", "uvicorn": "web", "ray": "scale",
+    "sacrebleu": "text", "rouge_score": "text", "langdetect": "text", "nltk": "text",
+    "starlette": "web", "uvicorn": "web", "ray": "scale",
 }  # fmt: skip
 
 
