@@ -24,8 +24,8 @@ Check = Callable[..., bool]
 
 # Words whose full stop ends no sentence.
 ABBREVIATIONS = """
-    a.d a.m adj adm approx apr assn aug ave b.c bros capt cf co col corp ct d.c dec dept dr e.g est etc feb ft gen gov i.e
-    inc jan jr lt ltd mar mr mrs ms mt no nov oct p p.m ph.d pp prof rep rev sen sep sept sgt sr st u.k u.n u.s viz vol vs
+    a.d a.m adj adm apr assn aug ave b.c bros capt cf co col corp ct d.c dec dept dr e.g est etc feb ft gen gov i.e
+    inc jan jr lt ltd mar mr mrs ms mt no nov oct p p.m ph.d pp prof rep rev sen sep sept sgt sr st u.k u.n u.s viz vs
 """
 CONSTRAINED = ("My answer is yes.", "My answer is no.", "My answer is maybe.")
 
