@@ -17,7 +17,7 @@ from unicodedata import category
 
 from evalharness.benchmark import RunOptions
 from evalharness.errors import UserError
-from evalharness.records import Request, Response, Sample, Score
+from evalharness.records import Request, Response, Sample, Score, Status
 from evalharness.scoring import Scorer
 
 Check = Callable[..., bool]
@@ -228,9 +228,8 @@ def instructions(sample: Sample, request: Request, response: Response) -> Score:
         "followed_loose": float(sum(loose)),
         "instructions": float(len(asked)),
     }
-    read = "correct" if all(strict) else "wrong"
-    detail = {"strict": strict, "loose": loose}
-    return Score(status=read if response.text.strip() else "unparsed", scores=scores, detail=detail)
+    status: Status = "correct" if all(strict) else "wrong" if response.text.strip() else "unparsed"
+    return Score(status=status, scores=scores, detail={"strict": strict, "loose": loose})
 
 
 @contextmanager

@@ -14,7 +14,7 @@ FLOORS = {
         "scoring", "metrics", "classification", "ratings", "perturbations", "statistics", "sources", "chat", "sandbox",
         "network", "model", "tiny", "math_answers",
     },
-    3: {"benchmark", "multiple_choice", "judge", "models", "plugins", "holistic"},
+    3: {"benchmark", "multiple_choice", "judge", "models", "plugins", "holistic", "instruction_checks"},
     4: {"store", "plan", "runner", "summary", "manifest", "session", "inventory", "tuner", "compare"},
     5: {"report", "web"},
     6: {"commands", "cli", "__main__"},
