@@ -1,7 +1,7 @@
 """Scorers of one answer, and how an answer is read out of a text.
 
 A scorer looks at one sample, what was asked and what came back, and returns a Score. It never sees a response with an
-error, and need not look at `finish`: an answer that is `unparsed` and was cut off becomes `truncated` in `settle`.
+error nor what a reasoning model thinks before it answers, and need not look at `finish`: `settle` sees to these.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def settle(scorer: Scorer, sample: Sample, request: Request, response: Response)
         return Score(status="error", detail={"error": response.error})
     if response.finish == "refused":
         return Score(status="refused")
-    score = scorer(sample, request, response)
+    score = scorer(sample, request, replace(response, text=spoken(response.text)))
     if score.status == "unparsed" and response.finish == "length":
         return replace(score, status="truncated")
     return score
@@ -54,21 +54,34 @@ REFUSAL = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 
+# One letter, perhaps in brackets, quotes, bold or LaTeX; not a contraction, not the first of several.
+_ONE = (
+    r"[\"'(\[*]*(?:\\(?:text|mathrm|boxed)\{\(?)?([A-Z])\b(?!['’][a-z])"
+    r"(?!\)?\s*(?:\b(?:or|and)\b|/|&)\s*\(?[A-Z]\b)(?!\)?\s*,\s*\(?[A-Z]\)?\s*(?:[.,\n]|$))"
+)
 # From the surest sign to the weakest; the first pattern that matches decides, by its last match.
 _LETTER_PATTERNS = tuple(
-    re.compile(pattern, flags)
-    for pattern, flags in (
-        (r"\\boxed\{\s*(?:\\text\{)?\s*\(?([A-Z])\)?", 0),
-        (
-            r"\banswer\b(?:\s+(?:is|would be|should be))?\s*[:=]?\s*\**\s*(?:is\s+)?"
-            r"(?:option\s+|choice\s+)?[\"'(\[*]*([A-Z])\b(?!['’][a-z])",
-            re.IGNORECASE,
-        ),
-        (r"^\s*[\"'(\[*]*([A-Z])[\"')\]*]*\s*(?:[.:,)\n-]|$)", 0),
-        (r"\b(?:choice|option)\s+[\"'(\[*]*([A-Z])\b", re.IGNORECASE),
-        (r"\(([A-Z])\)", 0),
+    re.compile(pattern)
+    for pattern in (
+        r"\\boxed\{\s*(?:\\text\{)?\s*\(?([A-Z])\)?\s*\}",
+        r"(?i:\banswer\b(?:\s+(?:is|would be|should be|must be))?\s*[:=]?\s*\**\s*(?:is\s+)?)"
+        r"(?i:(?:option\s+|choice\s+)?" + _ONE + ")",
+        +_ONE + ")",
+        r"^\s*[\"'(\[*]*([A-Z])(?:[\"')\]*]+(?!\s*\()|\s*[.:,\n-]|\s*$)",
+        r"(?i:\b(?:choice|option)\b(?:\s+is)?\s*[:=]?\s*)" + _ONE,
+        r"(?i:\b(?:it is|it['’]s|i(?:['’]d| would)? (?:go with|choose|pick|select))\s+)" + _ONE,
+        r"\(([A-Z])\)",
     )
 )
+# What a reasoning model thinks before it answers, as the open families mark it.
+THOUGHT_END = "</think>"
+
+
+def spoken(text: str) -> str:
+    """The answer without the thinking before it; nothing when the thinking never ended."""
+    if THOUGHT_END in text:
+        return text.rpartition(THOUGHT_END)[2].lstrip()
+    return "" if text.lstrip().startswith("<think>") else text
 
 
 def letter(text: str, count: int) -> str | None:
