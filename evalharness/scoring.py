@@ -66,7 +66,6 @@ _LETTER_PATTERNS = tuple(
         r"\\boxed\{\s*(?:\\text\{)?\s*\(?([A-Z])\)?\s*\}",
         r"(?i:\banswer\b(?:\s+(?:is|would be|should be|must be))?\s*[:=]?\s*\**\s*(?:is\s+)?)"
         r"(?i:(?:option\s+|choice\s+)?" + _ONE + ")",
-        +_ONE + ")",
         r"^\s*[\"'(\[*]*([A-Z])(?:[\"')\]*]+(?!\s*\()|\s*[.:,\n-]|\s*$)",
         r"(?i:\b(?:choice|option)\b(?:\s+is)?\s*[:=]?\s*)" + _ONE,
         r"(?i:\b(?:it is|it['’]s|i(?:['’]d| would)? (?:go with|choose|pick|select))\s+)" + _ONE,
