@@ -18,7 +18,7 @@ def application() -> typer.Typer:
     """The typer application with every command."""
     import typer
 
-    from evalharness.commands import data, listing, preview, rescore, run, show
+    from evalharness.commands import compare, data, listing, preview, rescore, run, show
 
     app = typer.Typer(
         name="evalh",
@@ -30,6 +30,7 @@ def application() -> typer.Typer:
     )
     app.command("run")(run.run)
     app.command("show")(show.show)
+    app.command("compare")(compare.compare)
     app.command("rescore")(rescore.rescore)
     app.command("preview")(preview.preview)
     app.command("list")(listing.list_)

@@ -12,7 +12,7 @@ from evalharness.compare import flips as flipped
 from evalharness.compare.join import ALLOWABLE, Joined, Mismatch, join, mismatches
 from evalharness.compare.scores import Scores
 from evalharness.compare.sides import Side
-from evalharness.compare.verdict import Gate, Task, Word, decide, measure, overall
+from evalharness.compare.verdict import Gate, Task, Word, decide, measure, overall, unread_bounds
 from evalharness.errors import Exit, UserError, nearest
 
 Policy = Literal["block-on-fail", "require-pass"]
@@ -136,8 +136,12 @@ def _metric(base: Side, new: Side, benchmark: str, wanted: str | None) -> str:
 
 
 def _clashes(base: Side, new: Side, benchmark: str) -> list[Mismatch]:
-    sampling = (base.manifest.get("sampling"), new.manifest.get("sampling"))
-    return list(mismatches(base.facts[benchmark], new.facts[benchmark], sampling))
+    return list(mismatches(base.facts[benchmark], new.facts[benchmark], (_sampling(base), _sampling(new))))
+
+
+def _sampling(side: Side) -> dict[str, Any]:
+    """How answers were drawn, but for the seed: another seed is another draw from the same thing."""
+    return {key: value for key, value in (side.manifest.get("sampling") or {}).items() if key != "seed"}
 
 
 def _refused(task: Task, found: list[Mismatch]) -> Task:
@@ -171,14 +175,15 @@ def _task(
     measured = measure(joined, task, options.alpha)
     told = replace(
         measured,
-        counts={"base": was.counts(), "new": now.counts(), "flips": flipped.transitions(joined, found, was, now)},
+        counts={"base": was.counts(), "new": now.counts(), "flips": flipped.transitions(joined, found)},
         slices=flipped.slices(joined, found, lengths),
         samples=tuple(shown),
+        unread_bounds=unread_bounds(joined),
         flaky=_noise(flaky, measured.n),
         notes=tuple(_remarks(measured, was, now)),
     )
-    name = lambda positions: tuple(joined.ids[i] for i in positions.tolist())
-    return told, (name(found.broke), name(found.fixed))
+    broke, fixed = (tuple(joined.ids[i] for i in positions.tolist()) for positions in (found.broke, found.fixed))
+    return told, (broke, fixed)
 
 
 def _noise(flaky: Mapping[str, Any] | None, n: int) -> dict[str, Any] | None:

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from evalharness.compare.scores import STATUS_CODE, Scores
+from evalharness.compare.scores import STATUS_CODE, Scores, natural
 from evalharness.errors import UserError
 from evalharness.records import STATUSES
 from evalharness.sources import write_whole
@@ -119,14 +119,10 @@ def _dumps(value: object) -> str:
     return json.dumps(value, ensure_ascii=True, separators=(",", ":"), sort_keys=True)
 
 
-def _natural(identity: str) -> list[tuple[bool, int, str]]:
-    return [(part.isdigit(), int(part) if part.isdecimal() else 0, part) for part in re.split(r"(\d+)", identity)]
-
-
 def _lines(benchmark: str, scores: Scores) -> Iterator[dict[str, Any]]:
     """One object per group, groups in alphabetical order, items in natural order of their ids."""
     for code in sorted(range(len(scores.group_names)), key=lambda c: scores.group_names[c]):
-        members = sorted(np.flatnonzero(scores.groups == code).tolist(), key=lambda i: _natural(scores.ids[i]))
+        members = sorted(np.flatnonzero(scores.groups == code).tolist(), key=lambda i: natural(scores.ids[i]))
         if not members:
             continue
         group, ids = scores.group_names[code], [scores.ids[i] for i in members]

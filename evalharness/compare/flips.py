@@ -13,7 +13,7 @@ import orjson
 from numpy.typing import NDArray
 
 from evalharness.compare.join import Joined
-from evalharness.compare.scores import Scores
+from evalharness.compare.scores import natural
 from evalharness.errors import UserError
 from evalharness.records import STATUSES
 from evalharness.scoring import LETTERS
@@ -80,8 +80,9 @@ def flips(joined: Joined) -> Flips:
     size = np.abs(joined.new - joined.base)
 
     def largest_first(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
-        positions = np.flatnonzero(mask & known)
-        return positions[np.argsort(-size[positions], kind="stable")]
+        positions = np.flatnonzero(mask & known).tolist()
+        ordered = sorted(positions, key=lambda i: (-size[i], natural(joined.ids[i])))
+        return np.array(ordered, np.int64)
 
     return Flips(broke=largest_first(before & ~after), fixed=largest_first(after & ~before))
 
@@ -128,12 +129,10 @@ def _by(field: str, names: Sequence[str], codes: NDArray[np.int64], joined: Join
     return sorted(changed, key=lambda one: (one.p, one.difference, one.value))[:SLICES_SHOWN]
 
 
-def transitions(joined: Joined, found: Flips, base: Scores, new: Scores) -> dict[str, int]:
+def transitions(joined: Joined, found: Flips) -> dict[str, int]:
     """How many flips went from which status to which: `correct → unparsed`."""
     both = np.concatenate([found.broke, found.fixed])
-    pairs, counts = np.unique(
-        np.stack([base.status[joined.at_base[both]], new.status[joined.at_new[both]]]), axis=1, return_counts=True
-    )
+    pairs, counts = np.unique(np.stack([joined.base_status[both], joined.new_status[both]]), axis=1, return_counts=True)
     named = {f"{STATUSES[a]} → {STATUSES[b]}": int(count) for (a, b), count in zip(pairs.T, counts, strict=True)}
     return dict(sorted(named.items(), key=lambda pair: (-pair[1], pair[0])))
 
@@ -168,8 +167,8 @@ def _sample(
         change=change,
         base=float(joined.base[position]),
         new=float(joined.new[position]),
-        base_status=str(before.get("status", "")),
-        new_status=str(after.get("status", "")),
+        base_status=STATUSES[joined.base_status[position]],
+        new_status=STATUSES[joined.new_status[position]],
         flaky=identity in flaky,
         question=_cut(asked.get("question")),
         gold=_cut(gold(asked)),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evalharness.compare.scores import Scores
+from evalharness.compare.scores import STATUS_CODE, Scores
 from evalharness.errors import UserError
 
 # Field name for --allow-mismatch -> where the manifest's entry of a benchmark holds it.
@@ -77,7 +77,7 @@ class Joined:
     """The items of both sides, in the order of their ids; arrays over items.
 
     `base` and `new` are values, NaN where that side has none; `at_base` and `at_new` positions in that side's
-    arrays, -1 where the item is not there.
+    arrays, -1 where the item is not there; the status codes are those of `error` there.
     """
 
     ids: list[str]
@@ -85,6 +85,8 @@ class Joined:
     new: NDArray[np.float64]
     at_base: NDArray[np.int64]
     at_new: NDArray[np.int64]
+    base_status: NDArray[np.uint8]
+    new_status: NDArray[np.uint8]
     groups: list[str]
     clusters: NDArray[np.int64] | None
     binary: bool
@@ -111,6 +113,8 @@ def join(base: Scores, new: Scores, *, common_only: bool, cluster: str | None = 
         new=np.where(at_new >= 0, new.values[at_new], np.nan),
         at_base=at_base,
         at_new=at_new,
+        base_status=np.where(at_base >= 0, base.status[at_base], STATUS_CODE["error"]),
+        new_status=np.where(at_new >= 0, new.status[at_new], STATUS_CODE["error"]),
         groups=names,
         clusters=_clusters(base, new, at_base, at_new, cluster),
         binary=base.binary and new.binary,

@@ -7,6 +7,7 @@ shown can be read later. A million lines take seconds and some hundred megabytes
 from __future__ import annotations
 
 import math
+import re
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -125,6 +126,11 @@ class _Rows:
             lengths=np.frombuffer(self.length, np.int32)[first],
             places=np.frombuffer(self.place, np.int64)[first],
         )
+
+
+def natural(identity: str) -> list[tuple[bool, int, str]]:
+    """A sort key by which `x/9` comes before `x/10`."""
+    return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in re.split(r"(\d+)", identity)]
 
 
 def _last(item: NDArray[np.int32], repeat: NDArray[np.int32]) -> NDArray[np.int64]:

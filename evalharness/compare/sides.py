@@ -50,7 +50,7 @@ class Side:
         for _, _, line in numbered_lines(self.journal):
             scores = line.get("scores")
             if line.get("benchmark") == benchmark and isinstance(scores, dict) and scores:
-                return next((name for name in metrics if name in scores), next(iter(scores)))
+                return str(next((name for name in metrics if name in scores), next(iter(scores))))
         return metrics[0] if metrics else "accuracy"
 
     def scores(self, metrics: Mapping[str, str], cluster: str | None = None) -> dict[str, Scores]:

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalharness.compare.join import Joined, Mismatch
+from evalharness.compare.scores import STATUS_CODE
+from evalharness.records import UNREAD
 from evalharness.statistics import (
     Paired,
     bootstrap_interval,
@@ -48,7 +50,9 @@ class Task:
     """What is known of one benchmark. Values and differences are in the metric's own unit (0.02 = 2 points).
 
     `n` items have a value on both sides, `missing` of `total` lack one; `low` and `high` allow for the worst and the
-    best that those could be. `p_worse` is for "worse than the margin", `p_change` (McNemar, or t) for "not 0".
+    best that those could be. `unread_bounds` is the difference if every answer that could not be read were wrong in
+    NEW and right in BASE, and the other way round. `p_worse` is for "worse than the margin", `p_change` (exact
+    McNemar, or t) for "differs from 0".
     """
 
     benchmark: str
@@ -81,6 +85,7 @@ class Task:
     broke: int = 0
     clusters: int | None = None
     mismatches: tuple[Mismatch, ...] = ()
+    unread_bounds: tuple[float, float] | None = None
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     flaky: dict[str, Any] | None = None
@@ -154,6 +159,19 @@ def measure(joined: Joined, task: Task, alpha: float) -> Task:
     )
 
 
+def unread_bounds(joined: Joined) -> tuple[float, float] | None:
+    """The differences if unread answers were worth the worst and the best for NEW; None where all could be read."""
+    rows = joined.known
+    codes = [STATUS_CODE[status] for status in UNREAD]
+    before, after = np.isin(joined.base_status[rows], codes), np.isin(joined.new_status[rows], codes)
+    if not (before.any() or after.any()):
+        return None
+    base, new = joined.base[rows], joined.new[rows]
+    worst = np.where(after, 0.0, new) - np.where(before, 1.0, base)
+    best = np.where(after, 1.0, new) - np.where(before, 0.0, base)
+    return float(np.mean(worst)), float(np.mean(best))
+
+
 def _sides(base: NDArray[np.float64], new: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """On which side of one half each value lies: what counts as a flip."""
     return base > 0.5, new > 0.5
@@ -214,7 +232,10 @@ def _decided(task: Task, alpha: float) -> Task:
         return task
     points = f"{100 * margin:g} points"
     if high < -margin and adjusted <= alpha:
-        return replace(task, verdict="worse", gate="fail", items_to_decide=None, reason=f"a loss of more than {points}")
+        reason = f"a loss of more than {points}"
+        if task.unread_bounds is not None and task.unread_bounds[1] > -margin:
+            reason += "; it rests on answers that could not be read, look at those first"
+        return replace(task, verdict="worse", gate="fail", items_to_decide=None, reason=reason)
     if task.missing > MISSING_LIMIT * task.total:
         reason = f"{task.missing:,} of {task.total:,} items have no value on one side"
         return replace(task, verdict="incomplete", gate="inconclusive", items_to_decide=None, reason=reason)
@@ -250,13 +271,10 @@ def _open(task: Task, points: str) -> str:
 
 
 def overall(tasks: Sequence[Task]) -> tuple[Word, Gate]:
-    """The verdict and gate over all tasks: the worst verdict, and a pass only where every task passes."""
-    words = [task.verdict for task in tasks]
-    for word in ("worse", "not comparable", "incomplete", "can't tell"):
-        if word in words:
-            break
-    else:
-        word = "better" if "better" in words else "same"
+    """The verdict and gate over all tasks: the worst verdict (better where no task is open), a pass only of all."""
+    order: tuple[Word, ...] = ("worse", "not comparable", "incomplete", "can't tell", "better", "same")
+    words = {task.verdict for task in tasks}
+    word = next(word for word in order if word in words)
     gates = {task.gate for task in tasks}
     gate: Gate = "fail" if "fail" in gates else "pass" if gates == {"pass"} else "inconclusive"
     return word, gate

@@ -1,0 +1,50 @@
+"""`evalh compare`: is NEW worse than BASE, better, the same, or can't we tell; and the gate for pipelines."""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+
+def compare(
+    base: Annotated[str, Argument(help="A run (folder or name) or a baseline (file or name).")],
+    new: Annotated[str, Argument(help="The run to judge.")],
+    gate: Annotated[bool, Option("--gate", help="Exit 1 when a task is worse by more than its margin.")] = False,
+    margin: Annotated[
+        list[str] | None, Option(help="Loss that would matter: 0.02 (two points), or BENCHMARK=0.01. Repeatable.")
+    ] = None,
+    alpha: Annotated[float, Option(help="One-sided error rate; the interval shown is at 1 - 2 alpha.")] = 0.05,
+    policy: Annotated[
+        str | None, Option(help="With --gate: block-on-fail (default), or require-pass (exit 5 when inconclusive).")
+    ] = None,
+    clusters: Annotated[str | None, Option(help="Field whose items belong together, e.g. group.")] = None,
+    metric: Annotated[str | None, Option(help="Score to compare; the headline otherwise.")] = None,
+    benchmark: Annotated[list[str] | None, Option(help="Compare only this benchmark or family. Repeatable.")] = None,
+    allow_mismatch: Annotated[
+        list[str] | None,
+        Option(help="Compare although this differs: data, items, prompt, shots, mode, judge, sampling."),
+    ] = None,
+    show: Annotated[int, Option(help="Flipped samples to print per benchmark and direction.")] = 5,
+    save_flips: Annotated[Path | None, Option(help="Write every flipped item, for `evalh run --items FILE`.")] = None,
+    report: Annotated[Path | None, Option(help="Folder for index.html, report.json, comment.md, junit.xml.")] = None,
+    html: Annotated[Path | None, Option(help="Write the page here.")] = None,
+    markdown: Annotated[Path | None, Option(help="Write the pull-request comment here.")] = None,
+    junit: Annotated[Path | None, Option(help="Write JUnit XML here.")] = None,
+    key: Annotated[str, Option(help="Which of several sticky comments this is.")] = "default",
+    runs: Annotated[Path, Option(help="Folder that holds the runs.")] = Path("runs"),
+    baselines: Annotated[Path, Option(help="Folder that holds the baselines.")] = Path("baselines"),
+    as_json: Annotated[bool, Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> int:
+    """Compare two runs item by item. Exit 1: the gate failed; 3: not whole; 4: not comparable; 5: inconclusive."""
+    from evalharness.report import gate as gating
+    from evalharness.report.deliver import Places
+
+    options = gating.options(
+        margin or [], alpha, benchmark or [], allow_mismatch or [], clusters=clusters, metric=metric
+    )
+    asked = gating.Asked(
+        base=base, new=new, options=options, gate=gate, policy=gating.policy(policy, gate=gate), runs=runs,
+        baselines=baselines,
+    )  # fmt: skip
+    places = Places(folder=report, html=html, markdown=markdown, junit=junit)
+    return gating.run(asked, gating.Wanted(places=places, save_flips=save_flips, show=show, as_json=as_json, key=key))

@@ -1,0 +1,106 @@
+"""Where reports go: files, the job summary, annotations in the log, outputs of a step."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from evalharness.errors import UserError
+from evalharness.report import html, junit, markdown, words
+from evalharness.report.escape import workflow_data, workflow_property
+from evalharness.sources import write_whole
+
+PAGE, DATA, COMMENT, JUNIT = "index.html", "report.json", "comment.md", "junit.xml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """The files wanted, None for those that are not. `folder` gets all of them under their usual names."""
+
+    folder: Path | None = None
+    html: Path | None = None
+    markdown: Path | None = None
+    junit: Path | None = None
+    data: Path | None = None
+
+
+def write(path: Path, content: str | bytes) -> None:
+    """Write a report whole. UserError where that is not allowed."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, content)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
+
+
+def comparison(document: Mapping[str, Any], places: Places, *, key: str = "default") -> list[Path]:
+    """Write the wanted files and return their paths."""
+    folder = places.folder
+    wanted: list[tuple[Path | None, Path | None, Callable[[], str | bytes]]] = [
+        (places.html, folder and folder / PAGE, lambda: html.comparison(document)),
+        (places.data, folder and folder / DATA, lambda: as_json(document)),
+        (places.markdown, folder and folder / COMMENT, lambda: markdown.comment(document, key=key, link=link())),
+        (places.junit, folder and folder / JUNIT, lambda: junit.comparison(document)),
+    ]
+    written = []
+    for single, usual, make in wanted:
+        content = make() if single or usual else b""
+        for path in (single, usual):
+            if path is not None:
+                write(path, content)
+                written.append(path)
+    return written
+
+
+def as_json(document: Mapping[str, Any]) -> bytes:
+    """The document on a line. What is not finite cannot be in it."""
+    return orjson.dumps(document) + b"\n"
+
+
+def link() -> str:
+    """The page of this CI job, where its artifacts are; '' elsewhere."""
+    server, repository, run = (os.environ.get(f"GITHUB_{x}", "") for x in ("SERVER_URL", "REPOSITORY", "RUN_ID"))
+    if server and repository and run:
+        return f"{server}/{repository}/actions/runs/{run}"
+    return os.environ.get("CI_JOB_URL", "")
+
+
+def to_ci(document: Mapping[str, Any], report: Path | None) -> None:
+    """Tell the CI system that this runs in: job summary, annotations, and the step's outputs."""
+    if os.environ.get("GITHUB_STEP_SUMMARY"):
+        append(Path(os.environ["GITHUB_STEP_SUMMARY"]), markdown.job_summary(document, link=link()))
+    if os.environ.get("GITHUB_OUTPUT"):
+        page = "" if report is None else " ".join(str(report).split())
+        append(
+            Path(os.environ["GITHUB_OUTPUT"]),
+            f"verdict={document['verdict']}\ngate={document['gate']}\nreport={page}\n",
+        )
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        for line in commands(document):
+            print(line, file=sys.stderr)
+
+
+def append(path: Path, text: str) -> None:
+    """Add to a file of the CI system; one that cannot be written is worth a line, not a failure."""
+    try:
+        with path.open("a", encoding="utf-8", errors="replace") as file:
+            file.write(text)
+    except OSError as error:
+        print(f"evalh: warning: {path} cannot be written ({error.strerror})", file=sys.stderr)
+
+
+def commands(document: Mapping[str, Any]) -> list[str]:
+    """One workflow command per task that is worse or could not be compared; never one per sample."""
+    found = []
+    for task in document["tasks"]:
+        kind = {"worse": "error", "not comparable": "warning", "incomplete": "warning"}.get(task["verdict"])
+        if kind is not None:
+            title = workflow_property(f"{task['benchmark']}: {task['verdict']}")
+            found.append(f"::{kind} title={title}::{workflow_data(words.sentence(document, task))}")
+    return found[:10]

@@ -1,0 +1,83 @@
+"""One self-contained HTML page: opens from a file, loads nothing, runs nothing, reads in light and dark.
+
+Every string is made printable and escaped by the template engine; the page's own policy forbids scripts, images, and
+any style but the one whose hash it names.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterable, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evalharness.compare.flips import TEXT_LIMIT, gold
+from evalharness.report import charts, terminal, worddiff, words
+from evalharness.report.escape import printable
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+HERE = Path(__file__).parent
+SHOWN = 100
+
+
+def _safe(value: Any) -> Any:
+    """Plain text without control characters; SVG of ours as it is."""
+    return printable(value) if type(value) is str else value
+
+
+def environment() -> Environment:
+    """The template engine: autoescaped, and an undefined name is an error."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    made = Environment(
+        loader=FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_safe,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals.update(w=words, charts=charts, diff=worddiff.parts, t=terminal)
+    return made
+
+
+def _page(template: str, **values: Any) -> str:
+    from markupsafe import Markup
+
+    style = (HERE / "page.css").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    found = environment().get_template(template)
+    return found.render(style=Markup(style), style_hash=digest, **values)  # our own file
+
+
+def comparison(document: Mapping[str, Any]) -> str:
+    """The page of a comparison."""
+    return _page("comparison.html.j2", d=document, axis=charts.reach(document["tasks"]))
+
+
+def run_report(summary: Mapping[str, Any], manifest: Mapping[str, Any], lines: Iterable[Mapping[str, Any]]) -> str:
+    """The page of one run: figures, groups, and the first answers that were not right. `lines` are the journal's."""
+    wrong = islice((_answer(one) for one in lines if _not_right(one)), SHOWN)
+    return _page("run.html.j2", summary=summary, manifest=manifest, wrong=list(wrong))
+
+
+def _not_right(line: Mapping[str, Any]) -> bool:
+    return line["status"] not in ("correct", "scored")
+
+
+def _answer(line: Mapping[str, Any]) -> dict[str, str]:
+    sample, response = line.get("sample") or {}, line.get("response") or {}
+    fields = {
+        "benchmark": line["benchmark"],
+        "id": line["id"],
+        "status": line["status"],
+        "question": sample.get("question"),
+        "gold": gold(sample),
+        "answer": line.get("answer"),
+        "text": response.get("text") or response.get("error"),
+    }
+    return {key: str(value or "")[:TEXT_LIMIT] for key, value in fields.items()}

@@ -1,0 +1,100 @@
+"""JUnit XML, as GitLab, Jenkins, CircleCI and Buildkite read it: a suite per benchmark, a case per gate or figure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from evalharness.report import words
+from evalharness.report.escape import line, printable
+
+SHOWN = 10
+
+
+def comparison(document: Mapping[str, Any], *, samples: bool = False) -> bytes:
+    """Worse is a failure, not comparable and incomplete are errors, can't tell passes and says so.
+
+    With `samples` every sample that broke, of those shown, is a case of its own.
+    """
+    suites = [_suite(document, task, samples) for task in document["tasks"]]
+    return _written(suites)
+
+
+def _suite(document: Mapping[str, Any], task: Mapping[str, Any], samples: bool) -> ET.Element:
+    name = line(task["benchmark"])
+    suite = ET.Element("testsuite", name=name)
+    properties = {"verdict": task["verdict"], "gate": task["gate"], "margin_points": f"{100 * task['margin']:g}"}
+    if task["difference"] is not None:
+        properties |= {key: f"{100 * task[key]:.4f}" for key in ("difference", "low", "high", "detectable")}
+        properties |= {key: str(task[key]) for key in ("n", "missing", "fixed", "broke")}
+    inside = ET.SubElement(suite, "properties")
+    for key, value in properties.items():
+        ET.SubElement(inside, "property", name=key, value=value)
+    case = ET.SubElement(
+        suite,
+        "testcase",
+        classname=f"evalh.{name}",
+        name=f"{line(task['metric'] or 'comparison')} vs {line(words.title(document['base']))}",
+        time=_seconds(document),
+    )
+    message = words.sentence(document, task)
+    if task["verdict"] == "worse":
+        failure = ET.SubElement(case, "failure", type="regression", message=line(message, 400))
+        failure.text = printable("\n".join(_broken(task)))
+    elif task["verdict"] in ("not comparable", "incomplete"):
+        ET.SubElement(case, "error", type=task["verdict"], message=line(task["reason"], 400))
+    ET.SubElement(case, "system-out").text = printable(
+        f"{task['symbol']} {task['verdict']}: {task['reason']}\n{message}"
+    )
+    for one in task["samples"] if samples else ():
+        if one["change"] == "broke":
+            single = ET.SubElement(suite, "testcase", classname=f"evalh.{name}.samples", name=line(one["id"]))
+            ET.SubElement(single, "failure", type="flip", message=_flip(one)).text = printable(one["new_text"])
+    return suite
+
+
+def _seconds(document: Mapping[str, Any]) -> str:
+    return f"{(document['new'].get('usage') or {}).get('seconds') or 0:.3f}"
+
+
+def _broken(task: Mapping[str, Any]) -> list[str]:
+    return [f"{line(one['id'])}: {_flip(one)}" for one in task["samples"] if one["change"] == "broke"][:SHOWN]
+
+
+def _flip(one: Mapping[str, Any]) -> str:
+    was, now = (line(one[f"{side}_answer"] or one[f"{side}_text"], 80) for side in ("base", "new"))
+    return f"gold {line(one['gold'], 80)!r}, was {was!r}, now {now!r} ({one['new_status']})"
+
+
+def run_report(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> bytes:
+    """One case per benchmark; failed requests are an error, for the score is then not whole."""
+    suites = []
+    for name, entry in summary.get("benchmarks", {}).items():
+        suite = ET.Element("testsuite", name=line(name))
+        case = ET.SubElement(suite, "testcase", classname=f"evalh.{line(name)}", name="whole", time="0")
+        errors = entry.get("counts", {}).get("error", 0)
+        if errors:
+            ET.SubElement(case, "error", type="error", message=f"{errors} requests failed")
+        figures = [
+            f"{line(m)} {f.get('value')} ({f.get('low')} … {f.get('high')})" for m, f in entry["metrics"].items()
+        ]
+        ET.SubElement(case, "system-out").text = printable("\n".join(figures))
+        suites.append(suite)
+    return _written(suites)
+
+
+def _written(suites: Iterable[ET.Element]) -> bytes:
+    root = ET.Element("testsuites", name="evalh")
+    for suite in suites:
+        _count(suite)
+        root.append(suite)
+    _count(root)
+    ET.indent(root, " ")
+    return bytes(ET.tostring(root, encoding="utf-8", xml_declaration=True)) + b"\n"
+
+
+def _count(element: ET.Element) -> None:
+    for attribute, path in (("tests", "testcase"), ("failures", "failure"), ("errors", "error")):
+        element.set(attribute, str(len(list(element.iter(path)))))
+    element.set("time", f"{sum(float(case.get('time', 0)) for case in element.iter('testcase')):.3f}")

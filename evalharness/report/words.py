@@ -1,0 +1,152 @@
+"""The words and figures that all reports of a comparison share."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+Task = Mapping[str, Any]
+Document = Mapping[str, Any]
+
+WORDS = ("worse", "better", "same", "can't tell", "incomplete", "not comparable")
+
+
+def percent(share: float | None) -> str:
+    """A share as points out of a hundred, one digit; a dash where there is none."""
+    return "–" if share is None else f"{100 * share:.1f}"
+
+
+def points(difference: float | None) -> str:
+    """A difference in points with its sign."""
+    if difference is None:
+        return "–"
+    rounded = round(100 * difference, 1) or 0.0  # no minus zero
+    return f"{rounded:+.1f}".replace("-", "−") if rounded else "0.0"
+
+
+def interval(task: Task) -> str:
+    """`−8.0 … −4.5`, in points."""
+    return "–" if task["low"] is None else f"{points(task['low'])} … {points(task['high'])}"
+
+
+def p_value(p: float | None) -> str:
+    """A p value to two digits, none below a thousandth."""
+    return "–" if p is None else "<0.001" if p < 0.001 else f"{p:.2g}"
+
+
+def items(task: Task) -> str:
+    """How many items were compared, of how many."""
+    return f"{task['n']:,}" if not task["missing"] else f"{task['n']:,}/{task['total']:,}"
+
+
+def tally(document: Document) -> str:
+    """`1 task worse, 2 better, 1 can't tell`."""
+    found = Counter(task["verdict"] for task in document["tasks"])
+    parts = [f"{found[word]} {word}" for word in WORDS if found[word]]
+    number, _, rest = parts[0].partition(" ")
+    parts[0] = f"{number} {'task' if number == '1' else 'tasks'} {rest}"
+    return ", ".join(parts)
+
+
+def leading(document: Document) -> Task:
+    """The task to name first: the largest proven drop, else the first task of the overall verdict."""
+    same = [task for task in document["tasks"] if task["verdict"] == document["verdict"]]
+    return min(same or document["tasks"], key=lambda task: task["difference"] or 0.0)
+
+
+def sentence(document: Document, task: Task) -> str:
+    """One line on one task: by how much, how sure, how many samples; without markup."""
+    if task["difference"] is None:
+        return f"{task['benchmark']}: {task['reason']}"
+    flips = f"{count(task['broke'], 'sample')} broke, {task['fixed']:,} fixed"
+    return (
+        f"{task['benchmark']} {points(task['difference'])} points ({percent(task['base'])} → {percent(task['new'])}, "
+        f"{level(document)} interval {interval(task)}, n = {items(task)}): {flips}"
+    )
+
+
+def level(document: Document) -> str:
+    """The confidence of the intervals: `90 %`."""
+    return f"{100 * document['level']:.4g} %"
+
+
+def count(number: int, noun: str) -> str:
+    """`1 sample`, `2 samples`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def gate(document: Document) -> str:
+    """What the gate says, as a line."""
+    said = {
+        "pass": "PASS: no loss as large as the margin, on any task",
+        "fail": "FAIL: " + ", ".join(t["benchmark"] for t in document["tasks"] if t["gate"] == "fail")
+        + " worse by more than the margin",
+        "inconclusive": "INCONCLUSIVE: neither a loss nor its absence is shown on every task",
+    }  # fmt: skip
+    line = said[document["gate"]]
+    if document["gate"] == "inconclusive" and document["gated"]:
+        blocks = document["policy"] == "require-pass" or document["exit_code"] in (3, 4)
+        line += "; it blocks" if blocks else "; it does not block (--policy require-pass would)"
+    return line
+
+
+def facts(task: Task) -> str:
+    """Margin, detectable effect and method: what the verdict rests on."""
+    if task["difference"] is None:
+        return f"margin {100 * task['margin']:g}"
+    return (
+        f"margin {100 * task['margin']:g} points · detectable with 80 % power: {percent(task['detectable'])} points · "
+        f"{task['method']}" + (f", {task['clusters']:,} clusters" if task["clusters"] else "")
+    )
+
+
+def remarks(document: Document) -> list[str]:
+    """Everything a reader must know besides the table, a line each."""
+    found = []
+    for task in document["tasks"]:
+        found.append(f"{task['benchmark']}: {task['symbol']} {task['verdict']}: {task['reason']}")
+        found += [f"{task['benchmark']}: {note}" for note in task["notes"]]
+        if task["unread_bounds"]:
+            low, high = task["unread_bounds"]
+            found.append(
+                f"{task['benchmark']}: if what could not be read were wrong or right, the difference would lie between "
+                f"{points(low)} and {points(high)} points"
+            )
+        if task["bootstrap"]:
+            low, high = task["bootstrap"]
+            found.append(f"{task['benchmark']}: bootstrap interval (BCa) {points(low)} … {points(high)}")
+        if task["flaky"]:
+            noise = task["flaky"]
+            found.append(
+                f"{task['benchmark']}: about {noise['expected']:.0f} of {task['fixed'] + task['broke']:,} flips are "
+                f"expected from noise alone (A/A flip rate {100 * noise['rate']:.1f} %)"
+            )
+    found += [f"allowed by --allow-mismatch: {one}" for one in document["allowed"]]
+    return found + list(document["notes"])
+
+
+def usage(document: Document) -> list[tuple[str, str, str]]:
+    """(what, base, new) of tokens, cost and time, where both are known."""
+    from evalharness.report.terminal import money, seconds, tokens
+
+    before, after = document["base"].get("usage"), document["new"].get("usage")
+    if not before or not after:
+        return []
+    shown = (
+        ("tokens in", "tokens_in", tokens),
+        ("tokens out", "tokens_out", tokens),
+        ("cost", "cost", money),
+        ("time", "seconds", seconds),
+    )
+    return [
+        (what, form(before.get(key)), form(after.get(key)))
+        for what, key, form in shown
+        if before.get(key) or after.get(key)
+    ]
+
+
+def title(side: Mapping[str, Any]) -> str:
+    """A side in a few words: name and commit."""
+    commit = (side.get("git") or {}).get("commit")
+    return f"{side['name']}@{commit[:7]}" if commit else str(side["name"])
