@@ -52,8 +52,8 @@ def write_run(folder: Path, lines, *, summary=True, facts=None, **manifest):
         for one in mine:
             counts[one["status"]] = counts.get(one["status"], 0) + 1
         mean = sum(means) / len(means) if means else 0.0
-        figures[name] = {"mode": "write", "n": len(means), "counts": counts,
-                         "metrics": {metric: {"value": mean, "stderr": 0, "low": 0, "high": 1, "n": len(means)}}}  # fmt: skip
+        figure = {"value": mean, "stderr": 0, "low": 0, "high": 1, "n": len(means)}
+        figures[name] = {"mode": "write", "n": len(means), "counts": counts, "metrics": {metric: figure}}
     about = {"format": 1, "name": folder.name, "created": "2026-01-01T00:00:00+00:00", "benchmarks": entries,
              "model": {"name": "replay:x", "fingerprint": folder.name}, "sampling": {"temperature": 0.0, "seed": 0},
              "versions": {}, "git": None, "command": ["evalh"], **manifest}  # fmt: skip
