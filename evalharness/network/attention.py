@@ -151,6 +151,22 @@ class Prefix:
         self.values[layer.index][0, :, rows] = v.transpose(0, 1)
 
 
+def before(
+    rule: Rule, prefix: Prefix, layer: Layer, q: Tensor, positions: Tensor, span: tuple[int, int]
+) -> tuple[Tensor, Tensor]:
+    """Attention of queries [T, H, D] to the prefix all stand behind, in one call: [T, H, D] and [T, H].
+
+    `span` are the least and the largest of `positions`: a window is masked only where it bites.
+    """
+    keys, values, start = prefix.read(layer, span[0])
+    mask = None
+    if layer.window is not None and span[1] - start >= layer.window:
+        keyed = torch.arange(start, start + keys.shape[2], device=q.device)
+        mask = (positions[:, None] - keyed[None] < layer.window)[None, None]
+    out, total = part(q.transpose(0, 1)[None], keys, values, mask, rule)
+    return out[0].transpose(0, 1), total[0].transpose(0, 1)
+
+
 class Rows:
     """Attention of rows packed one behind the other: block-diagonal, causal inside a row, all behind one prefix.
 
@@ -176,8 +192,7 @@ class Rows:
         self.behind = prefix is not None and prefix.length > 0
         self.branches = branches
         self.keep = keep
-        self.oldest = int(positions.min()) if self.behind else 0
-        self.newest = int(positions.max()) if self.behind else 0
+        self.span = (int(positions.min()), int(positions.max())) if self.behind else (0, 0)
         self._masks: dict[int | None, Tensor | None] = {}
 
     @cached_property
@@ -229,25 +244,14 @@ class Rows:
         wide = [self.padded(x).transpose(1, 2) for x in (q, k, v)]
         if self.behind:
             own, total = part(wide[0], wide[1], wide[2], mask, self.rule, causal=mask is None)
-            first, first_total = self._before(layer, q)
-            out = join((first, first_total), (self.packed(own.transpose(1, 2)), self.packed(total.transpose(1, 2))))
+            assert self.prefix is not None
+            first = before(self.rule, self.prefix, layer, q, self.positions, self.span)
+            out = join(first, (self.packed(own.transpose(1, 2)), self.packed(total.transpose(1, 2))))
         else:
             out = self.packed(_alone(wide, mask, self.rule).transpose(1, 2))
         if self.keep and self.prefix is not None:
             self.prefix.keep(layer, k, v)
         return out
-
-    def _before(self, layer: Layer, q: Tensor) -> tuple[Tensor, Tensor]:
-        """One call for all rows: every row stands behind the same prefix. Returns [T, H, D] and [T, H]."""
-        assert self.prefix is not None
-        keys, values, start = self.prefix.read(layer, self.oldest)
-        mask = None
-        if layer.window is not None and self.newest - start >= layer.window:
-            keyed = torch.arange(start, start + keys.shape[2], device=q.device)
-            mask = (self.positions[:, None] - keyed[None] < layer.window)[None, None]
-        out, total = part(q.transpose(0, 1)[None], keys, values, mask, self.rule)
-        return out[0].transpose(0, 1), total[0].transpose(0, 1)
-
 
 def _alone(wide: Sequence[Tensor], mask: Tensor | None, rule: Rule) -> Tensor:
     """Rows without prefix, [B, H, S, D]: torch's own attention, which training can differentiate."""

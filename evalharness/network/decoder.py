@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from evalharness.network.attention import Rows
 from evalharness.network.config import Config, Layer, Rope
-from evalharness.network.products import Linear
+from evalharness.network.products import Linear, pack, packed_product, switched
 
 Attend = Callable[[Layer, Tensor, Tensor, Tensor], Tensor]  # (layer, q [T, H, D], k, v [T, KV, D]) -> [T, H, D]
 Turns = Mapping[Rope, tuple[Tensor, Tensor]]
@@ -220,6 +220,7 @@ class Decoder(nn.Module):
         _place(self, self.names.norm, Norm(config.width, config))
         self.lm_head = None if config.tied else Linear(config.width, config.vocab)
         self.packed_head: Tensor | None = None
+        self.switch = False  # the public route of `products`
 
     @property
     def embed(self) -> nn.Embedding:
@@ -246,20 +247,20 @@ class Decoder(nn.Module):
             x = x + attrgetter(self.names.places)(self)(positions)
         turns = self._turns(positions, x.dtype)
         last = len(self.blocks) - 1
-        for i, block in enumerate(self.blocks):
-            x = block(x, attend, turns, rows if i == last else None)
+        with switched(self.switch):
+            for i, block in enumerate(self.blocks):
+                x = block(x, attend, turns, rows if i == last else None)
         return attrgetter(self.names.norm)(self)(x)  # type: ignore[no-any-return]
 
     def head(self, hidden: Tensor) -> Tensor:
         """States [n, d] -> logits [n, vocabulary] in float32."""
-        if self.packed_head is not None:
-            from evalharness.network.products import packed_product
-
-            logits = packed_product(hidden, self.packed_head, None)
-        elif self.lm_head is not None:
-            logits = self.lm_head(hidden)
-        else:
-            logits = F.linear(hidden, self.embed.weight)
+        with switched(self.switch):
+            if self.packed_head is not None:
+                logits = packed_product(hidden, self.packed_head, None)
+            elif self.lm_head is not None:
+                logits = self.lm_head(hidden)
+            else:
+                logits = F.linear(hidden, self.embed.weight)
         logits = logits.float()
         cap = self.config.final_cap
         return logits if cap is None else cap * torch.tanh(logits / cap)
@@ -273,8 +274,6 @@ class Decoder(nn.Module):
 
     def pack(self) -> None:
         """Put the products on oneDNN's packed weights, the head's too. Nothing can be trained or saved afterwards."""
-        from evalharness.network.products import pack
-
         for block in self.blocks:
             for module in block.modules():
                 if isinstance(module, Linear):

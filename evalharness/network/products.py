@@ -19,6 +19,7 @@ from torch import Tensor, nn
 Route = Literal["packed", "switch", "plain"]
 WORST_ERROR = 10.0  # times plain's; real bfloat16 rounding is thousands
 LEAST_GAIN = 1.15
+CHECKED = 64  # columns of the trial product that are compared with float64
 
 
 def pack(weight: Tensor) -> Tensor:
@@ -88,9 +89,9 @@ def choose(width: int, rows: int) -> Route:
     if not mkldnn.is_available() or not mkldnn.enabled:
         return "plain"
     generator = torch.Generator().manual_seed(0)
-    w = torch.randn(3 * width, width, generator=generator) * 0.02
+    w = torch.randn(2 * width, width, generator=generator) * 0.02
     x = torch.randn(rows, width, generator=generator)
-    exact = x.double() @ w.double().T
+    exact = x.double() @ w[:CHECKED].double().T
 
     def switch() -> Tensor:
         with switched(True):
@@ -121,7 +122,7 @@ def _packed_trial(x: Tensor, w: Tensor) -> Callable[[], Tensor]:
 
 def _trial(product: Callable[[], Tensor], exact: Tensor) -> tuple[float, float]:
     """Seconds of the fastest of five, and the largest error."""
-    error = float((product().double() - exact).abs().max())
+    error = float((product()[:, :CHECKED].double() - exact).abs().max())
     seconds = []
     for _ in range(5):
         start = time.perf_counter()

@@ -1,0 +1,66 @@
+"""The digest of a checkpoint: sha256 over its weights, configuration and tokenizer. Imports nothing heavy.
+
+Large files are hashed once: digests are kept by path, size, time of change and inode under the user's cache folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from evalharness.sources import write_whole
+
+COUNTED = ("*.safetensors", "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
+           "vocab.bpe", "encoder.json", "merges.txt", "vocab.json", "*.tiktoken", "*.index.json")  # fmt: skip
+
+
+def cache_file() -> Path:
+    root = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(root) / "evalharness" / "digests.json"
+
+
+def fingerprint(folder: Path, others: Sequence[Path] = ()) -> str:
+    """sha256 (hex) over names and digests of the files that decide what the model answers."""
+    files = sorted({file for pattern in COUNTED for file in folder.glob(pattern)}) + sorted(others)
+    known = _known()
+    entries = {str(file.resolve()): _stamp(file) for file in files}
+    fresh = {}
+    total = hashlib.sha256()
+    for file, (path, stamp) in zip(files, entries.items(), strict=False):
+        kept = known.get(path)
+        digest = kept[1] if kept and kept[0] == stamp else _sha256(file)
+        if kept != [stamp, digest]:
+            fresh[path] = [stamp, digest]
+        total.update(f"{file.name} {digest}\n".encode())
+    if fresh:
+        _remember({**known, **fresh})
+    return total.hexdigest()
+
+
+def _stamp(file: Path) -> list[int]:
+    stat = file.stat()
+    return [stat.st_size, stat.st_mtime_ns, stat.st_ino]
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _known() -> dict[str, list[object]]:
+    try:
+        found = json.loads(cache_file().read_text("utf-8"))
+    except (OSError, ValueError):  # nothing kept yet, or not readable: hashed again
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _remember(digests: dict[str, list[object]]) -> None:
+    try:
+        cache_file().parent.mkdir(parents=True, exist_ok=True)
+        write_whole(cache_file(), json.dumps(digests))
+    except OSError:  # a read-only home: hashed again next time
+        return

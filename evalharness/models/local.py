@@ -1,0 +1,264 @@
+"""A checkpoint on this machine: a folder in Hugging Face's layout or a hub id, asked by the engine in `network/`."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evalharness.errors import UserError
+from evalharness.model import ModelOptions, Preview
+from evalharness.models._digest import fingerprint
+from evalharness.records import Message, Request, Response
+
+if TYPE_CHECKING:
+    from evalharness.chat import Chat
+    from evalharness.network.engine import Engine
+    from evalharness.network.generation import Draft, Job
+    from evalharness.network.ranking import Option
+    from evalharness.network.tokenizer import Tokenizer
+
+
+class Local:
+    """A local model: it ranks choices and writes. Use `open_model`."""
+
+    ranks = True
+
+    def __init__(self, name: str, folder: Path, engine: Engine, tokenizer: Tokenizer, chat: Chat) -> None:
+        self.name, self.folder = name, folder
+        self.engine, self.tokenizer, self.rendering = engine, tokenizer, chat
+        self.chat = chat.source is not None
+        self._digest: Future[str] | None = None
+        self._ends = chat.stops | _end_ids(folder)
+        self._silent = frozenset(tokenizer.specials.values())
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 over weights, configuration, tokenizer and template: the same model gives the same answers."""
+        if self._digest is None:
+            return f"{fingerprint(self.folder)}/{self.rendering.hash[:16]}"
+        return f"{self._digest.result()}/{self.rendering.hash[:16]}"
+
+    def answer(self, requests: Sequence[Request]) -> Iterator[tuple[int, Response]]:
+        """Ranked requests first, then written ones; each in the order that costs least."""
+        ranked = [i for i, request in enumerate(requests) if request.choices]
+        written = [i for i, request in enumerate(requests) if not request.choices]
+        yield from self._ranked(requests, ranked)
+        yield from self._written(requests, written)
+
+    def _ranked(self, requests: Sequence[Request], which: Sequence[int]) -> Iterator[tuple[int, Response]]:
+        asked: list[list[Option]] = []
+        owners: list[int] = []
+        for i in which:
+            options, error = self._options(requests[i])
+            if error:
+                yield i, Response(error=error)
+            else:
+                owners.append(i)
+                asked.append(options)
+        before = time.perf_counter()
+        for index, scores in self.engine.rank(asked):
+            now = time.perf_counter()
+            longest = max(len(option.ids) for option in asked[index])
+            cut = max(0, longest - self.engine.context - 1)
+            yield owners[index], Response(
+                logprobs=tuple(score.logprob for score in scores),
+                greedy=tuple(score.greedy for score in scores),
+                lengths=tuple(score.tokens for score in scores),
+                tokens_in=longest - asked[index][0].scored - cut,
+                cut=cut,
+                seconds=now - before,
+            )
+            before = time.perf_counter()
+
+    def _options(self, request: Request) -> tuple[list[Option], str]:
+        """Prompt and choice tokenised together, and the choice's share of the ids, as lm-evaluation-harness does."""
+        import numpy as np
+
+        from evalharness.network.ranking import Option
+
+        options = []
+        contexts: dict[str, list[int]] = {}
+        for number, choice in enumerate(request.choices):
+            given = request.given[number] if request.given else ""
+            if given not in contexts:
+                contexts[given] = self._context(request, given)
+            context = contexts[given]
+            whole = self._whole(request, given, choice)
+            scored = whole[len(context) :]
+            if not context:
+                context, scored = self._begin(scored)
+            if not context or not scored:
+                return [], f"choice {number + 1} ({choice!r}) has no tokens of its own behind the prompt"
+            if len(scored) > self.engine.context:
+                return [], f"choice {number + 1} has {len(scored)} tokens, the context has {self.engine.context}"
+            options.append(Option(np.array(context + scored, dtype=np.int32), len(scored)))
+        return options, ""
+
+    def _context(self, request: Request, given: str) -> list[int]:
+        if not self.chat:
+            return self._base((request.text + given).rstrip())
+        messages = (*request.messages, Message("assistant", given)) if given else request.messages
+        return self.rendering.ask(messages).ids
+
+    def _whole(self, request: Request, given: str, choice: str) -> list[int]:
+        if not self.chat:
+            return self._base(request.text + given + choice)
+        return self.rendering.ask((*request.messages, Message("assistant", given + choice))).ids
+
+    def _base(self, text: str) -> list[int]:
+        return self.rendering.ask((Message("user", text),)).ids
+
+    def _begin(self, scored: list[int]) -> tuple[list[int], list[int]]:
+        """Nothing stands before the choice: it is read behind BOS or the end of text, or behind its own first token."""
+        first = self.tokenizer.bos if self.tokenizer.bos is not None else self.tokenizer.eos
+        if first is None or scored[:1] == [first]:
+            return scored[:1], scored[1:]
+        return [first], scored
+
+    def _written(self, requests: Sequence[Request], which: Sequence[int]) -> Iterator[tuple[int, Response]]:
+        jobs: list[Job] = []
+        owners: list[int] = []
+        cuts: list[int] = []
+        for i in which:
+            job, cut = self._job(requests[i])
+            if job is None:
+                yield i, Response(error="the prompt is empty and the tokenizer has no token to begin with")
+                continue
+            owners.append(i)
+            jobs.append(job)
+            cuts.append(cut)
+        before = time.perf_counter()
+        for index, draft in self.engine.write(jobs, self._spell):
+            now = time.perf_counter()
+            yield owners[index], self._response(draft, cuts[index], now - before)
+            before = time.perf_counter()
+
+    def _job(self, request: Request) -> tuple[Job | None, int]:
+        """The request as token ids, cut from the left so that the answer fits behind it."""
+        from evalharness.network.generation import Job
+
+        ids = self.rendering.ask(request.messages).ids
+        if not ids:
+            ids, _ = self._begin([])
+        context = self.engine.context
+        # An answer longer than half the context must not push out the whole question.
+        room = max(context - request.max_tokens, min(len(ids), context // 2))
+        kept = ids[-room:]
+        if not kept:
+            return None, 0
+        stops = [stop for stop in request.stop if stop]
+        job = Job(
+            ids=tuple(kept),
+            max_tokens=max(1, min(request.max_tokens, context - len(kept))),
+            ends=self._ends | {self.tokenizer.specials[s] for s in stops if s in self.tokenizer.specials},
+            stop=tuple(stop.encode("utf-8", "surrogatepass") for stop in stops),
+            temperature=request.temperature,
+            top_p=request.top_p,
+            seed=f"{request.seed}/{','.join(map(str, kept))}",
+            top=request.top_logprobs,
+        )
+        return job, len(ids) - len(kept)
+
+    def _spell(self, token: int) -> bytes:
+        return b"" if token in self._silent else self.tokenizer.decode_bytes([token])
+
+    def _response(self, draft: Draft, cut: int, seconds: float) -> Response:
+        return Response(
+            text=self.rendering.answer(draft.text) if self.chat else draft.text,
+            top_logprobs=tuple((self._piece(token), logprob) for token, logprob in draft.top),
+            finish=draft.finish,
+            tokens_in=len(draft.job.ids),
+            tokens_out=len(draft.tokens),
+            cut=cut,
+            seconds=seconds,
+        )
+
+    def _piece(self, token: int) -> str:
+        return self.tokenizer.decode_bytes([token]).decode("utf-8", errors="replace")
+
+    def preview(self, request: Request) -> Preview:
+        """The prompt's text, ids and pieces as the network reads them, before any cut."""
+        asked = self.rendering.ask(request.messages)
+        pieces = tuple(self._piece(number) for number in asked.ids)
+        return Preview(text=asked.text, ids=tuple(asked.ids), pieces=pieces, bos=asked.bos)
+
+    def describe(self) -> Mapping[str, Any]:
+        return {
+            **self.engine.describe(),
+            "template": self.rendering.name,
+            "template_sha256": self.rendering.hash,
+            "bos": self.rendering.ask((Message("user", "a"),)).bos,
+            "tokenizer": [file.name for file in self.tokenizer.files],
+            "too_long": "cut from the left",
+        }
+
+
+def _end_ids(folder: Path) -> frozenset[int]:
+    """The ids that end an answer by the checkpoint's own settings (one or a list)."""
+    found: set[int] = set()
+    for name in ("generation_config.json", "config.json"):
+        try:
+            listed = json.loads((folder / name).read_text("utf-8")).get("eos_token_id")
+        except (OSError, ValueError, AttributeError):  # optional, or reported by the reader of config.json
+            continue
+        found.update(i for i in (listed if isinstance(listed, list) else [listed]) if isinstance(i, int))
+    return frozenset(found)
+
+
+def resolve(argument: str) -> Path:
+    """The folder of `argument`: a path, or a hub id (`org/name`, `org/name@revision`), from the hub's cache if there.
+
+    UserError where neither is to be had.
+    """
+    if not argument:
+        raise UserError("local needs a checkpoint: say --model local:FOLDER or local:ORG/NAME")
+    folder = Path(argument).expanduser()
+    if folder.exists() or argument.count("/") != 1 or argument.startswith((".", "/", "~")):
+        if not folder.is_dir():
+            raise UserError(f"{argument}: there is no such folder; name one with config.json and *.safetensors")
+        return folder
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    name, _, revision = argument.partition("@")
+    wanted = ["*.safetensors", "*.json", "*.jinja", "*.txt", "*.tiktoken", "vocab.bpe"]
+    try:
+        return Path(snapshot_download(name, revision=revision or None, allow_patterns=wanted))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        first = str(error).strip().splitlines()[0][:200]
+        raise UserError(
+            f"{argument}: there is no such folder, and the hub gives no such model ({first}); name a folder, or check the "
+            "name and the network"
+        ) from error
+
+
+def open_model(argument: str, options: ModelOptions) -> Local:
+    """Open `local:FOLDER` or `local:ORG/NAME`."""
+    folder = resolve(argument)
+    with ThreadPoolExecutor(1) as pool:  # hashing leaves the interpreter free to import torch and to load
+        digest = pool.submit(fingerprint, folder) if (folder / "config.json").is_file() else None
+        model = _open(f"local:{argument}", folder, options)
+    model._digest = digest
+    return model
+
+
+def _open(name: str, folder: Path, options: ModelOptions) -> Local:
+    from evalharness.chat import choose, own_template
+    from evalharness.network.engine import Settings, open_engine
+    from evalharness.network.tokenizer import open_tokenizer
+
+    settings = Settings(
+        dtype=options.dtype,
+        device=options.device,
+        threads=options.threads,
+        batch=options.batch,
+        context=options.context,
+        backend=options.backend,
+    )
+    engine = open_engine(folder, settings)
+    tokenizer = open_tokenizer(folder, engine.vocabulary, options.tokenizer)
+    return Local(name, folder, engine, tokenizer, choose(options.template, own_template(folder), tokenizer))

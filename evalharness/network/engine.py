@@ -1,0 +1,184 @@
+"""The engine of local models: ranks continuations and writes answers, on the native decoder or on transformers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from evalharness.errors import UserError, nearest
+from evalharness.network import checkpoint
+from evalharness.network.config import Config, UnsupportedError, read_config
+from evalharness.network.generation import Draft, Job, Writer
+from evalharness.network.memory import Memory, check_weights
+from evalharness.network.products import choose
+from evalharness.network.ranking import Option, Ranker, Scored, trees
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+TOKENS_PER_PASS = {"cpu": 512, "cuda": 16384}
+SLOTS = {"cpu": 16, "cuda": 64}
+PER_ROW = 32  # tokens per pass for each row of a --batch that the user asks for
+
+
+class Engine(Protocol):
+    """What answers a local model's requests. `context` is the longest text in tokens, `vocabulary` the embedding's."""
+
+    @property
+    def context(self) -> int: ...
+    @property
+    def vocabulary(self) -> int: ...
+
+    def rank(self, asked: Sequence[Sequence[Option]]) -> Iterator[tuple[int, list[Scored]]]:
+        """Yield (index, scores of that prompt's options) in order of completion."""
+        ...
+
+    def write(self, jobs: Sequence[Job], spell: Callable[[int], bytes]) -> Iterator[tuple[int, Draft]]:
+        """Yield (index, finished draft) in order of completion."""
+        ...
+
+    def describe(self) -> Mapping[str, Any]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How to run: see ModelOptions."""
+
+    dtype: str = "auto"
+    device: str = "auto"
+    threads: int = 0
+    batch: int = 0
+    context: int = 0
+    backend: str = "auto"
+
+
+def open_engine(folder: Path, settings: Settings) -> Engine:
+    """Load a checkpoint folder. Architectures that the decoder does not know go to transformers, which must be there."""
+    if settings.backend not in ("auto", "native", "hf"):
+        known = ("auto", "native", "hf")
+        raise UserError(f"--backend wants auto, native or hf{nearest(settings.backend, known)}; got {settings.backend!r}")
+    threads = settings.threads or free_threads()
+    torch.set_num_threads(threads)
+    device = _device(settings.device)
+    if settings.backend != "hf":
+        try:
+            config = read_config(folder)
+            return Native(folder, config, settings, device)
+        except UnsupportedError as error:
+            reason = str(error)
+            if settings.backend == "native":
+                raise UserError(f"{folder}: the native decoder does not know {reason}; say --backend hf") from error
+    else:
+        reason = "--backend hf"
+    from evalharness.network.foreign import Foreign
+
+    return Foreign(folder, settings, device, reason)
+
+
+def free_threads() -> int:
+    """Cores of this process that nobody else is using now; OMP_NUM_THREADS where it is set.
+
+    More threads than free cores wait for each other: two on a busy machine are slower than one.
+    """
+    if os.environ.get("OMP_NUM_THREADS", "").isdigit():
+        return max(1, int(os.environ["OMP_NUM_THREADS"]))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    busy = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    return max(1, min(cores, torch.get_num_threads(), round(cores - busy)))
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UserError(f"--device {name!r}: there is no such device; say cpu, cuda or cuda:N") from error
+    if device.type == "cuda" and (not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()):
+        raise UserError(f"--device {name}: wanted a GPU, there are {torch.cuda.device_count()}; say --device cpu")
+    return device
+
+
+def dtype_of(name: str, device: torch.device, folder: Path) -> torch.dtype:
+    """float32 on a CPU, the checkpoint's own type on a GPU, unless the user says."""
+    if name == "auto":
+        return torch.float32 if device.type == "cpu" else checkpoint.stored_dtype(folder)
+    if name not in DTYPES:
+        raise UserError(f"--dtype wants float32, bfloat16 or auto{nearest(name, DTYPES)}; there is {name!r}")
+    return DTYPES[name]
+
+
+def context_of(own: int, wanted: int) -> int:
+    """The longest text: the checkpoint's, or less where the user says so."""
+    if wanted < 0 or wanted > own:
+        raise UserError(f"--context wants 1 to {own} tokens, which is what the model was made for; there is {wanted}")
+    return wanted or own
+
+
+class Native:
+    """The native decoder with prefix sharing and continuous batching."""
+
+    def __init__(self, folder: Path, config: Config, settings: Settings, device: torch.device) -> None:
+        self.dtype = dtype_of(settings.dtype, device, folder)
+        stored = sum(file.stat().st_size for file in set(checkpoint.weight_files(folder).values()))
+        if self.dtype != checkpoint.stored_dtype(folder) or device.type != "cpu":
+            check_weights(stored * (2 if self.dtype == torch.float32 else 1), device)
+        self.decoder = checkpoint.load(folder, dtype=self.dtype, device=device, config=config)
+        self.decoder.requires_grad_(False)
+        self.parameters = sum(p.numel() for p in self.decoder.parameters())
+        self.context = context_of(config.context, settings.context)
+        self.vocabulary = config.vocab
+        self.settings = settings
+        self.memory = Memory(config, device, torch.finfo(self.dtype).bits // 8)
+        probed = device.type == "cpu" and self.dtype == torch.float32
+        self.routes = {
+            "rank": choose(config.width, 128) if probed else "plain",
+            "write": choose(config.width, 16) if probed else "plain",
+        }
+        self.shrunk: list[int] = []
+
+    def rank(self, asked: Sequence[Sequence[Option]]) -> Iterator[tuple[int, list[Scored]]]:
+        self._take("rank")
+        wanted = PER_ROW * self.settings.batch or TOKENS_PER_PASS[self.memory.device.type]
+        ranker = Ranker(self.decoder, self.memory, self.memory.budget(wanted))
+        made = [trees(owner, options, self.context)[0] for owner, options in enumerate(asked)]
+        rows = [tree for parts in made for tree in parts]
+        missing = [len(parts) for parts in made]
+        scores: list[dict[int, Scored]] = [{} for _ in asked]
+        for index, found in ranker.run(rows):
+            owner = rows[index].owner
+            scores[owner].update(found)
+            missing[owner] -= 1
+            if not missing[owner]:
+                yield owner, [scores[owner][i] for i in range(len(asked[owner]))]
+                scores[owner] = {}
+        self.shrunk += ranker.shrunk
+
+    def write(self, jobs: Sequence[Job], spell: Callable[[int], bytes]) -> Iterator[tuple[int, Draft]]:
+        self._take("write")
+        slots = self.settings.batch or SLOTS[self.memory.device.type]
+        writer = Writer(self.decoder, self.memory, slots, spell)
+        yield from writer.run(jobs)
+        self.shrunk += writer.shrunk
+
+    def _take(self, job: str) -> None:
+        """Put the products on the route that is the fastest for ranking or writing here."""
+        if self.routes[job] == "packed":
+            self.decoder.pack()
+        self.decoder.switch = self.routes[job] == "switch"
+
+    def describe(self) -> Mapping[str, Any]:
+        return {
+            "backend": "native",
+            "architecture": self.decoder.config.family,
+            "parameters": self.parameters,
+            "dtype": str(self.dtype).removeprefix("torch."),
+            "device": str(self.memory.device),
+            "threads": torch.get_num_threads(),
+            "products": dict(self.routes),
+            "context": self.context,
+            "torch": torch.__version__,
+        }

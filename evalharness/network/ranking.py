@@ -1,0 +1,258 @@
+"""Log-probabilities of continuations, at the least work: shared prefixes once, no padding, head on scored rows only.
+
+Scores are those of lm-evaluation-harness (https://github.com/EleutherAI/lm-evaluation-harness, models/huggingface.py):
+the ids of prompt and continuation, cut from the left to the context, the continuation's tokens summed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from evalharness.network.attention import Prefix, Rows
+from evalharness.network.decoder import Decoder
+from evalharness.network.memory import Memory, is_out_of_memory
+from evalharness.network.sharing import Group, Ids, common, groups
+
+GROUP_COST = 64  # tokens: what a prefix pass of its own and a half-filled last batch cost
+HEAD_FLOATS = 16_000_000  # logits held at a time
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One continuation to score: the ids of prompt and continuation, and how many of the last are scored."""
+
+    ids: Ids
+    scored: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Of one continuation: summed log-probability, whether each token was the likeliest, number of tokens."""
+
+    logprob: float
+    greedy: bool
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Where one continuation's log-probabilities are read: token offsets in the tree, and the tokens to come."""
+
+    option: int
+    offsets: Ids
+    targets: Ids
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """Continuations of one prompt as one row: the `trunk` all share, then each one's own tokens (`branch` 1, 2, ...).
+
+    `free` tokens of the trunk are read only as context: they may be computed elsewhere, once for several trees.
+    """
+
+    owner: int
+    ids: Ids
+    places: Ids
+    branch: Ids | None
+    free: int
+    reads: tuple[Read, ...]
+
+
+def trees(owner: int, options: Sequence[Option], context: int) -> tuple[list[Tree], int]:
+    """The trees of one prompt's continuations and the most tokens cut from the left to fit `context`.
+
+    The last token of a continuation is never read, so `context` + 1 ids fit. Continuations of which different numbers
+    of tokens were cut stand at different positions and form trees of their own.
+    """
+    by_cut: dict[int, list[int]] = {}
+    for i, option in enumerate(options):
+        by_cut.setdefault(max(0, len(option.ids) - context - 1), []).append(i)
+    made = [_tree(owner, members, options, cut) for cut, members in by_cut.items()]
+    return made, max(by_cut)
+
+
+def _tree(owner: int, members: Sequence[int], options: Sequence[Option], cut: int) -> Tree:
+    inputs = [options[i].ids[cut:-1] for i in members]
+    trunk = len(inputs[0])
+    for other in inputs[1:]:
+        trunk = min(trunk, common(inputs[0], other))
+    ids, places = [inputs[0][:trunk]], [np.arange(trunk)]
+    branch = [np.zeros(trunk, dtype=np.int32)]
+    reads, at, free = [], trunk, trunk
+    for number, (i, entered) in enumerate(zip(members, inputs, strict=True), 1):
+        own = len(entered) - trunk
+        ids.append(entered[trunk:])
+        places.append(np.arange(trunk, len(entered)))
+        branch.append(np.full(own, number, dtype=np.int32))
+        offsets = np.arange(len(entered) - options[i].scored, len(entered))
+        free = min(free, int(offsets[0]))
+        offsets = np.where(offsets < trunk, offsets, offsets - trunk + at).astype(np.int32)
+        reads.append(Read(i, offsets, options[i].ids[len(options[i].ids) - options[i].scored :]))
+        at += own
+    return Tree(
+        owner=owner,
+        ids=np.concatenate(ids),
+        places=np.concatenate(places).astype(np.int32),
+        branch=np.concatenate(branch) if at > trunk else None,
+        free=min(free, trunk),
+        reads=tuple(reads),
+    )
+
+
+@dataclass
+class Ranker:
+    """Scores trees on a decoder. `budget` is the number of tokens per pass; it shrinks when memory runs out.
+
+    `forwarded` counts the tokens that went through the network, `asked` those that would have without sharing.
+    """
+
+    decoder: Decoder
+    memory: Memory
+    budget: int
+    share: bool = True
+    forwarded: int = 0
+    asked: int = 0
+    shrunk: list[int] = field(default_factory=list)
+
+    def run(self, rows: Sequence[Tree]) -> Iterator[tuple[int, dict[int, Scored]]]:
+        """Yield (index of the tree, scores by option) in order of completion, each tree once."""
+        self.asked += sum(len(tree.ids) for tree in rows)
+        everything = [Group(0, tuple(range(len(rows))))]
+        for group in groups([t.ids[: t.free] for t in rows], GROUP_COST) if self.share else everything:
+            yield from self._group(group, rows)
+
+    def _group(self, group: Group, rows: Sequence[Tree]) -> Iterator[tuple[int, dict[int, Scored]]]:
+        # Whatever is too long for a pass is read in pieces behind the prefix, which is then cut back.
+        long = [i for i in group.rows if rows[i].free - group.shared > self.budget and len(rows[i].ids) > 2 * self.budget]
+        longest = max([rows[i].free for i in long], default=group.shared)
+        prefix = self._prefix(longest) if longest else None
+        if prefix is not None:
+            self._extend(prefix, rows[group.rows[0]].ids[: group.shared])
+        apart = set(long)
+        short = sorted((i for i in group.rows if i not in apart), key=lambda i: -len(rows[i].ids))
+        yield from self._batches(short, rows, prefix, group.shared)
+        for i in long:
+            assert prefix is not None
+            self._extend(prefix, rows[i].ids[group.shared : rows[i].free])
+            yield from self._batches([i], rows, prefix, rows[i].free)
+            prefix.length = group.shared
+
+    def prefix(self, ids: Ids) -> Prefix:
+        """The keys and values of `ids`, for rows that begin with them."""
+        prefix = self._prefix(len(ids))
+        self._extend(prefix, ids)
+        return prefix
+
+    def _prefix(self, capacity: int) -> Prefix:
+        self.memory.check_prefix(capacity)
+        return Prefix(self.decoder.config, capacity, self.decoder.dtype, self.decoder.device)
+
+    def _extend(self, prefix: Prefix, ids: Ids) -> None:
+        """Read `ids` into the prefix. Of the last layer only keys and values are needed."""
+        at = 0
+        while at < len(ids):
+            piece = ids[at : at + max(self.budget, 64)]
+            try:
+                self._read(prefix, piece)
+            except RuntimeError as error:
+                self._shrink(error)
+                continue
+            at += len(piece)
+
+    @torch.inference_mode()
+    def _read(self, prefix: Prefix, piece: Ids) -> None:
+        device = self.decoder.device
+        places = torch.arange(prefix.length, prefix.length + len(piece), device=device)
+        attend = Rows(self.decoder.config, [len(piece)], places, prefix=prefix, keep=True)
+        nothing = torch.empty(0, dtype=torch.long, device=device)
+        self.decoder.hidden(torch.from_numpy(piece).long().to(device), places, attend, nothing)
+        prefix.length += len(piece)
+        self.forwarded += len(piece)
+
+    def _batches(
+        self, order: Sequence[int], rows: Sequence[Tree], prefix: Prefix | None, shared: int
+    ) -> Iterator[tuple[int, dict[int, Scored]]]:
+        at = 0
+        while at < len(order):
+            batch, size = [order[at]], len(rows[order[at]].ids) - shared
+            for i in order[at + 1 :]:
+                size += len(rows[i].ids) - shared
+                if size > self.budget:
+                    break
+                batch.append(i)
+            try:
+                scored = self._score([rows[i] for i in batch], prefix, shared)
+            except RuntimeError as error:
+                self._shrink(error, smallest=len(batch) == 1)
+                continue
+            yield from zip(batch, scored, strict=True)
+            at += len(batch)
+
+    def _shrink(self, error: RuntimeError, smallest: bool = False) -> None:
+        """Half the tokens per pass after running out of memory; any other error goes on."""
+        if not is_out_of_memory(error):
+            raise error
+        if smallest or self.budget <= 64:
+            raise self.memory.exhausted(self.budget) from error
+        self.budget //= 2
+        self.shrunk.append(self.budget)
+        self.memory.release()
+
+    @torch.inference_mode()
+    def _score(self, batch: Sequence[Tree], prefix: Prefix | None, shared: int) -> list[dict[int, Scored]]:
+        device = self.decoder.device
+        lengths = [len(tree.ids) - shared for tree in batch]
+        places = _tensor([tree.places[shared:] for tree in batch], device)
+        branches = None
+        if any(tree.branch is not None for tree in batch):
+            branches = _tensor([_branches(tree)[shared:] for tree in batch], device)
+        attend = Rows(self.decoder.config, lengths, places, prefix=prefix, branches=branches)
+        starts = np.cumsum([0, *lengths[:-1]]) - shared
+        wanted = np.concatenate([read.offsets + s for tree, s in zip(batch, starts, strict=True) for read in tree.reads])
+        targets = np.concatenate([read.targets for tree in batch for read in tree.reads])
+        unique, back = np.unique(wanted, return_inverse=True)
+        rows = torch.from_numpy(unique).to(device)
+        hidden = self.decoder.hidden(_tensor([t.ids[shared:] for t in batch], device), places, attend, rows)
+        self.forwarded += sum(lengths)
+        logprobs, likeliest = self._gather(hidden, back, targets)
+        return _collect(batch, logprobs, likeliest == targets)
+
+    def _gather(self, hidden: Tensor, back: Ids, targets: Ids) -> tuple[np.ndarray, np.ndarray]:
+        """Log-probability of each target, and the likeliest token, from the states it is read from."""
+        values = np.empty(len(targets), dtype=np.float64)
+        likeliest = np.empty(len(targets), dtype=np.int64)
+        step = max(1, HEAD_FLOATS // self.decoder.config.vocab)
+        for start in range(0, len(hidden), step):
+            logits = self.decoder.head(hidden[start : start + step])
+            which = np.flatnonzero((back >= start) & (back < start + step))
+            local = torch.from_numpy(back[which] - start).to(logits.device)
+            token = torch.from_numpy(targets[which].astype(np.int64)).to(logits.device)
+            total = torch.logsumexp(logits, -1)
+            values[which] = (logits[local, token] - total[local]).double().cpu().numpy()
+            likeliest[which] = logits.argmax(-1)[local].cpu().numpy()
+        return values, likeliest
+
+
+def _tensor(parts: Sequence[Ids], device: torch.device) -> Tensor:
+    return torch.from_numpy(np.concatenate(parts).astype(np.int64)).to(device)
+
+
+def _branches(tree: Tree) -> Ids:
+    return tree.branch if tree.branch is not None else np.zeros(len(tree.ids), dtype=np.int32)
+
+
+def _collect(batch: Sequence[Tree], logprobs: np.ndarray, greedy: np.ndarray) -> list[dict[int, Scored]]:
+    results, at = [], 0
+    for tree in batch:
+        scores = {}
+        for read in tree.reads:
+            rows = slice(at, at + len(read.targets))
+            scores[read.option] = Scored(float(logprobs[rows].sum()), bool(greedy[rows].all()), len(read.targets))
+            at += len(read.targets)
+        results.append(scores)
+    return results
