@@ -64,13 +64,16 @@ class Local:
             now = time.perf_counter()
             longest = max(len(option.ids) for option in asked[index])
             cut = max(0, longest - self.engine.context - 1)
-            yield owners[index], Response(
-                logprobs=tuple(score.logprob for score in scores),
-                greedy=tuple(score.greedy for score in scores),
-                lengths=tuple(score.tokens for score in scores),
-                tokens_in=longest - asked[index][0].scored - cut,
-                cut=cut,
-                seconds=now - before,
+            yield (
+                owners[index],
+                Response(
+                    logprobs=tuple(score.logprob for score in scores),
+                    greedy=tuple(score.greedy for score in scores),
+                    lengths=tuple(score.tokens for score in scores),
+                    tokens_in=longest - asked[index][0].scored - cut,
+                    cut=cut,
+                    seconds=now - before,
+                ),
             )
             before = time.perf_counter()
 
@@ -231,8 +234,8 @@ def resolve(argument: str) -> Path:
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         first = str(error).strip().splitlines()[0][:200]
         raise UserError(
-            f"{argument}: there is no such folder, and the hub gives no such model ({first}); name a folder, or check the "
-            "name and the network"
+            f"{argument}: there is no such folder, and the hub gives no such model ({first}); name a folder, or check "
+            "the name and the network"
         ) from error
 
 

@@ -253,6 +253,7 @@ class Rows:
             self.prefix.keep(layer, k, v)
         return out
 
+
 def _alone(wide: Sequence[Tensor], mask: Tensor | None, rule: Rule) -> Tensor:
     """Rows without prefix, [B, H, S, D]: torch's own attention, which training can differentiate."""
     q, k, v = wide

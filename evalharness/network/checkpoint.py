@@ -34,7 +34,7 @@ def weight_files(folder: Path) -> dict[str, Path]:
     if index.is_file():
         try:
             listed = json.loads(index.read_text("utf-8"))["weight_map"]
-        except (ValueError, KeyError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             raise UserError(f"{index}: not a safetensors index: {error!r}; copy it again") from error
         shards = sorted(set(listed.values()))
         if missing := [shard for shard in shards if not (folder / shard).is_file()]:

@@ -56,10 +56,12 @@ class Settings:
 
 
 def open_engine(folder: Path, settings: Settings) -> Engine:
-    """Load a checkpoint folder. Architectures that the decoder does not know go to transformers, which must be there."""
+    """Load a checkpoint folder; architectures that the decoder does not know go to transformers."""
     if settings.backend not in ("auto", "native", "hf"):
         known = ("auto", "native", "hf")
-        raise UserError(f"--backend wants auto, native or hf{nearest(settings.backend, known)}; got {settings.backend!r}")
+        raise UserError(
+            f"--backend wants auto, native or hf{nearest(settings.backend, known)}; got {settings.backend!r}"
+        )
     threads = settings.threads or free_threads()
     torch.set_num_threads(threads)
     device = _device(settings.device)

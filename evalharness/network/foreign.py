@@ -38,7 +38,9 @@ class Foreign:
             model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=self.dtype, local_files_only=True)
         except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
             first = str(error).strip().splitlines()[0][:300]
-            raise UserError(f"{folder}: neither the native decoder nor transformers knows it ({reason}): {first}") from error
+            raise UserError(
+                f"{folder}: neither the native decoder nor transformers knows it ({reason}): {first}"
+            ) from error
         self.model: Any = model.to(device).eval()
         self.device, self.reason, self.version = device, reason, transformers.__version__
         config = model.config.get_text_config()

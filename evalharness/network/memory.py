@@ -93,8 +93,8 @@ class Memory:
 
     def exhausted(self, budget: int) -> UserError:
         return UserError(
-            f"out of memory with {budget} tokens per pass and {gigabytes(available(self.device))} free; lower --context, "
-            "say --dtype bfloat16, or use a smaller model"
+            f"out of memory with {budget} tokens per pass and {gigabytes(available(self.device))} free; lower "
+            "--context, say --dtype bfloat16, or use a smaller model"
         )
 
     def release(self) -> None:
@@ -109,5 +109,6 @@ def check_weights(size: int, device: torch.device) -> None:
     there = available(device)
     if size > there:
         raise UserError(
-            f"the weights need {gigabytes(size)}, there are {gigabytes(there)}; say --dtype bfloat16 or use a smaller model"
+            f"the weights need {gigabytes(size)}, there are {gigabytes(there)}; say --dtype bfloat16 or "
+            "use a smaller model"
         )

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from evalharness.network.attention import Prefix, Rows
@@ -89,10 +91,10 @@ def _tree(owner: int, members: Sequence[int], options: Sequence[Option], cut: in
         ids.append(entered[trunk:])
         places.append(np.arange(trunk, len(entered)))
         branch.append(np.full(own, number, dtype=np.int32))
-        offsets = np.arange(len(entered) - options[i].scored, len(entered))
+        offsets = np.arange(len(entered) - options[i].scored, len(entered), dtype=np.int32)
         free = min(free, int(offsets[0]))
-        offsets = np.where(offsets < trunk, offsets, offsets - trunk + at).astype(np.int32)
-        reads.append(Read(i, offsets, options[i].ids[len(options[i].ids) - options[i].scored :]))
+        placed = np.where(offsets < trunk, offsets, offsets - trunk + at).astype(np.int32)
+        reads.append(Read(i, placed, options[i].ids[len(options[i].ids) - options[i].scored :]))
         at += own
     return Tree(
         owner=owner,
@@ -128,7 +130,9 @@ class Ranker:
 
     def _group(self, group: Group, rows: Sequence[Tree]) -> Iterator[tuple[int, dict[int, Scored]]]:
         # Whatever is too long for a pass is read in pieces behind the prefix, which is then cut back.
-        long = [i for i in group.rows if rows[i].free - group.shared > self.budget and len(rows[i].ids) > 2 * self.budget]
+        long = [
+            i for i in group.rows if rows[i].free - group.shared > self.budget and len(rows[i].ids) > 2 * self.budget
+        ]
         longest = max([rows[i].free for i in long], default=group.shared)
         prefix = self._prefix(longest) if longest else None
         if prefix is not None:
@@ -213,7 +217,9 @@ class Ranker:
             branches = _tensor([_branches(tree)[shared:] for tree in batch], device)
         attend = Rows(self.decoder.config, lengths, places, prefix=prefix, branches=branches)
         starts = np.cumsum([0, *lengths[:-1]]) - shared
-        wanted = np.concatenate([read.offsets + s for tree, s in zip(batch, starts, strict=True) for read in tree.reads])
+        wanted = np.concatenate(
+            [read.offsets + s for tree, s in zip(batch, starts, strict=True) for read in tree.reads]
+        )
         targets = np.concatenate([read.targets for tree in batch for read in tree.reads])
         unique, back = np.unique(wanted, return_inverse=True)
         rows = torch.from_numpy(unique).to(device)
@@ -222,7 +228,7 @@ class Ranker:
         logprobs, likeliest = self._gather(hidden, back, targets)
         return _collect(batch, logprobs, likeliest == targets)
 
-    def _gather(self, hidden: Tensor, back: Ids, targets: Ids) -> tuple[np.ndarray, np.ndarray]:
+    def _gather(self, hidden: Tensor, back: NDArray[Any], targets: Ids) -> tuple[np.ndarray, np.ndarray]:
         """Log-probability of each target, and the likeliest token, from the states it is read from."""
         values = np.empty(len(targets), dtype=np.float64)
         likeliest = np.empty(len(targets), dtype=np.int64)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +39,7 @@ def groups(prefixes: Sequence[Ids], overhead: int) -> list[Group]:
     best(i, j) = max((j - i) min c - overhead, best(i, m) + best(m + 1, j)), m where c is least.
     """
     order = sorted(range(len(prefixes)), key=lambda i: prefixes[i].astype(">u4").tobytes())
-    c = [common(prefixes[a], prefixes[b]) for a, b in zip(order, order[1:], strict=False)]
+    c = [common(prefixes[a], prefixes[b]) for a, b in pairwise(order)]
     found: list[Group] = []
     taken: set[int] = set()
     for low, high, shared in _best(c, overhead):

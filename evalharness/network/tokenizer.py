@@ -110,13 +110,13 @@ def open_tokenizer(folder: Path, vocabulary: int, file: str | None = None) -> To
     found = _named(Path(file), folder) if file else _in_folder(folder) or _in_cache(vocabulary)
     if found is None:
         raise UserError(
-            f"{folder}: wanted tokenizer.json (or vocab.bpe and encoder.json, or a .tiktoken file), there is none; copy "
-            "it there, name one with --tokenizer, or set TIKTOKEN_CACHE_DIR"
+            f"{folder}: wanted tokenizer.json (or vocab.bpe and encoder.json, or a .tiktoken file), there is none; "
+            "copy it there, name one with --tokenizer, or set TIKTOKEN_CACHE_DIR"
         )
     if found.size > vocabulary:
         raise UserError(
-            f"{found.files[0]}: the tokenizer has ids up to {found.size - 1}, the embedding has {vocabulary} rows; they "
-            "do not belong together"
+            f"{found.files[0]}: the tokenizer has ids up to {found.size - 1}, the embedding has {vocabulary} rows; "
+            "they do not belong together"
         )
     return found
 
@@ -269,7 +269,8 @@ class Json:
         if token is None:
             return b""
         if self._by_bytes:
-            return bytes(BYTE_OF[c] for c in token) if all(c in BYTE_OF for c in token) else token.encode()
+            plain = all(c in BYTE_OF for c in token)
+            return bytes(BYTE_OF[c] for c in token) if plain else str(token).encode()
         if re.fullmatch(r"<0x[0-9A-F]{2}>", token):
             return bytes([int(token[3:5], 16)])
         return str(token).replace("▁", " ").encode()
