@@ -264,7 +264,7 @@ class Json:
 
     def _bytes(self, number: int) -> bytes:
         if number in self._added:
-            return self._added[number].encode()
+            return str(self._added[number]).encode()
         token = self._library.id_to_token(number)
         if token is None:
             return b""
