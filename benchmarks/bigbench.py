@@ -1,0 +1,51 @@
+"""BIG-bench: any JSON task of it, or a folder of subtasks (Srivastava et al. 2022, https://arxiv.org/abs/2206.04615;
+https://github.com/google/BIG-bench)."""
+
+from pathlib import Path
+
+from evalharness.benchmark import Benchmark, Family, Prompt
+from evalharness.metrics import mean, mean_where
+from evalharness.multiple_choice import shown
+from evalharness.sources import Source
+
+from . import _bigbench as big
+
+
+def open_task(task: str, data: Path | None) -> Benchmark:
+    facts = big.facts(task, data)
+    return Benchmark(
+        name=f"bigbench/{task}",
+        title=f"BIG-bench: {facts.title}",
+        paper="https://arxiv.org/abs/2206.04615",
+        licence="Apache-2.0",
+        items=facts.items,
+        chance=facts.chance,
+        source=Source(
+            hub="",
+            revision="",
+            config=task,
+            split="examples",
+            shot_split="examples",
+            files=big.files(task),
+            files_say=f"{task}/task.json of BIG-bench (bigbench/benchmark_tasks)",
+            sample=Path(__file__).with_suffix(".jsonl"),
+        ),
+        sample=big.sample,
+        prompt=Prompt(
+            header=big.prefix,
+            question=big.question,
+            answer=big.answer,
+            choices=lambda s: s.choices,
+            between=facts.between,
+        ),
+        written=shown(big.question, big.prefix) if "rank" in facts.modes else None,
+        modes=facts.modes,
+        shots_order=big.others,
+        max_tokens=128,
+        stop=facts.stop,
+        score=big.score,
+        metrics=(mean("preferred_score"), big.normalized(), *map(mean_where, big.MEANS), big.bleu()),
+    )
+
+
+family = Family(tasks=(), open=open_task, discover=big.discover, average=big.aggregate)

@@ -1,0 +1,222 @@
+"""BIG-bench: all published task files there are, the prompt of the documentation, and each of its scores."""
+
+import json
+
+import pytest
+
+from evalharness import plugins, sources
+from evalharness.benchmark import request
+from evalharness.errors import DataError, UserError
+from evalharness.records import Response, Result
+from evalharness.scoring import settle
+
+TASKS = [
+    "causal_judgment",
+    "disambiguation_qa",
+    "gender_inclusive_sentences_german",
+    "implicatures",
+    "logical_fallacy_detection",
+    "navigate",
+    "object_counting",
+    "operators",
+    "ruin_names",
+    "snarks",
+    "sports_understanding",
+    "tense",
+    "word_sorting",
+]
+
+
+def opened(task, data):
+    benchmark = plugins.benchmark(f"bigbench/{task}", data)
+    rows = sources.load(benchmark.source, sources.Want(split="examples"), str(data) if data else "sample").rows
+    return benchmark, sources.build(rows, benchmark.sample)
+
+
+def written(folder, **task):
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "task.json").write_text(json.dumps(task), encoding="utf-8")
+    return folder
+
+
+def figures(benchmark, samples, respond):
+    results = []
+    for sample in samples:
+        asked = request(benchmark, sample, (), mode=benchmark.modes[0], chat=False)
+        score = settle(benchmark.score, sample, asked, respond(sample, asked))
+        results.append(
+            Result(
+                benchmark="b",
+                sample=sample,
+                request=asked,
+                response=respond(sample, asked),
+                status=score.status,
+                scores=score.scores,
+                answer=score.answer,
+            )
+        )
+    return {m.name: found for m in benchmark.metrics if (found := m.of(results)) is not None}, results
+
+
+def gold(sample, asked):
+    if asked.choices:
+        return Response(logprobs=tuple(0.0 if i in sample.gold else -9.0 for i in range(len(asked.choices))))
+    return Response(text=sample.answers[-1] + "\n", finish="stop")
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_right_answers_get_the_full_score_in_every_published_task(task, shared):
+    benchmark, samples = opened(task, shared / "bigbench")
+    found, results = figures(benchmark, samples[:200], gold)
+    assert found["preferred_score"].value == 1
+    assert found["normalized"].value == pytest.approx(100)
+    assert {r.status for r in results} == {"correct"}
+    assert benchmark.items == len(samples)
+
+
+def test_invalid_json_is_one_line_with_file_line_and_column(shared):
+    with pytest.raises(DataError) as caught:
+        plugins.benchmark("bigbench/crass_ai", shared / "bigbench")
+    assert "crass_ai/task.json:54:13: not valid JSON" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_tasks_are_found_in_a_folder_and_in_a_file(shared):
+    assert plugins.tasks("bigbench", shared / "bigbench") == tuple(
+        f"bigbench/{t}" for t in sorted([*TASKS, "crass_ai"])
+    )
+    assert plugins.tasks("bigbench", (shared / "bigbench") / "snarks") == ("bigbench/snarks",)
+    assert plugins.tasks("bigbench", (shared / "bigbench") / "snarks" / "task.json") == ("bigbench/snarks",)
+    assert len(opened("snarks", (shared / "bigbench") / "snarks" / "task.json")[1]) == len(
+        opened("snarks", shared / "bigbench")[1]
+    )
+
+
+def test_an_unknown_task_names_the_nearest(tmp_path):
+    written(tmp_path / "snarks", metrics=["exact_str_match"], examples=[{"input": "a", "target": "b"}])
+    with pytest.raises(UserError, match=r"did you mean snarks\?"):
+        plugins.benchmark("bigbench/snark", tmp_path)
+
+
+def test_the_prompt_of_the_documentation(tmp_path):
+    folder = written(
+        tmp_path / "t",
+        metrics=["multiple_choice_grade"],
+        task_prefix="Choose.",
+        examples=[
+            {"input": "Up?", "target_scores": {"yes": 1, "no": 0}},
+            {"input": "Down?", "target_scores": {"no": 1, "yes": 0}},
+        ],
+    )
+    benchmark, samples = opened("t", folder)
+    asked = request(benchmark, samples[0], [samples[1]], mode="rank", chat=False)
+    first, second = samples[0].choices, samples[1].choices
+    assert asked.text == (
+        f"Choose.\nQ: Down?\n  choice: {second[0]}\n  choice: {second[1]}\nA: no"
+        f"\n\nQ: Up?\n  choice: {first[0]}\n  choice: {first[1]}\nA: "
+    )
+    assert asked.choices == first
+    shown = request(benchmark, samples[0], (), mode="write", chat=False).text
+    assert shown.endswith(f"\nA. {first[0]}\nB. {first[1]}\nAnswer:")
+
+
+def test_settings_of_a_task_are_kept(tmp_path):
+    folder = written(
+        tmp_path / "t",
+        metrics=["multiple_choice_grade"],
+        example_input_prefix="In: ",
+        example_output_prefix=" Out:",
+        append_choices_to_input=False,
+        examples=[{"input": "x", "target_scores": {"a": 0.5, "b": 1, "c": 0}}],
+    )
+    benchmark, (sample,) = opened("t", folder)
+    assert request(benchmark, sample, (), mode="rank", chat=False).text == "In: x Out:"
+    assert benchmark.chance == pytest.approx(0.5)
+
+    def pick(label):
+        return lambda s, q: Response(logprobs=tuple(0.0 if c == label else -1.0 for c in s.choices))
+
+    half, (result,) = figures(benchmark, [sample], pick("a"))
+    assert (half["preferred_score"].value, half["normalized"].value, result.status) == (0.5, 0, "wrong")
+    assert figures(benchmark, [sample], pick("b"))[0]["normalized"].value == pytest.approx(100)
+
+
+@pytest.mark.parametrize(
+    ("settings", "text", "right"),
+    [
+        ({}, "gold", True),
+        ({}, " gold \nmore", True),
+        ({}, "gold. And more", True),
+        ({}, "Gold", False),
+        ({}, "golden", False),
+        ({"stop_string": "##"}, "gold##rest", True),
+        ({"stop_string": "##"}, "gold\nrest", False),
+        ({"output_regex": "[0-9]+|[a-z]{4}"}, "It is gold!", True),
+        ({"output_regex": "([a-z]+)[.]$"}, "gold.", True),
+        ({"output_regex": "[0-9]+"}, "gold", None),
+        ({}, "", None),
+    ],
+)
+def test_what_is_read_of_a_written_answer(tmp_path, settings, text, right):
+    folder = written(
+        tmp_path / "t", metrics=["exact_str_match"], examples=[{"input": "q", "target": ["au", "gold"]}], **settings
+    )
+    benchmark, samples = opened("t", folder)
+    _, (result,) = figures(benchmark, samples, lambda s, q: Response(text=text, finish="stop"))
+    assert result.status == {True: "correct", False: "wrong", None: "unparsed"}[right]
+    assert result.scores["exact_str_match"] == float(bool(right))
+
+
+def test_a_choice_may_be_written_by_letter_or_by_text(tmp_path):
+    folder = written(
+        tmp_path / "t",
+        metrics=["multiple_choice_grade"],
+        examples=[{"input": "q", "target_scores": {"warm": 1, "cold": 0}}],
+    )
+    benchmark, (sample,) = opened("t", folder)
+    asked = request(benchmark, sample, (), mode="write", chat=True)
+    letter = "AB"[sample.choices.index("warm")]
+    for text, status in (("Warm.", "correct"), (letter, "correct"), ("cold", "wrong"), ("who knows", "unparsed")):
+        assert settle(benchmark.score, sample, asked, Response(text=text, finish="stop")).status == status
+
+
+def test_bleu_and_rouge_of_the_bundled_sample():
+    benchmark, samples = opened("sample_shorter", None)
+    found, _ = figures(benchmark, samples, gold)
+    assert found["bleu"].value == pytest.approx(100)
+    assert found["rougeLsum"].value == pytest.approx(100)
+    assert found["normalized"].value == pytest.approx(100)
+    none, _ = figures(benchmark, samples, lambda s, q: Response(text="xyz", finish="stop"))
+    assert none["rouge1"].value == 0
+
+
+def test_subtasks_become_groups_and_duplicates_count_once(tmp_path):
+    for name in ("one", "two"):
+        written(tmp_path / "t" / name, metrics=["exact_str_match"], examples=[{"input": name, "target": "x"}] * 2)
+    _, samples = opened("t", tmp_path)
+    assert [s.id for s in samples] == ["one/0", "two/0"]
+    assert [s.question for s in opened("t/two", tmp_path)[1]] == ["two"]
+
+
+@pytest.mark.parametrize(
+    ("task", "said"),
+    [
+        ({"metrics": ["exact_str_match"]}, "examples"),
+        ({"metrics": ["custom"], "examples": []}, "custom"),
+        ({"metrics": ["bleu"], "examples": []}, "no examples"),
+        ({"metrics": ["bleu"], "examples": [{"input": "x"}]}, "neither"),
+    ],
+)
+def test_a_task_that_lacks_something_says_what(tmp_path, task, said):
+    with pytest.raises((DataError, ValueError), match=said):
+        plugins.benchmark("bigbench/t", written(tmp_path / "t", **task))
+
+
+def test_the_aggregate_is_the_mean_of_normalised_scores():
+    benchmark, samples = opened("sample_odd_one_out", None)
+    right, _ = figures(benchmark, samples, gold)
+    wrong, _ = figures(
+        benchmark, samples, lambda s, q: Response(logprobs=tuple(float(i not in s.gold) for i in range(4)))
+    )
+    total = plugins.family("bigbench").average({"a": right, "b": wrong})["normalized_aggregate"]
+    assert total.value == pytest.approx((100 - 100 / 3) / 2)
