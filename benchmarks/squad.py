@@ -30,4 +30,5 @@ benchmark = Benchmark(
     metrics=(mean("exact_match"), mean("f1")),
     modes=("write",),
     max_tokens=64,
+    missing_is_wrong=True,
 )

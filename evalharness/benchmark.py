@@ -72,6 +72,8 @@ class Benchmark:
     resources (a sandbox). A chat model writes up to `chat_max_tokens` and ends by itself, a base model up to
     `max_tokens` or `stop`. `judge` names the judge plug-in that gives the verdicts. `written` is the prompt for writing
     where it is not the one for ranking: options that are ranked as continuations must be shown to a model that writes.
+    `missing_is_wrong`: the authors' script counts a question that a file of predictions lacks as 0 (SQuAD 1.1), not as
+    absent (SQuAD 2.0).
     """
 
     name: str
@@ -94,6 +96,7 @@ class Benchmark:
     chance: float | None = None
     judge: str | None = None
     written: Prompt | None = None
+    missing_is_wrong: bool = False
     ask: Callable[[Sample, Sequence[Sample], Mode, bool], Request] | None = None
     follow_up: Callable[[Sample, Request, Response], Request | None] | None = None
     open_scorer: Callable[[RunOptions], AbstractContextManager[Scorer]] | None = None

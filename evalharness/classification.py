@@ -132,13 +132,20 @@ def parity(name: str, pair: Callable[[Sample], str]) -> Metric:
     return Metric(name=name, of=of)
 
 
-def mean_of(tasks: Mapping[str, Sequence[Estimate]], name: str = "average") -> dict[str, Estimate]:
+def mean_of(tasks: Mapping[str, Sequence[Estimate | None]], name: str) -> dict[str, Estimate]:
     """The plain mean over tasks of each task's mean over its figures, as GLUE and SuperGLUE publish it.
 
-    Figures of one task come from the same answers and are taken to err together; tasks err independently.
+    Nothing where a figure is missing. Figures of one task come from the same answers and are taken to err together;
+    tasks err independently.
     """
-    k = len(tasks)
-    value = sum(sum(f.value for f in figures) / len(figures) for figures in tasks.values()) / k
-    stderr = math.sqrt(sum((sum(f.stderr for f in figures) / len(figures)) ** 2 for figures in tasks.values())) / k
-    n = sum(figures[0].n for figures in tasks.values())
+    means: list[tuple[float, float, int]] = []
+    for figures in tasks.values():
+        found = [figure for figure in figures if figure is not None]
+        if len(found) < len(figures):
+            return {}
+        k = len(found)
+        means.append((sum(f.value for f in found) / k, sum(f.stderr for f in found) / k, found[0].n))
+    value = sum(v for v, _, _ in means) / len(means)
+    stderr = math.sqrt(sum(e * e for _, e, _ in means)) / len(means)
+    n = sum(count for _, _, count in means)
     return {name: Estimate(value=value, stderr=stderr, low=value - Z95 * stderr, high=value + Z95 * stderr, n=n)}

@@ -80,6 +80,7 @@ class Task:
 
 def prepare(name: str, plan: Plan, model: Model) -> Task:
     """Load the data of one benchmark and build every request. DataError or UserError when that cannot be done."""
+    plan = replace(plan, data=pulled_task(name, plan.data))
     data_path = Path(plan.data) if plan.data not in (None, "sample") else None
     benchmark = plugins.benchmark(name, data_path)
     mode = _mode(benchmark, plan.mode, model)
@@ -110,6 +111,13 @@ def prepare(name: str, plan: Plan, model: Model) -> Task:
     }
     reported = f"{name}@sample" if plan.data == "sample" else name
     return Task(name=reported, benchmark=benchmark, mode=mode, shots=shots, questions=tuple(questions), facts=facts)
+
+
+def pulled_task(name: str, data: str | None) -> str | None:
+    """`evalh data pull FAMILY` makes a folder of its own for each task."""
+    task = name.partition("/")[2]
+    folder = Path(data) / task if data not in (None, "sample") and task else None
+    return str(folder) if folder is not None and (folder / sources.PULLED).is_file() else data
 
 
 def _mode(benchmark: Benchmark, wanted: Mode | None, model: Model) -> Mode:

@@ -45,8 +45,9 @@ def estimate(values: Mapping[str, Any]) -> Estimate:
 
 
 def of_task(results: Sequence[Result], benchmark: Benchmark, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The figures of one benchmark. An answer that failed for good (`error`) counts in counts and bounds only."""
-    answered = [r for r in results if r.status != "error"]
+    """The figures of one benchmark. An answer that failed for good (`error`) counts in counts and bounds only; one that
+    a record of answers lacks is worth 0 where the benchmark's authors count it so."""
+    answered = [r for r in results if r.status != "error" or (benchmark.missing_is_wrong and not_recorded(r))]
     headline = benchmark.metrics[0]
     figures = {m.name: m.of(answered) for m in benchmark.metrics} if answered else {}
     groups = by_group(answered)
@@ -69,6 +70,11 @@ def of_task(results: Sequence[Result], benchmark: Benchmark, facts: Mapping[str,
         },
         "cost": cost(results),
     }
+
+
+def not_recorded(result: Result) -> bool:
+    """A replayed file has no answer to this question: nobody failed, there is none."""
+    return result.response.error.startswith("unanswered:")
 
 
 def as_json(figure: Estimate) -> dict[str, Any]:
