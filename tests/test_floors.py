@@ -11,8 +11,8 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = {
     1: {"errors", "records"},
     2: {
-        "scoring", "metrics", "classification", "ratings", "perturbations", "statistics", "sources", "chat", "sandbox",
-        "network", "model", "tiny", "math_answers",
+        "scoring", "metrics", "classification", "ratings", "battles", "perturbations", "statistics", "sources", "chat",
+        "sandbox", "network", "model", "tiny", "math_answers",
     },
     3: {"benchmark", "multiple_choice", "judge", "models", "plugins", "holistic", "instruction_checks"},
     4: {"store", "plan", "runner", "summary", "manifest", "session", "inventory", "tuner", "compare"},
