@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from evalharness.metrics import Metric
-from evalharness.records import Estimate, Message, Mode, Origin, Request, Response, Sample
+from evalharness.records import Estimate, Message, Mode, Origin, Request, Response, Result, Sample
 from evalharness.scoring import Scorer
 from evalharness.sources import Row, Source
 
@@ -70,7 +70,8 @@ class Benchmark:
     the sample's own group when `shots_by_group`. `ask` replaces the default request; `follow_up` gives the next
     turn's request, or None when the conversation is over. `open_scorer` replaces `score` where scoring needs
     resources (a sandbox). A chat model writes up to `chat_max_tokens` and ends by itself, a base model up to
-    `max_tokens` or `stop`. `judge` names the judge plug-in that gives the verdicts. `written` is the prompt for writing
+    `max_tokens` or `stop`. `judge` names the judge plug-in that gives the verdicts.
+    `cautions` says, from the results, when a figure is not to be believed. `written` is the prompt for writing
     where it is not the one for ranking: options that are ranked as continuations must be shown to a model that writes.
     `missing_is_wrong`: the authors' script counts a question that a file of predictions lacks as 0 (SQuAD 1.1), not as
     absent (SQuAD 2.0).
@@ -95,6 +96,7 @@ class Benchmark:
     stop: tuple[str, ...] = ("\n",)
     chance: float | None = None
     judge: str | None = None
+    cautions: Callable[[Sequence[Result]], tuple[str, ...]] | None = None
     written: Prompt | None = None
     missing_is_wrong: bool = False
     ask: Callable[[Sample, Sequence[Sample], Mode, bool], Request] | None = None

@@ -18,6 +18,7 @@ from typing import Literal, cast
 
 from evalharness.benchmark import Benchmark, Family
 from evalharness.errors import UserError, nearest
+from evalharness.judge import Judge, Panel
 from evalharness.model import Model, ModelOptions
 
 Kind = Literal["benchmarks", "judges", "models"]
@@ -107,6 +108,19 @@ def tasks(name: str, data: Path | None = None) -> tuple[str, ...]:
     if not found:
         raise UserError(f"{name} has tasks only in its data: say --data FOLDER, or {name}/TASK")
     return tuple(f"{name}/{task}" for task in found)
+
+
+def judge(name: str) -> Judge | Panel:
+    """The judge `NAME` or `NAME/VARIANT`, or a panel."""
+    module_name, _, variant = name.partition("/")
+    module = load("judges", module_name)
+    if hasattr(module, "panel"):
+        return cast(Panel, module.panel)
+    variants: dict[str, Judge] = getattr(module, "variants", None) or {"": module.judge}
+    if variant and variant not in variants:
+        there = ", ".join(f"{module_name}/{v}" for v in variants if v) or module_name
+        raise UserError(f"there is no judge called {name!r}{nearest(variant, variants)}; there is {there}")
+    return variants[variant or next(iter(variants))]
 
 
 def model(spec: str, options: ModelOptions | None = None) -> Model:

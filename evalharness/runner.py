@@ -13,7 +13,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Protocol
 
-from evalharness import summary
+from evalharness import judged, summary
 from evalharness.benchmark import Benchmark, RunOptions
 from evalharness.errors import UserError
 from evalharness.manifest import environment
@@ -213,7 +213,8 @@ def rescored(results: Sequence[Result], benchmarks: Mapping[str, Benchmark], opt
         with _scorer(benchmarks[name], options) as scorer:
             for result in members:
                 score = settle(scorer, result.sample, result.request, result.response)
-                scored.append(
-                    replace(result, status=score.status, scores=score.scores, answer=score.answer, detail=score.detail)
+                anew = replace(
+                    result, status=score.status, scores=score.scores, answer=score.answer, detail=score.detail
                 )
+                scored.append(judged.kept(result, anew, benchmarks[name].judge is not None))
     return scored

@@ -42,6 +42,11 @@ def graded(answer: str | None = None, **scores: float) -> Score:
     return Score(status="scored", scores=scores, answer=answer)
 
 
+def free(sample: Sample, request: Request, response: Response) -> Score:
+    """A free answer: what it is worth is for a judge to say."""
+    return Score(status="scored", answer=response.text)
+
+
 def unparsed(name: str = "accuracy") -> Score:
     """No answer could be read from the text: counted apart, worth nothing in the published convention."""
     return Score(status="unparsed", scores={name: 0.0})

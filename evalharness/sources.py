@@ -39,6 +39,7 @@ class Source:
     """The hub data set of a benchmark, and how its authors' own files are read.
 
     `revision` is a commit of the hub repository. `split` holds the scored questions, `shot_split` the examples to show.
+    `hub_file` names the one file that is read of a hub repository which `datasets` cannot load whole.
     `files(path, want)` yields the rows of the authors' files at `path`, or returns None when they are not there.
     `files_say` names those files for error messages. `sample` is the bundled sample (JSONL rows with
     a `split` field, and a `config` field where one file serves several configs).
@@ -48,6 +49,7 @@ class Source:
     revision: str
     sample: Path
     config: str | None = None
+    hub_file: str | None = None
     split: str = "test"
     shot_split: str | None = None
     files: Files | None = None
@@ -125,7 +127,11 @@ def _from_hub(source: Source, split: str) -> Rows:
 
     datasets.disable_progress_bars()
     try:
-        table = datasets.load_dataset(source.hub, source.config, split=split, revision=source.revision)
+        if source.hub_file is not None:
+            address = f"hf://datasets/{source.hub}@{source.revision}/{source.hub_file}"
+            table = datasets.load_dataset("json", data_files={split: address}, split=split)
+        else:
+            table = datasets.load_dataset(source.hub, source.config, split=split, revision=source.revision)
     except Exception as error:  # datasets and the hub client raise a dozen unrelated types when the hub is out of reach
         first = (str(error).splitlines() or [type(error).__name__])[0][:160]
         raise DataError(

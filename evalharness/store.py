@@ -169,7 +169,8 @@ def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
     return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
 
 
-def _verdict(values: Mapping[str, Any]) -> Verdict:
+def verdict(values: Mapping[str, Any]) -> Verdict:
+    """A verdict from its JSON."""
     return Verdict(**{**values, "logprobs": tuple((str(t), float(p)) for t, p in values.get("logprobs", ()))})
 
 
@@ -192,7 +193,7 @@ def from_json(line: Mapping[str, Any]) -> Result:
         answer=line.get("answer"),
         repeat=line.get("repeat", 0),
         detail=line.get("detail", {}),
-        verdicts=tuple(_verdict(v) for v in line.get("verdicts", ())),
+        verdicts=tuple(verdict(v) for v in line.get("verdicts", ())),
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from evalharness import plugins
+from evalharness import judged, plugins
 from evalharness.benchmark import Benchmark
 from evalharness.metrics import Metric, by_group, counts
 from evalharness.records import UNREAD, Estimate, Result
@@ -69,6 +69,8 @@ def of_task(results: Sequence[Result], benchmark: Benchmark, facts: Mapping[str,
             "cut": sum(r.response.cut > 0 for r in results),
         },
         "cost": cost(results),
+        **({"judged": said} if (said := judged.figures(results)) else {}),
+        **({"cautions": list(said)} if benchmark.cautions and (said := benchmark.cautions(answered)) else {}),
     }
 
 

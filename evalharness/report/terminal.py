@@ -123,6 +123,7 @@ def _remarks(benchmarks: Mapping[str, Any]) -> list[Text]:
     for name, entry in benchmarks.items():
         counts = entry.get("counts", {})
         errors = counts.get("error", 0)
+        found += [Text(f"{line(name)}: {line(said)}", style="yellow") for said in entry.get("cautions", ())]
         unread = _unread(entry) - errors
         if unread:
             found.append(Text(f"{line(name)}: {unread:,} answers could not be read and count as 0; see the bounds"))

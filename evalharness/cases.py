@@ -1,0 +1,125 @@
+"""From the results of a run to the cases that a judge sees: conversations, references, and the other side of a pair."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from evalharness.errors import UserError
+from evalharness.judge import Case, Turns
+from evalharness.multiple_choice import options
+from evalharness.records import Result
+from evalharness.scoring import LETTERS, best
+from evalharness.store import Run, find_run
+
+if TYPE_CHECKING:
+    from evalharness.jury import Jury
+
+
+@dataclass
+class Skipped:
+    """Answers that cannot be judged, by reason."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+
+
+def cases(run: Run, results: Sequence[Result], jury: Jury, against: str) -> tuple[list[tuple[Result, Case]], Skipped]:
+    """Every answer that can be judged. UserError when none can."""
+    skipped = Skipped()
+    other = _other(run, against) if against not in ("", "reference") else None
+    needs = any(s.judge.reference == "required" for s in jury.seats)
+    found: list[tuple[Result, Case]] = []
+    for result in results:
+        if result.status == "error":
+            skipped.counts["no answer"] += 1
+            continue
+        reference = reference_of(result)
+        turns = turns_of(result)
+        opponent: Turns | None = None
+        if other is not None:
+            theirs = other.get((result.benchmark, result.sample.id, result.repeat))
+            opponent = turns_of(theirs) if theirs is not None and theirs.status != "error" else None
+            if opponent is None:
+                skipped.counts[f"no answer in {against}"] += 1
+                continue
+        elif jury.pairs:
+            opponent = _reference_turns(result, turns)
+        if (jury.pairs and opponent is None) or (needs and reference is None):
+            skipped.counts["no reference"] += 1
+            continue
+        # An answer that is compared with the reference is not also shown it as the truth.
+        shown = None if jury.pairs and other is None else reference
+        found.append(
+            (
+                result,
+                Case(
+                    id=result.sample.id, turns=turns, reference=shown, against=opponent, extra=result.sample.extra
+                ),
+            )
+        )  # fmt: skip
+    if not found:
+        reasons = ", ".join(f"{n} with {reason}" for reason, n in sorted(skipped.counts.items()))
+        way_out = "give --against RUN" if jury.pairs else "choose a judge that needs none, such as rubric"
+        raise UserError(f"{run.name}: nothing can be judged: {reasons}; {way_out}")
+    return found, skipped
+
+
+def _other(run: Run, against: str) -> dict[tuple[str, str, int], Result]:
+    found = find_run(against, run.path.parent)
+    if found.path.resolve() == run.path.resolve():
+        raise UserError(f"--against {against}: this is the run itself; name another")
+    other = {(r.benchmark, r.sample.id, r.repeat): r for r in found.results()}
+    if not other:
+        raise UserError(f"--against {against}: that run has no answers")
+    return other
+
+
+def question_of(result: Result) -> str:
+    """The question as a person would read it, options included, examples not."""
+    sample = result.sample
+    return options(sample) if sample.choices else sample.question
+
+
+def answer_of(result: Result) -> str:
+    """What the model answered: its text, or the choice that it ranked first."""
+    if result.response.logprobs and not result.response.text:
+        return _choice(result, best(result.response.logprobs))
+    return result.response.text
+
+
+def _choice(result: Result, position: int) -> str:
+    choices = result.sample.choices
+    letter = LETTERS[position] if position < len(LETTERS) else str(position)
+    return f"{letter}. {choices[position]}" if position < len(choices) else letter
+
+
+def reference_of(result: Result) -> str | None:
+    """The data set's own output; several accepted answers on a line each. None where there is none."""
+    sample = result.sample
+    if sample.choices and sample.gold:
+        return "\n".join(_choice(result, g) for g in sample.gold)
+    return "\n".join(dict.fromkeys(sample.answers)) if any(sample.answers) else None
+
+
+def turns_of(result: Result) -> Turns:
+    """The conversation: one turn, or those that the request's messages hold."""
+    messages = result.request.messages
+    if not any(m.role == "assistant" for m in messages):
+        return ((question_of(result), answer_of(result)),)
+    said = [m for m in messages if m.role != "system"]
+    asked = [m.content for m in said if m.role == "user"]
+    answered = [m.content for m in said if m.role == "assistant"]
+    return tuple(zip(asked, [*answered, answer_of(result)], strict=False))
+
+
+def _reference_turns(result: Result, turns: Turns) -> Turns | None:
+    """The data set's outputs as the other side of a pair, for every turn."""
+    given = result.sample.extra.get("references") or result.sample.answers[:1]
+    if len(turns) == 1 and result.sample.choices:
+        whole = reference_of(result)
+        given = (whole,) if whole else ()
+    if len(given) < len(turns) or not all(given):
+        return None
+    return tuple((asked, str(text)) for (asked, _), text in zip(turns, given, strict=False))

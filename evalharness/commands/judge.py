@@ -1,0 +1,104 @@
+"""`evalh judge`: judge the answers of a finished run, and examine the judges."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+from typer import Argument, Option, Typer
+from typer.core import TyperGroup
+
+
+class JudgeGroup(TyperGroup):
+    """`evalh judge RUN` is short for `evalh judge run RUN`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        short = bool(args) and args[0] not in self.commands and args[0] != "--help"
+        return super().parse_args(ctx, ["run", *args] if short else args)
+
+
+app = Typer(
+    cls=JudgeGroup,
+    help="Judge the answers of a finished run (`evalh judge RUN --judge ...`); examine the judges.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+Named = Annotated[str, Argument(help="A run's folder or name.")]
+Runs = Annotated[Path, Option(help="Folder that holds the runs.")]
+Json = Annotated[bool, Option("--json", help="Print one JSON object on standard output and nothing else.")]
+
+
+@app.command("run")
+def judge(
+    run: Named,
+    judge: Annotated[str, Option("--judge", "-j", help="MODEL, JUDGE=MODEL, or panel=MODEL,MODEL,...")],
+    against: Annotated[str | None, Option(help="`reference`, or a run to compare with (pairwise judges).")] = None,
+    order: Annotated[str | None, Option(help="both, or seeded by the item.")] = None,
+    seed: Annotated[int, Option(help="Decides the seeded order.")] = 0,
+    criteria: Annotated[Path | None, Option(help="YAML or JSON list of name, description, weight (rubric).")] = None,
+    aggregate: Annotated[str | None, Option(help="A panel's value: mean, majority or weights.")] = None,
+    weights: Annotated[str, Option(help="One number per judge of a panel, separated by commas.")] = "",
+    max_cost: Annotated[float | None, Option(help="Stop before more US dollars than this are spent.")] = None,
+    dry_run: Annotated[bool, Option("--dry-run", help="Say what would be asked, and its price; ask nobody.")] = False,
+    retries: Annotated[int, Option(help="How often an unreadable reply is asked again.")] = 2,
+    retest: Annotated[int, Option(help="Judge so many answers a second time, to measure the judge's noise.")] = 0,
+    again: Annotated[bool, Option("--again", help="Ask again what has no verdict yet (without the cache).")] = False,
+    no_cache: Annotated[bool, Option("--no-cache", help="Neither read nor keep replies.")] = False,
+    base_url: Annotated[str | None, Option("--judge-base-url", help="Address of the judge's server.")] = None,
+    concurrency: Annotated[int, Option(help="Requests at a time.")] = 16,
+    price_in: Annotated[float | None, Option("--judge-price-in", help="US dollars per million prompt tokens.")] = None,
+    price_out: Annotated[float | None, Option("--judge-price-out", help="US dollars per million reply tokens.")] = None,
+    runs: Runs = Path("runs"),
+    as_json: Json = False,
+) -> int:
+    """Judge every answer of a run; the model that was judged is not asked again. A stopped judging goes on."""
+    from evalharness import judging, store
+    from evalharness.model import ModelOptions
+    from evalharness.report import judges
+
+    found = store.find_run(run, runs)
+    options = judging.options(
+        against=against, order=order, seed=seed, criteria=criteria, aggregate=aggregate, weights=weights,
+        max_cost=max_cost, retries=retries, retest=retest, again=again,
+        cache=None if no_cache or again else found.path.parent / judging.CACHE,
+        model=ModelOptions(base_url=base_url, concurrency=concurrency, price_in=price_in, price_out=price_out),
+    )  # fmt: skip
+    if dry_run:
+        judges.plan(judging.estimate(found, judge, options), as_json=as_json, stream=sys.stdout)
+        return 0
+    done = judging.judge_answers(found, judge, options, tell=None if as_json else judging.progress)
+    judges.judged(done, as_json=as_json, stream=sys.stdout)
+    return done.exit_code
+
+
+@app.command("audit")
+def audit(
+    run: Named,
+    judging: Annotated[str | None, Option(help="Which judging, where the run has several.")] = None,
+    labels: Annotated[Path | None, Option(help="JSONL of human labels: id and label (0 to 1).")] = None,
+    runs: Runs = Path("runs"),
+    as_json: Json = False,
+) -> None:
+    """Examine a judging: nulls, position, length, formatting, own family, duplicates, noise, humans, cost."""
+    from evalharness import judge_audit, store
+    from evalharness.report import judges
+
+    found = judge_audit.audit(store.find_run(run, runs), judging, labels)
+    judges.audited(found, as_json=as_json, stream=sys.stdout)
+
+
+@app.command("calibrate")
+def calibrate(
+    run: Named,
+    labels: Annotated[Path, Option(help="JSONL of human labels: id and label (0 to 1).")],
+    judging: Annotated[str | None, Option(help="Which judging, where the run has several.")] = None,
+    half: Annotated[float, Option(help="Half width of the interval that is wanted.")] = 0.02,
+    runs: Runs = Path("runs"),
+    as_json: Json = False,
+) -> None:
+    """Sharpen a judge's mean with a few human labels, and say how many labels a wanted precision takes."""
+    from evalharness import judge_audit, store
+    from evalharness.report import judges
+
+    found = judge_audit.calibrate(store.find_run(run, runs), judging, labels, half)
+    judges.calibrated(found, as_json=as_json, stream=sys.stdout)

@@ -1,0 +1,273 @@
+"""Judges the answers of a finished run: cases -> requests -> model.answer -> verdicts -> journal -> scores.
+
+`verdicts.jsonl` in the run's folder is the journal: one line per verdict, written as it comes, so that a stopped
+judging goes on where it was. The model that was judged is not asked again.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from evalharness import cache, judge, plugins, store, summary, verdicts
+from evalharness.benchmark import Benchmark
+from evalharness.cases import cases
+from evalharness.errors import Exit, UserError
+from evalharness.judge import Case, Order
+from evalharness.judge_calls import Call, Key, Usage, ask_seat, dearest, same, tokens, verdict_of
+from evalharness.judged import attach, figures
+from evalharness.jury import JudgeOptions, Jury, Seat, jury
+from evalharness.records import Request, Response, Result, Verdict
+from evalharness.store import JOURNAL, SUMMARY, Journal, Run, plain, to_json
+
+VERDICTS = "verdicts.jsonl"
+CACHE = Path(".cache") / "replies.sqlite"  # beside the runs
+Tell = Callable[[int, int, int], None]  # verdicts there, verdicts wanted, nulls among them
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """What a judging would take: calls, tokens at most, US dollars at most (None: no price known)."""
+
+    calls: int
+    known: int
+    tokens_in: int
+    tokens_out: int
+    cost: float | None
+    skipped: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """A judging that is done: its name, the benchmarks' figures, and what was not judged by reason."""
+
+    run: Run
+    judging: str
+    benchmarks: dict[str, Any]
+    skipped: Mapping[str, int]
+    failed: int
+    usage: Mapping[str, Any]
+
+    @property
+    def exit_code(self) -> int:
+        return Exit.NOT_WHOLE if self.failed else Exit.FINE
+
+    def as_json(self) -> dict[str, Any]:
+        """What `--json` prints."""
+        return {
+            "run": str(self.run.path), "judging": self.judging, "benchmarks": self.benchmarks,
+            "not_judged": dict(self.skipped), "failed": self.failed, "usage": dict(self.usage),
+        }  # fmt: skip
+
+
+def options(*, weights: str, **said: Any) -> JudgeOptions:
+    """The options of a command line; `weights` are numbers separated by commas."""
+    try:
+        numbers = tuple(float(w) for w in weights.split(",") if w.strip())
+    except ValueError as error:
+        raise UserError(f"--weights {weights}: wanted numbers separated by commas") from error
+    return JudgeOptions(weights=numbers, **said)
+
+
+def judge_answers(run: Run, spec: str, options: JudgeOptions, tell: Tell | None = None) -> Judged:
+    """Judge every answer of a run. This is what `evalh run --judge`, `evalh judge` and the tuner call.
+
+    UserError for an unknown judge, a reference that no answer has, or a price limit that is reached (what was judged
+    until then is kept).
+    """
+    work = _prepare(run, spec, options)
+    usage = _ask_all(work, options, tell)
+    return _finish(work, usage)
+
+
+def estimate(run: Run, spec: str, options: JudgeOptions) -> Estimate:
+    """What `judge_answers` would ask, asking nobody. Replies in the cache are counted as calls."""
+    work = _prepare(run, spec, options)
+    open_ = [c for c in work.calls if c.key not in work.done and not same(c)]
+    sizes = [tokens(c) for c in open_]
+    costs = [dearest(c) for c in open_]
+    return Estimate(
+        calls=len(open_),
+        known=len(work.calls) - len(open_),
+        tokens_in=sum(t for t, _ in sizes),
+        tokens_out=sum(t for _, t in sizes),
+        cost=None if any(c is None for c in costs) else sum(c or 0.0 for c in costs),
+        skipped=work.skipped,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Work:
+    run: Run
+    jury: Jury
+    judging: str
+    results: list[Result]
+    benchmarks: Mapping[str, Benchmark]
+    calls: list[Call]
+    done: dict[Key, Verdict]
+    skipped: Mapping[str, int]
+    facts: Mapping[str, Any]
+
+
+def _prepare(run: Run, spec: str, options: JudgeOptions) -> _Work:
+    results = run.results()
+    if not results:
+        raise UserError(f"{run.path}: there are no answers to judge")
+    benchmarks = {n: plugins.benchmark(n.removesuffix("@sample")) for n in run.manifest["benchmarks"]}
+    bench = jury(spec, _default(benchmarks, options), options)
+    against = options.against or ("reference" if bench.pairs else "")
+    if against and not bench.pairs:
+        raise UserError(f"--against is for judges that compare two answers; {bench.name} grades one")
+    found, skipped = cases(run, results, bench, against)
+    calls = [call for result, case in found for call in _calls(result, case, bench, options)]
+    if options.retest:
+        chosen = sorted(found, key=lambda rc: cache.key(str(options.seed), Request(messages=(), stop=(rc[1].id,))))
+        twice = {id(case) for _, case in chosen[: options.retest]}
+        calls += [c for r, case in found if id(case) in twice for c in _calls(r, case, bench, options, retest=1)]
+    _warn_of_self(run, bench)
+    name = bench.name + (f" vs {against if against == 'reference' else Path(against).name}" if against else "")
+    facts = {
+        "judging": name,
+        "score": bench.score,
+        "seats": [s.facts() for s in bench.seats],
+        "order": (options.order or bench.seats[0].judge.orders) if bench.pairs else "",
+        "seed": options.seed,
+        "against": against,
+        "aggregate": bench.aggregate,
+        "weights": dict(bench.weights),
+        "criteria": [plain(c) for c in bench.criteria],
+    }
+    return _Work(
+        run=run, jury=bench, judging=name, results=results, benchmarks=benchmarks, calls=calls,
+        done=_known(run, calls, options), skipped=skipped.counts, facts=facts,
+    )  # fmt: skip
+
+
+def _default(benchmarks: Mapping[str, Benchmark], options: JudgeOptions) -> str:
+    """The judge where the user names a model only: the benchmark's own, else the one that fits."""
+    own = {b.judge for b in benchmarks.values()}
+    chosen = own.pop() if len(own) == 1 else None
+    if options.criteria is not None:
+        return "rubric"
+    if chosen is None or (options.against is not None and plugins.judge(chosen).name.partition("/")[0] == "score"):
+        return "pairwise" if options.against is not None else "reference"
+    return chosen
+
+
+def _warn_of_self(run: Run, bench: Jury) -> None:
+    candidate = run.manifest["model"]
+    for seat in bench.seats:
+        if seat.model.fingerprint == candidate.get("fingerprint") or seat.model.name == candidate.get("name"):
+            plugins.warn(f"{seat.model.name} judges its own answers; judges tend to prefer their own")
+
+
+def _calls(result: Result, case: Case, bench: Jury, options: JudgeOptions, retest: int = 0) -> Iterator[Call]:
+    for seat in bench.seats:
+        for part in seat.judge.parts(case, bench.criteria):
+            for order in _orders(seat, case, options):
+                request = judge.ask(seat.judge, case, part, order)
+                origin = judge.origin(case, retest)
+                request = replace(request, origin=origin)
+                sha = cache.key(seat.model.fingerprint, request)
+                yield Call(
+                    result=result, case=case, seat=seat, part=part, order=order, retest=retest, request=request, sha=sha
+                )
+
+
+def _orders(seat: Seat, case: Case, options: JudgeOptions) -> tuple[Order, ...]:
+    if seat.judge.kind != "pairwise":
+        return ("",)
+    if (options.order or seat.judge.orders) == "both":
+        return ("AB", "BA")
+    return (seat.judge.order_of(case, options.seed),)
+
+
+def _known(run: Run, calls: Sequence[Call], options: JudgeOptions) -> dict[Key, Verdict]:
+    """The verdicts that the journal holds for these very requests. Failed ones are asked again."""
+    path = run.path / VERDICTS
+    if not path.is_file():
+        return {}
+    wanted = {c.key: c.sha for c in calls}
+    found: dict[Key, Verdict] = {}
+    for line in store.lines(path):
+        key = tuple(line["key"])
+        verdict = store.verdict(line["verdict"])
+        if wanted.get(key) != verdict.extra.get("request_sha"):
+            continue
+        if verdict.status == "error" or (options.again and verdict.value is None):
+            found.pop(key, None)
+        else:
+            found[key] = verdict
+    return found
+
+
+def _ask_all(work: _Work, options: JudgeOptions, tell: Tell | None) -> dict[str, Any]:
+    """Ask what the journal lacks, writing every verdict down. Returns what it took."""
+    spent = Usage(priced=all(s.prices is not None for s in work.jury.seats))
+    if options.max_cost is not None and not spent.priced:
+        raise UserError("--max-cost wants to know prices: give --judge-price-in and --judge-price-out")
+    with Journal(work.run.path / VERDICTS) as journal:
+
+        def write(call: Call, verdict: Verdict) -> None:
+            work.done[call.key] = verdict
+            journal.append({"key": list(call.key), "judging": work.judging, "verdict": plain(verdict)})
+            spent.add(verdict)
+            if tell is not None:
+                tell(len(work.done), len(work.calls), sum(v.value is None for v in work.done.values()))
+
+        for call in work.calls:
+            if call.key not in work.done and same(call):
+                write(call, verdict_of(call, Response(), verdicts.Reading(value=0.5, label="same"), attempts=0))
+        for seat in work.jury.seats:
+            left = [c for c in work.calls if c.seat is seat and c.key not in work.done]
+            ask_seat(left, options, write, lambda: spent.cost)
+    return spent.as_json()
+
+
+def _finish(work: _Work, usage: Mapping[str, Any]) -> Judged:
+    """Put the verdicts on the results, the judging into the manifest, and the figures into the summary."""
+    given: dict[tuple[str, str, int], list[Verdict]] = {}
+    for call in work.calls:
+        verdict = work.done[call.key]
+        named = replace(verdict, extra={"judging": work.judging, **verdict.extra})
+        given.setdefault((call.result.benchmark, call.result.sample.id, call.result.repeat), []).append(named)
+    after = []
+    with Journal(work.run.path / JOURNAL) as journal:
+        for result in work.results:
+            own = given.get((result.benchmark, result.sample.id, result.repeat))
+            facts = {**work.facts, "owns": work.benchmarks[result.benchmark].judge is not None}
+            changed = attach(result, own, work.judging, facts) if own else result
+            if changed != result:
+                journal.append(to_json(changed))
+            after.append(changed)
+    _note(work, usage)
+    tasks = [(n, b, work.run.manifest["benchmarks"][n]) for n, b in work.benchmarks.items()]
+    work.run.write(SUMMARY, summary.of_run(after, tasks))
+    failed = sum(v.status == "error" for v in work.done.values())
+    shown = {
+        name: {**work.run.summary["benchmarks"][name], "judged": figures([r for r in after if r.benchmark == name])}
+        for name in work.benchmarks
+    }
+    return Judged(
+        run=work.run, judging=work.judging, benchmarks=shown, skipped=work.skipped, failed=failed, usage=usage
+    )
+
+
+def _note(work: _Work, usage: Mapping[str, Any]) -> None:
+    """Write into the manifest who judged and what it took, over all starts."""
+    manifest = work.run.manifest
+    judgings = dict(manifest.get("judgings", {}))
+    before = judgings.get(work.judging, {}).get("usage", {})
+    total = {k: v if v is None else round(v + (before.get(k) or 0), 6) for k, v in usage.items()}
+    judgings[work.judging] = {**work.facts, "usage": total, "not_judged": dict(work.skipped)}
+    benchmarks = {name: {**facts, "judge": dict(work.facts)} for name, facts in manifest["benchmarks"].items()}
+    work.run.write("run.json", {**manifest, "benchmarks": benchmarks, "judgings": judgings})
+
+
+def progress(done: int, wanted: int, nulls: int) -> None:
+    """One line on standard error for every tenth of the verdicts."""
+    if done == wanted or done % max(1, wanted // 10) == 0:
+        print(f"judging: {done}/{wanted}" + (f", {nulls} without verdict" if nulls else ""), file=sys.stderr)

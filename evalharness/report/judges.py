@@ -1,0 +1,109 @@
+"""What judges said, and what is to be said of them, for the terminal; or one JSON object."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from evalharness.report.escape import line
+from evalharness.report.terminal import money, number, tokens
+
+if TYPE_CHECKING:
+    from evalharness.judge_audit import Audit, Calibration
+    from evalharness.judging import Estimate, Judged
+
+
+def plan(found: Estimate, *, as_json: bool, stream: Any) -> None:
+    """What a judging would ask and cost."""
+    if as_json:
+        said = {
+            "calls": found.calls, "known": found.known, "tokens_in": found.tokens_in, "tokens_out": found.tokens_out,
+            "cost": found.cost, "not_judged": dict(found.skipped),
+        }  # fmt: skip
+        print(json.dumps(said), file=stream)
+        return
+    print(f"{found.calls} calls to ask, {found.known} verdicts known or needing none", file=stream)
+    print(f"at most {tokens(found.tokens_in)} tokens in, {tokens(found.tokens_out)} out", file=stream)
+    unknown = "unknown: give --judge-price-in and --judge-price-out"
+    print(f"price: {unknown if found.cost is None else 'at most ' + money(found.cost)}", file=stream)
+    _left_out(found.skipped, stream)
+
+
+def judged(done: Judged, *, as_json: bool, stream: Any) -> None:
+    """The figures of a judging, with what has no verdict in plain sight."""
+    if as_json:
+        print(json.dumps(done.as_json()), file=stream)
+        return
+    for name, entry in done.benchmarks.items():
+        said = entry["judged"].get(done.judging)
+        if said is None:
+            continue
+        print(f"{line(name)} judged by {line(done.judging)}", file=stream)
+        for metric, figure in (entry["metrics"] | said["metrics"]).items():
+            print(f"  {line(metric)}: {_estimate(figure)}", file=stream)
+        counts = ", ".join(f"{n} {status}" for status, n in said["verdicts"].items() if n)
+        without = said["without_verdict"]
+        print(f"  {said['answers']} answers; verdicts: {counts}; without verdict: {without}", file=stream)
+        if "same_winner_in_both_orders" in said:
+            print(f"  same winner in both orders: {_estimate(said['same_winner_in_both_orders'])}", file=stream)
+        for text in _panel(said.get("panel")):
+            print(f"  {text}", file=stream)
+        for warning in entry.get("cautions", ()):
+            print(f"  ! {line(warning)}", file=stream)
+    _left_out(done.skipped, stream)
+    if done.failed:
+        print(f"{done.failed} verdicts failed for good; the same command asks for them again", file=stream)
+    used = done.usage
+    taken = f"{tokens(used['tokens_in'])} / {tokens(used['tokens_out'])} tokens · {money(used['cost'])}"
+    print(f"{used['calls']} replies ({used['cached']} from the cache) · {taken}", file=stream)
+    print(f"{done.run.path}  (evalh judge audit {done.run.path})", file=stream)
+
+
+def _panel(said: Mapping[str, Any] | None) -> list[str]:
+    if said is None:
+        return []
+    rows = [
+        f"{line(seat)}: {number(mean)}; the panel without it: {number(said['without'][seat])}"
+        for seat, mean in said["members"].items()
+    ]
+    kappas = [f"kappa {line(pair)}: {number(kappa)}" for pair, kappa in said["kappa"].items()]
+    return [*rows, *kappas, f"members disagree on the winner of {said['split']} answers"]
+
+
+def _left_out(skipped: Mapping[str, int], stream: Any) -> None:
+    for reason, count in sorted(skipped.items()):
+        print(f"{count} answers not judged: {line(reason)}", file=stream)
+
+
+def _estimate(figure: Mapping[str, Any]) -> str:
+    low, high = number(figure["low"]), number(figure["high"])
+    return f"{number(figure['value'])} (SE {number(figure['stderr'])}, 95 % {low} … {high}, n {figure['n']:,})"
+
+
+def audited(found: Audit, *, as_json: bool, stream: Any) -> None:
+    """The sections of an audit, a line each, with the warnings in words."""
+    if as_json:
+        print(json.dumps(found.as_json()), file=stream)
+        return
+    print(f"audit of {line(found.judging)} ({line(found.run)})", file=stream)
+    for check in found.checks:
+        figure = "" if check.figure is None else f": {_estimate(check.figure)}"
+        print(f"  {check.verdict:<16} {line(check.section)}, {line(check.name)}{figure}", file=stream)
+        if check.says:
+            print(f"  {'':<16} {line(check.says)}", file=stream)
+
+
+def calibrated(found: Calibration, *, as_json: bool, stream: Any) -> None:
+    """Agreement with the labels, the three means, and how many labels more precision takes."""
+    if as_json:
+        print(json.dumps(found.as_json()), file=stream)
+        return
+    for name, figure in found.figures.items():
+        print(f"{name}: {_estimate(figure)}", file=stream)
+    print(f"kappa: {number(found.kappa)}", file=stream)
+    for human, row in found.confusion.items():
+        print(f"  human {human}: " + ", ".join(f"judge {label} {n}" for label, n in row.items()), file=stream)
+    print(f"labels for a half width of {found.half:g}: {found.needed}", file=stream)
+    for note in found.notes:
+        print(line(note), file=stream)
