@@ -51,11 +51,10 @@ def _with_difficulty(found: list[Row], gamed: Path) -> Iterator[Row]:
     if not gamed.is_file():
         yield from found
         return
-    held = regulariser(gamed)
     by_index: dict[int, list[list[float]]] = {}
-    for index, *row in held:
-        by_index.setdefault(int(index), []).append([index, *row])
-    if len(by_index) != len(found):
+    for held in regulariser(gamed):
+        by_index.setdefault(int(held[0]), []).append(held)
+    if by_index.keys() != set(range(len(found))):
         raise DataError(f"{gamed}: has difficulties of {len(by_index)} instructions, the outputs have {len(found)}")
     for index, row in enumerate(found):
         yield {**row, "difficulty": by_index[index][0][3], "regulariser": by_index[index]}

@@ -18,7 +18,7 @@ def application() -> typer.Typer:
     """The typer application with every command."""
     import typer
 
-    from evalharness.commands import arena, compare, data, listing, preview, rescore, run, show
+    from evalharness.commands import arena, compare, data, judge, listing, preview, rescore, run, show
 
     app = typer.Typer(
         name="evalh",
@@ -36,6 +36,7 @@ def application() -> typer.Typer:
     app.command("list")(listing.list_)
     app.add_typer(data.app, name="data")
     app.add_typer(arena.app, name="arena")
+    app.add_typer(judge.app, name="judge")
 
     @app.callback()
     def _version() -> None: ...

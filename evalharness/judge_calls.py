@@ -74,8 +74,8 @@ def ask_seat(
             batch = _affordable(batch, options.max_cost - spent(), 1 + options.retries)
             if not batch:
                 raise UserError(
-                    f"--max-cost {options.max_cost:g} is reached: ${spent():.4f} spent, {len(left)} verdicts not asked; "
-                    "what was judged is kept, the same command with a higher limit goes on",
+                    f"--max-cost {options.max_cost:g} is reached: ${spent():.4f} spent, {len(left)} verdicts not "
+                    "asked; what was judged is kept, the same command with a higher limit goes on",
                     Exit.NOT_WHOLE,
                 )
         for call, verdict, schema_refused in _ask(batch, options.retries, plain_text):

@@ -94,7 +94,7 @@ def _fit(x: Array, y: Array, w: Array) -> tuple[float, float, float]:
 
 
 def _refit(x: Array, y: Array, w: Array, start: Array) -> Array:
-    """Newton steps from a near solution. While no coefficient changes its sign the penalty is linear; else from anew."""
+    """Newton steps from a near solution. While no sign changes the penalty is linear; else from anew."""
     b, signs = start.copy(), np.sign(start)
     for _ in range(25):
         p = _sigmoid(x @ b)

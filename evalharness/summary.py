@@ -70,7 +70,7 @@ def of_task(results: Sequence[Result], benchmark: Benchmark, facts: Mapping[str,
         },
         "cost": cost(results),
         **({"judged": said} if (said := judged.figures(results)) else {}),
-        **({"cautions": list(said)} if benchmark.cautions and (said := benchmark.cautions(answered)) else {}),
+        **({"cautions": list(warned)} if benchmark.cautions and (warned := benchmark.cautions(answered)) else {}),
     }
 
 

@@ -188,12 +188,18 @@ def _from_text(response: Response, scale: Scale, submissions: Sequence[str]) -> 
 
 
 def _unquoted(reply: str, submissions: Sequence[str]) -> str:
-    """The reply without what it quotes from submissions: every line of theirs that holds a marker and more."""
-    lines = (line.strip() for s in submissions for line in s.splitlines() if MARKER.search(line))
-    quotes = {line for line in lines if MARKER.sub("", line).strip()}
-    for quote in sorted(quotes, key=len, reverse=True):
-        reply = reply.replace(quote, " ")
-    return reply
+    """The reply without the markers that it quotes: those whose line reads the same in a submission just before.
+
+    A marker alone on its line is never a quotation; who is asked again is told to put it there.
+    """
+
+    def kept(match: re.Match[str]) -> str:
+        line_start = reply.rfind("\n", 0, match.start()) + 1
+        before = reply[max(line_start, match.start() - 12) : match.end()]
+        quoted = len(before) - len(match[0]) >= 4 and any(before in s for s in submissions)
+        return " " * len(match[0]) if quoted else match[0]
+
+    return MARKER.sub(kept, reply)
 
 
 _READERS = {"schema": _from_schema, "logprobs": _from_logprobs, "text": _from_text}

@@ -9,11 +9,11 @@ from typer.core import TyperGroup
 
 
 class JudgeGroup(TyperGroup):
-    """`evalh judge RUN` is short for `evalh judge run RUN`."""
+    """`evalh judge RUN` needs no subcommand: the one that judges is called RUN."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         short = bool(args) and args[0] not in self.commands and args[0] != "--help"
-        return super().parse_args(ctx, ["run", *args] if short else args)
+        return super().parse_args(ctx, ["RUN", *args] if short else args)
 
 
 app = Typer(
@@ -28,7 +28,7 @@ Runs = Annotated[Path, Option(help="Folder that holds the runs.")]
 Json = Annotated[bool, Option("--json", help="Print one JSON object on standard output and nothing else.")]
 
 
-@app.command("run")
+@app.command("RUN")
 def judge(
     run: Named,
     judge: Annotated[str, Option("--judge", "-j", help="MODEL, JUDGE=MODEL, or panel=MODEL,MODEL,...")],
