@@ -12,7 +12,8 @@ FLOORS = {
     1: {"errors", "records"},
     2: {
         "scoring", "metrics", "classification", "ratings", "battles", "perturbations", "statistics", "sources", "chat",
-        "sandbox", "network", "model", "tiny", "math_answers", "verdicts", "judged", "agreement", "length_control", "cache",
+        "sandbox", "network", "model", "tiny", "math_answers", "verdicts", "judged", "agreement", "length_control",
+        "cache",
     },
     3: {"benchmark", "multiple_choice", "judge", "models", "plugins", "holistic", "instruction_checks"},
     4: {"store", "plan", "runner", "summary", "manifest", "session", "inventory", "tuner", "compare", "cases", "jury",
