@@ -15,6 +15,8 @@ from evalharness.errors import UserError
 from evalharness.model import Model, Preview, Previews, Priced
 from evalharness.records import Request, Response
 
+BESIDE_RUNS = Path(".cache") / "replies.sqlite"
+
 
 def key(fingerprint: str, request: Request) -> str:
     """sha256 of all that decides an answer, and of the repeat: a retest must not be answered from here.

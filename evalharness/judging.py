@@ -24,7 +24,6 @@ from evalharness.records import Request, Response, Result, Verdict
 from evalharness.store import JOURNAL, SUMMARY, Journal, Run, plain, to_json
 
 VERDICTS = "verdicts.jsonl"
-CACHE = Path(".cache") / "replies.sqlite"  # beside the runs
 Tell = Callable[[int, int, int], None]  # verdicts there, verdicts wanted, nulls among them
 
 
@@ -63,7 +62,7 @@ class Judged:
         }  # fmt: skip
 
 
-def options(*, weights: str, **said: Any) -> JudgeOptions:
+def options(*, weights: str = "", **said: Any) -> JudgeOptions:
     """The options of a command line; `weights` are numbers separated by commas."""
     try:
         numbers = tuple(float(w) for w in weights.split(",") if w.strip())

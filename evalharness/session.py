@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from evalharness import cache, plugins, runner, summary
 from evalharness import plan as planning
-from evalharness import plugins, runner, summary
 from evalharness.benchmark import RunOptions
 from evalharness.errors import Exit, UserError, nearest
 from evalharness.model import ModelOptions, Preview, Previews, Priced
@@ -38,7 +38,13 @@ class Outcome:
         """What `--json` prints."""
         left_out = [{"benchmark": r.benchmark, "id": r.sample.id, "error": r.response.error} for r in self.unanswered]
         averages = {"averages": self.run.summary["averages"]} if "averages" in self.run.summary else {}
-        return {"run": str(self.run.path), "benchmarks": self.benchmarks, **averages, "unanswered": left_out}
+        return {
+            "run": str(self.run.path),
+            "benchmarks": self.benchmarks,
+            **averages,
+            "unanswered": left_out,
+            "usage": self.run.manifest.get("usage", {}),
+        }
 
 
 def plan(
@@ -63,13 +69,23 @@ def plan(
     return made
 
 
-def run(
-    plan: Plan, model: str | None, options: ModelOptions, *, runs: Path, name: str | None, watcher: Watcher
-) -> Outcome:
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where runs are kept: their folder, this one's name (None: made from what is run), and whether paid answers are
+    looked up in, and added to, the cache beside them."""
+
+    runs: Path = Path("runs")
+    name: str | None = None
+    cache: bool = True
+
+
+def run(plan: Plan, model: str | None, options: ModelOptions, place: Place, watcher: Watcher) -> Outcome:
     """Open the model, prepare every benchmark, and evaluate; goes on with a run that was begun before."""
     opened = plugins.model(model or DEFAULT_MODEL, options)
+    if place.cache and isinstance(opened, Priced):
+        opened = cache.cached(opened, place.runs / cache.BESIDE_RUNS)
     tasks = [planning.prepare(benchmark, plan, opened) for benchmark in plan.benchmarks]
-    folder = runs / (name or runner.folder_name(tasks, plan, opened))
+    folder = place.runs / (place.name or runner.folder_name(tasks, plan, opened))
     found = runner.evaluate(runner.open_run(folder, tasks, plan, opened), tasks, plan, opened, watcher)
     return outcome(found, skipped=plan.skip_unanswered)
 

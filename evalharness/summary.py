@@ -68,7 +68,6 @@ def of_task(results: Sequence[Result], benchmark: Benchmark, facts: Mapping[str,
             "out": sum(r.response.tokens_out for r in results),
             "cut": sum(r.response.cut > 0 for r in results),
         },
-        "cost": cost(results),
         **({"judged": said} if (said := judged.figures(results)) else {}),
         **({"cautions": list(warned)} if benchmark.cautions and (warned := benchmark.cautions(answered)) else {}),
     }

@@ -52,7 +52,7 @@ def judge(
     as_json: Json = False,
 ) -> int:
     """Judge every answer of a run; the model that was judged is not asked again. A stopped judging goes on."""
-    from evalharness import judging, store
+    from evalharness import cache, judging, store
     from evalharness.model import ModelOptions
     from evalharness.report import judges
 
@@ -60,7 +60,7 @@ def judge(
     options = judging.options(
         against=against, order=order, seed=seed, criteria=criteria, aggregate=aggregate, weights=weights,
         max_cost=max_cost, retries=retries, retest=retest, again=again,
-        cache=None if no_cache or again else found.path.parent / judging.CACHE,
+        cache=None if no_cache or again else found.path.parent / cache.BESIDE_RUNS,
         model=ModelOptions(base_url=base_url, concurrency=concurrency, price_in=price_in, price_out=price_out),
     )  # fmt: skip
     if dry_run:

@@ -42,6 +42,14 @@ def run(
     concurrency: Annotated[int, Option(help="Requests at a time to a server.")] = 16,
     price_in: Annotated[float | None, Option(help="US dollars per million prompt tokens.")] = None,
     price_out: Annotated[float | None, Option(help="US dollars per million answer tokens.")] = None,
+    judge: Annotated[str | None, Option("--judge", "-j", help="Then judge: MODEL, JUDGE=MODEL or panel=...")] = None,
+    judge_against: Annotated[str | None, Option(help="`reference`, or a run to compare with.")] = None,
+    judge_base_url: Annotated[str | None, Option(help="Address of the judge's server.")] = None,
+    judge_price_in: Annotated[float | None, Option(help="US dollars per million prompt tokens of the judge.")] = None,
+    judge_price_out: Annotated[float | None, Option(help="US dollars per million reply tokens of the judge.")] = None,
+    order: Annotated[str | None, Option(help="Order of a judged pair: both, or seeded by the item.")] = None,
+    max_cost: Annotated[float | None, Option(help="Stop judging before more US dollars than this are spent.")] = None,
+    no_cache: Annotated[bool, Option("--no-cache", help="Neither look up nor keep paid answers.")] = False,
     sandbox: Annotated[str, Option(help="Where generated code runs: auto, a, b, docker, podman, none.")] = "auto",
     check: Annotated[str, Option(help="How generated code is checked: both, split or published.")] = "both",
     workers: Annotated[int, Option(help="Programs at a time; 0 = one per core.")] = 0,
@@ -51,10 +59,10 @@ def run(
 
     The same command goes on where a stopped run was; a finished run is shown again without asking.
     """
-    from evalharness import session
+    from evalharness import cache, judging, session
     from evalharness.benchmark import RunOptions
     from evalharness.model import ModelOptions
-    from evalharness.report import progress
+    from evalharness.report import judges, progress
 
     options = RunOptions(sandbox=sandbox, yes_run_untrusted_code=yes_run_untrusted_code, check=check, workers=workers)
     model_options = ModelOptions(
@@ -67,6 +75,14 @@ def run(
         options=options,
     )  # fmt: skip
     watcher = progress.watcher(quiet=as_json)
-    outcome = session.run(plan, model, model_options, runs=runs, name=name, watcher=watcher)
+    place = session.Place(runs=runs, name=name, cache=not no_cache)
+    outcome = session.run(plan, model, model_options, place, watcher)
+    if judge is not None:
+        judge_model = ModelOptions(base_url=judge_base_url, price_in=judge_price_in, price_out=judge_price_out)
+        kept = None if no_cache else runs / cache.BESIDE_RUNS
+        said = judging.options(order=order, against=judge_against, max_cost=max_cost, cache=kept, model=judge_model)
+        judged = judging.judge_answers(outcome.run, judge, said, tell=None if as_json else judging.progress)
+        judges.judged(judged, as_json=as_json, stream=sys.stdout)
+        return max(outcome.exit_code, judged.exit_code)
     progress.report(outcome, as_json=as_json, stream=sys.stdout)
     return outcome.exit_code

@@ -27,15 +27,24 @@ def test_a_run_over_an_endpoint_is_scored_priced_and_gone_on_with(evalh):
         assert len(stub.seen) == asked == 10 or asked == 11  # a first request may try the endpoint out
     entry = first.json["benchmarks"]["mmlu@sample"]
     assert entry["mode"] == "write" and entry["counts"]["correct"] + entry["counts"]["wrong"] == 10
-    assert entry["cost"] == pytest.approx(10 * (100 * 1 + 5 * 10) / 1e6)
-    assert again.json == first.json
+    assert first.json["usage"]["mmlu@sample"]["cost"] == pytest.approx(10 * (100 * 1 + 5 * 10) / 1e6)
+    assert again.json["benchmarks"] == first.json["benchmarks"]
+
+
+def test_the_same_question_is_not_paid_for_twice_in_another_run_either(evalh):
+    with serve(lambda body: "A") as stub:
+        for name in ("one", "two"):
+            evalh(*words(stub.url, "--name", name))
+        assert 10 <= len(stub.seen) <= 11
+        evalh(*words(stub.url, "--name", "three", "--no-cache"))
+        assert len(stub.seen) >= 20
 
 
 def test_the_key_is_nowhere_in_the_run(evalh):
     with serve(lambda body: Reply(status=400, error=f"bad request with {KEY}")) as stub:
         said = evalh(*words(stub.url))
-    kept = "".join(p.read_text() for p in Path("runs").rglob("*") if p.is_file())
-    assert KEY not in kept + said.out + said.err
+    kept = b"".join(p.read_bytes() for p in Path("runs").rglob("*") if p.is_file())
+    assert KEY.encode() not in kept and KEY not in said.out + said.err
 
 
 @pytest.mark.parametrize(
@@ -80,3 +89,14 @@ def test_some_requests_that_fail_make_the_run_not_whole_and_are_asked_again(eval
     assert (
         len({json.loads(line)["id"] for line in Path(said.json["run"], "results.jsonl").read_text().splitlines()}) == 10
     )
+
+
+def test_answers_are_judged_in_the_same_command(evalh):
+    with serve(lambda body: "5" if "score" in text_of(body).lower() else "A fine answer.") as stub:
+        said = evalh(
+            "run", "alpaca_eval", "--data", "sample", "--limit", 4, "--json", "--model", "openai:m", "--base-url",
+            stub.url, "--judge", "pairwise=openai:j", "--judge-base-url", stub.url,
+        )  # fmt: skip
+    assert said.code == 0, said.err
+    (entry,) = said.json["benchmarks"].values()
+    assert said.json["judging"] and entry
