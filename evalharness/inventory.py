@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -22,25 +23,22 @@ def rows(what: str, runs: Path) -> Rows:
 
 
 def first_line(module: object) -> str:
-    """What a plug-in says it is."""
-    return ((getattr(module, "__doc__", "") or "").strip().splitlines() or [""])[0]
+    """What a plug-in says it is, without its source in brackets."""
+    paragraph = " ".join((getattr(module, "__doc__", "") or "").strip().partition("\n\n")[0].split())
+    return re.sub(r"\s*\([^()]*https?:[^()]*\)", "", paragraph)
 
 
 def benchmarks() -> Rows:
-    """Every benchmark with its facts; a family is one row, with its tasks counted."""
+    """Every benchmark with its facts; a family of tasks, each with its own, is one row."""
     found: Rows = []
     for name in plugins.modules("benchmarks"):
         try:
             family = plugins.family(name)
             if family is None:
                 found.append(facts(name, plugins.benchmark(name)))
-            elif family.tasks:
-                first = facts(name, family.open(family.tasks[0], None))
-                found.append(
-                    {**first, "title": first_line(plugins.load("benchmarks", name)), "tasks": len(family.tasks)}
-                )
             else:
-                found.append({"name": name, "title": first_line(plugins.load("benchmarks", name))})
+                title = first_line(plugins.load("benchmarks", name))
+                found.append({"name": name, "tasks": len(family.tasks) or "by --data", "title": title})
         except (UserError, ImportError) as error:
             plugins.warn(f"the benchmark {name} cannot be read: {error}")
     return found

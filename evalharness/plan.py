@@ -108,6 +108,7 @@ def prepare(name: str, plan: Plan, model: Model) -> Task:
         "items_published": benchmark.items,
         "data": {"origin": loaded.origin, "revision": loaded.revision, "sha256": sources.content_hash(chosen)},
         "prompt_sha256": prompt_hash(q.request for q in questions),
+        **({"wants_judge": benchmark.judge} if benchmark.judge else {}),
     }
     reported = f"{name}@sample" if plan.data == "sample" else name
     return Task(name=reported, benchmark=benchmark, mode=mode, shots=shots, questions=tuple(questions), facts=facts)

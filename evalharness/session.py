@@ -34,6 +34,12 @@ class Outcome:
     def exit_code(self) -> int:
         return Exit.NOT_WHOLE if self.unanswered and not self.skipped else Exit.FINE
 
+    @property
+    def wants_judge(self) -> bool:
+        """The answers are worth nothing until a judge has seen them."""
+        asked = self.run.manifest["benchmarks"].values()
+        return any("wants_judge" in facts for facts in asked) and "judgings" not in self.run.manifest
+
     def as_json(self) -> dict[str, Any]:
         """What `--json` prints."""
         left_out = [{"benchmark": r.benchmark, "id": r.sample.id, "error": r.response.error} for r in self.unanswered]
@@ -85,6 +91,7 @@ def run(plan: Plan, model: str | None, options: ModelOptions, place: Place, watc
     if place.cache and isinstance(opened, Priced):
         opened = cache.cached(opened, place.runs / cache.BESIDE_RUNS)
     tasks = [planning.prepare(benchmark, plan, opened) for benchmark in plan.benchmarks]
+    watcher.open(tasks, opened.name)
     folder = place.runs / (place.name or runner.folder_name(tasks, plan, opened))
     found = runner.evaluate(runner.open_run(folder, tasks, plan, opened), tasks, plan, opened, watcher)
     return outcome(found, skipped=plan.skip_unanswered)

@@ -82,6 +82,9 @@ def show_prompts(previewed: Previewed) -> None:
     print("cost: no price known" if previewed.cost is None else f"cost: at most about {previewed.cost:.2f} US dollars")
 
 
+PROSE = ("title", "what")  # shown last, and cut where the terminal ends
+
+
 def table(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
     """Rows of equal meaning, as a table or as JSON."""
     if as_json:
@@ -94,14 +97,17 @@ def table(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    columns = list(dict.fromkeys(key for row in rows for key in row if key not in ("paper", "licence")))
+    columns = list(dict.fromkeys(key for row in rows for key in row if key not in ("paper", "licence", *PROSE)))
     drawn = Table(box=None, pad_edge=False, header_style="bold")
-    for position, column in enumerate(columns):
-        drawn.add_column(column, no_wrap=position == 0, overflow="fold")
+    for c in columns:
+        drawn.add_column(c, no_wrap=True, min_width=max(len(_cell(row.get(c))) for row in ({c: c}, *rows)))
+    for column in (key for key in PROSE if key in rows[0]):
+        columns.append(column)
+        drawn.add_column(column, no_wrap=True, overflow="ellipsis")
     for row in rows:
         drawn.add_row(*(escape(printable(_cell(row.get(c)))) for c in columns))
     Console().print(drawn)
 
 
 def _cell(value: Any) -> str:
-    return "" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)
+    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)

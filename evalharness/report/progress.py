@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from evalharness.plan import Task
@@ -49,8 +50,10 @@ class Tally:
 class Lines:
     """Plain lines on standard error, one every ten seconds: for logs and pipes."""
 
-    def begin(self, task: Task, model: str, done: int) -> None:
-        announce(task, model)
+    def open(self, tasks: Sequence[Task], model: str) -> None:
+        announce(tasks, model)
+
+    def begin(self, task: Task, done: int) -> None:
         self.tally = Tally(task, done)
         self.said = time.monotonic()
         again = f", {done} answered before" if done else ""
@@ -77,11 +80,13 @@ class Bar:
     def __init__(self) -> None:
         self.bar: Progress | None = None
 
-    def begin(self, task: Task, model: str, done: int) -> None:
+    def open(self, tasks: Sequence[Task], model: str) -> None:
+        announce(tasks, model)
+
+    def begin(self, task: Task, done: int) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-        announce(task, model)
         columns = ("{task.description}", "{task.fields[rate]}", "{task.fields[score]}")
         self.tally = Tally(task, done)
         self.bar = Progress(
@@ -115,12 +120,13 @@ def watcher(*, quiet: bool) -> Watcher:
     return Bar() if sys.stderr.isatty() else Lines()
 
 
-def announce(task: Task, model: str) -> None:
-    """The first line of a run on the bundled sample: what it is not."""
-    name, _, sample = task.name.partition("@")
-    if sample:
-        n = len({q.sample.id for q in task.questions})
-        print(f"This is the bundled sample of {name}: {n} questions written for evalharness, not the benchmark itself.")
+def announce(tasks: Sequence[Task], model: str) -> None:
+    """The first line of a run on bundled samples: what they are not."""
+    samples = [task for task in tasks if task.name.endswith("@sample")]
+    if samples:
+        what = samples[0].name.partition("@")[0] if len(samples) == 1 else f"{len(samples)} benchmarks"
+        n = len({(task.name, q.sample.id) for task in samples for q in task.questions})
+        print(f"This is the bundled sample of {what}: {n} questions written for evalharness, not the benchmark itself.")
         print(f"The model is {model}.", flush=True)
 
 
@@ -149,6 +155,8 @@ def closing(outcome: Outcome) -> list[str]:
         said += [f"  {r.benchmark} {r.sample.id}: {r.response.error}" for r in outcome.unanswered[:SHOWN]]
         if len(outcome.unanswered) > SHOWN:
             said.append(f"  and {len(outcome.unanswered) - SHOWN} more: evalh show {outcome.run.path} --status error")
+    if outcome.wants_judge:
+        said.append(f"these answers want a judge: evalh judge {outcome.run.path} --judge openai:MODEL")
     said.append(f"{outcome.run.path}  (evalh show {outcome.run.path} --wrong)")
     return said
 
