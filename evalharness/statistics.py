@@ -52,13 +52,18 @@ def mean_interval(values: Sequence[float]) -> Estimate:
 
 
 def stratified(groups: Sequence[Sequence[float]]) -> Estimate | None:
-    """The unweighted mean of group means, with the standard error of a stratified sample."""
+    """The unweighted mean of group means, with the standard error of a stratified sample.
+
+    A group of one tells nothing of its spread; it is given that of all values together, which is not smaller on average.
+    """
     groups = [g for g in groups if g]
     if not groups:
         return None
     k, n = len(groups), sum(len(g) for g in groups)
     value = math.fsum(math.fsum(g) / len(g) for g in groups) / k
-    stderr = math.sqrt(math.fsum(sample_variance(g) / len(g) for g in groups)) / k
+    together = sample_variance([v for g in groups for v in g])
+    spread = [(sample_variance(g) if len(g) > 1 else together) / len(g) for g in groups]
+    stderr = math.sqrt(math.fsum(spread)) / k
     return Estimate(value=value, stderr=stderr, low=value - Z95 * stderr, high=value + Z95 * stderr, n=n)
 
 

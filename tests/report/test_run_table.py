@@ -59,3 +59,8 @@ def test_missing_figures_are_dashes():
     estimate = {"value": 0.5, "stderr": None, "low": None, "high": float("inf"), "n": 1}
     text = shown({"benchmarks": {"x": {"mode": "write", "n": 1, "metrics": {"accuracy": estimate}}}})
     assert "– … –" in text
+
+
+def test_prompts_that_were_cut_are_said():
+    text = shown({"benchmarks": {"mmlu": {**entry(correct=1), "tokens": {"in": 5, "out": 0, "cut": 3}}}})
+    assert "3 prompts were cut from the left" in text
