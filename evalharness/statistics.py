@@ -54,7 +54,7 @@ def mean_interval(values: Sequence[float]) -> Estimate:
 def stratified(groups: Sequence[Sequence[float]]) -> Estimate | None:
     """The unweighted mean of group means, with the standard error of a stratified sample.
 
-    A group of one tells nothing of its spread; it is given that of all values together, which is not smaller on average.
+    A group of one tells nothing of its spread; it is given that of all values together, no smaller on average.
     """
     groups = [g for g in groups if g]
     if not groups:

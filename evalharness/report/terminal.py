@@ -128,7 +128,8 @@ def _remarks(benchmarks: Mapping[str, Any]) -> list[Text]:
         if unread:
             found.append(Text(f"{line(name)}: {unread:,} answers could not be read and count as 0; see the bounds"))
         if cut := entry.get("tokens", {}).get("cut"):
-            found.append(Text(f"{line(name)}: {cut:,} prompts were cut from the left to fit the context", style="yellow"))
+            said = f"{line(name)}: {cut:,} prompts were cut from the left to fit the context"
+            found.append(Text(said, style="yellow"))
         if errors:
             found.append(Text(f"{line(name)}: {errors:,} requests failed and are not in the score", style="red"))
     return found
