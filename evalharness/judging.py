@@ -71,6 +71,11 @@ def options(*, weights: str = "", **said: Any) -> JudgeOptions:
     return JudgeOptions(weights=numbers, **said)
 
 
+def check(spec: str, benchmarks: Sequence[str], options: JudgeOptions) -> None:
+    """UserError when `spec` names no judge for these benchmarks: said before a model is asked anything."""
+    jury(spec, _default({name: plugins.benchmark(name) for name in benchmarks}, options), options)
+
+
 def judge_answers(run: Run, spec: str, options: JudgeOptions, tell: Tell | None = None) -> Judged:
     """Judge every answer of a run. This is what `evalh run --judge`, `evalh judge` and the tuner call.
 
@@ -262,7 +267,11 @@ def _note(work: _Work, usage: Mapping[str, Any]) -> None:
     before = judgings.get(work.judging, {}).get("usage", {})
     total = {k: v if v is None else round(v + (before.get(k) or 0), 6) for k, v in usage.items()}
     judgings[work.judging] = {**work.facts, "usage": total, "not_judged": dict(work.skipped)}
-    benchmarks = {name: {**facts, "judge": dict(work.facts)} for name, facts in manifest["benchmarks"].items()}
+    # Where the judge gives the benchmark's own score, runs with different judges are not comparable.
+    benchmarks = {
+        name: facts if work.benchmarks[name].judge is None else {**facts, "judge": dict(work.facts)}
+        for name, facts in manifest["benchmarks"].items()
+    }
     work.run.write("run.json", {**manifest, "benchmarks": benchmarks, "judgings": judgings})
 
 

@@ -358,3 +358,22 @@ def test_a_judge_of_its_own_answers_is_warned_of(evalh, run, tmp_path):
         )
         said = judge(evalh, stub, "own", "--retries", "0", spec="pairwise=openai:stub")
     assert "judges its own answers" in said.err
+
+
+def test_run_and_judge_in_one_command(evalh, run, monkeypatch):
+    reply = lambda body: Reply(text="m", top=[("m", -0.1), ("M", -2.3)]) if body.get("logprobs") else GOOD
+    with serve(reply) as stub:
+        asked = ("run", "alpaca_eval", "--data", "sample", "--model", "echo", "--name", "r", "--json")
+        wrong = evalh(*asked, "--judge", "pairwize=openai:stub", "--judge-base-url", stub.url)
+        assert wrong.code == 2 and "did you mean pairwise" in wrong.err and stub.seen == []
+        said = evalh(*asked, "--judge", "openai:stub", "--judge-base-url", stub.url)
+    assert said.code == 0, said.err
+    (entry,) = said.json["benchmarks"].values()
+    assert 0 < entry["metrics"]["win_rate"]["value"] < 100
+    assert entry["judged"]
+    assert evalh(*asked).json["benchmarks"] == said.json["benchmarks"]
+
+
+def test_a_run_that_waits_for_its_judge_says_so(evalh):
+    said = evalh("run", "alpaca_eval", "--data", "sample", "--model", "echo")
+    assert said.code == 0 and "is not judged yet" in said.out

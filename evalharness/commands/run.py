@@ -76,11 +76,13 @@ def run(
     )  # fmt: skip
     watcher = progress.watcher(quiet=as_json)
     place = session.Place(runs=runs, name=name, cache=not no_cache)
+    judge_model = ModelOptions(base_url=judge_base_url, price_in=judge_price_in, price_out=judge_price_out)
+    kept = None if no_cache else runs / cache.BESIDE_RUNS
+    said = judging.options(order=order, against=judge_against, max_cost=max_cost, cache=kept, model=judge_model)
+    if judge is not None:
+        judging.check(judge, plan.benchmarks, said)  # before the model is asked anything
     outcome = session.run(plan, model, model_options, place, watcher)
     if judge is not None:
-        judge_model = ModelOptions(base_url=judge_base_url, price_in=judge_price_in, price_out=judge_price_out)
-        kept = None if no_cache else runs / cache.BESIDE_RUNS
-        said = judging.options(order=order, against=judge_against, max_cost=max_cost, cache=kept, model=judge_model)
         judged = judging.judge_answers(outcome.run, judge, said, tell=None if as_json else judging.progress)
         judges.judged(judged, as_json=as_json, stream=sys.stdout)
         return max(outcome.exit_code, judged.exit_code)
