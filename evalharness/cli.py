@@ -18,7 +18,7 @@ def application() -> typer.Typer:
     """The typer application with every command."""
     import typer
 
-    from evalharness.commands import arena, compare, data, judge, listing, preview, rescore, run, show
+    from evalharness.commands import arena, compare, data, import_, judge, listing, preview, rescore, run, show
 
     app = typer.Typer(
         name="evalh",
@@ -33,6 +33,7 @@ def application() -> typer.Typer:
     app.command("compare")(compare.compare)
     app.command("rescore")(rescore.rescore)
     app.command("preview")(preview.preview)
+    app.command("import")(import_.import_)
     app.command("list")(listing.list_)
     app.add_typer(data.app, name="data")
     app.add_typer(arena.app, name="arena")

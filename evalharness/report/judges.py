@@ -10,6 +10,7 @@ from evalharness.report.escape import line
 from evalharness.report.terminal import money, number, tokens
 
 if TYPE_CHECKING:
+    from evalharness.importers import Imported
     from evalharness.judge_audit import Audit, Calibration
     from evalharness.judging import Estimate, Judged
 
@@ -107,3 +108,23 @@ def calibrated(found: Calibration, *, as_json: bool, stream: Any) -> None:
     print(f"labels for a half width of {found.half:g}: {found.needed}", file=stream)
     for note in found.notes:
         print(line(note), file=stream)
+
+
+def imported(made: Imported, *, as_json: bool, stream: Any) -> None:
+    """The figures of judgments made elsewhere."""
+    if as_json:
+        print(json.dumps(made.as_json()), file=stream)
+        return
+    print(
+        f"{len(made.foreign.items)} judgments of {line(made.foreign.model)} by {line(made.foreign.judge)}", file=stream
+    )
+    for name, entry in made.run.summary["benchmarks"].items():
+        for metric, figure in entry["metrics"].items():
+            print(f"  {line(name)} {line(metric)}: {_estimate(figure)}", file=stream)
+        for warning in entry.get("cautions", ()):
+            print(f"  ! {line(warning)}", file=stream)
+    for name, figure in made.foreign.figures.items():
+        print(f"  {name}: {number(figure, 6) if isinstance(figure, float) else figure}", file=stream)
+    for note in made.foreign.notes:
+        print(line(note), file=stream)
+    print(f"{made.run.path}  (evalh judge audit {made.run.path})", file=stream)
