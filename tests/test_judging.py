@@ -376,4 +376,4 @@ def test_run_and_judge_in_one_command(evalh, run, monkeypatch):
 
 def test_a_run_that_waits_for_its_judge_says_so(evalh):
     said = evalh("run", "alpaca_eval", "--data", "sample", "--model", "echo")
-    assert said.code == 0 and "is not judged yet" in said.out
+    assert said.code == 0 and "want a judge" in said.out
