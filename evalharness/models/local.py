@@ -46,8 +46,10 @@ class Local:
         """Ranked requests first, then written ones; each in the order that costs least."""
         ranked = [i for i, request in enumerate(requests) if request.choices]
         written = [i for i, request in enumerate(requests) if not request.choices]
-        yield from self._ranked(requests, ranked)
-        yield from self._written(requests, written)
+        if ranked:
+            yield from self._ranked(requests, ranked)
+        if written:
+            yield from self._written(requests, written)
 
     def _ranked(self, requests: Sequence[Request], which: Sequence[int]) -> Iterator[tuple[int, Response]]:
         asked: list[list[Option]] = []

@@ -272,15 +272,18 @@ class Decoder(nn.Module):
         attend = Rows(self.config, [length] * batch, positions)
         return self.head(self.hidden(ids.reshape(-1), positions, attend)).view(batch, length, -1)
 
-    def pack(self) -> None:
-        """Put the products on oneDNN's packed weights, the head's too. Nothing can be trained or saved afterwards."""
+    def pack(self, *, head: bool) -> None:
+        """Put the products on oneDNN's packed weights. Nothing can be trained or saved afterwards.
+
+        The head's pay for writing, which reads it at every step, not for ranking.
+        """
         for block in self.blocks:
             for module in block.modules():
                 if isinstance(module, Linear):
                     module.pack()
-        if self.lm_head is not None:
+        if head and self.lm_head is not None:
             self.lm_head.pack()
-        elif self.packed_head is None:
+        elif head and self.packed_head is None:
             self.packed_head = pack(self.embed.weight.detach())
 
     def _turns(self, positions: Tensor, dtype: torch.dtype) -> Turns:

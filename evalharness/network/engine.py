@@ -169,7 +169,7 @@ class Native:
     def _take(self, job: str) -> None:
         """Put the products on the route that is the fastest for ranking or writing here."""
         if self.routes[job] == "packed":
-            self.decoder.pack()
+            self.decoder.pack(head=job == "write")
         self.decoder.switch = self.routes[job] == "switch"
 
     def describe(self) -> Mapping[str, Any]:

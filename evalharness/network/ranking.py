@@ -21,6 +21,7 @@ from evalharness.network.memory import Memory, is_out_of_memory
 from evalharness.network.sharing import Group, Ids, common, groups
 
 GROUP_COST = 64  # tokens: what a prefix pass of its own and a half-filled last batch cost
+HEAD_ROWS = 64  # states that wait for one product with the head, which is slow for few rows
 HEAD_FLOATS = 16_000_000  # logits held at a time
 
 
@@ -106,6 +107,17 @@ def _tree(owner: int, members: Sequence[int], options: Sequence[Option], cut: in
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """Trees that went through the network and wait for the head: their scored states [n, d], and for each target which
+    of these states it is read from."""
+
+    trees: Sequence[int]
+    hidden: Tensor
+    back: NDArray[Any]
+    targets: Ids
+
+
 @dataclass
 class Ranker:
     """Scores trees on a decoder. `budget` is the number of tokens per pass; it shrinks when memory runs out.
@@ -120,6 +132,7 @@ class Ranker:
     forwarded: int = 0
     asked: int = 0
     shrunk: list[int] = field(default_factory=list)
+    _waiting: list[_Waiting] = field(default_factory=list)
 
     def run(self, rows: Sequence[Tree]) -> Iterator[tuple[int, dict[int, Scored]]]:
         """Yield (index of the tree, scores by option) in order of completion, each tree once."""
@@ -127,6 +140,7 @@ class Ranker:
         everything = [Group(0, tuple(range(len(rows))))]
         for group in groups([t.ids[: t.free] for t in rows], GROUP_COST) if self.share else everything:
             yield from self._group(group, rows)
+        yield from self._flush(rows)
 
     def _group(self, group: Group, rows: Sequence[Tree]) -> Iterator[tuple[int, dict[int, Scored]]]:
         # Whatever is too long for a pass is read in pieces behind the prefix, which is then cut back.
@@ -190,12 +204,13 @@ class Ranker:
                     break
                 batch.append(i)
             try:
-                scored = self._score([rows[i] for i in batch], prefix, shared)
+                self._waiting.append(self._states(batch, rows, prefix, shared))
             except RuntimeError as error:
                 self._shrink(error, smallest=len(batch) == 1)
                 continue
-            yield from zip(batch, scored, strict=True)
             at += len(batch)
+            if sum(len(w.hidden) for w in self._waiting) >= HEAD_ROWS:
+                yield from self._flush(rows)
 
     def _shrink(self, error: RuntimeError, smallest: bool = False) -> None:
         """Half the tokens per pass after running out of memory; any other error goes on."""
@@ -208,8 +223,9 @@ class Ranker:
         self.memory.release()
 
     @torch.inference_mode()
-    def _score(self, batch: Sequence[Tree], prefix: Prefix | None, shared: int) -> list[dict[int, Scored]]:
-        device = self.decoder.device
+    def _states(self, which: Sequence[int], rows: Sequence[Tree], prefix: Prefix | None, shared: int) -> _Waiting:
+        """Run these trees through the network, up to the head."""
+        device, batch = self.decoder.device, [rows[i] for i in which]
         lengths = [len(tree.ids) - shared for tree in batch]
         places = _tensor([tree.places[shared:] for tree in batch], device)
         branches = None
@@ -222,12 +238,24 @@ class Ranker:
         )
         targets = np.concatenate([read.targets for tree in batch for read in tree.reads])
         unique, back = np.unique(wanted, return_inverse=True)
-        rows = torch.from_numpy(unique).to(device)
-        hidden = self.decoder.hidden(_tensor([t.ids[shared:] for t in batch], device), places, attend, rows)
+        ids = _tensor([tree.ids[shared:] for tree in batch], device)
+        hidden = self.decoder.hidden(ids, places, attend, torch.from_numpy(unique).to(device))
         self.forwarded += sum(lengths)
-        logprobs, likeliest = self._gather(hidden, back, targets)
-        return _collect(batch, logprobs, likeliest == targets)
+        return _Waiting(which, hidden, back, targets)
 
+    def _flush(self, rows: Sequence[Tree]) -> Iterator[tuple[int, dict[int, Scored]]]:
+        """The scores of all trees that wait."""
+        waiting, self._waiting = self._waiting, []
+        if not waiting:
+            return
+        starts = np.cumsum([0, *(len(w.hidden) for w in waiting)])
+        back = np.concatenate([w.back + start for w, start in zip(waiting, starts, strict=False)])
+        targets = np.concatenate([w.targets for w in waiting])
+        logprobs, likeliest = self._gather(torch.cat([w.hidden for w in waiting]), back, targets)
+        which = [i for w in waiting for i in w.trees]
+        yield from zip(which, _collect([rows[i] for i in which], logprobs, likeliest == targets), strict=True)
+
+    @torch.inference_mode()
     def _gather(self, hidden: Tensor, back: NDArray[Any], targets: Ids) -> tuple[np.ndarray, np.ndarray]:
         """Log-probability of each target, and the likeliest token, from the states it is read from."""
         values = np.empty(len(targets), dtype=np.float64)
