@@ -18,7 +18,21 @@ def application() -> typer.Typer:
     """The typer application with every command."""
     import typer
 
-    from evalharness.commands import arena, compare, data, import_, judge, listing, preview, rescore, run, show
+    from evalharness.commands import (
+        arena,
+        baseline,
+        compare,
+        data,
+        flaky,
+        import_,
+        judge,
+        listing,
+        preview,
+        report,
+        rescore,
+        run,
+        show,
+    )
 
     app = typer.Typer(
         name="evalh",
@@ -31,6 +45,9 @@ def application() -> typer.Typer:
     app.command("run")(run.run)
     app.command("show")(show.show)
     app.command("compare")(compare.compare)
+    app.command("flaky")(flaky.flaky)
+    app.command("report")(report.report)
+    app.add_typer(baseline.app, name="baseline")
     app.command("rescore")(rescore.rescore)
     app.command("preview")(preview.preview)
     app.command("import")(import_.import_)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -133,3 +134,26 @@ def _remarks(benchmarks: Mapping[str, Any]) -> list[Text]:
         if errors:
             found.append(Text(f"{line(name)}: {errors:,} requests failed and are not in the score", style="red"))
     return found
+
+
+def baseline_lines(folder: Path) -> list[str]:
+    """One line per baseline in a folder: name, run, scores; what cannot be read says why."""
+    import numpy as np
+
+    from evalharness.compare import baseline
+    from evalharness.errors import UserError
+
+    found = []
+    for name in baseline.names(folder):
+        try:
+            stored = baseline.read(folder / f"{name}{baseline.SUFFIX}")
+        except UserError as error:
+            found.append(f"{line(name)}: {error}")
+            continue
+        scores = [
+            f"{line(benchmark)} {one.metric} {number(float(np.nanmean(one.values)))} (n {len(one.ids):,})"
+            for benchmark, one in stored.scores.items()
+        ]
+        run = line(str(stored.manifest.get("name", "?")))
+        found.append(f"{line(name)}: {run}, {stored.manifest.get('created', 'no date')}: {', '.join(scores)}")
+    return found or [f"there is no baseline in {folder}; `evalh baseline set RUN --name main` makes one"]
