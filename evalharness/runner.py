@@ -93,7 +93,15 @@ def open_run(folder: Path, tasks: Sequence[Task], plan: Plan, model: Model) -> R
     return run
 
 
-Stop = Callable[[Result], bool]
+STOP_BATCH = 32
+
+
+class Stop(Protocol):
+    """May end a benchmark before all its questions are asked: told of each result, True means enough."""
+
+    def __call__(self, result: Result) -> bool: ...
+    def rank(self, benchmark: str) -> Mapping[str, int] | None: ...
+    def over(self, benchmark: str) -> bool: ...
 
 
 def evaluate(
@@ -101,7 +109,8 @@ def evaluate(
 ) -> Run:
     """Ask what has not been answered yet, score, journal, and write the summary.
 
-    Answers with an error are asked again. `stop`, told of each new result, may end a task early.
+    Answers with an error are asked again. `stop`, told of each result, may end a task early; then questions are asked
+    in its order and in small batches, so that little is asked in vain.
     """
     began = time.monotonic()
     done = {(r.benchmark, r.sample.id, r.repeat): r for r in run.results() if r.status != "error"}
@@ -109,16 +118,34 @@ def evaluate(
         for task in tasks:
             left = [q for q in task.questions if (task.name, q.sample.id, q.repeat) not in done]
             watcher.begin(task, len(task.questions) - len(left))
-            for result in _asked(task, left, model, plan.options):
-                journal.append(to_json(result))
-                watcher.result(result)
-                if stop is not None and stop(result):
-                    break
+            for batch in _batches(task, left, done, stop):
+                for result in _asked(task, batch, model, plan.options):
+                    journal.append(to_json(result))
+                    watcher.result(result)
+                    if stop is not None and stop(result):
+                        break
             watcher.end(task)
     results = run.results()
     run.write(MANIFEST, {**run.manifest, "usage": _usage(run, results, time.monotonic() - began)})
     run.write(SUMMARY, summary.of_run(results, [(t.name, t.benchmark, t.facts) for t in tasks]))
     return run
+
+
+def _batches(
+    task: Task, left: Sequence[Question], done: Mapping[Any, Result], stop: Stop | None
+) -> Iterator[Sequence[Question]]:
+    """All at once; or, where something may stop the task, its order in small batches until it is over."""
+    rank = None if stop is None else stop.rank(task.name)
+    if stop is None or rank is None:
+        yield left
+        return
+    for result in done.values():
+        stop(result)
+    ordered = sorted(left, key=lambda q: rank[q.sample.id])
+    for start in range(0, len(ordered), STOP_BATCH):
+        if stop.over(task.name):
+            return
+        yield ordered[start : start + STOP_BATCH]
 
 
 def _usage(run: Run, results: Sequence[Result], seconds: float) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import numpy as np
 from evalharness.compare import flips as flipped
 from evalharness.compare.join import ALLOWABLE, Joined, Mismatch, join, mismatches
 from evalharness.compare.scores import Scores
+from evalharness.compare.sequential import final_alpha
 from evalharness.compare.sides import Side
 from evalharness.compare.verdict import Gate, Task, Word, decide, measure, overall, unread_bounds
 from evalharness.errors import Exit, UserError, nearest
@@ -160,7 +161,9 @@ def _task(
 ) -> tuple[Task, tuple[tuple[str, ...], tuple[str, ...]]]:
     """The figures and flips of one task, and the ids of everything that broke and that got fixed."""
     (before, was), (after, now) = base, new
-    joined = join(was, now, common_only="items" in options.allow, cluster=options.clusters)
+    task = replace(task, sequential=_rule(before, after, task))
+    early = after.stopped_early(task.benchmark) or before.stopped_early(task.benchmark)
+    joined = join(was, now, common_only=early or "items" in options.allow, cluster=options.clusters)
     found = flipped.flips(joined)
     flaky = before.flaky.get(task.benchmark) or after.flaky.get(task.benchmark)
     lengths = np.where(joined.at_new >= 0, now.lengths[joined.at_new], was.lengths[joined.at_base])
@@ -172,7 +175,10 @@ def _task(
         )
         ids = frozenset((flaky or {}).get("ids", ()))
         shown += flipped.samples(positions.tolist(), change, joined, texts, ids)  # type: ignore[arg-type]  # a literal
-    measured = measure(joined, task, options.alpha)
+    planned = task.sequential is not None and not early
+    measured = measure(joined, task, final_alpha(options.alpha) if planned else options.alpha)
+    if task.sequential is not None and early:
+        measured = replace(measured, p_worse=min(1.0, 1 / max(task.sequential["e_fail"], 1e-300)))
     told = replace(
         measured,
         counts={"base": was.counts(), "new": now.counts(), "flips": flipped.transitions(joined, found)},
@@ -184,6 +190,14 @@ def _task(
     )
     broke, fixed = (tuple(joined.ids[i] for i in positions.tolist()) for positions in (found.broke, found.fixed))
     return told, (broke, fixed)
+
+
+def _rule(base: Side, new: Side, task: Task) -> dict[str, Any] | None:
+    """What the sequential rule recorded of NEW, if it watched it against this BASE at this margin."""
+    plan = new.manifest.get("sequential") or {}
+    found = (plan.get("benchmarks") or {}).get(task.benchmark)
+    same = plan.get("fingerprint") == (base.manifest.get("model") or {}).get("fingerprint")
+    return dict(found) if found and same and found["margin"] == task.margin else None
 
 
 def _noise(flaky: Mapping[str, Any] | None, n: int) -> dict[str, Any] | None:
@@ -237,9 +251,9 @@ def _notes(base: Side, new: Side) -> tuple[str, ...]:
     if prints[0] is not None and prints[0] == prints[1]:
         found.append("both sides are the same model (same fingerprint)")
     for word, side in (("BASE", base), ("NEW", new)):
-        stopped = side.manifest.get("sequential") or {}
-        if stopped.get("stopped_at"):
-            found.append(f"{word} was stopped early by the sequential rule; its interval is not corrected for that")
+        stopped = [name for name in side.facts if side.stopped_early(name)]
+        if stopped:
+            found.append(f"{word} was stopped early on {', '.join(stopped)}: that interval is not corrected for stopping")
     return tuple(found)
 
 

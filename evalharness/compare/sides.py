@@ -42,6 +42,11 @@ class Side:
         found: Mapping[str, Mapping[str, Any]] = self.manifest.get("benchmarks", {})
         return found
 
+    def stopped_early(self, benchmark: str) -> bool:
+        """The sequential rule decided before all planned items were asked."""
+        plan = (self.manifest.get("sequential") or {}).get("benchmarks") or {}
+        return (plan.get(benchmark) or {}).get("decision") is not None
+
     def item_metric(self, benchmark: str) -> str:
         """The score that stands for an item: the headline, or where items lack it (MCC) the first they have."""
         metrics = tuple(self.summary.get("benchmarks", {}).get(benchmark, {}).get("metrics", {}))

@@ -89,6 +89,7 @@ class Task:
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     flaky: dict[str, Any] | None = None
+    sequential: dict[str, Any] | None = None
     slices: tuple[Any, ...] = ()
     samples: tuple[Any, ...] = ()
 
@@ -230,6 +231,8 @@ def _decided(task: Task, alpha: float) -> Task:
     low, high, margin, adjusted = task.low, task.high, task.margin, task.p_worse_holm
     if low is None or high is None or adjusted is None:
         return task
+    if task.sequential is not None and task.sequential["decision"] is not None:
+        return _stopped(task, low, high, adjusted <= alpha)
     points = f"{100 * margin:g} points"
     if high < -margin and adjusted <= alpha:
         reason = f"a loss of more than {points}"
@@ -243,6 +246,19 @@ def _decided(task: Task, alpha: float) -> Task:
         word, reason = _not_worse(low, high, margin)
         return replace(task, verdict=word, gate="pass", items_to_decide=None, reason=reason)
     return replace(task, verdict="can't tell", gate="inconclusive", reason=_open(task, points))
+
+
+def _stopped(task: Task, low: float, high: float, survives: bool) -> Task:
+    """The verdict of a run that was stopped early: the rule's own, for its interval is not corrected for stopping."""
+    told = task.sequential or {}
+    after = f"stopped early after {told['counted']:,} of {told['planned']:,} items"
+    if told["decision"] == "fail" and survives:
+        reason = f"a loss of more than {100 * task.margin:g} points, {after}"
+        return replace(task, verdict="worse", gate="fail", items_to_decide=None, reason=reason)
+    if told["decision"] == "pass":
+        word, reason = _not_worse(max(low, -task.margin), high, task.margin)
+        return replace(task, verdict=word, gate="pass", items_to_decide=None, reason=f"{reason}; {after}")
+    return replace(task, reason=f"worse by itself, but not after Holm's correction over the tasks; {after}")
 
 
 def _not_worse(low: float, high: float, margin: float) -> tuple[Word, str]:
