@@ -24,6 +24,7 @@ class Plan:
 
     `data`: None = the hub, `sample`, or a folder. `limit` draws that many samples, seeded and stratified by group, the
     same for every model. `groups` and `items` (ids) restrict what is asked. `repeats` answers are asked per sample.
+    `own` holds what differs for single benchmarks, by name and field.
     """
 
     benchmarks: tuple[str, ...]
@@ -40,6 +41,11 @@ class Plan:
     max_tokens: int | None = None
     skip_unanswered: bool = False
     options: RunOptions = field(default_factory=RunOptions)
+    own: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def of(self, benchmark: str) -> Plan:
+        """The plan for one benchmark: what `own` says of it or of its family comes first."""
+        return replace(self, **{**self.own.get(benchmark.partition("/")[0], {}), **self.own.get(benchmark, {})})
 
     def check(self) -> None:
         """UserError for a number that makes no sense."""

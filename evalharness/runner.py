@@ -96,16 +96,26 @@ def open_run(folder: Path, tasks: Sequence[Task], plan: Plan, model: Model) -> R
 STOP_BATCH = 32
 
 
-class Stop(Protocol):
-    """May end a benchmark before all its questions are asked: told of each result, True means enough."""
+class Rule(Protocol):
+    """May end a benchmark before all its questions are asked. Told of each result; True means enough."""
 
     def __call__(self, result: Result) -> bool: ...
-    def rank(self, benchmark: str) -> Mapping[str, int] | None: ...
-    def over(self, benchmark: str) -> bool: ...
+
+    def rank(self, benchmark: str) -> Mapping[str, int] | None:
+        """The place of each item in the order to ask; None where this benchmark is asked whole."""
+        ...
+
+    def over(self, benchmark: str) -> bool:
+        """Nothing more need be asked of it."""
+        ...
+
+    def as_json(self) -> dict[str, Any]:
+        """What the manifest keeps of it."""
+        ...
 
 
 def evaluate(
-    run: Run, tasks: Sequence[Task], plan: Plan, model: Model, watcher: Watcher, stop: Stop | None = None
+    run: Run, tasks: Sequence[Task], plan: Plan, model: Model, watcher: Watcher, stop: Rule | None = None
 ) -> Run:
     """Ask what has not been answered yet, score, journal, and write the summary.
 
@@ -132,7 +142,7 @@ def evaluate(
 
 
 def _batches(
-    task: Task, left: Sequence[Question], done: Mapping[Any, Result], stop: Stop | None
+    task: Task, left: Sequence[Question], done: Mapping[Any, Result], stop: Rule | None
 ) -> Iterator[Sequence[Question]]:
     """All at once; or, where something may stop the task, its order in small batches until it is over."""
     rank = None if stop is None else stop.rank(task.name)

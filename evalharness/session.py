@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -14,9 +14,9 @@ from evalharness.errors import Exit, UserError, nearest
 from evalharness.model import ModelOptions, Preview, Previews, Priced
 from evalharness.plan import Plan, Question, Task
 from evalharness.records import STATUSES, Mode, Result
-from evalharness.runner import Watcher
+from evalharness.runner import Rule, Watcher
 from evalharness.sources import write_whole
-from evalharness.store import JOURNAL, SUMMARY, Run, dumps, to_json
+from evalharness.store import JOURNAL, MANIFEST, SUMMARY, Run, dumps, to_json
 
 DEFAULT_MODEL = "echo"
 
@@ -85,15 +85,26 @@ class Place:
     cache: bool = True
 
 
-def run(plan: Plan, model: str | None, options: ModelOptions, place: Place, watcher: Watcher) -> Outcome:
-    """Open the model, prepare every benchmark, and evaluate; goes on with a run that was begun before."""
+Until = Callable[[Sequence[Task], Plan], Rule]
+
+
+def run(
+    plan: Plan, model: str | None, options: ModelOptions, place: Place, watcher: Watcher, until: Until | None = None
+) -> Outcome:
+    """Open the model, prepare every benchmark, and evaluate; goes on with a run that was begun before.
+
+    `until` makes the rule that may stop a benchmark early; the manifest keeps what it decided.
+    """
     opened = plugins.model(model or DEFAULT_MODEL, options)
     if place.cache and isinstance(opened, Priced):
         opened = cache.cached(opened, place.runs / cache.BESIDE_RUNS)
-    tasks = [planning.prepare(benchmark, plan, opened) for benchmark in plan.benchmarks]
+    tasks = [planning.prepare(benchmark, plan.of(benchmark), opened) for benchmark in plan.benchmarks]
+    rule = None if until is None else until(tasks, plan)
     watcher.open(tasks, opened.name)
     folder = place.runs / (place.name or runner.folder_name(tasks, plan, opened))
-    found = runner.evaluate(runner.open_run(folder, tasks, plan, opened), tasks, plan, opened, watcher)
+    found = runner.evaluate(runner.open_run(folder, tasks, plan, opened), tasks, plan, opened, watcher, rule)
+    if rule is not None or "sequential" in found.manifest:
+        found.write(MANIFEST, {**found.manifest, "sequential": None if rule is None else rule.as_json()})
     return outcome(found, skipped=plan.skip_unanswered)
 
 

@@ -17,7 +17,7 @@ FLOORS = {
     },
     3: {"benchmark", "multiple_choice", "judge", "models", "plugins", "holistic", "instruction_checks"},
     4: {"store", "plan", "runner", "summary", "manifest", "session", "inventory", "tuner", "compare", "cases", "jury",
-        "judge_calls", "judging", "judge_audit", "audit_checks", "importers", "import_formats"},
+        "judge_calls", "judging", "judge_audit", "audit_checks", "importers", "import_formats", "suite"},
     5: {"report", "web"},
     6: {"commands", "cli", "__main__"},
 }  # fmt: skip

@@ -9,8 +9,9 @@ from typer import Argument, Option
 
 def run(
     benchmarks: Annotated[
-        list[str], Argument(help="Benchmarks, e.g. mmlu glue/cola; `evalh list benchmarks` shows them.")
-    ],
+        list[str] | None,
+        Argument(help="Benchmarks, e.g. mmlu glue/cola (`evalh list benchmarks` shows them), or one suite.yaml."),
+    ] = None,
     model: Annotated[
         str | None, Option("--model", "-m", help="PLUGIN[:ARGUMENT], e.g. local:DIR, openai:gpt-4o.")
     ] = None,
@@ -53,6 +54,10 @@ def run(
     sandbox: Annotated[str, Option(help="Where generated code runs: auto, a, b, docker, podman, none.")] = "auto",
     check: Annotated[str, Option(help="How generated code is checked: both, split or published.")] = "both",
     workers: Annotated[int, Option(help="Programs at a time; 0 = one per core.")] = 0,
+    items: Annotated[Path | None, Option(help="Ask only these: a file of `evalh compare --save-flips`.")] = None,
+    against: Annotated[str | None, Option(help="Compare with this run or baseline at the end.")] = None,
+    sequential: Annotated[bool, Option("--sequential", help="Stop asking when the verdict is clear.")] = False,
+    margin: Annotated[list[str] | None, Option(help="For --against: 0.02, or BENCHMARK=0.01. Repeatable.")] = None,
     yes_run_untrusted_code: Annotated[bool, Option(help="Needed for --sandbox none.")] = False,
 ) -> int:
     """Ask a model the questions of benchmarks and report scores with their uncertainty.
@@ -62,15 +67,18 @@ def run(
     from evalharness import cache, judging, session
     from evalharness.benchmark import RunOptions
     from evalharness.model import ModelOptions
-    from evalharness.report import judges, progress
+    from evalharness.report import judges, progress, suites
 
+    named = suites.benchmarks_of(items, benchmarks)
+    if suites.is_suite(named, model, data, items, against):
+        return suites.run(Path(named[0]), runs=runs, as_json=as_json, yes_run_untrusted_code=yes_run_untrusted_code)
     options = RunOptions(sandbox=sandbox, yes_run_untrusted_code=yes_run_untrusted_code, check=check, workers=workers)
     model_options = ModelOptions(
         base_url=base_url, dtype=dtype, device=device, threads=threads, batch=batch, context=context, backend=backend,
         tokenizer=tokenizer, template=template, concurrency=concurrency, price_in=price_in, price_out=price_out,
     )  # fmt: skip
     plan = session.plan(
-        benchmarks, data=data, model=model, mode=mode, shots=shots, limit=limit, subjects=subjects, seed=seed,
+        named, data=data, model=model, mode=mode, shots=shots, limit=limit, subjects=subjects, seed=seed,
         repeats=samples, temperature=temperature, top_p=top_p, max_tokens=max_tokens, skip_unanswered=skip_unanswered,
         options=options,
     )  # fmt: skip
@@ -81,10 +89,15 @@ def run(
     said = judging.options(order=order, against=judge_against, max_cost=max_cost, cache=kept, model=judge_model)
     if judge is not None:
         judging.check(judge, plan.benchmarks, said)  # before the model is asked anything
-    outcome = session.run(plan, model, model_options, place, watcher)
+    until = suites.until(against, sequential, margin or [], runs)
+    outcome = session.run(suites.only(plan, items), model, model_options, place, watcher, until)
+    code = outcome.exit_code
     if judge is not None:
         judged = judging.judge_answers(outcome.run, judge, said, tell=None if as_json else judging.progress)
         judges.judged(judged, as_json=as_json, stream=sys.stdout)
-        return max(outcome.exit_code, judged.exit_code)
-    progress.report(outcome, as_json=as_json, stream=sys.stdout)
-    return outcome.exit_code
+        code = max(code, judged.exit_code)
+    else:
+        progress.report(outcome, as_json=as_json, stream=sys.stdout)
+    if against is not None and not as_json:
+        code = max(code, suites.compared(outcome, against, margin or [], runs))
+    return code

@@ -137,12 +137,13 @@ def _metric(base: Side, new: Side, benchmark: str, wanted: str | None) -> str:
 
 
 def _clashes(base: Side, new: Side, benchmark: str) -> list[Mismatch]:
-    return list(mismatches(base.facts[benchmark], new.facts[benchmark], (_sampling(base), _sampling(new))))
+    drawn = (sampling(base.manifest.get("sampling")), sampling(new.manifest.get("sampling")))
+    return list(mismatches(base.facts[benchmark], new.facts[benchmark], drawn))
 
 
-def _sampling(side: Side) -> dict[str, Any]:
+def sampling(recorded: Mapping[str, Any] | None) -> dict[str, Any]:
     """How answers were drawn, but for the seed: another seed is another draw from the same thing."""
-    return {key: value for key, value in (side.manifest.get("sampling") or {}).items() if key != "seed"}
+    return {key: value for key, value in (recorded or {}).items() if key != "seed"}
 
 
 def _refused(task: Task, found: list[Mismatch]) -> Task:
@@ -253,7 +254,9 @@ def _notes(base: Side, new: Side) -> tuple[str, ...]:
     for word, side in (("BASE", base), ("NEW", new)):
         stopped = [name for name in side.facts if side.stopped_early(name)]
         if stopped:
-            found.append(f"{word} was stopped early on {', '.join(stopped)}: that interval is not corrected for stopping")
+            found.append(
+                f"{word} was stopped early on {', '.join(stopped)}: that interval is not corrected for stopping"
+            )
     return tuple(found)
 
 
@@ -271,4 +274,4 @@ def exit_code(comparison: Comparison, *, gate: bool, policy: Policy = "block-on-
     return Exit.FINE
 
 
-__all__ = ["Comparison", "Joined", "Options", "Policy", "Task", "compare", "exit_code"]
+__all__ = ["Comparison", "Joined", "Options", "Policy", "Task", "compare", "exit_code", "sampling"]

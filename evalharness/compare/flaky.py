@@ -81,7 +81,7 @@ def ask_again(base: Side, limit: int | None, runs: Path) -> Side:
     if len(words) < 3 or words[1] != "run" or "***" in words:
         raise UserError(f"{base.name} does not say how it was made; run it again yourself and give both runs")
     name = f"{base.name}-again" + (f"-{limit}" if limit else "")
-    options = ["--name", name, "--runs", str(runs)] + (["--limit", str(limit)] if limit else [])
+    options = ["--no-cache", "--name", name, "--runs", str(runs)] + (["--limit", str(limit)] if limit else [])
     made = subprocess.run([sys.executable, "-m", "evalharness", *words[1:], *options], stdout=sys.stderr, check=False)
     if made.returncode not in (Exit.FINE, Exit.NOT_WHOLE):
         raise UserError(f"asking again failed (exit {made.returncode}): evalh {' '.join(words[1:])}", Exit.NOT_WHOLE)
