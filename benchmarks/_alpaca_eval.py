@@ -10,7 +10,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from evalharness.errors import DataError
-from evalharness.judged import judged_mean, on_scale, scores_of
+from evalharness.judged import judged_mean, scores_of
 from evalharness.metrics import Metric, average
 from evalharness.records import Estimate, Result, Sample
 from evalharness.sources import Row, Want, csv_rows, json_rows
@@ -26,7 +26,6 @@ OUTPUTS = (
 )
 FILES = "alpaca_eval_gpt4_baseline.json or results/gpt4_1106_preview/model_outputs.json, and df_gamed.csv beside it"
 REGULARISER_ROWS = 1610
-PERCENT = (0.0, 100.0)
 
 
 def identity(instruction: str) -> str:
@@ -74,7 +73,7 @@ def regulariser(path: Path) -> list[list[float]]:
 
 def _discrete(results: Sequence[Result]) -> Estimate | None:
     values = scores_of(results, "win_rate")
-    return on_scale(average([0.5 + 0.5 * ((v > 0.5) - (v < 0.5)) for v in values]), PERCENT)
+    return average([0.5 + 0.5 * ((v > 0.5) - (v < 0.5)) for v in values])
 
 
 def _length(results: Sequence[Result]) -> Estimate | None:
@@ -119,7 +118,7 @@ def length_controlled(results: Sequence[Result]) -> Estimate | None:
     from evalharness import length_control
 
     rows = _published(results)
-    return None if rows is None else on_scale(length_control.length_controlled(*rows), PERCENT)
+    return None if rows is None else length_control.length_controlled(*rows)
 
 
 def length_adjusted(results: Sequence[Result]) -> Estimate | None:
@@ -129,8 +128,7 @@ def length_adjusted(results: Sequence[Result]) -> Estimate | None:
     if _published(results) is not None:
         return None
     known = [(r, gap) for r, gap in _gaps(results) if "win_rate" in r.scores]
-    found = length_control.length_adjusted([r.scores["win_rate"] for r, _ in known], [gap for _, gap in known])
-    return on_scale(found, PERCENT)
+    return length_control.length_adjusted([r.scores["win_rate"] for r, _ in known], [gap for _, gap in known])
 
 
 def cautions(results: Sequence[Result]) -> tuple[str, ...]:
@@ -145,7 +143,7 @@ def cautions(results: Sequence[Result]) -> tuple[str, ...]:
         rate = None if controlled is None else controlled.value
     else:
         adjusted = length_adjusted(results)
-        rate = None if adjusted is None else adjusted.value / 100
+        rate = None if adjusted is None else adjusted.value
     return length_control.cautions([gap for r, gap in _gaps(results) if "win_rate" in r.scores], raw.value, rate)
 
 
@@ -154,7 +152,7 @@ def _metric(name: str, of: Callable[[Sequence[Result]], Estimate | None]) -> Met
 
 
 METRICS = (
-    judged_mean("win_rate", scale=PERCENT),
+    judged_mean("win_rate"),
     _metric("length_controlled_win_rate", length_controlled),
     _metric("length_adjusted_win_rate", length_adjusted),
     _metric("discrete_win_rate", _discrete),

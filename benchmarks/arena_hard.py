@@ -45,7 +45,7 @@ benchmark = Benchmark(
     sample=sample,
     prompt=Prompt(question=lambda s: s.question, answer=lambda s: s.answers[0] if s.answers else ""),
     score=free,
-    metrics=(judged_mean("win_rate", scale=(0.0, 100.0)),),
+    metrics=(judged_mean("win_rate"),),
     modes=("write",),
     max_tokens=4096,
     chat_max_tokens=4096,

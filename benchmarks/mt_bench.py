@@ -6,7 +6,7 @@ from pathlib import Path
 from statistics import fmean
 
 from evalharness.benchmark import Benchmark, Prompt
-from evalharness.judged import judged_mean, on_scale
+from evalharness.judged import judged_mean, on_scale, scores_of
 from evalharness.metrics import Metric, average
 from evalharness.records import Estimate, Message, Mode, Request, Response, Result, Sample
 from evalharness.scoring import free
@@ -56,8 +56,13 @@ def follow_up(asked: Sample, request: Request, response: Response) -> Request | 
     )
 
 
+def grade(results: Sequence[Result]) -> Estimate | None:
+    """The mean grade of both turns, 1 to 10, as it is published."""
+    return on_scale(average(scores_of(results, "judge_score")), GRADES)
+
+
 def turn(name: str) -> Metric:
-    """The mean grade of one turn."""
+    """The mean grade of one turn, 1 to 10."""
 
     def of(results: Sequence[Result]) -> Estimate | None:
         given = [[v.value for v in r.verdicts if v.extra.get("part") == name] for r in results]
@@ -83,7 +88,7 @@ benchmark = Benchmark(
     sample=sample,
     prompt=Prompt(question=lambda s: s.question, answer=lambda s: "\n\n".join(s.extra.get("references", ()))),
     score=free,
-    metrics=(judged_mean("judge_score", "score", GRADES), turn("turn1"), turn("turn2")),
+    metrics=(judged_mean("judge_score"), Metric(name="score", of=grade), turn("turn1"), turn("turn2")),
     modes=("write",),
     ask=ask,
     follow_up=follow_up,

@@ -234,6 +234,8 @@ def _by_others(found: Evidence, own: set[str]) -> dict[str, float]:
 def outputs(found: Evidence) -> list[Check]:
     """Answers that are all the same (a constant text once topped a public board), or that talk to the judge."""
     texts = [answer_of(r) for r in found.results]
+    if not any(texts):
+        return [Check.unknown("outputs", "identical answers", "the answers are not in the run")]
     repeated, count = Counter(texts).most_common(1)[0]
     share = wilson(count if count > 1 else 0, len(texts))
     constant = count > 1 and count >= max(3, 0.05 * len(texts))

@@ -67,9 +67,18 @@ class Imported:
         """What `--json` prints."""
         return {
             "run": str(self.run.path), "rows": len(self.foreign.items), "expected": self.foreign.expected,
-            "figures": dict(self.foreign.figures), "notes": list(self.foreign.notes),
-            "benchmarks": self.run.summary["benchmarks"],
+            "figures": self.figures, "notes": list(self.foreign.notes), "benchmarks": self.run.summary["benchmarks"],
         }  # fmt: skip
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """As the authors print them: AlpacaEval's leaderboard has its length-controlled rate beside the others."""
+        metrics = self.run.summary["benchmarks"][self.foreign.benchmark]["metrics"]
+        controlled = metrics.get("length_controlled_win_rate")
+        if controlled is None:
+            return dict(self.foreign.figures)
+        added = {"length_controlled_winrate": 100 * controlled["value"], "bootstrap_error": 100 * controlled["stderr"]}
+        return {**self.foreign.figures, **added}
 
 
 Reader = Callable[[Path, ImportOptions], Foreign]
@@ -105,7 +114,6 @@ def _write(run: Run, path: Path, foreign: Foreign) -> Run:
     facts = {
         "judging": judging, "score": foreign.score, "aggregate": "mean", "weights": {}, "against": foreign.against,
         "seats": [{"seat": s} for s in sorted({_seat(v) for i in foreign.items for v in i.verdicts})],
-        "imported": path.name,
     }  # fmt: skip
     results = [_result(foreign, item, judging, {**facts, "owns": owns}) for item in foreign.items]
     about = {

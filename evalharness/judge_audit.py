@@ -64,7 +64,8 @@ class Evidence:
     def opponents(self) -> dict[str, str]:
         """The text that each item's answer was compared with, as far as it is at hand."""
         against = self.facts.get("against", "reference")
-        if against in ("", "reference"):
+        elsewhere = str(self.run.manifest["model"].get("fingerprint", "")).startswith("imported:")
+        if elsewhere or against in ("", "reference"):
             return {r.sample.id: text for r in self.results if (text := reference_of(r)) is not None}
         try:
             other = find_run(against, self.run.path.parent)

@@ -25,13 +25,9 @@ def scores_of(results: Sequence[Result], score: str) -> list[float]:
     return [fmean(values) for _, values in sorted(found.items())]
 
 
-def judged_mean(score: str, name: str | None = None, scale: tuple[float, float] = (0.0, 1.0)) -> Metric:
-    """The mean of a judge's score over the items that have one, on the scale that the benchmark publishes."""
-
-    def of(results: Sequence[Result]) -> Estimate | None:
-        return on_scale(average(scores_of(results, score)), scale)
-
-    return Metric(name=name or score, of=of, score=score)
+def judged_mean(score: str) -> Metric:
+    """The mean of a judge's score over the items that have one."""
+    return Metric(name=score, of=lambda results: average(scores_of(results, score)), score=score)
 
 
 def on_scale(figure: Estimate | None, scale: tuple[float, float]) -> Estimate | None:

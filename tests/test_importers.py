@@ -32,11 +32,11 @@ def test_alpaca_eval_gives_the_published_row(evalh, shared, model):
     for name in ("n_wins", "n_wins_base", "n_draws", "n_total", "avg_length"):
         assert found[name] == int(row[name])
     metrics = said.json["benchmarks"]["alpaca_eval"]["metrics"]
-    assert metrics["win_rate"]["value"] == pytest.approx(found["win_rate"])
+    assert 100 * metrics["win_rate"]["value"] == pytest.approx(found["win_rate"])
+    assert found["length_controlled_winrate"] == pytest.approx(float(row["length_controlled_winrate"]), abs=0.1)
     controlled = metrics["length_controlled_win_rate"]
-    assert controlled["value"] == pytest.approx(float(row["length_controlled_winrate"]), abs=0.1)
     assert controlled["low"] < controlled["value"] < controlled["high"]
-    assert controlled["stderr"] > 2 * float(row["lc_standard_error"] or 0)
+    assert found["bootstrap_error"] > 2 * float(row["lc_standard_error"] or 0)
     assert "length_adjusted_win_rate" not in metrics
 
 
@@ -79,7 +79,7 @@ def test_half_of_a_file_says_how_many(evalh, shared, tmp_path):
     assert "403 rows of 805: 402 items have no judgment" in said.json["notes"][0]
     entry = said.json["benchmarks"]["alpaca_eval"]
     assert (entry["n"], entry["missing"]) == (403, 402)
-    assert 20 < entry["metrics"]["length_controlled_win_rate"]["value"] < 36
+    assert 0.20 < entry["metrics"]["length_controlled_win_rate"]["value"] < 0.36
     audit = evalh("judge", "audit", said.json["run"], "--json")
     assert audit.code == 0, audit.err
     assert "position" in {c["section"] for c in audit.json["checks"]}
@@ -108,6 +108,9 @@ def test_a_books_recorded_grades(evalh, shared):
         means.append(said.json["figures"]["mean"])
         values.append(json.loads((folder / f"gpt4-model-{n}-response.json").read_text()))
     assert means == [74.09, 56.57]
+    compared = evalh("compare", "runs/m1", "runs/m2", "--json")
+    assert compared.code == 0, compared.err
+    assert "-0.1752" in compared.out
     gap = mean_interval([b - a for a, b in zip(*values, strict=True)])
     assert (round(gap.value, 2), round(gap.stderr, 4)) == (-17.52, 4.7299)
     sides = [(b > a) - (b < a) for a, b in zip(*values, strict=True)]

@@ -65,7 +65,7 @@ def test_pairwise_in_both_orders(evalh, run):
     entry, judged = only(said)
     assert len(stub.seen) == 16
     assert judged["metrics"]["win_rate"]["value"] == pytest.approx((6 * 1.0 + 2 * 0.5) / 8)
-    assert entry["metrics"]["win_rate"]["value"] == pytest.approx(87.5)
+    assert entry["metrics"]["win_rate"]["value"] == pytest.approx(0.875)
     assert judged["verdicts"] == {"ok": 16, "unparsable": 0, "refused": 0, "error": 0}
     assert judged["same_winner_in_both_orders"]["value"] == 1.0
     assert said.json["usage"]["tokens_in"] == 160
@@ -88,7 +88,7 @@ def test_nobody_is_asked_twice_and_the_run_keeps_its_verdicts(evalh, run, tmp_pa
     rescored = evalh("rescore", name, "--json")
     assert rescored.code == 0, rescored.err
     shown = evalh("show", name, "--json").json
-    assert next(iter(shown["benchmarks"].values()))["metrics"]["win_rate"]["value"] == 100.0
+    assert next(iter(shown["benchmarks"].values()))["metrics"]["win_rate"]["value"] == 1.0
     manifest = json.loads((tmp_path / "runs" / name / "run.json").read_text())
     (facts,) = manifest["judgings"].values()
     assert facts["seats"][0]["judge"] == "pairwise"
@@ -106,7 +106,7 @@ def test_log_probabilities_decide_in_alpaca_evals_order(evalh, run):
     with serve(reply) as stub:
         entry, judged = only(judge(evalh, stub, name))
     assert judged["metrics"]["win_rate"]["value"] == pytest.approx(0.8)
-    assert entry["metrics"]["discrete_win_rate"]["value"] == 100.0
+    assert entry["metrics"]["discrete_win_rate"]["value"] == 1.0
     assert len(stub.seen) == 8
     assert all(b["max_tokens"] == 1 and b["temperature"] == 1.0 and b["top_logprobs"] == 5 for b in stub.seen)
 
@@ -138,7 +138,7 @@ def test_a_reply_that_cannot_be_read_is_null_and_counted(evalh, run, reply, stat
     assert sum(judged["verdicts"].values()) == judged["without_verdict"] == judged["answers"] == 8
     assert judged["metrics"] == {} and "win_rate" not in entry["metrics"]
     assert entry["counts"]["unparsed"] == 8
-    assert entry["bounds"] == {"low": 0.0, "high": 100.0}
+    assert entry["bounds"] == {"low": 0.0, "high": 1.0}
     assert said.code == (3 if statuses == {"error"} else 0)
     assert len(stub.seen) == 8 * (3 if statuses == {"unparsable"} else 1)
 
@@ -369,7 +369,7 @@ def test_run_and_judge_in_one_command(evalh, run, monkeypatch):
         said = evalh(*asked, "--judge", "openai:stub", "--judge-base-url", stub.url)
     assert said.code == 0, said.err
     (entry,) = said.json["benchmarks"].values()
-    assert 0 < entry["metrics"]["win_rate"]["value"] < 100
+    assert 0 < entry["metrics"]["win_rate"]["value"] < 1
     assert entry["judged"]
     assert evalh(*asked).json["benchmarks"] == said.json["benchmarks"]
 

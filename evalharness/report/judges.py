@@ -123,7 +123,7 @@ def imported(made: Imported, *, as_json: bool, stream: Any) -> None:
             print(f"  {line(name)} {line(metric)}: {_estimate(figure)}", file=stream)
         for warning in entry.get("cautions", ()):
             print(f"  ! {line(warning)}", file=stream)
-    for name, figure in made.foreign.figures.items():
+    for name, figure in made.figures.items():
         print(f"  {name}: {number(figure, 6) if isinstance(figure, float) else figure}", file=stream)
     for note in made.foreign.notes:
         print(line(note), file=stream)
