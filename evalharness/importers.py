@@ -152,7 +152,6 @@ def _result(foreign: Foreign, item: Judged, judging: str, facts: Mapping[str, An
         request=Request(messages=(Message("user", item.sample.question),)),
         response=Response(text=item.text),
         status="scored",
-        answer=item.text,
     )
     named = [_named(v, judging) for v in item.verdicts]
     return attach(result, named, judging, facts)

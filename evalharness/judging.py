@@ -118,8 +118,8 @@ class _Work:
 
 def _prepare(run: Run, spec: str, options: JudgeOptions) -> _Work:
     results = run.results()
-    if not results:
-        raise UserError(f"{run.path}: there are no answers to judge")
+    if not results or not run.finished:
+        raise UserError(f"{run.path}: this run is not finished; give its command again and it goes on")
     benchmarks = {n: plugins.benchmark(n.removesuffix("@sample")) for n in run.manifest["benchmarks"]}
     bench = jury(spec, _default(benchmarks, options), options)
     against = options.against or ("reference" if bench.pairs else "")
@@ -247,7 +247,7 @@ def _finish(work: _Work, usage: Mapping[str, Any]) -> Judged:
             if changed != result:
                 journal.append(to_json(changed))
             after.append(changed)
-    _note(work, usage)
+    _note(work)
     tasks = [(n, b, work.run.manifest["benchmarks"][n]) for n, b in work.benchmarks.items()]
     work.run.write(SUMMARY, summary.of_run(after, tasks))
     failed = sum(v.status == "error" for v in work.done.values())
@@ -260,18 +260,20 @@ def _finish(work: _Work, usage: Mapping[str, Any]) -> Judged:
     )
 
 
-def _note(work: _Work, usage: Mapping[str, Any]) -> None:
-    """Write into the manifest who judged and what it took, over all starts."""
+def _note(work: _Work) -> None:
+    """Write into the manifest who judged, and what that took over all starts, as the journal has it."""
+    total = Usage(priced=all(s.prices is not None for s in work.jury.seats))
+    for line in store.lines(work.run.path / VERDICTS):
+        if line["judging"] == work.judging:
+            total.add(store.verdict(line["verdict"]))
     manifest = work.run.manifest
-    judgings = dict(manifest.get("judgings", {}))
-    before = judgings.get(work.judging, {}).get("usage", {})
-    total = {k: v if v is None else round(v + (before.get(k) or 0), 6) for k, v in usage.items()}
-    judgings[work.judging] = {**work.facts, "usage": total, "not_judged": dict(work.skipped)}
+    said = {**work.facts, "usage": total.as_json(), "not_judged": dict(work.skipped)}
     # Where the judge gives the benchmark's own score, runs with different judges are not comparable.
     benchmarks = {
         name: facts if work.benchmarks[name].judge is None else {**facts, "judge": dict(work.facts)}
         for name, facts in manifest["benchmarks"].items()
     }
+    judgings = {**manifest.get("judgings", {}), work.judging: said}
     work.run.write("run.json", {**manifest, "benchmarks": benchmarks, "judgings": judgings})
 
 

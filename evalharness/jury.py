@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +19,8 @@ class JudgeOptions:
     """What the command line says about judging. None stands for the judge's own choice.
 
     `against` is `reference` or a run. `max_cost` is in US dollars. `retries` bounds how often an unreadable reply is
-    asked again, `retest` is the number of answers judged twice. `cache` None keeps no replies.
+    asked again, `retest` is the number of answers judged twice, `again` asks
+    anew what has no verdict. `cache` None keeps no replies.
     """
 
     against: str | None = None
@@ -32,6 +33,7 @@ class JudgeOptions:
     retries: int = 2
     retest: int = 0
     again: bool = False
+    temperature: float | None = None
     cache: Path | None = None
     model: ModelOptions = field(default_factory=ModelOptions)
 
@@ -41,6 +43,8 @@ class JudgeOptions:
             raise UserError(f"--order wants both or seeded, there is {self.order!r}")
         if self.max_cost is not None and self.max_cost < 0:
             raise UserError(f"--max-cost wants US dollars, 0 or more; there is {self.max_cost:g}")
+        if self.temperature is not None and self.temperature < 0:
+            raise UserError("--temperature wants 0 or more")
         if self.retries < 0 or self.retest < 0:
             raise UserError("--retries and --retest want 0 or more")
 
@@ -139,6 +143,8 @@ def _panel(spec: str, panel: Panel, models: str, options: JudgeOptions, default:
 
 
 def _seat(judge: Judge, model: str, options: JudgeOptions) -> Seat:
+    if options.temperature is not None:
+        judge = replace(judge, temperature=options.temperature)
     opened = plugins.model(model, options.model)
     if options.cache is not None:
         opened = cache.cached(opened, options.cache)

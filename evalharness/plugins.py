@@ -116,7 +116,9 @@ def judge(name: str) -> Judge | Panel:
     module = load("judges", module_name)
     if hasattr(module, "panel"):
         return cast(Panel, module.panel)
-    variants: dict[str, Judge] = getattr(module, "variants", None) or {"": module.judge}
+    variants: dict[str, Judge] = getattr(module, "variants", None) or {"": getattr(module, "judge", None)}
+    if not all(isinstance(j, Judge) for j in variants.values()):
+        raise UserError(f"the plug-in {module.__name__} defines no judge: wanted `judge`, `variants` or `panel`")
     if variant and variant not in variants:
         there = ", ".join(f"{module_name}/{v}" for v in variants if v) or module_name
         raise UserError(f"there is no judge called {name!r}{nearest(variant, variants)}; there is {there}")

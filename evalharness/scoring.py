@@ -44,7 +44,7 @@ def graded(answer: str | None = None, **scores: float) -> Score:
 
 def free(sample: Sample, request: Request, response: Response) -> Score:
     """A free answer: what it is worth is for a judge to say."""
-    return Score(status="scored", answer=response.text)
+    return Score(status="scored")
 
 
 def unparsed(name: str = "accuracy") -> Score:

@@ -92,7 +92,7 @@ def test_nobody_is_asked_twice_and_the_run_keeps_its_verdicts(evalh, run, tmp_pa
     manifest = json.loads((tmp_path / "runs" / name / "run.json").read_text())
     (facts,) = manifest["judgings"].values()
     assert facts["seats"][0]["judge"] == "pairwise"
-    assert facts["usage"]["tokens_out"] == 80 + 80
+    assert facts["usage"]["tokens_out"] == 80
 
 
 def test_log_probabilities_decide_in_alpaca_evals_order(evalh, run):
@@ -349,6 +349,37 @@ def test_missing_references_are_counted_or_refused(evalh, run, tmp_path):
     with serve(lambda body: '{"reason": "", "verdict": "C"}') as stub:
         said = judge(evalh, stub, name, spec="reference=openai:stub")
     assert said.code == 2 and "no reference" in said.err and stub.seen == []
+
+
+def test_a_part_without_reference_is_counted(evalh, tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test-0123456789")
+    rows = [{"instruction": f"do {n}", "input": "", "output": "done" if n % 2 else ""} for n in range(6)]
+    (tmp_path / "own.json").write_text(json.dumps(rows))
+    assert evalh("run", "instructions", "--data", "own.json", "--model", "echo", "--name", "own", "--json").code == 0
+    with serve(lambda body: '{"reason": "", "verdict": "C"}') as stub:
+        said = judge(evalh, stub, "own", spec="reference=openai:stub")
+    assert said.json["not_judged"] == {"no reference": 3}
+    assert only(said)[1]["answers"] == 3
+
+
+def test_a_stopped_judging_goes_on(evalh, run, tmp_path):
+    name = run(lambda s, n: GOOD)
+    spec = "pairwise=openai:stub"
+    with serve(lambda body: fair(body)) as stub:
+        whole = judge(evalh, stub, name, "--no-cache", spec=spec)
+        path = tmp_path / "runs" / name / "verdicts.jsonl"
+        lines = path.read_bytes().splitlines(keepends=True)
+        path.write_bytes(b"".join(lines[:7]) + lines[7][:40])
+        again = judge(evalh, stub, name, "--no-cache", spec=spec)
+    assert len(stub.seen) == 16 + 9
+    assert again.json["benchmarks"] == whole.json["benchmarks"]
+
+
+def test_an_unfinished_run_is_not_judged(evalh, run, tmp_path):
+    name = run(lambda s, n: GOOD)
+    (tmp_path / "runs" / name / "summary.json").unlink()
+    said = evalh("judge", name, "--judge", "pairwise=echo")
+    assert said.code == 2 and "not finished" in said.err
 
 
 def test_a_judge_of_its_own_answers_is_warned_of(evalh, run, tmp_path):

@@ -38,6 +38,7 @@ def judge(
     criteria: Annotated[Path | None, Option(help="YAML or JSON list of name, description, weight (rubric).")] = None,
     aggregate: Annotated[str | None, Option(help="A panel's value: mean, majority or weights.")] = None,
     weights: Annotated[str, Option(help="One number per judge of a panel, separated by commas.")] = "",
+    temperature: Annotated[float | None, Option(help="The judge's temperature, where its own will not do.")] = None,
     max_cost: Annotated[float | None, Option(help="Stop before more US dollars than this are spent.")] = None,
     dry_run: Annotated[bool, Option("--dry-run", help="Say what would be asked, and its price; ask nobody.")] = False,
     retries: Annotated[int, Option(help="How often an unreadable reply is asked again.")] = 2,
@@ -59,7 +60,7 @@ def judge(
     found = store.find_run(run, runs)
     options = judging.options(
         against=against, order=order, seed=seed, criteria=criteria, aggregate=aggregate, weights=weights,
-        max_cost=max_cost, retries=retries, retest=retest, again=again,
+        max_cost=max_cost, retries=retries, retest=retest, again=again, temperature=temperature,
         cache=None if no_cache or again else found.path.parent / cache.BESIDE_RUNS,
         model=ModelOptions(base_url=base_url, concurrency=concurrency, price_in=price_in, price_out=price_out),
     )  # fmt: skip

@@ -8,6 +8,7 @@ echoed log-probabilities, and an endpoint that does not echo them truthfully is 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import time
@@ -160,10 +161,9 @@ class OpenAI:
     async def _post(self, session: aiohttp.ClientSession, body: dict[str, Any]) -> dict[str, Any]:
         """One attempt. Returns the first choice, the reply's `usage` beside it."""
         import aiohttp
-        import orjson
 
         try:
-            async with session.post(self.base_url + self.path, data=orjson.dumps(body)) as reply:
+            async with session.post(self.base_url + self.path, data=_encoded(body)) as reply:
                 raw, status, headers = await reply.read(), reply.status, reply.headers
         except (aiohttp.ClientConnectorError, aiohttp.InvalidURL) as error:
             if not self.proven:
@@ -175,8 +175,8 @@ class OpenAI:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise AttemptError(f"the connection failed: {self._clean(str(error)) or type(error).__name__}") from None
         try:
-            content = orjson.loads(raw)
-        except orjson.JSONDecodeError:
+            content = json.loads(raw)  # not orjson: it refuses an escaped lone surrogate
+        except ValueError:
             content = {"error": {"message": raw[:200].decode("utf-8", "replace")}}
         if status != 200:
             return await self._refused(session, body, _Refusal(status, headers, content))
@@ -211,6 +211,12 @@ class OpenAI:
                 return await self._post(session, renamed)
         if no.code == "content_filter":
             raise FilteredError
+        if (
+            not self.proven
+            and no.code in ("unsupported_value", "unsupported_parameter")
+            and "response_format" not in said
+        ):
+            raise UserError(f"{where}: {self.model} cannot be asked this way ({no.status}: {said})")
         raise RequestError(f"{no.status}: {said}")
 
     def _written(self, choice: dict[str, Any], started: float) -> Response:
@@ -303,6 +309,16 @@ class _Refusal:
             return max(0.0, parsedate_to_datetime(asked).timestamp() - time.time())
         except ValueError:
             return None
+
+
+def _encoded(body: Mapping[str, Any]) -> bytes:
+    """JSON; lone surrogates, which a model's answer may hold and UTF-8 may not, as escapes."""
+    import orjson
+
+    try:
+        return orjson.dumps(body)
+    except TypeError:
+        return json.dumps(body).encode("ascii")
 
 
 def _first_token(logprobs: Any) -> tuple[tuple[str, float], ...]:

@@ -157,6 +157,7 @@ def test_newer_models_know_the_limit_under_another_name():
         (Reply(status=403, error="country"), "refuses access"),
         (Reply(status=404, error="The model `m` does not exist"), "knows no model 'm'"),
         (Reply(status=400, error="invalid model ID"), "knows no model 'm'"),
+        (Reply(status=400, error={"message": "temperature", "code": "unsupported_value"}), "cannot be asked this way"),
         (Reply(status=429, error={"message": "pay", "code": "insufficient_quota"}), "no money left"),
     ],
 )
@@ -252,3 +253,8 @@ def test_an_endpoint_that_does_not_echo_truthfully_is_refused():
 def test_a_chat_endpoint_says_that_it_cannot_rank():
     with serve(lambda body: "x") as stub, pytest.raises(UserError, match="cannot rank"):
         one(model(stub), ask(choices=("a", "b")))
+
+
+def test_a_lone_surrogate_is_sent_as_an_escape():
+    with serve(text_of) as stub:
+        assert one(model(stub), ask("a\ud800b")).text == "a\ud800b"
