@@ -110,13 +110,15 @@ class Family:
 
     `tasks` lists what `evalh run FAMILY` runs and may be empty where only the data tells (then `discover(data)` does).
     `average` is the benchmark's own figure over its tasks, from the metrics of the tasks that were run; empty where one
-    that it needs was not.
+    that it needs was not. `members(name, data)` are the tasks that a name of the user's stands for, where one name may
+    stand for several.
     """
 
     tasks: tuple[str, ...]
     open: Callable[[str, Path | None], Benchmark]
     discover: Callable[[Path], tuple[str, ...]] | None = None
     average: Callable[[Mapping[str, Mapping[str, Estimate]]], Mapping[str, Estimate]] | None = None
+    members: Callable[[str, Path | None], tuple[str, ...]] | None = None
 
 
 def prompt_of(benchmark: Benchmark, mode: Mode) -> Prompt:

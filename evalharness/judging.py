@@ -120,7 +120,7 @@ def _prepare(run: Run, spec: str, options: JudgeOptions) -> _Work:
     results = run.results()
     if not results or not run.finished:
         raise UserError(f"{run.path}: this run is not finished; give its command again and it goes on")
-    benchmarks = {n: plugins.benchmark(n.removesuffix("@sample")) for n in run.manifest["benchmarks"]}
+    benchmarks = {n: plugins.reopened(n, f["data"]["origin"]) for n, f in run.manifest["benchmarks"].items()}
     bench = jury(spec, _default(benchmarks, options), options)
     against = options.against or ("reference" if bench.pairs else "")
     if against and not bench.pairs:

@@ -106,7 +106,7 @@ def jury(spec: str, default: str, options: JudgeOptions) -> Jury:
 
 def _split(spec: str, default: str) -> tuple[str, str]:
     """Judge and model of `JUDGE=MODEL` or `MODEL`."""
-    match = re.fullmatch(r"([\w-]+(?:/[\w-]+)?)=(.+)", spec)
+    match = re.fullmatch(r"([\w-]+(?:/[\w-]+)?|[^=]+\.ya?ml(?:#[\w-]+)?)=(.+)", spec)
     if match:
         return match[1], match[2]
     if spec.partition("/")[0] in plugins.modules("judges"):

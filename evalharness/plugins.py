@@ -16,6 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Literal, cast
 
+from evalharness import modelgraded
 from evalharness.benchmark import Benchmark, Family
 from evalharness.errors import UserError, nearest
 from evalharness.judge import Judge, Panel
@@ -89,6 +90,12 @@ def benchmark(name: str, data: Path | None = None) -> Benchmark:
     return cast(Benchmark, module.benchmark)
 
 
+def reopened(name: str, origin: str) -> Benchmark:
+    """The benchmark of a run that was made before; `origin` says where its data came from, a folder or else."""
+    path = Path(origin)
+    return benchmark(name.removesuffix("@sample"), path if path.exists() else None)
+
+
 def family(name: str) -> Family | None:
     """The family called `name`, or None where the plug-in is a single benchmark."""
     return cast("Family | None", getattr(load("benchmarks", name.partition("/")[0]), "family", None))
@@ -97,7 +104,9 @@ def family(name: str) -> Family | None:
 def tasks(name: str, data: Path | None = None) -> tuple[str, ...]:
     """The benchmarks that `name` stands for: itself, or every task of the family."""
     if "/" in name:
-        return (name,)
+        roof = family(name)
+        stem, _, task = name.partition("/")
+        return tuple(f"{stem}/{t}" for t in roof.members(task, data)) if roof and roof.members else (name,)
     roof = family(name)
     if roof is None:
         return (name,)
@@ -111,7 +120,9 @@ def tasks(name: str, data: Path | None = None) -> tuple[str, ...]:
 
 
 def judge(name: str) -> Judge | Panel:
-    """The judge `NAME` or `NAME/VARIANT`, or a panel."""
+    """The judge `NAME` or `NAME/VARIANT`, a panel, or what a modelgraded YAML file defines."""
+    if modelgraded.is_spec(name):
+        return modelgraded.judge(name)
     module_name, _, variant = name.partition("/")
     module = load("judges", module_name)
     if hasattr(module, "panel"):

@@ -111,7 +111,7 @@ def run(
 def rescore(found: Run) -> tuple[Run, int]:
     """Score a run's answers again, asking nobody. Returns the run and how many results changed."""
     facts = found.manifest["benchmarks"]
-    benchmarks = {name: plugins.benchmark(name.removesuffix("@sample")) for name in facts}
+    benchmarks = {name: plugins.reopened(name, facts[name]["data"]["origin"]) for name in facts}
     said = found.manifest.get("options", {})
     options = RunOptions(**{k: v for k, v in said.items() if k in RunOptions.__dataclass_fields__})
     before = found.results()

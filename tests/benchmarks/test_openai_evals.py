@@ -1,0 +1,207 @@
+"""OpenAI Evals: the registry as it is published, each class's score, and model-graded specs as judges."""
+
+import json
+
+import pytest
+
+from evalharness import openai_evals, plugins, sources
+from evalharness.benchmark import request
+from evalharness.errors import DataError, UserError
+from evalharness.judge import Case, ask
+from evalharness.records import Response
+from evalharness.scoring import settle
+from evalharness.verdicts import read
+
+
+def opened(name, data=None):
+    benchmark = plugins.benchmark(f"openai_evals/{name}", data)
+    rows = sources.load(benchmark.source, sources.Want(split="samples"), str(data) if data else "sample").rows
+    return benchmark, sources.build(rows, benchmark.sample)
+
+
+def registry(tmp_path, evals="", samples=(), **more):
+    for name, text in {"evals": evals, **more}.items():
+        (tmp_path / name).mkdir(parents=True, exist_ok=True)
+        (tmp_path / name / "one.yaml").write_text(text, encoding="utf-8")
+    (tmp_path / "data").mkdir(exist_ok=True)
+    (tmp_path / "data" / "s.jsonl").write_text("".join(json.dumps(s) + "\n" for s in samples), encoding="utf-8")
+    return tmp_path
+
+
+def evals(name="e", kind="basic.match:Match", **args):
+    return json.dumps({name: {"class": f"evals.elsuite.{kind}", "args": {"samples_jsonl": "s.jsonl", **args}}})
+
+
+def status(benchmark, sample, text, chat=True):
+    asked = request(benchmark, sample, (), mode="write", chat=chat)
+    return settle(benchmark.score, sample, asked, Response(text=text, finish="stop"))
+
+
+def test_all_125_sample_files_load(shared):
+    files = sorted((shared / "openai_evals" / "registry" / "data").rglob("*.jsonl"))
+    assert len(files) == 125
+    assert sum(len(opened("match", file)[1]) for file in files) == 17015
+
+
+def test_every_supported_eval_whose_samples_are_there_runs_with_echo(shared, evalh):
+    data = str(shared / "openai_evals" / "registry")
+    said = evalh("run", "openai_evals", "--data", data, "--model", "echo", "--limit", "5", "--json")
+    assert said.code == 0, said.err
+    assert len(said.json["benchmarks"]) == 29
+    assert all(found["n"] == 5 and found["counts"]["error"] == 0 for found in said.json["benchmarks"].values())
+
+
+def test_names_stand_for_evals_and_for_sets(shared):
+    data = shared / "openai_evals" / "registry"
+    assert openai_evals.spec("accounting_audit", data).name == "accounting_audit.dev.v0"
+    assert len(plugins.tasks("openai_evals/stock-options", data)) == 12
+    assert len(plugins.tasks("openai_evals/mmmu", data)) == 30
+    assert plugins.tasks("openai_evals/accounting_audit", data) == ("openai_evals/accounting_audit",)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("make-me-pay", r"make_me_pay.eval:MakeMePay, which is not supported; there is Match, Includes"),
+        ("coqa-match", "coqa/match.jsonl is missing"),
+        ("joke-fruits-meta", "metaeval=True, which is not supported"),
+        ("acounting_audit", r"did you mean accounting_audit\?"),
+    ],
+)
+def test_what_cannot_run_says_why_by_name(shared, name, said):
+    data = shared / "openai_evals" / "registry"
+    with pytest.raises(UserError, match=said):
+        opened(name, data)
+
+
+def test_bad_registries_are_one_line(tmp_path):
+    with pytest.raises(DataError, match="wanted a registry of OpenAI Evals"):
+        opened("x", tmp_path)
+    root = registry(tmp_path, evals="a: {id: b}\nb: {id: a}\nc: [", samples=[])
+    with pytest.raises(DataError, match=r"one.yaml:3:\d+: not valid YAML"):
+        opened("a", root)
+
+
+def test_an_alias_of_itself_and_a_pointer_file(tmp_path):
+    root = registry(tmp_path / "one", evals="a: {id: b}\nb: {id: a}\n")
+    with pytest.raises(DataError, match="stands for itself"):
+        opened("a", root)
+    root = registry(tmp_path / "two", evals=evals())
+    (root / "data" / "s.jsonl").write_text(
+        "version https://git-lfs.github.com/spec/v1\noid sha256:0\n", encoding="utf-8"
+    )
+    with pytest.raises(DataError, match="git lfs pull"):
+        opened("e", root)
+
+
+def test_match_starts_with_an_ideal_as_published():
+    benchmark, samples = opened("sample_match")
+    eight = samples[2]
+    for text, right in (
+        ("eight legs", "correct"),
+        ("8", "correct"),
+        (" 8", "wrong"),
+        ("It is 8", "wrong"),
+        ("", "unparsed"),
+    ):
+        assert status(benchmark, eight, text).status == right
+
+
+def test_includes_can_ignore_case(tmp_path):
+    sample = {"input": "q", "ideal": ["Ab", "cd"]}
+    strict, (one,) = opened("e", registry(tmp_path / "1", evals(kind="basic.includes:Includes"), [sample]))
+    loose, (two,) = opened(
+        "e", registry(tmp_path / "2", evals(kind="basic.includes:Includes", ignore_case=True), [sample])
+    )
+    assert [status(strict, one, t).status for t in ("xAby", "xaby", "xcd")] == ["correct", "wrong", "correct"]
+    assert [status(loose, two, t).status for t in ("xaby", "CD", "c d")] == ["correct", "correct", "wrong"]
+
+
+def test_fuzzy_match_normalises_and_gives_f1():
+    benchmark, samples = opened("sample_fuzzy")
+    found = status(benchmark, samples[0], "The playwright Shakespeare")
+    assert (found.status, found.scores["f1_score"]) == ("wrong", pytest.approx(0.5))
+    assert status(benchmark, samples[0], "shakespeare!").status == "correct"
+    assert status(benchmark, samples[0], "the").status == "wrong"
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted", "right"),
+    [
+        ({"a": [1, {"b": "x"}]}, {"a": [1, {"b": "x"}]}, True),
+        ({"a": 1, "b": 2}, {"a": 1}, False),
+        ([1, 2], [2, 1], False),
+        ([1], [1, 2], False),
+        ({"a": None}, {"a": None}, False),
+        (None, None, False),
+        (1, 1.0, True),
+        ("1", 1, False),
+        ({}, {}, True),
+        ([], {}, False),
+    ],
+)
+def test_json_match_compares_part_by_part(said, wanted, right):
+    assert openai_evals.json_match(said, wanted) is right
+
+
+def test_no_json_is_unparsed_and_not_wrong():
+    benchmark, samples = opened("sample_json")
+    assert status(benchmark, samples[0], '{"sum": 7}').status == "correct"
+    assert status(benchmark, samples[0], '{"sum": 8}').status == "wrong"
+    assert status(benchmark, samples[0], "seven").status == "unparsed"
+
+
+def test_conversations_for_chat_and_for_completion_models():
+    benchmark, samples = opened("sample_match")
+    asked = request(benchmark, samples[0], (), mode="write", chat=True)
+    assert [m.role for m in asked.messages] == ["system", "user", "assistant", "user"]
+    assert request(benchmark, samples[0], (), mode="write", chat=False).text == (
+        "Answer in one word.\nUser: What colour is snow?\nAssistant: white\nUser: What colour is coal?\nAssistant: "
+    )
+
+
+def test_few_shot_examples_stand_before_the_question(tmp_path):
+    turn = {"role": "user", "content": "q"}
+    root = registry(tmp_path, evals(few_shot_jsonl="few.jsonl", num_few_shot=1), [{"input": [turn], "ideal": 5}])
+    shot = [{"role": "user", "content": "s"}, {"role": "assistant", "content": "a"}]
+    (root / "data" / "few.jsonl").write_text(
+        json.dumps({"sample": shot}) + "\n" + json.dumps({"sample": shot}), encoding="utf-8"
+    )
+    benchmark, (sample,) = opened("e", root)
+    assert [m.content for m in request(benchmark, sample, (), mode="write", chat=True).messages] == ["s", "a", "q"]
+    assert sample.answers == ("5",)
+
+
+def test_a_model_graded_eval_names_its_judge(shared):
+    data = shared / "openai_evals" / "registry"
+    benchmark, samples = opened("Unfamiliar-Chinese-Character", data)
+    assert benchmark.judge == "reference"
+    assert status(benchmark, samples[0], "some answer").status == "scored"
+    assert plugins.judge(benchmark.judge).scale.labels["D"] == 0
+
+
+def test_a_modelgraded_file_is_a_judge(shared):
+    file = shared / "openai_evals" / "registry" / "modelgraded" / "closedqa.yaml"
+    judge = plugins.judge(f"{file}#closedqa")
+    case = Case(id="1", turns=(("Sing {{ x }}!", "la {% la"),), extra={"fields": {"criteria": "does it sing?"}})
+    asked = ask(judge, case, judge.parts(case, ())[0], "").text
+    assert "You are assessing a submitted answer" in asked
+    assert "[Criterion]: does it sing?" in asked
+    assert "la {% la" in asked and "Sing {{ x }}!" in asked
+    assert asked.endswith("[[Y]] or [[N]] alone on the last line.")
+    assert [read(Response(text=t), judge.scale).value for t in ("It does.\n[[Y]]", "[[N]]", "maybe")] == [1, 0, None]
+    with pytest.raises(UserError, match="criteria"):
+        judge.parts(Case(id="1", turns=(("a", "b"),)), ())
+
+
+def test_every_modelgraded_file_is_a_judge_or_says_why(shared):
+    kept, refused = [], []
+    for file in sorted((shared / "openai_evals" / "registry" / "modelgraded").glob("*.yaml")):
+        for name in openai_evals.entries(file.parent):
+            if openai_evals.entries(file.parent)[name][0] == file:
+                try:
+                    kept.append(plugins.judge(f"{file}#{name}").name)
+                except UserError as error:
+                    refused.append(str(error))
+    assert len(kept) >= 12
+    assert all("\n" not in said and ("several answers" in said or "worth" in said) for said in refused)
