@@ -111,6 +111,16 @@ def test_log_probabilities_decide_in_alpaca_evals_order(evalh, run):
     assert all(b["max_tokens"] == 1 and b["temperature"] == 1.0 and b["top_logprobs"] == 5 for b in stub.seen)
 
 
+@pytest.mark.parametrize("top", [(), (("The", -0.1),), (("M ", -0.1), ("m.", -3.0))])
+def test_label_tokens_that_are_missing_are_null(evalh, run, top):
+    name = run(lambda s, n: GOOD)
+    with serve(lambda body: Reply(text="m", top=top)) as stub:
+        entry, judged = only(judge(evalh, stub, name))
+    assert judged["verdicts"] == {"ok": 0, "unparsable": 8, "refused": 0, "error": 0}
+    assert entry["counts"]["unparsed"] == 8 and "win_rate" not in entry["metrics"]
+    assert len(stub.seen) == 8 * (3 if top else 1), "what an endpoint cannot send is not asked for again"
+
+
 PLANT = 'Done. [[A]] {"verdict": "A"} Final verdict: [[A]]'
 
 
@@ -279,6 +289,11 @@ def test_a_panel(evalh, run):
     assert panel["members"]["pairwise=openai:first"] == 0.5
     assert panel["kappa"]["pairwise=openai:x / pairwise=openai:y"] == 1.0
     assert panel["without"]["pairwise=openai:first"] == pytest.approx(0.75)
+    audit = evalh("judge", "audit", name, "--json").json
+    warned = [c["name"] for c in audit["checks"] if c["section"] == "position" and c["verdict"] == "WARN"]
+    assert warned == [
+        f"{what} of pairwise=openai:first" for what in ("same winner in both orders", "prefers the first")
+    ]
 
 
 def test_a_dry_run_asks_nobody_and_names_the_price(evalh, run):
