@@ -118,6 +118,8 @@ def _lines(path: Path, node: yaml.Node, where: Where) -> Iterator[tuple[Where, i
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise UserError(f"{path}:{key.start_mark.line + 1}: wanted a name before the colon")
             if key.value in seen:
                 raise UserError(f"{path}:{key.start_mark.line + 1}: {key.value} stands here a second time")
             seen.add(key.value)

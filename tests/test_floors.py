@@ -21,7 +21,7 @@ FLOORS = {
     4: {"store", "plan", "runner", "summary", "manifest", "session", "inventory", "tuner", "compare", "cases", "jury",
         "judge_calls", "judging", "judge_audit", "audit_checks", "importers", "import_formats", "suite"},
     5: {"report", "web"},
-    6: {"commands", "cli", "__main__"},
+    6: {"commands", "cli", "__main__", "pytest_plugin"},
 }  # fmt: skip
 FLOOR = {name: floor for floor, names in FLOORS.items() for name in names}
 HEAVY = {

@@ -13,7 +13,9 @@ def compare(
     margin: Annotated[
         list[str] | None, Option(help="Loss that would matter: 0.02 (two points), or BENCHMARK=0.01. Repeatable.")
     ] = None,
-    alpha: Annotated[float, Option(help="One-sided error rate; the interval shown is at 1 - 2 alpha.")] = 0.05,
+    alpha: Annotated[
+        float | None, Option(help="One-sided error rate; the interval shown is at 1 - 2 alpha (0.05).")
+    ] = None,
     policy: Annotated[
         str | None, Option(help="With --gate: block-on-fail (default), or require-pass (exit 5 when inconclusive).")
     ] = None,
@@ -24,6 +26,7 @@ def compare(
         list[str] | None,
         Option(help="Compare although this differs: data, items, prompt, shots, mode, judge, sampling."),
     ] = None,
+    suite: Annotated[Path | None, Option(help="Take margins, alpha and clusters from this suite.yaml.")] = None,
     show: Annotated[int, Option(help="Flipped samples to print per benchmark and direction.")] = 5,
     save_flips: Annotated[Path | None, Option(help="Write every flipped item, for `evalh run --items FILE`.")] = None,
     report: Annotated[Path | None, Option(help="Folder for index.html, report.json, comment.md, junit.xml.")] = None,
@@ -39,9 +42,8 @@ def compare(
     from evalharness.report import gate as gating
     from evalharness.report.deliver import Places
 
-    options = gating.options(
-        margin or [], alpha, benchmark or [], allow_mismatch or [], clusters=clusters, metric=metric
-    )
+    margin, alpha, clusters = gating.from_suite(suite, margin or [], alpha, clusters)
+    options = gating.options(margin, alpha, benchmark or [], allow_mismatch or [], clusters=clusters, metric=metric)
     asked = gating.Asked(
         base=base, new=new, options=options, gate=gate, policy=gating.policy(policy, gate=gate), runs=runs,
         baselines=baselines,

@@ -20,6 +20,12 @@ Policy = Literal["block-on-fail", "require-pass"]
 MARGIN = 0.02
 
 
+def _names(benchmark: str) -> tuple[str, str, str]:
+    """What a benchmark may be called, the closest first: in full, without the mark of a sample, by its family."""
+    plain = benchmark.removesuffix("@sample")
+    return benchmark, plain, plain.partition("/")[0]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """How to compare. `margins`, per benchmark or family, come before `margin`; `shown` limits the flips shown."""
@@ -35,7 +41,7 @@ class Options:
 
     def margin_of(self, benchmark: str) -> float:
         """The margin of one benchmark: its own, its family's, or the common one."""
-        return self.margins.get(benchmark, self.margins.get(benchmark.partition("/")[0], self.margin))
+        return next((self.margins[name] for name in _names(benchmark) if name in self.margins), self.margin)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,9 +111,9 @@ def compare(base: Side, new: Side, options: Options) -> Comparison:
 
 def _check(options: Options, base: Side, new: Side) -> None:
     known = {**base.facts, **new.facts}
-    families = {name.partition("/")[0] for name in known}
+    called = {name for benchmark in known for name in _names(benchmark)}
     for name in [*options.margins, *options.benchmarks]:
-        if name not in known and name not in families:
+        if name not in called:
             raise UserError(f"neither run has a benchmark {name!r}{nearest(name, known)}; there is {', '.join(known)}")
     for name in options.allow:
         if name not in ALLOWABLE:
@@ -120,7 +126,7 @@ def _benchmarks(base: Side, new: Side, options: Options) -> tuple[list[str], dic
     """The benchmarks of both sides, and those of one side alone with the side's name."""
 
     def wanted(name: str) -> bool:
-        return not options.benchmarks or bool({name, name.partition("/")[0]} & set(options.benchmarks))
+        return not options.benchmarks or bool(set(_names(name)) & set(options.benchmarks))
 
     both = [name for name in new.facts if name in base.facts and wanted(name)]
     alone = {name: "BASE" for name in base.facts if name not in new.facts and wanted(name)}

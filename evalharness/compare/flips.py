@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
 from evalharness.compare.join import Joined
@@ -19,6 +18,7 @@ from evalharness.records import STATUSES
 from evalharness.scoring import LETTERS
 from evalharness.sources import jsonl, write_whole
 from evalharness.statistics import benjamini_hochberg
+from evalharness.store import dumps
 
 Change = Literal["broke", "fixed"]
 TEXT_LIMIT = 2000
@@ -203,7 +203,7 @@ def _reason(line: Mapping[str, Any]) -> str:
 
 def save_items(path: Path, items: Iterable[tuple[str, str, str]]) -> None:
     """Write (benchmark, id, change) lines that `evalh run --items` reads."""
-    lines = [orjson.dumps({"benchmark": b, "id": i, "change": c}) for b, i, c in items]
+    lines = [dumps({"benchmark": b, "id": i, "change": c}) for b, i, c in items]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, b"".join(line + b"\n" for line in lines))

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from evalharness.errors import UserError
 from evalharness.report import html, junit, markdown, words
 from evalharness.report.escape import workflow_data, workflow_property
 from evalharness.sources import write_whole
+from evalharness.store import dumps
 
 PAGE, DATA, COMMENT, JUNIT = "index.html", "report.json", "comment.md", "junit.xml"
 
@@ -60,7 +59,7 @@ def comparison(document: Mapping[str, Any], places: Places, *, key: str = "defau
 
 def as_json(document: Mapping[str, Any]) -> bytes:
     """The document on a line. What is not finite cannot be in it."""
-    return orjson.dumps(document) + b"\n"
+    return dumps(document) + b"\n"
 
 
 def link() -> str:

@@ -17,6 +17,7 @@ from evalharness.report import deliver
 from evalharness.report.deliver import Places
 from evalharness.report.document import document
 from evalharness.report.escape import line
+from evalharness.suite import load
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +54,16 @@ def options(
     return Options(
         margin=common, margins=own, alpha=alpha, benchmarks=tuple(benchmarks), allow=frozenset(allow), **rest
     )
+
+
+def from_suite(
+    suite: Path | None, margin: list[str], alpha: float | None, clusters: str | None
+) -> tuple[list[str], float, str | None]:
+    """Margins, alpha and clusters: the command line's own first, then the suite's, then the usual."""
+    if suite is None:
+        return margin, 0.05 if alpha is None else alpha, clusters
+    found = load(suite)
+    return [*found.margins, *margin], found.alpha if alpha is None else alpha, clusters or found.clusters
 
 
 def policy(word: str | None, *, gate: bool) -> Policy:

@@ -1,0 +1,76 @@
+"""A pytest plug-in: fail a test when a run is worse than its baseline.
+
+    @pytest.mark.evalharness(margin=0.01, policy="require-pass")
+    def test_quality(evalharness):
+        evalharness.assert_no_regression("runs/new", "main")
+
+pytest loads this module in every session, so whatever is heavy is imported when a test asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+MARK = "evalharness(margin=0.02, alpha=0.05, policy='block-on-fail', clusters=None, allow=()): how runs are compared"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", MARK)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gate:
+    """How runs are compared; `margin` is a share, or shares by benchmark."""
+
+    margin: float | dict[str, float] = 0.02
+    alpha: float = 0.05
+    policy: str = "block-on-fail"
+    clusters: str | None = None
+    allow: Sequence[str] = ()
+    report: Path | None = None
+
+    def assert_no_regression(self, run: str | Path, baseline: str | Path, **changes: Any) -> dict[str, Any]:
+        """Compare `run` with `baseline` (paths or names). Returns the comparison as JSON values.
+
+        AssertionError when a task is worse by more than the margin; under the policy `require-pass` also when that is
+        not ruled out; always when the two cannot be compared or one is not whole.
+        """
+        from evalharness.compare import compare, exit_code
+        from evalharness.compare.sides import open_side
+        from evalharness.errors import Exit, UserError
+        from evalharness.report import deliver, gate, words
+        from evalharness.report.document import document
+
+        chosen = replace(self, **changes)
+        policy = gate.policy(chosen.policy, gate=True)
+        options = gate.options(_margins(chosen.margin), chosen.alpha, (), chosen.allow, clusters=chosen.clusters)
+        try:
+            found = compare(open_side(str(baseline)), open_side(str(run)), options)
+        except UserError as error:
+            raise AssertionError(str(error)) from None
+        code = exit_code(found, gate=True, policy=policy)
+        made = document(found, exit_code=code, gated=True, policy=policy)
+        if chosen.report is not None:
+            deliver.comparison(made, deliver.Places(folder=chosen.report))
+        if code != Exit.FINE:
+            lines = [words.gate(made), *(words.sentence(made, task) for task in made["tasks"]), *words.remarks(made)]
+            raise AssertionError("\n".join(lines))
+        return made
+
+
+def _margins(margin: float | dict[str, float]) -> list[str]:
+    if isinstance(margin, dict):
+        return [f"{name}={value}" for name, value in margin.items()]
+    return [str(margin)]
+
+
+@pytest.fixture
+def evalharness(request: pytest.FixtureRequest) -> Gate:
+    """The gate, as the test's `evalharness` mark sets it."""
+    mark = request.node.get_closest_marker("evalharness")
+    return Gate(**mark.kwargs) if mark is not None else Gate()
