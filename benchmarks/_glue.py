@@ -3,10 +3,12 @@
 import csv
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from evalharness.classification import mean_of
 from evalharness.errors import DataError
+from evalharness.multiple_choice import labelled
 from evalharness.records import Estimate, Request, Response, Sample, Score
 from evalharness.scoring import graded, softmax
 from evalharness.sources import PULLED, Files, Row, Want, read_text
@@ -107,6 +109,10 @@ def similar(row: Row) -> Sample:
     asked = "Question: From 0 (unrelated) to 5 (the same), how similar in meaning are the two sentences?"
     text, score = f"Sentence 1: {row['sentence1']}\nSentence 2: {row['sentence2']}\n{asked}", float(row["label"])
     return Sample(question=text, choices=tuple("012345"), gold=(round(score),), answers=(f"{score:g}",))
+
+
+# A shot shows the right number, which is no whole one.
+SIMILAR = replace(labelled(), answer=lambda s: " " + s.answers[0])
 
 
 def similarity(sample: Sample, request: Request, response: Response) -> Score:

@@ -11,7 +11,7 @@ from evalharness.multiple_choice import classified, labelled
 from evalharness.scoring import label
 from evalharness.sources import Source
 
-from ._glue import average, file_name, files_of, nli, similar, similarity, split_of, tasks_in
+from ._glue import SIMILAR, average, file_name, files_of, nli, similar, similarity, split_of, tasks_in
 
 NO_YES, YES_NO, THREE = ("no", "yes"), ("yes", "no"), ("True", "Neither", "False")
 ACCURACY, PAIRS = (mean(),), (mean(), f1("yes"))
@@ -53,7 +53,7 @@ def open_task(task: str, data: Path | None) -> Benchmark:
             sample=Path(__file__).with_suffix(".jsonl"),
         ),
         sample=similar if task == "stsb" else classified(text, labels),
-        prompt=labelled(),
+        prompt=SIMILAR if task == "stsb" else labelled(),
         score=similarity if task == "stsb" else label,
         metrics=figures,
     )

@@ -36,4 +36,5 @@ benchmark = Benchmark(
     ),
     score=last_word,
     metrics=(mean(), perplexity()),
+    modes=("rank",),
 )

@@ -13,8 +13,7 @@ from evalharness.sources import Source
 
 from . import _superglue as parts
 
-NO_YES, TRUE_FALSE, ACCURACY = ("no", "yes"), ("True", "False"), (mean(),)
-CB = ("True", "False", "Neither")
+NO_YES, TRUE_FALSE, CB, ACCURACY = ("no", "yes"), ("True", "False"), ("True", "False", "Neither"), (mean(),)
 ENTAILED = "{premise}\nQuestion: {hypothesis} True or False?"
 CERTAIN = "{premise}\nQuestion: {hypothesis}. True, False, or Neither?"
 IN_SETS = (f1("yes", name="f1a", cluster=lambda s: s.extra["set"]), all_right("exact_match", lambda s: s.extra["set"]))

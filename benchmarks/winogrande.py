@@ -11,9 +11,8 @@ from evalharness.sources import Row, Source, files_named
 
 
 def sample(row: Row) -> Sample:
-    return Sample(
-        question=row["sentence"], choices=(row["option1"], row["option2"]), gold=(("1", "2").index(row["answer"]),)
-    )
+    options = (row["option1"], row["option2"])
+    return Sample(question=row["sentence"], choices=options, gold=(("1", "2").index(row["answer"]),))
 
 
 def filled(asked: Sample) -> tuple[str, ...]:

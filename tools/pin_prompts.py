@@ -1,0 +1,79 @@
+"""Writes tests/prompts/NAME.txt and tests/rows/NAME.jsonl: what each benchmark asks of a base model, byte for byte.
+
+    python tools/pin_prompts.py [NAME ...]      # all plug-ins without names
+
+The tests hold every plug-in to its files; write them anew only after reading the difference.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from evalharness import plugins, sources
+from evalharness.benchmark import Benchmark, request
+from evalharness.records import Request
+from evalharness.sources import Row, Want
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def benchmarks(plugin: str) -> Iterator[tuple[str, Benchmark]]:
+    """A plug-in's benchmarks by name: itself, or those tasks of its family that the bundled sample has."""
+    family = plugins.family(plugin)
+    if family is None:
+        yield plugin, plugins.benchmark(plugin)
+        return
+    for task in family.tasks:
+        benchmark = family.open(task, None)
+        if rows(benchmark, benchmark.source.split):
+            yield f"{plugin}/{task}", benchmark
+
+
+def rows(benchmark: Benchmark, split: str | None) -> tuple[Row, ...]:
+    """The bundled sample's rows of a split."""
+    return sources.load(benchmark.source, Want(split=split), "sample").rows if split else ()
+
+
+def prompts(plugin: str) -> str:
+    """The first question of the bundled sample as each mode asks it, and once more after the usual examples."""
+    return "".join(part for name, benchmark in benchmarks(plugin) for part in _asked(name, benchmark))
+
+
+def shapes(plugin: str) -> str:
+    """The fields of the bundled rows, which are those of the hub, and their types: one line per benchmark."""
+    lines = []
+    for name, benchmark in benchmarks(plugin):
+        row = rows(benchmark, benchmark.source.split)[0]
+        fields = {key: type(value).__name__ for key, value in row.items() if key not in ("split", "config")}
+        lines.append(json.dumps({"benchmark": name, "fields": dict(sorted(fields.items()))}) + "\n")
+    return "".join(lines)
+
+
+def _asked(name: str, benchmark: Benchmark) -> Iterator[str]:
+    sample = sources.build(rows(benchmark, benchmark.source.split), benchmark.sample)[0]
+    pool = sources.build(rows(benchmark, benchmark.source.shot_split), benchmark.sample)
+    own = [s for s in pool if not benchmark.shots_by_group or s.group == sample.group]
+    for mode in benchmark.modes:
+        for shots in dict.fromkeys((0, min(benchmark.shots or 1, len(own)))):
+            asked = request(benchmark, sample, own[:shots], mode=mode, chat=False)
+            yield f"=== {name}, {mode}, {shots} shots\n{_shown(asked)}"
+
+
+def _shown(asked: Request) -> str:
+    choices = "".join(f"--- choice {json.dumps(choice, ensure_ascii=False)}\n" for choice in asked.choices)
+    given = "".join(f"--- given {json.dumps(text, ensure_ascii=False)}\n" for text in asked.given)
+    limits = "" if asked.choices else f"--- stop {json.dumps(asked.stop)} after {asked.max_tokens} tokens\n"
+    return f"{asked.text}<<<\n{choices}{given}{limits}"
+
+
+def main(names: list[str]) -> None:
+    for plugin in names or list(plugins.modules("benchmarks")):
+        (ROOT / "tests" / "prompts" / f"{plugin}.txt").write_text(prompts(plugin), encoding="utf-8")
+        (ROOT / "tests" / "rows" / f"{plugin}.jsonl").write_text(shapes(plugin), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
