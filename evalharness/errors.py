@@ -17,6 +17,12 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
+def gravest(*codes: int) -> int:
+    """The exit code of several parts: a model proven worse counts more than a run that is not whole."""
+    order = (Exit.GATE_FAILED, Exit.NOT_COMPARABLE, Exit.NOT_WHOLE, Exit.INCONCLUSIVE, Exit.FINE)
+    return min(codes, key=order.index)
+
+
 class UserError(Exception):
     """A mistake that the user can mend. The message is one line and is printed without a traceback."""
 

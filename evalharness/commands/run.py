@@ -66,6 +66,7 @@ def run(
     """
     from evalharness import cache, judging, session
     from evalharness.benchmark import RunOptions
+    from evalharness.errors import gravest
     from evalharness.model import ModelOptions
     from evalharness.report import judges, progress, suites
 
@@ -95,9 +96,9 @@ def run(
     if judge is not None:
         judged = judging.judge_answers(outcome.run, judge, said, tell=None if as_json else judging.progress)
         judges.judged(judged, as_json=as_json, stream=sys.stdout)
-        code = max(code, judged.exit_code)
+        code = gravest(code, judged.exit_code)
     else:
         progress.report(outcome, as_json=as_json, stream=sys.stdout)
     if against is not None and not as_json:
-        code = max(code, suites.compared(outcome, against, margin or [], runs))
+        code = gravest(code, suites.compared(outcome, against, margin or [], runs))
     return code
