@@ -93,8 +93,8 @@ def main() -> None:
         "name": "mmlu", "model": args.model, "subject": args.subject, "questions": args.questions, "shots": args.shots,
         "peer": "lm_eval 0.4.13", "peer_batch": args.peer_batch, "threads": args.threads, **machine(),
         "pairs": args.pairs, "largest_difference": worst, "flips": flips,
-        f"whole_process_{which}": ratio([getattr(b, which) / getattr(a, which) for a, b in pairs]),
-        "scoring_wall": ratio(scoring), "peak_memory": ratio([a.peak / b.peak for a, b in pairs]),
+        f"ratio_whole_process_{which}": ratio([getattr(b, which) / getattr(a, which) for a, b in pairs]),
+        "ratio_scoring_wall": ratio(scoring), "ratio_peak_memory": ratio([a.peak / b.peak for a, b in pairs]),
     }))  # fmt: skip
 
 

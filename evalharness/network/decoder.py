@@ -172,13 +172,21 @@ class Block(nn.Module):
         return q, k, v
 
     def _mlp(self, x: Tensor) -> Tensor:
-        names, activate = self.names, ACTIVATE[self.config.activation]
+        names = self.names
         if names.gate_up:
             gate, up = self.part(names.gate_up)(x).chunk(2, -1)
-            return self.part(names.down)(activate(gate) * up)  # type: ignore[no-any-return]
-        up = self.part(names.up)(x)
-        hidden = activate(self.part(names.gate)(x)) * up if names.gate else activate(up)
+            hidden = ACTIVATE[self.config.activation](gate) * up
+        elif names.gate:
+            hidden = self._activated(names.gate, x) * self.part(names.up)(x)
+        else:
+            hidden = self._activated(names.up, x)
         return self.part(names.down)(hidden)  # type: ignore[no-any-return]
+
+    def _activated(self, path: str, x: Tensor) -> Tensor:
+        module, activation = self.part(path), self.config.activation
+        if isinstance(module, Linear) and module.packed is not None:
+            return packed_product(x, module.packed, module.bias, activation)
+        return ACTIVATE[activation](module(x))
 
 
 def frequencies(rope: Rope, device: torch.device) -> Tensor:
@@ -285,6 +293,8 @@ class Decoder(nn.Module):
             self.lm_head.pack()
         elif head and self.packed_head is None:
             self.packed_head = pack(self.embed.weight.detach())
+        for parameter in self.parameters():  # what is left holds the whole file in memory while it points into it
+            parameter.data = parameter.data.clone()
 
     def _turns(self, positions: Tensor, dtype: torch.dtype) -> Turns:
         """cos and sin [T, 1, dims / 2] for every kind of rotary positions in use."""

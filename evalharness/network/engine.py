@@ -20,7 +20,7 @@ from evalharness.network.ranking import Option, Ranker, Scored, trees
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 TOKENS_PER_PASS = {"cpu": 512, "cuda": 16384}
-SLOTS = {"cpu": 16, "cuda": 64}
+SLOTS = {"cpu": 32, "cuda": 64}
 PER_ROW = 32  # tokens per pass for each row of a --batch that the user asks for
 
 

@@ -251,25 +251,26 @@ class Ranker:
         starts = np.cumsum([0, *(len(w.hidden) for w in waiting)])
         back = np.concatenate([w.back + start for w, start in zip(waiting, starts, strict=False)])
         targets = np.concatenate([w.targets for w in waiting])
-        logprobs, likeliest = self._gather(torch.cat([w.hidden for w in waiting]), back, targets)
+        logprobs, greedy = self._gather(torch.cat([w.hidden for w in waiting]), back, targets)
         which = [i for w in waiting for i in w.trees]
-        yield from zip(which, _collect([rows[i] for i in which], logprobs, likeliest == targets), strict=True)
+        yield from zip(which, _collect([rows[i] for i in which], logprobs, greedy), strict=True)
 
     @torch.inference_mode()
-    def _gather(self, hidden: Tensor, back: NDArray[Any], targets: Ids) -> tuple[np.ndarray, np.ndarray]:
-        """Log-probability of each target, and the likeliest token, from the states it is read from."""
+    def _gather(self, hidden: Tensor, back: NDArray[Any], targets: Ids) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Log-probability of each target and whether no token is likelier, from the states they are read from."""
         values = np.empty(len(targets), dtype=np.float64)
-        likeliest = np.empty(len(targets), dtype=np.int64)
+        greedy = np.empty(len(targets), dtype=bool)
         step = max(1, HEAD_FLOATS // self.decoder.config.vocab)
         for start in range(0, len(hidden), step):
             logits = self.decoder.head(hidden[start : start + step])
             which = np.flatnonzero((back >= start) & (back < start + step))
             local = torch.from_numpy(back[which] - start).to(logits.device)
             token = torch.from_numpy(targets[which].astype(np.int64)).to(logits.device)
-            total = torch.logsumexp(logits, -1)
-            values[which] = (logits[local, token] - total[local]).double().cpu().numpy()
-            likeliest[which] = logits.argmax(-1)[local].cpu().numpy()
-        return values, likeliest
+            chosen, top = logits[local, token], logits.amax(-1)
+            total = logits.sub_(top[:, None]).exp_().sum(-1).log() + top
+            values[which] = (chosen - total[local]).double().cpu().numpy()
+            greedy[which] = (chosen >= top[local]).cpu().numpy()
+        return values, greedy
 
 
 def _tensor(parts: Sequence[Ids], device: torch.device) -> Tensor:
@@ -280,7 +281,7 @@ def _branches(tree: Tree) -> Ids:
     return tree.branch if tree.branch is not None else np.zeros(len(tree.ids), dtype=np.int32)
 
 
-def _collect(batch: Sequence[Tree], logprobs: np.ndarray, greedy: np.ndarray) -> list[dict[int, Scored]]:
+def _collect(batch: Sequence[Tree], logprobs: NDArray[Any], greedy: NDArray[Any]) -> list[dict[int, Scored]]:
     results, at = [], 0
     for tree in batch:
         scores = {}

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from evalharness.errors import UserError
+from evalharness.network.incremental import Incremental, splits
 
 
 class Tokenizer(Protocol):
@@ -230,6 +231,7 @@ class Json:
         self._library.encode_special_tokens = True
         self._library.no_truncation()
         self._library.no_padding()
+        self._incremental = Incremental(self._raw) if splits(self._raw) else None
         added = self._raw.get("added_tokens") or []
         self.specials: Mapping[str, int] = {t["content"]: t["id"] for t in added if t.get("special")}
         self._added = {t["id"]: t["content"] for t in added}
@@ -257,6 +259,8 @@ class Json:
         return self.bos is not None and self._library.encode("a").ids[:1] == [self.bos]
 
     def encode(self, text: str) -> list[int]:
+        if self._incremental is not None:
+            return self._incremental.encode(text)
         return self._library.encode(text, add_special_tokens=False).ids  # type: ignore[no-any-return]
 
     def decode_bytes(self, ids: Sequence[int]) -> bytes:

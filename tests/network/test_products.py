@@ -5,7 +5,7 @@ import torch
 
 from evalharness.network import attention, checkpoint
 from evalharness.network.config import parse_config
-from evalharness.network.decoder import Decoder, initialise
+from evalharness.network.decoder import ACTIVATE, Decoder, initialise
 from evalharness.network.products import Linear, choose, pack, packed_product, switched
 
 LLAMA = {
@@ -42,6 +42,15 @@ def test_packed_equals_plain(transposed):
 def test_packed_refuses_to_train():
     with pytest.raises(RuntimeError, match="no gradient"):
         packed_product(torch.randn(2, 4, requires_grad=True), pack(torch.ones(4, 4)), None)
+
+
+@needs_packing
+@pytest.mark.parametrize("activation", sorted(ACTIVATE))
+def test_fused_activations_equal_plain_ones(activation):
+    w, b, x = torch.randn(40, 24), torch.randn(40), torch.randn(5, 24)
+    with torch.inference_mode():
+        want = ACTIVATE[activation](torch.nn.functional.linear(x, w, b))
+        assert (packed_product(x, pack(w), b, activation) - want).abs().max() < 1e-4
 
 
 @needs_packing

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from evalharness.errors import UserError
 from evalharness.network.tokenizer import CL100K, ENCODINGS, O200K, R50K, open_tokenizer
@@ -118,3 +120,38 @@ def test_none_and_broken_ones(tmp_path, monkeypatch):
     (tmp_path / "tokenizer.json").write_text("{}")
     with pytest.raises(UserError, match="not a tokenizer"):
         open_tokenizer(tmp_path, 50257)
+
+
+PARTS = st.sampled_from(
+    ["foo", " bar", "\n", "\n\n", "  ", " ", "\t", "'ll", "12345", "...", " $x", "é", "日本", "\r\n", "a", ":", " A"]
+)
+
+
+@needs_ranks
+@pytest.mark.parametrize("pattern", [None, CL100K, O200K])
+def test_encoding_from_where_texts_differ_is_exact(pattern, tmp_path_factory):
+    library = pytest.importorskip("tokenizers")
+    folder = tmp_path_factory.mktemp("incremental")
+    names = json.loads((DATA / "gpt2-bpe" / "encoder.json").read_text())
+    lines = (DATA / "gpt2-bpe" / "vocab.bpe").read_text(encoding="utf-8").split("\n")[1:-1]
+    made = library.Tokenizer(library.models.BPE(vocab=names, merges=[tuple(line.split(" ")) for line in lines]))
+    level = library.pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=pattern is None)
+    if pattern is not None:
+        level = library.pre_tokenizers.Sequence(
+            [library.pre_tokenizers.Split(library.Regex(pattern), "isolated"), level]
+        )
+    made.pre_tokenizer = level
+    made.post_processor = library.processors.ByteLevel(trim_offsets=True)
+    made.save(str(folder / "tokenizer.json"))
+    ours = open_tokenizer(folder, 50257)
+    assert ours._incremental is not None
+
+    @given(st.lists(st.tuples(st.integers(0, 40), st.lists(PARTS, max_size=12)), min_size=2, max_size=6))
+    @settings(max_examples=60, deadline=None)
+    def check(edits):
+        text = "The following are questions.\n\n"
+        for kept, parts in edits:
+            text = text[:kept] + "".join(parts)
+            assert ours.encode(text) == made.encode(text).ids
+
+    check()
