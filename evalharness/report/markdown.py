@@ -13,6 +13,7 @@ from evalharness.report.escape import markdown, printable
 
 COMMENT_LIMIT = 60_000  # GitHub cuts at 65,536 characters
 SUMMARY_LIMIT = 900_000  # of GitHub's 1 MiB a step, in bytes
+NBSP = "\N{NO-BREAK SPACE}"  # so that a narrow page does not break a figure in two
 SAMPLES = (10, 5, 3, 1, 0)
 SUMMARY_SAMPLES = (50, 20, *SAMPLES)
 
@@ -65,13 +66,13 @@ def _table(document: Mapping[str, Any]) -> Iterator[str]:
     yield "|:--|:--|--:|--:|--:|--:|--:|--:|--:|"
     for task in document["tasks"]:
         metric = f" `{_code(task['metric'])}`" if task["metric"] else ""
-        name = f"{task['symbol']} {task['verdict']} | {markdown(task['benchmark'])}{metric}"
+        name = f"{task['symbol']}{NBSP}{task['verdict']} | {markdown(task['benchmark'])}{metric}"
         if task["difference"] is None:
             yield f"| {name} | – | – | – | – | – | – | {100 * task['margin']:g} |"
             continue
-        change = f"**{words.points(task['difference'])}** ({words.interval(task)})"
+        change = f"**{words.points(task['difference'])}** ({words.interval(task)})".replace(" ", NBSP)
         sides = (words.items(task), words.percent(task["base"]), words.percent(task["new"]))
-        flips = f"{task['fixed']:,} / {task['broke']:,}"
+        flips = f"{task['fixed']:,} / {task['broke']:,}".replace(" ", NBSP)
         figures = (*sides, change, flips, words.percent(task["detectable"]), f"{100 * task['margin']:g}")
         yield f"| {name} | {' | '.join(figures)} |"
 
