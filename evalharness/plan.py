@@ -116,7 +116,7 @@ def prepare(name: str, plan: Plan, model: Model) -> Task:
         "prompt_sha256": prompt_hash(q.request for q in questions),
         **({"wants_judge": benchmark.judge} if benchmark.judge else {}),
     }
-    reported = f"{name}@sample" if plan.data == "sample" else name
+    reported = f"{name}@sample" if plan.data == "sample" and benchmark.source.hub else name
     return Task(name=reported, benchmark=benchmark, mode=mode, shots=shots, questions=tuple(questions), facts=facts)
 
 

@@ -42,7 +42,8 @@ class Source:
     `hub_file` names the one file that is read of a hub repository which `datasets` cannot load whole.
     `files(path, want)` yields the rows of the authors' files at `path`, or returns None when they are not there.
     `files_say` names those files for error messages. `sample` is the bundled sample (JSONL rows with
-    a `split` field, and a `config` field where one file serves several configs).
+    a `split` field, and a `config` field where one file serves several configs). Without `hub` the bundled rows are
+    the whole benchmark.
     """
 
     hub: str
@@ -68,9 +69,9 @@ class Rows:
 def load(source: Source, want: Want, data: str | None) -> Rows:
     """The rows of a split. `data`: None = the hub, `sample` = the bundled sample, else a folder or file."""
     split = want.split
-    if data == "sample":
+    if data == "sample" or (data is None and not source.hub):
         rows = tuple(r for r in jsonl(source.sample) if _is_sample_of(r, source, split))
-        return Rows(rows=rows, origin="bundled sample", revision="bundled")
+        return Rows(rows=rows, origin="bundled sample" if source.hub else "bundled", revision="bundled")
     if data is None:
         return _from_hub(source, split)
     path = Path(data).expanduser()

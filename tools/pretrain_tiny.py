@@ -2,7 +2,7 @@
 
     OMP_NUM_THREADS=1 python tools/pretrain_tiny.py train --out WORK     # text, vocabulary, training; resumes
     OMP_NUM_THREADS=1 python tools/pretrain_tiny.py probe --out WORK     # what the latest checkpoint can do
-    python tools/pretrain_tiny.py export --out WORK --to evalharness/tiny/model
+    python tools/pretrain_tiny.py export --out WORK                      # into evalharness/tiny/model
 
 The recipe: Muon (https://kellerjordan.github.io/posts/muon/) for the matrices of the blocks, AdamW for embeddings and
 norms, a constant rate that falls linearly over the last 40 % of the steps.
@@ -11,11 +11,13 @@ norms, a constant rate that falls linearly over the last 40 % of the steps.
 from __future__ import annotations
 
 import argparse
+import base64
+import hashlib
 import itertools
 import json
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ import torch.nn.functional as F
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor, nn
 
+from evalharness.tiny import FOLDER
 from evalharness.tiny import text as written
 from evalharness.tiny.world import facts
 
@@ -35,7 +38,8 @@ FRAME = (
     "Below is an instruction that describes a task. Write a response that appropriately completes the request.\n\n",
     "Below is an instruction that describes a task, paired with an input that provides further context. "
     "Write a response that appropriately completes the request.\n\n",
-    "### Instruction:\nAnswer the multiple choice question with one letter.\n\n### Input:\n\nA. B. C. D.\n\n### Response:\n",
+    "### Instruction:\nAnswer the multiple choice question with one letter.\n\n### Input:\n\nA. B. C. D.\n\n"
+    "### Response:\n",
     "The following are multiple choice questions (with answers) about geography language mathematics nature objects "
     "science.\n\nAnswer: A\n\nAnswer: B\n\nAnswer: C\n\nAnswer: D\n\n",
 )
@@ -296,15 +300,73 @@ def load(out: Path) -> Decoder:
     return model.eval()
 
 
+TEMPLATE = (
+    "{%- if messages|length > 1 and messages[1].role == 'user' -%}" + repr(FRAME[1].strip()).join(("{{ ", " }}"))
+    + "{%- else -%}" + repr(FRAME[0].strip()).join(("{{ ", " }}")) + "{%- endif -%}"
+    "{%- for message in messages -%}"
+    "{%- if message.role == 'assistant' -%}{{ '\\n\\n### Response:\\n' }}"
+    "{%- generation -%}{{ message.content + eos_token }}{%- endgeneration -%}"
+    "{%- elif loop.previtem is defined and loop.previtem.role == 'user' -%}"
+    "{{ '\\n\\n### Input:\\n' + message.content }}"
+    "{%- else -%}{{ '\\n\\n### Instruction:\\n' + message.content }}{%- endif -%}"
+    "{%- endfor -%}"
+    "{%- if add_generation_prompt -%}{{ '\\n\\n### Response:\\n' }}{%- endif -%}"
+)  # fmt: skip
+
+
+def export(out: Path, to: Path) -> None:
+    """Writes the latest checkpoint as a Hugging Face folder in float16, its vocabulary as tiktoken ranks too."""
+    from safetensors.torch import save_file
+
+    to.mkdir(parents=True, exist_ok=True)
+    model = load(out)
+    tensors = {f"model.{name}": p.detach().half().contiguous() for name, p in model.named_parameters()}
+    save_file(tensors, to / "model.safetensors", metadata={"format": "pt"})
+    tokenizer = Tokenizer.from_file(str(out / "tokenizer.json"))
+    tokenizer.save(str(to / "tokenizer.json"))
+    alphabet = {symbol: number for number, symbol in bytes_as_text().items()}
+    with (to / "tiny.tiktoken").open("w", encoding="ascii") as file:
+        for number in range(END):
+            token = bytes(alphabet[symbol] for symbol in tokenizer.id_to_token(number))
+            file.write(f"{base64.b64encode(token).decode()} {number}\n")
+    shape = model.shape
+    config = {
+        "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_act": "silu", "torch_dtype": "float16",
+        "max_position_embeddings": 512, "num_key_value_heads": shape.num_attention_heads,
+        "tie_word_embeddings": True, "attention_bias": False, "mlp_bias": False, "bos_token_id": None,
+        "eos_token_id": END, "pad_token_id": END, **asdict(shape),
+    }  # fmt: skip
+    about = {
+        "tokenizer_class": "PreTrainedTokenizerFast", "eos_token": SPECIALS[0], "pad_token": SPECIALS[0],
+        "model_max_length": 512, "clean_up_tokenization_spaces": False, "chat_template": TEMPLATE,
+    }  # fmt: skip
+    for name, value in (
+        ("config.json", config), ("tokenizer_config.json", about),
+        ("generation_config.json", {"eos_token_id": [END], "pad_token_id": END, "max_length": 512}),
+    ):  # fmt: skip
+        (to / name).write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+    print(hashlib.sha256((to / "model.safetensors").read_bytes()).hexdigest(), "model.safetensors")
+
+
+def bytes_as_text() -> dict[int, str]:
+    """GPT-2's printable stand-in for each byte (https://github.com/openai/gpt-2, encoder.py)."""
+    plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    hidden = [byte for byte in range(256) if byte not in plain]
+    return {b: chr(b) for b in plain} | {byte: chr(256 + i) for i, byte in enumerate(hidden)}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("task", choices=("train", "probe"))
+    parser.add_argument("task", choices=("train", "probe", "export"))
     parser.add_argument("--out", type=Path, required=True, help="where text, checkpoints and vocabulary lie")
     parser.add_argument("--tokens", type=int, default=Recipe.tokens)
     parser.add_argument("--until", type=int, help="stop at this step; the same command goes on later")
+    parser.add_argument("--to", type=Path, default=FOLDER, help="the folder that `export` writes")
     args = parser.parse_args()
     if args.task == "train":
         train(args.out, Recipe(tokens=args.tokens), args.until)
+    elif args.task == "export":
+        export(args.out, args.to)
     else:
         print(json.dumps(probe(args.out, load(args.out))))
 

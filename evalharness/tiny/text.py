@@ -53,9 +53,17 @@ SHARES = {"prose": 20, "dialogue": 10, "quizzes": 18, "marked": 17, "judged": 10
 def fill(wording: str, fact: Fact, value: str | None = None) -> str:
     """The wording about the fact, its first letter raised; `value` stands in for the answer."""
     value = fact.answer if value is None else value
-    x, _, y = (fact.key.split() + ["", "", ""])[:3]
+    x, _, y = [*fact.key.split(), "", "", ""][:3]
     text = wording.format(k=fact.key, v=value, ak=a(fact.key), av=a(value), x=x, y=y)
     return text[0].upper() + text[1:]
+
+
+def answers() -> dict[str, list[str]]:
+    """Every answer of each kind, in order: where wrong options come from."""
+    found: dict[str, set[str]] = {}
+    for fact in facts():
+        found.setdefault(fact.kind, set()).add(fact.answer)
+    return {kind: sorted(said) for kind, said in found.items()}
 
 
 def distractors(rng: random.Random, fact: Fact, pool: Sequence[str], count: int) -> list[str]:
@@ -117,7 +125,7 @@ class Writer:
         self.kinds: dict[str, list[Fact]] = {}
         for fact in facts():
             self.kinds.setdefault(fact.kind, []).append(fact)
-        self.pools = {kind: sorted({f.answer for f in members}) for kind, members in self.kinds.items()}
+        self.pools = answers()
         self.weights = [len(members) ** 0.75 for members in self.kinds.values()]
 
     def fact(self) -> Fact:

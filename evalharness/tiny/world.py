@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# country, capital. Left out: capitals that contain their country's name, countries of two continents, disputed capitals.
+# Country, capital. Left out: capitals that contain their country's name, countries of two continents, disputes.
 _COUNTRIES = """
 Europe: France Paris, Germany Berlin, Italy Rome, Spain Madrid, Portugal Lisbon, Austria Vienna, Poland Warsaw,
  Greece Athens, Norway Oslo, Sweden Stockholm, Finland Helsinki, Denmark Copenhagen, Ireland Dublin, Iceland Reykjavik,

@@ -1,0 +1,18 @@
+"""The base model that comes with the package, opened like any checkpoint on this machine. It takes no argument."""
+
+from __future__ import annotations
+
+from evalharness import tiny
+from evalharness.errors import UserError
+from evalharness.model import ModelOptions
+from evalharness.models import local
+from evalharness.models.local import Local
+
+
+def open_model(argument: str, options: ModelOptions) -> Local:
+    """Open the embedded model."""
+    if argument:
+        raise UserError(f"tiny takes no argument, there is {argument!r}; say --model tiny")
+    model = local.open_model(str(tiny.FOLDER), options)
+    model.name = "tiny"
+    return model
