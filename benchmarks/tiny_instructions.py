@@ -25,9 +25,9 @@ def ask(asked: Sample, shots: Sequence[Sample], mode: Mode, chat: bool) -> Reque
 
 
 def score(asked: Sample, request: Request, response: Response) -> Score:
-    """Right when the text is the reference, character for character but for surrounding space."""
+    """Right when the model stopped by itself and its text is the reference, but for surrounding space."""
     written = response.text.strip()
-    return judged(written == asked.answers[0], written, name="exact_match")
+    return judged(written == asked.answers[0] and response.finish == "stop", written, name="exact_match")
 
 
 benchmark = Benchmark(

@@ -23,6 +23,7 @@ def application() -> typer.Typer:
         baseline,
         compare,
         data,
+        demo,
         flaky,
         import_,
         judge,
@@ -52,6 +53,7 @@ def application() -> typer.Typer:
     app.command("preview")(preview.preview)
     app.command("import")(import_.import_)
     app.command("list")(listing.list_)
+    app.command("demo")(demo.demo)
     app.add_typer(data.app, name="data")
     app.add_typer(arena.app, name="arena")
     app.add_typer(judge.app, name="judge")

@@ -1,6 +1,6 @@
 """Writes the embedded model's instruction data and exam from evalharness.tiny.lessons: the same bytes every time.
 
-    python tools/make_tiny_data.py
+python tools/make_tiny_data.py
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ import itertools
 import json
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ from evalharness.tiny.world import facts
 PATTERN = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 SPECIALS = ("<|endoftext|>", "<|user|>", "<|assistant|>", "<|end|>")
 END = 2044
+Ids = np.ndarray[Any, np.dtype[np.uint16]]
 FRAME = (
     "Below is an instruction that describes a task. Write a response that appropriately completes the request.\n\n",
     "Below is an instruction that describes a task, paired with an input that provides further context. "
@@ -63,13 +65,15 @@ class Recipe:
     """Everything that decides the weights."""
 
     seed: int = 1
-    tokens: int = 15_000_000
+    tokens: int = 13_478_400
+    first: int = 7_488_000  # so many of them written with text.FIRST,
+    later: int = 1_152_000  # then so many with text.LATER, the rest with text.LAST
     window: int = 192
     batch: int = 12
     muon_lr: float = 0.012
     adam_lr: float = 4e-3
     warmup: int = 30
-    decay: float = 0.4
+    decay: float = 0.25
     floor: float = 0.02
     clip: float = 1.0
 
@@ -105,10 +109,10 @@ def train_tokenizer(seed: int) -> Tokenizer:
     return tokenizer
 
 
-def tokens(tokenizer: Tokenizer, seed: int, count: int) -> np.ndarray[Any, np.dtype[np.uint16]]:
+def tokens(tokenizer: Tokenizer, seed: str, shares: Mapping[str, int], count: int) -> Ids:
     """`count` token ids: documents one after the other, an end token after each."""
     found, total = [], 0
-    stream = written.documents(f"{seed}/text")
+    stream = written.documents(seed, shares)
     while total < count:
         batch = tokenizer.encode_batch(list(itertools.islice(stream, 2000)))
         flat = np.fromiter(itertools.chain.from_iterable([*e.ids, END] for e in batch), dtype=np.uint16)
@@ -144,7 +148,8 @@ class Block(nn.Module):
         x = x + self.self_attn["o_proj"](mixed.transpose(1, 2).reshape(b, t, d))
         h = self.post_attention_layernorm(x)
         gated: Tensor = F.silu(self.mlp["gate_proj"](h)) * self.mlp["up_proj"](h)
-        return x + self.mlp["down_proj"](gated)
+        added: Tensor = self.mlp["down_proj"](gated)
+        return x + added
 
 
 def _turn(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
@@ -190,13 +195,19 @@ def optimizers(model: Decoder, recipe: Recipe) -> list[torch.optim.Optimizer]:
     ]
 
 
-def prepare(out: Path, recipe: Recipe) -> np.ndarray[Any, np.dtype[np.uint16]]:
+def prepare(out: Path, recipe: Recipe) -> Ids:
     """The vocabulary and the token ids of the whole run, written once into `out`."""
     if not (out / "tokens.npy").exists():
         tokenizer = train_tokenizer(recipe.seed)
         tokenizer.save(str(out / "tokenizer.json"))
-        np.save(out / "tokens.npy", tokens(tokenizer, recipe.seed, recipe.tokens + 1))
-    return np.load(out / "tokens.npy")
+        parts = [
+            tokens(tokenizer, f"{recipe.seed}/text", written.FIRST, recipe.first),
+            tokens(tokenizer, f"{recipe.seed}/later", written.LATER, recipe.later),
+            tokens(tokenizer, f"{recipe.seed}/last", written.LAST, recipe.tokens + 1 - recipe.first - recipe.later),
+        ]
+        np.save(out / "tokens.npy", np.concatenate(parts))
+    stream: Ids = np.load(out / "tokens.npy")
+    return stream
 
 
 def train(out: Path, recipe: Recipe, until: int | None) -> None:
@@ -327,7 +338,7 @@ def export(out: Path, to: Path) -> None:
     alphabet = {symbol: number for number, symbol in bytes_as_text().items()}
     with (to / "tiny.tiktoken").open("w", encoding="ascii") as file:
         for number in range(END):
-            token = bytes(alphabet[symbol] for symbol in tokenizer.id_to_token(number))
+            token = bytes(alphabet[symbol] for symbol in tokenizer.id_to_token(number) or "")
             file.write(f"{base64.b64encode(token).decode()} {number}\n")
     shape = model.shape
     config = {

@@ -42,7 +42,7 @@ def asked(row):
 
 
 def says(row, fact):
-    """Whether the row asks for the fact and answers it: key in the question, answer in the output or the right option."""
+    """Whether the row asks for the fact and answers it: its key in the question, its answer in the output."""
     if fact.kind in NUMBERS:
         first, _, second = fact.key.split()
         return re.findall(r"\d+", asked(row)) in ([first, second], [second, first]) and row["kind"] in (
