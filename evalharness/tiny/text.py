@@ -206,8 +206,9 @@ class Writer:
         for _ in range(self.rng.randint(2, 3)):
             options = self._few()
             right = self.rng.randrange(len(options))
-            marks = [", right" if i == right else ", wrong" for i in range(len(options))]
-            lines = [layout.format(n) + o + (m if marked else "") for n, o, m in zip(labels, options, marks, strict=False)]
+            lines = [layout.format(label) + option for label, option in zip(labels, options, strict=False)]
+            if marked:
+                lines = [line + (", right" if i == right else ", wrong") for i, line in enumerate(lines)]
             blocks.append("\n".join([options[right] + "?", *lines, key.format(labels[right])]))
         return "\n\n".join(blocks)
 
