@@ -123,10 +123,10 @@ def similarity(sample: Sample, request: Request, response: Response) -> Score:
     if request.choices:
         value = sum(i * p for i, p in enumerate(softmax(response.logprobs)))
     else:
-        found = re.search(r"(?<![\w.])[0-5](?:\.\d+)?(?![\w/]|\.\d)", response.text)
-        if found is None or float(found.group()) > 5:
+        found = re.search(r"(?<![\w./])([0-5](?:\.\d+)?)(?:\s*/\s*5)?(?![\w/]|\.\d)", response.text)
+        if found is None or float(found.group(1)) > 5:
             return Score(status="unparsed", scores={"closeness": 0.0})
-        value = float(found.group())
+        value = float(found.group(1))
     return graded(f"{value:.6g}", closeness=1 - abs(value - float(sample.answers[0])) / 5)
 
 

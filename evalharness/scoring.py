@@ -197,7 +197,7 @@ def which_label(text: str, labels: Sequence[str]) -> str | None:
         found = {known[m.lower()] for m in re.findall(pattern, text, re.IGNORECASE)}
         if found:
             return found.pop() if len(found) == 1 else None
-    mentioned = {known[m.lower()] for m in re.findall(rf"\b({either})\b", text, re.IGNORECASE)}
+    mentioned = {known[m.lower()] for m in re.findall(rf"(?<!-)\b({either})\b(?!-)", text, re.IGNORECASE)}
     return mentioned.pop() if len(mentioned) == 1 else None
 
 
