@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Literal, cast
 
-from evalharness import modelgraded
+from evalharness import modelgraded, yaml_benchmark
 from evalharness.benchmark import Benchmark, Family
 from evalharness.errors import UserError, nearest
 from evalharness.judge import Judge, Panel
@@ -77,7 +77,9 @@ def install_hint(package: str) -> str:
 
 
 def benchmark(name: str, data: Path | None = None) -> Benchmark:
-    """The benchmark `NAME` or `FAMILY/TASK`."""
+    """The benchmark `NAME` or `FAMILY/TASK`, or the one that a YAML file describes (`./my_bench.yaml`)."""
+    if yaml_benchmark.is_file(name):
+        return yaml_benchmark.open_file(name)
     module_name, _, task = name.partition("/")
     module = load("benchmarks", module_name)
     if hasattr(module, "family"):
@@ -98,11 +100,15 @@ def reopened(name: str, origin: str) -> Benchmark:
 
 def family(name: str) -> Family | None:
     """The family called `name`, or None where the plug-in is a single benchmark."""
+    if yaml_benchmark.is_file(name):
+        return None
     return cast("Family | None", getattr(load("benchmarks", name.partition("/")[0]), "family", None))
 
 
 def tasks(name: str, data: Path | None = None) -> tuple[str, ...]:
     """The benchmarks that `name` stands for: itself, or every task of the family."""
+    if yaml_benchmark.is_file(name):
+        return (name,)
     if "/" in name:
         roof = family(name)
         stem, _, task = name.partition("/")

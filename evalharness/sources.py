@@ -11,7 +11,7 @@ import json
 import os
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,7 @@ class Source:
     `files(path, want)` yields the rows of the authors' files at `path`, or returns None when they are not there.
     `files_say` names those files for error messages. `sample` is the bundled sample (JSONL rows with
     a `split` field, and a `config` field where one file serves several configs). Without `hub` the bundled rows are
-    the whole benchmark.
+    the whole benchmark, or the files `own` by split where a benchmark brings its questions itself.
     """
 
     hub: str
@@ -55,6 +55,7 @@ class Source:
     shot_split: str | None = None
     files: Files | None = None
     files_say: str = ""
+    own: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,8 +70,12 @@ class Rows:
 def load(source: Source, want: Want, data: str | None) -> Rows:
     """The rows of a split. `data`: None = the hub, `sample` = the bundled sample, else a folder or file."""
     split = want.split
+    if source.own and data in (None, "sample"):
+        return _from_own(source, split)
     if data == "sample" or (data is None and not source.hub):
         rows = tuple(r for r in jsonl(source.sample) if _is_sample_of(r, source, split))
+        if not rows and not source.hub and source.files_say:
+            raise DataError(f"these questions are not bundled; say --data with {source.files_say}")
         return Rows(rows=rows, origin="bundled sample" if source.hub else "bundled", revision="bundled")
     if data is None:
         return _from_hub(source, split)
@@ -104,6 +109,17 @@ def _glimpse(path: Path) -> str:
     )
 
 
+def _from_own(source: Source, split: str) -> Rows:
+    file = source.own.get(split)
+    if file is None:
+        raise DataError(f"the benchmark names no file of examples (split {split}); --shots 0 asks without them")
+    if file.suffix.removesuffix(".gz") not in _READERS and file.name.split(".")[-2:-1] != ["jsonl"]:
+        raise DataError(f"{file}: wanted a file that ends in {', '.join(_READERS)}")
+    if not file.is_file():
+        raise DataError(f"{file}: there is no such file")
+    return Rows(rows=tuple(_READERS.get(file.suffix, jsonl)(file)), origin=str(file), revision="files")
+
+
 def files_named(names: Mapping[str, str]) -> Files:
     """A reader of the authors' own files: split -> file name, the scored split first.
 
@@ -122,8 +138,6 @@ def files_named(names: Mapping[str, str]) -> Files:
 
 
 def _from_hub(source: Source, split: str) -> Rows:
-    if not source.hub:
-        raise DataError(f"there is no hub data set of this benchmark; say --data with {source.files_say}")
     import datasets
 
     datasets.disable_progress_bars()

@@ -13,11 +13,11 @@ FLOORS = {
     2: {
         "scoring", "metrics", "classification", "ratings", "battles", "perturbations", "statistics", "sources", "chat",
         "sandbox", "network", "model", "tiny", "math_answers", "verdicts", "judged", "agreement", "length_control",
-        "cache",
+        "cache", "yaml_lines",
     },
     3: {
         "benchmark", "multiple_choice", "judge", "models", "plugins", "holistic",
-        "instruction_checks", "openai_evals", "modelgraded", "yaml_benchmark", "lm_eval_yaml"},
+        "instruction_checks", "openai_evals", "modelgraded", "yaml_benchmark", "lm_eval_yaml", "yaml_templates"},
     4: {"store", "plan", "runner", "summary", "manifest", "session", "inventory", "tuner", "compare", "cases", "jury",
         "judge_calls", "judging", "judge_audit", "audit_checks", "importers", "import_formats", "suite"},
     5: {"report", "web"},

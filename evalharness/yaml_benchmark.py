@@ -1,0 +1,313 @@
+"""A benchmark without code: one YAML file says where the rows are, how they are asked, and how answers are scored.
+
+`evalh run ./my_bench.yaml`; docs/yaml-benchmarks.md describes the keys. A file in lm-evaluation-harness's format is
+known by its keys and read by `lm_eval_yaml`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from evalharness import lm_eval_yaml, yaml_lines
+from evalharness.benchmark import Benchmark, Prompt
+from evalharness.errors import DataError, UserError, nearest
+from evalharness.judged import judged_mean
+from evalharness.math_answers import boxed, number_after_hashes
+from evalharness.metrics import Metric, mean, mean_where
+from evalharness.multiple_choice import shown, written_out
+from evalharness.records import Request, Response, Sample, Score
+from evalharness.scoring import LETTERS, Scorer, choice_by_length, free, judged, short_answer, unparsed
+from evalharness.sources import Row, Source
+from evalharness.yaml_lines import Document
+from evalharness.yaml_templates import template, value
+
+
+class Strict(BaseModel):
+    """A part of the file: its keys and no others."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Origin(Strict):
+    """Files beside the YAML file, or a hub data set at a pinned commit."""
+
+    file: str | None = None
+    examples: str | None = None
+    hub: str | None = None
+    revision: str | None = Field(default=None, pattern="^[0-9a-f]{40}$")
+    config: str | None = None
+    split: str = "test"
+    shot_split: str | None = None
+
+
+class Bench(Strict):
+    """The file."""
+
+    name: str | None = None
+    title: str = ""
+    paper: str = ""
+    licence: str = ""
+    source: str | Origin
+    fields: dict[str, str] = {}
+    template: str
+    choices: str | list[str] | None = None
+    gold: str | int | None = None
+    answers: str | list[str] | None = None
+    layout: Literal["continuation", "letters"] = "continuation"
+    scorer: str | None = None
+    judge: str | None = None
+    id: str | None = None
+    group: str | None = None
+    header: str = ""
+    shots: int = Field(default=0, ge=0)
+    max_tokens: int = Field(default=128, ge=1)
+    stop: list[str] = ["\n"]
+    chance: float | None = Field(default=None, ge=0, le=1)
+
+
+def contains(sample: Sample, request: Request, response: Response) -> Score:
+    """Whether an accepted answer stands anywhere in the text, whatever the case."""
+    text = response.text.strip()
+    found = any(answer.lower() in text.lower() for answer in sample.answers)
+    return judged(found, text) if text else unparsed()
+
+
+def exact(sample: Sample, request: Request, response: Response) -> Score:
+    """Whether the text, without blanks at its ends, is an accepted answer to the letter."""
+    text = response.text.strip()
+    return judged(text in {answer.strip() for answer in sample.answers}, text) if text else unparsed()
+
+
+def matching(pattern: str) -> Scorer:
+    """Exact match of the first group (or all) of the last match of a regular expression."""
+    expression = re.compile(pattern)
+
+    def score(sample: Sample, request: Request, response: Response) -> Score:
+        found = list(expression.finditer(response.text))
+        if not found:
+            return unparsed()
+        said = (found[-1].group(1) if expression.groups else found[-1].group()) or ""
+        return judged(said.strip() in {answer.strip() for answer in sample.answers}, said.strip())
+
+    return score
+
+
+SCORERS: Mapping[str, tuple[Scorer, tuple[Metric, ...]]] = {
+    "exact": (exact, (mean(),)),
+    "contains": (contains, (mean(),)),
+    "f1": (short_answer(), (mean("f1"), mean("exact_match"))),
+    "number": (number_after_hashes, (mean(),)),
+    "math": (boxed, (mean(),)),
+    "choice": (choice_by_length, (mean(), mean_where("accuracy_norm"))),
+}
+
+
+def is_file(name: str) -> bool:
+    """Whether the name of a benchmark is that of a YAML file."""
+    return name.endswith((".yaml", ".yml"))
+
+
+def is_benchmark(name: str) -> bool:
+    """Whether a YAML file has a key of a benchmark; a suite of runs has none of them."""
+    file = Path(name).expanduser()
+    try:
+        keys = set(yaml_lines.read(file).value) if file.is_file() else set()
+    except DataError:
+        return False
+    return "models" not in keys and bool(keys & {"source", "template", "include", *lm_eval_yaml.MARKS})
+
+
+def open_file(name: str) -> Benchmark:
+    """The benchmark that a YAML file describes. DataError with file and line for every mistake in it."""
+    file = Path(name).expanduser()
+    if not file.is_file():
+        raise DataError(f"there is no benchmark file {name}")
+    document = yaml_lines.read(file)
+    if lm_eval_yaml.is_task(document):
+        return lm_eval_yaml.open_task(document)
+    return benchmark_of(document, parsed(document))
+
+
+def parsed(document: Document) -> Bench:
+    """The file's values, checked. DataError names the line of the first that is wrong."""
+    try:
+        return Bench.model_validate(dict(document.value))
+    except ValidationError as error:
+        found = error.errors()[0]
+        where = tuple(
+            part for part in found["loc"] if part not in ("str", "Origin") and not str(part).startswith("list[")
+        )
+        if found["type"] == "extra_forbidden":
+            known = Origin.model_fields if where[0] == "source" else Bench.model_fields
+            raise document.error(where, f"there is no key {where[-1]!r}{nearest(str(where[-1]), known)}") from error
+        if found["type"] == "missing":
+            raise document.error(where[:-1], f"the key {where[-1]!r} is missing") from error
+        named = ".".join(map(str, where))
+        raise document.error(where, f"{named}: {found['msg'][0].lower()}{found['msg'][1:]}") from error
+
+
+def benchmark_of(document: Document, bench: Bench) -> Benchmark:
+    """The benchmark of a checked file."""
+    if bench.scorer is not None and bench.judge is not None:
+        raise document.error(("judge",), "wanted a scorer or a judge, and one of them only")
+    if bench.scorer is None and bench.judge is None and bench.choices is None:
+        raise document.error((), f"wanted a scorer ({', '.join(SCORERS)}, regex:PATTERN) or a judge")
+    if bench.choices is None and bench.answers is None and bench.judge is None:
+        raise document.error(("template",), "wanted choices (with gold) or answers to score against")
+    if bench.choices is not None and bench.gold is None:
+        raise document.error(("choices",), "choices want gold: the place, letter or text of the right one")
+    score, metrics = _scorer(document, bench)
+    make = _sample(document, bench)
+    prompt, written = _prompts(bench)
+    return Benchmark(
+        name=bench.name or document.file.stem,
+        title=bench.title or bench.name or document.file.stem,
+        paper=bench.paper,
+        licence=bench.licence,
+        items=0,
+        chance=bench.chance,
+        source=_source(document, bench),
+        sample=make,
+        prompt=prompt,
+        written=written,
+        modes=("rank", "write") if bench.choices is not None else ("write",),
+        shots=bench.shots,
+        max_tokens=bench.max_tokens,
+        stop=tuple(bench.stop),
+        score=score,
+        metrics=metrics,
+        judge=bench.judge,
+    )
+
+
+def _source(document: Document, bench: Bench) -> Source:
+    said = Origin(file=bench.source) if isinstance(bench.source, str) else bench.source
+    if (said.file is None) == (said.hub is None):
+        raise document.error(("source",), "source wants file or hub, and one of them only")
+    if said.hub is not None and said.revision is None:
+        raise document.error(("source", "hub"), "a hub data set wants its revision, the 40 digits of a commit")
+    folder = document.file.parent
+    shot_split = said.shot_split or ("examples" if said.examples else None)
+    if bench.shots and shot_split is None:
+        raise document.error(("shots",), "shots want examples (a file) or shot_split under source")
+    own = {said.split: folder / said.file} if said.file else {}
+    if said.examples:
+        own[shot_split or "examples"] = folder / said.examples
+    for key, path in zip(("file", "examples"), own.values(), strict=False):
+        if not path.is_file():
+            raise document.error(("source", key), f"there is no file {path}")
+    return Source(
+        hub=said.hub or "", revision=said.revision or "", config=said.config, split=said.split, shot_split=shot_split,
+        sample=document.file, files_say=f"rows with the fields of {document.file.name}", own=own,
+    )  # fmt: skip
+
+
+def _scorer(document: Document, bench: Bench) -> tuple[Scorer, tuple[Metric, ...]]:
+    if bench.judge is not None:
+        return free, (judged_mean(_judge_score(document, bench.judge)),)
+    named = bench.scorer or "choice"
+    if named.startswith("regex:"):
+        try:
+            return matching(named.removeprefix("regex:").strip()), (mean(),)
+        except re.error as error:
+            raise document.error(("scorer",), f"not a valid regular expression ({error})") from error
+    if named not in SCORERS:
+        there = f"; there is {', '.join(SCORERS)} and regex:PATTERN"
+        raise document.error(("scorer",), f"there is no scorer {named!r}{nearest(named, SCORERS)}{there}")
+    if (named == "choice") != (bench.choices is not None):
+        raise document.error(("scorer",), "the scorer choice and the key choices belong together")
+    return SCORERS[named]
+
+
+def _judge_score(document: Document, name: str) -> str:
+    from evalharness import plugins  # it imports this module, to open files by name
+    from evalharness.judge import Panel
+
+    try:
+        found = plugins.judge(name)
+    except UserError as error:
+        raise document.error(("judge",), str(error)) from error
+    if isinstance(found, Panel):
+        raise document.error(("judge",), f"{name} is a panel; name its kind of judge, and the panel with `evalh judge`")
+    return found.score
+
+
+def _sample(document: Document, bench: Bench) -> Callable[[Row], Sample]:
+    """Rows to samples. A mistake that only a row shows is named by the line of the key it comes from."""
+    aliases = {name: value(document, ("fields", name), column) for name, column in bench.fields.items()}
+    question, header = (template(document, (k,), getattr(bench, k)) for k in ("template", "header"))
+    parts = {
+        key: value(document, (key,), said)
+        for key in ("choices", "gold", "answers", "id", "group")
+        if (said := getattr(bench, key)) is not None
+    }
+
+    def make(row: Row) -> Sample:
+        fields = {**row, **{name: read(row) for name, read in aliases.items()}}
+        found = {key: read(fields) for key, read in parts.items()}
+        choices = tuple(str(c) for c in _listed(document, "choices", found.get("choices", [])))
+        return Sample(
+            id=str(found.get("id", "")),
+            question=str(question(fields)),
+            answers=tuple(str(a) for a in _several(found.get("answers", []))) or _right(document, found, choices),
+            choices=choices,
+            gold=(_place(document, found["gold"], choices),) if choices else (),
+            group=str(found.get("group", "")),
+            extra={"header": str(header(fields))},
+        )
+
+    return make
+
+
+def _listed(document: Document, key: str, said: Any) -> Sequence[Any]:
+    if isinstance(said, list | tuple):
+        return said
+    raise document.error((key,), f"{key} wants a list, a field of the rows that holds one, or a list of fields")
+
+
+def _several(said: Any) -> Sequence[Any]:
+    return said if isinstance(said, list | tuple) else [said]
+
+
+def _right(document: Document, found: Mapping[str, Any], choices: Sequence[str]) -> tuple[str, ...]:
+    return (choices[_place(document, found["gold"], choices)],) if choices else ()
+
+
+def _place(document: Document, gold: Any, choices: Sequence[str]) -> int:
+    """The place of the right choice, from 0: as a number, a letter, or its text."""
+    said = str(gold).strip()
+    if said in choices:
+        return choices.index(said)
+    if re.fullmatch(r"\d+", said) and int(said) < len(choices):
+        return int(said)
+    if len(said) == 1 and said in LETTERS[: len(choices)]:
+        return LETTERS.index(said)
+    there = (
+        f"a row's gold is {said!r}, which is no place from 0 to {len(choices) - 1}, no letter and none of the choices"
+    )
+    raise document.error(("gold",), there)
+
+
+def _prompts(bench: Bench) -> tuple[Prompt, Prompt | None]:
+    def question(asked: Sample) -> str:
+        return asked.question
+
+    def header(asked: Sample) -> str:
+        return str(asked.extra["header"])
+
+    if bench.choices is None:
+        said = Prompt(header=header, question=question, answer=lambda s: " " + s.answers[0] if s.answers else "")
+        return said, None
+    lettered = shown(question, header)
+    if bench.layout == "continuation":
+        return written_out(question, header), lettered
+    letters = Prompt(
+        header=header, question=lettered.question, answer=lettered.answer,
+        choices=lambda s: tuple(" " + letter for letter in LETTERS[: len(s.choices)]),
+    )  # fmt: skip
+    return letters, None
