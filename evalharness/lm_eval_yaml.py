@@ -32,7 +32,8 @@ HARMLESS = {
 READ = {
     "dataset_path", "dataset_name", "dataset_kwargs", "test_split", "validation_split", "training_split",
     "fewshot_split", "num_fewshot", "doc_to_text", "doc_to_target", "doc_to_choice", "output_type", "metric_list",
-    "generation_kwargs", "description", "target_delimiter", "fewshot_delimiter", "filter_list", "repeats", "fewshot_config",
+    "generation_kwargs", "description", "target_delimiter", "fewshot_delimiter", "filter_list", "repeats",
+    "fewshot_config",
 }  # fmt: skip
 METRICS: Mapping[str, Mapping[str, str]] = {  # theirs -> ours
     "multiple_choice": {"acc": "accuracy", "acc_norm": "accuracy_norm"},

@@ -76,9 +76,14 @@ def install_hint(package: str) -> str:
     return f'pip install "evalharness[{EXTRAS[top]}]"' if top in EXTRAS else f"pip install {top}"
 
 
+def is_file(name: str) -> bool:
+    """Whether a benchmark's name is that of a YAML file which describes it."""
+    return yaml_benchmark.is_file(name)
+
+
 def benchmark(name: str, data: Path | None = None) -> Benchmark:
     """The benchmark `NAME` or `FAMILY/TASK`, or the one that a YAML file describes (`./my_bench.yaml`)."""
-    if yaml_benchmark.is_file(name):
+    if is_file(name):
         return yaml_benchmark.open_file(name)
     module_name, _, task = name.partition("/")
     module = load("benchmarks", module_name)
@@ -100,14 +105,14 @@ def reopened(name: str, origin: str) -> Benchmark:
 
 def family(name: str) -> Family | None:
     """The family called `name`, or None where the plug-in is a single benchmark."""
-    if yaml_benchmark.is_file(name):
+    if is_file(name):
         return None
     return cast("Family | None", getattr(load("benchmarks", name.partition("/")[0]), "family", None))
 
 
 def tasks(name: str, data: Path | None = None) -> tuple[str, ...]:
     """The benchmarks that `name` stands for: itself, or every task of the family."""
-    if yaml_benchmark.is_file(name):
+    if is_file(name):
         return (name,)
     if "/" in name:
         roof = family(name)

@@ -24,12 +24,14 @@ def of_run(results: Sequence[Result], tasks: Sequence[tuple[str, Benchmark, Mapp
 def family_averages(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """The average that a family of tasks defines over itself (GLUE's score), where the tasks it needs were run."""
     found: dict[str, Any] = {}
-    for roof in dict.fromkeys(name.partition("/")[0] for name in metrics if "/" in name):
+    families = [name for name in metrics if "/" in name and not plugins.is_file(name)]
+    for roof in dict.fromkeys(name.partition("/")[0] for name in families):
         family = plugins.family(roof)
         if family is None or family.average is None:
             continue
         for suffix in ("", "@sample"):
-            names = {task: f"{roof}/{task}{suffix}" for task in family.tasks}
+            run = [n.removeprefix(f"{roof}/").removesuffix("@sample") for n in families if n.startswith(f"{roof}/")]
+            names = {task: f"{roof}/{task}{suffix}" for task in family.tasks or run}
             figures = {task: metrics[name] for task, name in names.items() if metrics.get(name)}
             made = family.average({t: {m: estimate(e) for m, e in of.items()} for t, of in figures.items()})
             if made:

@@ -52,7 +52,7 @@ class Bench(Strict):
     title: str = ""
     paper: str = ""
     licence: str = ""
-    source: str | Origin
+    source: Origin
     fields: dict[str, str] = {}
     template: str
     choices: str | list[str] | None = None
@@ -135,13 +135,14 @@ def open_file(name: str) -> Benchmark:
 
 def parsed(document: Document) -> Bench:
     """The file's values, checked. DataError names the line of the first that is wrong."""
+    said = dict(document.value)
+    if isinstance(said.get("source"), str):  # the short form
+        said["source"] = {"file": said["source"]}
     try:
-        return Bench.model_validate(dict(document.value))
+        return Bench.model_validate(said)
     except ValidationError as error:
         found = error.errors()[0]
-        where = tuple(
-            part for part in found["loc"] if part not in ("str", "Origin") and not str(part).startswith("list[")
-        )
+        where = tuple(part for part in found["loc"] if part not in ("str", "int") and not str(part).startswith("list["))
         if found["type"] == "extra_forbidden":
             known = Origin.model_fields if where[0] == "source" else Bench.model_fields
             raise document.error(where, f"there is no key {where[-1]!r}{nearest(str(where[-1]), known)}") from error
@@ -186,7 +187,7 @@ def benchmark_of(document: Document, bench: Bench) -> Benchmark:
 
 
 def _source(document: Document, bench: Bench) -> Source:
-    said = Origin(file=bench.source) if isinstance(bench.source, str) else bench.source
+    said = bench.source
     if (said.file is None) == (said.hub is None):
         raise document.error(("source",), "source wants file or hub, and one of them only")
     if said.hub is not None and said.revision is None:
