@@ -69,7 +69,7 @@ def main() -> None:
     rows = [tree for i, group in enumerate(opened) for tree in trees(i, group, model.engine.context)[0]]
     subjects: dict[str, list[Any]] = {}
     for question, group in zip(task.questions, opened, strict=True):
-        subjects.setdefault(question.sample.group, []).append(group[0].ids[:-1])
+        subjects.setdefault(question.sample.group, []).append(group[0].fed(0))
     floor = 0
     for prompts in subjects.values():
         shared = min(next(i for i in range(len(p)) if p[i] != prompts[0][i]) for p in prompts[1:] if len(p))

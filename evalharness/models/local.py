@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from evalharness.network.engine import Engine
     from evalharness.network.generation import Draft, Job
     from evalharness.network.ranking import Option
+    from evalharness.network.sharing import Ids
     from evalharness.network.tokenizer import Tokenizer
 
 
@@ -64,7 +65,7 @@ class Local:
         before = time.perf_counter()
         for index, scores in self.engine.rank(asked):
             now = time.perf_counter()
-            longest = max(len(option.ids) for option in asked[index])
+            longest = max(len(option) for option in asked[index])
             cut = max(0, longest - self.engine.context - 1)
             yield (
                 owners[index],
@@ -72,7 +73,7 @@ class Local:
                     logprobs=tuple(score.logprob for score in scores),
                     greedy=tuple(score.greedy for score in scores),
                     lengths=tuple(score.tokens for score in scores),
-                    tokens_in=longest - asked[index][0].scored - cut,
+                    tokens_in=len(asked[index][0].prompt) - cut,
                     cut=cut,
                     seconds=now - before,
                 ),
@@ -85,22 +86,23 @@ class Local:
 
         from evalharness.network.ranking import Option
 
-        options = []
-        contexts: dict[str, list[int]] = {}
+        options: list[Option] = []
+        prompts: dict[str, tuple[list[int], Ids]] = {}
         for number, choice in enumerate(request.choices):
             given = request.given[number] if request.given else ""
-            if given not in contexts:
-                contexts[given] = self._context(request, given)
-            context = contexts[given]
-            whole = self._whole(request, given, choice)
-            scored = whole[len(context) :]
+            if given not in prompts:
+                context = self._context(request, given)
+                prompts[given] = context, np.array(context, dtype=np.int32)
+            context, prompt = prompts[given]
+            own = self._whole(request, given, choice)[len(context) :]
             if not context:
-                context, scored = self._begin(scored)
-            if not context or not scored:
+                context, own = self._begin(own)
+                prompt = np.array(context, dtype=np.int32)
+            if not context or not own:
                 return [], f"choice {number + 1} ({choice!r}) has no tokens of its own behind the prompt"
-            if len(scored) > self.engine.context:
-                return [], f"choice {number + 1} has {len(scored)} tokens, the context has {self.engine.context}"
-            options.append(Option(np.array(context + scored, dtype=np.int32), len(scored)))
+            if len(own) > self.engine.context:
+                return [], f"choice {number + 1} has {len(own)} tokens, the context has {self.engine.context}"
+            options.append(Option(prompt, np.array(own, dtype=np.int32)))
         return options, ""
 
     def _context(self, request: Request, given: str) -> list[int]:

@@ -68,7 +68,12 @@ def open_engine(folder: Path, settings: Settings) -> Engine:
     if settings.backend != "hf":
         try:
             config = read_config(folder)
-            return Native(folder, config, settings, device)
+            copies = [Native(folder, config, settings, each) for each in _devices(settings.device, device)]
+            if len(copies) == 1:
+                return copies[0]
+            from evalharness.network.replicas import Replicas
+
+            return Replicas(copies)
         except UnsupportedError as error:
             reason = str(error)
             if settings.backend == "native":
@@ -102,6 +107,13 @@ def _device(name: str) -> torch.device:
     if device.type == "cuda" and (not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()):
         raise UserError(f"--device {name}: wanted a GPU, there are {torch.cuda.device_count()}; say --device cpu")
     return device
+
+
+def _devices(wanted: str, first: torch.device) -> list[torch.device]:
+    """All GPUs unless the user named one (`cuda:1`)."""
+    if first.type != "cuda" or first.index is not None or wanted not in ("auto", "cuda"):
+        return [first]
+    return [torch.device("cuda", number) for number in range(torch.cuda.device_count())]
 
 
 def dtype_of(name: str, device: torch.device, folder: Path) -> torch.dtype:
@@ -144,7 +156,7 @@ class Native:
 
     def rank(self, asked: Sequence[Sequence[Option]]) -> Iterator[tuple[int, list[Scored]]]:
         self._take("rank")
-        wanted = PER_ROW * self.settings.batch or TOKENS_PER_PASS[self.memory.device.type]
+        wanted = PER_ROW * self.settings.batch or TOKENS_PER_PASS.get(self.memory.device.type, 2048)
         ranker = Ranker(self.decoder, self.memory, self.memory.budget(wanted))
         made = [trees(owner, options, self.context)[0] for owner, options in enumerate(asked)]
         rows = [tree for parts in made for tree in parts]
@@ -161,7 +173,7 @@ class Native:
 
     def write(self, jobs: Sequence[Job], spell: Callable[[int], bytes]) -> Iterator[tuple[int, Draft]]:
         self._take("write")
-        slots = self.settings.batch or SLOTS[self.memory.device.type]
+        slots = self.settings.batch or SLOTS.get(self.memory.device.type, 32)
         writer = Writer(self.decoder, self.memory, slots, spell)
         yield from writer.run(jobs)
         self.shrunk += writer.shrunk

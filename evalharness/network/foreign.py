@@ -56,15 +56,14 @@ class Foreign:
         passes: dict[tuple[int, ...], Tensor] = {}
         scores = []
         for option in options:
-            ids = option.ids[-(self.context + 1) :]
-            fed = tuple(ids[:-1].tolist())
+            fed = tuple(option.fed(max(0, len(option) - self.context - 1)).tolist())
             if fed not in passes:
                 passes[fed] = torch.log_softmax(self._logits(fed), -1)
-            rows = passes[fed][-option.scored :]
-            targets = torch.from_numpy(ids[-option.scored :]).long().to(rows.device)
+            rows = passes[fed][-len(option.own) :]
+            targets = torch.from_numpy(option.own).long().to(rows.device)
             greedy = bool((rows.argmax(-1) == targets).all())
             total = float(rows.gather(1, targets[:, None]).double().sum())
-            scores.append(Scored(total, greedy, option.scored))
+            scores.append(Scored(total, greedy, len(option.own)))
         return scores
 
     @torch.inference_mode()

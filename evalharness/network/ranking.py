@@ -27,10 +27,17 @@ HEAD_FLOATS = 16_000_000  # logits held at a time
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One continuation to score: the ids of prompt and continuation, and how many of the last are scored."""
+    """One continuation to score: the ids of the prompt (one array for all its continuations) and its own."""
 
-    ids: Ids
-    scored: int
+    prompt: Ids
+    own: Ids
+
+    def __len__(self) -> int:
+        return len(self.prompt) + len(self.own)
+
+    def fed(self, cut: int) -> Ids:
+        """The ids that go through the network: all but the last, without the first `cut`."""
+        return np.concatenate((self.prompt, self.own))[cut:-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +81,13 @@ def trees(owner: int, options: Sequence[Option], context: int) -> tuple[list[Tre
     """
     by_cut: dict[int, list[int]] = {}
     for i, option in enumerate(options):
-        by_cut.setdefault(max(0, len(option.ids) - context - 1), []).append(i)
+        by_cut.setdefault(max(0, len(option) - context - 1), []).append(i)
     made = [_tree(owner, members, options, cut) for cut, members in by_cut.items()]
     return made, max(by_cut)
 
 
 def _tree(owner: int, members: Sequence[int], options: Sequence[Option], cut: int) -> Tree:
-    inputs = [options[i].ids[cut:-1] for i in members]
+    inputs = [options[i].fed(cut) for i in members]
     trunk = len(inputs[0])
     for other in inputs[1:]:
         trunk = min(trunk, common(inputs[0], other))
@@ -92,10 +99,10 @@ def _tree(owner: int, members: Sequence[int], options: Sequence[Option], cut: in
         ids.append(entered[trunk:])
         places.append(np.arange(trunk, len(entered)))
         branch.append(np.full(own, number, dtype=np.int32))
-        offsets = np.arange(len(entered) - options[i].scored, len(entered), dtype=np.int32)
+        offsets = np.arange(len(entered) - len(options[i].own), len(entered), dtype=np.int32)
         free = min(free, int(offsets[0]))
         placed = np.where(offsets < trunk, offsets, offsets - trunk + at).astype(np.int32)
-        reads.append(Read(i, placed, options[i].ids[len(options[i].ids) - options[i].scored :]))
+        reads.append(Read(i, placed, options[i].own))
         at += own
     return Tree(
         owner=owner,
@@ -137,6 +144,7 @@ class Ranker:
     def run(self, rows: Sequence[Tree]) -> Iterator[tuple[int, dict[int, Scored]]]:
         """Yield (index of the tree, scores by option) in order of completion, each tree once."""
         self.asked += sum(len(tree.ids) for tree in rows)
+        self.memory.check_prefix(max((len(tree.ids) for tree in rows), default=0))
         everything = [Group(0, tuple(range(len(rows))))]
         for group in groups([t.ids[: t.free] for t in rows], GROUP_COST) if self.share else everything:
             yield from self._group(group, rows)

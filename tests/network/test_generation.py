@@ -98,14 +98,13 @@ def test_unknown_architectures_go_to_transformers(opt):
     said = engine.describe()
     assert said["backend"] == "hf" and "model_type 'opt'" in said["why"] and said["context"] == 64
     ids = list(range(2, 30))
-    options = [Option(np.array([*ids, *tail], dtype=np.int32), len(tail)) for tail in ([7], [8, 9], [7, 3])]
+    options = [Option(np.array(ids, dtype=np.int32), np.array(t, dtype=np.int32)) for t in ([7], [8, 9], [7, 3])]
     ((_, scores),) = engine.rank([options])
     with torch.no_grad():
         for option, score in zip(options, scores, strict=True):
-            logits = model(torch.tensor(option.ids[None, :-1]).long()).logits[0].log_softmax(-1)
-            rows = logits[-option.scored :]
-            want = sum(float(rows[i, t]) for i, t in enumerate(option.ids[-option.scored :].tolist()))
-            assert score.logprob == pytest.approx(want, abs=1e-5) and score.tokens == option.scored
+            rows = model(torch.tensor(option.fed(0)[None]).long()).logits[0].log_softmax(-1)[-len(option.own) :]
+            want = sum(float(rows[i, t]) for i, t in enumerate(option.own.tolist()))
+            assert score.logprob == pytest.approx(want, abs=1e-5) and score.tokens == len(option.own)
     ((_, draft),) = engine.write([Job(ids=tuple(ids), max_tokens=10, ends=frozenset({1}))], spell)
     with torch.no_grad():
         out = model.generate(torch.tensor([ids]), attention_mask=torch.ones(1, 28), max_new_tokens=10, do_sample=False)
@@ -119,7 +118,35 @@ def test_native_can_be_insisted_on(opt):
 
 def test_both_backends_agree(written):
     folder = written("qwen3")[1]
-    options = [[Option(np.arange(2, 40, dtype=np.int32), 3), Option(np.arange(2, 45, dtype=np.int32), 1)]]
+    ids = np.arange(2, 45, dtype=np.int32)
+    options = [[Option(ids[:35], ids[35:38]), Option(ids[:42], ids[42:])]]
     found = [dict(open_engine(folder, Settings(backend=b, threads=1)).rank(options))[0] for b in ("native", "hf")]
     for ours, theirs in zip(*found, strict=True):
         assert ours.logprob == pytest.approx(theirs.logprob, abs=1e-5) and ours.greedy == theirs.greedy
+
+
+def test_replicas_give_every_answer_once_and_hand_errors_on(written):
+    from evalharness.network.replicas import Replicas
+
+    folder = written("llama2")[1]
+    engines = [open_engine(folder, Settings(threads=1)) for _ in range(3)]
+    ids = np.arange(2, 60, dtype=np.int32)
+    asked = [[Option(ids[: 10 + i], ids[40:42]), Option(ids[: 10 + i], ids[43:44])] for i in range(8)]
+    one = dict(engines[0].rank(asked))
+    many = dict(Replicas(engines).rank(asked))
+    assert sorted(many) == list(range(8))
+    for i in range(8):
+        assert [s.logprob for s in many[i]] == pytest.approx([s.logprob for s in one[i]], abs=1e-5)
+    jobs = [Job(ids=tuple(range(2, 9 + i)), max_tokens=4) for i in range(5)]
+    written_ = {i: d.tokens for i, d in Replicas(engines).write(jobs, spell)}
+    assert written_ == {i: d.tokens for i, d in engines[0].write(jobs, spell)}
+    assert Replicas(engines).describe()["replicas"] == 3
+
+    class Broken:
+        context, vocabulary = 64, 160
+
+        def rank(self, asked):
+            raise UserError("out of memory")
+
+    with pytest.raises(UserError, match="out of memory"):
+        list(Replicas([engines[0], Broken()]).rank(asked))

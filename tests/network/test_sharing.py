@@ -42,7 +42,8 @@ def test_groups_are_a_best_partition(rows, overhead):
 
 
 def option(ids, scored):
-    return Option(np.array(ids, dtype=np.int32), scored)
+    ids = np.array(ids, dtype=np.int32)
+    return Option(ids[: len(ids) - scored], ids[len(ids) - scored :])
 
 
 def test_a_tree_reads_what_options_share_once():
