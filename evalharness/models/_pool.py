@@ -17,6 +17,9 @@ from queue import SimpleQueue
 
 from evalharness.records import Request, Response
 
+# Answers go to the caller's thread in batches: waking it for each one would double the CPU time of a request.
+BATCH_SECONDS = 0.01
+
 Send = Callable[[Request], Awaitable[Response]]
 Connect = Callable[[], AbstractAsyncContextManager[Send]]
 
@@ -54,8 +57,9 @@ class Pace:
 
     async def turn(self, worker: int) -> bool:
         """Wait until this worker may ask. False when there is nothing left to ask."""
-        async with self.changed:
-            await self.changed.wait_for(lambda: self.over or worker < self.limit)
+        if worker >= self.limit and not self.over:
+            async with self.changed:
+                await self.changed.wait_for(lambda: self.over or worker < self.limit)
         while not self.over and (pause := self.resume_at - time.monotonic()) > 0:
             await asyncio.sleep(pause)
         return not self.over
@@ -92,15 +96,28 @@ def answers(
     Whatever else `send` raises (UserError: nothing can be answered at all) ends the iteration and is raised here. The
     event loop has a thread of its own, so that slow scoring does not hold up the network, nor the other way round.
     """
-    out: SimpleQueue[tuple[int, Response] | BaseException | None] = SimpleQueue()
+    out: SimpleQueue[list[tuple[int, Response]] | BaseException | None] = SimpleQueue()
     loop = asyncio.new_event_loop()
-    task = loop.create_task(_ask_all(requests, connect, (min(workers, len(requests)), retry), out.put))
+    ready: list[tuple[int, Response]] = []
+
+    def hand_over() -> None:
+        out.put(ready.copy())
+        ready.clear()
+
+    def put(item: tuple[int, Response]) -> None:
+        if not ready:
+            loop.call_later(BATCH_SECONDS, hand_over)
+        ready.append(item)
+
+    task = loop.create_task(_ask_all(requests, connect, (min(workers, len(requests)), retry), put))
 
     def run() -> None:
         try:
             loop.run_until_complete(task)
+            out.put(ready)
             out.put(None)
         except BaseException as error:  # handed over to the caller's thread, which raises it
+            out.put(ready)
             out.put(error)
         finally:
             loop.run_until_complete(loop.shutdown_asyncgens())
@@ -109,10 +126,10 @@ def answers(
     thread = threading.Thread(target=run, name="evalh-network", daemon=True)
     thread.start()
     try:
-        while (item := out.get()) is not None:
-            if isinstance(item, BaseException):
-                raise item
-            yield item
+        while (items := out.get()) is not None:
+            if isinstance(items, BaseException):
+                raise items
+            yield from items
     finally:
         with suppress(RuntimeError):  # the loop has closed: all is done, nothing to cancel
             loop.call_soon_threadsafe(task.cancel)

@@ -17,6 +17,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from evalharness.errors import UserError
 from evalharness.model import ModelOptions, Preview
@@ -119,7 +120,7 @@ class OpenAI:
             connector=aiohttp.TCPConnector(limit=0),  # the workers are the limit
             timeout=aiohttp.ClientTimeout(total=TIMEOUT),
             headers=headers,
-            trust_env=True,
+            trust_env=bool(getproxies()),  # asked for once: aiohttp would look for proxies at every request
         ) as session:
 
             async def send(request: Request) -> Response:
