@@ -101,8 +101,9 @@ def answers(
     ready: list[tuple[int, Response]] = []
 
     def hand_over() -> None:
-        out.put(ready.copy())
-        ready.clear()
+        if ready:
+            out.put(ready.copy())
+            ready.clear()
 
     def put(item: tuple[int, Response]) -> None:
         if not ready:
@@ -114,10 +115,10 @@ def answers(
     def run() -> None:
         try:
             loop.run_until_complete(task)
-            out.put(ready)
+            hand_over()
             out.put(None)
         except BaseException as error:  # handed over to the caller's thread, which raises it
-            out.put(ready)
+            hand_over()
             out.put(error)
         finally:
             loop.run_until_complete(loop.shutdown_asyncgens())

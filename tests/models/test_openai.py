@@ -54,6 +54,13 @@ def test_every_index_comes_once():
     assert {i: r.text for i, r in found.items()} == {i: str(i) for i in range(60)}
 
 
+def test_no_answer_is_lost_or_doubled_whenever_the_last_one_comes():
+    with serve(text_of) as stub:
+        asked = model(stub, workers=3)
+        for count in range(1, 40):
+            assert sorted(i for i, _ in asked.answer([ask(str(n)) for n in range(count)])) == list(range(count))
+
+
 def test_sampling_schema_and_logprobs_reach_the_endpoint():
     schema = {"type": "object", "properties": {"v": {"type": "integer"}}, "required": ["v"]}
     with serve(lambda body: Reply(text="m", top=[("m", -0.1), ("M", -2.5)])) as stub:
