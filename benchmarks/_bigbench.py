@@ -245,23 +245,23 @@ def _grade(asked: Sample, request: Request, response: Response) -> Score:
 
 
 def rouge(text: str, targets: Sequence[str]) -> dict[str, float]:
-    """ROUGE-1, -2 and -Lsum F-measures in per cent, each with the best of the targets."""
+    """ROUGE-1, -2 and -Lsum F-measures, each with the best of the targets."""
     from rouge_score.rouge_scorer import RougeScorer
 
     scorer = RougeScorer(["rouge1", "rouge2", "rougeLsum"])
     found = [scorer.score(target, text) for target in targets]
-    return {name: 100 * max(f[name].fmeasure for f in found) for name in ("rouge1", "rouge2", "rougeLsum")}
+    return {name: max(f[name].fmeasure for f in found) for name in ("rouge1", "rouge2", "rougeLsum")}
 
 
 def sentence_bleu(text: str, targets: Sequence[str]) -> float:
-    """BLEU of one answer, in per cent: for looking at answers; the task's figure is over all of them."""
+    """BLEU of one answer, from 0 to 1: for looking at answers; the task's figure is over all of them."""
     import sacrebleu
 
-    return float(sacrebleu.sentence_bleu(text, list(targets)).score)
+    return min(1.0, float(sacrebleu.sentence_bleu(text, list(targets)).score) / 100)
 
 
 def bleu() -> Metric:
-    """Corpus BLEU (sacrebleu) over all answers of a task, in per cent, with its bootstrap interval."""
+    """Corpus BLEU (sacrebleu) over all answers of a task, from 0 to 1, with its bootstrap interval."""
 
     def of(results: Sequence[Result]) -> Estimate | None:
         scored = [r for r in results if "bleu" in r.scores]
@@ -272,10 +272,8 @@ def bleu() -> Metric:
         width = max(len(r.sample.answers) for r in scored)
         columns = [[r.sample.answers[min(i, len(r.sample.answers) - 1)] for r in scored] for i in range(width)]
         found = BLEU(tokenize="intl").corpus_score([r.answer or "" for r in scored], columns, n_bootstrap=200)
-        half = float(found._ci)
-        return Estimate(
-            value=found.score, stderr=half / 1.96, low=found.score - half, high=found.score + half, n=len(scored)
-        )
+        value, half = found.score / 100, float(found._ci) / 100
+        return Estimate(value=value, stderr=half / 1.96, low=value - half, high=value + half, n=len(scored))
 
     return Metric(name="bleu", of=of)
 
@@ -288,8 +286,7 @@ def normalized() -> Metric:
         if known is None:
             return None
         low = fsum(r.sample.extra["chance"] for r in results) / len(results)
-        high = 100.0 if results[0].sample.extra["preferred"] in ("bleu", "rouge") else 1.0
-        scale = 100 / (high - low)
+        scale = 100 / (1 - low)
         return Estimate(
             value=(known.value - low) * scale,
             stderr=known.stderr * scale,

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from evalharness.benchmark import Benchmark, Family
+from evalharness.errors import known
 from evalharness.metrics import mean, mean_where
 from evalharness.multiple_choice import shown, written_out
 from evalharness.records import Sample
@@ -17,7 +18,7 @@ def question(asked: Sample) -> str:
 
 
 def open_task(task: str, data: Path | None) -> Benchmark:
-    config, items, chance = CONFIGS[task]
+    config, items, chance = CONFIGS[known("task of arc", task, CONFIGS)]
     return Benchmark(
         name=f"arc/{task}",
         title=f"{config}: science questions of school exams",

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from evalharness.benchmark import Benchmark, Family, Prompt
+from evalharness.errors import known
 from evalharness.metrics import macro, mean
 from evalharness.multiple_choice import shuffled
 from evalharness.records import Sample
@@ -25,6 +26,7 @@ def question(asked: Sample) -> str:
 
 
 def open_task(task: str, data: Path | None) -> Benchmark:
+    known("task of gpqa", task, ITEMS)
     return Benchmark(
         name=f"gpqa/{task}",
         title=f"GPQA {task}: biology, physics and chemistry by experts",

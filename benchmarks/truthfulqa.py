@@ -4,6 +4,7 @@ https://arxiv.org/abs/2109.07958; https://github.com/sylinrl/TruthfulQA)."""
 from pathlib import Path
 
 from evalharness.benchmark import Benchmark, Family
+from evalharness.errors import known
 from evalharness.metrics import mean
 from evalharness.multiple_choice import shown, written_out
 from evalharness.scoring import choice, truth_mass
@@ -13,7 +14,7 @@ from ._truthfulqa import files, question, sample
 
 
 def open_task(task: str, data: Path | None) -> Benchmark:
-    one = task == "mc1"
+    one = known("task of truthfulqa", task, ("mc1", "mc2")) == "mc1"
     return Benchmark(
         name=f"truthfulqa/{task}",
         title=f"TruthfulQA {task}: {'the one true answer' if one else 'how much probability the true answers get'}",

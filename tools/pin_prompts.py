@@ -21,12 +21,16 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def benchmarks(plugin: str) -> Iterator[tuple[str, Benchmark]]:
-    """A plug-in's benchmarks by name: itself, or those tasks of its family that the bundled sample has."""
+    """A plug-in's benchmarks by name: itself, or those tasks of its family that the bundled sample has.
+
+    A family whose tasks only the user's data tells has tasks of its own in its sample.
+    """
     family = plugins.family(plugin)
     if family is None:
         yield plugin, plugins.benchmark(plugin)
         return
-    for task in family.tasks:
+    bundled = ROOT / "benchmarks" / f"{plugin}.jsonl"
+    for task in family.tasks or dict.fromkeys(str(row["config"]) for row in sources.jsonl(bundled)):
         benchmark = family.open(task, None)
         if rows(benchmark, benchmark.source.split):
             yield f"{plugin}/{task}", benchmark
