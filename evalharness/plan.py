@@ -10,7 +10,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from evalharness import plugins, sources
+from evalharness import holistic, plugins, sources
 from evalharness.benchmark import Benchmark, RunOptions, request
 from evalharness.errors import DataError, UserError, nearest
 from evalharness.model import Model
@@ -40,6 +40,7 @@ class Plan:
     top_p: float = 1.0
     max_tokens: int | None = None
     skip_unanswered: bool = False
+    holistic: bool = False
     options: RunOptions = field(default_factory=RunOptions)
     own: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
@@ -98,7 +99,7 @@ def prepare(name: str, plan: Plan, model: Model) -> Task:
     chosen = _chosen(samples, plan)
     pool = _shot_pool(benchmark, plan) if shots else {}
     questions = []
-    for sample in chosen:
+    for sample in holistic.plan(chosen, plan.seed) if plan.holistic else chosen:
         examples = _examples(benchmark, pool, sample, shots)
         asked = request(benchmark, sample, examples, mode=mode, chat=model.chat)
         asked = _sampled(asked, plan)

@@ -22,6 +22,7 @@ from evalharness.model import Model
 from evalharness.plan import Plan, Question, Task
 from evalharness.records import Response, Result
 from evalharness.scoring import Scorer, settle
+from evalharness.statistics import mean_interval
 from evalharness.store import JOURNAL, MANIFEST, SUMMARY, Journal, Run, to_json
 
 
@@ -168,6 +169,7 @@ def _usage(run: Run, results: Sequence[Result], seconds: float) -> dict[str, Any
             "tokens_in": sum(r.response.tokens_in for r in members),
             "tokens_out": sum(r.response.tokens_out for r in members),
             "cost": summary.cost(members),
+            "seconds_each": summary.as_json(mean_interval([r.response.seconds for r in members])),
         }
         for name, members in by_name.items()
     }

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from evalharness import judged, plugins
+from evalharness import holistic, judged, plugins
 from evalharness.benchmark import Benchmark
 from evalharness.metrics import Metric, by_group, counts
 from evalharness.records import UNREAD, Estimate, Result
@@ -48,7 +48,10 @@ def estimate(values: Mapping[str, Any]) -> Estimate:
 
 def of_task(results: Sequence[Result], benchmark: Benchmark, facts: Mapping[str, Any]) -> dict[str, Any]:
     """The figures of one benchmark. An answer that failed for good (`error`) counts in counts and bounds only; one that
-    a record of answers lacks is worth 0 where the benchmark's authors count it so."""
+    a record of answers lacks is worth 0 where the benchmark's authors count it so. Changed questions (`--holistic`)
+    count in `holistic` only, and there without the seconds: those are of the clock."""
+    everything, results = results, holistic.originals(results)
+    whole = holistic.figures(everything, benchmark.metrics[0]) if len(everything) > len(results) else {}
     answered = [r for r in results if r.status != "error" or (benchmark.missing_is_wrong and not_recorded(r))]
     headline = benchmark.metrics[0]
     figures = {m.name: m.of(answered) for m in benchmark.metrics} if answered else {}
@@ -66,10 +69,11 @@ def of_task(results: Sequence[Result], benchmark: Benchmark, facts: Mapping[str,
         "bounds": bounds(results, headline),
         "missing": facts["items"] - len({r.sample.id for r in answered}),
         "tokens": {
-            "in": sum(r.response.tokens_in for r in results),
-            "out": sum(r.response.tokens_out for r in results),
-            "cut": sum(r.response.cut > 0 for r in results),
+            "in": sum(r.response.tokens_in for r in everything),
+            "out": sum(r.response.tokens_out for r in everything),
+            "cut": sum(r.response.cut > 0 for r in everything),
         },
+        **({"holistic": {n: as_json(f) for n, f in whole.items() if not n.startswith("seconds")}} if whole else {}),
         **({"judged": said} if (said := judged.figures(results)) else {}),
         **({"cautions": list(warned)} if benchmark.cautions and (warned := benchmark.cautions(answered)) else {}),
     }

@@ -26,6 +26,9 @@ def run(
     top_p: Annotated[float, Option(help="Nucleus sampling.")] = 1.0,
     max_tokens: Annotated[int | None, Option(help="Longest answer, in tokens.")] = None,
     skip_unanswered: Annotated[bool, Option(help="Leave out questions without an answer, and say so.")] = False,
+    holistic: Annotated[
+        bool, Option("--holistic", help="Also HELM's view: calibration, robustness, fairness, efficiency.")
+    ] = False,
     name: Annotated[str | None, Option(help="Name of the run's folder; made from what is run otherwise.")] = None,
     runs: Annotated[Path, Option(help="Folder that holds the runs.")] = Path("runs"),
     as_json: Annotated[
@@ -81,6 +84,7 @@ def run(
     plan = session.plan(
         named, data=data, model=model, mode=mode, shots=shots, limit=limit, subjects=subjects, seed=seed,
         repeats=samples, temperature=temperature, top_p=top_p, max_tokens=max_tokens, skip_unanswered=skip_unanswered,
+        holistic=holistic,
         options=options,
     )  # fmt: skip
     watcher = progress.watcher(quiet=as_json)

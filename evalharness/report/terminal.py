@@ -62,7 +62,8 @@ def run_table(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> Render
     for heading in ("n", "score", "95 % interval"):
         table.add_column(heading, justify="right", no_wrap=True)
     for name, entry in benchmarks.items():
-        for position, (metric, estimate) in enumerate(entry.get("metrics", {}).items()):
+        shown = {**entry.get("holistic", {}), **entry.get("metrics", {})}
+        for position, (metric, estimate) in enumerate({**entry.get("metrics", {}), **shown}.items()):
             first = position == 0
             cells = [Text(line(name)) if first else Text(""), Text(str(entry.get("mode", "")) if first else "")]
             table.add_row(*cells, Text(line(metric)), *_figures(estimate, "bold" if first else ""))
