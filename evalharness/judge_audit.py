@@ -20,7 +20,7 @@ from evalharness.errors import DataError, UserError, nearest
 from evalharness.metrics import average
 from evalharness.records import Result, Verdict
 from evalharness.statistics import wilson
-from evalharness.store import Run, find_run
+from evalharness.store import Run, all_runs, find_run
 from evalharness.verdicts import winner
 
 
@@ -77,6 +77,14 @@ class Evidence:
 def seat_of(verdict: Verdict) -> str:
     """Which judge gave a verdict."""
     return str(verdict.extra.get("seat", verdict.judge))
+
+
+def latest(runs: Path) -> Run:
+    """The newest run that was judged. UserError when there is none."""
+    judged = [run for run in all_runs(runs) if run.manifest.get("judgings")]
+    if not judged:
+        raise UserError(f"no run in {runs} was judged; judge one first: evalh judge RUN --judge MODEL")
+    return judged[-1]
 
 
 def evidence(run: Run, judging: str | None) -> Evidence:
@@ -176,6 +184,7 @@ def humans(found: Evidence, labels: Mapping[str, float]) -> list[Check]:
 class Calibration:
     """A judge's mean beside that of people, and the two together."""
 
+    run: str
     figures: Mapping[str, Mapping[str, Any]]
     kappa: float | None
     confusion: Mapping[str, Mapping[str, int]]
@@ -205,6 +214,7 @@ def calibrate(run: Run, judging: str | None, labels: Path, half: float) -> Calib
     unjudged = len(human) - len(both)
     everything = average(list(found.values.values()))
     return Calibration(
+        run=run.name,
         figures={
             "agreement": asdict(agree),
             "judge only": asdict(everything or powered.judge),

@@ -34,6 +34,7 @@ class JudgeOptions:
     retest: int = 0
     again: bool = False
     temperature: float | None = None
+    max_tokens: int | None = None
     cache: Path | None = None
     model: ModelOptions = field(default_factory=ModelOptions)
 
@@ -45,6 +46,8 @@ class JudgeOptions:
             raise UserError(f"--max-cost wants US dollars, 0 or more; there is {self.max_cost:g}")
         if self.temperature is not None and self.temperature < 0:
             raise UserError("--temperature wants 0 or more")
+        if self.max_tokens is not None and self.max_tokens < 1:
+            raise UserError(f"--max-tokens wants 1 or more; there is {self.max_tokens}")
         if self.retries < 0 or self.retest < 0:
             raise UserError("--retries and --retest want 0 or more")
 
@@ -145,6 +148,8 @@ def _panel(spec: str, panel: Panel, models: str, options: JudgeOptions, default:
 def _seat(judge: Judge, model: str, options: JudgeOptions) -> Seat:
     if options.temperature is not None:
         judge = replace(judge, temperature=options.temperature)
+    if options.max_tokens is not None:
+        judge = replace(judge, max_tokens=options.max_tokens)
     opened = plugins.model(model, options.model)
     if options.cache is not None:
         opened = cache.cached(opened, options.cache)

@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import fmean
 from typing import Any, Literal
 
@@ -99,6 +99,7 @@ def read(response: Response, scale: Scale, submissions: Sequence[str] = ()) -> R
         return Reading(status="error", problem=response.error, hopeless=True)
     if response.finish == "refused":
         return Reading(status="refused", problem="the judge refused", hopeless=True)
+    response = replace(response, text=_spoken(response.text))
     for how in scale.reads:
         found = _READERS[how](response, scale, submissions)
         if found is not None:
@@ -106,6 +107,13 @@ def read(response: Response, scale: Scale, submissions: Sequence[str] = ()) -> R
     if scale.reads == ("logprobs",):
         return unparsable("the endpoint sent no log-probabilities", "logprobs", hopeless=True)
     return unparsable("it holds no verdict")
+
+
+def _spoken(text: str) -> str:
+    """The reply without the thoughts that some models write before it."""
+    if "</think>" in text:
+        return text.rpartition("</think>")[2]
+    return "" if text.lstrip().startswith("<think>") else text
 
 
 def _from_schema(response: Response, scale: Scale, submissions: Sequence[str]) -> Reading | None:
@@ -125,11 +133,30 @@ def _from_schema(response: Response, scale: Scale, submissions: Sequence[str]) -
 def _objects(text: str, submissions: Sequence[str]) -> list[dict[str, Any]]:
     """The reply as a JSON object, or the objects in it when it ends in one; quotations from submissions left out."""
     bare = re.sub(r"^```(?:json)?\s*|\s*```$", "", text.strip())
-    pieces = [bare] if (whole := _json_object(bare)) is not None else re.findall(r"\{[^{}]*\}", bare)
-    if whole is None and not re.search(r"\}\W*$", bare):
+    if (whole := _json_object(bare)) is not None:
+        return [whole]
+    if not re.search(r"\}\W*$", bare):
         return []
-    found = [_json_object(p) for p in pieces if not any(p in s for s in submissions)]
+    found = [_json_object(piece) for piece in _pieces(bare) if not any(piece in s for s in submissions)]
     return [o for o in found if o is not None]
+
+
+def _pieces(text: str) -> list[str]:
+    """The outermost JSON objects that stand in a text."""
+    found: list[str] = []
+    decoder, position = json.JSONDecoder(), 0
+    for _ in range(500):
+        position = text.find("{", position)
+        if position < 0:
+            break
+        try:
+            _, end = decoder.raw_decode(text, position)
+        except (ValueError, RecursionError):
+            position += 1
+        else:
+            found.append(text[position:end])
+            position = end
+    return found
 
 
 def _json_object(text: str) -> dict[str, Any] | None:
@@ -168,6 +195,8 @@ def _from_text(response: Response, scale: Scale, submissions: Sequence[str]) -> 
     whole = response.text.strip().strip("*`\"'.").strip()
     if (value := scale.from_text(whole)) is not None:
         return Reading(value=value, label=whole, how="text")
+    if response.finish == "length":
+        return unparsable("it was cut off before its end", "text")
     planted = any(MARKER.search(s) for s in submissions)
     text = _unquoted(response.text, submissions) if planted else response.text
     found = list(MARKER.finditer(text))

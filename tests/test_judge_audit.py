@@ -141,6 +141,8 @@ def test_people_and_calibration(evalh, tmp_path):
     assert said.json["figures"]["judge only"]["value"] == 0.5
     assert said.json["figures"]["prediction-powered"]["n"] == 12
     assert evalh("judge", "calibrate", str(run.path), "--labels", str(labels)).code == 0
+    none = evalh("judge", "calibrate", "--labels", str(labels), "--runs", "nowhere")
+    assert none.code == 2 and "was judged" in none.err
     assert evalh("judge", "audit", str(run.path), "--labels", str(labels)).code == 0
 
 

@@ -40,6 +40,10 @@ def value(text, scale=PAIR, submissions=()):
         ("", "unparsable"),
         ("I would say that both have merit, and yet ...", "unparsable"),
         ("{", "unparsable"),
+        ('Thus: {"reason": "a {set} of {}", "verdict": "A"}', 1.0),
+        ('<think>{"verdict": "A"} or [[A]]?</think>{"verdict": "B"}', 0.0),
+        ("<think>so far [[A]]", "unparsable"),
+        ("{" * 20000 + "}", "unparsable"),
         ("[" * 5000, "unparsable"),
         ('{"a":' * 3000, "unparsable"),
     ],
@@ -149,3 +153,9 @@ def test_panels():
     assert settle([verdict(1.0, seat="x"), verdict(0.0, seat="y")], "majority").value == 0.5
     assert settle([*votes[:2], verdict(None, seat="z")]).value == 1.0
     assert settle([votes[0], verdict(None, seat="y"), verdict(None, seat="z")]).value is None
+
+
+def test_a_reply_that_was_cut_off_is_null():
+    assert read(Response(text="At first [[A]] looks better, but", finish="length"), PAIR).status == "unparsable"
+    assert read(Response(text='{"reason": "x", "verdict": "A"}', finish="length"), PAIR).value == 1.0
+    assert read(Response(text="4", finish="length"), FIVE).value == 0.75

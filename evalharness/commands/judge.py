@@ -39,6 +39,7 @@ def judge(
     aggregate: Annotated[str | None, Option(help="A panel's value: mean, majority or weights.")] = None,
     weights: Annotated[str, Option(help="One number per judge of a panel, separated by commas.")] = "",
     temperature: Annotated[float | None, Option(help="The judge's temperature, where its own will not do.")] = None,
+    max_tokens: Annotated[int | None, Option(help="Longest reply; judges that think first need more.")] = None,
     max_cost: Annotated[float | None, Option(help="Stop before more US dollars than this are spent.")] = None,
     dry_run: Annotated[bool, Option("--dry-run", help="Say what would be asked, and its price; ask nobody.")] = False,
     retries: Annotated[int, Option(help="How often an unreadable reply is asked again.")] = 2,
@@ -61,6 +62,7 @@ def judge(
     options = judging.options(
         against=against, order=order, seed=seed, criteria=criteria, aggregate=aggregate, weights=weights,
         max_cost=max_cost, retries=retries, retest=retest, again=again, temperature=temperature,
+        max_tokens=max_tokens,
         cache=None if no_cache or again else found.path.parent / cache.BESIDE_RUNS,
         model=ModelOptions(base_url=base_url, concurrency=concurrency, price_in=price_in, price_out=price_out),
     )  # fmt: skip
@@ -90,8 +92,8 @@ def audit(
 
 @app.command("calibrate")
 def calibrate(
-    run: Named,
     labels: Annotated[Path, Option(help="JSONL of human labels: id and label (0 to 1).")],
+    run: Annotated[str | None, Argument(help="A run's folder or name; the latest that was judged otherwise.")] = None,
     judging: Annotated[str | None, Option(help="Which judging, where the run has several.")] = None,
     half: Annotated[float, Option(help="Half width of the interval that is wanted.")] = 0.02,
     runs: Runs = Path("runs"),
@@ -101,5 +103,6 @@ def calibrate(
     from evalharness import judge_audit, store
     from evalharness.report import judges
 
-    found = judge_audit.calibrate(store.find_run(run, runs), judging, labels, half)
+    chosen = store.find_run(run, runs) if run is not None else judge_audit.latest(runs)
+    found = judge_audit.calibrate(chosen, judging, labels, half)
     judges.calibrated(found, as_json=as_json, stream=sys.stdout)

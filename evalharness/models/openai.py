@@ -51,6 +51,7 @@ def open_model(argument: str, options: ModelOptions) -> OpenAI:
     return OpenAI(
         model=model,
         base_url=base.rstrip("/"),
+        named_address=bool(address),
         key=key,
         chat=options.template != "none",
         workers=options.concurrency,
@@ -64,6 +65,7 @@ class OpenAI:
 
     model: str
     base_url: str
+    named_address: bool = False  # the user wrote MODEL@URL: then the address is part of the name
     key: str = field(default="", repr=False)
     chat: bool = True
     workers: int = 16
@@ -76,7 +78,7 @@ class OpenAI:
 
     @property
     def name(self) -> str:
-        return f"openai:{self.model}"
+        return f"openai:{self.model}" + (f"@{_public(self.base_url)}" if self.named_address else "")
 
     @property
     def ranks(self) -> bool:

@@ -100,6 +100,7 @@ def calibrated(found: Calibration, *, as_json: bool, stream: Any) -> None:
     if as_json:
         print(json.dumps(found.as_json()), file=stream)
         return
+    print(f"calibration of {line(found.run)}", file=stream)
     for name, figure in found.figures.items():
         print(f"{name}: {_estimate(figure)}", file=stream)
     print(f"kappa: {number(found.kappa)}", file=stream)

@@ -219,7 +219,7 @@ def test_a_model_that_cannot_be_opened(argument, options, environment, says, mon
 
 def test_the_address_may_stand_in_the_name_and_keeps_its_secrets():
     asked = open_model("org/m@http://user:secret@localhost:1/v1?token=t", ModelOptions(base_url="http://other/v1"))
-    assert asked.name == "openai:org/m"
+    assert asked.name == "openai:org/m@http://localhost:1/v1"
     assert asked.describe()["base_url"] == "http://localhost:1/v1"
     assert asked.fingerprint != open_model("org/m", ModelOptions(base_url="http://other/v1")).fingerprint
 
