@@ -1,0 +1,1 @@
+"""The native engine of local models: configuration, checkpoint, tokenizer, decoder, ranking, generation."""

@@ -7,6 +7,7 @@ Files leave out whatever equals the default of their configuration class, so the
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +22,10 @@ class UnsupportedError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rope:
-    """Rotary positions: base, rotated dimensions of a head, and how long contexts rescale the frequencies."""
+    """Rotary positions: base, rotated dimensions of a head, and how long contexts rescale the frequencies.
+
+    `stretch` divides each frequency and `magnitude` multiplies cosines and sines (longrope's).
+    """
 
     theta: float
     dims: int
@@ -30,6 +34,8 @@ class Rope:
     low: float = 1.0
     high: float = 4.0
     original: int = 0
+    stretch: tuple[float, ...] = ()
+    magnitude: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +148,7 @@ NEUTRAL: dict[str, tuple[Any, ...]] = {
     "scale_attn_weights": (True, None), "quantization_config": (None,), "use_bidirectional_attention": (False, None),
     "is_encoder_decoder": (False, None), "num_experts": (None, 0), "num_local_experts": (None, 0),
 }  # fmt: skip
+LONGROPE = ("longrope", "su")  # two names of one thing
 ACTIVATIONS = {
     "gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh", "gelu_fast": "gelu_tanh", "gelu": "gelu",
     "silu": "silu", "swish": "silu", "relu": "relu",
@@ -235,7 +242,7 @@ def _llama_like(family: str, values: Mapping[str, Any], raw: Mapping[str, Any]) 
         heads=heads,
         kv_heads=int(values["num_key_value_heads"] or heads),
         head_dim=head_dim,
-        context=int(values["max_position_embeddings"]),
+        context=_context(values),
         layers=_layers(family, values, head_dim),
         eps=float(values["rms_norm_eps"]),
         unit_offset=gemma,
@@ -292,6 +299,34 @@ def _windowed(family: str, values: Mapping[str, Any], count: int) -> list[bool]:
     return [False] * count
 
 
+def _longrope(theta: float, dims: int, scaling: Mapping[str, Any], values: Mapping[str, Any]) -> Rope:
+    """The short factors, which hold for texts up to the original context (https://arxiv.org/abs/2402.13753)."""
+    original = _original(values, scaling)
+    factor = float(scaling.get("factor") or int(values["max_position_embeddings"]) / original)
+    magnitude = 1.0 if factor <= 1 else math.sqrt(1 + math.log(factor) / math.log(original))
+    return Rope(
+        theta=theta,
+        dims=dims,
+        kind="longrope",
+        original=original,
+        stretch=tuple(float(f) for f in scaling["short_factor"]),
+        magnitude=float(scaling.get("attention_factor") or magnitude),
+    )
+
+
+def _original(values: Mapping[str, Any], scaling: Mapping[str, Any]) -> int:
+    found = scaling.get("original_max_position_embeddings") or values.get("original_max_position_embeddings")
+    return int(found or values["max_position_embeddings"])
+
+
+def _context(values: Mapping[str, Any]) -> int:
+    """The longest text. With longrope it is the original context: beyond it all frequencies change."""
+    scaling = values.get("rope_parameters") or values.get("rope_scaling") or {}
+    if scaling.get("rope_type", scaling.get("type")) in LONGROPE:
+        return min(int(values["max_position_embeddings"]), _original(values, scaling))
+    return int(values["max_position_embeddings"])
+
+
 def _rope(family: str, values: Mapping[str, Any], head_dim: int, local: bool) -> Rope:
     """transformers 5 writes `rope_parameters`, flat or by layer kind; 4 wrote `rope_theta` and `rope_scaling`."""
     given = values.get("rope_parameters") or {}
@@ -304,9 +339,11 @@ def _rope(family: str, values: Mapping[str, Any], head_dim: int, local: bool) ->
     elif not given:
         scaling = dict(values.get("rope_scaling") or {})
     kind = str(scaling.get("rope_type", scaling.get("type", "default")))
-    if kind not in ("default", "linear", "llama3"):
+    if kind not in ("default", "linear", "llama3", *LONGROPE):
         raise UnsupportedError(f"rope type {kind!r}")
     partial = float(scaling.get("partial_rotary_factor") or values["partial_rotary_factor"])
+    if kind in LONGROPE:
+        return _longrope(theta, int(head_dim * partial), scaling, values)
     return Rope(
         theta=theta,
         dims=int(head_dim * partial),

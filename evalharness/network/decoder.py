@@ -192,6 +192,8 @@ class Block(nn.Module):
 def frequencies(rope: Rope, device: torch.device) -> Tensor:
     """Radians per position of each rotated pair, [dims / 2]; llama3 keeps short waves, stretches long ones, blends."""
     steps = torch.arange(0, rope.dims, 2, dtype=torch.int64, device=device).float() / rope.dims
+    if rope.stretch:
+        return 1.0 / (torch.tensor(rope.stretch, device=device) * rope.theta**steps)
     plain = 1.0 / (rope.theta**steps)
     if rope.kind == "default":
         return plain
@@ -301,7 +303,7 @@ class Decoder(nn.Module):
         turns = {}
         for rope in {layer.rope for layer in self.config.layers if layer.rope is not None}:
             angles = positions.float()[:, None, None] * frequencies(rope, positions.device)
-            turns[rope] = (angles.cos().to(dtype), angles.sin().to(dtype))
+            turns[rope] = ((angles.cos() * rope.magnitude).to(dtype), (angles.sin() * rope.magnitude).to(dtype))
         return turns
 
 

@@ -263,6 +263,34 @@ def test_out_of_memory_shrinks_the_batch_and_asks_nothing_twice(job, llama, monk
         assert a.logprobs == pytest.approx(b.logprobs, abs=BAR) and a.text == b.text
 
 
+@pytest.mark.parametrize("template", ["alpaca", "chatml"])
+def test_a_chat_model_ranks_and_writes_behind_its_template(template, llama):
+    from evalharness.chat import choose
+
+    model = opened(llama, template=template)
+    assert model.chat and model.describe()["template"] == template
+    request = asked("Which of these birds cannot fly?", choices=("A", "owl nest"))
+    (response,) = answers(model, [request])
+    decoder, tokenizer = checkpoint.load(llama), open_tokenizer(llama, 400)
+    prompt = choose(template, None, tokenizer).ask(request.messages)
+    assert prompt.ids.count(tokenizer.bos) == 1 and prompt.ids[0] == tokenizer.bos
+    for choice, logprob in zip(request.choices, response.logprobs, strict=True):
+        own = tokenizer.encode(choice)
+        with torch.inference_mode():
+            rows = decoder(torch.tensor([prompt.ids + own]))[0, len(prompt.ids) - 1 : -1].log_softmax(-1)
+        assert logprob == pytest.approx(sum(float(r[i]) for r, i in zip(rows, own, strict=True)), abs=BAR)
+    (said,) = answers(model, [asked("Which of these birds cannot fly?", max_tokens=5)])
+    assert said.tokens_in == len(prompt.ids) and said.tokens_out <= 5
+
+
+def test_bfloat16_is_near_and_says_so(llama):
+    requests = [asked(text, choices=LETTERS) for text in questions(4)] + [asked("Which?", max_tokens=4)]
+    low = opened(llama, dtype="bfloat16")
+    assert low.describe()["dtype"] == "bfloat16"
+    for a, b in zip(answers(low, requests), answers(opened(llama), requests), strict=True):
+        assert a.logprobs == pytest.approx(b.logprobs, abs=1.0) and a.tokens_out == b.tokens_out
+
+
 def test_describes_itself(llama):
     said = opened(llama, dtype="float32").describe()
     assert said["backend"] == "native" and said["dtype"] == "float32" and said["bos"] is True

@@ -32,6 +32,10 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "phi3": ("Phi3Config", {}),
     "phi4-mini": ("Phi3Config", {"tie_word_embeddings": True, "rope_parameters": {
         "rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.5}}),
+    "phi4-mini-longrope": ("Phi3Config", {"tie_word_embeddings": True, "max_position_embeddings": 1024,
+        "original_max_position_embeddings": 256, "rope_parameters": {
+            "rope_type": "longrope", "rope_theta": 10000.0, "partial_rotary_factor": 0.5,
+            "short_factor": [1.0, 1.3], "long_factor": [2.0, 9.0], "original_max_position_embeddings": 256}}),
     "smollm3": ("SmolLM3Config", {}),
 }  # fmt: skip
 
