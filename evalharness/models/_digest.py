@@ -22,19 +22,22 @@ def cache_file() -> Path:
     return Path(root) / "evalharness" / "digests.json"
 
 
-def fingerprint(folder: Path, others: Sequence[Path] = ()) -> str:
-    """sha256 (hex) over names and digests of the files that decide what the model answers."""
-    files = sorted({file for pattern in COUNTED for file in folder.glob(pattern)}) + sorted(others)
-    known = _known()
-    entries = {str(file.resolve()): _stamp(file) for file in files}
-    fresh = {}
+def fingerprint(folder: Path) -> str:
+    """sha256 (hex) of the files that decide what a checkpoint answers."""
+    return digest(sorted({file for pattern in COUNTED for file in folder.glob(pattern)}))
+
+
+def digest(files: Sequence[Path]) -> str:
+    """sha256 (hex) over names and digests of files."""
+    known, fresh = _known(), {}
     total = hashlib.sha256()
-    for file, (path, stamp) in zip(files, entries.items(), strict=False):
+    for file in files:
+        path, stamp = str(file.resolve()), _stamp(file)
         kept = known.get(path)
-        digest = kept[1] if kept and kept[0] == stamp else _sha256(file)
-        if kept != [stamp, digest]:
-            fresh[path] = [stamp, digest]
-        total.update(f"{file.name} {digest}\n".encode())
+        found = kept[1] if kept and kept[0] == stamp else _sha256(file)
+        if kept != [stamp, found]:
+            fresh[path] = [stamp, found]
+        total.update(f"{file.name} {found}\n".encode())
     if fresh:
         _remember({**known, **fresh})
     return total.hexdigest()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from evalharness.errors import UserError
 from evalharness.model import ModelOptions, Preview
-from evalharness.models._digest import fingerprint
+from evalharness.models._digest import digest, fingerprint
 from evalharness.records import Message, Request, Response
 
 if TYPE_CHECKING:
@@ -33,15 +33,25 @@ class Local:
         self.engine, self.tokenizer, self.rendering = engine, tokenizer, chat
         self.chat = chat.source is not None
         self._digest: Future[str] | None = None
+        self._limited = False
         self._ends = chat.stops | _end_ids(folder)
         self._silent = frozenset(tokenizer.specials.values())
 
     @property
     def fingerprint(self) -> str:
-        """sha256 over weights, configuration, tokenizer and template: the same model gives the same answers."""
-        if self._digest is None:
-            return f"{fingerprint(self.folder)}/{self.rendering.hash[:16]}"
-        return f"{self._digest.result()}/{self.rendering.hash[:16]}"
+        """sha256 over weights, configuration and tokenizer, then whatever else decides the answers: the template, a
+        tokenizer from elsewhere, and arithmetic or context other than the usual."""
+        parts = [self._digest.result() if self._digest is not None else fingerprint(self.folder)]
+        parts.append(self.rendering.hash[:16])
+        foreign = [file for file in self.tokenizer.files if file.parent.resolve() != self.folder.resolve()]
+        if foreign:
+            parts.append(digest(foreign)[:16])
+        said = self.engine.describe()
+        if said["dtype"] != "float32":
+            parts.append(said["dtype"])
+        if self._limited:
+            parts.append(f"context {self.engine.context}")
+        return "/".join(parts)
 
     def answer(self, requests: Sequence[Request]) -> Iterator[tuple[int, Response]]:
         """Ranked requests first, then written ones; each in the order that costs least."""
@@ -247,9 +257,9 @@ def open_model(argument: str, options: ModelOptions) -> Local:
     """Open `local:FOLDER` or `local:ORG/NAME`."""
     folder = resolve(argument)
     with ThreadPoolExecutor(1) as pool:  # hashing leaves the interpreter free to import torch and to load
-        digest = pool.submit(fingerprint, folder) if (folder / "config.json").is_file() else None
+        hashed = pool.submit(fingerprint, folder) if (folder / "config.json").is_file() else None
         model = _open(f"local:{argument}", folder, options)
-    model._digest = digest
+    model._digest = hashed
     return model
 
 
@@ -268,4 +278,6 @@ def _open(name: str, folder: Path, options: ModelOptions) -> Local:
     )
     engine = open_engine(folder, settings)
     tokenizer = open_tokenizer(folder, engine.vocabulary, options.tokenizer)
-    return Local(name, folder, engine, tokenizer, choose(options.template, own_template(folder), tokenizer))
+    model = Local(name, folder, engine, tokenizer, choose(options.template, own_template(folder), tokenizer))
+    model._limited = options.context > 0
+    return model

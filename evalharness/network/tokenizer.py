@@ -259,6 +259,8 @@ class Json:
         return self.bos is not None and self._library.encode("a").ids[:1] == [self.bos]
 
     def encode(self, text: str) -> list[int]:
+        if not text.isascii():  # half a surrogate pair, which some data sets hold, has no bytes
+            text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         if self._incremental is not None:
             return self._incremental.encode(text)
         return self._library.encode(text, add_special_tokens=False).ids  # type: ignore[no-any-return]

@@ -106,6 +106,16 @@ def test_scores_do_not_depend_on_batch_order_split_or_threads(gpt2):
     torch.set_num_threads(1)
 
 
+def test_long_prompts_are_read_in_pieces(llama):
+    """64 tokens per pass (batch 1), so prompts and what they share take several."""
+    shared = "The sparrow builds its nest under the roof and feeds its young with insects. " * 4
+    texts = [shared + "Which? Answer:", shared + "crow owl roof " * 30 + "Answer:", "swift nest " * 70]
+    requests = [asked(text, choices=(" A", " owl nest roof", " owl")) for text in texts]
+    model = opened(llama, batch=1)
+    check(llama, requests, answers(model, requests))
+    check(llama, requests[1:2], answers(model, requests[1:2]))
+
+
 def test_too_long_prompts_are_cut_from_the_left_and_counted(gpt2):
     long = [" ".join(["nest"] * 200) + text for text in questions(3)]
     requests = [asked(text, choices=(" A", " owl nest roof")) for text in long]
@@ -305,6 +315,8 @@ def test_fingerprint_follows_weights_and_tokenizer(gpt2, tmp_path, monkeypatch):
     shutil.copytree(gpt2, copy)
     first = opened(gpt2).fingerprint
     assert first == opened(copy).fingerprint
+    others = ({"context": 64}, {"dtype": "bfloat16"}, {"template": "alpaca"}, {"tokenizer": str(copy)})
+    assert len({first, *(opened(gpt2, **o).fingerprint for o in others)}) == 1 + len(others)
     (copy / "tokenizer_config.json").write_text('{"eos_token": "</s>", "bos_token": "</s>"}')
     assert opened(copy).fingerprint != first
 
