@@ -169,8 +169,9 @@ def _all_equal(value: float, n: int, confidence: float) -> Paired:
     half = z2 / (n + z2)
 
     def p_worse(margin: float) -> float:
-        beyond = -margin - value
-        return 1.0 if beyond <= 0 else 1 - normal_cdf(math.sqrt(n * beyond / (1 - beyond))) if beyond < 1 else 0.0
+        beyond = min(abs(margin + value), 1 - 1e-12)
+        z = math.sqrt(n * beyond / (1 - beyond))
+        return normal_cdf(z if margin + value > 0 else -z)
 
     return Paired(value=value, low=value - half, high=value + half, sd=0.0, method="all equal", p_worse=p_worse)
 

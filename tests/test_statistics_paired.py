@@ -70,6 +70,9 @@ def test_equal_differences_have_an_interval_with_width():
     assert found.low < -0.02
     assert s.paired_mean(np.full(133, 0.0), 0.90).low > -0.02
     assert found.p_worse(0.02) > 0.5
+    assert found.p_worse(0.0) == pytest.approx(0.5)
+    assert found.p_worse(-found.high) == pytest.approx(0.05)
+    assert s.paired_mean(np.full(50, -0.5), 0.90).p_worse(0.0) < 1e-6
     assert s.paired_mean(np.array([0.3]), 0.90).low < -0.4
 
 

@@ -10,11 +10,12 @@ import numpy as np
 
 from evalharness.compare import flips as flipped
 from evalharness.compare.join import ALLOWABLE, Joined, Mismatch, join, mismatches
-from evalharness.compare.scores import Scores
+from evalharness.compare.scores import STATUS_CODE, Scores
 from evalharness.compare.sequential import final_alpha
 from evalharness.compare.sides import Side
 from evalharness.compare.verdict import Gate, Task, Word, decide, measure, overall, unread_bounds
 from evalharness.errors import Exit, UserError, nearest
+from evalharness.records import UNREAD
 
 Policy = Literal["block-on-fail", "require-pass"]
 MARGIN = 0.02
@@ -193,7 +194,7 @@ def _task(
         samples=tuple(shown),
         unread_bounds=unread_bounds(joined),
         flaky=_noise(flaky, measured.n),
-        notes=tuple(_remarks(measured, was, now)),
+        notes=tuple(_remarks(measured, joined)),
     )
     broke, fixed = (tuple(joined.ids[i] for i in positions.tolist()) for positions in (found.broke, found.fixed))
     return told, (broke, fixed)
@@ -214,7 +215,7 @@ def _noise(flaky: Mapping[str, Any] | None, n: int) -> dict[str, Any] | None:
     return {"rate": flaky["rate"], "n": flaky["n"], "expected": flaky["rate"] * n}
 
 
-def _remarks(task: Task, was: Scores, now: Scores) -> Iterator[str]:
+def _remarks(task: Task, joined: Joined) -> Iterator[str]:
     """What a reader must know besides the verdict."""
     if task.n < 30:
         yield f"only {task.n} items: a small sample"
@@ -224,7 +225,8 @@ def _remarks(task: Task, was: Scores, now: Scores) -> Iterator[str]:
         yield f"underpowered: only a drop of {100 * task.detectable:.1f} points or more is likely to be seen"
     if task.p_change is not None and task.p_change < 0.05 and (task.difference or 0) < 0:
         yield f"worse than 0 (p {task.p_change:.2g}), whatever the margin"
-    unread = [sum(side.counts().get(s, 0) for s in ("unparsed", "truncated", "refused")) for side in (was, now)]
+    codes = [STATUS_CODE[status] for status in UNREAD]
+    unread = [int(np.isin(status[joined.known], codes).sum()) for status in (joined.base_status, joined.new_status)]
     if any(unread):
         yield f"answers that could not be read, counted as 0: {unread[0]:,} in BASE, {unread[1]:,} in NEW"
     if task.missing:

@@ -53,15 +53,14 @@ def short(value: Any) -> str:
 
 def mismatches(base: Mapping[str, Any], new: Mapping[str, Any], sampling: tuple[Any, Any]) -> tuple[Mismatch, ...]:
     """Where the facts of one benchmark differ between two runs, in the order of FIELDS, sampling last."""
-    found = [
-        Mismatch(field=field, base=short(_at(base, path)), new=short(_at(new, path)))
-        for field, path in FIELDS.items()
-        if _at(base, path) != _at(new, path)
-    ]
-    if sampling[0] != sampling[1]:
-        one, other = _apart(*sampling)
-        found.append(Mismatch(field="sampling", base=short(one), new=short(other)))
-    return tuple(found)
+    pairs = [(field, _at(base, path), _at(new, path)) for field, path in FIELDS.items()]
+    pairs.append(("sampling", *sampling))
+    return tuple(_mismatch(field, one, other) for field, one, other in pairs if one != other)
+
+
+def _mismatch(field: str, base: Any, new: Any) -> Mismatch:
+    one, other = _apart(base, new)
+    return Mismatch(field=field, base=short(one), new=short(other))
 
 
 def _apart(base: Any, new: Any) -> tuple[Any, Any]:

@@ -106,6 +106,16 @@ def test_missing_and_failed_items_are_counted_and_bounded(tmp_path):
     assert any("5 in NEW" in note for note in task.notes)
 
 
+def test_answers_without_a_verdict_are_missing_not_zero(tmp_path):
+    base = make_run(tmp_path / "a", lines=[line("qa", f"q/{i}", "scored", 1.0, metric="win_rate") for i in range(100)])
+    new = [
+        line("qa", f"q/{i}", "scored" if i else "unparsed", 1.0 if i else None, metric="win_rate") for i in range(100)
+    ]
+    task = one(base, write_run(tmp_path / "b", new))
+    assert (task.n, task.missing_new, task.difference, task.p_change) == (99, 1, 0, 1)
+    assert not any("counted as 0" in note for note in task.notes)
+
+
 def test_errors_cannot_hide_a_loss(tmp_path):
     base = make_run(tmp_path / "a", "1" * 400)
     new = make_run(tmp_path / "b", "1" * 392 + "e" * 8)
