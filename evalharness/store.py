@@ -211,7 +211,7 @@ class Run:
     def manifest(self) -> dict[str, Any]:
         """What was run. UserError when the folder holds no run, or one of a later version."""
         found = self._read(MANIFEST)
-        if found.get("format", 0) > FORMAT:
+        if not isinstance(found.get("format", 0), int) or found.get("format", 0) > FORMAT:
             raise UserError(
                 f"{self.path}: written by a later evalharness (format {found['format']}); upgrade to read it"
             )

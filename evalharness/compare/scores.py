@@ -78,8 +78,6 @@ class _Rows:
     def add(self, line: Mapping[str, Any], place: int) -> None:
         """Keep what counts of a line. KeyError, TypeError or ValueError when it is not a result."""
         identity, status, scores = line["id"], line["status"], line["scores"]
-        if type(identity) is not str:
-            raise TypeError("its id is not text")
         value = scores.get(self.metric)
         if value is None or status == "error":
             value = math.nan
@@ -93,6 +91,8 @@ class _Rows:
         self.value.append(value)
         self.status.append(code)
         group = line.get("group") or ""
+        if type(group) is not str:
+            raise TypeError("its group is not text")
         self.group.append(self.group_codes.setdefault(group, len(self.group_codes)))
         sample = line.get("sample") or {}
         self.length.append(len(sample.get("question", "")))
@@ -179,7 +179,9 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, int, dict[str, Any]]]:
                     return
                 try:
                     line = loads(raw)
-                except ValueError as error:
+                    if not all(type(line.get(key)) is str for key in ("benchmark", "id", "status")):
+                        raise ValueError("it has no benchmark, id and status")
+                except (ValueError, AttributeError) as error:
                     raise UserError(
                         f"{path}:{number}: this line is damaged ({error}); restore it or run again"
                     ) from error

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from evalharness.compare import baseline
+from evalharness.compare import baseline, whole
 from evalharness.compare.scores import Scores, journal_scores, lines_at, numbered_lines
 from evalharness.errors import Exit, UserError, nearest
 from evalharness.store import JOURNAL, MANIFEST, Run, all_runs, loads
@@ -157,7 +157,8 @@ def from_run(run: Run) -> Side:
         )
     if not (run.path / JOURNAL).is_file():
         raise UserError(f"{run.path}: {JOURNAL} is missing; restore it or run again")
-    return Side(name=run.name, path=run.path, manifest=run.manifest, summary=run.summary, journal=run.path / JOURNAL)
+    manifest, summary = whole.about(run)
+    return Side(name=run.name, path=run.path, manifest=manifest, summary=summary, journal=run.path / JOURNAL)
 
 
 def keep(name: str, as_name: str, *, metric: str | None, runs: Path, baselines: Path) -> tuple[Path, int]:

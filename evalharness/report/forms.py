@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from evalharness.compare import whole
 from evalharness.compare.scores import numbered_lines
 from evalharness.errors import UserError, nearest
 from evalharness.report import deliver, document, html, junit, markdown, publish
@@ -59,7 +60,7 @@ def _terminal(found: Mapping[str, Any]) -> str:
 
 
 def _run(run: Run, form: str) -> str | bytes:
-    summary, manifest = run.summary, run.manifest
+    manifest, summary = whole.about(run)
     forms: Mapping[str, Callable[[], str | bytes]] = {
         "terminal": lambda: _table(summary, manifest),
         "markdown": lambda: markdown.run_report(summary, manifest),

@@ -93,8 +93,6 @@ def gate(document: Document) -> str:
 
 def facts(task: Task) -> str:
     """Margin, detectable effect and method: what the verdict rests on."""
-    if task["difference"] is None:
-        return f"margin {100 * task['margin']:g}"
     return (
         f"margin {100 * task['margin']:g} points · detectable with 80 % power: {percent(task['detectable'])} points · "
         f"{task['method']}" + (f", {task['clusters']:,} clusters" if task["clusters"] else "")
@@ -106,6 +104,8 @@ def remarks(document: Document) -> list[str]:
     found = []
     for task in document["tasks"]:
         found.append(f"{task['benchmark']}: {task['symbol']} {task['verdict']}: {task['reason']}")
+        if task["difference"] is not None:
+            found.append(f"{task['benchmark']}: {facts(task)}")
         found += [f"{task['benchmark']}: {note}" for note in task["notes"]]
         if task["unread_bounds"]:
             low, high = task["unread_bounds"]

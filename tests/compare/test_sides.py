@@ -33,7 +33,7 @@ def test_a_damaged_line_is_named(tmp_path):
         ({"status": "great"}, "it has no 'great'"),
         ({"scores": {"accuracy": "1"}}, "its accuracy is '1', not a number"),
         ({"scores": None}, "not a result"),
-        ({"id": 7}, "its id is not text"),
+        ({"id": 7}, "it has no benchmark, id and status"),
     ],
 )
 def test_an_edited_line_that_is_no_result_is_named(tmp_path, edit, said):
