@@ -143,10 +143,8 @@ def test_a_run_that_would_not_be_comparable_is_refused_before_anything_is_asked(
 
 
 def test_against_another_base_the_rule_is_not_used(tmp_path):
-    plan = {
-        "fingerprint": "other",
-        "benchmarks": {"quiz": {"decision": "fail", "margin": 0.02, "counted": 40, "planned": 99}},
-    }
+    told = {"decision": "fail", "margin": 0.02, "counted": 40, "planned": 99, "e_pass": 0.1, "e_fail": 200.0}
+    plan = {"fingerprint": "other", "benchmarks": {"quiz": told}}
     base = write_run(tmp_path / "a", letters("quiz", "1" * 99))
     new = write_run(tmp_path / "b", [line("quiz", f"g0/{i}", "correct", 1.0) for i in range(40)], sequential=plan,
                     facts={"items": 99})  # fmt: skip

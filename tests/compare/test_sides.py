@@ -96,3 +96,21 @@ def test_a_headline_that_items_lack_falls_back_to_the_score_they_have(tmp_path):
     summary["benchmarks"]["quiz"]["metrics"] = {"mcc": {"value": 0.3, "n": 4}}
     (run / "summary.json").write_text(json.dumps(summary))
     assert open_side(str(run)).item_metric("quiz") == "accuracy"
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "said"),
+    [
+        ("run.json", {"benchmarks": None}, "run.json: edited or damaged: benchmarks: None is not of type 'object'"),
+        ("run.json", {"model": 7}, "run.json: edited or damaged: model: 7 is not"),
+        ("run.json", {"format": "new"}, "written by a later evalharness"),
+        ("run.json", {"format": 9}, "written by a later evalharness"),
+        ("summary.json", {"benchmarks": {"quiz": {"metrics": {}}}}, "summary.json: edited or damaged: .*'counts'"),
+        ("summary.json", {"benchmarks": []}, "summary.json: edited or damaged: benchmarks"),
+    ],
+)
+def test_a_manifest_or_summary_that_was_damaged_is_named(tmp_path, file, change, said):
+    run = make_run(tmp_path / "a", "1100")
+    (run / file).write_text(json.dumps({**json.loads((run / file).read_text()), **change}))
+    with pytest.raises(UserError, match=said):
+        open_side(str(run))
