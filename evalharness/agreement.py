@@ -65,6 +65,27 @@ def krippendorff(units: Sequence[Sequence[float | None]], *, interval: bool = Fa
     return 1 - (total - 1) * sum(w * far(c, k) for (c, k), w in together.items()) / expected
 
 
+def annotator_agreement(votes: Sequence[Sequence[float]], *, many: int = 1, seed: int = 0) -> float | None:
+    """One annotator against the mode of `many` others, over all disjoint choices: 1 - mean difference, as
+    https://github.com/tatsu-lab/alpaca_eval does. A split vote is decided by `seed`. None without enough votes."""
+    from itertools import combinations
+    from random import Random
+
+    draw = Random(seed)
+    scores = []
+    for row in votes:
+        near = []
+        for one in range(len(row)):
+            others = [row[k] for k in range(len(row)) if k != one]
+            for chosen in combinations(others, many):
+                counts = Counter(chosen)
+                most = max(counts.values())
+                near.append(1 - abs(row[one] - draw.choice(sorted(v for v, n in counts.items() if n == most))))
+        if near:
+            scores.append(fmean(near))
+    return fmean(scores) if scores else None
+
+
 def confusion(truth: Sequence[str], said: Sequence[str]) -> dict[str, dict[str, int]]:
     """Counts by human label, then by the judge's."""
     found: dict[str, dict[str, int]] = {}

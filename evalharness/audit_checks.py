@@ -11,7 +11,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal
 
 from evalharness import length_control
-from evalharness.cases import answer_of
+from evalharness.cases import answer_of, reference_of
 from evalharness.metrics import average
 from evalharness.records import Estimate, Result, Verdict
 from evalharness.statistics import mean_interval, sample_variance, wilson
@@ -238,7 +238,9 @@ def outputs(found: Evidence) -> list[Check]:
         return [Check.unknown("outputs", "identical answers", "the answers are not in the run")]
     repeated, count = Counter(texts).most_common(1)[0]
     share = wilson(count if count > 1 else 0, len(texts))
-    constant = count > 1 and count >= max(3, 0.05 * len(texts))
+    # Where right answers repeat (yes, no), so may the model's: only what repeats far more often is a constant.
+    natural = max(Counter(t for r in found.results if (t := reference_of(r)) is not None).values(), default=1)
+    constant = count > 2 * natural and count >= max(3, 0.05 * len(texts))
     start = " ".join(repeated.split())[:60]
     says = (
         f"{count} of {len(texts)} answers are the same text: {start!r}; a constant answer is no answer"

@@ -8,11 +8,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from shutil import copy
 from statistics import fmean
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from evalharness import plugins
 from evalharness.agreement import cohen
+from evalharness.benchmark import Benchmark
 from evalharness.errors import DataError
 from evalharness.importers import (
     Foreign,
@@ -46,7 +49,7 @@ def alpaca_eval(path: Path, options: ImportOptions) -> Foreign:
     model = one_of(names, options.model, "--model", path)
     chosen = [(where, row) for where, row in rows if row["generator_2"] == model]
     benchmark = plugins.benchmark("alpaca_eval")
-    known = known_samples(benchmark, options.data) if options.data is not None else {}
+    known = _published(benchmark, options.data, [row for _, row in chosen]) if options.data is not None else {}
     seen: dict[str, str] = {}
     items = []
     for where, row in chosen:
@@ -69,6 +72,24 @@ def alpaca_eval(path: Path, options: ImportOptions) -> Foreign:
         figures=_alpaca_figures(items),
         notes=_notes(len(items), benchmark.items, known),
     )
+
+
+def _published(benchmark: Benchmark, data: Path, rows: Sequence[Row]) -> dict[str, Sample]:
+    """The benchmark's samples by instruction. A folder with df_gamed.csv alone gives difficulties by position: then the
+    file must be whole, and its own baseline outputs stand for the canonical order, in which published files are."""
+    gamed = data / "df_gamed.csv"
+    if not (data.is_dir() and [f.name for f in data.iterdir()] == [gamed.name]):
+        return known_samples(benchmark, data)
+    if len(rows) != benchmark.items:
+        raise DataError(
+            f"{data}: without the baseline's outputs difficulties are known by position only, and the file has "
+            f"{len(rows)} rows of {benchmark.items}; put model_outputs.json of gpt4_1106_preview beside {gamed.name}"
+        )
+    outputs = [{"instruction": r.get("instruction", ""), "output": r.get("output_1", "")} for r in rows]
+    with TemporaryDirectory() as folder:
+        copy(gamed, folder)
+        (Path(folder) / "model_outputs.json").write_text(json.dumps(outputs), encoding="utf-8")
+        return known_samples(benchmark, Path(folder))
 
 
 def _alpaca_item(row: Row, where: str, sample: Sample | None) -> Judged:

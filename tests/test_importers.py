@@ -85,6 +85,18 @@ def test_half_of_a_file_says_how_many(evalh, shared, tmp_path):
     assert "position" in {c["section"] for c in audit.json["checks"]}
 
 
+def test_difficulties_alone_are_joined_by_position(evalh, shared, tmp_path):
+    (tmp_path / "only").mkdir()
+    (tmp_path / "only/df_gamed.csv").write_bytes((shared / "alpaca_eval/df_gamed.csv").read_bytes())
+    path = shared / ANNOTATIONS.format("FuseChat-Llama-3.1-8B-Instruct")
+    said = evalh("import", "alpaca_eval", str(path), "--data", "only", "--json")
+    assert said.code == 0, said.err
+    assert said.json["figures"]["length_controlled_winrate"] == pytest.approx(65.386, abs=0.1)
+    (tmp_path / "part.json").write_text(json.dumps(json.loads(path.read_text())[:9]))
+    part = evalh("import", "alpaca_eval", "part.json", "--data", "only")
+    assert part.code == 2 and "9 rows of 805" in part.err
+
+
 def test_llmbar(evalh, shared):
     path = shared / "llmbar/Natural/evaluators/GPT-4/Vanilla/result.json"
     found = evalh("import", "llmbar", str(path), "--json").json["figures"]

@@ -6,7 +6,7 @@ import math
 import pytest
 
 from evalharness import plugins, summary
-from evalharness.agreement import cohen, fleiss, krippendorff, powered_mean
+from evalharness.agreement import annotator_agreement, cohen, fleiss, krippendorff, powered_mean
 from evalharness.judged import attach
 from evalharness.records import Message, Request, Response, Result, Sample, Verdict
 from evalharness.store import JOURNAL, MANIFEST, SUMMARY, Journal, Run, to_json
@@ -190,6 +190,18 @@ def test_agreement_by_hand():
     assert krippendorff(units) == pytest.approx(0.743, abs=5e-4)
     assert krippendorff(units, interval=True) == pytest.approx(0.849, abs=5e-4)
     assert krippendorff([[1, 1], [1, None]]) is None
+
+
+def test_one_annotator_against_one_and_against_three():
+    votes = [[1, 1, 1, 1], [2, 2, 2, 1]]
+    assert annotator_agreement(votes) == 0.75
+    assert annotator_agreement(votes, many=3) == 0.875
+    assert annotator_agreement([[1]]) is None
+
+
+def test_answers_that_repeat_as_the_references_do_are_no_attack(evalh, tmp_path):
+    run = make(tmp_path, [("yes" if n % 2 else f"no {n}", "yes" if n % 3 else "no") for n in range(40)], {"a": fair})
+    assert check(audit(evalh, run), "outputs", "identical")["verdict"] == "OK"
 
 
 def test_prediction_powered_mean_against_its_formula():
