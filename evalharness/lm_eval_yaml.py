@@ -222,6 +222,7 @@ class Task:
 
     def prompt(self) -> Prompt:
         delimiter = str(self.get("target_delimiter", " "))
+        ranked = "" if self.kind == "loglikelihood" else delimiter  # as there: one continuation is asked as it is
 
         def spaced(text: str) -> str:
             return delimiter + text
@@ -230,7 +231,7 @@ class Task:
             header=lambda s: str(s.extra["header"]),
             question=lambda s: s.question,
             answer=lambda s: spaced(s.choices[s.gold[0]] if s.choices else s.answers[0]),
-            choices=(lambda s: tuple(spaced(c) for c in s.choices)) if self.kind != "generate_until" else None,
+            choices=(lambda s: tuple(ranked + c for c in s.choices)) if self.kind != "generate_until" else None,
             between=str(self.get("fewshot_delimiter", "\n\n")),
         )
 

@@ -50,11 +50,17 @@ class Document:
 
 
 def read(file: Path) -> Document:
-    """The file's mapping. DataError for bad YAML, a key that is there twice, and anything but a mapping."""
+    """The file's mapping. DataError for bad YAML, a key that is there twice, an alias, and anything but a mapping."""
     import yaml
 
+    text = read_text(file)
     try:
-        node = yaml.compose(read_text(file), Loader=yaml.SafeLoader)
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            if isinstance(event, yaml.AliasEvent):  # a few lines of them unfold to gigabytes
+                raise DataError(f"{file}:{event.start_mark.line + 1}: aliases (*{event.anchor}) are not read")
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except RecursionError as error:
+        raise DataError(f"{file}: nested too deeply") from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""

@@ -1,6 +1,7 @@
 """A benchmark without code: what one YAML file can say, and the line that is named for every mistake in it."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -226,7 +227,7 @@ def test_an_lm_eval_task_of_one_continuation(tmp_path):
     text = LM.split("output_type")[0] + (
         "output_type: loglikelihood\ndoc_to_text: \"{{q.split(' ')[:-1]|join(' ')}}\"\n"
         "doc_to_target: \"{{' '+q.split(' ')[-1]}}\"\n"
-        "target_delimiter: ''\nmetric_list: [{metric: perplexity, aggregation: perplexity}, {metric: acc}]\n"
+        "metric_list: [{metric: perplexity, aggregation: perplexity}, {metric: acc}]\n"
     )
     benchmark, samples = opened(written(tmp_path, text, [{"q": "the last word"}]))
     asked = request(benchmark, samples[0], (), mode="rank", chat=False)
@@ -269,3 +270,35 @@ def test_an_include_keeps_the_lines_of_its_own_file(tmp_path):
 def test_what_is_not_read_of_an_lm_eval_task_is_refused_by_line(tmp_path, old, new, said):
     with pytest.raises(DataError, match=said):
         plugins.benchmark(written(tmp_path, LM.replace(old, new, 1), QUIZ))
+
+
+def test_the_examples_of_the_documentation_run(evalh):
+    text = (Path(__file__).resolve().parents[1] / "docs" / "yaml-benchmarks.md").read_text(encoding="utf-8")
+    rows, first, second = (part.split("\n", 1)[1] for part in text.split("```")[1:6:2])
+    quiz = "question,a,b,c,right\n1+1?,1,2,3,B\n2+2?,4,5,6,A\n"
+    files = {
+        "capitals.jsonl": rows,
+        "capitals.yaml": first,
+        "sums.yaml": second,
+        "sums.csv": quiz,
+        "sums_train.csv": quiz,
+    }
+    for name, content in files.items():
+        Path(name).write_text(content, encoding="utf-8")
+    said = evalh("run", "./capitals.yaml", "./sums.yaml", "--json")
+    assert said.code == 0, said.err
+    assert {name: found["n"] for name, found in said.json["benchmarks"].items()} == dict.fromkeys(
+        ("./capitals.yaml", "./sums.yaml"), 2
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: &a [x, x]\nb: [*a, *a]\n", r":2: aliases \(\*a\) are not read"),
+        ("a: " + "[" * 5000, "nested too deeply|not valid YAML"),
+    ],
+)
+def test_a_file_cannot_unfold_or_recurse(tmp_path, text, said):
+    with pytest.raises(DataError, match=said):
+        plugins.benchmark(written(tmp_path, text))
