@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from evalharness.sources import read_text
 
 Where = tuple[str | int, ...]
 PYTHON = "!function"
+DEEPEST = 50
 
 
 class Function(str):
@@ -55,12 +56,8 @@ def read(file: Path) -> Document:
 
     text = read_text(file)
     try:
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):
-            if isinstance(event, yaml.AliasEvent):  # a few lines of them unfold to gigabytes
-                raise DataError(f"{file}:{event.start_mark.line + 1}: aliases (*{event.anchor}) are not read")
+        _check(yaml.parse(text, Loader=yaml.SafeLoader), file)
         node = yaml.compose(text, Loader=yaml.SafeLoader)
-    except RecursionError as error:
-        raise DataError(f"{file}: nested too deeply") from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
@@ -74,6 +71,20 @@ def read(file: Path) -> Document:
     loader.add_constructor(PYTHON, lambda _, found: Function(found.value))
     value = _value(node, (), lines, loader, file)
     return Document(file=file, value=value, lines=lines)
+
+
+def _check(events: Iterator[Any], file: Path) -> None:
+    """DataError for what could unfold to gigabytes or recurse: aliases, and nesting beyond any use."""
+    import yaml
+
+    depth = 0
+    for event in events:
+        line = event.start_mark.line + 1
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if isinstance(event, yaml.AliasEvent):
+            raise DataError(f"{file}:{line}: aliases (*{event.anchor}) are not read")
+        if depth > DEEPEST:
+            raise DataError(f"{file}:{line}: nested more than {DEEPEST} deep")
 
 
 def _value(node: Any, where: Where, lines: dict[Where, int], loader: Any, file: Path) -> Any:

@@ -296,7 +296,7 @@ def test_the_examples_of_the_documentation_run(evalh):
     ("text", "said"),
     [
         ("a: &a [x, x]\nb: [*a, *a]\n", r":2: aliases \(\*a\) are not read"),
-        ("a: " + "[" * 5000, "nested too deeply|not valid YAML"),
+        ("a: " + "[" * 5000, ":1: nested more than 50 deep"),
     ],
 )
 def test_a_file_cannot_unfold_or_recurse(tmp_path, text, said):
