@@ -1,0 +1,245 @@
+"""Conversations -> token ids once, then batches: padded to the longest, or packed one behind the other."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from evalharness.chat import Chat, Lesson
+from evalharness.errors import DataError
+from evalharness.records import Message
+from evalharness.tuner.rows import Row
+
+IGNORED = -100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoded:
+    """One row as tokens. `trained[i]`: token i is learned. `cut` counts prompt tokens dropped from the left."""
+
+    row: int
+    ids: tuple[int, ...]
+    trained: tuple[bool, ...]
+    cut: int = 0
+
+    @property
+    def labels(self) -> tuple[int, ...]:
+        """What each position is to predict: the one shift there is. One shorter than `ids`."""
+        following = zip(self.ids[1:], self.trained[1:], strict=True)
+        return tuple(number if learn else IGNORED for number, learn in following)
+
+    @property
+    def targets(self) -> int:
+        """How many positions have a label."""
+        return sum(self.trained[1:])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """How rows become lessons: `limit` tokens at most; all tokens are learned unless `mask_prompt`; rows whose answer
+    does not fit are dropped or are an error; `end_masked` teaches no end token (what the preflight refuses)."""
+
+    limit: int
+    mask_prompt: bool = True
+    drop_long: bool = False
+    end_masked: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encodings:
+    """The lessons of one part, and the numbers of the rows that were dropped because their answer does not fit."""
+
+    lessons: tuple[Encoded, ...]
+    dropped: tuple[int, ...] = ()
+
+    @property
+    def cut(self) -> int:
+        return sum(lesson.cut > 0 for lesson in self.lessons)
+
+
+def encode(rows: Sequence[Row], chat: Chat, rules: Rules) -> Encodings:
+    """Tokenise each row once. DataError names rows whose answer is longer than the context, or that train nothing."""
+    kept, long, empty = [], [], []
+    for row in rows:
+        lesson = fitted(row.number, chat.lesson(row.messages), chat, rules)
+        if lesson is None:
+            long.append(row.number)
+            continue
+        if not lesson.targets:
+            empty.append(row.number)
+        kept.append(lesson)
+    if long and not rules.drop_long:
+        raise DataError(
+            f"the answers of {len(long)} rows do not fit into {rules.limit} tokens with their end (rows "
+            f"{_some(long)}); raise --max-length, shorten them, or say --drop-long"
+        )
+    if empty:
+        raise DataError(
+            f"no token would be learned of {len(empty)} rows ({_some(empty)}); does the template mark answers?"
+        )
+    if rows and not kept:
+        raise DataError(f"no row fits into {rules.limit} tokens; raise --max-length")
+    return Encodings(lessons=tuple(kept), dropped=tuple(long))
+
+
+def rejected(rows: Sequence[Row], chat: Chat, rules: Rules) -> Encodings:
+    """The same conversations with the worse last answer, of rows that are preference pairs."""
+    worse = [
+        Row(number=row.number, messages=(*row.messages[:-1], Message("assistant", row.rejected)))
+        for row in rows
+        if row.rejected is not None
+    ]
+    return encode(worse, chat, rules)
+
+
+def _some(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers[:8])) + (", ..." if len(numbers) > 8 else "")
+
+
+def fitted(number: int, lesson: Lesson, chat: Chat, rules: Rules) -> Encoded | None:
+    """A lesson of at most `limit` tokens: the prompt is cut from the left, an answer never. None when it cannot be."""
+    ids, trained = list(lesson.ids), list(lesson.trained)
+    if rules.end_masked:
+        trained = [learn and token not in chat.stops for token, learn in zip(ids, trained, strict=True)]
+    over = max(0, len(ids) - rules.limit)
+    if over:
+        begin = 1 if ids[0] == chat.tokenizer.bos else 0
+        prompt = trained.index(True) if True in trained else len(ids)
+        if begin + over >= prompt:  # at least one prompt token has to stay
+            return None
+        del ids[begin : begin + over], trained[begin : begin + over]
+    if not rules.mask_prompt:
+        trained = [True] * len(ids)
+    return Encoded(row=number, ids=tuple(ids), trained=tuple(trained), cut=over)
+
+
+@dataclass(frozen=True, slots=True)
+class Padded:
+    """inputs and targets [B, S]; `targets` is -100 where nothing is learned and on all padding, by length."""
+
+    inputs: Tensor
+    targets: Tensor
+
+
+def collate(lessons: Sequence[Encoded], pad: int) -> Padded:
+    """Rows padded to the longest of them; the targets are the inputs shifted by one."""
+    longest = max(len(lesson.ids) for lesson in lessons) - 1
+    inputs = torch.full((len(lessons), longest), pad)
+    targets = torch.full((len(lessons), longest), IGNORED)
+    for i, lesson in enumerate(lessons):
+        length = len(lesson.ids) - 1
+        inputs[i, :length] = torch.tensor(lesson.ids[:-1])
+        targets[i, :length] = torch.tensor(lesson.labels)
+    return Padded(inputs, targets)
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """Rows one behind the other without padding: ids and positions [T] (positions start again with each row), `lengths`
+    of the rows, `places` [n] that have a label, `labels` [n], and `owners` [n], the row each label belongs to."""
+
+    ids: Tensor
+    positions: Tensor
+    lengths: list[int]
+    places: Tensor
+    labels: Tensor
+    owners: Tensor
+
+    @property
+    def tokens(self) -> int:
+        return int(self.ids.numel())
+
+
+def pack(lessons: Sequence[Encoded], device: torch.device | str = "cpu") -> Packed:
+    """Rows of a batch for the decoder, which attends inside each row only."""
+    ids = [number for lesson in lessons for number in lesson.ids[:-1]]
+    lengths = [len(lesson.ids) - 1 for lesson in lessons]
+    positions = torch.cat([torch.arange(length) for length in lengths])
+    labels = torch.tensor([label for lesson in lessons for label in lesson.labels])
+    owners = torch.repeat_interleave(torch.arange(len(lessons)), torch.tensor(lengths))
+    places = (labels != IGNORED).nonzero().squeeze(1)
+    return Packed(
+        torch.tensor(ids).to(device), positions.to(device), lengths, places.to(device), labels[places].to(device),
+        owners[places].to(device),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """How lessons meet: batches of `rows` rows, or as many as fit into `tokens` tokens where that is not 0.
+
+    `buckets` puts rows of like length together. `drop_last` leaves out the last batch when it is not full.
+    """
+
+    seed: int
+    rows: int = 8
+    tokens: int = 0
+    shuffle: bool = True
+    buckets: bool = False
+    drop_last: bool = False
+
+    def batches(self, lengths: Sequence[int], epoch: int) -> list[list[int]]:
+        """Indices of each batch of an epoch: a pure function of seed and epoch, so a resumed run meets the same."""
+        chance = random.Random(f"{self.seed}/{epoch}")
+        order = list(range(len(lengths)))
+        if self.shuffle:
+            chance.shuffle(order)
+        if self.buckets:  # sorted inside chunks, so that batches still differ between epochs
+            chunk = 16 * self.rows
+            chunks = [order[i : i + chunk] for i in range(0, len(order), chunk)]
+            order = [i for part in chunks for i in sorted(part, key=lambda i: lengths[i])]
+        found = list(_cut(order, lengths, self))
+        if self.drop_last and len(found) > 1 and not self.tokens and len(found[-1]) < self.rows:
+            found.pop()
+        if self.buckets and self.shuffle:
+            chance.shuffle(found)
+        return found
+
+
+def _cut(order: Sequence[int], lengths: Sequence[int], rule: Order) -> Iterator[list[int]]:
+    batch: list[int] = []
+    filled = 0
+    for index in order:
+        full = filled + lengths[index] > rule.tokens if rule.tokens else len(batch) == rule.rows
+        if batch and full:
+            yield batch
+            batch, filled = [], 0
+        batch.append(index)
+        filled += lengths[index]
+    if batch:
+        yield batch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loader:
+    """The batches of one part. Iterating gives the lessons of each batch of `epoch`; `collate` or `pack` them."""
+
+    lessons: tuple[Encoded, ...]
+    order: Order
+    epoch: int = 0
+
+    def __iter__(self) -> Iterator[list[Encoded]]:
+        for batch in self.indices():
+            yield [self.lessons[i] for i in batch]
+
+    def __len__(self) -> int:
+        return len(self.indices())
+
+    def indices(self) -> list[list[int]]:
+        return self.order.batches([len(lesson.ids) for lesson in self.lessons], self.epoch)
+
+
+def loaders(train: Encodings, validation: Encodings, test: Encodings, order: Order) -> dict[str, Loader]:
+    """A loader for each part; only the training rows are shuffled, and only they may lose their last batch."""
+    from dataclasses import replace
+
+    still = replace(order, shuffle=False, buckets=False, drop_last=False)
+    return {
+        "train": Loader(lessons=train.lessons, order=order),
+        "validation": Loader(lessons=validation.lessons, order=still),
+        "test": Loader(lessons=test.lessons, order=still),
+    }
