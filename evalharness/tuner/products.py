@@ -1,0 +1,109 @@
+"""float32 matrix products with a gradient on oneDNN, which on some CPUs is twice as fast as torch's default.
+
+The operator is torch's own (TorchInductor's CPU code calls it) but private and without a gradient, so it is used only
+after its results and its speed have been compared here with `F.linear`'s (docs/performance.md).
+"""
+
+from __future__ import annotations
+
+import time
+from functools import cache
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from evalharness.network.decoder import Decoder
+from evalharness.network.products import Linear, switched
+
+Route = Literal["onednn", "switch", "plain"]
+LEAST_GAIN = 1.15
+WORST_ERROR = 10.0
+
+
+def _product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """x [..., in] times a contiguous weight [out, in]."""
+    return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")  # type: ignore[no-any-return]
+
+
+class _OneDnn(torch.autograd.Function):
+    """y = x W^T + b and its gradients, every operand laid out as the operator wants it."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, transposed: bool) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.transposed = transposed
+        ctx.biased = bias is not None
+        return _product(x, weight.T.contiguous() if transposed else weight, bias)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
+        x, weight = ctx.saved_tensors
+        g = gradients[0].contiguous()
+        to_x = to_weight = to_bias = None
+        if ctx.needs_input_grad[0]:
+            to_x = _product(g, weight if ctx.transposed else weight.T.contiguous(), None)
+        if ctx.needs_input_grad[1]:
+            left, right = g.T.contiguous(), x.T.contiguous()
+            to_weight = _product(right, left, None) if ctx.transposed else _product(left, right, None)
+        if ctx.biased and ctx.needs_input_grad[2]:
+            to_bias = g.sum(0)
+        return to_x, to_weight, to_bias, None
+
+
+def product(x: Tensor, weight: Tensor, bias: Tensor | None, transposed: bool) -> Tensor:
+    """The product as `Linear.product` and `Decoder.product` want it; rows [T, in] only, float32."""
+    if x.dim() != 2 or x.dtype != torch.float32 or weight.dtype != torch.float32 or torch.is_autocast_enabled("cpu"):
+        return F.linear(x, weight.T if transposed else weight, bias)
+    return _OneDnn.apply(x.contiguous(), weight, bias, transposed)  # type: ignore[no-any-return, no-untyped-call]
+
+
+def install(decoder: Decoder, route: Route) -> None:
+    """Put the decoder's products on a route."""
+    decoder.switch = route == "switch"
+    if route == "onednn":
+        decoder.product = product
+        for module in decoder.modules():
+            if isinstance(module, Linear):
+                module.product = product
+
+
+@cache
+def choose(width: int, rows: int = 256) -> Route:
+    """The fastest route, forward and backward, for [rows, width] inputs that is as exact as plain."""
+    flags: Any = torch.backends.mkldnn
+    if not flags.is_available() or not flags.enabled:
+        return "plain"
+    generator = torch.Generator().manual_seed(0)
+    w = torch.randn(4 * width, width, generator=generator) * 0.02
+    x = torch.randn(rows, width, generator=generator)
+    g = torch.randn(rows, 4 * width, generator=generator)
+    exact = tuple(t[:64].double() for t in (x[:64].double() @ w.double().T, g[:64].double() @ w.double()))
+    seconds, error = _trial(x, w, g, "plain", exact)
+    best: Route = "plain"
+    bar, fastest = WORST_ERROR * error, seconds / LEAST_GAIN
+    routes: tuple[Route, ...] = ("onednn", "switch")
+    for route in routes:
+        try:
+            seconds, error = _trial(x, w, g, route, exact)
+        except (RuntimeError, AttributeError, NotImplementedError):
+            continue
+        if error <= bar and seconds < fastest:
+            best, fastest = route, seconds
+    return best
+
+
+def _trial(x: Tensor, w: Tensor, g: Tensor, route: Route, exact: tuple[Tensor, ...]) -> tuple[float, float]:
+    """Seconds of the fastest of four passes forward and back, and the largest error of a 64-row corner."""
+    took, error = [], 0.0
+    for _ in range(4):
+        inputs, weight = x.clone().requires_grad_(), w.clone().requires_grad_()
+        start = time.perf_counter()
+        with switched(route == "switch"):
+            y = product(inputs, weight, None, False) if route == "onednn" else F.linear(inputs, weight)
+            y.backward(g)  # type: ignore[no-untyped-call]
+        took.append(time.perf_counter() - start)
+        assert inputs.grad is not None
+        error = max(float((a[:64].double() - b).abs().max()) for a, b in zip((y, inputs.grad), exact, strict=True))
+    return min(took), error
