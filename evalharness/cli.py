@@ -21,9 +21,11 @@ def application() -> typer.Typer:
     from evalharness.commands import (
         arena,
         baseline,
+        chat,
         compare,
         data,
         demo,
+        finetune,
         flaky,
         import_,
         judge,
@@ -49,6 +51,8 @@ def application() -> typer.Typer:
     app.command("flaky")(flaky.flaky)
     app.command("report")(report.report)
     app.add_typer(baseline.app, name="baseline")
+    app.command("finetune")(finetune.finetune)
+    app.command("chat")(chat.chat)
     app.command("rescore")(rescore.rescore)
     app.command("preview")(preview.preview)
     app.command("import")(import_.import_)

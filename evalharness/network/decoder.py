@@ -16,10 +16,11 @@ from operator import attrgetter
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from evalharness.network.attention import Rows
 from evalharness.network.config import Config, Layer, Rope
-from evalharness.network.products import Linear, pack, packed_product, switched
+from evalharness.network.products import Linear, Product, pack, packed_product, switched
 
 Attend = Callable[[Layer, Tensor, Tensor, Tensor], Tensor]  # (layer, q [T, H, D], k, v [T, KV, D]) -> [T, H, D]
 Turns = Mapping[Rope, tuple[Tensor, Tensor]]
@@ -213,6 +214,10 @@ def rotate(x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
     return torch.cat((*turned, rest) if rest.shape[-1] else turned, -1)
 
 
+def _plain(x: Tensor, weight: Tensor, bias: Tensor | None, transposed: bool) -> Tensor:
+    return F.linear(x, weight.T if transposed else weight, bias)
+
+
 def _table(entries: int, width: int) -> nn.Embedding:
     return nn.Embedding(entries, width, _weight=torch.empty(entries, width))
 
@@ -231,6 +236,8 @@ class Decoder(nn.Module):
         self.lm_head = None if config.tied else Linear(config.width, config.vocab)
         self.packed_head: Tensor | None = None
         self.switch = False  # the public route of `products`
+        self.product: Product = _plain  # the tied head's
+        self.recompute = False  # training: layers are computed again for the gradient instead of kept
 
     @property
     def embed(self) -> nn.Embedding:
@@ -259,7 +266,11 @@ class Decoder(nn.Module):
         last = len(self.blocks) - 1
         with switched(self.switch):
             for i, block in enumerate(self.blocks):
-                x = block(x, attend, turns, rows if i == last else None)
+                wanted = rows if i == last else None
+                if self.recompute and torch.is_grad_enabled():
+                    x = checkpoint(block, x, attend, turns, wanted, use_reentrant=False)
+                else:
+                    x = block(x, attend, turns, wanted)
         return attrgetter(self.names.norm)(self)(x)  # type: ignore[no-any-return]
 
     def head(self, hidden: Tensor) -> Tensor:
@@ -270,7 +281,7 @@ class Decoder(nn.Module):
             elif self.lm_head is not None:
                 logits = self.lm_head(hidden)
             else:
-                logits = F.linear(hidden, self.embed.weight)
+                logits = self.product(hidden, self.embed.weight, None, False)
         logits = logits.float()
         cap = self.config.final_cap
         return logits if cap is None else cap * torch.tanh(logits / cap)

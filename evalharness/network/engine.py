@@ -13,6 +13,7 @@ import torch
 from evalharness.errors import UserError, nearest
 from evalharness.network import checkpoint
 from evalharness.network.config import Config, UnsupportedError, read_config
+from evalharness.network.decoder import Decoder
 from evalharness.network.generation import Draft, Job, Writer
 from evalharness.network.memory import Memory, check_weights
 from evalharness.network.products import choose
@@ -153,6 +154,18 @@ class Native:
             "write": choose(config.width, 16) if probed else "plain",
         }
         self.shrunk: list[int] = []
+
+    @classmethod
+    def around(cls, decoder: Decoder) -> Native:
+        """An engine on weights that are being trained: nothing is copied, packed or frozen."""
+        engine = cls.__new__(cls)
+        engine.decoder, engine.dtype, config = decoder, decoder.dtype, decoder.config
+        engine.parameters = sum(p.numel() for p in decoder.parameters())
+        engine.context, engine.vocabulary, engine.settings = config.context, config.vocab, Settings()
+        engine.memory = Memory(config, decoder.device, torch.finfo(decoder.dtype).bits // 8)
+        engine.routes = {"rank": "switch", "write": "switch"} if decoder.switch else {"rank": "plain", "write": "plain"}
+        engine.shrunk = []
+        return engine
 
     def rank(self, asked: Sequence[Sequence[Option]]) -> Iterator[tuple[int, list[Scored]]]:
         self._take("rank")

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 Route = Literal["packed", "switch", "plain"]
+Product = Callable[[Tensor, Tensor, "Tensor | None", bool], Tensor]  # (x, weight, bias, weight is [in, out])
 WORST_ERROR = 10.0  # times plain's; real bfloat16 rounding is thousands
 LEAST_GAIN = 1.2  # less is within the noise of a busy machine
 TRIAL_ROWS = 800  # rows multiplied in all per route: 7 trials of 128, 50 of 16
@@ -54,6 +55,7 @@ class Linear(nn.Module):
         self.weight: nn.Parameter | None = nn.Parameter(torch.empty(shape))
         self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
         self.packed: Tensor | None = None
+        self.product: Product | None = None  # a tuner's own, with a gradient
 
     @property
     def matrix(self) -> Tensor:
@@ -70,6 +72,8 @@ class Linear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.packed is not None:
             return packed_product(x, self.packed, self.bias)
+        if self.product is not None and self.weight is not None:
+            return self.product(x, self.weight, self.bias, self.transposed)
         return F.linear(x, self.matrix, self.bias)
 
 

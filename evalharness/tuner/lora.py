@@ -1,4 +1,4 @@
-"""Low-rank adapters (https://arxiv.org/abs/2106.09685) and DoRA (https://arxiv.org/abs/2402.09353) in PEFT's file layout.
+"""LoRA (https://arxiv.org/abs/2106.09685) and DoRA (https://arxiv.org/abs/2402.09353) in PEFT's file layout.
 
 Files: adapter_config.json and adapter_model.safetensors, https://huggingface.co/docs/peft/developer_guides/checkpoint
 """
@@ -51,19 +51,21 @@ class Adapted(nn.Module):
         self.magnitude = nn.Parameter(length) if length is not None else None
 
     def forward(self, x: Tensor) -> Tensor:
-        low = F.linear(F.linear(x, self.lora_A), self.lora_B) * self.scale
+        low: Tensor = F.linear(F.linear(x, self.lora_A), self.lora_B) * self.scale
         if self.magnitude is None:
             return self.base(x) + low  # type: ignore[no-any-return]
         merged = self.base.matrix.detach() + self.scale * (self.lora_B @ self.lora_A)
-        factor = self.magnitude / torch.linalg.vector_norm(merged, dim=1).detach()  # section 4.3: the norm is constant
+        factor: Tensor = (
+            self.magnitude / torch.linalg.vector_norm(merged, dim=1).detach()
+        )  # section 4.3: the norm is constant
         plain = self.base(x) if self.base.bias is None else self.base(x) - self.base.bias
         out = factor * (plain + low)
-        return out if self.base.bias is None else out + self.base.bias
+        return out if self.base.bias is None else out + self.base.bias  # type: ignore[no-any-return]
 
     @torch.no_grad()
     def merged(self) -> Tensor:
         """The weight [out, in] that does the same without an adapter."""
-        whole = self.base.matrix + self.scale * (self.lora_B @ self.lora_A)
+        whole: Tensor = self.base.matrix + self.scale * (self.lora_B @ self.lora_A)
         if self.magnitude is not None:
             whole = (self.magnitude / torch.linalg.vector_norm(whole, dim=1)).unsqueeze(1) * whole
         return whole

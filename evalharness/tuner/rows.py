@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,12 @@ SHAPES = "instruction+output, conversations, messages, prompt+completion, or (pr
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """One conversation to learn from. `number` counts from 1 in the file as read. `rejected` is the worse last answer
-    of a preference pair."""
+    of a preference pair. `part` is the split that the data itself names, where it does."""
 
     number: int
     messages: tuple[Message, ...]
     rejected: str | None = None
+    part: str = ""
 
     @property
     def prompt(self) -> str:
@@ -59,7 +60,7 @@ def read(data: str) -> Data:
     rows, broken = [], []
     for number, entry in enumerate(raw, 1):
         try:
-            rows.append(_READ[shape](number, entry))
+            rows.append(replace(_READ[shape](number, entry), part=_part(entry)))
         except _BrokenError as problem:
             broken.append((number, str(problem)))
     if broken:
@@ -234,6 +235,14 @@ def _preference(number: int, entry: object) -> Row:
         if isinstance(entry.get("input"), str) and entry["input"]:
             asked.append(Message("user", entry["input"]))
     return Row(number=number, messages=(*asked, Message("assistant", answer)), rejected=worse)
+
+
+_PARTS = {"train": "train", "validation": "validation", "valid": "validation", "val": "validation", "test": "test"}
+
+
+def _part(entry: Mapping[str, Any]) -> str:
+    named = entry.get("split")
+    return _PARTS.get(named, "") if isinstance(named, str) else ""
 
 
 def _fields(entry: object) -> Mapping[str, Any]:

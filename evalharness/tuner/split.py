@@ -35,6 +35,15 @@ def by_file_order(rows: Sequence[Row], train: float = 0.85, test: float = 0.10) 
     return _checked(Split(train=tuple(rows[:first]), test=tuple(rows[first:second]), validation=tuple(rows[second:])))
 
 
+def as_given(rows: Sequence[Row]) -> Split:
+    """The split that the rows name themselves; a row that names none trains."""
+    parts = {part: tuple(row for row in rows if (row.part or "train") == part) for part in _PARTS}
+    return _checked(Split(train=parts["train"], validation=parts["validation"], test=parts["test"]))
+
+
+_PARTS = ("train", "validation", "test")
+
+
 def by_groups(rows: Sequence[Row], seed: int, validation: float = 0.05, test: float = 0.10) -> Split:
     """A seeded draw of whole groups of near-duplicates; every part keeps the order of the file."""
     if not 0 <= validation < 1 or not 0 <= test < 1 or validation + test >= 1:

@@ -1,0 +1,85 @@
+"""`evalh finetune`: from instruction data to a checkpoint that the evaluation and other programs load."""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+
+def finetune(
+    data: Annotated[str, Argument(help="JSON, JSONL, Parquet or CSV file, a folder of them, or a hub data set.")],
+    model: Annotated[str, Option("--model", "-m", help="Checkpoint folder, hub id, or tiny.")] = "tiny",
+    out: Annotated[Path, Option(help="Folder for the tuned model; the same command goes on where it stopped.")] = Path(
+        "tuned"
+    ),
+    style: Annotated[
+        str | None, Option(help="alpaca, alpaca-book, phi3, phi3-book, chatml, llama3, none, own, or a .jinja file.")
+    ] = None,
+    tokenizer: Annotated[str | None, Option(help="Tokenizer file, where the checkpoint has none.")] = None,
+    epochs: Annotated[int, Option(help="How often all rows are seen.")] = 2,
+    max_steps: Annotated[int, Option(help="Stop after so many steps; 0 = all.")] = 0,
+    batch: Annotated[int, Option(help="Rows per step.")] = 8,
+    batch_tokens: Annotated[int, Option(help="Tokens per step instead of rows.")] = 0,
+    micro: Annotated[int, Option(help="Rows at a time within a step (gradient accumulation); 0 = all.")] = 0,
+    buckets: Annotated[bool, Option("--buckets", help="Rows of like length meet: a little faster.")] = False,
+    lr: Annotated[float, Option(help="Peak learning rate; 0 = by the model's size.")] = 0.0,
+    weight_decay: Annotated[float, Option(help="AdamW's, on matrices.")] = 0.01,
+    schedule: Annotated[str, Option(help="cosine, linear or constant.")] = "cosine",
+    warmup: Annotated[float, Option(help="Share of the steps.")] = 0.03,
+    clip: Annotated[float, Option(help="Largest gradient norm; 0 = any.")] = 1.0,
+    lora: Annotated[int, Option(help="Train adapters of this rank only; 0 = all weights.")] = 0,
+    alpha: Annotated[float, Option(help="LoRA's scale numerator; 0 = the rank.")] = 0.0,
+    dora: Annotated[bool, Option("--dora", help="DoRA adapters.")] = False,
+    loss: Annotated[str, Option(help="sft, or dpo on preference pairs.")] = "sft",
+    beta: Annotated[float, Option(help="DPO's strength.")] = 0.1,
+    dpo_average: Annotated[bool, Option("--dpo-average", help="Log-probability per token, as the book does.")] = False,
+    recompute: Annotated[bool, Option("--recompute", help="Gradient checkpointing: less memory, more time.")] = False,
+    dtype: Annotated[str, Option(help="float32, bfloat16 (autocast) or auto.")] = "auto",
+    device: Annotated[str, Option(help="cpu, cuda or auto.")] = "auto",
+    threads: Annotated[int, Option(help="0 = all cores.")] = 0,
+    products: Annotated[str, Option(help="Matrix products on a CPU: onednn, switch, plain or auto.")] = "auto",
+    max_length: Annotated[int, Option(help="Longest lesson in tokens; 0 = the model's context.")] = 0,
+    mask_prompt: Annotated[bool, Option(help="Learn the answers only, in every turn.")] = True,
+    mask_end: Annotated[bool, Option("--mask-end", help="Learn no end token: refused, for showing the bug.")] = False,
+    drop_long: Annotated[bool, Option("--drop-long", help="Leave out rows whose answer does not fit.")] = False,
+    validation: Annotated[float, Option(help="Share of rows to validate on.")] = 0.05,
+    test: Annotated[float, Option(help="Share of rows to answer at the end.")] = 0.10,
+    book: Annotated[
+        bool, Option("--book", help="As rasbt/LLMs-from-scratch, chapter 7: format, split, loss, optimizer.")
+    ] = False,
+    allow_overlap: Annotated[bool, Option("--allow-overlap", help="Train on benchmark questions anyway.")] = False,
+    evaluate: Annotated[str, Option("--eval", help="Benchmarks to ask while training, separated by commas.")] = "",
+    eval_data: Annotated[
+        list[str] | None, Option(help="NAME=FOLDER or NAME=sample: data of a benchmark (also for the overlap).")
+    ] = None,
+    eval_limit: Annotated[int, Option(help="Questions of each.")] = 200,
+    eval_every: Annotated[int, Option(help="Steps between evaluations; 0 = an epoch.")] = 0,
+    best: Annotated[str, Option(help="Which checkpoint is kept: loss, or BENCHMARK.METRIC.")] = "loss",
+    patience: Annotated[int, Option(help="Stop after so many evaluations without a better one; 0 = never.")] = 3,
+    keep: Annotated[str, Option(help="best or last weights are exported.")] = "best",
+    save_every: Annotated[int, Option(help="Steps between saves; 0 = by the clock.")] = 0,
+    seed: Annotated[int, Option(help="Decides split, order and adapters.")] = 123,
+    log_to: Annotated[str, Option(help="tensorboard, wandb, mlflow, separated by commas.")] = "",
+    answer_tokens: Annotated[int, Option(help="Longest answer to a test row.")] = 256,
+    then_judge: Annotated[str | None, Option(help="Judge the test answers: MODEL or JUDGE=MODEL.")] = None,
+    judge_base_url: Annotated[str | None, Option(help="Address of the judge's server.")] = None,
+    preflight_only: Annotated[bool, Option("--preflight", help="Look at the data and stop.")] = False,
+    as_json: Annotated[bool, Option("--json", help="Print one JSON object on standard output.")] = False,
+) -> int:
+    """Fine-tune a model on instruction data, watching what matters, and export it."""
+    from evalharness.report import training
+    from evalharness.tuner import finetune as tuner
+    from evalharness.tuner.drive import Silent, Teller
+    from evalharness.tuner.prepare import asking_of, booked, job_of, prepare
+
+    options = booked(locals()) if book else locals()
+    job = job_of(options, asking_of(evaluate, eval_data or [], eval_limit))
+    prepared = prepare(job)
+    teller: Teller = Silent() if as_json else training.Lines()
+    if preflight_only:
+        tuner.look(prepared, teller)
+        return 0
+    tuned = tuner.run(prepared, teller)
+    judged, code = tuner.judge(tuned, then_judge, judge_base_url) if then_judge else (None, 0)
+    training.report(tuned, as_json=as_json, judged=judged)
+    return code

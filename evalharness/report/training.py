@@ -1,0 +1,115 @@
+"""A fine-tuning as it goes: the preflight, a line now and then, and what came of it. All on standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.text import Text
+
+from evalharness.report.escape import printable
+
+if TYPE_CHECKING:  # torch is imported by the tuner only
+    from evalharness.tuner.finetune import Tuned
+    from evalharness.tuner.prepare import Prepared
+    from evalharness.tuner.train import Stepped, Training
+
+SECONDS = 5.0
+
+
+class Lines:
+    """Tells a training on standard error: a line every few seconds."""
+
+    def __init__(self) -> None:
+        self.console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self.said_at = 0.0
+        self.seconds = 0.0
+        self.tokens = 0
+
+    def prepared(self, prepared: Prepared) -> None:
+        seen = prepared.seen
+        self.console.print(
+            f"{prepared.data.origin}: {len(prepared.data.rows)} rows, shape {prepared.data.shape}", markup=False
+        )
+        counts = ", ".join(f"{count} {name}" for name, count in seen.rows.items())
+        shares = ", ".join(f"{count} of {name}" for name, count in seen.crossing.items())
+        self.console.print(f"split: {counts}; prompts that also stand in train: {shares}", markup=False)
+        self.console.print(
+            f"prompt format {seen.template}: {seen.tokens:,} tokens, {seen.trained / max(1, seen.tokens):.0%} learned, "
+            f"longest {seen.longest}; {seen.cut} prompts cut from the left, {len(seen.dropped)} rows dropped",
+            markup=False,
+        )
+        example = Text("learned in green: ")
+        for piece, learned in seen.example:
+            example.append(printable(piece), style="bold green" if learned else "dim")
+        self.console.print(example)
+        many = len(seen.overlaps)
+        unread = f", {len(seen.unread)} benchmarks could not be read" if seen.unread else ""
+        self.console.print(f"overlap with benchmarks: {many} rows{unread}", markup=False)
+        for found in seen.overlaps[:3]:
+            text = f"  row {found.row} holds {found.benchmark} {found.id}: {' '.join(found.question.split())[:80]}"
+            self.console.print(printable(text), markup=False)
+
+    def begun(self, training: Training, facts: Mapping[str, Any]) -> None:
+        weights = sum(weight.numel() for weight in training.weights.values())
+        again = f", going on at step {training.step}" if training.step else ""
+        self.console.print(
+            f"training {weights:,} weights, {training.steps} steps of {training.settings.batch} rows, learning rate "
+            f"{training.rate:g}, {facts['dtype']}, {facts['threads']} threads, products {facts['products']}{again}",
+            markup=False,
+        )
+
+    def stepped(self, stepped: Stepped, steps: int) -> None:
+        self.seconds += stepped.seconds
+        self.tokens = self.tokens or stepped.tokens
+        if time.monotonic() - self.said_at > SECONDS or stepped.step == steps:
+            self.said_at = time.monotonic()
+            rate = (stepped.tokens - self.tokens) / max(self.seconds, 1e-9)
+            self.console.print(
+                f"step {stepped.step}/{steps}  epoch {stepped.epoch:.2f}  loss {stepped.loss:.4f}  "
+                f"{stepped.tokens:,} tokens  {rate:,.0f} tokens/s",
+                markup=False,
+            )
+
+    def evaluated(self, line: Mapping[str, Any]) -> None:
+        loss = line.get("validation_loss")
+        figures = "".join(f"  {name} {value:.4f}" for name, value in line.get("metrics", {}).items())
+        checked = "no validation rows" if loss is None else f"validation loss {loss:.4f}"
+        self.console.print(f"step {line['step']}  {checked}{figures}", markup=False)
+        for text in line.get("samples", [])[:1]:
+            self.console.print(f"  writes: {printable(' '.join(text.split()))[:160]}", markup=False)
+
+    def said(self, text: str) -> None:
+        self.console.print(text, markup=False)
+
+
+def report(tuned: Tuned, *, as_json: bool, judged: Mapping[str, Any] | None = None) -> None:
+    """What came of it: before and after, and what to do next."""
+    if as_json:
+        print(json.dumps(tuned.as_json() | ({"judged": dict(judged)} if judged else {})))
+        return
+    checks: Sequence[Mapping[str, Any]] = tuned.evaluations
+    if checks:
+        first = checks[0]
+        last = next((line for line in checks if line["step"] == tuned.kept_step), checks[-1])
+        for name, before, after in _figures(first, last):
+            print(f"{name}: {before:.4f} before, {after:.4f} after")
+    early = ", stopped early" if tuned.stopped_early else ""
+    print(f"{tuned.out}: weights of step {tuned.kept_step} of {tuned.steps} ({tuned.tokens:,} tokens seen{early})")
+    if tuned.answers is not None:
+        print(f"answers to the test rows: {tuned.answers.path} (evalh show, evalh judge)")
+    print(f"next: evalh run BENCHMARK --model local:{tuned.out}    evalh chat {tuned.out}", file=sys.stderr)
+
+
+def _figures(first: Mapping[str, Any], last: Mapping[str, Any]) -> list[tuple[str, float, float]]:
+    found = []
+    if first.get("validation_loss") is not None and last.get("validation_loss") is not None:
+        found.append(("validation loss", first["validation_loss"], last["validation_loss"]))
+    for name, value in first.get("metrics", {}).items():
+        if name in last.get("metrics", {}):
+            found.append((name, value, last["metrics"][name]))
+    return found

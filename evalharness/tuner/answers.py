@@ -1,0 +1,51 @@
+"""The tuned model's answers to the test rows, as a run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from evalharness import plan as planning
+from evalharness import plugins, runner
+from evalharness.model import ModelOptions
+from evalharness.plan import Plan
+from evalharness.sources import write_whole
+from evalharness.store import Run
+from evalharness.tuner.drive import FOLDER
+from evalharness.tuner.prepare import Prepared
+from evalharness.tuner.rows import Row
+
+
+def answers(prepared: Prepared) -> Run | None:
+    """The tuned model's answers to the test rows, as a run that `evalh judge` takes; None without test rows."""
+    job = prepared.job
+    single = [row for row in prepared.split.test if _one_turn(row)]
+    if not single:
+        return None
+    file = job.out / FOLDER / "test.jsonl"
+    write_whole(file, "".join(json.dumps(_as_row(row), ensure_ascii=False) + "\n" for row in single))
+    model = plugins.model(f"local:{job.out}", ModelOptions(device=job.device, threads=job.threads))
+    wanted = Plan(benchmarks=("instructions",), data=str(file), max_tokens=job.answer_tokens)
+    tasks = [planning.prepare("instructions", wanted, model)]
+    run = runner.open_run(_free(job.out / "runs", "test", model.fingerprint), tasks, wanted, model)
+    return runner.evaluate(run, tasks, wanted, model, runner.Silent())
+
+
+def _free(folder: Path, name: str, fingerprint: str) -> Path:
+    """Answers of other weights keep their run."""
+    path, number = folder / name, 1
+    while (path / "run.json").is_file() and Run(path).manifest["model"]["fingerprint"] != fingerprint:
+        number += 1
+        path = folder / f"{name}-{number}"
+    return path
+
+
+def _one_turn(row: Row) -> bool:
+    roles = [message.role for message in row.messages]
+    return roles in (["user", "assistant"], ["user", "user", "assistant"])
+
+
+def _as_row(row: Row) -> dict[str, str]:
+    asked = [message.content for message in row.messages if message.role == "user"]
+    given = {"input": asked[1]} if len(asked) > 1 else {}
+    return {"id": str(row.number), "instruction": asked[0], **given, "output": row.messages[-1].content}

@@ -1,0 +1,200 @@
+"""Fine-tuning from data to checkpoint: train, watch, export, answer the test rows. No printing here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from evalharness.errors import UserError
+from evalharness.model import ModelOptions
+from evalharness.network import checkpoint
+from evalharness.network.decoder import Decoder
+from evalharness.network.engine import free_threads
+from evalharness.network.memory import available, gigabytes
+from evalharness.sources import write_whole
+from evalharness.store import Run
+from evalharness.tuner import export, lora, preflight, train, watch
+from evalharness.tuner.answers import answers
+from evalharness.tuner.drive import FOLDER, Drive, Teller
+from evalharness.tuner.prepare import Prepared, identity
+from evalharness.tuner.settings import Settings
+from evalharness.tuner.train import Training
+from evalharness.tuner.watch import Best, Log
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tuned:
+    """A finished fine-tuning: where it lies, what was measured before and after, and the run over the test rows."""
+
+    out: Path
+    steps: int
+    tokens: int
+    kept_step: int
+    evaluations: tuple[Mapping[str, Any], ...]
+    answers: Run | None
+    gguf: Path | None
+    difference: float
+    stopped_early: bool
+
+    def as_json(self) -> dict[str, Any]:
+        """What `--json` prints."""
+        return {
+            "out": str(self.out), "steps": self.steps, "tokens": self.tokens, "kept_step": self.kept_step,
+            "stopped_early": self.stopped_early, "evaluations": [dict(line) for line in self.evaluations],
+            "answers": str(self.answers.path) if self.answers else None, "gguf": str(self.gguf) if self.gguf else None,
+            "read_back_difference": self.difference,
+        }  # fmt: skip
+
+
+def run(prepared: Prepared, teller: Teller) -> Tuned:
+    """Train, goes on where a stopped training was; export; answer the test rows."""
+    job = prepared.job
+    preflight.check_overlap(prepared.seen, job.allow_overlap)
+    teller.prepared(prepared)
+    device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if job.device == "auto" else job.device)
+    folder = job.out / FOLDER
+    saved = _saved(folder, prepared)
+    torch.set_num_threads(_threads(prepared, saved))
+    decoder = _decoder(prepared, device)
+    training = Training(decoder, prepared.material, _resolved(job.settings, device, saved))
+    route = train.choose_products(decoder, training.settings)
+    best = Best(by=job.best, patience=job.patience)
+    if saved is not None:
+        training.restore(saved["training"])
+        best = Best(**saved["best"])
+    elif training.settings.loss == "dpo":
+        training.prepare_reference()
+    facts = {"products": route, "dtype": training.settings.dtype, "threads": torch.get_num_threads()}
+    _record(prepared, folder, training, facts)
+    teller.begun(training, facts)
+    drive = Drive(prepared, training, best, teller, facts, Log(folder / "log.jsonl", training.step, job.log_to, facts))
+    try:
+        early = drive.to_the_end(finished=bool(saved and saved.get("finished")))
+    finally:
+        drive.log.close()
+    return _finish(drive, early)
+
+
+SMALL = 20_000_000  # weights: below, more than one thread gains nothing and a busy machine loses a lot
+
+
+def _threads(prepared: Prepared, saved: Mapping[str, Any] | None) -> int:
+    """As many as before the interruption (their number moves last digits); else one for a small model, or the free."""
+    if prepared.job.threads:
+        return prepared.job.threads
+    if saved is not None:
+        return int(saved["facts"]["threads"])
+    return 1 if sum(_elements(prepared.source)) < SMALL else free_threads()
+
+
+def _resolved(settings: Settings, device: torch.device, saved: Mapping[str, Any] | None) -> Settings:
+    """What is left open: as before the interruption; else float32 on a CPU, bfloat16 where a GPU has it."""
+    if saved is not None:
+        return replace(settings, dtype=saved["facts"]["dtype"], products=saved["facts"]["products"])
+    if settings.dtype != "auto":
+        return settings
+    half = device.type == "cuda" and torch.cuda.is_bf16_supported()
+    return replace(settings, dtype="bfloat16" if half else "float32")
+
+
+def _saved(folder: Path, prepared: Prepared) -> dict[str, Any] | None:
+    """The saved state of this very training, None where there is none. UserError for another one's."""
+    file = folder / "state.pt"
+    about = folder / "training.json"
+    if about.is_file():
+        before = json.loads(about.read_text("utf-8")).get("identity", {})
+        now = identity(prepared)
+        if differing := [key for key in now if before.get(key) != now[key]]:
+            raise UserError(
+                f"{folder.parent}: holds another training (other {', '.join(differing)}); give another --out"
+            )
+    return train.load_state(file) if file.is_file() else None
+
+
+def _decoder(prepared: Prepared, device: torch.device) -> Decoder:
+    settings = prepared.job.settings
+    count = sum(_elements(prepared.source))
+    need = count * (4 if settings.lora else 16)  # weights; and their gradients and two moments
+    there = available(device)
+    if need > there:
+        fit = "" if settings.lora or count * 5 > there else "; --lora 16 would fit"
+        raise UserError(
+            f"training {count / 1e6:.0f}M weights needs {gigabytes(need)} for weights, gradients and AdamW, there are "
+            f"{gigabytes(there)}{fit}; a model of {there // 16 / 1e6:.0f}M weights would fit whole"
+        )
+    decoder = checkpoint.load(prepared.source, device=device)
+    if settings.lora:
+        lora.attach(decoder, settings.lora, settings.seed)
+    return decoder
+
+
+def _elements(source: Path) -> Iterator[int]:
+    for file in set(checkpoint.weight_files(source).values()):
+        for entry in checkpoint._header(file).values():
+            size = 1
+            for length in entry["shape"]:
+                size *= length
+            yield size
+
+
+def _record(prepared: Prepared, folder: Path, training: Training, facts: Mapping[str, Any]) -> None:
+    """training.json: what decides the weights, what the preflight saw, the split's row numbers."""
+    about = {
+        "identity": identity(prepared), "preflight": prepared.seen.as_json(), "facts": dict(facts),
+        "data": {"origin": prepared.data.origin, "shape": prepared.data.shape, "sha256": prepared.data.sha256},
+        "template": {"name": prepared.chat.name, "sha256": prepared.chat.hash}, "steps": training.steps,
+        "selected_on": prepared.job.best,
+        "split": {
+            name: [row.number for row in part]
+            for name, part in (("validation", prepared.split.validation), ("test", prepared.split.test))
+        },
+    }  # fmt: skip
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(folder / "training.json", json.dumps(about, indent=2) + "\n")
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written ({error.strerror}); choose another --out") from error
+
+
+def _finish(drive: Drive, early: bool) -> Tuned:
+    """Choose the weights, export, read back, answer the test rows."""
+    prepared, training, job = drive.prepared, drive.training, drive.job
+    kept, best_file = training.step, drive.folder / "best.pt"
+    if job.keep == "best" and best_file.is_file():
+        best = train.load_state(best_file)
+        training.load(best["weights"])
+        kept = best["step"]
+    checks = tuple(line for line in drive.log.lines if "validation_loss" in line)
+    watch.curves(drive.log.lines, training.per_epoch, drive.folder)
+    decoder = training.decoder
+    kind = job.settings.lora
+    if kind is not None:
+        export.adapters(decoder, kind, job.out / "adapter", str(prepared.source), prepared.chat, prepared.source)
+        lora.merge(decoder)
+    difference = export.export(decoder, prepared.chat, prepared.source, job.out, prepared.material.train)
+    drive.teller.said(f"{job.out}: written and read back, log-probabilities differ by {difference:.1e} at most")
+    return Tuned(
+        out=job.out, steps=training.step, tokens=training.tokens, kept_step=kept, evaluations=checks,
+        answers=answers(prepared), gguf=export.gguf(job.out), difference=difference, stopped_early=early,
+    )  # fmt: skip
+
+
+def look(prepared: Prepared, teller: Teller) -> None:
+    """The preflight alone."""
+    teller.prepared(prepared)
+    preflight.check_overlap(prepared.seen, prepared.job.allow_overlap)
+
+
+def judge(tuned: Tuned, spec: str, base_url: str | None) -> tuple[dict[str, Any], int]:
+    """Judge the answers to the test rows against the data's own. What the judging says as JSON, and its exit code."""
+    from evalharness import judging
+
+    if tuned.answers is None:
+        raise UserError("there are no test rows to judge; raise --test")
+    done = judging.judge_answers(tuned.answers, spec, judging.options(model=ModelOptions(base_url=base_url)))
+    return done.as_json(), done.exit_code
