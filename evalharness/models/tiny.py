@@ -8,6 +8,8 @@ from evalharness.model import ModelOptions
 from evalharness.models import local
 from evalharness.models.local import Local
 
+FOLDER = tiny.FOLDER  # where the weights lie: they can be fine-tuned
+
 
 def open_model(argument: str, options: ModelOptions) -> Local:
     """Open the embedded model."""
