@@ -29,7 +29,7 @@ def first_line(module: object) -> str:
 
 
 def benchmarks() -> Rows:
-    """Every benchmark with its facts; a family of tasks, each with its own, is one row."""
+    """Every benchmark with its facts; a family is one row, with the facts of its tasks under `each`."""
     found: Rows = []
     for name in plugins.modules("benchmarks"):
         try:
@@ -38,7 +38,8 @@ def benchmarks() -> Rows:
                 found.append(facts(name, plugins.benchmark(name)))
             else:
                 title = first_line(plugins.load("benchmarks", name))
-                found.append({"name": name, "tasks": len(family.tasks) or "by --data", "title": title})
+                each = [facts(f"{name}/{task}", family.open(task, None)) for task in family.tasks]
+                found.append({"name": name, "tasks": len(each) or "by --data", "title": title, "each": each})
         except (UserError, ImportError) as error:
             plugins.warn(f"the benchmark {name} cannot be read: {error}")
     return found
@@ -46,6 +47,7 @@ def benchmarks() -> Rows:
 
 def facts(name: str, benchmark: Any) -> dict[str, Any]:
     """The facts of one benchmark."""
+    source = benchmark.source
     return {
         "name": name,
         "title": benchmark.title,
@@ -56,6 +58,8 @@ def facts(name: str, benchmark: Any) -> dict[str, Any]:
         "shots": benchmark.shots,
         "licence": benchmark.licence,
         "paper": benchmark.paper,
+        "metrics": [metric.name for metric in benchmark.metrics],
+        "data": f"{source.hub} @ {source.revision[:12]}" if source.hub else "by --data",
     }
 
 

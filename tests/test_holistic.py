@@ -162,3 +162,11 @@ def test_a_run_counts_variants_in_the_holistic_figures_only(evalh):
 def test_extra_of_a_plain_sample_is_left_alone():
     sample = Sample(id="s", question="x", extra={"answer": 3, "context": None})
     assert apply(BY_NAME["lower_case"], replace(sample, question="X")).extra["answer"] == 3
+
+
+def test_a_comparison_leaves_variants_out(evalh):
+    for mode in ("one", "two"):
+        evalh("run", "mmlu", "--data", "sample", "--model", "echo", "--holistic", "--name", mode)
+    said = evalh("compare", "runs/one", "runs/two", "--json")
+    (task,) = said.json["tasks"]
+    assert task["n"] == 65

@@ -159,7 +159,7 @@ def journal_scores(path: Path, metrics: Mapping[str, str], cluster: str | None =
     for number, place, line in numbered_lines(path):
         try:
             rows = found.get(line["benchmark"])
-            if rows is not None:
+            if rows is not None and not _is_variant(line):
                 rows.add(line, place)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             reason = f"it has no {error}" if isinstance(error, KeyError) else str(error)
@@ -167,6 +167,11 @@ def journal_scores(path: Path, metrics: Mapping[str, str], cluster: str | None =
                 f"{path}:{number}: this line is not a result ({reason}); restore it or run again"
             ) from error
     return {name: rows.scores() for name, rows in found.items() if rows.ids}
+
+
+def _is_variant(line: Mapping[str, Any]) -> bool:
+    """A question that `--holistic` changed: not one of the benchmark's own."""
+    return "perturbation" in ((line.get("sample") or {}).get("extra") or {})
 
 
 def numbered_lines(path: Path) -> Iterator[tuple[int, int, dict[str, Any]]]:

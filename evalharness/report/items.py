@@ -85,6 +85,9 @@ def show_prompts(previewed: Previewed) -> None:
 PROSE = ("title", "what")  # shown last, and cut where the terminal ends
 
 
+ONLY_JSON = ("paper", "licence", "metrics", "data", "each")
+
+
 def table(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
     """Rows of equal meaning, as a table or as JSON."""
     if as_json:
@@ -97,7 +100,7 @@ def table(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    columns = list(dict.fromkeys(key for row in rows for key in row if key not in ("paper", "licence", *PROSE)))
+    columns = list(dict.fromkeys(key for row in rows for key in row if key not in (*ONLY_JSON, *PROSE)))
     drawn = Table(box=None, pad_edge=False, header_style="bold")
     for c in columns:
         drawn.add_column(c, no_wrap=True, min_width=max(len(_cell(row.get(c))) for row in ({c: c}, *rows)))

@@ -1,0 +1,86 @@
+"""Writes docs/benchmarks.md from the plug-ins: `python tools/benchmark_table.py`; with `--check` it only compares.
+
+The facts are the ones that `evalh list benchmarks` shows.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from evalharness import inventory, plugins
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
+HEAD = """# Benchmarks
+
+Generated from the plug-ins by `python tools/benchmark_table.py`; a test holds it fresh. `evalh list benchmarks` shows the
+same. *Items* is the size of the scored split as published, *chance* what guessing scores, *mode* how it can be asked
+(`rank`: by log-probability of the choices, `write`: by what is written), the preferred first; *data* the hub's data set at
+its pinned commit. `--data FOLDER` reads the authors' own files instead, `--data sample` the few questions that come along.
+
+| benchmark | what | items | first metric (all) | chance | mode | shots | licence | data |
+|---|---|---:|---|---:|---|---:|---|---|
+"""
+NOTES = """
+## Notes
+
+* **GLUE** and **SuperGLUE** report each task's official figures; `evalh run glue` adds `glue_score`, the mean over nine
+  tasks (MNLI's two halves count as one; the diagnostics do not count), `evalh run superglue` adds `superglue_score`.
+  `glue/ax` has its labels in `diagnostic-full.tsv` only: name that file with `--data`. MultiRC's label is read as its
+  authors mean it (1 = the answer is right); lm-evaluation-harness 0.4 has its two choices the other way round.
+* **SQuAD** normalises as the official script does: lower case, no ASCII punctuation, no English articles. It is the same for
+  **XQuAD** and other languages (`evalh run squad --data xquad.de.json`), which is how XQuAD's figures are made. A question
+  that a file of predictions lacks counts as 0 in SQuAD 1.1 and is left out in 2.0, as the two scripts have it. In 2.0
+  `unanswerable`, `no answer` and their like are read as the empty answer.
+* **TriviaQA** scores against the normalised aliases. `--data qa/verified-wikipedia-dev.json` is the verified subset.
+  `triviaqa_rc` reads the first 800 words of the question's Wikipedia page.
+"""
+
+
+def cell(value: Any) -> str:
+    """A value in a Markdown table."""
+    return "" if value is None else str(value).replace("|", "\\|").replace("\n", " ")
+
+
+def line(facts: Mapping[str, Any]) -> str:
+    """One row of the table."""
+    chance = "" if facts.get("chance") is None else f"{facts['chance']:.3g}"
+    what = f"[{cell(facts['title'])}]({facts['paper']})" if facts.get("paper") else cell(facts["title"])
+    metrics = cell(facts.get("metric"))
+    others = ", ".join(facts.get("metrics", ())[1:])
+    cells = (
+        f"`{facts['name']}{'/TASK' if facts.get('each') == [] else ''}`", what, cell(facts.get("items")), f"{metrics} ({others})" if others else metrics, chance,
+        cell(facts.get("modes")), cell(facts.get("shots")), cell(facts.get("licence")), cell(facts.get("data")),
+    )  # fmt: skip
+    return "| " + " | ".join(cells) + " |\n"
+
+
+def rows() -> Iterator[dict[str, Any]]:
+    """The facts of every benchmark that comes along, a family's tasks each in a row of its own."""
+    built_in = {name for name, module in plugins.modules("benchmarks").items() if module.startswith("evalharness.")}
+    for row in inventory.benchmarks():
+        if row["name"] in built_in:
+            yield from row["each"] if row.get("each") else [row]
+
+
+def page() -> str:
+    """The whole page."""
+    return HEAD + "".join(line(facts) for facts in rows()) + NOTES
+
+
+def main(arguments: list[str]) -> int:
+    """0 when the page is as it should be, or has been written."""
+    made = page()
+    if "--check" not in arguments:
+        PAGE.write_text(made, encoding="utf-8")
+        return 0
+    if PAGE.is_file() and PAGE.read_text(encoding="utf-8") == made:
+        return 0
+    print("docs/benchmarks.md is not what the plug-ins say; run: python tools/benchmark_table.py", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
