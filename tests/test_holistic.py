@@ -5,6 +5,7 @@ import random
 from dataclasses import replace
 
 import pytest
+
 from evalharness import holistic, perturbations
 from evalharness.metrics import mean
 from evalharness.perturbations import ALL, apply

@@ -15,10 +15,11 @@ from evalharness import inventory, plugins
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
 HEAD = """# Benchmarks
 
-Generated from the plug-ins by `python tools/benchmark_table.py`; a test holds it fresh. `evalh list benchmarks` shows the
-same. *Items* is the size of the scored split as published, *chance* what guessing scores, *mode* how it can be asked
-(`rank`: by log-probability of the choices, `write`: by what is written), the preferred first; *data* the hub's data set at
-its pinned commit. `--data FOLDER` reads the authors' own files instead, `--data sample` the few questions that come along.
+Generated from the plug-ins by `python tools/benchmark_table.py`; a test holds it fresh. `evalh list benchmarks` shows
+the same. *Items* is the size of the scored split as published, *chance* what guessing scores, *mode* how it can be
+asked (`rank`: by log-probability of the choices, `write`: by what is written), the preferred first; *data* the hub's
+data set at its pinned commit. `--data FOLDER` reads the authors' own files instead, `--data sample` the few questions
+that come along.
 
 | benchmark | what | items | first metric (all) | chance | mode | shots | licence | data |
 |---|---|---:|---|---:|---|---:|---|---|
@@ -26,14 +27,15 @@ its pinned commit. `--data FOLDER` reads the authors' own files instead, `--data
 NOTES = """
 ## Notes
 
-* **GLUE** and **SuperGLUE** report each task's official figures; `evalh run glue` adds `glue_score`, the mean over nine
-  tasks (MNLI's two halves count as one; the diagnostics do not count), `evalh run superglue` adds `superglue_score`.
-  `glue/ax` has its labels in `diagnostic-full.tsv` only: name that file with `--data`. MultiRC's label is read as its
-  authors mean it (1 = the answer is right); lm-evaluation-harness 0.4 has its two choices the other way round.
-* **SQuAD** normalises as the official script does: lower case, no ASCII punctuation, no English articles. It is the same for
-  **XQuAD** and other languages (`evalh run squad --data xquad.de.json`), which is how XQuAD's figures are made. A question
-  that a file of predictions lacks counts as 0 in SQuAD 1.1 and is left out in 2.0, as the two scripts have it. In 2.0
-  `unanswerable`, `no answer` and their like are read as the empty answer.
+* **GLUE** and **SuperGLUE** report each task's official figures; `evalh run glue` adds `glue_score`, the mean over
+  nine tasks (MNLI's two halves count as one; the diagnostics do not count), `evalh run superglue` adds
+  `superglue_score`. `glue/ax` has its labels in `diagnostic-full.tsv` only: name that file with `--data`. MultiRC's
+  label is read as its authors mean it (1 = the answer is right); lm-evaluation-harness 0.4 has its two choices the
+  other way round.
+* **SQuAD** normalises as the official script does: lower case, no ASCII punctuation, no English articles. It is the
+  same for **XQuAD** and other languages (`evalh run squad --data xquad.de.json`), which is how XQuAD's figures are
+  made. A question that a file of predictions lacks counts as 0 in SQuAD 1.1 and is left out in 2.0, as the two
+  scripts have it. In 2.0 `unanswerable`, `no answer` and their like are read as the empty answer.
 * **TriviaQA** scores against the normalised aliases. `--data qa/verified-wikipedia-dev.json` is the verified subset.
   `triviaqa_rc` reads the first 800 words of the question's Wikipedia page.
 """
@@ -48,10 +50,10 @@ def line(facts: Mapping[str, Any]) -> str:
     """One row of the table."""
     chance = "" if facts.get("chance") is None else f"{facts['chance']:.3g}"
     what = f"[{cell(facts['title'])}]({facts['paper']})" if facts.get("paper") else cell(facts["title"])
-    metrics = cell(facts.get("metric"))
-    others = ", ".join(facts.get("metrics", ())[1:])
+    first, others = cell(facts.get("metric")), ", ".join(facts.get("metrics", ())[1:])
+    name = f"`{facts['name']}{'/TASK' if facts.get('each') == [] else ''}`"
     cells = (
-        f"`{facts['name']}{'/TASK' if facts.get('each') == [] else ''}`", what, cell(facts.get("items")), f"{metrics} ({others})" if others else metrics, chance,
+        name, what, cell(facts.get("items")), f"{first} ({others})" if others else first, chance,
         cell(facts.get("modes")), cell(facts.get("shots")), cell(facts.get("licence")), cell(facts.get("data")),
     )  # fmt: skip
     return "| " + " | ".join(cells) + " |\n"

@@ -1,4 +1,4 @@
-"""`evalh demo`: evaluate, fine-tune, evaluate again and compare, with the embedded model; a script over the commands."""
+"""`evalh demo`: evaluate, fine-tune, evaluate again and compare with the embedded model; a script over the commands."""
 
 from pathlib import Path
 from typing import Annotated

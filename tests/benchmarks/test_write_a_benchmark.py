@@ -75,9 +75,9 @@ def test_the_example_builds_installs_and_runs(tmp_path):
             path=site, cwd=tmp_path,
         )  # fmt: skip
         assert said.returncode == 0, said.stderr
-        entry = json.loads(said.stdout)["benchmarks"]["road_signs@sample"]
+        entry = json.loads(said.stdout)["benchmarks"]["road_signs"]
         assert entry["n"] == 4 and set(entry["metrics"]) == {"accuracy", "accuracy_macro"}
-    assert json.loads(said.stdout)["benchmarks"]["road_signs@sample"]["groups"].keys() == {"at", "uk"}
+    assert json.loads(said.stdout)["benchmarks"]["road_signs"]["groups"].keys() == {"at", "uk"}
 
 
 @pytest.mark.skipif(shutil.which("evalh", path=sysconfig.get_path("scripts")) is None, reason="evalh is not installed")
