@@ -22,6 +22,7 @@ from evalharness.records import STATUSES
 from evalharness.store import loads
 
 STATUS_CODE = {status: code for code, status in enumerate(STATUSES)}
+_TEXT = {str}
 _CONTRADICTIONS = (("correct", 0), ("wrong", 1))
 
 
@@ -184,7 +185,7 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, int, dict[str, Any]]]:
                     return
                 try:
                     line = loads(raw)
-                    if not all(type(line.get(key)) is str for key in ("benchmark", "id", "status")):
+                    if {type(line.get("benchmark")), type(line.get("id")), type(line.get("status"))} != _TEXT:
                         raise ValueError("it has no benchmark, id and status")
                 except (ValueError, AttributeError) as error:
                     raise UserError(
