@@ -1,0 +1,91 @@
+"""The few kernel calls that Python does not offer, by ctypes. Numbers are Linux's, see the manual pages of section 2."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from typing import Any
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_GET_SECCOMP, PR_SET_SECCOMP, PR_CAPBSET_DROP = 1, 4, 21, 22, 24
+PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 38, 47, 4
+PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
+MOUNT_SETATTR = 442
+AT_FDCWD, AT_RECURSIVE = -100, 0x8000
+
+
+def syscall(number: int, *arguments: Any) -> int:
+    """Call the kernel by number. Integers travel as long, bytes and buffers as pointers. Raises OSError."""
+    given = [ctypes.c_long(a) if isinstance(a, int) else a for a in arguments]
+    return checked(libc.syscall(ctypes.c_long(number), *given))
+
+
+def checked(result: int) -> int:
+    """The result of a C call, or the OSError that errno says."""
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return result
+
+
+def prctl(option: int, *arguments: Any) -> int:
+    """prctl(2). Raises OSError."""
+    padded = [ctypes.c_ulong(a) if isinstance(a, int) else a for a in arguments] + [ctypes.c_ulong(0)] * 4
+    return checked(libc.prctl(ctypes.c_int(option), *padded[:4]))
+
+
+def mount(source: str, target: str, kind: str | None, flags: int, data: str | None = None) -> None:
+    """mount(2). Raises OSError that names the target."""
+    texts = [None if t is None else os.fsencode(t) for t in (source, target, kind, data)]
+    if libc.mount(texts[0], texts[1], texts[2], ctypes.c_ulong(flags), texts[3]) < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), target)
+
+
+def unmount(target: str, flags: int = 0) -> None:
+    """umount2(2). Raises OSError."""
+    checked(libc.umount2(os.fsencode(target), ctypes.c_int(flags)))
+
+
+def unshare(flags: int) -> None:
+    """unshare(2). Raises OSError."""
+    checked(libc.unshare(ctypes.c_int(flags)))
+
+
+def drop_bounding_set() -> None:
+    """No program started later can gain a capability. Without the right to say so there is nothing to drop."""
+    try:
+        prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
+        for capability in range(64):
+            prctl(PR_CAPBSET_DROP, capability)
+    except OSError:
+        return
+
+
+def drop_capabilities() -> None:
+    """Empty the effective, permitted and inheritable sets of this thread (capset(2), version 3)."""
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)
+    checked(libc.capset(ctypes.byref(header), ctypes.byref((ctypes.c_uint32 * 6)())))
+
+
+def die_with(parent: int, signal: int = 9) -> None:
+    """Be killed when the parent dies; leave at once if it already has. Cleared by every change of uid: say it again."""
+    prctl(PR_SET_PDEATHSIG, signal)
+    if os.getppid() != parent:
+        os._exit(0)
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor time of all threads of a process, by its CPU clock. Raises OSError when there is no such process."""
+    import time
+
+    return time.clock_gettime(((~pid) << 3) | 2)
+
+
+def close_all_from(first: int) -> None:
+    """Close every file descriptor from `first` on (close_range(2), Linux 5.9, else one by one)."""
+    try:
+        syscall(436, first, 0xFFFFFFFF, 0)
+    except OSError:
+        os.closerange(first, 1 << 16)

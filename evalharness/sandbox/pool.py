@@ -1,0 +1,218 @@
+"""The sandbox as its users see it: some workers, and programs that are run by whichever is free."""
+
+from __future__ import annotations
+
+import os
+import queue
+import stat
+import threading
+from collections import OrderedDict
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Any, Literal, Protocol
+
+from evalharness.sandbox import scratch
+from evalharness.sandbox.program import Mode, Outcome, Program, Tier
+from evalharness.sandbox.worker import JudgeStalled, Worker, WorkerLost
+
+Check = Literal["both", "split", "inproc"]
+_PROGRAMS = 1000  # after which a worker is replaced: a judge that leaks or was bent does not stay
+_REMEMBERED = 4096
+_UIDS = range(61184, 65520)  # systemd's range for users that exist only while a service runs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """A program's outcome in one process, as it is published, and split, where it cannot be forged.
+
+    `suspect`: the published check lets it pass and the split does not. `unconfirmed`: the test cannot be split.
+    """
+
+    published: Outcome | None = None
+    confirmed: Outcome | None = None
+    suspect: bool = False
+    unconfirmed: bool = False
+
+    @property
+    def outcome(self) -> Outcome:
+        """The one that gives the score: the published one where there is one."""
+        found = self.published or self.confirmed
+        assert found is not None
+        return found
+
+
+class Runs(Protocol):
+    """What a worker can do, here or in a container."""
+
+    served: int
+
+    def run(self, program: Program, mode: Mode) -> Outcome: ...
+    def close(self) -> None: ...
+
+
+class Sandbox:
+    """Runs programs within one tier's fence. Thread-safe; use as a context manager. Equal programs are run once.
+
+    `workers` 0 means two for each core: judge and candidate take turns, one pair leaves a core idle half of the time.
+    This class trusts the tier that it is given: `tiers.open_sandbox` chooses one and puts it to the test first.
+    """
+
+    def __init__(self, tier: Tier, workers: int = 0) -> None:
+        self.tier: Tier = tier
+        self.workers = workers or 2 * len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else workers or 4
+        self.retries = 0
+        self.record: dict[str, Any] = {"tier": tier}
+        self._started = 0
+        self._free: queue.LifoQueue[Runs] = queue.LifoQueue()
+        self._room = threading.Semaphore(self.workers)
+        self._outcomes: OrderedDict[tuple[str, Mode], Future[Outcome]] = OrderedDict()
+        self._sound: set[int] = set()
+        self._lock = threading.Lock()
+        # The kernel ends a worker with the thread that started it, so one thread starts them all and stays.
+        self._starter = ThreadPoolExecutor(1, thread_name_prefix="sandbox")
+        self._root, self._held = ("", -1) if tier == "namespace" else scratch.make_root()
+
+    def __enter__(self) -> Sandbox:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End all workers and remove their scratch directories."""
+        while not self._free.empty():
+            self._free.get().close()
+        self._starter.shutdown()
+        if self._root:
+            scratch.remove(self._root)
+            os.close(self._held)
+            self._root = ""
+
+    def run(self, program: Program, mode: Mode = "split") -> Outcome:
+        """What becomes of a program. An `error` of ours was retried once on a fresh worker."""
+        key = (program.key, mode)
+        with self._lock:
+            known = self._outcomes.get(key)
+            if known is None:
+                future = self._outcomes[key] = Future()
+                if len(self._outcomes) > _REMEMBERED:
+                    self._outcomes.popitem(last=False)
+        if known is not None:
+            return known.result()
+        try:
+            outcome = self._twice(program, mode)
+        except BaseException as error:
+            future.set_exception(error)
+            self._forget(key)
+            raise
+        future.set_result(outcome)
+        if outcome.verdict == "error":
+            self._forget(key)
+        return outcome
+
+    def check(self, program: Program, how: Check = "both", splittable: bool = True) -> Checked:
+        """The published outcome, the confirmed one, or by default both: a pass in one process must hold in the split.
+
+        Where `splittable` is False the test needs the program's own objects, and only one process will do.
+        """
+        if how == "split" and splittable:
+            return Checked(confirmed=self.run(program, "split"))
+        published = self.run(program, "inproc")
+        if published.verdict == "error" or how == "inproc" or not splittable:
+            faulty = self._faulty(program) if splittable and published.verdict == "fail" else None
+            return Checked(published=faulty or published, unconfirmed=not splittable)
+        if published.verdict != "pass":
+            return Checked(published=self._faulty(program) or published)
+        confirmed = self.run(program, "split")
+        if confirmed.verdict == "error" and not confirmed.faulty_test:
+            return Checked(published=confirmed)
+        unconfirmed = confirmed.faulty_test
+        return Checked(
+            published=published, confirmed=confirmed, unconfirmed=unconfirmed,
+            suspect=not unconfirmed and confirmed.verdict != "pass",
+        )  # fmt: skip
+
+    def _faulty(self, program: Program) -> Outcome | None:
+        """The outcome to blame on the test, if it fails by itself: asked once for each test that nothing passed yet."""
+        test = hash((program.context, program.test, program.entry))
+        if test in self._sound:
+            return None
+        outcome = self.run(program, "split")
+        if outcome.faulty_test and not outcome.why.startswith("the test passes"):
+            return outcome
+        self._sound.add(test)
+        return None
+
+    def _forget(self, key: tuple[str, Mode]) -> None:
+        with self._lock:
+            self._outcomes.pop(key, None)
+
+    def _twice(self, program: Program, mode: Mode) -> Outcome:
+        outcome = self._once(program, mode)
+        if outcome.verdict != "error" or outcome.faulty_test:
+            return outcome
+        self.retries += 1
+        return replace(self._once(program, mode), attempts=2)
+
+    def _once(self, program: Program, mode: Mode) -> Outcome:
+        with self._room:
+            worker: Runs | None = None
+            try:
+                worker = self._worker()
+                outcome = worker.run(program, mode)
+            except JudgeStalled as stalled:
+                outcome = stalled.outcome
+            except WorkerLost as lost:
+                outcome = Outcome(verdict="error", why=str(lost), tier=self.tier, mode=mode)
+            else:
+                if outcome.verdict != "error" and worker.served < _PROGRAMS:
+                    self._free.put(worker)
+                    worker = None
+            finally:
+                if worker is not None:
+                    worker.close()
+            return outcome
+
+    def _worker(self) -> Runs:
+        try:
+            return self._free.get_nowait()
+        except queue.Empty:
+            pass
+        with self._lock:
+            self._started += 1
+            number = self._started
+        return self._start(number)
+
+    def _start(self, number: int) -> Runs:
+        owner = self._owner(number)
+        place = ""
+        if self._root:
+            place = os.path.join(self._root, str(number))
+            os.mkdir(place, 0o700)
+        worker = self._starter.submit(Worker, self.tier, place, owner).result()
+        try:
+            worker.wait_ready()
+        except WorkerLost:
+            worker.close()
+            raise
+        self.record.update(landlock_abi=worker.about.get("landlock", 0))
+        return worker
+
+    def _owner(self, number: int) -> tuple[int, int] | None:
+        """Under root each worker has a user of its own, or limits would count nothing and neighbours could be reached."""
+        if os.getuid() != 0 or self.tier not in ("namespace", "landlock", "seccomp"):
+            return None
+        if self.tier != "namespace" and not _reachable(os.path.dirname(os.__file__)):
+            return None  # the interpreter lies where only root can read: stay root, without a single capability
+        uid = _UIDS[(os.getpid() * 16 + number) % len(_UIDS)]
+        return uid, uid
+
+
+def _reachable(path: str) -> bool:
+    """Whether any user can read what is at a path."""
+    parts = [path]
+    while os.path.dirname(path) != path:
+        path = os.path.dirname(path)
+        parts.append(path)
+    return all(os.stat(part).st_mode & stat.S_IXOTH for part in parts)

@@ -1,0 +1,102 @@
+"""Which fence is used: the best one that withstands its own attack, or none with the remedy to type."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from pathlib import Path
+from typing import cast
+
+from evalharness.errors import UserError
+from evalharness.sandbox import selftest
+from evalharness.sandbox.outer import ENGINES, ContainerSandbox
+from evalharness.sandbox.pool import Sandbox
+from evalharness.sandbox.program import Limits, Tier
+from evalharness.sandbox.seccomp import ARCH
+
+CHOICES = ("auto", "namespace", "landlock", "seatbelt", *ENGINES, "none")
+
+
+def open_sandbox(wanted: str = "auto", *, consent: bool = False, workers: int = 0) -> Sandbox:
+    """The sandbox that `--sandbox` names, after its self-test; what was found stands in its `record`.
+
+    Raises UserError, with what to do, where it does not hold; nothing weaker is taken instead.
+    """
+    engine = wanted.partition(":")[0]
+    if engine not in CHOICES:
+        raise UserError(f"--sandbox {wanted}: wanted one of {', '.join(CHOICES)}")
+    if wanted == "none":
+        if not consent:
+            raise UserError(
+                "--sandbox none runs programs that a model wrote with all your rights; "
+                "if that is meant, say --yes-run-untrusted-code as well"
+            )
+        return _recorded(Sandbox("none", workers), {})
+    if engine in ENGINES:
+        return _tested(ContainerSandbox(wanted, workers), wanted)
+    failures = []
+    for tier in _candidates() if wanted == "auto" else (cast(Tier, wanted),):
+        sandbox = Sandbox(tier, workers)
+        try:
+            return _tested(sandbox, tier)
+        except UserError as error:
+            failures.append(str(error))
+    reasons = "; ".join(failures) or f"there is none for {platform.system()} on {platform.machine()}"
+    raise UserError(f"no sandbox holds here: {reasons}. {remedy()}")
+
+
+def _candidates() -> tuple[Tier, ...]:
+    if sys.platform == "linux":
+        return ("namespace", "landlock") if os.uname().machine in ARCH else ()
+    return ("seatbelt",) if sys.platform == "darwin" else ()
+
+
+def _tested(sandbox: Sandbox, name: str) -> Sandbox:
+    try:
+        table = selftest.attack(sandbox)
+    except BaseException:
+        sandbox.close()
+        raise
+    broken = [f"{what}: {happened}" for what, happened in table.items() if happened]
+    if broken:
+        sandbox.close()
+        raise UserError(f"{name}: its self-test failed ({'; '.join(broken[:3])})")
+    return _recorded(sandbox, table)
+
+
+def _recorded(sandbox: Sandbox, table: dict[str, str]) -> Sandbox:
+    limits = Limits()
+    sandbox.record.update(
+        self_test={what: happened or "held" for what, happened in table.items()}, kernel=platform.release(),
+        machine=platform.machine(), python=platform.python_version(), workers=sandbox.workers,
+        limits={name: getattr(limits, name) for name in limits.__slots__},
+    )  # fmt: skip
+    return sandbox
+
+
+def remedy() -> str:
+    """What to type on this machine, one line."""
+    if sys.platform == "darwin":
+        return "Use --sandbox docker"
+    if sys.platform != "linux":
+        return "Run it in WSL or with --sandbox docker"
+    if os.uname().machine not in ARCH:
+        return f"The system-call table is known for {' and '.join(ARCH)} only: use --sandbox docker"
+    steps = []
+    if _says("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1"):
+        steps.append("`sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`")
+    if _says("/proc/sys/kernel/unprivileged_userns_clone", "0"):
+        steps.append("`sudo sysctl -w kernel.unprivileged_userns_clone=1`")
+    if _says("/proc/sys/user/max_user_namespaces", "0"):
+        steps.append("`sudo sysctl -w user.max_user_namespaces=15000`")
+    steps.append("a kernel from 6.2 on with seccomp and `lsm=landlock,...` on its command line")
+    steps.append("--sandbox docker (or podman, gvisor) where there is an engine")
+    return "Any of these helps: " + "; ".join(steps)
+
+
+def _says(path: str, value: str) -> bool:
+    try:
+        return Path(path).read_text(encoding="ascii").strip() == value
+    except OSError:
+        return False

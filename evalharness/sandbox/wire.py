@@ -1,0 +1,222 @@
+"""What crosses between the sandbox's processes: frames of JSON, and plain data inside them.
+
+The sender is never believed. No pickle, no class chosen by the sender: JSON, in which an object with one known key stands
+for what JSON lacks (`{"tuple": [...]}`). Whatever a frame holds, reading it gives plain data or raises `BadFrame`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
+from itertools import chain
+from typing import Any
+
+CAP = 8 << 20  # bytes of one frame that a candidate may send
+TRUSTED_CAP = 256 << 20  # of one that the harness sends
+DEPTH = 200
+_PIECE = 1 << 20
+_SMALL = 1 << 63
+_BARE = frozenset({int, float, str, bool, type(None)})
+_TYPES = {t.__name__: t for t in (int, float, str, bool, list, tuple, dict, set, bytes, complex)}
+
+
+class BadFrame(Exception):
+    """The other side sent something that is no frame, or no plain data."""
+
+
+class Closed(Exception):
+    """The other side is gone."""
+
+
+class NotPlain(Exception):
+    """A value that cannot cross: its text is the type's name."""
+
+
+def send(fd: int, message: Any) -> None:
+    """Write one frame: 4 bytes of length (little-endian), then JSON. Raises Closed when nobody reads."""
+    body = json.dumps(message).encode("ascii")
+    view = memoryview(len(body).to_bytes(4, "little") + body)
+    try:
+        while view:
+            view = view[os.write(fd, view[:_PIECE]) :]
+    except OSError as error:
+        raise Closed(str(error)) from error
+
+
+def receive(fd: int, cap: int = CAP) -> dict[str, Any]:
+    """Read one frame. Raises Closed at the end of the stream, BadFrame when it is longer than `cap` or no JSON object."""
+    length = int.from_bytes(_exactly(fd, 4), "little")
+    if length > cap:
+        raise BadFrame(f"a frame of {length} bytes")
+    body = _exactly(fd, length)
+    try:
+        message = json.loads(body)
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise BadFrame(f"no JSON: {type(error).__name__}") from error
+    if type(message) is not dict:
+        raise BadFrame("no JSON object")
+    return message
+
+
+def _exactly(fd: int, count: int) -> bytes:
+    pieces = []
+    while count:
+        try:
+            piece = os.read(fd, min(count, _PIECE))
+        except OSError as error:
+            raise Closed(str(error)) from error
+        if not piece:
+            raise Closed("end of stream")
+        pieces.append(piece)
+        count -= len(piece)
+    return b"".join(pieces)
+
+
+def pack(value: Any, depth: int = 0) -> Any:
+    """A value as JSON. Sub-classes of plain types become their base type. Raises NotPlain for everything else."""
+    if depth > DEPTH:
+        raise NotPlain(f"data nested deeper than {DEPTH}")
+    kind = type(value)
+    if kind not in _PACKERS:
+        if kind.__module__ == "numpy" and hasattr(value, "item"):
+            return pack(value.item(), depth + 1)
+        if kind is type:
+            return {"type": value.__name__} if _TYPES.get(value.__name__) is value else _refuse("class")
+        kind = next((base for base in kind.__mro__ if base in _PACKERS), object)
+        if kind is object:
+            raise NotPlain(type(value).__name__)
+    return _PACKERS[kind](value, depth)
+
+
+def _refuse(name: str) -> Any:
+    raise NotPlain(name)
+
+
+def _pack_int(value: int, _: int) -> Any:
+    # Decimal text stops at 4,300 digits, hexadecimal does not; __int__ of the base type ignores what a sub-class says.
+    plain = int.__int__(value)
+    return plain if -_SMALL < plain < _SMALL else {"int": int.__format__(plain, "x")}
+
+
+def _pack_str(value: str, _: int) -> Any:
+    plain = str.__str__(value)
+    if plain.isascii() or not any("\ud800" <= c <= "\udfff" for c in plain):
+        return plain
+    return {"text": [ord(c) for c in plain]}  # JSON would join two lone surrogates into one character
+
+
+def _pack_items(items: Any, depth: int) -> list[Any]:
+    members = list(items)
+    kinds = set(map(type, members))
+    if kinds <= _BARE:  # the common flat list, without a call for each member
+        numbers_small = int not in kinds or (kinds == {int} and -_SMALL < min(members) and max(members) < _SMALL)
+        if numbers_small and (str not in kinds or (kinds == {str} and "".join(members).isascii())):
+            return members
+    return [pack(member, depth + 1) for member in members]
+
+
+def _pack_dict(value: dict[Any, Any], depth: int) -> Any:
+    items = [list(item) for item in dict.items(value)]
+    flat = _pack_items(chain.from_iterable(items), depth + 1)
+    return {"dict": [flat[i : i + 2] for i in range(0, len(flat), 2)]}
+
+
+_PACKERS: dict[type, Callable[[Any, int], Any]] = {
+    bool: lambda v, d: v,
+    int: _pack_int,
+    float: lambda v, d: float.__float__(v),
+    str: _pack_str,
+    type(None): lambda v, d: None,
+    list: lambda v, d: _pack_items(list.__iter__(v), d),
+    tuple: lambda v, d: {"tuple": _pack_items(tuple.__iter__(v), d)},
+    dict: _pack_dict,
+    set: lambda v, d: {"set": _pack_items(set.__iter__(v), d)},
+    frozenset: lambda v, d: {"frozenset": _pack_items(frozenset.__iter__(v), d)},
+    bytes: lambda v, d: {"bytes": bytes.hex(v)},
+    bytearray: lambda v, d: {"bytearray": bytearray.hex(v)},
+    complex: lambda v, d: {"complex": [v.real, v.imag]},
+    range: lambda v, d: {"range": [_pack_int(n, d) for n in (v.start, v.stop, v.step)]},
+    Fraction: lambda v, d: {"fraction": [_pack_int(v.numerator, d), _pack_int(v.denominator, d)]},
+    Decimal: lambda v, d: {"decimal": Decimal.__str__(v)},
+}
+
+
+def unpack(value: Any) -> Any:
+    """What `pack` packed. Raises BadFrame for anything that it cannot have written."""
+    try:
+        return _unpack(value, 0)
+    except BadFrame:
+        raise
+    # A hostile frame can make any constructor below raise: unhashable members, zero denominators, odd digits, ...
+    except Exception as error:
+        raise BadFrame(f"no plain data: {type(error).__name__}") from error
+
+
+def _unpack(value: Any, depth: int) -> Any:
+    if depth > DEPTH + 2:
+        raise BadFrame(f"data nested deeper than {DEPTH}")
+    if type(value) is list:
+        if set(map(type, value)) <= _BARE:
+            return value
+        return [_unpack(member, depth + 1) for member in value]
+    if type(value) is not dict:
+        return value
+    if len(value) != 1:
+        raise BadFrame("an object with more or fewer than one key")
+    ((tag, content),) = value.items()
+    if tag not in _READERS:
+        raise BadFrame("an unknown tag")
+    return _READERS[tag](content, depth)
+
+
+def _members(content: Any, depth: int, count: int | None = None) -> list[Any]:
+    if type(content) is not list or (count is not None and len(content) != count):
+        raise BadFrame("wrong shape")
+    read = _unpack(content, depth + 1)
+    return list(read)
+
+
+def _integers(content: Any, depth: int, count: int) -> list[int]:
+    numbers = _members(content, depth, count)
+    if set(map(type, numbers)) != {int}:
+        raise BadFrame("not integers")
+    return numbers
+
+
+def _floats(content: Any, depth: int) -> list[float]:
+    numbers = _members(content, depth, 2)
+    if set(map(type, numbers)) != {float}:
+        raise BadFrame("not floats")
+    return numbers
+
+
+def _text(content: Any) -> str:
+    if type(content) is not str:
+        raise BadFrame("not a text")
+    return content
+
+
+def _pairs(content: Any, depth: int) -> dict[Any, Any]:
+    if type(content) is not list:
+        raise BadFrame("wrong shape")
+    return dict(_members(pair, depth, 2) for pair in content)
+
+
+_READERS: dict[str, Callable[[Any, int], Any]] = {
+    "tuple": lambda c, d: tuple(_members(c, d)),
+    "dict": _pairs,
+    "set": lambda c, d: set(_members(c, d)),
+    "frozenset": lambda c, d: frozenset(_members(c, d)),
+    "bytes": lambda c, d: bytes.fromhex(_text(c)),
+    "bytearray": lambda c, d: bytearray.fromhex(_text(c)),
+    "complex": lambda c, d: complex(*_floats(c, d)),
+    "range": lambda c, d: range(*_integers(c, d, 3)),
+    "fraction": lambda c, d: Fraction(*_integers(c, d, 2)),
+    "decimal": lambda c, d: Decimal(_text(c)),
+    "int": lambda c, d: int(_text(c), 16),
+    "text": lambda c, d: "".join(map(chr, _integers(c, d, len(c)) if c else [])),
+    "type": lambda c, d: _TYPES[_text(c)],
+}
