@@ -58,6 +58,28 @@ def mean_where(score: str, name: str | None = None) -> Metric:
     return Metric(name=name or score, score=score, of=of)
 
 
+def pass_at(k: int, score: str = "accuracy", name: str | None = None) -> Metric:
+    """The chance that one of k answers is right (Chen et al. 2021, https://arxiv.org/abs/2107.03374, equation 1).
+
+    Unbiased, per problem 1 - C(n - c, k) / C(n, k) for c right of n answers; standard error over problems. No figure
+    where a problem has fewer than k answers.
+    """
+
+    def of(results: Sequence[Result]) -> Estimate | None:
+        answers: dict[str, list[float]] = {}
+        for result in results:
+            answers.setdefault(result.sample.id, []).append(result.scores.get(score, 0.0))
+        if not answers or min(map(len, answers.values())) < k:
+            return None
+        values = []
+        for found in answers.values():
+            n, right = len(found), sum(value == 1.0 for value in found)
+            values.append(1.0 - math.comb(n - right, k) / math.comb(n, k))
+        return average(values)
+
+    return Metric(name=name or f"pass@{k}", score=score if k == 1 else None, of=of)
+
+
 def by_group(
     results: Iterable[Result], group: Callable[[Result], str] = attrgetter("sample.group")
 ) -> dict[str, list[Result]]:

@@ -1,4 +1,4 @@
-"""Runs untrusted programs and says which pass: `Sandbox.run(Program) -> Outcome`. The design stands in docs/sandbox.md."""
+"""Runs untrusted programs and says which pass: `Sandbox.run(Program) -> Outcome`. The design is in docs/sandbox.md."""
 
 from __future__ import annotations
 

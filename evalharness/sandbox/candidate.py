@@ -43,7 +43,7 @@ def run() -> NoReturn:
 
 
 def _sink(fd: int) -> Any:
-    return open(fd, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115  open for good
+    return open(fd, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
 
 
 def _whole(text: str) -> None:
@@ -51,7 +51,9 @@ def _whole(text: str) -> None:
         # The name of the dict's module is "builtins", as in the published evaluators: a main guard does not run.
         exec(compile(text, "<program>", "exec", dont_inherit=True), {})
     except BaseException as error:  # sys.exit() is no pass either
-        line = next((f.lineno for f in reversed(traceback.extract_tb(error.__traceback__)) if f.filename == "<program>"), 0)
+        line = next(
+            (f.lineno for f in reversed(traceback.extract_tb(error.__traceback__)) if f.filename == "<program>"), 0
+        )
         wire.send(CHANNEL, {"v": "fail", "why": _said(error), "line": line or 0})
     else:
         wire.send(CHANNEL, {"v": "pass"})

@@ -1,7 +1,7 @@
 """The process that holds the tests. It alone says what passed, to the harness, on a channel no candidate ever held.
 
-It runs the test with the entry point bound to a stub: each call travels to the candidate's process as plain data under a
-fresh random tag, and plain data comes back. The test begins before the candidate does, so what goes wrong before the
+It runs the test with the entry point bound to a stub: each call travels to the candidate's process as plain data under
+a fresh random tag, and plain data comes back. The test begins before the candidate does, so what goes wrong before the
 first call is the test's own fault and cannot be the program's doing.
 """
 
@@ -23,7 +23,7 @@ _LONG = 2000
 
 
 class Gone(BaseException):
-    """The candidate left, or broke the protocol: the test cannot go on. Not an Exception, so that no test swallows it."""
+    """The candidate left or broke the protocol: the test cannot go on. No Exception, so that no test swallows it."""
 
 
 class RemoteError(Exception):
@@ -128,11 +128,13 @@ def _repr(value: Any, room: int = _TEXT) -> str:
     if isinstance(value, int | float | complex | None):
         return repr(value) if not isinstance(value, int) or value.bit_length() < 1000 else "<a huge int>"
     if isinstance(value, list | tuple | set | frozenset | dict) and len(value) <= 50 and room > 10:
-        members = [f"{_repr(k, room // 4)}: {_repr(v, room // 4)}" for k, v in value.items()] if isinstance(
-            value, dict
-        ) else [_repr(v, room // 4) for v in value]  # fmt: skip
-        left, right = {list: "[]", tuple: "()"}.get(type(value), "{}")
-        return f"{left}{', '.join(members)[:room]}{',' if isinstance(value, tuple) and len(value) == 1 else ''}{right}"
+        if isinstance(value, dict):
+            members = [f"{_repr(k, room // 4)}: {_repr(v, room // 4)}" for k, v in value.items()]
+        else:
+            members = [_repr(v, room // 4) for v in value]
+        ends = {list: "[]", tuple: "()"}.get(type(value), "{}")
+        comma = "," if isinstance(value, tuple) and len(value) == 1 else ""
+        return f"{ends[0]}{', '.join(members)[:room]}{comma}{ends[1]}"
     return f"<{type(value).__name__}>"
 
 

@@ -1,4 +1,4 @@
-"""The few kernel calls that Python does not offer, by ctypes. Numbers are Linux's, see the manual pages of section 2."""
+"""The few kernel calls that Python does not offer, by ctypes. The numbers are Linux's: manual pages, section 2."""
 
 from __future__ import annotations
 

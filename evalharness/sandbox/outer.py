@@ -1,6 +1,6 @@
 """A container engine as the outer wall, when the user asks for one: the sandbox itself runs inside of it.
 
-`docker`, `podman`, or `gvisor` (docker with the runsc runtime); `docker:IMAGE` names an image with Python 3.11 or later.
+`docker`, `podman`, or `gvisor` (docker with the runsc runtime); `docker:IMAGE` names an image with Python >= 3.11.
 Programs go in and outcomes come out as JSON lines on the container's standard input and output.
 """
 
@@ -27,7 +27,8 @@ def command(wanted: str) -> list[str]:
     image = image or f"python:{sys.version_info.major}.{sys.version_info.minor}-slim"
     program = ["docker", "run", "--runtime", "runsc"] if engine == "gvisor" else [engine, "run"]
     walls = [
-        "--rm", "-i", "--init", "--network", "none", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--read-only",
+        "--rm", "-i", "--init", "--network", "none", "--cap-drop", "ALL", "--security-opt", "no-new-privileges",
+        "--read-only",
         "--tmpfs", "/tmp:size=64m,mode=1777", "--memory", "4g", "--pids-limit", "256", "--user", "65534:65534",
         "-v", f"{_PACKAGE}:/opt/evalh/evalharness:ro", "-w", "/tmp",
     ]  # fmt: skip

@@ -76,7 +76,9 @@ class Sandbox:
     def __enter__(self) -> Sandbox:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -200,7 +202,7 @@ class Sandbox:
         return worker
 
     def _owner(self, number: int) -> tuple[int, int] | None:
-        """Under root each worker has a user of its own, or limits would count nothing and neighbours could be reached."""
+        """Under root each worker has a user of its own, or limits would count nothing and neighbours were in reach."""
         if os.getuid() != 0 or self.tier not in ("namespace", "landlock", "seccomp"):
             return None
         if self.tier != "namespace" and not _reachable(os.path.dirname(os.__file__)):

@@ -1,6 +1,6 @@
 """What the self-test runs inside the fence: each probe tries one thing and says whether it was refused."""
 
-SOURCE = r'''
+SOURCE = r"""
 import ctypes, os, resource, signal, socket, subprocess, threading, time
 
 def refused(act):
@@ -72,10 +72,10 @@ def works():
     t.start()
     t.join()
     return kept and done == [1] and json.loads("[1]") == [1]
-'''
+"""
 
 FILES = ("read a file", "write beside it", "change its mode", "change its time", "read the harness's environment")
 OTHERS = (
-    "connect by TCP", "send by UDP", "connect to a unix socket", "connect to an abstract socket", "fork", "start a program",
-    "signal the harness", "change the harness's limits", "take more memory than allowed", "write more than allowed",
+    "connect by TCP", "send by UDP", "connect to a unix socket", "connect to an abstract socket", "fork",
+    "start a program", "signal the harness", "change the harness's limits", "take more memory than allowed", "write more than allowed",
 )  # fmt: skip

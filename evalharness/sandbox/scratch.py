@@ -18,7 +18,7 @@ def make_root() -> tuple[str, int]:
     base = tempfile.gettempdir()
     sweep(base)
     root = tempfile.mkdtemp(prefix=_PREFIX, dir=base)
-    os.chmod(root, 0o711)  # a worker with a uid of its own must reach its place in it  # noqa: S103
+    os.chmod(root, 0o711)  # a worker with a uid of its own must reach its place in it
     lock = os.open(os.path.join(root, _LOCK), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)
     return root, lock
@@ -68,8 +68,8 @@ def clear(path: str) -> None:
 
 
 def _clear(stack: list[int]) -> None:
-    """Depth first, on descriptors: paths of a deep tree can be longer than the kernel takes. One level is open at a time
-    beyond the first, its parent is found again by `..`, which a directory cannot forge."""
+    """Depth first, on descriptors: paths of a deep tree can be longer than the kernel takes. Beyond the first one level
+    is open at a time; its parent is found again by `..`, which a directory cannot forge."""
     names: list[list[str]] = [os.listdir(stack[0])]
     while names:
         if not names[-1]:
@@ -106,7 +106,9 @@ def _down(parent: int, name: str) -> int | None:
 
 def _up(stack: list[int], names: list[list[str]]) -> None:
     """Back to the parent of an emptied directory, and remove it there."""
-    parent = stack[0] if len(names) == 1 else os.open("..", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=stack[-1])
+    parent = (
+        stack[0] if len(names) == 1 else os.open("..", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=stack[-1])
+    )
     os.close(stack.pop())
     if parent != stack[0]:
         stack.append(parent)

@@ -6,6 +6,7 @@ import ctypes
 import errno
 import os
 import struct
+from itertools import pairwise
 
 from evalharness.sandbox import kernel, syscalls
 
@@ -18,7 +19,15 @@ _THREAD = 0x10000
 _NOT_A_THREAD = 0x7E020000 | 0x80  # new namespaces
 _FCNTL = (*range(8), 1030, 1032)  # dup, flags, locks; not the owner of asynchronous signals (8, 10, 15), not leases
 _IOCTL = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
-_SOCKET_OPTIONS = (3, 4, 7, 8, 30, 38, 39)  # type, error, buffers, listening, protocol, domain; no descriptors, no peers
+_SOCKET_OPTIONS = (
+    3,
+    4,
+    7,
+    8,
+    30,
+    38,
+    39,
+)  # type, error, buffers, listening, protocol, domain; no descriptors, no peers
 _PRCTL = (15, 16)  # the thread's name
 
 Instruction = tuple[int, int, int, int]
@@ -75,7 +84,7 @@ def program(machine: str, *, metadata: bool, recvmsg: bool = False) -> bytes:
     rules |= {number: CHECKS[name] for name, number in s.numbers(s.CHECKED, machine).items()}
     rules[s.CLONE3] = UNKNOWN
     blocks = [(number, rules.get(number, REFUSE)) for number in range(s.NEWEST)] + [(s.NEWEST, UNKNOWN)]
-    starts = [blocks[0], *(new for old, new in zip(blocks, blocks[1:], strict=False) if old[1] is not new[1])]
+    starts = [blocks[0], *(new for old, new in pairwise(blocks) if old[1] is not new[1])]
     head: Block = ((_LOAD, 0, 0, 4), (_JEQ, 1, 0, ARCH[machine]), *_return(_KILL), (_LOAD, 0, 0, 0))
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in (*head, *_search(starts)))
 

@@ -1,4 +1,4 @@
-"""The sandbox attacks itself: what a tier promises is tried in a real child behind the real fence, never read off a version."""
+"""The sandbox attacks itself: what a tier promises is tried in a real child behind the real fence."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from pathlib import Path
 
 from evalharness.sandbox import probe
 from evalharness.sandbox.pool import Sandbox
-from evalharness.sandbox.program import Limits, Program
+from evalharness.sandbox.program import Limits, Mode, Program
 
+_MODES: tuple[Mode, ...] = ("split", "inproc")
 _QUICK = Limits(seconds=0.3, wall=10.0)
 
 
@@ -56,13 +57,13 @@ class Targets:
 def targets() -> Iterator[Targets]:
     """A canary file in a folder that anybody could reach, and listeners of every kind."""
     with tempfile.TemporaryDirectory(prefix="evalh-canary-") as folder, contextlib.ExitStack() as stack:
-        os.chmod(folder, 0o777)  # noqa: S103  only the fence may stand in the way
+        os.chmod(folder, 0o777)  # only the fence may stand in the way
         canary = Path(folder) / "canary"
         canary.write_text("canary")
         canary.chmod(0o644)
         tcp, unix = socket.create_server(("127.0.0.1", 0)), socket.socket(socket.AF_UNIX)
         unix.bind(f"{folder}/socket")
-        os.chmod(f"{folder}/socket", 0o777)  # noqa: S103
+        os.chmod(f"{folder}/socket", 0o777)
         unix.listen()
         abstract = unix
         if os.uname().sysname == "Linux":
@@ -93,10 +94,12 @@ def attack(sandbox: Sandbox) -> dict[str, str]:
     spin = sandbox.run(Program(source=probe.SOURCE, test="spin()", entry="spin", limits=_QUICK))
     table["run for ever"] = "" if spin.verdict == "timeout" else f"{spin.verdict}: {spin.why}"
     works = sandbox.run(Program(source=probe.SOURCE, test="assert works() is True", entry="works"))
-    table["honest: threads, temporary files, imports"] = "" if works.verdict == "pass" else f"{works.verdict}: {works.why}"
+    table["honest: threads, temporary files, imports"] = (
+        "" if works.verdict == "pass" else f"{works.verdict}: {works.why}"
+    )
     for source, wanted in (("def f(x):\n    return x + 1", "pass"), ("def f(x):\n    return x", "fail")):
-        for mode in ("split", "inproc"):
-            outcome = sandbox.run(Program(source=source, test="assert f(1) == 2", entry="f"), mode)  # type: ignore[arg-type]
+        for mode in _MODES:
+            outcome = sandbox.run(Program(source=source, test="assert f(1) == 2", entry="f"), mode)
             name = f"honest: a {'right' if wanted == 'pass' else 'wrong'} program, {mode}"
             table[name] = "" if outcome.verdict == wanted else f"{outcome.verdict}: {outcome.why}"
     return table

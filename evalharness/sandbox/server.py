@@ -1,6 +1,6 @@
 """The fork server: a clean interpreter that forks one fenced child for each program, watches it, and clears up.
 
-It is started by exec with an environment of its own, so no key, no test and no answer of a model was ever in its memory.
+It is started by exec with an environment of its own: no key, no test and no answer of a model was ever in its memory.
 It never reads what a candidate says: the harness tells it when the verdict is in.
 """
 
@@ -24,8 +24,9 @@ from evalharness.sandbox import candidate, fence, judge, kernel, landlock, names
 from evalharness.sandbox.program import Limits
 
 PRELOADED = (
-    "abc", "array", "base64", "bisect", "builtins", "calendar", "cmath", "collections", "contextlib", "copy", "dataclasses",
-    "datetime", "decimal", "enum", "fractions", "functools", "hashlib", "heapq", "inspect", "io", "itertools", "json",
+    "abc", "array", "base64", "bisect", "builtins", "calendar", "cmath", "collections", "contextlib", "copy",
+    "dataclasses", "datetime", "decimal", "enum",
+    "fractions", "functools", "hashlib", "heapq", "inspect", "io", "itertools", "json",
     "math", "numbers", "operator", "random", "re", "statistics", "string", "struct", "sys", "textwrap", "threading",
     "time", "traceback", "typing", "unicodedata",
 )  # fmt: skip
@@ -196,7 +197,7 @@ class Server:
         }  # fmt: skip
 
     def _scatter_pids(self) -> None:
-        """Where a program could count the processes before it, one that saw the answers could tell the next by number."""
+        """A program that saw the answers must not tell the next one by how many process numbers it used up."""
         number = 300 + int.from_bytes(os.urandom(2), "little") % 30000
         with contextlib.suppress(OSError):
             last = os.open("sys/kernel/ns_last_pid", os.O_WRONLY, dir_fd=self.world.proc)

@@ -1,7 +1,7 @@
 """What crosses between the sandbox's processes: frames of JSON, and plain data inside them.
 
-The sender is never believed. No pickle, no class chosen by the sender: JSON, in which an object with one known key stands
-for what JSON lacks (`{"tuple": [...]}`). Whatever a frame holds, reading it gives plain data or raises `BadFrame`.
+The sender is never believed. No pickle, no class chosen by the sender: JSON, in which an object with one known key
+stands for what JSON lacks (`{"tuple": [...]}`). Whatever a frame holds, reading it gives plain data or raises `BadFrame`.
 """
 
 from __future__ import annotations
@@ -20,18 +20,19 @@ DEPTH = 200
 _PIECE = 1 << 20
 _SMALL = 1 << 63
 _BARE = frozenset({int, float, str, bool, type(None)})
-_TYPES = {t.__name__: t for t in (int, float, str, bool, list, tuple, dict, set, bytes, complex)}
+_NAMED: tuple[type, ...] = (int, float, str, bool, list, tuple, dict, set, bytes, complex)
+_TYPES = {t.__name__: t for t in _NAMED}
 
 
-class BadFrame(Exception):
+class BadFrame(Exception):  # noqa: N818  an event of the protocol
     """The other side sent something that is no frame, or no plain data."""
 
 
-class Closed(Exception):
+class Closed(Exception):  # noqa: N818  as above
     """The other side is gone."""
 
 
-class NotPlain(Exception):
+class NotPlain(Exception):  # noqa: N818  as above
     """A value that cannot cross: its text is the type's name."""
 
 
@@ -47,7 +48,7 @@ def send(fd: int, message: Any) -> None:
 
 
 def receive(fd: int, cap: int = CAP) -> dict[str, Any]:
-    """Read one frame. Raises Closed at the end of the stream, BadFrame when it is longer than `cap` or no JSON object."""
+    """Read one frame. Raises Closed at the end of the stream, BadFrame when it is too long or no JSON object."""
     length = int.from_bytes(_exactly(fd, 4), "little")
     if length > cap:
         raise BadFrame(f"a frame of {length} bytes")
@@ -84,7 +85,8 @@ def pack(value: Any, depth: int = 0) -> Any:
         if kind.__module__ == "numpy" and hasattr(value, "item"):
             return pack(value.item(), depth + 1)
         if kind is type:
-            return {"type": value.__name__} if _TYPES.get(value.__name__) is value else _refuse("class")
+            named = next((name for name, known in _TYPES.items() if known is value), None)
+            return {"type": named} if named else _refuse("class")
         kind = next((base for base in kind.__mro__ if base in _PACKERS), object)
         if kind is object:
             raise NotPlain(type(value).__name__)
@@ -112,7 +114,7 @@ def _pack_items(items: Any, depth: int) -> list[Any]:
     members = list(items)
     kinds = set(map(type, members))
     if kinds <= _BARE:  # the common flat list, without a call for each member
-        numbers_small = int not in kinds or (kinds == {int} and -_SMALL < min(members) and max(members) < _SMALL)
+        numbers_small = int not in kinds or (kinds == {int} and min(members) > -_SMALL and max(members) < _SMALL)
         if numbers_small and (str not in kinds or (kinds == {str} and "".join(members).isascii())):
             return members
     return [pack(member, depth + 1) for member in members]

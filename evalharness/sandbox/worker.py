@@ -13,11 +13,11 @@ import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from evalharness.sandbox import wire
 from evalharness.sandbox.fence import UNFENCED
-from evalharness.sandbox.program import Mode, Outcome, Program, Tier
+from evalharness.sandbox.program import Mode, Outcome, Program, Tier, Verdict
 
 BOOT = Path(__file__).with_name("boot.py")
 _START = 60.0  # seconds that a worker may take to start on a busy machine
@@ -28,12 +28,12 @@ _SIGXCPU = 24
 _LIMITS = {"cpu": "timeout", "time": "timeout", "wall": "timeout", "threads": "fail", "disk": "fail", "memory": "fail"}
 
 
-class WorkerLost(Exception):
+class WorkerLost(Exception):  # noqa: N818  an event of the protocol, caught where it is raised for
     """The worker broke or is no longer there: our fault, never the program's."""
 
 
-class JudgeStalled(Exception):
-    """The program was over a limit and the judge still chews on what it sent. The worker must go; the program timed out."""
+class JudgeStalled(Exception):  # noqa: N818  as above
+    """The program is over a limit and the judge still chews on what it sent: timed out, and the worker must go."""
 
     def __init__(self, outcome: Outcome) -> None:
         super().__init__(outcome.why)
@@ -242,7 +242,8 @@ def _outcome(talk: _Talk, program: Program, mode: Mode, tier: str) -> Outcome:
         how = f"signal {-status}" if status < 0 else f"exit status {status}"
         verdict, why = "fail", f"the program's process ended by itself ({how})"
     return Outcome(
-        verdict=verdict, why=why, line=line, calls=int(said.get("calls") or 0), last_call=str(said.get("last") or ""),
+        verdict=cast(Verdict, verdict), why=why, line=line, calls=int(said.get("calls") or 0),
+        last_call=str(said.get("last") or ""),
         cpu=round(report.get("cpu", 0.0), 4), wall=round(report.get("wall", 0.0), 4), rss=report.get("rss", 0),
         tier=tier, mode=mode, faulty_test=faulty,
     )  # fmt: skip

@@ -1,0 +1,47 @@
+"""HumanEval's questions and programs."""
+
+from collections.abc import Sequence
+
+from evalharness.code_answers import code_block, cut, defines, plus_test
+from evalharness.records import Message, Mode, Request, Sample
+from evalharness.sandbox.program import Program
+from evalharness.sources import Row
+
+from ._code import text_fields
+
+STOP = ("\nclass", "\ndef", "\n#", "\nif", "\nprint")  # section 3.2 of the paper
+CHAT = (
+    "Complete the following Python function. Answer with the whole function, its imports included, in one Python code "
+    "block.\n\n```python\n{}\n```\n"
+)
+
+
+def sample(row: Row) -> Sample:
+    text_fields(row, "task_id", "prompt", "entry_point", "canonical_solution")
+    solution = row["prompt"] + row["canonical_solution"]
+    test = plus_test(dict(row), solution) if "base_input" in row else row["test"]
+    text_fields({"test": test}, "test")
+    test = f"{test}\ncheck({row['entry_point']})"
+    return Sample(
+        id=row["task_id"], question=row["prompt"], answers=(row["canonical_solution"],),
+        extra={"entry": row["entry_point"], "test": test},
+    )  # fmt: skip
+
+
+def ask(asked: Sample, shots: Sequence[Sample], mode: Mode, chat: bool) -> Request:
+    text = CHAT.format(asked.question.rstrip()) if chat else asked.question
+    return Request(messages=(Message("user", text),), max_tokens=1024 if chat else 512, stop=() if chat else STOP)
+
+
+def program(asked: Sample, request: Request, text: str) -> Program | None:
+    """The prompt with the completion, or with the whole function where the answer has one."""
+    entry, prompt = asked.extra["entry"], asked.question
+    chat = request.text != prompt
+    code = code_block(text, entry) if chat or "```" in text or defines(text, entry) else None
+    if code is None and chat:
+        return None
+    if code is None:
+        source = prompt + cut(text, STOP)
+    else:
+        source = prompt + ("" if code[:1].isspace() and not defines(code, entry) else "\n") + code
+    return Program(source=source, context=prompt, test=asked.extra["test"], entry=entry)
