@@ -77,5 +77,6 @@ def works():
 FILES = ("read a file", "write beside it", "change its mode", "change its time", "read the harness's environment")
 OTHERS = (
     "connect by TCP", "send by UDP", "connect to a unix socket", "connect to an abstract socket", "fork",
-    "start a program", "signal the harness", "change the harness's limits", "take more memory than allowed", "write more than allowed",
+    "start a program", "signal the harness", "change the harness's limits", "take more memory than allowed",
+    "write more than allowed",
 )  # fmt: skip
