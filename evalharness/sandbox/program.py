@@ -33,8 +33,8 @@ class Limits:
 class Program:
     """An untrusted program and the test that it must pass.
 
-    `source` is the untrusted text; `entry` the function of it that `test` calls. `context` is what the judge runs
-    before the test (a prompt with its imports and helpers). Where all runs in one process, the text is `source` and `test`.
+    `source` is the untrusted text; `entry` the function of it that `test` calls. `context` is what the judge runs first
+    (a prompt with its imports and helpers). Where all runs in one process, the text is `source` and `test`.
     """
 
     source: str

@@ -1,7 +1,7 @@
 """Runs a command as an ordinary user (uid 65534) from a test-suite that runs as root: as_user.py COMMAND...
 
-The interpreter can lie where only root may look (/root/.pyenv); in a mount namespace of its own, and with nothing but that
-folder and this checkout in it, the closed folder on the way is opened.
+The interpreter can lie where only root may look (/root/.pyenv): in a mount namespace of its own the closed folder on
+the way is replaced by an open one that holds nothing else.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Runs the attack corpus in one tier and says what did not hold. Also a command: corpus.py TIER [PATTERN], one line each."""
+"""Runs the attack corpus in one tier and says what did not hold. A command too: corpus.py TIER [PATTERN]."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Every attack fails, in both Linux tiers, as root and as an ordinary user; after each the next program is judged right."""
+"""Every attack fails, in both Linux tiers, as root and as a user; after each the next program is judged right."""
 
 import importlib.util
 import os

@@ -19,7 +19,8 @@ def crossed(value):
 
 
 PLAIN = [
-    None, True, False, 0, -1, 2**62, 2**63, -(2**63), 2**64, -(2**200), 10**5000, 1.5, -0.0, math.inf, -math.inf, "", "ünï",
+    None, True, False, 0, -1, 2**62, 2**63, -(2**63), 2**64, -(2**200), 10**5000,
+    1.5, -0.0, math.inf, -math.inf, "", "ünï",
     "\ud800", "\ud83d\ude00", "\U0001f600", [], [1, "a", None], [1, 2**70], (), (1,), (1, (2, [3])), {}, {1: 2, "1": 3},
     {(1, 2): {3}}, {1, 2}, set(), frozenset({1}), {frozenset({1})}, b"", b"\x00\xff", bytearray(b"x"), 1 + 2j, range(3),
     range(10, -3, -2), Fraction(1, 3), Decimal("1.10"), Decimal("NaN"), [[[[1.0]]]], int, str, [True, 1, 1.0],
@@ -57,8 +58,11 @@ def test_sub_classes_become_their_base():
         __hash__ = None
 
     assert crossed(Bent(7)) == 7 and type(crossed(Bent(7))) is int
-    assert crossed(Counter("aab")) == {"a": 2, "b": 1} == crossed(OrderedDict(a=2, b=1)) == crossed(
-        defaultdict(int, a=2, b=1)
+    assert (
+        crossed(Counter("aab"))
+        == {"a": 2, "b": 1}
+        == crossed(OrderedDict(a=2, b=1))
+        == crossed(defaultdict(int, a=2, b=1))
     )
     assert crossed(namedtuple("P", "x y")(1, 2)) == (1, 2)
     assert crossed([True, False]) == [True, False] and type(crossed([True])[0]) is bool
@@ -83,7 +87,8 @@ def test_what_contains_itself_is_refused():
         {}, {"a": 1, "b": 2}, {"__reduce__": []}, {"tuple": 1}, {"tuple": "ab"}, {"set": [[1]]}, {"dict": [[1]]},
         {"dict": [[[1], 2]]}, {"dict": {}}, {"int": 5}, {"int": "zz"}, {"fraction": [1, 0]}, {"fraction": ["1", "2"]},
         {"range": [1, 2]}, {"range": [1, 2, 0]}, {"range": [1.0, 2, 3]}, {"complex": ["1", "2"]}, {"decimal": "x"},
-        {"decimal": 1}, {"bytes": "x"}, {"text": [10**9]}, {"text": "ab"}, {"type": "object"}, {"frozenset": [{"set": []}, {"x": 1}]},
+        {"decimal": 1}, {"bytes": "x"}, {"text": [10**9]}, {"text": "ab"}, {"type": "object"},
+        {"frozenset": [{"set": []}, {"x": 1}]},
     ],
     ids=str,
 )  # fmt: skip
@@ -101,7 +106,14 @@ def test_forged_nesting_is_refused():
 
 
 @pytest.mark.parametrize(
-    "sent", [b"\x02\0\0\0[]", b"\x01\0\0\0x", b"\xff\xff\xff\xff", b"\x04\0\0\0null", (10**5).to_bytes(4, "little") + b"[" * 10**5]
+    "sent",
+    [
+        b"\x02\0\0\0[]",
+        b"\x01\0\0\0x",
+        b"\xff\xff\xff\xff",
+        b"\x04\0\0\0null",
+        (10**5).to_bytes(4, "little") + b"[" * 10**5,
+    ],
 )
 def test_a_frame_that_is_none_is_refused(sent):
     read, write = os.pipe()
