@@ -98,6 +98,13 @@ def draw(logits: Tensor, temperature: float, top_p: float, chance: float) -> int
     return min(token, int(p.nonzero()[-1]))
 
 
+def _likeliest(logits: Tensor) -> list[int]:
+    """The token of the largest logit of each row; numpy finds it in a tenth of the time that torch takes on a CPU."""
+    if logits.device.type == "cpu":
+        return list(map(int, logits.numpy().argmax(-1)))
+    return logits.argmax(-1).tolist()
+
+
 class Slots:
     """Keys and values of rows of different age: [slots, KV, capacity, D] per layer, `lengths` of them filled.
 
@@ -290,7 +297,7 @@ class Writer:
         self, live: list[tuple[int, Draft] | None], used: Sequence[int], logits: Tensor
     ) -> Iterator[tuple[int, Draft]]:
         done = []
-        for slot, likeliest, row in zip(used, logits.argmax(-1).tolist(), logits, strict=True):
+        for slot, likeliest, row in zip(used, _likeliest(logits), logits, strict=True):
             entry = live[slot]
             assert entry is not None
             if entry[1].take(likeliest, row):
