@@ -11,6 +11,8 @@ import torch
 from evalharness.errors import UserError
 from evalharness.network.config import Config
 
+GROUP = Path("/sys/fs/cgroup")
+
 
 def is_out_of_memory(error: RuntimeError) -> bool:
     """torch says so in several ways: its own class on a GPU, a plain RuntimeError from the CPU's allocator."""
@@ -23,9 +25,9 @@ def available(device: torch.device) -> int:
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     free = _meminfo()
-    limit, used = (_number(Path(f"/sys/fs/cgroup/{name}")) for name in ("memory.max", "memory.current"))
+    limit, used = (_number(GROUP / name) for name in ("memory.max", "memory.current"))
     if limit is not None and used is not None:
-        free = min(free, limit - used) if free else limit - used
+        free = min(free, limit - used + _cached_files())
     return max(0, free)
 
 
@@ -35,6 +37,15 @@ def _meminfo() -> int:
     except OSError:  # not Linux: nothing is planned, running out is handled
         return 1 << 62
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable")), 1 << 62)
+
+
+def _cached_files() -> int:
+    """Bytes of files that the control group counts as used and gives up when asked."""
+    try:
+        lines = (GROUP / "memory.stat").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) for line in lines if line.startswith(("active_file ", "inactive_file ")))
 
 
 def _number(file: Path) -> int | None:

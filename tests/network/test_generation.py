@@ -150,3 +150,21 @@ def test_replicas_give_every_answer_once_and_hand_errors_on(written):
 
     with pytest.raises(UserError, match="out of memory"):
         list(Replicas([engines[0], Broken()]).rank(asked))
+
+
+def test_available_memory_minds_the_control_group(tmp_path, monkeypatch):
+    from evalharness.network import memory
+
+    cpu = torch.device("cpu")
+    monkeypatch.setattr(memory, "GROUP", tmp_path)
+    assert memory.available(cpu) > 0  # no group
+    (tmp_path / "memory.max").write_text("max\n")
+    (tmp_path / "memory.current").write_text("5\n")
+    assert memory.available(cpu) > 10**6
+    (tmp_path / "memory.max").write_text("1000\n")
+    (tmp_path / "memory.current").write_text("900\n")
+    assert memory.available(cpu) == 100
+    (tmp_path / "memory.stat").write_text("anon 500\nactive_file 50\ninactive_file 250\n")
+    assert memory.available(cpu) == 400
+    with pytest.raises(UserError, match=r"the weights need 1\.0 GB"):
+        memory.check_weights(10**9, cpu)
