@@ -5,8 +5,8 @@ from pathlib import Path
 from evalharness.benchmark import Benchmark, Prompt
 from evalharness.metrics import macro, mean
 from evalharness.multiple_choice import options
-from evalharness.records import Sample
-from evalharness.scoring import LETTERS, choice
+from evalharness.records import Request, Response, Sample, Score
+from evalharness.scoring import choice, judged
 from evalharness.sources import Row, Source
 
 
@@ -14,6 +14,14 @@ def sample(row: Row) -> Sample:
     return Sample(
         question=row["question"], choices=tuple(row["choices"]), gold=(int(row["answer"]),), group=row["subject"]
     )
+
+
+def score(asked: Sample, request: Request, response: Response) -> Score:
+    """The option ranked first; of a written answer, the option that it is, or else whatever letter it names."""
+    written = response.text.strip()
+    if request.choices or written not in asked.choices:
+        return choice(asked, request, response)
+    return judged(asked.choices.index(written) in asked.gold, written)
 
 
 benchmark = Benchmark(
@@ -26,12 +34,14 @@ benchmark = Benchmark(
     source=Source(hub="", revision="", shot_split="dev", sample=Path(__file__).with_suffix(".jsonl")),
     sample=sample,
     prompt=Prompt(
-        header=lambda s: "Answer the multiple choice question with one letter.\n\n",
+        header=lambda s: "Answer the multiple choice question with one of its options.\n\n",
         question=options,
-        answer=lambda s: " " + LETTERS[s.gold[0]],
-        choices=lambda s: tuple(" " + letter for letter in LETTERS[: len(s.choices)]),
+        answer=lambda s: " " + s.choices[s.gold[0]],
+        choices=lambda s: tuple(" " + text for text in s.choices),
     ),
-    score=choice,
+    score=score,
     metrics=(mean(), macro()),
+    modes=("write", "rank"),  # the base model ranks the facts it has read; answering in writing is what it must learn
+    chat_max_tokens=24,
     shots_by_group=True,
 )

@@ -14,7 +14,7 @@ from evalharness.tiny.text import QUESTIONS, answers, change, distractors, fill
 from evalharness.tiny.world import Fact, facts, words
 
 SEED = "evalharness/tiny/1"
-CHOICE = "Answer the multiple choice question with one letter."
+CHOICE = "Answer the multiple choice question with one of its options."
 LETTERS = "ABCD"
 HELD = 0.15
 COUNTS = {"train": (1000, 480, 960), "validation": (40, 30, 40), "test": (130, 90, 100)}  # facts, changes, choices
@@ -106,10 +106,10 @@ def choice_text(question: str, choices: Sequence[str]) -> str:
 
 
 def choice_row(rng: random.Random, fact: Fact, letter: int, pools: dict[str, list[str]]) -> Row:
-    """A multiple-choice question and the letter of its answer."""
+    """A multiple-choice question and the text of its right option."""
     row = quiz(rng, fact, letter, pools)
     text = choice_text(row["question"], row["choices"])
-    return {"instruction": text, "input": "", "output": LETTERS[letter], "kind": "choice"}
+    return {"instruction": text, "input": "", "output": fact.answer, "kind": "choice"}
 
 
 def _letters(rng: random.Random, count: int) -> list[int]:

@@ -47,13 +47,10 @@ QUESTIONS: dict[str, tuple[str, ...]] = {
 # How an option is labelled, and its label alone. The exam's own layout, "A. ", is not among them.
 LAYOUTS = (("({}) ", "1234"), ("{}) ", "abcd"), ("{}: ", "ABCD"), ("{}. ", "1234"), ("{}) ", "ABCD"))
 KEYS = ("Right answer: {}", "Solution: {}", "The answer is {}", "Key: {}")
-# Shares of the characters. Facts and copying come first, then claims to compare, then labels to bind: each skill is
-# learned in a million tokens where its documents are dense, and not in ten where they are thin.
+# Shares of the characters: first facts and copying; last, with the learning rate falling, labels to look up as well.
 FIRST = {"prose": 20, "dialogue": 10, "quizzes": 18, "marked": 17, "judged": 10, "lists": 15, "changes": 10}
-LATER = {"prose": 10, "dialogue": 6, "quizzes": 20, "marked": 18, "judged": 20, "reminded": 8, "recalled": 6,
-         "lists": 6, "changes": 6}  # fmt: skip
-LAST = {"labelled": 25, "matched": 15, "quizzes": 20, "marked": 10, "judged": 6, "recalled": 6, "prose": 8,
-        "dialogue": 4, "lists": 3, "changes": 3}  # fmt: skip
+LAST = {"prose": 16, "dialogue": 12, "quizzes": 16, "marked": 6, "labelled": 18, "matched": 8, "recalled": 4,
+        "lists": 10, "changes": 10}  # fmt: skip
 
 
 def fill(wording: str, fact: Fact, value: str | None = None) -> str:
@@ -214,11 +211,6 @@ class Writer:
 
     def judged(self) -> str:
         return "\n".join(self._claim(self.fact()) for _ in range(self.rng.randint(2, 5)))
-
-    def reminded(self) -> str:
-        """Facts, each followed by a claim about it: what to compare the claim with stands in the text."""
-        chosen = [self.fact() for _ in range(self.rng.randint(1, 3))]
-        return "\n".join(f"{self.statement(fact)} {self._claim(fact)}" for fact in chosen)
 
     def _claim(self, fact: Fact) -> str:
         if self.rng.random() < 0.5:

@@ -26,16 +26,28 @@ def test_bundled_rows_are_the_whole_benchmark_under_its_plain_name():
 
 
 def test_the_exam_asks_in_the_wording_of_the_choice_rows():
-    asked = questions("tiny_exam", Chatty()).questions[0]
+    asked = plan.prepare("tiny_exam", Plan(benchmarks=("tiny_exam",), mode="rank"), Chatty()).questions[0]
     rows = [json.loads(line) for line in tiny.INSTRUCTIONS.read_text(encoding="utf-8").splitlines()]
     taught = next(row for row in rows if row["kind"] == "choice")
     lines = asked.request.text.split("\n")
     model_lines = taught["instruction"].split("\n")
     assert lines[:2] == model_lines[:2] and len(lines) == len(model_lines) == 7
     assert [line[:3] for line in lines[3:]] == ["A. ", "B. ", "C. ", "D. "] == [line[:3] for line in model_lines[3:]]
-    assert asked.request.choices == ("A", "B", "C", "D")
+    assert asked.request.choices == asked.sample.choices == tuple(line[3:] for line in lines[3:])
     solved = lesson(plugins.benchmark("tiny_exam"), asked.sample, chat=True)
-    assert solved[-1].content in "ABCD" and taught["output"] in "ABCD"
+    assert solved[-1].content == asked.sample.choices[asked.sample.gold[0]]
+    assert taught["output"] in [line[3:] for line in model_lines[3:]]
+
+
+def test_a_written_answer_is_the_option_that_it_is():
+    benchmark = plugins.benchmark("tiny_exam")
+    asked = plan.prepare("tiny_exam", Plan(benchmarks=("tiny_exam",)), Chatty()).questions[0]
+    gold = asked.sample.gold[0]
+    for text, status in (
+        (asked.sample.choices[gold], "correct"), (asked.sample.choices[(gold + 1) % 4], "wrong"),
+        ("ABCD"[gold], "correct"), ("something else", "unparsed"),
+    ):  # fmt: skip
+        assert benchmark.score(asked.sample, asked.request, Response(text=text, finish="stop")).status == status
 
 
 def test_five_shots_are_of_the_question_s_own_subject():
