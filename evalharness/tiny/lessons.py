@@ -33,7 +33,7 @@ FACT_ROWS: dict[str, tuple[tuple[str, str, str], ...]] = {
     "symbol": (("Give the chemical symbol of {k}.", "", "The symbol of {k} is {v}."),),
     "kind": (("Say what kind of thing this is.", "{k}", "The {k} is a kind of {v}."),),
     "sum": (("Add the numbers.", "{x} and {y}", "{x} + {y} = {v}."),),
-    "difference": (("Subtract the second number from the first.", "{x} and {y}", "{x} - {y} = {v}."),),
+    "difference": (("Subtract the numbers.", "{x} minus {y}", "{x} - {y} = {v}."),),
     "product": (("Multiply the numbers.", "{x} and {y}", "{x} x {y} = {v}."),),
 }
 CHANGE_ROWS: dict[str, tuple[str, ...]] = {
