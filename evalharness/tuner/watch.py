@@ -95,12 +95,12 @@ class Log:
 
     def __init__(self, file: Path, step: int, trackers: Sequence[str], settings: Mapping[str, Any]) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
+        self._trackers = [_tracker(name, file.parent, settings) for name in trackers]
         kept = [line for line in read_log(file) if line["step"] <= step] if step else []
         if file.exists():
             write_whole(file, "".join(json.dumps(line) + "\n" for line in kept))
         self.lines = kept
         self._stream = file.open("a", encoding="utf-8")
-        self._trackers = [_tracker(name, file.parent, settings) for name in trackers]
 
     def write(self, line: Mapping[str, Any]) -> None:
         self.lines.append(dict(line))
