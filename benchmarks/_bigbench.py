@@ -16,12 +16,12 @@ from math import fsum, sqrt
 from pathlib import Path
 from typing import Any
 
-from evalharness.errors import DataError, known
+from evalharness.errors import DataError, nearest
 from evalharness.metrics import Metric, average, per_item
 from evalharness.multiple_choice import shuffled
 from evalharness.records import Estimate, Mode, Request, Response, Result, Sample, Score
 from evalharness.scoring import best, choice, read_as
-from evalharness.sources import Files, Row, Want, jsonl, parse_json, read_text
+from evalharness.sources import Files, Row, Want, build, jsonl, parse_json, read_text
 
 BUNDLED = Path(__file__).with_name("bigbench.jsonl")
 SETTINGS = {
@@ -70,12 +70,24 @@ def rows(file: Path, group: str) -> tuple[Row, ...]:
     task = parse_json(read_text(file), file)
     if not isinstance(task, dict) or not isinstance(task.get("examples"), list):
         raise DataError(f"{file}: wanted a BIG-bench task with a list `examples`")
-    settings = {name: task.get(name, default) for name, default in SETTINGS.items()}
-    unknown = sorted(set(settings["metrics"]) - KNOWN)
-    if not KNOWN & set(settings["metrics"]):
-        raise DataError(f"{file}: wanted one of the metrics {', '.join(sorted(KNOWN))}; there is {', '.join(unknown)}")
+    settings = {name: default if task.get(name) is None else task[name] for name, default in SETTINGS.items()}
+    _check(settings, file)
     distinct = {json.dumps(example, sort_keys=True): example for example in task["examples"]}
     return tuple({"example": example, "task": settings, "group": group} for example in distinct.values())
+
+
+def _check(settings: Mapping[str, Any], file: Path) -> None:
+    """DataError for metrics that are not known, and for settings that are no text or no regular expression."""
+    metrics = settings["metrics"]
+    if not isinstance(metrics, list | tuple) or not KNOWN & set(map(str, metrics)):
+        raise DataError(f"{file}: wanted one of the metrics {', '.join(sorted(KNOWN))}; there is {metrics!r:.100}")
+    for name, default in SETTINGS.items():
+        if isinstance(default, str | None) and not isinstance(settings[name], str | None):
+            raise DataError(f"{file}: {name} wants a text, there is {settings[name]!r:.100}")
+    try:
+        re.compile(settings["output_regex"] or "")
+    except re.error as error:
+        raise DataError(f"{file}: output_regex is not a valid regular expression ({error})") from error
 
 
 def files(task: str) -> Files:
@@ -111,9 +123,8 @@ def facts(task: str, data: Path | None) -> Facts:
     else:
         found = list(files(task)(data, Want(split="examples")) or ())
         if not found:
-            known("BIG-bench task in the data", task, discover(data))
-            raise DataError(f"{data}: there are no examples of {task}")
-    settings, asked = {**SETTINGS, **found[0]["task"]}, [sample(row) for row in found]
+            raise DataError(f"--data {data}: wanted {task}/task.json with examples{nearest(task, discover(data))}")
+    settings, asked = {**SETTINGS, **found[0]["task"]}, build(found, sample)
     ranks = all(s.choices for s in asked)
     modes: tuple[Mode, ...] = ("rank", "write") if ranks else ("write",)
     if ranks and settings["preferred_score"] == "exact_str_match":
@@ -128,6 +139,8 @@ def facts(task: str, data: Path | None) -> Facts:
 def sample(row: Row) -> Sample:
     """An example. `extra.scores` has one number per choice; `target` may be a text or a list of texts."""
     task, example = {**SETTINGS, **row["task"]}, row["example"]
+    if not isinstance(example, dict) or not isinstance(example.get("target_scores") or {}, dict):
+        raise ValueError("an example is an object, and its target_scores are one")
     target, scored = example.get("target"), example.get("target_scores")
     if target is None and not scored:
         raise ValueError("an example has neither target nor target_scores")

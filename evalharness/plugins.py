@@ -76,6 +76,11 @@ def install_hint(package: str) -> str:
     return f'pip install "evalharness[{EXTRAS[top]}]"' if top in EXTRAS else f"pip install {top}"
 
 
+def _there(data: Path | None) -> None:
+    if data is not None and not data.expanduser().exists():
+        raise UserError(f"--data {data}: there is no such file or folder")
+
+
 def is_file(name: str) -> bool:
     """Whether a benchmark's name is that of a YAML file which describes it."""
     return yaml_benchmark.is_file(name)
@@ -83,6 +88,7 @@ def is_file(name: str) -> bool:
 
 def benchmark(name: str, data: Path | None = None) -> Benchmark:
     """The benchmark `NAME` or `FAMILY/TASK`, or the one that a YAML file describes (`./my_bench.yaml`)."""
+    _there(data)
     if is_file(name):
         return yaml_benchmark.open_file(name)
     module_name, _, task = name.partition("/")
@@ -112,6 +118,7 @@ def family(name: str) -> Family | None:
 
 def tasks(name: str, data: Path | None = None) -> tuple[str, ...]:
     """The benchmarks that `name` stands for: itself, or every task of the family."""
+    _there(data)
     if is_file(name):
         return (name,)
     if "/" in name:

@@ -84,9 +84,9 @@ def load(source: Source, want: Want, data: str | None) -> Rows:
         raise DataError(f"--data {data}: there is no such file or folder")
     if path.is_dir() and (path / PULLED).is_file():
         return _from_pulled(path, split)
-    found = source.files(path, want) if source.files is not None else None
+    found = _from_files(source, want, path)
     if found is not None:
-        return Rows(rows=tuple(found), origin=str(path), revision="files")
+        return Rows(rows=found, origin=str(path), revision="files")
     snapshot = _from_snapshot(source, split, path)
     if snapshot is not None:
         return snapshot
@@ -107,6 +107,20 @@ def _glimpse(path: Path) -> str:
     return (
         ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "") if names else "an empty folder"
     )
+
+
+def _from_files(source: Source, want: Want, path: Path) -> tuple[Row, ...] | None:
+    """The rows of the authors' files. DataError for a file that is not laid out as it should be."""
+    import csv
+
+    if source.files is None:
+        return None
+    try:
+        found = source.files(path, want)
+        return None if found is None else tuple(found)
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, csv.Error) as error:
+        reason = f"there is no {error}" if isinstance(error, KeyError) else str(error)
+        raise DataError(f"--data {path}: wanted {source.files_say}; it is laid out otherwise ({reason})") from error
 
 
 def _from_own(source: Source, split: str) -> Rows:

@@ -203,12 +203,22 @@ def test_subtasks_become_groups_and_duplicates_count_once(tmp_path):
     [
         ({"metrics": ["exact_str_match"]}, "examples"),
         ({"metrics": ["custom"], "examples": []}, "custom"),
-        ({"metrics": ["bleu"], "examples": []}, "no examples"),
+        ({"metrics": 5, "examples": []}, "wanted one of the metrics"),
+        ({"metrics": ["bleu"], "examples": ["x"]}, "an example is an object"),
+        ({"metrics": ["bleu"], "examples": [{"input": "x", "target_scores": [1]}]}, "an example is an object"),
+        (
+            {"metrics": ["multiple_choice_grade"], "examples": [{"input": "x", "target_scores": {"a": "b"}}]},
+            "could not",
+        ),
+        ({"metrics": ["bleu"], "examples": [{"target": "x"}]}, "no field 'input'"),
+        ({"metrics": ["bleu"], "output_regex": "(", "examples": []}, "not a valid regular expression"),
+        ({"metrics": ["bleu"], "stop_string": 5, "examples": []}, "stop_string wants a text"),
+        ({"metrics": ["bleu"], "examples": []}, "wanted t/task.json with examples"),
         ({"metrics": ["bleu"], "examples": [{"input": "x"}]}, "neither"),
     ],
 )
 def test_a_task_that_lacks_something_says_what(tmp_path, task, said):
-    with pytest.raises((DataError, ValueError), match=said):
+    with pytest.raises(DataError, match=said):
         plugins.benchmark("bigbench/t", written(tmp_path / "t", **task))
 
 

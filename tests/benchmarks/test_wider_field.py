@@ -207,3 +207,31 @@ def test_ifeval_loads_all_541_prompts_and_refuses_an_unknown_instruction(shared,
     (tmp_path / "input_data.jsonl").write_text(json.dumps(row), encoding="utf-8")
     with pytest.raises(DataError, match="unknown instruction keywords:rhyme"):
         opened("ifeval", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "content"),
+    [
+        ("bbh/navigate", "navigate.json", '{"questions": []}'),
+        ("bbh/navigate", "navigate.json", "[1]"),
+        ("drop", "drop_dataset_dev.json", '{"s": {"passage": "x"}}'),
+        ("truthfulqa/mc1", "TruthfulQA.csv", "Question,Answer\nx,y\n"),
+        ("truthfulqa/mc1", "mc_task.json", '[{"question": "x"}]'),
+        ("arc/easy", "arc_easy_test.csv", "a,b\n"),
+        ("gpqa/main", "gpqa_main.csv", "a,b\n1,2\n"),
+        ("hellaswag", "hellaswag_val.jsonl", "[]\n"),
+        ("mmlu_pro", "test.jsonl", '{"question": "x"}\n'),
+        ("ifeval", "input_data.jsonl", '{"key": 1, "prompt": "x", "instruction_id_list": 5, "kwargs": []}\n'),
+    ],
+)
+def test_a_file_that_is_laid_out_otherwise_is_one_line(tmp_path, evalh, name, file, content):
+    (tmp_path / file).write_text(content, encoding="utf-8")
+    said = evalh("run", name, "--data", tmp_path, "--shots", "0", "--model", "echo")
+    assert (said.code, said.err.count("\n")) == (2, 1), said.err
+    assert "Traceback" not in said.err
+
+
+@pytest.mark.parametrize("name", ["bigbench/snarks", "bbh/navigate", "openai_evals/x", "arc/easy", "drop"])
+def test_data_that_is_not_there_is_said(evalh, name):
+    said = evalh("run", name, "--data", "nowhere", "--model", "echo")
+    assert (said.code, said.err) == (2, "evalh: --data nowhere: there is no such file or folder\n")
