@@ -76,3 +76,31 @@ def llama(make: Callable[..., Path]) -> Path:
 @pytest.fixture(scope="session")
 def windowed(make: Callable[..., Path]) -> Path:
     return make(WINDOWED, bos=True)
+
+
+@pytest.fixture(scope="session")
+def by_transformers(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Any, Path]]:
+    """A small random model of transformers and the folder that it wrote, with our tokenizer beside it."""
+    transformers = pytest.importorskip("transformers")
+    configs = {
+        "gpt2": transformers.GPT2Config(
+            vocab_size=400, n_embd=32, n_layer=2, n_head=4, n_positions=256, bos_token_id=399, eos_token_id=399
+        ),
+        "llama": transformers.LlamaConfig(
+            vocab_size=400, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
+            num_key_value_heads=2, max_position_embeddings=4096, bos_token_id=398, eos_token_id=399,
+        ),
+    }  # fmt: skip
+
+    def write(kind: str) -> tuple[Any, Path]:
+        torch.manual_seed(2)
+        model = transformers.AutoModelForCausalLM.from_config(configs[kind]).float().eval()
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(torch.randn_like(parameter) * 0.1)
+        folder = tmp_path_factory.mktemp(kind)
+        model.save_pretrained(folder)
+        write_tokenizer(folder, bos=kind == "llama")
+        return model, folder
+
+    return write

@@ -82,6 +82,26 @@ def test_ranks_texts_of_several_tokens(kind, request):
     check(folder, requests, answers(opened(folder), requests))
 
 
+@pytest.mark.parametrize("kind", ["gpt2", "llama"])
+def test_mmlu_on_a_checkpoint_of_transformers_equals_transformers(kind, by_transformers):
+    from evalharness.plan import Plan, prepare
+
+    theirs, folder = by_transformers(kind)
+    model = opened(folder)
+    task = prepare("mmlu", Plan(benchmarks=("mmlu",), data="sample", limit=12), model)
+    responses = answers(model, [question.request for question in task.questions])
+    tokenizer, context = open_tokenizer(folder, 400), theirs.config.max_position_embeddings
+    assert (kind == "gpt2") == any(response.cut for response in responses)
+    for question, response in zip(task.questions, responses, strict=True):
+        begin = [398] if kind == "llama" else []
+        ids = (begin + tokenizer.encode(question.request.text))[-context:]
+        with torch.no_grad():
+            rows = theirs(torch.tensor([ids])).logits[0, -1].log_softmax(-1)
+        own = [tokenizer.encode(question.request.text + c)[-1] for c in question.request.choices]
+        assert response.logprobs == pytest.approx(rows[own].tolist(), abs=BAR)
+        assert response.lengths == (1, 1, 1, 1)
+
+
 def test_texts_given_before_each_choice_are_read_not_scored(llama):
     requests = [
         asked(text, choices=(" nest", " nest", " owl"), given=(" The sparrow", " The swift under the", ""))
