@@ -134,7 +134,7 @@ def test_a_worse_run_fails_the_last_step_and_a_forks_token_fails_nothing(reposit
         assert job.run("Baseline", "Run", "Compare", "Comment") == 0, job.said
         assert "the token may not comment" in job.said["Comment"].stderr
     assert job.run("Gate") == 1
-    assert "::error title=mmlu@sample%3A worse::" in job.said["Compare"].stderr
+    assert "::error title=mmlu@sample%3A worse::" in job.said["Compare"].stdout
     assert "::stop-commands::" in job.said["Compare"].stdout
 
 

@@ -101,8 +101,8 @@ def run(
         judged = judging.judge_answers(outcome.run, judge, said, tell=None if as_json else judging.progress)
         judges.judged(judged, as_json=as_json, stream=sys.stdout)
         code = gravest(code, judged.exit_code)
-    else:
+    elif against is None or not as_json:
         progress.report(outcome, as_json=as_json, stream=sys.stdout)
-    if against is not None and not as_json:
-        code = gravest(code, suites.compared(outcome, against, margin or [], runs))
+    if against is not None and not (judge and as_json):
+        code = gravest(code, suites.compared(outcome, against, margin or [], runs, as_json=as_json))
     return code

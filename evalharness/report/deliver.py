@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from evalharness.errors import UserError
 from evalharness.report import html, junit, markdown, words
@@ -70,8 +70,11 @@ def link() -> str:
     return os.environ.get("CI_JOB_URL", "")
 
 
-def to_ci(document: Mapping[str, Any], report: Path | None) -> None:
-    """Tell the CI system that this runs in: job summary, annotations, and the step's outputs."""
+def to_ci(document: Mapping[str, Any], report: Path | None, log: TextIO) -> None:
+    """Tell the CI system that this runs in: job summary, the step's outputs, and annotations.
+
+    `log` is the stream that the table went to: on another one the annotations might arrive while commands are stopped.
+    """
     if os.environ.get("GITHUB_STEP_SUMMARY"):
         append(Path(os.environ["GITHUB_STEP_SUMMARY"]), markdown.job_summary(document, link=link()))
     if os.environ.get("GITHUB_OUTPUT"):
@@ -82,7 +85,7 @@ def to_ci(document: Mapping[str, Any], report: Path | None) -> None:
         )
     if os.environ.get("GITHUB_ACTIONS") == "true":
         for line in commands(document):
-            print(line, file=sys.stderr)
+            print(line, file=log)
 
 
 def append(path: Path, text: str) -> None:

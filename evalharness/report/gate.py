@@ -113,7 +113,8 @@ def run(asked: Asked, wanted: Wanted) -> int:
         from evalharness.report import compare_terminal
 
         compare_terminal.show(made, compare_terminal.console(), wanted.show)
-    deliver.to_ci(made, wanted.places.folder or wanted.places.html)
+    log = sys.stderr if wanted.as_json else sys.stdout
+    deliver.to_ci(made, wanted.places.folder or wanted.places.html, log)
     if code in (Exit.NOT_COMPARABLE, Exit.NOT_WHOLE):
         raise UserError(refusal(found), code)
     return code

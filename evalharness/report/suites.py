@@ -67,10 +67,14 @@ def until(against: str | None, sequential: bool, margin: Sequence[str], runs: Pa
     return lambda tasks, plan: rule(base, tasks, plan, options)
 
 
-def compared(outcome: Outcome, against: str, margin: Sequence[str], runs: Path) -> int:
-    """Compare the finished run with BASE, print that, and say how to exit."""
+def compared(outcome: Outcome, against: str, margin: Sequence[str], runs: Path, *, as_json: bool) -> int:
+    """Compare the finished run with BASE, print that (or all of the run in one JSON object), and say how to exit."""
     asked = gate.Asked(base=against, new=str(outcome.run.path), options=gate.options(margin, 0.05, (), ()), runs=runs)
-    return gate.run(asked, gate.Wanted())
+    if not as_json:
+        return gate.run(asked, gate.Wanted())
+    code, found = _compared(asked, quiet=True)
+    print(json.dumps({**outcome.as_json(), "comparison": found}))
+    return code
 
 
 @dataclass

@@ -115,7 +115,8 @@ def test_evalh_run_stops_when_it_is_clear_and_goes_on_when_asked_whole(evalh, qu
     assert (gate.code, gate.json["verdict"], gate.json["tasks"][0]["missing"]) == (1, "worse", 0)
     assert gate.json["tasks"][0]["sequential"]["decision"] == "fail"
     # The same command asks nothing more; without --sequential the rest is asked.
-    evalh(*bad, "--against", "base", "--sequential")
+    again = evalh(*bad, "--against", "base", "--sequential", "--json")
+    assert again.json["comparison"]["tasks"][0]["sequential"]["decision"] == "fail"
     assert (tmp_path / "runs/bad/results.jsonl").read_text().count("\n") == asked
     assert evalh(*bad).code == 0
     assert (tmp_path / "runs/bad/results.jsonl").read_text().count("\n") == 600

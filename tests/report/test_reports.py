@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -156,12 +157,12 @@ def test_job_summary_outputs_and_annotations(plain, tmp_path, monkeypatch, capsy
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
     monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "output"))
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
-    deliver.to_ci(plain, tmp_path / "out")
+    deliver.to_ci(plain, tmp_path / "out", sys.stderr)
     assert (tmp_path / "summary.md").read_text().startswith("### ✗ evalh: 1 task worse, 1 same")
     assert f"verdict=worse\ngate=fail\nreport={tmp_path / 'out'}\n" == (tmp_path / "output").read_text()
     assert capsys.readouterr().err.count("::error title=quiz%3A worse::") == 1
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "no" / "where"))
-    deliver.to_ci(plain, None)
+    deliver.to_ci(plain, None, sys.stderr)
     assert "cannot be written" in capsys.readouterr().err
 
 
