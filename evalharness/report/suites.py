@@ -14,7 +14,7 @@ from evalharness.compare import compare, exit_code
 from evalharness.compare.flips import load_items
 from evalharness.compare.sides import open_side
 from evalharness.compare.until import rule
-from evalharness.errors import Exit, UserError
+from evalharness.errors import Exit, UserError, gravest
 from evalharness.plan import Plan, Task
 from evalharness.records import Result
 from evalharness.report import gate, progress
@@ -23,9 +23,6 @@ from evalharness.runner import Watcher
 from evalharness.session import Outcome, Place, Until
 from evalharness.store import MANIFEST, Run
 from evalharness.suite import SUFFIXES, Budget, Suite, SuiteModel, load
-
-# Of several exit codes the one that matters most: worse, not comparable, not whole, inconclusive.
-ORDER = (Exit.GATE_FAILED, Exit.NOT_COMPARABLE, Exit.NOT_WHOLE, Exit.INCONCLUSIVE, Exit.FINE)
 
 
 def benchmarks_of(items: Path | None, named: Sequence[str] | None) -> list[str]:
@@ -142,7 +139,7 @@ def run(path: Path, *, runs: Path, as_json: bool, yes_run_untrusted_code: bool) 
             code, entry["comparison"] = _compared(asked, quiet=as_json)
             codes.append(code)
         said.append(entry)
-    code = next(one for one in ORDER if one in codes)
+    code = gravest(*codes)
     if as_json:
         print(json.dumps({"suite": suite.name, "exit_code": int(code), "runs": said}))
     return int(code)
