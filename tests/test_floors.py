@@ -16,7 +16,7 @@ FLOORS = {
         "cache", "yaml_lines",
     },
     3: {
-        "benchmark", "multiple_choice", "judge", "models", "plugins", "holistic",
+        "benchmark", "code_answers", "multiple_choice", "judge", "models", "plugins", "holistic",
         "instruction_checks", "openai_evals", "modelgraded", "yaml_benchmark", "lm_eval_yaml", "yaml_templates"},
     4: {"store", "plan", "runner", "summary", "manifest", "session", "inventory", "tuner", "compare", "cases", "jury",
         "judge_calls", "judging", "judge_audit", "audit_checks", "importers", "import_formats", "suite"},
