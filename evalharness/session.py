@@ -18,7 +18,7 @@ from evalharness.runner import Rule, Watcher
 from evalharness.sources import write_whole
 from evalharness.store import JOURNAL, MANIFEST, SUMMARY, Run, dumps, to_json
 
-DEFAULT_MODEL = "echo"
+DEFAULT_MODEL = "tiny"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -253,7 +253,7 @@ def _keep(path: Path, step: int, model: Decoder, chosen: list[torch.optim.Optimi
 
 @torch.inference_mode()
 def probe(out: Path, model: Decoder) -> dict[str, float]:
-    """What the model can do, on fresh seeded items: the share right of each skill; judging and unmarked labels stay at chance."""
+    """The share right of each skill on fresh seeded items; judging and unmarked labels were never learned."""
     tokenizer = Tokenizer.from_file(str(out / "tokenizer.json"))
 
     def ranked(prompt: str, options: list[str]) -> int:
