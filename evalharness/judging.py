@@ -71,9 +71,10 @@ def options(*, weights: str = "", **said: Any) -> JudgeOptions:
     return JudgeOptions(weights=numbers, **said)
 
 
-def check(spec: str, benchmarks: Sequence[str], options: JudgeOptions) -> None:
+def check(spec: str, benchmarks: Sequence[str], options: JudgeOptions, data: str | None = None) -> None:
     """UserError when `spec` names no judge for these benchmarks: said before a model is asked anything."""
-    jury(spec, _default({name: plugins.benchmark(name) for name in benchmarks}, options), options)
+    path = Path(data) if data not in (None, "sample") else None
+    jury(spec, _default({name: plugins.benchmark(name, path) for name in benchmarks}, options), options)
 
 
 def judge_answers(run: Run, spec: str, options: JudgeOptions, tell: Tell | None = None) -> Judged:

@@ -93,7 +93,7 @@ def run(
     kept = None if no_cache else runs / cache.BESIDE_RUNS
     said = judging.options(order=order, against=judge_against, max_cost=max_cost, cache=kept, model=judge_model)
     if judge is not None:
-        judging.check(judge, plan.benchmarks, said)  # before the model is asked anything
+        judging.check(judge, plan.benchmarks, said, plan.data)  # before the model is asked anything
     until = suites.until(against, sequential, margin or [], runs)
     outcome = session.run(suites.only(plan, items), model, model_options, place, watcher, until)
     code = outcome.exit_code
