@@ -35,6 +35,7 @@ def application() -> typer.Typer:
         rescore,
         run,
         show,
+        winrate,
     )
 
     app = typer.Typer(
@@ -60,6 +61,7 @@ def application() -> typer.Typer:
     app.command("demo")(demo.demo)
     app.add_typer(data.app, name="data")
     app.add_typer(arena.app, name="arena")
+    app.command("winrate")(winrate.winrate)
     app.add_typer(judge.app, name="judge")
 
     @app.callback()

@@ -197,7 +197,8 @@ def _fit(design: _Design, weights: Any = None, start: Any = None) -> Floats:
         return value + RIDGE / 2 * float(x[m:] @ x[m:]), gradient
 
     begin = np.zeros(m + style.shape[1]) if start is None else start
-    options: Any = {"maxiter": 2000, "ftol": 1e-15, "gtol": 1e-9}
+    # A bootstrap draw need not be exact to more digits than its own noise has.
+    options: Any = {"maxiter": 2000, "ftol": 1e-15 if weights is None else 1e-10, "gtol": 1e-9}
     x: Floats = minimize(loss, begin, jac=True, method="L-BFGS-B", options=options).x
     x[:m] -= x[:m].mean()
     return x

@@ -171,3 +171,43 @@ def test_a_comparison_leaves_variants_out(evalh):
     said = evalh("compare", "runs/one", "runs/two", "--json")
     (task,) = said.json["tasks"]
     assert task["n"] == 65
+
+
+@pytest.fixture
+def two_runs(evalh, tmp_path):
+    """The runs `best` (a replay of the right answers) and `echo`, of the same sample."""
+    from evalharness import plugins, sources
+
+    mmlu = plugins.benchmark("mmlu")
+    rows = sources.load(mmlu.source, sources.Want(split="test"), "sample").rows
+    samples = holistic.plan(sources.build(rows, mmlu.sample))
+    answers = tmp_path / "right.jsonl"
+    right = [{"id": s.id, "text": "ABCD"[s.gold[0]]} for s in samples]
+    answers.write_text("\n".join(map(json.dumps, right)))
+    for name, model in (("best", f"replay:{answers}"), ("echo", "echo")):
+        common = ("--data", "sample", "--mode", "write", "--holistic", "--name", name)
+        assert evalh("run", "mmlu", *common, "--model", model).code == 0
+    return evalh
+
+
+def test_the_win_rate_of_runs(two_runs):
+    said = two_runs("winrate", "runs/best", "runs/echo", "--json").json
+    assert [(m, e["value"]) for m, e in said["mean_win_rate"].items()] == [("replay:right.jsonl", 1.0), ("echo", 0.0)]
+    assert two_runs("winrate", "runs/echo", "runs/best", "--figure", "robustness").out.index("replay") > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("runs/best",), 2, "two or more runs"),
+        (("runs/best", "runs/echo", "--figure", "beauty"), 2, "none of the runs has the figure 'beauty'"),
+        (("runs/best", "runs/other"), 4, "differ in mode"),
+        (("runs/best", "runs/arc"), 2, "share no benchmark"),
+        (("runs/best", "runs/nothing"), 2, "nothing"),
+    ],
+)
+def test_runs_that_cannot_be_ranked_are_one_line(two_runs, arguments, code, message):
+    two_runs("run", "mmlu", "--data", "sample", "--model", "echo", "--mode", "rank", "--name", "other")
+    two_runs("run", "nq_open", "--data", "sample", "--model", "echo", "--name", "arc")
+    said = two_runs("winrate", *arguments)
+    assert said.code == code and message in said.err and said.err.count("\n") == 1

@@ -9,6 +9,8 @@ from typing import Any
 
 from evalharness.ratings import Board, Rating
 from evalharness.report.escape import line
+from evalharness.summary import as_json as figures
+from evalharness.win_rates import WinRates
 
 
 def show(board: Board, *, as_json: bool, stream: Any = None) -> None:
@@ -75,3 +77,29 @@ def _remarks(board: Board) -> list[str]:
     apart = "" if board.separability is None else f"; {board.separability:.0%} of the pairs are apart at 95 %"
     said.append(f"{board.battles:,} battles on {board.items:,} items{apart}; 400 points are odds of ten to one")
     return said
+
+
+def show_win_rates(found: WinRates, *, as_json: bool, stream: Any = None) -> None:
+    """Mean win rates best first, with the scores they come from."""
+    stream = stream or sys.stdout
+    if as_json:
+        scores = {model: {b: figures(e) for b, e in of.items()} for model, of in found.scores.items()}
+        rates = {model: figures(e) for model, e in found.rates.items()}
+        print(json.dumps({"figure": found.figure, "mean_win_rate": rates, "scores": scores}), file=stream)
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("model", overflow="fold")
+    for heading in ("mean win rate", "95 % interval", "benchmarks"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for model, rate in found.rates.items():
+        interval = f"{rate.low:.3f} … {rate.high:.3f}"
+        table.add_row(*(Text(cell) for cell in (line(model), f"{rate.value:.3f}", interval, str(rate.n))))
+    console = Console(file=stream)
+    console.print(table)
+    said = f"by {found.figure}; a tie is half a win; the interval draws every score from its own error"
+    console.print(said, markup=False, highlight=False, soft_wrap=True)
