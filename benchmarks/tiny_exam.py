@@ -5,8 +5,8 @@ from pathlib import Path
 from evalharness.benchmark import Benchmark, Prompt
 from evalharness.metrics import macro, mean
 from evalharness.multiple_choice import options
-from evalharness.records import Request, Response, Sample, Score
-from evalharness.scoring import choice, judged
+from evalharness.records import Sample
+from evalharness.scoring import option
 from evalharness.sources import Row, Source
 
 
@@ -14,14 +14,6 @@ def sample(row: Row) -> Sample:
     return Sample(
         question=row["question"], choices=tuple(row["choices"]), gold=(int(row["answer"]),), group=row["subject"]
     )
-
-
-def score(asked: Sample, request: Request, response: Response) -> Score:
-    """The option ranked first; of a written answer, the option that it is, or else whatever letter it names."""
-    written = response.text.strip()
-    if request.choices or written not in asked.choices:
-        return choice(asked, request, response)
-    return judged(asked.choices.index(written) in asked.gold, written)
 
 
 benchmark = Benchmark(
@@ -39,7 +31,7 @@ benchmark = Benchmark(
         answer=lambda s: " " + s.choices[s.gold[0]],
         choices=lambda s: tuple(" " + text for text in s.choices),
     ),
-    score=score,
+    score=option,
     metrics=(mean(), macro()),
     modes=("write", "rank"),  # the base model ranks the facts it has read; answering in writing is what it must learn
     chat_max_tokens=24,

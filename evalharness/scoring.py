@@ -112,6 +112,14 @@ def best(logprobs: tuple[float, ...]) -> int:
     return max(range(len(logprobs)), key=lambda i: (logprobs[i], -i))
 
 
+def option(sample: Sample, request: Request, response: Response) -> Score:
+    """The option ranked first; of a written answer, the option that it is, or else whatever letter it names."""
+    written = response.text.strip()
+    if request.choices or written not in sample.choices:
+        return choice(sample, request, response)
+    return judged(sample.choices.index(written) in sample.gold, written)
+
+
 def softmax(logprobs: Sequence[float]) -> tuple[float, ...]:
     """Log-probabilities of the choices as probabilities among them."""
     top = max(logprobs)
