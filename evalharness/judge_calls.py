@@ -126,7 +126,8 @@ def _ask(calls: Sequence[Call], retries: int, plain_text: bool) -> Iterator[tupl
             asked = open_[index]
             call, said = asked.call, (*asked.said, response)
             scale = call.seat.judge.scale
-            reading = verdicts.read(response, scale, judge.submissions(call.case))
+            told = [m.content for m in asked.request.messages if m.role != "assistant"]
+            reading = verdicts.read(response, scale, judge.submissions(call.case), told)
             refused = response.error and asked.request.schema is not None
             if refused and any(sign in response.error.lower() for sign in NO_SCHEMA):
                 following.append(_Try(call, replace(asked.request, schema=None), asked.said, schema_refused=True))

@@ -93,13 +93,15 @@ def unparsable(problem: str, how: str = "", *, mass: float | None = None, hopele
     return Reading(status="unparsable", problem=problem, how=how, mass=mass, hopeless=hopeless)
 
 
-def read(response: Response, scale: Scale, submissions: Sequence[str] = ()) -> Reading:
-    """The verdict in a reply. `submissions` are the texts that were judged: what is quoted from them never counts."""
+def read(response: Response, scale: Scale, submissions: Sequence[str] = (), prompt: Sequence[str] = ()) -> Reading:
+    """The verdict in a reply. What it quotes never counts: neither from `submissions`, the texts that were judged,
+    nor from `prompt`, all that the judge was told."""
     if response.error:
         return Reading(status="error", problem=response.error, hopeless=True)
     if response.finish == "refused":
         return Reading(status="refused", problem="the judge refused", hopeless=True)
-    response = replace(response, text=_spoken(response.text))
+    spoken = _unquoted(_spoken(response.text), (*prompt, *submissions))
+    response = replace(response, text=spoken)
     for how in scale.reads:
         found = _READERS[how](response, scale, submissions)
         if found is not None:
@@ -198,7 +200,7 @@ def _from_text(response: Response, scale: Scale, submissions: Sequence[str]) -> 
     if response.finish == "length":
         return unparsable("it was cut off before its end", "text")
     planted = any(MARKER.search(s) for s in submissions)
-    text = _unquoted(response.text, submissions) if planted else response.text
+    text = response.text
     found = list(MARKER.finditer(text))
     if not found:
         return None
