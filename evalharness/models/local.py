@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from evalharness.errors import UserError
 from evalharness.model import ModelOptions, Preview
 from evalharness.models._digest import digest, fingerprint
+from evalharness.plugins import warn
 from evalharness.records import Message, Request, Response
 
 if TYPE_CHECKING:
@@ -278,6 +279,10 @@ def _open(name: str, folder: Path, options: ModelOptions) -> Local:
     )
     engine = open_engine(folder, settings)
     tokenizer = open_tokenizer(folder, engine.vocabulary, options.tokenizer)
-    model = Local(name, folder, engine, tokenizer, choose(options.template, own_template(folder), tokenizer))
+    own = own_template(folder)
+    chosen = choose(options.template, own, tokenizer)
+    if own and chosen.source != own:
+        warn(f"{name} has a template of its own, which it was trained with; with {chosen.name} it answers otherwise")
+    model = Local(name, folder, engine, tokenizer, chosen)
     model._limited = options.context > 0
     return model

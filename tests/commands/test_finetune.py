@@ -278,6 +278,21 @@ def test_preference_pairs(base: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     assert found["evaluations"][-1]["margin"] > 0
 
 
+def test_another_template_than_the_trained_one_is_warned_of(
+    data: Path, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from evalharness import plugins
+    from evalharness.model import ModelOptions
+
+    out = tmp_path / "tuned"
+    tuned(command(data, base, out, "--max-steps", "1", "--test", "0"), capsys)
+    trained = json.loads((out / "training" / "training.json").read_text())["template"]["sha256"]
+    assert plugins.model(f"local:{out}").describe()["template_sha256"] == trained
+    assert not capsys.readouterr().err
+    plugins.model(f"local:{out}", ModelOptions(template="alpaca"))
+    assert "which it was trained with" in capsys.readouterr().err
+
+
 def test_talking(base: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     import io
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import copy
 import importlib.util
+import os
 import random
+import socket
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -175,3 +179,36 @@ def test_state_is_not_shared_with_a_copy() -> None:
     kept = copy.deepcopy(training.state()["weights"])
     training.advance()
     assert any(not torch.equal(kept[n], w) for n, w in training.weights.items())
+
+
+RANKED = """
+import sys
+from pathlib import Path
+import torch
+sys.path.insert(0, sys.argv[1])
+import support
+from evalharness.tuner.settings import Settings
+from evalharness.tuner.train import Material, Training
+training = Training(support.decoder(), Material(train=support.lessons(24)), Settings(epochs=1, batch=7, lr=3e-4))
+while training.step < training.steps:
+    training.advance()
+if training.rank == 0:
+    torch.save(training.state()["weights"], sys.argv[2])
+"""
+
+
+@pytest.mark.slow
+def test_two_ranks_give_the_weights_of_one(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    line = [sys.executable, "-c", RANKED, str(Path(__file__).parent)]
+    shared = {**os.environ, "OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    ranks = [
+        subprocess.Popen([*line, str(tmp_path / "two.pt")], env={**shared, "RANK": str(rank), "WORLD_SIZE": "2"})
+        for rank in range(2)
+    ]
+    assert [rank.wait(timeout=240) for rank in ranks] == [0, 0]
+    subprocess.run([*line, str(tmp_path / "one.pt")], env={**shared, "WORLD_SIZE": "1"}, check=True, timeout=240)
+    one, two = (torch.load(tmp_path / name, weights_only=True) for name in ("one.pt", "two.pt"))
+    assert max(float((one[name] - two[name]).abs().max()) for name in one) < 1e-5
