@@ -63,6 +63,7 @@ def finetune(
     answer_tokens: Annotated[int, Option(help="Longest answer to a test row.")] = 256,
     then_judge: Annotated[str | None, Option(help="Judge the test answers: MODEL or JUDGE=MODEL.")] = None,
     judge_base_url: Annotated[str | None, Option(help="Address of the judge's server.")] = None,
+    resume: Annotated[bool, Option("--resume", help="Only go on; the same command does so anyway.")] = False,
     preflight_only: Annotated[bool, Option("--preflight", help="Look at the data and stop.")] = False,
     as_json: Annotated[bool, Option("--json", help="Print one JSON object on standard output.")] = False,
 ) -> int:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # torch is imported by the tuner only
     from evalharness.tuner.train import Stepped, Training
 
 SECONDS = 5.0
+LONGEST = 1000  # tokens of the example that are shown
 
 
 class Lines:
@@ -43,16 +44,25 @@ class Lines:
             f"longest {seen.longest}; {seen.cut} prompts cut from the left, {len(seen.dropped)} rows dropped",
             markup=False,
         )
-        example = Text("learned in green: ")
-        for piece, learned in seen.example:
-            example.append(printable(piece), style="bold green" if learned else "dim")
-        self.console.print(example)
+        self.console.print(self._example(seen.example))
         many = len(seen.overlaps)
         unread = f", {len(seen.unread)} benchmarks could not be read" if seen.unread else ""
         self.console.print(f"overlap with benchmarks: {many} rows{unread}", markup=False)
         for found in seen.overlaps[:3]:
             text = f"  row {found.row} holds {found.benchmark} {found.id}: {' '.join(found.question.split())[:80]}"
             self.console.print(printable(text), markup=False)
+
+    def _example(self, pieces: Sequence[tuple[str, bool]]) -> Text:
+        """One lesson; what is learned is green, and between marks where there are no colours."""
+        plain = not self.console.is_terminal
+        example = Text("learned between « and »: " if plain else "learned in green: ")
+        before = False
+        for piece, learned in (*pieces[:LONGEST], ("", False)):
+            if plain and learned != before:
+                example.append("«" if learned else "»")
+            example.append(printable(piece), style="bold green" if learned else "dim")
+            before = learned
+        return example
 
     def begun(self, training: Training, facts: Mapping[str, Any]) -> None:
         weights = sum(weight.numel() for weight in training.weights.values())

@@ -179,6 +179,8 @@ def job_of(options: Mapping[str, Any], asking: Asking) -> Job:
         name.split("/")[0] for name in asking.names
     }:
         raise UserError(f"--best {options['best']} is measured only with --eval {options['best'].split('.')[0]}")
+    if options["resume"] and not (options["out"] / "training" / "state.pt").is_file():
+        raise UserError(f"--resume: there is no stopped training in {options['out']}; leave it out to begin one")
     same = {key: options[key] for key in Job.__dataclass_fields__ if key in options and key not in ("log_to", "asking")}
     trackers = tuple(name.strip() for name in options["log_to"].split(",") if name.strip())
     return Job(**same, settings=settings, asking=asking, log_to=trackers)

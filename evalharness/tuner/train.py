@@ -28,6 +28,7 @@ from evalharness.tuner.lessons import Encoded, Order
 from evalharness.tuner.settings import Settings, factor
 
 VALIDATE_TOKENS = 2048
+PAIRS = 8  # preference pairs that are checked at a time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,8 +173,12 @@ class Training:
         return torch.stack(found) if found else torch.zeros(0)
 
     def _clipped(self) -> float:
-        bound = self.settings.clip or math.inf
-        return float(nn.utils.clip_grad_norm_(list(self.weights.values()), bound))
+        """The gradient's norm, which is then cut to `clip`; 0 leaves it."""
+        gradients = [weight.grad for weight in self.weights.values() if weight.grad is not None]
+        norm = nn.utils.get_total_norm(gradients)
+        if self.settings.clip:
+            nn.utils.clip_grads_with_norm_(list(self.weights.values()), self.settings.clip, norm)
+        return float(norm)
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
@@ -183,9 +188,13 @@ class Training:
             return {}
         if self.settings.loss == "dpo":
             assert self.reference_validation is not None
-            with self.precision():
-                loss, margin = self._preference(part, self.material.worse_validation, self.reference_validation)
-            return {"loss": float(loss) / len(part), "margin": float(margin) / len(part)}
+            sums = torch.zeros(2)
+            for i in range(0, len(part), PAIRS):
+                some = slice(i, i + PAIRS)
+                worse, reference = self.material.worse_validation[some], self.reference_validation[some]
+                with self.precision():
+                    sums += torch.stack(self._preference(part[some], worse, reference)).cpu()
+            return {"loss": float(sums[0]) / len(part), "margin": float(sums[1]) / len(part)}
         return {"loss": self.mean_loss(part)}
 
     @torch.no_grad()

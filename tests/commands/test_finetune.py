@@ -186,6 +186,7 @@ def test_best_keeps_the_earlier_of_equals_and_patience_ends() -> None:
         (["--best", "mmlu.accuracy"], "only with --eval mmlu"),
         (["--keep", "worst"], "--keep wants best or last"),
         (["--lr", "-1"], "want 0 or more"),
+        (["--resume"], "no stopped training"),
         (["--dora"], "--dora wants --lora"),
         (["--eval", "mmluu"], "mmlu"),
         (["--model", "nowhere"], "no such folder"),
