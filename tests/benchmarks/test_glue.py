@@ -116,7 +116,8 @@ def test_an_unknown_task_names_the_nearest(evalh):
     [
         ("4.2", "4.2"),
         ("I would say 3", "3"),
-        ("5/5", None),
+        ("4/5", "4"),
+        ("4/10", None),
         ("17", None),
         ("", None),
         ("Similarity: 2.50.", "2.5"),
