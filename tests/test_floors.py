@@ -18,8 +18,8 @@ FLOORS = {
     3: {
         "benchmark", "code_answers", "multiple_choice", "judge", "models", "plugins", "holistic",
         "instruction_checks", "openai_evals", "modelgraded", "yaml_benchmark", "lm_eval_yaml", "yaml_templates"},
-    4: {"store", "plan", "runner", "summary", "manifest", "session", "inventory", "tuner", "compare", "cases", "jury",
-        "judge_calls", "judging", "judge_audit", "audit_checks", "importers", "import_formats", "suite", "win_rates"},
+    4: {"store", "plan", "runner", "summary", "manifest", "session", "inventory", "tuner", "compare",
+        "judging", "suite", "win_rates"},
     5: {"report", "web"},
     6: {"commands", "cli", "__main__", "pytest_plugin"},
 }  # fmt: skip

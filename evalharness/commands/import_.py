@@ -18,9 +18,9 @@ def import_(
     as_json: Annotated[bool, Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Make a run of judgments that were made elsewhere."""
-    from evalharness import importers
+    from evalharness.judging import imports
     from evalharness.report import judges
 
-    options = importers.ImportOptions(data=data, model=model, against=against)
-    made = importers.import_file(format, file, options, lambda given: runs / (name or given))
+    options = imports.ImportOptions(data=data, model=model, against=against)
+    made = imports.import_file(format, file, options, lambda given: runs / (name or given))
     judges.imported(made, as_json=as_json, stream=sys.stdout)

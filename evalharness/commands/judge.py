@@ -83,10 +83,11 @@ def audit(
     as_json: Json = False,
 ) -> None:
     """Examine a judging: nulls, position, length, formatting, own family, duplicates, noise, humans, cost."""
-    from evalharness import judge_audit, store
+    from evalharness import store
+    from evalharness.judging import audit as auditing
     from evalharness.report import judges
 
-    found = judge_audit.audit(store.find_run(run, runs), judging, labels)
+    found = auditing.audit(store.find_run(run, runs), judging, labels)
     judges.audited(found, as_json=as_json, stream=sys.stdout)
 
 
@@ -100,9 +101,10 @@ def calibrate(
     as_json: Json = False,
 ) -> None:
     """Sharpen a judge's mean with a few human labels, and say how many labels a wanted precision takes."""
-    from evalharness import judge_audit, store
+    from evalharness import store
+    from evalharness.judging import audit as auditing
     from evalharness.report import judges
 
-    chosen = store.find_run(run, runs) if run is not None else judge_audit.latest(runs)
-    found = judge_audit.calibrate(chosen, judging, labels, half)
+    chosen = store.find_run(run, runs) if run is not None else auditing.latest(runs)
+    found = auditing.calibrate(chosen, judging, labels, half)
     judges.calibrated(found, as_json=as_json, stream=sys.stdout)

@@ -10,9 +10,9 @@ from evalharness.report.escape import line
 from evalharness.report.terminal import money, number, tokens
 
 if TYPE_CHECKING:
-    from evalharness.importers import Imported
-    from evalharness.judge_audit import Audit, Calibration
     from evalharness.judging import Estimate, Judged
+    from evalharness.judging.audit import Audit, Calibration
+    from evalharness.judging.imports import Imported
 
 
 def plan(found: Estimate, *, as_json: bool, stream: Any) -> None:

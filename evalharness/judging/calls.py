@@ -9,7 +9,7 @@ from typing import Any
 from evalharness import judge, verdicts
 from evalharness.errors import Exit, UserError
 from evalharness.judge import Case, Order, Part
-from evalharness.jury import JudgeOptions, Seat
+from evalharness.judging.jury import JudgeOptions, Seat
 from evalharness.records import Request, Response, Result, Verdict
 
 Key = tuple[str, str, int, str, str, str, int]  # benchmark, id, repeat, seat, part, order, retest

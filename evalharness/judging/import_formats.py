@@ -1,4 +1,4 @@
-"""The formats of judgments made elsewhere; each reader turns a file into what `importers` makes a run of."""
+"""The formats of judgments made elsewhere; each reader turns a file into what `imports` makes a run of."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from evalharness import plugins
 from evalharness.agreement import cohen
 from evalharness.benchmark import Benchmark
 from evalharness.errors import DataError
-from evalharness.importers import (
+from evalharness.judging.imports import (
     Foreign,
     ImportOptions,
     Judged,

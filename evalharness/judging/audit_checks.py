@@ -11,14 +11,14 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal
 
 from evalharness import length_control
-from evalharness.cases import answer_of, reference_of
+from evalharness.judging.cases import answer_of, reference_of
 from evalharness.metrics import average
 from evalharness.records import Estimate, Result, Verdict
 from evalharness.statistics import mean_interval, sample_variance, wilson
 from evalharness.verdicts import MARKER, winner
 
 if TYPE_CHECKING:
-    from evalharness.judge_audit import Evidence
+    from evalharness.judging.audit import Evidence
 
 NULLS = 0.02  # more verdicts than this missing can move a comparison
 BIAS = 0.05  # distance from one half that a position effect must have to matter

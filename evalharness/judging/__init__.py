@@ -14,12 +14,12 @@ from typing import Any
 
 from evalharness import cache, judge, plugins, store, summary, verdicts
 from evalharness.benchmark import Benchmark
-from evalharness.cases import cases
 from evalharness.errors import Exit, UserError
 from evalharness.judge import Case, Order
-from evalharness.judge_calls import Call, Key, Usage, ask_seat, dearest, same, tokens, verdict_of
 from evalharness.judged import attach, figures
-from evalharness.jury import JudgeOptions, Jury, Seat, jury
+from evalharness.judging.calls import Call, Key, Usage, ask_seat, dearest, same, tokens, verdict_of
+from evalharness.judging.cases import cases
+from evalharness.judging.jury import JudgeOptions, Jury, Seat, jury
 from evalharness.records import Request, Response, Result, Verdict
 from evalharness.store import JOURNAL, SUMMARY, Journal, Run, plain, to_json
 

@@ -15,7 +15,7 @@ from evalharness.scoring import LETTERS, best
 from evalharness.store import Run, find_run
 
 if TYPE_CHECKING:
-    from evalharness.jury import Jury
+    from evalharness.judging.jury import Jury
 
 
 @dataclass

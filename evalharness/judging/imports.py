@@ -89,7 +89,7 @@ def import_file(kind: str, path: Path, options: ImportOptions, folder: Callable[
 
     UserError or DataError for an unknown format, a file that is not of it, and a folder that holds a run already.
     """
-    from evalharness import import_formats
+    from evalharness.judging import import_formats
 
     known: Mapping[str, Reader] = import_formats.READERS
     if kind not in known:

@@ -12,11 +12,12 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from evalharness import audit_checks, sources
+from evalharness import sources
 from evalharness.agreement import cohen, confusion, powered_mean
-from evalharness.audit_checks import Check
-from evalharness.cases import answer_of, reference_of
 from evalharness.errors import DataError, UserError, nearest
+from evalharness.judging import audit_checks
+from evalharness.judging.audit_checks import Check
+from evalharness.judging.cases import answer_of, reference_of
 from evalharness.metrics import average
 from evalharness.records import Result, Verdict
 from evalharness.statistics import wilson
