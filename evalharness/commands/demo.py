@@ -32,7 +32,7 @@ def demo(
     data, tuned, runs = folder / "instructions.jsonl", folder / "tuned", folder / "runs"
     shutil.copyfile(tiny.INSTRUCTIONS, data)
     where = ["--runs", str(runs)]
-    training = ["--out", str(tuned), "--epochs", "3", "--batch", "16", "--test", "0", "--seed", str(seed)]
+    training = ["--out", str(tuned), "--epochs", "2", "--batch", "16", "--test", "0", "--seed", str(seed)]
     steps = (
         ("What can the base model do?", ["run", *EXAMS, "--model", "tiny", "--name", "base", *where]),
         ("Teach it to follow instructions.", ["finetune", str(data), "--model", "tiny", *training]),
