@@ -7,9 +7,9 @@ from typer import Option
 
 EXAMS = ["tiny_exam", "tiny_instructions"]
 NEXT = (
-    "evalh finetune YOUR-DATA.jsonl --model local:YOUR-BASE-MODEL --out tuned",
-    "evalh run mmlu ifeval --model local:tuned",
-    "evalh compare base tuned --gate",
+    "evalh finetune YOUR-DATA.jsonl --model YOUR-BASE-MODEL --out tuned",
+    "for m in YOUR-BASE-MODEL tuned; do evalh run mmlu ifeval --model local:$m --name run-$(basename $m); done",
+    "evalh compare run-YOUR-BASE-MODEL run-tuned --gate",
 )
 
 
