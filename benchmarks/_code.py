@@ -3,6 +3,7 @@
 import ast
 import builtins
 import sys
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -26,12 +27,19 @@ def jsonl_file(pattern: str) -> Files:
     return files
 
 
+def parsed(code: str) -> ast.Module:
+    """The syntax tree of a text, empty where it is no Python; what the compiler thinks of its style is not said."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(code)
+    except (SyntaxError, ValueError):
+        return ast.Module(body=[], type_ignores=[])
+
+
 def names(code: str) -> tuple[set[str], set[str]]:
     """(names that a text uses, names that it binds itself), both at any depth; empty where it is no Python."""
-    try:
-        tree = ast.parse(code)
-    except (SyntaxError, ValueError):
-        return set(), set()
+    tree = parsed(code)
     used = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
     bound = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
     for node in ast.walk(tree):
@@ -46,11 +54,7 @@ def names(code: str) -> tuple[set[str], set[str]]:
 
 def top_level(code: str) -> set[str]:
     """The functions and classes that a text defines at its top level."""
-    try:
-        tree = ast.parse(code)
-    except (SyntaxError, ValueError):
-        return set()
-    return {n.name for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef)}
+    return {n.name for n in parsed(code).body if isinstance(n, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef)}
 
 
 def needs(test: str) -> tuple[set[str], set[str]]:

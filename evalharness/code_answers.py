@@ -18,7 +18,6 @@ from evalharness.scoring import REFUSAL, Scorer, unparsed
 
 CHECKS = ("both", "split", "inproc")
 _BLOCK = re.compile(r"```[ \t]*(?P<language>[\w+-]*)[^\n]*\n(?P<code>.*?)(?:\n[ \t]*```|\Z)", re.DOTALL)
-_THINKING = re.compile(r"\A.*</think>", re.DOTALL)
 ProgramOf = Callable[[Sample, Request, str], "Program | None"]
 
 
@@ -27,7 +26,6 @@ def code_block(text: str, entry: str) -> str | None:
 
     A text that is nothing but code counts as its own block.
     """
-    text = _THINKING.sub("", text)
     blocks = [m["code"] for m in _BLOCK.finditer(text) if m["language"].lower() in ("", "python", "python3", "py")]
     defining = [code for code in blocks if defines(code, entry)]
     if defining or blocks:
@@ -66,9 +64,9 @@ def score(
 ) -> Score:
     """Run one answer. `accuracy` is the published verdict, `confirmed` the one that cannot be forged (--check both)."""
     request, response = cast(tuple[Request, Response], asked)
-    program = program_of(sample, request, response.text)
+    program = program_of(sample, request, response.text) if isinstance(response.text, str) else None
     if program is None:
-        refused = REFUSAL.search(response.text) is not None
+        refused = isinstance(response.text, str) and REFUSAL.search(response.text) is not None
         return replace(unparsed(), status="refused") if refused else unparsed()
     checked = sandbox.check(program, cast(Check, options.check), bool(sample.extra.get("splittable", True)))
     return judged(checked, program, sandbox)

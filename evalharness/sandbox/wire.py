@@ -1,7 +1,7 @@
 """What crosses between the sandbox's processes: frames of JSON, and plain data inside them.
 
 The sender is never believed. No pickle, no class chosen by the sender: JSON, in which an object with one known key
-stands for what JSON lacks (`{"tuple": [...]}`). Whatever a frame holds, reading it gives plain data or raises `BadFrame`.
+for what JSON lacks (`{"tuple": [...]}`). Reading a frame gives plain data or raises `BadFrame`.
 """
 
 from __future__ import annotations
