@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -181,7 +182,7 @@ def _asked(task: Task, questions: Sequence[Question], model: Model, options: Run
         return
     with _scorer(task.benchmark, options) as scorer:
         answers = _conversations(task.benchmark, questions, model)
-        workers = options.workers or 2
+        workers = options.workers or 2 * (os.cpu_count() or 1)
         if task.benchmark.open_scorer is None:
             for question, response in answers:
                 yield _result(task, question, response, scorer)

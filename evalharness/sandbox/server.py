@@ -31,7 +31,7 @@ PRELOADED = (
     "time", "traceback", "typing", "unicodedata",
 )  # fmt: skip
 _TICK = 0.05
-_JUDGE_MEMORY = 2 << 30
+_JUDGE_MEMORY = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ class Server:
         self.control, self.world, self.judge = control, world, judge_pid
         self.judge_end = os.pidfd_open(judge_pid) if hasattr(os, "pidfd_open") else -1
         self.clock = Clock(world.proc)
-        self.mode = os.stat(world.fence.scratch).st_mode
+        self.untouched = self._trace()
 
     def run(self) -> None:
         """Serve until the harness hangs up or the judge dies."""
@@ -251,22 +251,35 @@ class Server:
             return "disk"
         return ""
 
+    def _trace(self) -> tuple[int, ...]:
+        """What changes with anything that is done to the scratch directory; nobody can set its time of change."""
+        about = os.stat(self.world.fence.scratch)
+        return (
+            about.st_ino,
+            about.st_mode,
+            about.st_ctime_ns,
+            about.st_mtime_ns,
+            len(os.listdir(self.world.fence.scratch)),
+        )
+
     def _clear(self) -> None:
-        """Nothing of a program is left for the next one."""
-        place = self.world.fence.scratch
-        if os.stat(place).st_mode == self.mode and not os.listdir(place):
+        """Nothing of a program is left for the next one, not even a time: what was touched is made anew."""
+        place, owner = self.world.fence.scratch, self.world.fence.owner or (os.getuid(), os.getgid())
+        if os.stat(place).st_mode & 0o700 == 0o700 and self._trace() == self.untouched:
             return
         if self.world.private:
-            owner = self.world.fence.owner or (os.getuid(), os.getgid())
             namespaces.mount_scratch(Limits().disk, Limits().files, owner)
-            if self.world.fence.rules >= 0:
-                os.close(self.world.fence.rules)
-                self.world = World(self.world.fence.with_rules(_rules(place)), True, self.world.proc)
-            return
-        os.chmod(place, self.mode & 0o7777)
-        scratch.clear(place)
-        if os.listdir(place):
-            sys.exit(1)  # a new worker has a new place
+        else:
+            os.chmod(place, 0o700)
+            scratch.clear(place)
+            os.rmdir(place)  # an OSError ends the server: a new worker has a new place
+            os.mkdir(place, 0o700)
+            os.chown(place, *owner)
+        if self.world.fence.rules >= 0:
+            os.close(self.world.fence.rules)
+            fenced = self.world.fence.with_rules(_rules(place))
+            self.world = World(fenced, self.world.private, self.world.proc)
+        self.untouched = self._trace()
 
 
 class Clock:

@@ -69,9 +69,9 @@ def test_a_base_model_is_stopped_where_the_paper_stops_it(scorer):
 @pytest.mark.parametrize(
     ("text", "status"),
     [
-        ("Sure:\n```python\nimport calendar\nis_leap = 0\ndef is_leap(y):\n    return calendar.isleap(y)\n```\nDone.", "correct"),
+        ("Sure:\n```python\nimport calendar\ndef is_leap(y):\n    return calendar.isleap(y)\n```\nDone.", "correct"),
         ("```\nimport calendar\n\ndef is_leap(year):\n    return calendar.isleap(year)\n```", "correct"),
-        ("<think>```python\nx\n```</think>```py\nimport calendar as c\ndef is_leap(y):\n    return c.isleap(y)\n```", "correct"),
+        ("<think>```python\nx\n```</think>```py\nfrom calendar import isleap as is_leap\n```", "correct"),
         ("```python\nprint(is_leap(4))\n```\n\n```python\ndef is_leap(year):\n    return True\n```", "wrong"),
         ("def is_leap(year):\n    import calendar\n    return calendar.isleap(year)", "correct"),
         ("It depends on the year.", "unparsed"),

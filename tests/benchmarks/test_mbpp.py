@@ -36,7 +36,7 @@ def published(shared):
 
 
 def test_a_part_of_the_reference_programs_passes_in_both_checks(published):
-    # The tasks with a function called `check` or `sum`, sets, complex numbers, counters, types as arguments, tuples as keys.
+    # Functions called `check` or `sum`, sets, complex numbers, counters, types as arguments, tuples as keys.
     odd = {"40", "56", "67", "124", "126", "237", "349", "533", "590", "596", "653", "698", "899", "967"}
     chosen = [s for s in published if s.id in odd or int(s.id) % 20 == 0]
     scores = scored(chosen)
@@ -78,7 +78,7 @@ def test_the_prompt_is_the_papers(published):
 
 @pytest.mark.parametrize(
     ("change", "said"),
-    [({"test_list": []}, "test_list is empty"), ({"code": 5}, "code"), ({"test_list": ["assert other(1) == 1"]}, "entry_point")],
+    [({"test_list": []}, "is empty"), ({"code": 5}, "code"), ({"test_list": ["assert other(1) == 1"]}, "entry_point")],
 )  # fmt: skip
 def test_a_problem_with_a_bad_field_is_one_line(change, said):
     row = next(iter(sources.jsonl(BENCHMARK.source.sample)))

@@ -23,7 +23,8 @@ for number, argument, error in rules:
     if argument is None:
         code += [(0x15, 0, 1, number), (0x06, 0, 0, 0x50000 | error)]
     else:
-        code += [(0x15, 0, 3, number), (0x20, 0, 0, 16), (0x15, 0, 1, argument), (0x06, 0, 0, 0x50000 | error), (0x20, 0, 0, 0)]
+        code += [(0x15, 0, 3, number), (0x20, 0, 0, 16), (0x15, 0, 1, argument), (0x06, 0, 0, 0x50000 | error)]
+        code += [(0x20, 0, 0, 0)]
 code += [(0x06, 0, 0, 0x7FFF0000)]
 raw = b"".join(struct.pack("=HBBI", *c) for c in code)
 buffer = ctypes.create_string_buffer(raw, len(raw))
