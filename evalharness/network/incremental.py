@@ -29,16 +29,14 @@ def splits(raw: Mapping[str, Any]) -> bool:
 
 
 class Incremental:
-    """Remembers the last text with its pieces. Use only where `splits` holds."""
+    """Remembers the last text with its pieces. Use only where `splits` holds.
 
-    def __init__(self, raw: Mapping[str, Any]) -> None:
-        from tokenizers import Tokenizer
+    `library` is a `tokenizers.Tokenizer` without post-processor, so that it tells where pieces truly begin, spaces
+    included.
+    """
 
-        # Without its post-processor the library tells where pieces truly begin, spaces included.
-        self._library: Any = Tokenizer.from_str(json.dumps({**raw, "post_processor": None}))
-        self._library.encode_special_tokens = True
-        self._library.no_truncation()
-        self._library.no_padding()
+    def __init__(self, library: Any) -> None:
+        self._library = library
         self._text = ""
         self._ids: list[int] = []
         self._chars: list[int] = []  # where each piece begins in the text

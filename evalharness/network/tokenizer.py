@@ -220,6 +220,7 @@ class Json:
 
     def __init__(self, file: Path, folder: Path) -> None:
         from tokenizers import Tokenizer as Library
+        from tokenizers import processors
 
         self.files = tuple(f for f in (file, file.parent / "tokenizer_config.json") if f.is_file())
         try:
@@ -231,7 +232,6 @@ class Json:
         self._library.encode_special_tokens = True
         self._library.no_truncation()
         self._library.no_padding()
-        self._incremental = Incremental(self._raw) if splits(self._raw) else None
         added = self._raw.get("added_tokens") or []
         self.specials: Mapping[str, int] = {t["content"]: t["id"] for t in added if t.get("special")}
         self._added = {t["id"]: t["content"] for t in added}
@@ -239,6 +239,9 @@ class Json:
         self.size = 1 + max([*self._library.get_vocab(with_added_tokens=True).values(), *self._added], default=-1)
         self.bos = self._control("bos_token", folder)
         self.eos = self._control("eos_token", folder)
+        self.adds_bos = self._adds_bos()
+        self._library.post_processor = processors.Sequence([])  # BOS is `chat.py`'s business from here on
+        self._incremental = Incremental(self._library) if splits(self._raw) else None
 
     def _control(self, name: str, folder: Path) -> int | None:
         given = self._settings.get(name)
@@ -251,8 +254,7 @@ class Json:
         first = listed[0] if isinstance(listed, list) and listed else listed
         return first if isinstance(first, int) else None
 
-    @cached_property
-    def adds_bos(self) -> bool:
+    def _adds_bos(self) -> bool:
         said = self._settings.get("add_bos_token")
         if isinstance(said, bool):
             return said and self.bos is not None
