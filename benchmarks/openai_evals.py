@@ -3,8 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
-from evalharness import openai_evals as oai
 from evalharness.benchmark import Benchmark, Family, Prompt, nothing
+from evalharness.described import openai_evals as oai
 from evalharness.judged import judged_mean
 from evalharness.metrics import mean, mean_where
 from evalharness.sources import Row, Source, Want

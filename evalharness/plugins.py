@@ -16,8 +16,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Literal, cast
 
-from evalharness import modelgraded, yaml_benchmark
 from evalharness.benchmark import Benchmark, Family
+from evalharness.described import modelgraded, own_yaml
 from evalharness.errors import UserError, nearest
 from evalharness.judge import Judge, Panel
 from evalharness.model import Model, ModelOptions
@@ -83,14 +83,14 @@ def _there(data: Path | None) -> None:
 
 def is_file(name: str) -> bool:
     """Whether a benchmark's name is that of a YAML file which describes it."""
-    return yaml_benchmark.is_file(name)
+    return own_yaml.is_file(name)
 
 
 def benchmark(name: str, data: Path | None = None) -> Benchmark:
     """The benchmark `NAME` or `FAMILY/TASK`, or the one that a YAML file describes (`./my_bench.yaml`)."""
     _there(data)
     if is_file(name):
-        return yaml_benchmark.open_file(name)
+        return own_yaml.open_file(name)
     module_name, _, task = name.partition("/")
     module = load("benchmarks", module_name)
     if hasattr(module, "family"):

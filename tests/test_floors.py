@@ -13,11 +13,11 @@ FLOORS = {
     2: {
         "scoring", "metrics", "classification", "ratings", "battles", "perturbations", "statistics", "sources", "chat",
         "sandbox", "network", "model", "tiny", "math_answers", "verdicts", "judged", "agreement", "length_control",
-        "cache", "yaml_lines",
+        "cache",
     },
     3: {
-        "benchmark", "code_answers", "multiple_choice", "judge", "models", "plugins", "holistic",
-        "instruction_checks", "openai_evals", "modelgraded", "yaml_benchmark", "lm_eval_yaml", "yaml_templates"},
+        "benchmark", "described", "code_answers", "multiple_choice", "judge", "models", "plugins", "holistic",
+        "instruction_checks"},
     4: {"store", "plan", "runner", "summary", "manifest", "session", "inventory", "tuner", "compare",
         "judging", "suite", "win_rates"},
     5: {"report", "web"},

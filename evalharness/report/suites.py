@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from evalharness import session, yaml_benchmark
+from evalharness import session
 from evalharness.compare import compare, exit_code
 from evalharness.compare.flips import load_items
 from evalharness.compare.sides import open_side
 from evalharness.compare.until import rule
+from evalharness.described import own_yaml
 from evalharness.errors import Exit, UserError, gravest
 from evalharness.plan import Plan, Task
 from evalharness.records import Result
@@ -36,7 +37,7 @@ def benchmarks_of(items: Path | None, named: Sequence[str] | None) -> list[str]:
 
 def is_suite(named: Sequence[str], *options: object) -> bool:
     """Whether the one thing named is a suite's file. UserError when it stands beside what it says itself."""
-    if not any(word.endswith(SUFFIXES) and not yaml_benchmark.is_benchmark(word) for word in named):
+    if not any(word.endswith(SUFFIXES) and not own_yaml.is_benchmark(word) for word in named):
         return False
     if len(named) > 1 or any(option is not None for option in options):
         raise UserError("a suite names its models, benchmarks, data and baseline itself; give the file alone")

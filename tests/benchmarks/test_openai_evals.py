@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from evalharness import openai_evals, plugins, sources
+from evalharness import plugins, sources
 from evalharness.benchmark import request
+from evalharness.described import openai_evals
 from evalharness.errors import DataError, UserError
 from evalharness.judge import Case, ask
 from evalharness.records import Response

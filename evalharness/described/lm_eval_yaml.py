@@ -14,16 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evalharness import yaml_lines
 from evalharness.benchmark import Benchmark, Prompt
+from evalharness.described import lines
+from evalharness.described.lines import Document, Function
+from evalharness.described.templates import Render, template, value
 from evalharness.errors import nearest
 from evalharness.metrics import Metric, mean, mean_where, perplexity
 from evalharness.multiple_choice import shown
 from evalharness.records import Mode, Request, Response, Sample, Score
 from evalharness.scoring import Scorer, choice_by_length, judged, last_word, unparsed
 from evalharness.sources import Row, Source
-from evalharness.yaml_lines import Document, Function
-from evalharness.yaml_templates import Render, template, value
 
 MARKS = ("output_type", "doc_to_text", "dataset_path")
 HARMLESS = {
@@ -89,7 +89,7 @@ def _included(document: Document, depth: int = 0) -> Document:
     file = document.file.parent / named
     if not file.is_file():
         raise document.error(("include",), f"there is no file {file}")
-    return document.over(_included(yaml_lines.read(file), depth + 1))
+    return document.over(_included(lines.read(file), depth + 1))
 
 
 def _texts(said: Any) -> list[str]:

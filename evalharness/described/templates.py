@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
+from evalharness.described.lines import Document, Where
 from evalharness.errors import nearest
-from evalharness.yaml_lines import Document, Where
 
 Render = Callable[[Mapping[str, Any]], Any]
 

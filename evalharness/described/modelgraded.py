@@ -32,7 +32,7 @@ def is_spec(name: str) -> bool:
 
 def judge(name: str) -> Judge:
     """The judge that `FILE.yaml` or `FILE.yaml#NAME` defines. DataError for what it lacks."""
-    from evalharness.openai_evals import entries
+    from evalharness.described.openai_evals import entries
 
     path, _, wanted = name.partition("#")
     file = Path(path).expanduser()

@@ -13,8 +13,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from evalharness import lm_eval_yaml, yaml_lines
 from evalharness.benchmark import Benchmark, Prompt
+from evalharness.described import lines, lm_eval_yaml
+from evalharness.described.lines import Document
+from evalharness.described.templates import template, value
 from evalharness.errors import DataError, UserError, nearest
 from evalharness.judged import judged_mean
 from evalharness.math_answers import boxed, number_after_hashes
@@ -23,8 +25,6 @@ from evalharness.multiple_choice import shown, written_out
 from evalharness.records import Request, Response, Sample, Score
 from evalharness.scoring import LETTERS, Scorer, choice_by_length, free, judged, short_answer, unparsed
 from evalharness.sources import Row, Source
-from evalharness.yaml_lines import Document
-from evalharness.yaml_templates import template, value
 
 
 class Strict(BaseModel):
@@ -116,7 +116,7 @@ def is_benchmark(name: str) -> bool:
     """Whether a YAML file has a key of a benchmark; a suite of runs has none of them."""
     file = Path(name).expanduser()
     try:
-        keys = set(yaml_lines.read(file).value) if file.is_file() else set()
+        keys = set(lines.read(file).value) if file.is_file() else set()
     except DataError:
         return False
     return "models" not in keys and bool(keys & {"source", "template", "include", *lm_eval_yaml.MARKS})
@@ -127,7 +127,7 @@ def open_file(name: str) -> Benchmark:
     file = Path(name).expanduser()
     if not file.is_file():
         raise DataError(f"there is no benchmark file {name}")
-    document = yaml_lines.read(file)
+    document = lines.read(file)
     if lm_eval_yaml.is_task(document):
         return lm_eval_yaml.open_task(document)
     return benchmark_of(document, parsed(document))
