@@ -80,7 +80,9 @@ def finetune(
     if preflight_only:
         tuner.look(prepared, teller)
         return 0
+    if then_judge:
+        tuner.check_judge(then_judge, judge_base_url)
     tuned = tuner.run(prepared, teller)
-    judged, code = tuner.judge(tuned, then_judge, judge_base_url) if then_judge else (None, 0)
+    judged = tuner.judge(tuned, then_judge, judge_base_url) if then_judge else None
     training.report(tuned, as_json=as_json, judged=judged)
-    return code
+    return judged.exit_code if judged else 0

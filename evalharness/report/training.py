@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
+from evalharness.report import judges
 from evalharness.report.escape import printable
 
 if TYPE_CHECKING:  # torch is imported by the tuner only
+    from evalharness.judging import Judged
     from evalharness.tuner.finetune import Tuned
     from evalharness.tuner.prepare import Prepared
     from evalharness.tuner.train import Stepped, Training
@@ -97,10 +99,10 @@ class Lines:
         self.console.print(text, markup=False)
 
 
-def report(tuned: Tuned, *, as_json: bool, judged: Mapping[str, Any] | None = None) -> None:
+def report(tuned: Tuned, *, as_json: bool, judged: Judged | None = None) -> None:
     """What came of it: before and after, and what to do next."""
     if as_json:
-        print(json.dumps(tuned.as_json() | ({"judged": dict(judged)} if judged else {})))
+        print(json.dumps(tuned.as_json() | ({"judged": judged.as_json()} if judged else {})))
         return
     checks: Sequence[Mapping[str, Any]] = tuned.evaluations
     if checks:
@@ -112,6 +114,8 @@ def report(tuned: Tuned, *, as_json: bool, judged: Mapping[str, Any] | None = No
     print(f"{tuned.out}: weights of step {tuned.kept_step} of {tuned.steps} ({tuned.tokens:,} tokens seen{early})")
     if tuned.answers is not None:
         print(f"answers to the test rows: {tuned.answers.path} (evalh show, evalh judge)")
+    if judged is not None:
+        judges.judged(judged, as_json=False, stream=sys.stdout)
     print(f"next: evalh run BENCHMARK --model local:{tuned.out}    evalh chat {tuned.out}", file=sys.stderr)
 
 

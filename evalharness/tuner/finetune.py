@@ -10,7 +10,9 @@ from typing import Any
 
 import torch
 
+from evalharness import judging
 from evalharness.errors import UserError
+from evalharness.judging import Judged
 from evalharness.model import ModelOptions
 from evalharness.network import checkpoint
 from evalharness.network.decoder import Decoder
@@ -190,11 +192,13 @@ def look(prepared: Prepared, teller: Teller) -> None:
     preflight.check_overlap(prepared.seen, prepared.job.allow_overlap)
 
 
-def judge(tuned: Tuned, spec: str, base_url: str | None) -> tuple[dict[str, Any], int]:
-    """Judge the answers to the test rows against the data's own. What the judging says as JSON, and its exit code."""
-    from evalharness import judging
+def check_judge(spec: str, base_url: str | None) -> None:
+    """UserError when `spec` names no judge: said before anything is trained."""
+    judging.check(spec, ["instructions"], judging.options(model=ModelOptions(base_url=base_url)))
 
+
+def judge(tuned: Tuned, spec: str, base_url: str | None) -> Judged:
+    """Judge the answers to the test rows against the data's own."""
     if tuned.answers is None:
         raise UserError("there are no test rows to judge; raise --test")
-    done = judging.judge_answers(tuned.answers, spec, judging.options(model=ModelOptions(base_url=base_url)))
-    return done.as_json(), done.exit_code
+    return judging.judge_answers(tuned.answers, spec, judging.options(model=ModelOptions(base_url=base_url)))

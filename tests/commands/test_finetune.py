@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
+from stub_server import serve
 
 from evalharness.cli import guarded
 from evalharness.errors import UserError
@@ -277,6 +278,20 @@ def test_preference_pairs(base: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     found = tuned(command(tmp_path / "pairs.json", base, tmp_path / "tuned", *more), capsys)
     assert found["evaluations"][0]["validation_loss"] == pytest.approx(0.6931, abs=1e-3)
     assert found["evaluations"][-1]["margin"] > 0
+
+
+def test_then_judge_scores_the_answers_against_the_data(
+    data: Path, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = ("--max-steps", "2", "--then-judge", "openai:judge")
+    assert guarded(command(data, base, tmp_path / "tuned", *more[:2], "--then-judge", "scoree=openai:judge")) == 2
+    assert not (tmp_path / "tuned").exists()
+    capsys.readouterr()
+    with serve(lambda body: "85") as stub:
+        found = tuned(command(data, base, tmp_path / "tuned", *more, "--judge-base-url", stub.url), capsys)
+    judged = found["judged"]["benchmarks"]["instructions"]["judged"]["score=openai:judge"]
+    assert judged["verdicts"]["ok"] == judged["answers"] == 6
+    assert judged["metrics"]["judge_score"]["value"] == pytest.approx(0.85)
 
 
 def test_another_template_than_the_trained_one_is_warned_of(
