@@ -80,9 +80,12 @@ def _of(results: Sequence[Result], headline: Metric) -> dict[str, Estimate]:
 
 
 def _worth(headline: Metric) -> Callable[[Result], float]:
-    """What one answer is worth: the headline's score, or whether it is right where the headline is no mean."""
+    """What one answer is worth: the headline's score; where the headline is no mean, whether the answer is right, or
+    its first score where that is a matter of degree."""
     score = headline.score
-    return lambda r: r.scores.get(score, 0.0) if score is not None else float(r.status == "correct")
+    if score is not None:
+        return lambda r: r.scores.get(score, 0.0)
+    return lambda r: next(iter(r.scores.values()), 0.0) if r.status == "scored" else float(r.status == "correct")
 
 
 def _values(results: Sequence[Result], headline: Metric) -> dict[str, list[float]]:

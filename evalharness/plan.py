@@ -90,6 +90,8 @@ def prepare(name: str, plan: Plan, model: Model) -> Task:
     plan = replace(plan, data=pulled_task(name, plan.data))
     data_path = Path(plan.data) if plan.data not in (None, "sample") else None
     benchmark = plugins.benchmark(name, data_path)
+    if plan.holistic and benchmark.open_scorer is not None:
+        raise UserError(f"{name} asks for programs, which --holistic would spell wrong on purpose; leave it out")
     mode = _mode(benchmark, plan.mode, model)
     shots = benchmark.shots if plan.shots is None else plan.shots
     loaded = sources.load(benchmark.source, Want(split=benchmark.source.split, groups=plan.groups), plan.data)

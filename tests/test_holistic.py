@@ -211,3 +211,8 @@ def test_runs_that_cannot_be_ranked_are_one_line(two_runs, arguments, code, mess
     two_runs("run", "nq_open", "--data", "sample", "--model", "echo", "--name", "arc")
     said = two_runs("winrate", *arguments)
     assert said.code == code and message in said.err and said.err.count("\n") == 1
+
+
+def test_programs_are_not_misspelt(evalh):
+    said = evalh("run", "humaneval", "--data", "sample", "--model", "echo", "--holistic")
+    assert said.code == 2 and "leave it out" in said.err and said.err.count("\n") == 1
