@@ -10,7 +10,7 @@ import signal
 import sys
 from dataclasses import dataclass, replace
 
-from evalharness.sandbox import kernel, landlock, seccomp
+from evalharness.sandbox import kernel, landlock, seatbelt, seccomp
 from evalharness.sandbox.program import Limits
 
 CHANNEL = 3  # the one descriptor of a fenced process that leads anywhere
@@ -30,6 +30,7 @@ class Fence:
     rules: int = -1
     filter: bytes = b""
     count_threads: bool = False
+    profile: str = ""  # macOS's, empty elsewhere
 
     def with_rules(self, rules: int) -> Fence:
         """The same fence around another scratch directory."""
@@ -61,6 +62,8 @@ def raise_fence(fence: Fence, channel: int, limits: Limits, cpu: float | None) -
             landlock.restrict(rules)
             os.close(rules)
         seccomp.install(fence.filter)
+    if fence.profile:
+        seatbelt.restrict(fence.profile)
 
 
 def _only_descriptors(fence: Fence, channel: int) -> int:

@@ -20,7 +20,19 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
-from evalharness.sandbox import candidate, fence, judge, kernel, landlock, namespaces, readable, scratch, seccomp, wire
+from evalharness.sandbox import (
+    candidate,
+    fence,
+    judge,
+    kernel,
+    landlock,
+    namespaces,
+    readable,
+    scratch,
+    seatbelt,
+    seccomp,
+    wire,
+)
 from evalharness.sandbox.program import Limits
 
 PRELOADED = (
@@ -97,6 +109,7 @@ def _prepare(settings: dict[str, Any]) -> World:
     world = fence.Fence(
         scratch=place, null=null, server=os.getpid(), owner=owner, filter=code,
         count_threads=fenced and (private or owner is not None),
+        profile=seatbelt.profile(readable.roots(), place) if tier == "seatbelt" else "",
     )  # fmt: skip
     if fenced and tier != "seccomp" and (landlock.version() or not private):
         world = world.with_rules(_rules(place))
@@ -247,6 +260,8 @@ class Server:
             return "wall"
         if self.clock.threads(pid) > limits.threads:
             return "threads"
+        if sys.platform == "darwin" and seatbelt.resident(pid) > limits.memory:
+            return "memory"
         if not self.world.private and scratch.exceeds(self.world.fence.scratch, limits.disk, limits.files):
             return "disk"
         return ""
