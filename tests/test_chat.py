@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evalharness import chat
-from evalharness.chat import FORMATS, Chat, named
+from evalharness.chat import Chat, named
+from evalharness.chat_formats import FORMATS
 from evalharness.errors import UserError
 from evalharness.records import Message
 
