@@ -11,7 +11,8 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = {
     1: {"errors", "records"},
     2: {
-        "scoring", "metrics", "classification", "ratings", "battles", "perturbations", "statistics", "sources", "chat", "chat_formats",
+        "scoring", "metrics", "classification", "ratings", "battles", "perturbations", "statistics", "sources", "chat",
+        "chat_formats",
         "sandbox", "network", "model", "tiny", "math_answers", "verdicts", "judged", "agreement", "length_control",
         "cache",
     },
