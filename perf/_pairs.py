@@ -61,8 +61,17 @@ def peer() -> str:
 
 def make_model(kind: str, folder: Path) -> Path:
     """A random checkpoint (seed 0, matrices twice as large as usual so that scores differ) with GPT-2's vocabulary."""
-    if (folder / "config.json").is_file():
-        return folder
+    if not (folder / "config.json").is_file():
+        # In a process of its own: on Linux a child's peak memory begins with what its parent holds when it starts.
+        code = "import sys; sys.path[0] = sys.argv[1]; import _pairs; _pairs.build(*sys.argv[2:])"
+        here = str(Path(__file__).parent)
+        subprocess.run([sys.executable, "-c", code, here, kind, str(folder)], check=True)
+    return folder
+
+
+def build(kind: str, target: str) -> None:
+    """Write the checkpoint of `make_model`."""
+    folder = Path(target)
     import torch
 
     from evalharness.network import checkpoint
@@ -74,7 +83,6 @@ def make_model(kind: str, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     _write_tokenizer(folder)
     checkpoint.save(decoder, folder)
-    return folder
 
 
 def _write_tokenizer(folder: Path) -> None:
