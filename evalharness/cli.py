@@ -34,6 +34,7 @@ def application() -> typer.Typer:
         report,
         rescore,
         run,
+        sandbox,
         show,
         winrate,
     )
@@ -59,6 +60,7 @@ def application() -> typer.Typer:
     app.command("import")(import_.import_)
     app.command("list")(listing.list_)
     app.command("demo")(demo.demo)
+    app.command("sandbox")(sandbox.sandbox)
     app.add_typer(data.app, name="data")
     app.add_typer(arena.app, name="arena")
     app.command("winrate")(winrate.winrate)
@@ -90,6 +92,12 @@ def guarded(arguments: list[str]) -> int:
         return _complain(str(error), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         return _complain(INTERRUPTED, Exit.INTERRUPTED)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] == "evalharness":
+            raise
+        from evalharness.plugins import install_hint
+
+        return _complain(f"this needs the package {error.name}: {install_hint(error.name)}", Exit.USAGE)
     except BrokenPipeError:
         sys.stderr.close()
         return Exit.FINE

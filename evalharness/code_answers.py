@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, cast
 
 from evalharness.benchmark import RunOptions
@@ -54,22 +54,32 @@ def opened(program_of: ProgramOf) -> Callable[[RunOptions], Any]:
             raise UserError(f"--check {options.check}: wanted one of {', '.join(CHECKS)}")
         consent = options.yes_run_untrusted_code
         with open_sandbox(options.sandbox, consent=consent, workers=options.workers) as sandbox:
-            yield lambda sample, request, response: score(sandbox, program_of, options, sample, request, response)
+            yield ProgramScorer(sandbox, program_of, cast(Check, options.check))
 
     return scorers
 
 
-def score(
-    sandbox: Sandbox, program_of: ProgramOf, options: RunOptions, sample: Sample, *asked: Request | Response
-) -> Score:
-    """Run one answer. `accuracy` is the published verdict, `confirmed` the one that cannot be forged (--check both)."""
-    request, response = cast(tuple[Request, Response], asked)
-    program = program_of(sample, request, response.text) if isinstance(response.text, str) else None
-    if program is None:
-        refused = isinstance(response.text, str) and REFUSAL.search(response.text) is not None
-        return replace(unparsed(), status="refused") if refused else unparsed()
-    checked = sandbox.check(program, cast(Check, options.check), bool(sample.extra.get("splittable", True)))
-    return judged(checked, program, sandbox)
+@dataclass(frozen=True)
+class ProgramScorer:
+    """Runs answers in an open sandbox: `accuracy` is the published verdict, `confirmed` the one nobody can forge."""
+
+    sandbox: Sandbox
+    program_of: ProgramOf
+    check: Check
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What the run's manifest says of the sandbox: tier, self-test, kernel, limits, retries."""
+        return {**self.sandbox.record, "retries": self.sandbox.retries}
+
+    def __call__(self, sample: Sample, request: Request, response: Response) -> Score:
+        """Run one answer."""
+        program = self.program_of(sample, request, response.text) if isinstance(response.text, str) else None
+        if program is None:
+            refused = isinstance(response.text, str) and REFUSAL.search(response.text) is not None
+            return replace(unparsed(), status="refused") if refused else unparsed()
+        checked = self.sandbox.check(program, self.check, bool(sample.extra.get("splittable", True)))
+        return judged(checked, program, self.sandbox)
 
 
 def judged(checked: Checked, program: Program, sandbox: Sandbox) -> Score:

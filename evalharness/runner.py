@@ -22,7 +22,7 @@ from evalharness.metrics import by_group
 from evalharness.model import Model
 from evalharness.plan import Plan, Question, Task
 from evalharness.records import Response, Result
-from evalharness.scoring import Scorer, settle
+from evalharness.scoring import Recorded, Scorer, settle
 from evalharness.statistics import mean_interval
 from evalharness.store import JOURNAL, MANIFEST, SUMMARY, Journal, Run, to_json
 
@@ -125,20 +125,22 @@ def evaluate(
     in its order and in small batches, so that little is asked in vain.
     """
     began = time.monotonic()
+    records: dict[str, Any] = dict(run.manifest.get("scorers", {}))
     done = {(r.benchmark, r.sample.id, r.repeat): r for r in run.results() if r.status != "error"}
     with Journal(run.path / JOURNAL) as journal:
         for task in tasks:
             left = [q for q in task.questions if (task.name, q.sample.id, q.repeat) not in done]
             watcher.begin(task, len(task.questions) - len(left))
             for batch in _batches(task, left, done, stop):
-                for result in _asked(task, batch, model, plan.options):
+                for result in _asked(task, batch, model, plan.options, records):
                     journal.append(to_json(result))
                     watcher.result(result)
                     if stop is not None and stop(result):
                         break
             watcher.end(task)
     results = run.results()
-    run.write(MANIFEST, {**run.manifest, "usage": _usage(run, results, time.monotonic() - began)})
+    usage = _usage(run, results, time.monotonic() - began)
+    run.write(MANIFEST, {**run.manifest, "usage": usage, **({"scorers": records} if records else {})})
     run.write(SUMMARY, summary.of_run(results, [(t.name, t.benchmark, t.facts) for t in tasks]))
     return run
 
@@ -176,8 +178,10 @@ def _usage(run: Run, results: Sequence[Result], seconds: float) -> dict[str, Any
     }
 
 
-def _asked(task: Task, questions: Sequence[Question], model: Model, options: RunOptions) -> Iterator[Result]:
-    """Results in order of completion."""
+def _asked(
+    task: Task, questions: Sequence[Question], model: Model, options: RunOptions, records: dict[str, Any]
+) -> Iterator[Result]:
+    """Results in order of completion. `records` receives what the scorer has to say of itself."""
     if not questions:
         return
     with _scorer(task.benchmark, options) as scorer:
@@ -188,6 +192,8 @@ def _asked(task: Task, questions: Sequence[Question], model: Model, options: Run
                 yield _result(task, question, response, scorer)
         else:
             yield from _in_threads(lambda q, r: _result(task, q, r, scorer), answers, workers)
+        if isinstance(scorer, Recorded):
+            records[task.name] = scorer.record
 
 
 def _scorer(benchmark: Benchmark, options: RunOptions) -> AbstractContextManager[Scorer]:

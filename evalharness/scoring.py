@@ -12,10 +12,20 @@ import string
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any, Protocol, runtime_checkable
 
 from evalharness.records import Request, Response, Sample, Score
 
 Scorer = Callable[[Sample, Request, Response], Score]
+
+
+@runtime_checkable
+class Recorded(Protocol):
+    """A scorer with facts of its own for the run's manifest, such as the sandbox that it runs programs in."""
+
+    @property
+    def record(self) -> Mapping[str, Any]: ...
+
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
