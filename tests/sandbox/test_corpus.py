@@ -27,6 +27,7 @@ def test_no_attack_holds(tier):
     assert corpus.run(tier) == []
 
 
+@pytest.mark.slow
 @tiers
 def test_no_attack_holds_as_an_ordinary_user(tier):
     if os.getuid() != 0:
