@@ -17,37 +17,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
+from evalharness import chat
 from evalharness.errors import UserError
 from evalharness.network.incremental import Incremental, splits
 
 
-class Tokenizer(Protocol):
-    """Text to ids and back. `files` are what it was read from, `size` is one more than the largest id.
-
-    `specials` maps the text of each control token to its id. `adds_bos`: the checkpoint expects `bos` before plain
-    text.
+class Tokenizer(chat.Tokenizer, Protocol):
+    """Text to ids and back, as rendering needs it. `size` is one more than the largest id; ids without a token stand
+    for no bytes. `files` are what it was read from.
     """
 
     @property
     def files(self) -> tuple[Path, ...]: ...
-    @property
-    def size(self) -> int: ...
-    @property
-    def bos(self) -> int | None: ...
-    @property
-    def eos(self) -> int | None: ...
-    @property
-    def adds_bos(self) -> bool: ...
-    @property
-    def specials(self) -> Mapping[str, int]: ...
-
-    def encode(self, text: str) -> list[int]:
-        """Ids of ordinary text: no BOS, and the text of a control token is spelled out."""
-        ...
-
-    def decode_bytes(self, ids: Sequence[int]) -> bytes:
-        """The bytes that the ids stand for, control tokens as their text; nothing for ids that have no token."""
-        ...
 
 
 # The splitting patterns are part of the vocabularies (https://github.com/openai/tiktoken, tiktoken_ext/openai_public.py

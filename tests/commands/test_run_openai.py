@@ -100,3 +100,10 @@ def test_answers_are_judged_in_the_same_command(evalh):
     assert said.code == 0, said.err
     (entry,) = said.json["benchmarks"].values()
     assert said.json["judging"] and entry
+
+
+def test_a_preview_says_what_the_run_would_cost_at_most_and_asks_nobody(evalh):
+    words = ("preview", "mmlu", "--data", "sample", "--model", "openai:m", "--base-url", "http://127.0.0.1:9/v1")
+    said = evalh(*words, "--price-in", 1, "--price-out", 10)
+    assert said.code == 0 and "cost: at most about 0.68 US dollars" in said.out
+    assert "cost: no price known" in evalh(*words).out
