@@ -13,7 +13,7 @@ from evalharness.errors import DataError
 from evalharness.judged import judged_mean, scores_of
 from evalharness.metrics import Metric, average
 from evalharness.records import Estimate, Result, Sample
-from evalharness.sources import Row, Want, csv_rows, json_rows
+from evalharness.sources import Files, Row, Want, csv_rows, json_rows
 
 if TYPE_CHECKING:
     from evalharness import length_control
@@ -24,26 +24,31 @@ OUTPUTS = (
     "gpt4_1106_preview/model_outputs.json",
     "results/gpt4_1106_preview/model_outputs.json",
 )
-FILES = "alpaca_eval_gpt4_baseline.json or results/gpt4_1106_preview/model_outputs.json, and df_gamed.csv beside it"
 REGULARISER_ROWS = 1610
 
 
-def identity(instruction: str) -> str:
-    """All 805 instructions are distinct, and published files are joined by them: so they are the ids."""
-    return hashlib.sha256(instruction.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+def sample(row: Row) -> Sample:
+    """All 805 instructions are distinct, and published files are joined by them: so their digests are the ids."""
+    instruction = row["instruction"]
+    return Sample(
+        id=hashlib.sha256(instruction.encode("utf-8", "surrogatepass")).hexdigest()[:12],
+        question=instruction,
+        answers=(row["output"],),
+        group=row.get("dataset", ""),
+        extra={k: row[k] for k in ("difficulty", "regulariser") if k in row},
+    )
 
 
-def answer(sample: Sample) -> str:
-    return sample.answers[0]
-
-
-def rows(path: Path, want: Want) -> Iterator[Row] | None:
+def _rows(path: Path, want: Want) -> Iterator[Row] | None:
     """The reference outputs in canonical order, each with its difficulty and its share of the regulariser rows."""
     outputs = path if path.is_file() else next((path / n for n in OUTPUTS if (path / n).is_file()), None)
     if outputs is None or outputs.suffix != ".json":
         return None
     gamed = (path if path.is_dir() else path.parent) / "df_gamed.csv"
     return _with_difficulty(list(json_rows(outputs)), gamed)
+
+
+FILES = Files(f"{OUTPUTS[0]} or {OUTPUTS[-1]}, and df_gamed.csv beside it", _rows)
 
 
 def _with_difficulty(found: list[Row], gamed: Path) -> Iterator[Row]:

@@ -10,8 +10,6 @@ from evalharness.records import Sample
 from evalharness.scoring import LETTERS
 from evalharness.sources import Files, Row, Want, jsonl
 
-# Hub config, questions in its test split, score of guessing (most questions have four options).
-CONFIGS = {"easy": ("ARC-Easy", 2376, 0.25), "challenge": ("ARC-Challenge", 1172, 0.25)}
 SHORT = {"ARC-Easy": ("ARC-E", "arc_easy"), "ARC-Challenge": ("ARC-C", "arc_challenge")}
 
 
@@ -28,7 +26,7 @@ def sample(row: Row) -> Sample:
     )
 
 
-def files(config: str) -> Files:
+def files_of(config: str) -> Files:
     """Reads CONFIG-Test.jsonl, or arc_easy_test.csv and the like, at the path or in the folders of that name."""
 
     def read(path: Path, want: Want) -> Iterator[Row] | None:
@@ -44,7 +42,7 @@ def files(config: str) -> Files:
             return None
         return _csv(found) if found.suffix == ".csv" else jsonl(found)
 
-    return read
+    return Files(f"{config}-Test.jsonl as AI2 published it, or its rows as question,A,B,C,D,letter (CSV)", read)
 
 
 def _csv(file: Path) -> Iterator[Row]:

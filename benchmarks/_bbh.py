@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from evalharness.benchmark import Benchmark, Prompt
-from evalharness.errors import DataError, known
-from evalharness.metrics import mean
+from evalharness.errors import DataError
 from evalharness.records import Request, Response, Sample, Score
 from evalharness.scoring import judged, letter, unparsed
 from evalharness.sources import Files, Row, Source, Want, parse_json, read_text
@@ -18,33 +17,26 @@ TASKS = tuple(sorted(DESCRIPTIONS))
 ITEMS = {"causal_judgement": 187, "penguins_in_a_table": 146, "snarks": 178}  # 250 in every other task
 
 
-def of_task(name: str, data: Path | None, *, steps: bool) -> Benchmark:
+def of_task(task: str, data: Path | None, *, steps: bool) -> Benchmark:
     """One task. The authors' three examples come from their folder cot-prompts; without it none are shown."""
-    task = known("task of BIG-Bench Hard", name.partition("/")[2], TASKS)
     return Benchmark(
-        name=name,
         title=f"BIG-Bench Hard: {task.replace('_', ' ')}{', step by step' if steps else ''}",
         paper="https://arxiv.org/abs/2210.09261",
         licence="MIT",
         items=ITEMS.get(task, 250),
         source=Source(
-            hub="lukaemon/bbh",
+            "lukaemon/bbh@982bb89fd79532a8ac676a61fc42eb1aeec63f99",
             config=task,
-            revision="982bb89fd79532a8ac676a61fc42eb1aeec63f99",
-            split="test",
             shot_split="shots",
             files=files(task),
-            files_say=f"bbh/{task}.json of BIG-Bench-Hard (and cot-prompts/{task}.txt for its examples)",
             sample=Path(__file__).with_name("bbh.jsonl"),
         ),
         sample=sample,
         prompt=with_steps(task) if steps else direct(task),
-        modes=("write",),
         shots=3 if data is not None and prompt_file(data, task) is not None else 0,
         max_tokens=1024 if steps else 64,
         stop=("</s>", "Q:", "\n\n"),
         score=after_steps if steps else exact,
-        metrics=(mean(),),
     )
 
 
@@ -76,7 +68,7 @@ def files(task: str) -> Files:
         held: list[Row] = parse_json(read_text(found), found)["examples"]
         return iter(held)
 
-    return read
+    return Files(f"bbh/{task}.json of BIG-Bench-Hard (and cot-prompts/{task}.txt for its examples)", read)
 
 
 def _examples(file: Path) -> Iterator[Row]:

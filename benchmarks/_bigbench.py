@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -21,7 +21,7 @@ from evalharness.metrics import Metric, average, per_item
 from evalharness.multiple_choice import shuffled
 from evalharness.records import Estimate, Mode, Request, Response, Result, Sample, Score
 from evalharness.scoring import best, choice, read_as
-from evalharness.sources import Files, Row, Want, build, jsonl, parse_json, read_text
+from evalharness.sources import Files, Row, build, jsonl, parse_json, read_text
 
 BUNDLED = Path(__file__).with_name("bigbench.jsonl")
 SETTINGS = {
@@ -90,16 +90,14 @@ def _check(settings: Mapping[str, Any], file: Path) -> None:
         raise DataError(f"{file}: output_regex is not a valid regular expression ({error})") from error
 
 
+def examples(task: str, data: Path) -> list[Row] | None:
+    """The task's examples wherever `paths` finds them; subtasks become groups."""
+    found = paths(task, data)
+    return [row for f in found for row in rows(f, f.parent.name if len(found) > 1 else "")] if found else None
+
+
 def files(task: str) -> Files:
-    """Reads the task's examples wherever `paths` finds them; subtasks become groups."""
-
-    def read(path: Path, want: Want) -> Iterator[Row] | None:
-        found = paths(task, path)
-        if not found:
-            return None
-        return (row for file in found for row in rows(file, file.parent.name if len(found) > 1 else ""))
-
-    return read
+    return Files(f"{task}/task.json of BIG-bench (bigbench/benchmark_tasks)", lambda path, want: examples(task, path))
 
 
 @dataclass(frozen=True)
@@ -121,7 +119,7 @@ def facts(task: str, data: Path | None) -> Facts:
         if not found:
             return Facts(task, 0, None, ("rank", "write"), ("\n",), "\n")
     else:
-        found = list(files(task)(data, Want(split="examples")) or ())
+        found = examples(task, data) or []
         if not found:
             raise DataError(f"--data {data}: wanted {task}/task.json with examples{nearest(task, discover(data))}")
     settings, asked = {**SETTINGS, **found[0]["task"]}, build(found, sample)

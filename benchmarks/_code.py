@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
-from evalharness.sources import Files, Row, Want, jsonl
+from evalharness.sources import Reader, Row, Want, jsonl
 
 
 def text_fields(row: Row, *names: str) -> None:
@@ -17,14 +17,14 @@ def text_fields(row: Row, *names: str) -> None:
             raise ValueError(f"{row.get('task_id', '')}: {name} is not what it should be: {str(row[name])[:80]!r}")
 
 
-def jsonl_file(pattern: str) -> Files:
+def jsonl_file(pattern: str) -> Reader:
     """The rows of an authors' JSONL file, named itself or the only one of its pattern in a folder."""
 
-    def files(path: Path, want: Want) -> Iterable[Row] | None:
+    def read(path: Path, want: Want) -> Iterable[Row] | None:
         found = [path] if path.is_file() else sorted(path.glob(pattern))
         return list(jsonl(found[0])) if found and ".jsonl" in found[0].name else None
 
-    return files
+    return read
 
 
 def parsed(code: str) -> ast.Module:

@@ -8,9 +8,9 @@ from typing import Any
 
 from evalharness.records import Request, Response, Sample, Score
 from evalharness.scoring import ARTICLE, read_as
-from evalharness.sources import Row, Want, parse_json, read_text
+from evalharness.sources import Files, Row, Want, parse_json, read_text
 
-FILES = {"validation": "drop_dataset_dev.json", "train": "drop_dataset_train.json"}
+NAMES = {"validation": "drop_dataset_dev.json", "train": "drop_dataset_train.json"}
 
 
 def sample(row: Row) -> Sample:
@@ -37,15 +37,18 @@ def _spans(answer: Mapping[str, Any]) -> tuple[str, ...]:
     return (" ".join((date["day"], date["month"], date["year"])).strip(),)
 
 
-def files(path: Path, want: Want) -> Iterator[Row] | None:
+def _read(path: Path, want: Want) -> Iterator[Row] | None:
     """The paragraphs of drop_dataset_dev.json, each with its questions; the path itself or in that folder."""
-    found = path / FILES[want.split]
+    found = path / NAMES[want.split]
     if path.is_file() and path.suffix == ".json" and want.split == "validation":
         found = path
     if not found.is_file():
         return None
     sections = parse_json(read_text(found), found)
     return ({**qa, "passage": section["passage"]} for section in sections.values() for qa in section["qa_pairs"])
+
+
+FILES = Files(f"{NAMES['validation']} (and {NAMES['train']} for examples)", _read)
 
 
 def score(asked: Sample, request: Request, response: Response) -> Score:

@@ -2,16 +2,18 @@
 
 import csv
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from evalharness.classification import mean_of
+from evalharness.classification import f1, matthews, mean_of, pearson, spearman
 from evalharness.errors import DataError
-from evalharness.multiple_choice import labelled
+from evalharness.metrics import Metric, mean
+from evalharness.multiple_choice import classified, labelled
 from evalharness.records import Estimate, Request, Response, Sample, Score
-from evalharness.scoring import graded, softmax
-from evalharness.sources import PULLED, Files, Row, Want, read_text
+from evalharness.scoring import graded, label, softmax
+from evalharness.sources import PULLED, Files, Row, Source, Want, read_text
 
 FOLDERS = {
     "cola": ("CoLA",), "sst2": ("SST-2",), "mrpc": ("MRPC", "MRPC_msr"), "qqp": ("QQP",), "stsb": ("STS-B",),
@@ -52,7 +54,14 @@ def files_of(task: str) -> Files:
         file = _find(path, task, want.split)
         return None if file is None else _rows(file, task)
 
-    return read
+    return Files(f"GLUE's file of {task} ({file_name(task)})", read)
+
+
+def source_of(task: str, hub: str) -> Source:
+    """The task's rows: the hub's config and splits, and its own file."""
+    shots = None if task == "ax" else "train"
+    config = task.removesuffix("_mismatched")
+    return Source(hub, config=config, split=split_of(task), shot_split=shots, files=files_of(task))
 
 
 def tasks_in(path: Path) -> tuple[str, ...]:
@@ -130,6 +139,41 @@ def similarity(sample: Sample, request: Request, response: Response) -> Score:
     return graded(f"{value:.6g}", closeness=1 - abs(value - float(sample.answers[0])) / 5)
 
 
+NO_YES, YES_NO, THREE = ("no", "yes"), ("yes", "no"), ("True", "Neither", "False")
+ACCURACY, PAIRS = (mean(),), (mean(), f1("yes"))
+ENTAILED = "{sentence1}\nQuestion: {sentence2} True or False?"
+PARAPHRASE = "Sentence 1: {sentence1}\nSentence 2: {sentence2}\nQuestion: Do both sentences mean the same thing?"
+DUPLICATE = "Question 1: {question1}\nQuestion 2: {question2}\nQuestion: Do both questions ask the same thing?"
+
+
+def _task(
+    text: str | Callable[[Row], str], labels: tuple[str, ...], figures: tuple[Metric, ...], items: int
+) -> dict[str, Any]:
+    """A task's own fields of its benchmark; the labels stand in the order of the hub's numbers."""
+    chance = 1 / len(labels) if figures[0].name == "accuracy" else 0.0
+    usual = {"sample": classified(text, labels), "prompt": labelled(), "score": label}
+    return {**usual, "metrics": figures, "items": items, "chance": chance}
+
+
+STSB = {
+    "sample": similar, "prompt": SIMILAR, "score": similarity,
+    "metrics": (pearson(), spearman()), "items": 1500, "chance": 0.0,
+}  # fmt: skip
+TASKS: dict[str, dict[str, Any]] = {
+    "cola": _task("{sentence}\nQuestion: Does this sentence make sense?", NO_YES, (matthews(),), 1043),
+    "sst2": _task(
+        "{sentence}\nQuestion: Is this sentence positive or negative?", ("negative", "positive"), ACCURACY, 872
+    ),
+    "mrpc": _task(PARAPHRASE, NO_YES, PAIRS, 408),
+    "qqp": _task(DUPLICATE, NO_YES, PAIRS, 40430),
+    "stsb": STSB,
+    "mnli": _task(nli, THREE, ACCURACY, 9815),
+    "mnli_mismatched": _task(nli, THREE, ACCURACY, 9832),
+    "qnli": _task("{question}\n{sentence}\nQuestion: Does this response answer the question?", YES_NO, ACCURACY, 5463),
+    "rte": _task(ENTAILED, ("True", "False"), ACCURACY, 277),
+    "wnli": _task(ENTAILED, ("False", "True"), ACCURACY, 71),
+    "ax": _task(nli, THREE, (matthews(),), 1104),
+}
 OFFICIAL = {
     "cola": ("mcc",), "sst2": ("accuracy",), "mrpc": ("accuracy", "f1"), "qqp": ("accuracy", "f1"),
     "stsb": ("pearson", "spearman"), "qnli": ("accuracy",), "rte": ("accuracy",), "wnli": ("accuracy",),

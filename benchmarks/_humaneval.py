@@ -5,9 +5,13 @@ from collections.abc import Sequence
 from evalharness.code_answers import code_block, cut, defines, plus_test
 from evalharness.records import Message, Mode, Request, Sample
 from evalharness.sandbox.program import Program
-from evalharness.sources import Row
+from evalharness.sources import Files, Row
 
-from ._code import text_fields
+from ._code import jsonl_file, text_fields
+
+FILES = Files(
+    "HumanEval.jsonl(.gz) of the authors, or HumanEvalPlus.jsonl(.gz) of EvalPlus", jsonl_file("HumanEval*.jsonl*")
+)
 
 STOP = ("\nclass", "\ndef", "\n#", "\nif", "\nprint")  # section 3.2 of the paper
 CHAT = (

@@ -102,30 +102,25 @@ def files(pattern: str) -> Files:
             raise DataError(f"{path}: none of its tasks is of the test split (11 to 510)")
         return chosen
 
-    return of
+    return Files(f"the authors' {pattern}, or MbppPlus.jsonl(.gz) of EvalPlus", of)
 
 
-def version(name: str, title: str, items: int, config: str, file: str) -> Benchmark:
+def version(title: str, items: int, config: str, file: str) -> Benchmark:
     """One of the two versions."""
     return Benchmark(
-        name=name,
         title=title,
         paper="https://arxiv.org/abs/2108.07732",
         licence="CC-BY-4.0",
         items=items,
         source=Source(
-            hub="google-research-datasets/mbpp",
-            revision="4bb6404fdc6cacfda99d4ac4205087b89d32030c",
+            "google-research-datasets/mbpp@4bb6404fdc6cacfda99d4ac4205087b89d32030c",
             config=config,
             shot_split="prompt",
             files=files(file),
-            files_say=f"the authors' {file}, or MbppPlus.jsonl(.gz) of EvalPlus",
-            sample=Path(__file__).with_name(f"{name}.jsonl"),
         ),
         sample=sample,
         prompt=PROMPT,
         ask=ask,
-        modes=("write",),
         shots=3,
         shots_order=first_three,
         max_tokens=512,

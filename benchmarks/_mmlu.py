@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from evalharness.errors import DataError
+from evalharness.metrics import within
+from evalharness.records import Sample
 from evalharness.scoring import LETTERS
-from evalharness.sources import Row, Want, read_text
+from evalharness.sources import Files, Row, Want, read_text
 
 CATEGORIES: dict[str, frozenset[str]] = {
     name: frozenset(subjects.split())
@@ -28,14 +30,22 @@ CATEGORIES: dict[str, frozenset[str]] = {
     }.items()
 }
 SUBJECTS = tuple(sorted(subject for subjects in CATEGORIES.values() for subject in subjects))
+BY_CATEGORY = tuple(within("accuracy", f"accuracy_{name}", subjects) for name, subjects in CATEGORIES.items())
 
 
-def csv_folders(path: Path, want: Want) -> Iterator[Row] | None:
+def header(asked: Sample) -> str:
+    return f"The following are multiple choice questions (with answers) about {asked.group.replace('_', ' ')}.\n\n"
+
+
+def _folders(path: Path, want: Want) -> Iterator[Row] | None:
     """The rows of the original release: SPLIT/SUBJECT_SPLIT.csv, no header; question, A, B, C, D, letter."""
     folder = next((f for f in (path / want.split, path / "data" / want.split) if f.is_dir()), None)
     if folder is None or not any(folder.glob(f"*_{want.split}.csv")):
         return None
     return _rows(folder, want)
+
+
+FOLDERS = Files("the folders dev/ and test/ of the original release (SUBJECT_test.csv)", _folders)
 
 
 def _rows(folder: Path, want: Want) -> Iterator[Row]:

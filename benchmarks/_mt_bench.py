@@ -8,14 +8,14 @@ from statistics import fmean
 from evalharness.judged import on_scale, scores_of
 from evalharness.metrics import Metric, average
 from evalharness.records import Estimate, Message, Mode, Request, Response, Result, Sample
-from evalharness.sources import Row, Want, jsonl
+from evalharness.sources import Files, Row, Want, jsonl
 
 GRADES = (1.0, 10.0)
 # The judge is shown a reference here; elsewhere there is no right answer to compare with.
 GUIDED = frozenset({"math", "reasoning", "coding"})
 
 
-def rows(path: Path, want: Want) -> Iterator[Row] | None:
+def _rows(path: Path, want: Want) -> Iterator[Row] | None:
     """`question.jsonl` of the original release, with `reference_answer/gpt-4.jsonl` beside it."""
     if path.is_file():
         questions: Path | None = path
@@ -29,6 +29,9 @@ def rows(path: Path, want: Want) -> Iterator[Row] | None:
     if references.is_file():
         known = {str(r["question_id"]): r["choices"][0]["turns"] for r in jsonl(references)}
     return ({**row, "reference": known.get(str(row["question_id"]), [])} for row in jsonl(questions))
+
+
+FILES = Files("question.jsonl and reference_answer/gpt-4.jsonl of the original release", _rows)
 
 
 def sample(row: Row) -> Sample:

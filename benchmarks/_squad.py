@@ -31,7 +31,7 @@ def files_of(version: str) -> Files:
             raise DataError(f"{path}: wanted one file {start}.json, there are {names}; name one with --data FILE")
         return _rows(found[0]) if found else None
 
-    return read
+    return Files(f"dev-{version}.json as published", read)
 
 
 def _rows(file: Path) -> Iterator[Row]:

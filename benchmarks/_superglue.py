@@ -1,17 +1,18 @@
 """SuperGLUE's files as published (https://super.gluebenchmark.com/tasks), its longer questions, and its average."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from evalharness.benchmark import Prompt
-from evalharness.classification import mean_of
-from evalharness.multiple_choice import classified
+from evalharness.classification import all_right, f1, matthews, mean_of, parity
+from evalharness.metrics import Metric, mean
+from evalharness.multiple_choice import classified, labelled, lettered
 from evalharness.records import Estimate, Request, Response, Sample, Score
-from evalharness.scoring import against, best, read_as
-from evalharness.sources import PULLED, Files, Row, Want, jsonl
+from evalharness.scoring import against, best, choice, label, read_as
+from evalharness.sources import PULLED, Files, Row, Source, Want, jsonl
 
 FOLDERS = {
     "boolq": "BoolQ", "cb": "CB", "copa": "COPA", "multirc": "MultiRC", "record": "ReCoRD", "rte": "RTE",
@@ -19,6 +20,11 @@ FOLDERS = {
 }  # fmt: skip
 NUMBERS = {"cb": {"entailment": 0, "contradiction": 1, "neutral": 2}}
 ENTAILED = {"entailment": 0, "not_entailment": 1}
+
+
+def split_of(task: str) -> str:
+    """The hub's name of the split that is scored: the diagnostics are all test."""
+    return "test" if task in ("axb", "axg") else "validation"
 
 
 def file_names(task: str, split: str) -> tuple[str, ...]:
@@ -35,13 +41,19 @@ def files_of(task: str) -> Files:
         file = _find(path, task, want.split)
         return None if file is None else (row for line in jsonl(file) for row in rows_of(task, line))
 
-    return read
+    return Files(f"{FOLDERS[task]}/{file_names(task, split_of(task))[0]} of SuperGLUE", read)
+
+
+def source_of(task: str, hub: str) -> Source:
+    """The task's rows: the hub's config and splits, and its own file."""
+    split, config = split_of(task), "wsc.fixed" if task == "wsc" else task
+    shots = None if split == "test" else "train"
+    return Source(hub, config=config, split=split, shot_split=shots, files=files_of(task))
 
 
 def tasks_in(path: Path) -> tuple[str, ...]:
     """The tasks whose scored files, or pulled rows, are in a folder; all of them when there are none."""
-    splits = {task: "test" if task.startswith("ax") else "validation" for task in FOLDERS}
-    present = [t for t in FOLDERS if _find(path, t, splits[t]) is not None or (path / t / PULLED).is_file()]
+    present = [t for t in FOLDERS if _find(path, t, split_of(t)) is not None or (path / t / PULLED).is_file()]
     return tuple(present or FOLDERS)
 
 
@@ -155,24 +167,27 @@ COPA = Prompt(
     question=lambda s: s.question,
     answer=lambda s: "  " + s.choices[s.gold[0]],
     choices=lambda s: tuple("  " + text for text in s.choices),
+    written=lettered(),
 )
 MULTIRC = Prompt(
     question=lambda s: s.question,
     answer=lambda s: f" {s.extra['answer']}\nIs the answer correct? {s.choices[s.gold[0]]}",
-    choices=lambda s: tuple(f" {s.extra['answer']}\nIs the answer correct? {label}" for label in s.choices),
-)
-MULTIRC_WRITTEN = Prompt(
-    question=lambda s: f"{s.question} {s.extra['answer']}\nIs the answer correct?",
-    answer=lambda s: " " + s.choices[s.gold[0]],
+    choices=lambda s: tuple(f" {s.extra['answer']}\nIs the answer correct? {said}" for said in s.choices),
+    written=Prompt(
+        question=lambda s: f"{s.question} {s.extra['answer']}\nIs the answer correct?",
+        answer=lambda s: " " + s.choices[s.gold[0]],
+    ),
 )
 RECORD = Prompt(
     question=lambda s: s.question,
     answer=lambda s: " " + filled(s, s.answers[0]),
     choices=lambda s: tuple(" " + filled(s, entity) for entity in s.choices),
-)
-RECORD_WRITTEN = Prompt(
-    question=lambda s: f"{s.question}\nQuery: {s.extra['query']}\nQuestion: What does @placeholder stand for?\nAnswer:",
-    answer=lambda s: " " + s.answers[0],
+    written=Prompt(
+        question=lambda s: (
+            f"{s.question}\nQuery: {s.extra['query']}\nQuestion: What does @placeholder stand for?\nAnswer:"
+        ),
+        answer=lambda s: " " + s.answers[0],
+    ),
 )
 
 
@@ -182,6 +197,36 @@ def entity(sample: Sample, request: Request, response: Response) -> Score:
     return read_as(against(said, sample.answers, both_empty=0.0), said)
 
 
+NO_YES, TRUE_FALSE, CB, ACCURACY = ("no", "yes"), ("True", "False"), ("True", "False", "Neither"), (mean(),)
+FOLLOWS = "{premise}\nQuestion: {hypothesis} True or False?"
+CERTAIN = "{premise}\nQuestion: {hypothesis}. True, False, or Neither?"
+DIAGNOSED = "{sentence1}\nQuestion: {sentence2} True or False?"
+IN_SETS = (f1("yes", name="f1a", cluster=lambda s: s.extra["set"]), all_right("exact_match", lambda s: s.extra["set"]))
+PAIRS = (mean(), parity("gender_parity", lambda s: s.extra["pair"]))
+
+
+def _task(
+    rows: Callable[[Row], Sample], figures: tuple[Metric, ...], items: int, chance: float | None, **special: Any
+) -> dict[str, Any]:
+    """A task's own fields of its benchmark."""
+    return {
+        "sample": rows, "metrics": figures, "items": items, "chance": chance,
+        "prompt": labelled(), "score": label, **special,
+    }  # fmt: skip
+
+
+TASKS: dict[str, dict[str, Any]] = {
+    "boolq": _task(classified("{passage}\nQuestion: {question}?", NO_YES), ACCURACY, 3270, 1 / 2),
+    "cb": _task(classified(CERTAIN, CB), (mean(), f1(*CB)), 56, 1 / 3),
+    "copa": _task(copa, ACCURACY, 100, 1 / 2, prompt=COPA, score=choice),
+    "multirc": _task(multirc, IN_SETS, 4848, None, prompt=MULTIRC),
+    "record": _task(record, (mean("f1"), mean("exact_match")), 10000, None, prompt=RECORD, score=entity, max_tokens=32),
+    "rte": _task(classified(FOLLOWS, TRUE_FALSE), ACCURACY, 277, 1 / 2),
+    "wic": _task(classified(wic, NO_YES), ACCURACY, 638, 1 / 2),
+    "wsc": _task(classified(wsc, NO_YES), ACCURACY, 104, 1 / 2),
+    "axb": _task(classified(DIAGNOSED, TRUE_FALSE), (matthews(),), 1104, 0.0),
+    "axg": _task(axg, PAIRS, 356, 1 / 2),
+}
 OFFICIAL = {
     "boolq": ("accuracy",), "cb": ("accuracy", "f1"), "copa": ("accuracy",), "multirc": ("f1a", "exact_match"),
     "record": ("f1", "exact_match"), "rte": ("accuracy",), "wic": ("accuracy",), "wsc": ("accuracy",),

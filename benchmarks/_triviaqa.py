@@ -17,7 +17,7 @@ def normal(text: str) -> str:
     return normalized("".join(" " if c in "‘’´`_" else c for c in text), punctuation=" ")
 
 
-def files_of(*names: str) -> Files:
+def files_of(*names: str, say: str) -> Files:
     """Reads the official JSON files `qa/NAME-dev.json` with their evidence, or one file named itself.
 
     Of a file of the verified subset, questions that were not verified are left out, as the official script does. A
@@ -33,7 +33,7 @@ def files_of(*names: str) -> Files:
             found = [f for f in (folder / f"{name}-{part}.json" for name in names) if f.is_file()]
         return _all(found) if found else None
 
-    return read
+    return Files(say, read)
 
 
 def _all(files: list[Path]) -> Iterator[Row]:

@@ -4,16 +4,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from evalharness.multiple_choice import shuffled
+from evalharness.multiple_choice import shuffled, written_out
 from evalharness.records import Sample
-from evalharness.sources import Row, Want, csv_rows, parse_json, read_text
+from evalharness.sources import Files, Row, Want, csv_rows, parse_json, read_text
 
+SOUGHT = {"mc1": "the one true answer", "mc2": "how much probability the true answers get"}
 PRIMER = Path(__file__).with_name("truthfulqa.txt").read_text(encoding="utf-8").removesuffix("\n")
 
 
-def question(asked: Sample) -> str:
-    """After six solved questions that show the form, the same for every sample."""
-    return f"{PRIMER}\n\nQ: {asked.question}\nA:"
+# After six solved questions that show the form, the same for every sample.
+PROMPT = written_out(lambda s: f"{PRIMER}\n\nQ: {s.question}\nA:")
 
 
 def sample(task: str) -> Callable[[Row], Sample]:
@@ -27,7 +27,7 @@ def sample(task: str) -> Callable[[Row], Sample]:
     return made
 
 
-def files(path: Path, want: Want) -> Iterator[Row] | None:
+def _read(path: Path, want: Want) -> Iterator[Row] | None:
     """TruthfulQA.csv or mc_task.json, the path itself or in that folder or its `data`."""
     names = ("mc_task.json", "TruthfulQA.csv")
     found = next((f for folder in (path, path / "data") for n in names if (f := folder / n).is_file()), path)
@@ -60,3 +60,6 @@ def _split(answers: str) -> list[str]:
     """Answers stand in one cell, parted by semicolons; each is asked with a full stop."""
     texts = [text.strip() for text in answers.split(";")]
     return [text if text.endswith(".") else text + "." for text in texts if text]
+
+
+FILES = Files("TruthfulQA.csv or mc_task.json", _read)

@@ -1,5 +1,4 @@
-"""BIG-bench: any JSON task of it, or a folder of subtasks (Srivastava et al. 2022, https://arxiv.org/abs/2206.04615;
-https://github.com/google/BIG-bench)."""
+"""BIG-bench: any JSON task of it, or a folder of subtasks (Srivastava et al. 2022, https://arxiv.org/abs/2206.04615)."""
 
 from pathlib import Path
 
@@ -14,22 +13,12 @@ from . import _bigbench as big
 def open_task(task: str, data: Path | None) -> Benchmark:
     facts = big.facts(task, data)
     return Benchmark(
-        name=f"bigbench/{task}",
         title=f"BIG-bench: {facts.title}",
         paper="https://arxiv.org/abs/2206.04615",
         licence="Apache-2.0",
         items=facts.items,
         chance=facts.chance,
-        source=Source(
-            hub="",
-            revision="",
-            config=task,
-            split="examples",
-            shot_split="examples",
-            files=big.files(task),
-            files_say=f"{task}/task.json of BIG-bench (bigbench/benchmark_tasks)",
-            sample=Path(__file__).with_suffix(".jsonl"),
-        ),
+        source=Source(config=task, split="examples", shot_split="examples", files=big.files(task)),
         sample=big.sample,
         prompt=Prompt(
             header=big.prefix,
@@ -37,8 +26,8 @@ def open_task(task: str, data: Path | None) -> Benchmark:
             answer=big.answer,
             choices=lambda s: s.choices,
             between=facts.between,
+            written=shown(big.question, big.prefix) if "rank" in facts.modes else None,
         ),
-        written=shown(big.question, big.prefix) if "rank" in facts.modes else None,
         modes=facts.modes,
         shots_order=big.others,
         max_tokens=128,

@@ -1,37 +1,25 @@
 """GSM8K: grade school word problems (Cobbe et al. 2021, https://arxiv.org/abs/2110.14168;
 https://github.com/openai/grade-school-math)."""
 
-from pathlib import Path
-
 from evalharness.benchmark import Benchmark, Prompt
 from evalharness.math_answers import number_after_hashes
 from evalharness.metrics import mean
 from evalharness.records import Sample
-from evalharness.sources import Row, Source
-
-
-def sample(row: Row) -> Sample:
-    return Sample(question=row["question"], answers=(row["answer"],))
-
+from evalharness.sources import Files, Source
 
 benchmark = Benchmark(
-    name="gsm8k",
     title="GSM8K: word problems of two to eight steps",
     paper="https://arxiv.org/abs/2110.14168",
     licence="MIT",
     items=1319,
     source=Source(
-        hub="openai/gsm8k",
+        "openai/gsm8k@740312add88f781978c0658806c59bc2815b9866",
         config="main",
-        revision="740312add88f781978c0658806c59bc2815b9866",
-        split="test",
         shot_split="train",
-        files_say="test.jsonl and train.jsonl of grade-school-math",
-        sample=Path(__file__).with_suffix(".jsonl"),
+        files=Files("test.jsonl and train.jsonl of grade-school-math"),  # they are in the hub's layout as they are
     ),
-    sample=sample,
+    sample=lambda row: Sample(question=row["question"], answers=(row["answer"],)),
     prompt=Prompt(question=lambda s: f"Question: {s.question}\nAnswer:", answer=lambda s: " " + s.answers[0]),
-    modes=("write",),
     shots=5,
     max_tokens=512,
     stop=("Question:", "</s>", "<|im_end|>"),

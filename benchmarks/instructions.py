@@ -1,18 +1,12 @@
 """Your own instruction data, judged against its outputs (layout: https://github.com/tatsu-lab/stanford_alpaca)."""
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
-from evalharness.benchmark import Benchmark, Prompt
+from evalharness.benchmark import Benchmark
 from evalharness.judged import judged_mean
 from evalharness.records import Message, Mode, Request, Sample
 from evalharness.scoring import free
-from evalharness.sources import Row, Source, Want, json_rows
-
-
-def rows(path: Path, want: Want) -> Iterator[Row] | None:
-    """A JSON or JSONL file of {instruction, input, output}."""
-    return json_rows(path) if path.is_file() and path.suffix in (".json", ".jsonl") else None
+from evalharness.sources import Row, Source, files_named
 
 
 def sample(row: Row) -> Sample:
@@ -28,23 +22,16 @@ def ask(asked: Sample, shots: Sequence[Sample], mode: Mode, chat: bool) -> Reque
 
 
 benchmark = Benchmark(
-    name="instructions",
     title="Your own instruction data (--data FILE) against its reference outputs",
     paper="https://github.com/tatsu-lab/stanford_alpaca",
     licence="yours",
     items=0,
     source=Source(
-        hub="",
-        revision="",
-        files=rows,
-        files_say="a JSON or JSONL file of {instruction, input, output}",
-        sample=Path(__file__).with_suffix(".jsonl"),
+        files=files_named({"test": "alpaca_data.json"}, "or a JSON or JSONL file of {instruction, input, output}")
     ),
     sample=sample,
-    prompt=Prompt(question=lambda s: s.question, answer=lambda s: s.answers[0] if s.answers else ""),
     score=free,
     metrics=(judged_mean("judge_score"), judged_mean("win_rate"), judged_mean("judge_correct")),
-    modes=("write",),
     ask=ask,
     judge="score",
 )

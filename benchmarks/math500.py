@@ -1,8 +1,6 @@
 """MATH-500: competition mathematics (Hendrycks et al. 2021, https://arxiv.org/abs/2103.03874; the 500 questions of
 Lightman et al. 2023, https://arxiv.org/abs/2305.20050)."""
 
-from pathlib import Path
-
 from evalharness.benchmark import Benchmark, Prompt
 from evalharness.math_answers import boxed, last_box
 from evalharness.metrics import macro, mean
@@ -18,22 +16,16 @@ def sample(row: Row) -> Sample:
 
 
 benchmark = Benchmark(
-    name="math500",
     title="MATH-500: competition problems with a closed answer",
     paper="https://arxiv.org/abs/2305.20050",
     licence="MIT",
     items=500,
     source=Source(
-        hub="HuggingFaceH4/MATH-500",
-        revision="6e4ed1a2a79af7d8630a6b768ec859cb5af4d3be",
-        split="test",
-        files=files_named({"test": "test.jsonl"}),
-        files_say="test.jsonl (problem, solution, answer, subject, level)",
-        sample=Path(__file__).with_suffix(".jsonl"),
+        "HuggingFaceH4/MATH-500@6e4ed1a2a79af7d8630a6b768ec859cb5af4d3be",
+        files=files_named({"test": "test.jsonl"}, "(problem, solution, answer, subject, level)"),
     ),
     sample=sample,
     prompt=Prompt(question=lambda s: f"Problem: {s.question}\nAnswer:", answer=lambda s: " " + s.answers[0]),
-    modes=("write",),
     max_tokens=1024,
     chat_max_tokens=4096,
     stop=("Problem:",),

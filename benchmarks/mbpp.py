@@ -2,4 +2,4 @@
 
 from ._mbpp import version
 
-benchmark = version("mbpp", "MBPP: short Python programs from a sentence and three tests", 500, "full", "mbpp*.jsonl*")
+benchmark = version("MBPP: short Python programs from a sentence and three tests", 500, "full", "mbpp*.jsonl*")

@@ -2,4 +2,4 @@
 
 from ._mbpp import version
 
-benchmark = version("mbpp_sanitized", "MBPP: the sanitized part", 257, "sanitized", "sanitized-mbpp.json*")
+benchmark = version("MBPP: the sanitized part", 257, "sanitized", "sanitized-mbpp.json*")

@@ -1,37 +1,24 @@
 """NQ-open: questions that people typed into a search engine (Lee et al. 2019, https://arxiv.org/abs/1906.00300)."""
 
 import unicodedata
-from collections.abc import Iterable
-from pathlib import Path
 
 from evalharness.benchmark import Benchmark, Prompt
 from evalharness.metrics import mean
 from evalharness.records import Sample
 from evalharness.scoring import normalized, short_answer
-from evalharness.sources import Row, Source, Want, jsonl
-
-
-def files(path: Path, want: Want) -> Iterable[Row] | None:
-    name = {"validation": "NQ-open.dev.jsonl", "train": "NQ-open.train.jsonl"}[want.split]
-    file = path if path.suffix == ".jsonl" else path / name
-    return jsonl(file) if file.is_file() else None
-
+from evalharness.sources import Source, files_named
 
 benchmark = Benchmark(
-    name="nq_open",
     title="NQ-open: real questions, short answers, no passage",
     paper="https://arxiv.org/abs/1906.00300",
     licence="CC BY-SA 3.0",
     items=3610,
     source=Source(
-        hub="google-research-datasets/nq_open",
-        revision="5dd9790a83002ad084ddeb7c420dc716852c6f28",
+        "google-research-datasets/nq_open@5dd9790a83002ad084ddeb7c420dc716852c6f28",
         config="nq_open",
         split="validation",
         shot_split="train",
-        files=files,
-        files_say="NQ-open.dev.jsonl as published",
-        sample=Path(__file__).with_suffix(".jsonl"),
+        files=files_named({"validation": "NQ-open.dev.jsonl", "train": "NQ-open.train.jsonl"}),
     ),
     sample=lambda row: Sample(question=row["question"], answers=tuple(row["answer"])),
     prompt=Prompt(
@@ -42,7 +29,6 @@ benchmark = Benchmark(
     ),
     score=short_answer(lambda text: normalized(unicodedata.normalize("NFD", text))),
     metrics=(mean("exact_match"),),
-    modes=("write",),
     max_tokens=32,
     stop=("\n", ".", ","),
 )

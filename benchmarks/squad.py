@@ -1,7 +1,5 @@
 """SQuAD 1.1: answers to questions on Wikipedia paragraphs (Rajpurkar et al. 2016, https://arxiv.org/abs/1606.05250)."""
 
-from pathlib import Path
-
 from evalharness.benchmark import Benchmark
 from evalharness.metrics import mean
 from evalharness.scoring import short_answer
@@ -10,25 +8,20 @@ from evalharness.sources import Source
 from ._squad import PROMPT, files_of, sample
 
 benchmark = Benchmark(
-    name="squad",
     title="SQuAD 1.1: short answers from a paragraph (and XQuAD by --data)",
     paper="https://arxiv.org/abs/1606.05250",
     licence="CC BY-SA 4.0",
     items=10570,
     source=Source(
-        hub="rajpurkar/squad",
-        revision="7b6d24c440a36b6815f21b70d25016731768db1f",
+        "rajpurkar/squad@7b6d24c440a36b6815f21b70d25016731768db1f",
         split="validation",
         shot_split="train",
         files=files_of("v1.1"),
-        files_say="dev-v1.1.json as published",
-        sample=Path(__file__).with_suffix(".jsonl"),
     ),
     sample=sample,
     prompt=PROMPT,
     score=short_answer(both_empty=0.0),
     metrics=(mean("exact_match"), mean("f1")),
-    modes=("write",),
     max_tokens=64,
     missing_is_wrong=True,
 )

@@ -1,7 +1,5 @@
 """SQuAD 2.0: the paragraph may not hold the answer (Rajpurkar, Jia and Liang 2018, https://arxiv.org/abs/1806.03822)."""
 
-from pathlib import Path
-
 from evalharness.benchmark import Benchmark
 from evalharness.metrics import mean, within
 from evalharness.sources import Source
@@ -11,27 +9,24 @@ from ._squad import PROMPT, files_of, sample2, score2
 HALVES = [(score, half) for half in ("HasAns", "NoAns") for score in ("exact_match", "f1")]
 
 benchmark = Benchmark(
-    name="squad2",
     title="SQuAD 2.0: short answers from a paragraph, or none",
     paper="https://arxiv.org/abs/1806.03822",
     licence="CC BY-SA 4.0",
     items=11873,
     source=Source(
-        hub="rajpurkar/squad_v2",
-        revision="3ffb306f725f7d2ce8394bc1873b24868140c412",
+        "rajpurkar/squad_v2@3ffb306f725f7d2ce8394bc1873b24868140c412",
         config="squad_v2",
         split="validation",
         shot_split="train",
         files=files_of("v2.0"),
-        files_say="dev-v2.0.json as published",
-        sample=Path(__file__).with_suffix(".jsonl"),
     ),
     sample=sample2,
     prompt=PROMPT,
     score=score2,
     metrics=(
-        mean("exact_match"), mean("f1"), *(within(s, f"{half}_{s}", frozenset({half})) for s, half in HALVES),
+        mean("exact_match"),
+        mean("f1"),
+        *(within(score, f"{half}_{score}", frozenset({half})) for score, half in HALVES),
     ),
-    modes=("write",),
     max_tokens=64,
-)  # fmt: skip
+)

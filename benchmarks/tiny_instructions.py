@@ -1,15 +1,12 @@
 """The embedded model's instruction test: held-out facts, fresh transformations and choices, answered in free text."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
-from evalharness.benchmark import Benchmark, Prompt
+from evalharness.benchmark import Benchmark
 from evalharness.metrics import macro, mean
 from evalharness.records import Message, Mode, Request, Response, Sample, Score
 from evalharness.scoring import judged
-from evalharness.sources import Row, Source
-
-MAX_TOKENS = 40
+from evalharness.sources import Row
 
 
 def sample(row: Row) -> Sample:
@@ -21,7 +18,7 @@ def sample(row: Row) -> Sample:
 def ask(asked: Sample, shots: Sequence[Sample], mode: Mode, chat: bool) -> Request:
     """Instruction and input as two messages, the way Alpaca rows are taught; as lines for a base model."""
     parts = [text for text in asked.extra.values() if text] if chat else [asked.question + "\n"]
-    return Request(messages=tuple(Message("user", text) for text in parts), max_tokens=MAX_TOKENS)
+    return Request(messages=tuple(Message("user", text) for text in parts), max_tokens=40)
 
 
 def score(asked: Sample, request: Request, response: Response) -> Score:
@@ -31,17 +28,13 @@ def score(asked: Sample, request: Request, response: Response) -> Score:
 
 
 benchmark = Benchmark(
-    name="tiny_instructions",
     title="The embedded model's instruction test: exact match on what its fine-tuning never says",
     paper="https://github.com/tatsu-lab/stanford_alpaca",  # the layout of the rows is Alpaca's
     licence="Apache-2.0",
     items=320,
-    source=Source(hub="", revision="", sample=Path(__file__).with_suffix(".jsonl")),
     sample=sample,
-    prompt=Prompt(question=lambda s: s.question + "\n", answer=lambda s: s.answers[0]),
     score=score,
+    max_tokens=40,
     metrics=(mean("exact_match"), macro("exact_match")),
-    modes=("write",),
-    max_tokens=MAX_TOKENS,
     ask=ask,
 )

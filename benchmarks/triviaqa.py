@@ -1,7 +1,5 @@
 """TriviaQA without evidence: trivia, many aliases of each answer (Joshi et al. 2017, https://arxiv.org/abs/1705.03551)."""
 
-from pathlib import Path
-
 from evalharness.benchmark import Benchmark, Prompt
 from evalharness.metrics import mean
 from evalharness.scoring import short_answer
@@ -10,26 +8,21 @@ from evalharness.sources import Source
 from ._triviaqa import files_of, normal, sample
 
 benchmark = Benchmark(
-    name="triviaqa",
     title="TriviaQA, closed book (the verified subset by --data)",
     paper="https://arxiv.org/abs/1705.03551",
     licence="Apache-2.0",
     items=17944,
     source=Source(
-        hub="mandarjoshi/trivia_qa",
-        revision="0f7faf33a3908546c6fd5b73a660e0f8ff173c2f",
+        "mandarjoshi/trivia_qa@0f7faf33a3908546c6fd5b73a660e0f8ff173c2f",
         config="rc.nocontext",
         split="validation",
         shot_split="train",
-        files=files_of("web", "wikipedia"),
-        files_say="qa/web-dev.json and qa/wikipedia-dev.json as published",
-        sample=Path(__file__).with_suffix(".jsonl"),
+        files=files_of("web", "wikipedia", say="qa/web-dev.json and qa/wikipedia-dev.json as published"),
     ),
     sample=sample,
     prompt=Prompt(question=lambda s: f"Question: {s.question}?\nAnswer:", answer=lambda s: " " + s.answers[0]),
     score=short_answer(normal, both_empty=0.0),
     metrics=(mean("exact_match"), mean("f1")),
-    modes=("write",),
     max_tokens=32,
     stop=("\n", ".", ","),
 )

@@ -1,7 +1,5 @@
 """TriviaQA with evidence: the question and its Wikipedia page (Joshi et al. 2017, https://arxiv.org/abs/1705.03551)."""
 
-from pathlib import Path
-
 from evalharness.benchmark import Benchmark, Prompt
 from evalharness.metrics import mean
 from evalharness.records import Sample
@@ -16,25 +14,20 @@ def question(asked: Sample) -> str:
 
 
 benchmark = Benchmark(
-    name="triviaqa_rc",
     title="TriviaQA, reading the question's Wikipedia page",
     paper="https://arxiv.org/abs/1705.03551",
     licence="Apache-2.0",
     items=7993,
     source=Source(
-        hub="mandarjoshi/trivia_qa",
-        revision="0f7faf33a3908546c6fd5b73a660e0f8ff173c2f",
+        "mandarjoshi/trivia_qa@0f7faf33a3908546c6fd5b73a660e0f8ff173c2f",
         config="rc.wikipedia",
         split="validation",
         shot_split="train",
-        files=files_of("wikipedia"),
-        files_say="qa/wikipedia-dev.json and evidence/ as published",
-        sample=Path(__file__).with_suffix(".jsonl"),
+        files=files_of("wikipedia", say="qa/wikipedia-dev.json and evidence/ as published"),
     ),
     sample=with_evidence,
     prompt=Prompt(question=question, answer=lambda s: " " + s.answers[0]),
     score=short_answer(normal, both_empty=0.0),
     metrics=(mean("exact_match"), mean("f1")),
-    modes=("write",),
     max_tokens=32,
 )

@@ -2,10 +2,11 @@
 
 A plug-in module (its file name is the plug-in's name) defines one of
 
-    benchmark = Benchmark(name=..., ...)               # one benchmark
+    benchmark = Benchmark(title=..., ...)              # one benchmark
     family = Family(tasks=(...), open=open_task, ...)  # several under one roof: `glue/cola`, `bigbench/TASK`
 
-and keeps its bundled sample beside it: `mmlu.py`, `mmlu.jsonl`.
+and keeps its bundled sample beside it: `mmlu.py`, `mmlu.jsonl`. Its name is in neither: `plugins` fills in what the
+file's name says. What is left out has the defaults of multiple choice.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from evalharness.metrics import Metric
+from evalharness.metrics import Metric, mean
 from evalharness.records import Estimate, Message, Mode, Origin, Request, Response, Result, Sample
-from evalharness.scoring import Scorer
+from evalharness.scoring import Scorer, choice
 from evalharness.sources import Row, Source
 
 TextOf = Callable[[Sample], str]
@@ -29,25 +30,43 @@ def nothing(_: Sample) -> str:
     return ""
 
 
+def plain_question(sample: Sample) -> str:
+    """The question as it is."""
+    return sample.question
+
+
+def first_answer(sample: Sample) -> str:
+    """The first of the accepted answers, or the empty text."""
+    return sample.answers[0] if sample.answers else ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Prompt:
     """How a sample becomes text. A base model reads header + shots + question, byte for byte.
 
     `question` ends where the answer begins (`...\\nAnswer:`); `answer` is the right answer as it stands in a shot or
     lesson, its leading space included; `choices` are the continuations to rank, `given` what is read before each.
+    `written` is the prompt for writing where it is not the one for ranking: options that are ranked as continuations
+    must be shown to a model that writes.
     """
 
-    question: TextOf
-    answer: TextOf
+    question: TextOf = plain_question
+    answer: TextOf = first_answer
     choices: Callable[[Sample], tuple[str, ...]] | None = None
     given: Callable[[Sample], tuple[str, ...]] | None = None
     header: TextOf = nothing
     between: str = "\n\n"
+    written: Prompt | None = None
 
     def text(self, sample: Sample, shots: Sequence[Sample]) -> str:
         """Header, each shot with its answer, and the question."""
         solved = [self.question(shot) + self.answer(shot) + self.between for shot in shots]
         return self.header(sample) + "".join(solved) + self.question(sample)
+
+
+PLAIN = Prompt()
+BUNDLED = Source()
+ACCURACY = (mean(),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,29 +84,28 @@ class RunOptions:
 class Benchmark:
     """One benchmark. Its facts are these fields and stand nowhere else.
 
-    `items` is the size of the scored split as published, `chance` the score of guessing. `modes` are the ways it can be
-    asked, the preferred first. The first of `metrics` is the headline. `shots` come from the source's shot split, of
-    the sample's own group when `shots_by_group`. `ask` replaces the default request; `follow_up` gives the next
-    turn's request, or None when the conversation is over. `open_scorer` replaces `score` where scoring needs
-    resources (a sandbox). A chat model writes up to `chat_max_tokens` and ends by itself, a base model up to
-    `max_tokens` or `stop`. `judge` names the judge plug-in that gives the verdicts.
-    `cautions` says, from the results, when a figure is not to be believed. `written` is the prompt for writing
-    where it is not the one for ranking: options that are ranked as continuations must be shown to a model that writes.
-    `missing_is_wrong`: the authors' script counts a question that a file of predictions lacks as 0 (SQuAD 1.1), not as
-    absent (SQuAD 2.0).
+    `name` is filled in from the plug-in's file name. `items` is the size of the scored split as published, `chance` the
+    score of guessing. `modes` are the ways it can be asked, the preferred first: where none are said, ranking and
+    writing if the prompt has choices, else writing. The first of `metrics` is the headline. `shots` come from the
+    source's shot split, of the sample's own group when `shots_by_group`. `ask` replaces the default request;
+    `follow_up` gives the next turn's request, or None when the conversation is over. `open_scorer` replaces `score`
+    where scoring needs resources (a sandbox). A chat model writes up to `chat_max_tokens` and ends by itself, a base
+    model up to `max_tokens` or `stop`. `judge` names the judge plug-in that gives the verdicts. `cautions` says, from
+    the results, when a figure is not to be believed. `missing_is_wrong`: the authors' script counts a question that a
+    file of predictions lacks as 0 (SQuAD 1.1), not as absent (SQuAD 2.0).
     """
 
-    name: str
+    name: str = ""
     title: str
     paper: str
     licence: str
     items: int
-    source: Source
+    source: Source = BUNDLED
     sample: Callable[[Row], Sample]
-    prompt: Prompt
-    score: Scorer
-    metrics: tuple[Metric, ...]
-    modes: tuple[Mode, ...] = ("rank", "write")
+    prompt: Prompt = PLAIN
+    score: Scorer = choice
+    metrics: tuple[Metric, ...] = ACCURACY
+    modes: tuple[Mode, ...] = ()
     shots: int = 0
     shots_by_group: bool = False
     shots_order: Callable[[Sequence[Sample], Sample, int], Sequence[Sample]] | None = None
@@ -97,7 +115,6 @@ class Benchmark:
     chance: float | None = None
     judge: str | None = None
     cautions: Callable[[Sequence[Result]], tuple[str, ...]] | None = None
-    written: Prompt | None = None
     missing_is_wrong: bool = False
     ask: Callable[[Sample, Sequence[Sample], Mode, bool], Request] | None = None
     follow_up: Callable[[Sample, Request, Response], Request | None] | None = None
@@ -108,7 +125,8 @@ class Benchmark:
 class Family:
     """Several benchmarks under one name. `open(task, data)` gives one; `data` is the user's folder or file, or None.
 
-    `tasks` lists what `evalh run FAMILY` runs and may be empty where only the data tells (then `discover(data)` does).
+    `tasks` lists what `evalh run FAMILY` runs and may be empty where only the data tells (then `discover(data)` does);
+    a task of `also` is run when it is named. `open` is asked for these only, or for any name where `tasks` is empty.
     `average` is the benchmark's own figure over its tasks, from the metrics of the tasks that were run; empty where one
     that it needs was not. `members(name, data)` are the tasks that a name of the user's stands for, where one name may
     stand for several.
@@ -116,6 +134,7 @@ class Family:
 
     tasks: tuple[str, ...]
     open: Callable[[str, Path | None], Benchmark]
+    also: tuple[str, ...] = ()
     discover: Callable[[Path], tuple[str, ...]] | None = None
     average: Callable[[Mapping[str, Mapping[str, Estimate]]], Mapping[str, Estimate]] | None = None
     members: Callable[[str, Path | None], tuple[str, ...]] | None = None
@@ -123,7 +142,8 @@ class Family:
 
 def prompt_of(benchmark: Benchmark, mode: Mode) -> Prompt:
     """The prompt that a mode asks with."""
-    return benchmark.written if mode == "write" and benchmark.written is not None else benchmark.prompt
+    written = benchmark.prompt.written
+    return written if mode == "write" and written is not None else benchmark.prompt
 
 
 def request(

@@ -210,6 +210,17 @@ CHECKS: Mapping[str, Check] = {
 }
 
 
+def given(names: Sequence[str], arguments: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """A sample's `extra`: instructions and the arguments of each. ValueError for an instruction that has no check."""
+    unknown = sorted(set(names) - set(CHECKS))
+    if unknown:
+        raise ValueError(f"unknown instruction {unknown[0]}")
+    if len(names) != len(arguments):
+        raise ValueError("as many kwargs as instructions are wanted")
+    said = [{k: v for k, v in each.items() if v is not None} for each in arguments]
+    return {"instructions": list(names), "arguments": said}
+
+
 def follows(text: str, instruction: str, arguments: Mapping[str, Any]) -> bool:
     """Whether a text follows one instruction; an empty text follows none."""
     given = {name: value for name, value in arguments.items() if value is not None}

@@ -38,7 +38,7 @@ def benchmarks() -> Rows:
                 found.append(facts(name, plugins.benchmark(name)))
             else:
                 title = first_line(plugins.load("benchmarks", name))
-                each = [facts(f"{name}/{task}", family.open(task, None)) for task in family.tasks]
+                each = [facts(f"{name}/{task}", plugins.benchmark(f"{name}/{task}")) for task in family.tasks]
                 found.append({"name": name, "tasks": len(each) or "by --data", "title": title, "each": each})
         except (UserError, ImportError) as error:
             plugins.warn(f"the benchmark {name} cannot be read: {error}")
@@ -59,7 +59,7 @@ def facts(name: str, benchmark: Any) -> dict[str, Any]:
         "licence": benchmark.licence,
         "paper": benchmark.paper,
         "metrics": [metric.name for metric in benchmark.metrics],
-        "data": f"{source.hub} @ {source.revision[:12]}" if source.hub else "by --data",
+        "data": f"{source.repository} @ {source.revision[:12]}" if source.hub else "by --data",
     }
 
 

@@ -1,4 +1,4 @@
-"""The common layouts of multiple-choice prompts, for benchmark plug-ins."""
+"""The common layouts of multiple-choice rows and prompts, for benchmark plug-ins."""
 
 from __future__ import annotations
 
@@ -6,20 +6,65 @@ from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
 
-from evalharness.benchmark import Prompt, TextOf, nothing
+from evalharness.benchmark import Prompt, TextOf, nothing, plain_question
+from evalharness.metrics import mean, mean_where
 from evalharness.records import Sample
 from evalharness.scoring import LETTERS
 from evalharness.sources import Row
 
-
-def lettered_options(sample: Sample) -> list[str]:
-    """The options behind their letters, a line each."""
-    return [f"{LETTERS[i]}. {text}" for i, text in enumerate(sample.choices)]
+BY_LENGTH = (mean(), mean_where("accuracy_norm"))  # the figures of `scoring.choice_by_length`
 
 
-def options(sample: Sample) -> str:
-    """The question and its lettered options, a line each."""
-    return "\n".join([sample.question.strip(), *lettered_options(sample)])
+def from_fields(
+    question: str = "question",
+    choices: str | tuple[str, ...] = "choices",
+    gold: str = "answer",
+    *,
+    first: int = 0,
+    key: str = "",
+    group: str = "",
+) -> Callable[[Row], Sample]:
+    """Rows to samples by the names of their fields; `key` is the field of the id.
+
+    `choices` is a field that holds a list, or one field for each choice. `gold` counts them from `first`.
+    """
+
+    def sample(row: Row) -> Sample:
+        texts = row[choices] if isinstance(choices, str) else [row[name] for name in choices]
+        if isinstance(texts, str):
+            raise ValueError(f"its {choices} are one text, wanted a list of texts")
+        places = {str(number): place for place, number in enumerate(range(first, first + len(texts)))}
+        if str(row[gold]) not in places:
+            raise ValueError(f"its {gold} is {row[gold]!r}, wanted one of {', '.join(places)}")
+        return Sample(
+            id=str(row[key]) if key else "", question=row[question], choices=tuple(texts),
+            gold=(places[str(row[gold])],), group=row[group] if group else "",
+        )  # fmt: skip
+
+    return sample
+
+
+def cloze(field: str) -> Callable[[Row], Sample]:
+    """Rows to samples: the text of a field without its last word, which is the one choice (`scoring.last_word`)."""
+
+    def sample(row: Row) -> Sample:
+        before, _, word = row[field].rpartition(" ")
+        return Sample(question=before, choices=(word,), answers=(word,), gold=(0,))
+
+    return sample
+
+
+def classified(text: str | Callable[[Row], str], labels: tuple[str, ...]) -> Callable[[Row], Sample]:
+    """Rows to samples: `text` is a template of fields (`{sentence}`) or a function, `label` counts in `labels`."""
+
+    def sample(row: Row) -> Sample:
+        number = int(row["label"])
+        if not 0 <= number < len(labels):
+            raise ValueError(f"its label is {number}, which is how a data set withholds the right answer")
+        question = text.format(**row) if isinstance(text, str) else text(row)
+        return Sample(question=question, choices=labels, gold=(number,))
+
+    return sample
 
 
 def shuffled(sample: Sample) -> Sample:
@@ -37,18 +82,33 @@ def shuffled(sample: Sample) -> Sample:
     return replace(sample, choices=tuple(sample.choices[i] for i in order), gold=gold)
 
 
-def lettered(header: TextOf = nothing) -> Prompt:
-    """Question, lettered options, `Answer:`; the letters with a leading space are ranked (MMLU's layout)."""
+def lettered_options(sample: Sample, mark: str = "{}.") -> list[str]:
+    """The options behind their letters, a line each."""
+    return [f"{mark.format(LETTERS[i])} {text}" for i, text in enumerate(sample.choices)]
+
+
+def options(sample: Sample) -> str:
+    """The question and its lettered options, a line each."""
+    return "\n".join([sample.question.strip(), *lettered_options(sample)])
+
+
+def lettered(
+    header: TextOf = nothing, question: TextOf = lambda s: options(s) + "\nAnswer:", mark: str = "{}"
+) -> Prompt:
+    """Question, lettered options, `Answer:`; the letters with a leading space are ranked (MMLU's layout).
+
+    `mark` is how a letter is answered: `({})` in GPQA.
+    """
     return Prompt(
         header=header,
-        question=lambda s: options(s) + "\nAnswer:",
-        answer=lambda s: " " + LETTERS[s.gold[0]],
-        choices=lambda s: tuple(" " + letter for letter in LETTERS[: len(s.choices)]),
+        question=question,
+        answer=lambda s: " " + mark.format(LETTERS[s.gold[0]]),
+        choices=lambda s: tuple(" " + mark.format(letter) for letter in LETTERS[: len(s.choices)]),
     )
 
 
-def written_out(question: TextOf, header: TextOf = nothing, between: str = "\n\n") -> Prompt:
-    """The options are not shown; each option's text, with a leading space, is ranked as the continuation."""
+def continued(question: TextOf = plain_question, header: TextOf = nothing, between: str = "\n\n") -> Prompt:
+    """Each option's text, with a leading space, is ranked as the continuation; `question` shows what may be chosen."""
     return Prompt(
         header=header,
         question=question,
@@ -58,29 +118,42 @@ def written_out(question: TextOf, header: TextOf = nothing, between: str = "\n\n
     )
 
 
+def labelled() -> Prompt:
+    """Classification: the question, `Answer:`; the labels, with a leading space, are ranked."""
+    return continued(lambda s: s.question + "\nAnswer:")
+
+
+def written_out(question: TextOf = plain_question, header: TextOf = nothing, between: str = "\n\n") -> Prompt:
+    """As `continued`, where `question` does not tell the options: a model that writes is shown them behind letters."""
+    return replace(continued(question, header, between), written=shown(question, header, between))
+
+
+def gap_filled(gap: str = "_") -> Prompt:
+    """The question up to its gap, filled with each option, is read; what follows the gap is ranked.
+
+    Partial scoring, as of Trinh and Le 2018 (https://arxiv.org/abs/1806.02847).
+    """
+
+    def filled(sample: Sample) -> tuple[str, ...]:
+        return tuple(sample.question.partition(gap)[0] + option for option in sample.choices)
+
+    def rest(sample: Sample) -> str:
+        return " " + sample.question.partition(gap)[2].strip()
+
+    return Prompt(
+        question=nothing,
+        answer=lambda s: filled(s)[s.gold[0]] + rest(s),
+        given=filled,
+        choices=lambda s: (rest(s),) * len(s.choices),
+        written=shown(plain_question),
+    )
+
+
 def shown(question: TextOf, header: TextOf = nothing, between: str = "\n\n") -> Prompt:
-    """`question` with the lettered options below it, for a model that writes: the partner of `written_out`."""
+    """`question` with the lettered options below it, for a model that writes."""
     return Prompt(
         header=header,
         question=lambda s: "\n".join([question(s).removesuffix("\nAnswer:"), *lettered_options(s), "Answer:"]),
         answer=lambda s: " " + LETTERS[s.gold[0]],
         between=between,
     )
-
-
-def labelled() -> Prompt:
-    """Classification: the question, `Answer:`; the labels, with a leading space, are ranked."""
-    return written_out(lambda s: s.question + "\nAnswer:")
-
-
-def classified(text: str | Callable[[Row], str], labels: tuple[str, ...]) -> Callable[[Row], Sample]:
-    """Rows to samples: `text` is a template of fields (`{sentence}`) or a function, `label` counts in `labels`."""
-
-    def sample(row: Row) -> Sample:
-        number = int(row["label"])
-        if not 0 <= number < len(labels):
-            raise ValueError(f"its label is {number}, which is how a data set withholds the right answer")
-        question = text.format(**row) if isinstance(text, str) else text(row)
-        return Sample(question=question, choices=labels, gold=(number,))
-
-    return sample

@@ -11,6 +11,7 @@ import importlib
 import importlib.metadata
 import pkgutil
 import sys
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -18,9 +19,10 @@ from typing import Literal, cast
 
 from evalharness.benchmark import Benchmark, Family
 from evalharness.described import modelgraded, own_yaml
-from evalharness.errors import UserError, nearest
+from evalharness.errors import UserError, known, nearest
 from evalharness.judge import Judge, Panel
 from evalharness.model import Model, ModelOptions
+from evalharness.records import Mode
 
 Kind = Literal["benchmarks", "judges", "models"]
 
@@ -51,16 +53,18 @@ def modules(kind: Kind) -> dict[str, str]:
 
 def load(kind: Kind, name: str) -> ModuleType:
     """The plug-in's module. UserError names the nearest known name, or what its import raised."""
-    known = modules(kind)
-    if name not in known:
+    found = modules(kind)
+    if name not in found:
         wanted = kind.removesuffix("s")
-        raise UserError(f"there is no {wanted} called {name!r}{nearest(name, known)}; `evalh list {kind}` shows them")
+        raise UserError(f"there is no {wanted} called {name!r}{nearest(name, found)}; `evalh list {kind}` shows them")
     try:
-        return importlib.import_module(known[name])
+        return importlib.import_module(found[name])
     except ModuleNotFoundError as error:
         if error.name and error.name.split(".")[0] == "evalharness":
             raise
         raise UserError(f"{name} needs the package {error.name}: {install_hint(str(error.name))}") from error
+    except Exception as error:  # a third party's module may raise anything; one that is broken must not hide the others
+        raise UserError(f"the plug-in {found[name]} cannot be imported: {type(error).__name__}: {error}") from error
 
 
 EXTRAS = {
@@ -94,13 +98,34 @@ def benchmark(name: str, data: Path | None = None) -> Benchmark:
     module_name, _, task = name.partition("/")
     module = load("benchmarks", module_name)
     if hasattr(module, "family"):
-        family = cast(Family, module.family)
-        if not task:
-            raise UserError(f"{name} is a family of tasks; name one, such as {name}/{(family.tasks or ('TASK',))[0]}")
-        return family.open(task, data)
+        return _filled_in(_task(cast(Family, module.family), module_name, task, data), name, module)
     if task:
         raise UserError(f"{module_name} has no tasks, but {name!r} names one; say {module_name}")
-    return cast(Benchmark, module.benchmark)
+    if not hasattr(module, "benchmark"):
+        raise UserError(f"the plug-in {module.__name__} defines no benchmark: wanted `benchmark` or `family`")
+    return _filled_in(cast(Benchmark, module.benchmark), name, module)
+
+
+def _task(roof: Family, name: str, task: str, data: Path | None) -> Benchmark:
+    if not task:
+        raise UserError(f"{name} is a family of tasks; name one, such as {name}/{(roof.tasks or ('TASK',))[0]}")
+    return roof.open(known(f"task of {name}", task, (*roof.tasks, *roof.also)) if roof.tasks else task, data)
+
+
+def _filled_in(found: Benchmark, name: str, module: ModuleType) -> Benchmark:
+    """The benchmark with what its plug-in need not say: its name, where its sample lies, how it can be asked."""
+    modes: tuple[Mode, ...] = ("rank", "write") if found.prompt.choices is not None else ("write",)
+    source = replace(found.source, sample=found.source.sample or _beside(module))
+    return replace(found, name=name, source=source, modes=found.modes or modes)
+
+
+def _beside(module: ModuleType) -> Path:
+    return Path(str(module.__file__)).with_name(f"{module.__name__.rpartition('.')[2]}.jsonl")
+
+
+def bundled(name: str) -> Path:
+    """The rows that come along with a plug-in, in the file of its name beside it."""
+    return _beside(load("benchmarks", name))
 
 
 def reopened(name: str, origin: str) -> Benchmark:

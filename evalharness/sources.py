@@ -1,7 +1,7 @@
 """Where rows come from: a hub data set at a pinned revision, a folder, the bundled sample. Never a silent replacement.
 
 A row is a mapping with the hub's field names; a benchmark turns it into a Sample. The authors' own files are read into
-the same rows by the benchmark's `files` function.
+the same rows by the benchmark's `Files`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import os
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import KW_ONLY, asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,33 +29,61 @@ class Want:
     groups: tuple[str, ...] = ()
 
 
-Files = Callable[[Path, Want], "Iterable[Row] | None"]
+Reader = Callable[[Path, Want], "Iterable[Row] | None"]
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The authors' own files: what error messages call them, and how they are read.
+
+    `read(path, want)` yields the rows of a split from the user's file or folder, or returns None when they are not
+    there. Without it only files in the hub's layout are read.
+    """
+
+    say: str
+    read: Reader | None = None
+
 
 PULLED = "source.json"  # what `evalh data pull` writes beside the rows
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Source:
     """The hub data set of a benchmark, and how its authors' own files are read.
 
-    `revision` is a commit of the hub repository. `split` holds the scored questions, `shot_split` the examples to show.
-    `hub_file` names the one file that is read of a hub repository which `datasets` cannot load whole.
-    `files(path, want)` yields the rows of the authors' files at `path`, or returns None when they are not there.
-    `files_say` names those files for error messages. `sample` is the bundled sample (JSONL rows with
-    a `split` field, and a `config` field where one file serves several configs). Without `hub` the bundled rows are
-    the whole benchmark, or the files `own` by split where a benchmark brings its questions itself.
+    `hub` is `OWNER/NAME@COMMIT`. `split` holds the scored questions, `shot_split` the examples to show. `hub_file` is
+    the one file that is read of a hub repository which `datasets` cannot load whole. `sample` is the bundled sample
+    (JSONL rows with a `split` field, and a `config` field where one file serves several configs), by default the file
+    NAME.jsonl beside the plug-in. Without `hub` the bundled rows are the whole benchmark, or the files `own` by split
+    where a benchmark brings its questions itself.
     """
 
-    hub: str
-    revision: str
-    sample: Path
+    hub: str = ""
+    _: KW_ONLY
     config: str | None = None
     hub_file: str | None = None
     split: str = "test"
     shot_split: str | None = None
     files: Files | None = None
-    files_say: str = ""
+    sample: Path | None = None
     own: Mapping[str, Path] = field(default_factory=dict)
+
+    @property
+    def repository(self) -> str:
+        """The hub's name of the data set, without the commit."""
+        return self.hub.partition("@")[0]
+
+    @property
+    def revision(self) -> str:
+        """The commit of the hub repository."""
+        return self.hub.partition("@")[2]
+
+    @property
+    def wanted(self) -> str:
+        """What error messages ask the user for."""
+        if self.files is not None:
+            return self.files.say
+        return f"a snapshot of {self.repository}" if self.hub else "rows laid out as its own"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,10 +101,7 @@ def load(source: Source, want: Want, data: str | None) -> Rows:
     if source.own and data in (None, "sample"):
         return _from_own(source, split)
     if data == "sample" or (data is None and not source.hub):
-        rows = tuple(r for r in jsonl(source.sample) if _is_sample_of(r, source, split))
-        if not rows and not source.hub and source.files_say:
-            raise DataError(f"these questions are not bundled; say --data with {source.files_say}")
-        return Rows(rows=rows, origin="bundled sample" if source.hub else "bundled", revision="bundled")
+        return _bundled(source, split)
     if data is None:
         return _from_hub(source, split)
     path = Path(data).expanduser()
@@ -90,9 +115,17 @@ def load(source: Source, want: Want, data: str | None) -> Rows:
     snapshot = _from_snapshot(source, split, path)
     if snapshot is not None:
         return snapshot
-    wanted = source.files_say or "a snapshot of " + source.hub
     hint = "" if split == source.split else f" (for the examples, split {split}; --shots 0 asks without them)"
-    raise DataError(f"--data {data}: wanted {wanted}{hint}; there is {_glimpse(path)}")
+    raise DataError(f"--data {data}: wanted {source.wanted}{hint}; there is {_glimpse(path)}")
+
+
+def _bundled(source: Source, split: str) -> Rows:
+    if source.sample is None or not source.sample.is_file():
+        raise DataError(f"no questions are bundled; say --data with {source.wanted}")
+    rows = tuple(r for r in jsonl(source.sample) if _is_sample_of(r, source, split))
+    if not rows and not source.hub and source.files is not None:
+        raise DataError(f"these questions are not bundled; say --data with {source.wanted}")
+    return Rows(rows=rows, origin="bundled sample" if source.hub else "bundled", revision="bundled")
 
 
 def _is_sample_of(row: Row, source: Source, split: str) -> bool:
@@ -113,14 +146,14 @@ def _from_files(source: Source, want: Want, path: Path) -> tuple[Row, ...] | Non
     """The rows of the authors' files. DataError for a file that is not laid out as it should be."""
     import csv
 
-    if source.files is None:
+    if source.files is None or source.files.read is None:
         return None
     try:
-        found = source.files(path, want)
+        found = source.files.read(path, want)
         return None if found is None else tuple(found)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, csv.Error) as error:
         reason = f"there is no {error}" if isinstance(error, KeyError) else str(error)
-        raise DataError(f"--data {path}: wanted {source.files_say}; it is laid out otherwise ({reason})") from error
+        raise DataError(f"--data {path}: wanted {source.wanted}; it is laid out otherwise ({reason})") from error
 
 
 def _from_own(source: Source, split: str) -> Rows:
@@ -134,21 +167,23 @@ def _from_own(source: Source, split: str) -> Rows:
     return Rows(rows=tuple(_READERS.get(file.suffix, jsonl)(file)), origin=str(file), revision="files")
 
 
-def files_named(names: Mapping[str, str]) -> Files:
-    """A reader of the authors' own files: split -> file name, the scored split first.
+def files_named(names: Mapping[str, str], note: str = "") -> Files:
+    """The authors' own files by split, the scored split first; `note` says more of that one in error messages.
 
     The path is a folder that holds them (or a folder `data` in it), or the file of the scored split under any name.
     """
-    scored = next(iter(names))
+    scored, *others = names
+    examples = f" (and {', '.join(names[split] for split in others)} for examples)" if others else ""
 
     def read(path: Path, want: Want) -> Iterator[Row] | None:
+        name = names.get(want.split)
         if path.is_file():
-            found = [path] if want.split == scored or path.name == names.get(want.split) else []
+            found = [path] if want.split == scored or path.name == name else []
         else:
-            found = [f for f in (path / names[want.split], path / "data" / names[want.split]) if f.is_file()]
+            found = [f for f in (path / name, path / "data" / name) if f.is_file()] if name else []
         return _READERS[found[0].suffix](found[0]) if found and found[0].suffix in _READERS else None
 
-    return read
+    return Files(" ".join(filter(None, (names[scored], note))) + examples, read)
 
 
 def _from_hub(source: Source, split: str) -> Rows:
@@ -157,18 +192,18 @@ def _from_hub(source: Source, split: str) -> Rows:
     datasets.disable_progress_bars()
     try:
         if source.hub_file is not None:
-            address = f"hf://datasets/{source.hub}@{source.revision}/{source.hub_file}"
+            address = f"hf://datasets/{source.hub}/{source.hub_file}"
             table = datasets.load_dataset("json", data_files={split: address}, split=split)
         else:
-            table = datasets.load_dataset(source.hub, source.config, split=split, revision=source.revision)
+            table = datasets.load_dataset(source.repository, source.config, split=split, revision=source.revision)
     except Exception as error:  # datasets and the hub client raise a dozen unrelated types when the hub is out of reach
         first = (str(error).splitlines() or [type(error).__name__])[0][:160]
         raise DataError(
-            f"the hub data set {source.hub} cannot be read ({first}); say --data FOLDER with "
-            f"{source.files_say or 'a snapshot of it'}, or --data sample; "
+            f"the hub data set {source.repository} cannot be read ({first}); say --data FOLDER with "
+            f"{source.wanted}, or --data sample; "
             "`evalh data pull BENCHMARK --to FOLDER` makes such a folder where there is a network"
         ) from error
-    return Rows(rows=tuple(dict(r) for r in table), origin=f"hub {source.hub}", revision=source.revision)
+    return Rows(rows=tuple(dict(r) for r in table), origin=f"hub {source.repository}", revision=source.revision)
 
 
 def _from_pulled(folder: Path, split: str) -> Rows:
@@ -361,7 +396,7 @@ def pull(source: Source, folder: Path) -> dict[str, int]:
             write_whole(folder / f"{split}.jsonl", text)
             counts[split] = len(rows.rows)
             hashes[f"{split}.jsonl"] = digest(folder / f"{split}.jsonl")
-        about = {"hub": source.hub, "config": source.config, "revision": source.revision, "sha256": hashes}
+        about = {"hub": source.repository, "config": source.config, "revision": source.revision, "sha256": hashes}
         write_whole(folder / PULLED, json.dumps(about, indent=2) + "\n")
     except OSError as error:
         raise UserError(f"{folder}: cannot be written: {error.strerror}") from error

@@ -2,18 +2,16 @@
 
 import gzip
 import json
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
 
 from evalharness import sources
 from evalharness.errors import DataError
 from evalharness.records import Sample
-from evalharness.sources import Source, Want
+from evalharness.sources import Files, Source, Want, files_named
 
-SOURCE = Source(
-    hub="acme/things", revision="a" * 40, config="main", sample=Path("none.jsonl"), files_say="things.jsonl"
-)
+SOURCE = Source(f"acme/things@{'a' * 40}", config="main", files=Files("things.jsonl"))
 ROWS = [{"q": "one\u2028two", "a": "\x85"}, {"q": "", "a": "é"}]
 TEST = Want(split="test")
 
@@ -65,6 +63,25 @@ def test_a_folder_without_the_data_says_what_was_wanted_and_what_is_there(tmp_pa
     (tmp_path / "other.txt").write_text("x")
     with pytest.raises(DataError, match=r"wanted things.jsonl; there is other.txt"):
         sources.load(SOURCE, TEST, str(tmp_path))
+
+
+def test_where_no_sample_comes_along_that_is_said(tmp_path):
+    for source in (SOURCE, replace(SOURCE, sample=tmp_path / "none.jsonl")):
+        with pytest.raises(DataError, match=r"no questions are bundled; say --data with things.jsonl"):
+            sources.load(source, TEST, "sample")
+
+
+def test_the_authors_files_are_named_by_split(tmp_path):
+    source = replace(SOURCE, files=files_named({"test": "dev.jsonl", "train": "train.jsonl"}, "of 2019"))
+    assert source.wanted == "dev.jsonl of 2019 (and train.jsonl for examples)"
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "dev.jsonl").write_text(text())
+    assert list(sources.load(source, TEST, str(tmp_path)).rows) == ROWS
+    for where in (tmp_path, tmp_path / "data" / "dev.jsonl"):
+        with pytest.raises(DataError, match=r"wanted dev.jsonl of 2019 .*--shots 0"):
+            sources.load(source, Want(split="train"), str(where))
+        with pytest.raises(DataError, match=r"wanted dev.jsonl of 2019"):
+            sources.load(source, Want(split="other"), str(where))
 
 
 @pytest.mark.parametrize(

@@ -29,11 +29,11 @@ def benchmarks(plugin: str) -> Iterator[tuple[str, Benchmark]]:
     if family is None:
         yield plugin, plugins.benchmark(plugin)
         return
-    bundled = ROOT / "benchmarks" / f"{plugin}.jsonl"
-    for task in family.tasks or dict.fromkeys(str(row["config"]) for row in sources.jsonl(bundled)):
-        benchmark = family.open(task, None)
+    bundled = sources.jsonl(plugins.bundled(plugin))
+    for task in family.tasks or dict.fromkeys(str(row["config"]) for row in bundled):
+        benchmark = plugins.benchmark(f"{plugin}/{task}")
         if rows(benchmark, benchmark.source.split):
-            yield f"{plugin}/{task}", benchmark
+            yield benchmark.name, benchmark
 
 
 def rows(benchmark: Benchmark, split: str | None) -> tuple[Row, ...]:

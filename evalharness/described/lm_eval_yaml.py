@@ -10,7 +10,7 @@ import ast
 import re
 import string
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,6 @@ def open_task(document: Document) -> Benchmark:
     task.check()
     kind = task.kind
     score, metrics = task.scorer()
-    prompt = task.prompt()
     modes: tuple[Mode, ...] = (
         ("rank",) if kind == "loglikelihood" else ("rank", "write") if kind == "multiple_choice" else ("write",)
     )
@@ -68,8 +67,7 @@ def open_task(document: Document) -> Benchmark:
         items=0,
         source=task.source(),
         sample=task.sample(),
-        prompt=prompt,
-        written=shown(prompt.question, prompt.header, prompt.between) if kind == "multiple_choice" else None,
+        prompt=task.prompt(),
         modes=modes,
         shots=int(task.get("num_fewshot", 0) or 0),
         max_tokens=int(generation.get("max_gen_toks", 256)),
@@ -157,8 +155,8 @@ class Task:
                     ("dataset_kwargs",), f"data_files have no split {split!r}; there is {', '.join(own)}"
                 )
         return Source(
-            hub="" if own else path, revision=str(kwargs.get("revision", "main")), config=self.get("dataset_name"),
-            split=str(split), shot_split=shots, sample=self.document.file, files_say=f"a snapshot of {path}", own=own,
+            "" if own else f"{path}@{kwargs.get('revision', 'main')}", config=self.get("dataset_name"),
+            split=str(split), shot_split=shots, own=own,
         )  # fmt: skip
 
     def _file(self, split: str, named: Any) -> Path:
@@ -227,13 +225,16 @@ class Task:
         def spaced(text: str) -> str:
             return delimiter + text
 
-        return Prompt(
+        prompt = Prompt(
             header=lambda s: str(s.extra["header"]),
             question=lambda s: s.question,
             answer=lambda s: spaced(s.choices[s.gold[0]] if s.choices else s.answers[0]),
             choices=(lambda s: tuple(ranked + c for c in s.choices)) if self.kind != "generate_until" else None,
             between=str(self.get("fewshot_delimiter", "\n\n")),
         )
+        if self.kind != "multiple_choice":
+            return prompt
+        return replace(prompt, written=shown(prompt.question, prompt.header, prompt.between))
 
     def scorer(self) -> tuple[Scorer, tuple[Metric, ...]]:
         """The score of one answer and the figures of metric_list, in its order."""

@@ -13,18 +13,18 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from evalharness.benchmark import Benchmark, Prompt
+from evalharness.benchmark import Benchmark, Prompt, plain_question
 from evalharness.described import lines, lm_eval_yaml
 from evalharness.described.lines import Document
 from evalharness.described.templates import template, value
 from evalharness.errors import DataError, UserError, nearest
 from evalharness.judged import judged_mean
 from evalharness.math_answers import boxed, number_after_hashes
-from evalharness.metrics import Metric, mean, mean_where
-from evalharness.multiple_choice import shown, written_out
+from evalharness.metrics import Metric, mean
+from evalharness.multiple_choice import BY_LENGTH, lettered, shown, written_out
 from evalharness.records import Request, Response, Sample, Score
 from evalharness.scoring import LETTERS, Scorer, choice_by_length, free, judged, short_answer, unparsed
-from evalharness.sources import Row, Source
+from evalharness.sources import Files, Row, Source
 
 
 class Strict(BaseModel):
@@ -103,7 +103,7 @@ SCORERS: Mapping[str, tuple[Scorer, tuple[Metric, ...]]] = {
     "f1": (short_answer(), (mean("f1"), mean("exact_match"))),
     "number": (number_after_hashes, (mean(),)),
     "math": (boxed, (mean(),)),
-    "choice": (choice_by_length, (mean(), mean_where("accuracy_norm"))),
+    "choice": (choice_by_length, BY_LENGTH),
 }
 
 
@@ -164,7 +164,6 @@ def benchmark_of(document: Document, bench: Bench) -> Benchmark:
         raise document.error(("choices",), "choices want gold: the place, letter or text of the right one")
     score, metrics = _scorer(document, bench)
     make = _sample(document, bench)
-    prompt, written = _prompts(bench)
     return Benchmark(
         name=bench.name or document.file.stem,
         title=bench.title or bench.name or document.file.stem,
@@ -174,8 +173,7 @@ def benchmark_of(document: Document, bench: Bench) -> Benchmark:
         chance=bench.chance,
         source=_source(document, bench),
         sample=make,
-        prompt=prompt,
-        written=written,
+        prompt=_prompt(bench),
         modes=("rank", "write") if bench.choices is not None else ("write",),
         shots=bench.shots,
         max_tokens=bench.max_tokens,
@@ -203,8 +201,8 @@ def _source(document: Document, bench: Bench) -> Source:
         if not path.is_file():
             raise document.error(("source", key), f"there is no file {path}")
     return Source(
-        hub=said.hub or "", revision=said.revision or "", config=said.config, split=said.split, shot_split=shot_split,
-        sample=document.file, files_say=f"rows with the fields of {document.file.name}", own=own,
+        f"{said.hub}@{said.revision}" if said.hub else "", config=said.config, split=said.split, shot_split=shot_split,
+        files=Files(f"rows with the fields of {document.file.name}"), own=own,
     )  # fmt: skip
 
 
@@ -294,21 +292,12 @@ def _place(document: Document, gold: Any, choices: Sequence[str]) -> int:
     raise document.error(("gold",), there)
 
 
-def _prompts(bench: Bench) -> tuple[Prompt, Prompt | None]:
-    def question(asked: Sample) -> str:
-        return asked.question
-
+def _prompt(bench: Bench) -> Prompt:
     def header(asked: Sample) -> str:
         return str(asked.extra["header"])
 
     if bench.choices is None:
-        said = Prompt(header=header, question=question, answer=lambda s: " " + s.answers[0] if s.answers else "")
-        return said, None
-    lettered = shown(question, header)
+        return Prompt(header=header, answer=lambda s: " " + s.answers[0] if s.answers else "")
     if bench.layout == "continuation":
-        return written_out(question, header), lettered
-    letters = Prompt(
-        header=header, question=lettered.question, answer=lettered.answer,
-        choices=lambda s: tuple(" " + letter for letter in LETTERS[: len(s.choices)]),
-    )  # fmt: skip
-    return letters, None
+        return written_out(plain_question, header)
+    return lettered(header, shown(plain_question).question)

@@ -70,7 +70,7 @@ def tasks(name: str, data: Path | None) -> tuple[str, ...]:
     roof = plugins.family(name)
     if data is not None or "/" in name or roof is None or roof.tasks:
         return plugins.tasks(name, data)
-    bundled = Path(str(plugins.load("benchmarks", name).__file__)).with_suffix(".jsonl")
+    bundled = plugins.bundled(name)
     rows = sources.jsonl(bundled) if bundled.is_file() else ()
     return tuple(dict.fromkeys(f"{name}/{row['config']}" for row in rows if "config" in row))
 

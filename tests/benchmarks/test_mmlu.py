@@ -30,7 +30,7 @@ Answer: B
 
 
 def load(folder, split="test", groups=()):
-    return MMLU.source.files(folder, Want(split=split, groups=groups))
+    return MMLU.source.files.read(folder, Want(split=split, groups=groups))
 
 
 def test_the_prompt_is_the_authors_layout_byte_for_byte(shared):

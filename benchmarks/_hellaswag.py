@@ -1,0 +1,18 @@
+"""HellaSwag's rows, cleaned as lm-evaluation-harness does (https://github.com/rowanz/hellaswag), and its files."""
+
+import re
+
+from evalharness.records import Sample
+from evalharness.sources import Row, files_named
+
+FILES = files_named({"validation": "hellaswag_val.jsonl", "train": "hellaswag_train.jsonl"})
+
+
+def clean(text: str) -> str:
+    """Without the [marks] that WikiHow's headings left behind."""
+    return re.sub(r"\[.*?\]", "", text.strip().replace(" [title]", ". ")).replace("  ", " ")
+
+
+def sample(row: Row) -> Sample:
+    asked = clean(f"{row['activity_label']}: {row['ctx_a']} {row['ctx_b'].capitalize()}")
+    return Sample(question=asked, choices=tuple(clean(text) for text in row["endings"]), gold=(int(row["label"]),))
