@@ -7,7 +7,7 @@ the sum of exponentiated scores of a part (the rescaling of https://arxiv.org/ab
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from functools import cache, cached_property
 from typing import Protocol
 
@@ -167,32 +167,28 @@ def before(
     return out[0].transpose(0, 1), total[0].transpose(0, 1)
 
 
+@dataclass(eq=False)
 class Rows:
     """Attention of rows packed one behind the other: block-diagonal, causal inside a row, all behind one prefix.
 
     `branches`, where given, has a number per token: a token of branch b > 0 sees branch 0 and its own only (several
     continuations of one text in one row). `positions` are the tokens' places in their texts. With `keep` the only
-    row's keys and values are added to the prefix.
+    row's keys and values are added to the prefix. `spread` [sum of lengths], where given, says which token stands at
+    each place of the rows: rows that begin alike may have their first tokens in common.
     """
 
-    def __init__(
-        self,
-        rule: Rule,
-        lengths: Sequence[int],
-        positions: Tensor,
-        *,
-        prefix: Prefix | None = None,
-        branches: Tensor | None = None,
-        keep: bool = False,
-    ) -> None:
-        self.rule = rule
-        self.lengths = list(lengths)
-        self.positions = positions
-        self.prefix = prefix
-        self.behind = prefix is not None and prefix.length > 0
-        self.branches = branches
-        self.keep = keep
-        self.span = (int(positions.min()), int(positions.max())) if self.behind else (0, 0)
+    rule: Rule
+    lengths: Sequence[int]
+    positions: Tensor
+    _: KW_ONLY
+    prefix: Prefix | None = None
+    branches: Tensor | None = None
+    keep: bool = False
+    spread: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        self.behind = self.prefix is not None and self.prefix.length > 0
+        self.span = (int(self.positions.min()), int(self.positions.max())) if self.behind else (0, 0)
         self._masks: dict[int | None, Tensor | None] = {}
 
     @cached_property
@@ -206,9 +202,28 @@ class Rows:
         starts = torch.arange(len(self.lengths), device=device) * longest - (lengths.cumsum(0) - lengths)
         return torch.repeat_interleave(starts, lengths) + torch.arange(int(lengths.sum()), device=device)
 
+    @cached_property
+    def table(self) -> Tensor | None:
+        """Which token stands at each place of the padded order [B * S], any where a row has ended; None without
+        `spread`."""
+        if self.spread is None or self.places is None:
+            return self.spread
+        table = self.spread.new_zeros(len(self.lengths) * max(self.lengths))
+        return table.index_copy(0, self.places, self.spread)
+
+    @cached_property
+    def homes(self) -> Tensor | None:
+        """One place of each token in the padded order; None where they stand in it one behind the other."""
+        if self.spread is None:
+            return self.places
+        places = torch.arange(len(self.spread), device=self.spread.device) if self.places is None else self.places
+        return places.new_empty(len(self.positions)).index_copy(0, self.spread, places)
+
     def padded(self, x: Tensor) -> Tensor:
-        """[T, ...] -> [B, S, ...], zero where a row has ended."""
+        """[T, ...] -> [B, S, ...]; where a row has ended stands something finite that nobody may look at."""
         shape = (len(self.lengths), max(self.lengths), *x.shape[1:])
+        if self.table is not None:
+            return x.index_select(0, self.table).reshape(shape)
         if self.places is None:
             return x.reshape(shape)
         wide = x.new_zeros(shape[0] * shape[1], *x.shape[1:])
@@ -217,7 +232,7 @@ class Rows:
     def packed(self, x: Tensor) -> Tensor:
         """[B, S, ...] -> [T, ...]"""
         flat = x.flatten(0, 1)
-        return flat if self.places is None else flat[self.places]
+        return flat if self.homes is None else flat.index_select(0, self.homes)
 
     def mask(self, window: int | None) -> Tensor | None:
         """Which tokens of its row a token sees, [B, 1, S, S]; None where plain causality says it all."""

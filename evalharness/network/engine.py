@@ -16,7 +16,7 @@ from evalharness.network.config import Config, UnsupportedError, read_config
 from evalharness.network.decoder import Decoder
 from evalharness.network.generation import Draft, Job, Writer
 from evalharness.network.memory import Memory, check_weights
-from evalharness.network.products import choose
+from evalharness.network.products import choose, switched_product
 from evalharness.network.ranking import Option, Ranker, Scored, trees
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -163,7 +163,7 @@ class Native:
         engine.parameters = sum(p.numel() for p in decoder.parameters())
         engine.context, engine.vocabulary, engine.settings = config.context, config.vocab, Settings()
         engine.memory = Memory(config, decoder.device, torch.finfo(decoder.dtype).bits // 8)
-        engine.routes = {"rank": "switch", "write": "switch"} if decoder.switch else {"rank": "plain", "write": "plain"}
+        engine.routes = {}
         engine.shrunk = []
         return engine
 
@@ -192,10 +192,11 @@ class Native:
         self.shrunk += writer.shrunk
 
     def _take(self, job: str) -> None:
-        """Put the products on the route that is the fastest for ranking or writing here."""
-        if self.routes[job] == "packed":
+        """Put the products on the route that is the fastest for ranking or writing here; a training keeps its own."""
+        if self.routes.get(job) == "packed":
             self.decoder.pack(head=job == "write")
-        self.decoder.switch = self.routes[job] == "switch"
+        elif job in self.routes:
+            self.decoder.use(switched_product if self.routes[job] == "switch" else None)
 
     def describe(self) -> Mapping[str, Any]:
         return {

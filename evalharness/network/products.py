@@ -11,16 +11,17 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 Route = Literal["packed", "switch", "plain"]
+Name = TypeVar("Name", bound=str)
 Product = Callable[[Tensor, Tensor, "Tensor | None", bool], Tensor]  # (x, weight, bias, weight is [in, out])
 WORST_ERROR = 10.0  # times plain's; real bfloat16 rounding is thousands
-LEAST_GAIN = 1.2  # less is within the noise of a busy machine
+LEAST_GAIN = 1.05  # less is within the noise of a busy machine
 TRIAL_ROWS = 400  # rows multiplied in all per route: 25 trials of 16, at least 5
 CHECKED = 64  # columns of the trial product that are compared with float64
 
@@ -55,7 +56,7 @@ class Linear(nn.Module):
         self.weight: nn.Parameter | None = nn.Parameter(torch.empty(shape))
         self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
         self.packed: Tensor | None = None
-        self.product: Product | None = None  # a tuner's own, with a gradient
+        self.product: Product | None = None  # another way than torch's own
 
     @property
     def matrix(self) -> Tensor:
@@ -75,6 +76,38 @@ class Linear(nn.Module):
         if self.product is not None and self.weight is not None:
             return self.product(x, self.weight, self.bias, self.transposed)
         return F.linear(x, self.matrix, self.bias)
+
+
+class _Switched(torch.autograd.Function):
+    """y = x W^T + b and its gradients by way of the switch. It is on for these products alone: attention's own small
+    ones, which torch writes as products too, become several times slower with it."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, transposed: bool) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.transposed, ctx.biased = transposed, bias is not None
+        with switched(True):
+            return F.linear(x, weight.T if transposed else weight, bias)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
+        (x, weight), (g,) = ctx.saved_tensors, gradients
+        to_x = to_weight = to_bias = None
+        with switched(True):
+            if ctx.needs_input_grad[0]:
+                to_x = g @ (weight.T if ctx.transposed else weight)
+            if ctx.needs_input_grad[1]:
+                to_weight = x.T @ g if ctx.transposed else g.T @ x
+        if ctx.biased and ctx.needs_input_grad[2]:
+            to_bias = g.sum(0)
+        return to_x, to_weight, to_bias, None
+
+
+def switched_product(x: Tensor, weight: Tensor, bias: Tensor | None, transposed: bool) -> Tensor:
+    """x [T, in] times a weight [out, in], or [in, out] where `transposed`, by way of the switch; float32 only."""
+    if x.dim() != 2 or x.dtype != torch.float32 or weight.dtype != torch.float32 or torch.is_autocast_enabled("cpu"):
+        return F.linear(x, weight.T if transposed else weight, bias)
+    return _Switched.apply(x, weight, bias, transposed)  # type: ignore[no-any-return, no-untyped-call]
 
 
 @contextmanager
@@ -125,17 +158,18 @@ def choose(width: int, rows: int) -> Route:
             except (RuntimeError, AttributeError, NotImplementedError):
                 del products[name]
         exact_ones = {n: f for n, f in products.items() if errors[n] <= WORST_ERROR * errors["plain"]}
-        gains = _race(exact_ones, max(5, TRIAL_ROWS // rows))
+        gains = race(exact_ones, max(5, TRIAL_ROWS // rows))
     best = max(gains, key=lambda name: gains[name])
     return best if gains[best] >= LEAST_GAIN else "plain"
 
 
-def _race(products: Mapping[Route, Callable[[], Tensor]], trials: int) -> dict[Route, float]:
-    """How many times as fast as plain each product is: the median over rounds in which all run in turn, so that a busy
-    moment of the machine decides nothing."""
+def race(products: Mapping[Name, Callable[[], object]], trials: int) -> dict[Name, float]:
+    """How many times as fast as the first, the plain one, each product is: the median over rounds in which all run in
+    turn, so that a busy moment of the machine decides nothing."""
     # One thread's own time leaves out what a busy machine gives to others.
     clock = time.thread_time if torch.get_num_threads() == 1 else time.perf_counter
-    rounds: dict[Route, list[float]] = {name: [] for name in products}
+    rounds: dict[Name, list[float]] = {name: [] for name in products}
+    plain = next(iter(products))
     for _ in range(trials):
         seconds = {}
         for name, product in products.items():
@@ -143,5 +177,5 @@ def _race(products: Mapping[Route, Callable[[], Tensor]], trials: int) -> dict[R
             product()
             seconds[name] = clock() - start
         for name in products:
-            rounds[name].append(seconds["plain"] / seconds[name])
+            rounds[name].append(seconds[plain] / seconds[name])
     return {name: statistics.median(found) for name, found in rounds.items()}

@@ -57,7 +57,7 @@ def export(decoder: Decoder, chat: Chat, source: Path, out: Path, lessons: Seque
 def read_back(decoder: Decoder, out: Path, lessons: Sequence[Encoded]) -> float:
     """The largest difference between the log-probabilities in memory and those of the files. UserError over 1e-5."""
     again = checkpoint.load(out, device=decoder.device)
-    again.product = decoder.product
+    again.use(decoder.product)
     worst = 0.0
     for lesson in lessons[:CHECKED]:
         batch = pack([lesson], decoder.device)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -137,35 +138,57 @@ def collate(lessons: Sequence[Encoded], pad: int) -> Padded:
     return Padded(inputs, targets)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Packed:
-    """Rows one behind the other without padding: ids and positions [T] (positions start again with each row), `lengths`
-    of the rows, `places` [n] that have a label, `labels` [n], and `owners` [n], the row each label belongs to."""
+    """Rows without padding, what they begin with in common standing once: a token sees only what stands before it, so
+    an instruction's frame has the same states and, summed over its rows, the same gradient in all of them.
+
+    `ids` and `positions` [U] are the different tokens; `spread` [T] says which of them each token of each row is, row
+    after row, `lengths` of the rows. The different (token, label) pairs are `places` and `labels` [m]; `same` [n] says
+    which of them each label of each row is, `owners` [n] its row.
+    """
 
     ids: Tensor
     positions: Tensor
+    spread: Tensor
     lengths: list[int]
     places: Tensor
     labels: Tensor
+    same: Tensor
     owners: Tensor
-
-    @property
-    def tokens(self) -> int:
-        return int(self.ids.numel())
 
 
 def pack(lessons: Sequence[Encoded], device: torch.device | str = "cpu") -> Packed:
     """Rows of a batch for the decoder, which attends inside each row only."""
-    ids = [number for lesson in lessons for number in lesson.ids[:-1]]
-    lengths = [len(lesson.ids) - 1 for lesson in lessons]
-    positions = torch.cat([torch.arange(length) for length in lengths])
-    labels = torch.tensor([label for lesson in lessons for label in lesson.labels])
-    owners = torch.repeat_interleave(torch.arange(len(lessons)), torch.tensor(lengths))
-    places = (labels != IGNORED).nonzero().squeeze(1)
+    ids, positions, spread = _tree([lesson.ids[:-1] for lesson in lessons])
+    labels = [label for lesson in lessons for label in lesson.labels]
+    owners = [number for number, lesson in enumerate(lessons) for _ in lesson.labels]
+    known = [each for each in zip(spread, labels, owners, strict=True) if each[1] != IGNORED]
+    pairs: dict[tuple[int, int], int] = {}
+    same = [pairs.setdefault((place, label), len(pairs)) for place, label, _ in known]
+    tensor = partial(torch.tensor, dtype=torch.long, device=device)
     return Packed(
-        torch.tensor(ids).to(device), positions.to(device), lengths, places.to(device), labels[places].to(device),
-        owners[places].to(device),
+        ids=tensor(ids), positions=tensor(positions), spread=tensor(spread),
+        lengths=[len(lesson.ids) - 1 for lesson in lessons], places=tensor([place for place, _ in pairs]),
+        labels=tensor([label for _, label in pairs]), same=tensor(same), owners=tensor([owner for *_, owner in known]),
     )  # fmt: skip
+
+
+def _tree(rows: Sequence[tuple[int, ...]]) -> tuple[list[int], list[int], list[int]]:
+    """The different prefixes of the rows: the last token of each, its position, and which of them each row's are."""
+    ids: list[int] = []
+    positions: list[int] = []
+    paths: dict[int, list[int]] = {}
+    last: tuple[int, ...] = ()
+    path: list[int] = []
+    for number in sorted(range(len(rows)), key=lambda number: rows[number]):
+        row = rows[number]
+        common = next((i for i, (a, b) in enumerate(zip(last, row, strict=False)) if a != b), min(len(last), len(row)))
+        path = path[:common] + list(range(len(ids), len(ids) + len(row) - common))
+        ids += row[common:]
+        positions += range(common, len(row))
+        paths[number], last = path, row
+    return ids, positions, [place for number in range(len(rows)) for place in paths[number]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,15 +22,15 @@ AT_ONCE = 4096  # rows of logits that may stand in memory together
 
 def negative_log_likelihoods(decoder: Decoder, batch: Packed) -> Tensor:
     """-log p of each label of the batch, [n] in float32."""
-    attend = Rows(decoder.config, batch.lengths, batch.positions)
+    attend = Rows(decoder.config, batch.lengths, batch.positions, spread=batch.spread)
     states = decoder.hidden(batch.ids, batch.positions, attend, batch.places)
     if len(batch.labels) <= AT_ONCE:
-        return F.cross_entropy(decoder.head(states), batch.labels, reduction="none")
+        return _part(decoder, states, batch.labels).index_select(0, batch.same)
     parts = [
         checkpoint(_part, decoder, states[i : i + AT_ONCE], batch.labels[i : i + AT_ONCE], use_reentrant=False)
         for i in range(0, len(batch.labels), AT_ONCE)
     ]
-    return torch.cat(parts)
+    return torch.cat(parts).index_select(0, batch.same)
 
 
 def _part(decoder: Decoder, states: Tensor, labels: Tensor) -> Tensor:

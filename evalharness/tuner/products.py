@@ -6,8 +6,8 @@ after its results and its speed have been compared here with `F.linear`'s (docs/
 
 from __future__ import annotations
 
-import time
-from functools import cache
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from typing import Any, Literal
 
 import torch
@@ -15,12 +15,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from evalharness.network.decoder import Decoder
-from evalharness.network.products import Linear, switched
+from evalharness.network.products import LEAST_GAIN, Product, race, switched_product
 
 Route = Literal["onednn", "switch", "plain"]
-LEAST_GAIN = 1.3  # a busy machine makes smaller ones up
 NARROW = 256  # below, laying out operands costs more than the products gain
 WORST_ERROR = 10.0
+TRIALS = 7
 
 
 def _product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -60,57 +60,43 @@ def product(x: Tensor, weight: Tensor, bias: Tensor | None, transposed: bool) ->
     return _OneDnn.apply(x.contiguous(), weight, bias, transposed)  # type: ignore[no-any-return, no-untyped-call]
 
 
+PRODUCTS: Mapping[Route, Product | None] = {"plain": None, "onednn": product, "switch": switched_product}
+
+
 def install(decoder: Decoder, route: Route) -> None:
     """Put the decoder's products on a route."""
-    decoder.switch = route == "switch"
-    if route != "onednn":
-        return
-    decoder.product = product
-    for module in decoder.modules():
-        if isinstance(module, Linear):
-            module.product = product
+    decoder.use(PRODUCTS[route])
 
 
 @cache
 def choose(width: int, rows: int = 256) -> Route:
     """The fastest route, forward and backward, for [rows, width] inputs that is as exact as plain."""
     flags: Any = torch.backends.mkldnn
-    if width < NARROW:
-        return "plain"
-    if not flags.is_available() or not flags.enabled:
+    if width < NARROW or not flags.is_available() or not flags.enabled:
         return "plain"
     generator = torch.Generator().manual_seed(0)
     w = torch.randn(4 * width, width, generator=generator) * 0.02
-    x = torch.randn(rows, width, generator=generator)
-    g = torch.randn(rows, 4 * width, generator=generator)
+    x, g = (torch.randn(rows, size, generator=generator) for size in (width, 4 * width))
     exact = tuple(t[:64].double() for t in (x[:64].double() @ w.double().T, g[:64].double() @ w.double()))
-    seconds, error = _trial(x, w, g, "plain", exact)
-    best: Route = "plain"
-    bar = WORST_ERROR * error
-    fastest = min(seconds, _trial(x, w, g, "plain", exact)[0]) / LEAST_GAIN
-    routes: tuple[Route, ...] = ("onednn", "switch")
-    for route in routes:
+    passes: dict[Route, Callable[[], float]] = {}
+    bar = WORST_ERROR * _pass(x, w, g, "plain", exact)
+    for route in PRODUCTS:
+        one = partial(_pass, x, w, g, route, exact)
         try:
-            seconds, error = _trial(x, w, g, route, exact)
-        except (RuntimeError, AttributeError, NotImplementedError):
+            if one() <= bar:
+                passes[route] = one
+        except (RuntimeError, AttributeError, NotImplementedError):  # this torch has no such operator
             continue
-        if error <= bar and seconds < fastest:
-            best, fastest = route, seconds
-    return best
+    gains = race(passes, TRIALS)
+    best = max(gains, key=lambda route: gains[route])
+    return best if gains[best] >= LEAST_GAIN else "plain"
 
 
-def _trial(x: Tensor, w: Tensor, g: Tensor, route: Route, exact: tuple[Tensor, ...]) -> tuple[float, float]:
-    """Seconds of the fastest of six passes forward and back, and the largest error of a 64-row corner."""
-    took, error = [], 0.0
-    for _ in range(6):
-        inputs, weight = x.clone().requires_grad_(), w.clone().requires_grad_()
-        start = time.perf_counter()
-        with switched(route == "switch"):
-            y = product(inputs, weight, None, False) if route == "onednn" else F.linear(inputs, weight)
-            y.backward(g)  # type: ignore[no-untyped-call]
-        took.append(time.perf_counter() - start)
-        assert inputs.grad is not None
-        error = max(
-            float((a[:64].detach().double() - b).abs().max()) for a, b in zip((y, inputs.grad), exact, strict=True)
-        )
-    return min(took), error
+def _pass(x: Tensor, w: Tensor, g: Tensor, route: Route, exact: tuple[Tensor, ...]) -> float:
+    """One pass forward and back; the largest error of a 64-row corner."""
+    inputs, weight = x.detach().requires_grad_(), w.detach().requires_grad_()
+    made = PRODUCTS[route]
+    y = F.linear(inputs, weight) if made is None else made(inputs, weight, None, False)
+    y.backward(g)  # type: ignore[no-untyped-call]
+    assert inputs.grad is not None
+    return max(float((a[:64].detach().double() - b).abs().max()) for a, b in zip((y, inputs.grad), exact, strict=True))

@@ -22,7 +22,6 @@ from torch import Tensor, nn
 
 from evalharness.errors import UserError
 from evalharness.network.decoder import Decoder
-from evalharness.network.products import switched
 from evalharness.tuner import losses, products
 from evalharness.tuner.lessons import Encoded, Order
 from evalharness.tuner.settings import Settings, factor
@@ -131,11 +130,10 @@ class Training:
         micro = self.settings.micro or len(batch)
         total = torch.zeros((), device=self.decoder.device)
         for begin in range(0, len(mine), micro):
-            with switched(self.decoder.switch):  # the backward pass takes the route too
-                with self.precision():
-                    loss = self._loss(mine[begin : begin + micro])
-                if loss.requires_grad:
-                    (loss / max(1, trained)).backward()  # type: ignore[no-untyped-call]
+            with self.precision():
+                loss = self._loss(mine[begin : begin + micro])
+            if loss.requires_grad:
+                (loss / max(1, trained)).backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
         if self.world > 1:
             for weight in self.weights.values():

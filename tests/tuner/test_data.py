@@ -5,10 +5,10 @@ from __future__ import annotations
 import importlib.util
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -127,12 +127,18 @@ def test_a_row_that_contains_the_pad_id_keeps_its_labels() -> None:
     assert made.targets.tolist() == [[0, 0, 6, 0], [2, -100, -100, -100]]
 
 
-def test_packing_keeps_rows_apart_by_length() -> None:
-    made = lessons.pack(support.lessons(5))
-    assert made.tokens == sum(made.lengths)
-    starts = [0, *torch.tensor(made.lengths).cumsum(0).tolist()[:-1]]
-    assert all(int(made.positions[start]) == 0 for start in starts)
-    assert made.labels.tolist() == [x for row in support.lessons(5) for x in row.labels if x != -100]
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.lists(st.integers(0, 2), min_size=2, max_size=9), min_size=1, max_size=7))
+def test_packing_keeps_every_row_and_says_a_common_beginning_once(rows: list[list[int]]) -> None:
+    made = lessons.pack([replace(whole(row), trained=tuple(i % 3 != 1 for i in range(len(row)))) for row in rows])
+    assert made.lengths == [len(row) - 1 for row in rows]
+    assert made.ids[made.spread].tolist() == [number for row in rows for number in row[:-1]]
+    assert made.positions[made.spread].tolist() == [i for length in made.lengths for i in range(length)]
+    assert len(made.ids) == len({tuple(row[:end]) for row in rows for end in range(1, len(row))})
+    assert made.labels[made.same].tolist() == [n for row in rows for i, n in enumerate(row) if i and i % 3 != 1]
+    assert made.owners.tolist() == [r for r, row in enumerate(rows) for i in range(1, len(row)) if i % 3 != 1]
+    pairs = list(zip(made.places.tolist(), made.labels.tolist(), strict=True))
+    assert len(set(pairs)) == len(pairs)
 
 
 @settings(max_examples=40, deadline=None)

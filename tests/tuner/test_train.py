@@ -84,6 +84,26 @@ def test_packed_rows_give_the_logits_of_each_row_alone(raw: dict) -> None:
     assert torch.allclose(together, alone, atol=1e-5)
 
 
+@pytest.mark.parametrize("raw", [support.LLAMA, support.GPT2], ids=["llama", "gpt2"])
+@pytest.mark.parametrize("all_tokens", [False, True])
+def test_a_common_beginning_has_the_gradient_of_all_its_rows(raw: dict, all_tokens: bool) -> None:
+    made, frame = support.decoder(raw), tuple(support.lessons(1)[0].ids[:7])
+    rows = [
+        replace(row, ids=frame + row.ids, trained=(all_tokens,) * len(frame) + row.trained)
+        for row in support.lessons(6)
+    ]
+    assert len(pack(rows).ids) < sum(len(row.ids) - 1 for row in rows)
+    found = []
+    for batches in ([rows], [[row] for row in rows]):
+        made.zero_grad()
+        total = sum(losses.cross_entropy(made, batch) for batch in batches)
+        total.backward()
+        found.append((float(total.detach()), {name: weight.grad.clone() for name, weight in made.named_parameters()}))
+    assert found[0][0] == pytest.approx(found[1][0], rel=1e-6)
+    for name, gradient in found[0][1].items():
+        assert torch.allclose(gradient, found[1][1][name], atol=1e-5), name
+
+
 def test_a_batch_without_labels_adds_exactly_nothing() -> None:
     made = support.decoder()
     bare = [replace(row, trained=(False,) * len(row.ids)) for row in support.lessons(2)]
