@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from evalharness.records import Estimate
-from evalharness.statistics import Z95
+from evalharness.statistics import Z95, normal_quantile, t_quantile
 
 
 def cohen(first: Sequence[Hashable], second: Sequence[Hashable]) -> float | None:
@@ -116,8 +116,6 @@ def powered_mean(
     `labels` are human values by item, `values` the judge's. Student's t up to 30 labels. ValueError with under 3 of
     the labelled items judged, or none unlabelled.
     """
-    from scipy.stats import norm, t
-
     both = sorted(labels.keys() & values.keys())
     rest = [values[i] for i in sorted(values.keys() - labels.keys())]
     n, m = len(both), len(rest)
@@ -133,7 +131,7 @@ def powered_mean(
     value = lam * fmean(rest) + fmean(off)
     stderr = math.sqrt(lam * lam * _variance(rest, 0) / m + _variance(off, 0) / n)
     level = 0.5 + confidence / 2
-    z = float(t.ppf(level, n - 1) if n <= 30 else norm.ppf(level))
+    z = t_quantile(level, n - 1) if n <= 30 else normal_quantile(level)
     return Powered(
         human=_around(fmean(human), math.sqrt(_variance(human, 1) / n), z, n),
         judge=_around(fmean(values.values()), math.sqrt(_variance(list(values.values()), 1) / (n + m)), Z95, n + m),

@@ -12,15 +12,9 @@ import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
-
-import jinja2
-import jinja2.ext
-import jinja2.nodes
-import jinja2.sandbox
+from typing import Protocol
 
 from evalharness.chat_formats import ENDS, FORMATS
 from evalharness.errors import UserError, nearest
@@ -269,7 +263,9 @@ class Chat:
         return self.tokenizer.encode(text) if text else []
 
     def _render(self, messages: Sequence[Message], *, prompt: bool) -> str:
-        return _render(_compile(self.source or ""), messages, prompt, self._named_tokens)
+        from evalharness.chat_templates import render
+
+        return render(self.source or "", messages, prompt, self._named_tokens)
 
     @cached_property
     def _named_tokens(self) -> tuple[str, str]:
@@ -334,7 +330,6 @@ class _Turn:
 
 
 _PROBE = (Message("user", "Question"), Message("assistant", "Reply"))
-_OPEN, _CLOSE = "\ufdd0", "\ufdd1"  # not characters: no text has them
 
 
 def _check_markers(
@@ -343,12 +338,14 @@ def _check_markers(
     """Where a template marks what is to be learned with {% generation %}, the marks must hold every answer."""
     if "generation" not in source or "endgeneration" not in source:
         return
-    marked = _render(_compile(source, _Marked), messages, False, tokens)
+    from evalharness.chat_templates import CLOSE, OPEN, render
+
+    marked = render(source, messages, False, tokens, marked=True)
     spans: list[tuple[int, int]] = []
     opened, removed = 0, 0
     for at, letter in enumerate(marked):
-        if letter in (_OPEN, _CLOSE):
-            if letter == _OPEN:
+        if letter in (OPEN, CLOSE):
+            if letter == OPEN:
                 opened = at - removed
             else:
                 spans.append((opened, at - removed))
@@ -360,62 +357,6 @@ def _check_markers(
                 f"the template {name} marks with generation tags something else than assistant turn {number}; "
                 "mend the tags or name a format"
             )
-
-
-class _Generation(jinja2.ext.Extension):
-    """`{% generation %}...{% endgeneration %}`: what transformers marks as the assistant's."""
-
-    tags = {"generation"}  # noqa: RUF012  jinja2's own way to declare tags
-
-    def parse(self, parser: Any) -> jinja2.nodes.Node:
-        line = next(parser.stream).lineno
-        body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
-        return jinja2.nodes.CallBlock(self.call_method("_mark"), [], [], body).set_lineno(line)
-
-    def _mark(self, caller: Any) -> str:
-        return str(caller())
-
-
-class _Marked(_Generation):
-    """The same, with marks around what the tags hold."""
-
-    def _mark(self, caller: Any) -> str:
-        return f"{_OPEN}{caller()}{_CLOSE}"
-
-
-def _raise(message: str) -> None:
-    raise jinja2.TemplateError(message)
-
-
-def _to_json(value: object, ensure_ascii: bool = False, indent: int | None = None, **rest: Any) -> str:
-    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, **rest)
-
-
-@cache
-def _compile(source: str, generation: type[_Generation] = _Generation) -> jinja2.Template | str:
-    """The compiled template, or why there is none."""
-    environment = jinja2.sandbox.ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[generation, jinja2.ext.loopcontrols]
-    )
-    environment.filters["tojson"] = _to_json
-    environment.globals["raise_exception"] = _raise
-    environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
-    try:
-        return environment.from_string(source)
-    except jinja2.TemplateError as error:
-        return str(error)
-
-
-def _render(template: jinja2.Template | str, messages: Sequence[Message], prompt: bool, tokens: tuple[str, str]) -> str:
-    if isinstance(template, str):
-        raise UserError(f"the chat template cannot be read: {template}")
-    try:
-        return template.render(
-            messages=[{"role": message.role, "content": message.content} for message in messages],
-            add_generation_prompt=prompt, bos_token=tokens[0], eos_token=tokens[1], tools=None, documents=None,
-        )  # fmt: skip
-    except (jinja2.TemplateError, TypeError, ValueError, LookupError, ArithmeticError) as error:
-        raise UserError(f"the chat template cannot write these messages: {' '.join(str(error).split())}") from error
 
 
 def pieces(chat: Chat, ids: Sequence[int]) -> Iterator[str]:

@@ -18,13 +18,13 @@ from types import ModuleType
 from typing import Literal, cast
 
 from evalharness.benchmark import Benchmark, Family
-from evalharness.described import modelgraded, own_yaml
 from evalharness.errors import UserError, known, nearest
 from evalharness.judge import Judge, Panel
 from evalharness.model import Model, ModelOptions
 from evalharness.records import Mode
 
 Kind = Literal["benchmarks", "judges", "models"]
+YAML = (".yaml", ".yml")
 
 
 def warn(message: str) -> None:
@@ -87,13 +87,15 @@ def _there(data: Path | None) -> None:
 
 def is_file(name: str) -> bool:
     """Whether a benchmark's name is that of a YAML file which describes it."""
-    return own_yaml.is_file(name)
+    return name.endswith(YAML)
 
 
 def benchmark(name: str, data: Path | None = None) -> Benchmark:
     """The benchmark `NAME` or `FAMILY/TASK`, or the one that a YAML file describes (`./my_bench.yaml`)."""
     _there(data)
     if is_file(name):
+        from evalharness.described import own_yaml
+
         return own_yaml.open_file(name)
     module_name, _, task = name.partition("/")
     module = load("benchmarks", module_name)
@@ -164,7 +166,9 @@ def tasks(name: str, data: Path | None = None) -> tuple[str, ...]:
 
 def judge(name: str) -> Judge | Panel:
     """The judge `NAME` or `NAME/VARIANT`, a panel, or what a modelgraded YAML file defines."""
-    if modelgraded.is_spec(name):
+    if name.partition("#")[0].endswith(YAML):
+        from evalharness.described import modelgraded
+
         return modelgraded.judge(name)
     module_name, _, variant = name.partition("/")
     module = load("judges", module_name)

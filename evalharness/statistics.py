@@ -29,6 +29,20 @@ def wilson(successes: int, n: int, z: float = Z95) -> Estimate:
     return Estimate(value=p, stderr=math.sqrt(p * (1 - p) / n), low=low, high=high, n=n)
 
 
+def t_quantile(probability: float, freedom: float) -> float:
+    """Student's t quantile. scipy.special says it without scipy.stats, whose import alone takes half a second."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, probability))
+
+
+def t_cdf(value: float, freedom: float) -> float:
+    """Student's t distribution function."""
+    from scipy.special import stdtr
+
+    return float(stdtr(freedom, value))
+
+
 def sample_variance(values: Sequence[float]) -> float:
     """Variance with n - 1; 0 for fewer than two values."""
     n = len(values)
@@ -40,14 +54,12 @@ def sample_variance(values: Sequence[float]) -> float:
 
 def mean_interval(values: Sequence[float]) -> Estimate:
     """A mean with Student's t interval at 95 %; with fewer than two values the interval is unbounded."""
-    from scipy.stats import t
-
     n = len(values)
     mean = math.fsum(values) / n
     if n < 2:
         return Estimate(value=mean, stderr=math.nan, low=-math.inf, high=math.inf, n=n)
     stderr = math.sqrt(sample_variance(values) / n)
-    half = float(t.ppf(0.975, n - 1)) * stderr
+    half = t_quantile(0.975, n - 1) * stderr
     return Estimate(value=mean, stderr=stderr, low=mean - half, high=mean + half, n=n)
 
 
@@ -149,7 +161,6 @@ def paired_mean(differences: FloatArray, confidence: float) -> Paired:
     do for proportions, https://doi.org/10.3102/1076998611411915) before the spread is taken.
     """
     import numpy as np
-    from scipy.stats import t
 
     n, value = len(differences), float(np.mean(differences))
     sd = float(np.std(differences, ddof=1)) if n > 1 else 0.0
@@ -159,8 +170,8 @@ def paired_mean(differences: FloatArray, confidence: float) -> Paired:
     if np.count_nonzero(differences) < FEW_CHANGES:
         spread = np.concatenate([differences, [1.0, -1.0]])
     stderr = float(np.std(spread, ddof=1)) / math.sqrt(len(spread))
-    half = float(t.ppf((1 + confidence) / 2, n - 1)) * stderr
-    p_worse = lambda margin: float(t.cdf((value + margin) / stderr, n - 1))
+    half = t_quantile((1 + confidence) / 2, n - 1) * stderr
+    p_worse = lambda margin: t_cdf((value + margin) / stderr, n - 1)
     return Paired(value=value, low=value - half, high=value + half, sd=sd, method="paired t", p_worse=p_worse)
 
 
@@ -179,7 +190,6 @@ def _all_equal(value: float, n: int, confidence: float) -> Paired:
 def paired_clustered(differences: FloatArray, clusters: IntArray, confidence: float) -> Paired:
     """The mean difference with cluster-robust standard errors (CR1) and t on G - 1 degrees of freedom."""
     import numpy as np
-    from scipy.stats import t
     from statsmodels.regression.linear_model import OLS
 
     n, count = len(differences), len(np.unique(clusters))
@@ -190,8 +200,8 @@ def paired_clustered(differences: FloatArray, clusters: IntArray, confidence: fl
         cov_type="cluster", cov_kwds={"groups": clusters, "use_correction": True}, use_t=True
     )
     value, stderr = float(fit.params[0]), max(float(fit.bse[0]), 1e-12)
-    half = float(t.ppf((1 + confidence) / 2, count - 1)) * stderr
-    p_worse = lambda margin: float(t.cdf((value + margin) / stderr, count - 1))
+    half = t_quantile((1 + confidence) / 2, count - 1) * stderr
+    p_worse = lambda margin: t_cdf((value + margin) / stderr, count - 1)
     sd = float(np.std(differences, ddof=1))
     return Paired(value=value, low=value - half, high=value + half, sd=sd, method="clustered t", p_worse=p_worse)
 

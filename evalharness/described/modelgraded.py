@@ -25,11 +25,6 @@ ASKS = {
 }
 
 
-def is_spec(name: str) -> bool:
-    """Whether the name of a judge is that of a YAML file."""
-    return name.partition("#")[0].endswith((".yaml", ".yml"))
-
-
 def judge(name: str) -> Judge:
     """The judge that `FILE.yaml` or `FILE.yaml#NAME` defines. DataError for what it lacks."""
     from evalharness.described.openai_evals import entries

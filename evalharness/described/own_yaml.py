@@ -107,11 +107,6 @@ SCORERS: Mapping[str, tuple[Scorer, tuple[Metric, ...]]] = {
 }
 
 
-def is_file(name: str) -> bool:
-    """Whether the name of a benchmark is that of a YAML file."""
-    return name.endswith((".yaml", ".yml"))
-
-
 def is_benchmark(name: str) -> bool:
     """Whether a YAML file has a key of a benchmark; a suite of runs has none of them."""
     file = Path(name).expanduser()

@@ -14,7 +14,7 @@ from evalharness import length_control
 from evalharness.judging.cases import answer_of, reference_of
 from evalharness.metrics import average
 from evalharness.records import Estimate, Result, Verdict
-from evalharness.statistics import mean_interval, sample_variance, wilson
+from evalharness.statistics import mean_interval, sample_variance, t_quantile, wilson
 from evalharness.verdicts import MARKER, winner
 
 if TYPE_CHECKING:
@@ -126,14 +126,12 @@ def _seeded(seat: str, own: Sequence[tuple[Result, Sequence[Verdict]]]) -> Check
 
 def _welch(first: Sequence[float], second: Sequence[float]) -> Estimate:
     """Difference of two means with Welch's interval."""
-    from scipy.stats import t
-
     a, b = sample_variance(first) / len(first), sample_variance(second) / len(second)
     value, stderr = fmean(first) - fmean(second), math.sqrt(a + b)
     if stderr == 0:
         return Estimate(value=value, stderr=0.0, low=value, high=value, n=len(first) + len(second))
     degrees = (a + b) ** 2 / (a * a / (len(first) - 1) + b * b / (len(second) - 1))
-    half = float(t.ppf(0.975, degrees)) * stderr
+    half = t_quantile(0.975, degrees) * stderr
     return Estimate(value=value, stderr=stderr, low=value - half, high=value + half, n=len(first) + len(second))
 
 

@@ -22,7 +22,7 @@ Name = TypeVar("Name", bound=str)
 Product = Callable[[Tensor, Tensor, "Tensor | None", bool], Tensor]  # (x, weight, bias, weight is [in, out])
 WORST_ERROR = 10.0  # times plain's; real bfloat16 rounding is thousands
 LEAST_GAIN = 1.05  # less is within the noise of a busy machine
-TRIAL_ROWS = 400  # rows multiplied in all per route: 25 trials of 16, at least 5
+TRIAL_ROWS = 144  # rows multiplied in all per route: 9 trials of 16, at least 5
 CHECKED = 64  # columns of the trial product that are compared with float64
 
 

@@ -17,6 +17,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
+import orjson
+
 from evalharness import chat
 from evalharness.errors import UserError
 from evalharness.network.incremental import Incremental, splits
@@ -196,6 +198,15 @@ class Ranks:
             return b""
 
 
+def _parsed(file: Path) -> Any:
+    """A large JSON file, in a third of the standard library's time."""
+    raw = file.read_bytes()
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:  # it refuses lone surrogates
+        return json.loads(raw)
+
+
 class Json:
     """A tokenizer.json, with what tokenizer_config.json beside it says about BOS and EOS."""
 
@@ -205,7 +216,7 @@ class Json:
 
         self.files = tuple(f for f in (file, file.parent / "tokenizer_config.json") if f.is_file())
         try:
-            self._raw = json.loads(file.read_text("utf-8"))
+            self._raw = _parsed(file)
             self._library: Any = Library.from_file(str(file))
         except Exception as error:  # the library raises bare Exception for whatever it cannot read
             raise UserError(f"{file}: not a tokenizer that `tokenizers` reads ({error}); copy it again") from error
