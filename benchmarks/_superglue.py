@@ -8,18 +8,21 @@ from typing import Any
 
 from evalharness.benchmark import Prompt
 from evalharness.classification import all_right, f1, matthews, mean_of, parity
+from evalharness.fields import place, take
 from evalharness.metrics import Metric, mean
 from evalharness.multiple_choice import classified, labelled, lettered
 from evalharness.records import Estimate, Request, Response, Sample, Score
 from evalharness.scoring import against, best, choice, label, read_as
-from evalharness.sources import PULLED, Files, Row, Source, Want, jsonl
+from evalharness.sources import PULLED, Files, Row, Source, Want, each
 
 FOLDERS = {
     "boolq": "BoolQ", "cb": "CB", "copa": "COPA", "multirc": "MultiRC", "record": "ReCoRD", "rte": "RTE",
     "wic": "WiC", "wsc": "WSC", "axb": "AX-b", "axg": "AX-g",
 }  # fmt: skip
-NUMBERS = {"cb": {"entailment": 0, "contradiction": 1, "neutral": 2}}
 ENTAILED = {"entailment": 0, "not_entailment": 1}
+NUMBERS: Mapping[str, Mapping[str, int]] = {
+    "cb": {"entailment": 0, "contradiction": 1, "neutral": 2}, "rte": ENTAILED, "axb": ENTAILED, "axg": ENTAILED,
+}  # fmt: skip
 
 
 def split_of(task: str) -> str:
@@ -39,7 +42,7 @@ def files_of(task: str) -> Files:
 
     def read(path: Path, want: Want) -> Iterator[Row] | None:
         file = _find(path, task, want.split)
-        return None if file is None else (row for line in jsonl(file) for row in rows_of(task, line))
+        return None if file is None else each(file, lambda line: rows_of(task, line))
 
     return Files(f"{FOLDERS[task]}/{file_names(task, split_of(task))[0]} of SuperGLUE", read)
 
@@ -68,28 +71,39 @@ def _find(path: Path, task: str, split: str) -> Path | None:
 def rows_of(task: str, line: Row) -> Iterator[Row]:
     """The hub's rows of one line of a file: an answer of MultiRC, a query of ReCoRD, or the line itself."""
     if task == "multirc":
-        passage = line["passage"]
-        for question in passage["questions"]:
-            for answer in question["answers"]:
-                identity = {"paragraph": line["idx"], "question": question["idx"], "answer": answer["idx"]}
+        passage, number = take(line, "passage", dict), take(line, "idx", int)
+        for question in take(passage, "questions", list):
+            for answer in take(question, "answers", list):
+                identity = {
+                    "paragraph": number,
+                    "question": take(question, "idx", int),
+                    "answer": take(answer, "idx", int),
+                }
                 yield {
-                    "paragraph": passage["text"], "question": question["question"], "answer": answer["text"],
-                    "label": answer["label"], "idx": identity,
+                    "paragraph": take(passage, "text", str), "question": take(question, "question", str),
+                    "answer": take(answer, "text", str), "label": answer["label"], "idx": identity,
                 }  # fmt: skip
     elif task == "record":
-        passage = line["passage"]
-        entities = {passage["text"][e["start"] : e["end"] + 1] for e in passage["entities"]}
-        for query in line["qas"]:
-            identity = {"passage": line["idx"], "query": query["idx"]}
-            answers = sorted({a["text"] for a in query["answers"]})
-            yield {
-                "passage": passage["text"], "query": query["query"], "entities": sorted(entities), "answers": answers,
-                "idx": identity,
-            }  # fmt: skip
+        passage = take(line, "passage", dict)
+        text = take(passage, "text", str)
+        spans = [(take(e, "start", int), take(e, "end", int)) for e in take(passage, "entities", list)]
+        entities = sorted({text[start : end + 1] for start, end in spans})
+        for query in take(line, "qas", list):
+            identity = {"passage": take(line, "idx", int), "query": take(query, "idx", int)}
+            answers = sorted({take(a, "text", str) for a in take(query, "answers", list)})
+            asked = take(query, "query", str)
+            yield {"passage": text, "query": asked, "entities": entities, "answers": answers, "idx": identity}
     else:
-        label = line["label"]
-        row = {**line, "label": NUMBERS.get(task, ENTAILED)[label] if isinstance(label, str) else int(label)}
-        yield {**row, **_fixed(line["text"], line["target"])} if task == "wsc" else row
+        row = {**line, "label": _number(task, line["label"])}
+        yield {**row, **_fixed(take(line, "text", str), take(line, "target", dict))} if task == "wsc" else row
+
+
+def _number(task: str, label: Any) -> Any:
+    """The hub's number of a label that the files spell out."""
+    numbers = NUMBERS.get(task, {})
+    if isinstance(label, str) and numbers and label not in numbers:
+        raise ValueError(f"its label is {label!r}, wanted one of {', '.join(numbers)}")
+    return numbers.get(label, label) if isinstance(label, str) else label
 
 
 def _fixed(text: str, target: Mapping[str, Any]) -> dict[str, Any]:
@@ -97,16 +111,19 @@ def _fixed(text: str, target: Mapping[str, Any]) -> dict[str, Any]:
     fields = dict(target)
     words = text.split()
     for span in ("span1", "span2"):
-        said, start = fields[f"{span}_text"], fields[f"{span}_index"]
+        said, start = take(target, f"{span}_text", str), take(target, f"{span}_index", int)
         if said not in text:
             fields[f"{span}_text"] = " ".join(words[start : start + len(said.split())]).rstrip(".,;")
     return fields
 
 
 def wic(row: Row) -> str:
-    word = row["sentence1"][row["start1"] : row["end1"]]
+    one, two = take(row, "sentence1", str), take(row, "sentence2", str)
+    word = one[take(row, "start1", int) : take(row, "end1", int)]
+    if not word:
+        raise ValueError(f"its start1 and end1 mark no word of {one!r:.60}")
     asked = f"Question: Is the word '{word}' used in the same way in the two sentences above?"
-    return f"Sentence 1: {row['sentence1']}\nSentence 2: {row['sentence2']}\n{asked}"
+    return f"Sentence 1: {one}\nSentence 2: {two}\n{asked}"
 
 
 def wsc(row: Row) -> str:
@@ -123,36 +140,41 @@ def wsc(row: Row) -> str:
 def axg(row: Row) -> Sample:
     """Two rows in a row are a pair: they differ in the gender of one pronoun."""
     plain = classified("{premise}\nQuestion: {hypothesis} True or False?", ("True", "False"))(row)
-    return replace(plain, extra={"pair": str(int(row["idx"]) // 2)})
+    return replace(plain, extra={"pair": str(take(row, "idx", int) // 2)})
 
 
 def copa(row: Row) -> Sample:
-    link = {"cause": "because", "effect": "therefore"}[row["question"]]
-    choices = tuple(text[0].lower() + text[1:] for text in (row["choice1"], row["choice2"]))
-    return Sample(question=f"{row['premise'].strip()[:-1]} {link}", choices=choices, gold=(int(row["label"]),))
+    link = {"cause": "because", "effect": "therefore"}.get(take(row, "question", str))
+    if link is None:
+        raise ValueError(f"its question is {row['question']!r}, wanted cause or effect")
+    choices = tuple(text[:1].lower() + text[1:] for text in (take(row, name, str) for name in ("choice1", "choice2")))
+    premise = take(row, "premise", str).strip()[:-1]
+    return Sample(question=f"{premise} {link}", choices=choices, gold=(place(row, "label", 2),))
 
 
 def multirc(row: Row) -> Sample:
-    place = row["idx"]
+    idx = row["idx"]
     return Sample(
-        id=f"{place['paragraph']}/{place['question']}/{place['answer']}",
+        id=f"{idx['paragraph']}/{idx['question']}/{idx['answer']}",
         question=f"{row['paragraph']}\nQuestion: {row['question']}\nAnswer:",
         choices=("yes", "no"),
-        gold=(1 - int(row["label"]),),
-        extra={"answer": row["answer"], "set": f"{place['paragraph']}/{place['question']}"},
+        gold=(1 - place(row, "label", 2),),
+        extra={"answer": row["answer"], "set": f"{idx['paragraph']}/{idx['question']}"},
     )
 
 
 def record(row: Row) -> Sample:
     """One of a passage's entities for the query's gap; the choices are the entities."""
-    place, entities = row["idx"], tuple(sorted(set(row["entities"])))
-    answers = tuple(sorted(set(row["answers"])))
+    idx, entities, answers = row["idx"], tuple(sorted(set(row["entities"]))), tuple(sorted(set(row["answers"])))
+    gold = tuple(i for i, entity in enumerate(entities) if entity in answers)
+    if not gold:
+        raise ValueError(f"its answers {list(answers)!r:.60} are none of its entities {list(entities)!r:.60}")
     text, *highlights = row["passage"].strip().split("\n@highlight\n")
     return Sample(
-        id=f"{place['passage']}/{place['query']}",
+        id=f"{idx['passage']}/{idx['query']}",
         question=text + "\n\n" + "".join(f"  - {highlight}.\n" for highlight in highlights),
         choices=entities,
-        gold=tuple(i for i, entity in enumerate(entities) if entity in answers),
+        gold=gold,
         answers=answers,
         extra={"query": row["query"]},
     )

@@ -1,13 +1,15 @@
 """TriviaQA's files as published (https://nlp.cs.washington.edu/triviaqa/), the hub's rows, and its normal form."""
 
 from collections.abc import Iterator, Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from evalharness.errors import DataError
+from evalharness.fields import ODD, reason, take, texts
 from evalharness.records import Sample
 from evalharness.scoring import normalized
-from evalharness.sources import Files, Row, Want, jsonl, parse_json, read_text
+from evalharness.sources import Files, Row, Want, each, parse_json, read_text
 
 WORDS = 800  # of the first evidence page: what the authors' reader was given
 
@@ -48,46 +50,57 @@ def _all(files: list[Path]) -> Iterator[Row]:
 
 
 def _plain(file: Path) -> Iterator[Row]:
-    for number, row in enumerate(jsonl(file)):
-        question = row.get("question") or row["context"].removeprefix("Question: ").removesuffix("\nAnswer:")
-        answer = row["answer"] if isinstance(row["answer"], Mapping) else {"aliases": row["aliases"]}
-        yield {**row, "question": question, "answer": answer, "question_id": row.get("question_id", str(number)),
-               "domain": ""}  # fmt: skip
+    number = count()
+
+    def plain(row: Row) -> Iterator[Row]:
+        question = row.get("question") or take(row, "context", str).removeprefix("Question: ").removesuffix("\nAnswer:")
+        answer = row["answer"] if isinstance(row.get("answer"), Mapping) else {"aliases": texts(row, "aliases")}
+        identity = row.get("question_id", str(next(number)))
+        yield {**row, "question": question, "answer": answer, "question_id": identity, "domain": ""}
+
+    return each(file, plain)
 
 
 def _official(file: Path) -> Iterator[Row]:
     whole = parse_json(read_text(file), file)
-    try:
-        for asked in whole["Data"]:
+    if not isinstance(whole, dict) or not isinstance(whole.get("Data"), list):
+        raise DataError(f"{file}: wanted TriviaQA's JSON, an object with a list of questions `Data`")
+    for number, asked in enumerate(whole["Data"], 1):
+        try:
             if whole.get("VerifiedEval") and not asked["QuestionPartOfVerifiedEval"]:
                 continue
-            answer = asked["Answer"]
-            yield {
-                "question_id": asked["QuestionId"],
-                "question": asked["Question"],
-                "domain": whole.get("Domain", ""),
-                "entity_pages": {"wiki_context": list(_pages(file, asked))},
-                "answer": {
-                    "aliases": answer["Aliases"],
-                    "normalized_aliases": [*answer["NormalizedAliases"], *answer.get("HumanAnswers", ())],
-                },
-            }
-    except (KeyError, TypeError) as error:
-        raise DataError(f"{file}: wanted TriviaQA's JSON (Data > Question, Answer), it lacks {error}") from error
+            row = _row(file, asked)
+        except ODD as error:
+            raise DataError(f"{file}: question {number} of Data: {reason(error)}") from error
+        yield {**row, "domain": whole.get("Domain", "")}
 
 
-def _pages(file: Path, asked: Mapping[str, Any]) -> Iterator[str]:
+def _row(file: Path, asked: Any) -> Row:
+    answer = take(asked, "Answer", dict)
+    human = texts(answer, "HumanAnswers", least=0) if "HumanAnswers" in answer else []
+    return {
+        "question_id": take(asked, "QuestionId", str),
+        "question": take(asked, "Question", str),
+        "entity_pages": {"wiki_context": list(_pages(file, asked))},
+        "answer": {
+            "aliases": texts(answer, "Aliases"),
+            "normalized_aliases": [*texts(answer, "NormalizedAliases", least=0), *human],
+        },
+    }
+
+
+def _pages(file: Path, asked: Row) -> Iterator[str]:
     evidence = file.parent.parent / "evidence"
-    for page in asked.get("EntityPages", ()):
-        path = evidence / "wikipedia" / page["Filename"]
+    for page in take(asked, "EntityPages", list) if "EntityPages" in asked else ():
+        path = evidence / "wikipedia" / take(page, "Filename", str)
         if path.is_file():
             yield read_text(path)
 
 
 def sample(row: Row) -> Sample:
     """A question; `answers` begins with the alias that a shot shows, all of them count."""
-    answer = row["answer"]
-    answers = dict.fromkeys([*answer["aliases"], *answer.get("normalized_aliases", ())])
+    answer = take(row, "answer", dict)
+    answers = dict.fromkeys([*texts(answer, "aliases"), *answer.get("normalized_aliases", ())])
     return Sample(id=row.get("id", ""), question=row["question"], answers=tuple(answers))
 
 

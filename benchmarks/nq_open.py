@@ -3,6 +3,7 @@
 import unicodedata
 
 from evalharness.benchmark import Benchmark, Prompt
+from evalharness.fields import texts
 from evalharness.metrics import mean
 from evalharness.records import Sample
 from evalharness.scoring import normalized, short_answer
@@ -20,7 +21,7 @@ benchmark = Benchmark(
         shot_split="train",
         files=files_named({"validation": "NQ-open.dev.jsonl", "train": "NQ-open.train.jsonl"}),
     ),
-    sample=lambda row: Sample(question=row["question"], answers=tuple(row["answer"])),
+    sample=lambda row: Sample(question=row["question"], answers=tuple(texts(row, "answer"))),
     prompt=Prompt(
         header=lambda s: "Answer these questions:\n\n",
         question=lambda s: f"Q: {s.question}?\nA:",

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
+from string import Formatter
 
 from evalharness.benchmark import Prompt, TextOf, nothing, plain_question
+from evalharness.fields import place, take, texts
 from evalharness.metrics import mean, mean_where
 from evalharness.records import Sample
 from evalharness.scoring import LETTERS
@@ -30,15 +32,10 @@ def from_fields(
     """
 
     def sample(row: Row) -> Sample:
-        texts = row[choices] if isinstance(choices, str) else [row[name] for name in choices]
-        if isinstance(texts, str):
-            raise ValueError(f"its {choices} are one text, wanted a list of texts")
-        places = {str(number): place for place, number in enumerate(range(first, first + len(texts)))}
-        if str(row[gold]) not in places:
-            raise ValueError(f"its {gold} is {row[gold]!r}, wanted one of {', '.join(places)}")
+        options = texts(row, choices) if isinstance(choices, str) else [row[name] for name in choices]
         return Sample(
-            id=str(row[key]) if key else "", question=row[question], choices=tuple(texts),
-            gold=(places[str(row[gold])],), group=row[group] if group else "",
+            id=str(row[key]) if key else "", question=row[question], choices=tuple(options),
+            gold=(place(row, gold, len(options), first),), group=row[group] if group else "",
         )  # fmt: skip
 
     return sample
@@ -56,13 +53,12 @@ def cloze(field: str) -> Callable[[Row], Sample]:
 
 def classified(text: str | Callable[[Row], str], labels: tuple[str, ...]) -> Callable[[Row], Sample]:
     """Rows to samples: `text` is a template of fields (`{sentence}`) or a function, `label` counts in `labels`."""
+    names = [name for _, name, _, _ in Formatter().parse(text) if name] if isinstance(text, str) else []
 
     def sample(row: Row) -> Sample:
-        number = int(row["label"])
-        if not 0 <= number < len(labels):
-            raise ValueError(f"its label is {number}, which is how a data set withholds the right answer")
-        question = text.format(**row) if isinstance(text, str) else text(row)
-        return Sample(question=question, choices=labels, gold=(number,))
+        gold = place(row, "label", len(labels))
+        question = text.format(**{n: take(row, n, str) for n in names}) if isinstance(text, str) else text(row)
+        return Sample(question=question, choices=labels, gold=(gold,))
 
     return sample
 

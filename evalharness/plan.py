@@ -95,7 +95,7 @@ def prepare(name: str, plan: Plan, model: Model) -> Task:
     mode = _mode(benchmark, plan.mode, model)
     shots = benchmark.shots if plan.shots is None else plan.shots
     loaded = sources.load(benchmark.source, Want(split=benchmark.source.split, groups=plan.groups), plan.data)
-    samples = sources.build(loaded.rows, benchmark.sample)
+    samples = sources.build(loaded.rows, benchmark.sample, f"{loaded.origin} ({name})")
     if not samples:
         raise DataError(f"{loaded.origin}: there are no questions of {name} (split {benchmark.source.split})")
     chosen = _chosen(samples, plan)

@@ -11,11 +11,12 @@ import json
 import os
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import KW_ONLY, asdict, dataclass, field
+from dataclasses import KW_ONLY, asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from evalharness.errors import DataError, UserError
+from evalharness.fields import ODD, checked, reason
 from evalharness.records import Sample
 
 Row = Mapping[str, Any]
@@ -151,9 +152,8 @@ def _from_files(source: Source, want: Want, path: Path) -> tuple[Row, ...] | Non
     try:
         found = source.files.read(path, want)
         return None if found is None else tuple(found)
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError, csv.Error) as error:
-        reason = f"there is no {error}" if isinstance(error, KeyError) else str(error)
-        raise DataError(f"--data {path}: wanted {source.wanted}; it is laid out otherwise ({reason})") from error
+    except (*ODD, csv.Error) as error:
+        raise DataError(f"--data {path}: wanted {source.wanted}; it is laid out otherwise ({reason(error)})") from error
 
 
 def _from_own(source: Source, split: str) -> Rows:
@@ -274,6 +274,20 @@ def parquet(path: Path) -> Iterator[Row]:
 
 def jsonl(path: Path) -> Iterator[Row]:
     """The objects of a JSONL file (.gz too). DataError names the line that is none."""
+    for _, row in _numbered(path):
+        yield row
+
+
+def each(path: Path, make: Callable[[Row], Iterable[Row]]) -> Iterator[Row]:
+    """What `make` makes of every object of a JSONL file. DataError names the line of one that it cannot read."""
+    for number, row in _numbered(path):
+        try:
+            yield from list(make(row))
+        except ODD as error:
+            raise DataError(f"{path}:{number}: {reason(error)}") from error
+
+
+def _numbered(path: Path) -> Iterator[tuple[int, Row]]:
     for number, line in enumerate(read_text(path).split("\n"), 1):  # splitlines would cut at U+2028 inside a string
         if not line.strip():
             continue
@@ -283,7 +297,7 @@ def jsonl(path: Path) -> Iterator[Row]:
             raise DataError(f"{path}:{number}: not valid JSON ({error.msg} at column {error.colno})") from error
         if not isinstance(row, dict):
             raise DataError(f"{path}:{number}: wanted a JSON object, there is {type(row).__name__}")
-        yield row
+        yield number, row
 
 
 def json_rows(path: Path) -> Iterator[Row]:
@@ -350,34 +364,29 @@ def content_hash(samples: Iterable[Sample]) -> str:
     return total.hexdigest()
 
 
-def build(rows: Sequence[Row], make: Callable[[Row], Sample]) -> list[Sample]:
+def build(rows: Sequence[Row], make: Callable[[Row], Sample], origin: str = "") -> list[Sample]:
     """Rows to samples. A sample without id is numbered within its group: `GROUP/0`, or `0` where there are no groups.
 
-    DataError when a row lacks a field, or two samples have one id.
+    DataError when a row is none of the benchmark, or two samples have one id; `origin` is what it says of their place.
     """
+    where = f"{origin}: " if origin else ""
     samples: list[Sample] = []
     seen: dict[str, int] = {}
     numbers: dict[str, int] = {}
     for position, row in enumerate(rows):
         try:
-            sample = make(row)
-        except (KeyError, IndexError, TypeError, ValueError) as error:
-            reason = f"it has no field {error}" if isinstance(error, KeyError) else str(error)
-            raise DataError(f"row {position + 1} is not a question of this benchmark: {reason}") from error
+            sample = checked(make(row))
+        except ODD as error:
+            said = f"{where}row {position + 1} is not a question of this benchmark: {reason(error)}"
+            raise DataError(said) from error
         number = numbers[sample.group] = numbers.get(sample.group, -1) + 1
         if not sample.id:
-            sample = _named(sample, f"{sample.group}/{number}" if sample.group else str(number))
+            sample = replace(sample, id=f"{sample.group}/{number}" if sample.group else str(number))
         if sample.id in seen:
-            raise DataError(f"rows {seen[sample.id] + 1} and {position + 1} have the same id {sample.id!r}")
+            raise DataError(f"{where}rows {seen[sample.id] + 1} and {position + 1} have the same id {sample.id!r}")
         seen[sample.id] = position
         samples.append(sample)
     return samples
-
-
-def _named(sample: Sample, identity: str) -> Sample:
-    from dataclasses import replace
-
-    return replace(sample, id=identity)
 
 
 def pull(source: Source, folder: Path) -> dict[str, int]:

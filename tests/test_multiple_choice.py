@@ -19,7 +19,7 @@ def test_fields_by_name_counted_from_one_or_zero():
     [
         ({"right": ""}, "its right is '', wanted one of 1, 2"),
         ({"right": 3}, "its right is 3, wanted one of 1, 2"),
-        ({"options": "ab"}, "its options are one text"),
+        ({"options": "ab"}, "its options is .ab., wanted a list"),
     ],
 )
 def test_a_row_that_says_no_choice_is_refused(change, said):
