@@ -25,6 +25,7 @@ INDEX = "model.safetensors.index.json"
 SKIPPED = re.compile(
     r"(\.attn\.(masked_)?bias$)|(rotary_emb\.inv_freq$)|^(model\.)?(vision_tower|vision_model|multi_modal_projector)\."
 )
+LAYER = re.compile(r".*?\.\d+\.|.+")  # what the names of a layer's tensors begin with; any other name whole
 MULTIMODAL = re.compile(r"^(model\.language_model\.|language_model\.model\.)")
 
 
@@ -100,10 +101,13 @@ def load(
         raise UserError(f"{folder}: {_some(missing)} missing from the weights; is config.json the right one?")
     if extra := sorted(ours.keys() - wanted.keys()):
         raise UserError(f"{folder}: the weights hold {_some(extra)} that {config.family} has no place for")
-    opened = {file: safe_open(file, framework="pt") for file in set(files.values())}
+    opened: dict[tuple[Path, str], Any] = {}
     for name, parameter in wanted.items():
-        file = files[ours[name]]
-        tensor = _read(opened[file], file, ours[name], parameter)
+        # Tensors point into a mapping of their file. With one mapping a layer, a layer that is packed gives its back.
+        file, layer = files[ours[name]], LAYER.findall(name)[0]
+        if (file, layer) not in opened:
+            opened[file, layer] = safe_open(file, framework="pt")
+        tensor = _read(opened[file, layer], file, ours[name], parameter)
         _set(decoder, name, tensor.to(device=device, dtype=dtype))
     return decoder
 

@@ -322,12 +322,12 @@ class Decoder(nn.Module):
             for module in block.modules():
                 if isinstance(module, Linear):
                     module.pack()
+            for parameter in block.parameters():  # norms and biases hold a layer's whole file in memory
+                parameter.data = parameter.data.clone()
         if head and self.lm_head is not None:
             self.lm_head.pack()
         elif head and self.packed_head is None:
             self.packed_head = pack(self.embed.weight.detach())
-        for parameter in self.parameters():  # what is left holds the whole file in memory while it points into it
-            parameter.data = parameter.data.clone()
 
     def _turns(self, positions: Tensor, dtype: torch.dtype) -> Turns:
         """cos and sin [T, 1, dims / 2] for every kind of rotary positions in use."""
