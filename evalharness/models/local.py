@@ -268,13 +268,14 @@ def open_model(argument: str, options: ModelOptions) -> Local:
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """No search for garbage meanwhile: torch's import makes a million objects that stay, and looking through them again
-    and again is a sixth of its time."""
+    """No search for garbage meanwhile, nor ever among what is there then: torch's import makes a million objects that
+    stay, and looking through them again and again is a sixth of its time."""
     running = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
+        gc.freeze()
         if running:
             gc.enable()
 

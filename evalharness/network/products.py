@@ -27,8 +27,8 @@ CHECKED = 64  # columns of the trial product that are compared with float64
 
 
 def pack(weight: Tensor) -> Tensor:
-    """oneDNN's own layout of a contiguous float32 [out, in] matrix (opaque: no storage, cannot be saved)."""
-    return torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), None)  # type: ignore[no-any-return]
+    """oneDNN's own layout of a float32 [out, in] matrix (opaque: no storage, cannot be saved)."""
+    return torch.ops.mkldnn._reorder_linear_weight(weight, None)  # type: ignore[no-any-return]
 
 
 # Activations that oneDNN applies while it writes the product: (attribute, algorithm).
