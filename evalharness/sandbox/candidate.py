@@ -12,6 +12,7 @@ from evalharness.sandbox import wire
 from evalharness.sandbox.fence import CHANNEL
 
 _TEXT = 300
+_HELLO = wire.frame({"hello": True})
 
 
 class NoInput(io.TextIOBase):
@@ -27,11 +28,15 @@ class NoInput(io.TextIOBase):
         return False
 
 
+def set_stage() -> None:
+    """What every program finds: no input, and output that goes nowhere. Set by the server, for all of its children."""
+    sys.stdin, sys.stdout, sys.stderr = NoInput(), _sink(1), _sink(2)
+
+
 def run() -> NoReturn:
     """Say hello, receive the program, and serve: calls from the judge, or the whole published text in one process."""
-    sys.stdin, sys.stdout, sys.stderr = NoInput(), _sink(1), _sink(2)
     try:
-        wire.send(CHANNEL, {"hello": True})
+        wire.write(CHANNEL, _HELLO)
         job = wire.receive(CHANNEL, wire.TRUSTED_CAP)
         if job["mode"] == "inproc":
             _whole(job["source"])

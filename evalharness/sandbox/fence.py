@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
+import ctypes
 import math
 import os
 import resource
@@ -24,7 +24,6 @@ class Fence:
     ruleset, -1 for none. `filter`: the system-call filter, empty for none."""
 
     scratch: str
-    null: int
     server: int
     owner: tuple[int, int] | None = None
     rules: int = -1
@@ -37,55 +36,61 @@ class Fence:
         return replace(self, rules=rules)
 
 
-def raise_fence(fence: Fence, channel: int, limits: Limits, cpu: float | None) -> None:
-    """Give up everything but the channel. `cpu` is the kernel's own limit in seconds, None for the long-lived judge.
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A fence as the calls that raise it. Made in the server once for many children."""
+
+    steps: tuple[kernel.Step, ...]
+    filter: seccomp.Filter | None
+    server: int
+    profile: str
+
+
+def prepare(fence: Fence, limits: Limits, cpu: float | None) -> Prepared:
+    """The calls that raise a fence. `cpu` is the kernel's own limit in seconds, None for the long-lived judge."""
+    libc, step = kernel.libc, kernel.step
+    steps = [step(libc.chdir, os.fsencode(fence.scratch)), *_limits(fence, limits, cpu)]
+    # An empty sigaction is the default one. The server has a handler for this signal, in the tiers with files to clear.
+    steps.append(step(libc.sigaction, signal.SIGTERM.value, bytes(256), None))
+    if fence.owner is not None:
+        uid, gid = fence.owner
+        steps += [step(libc.setresgid, gid, gid, gid), step(libc.setresuid, uid, uid, uid)]
+    if sys.platform == "linux":
+        steps.append(step(libc.prctl, kernel.PR_SET_DUMPABLE, 0, 0, 0, 0))
+        steps.append(step(libc.prctl, kernel.PR_SET_PDEATHSIG, signal.SIGKILL.value, 0, 0, 0))
+    if fence.filter:
+        steps.append(kernel.without_capabilities())
+        steps.append(step(libc.prctl, kernel.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+        if fence.rules >= 0:
+            steps.append(landlock.restriction(fence.rules))
+    return Prepared(tuple(steps), seccomp.Filter(fence.filter) if fence.filter else None, fence.server, fence.profile)
+
+
+def raise_fence(prepared: Prepared, channel: int) -> None:
+    """Give up everything but the channel, and /dev/null as 0, 1 and 2.
 
     Raises OSError where any step is refused; the caller must then leave.
     """
-    rules = _only_descriptors(fence, channel)
-    os.chdir(fence.scratch)
-    os.environ.update(HOME=fence.scratch, TMPDIR=fence.scratch)
-    _set_limits(fence, limits, cpu)
-    signal.set_wakeup_fd(-1)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
-    if fence.owner is not None:
-        os.setresgid(fence.owner[1], fence.owner[1], fence.owner[1])
-        os.setresuid(fence.owner[0], fence.owner[0], fence.owner[0])
-    if sys.platform == "linux":
-        kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
-        kernel.die_with(fence.server)
-    if fence.filter:
-        kernel.drop_capabilities()
-        kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
-        if rules >= 0:
-            landlock.restrict(rules)
-            os.close(rules)
-        seccomp.install(fence.filter)
-    if fence.profile:
-        seatbelt.restrict(fence.profile)
+    kernel.take(prepared.steps)
+    if os.getppid() != prepared.server:
+        os._exit(0)
+    os.dup2(channel, CHANNEL)
+    kernel.close_all_from(CHANNEL + 1)
+    if prepared.filter is not None:
+        prepared.filter.install()
+    if prepared.profile:
+        seatbelt.restrict(prepared.profile)
 
 
-def _only_descriptors(fence: Fence, channel: int) -> int:
-    """0, 1, 2 are /dev/null, 3 the channel, 4 the ruleset until it is in force; nothing else stays open."""
-    high = [fcntl.fcntl(fd, fcntl.F_DUPFD, 100) for fd in (fence.null, channel)]
-    rules = fcntl.fcntl(fence.rules, fcntl.F_DUPFD, 100) if fence.rules >= 0 else -1
-    for target in (0, 1, 2):
-        os.dup2(high[0], target)
-    os.dup2(high[1], CHANNEL)
-    if rules >= 0:
-        os.dup2(rules, CHANNEL + 1)
-    kernel.close_all_from(CHANNEL + (2 if rules >= 0 else 1))
-    return CHANNEL + 1 if rules >= 0 else -1
-
-
-def _set_limits(fence: Fence, limits: Limits, cpu: float | None) -> None:
+def _limits(fence: Fence, limits: Limits, cpu: float | None) -> list[kernel.Step]:
     wanted = {
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_FSIZE: limits.disk,
         resource.RLIMIT_NOFILE: limits.descriptors,
         resource.RLIMIT_AS: limits.memory,
     }
+    if sys.platform == "darwin":  # it refuses a limit of memory: there the server watches the resident size
+        del wanted[resource.RLIMIT_AS]
     if cpu is not None:
         wanted[resource.RLIMIT_CPU] = math.ceil(cpu) + _GRACE
     for name in ("RLIMIT_MEMLOCK", "RLIMIT_MSGQUEUE"):
@@ -93,11 +98,10 @@ def _set_limits(fence: Fence, limits: Limits, cpu: float | None) -> None:
             wanted[getattr(resource, name)] = 0
     if fence.count_threads:  # elsewhere the limit counts the user's other programs too: there the server counts
         wanted[resource.RLIMIT_NPROC] = limits.threads
-    for kind, value in wanted.items():
-        _, hard = resource.getrlimit(kind)
-        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        try:
-            resource.setrlimit(kind, (value, value))
-        except ValueError:  # macOS refuses RLIMIT_AS: there the server watches the resident size
-            if kind != resource.RLIMIT_AS:
-                raise
+    return [_limit(kind, value) for kind, value in wanted.items()]
+
+
+def _limit(kind: int, value: int) -> kernel.Step:
+    _, hard = resource.getrlimit(kind)
+    value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    return kernel.step(kernel.libc.setrlimit, kind, (ctypes.c_ulonglong * 2)(value, value))

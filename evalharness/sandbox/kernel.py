@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Callable, Iterable
 from typing import Any
 
 libc = ctypes.CDLL(None, use_errno=True)
+_fork = ctypes.PyDLL(None, use_errno=True).fork
 
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_GET_SECCOMP, PR_SET_SECCOMP, PR_CAPBSET_DROP = 1, 4, 21, 22, 24
 PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 38, 47, 4
@@ -27,6 +29,21 @@ def checked(result: int) -> int:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
     return result
+
+
+Step = tuple[Callable[..., int], tuple[Any, ...]]
+
+
+def step(call: Callable[..., int], *arguments: Any) -> Step:
+    """A C call with its arguments made ready: in a forked child each new object can cost the copy of a page."""
+    return call, tuple(ctypes.c_long(a) if isinstance(a, int) else a for a in arguments)
+
+
+def take(steps: Iterable[Step]) -> None:
+    """Make the calls, one after the other. Raises OSError at the first that is refused."""
+    for call, arguments in steps:
+        if call(*arguments) < 0:
+            checked(-1)
 
 
 def prctl(option: int, *arguments: Any) -> int:
@@ -53,6 +70,14 @@ def unshare(flags: int) -> None:
     checked(libc.unshare(ctypes.c_int(flags)))
 
 
+def fork() -> int:
+    """fork(2) and no more, for a process of one thread. Raises OSError.
+
+    os.fork goes on to look after other threads and to seed random numbers anew: 180 pages copied for nothing.
+    """
+    return checked(_fork())
+
+
 def drop_bounding_set() -> None:
     """No program started later can gain a capability. Without the right to say so there is nothing to drop."""
     try:
@@ -63,10 +88,9 @@ def drop_bounding_set() -> None:
         return
 
 
-def drop_capabilities() -> None:
-    """Empty the effective, permitted and inheritable sets of this thread (capset(2), version 3)."""
-    header = (ctypes.c_uint32 * 2)(0x20080522, 0)
-    checked(libc.capset(ctypes.byref(header), ctypes.byref((ctypes.c_uint32 * 6)())))
+def without_capabilities() -> Step:
+    """The call that empties the effective, permitted and inheritable sets of this thread (capset(2), version 3)."""
+    return step(libc.capset, (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)())
 
 
 def die_with(parent: int, signal: int = 9) -> None:
@@ -76,16 +100,7 @@ def die_with(parent: int, signal: int = 9) -> None:
         os._exit(0)
 
 
-def cpu_seconds(pid: int) -> float:
-    """Processor time of all threads of a process, by its CPU clock. Raises OSError when there is no such process."""
-    import time
-
-    return time.clock_gettime(((~pid) << 3) | 2)
-
-
 def close_all_from(first: int) -> None:
     """Close every file descriptor from `first` on (close_range(2), Linux 5.9, else one by one)."""
-    try:
-        syscall(436, first, 0xFFFFFFFF, 0)
-    except OSError:
+    if libc.syscall(436, first, 0xFFFFFFFF, 0) < 0:
         os.closerange(first, 1 << 16)

@@ -57,6 +57,6 @@ def _grant(rules: int, path: str, rights: int) -> None:
         os.close(fd)
 
 
-def restrict(rules: int) -> None:
-    """Put a ruleset on this thread for good. Needs no_new_privs. Raises OSError."""
-    kernel.syscall(_RESTRICT, rules, 0)
+def restriction(rules: int) -> kernel.Step:
+    """The call that puts a ruleset on this thread for good. Needs no_new_privs."""
+    return kernel.step(kernel.libc.syscall, _RESTRICT, rules, 0)

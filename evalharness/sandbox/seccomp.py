@@ -108,9 +108,17 @@ def require() -> None:
         raise OSError(error.errno, "this kernel has no seccomp (CONFIG_SECCOMP_FILTER)") from error
 
 
-def install(code: bytes) -> None:
-    """Put the filter on this process for good. Needs no_new_privs. Raises OSError."""
-    own = code.replace(struct.pack("=I", _PID), struct.pack("=I", os.getpid()))
-    buffer = ctypes.create_string_buffer(own, len(own))
-    filter_ = struct.pack("=HxxxxxxQ", len(own) // 8, ctypes.addressof(buffer))
-    kernel.prctl(kernel.PR_SET_SECCOMP, 2, ctypes.c_char_p(filter_))
+class Filter:
+    """A filter in memory, ready to be put on a process: only the process's own number is missing."""
+
+    def __init__(self, code: bytes) -> None:
+        self._code = ctypes.create_string_buffer(code, len(code))
+        self._places = [at for at in range(4, len(code), 8) if code[at : at + 4] == struct.pack("=I", _PID)]
+        self._program = struct.pack("=HxxxxxxQ", len(code) // 8, ctypes.addressof(self._code))
+        self._step = kernel.step(kernel.libc.prctl, kernel.PR_SET_SECCOMP, 2, ctypes.c_char_p(self._program), 0, 0)
+
+    def install(self) -> None:
+        """Put it on this process for good. Needs no_new_privs. Raises OSError."""
+        for place in self._places:
+            struct.pack_into("=I", self._code, place, os.getpid())
+        kernel.take((self._step,))

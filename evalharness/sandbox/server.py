@@ -6,7 +6,6 @@ It never reads what a candidate says: the harness tells it when the verdict is i
 
 from __future__ import annotations
 
-import array
 import contextlib
 import gc
 import importlib
@@ -27,6 +26,7 @@ from evalharness.sandbox import (
     kernel,
     landlock,
     namespaces,
+    orders,
     readable,
     scratch,
     seatbelt,
@@ -42,34 +42,36 @@ PRELOADED = (
     "math", "numbers", "operator", "random", "re", "statistics", "string", "struct", "sys", "textwrap", "threading",
     "time", "traceback", "typing", "unicodedata",
 )  # fmt: skip
-_TICK = 0.05
+_TICK = 50  # milliseconds
 _JUDGE_MEMORY = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Where the children live: the fence around them and, in a namespace, its /proc and the size of its scratch."""
+    """Where the children live: the fence around them, a descriptor of /proc and, in a namespace, one of the file that
+    says which process number was the last; -1 for what there is not."""
 
     fence: fence.Fence
     private: bool
     proc: int
+    last_pid: int
 
 
 def main() -> NoReturn:
     """Started as `python ... server.py SETTINGS`; the settings are JSON and hold no secret."""
     settings = json.loads(sys.argv[1])
-    control = socket.socket(fileno=settings["control"])
+    harness = socket.socket(fileno=settings["control"])
     try:
         world = _prepare(settings)
-        judge_pid = _start_judge(world, settings["judge"], control)
+        judge_pid = _start_judge(world, settings["judge"], harness)
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
-        wire.send(control.fileno(), {"failed": f"{error.strerror}{where}"})
+        wire.send(harness.fileno(), {"failed": f"{error.strerror}{where}"})
         os._exit(1)
     os.close(settings["judge"])
-    wire.send(control.fileno(), {"ready": True, "landlock": landlock.version() if world.fence.filter else 0})
+    wire.send(harness.fileno(), {"ready": True, "landlock": landlock.version() if world.fence.filter else 0})
     try:
-        Server(control, world, judge_pid).run()
+        Server(harness, world, judge_pid).run()
     except wire.Closed:
         pass
     finally:
@@ -87,8 +89,9 @@ def _prepare(settings: dict[str, Any]) -> World:
     if sys.platform == "linux":
         # A private world vanishes with its first process; elsewhere there is a scratch directory to clear first.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        for interrupt in (signal.SIGINT, signal.SIGHUP):
+            signal.signal(interrupt, signal.SIG_DFL)
         kernel.die_with(settings["parent"], signal.SIGKILL if private else signal.SIGTERM)
-    null = os.open("/dev/null", os.O_RDWR)
     if private:
         proc = _enter(settings, machine)
         namespaces.mount_scratch(Limits().disk, Limits().files, owner or (os.getuid(), os.getgid()))
@@ -99,6 +102,11 @@ def _prepare(settings: dict[str, Any]) -> World:
             os.chown(place, *owner)
         with contextlib.suppress(OSError):  # hidden or absent: then only the processor's time counts
             proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY)
+    null = os.open("/dev/null", os.O_RDWR)
+    for number in (0, 1, 2):
+        os.dup2(null, number)
+    os.environ.update(HOME=place, TMPDIR=place)
+    candidate.set_stage()
     fenced = tier in ("namespace", "landlock", "seccomp")
     code = seccomp.program(machine, metadata=private) if fenced else b""
     if fenced:
@@ -107,7 +115,7 @@ def _prepare(settings: dict[str, Any]) -> World:
         with contextlib.suppress(OSError):
             os.setgroups([])
     world = fence.Fence(
-        scratch=place, null=null, server=os.getpid(), owner=owner, filter=code,
+        scratch=place, server=os.getpid(), owner=owner, filter=code,
         count_threads=fenced and (private or owner is not None),
         profile=seatbelt.profile(readable.roots(), place) if tier == "seatbelt" else "",
     )  # fmt: skip
@@ -115,7 +123,11 @@ def _prepare(settings: dict[str, Any]) -> World:
         world = world.with_rules(_rules(place))
     gc.collect()
     gc.freeze()
-    return World(world, private, proc)
+    last_pid = -1
+    if private:
+        with contextlib.suppress(OSError):
+            last_pid = os.open("sys/kernel/ns_last_pid", os.O_WRONLY, dir_fd=proc)
+    return World(world, private, proc, last_pid)
 
 
 def _enter(settings: dict[str, Any], machine: str) -> int:
@@ -138,15 +150,15 @@ def _rules(place: str) -> int:
     return landlock.ruleset(*readable.rules(), place, readable.DEVICES)
 
 
-def _start_judge(world: World, channel: int, control: socket.socket) -> int:
-    pid = os.fork()
+def _start_judge(world: World, channel: int, harness: socket.socket) -> int:
+    pid = os.fork()  # Python's own: the judge draws other random numbers than the candidates do
     if pid:
         return pid
     try:
-        control.detach()
+        harness.detach()
         code = world.fence.filter and seccomp.program(os.uname().machine, metadata=False, recvmsg=True)
         own = replace(world.fence, filter=code, rules=_rules("/nonexistent") if world.fence.rules >= 0 else -1)
-        fence.raise_fence(own, channel, Limits(memory=_JUDGE_MEMORY), None)
+        fence.raise_fence(fence.prepare(own, Limits(memory=_JUDGE_MEMORY), None), channel)
         judge.serve(fence.CHANNEL)
     finally:
         os._exit(fence.UNFENCED)
@@ -155,103 +167,82 @@ def _start_judge(world: World, channel: int, control: socket.socket) -> int:
 class Server:
     """Forks, watches and clears up, one program at a time."""
 
-    def __init__(self, control: socket.socket, world: World, judge_pid: int) -> None:
-        self.control, self.world, self.judge = control, world, judge_pid
+    def __init__(self, harness: socket.socket, world: World, judge_pid: int) -> None:
+        self.harness, self.world, self.judge = harness, world, judge_pid
+        self.poll = select.poll()
+        self.poll.register(harness, select.POLLIN)
         self.judge_end = os.pidfd_open(judge_pid) if hasattr(os, "pidfd_open") else -1
-        self.clock = Clock(world.proc)
+        if self.judge_end >= 0:
+            self.poll.register(self.judge_end, select.POLLIN)
+        self.clock = Clock(world.proc, judge_pid)
         self.untouched = self._trace()
+        self.asked, self.limits = b"", Limits()
+        self.prepared = fence.prepare(world.fence, self.limits, self.limits.seconds)
 
-    def run(self) -> None:
-        """Serve until the harness hangs up or the judge dies."""
+    def run(self) -> NoReturn:
+        """Serve until the harness hangs up or the judge dies: raises Closed."""
         while True:
-            message, fd = self._request()
-            if message is None:
-                return
-            if fd >= 0:
-                report = self._one(message, fd)
-                wire.send(self.control.fileno(), report)
+            self._wait(None)
+            serial, asked, channel = orders.next_order(self.harness)
+            if channel < 0:
+                continue  # a program's verdict came as the program passed a limit
+            if asked != self.asked:
+                self.asked, self.limits = asked, orders.limits_of(asked)
+                self.prepared = fence.prepare(self.world.fence, self.limits, self.limits.seconds)
+            self._one(serial, channel)
 
-    def _request(self) -> tuple[dict[str, Any] | None, int]:
-        ends = [self.control.fileno()] + ([self.judge_end] if self.judge_end >= 0 else [])
-        ready, _, _ = select.select(ends, [], [])
-        if self.judge_end in ready:
-            return None, -1
-        byte, extra, _, _ = self.control.recvmsg(1, socket.CMSG_SPACE(array.array("i").itemsize))
-        if not byte:
-            return None, -1
-        found = array.array("i")
-        for _level, _kind, data in extra:
-            found.frombytes(data)
-        return wire.receive(self.control.fileno()), found[0] if found else -1
+    def _wait(self, milliseconds: int | None) -> bool:
+        """Whether the harness says something. Raises Closed when the judge is gone."""
+        ready = self.poll.poll(milliseconds)
+        if any(fd == self.judge_end for fd, _ in ready):
+            raise wire.Closed("the judge is gone")
+        return bool(ready)
 
-    def _one(self, message: dict[str, Any], fd: int) -> dict[str, Any]:
-        limits = Limits(**message["limits"])
-        if self.world.private:
-            self._scatter_pids()
+    def _one(self, serial: int, channel: int) -> None:
+        if self.world.last_pid >= 0:
+            # A program that saw the answers must not tell the next one by how many process numbers it used up.
+            number = 300 + int.from_bytes(os.urandom(2), "little") % 30000
+            os.pwrite(self.world.last_pid, str(number).encode(), 0)
+        self.clock.start()
         started = time.monotonic()
-        pid = os.fork()
+        pid = kernel.fork()
         if pid == 0:
-            self._child(fd, limits)
-        os.close(fd)
-        end = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else -1
+            self._child(channel)
+        os.close(channel)
         try:
-            why = self._watch(pid, end, message["serial"], limits, started)
+            why = self._watch(pid, serial, started)
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)  # it is not reaped yet, so the number is still its own
+            os.kill(pid, signal.SIGKILL)  # it is not reaped yet, so the number is still its own
             _, status, usage = os.wait4(pid, 0)
-            if end >= 0:
-                os.close(end)
         self._clear()
-        return {
-            "serial": message["serial"], "why": why, "wall": time.monotonic() - started,
-            "cpu": usage.ru_utime + usage.ru_stime, "rss": usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
-            "status": os.waitstatus_to_exitcode(status),
-        }  # fmt: skip
+        wall, cpu = time.monotonic() - started, usage.ru_utime + usage.ru_stime
+        rss = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        orders.report(self.harness, serial, why, wall, cpu, rss, os.waitstatus_to_exitcode(status))
 
-    def _scatter_pids(self) -> None:
-        """A program that saw the answers must not tell the next one by how many process numbers it used up."""
-        number = 300 + int.from_bytes(os.urandom(2), "little") % 30000
-        with contextlib.suppress(OSError):
-            last = os.open("sys/kernel/ns_last_pid", os.O_WRONLY, dir_fd=self.world.proc)
-            try:
-                os.write(last, str(number).encode())
-            finally:
-                os.close(last)
-
-    def _child(self, fd: int, limits: Limits) -> NoReturn:
+    def _child(self, channel: int) -> NoReturn:
         try:
-            self.control.detach()
-            fence.raise_fence(self.world.fence, fd, limits, limits.seconds)
+            self.harness.detach()
+            fence.raise_fence(self.prepared, channel)
         except BaseException:  # whatever it was, no line of the program may run without its fence
             os._exit(fence.UNFENCED)
         candidate.run()
 
-    def _watch(self, pid: int, end: int, serial: int, limits: Limits, started: float) -> str:
-        """Wait for the child's end, the harness's word or a limit; says which limit, or nothing."""
-        ends = [self.control.fileno()] + [fd for fd in (end, self.judge_end) if fd >= 0]
-        self.clock.start(pid, self.judge)
+    def _watch(self, pid: int, serial: int, started: float) -> str:
+        """Wait for the harness's word or a limit; says which limit, or nothing. A child that ended is waited for too:
+        the judge may still be at work on what it said."""
         looked = started
         while True:
-            ready, _, _ = select.select(ends, [], [], _TICK)
-            if self.judge_end in ready:
-                sys.exit(1)
-            if self.control.fileno() in ready:
-                if not self.control.recv(1):
-                    sys.exit(0)
-                if wire.receive(self.control.fileno()).get("stop") == serial:
-                    return ""
+            if self._wait(_TICK) and orders.next_order(self.harness)[0] == serial:
+                return ""
             now = time.monotonic()
-            if end in ready:
-                ends = [fd for fd in ends if fd != end]  # the judge may still be at work on what the program said
-            if now - looked >= _TICK:
+            if now - looked >= _TICK / 1000:
                 looked = now
-                why = self._over(pid, limits, now - started)
+                why = self._over(pid, self.limits, now - started)
                 if why:
                     return why
 
     def _over(self, pid: int, limits: Limits, wall: float) -> str:
-        cpu, waited = self.clock.read()
+        cpu, waited = self.clock.read(pid)
         if cpu > limits.seconds:
             return "cpu"
         if wall - waited > limits.seconds:
@@ -268,20 +259,17 @@ class Server:
 
     def _trace(self) -> tuple[int, ...]:
         """What changes with anything that is done to the scratch directory; nobody can set its time of change."""
-        about = os.stat(self.world.fence.scratch)
-        return (
-            about.st_ino,
-            about.st_mode,
-            about.st_ctime_ns,
-            about.st_mtime_ns,
-            len(os.listdir(self.world.fence.scratch)),
-        )
+        place = self.world.fence.scratch
+        about = os.stat(place)
+        # With its rights taken away the directory cannot be listed; the mode tells it then.
+        names = len(os.listdir(place)) if about.st_mode & 0o700 == 0o700 else -1
+        return about.st_ino, about.st_mode, about.st_ctime_ns, about.st_mtime_ns, names
 
     def _clear(self) -> None:
         """Nothing of a program is left for the next one, not even a time: what was touched is made anew."""
-        place, owner = self.world.fence.scratch, self.world.fence.owner or (os.getuid(), os.getgid())
-        if os.stat(place).st_mode & 0o700 == 0o700 and self._trace() == self.untouched:
+        if self._trace() == self.untouched:
             return
+        place, owner = self.world.fence.scratch, self.world.fence.owner or (os.getuid(), os.getgid())
         if self.world.private:
             namespaces.mount_scratch(Limits().disk, Limits().files, owner)
         else:
@@ -292,54 +280,57 @@ class Server:
             os.chown(place, *owner)
         if self.world.fence.rules >= 0:
             os.close(self.world.fence.rules)
-            fenced = self.world.fence.with_rules(_rules(place))
-            self.world = World(fenced, self.world.private, self.world.proc)
+            self.world = replace(self.world, fence=self.world.fence.with_rules(_rules(place)))
+            self.prepared = fence.prepare(self.world.fence, self.limits, self.limits.seconds)
         self.untouched = self._trace()
 
 
 class Clock:
     """What child and judge used since a program began: processor time, and time spent waiting for a processor."""
 
-    def __init__(self, proc: int) -> None:
-        self.proc = proc
-        self.pids: tuple[int, ...] = ()
-        self.before: dict[int, tuple[float, float]] = {}
+    def __init__(self, proc: int, judge_pid: int) -> None:
+        self.proc, self.judge = proc, judge_pid
+        self.waits = self._open(f"{judge_pid}/schedstat")
+        self.before = (0.0, 0.0)
 
-    def start(self, child: int, judge_pid: int) -> None:
-        """From here on is counted; the child's clock began at 0."""
-        self.pids = (child, judge_pid)
-        self.before = {child: (0.0, 0.0), judge_pid: self._of(judge_pid)}
+    def start(self) -> None:
+        """From here on is counted; the child's clock begins at 0."""
+        self.before = self._of(self.judge, self.waits)
 
-    def read(self) -> tuple[float, float]:
-        """(processor seconds, waiting seconds) since start, of both together."""
-        now = [self._of(pid) for pid in self.pids]
-        cpu = sum(n[0] - self.before[pid][0] for pid, n in zip(self.pids, now, strict=True) if n[0])
-        waited = sum(n[1] - self.before[pid][1] for pid, n in zip(self.pids, now, strict=True) if n[1])
+    def read(self, child: int) -> tuple[float, float]:
+        """(processor seconds, waiting seconds) since start, of child and judge together."""
+        waits = self._open(f"{child}/schedstat")
+        of_child, of_judge = self._of(child, waits), self._of(self.judge, self.waits)
+        if waits >= 0:
+            os.close(waits)
+        cpu, waited = (of_child[i] + (of_judge[i] - self.before[i] if of_judge[i] else 0.0) for i in (0, 1))
         return cpu, waited
 
-    def _of(self, pid: int) -> tuple[float, float]:
+    def _of(self, pid: int, waits: int) -> tuple[float, float]:
         try:
-            cpu = kernel.cpu_seconds(pid)
+            cpu = time.clock_gettime(((~pid) << 3) | 2)  # the processor time of all threads of a process
         except OSError:
             cpu = 0.0
-        words = self._words(f"{pid}/schedstat")
+        words = self._words(waits)
         return cpu, int(words[1]) / 1e9 if len(words) > 1 else 0.0
 
     def threads(self, pid: int) -> int:
         """How many threads a process has; 0 where /proc does not tell."""
-        words = self._words(f"{pid}/stat", after=b")")
+        fd = self._open(f"{pid}/stat")
+        words = self._words(fd, after=b")")
+        if fd >= 0:
+            os.close(fd)
         return int(words[17]) if len(words) > 17 else 0
 
-    def _words(self, path: str, after: bytes = b"") -> list[bytes]:
-        if self.proc < 0:
-            return []
+    def _open(self, path: str) -> int:
         try:
-            fd = os.open(path, os.O_RDONLY, dir_fd=self.proc)
+            return os.open(path, os.O_RDONLY, dir_fd=self.proc) if self.proc >= 0 else -1
+        except OSError:
+            return -1
+
+    def _words(self, fd: int, after: bytes = b"") -> list[bytes]:
+        try:
+            text = os.pread(fd, 4096, 0) if fd >= 0 else b""
         except OSError:
             return []
-        try:
-            return os.read(fd, 4096).rpartition(after)[2].split() if after else os.read(fd, 4096).split()
-        except OSError:
-            return []
-        finally:
-            os.close(fd)
+        return text.rpartition(after)[2].split() if after else text.split()

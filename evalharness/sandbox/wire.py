@@ -36,10 +36,20 @@ class NotPlain(Exception):  # noqa: N818  as above
     """A value that cannot cross: its text is the type's name."""
 
 
-def send(fd: int, message: Any) -> None:
-    """Write one frame: 4 bytes of length (little-endian), then JSON. Raises Closed when nobody reads."""
+def frame(message: Any) -> bytes:
+    """4 bytes of length (little-endian), then JSON."""
     body = json.dumps(message).encode("ascii")
-    view = memoryview(len(body).to_bytes(4, "little") + body)
+    return len(body).to_bytes(4, "little") + body
+
+
+def send(fd: int, message: Any) -> None:
+    """Write one frame. Raises Closed when nobody reads."""
+    write(fd, frame(message))
+
+
+def write(fd: int, content: bytes) -> None:
+    """Write all of it. Raises Closed when nobody reads."""
+    view = memoryview(content)
     try:
         while view:
             view = view[os.write(fd, view[:_PIECE]) :]

@@ -11,11 +11,10 @@ import socket
 import subprocess
 import sys
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
-from evalharness.sandbox import wire
+from evalharness.sandbox import orders, wire
 from evalharness.sandbox.fence import UNFENCED
 from evalharness.sandbox.program import Mode, Outcome, Program, Tier, Verdict
 
@@ -99,9 +98,7 @@ class Worker:
         ours, theirs = socket.socketpair()
         with ours, theirs:
             try:
-                request = {"serial": self.serial, "limits": asdict(program.limits)}
-                _send_fd(self.control, theirs)
-                wire.send(self.control.fileno(), request)
+                orders.run(self.control, self.serial, program.limits, theirs.fileno())
                 theirs.close()
                 nonce = self._brief(program, mode, ours)
                 if mode == "split":
@@ -125,7 +122,8 @@ class Worker:
                 return ""  # the child is gone already: its report says how
             return ""
         nonce = secrets.token_hex(16)
-        _send_fd(self.judge, ours)
+        rights = array.array("i", [ours.fileno()])
+        self.judge.sendmsg([b"!"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
         job = {"source": program.source, "context": program.context, "test": program.test, "entry": program.entry}
         wire.send(self.judge.fileno(), {**job, "nonce": nonce})
         return nonce
@@ -141,11 +139,6 @@ class Worker:
             self.process.wait()
 
 
-def _send_fd(sock: socket.socket, given: socket.socket) -> None:
-    rights = array.array("i", [given.fileno()])
-    sock.sendmsg([b"!"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
-
-
 class _Talk:
     """Waits for a verdict on one socket and for the server's report on another, whichever comes first."""
 
@@ -155,7 +148,7 @@ class _Talk:
         self.greeted = mode == "split"
         self.ended = False
         self.verdict: dict[str, Any] | None = None
-        self.report: dict[str, Any] | None = None
+        self.report: orders.Report | None = None
         self.stopped = False
 
     def until(self, deadline: float, limits: Any) -> None:
@@ -177,12 +170,11 @@ class _Talk:
                     poll.unregister(self.reply)
             if (self.verdict is not None or self.ended) and not self.stopped:
                 self.stopped = True
-                self.control.sendall(b".")
-                wire.send(self.control.fileno(), {"stop": self.serial})
+                orders.stop(self.control, self.serial)
 
     def _hear_report(self) -> None:
-        said = wire.receive(self.control.fileno())
-        if said.get("serial") == self.serial:
+        said = orders.next_report(self.control)
+        if said.serial == self.serial:
             self.report = said
 
     def _hear_verdict(self) -> bool:
@@ -224,9 +216,9 @@ class _Talk:
 
 def _outcome(talk: _Talk, program: Program, mode: Mode, tier: str) -> Outcome:
     """What verdict and report say together. A pass stands whatever became of the process afterwards."""
-    said, report = talk.verdict or {}, talk.report or {}
+    said, report = talk.verdict or {}, talk.report or orders.Report(talk.serial, "", 0.0, 0.0, 0, 0)
     why, verdict = str(said.get("why", "")), said.get("v")
-    over, status = report.get("why", ""), report.get("status", 0)
+    over, status = report.why, report.status
     line, faulty = _line(said, program), False
     if verdict == "pass":
         why = ""
@@ -244,8 +236,7 @@ def _outcome(talk: _Talk, program: Program, mode: Mode, tier: str) -> Outcome:
     return Outcome(
         verdict=cast(Verdict, verdict), why=why, line=line, calls=int(said.get("calls") or 0),
         last_call=str(said.get("last") or ""),
-        cpu=round(report.get("cpu", 0.0), 4), wall=round(report.get("wall", 0.0), 4), rss=report.get("rss", 0),
-        tier=tier, mode=mode, faulty_test=faulty,
+        cpu=round(report.cpu, 4), wall=round(report.wall, 4), rss=report.rss, tier=tier, mode=mode, faulty_test=faulty,
     )  # fmt: skip
 
 
