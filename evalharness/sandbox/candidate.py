@@ -9,10 +9,9 @@ import traceback
 from typing import Any, NoReturn
 
 from evalharness.sandbox import wire
-from evalharness.sandbox.fence import CHANNEL
 
 _TEXT = 300
-_HELLO = wire.frame({"hello": True})
+HELLO = b"!"
 
 
 class NoInput(io.TextIOBase):
@@ -33,15 +32,15 @@ def set_stage() -> None:
     sys.stdin, sys.stdout, sys.stderr = NoInput(), _sink(1), _sink(2)
 
 
-def run() -> NoReturn:
+def run(channel: int) -> NoReturn:
     """Say hello, receive the program, and serve: calls from the judge, or the whole published text in one process."""
     try:
-        wire.write(CHANNEL, _HELLO)
-        job = wire.receive(CHANNEL, wire.TRUSTED_CAP)
+        wire.write(channel, HELLO)
+        job = wire.receive(channel, wire.TRUSTED_CAP)
         if job["mode"] == "inproc":
-            _whole(job["source"])
+            _whole(channel, job["source"])
         else:
-            _serve(job["source"], job["entry"])
+            _serve(channel, job["source"], job["entry"])
     except wire.Closed:
         os._exit(0)
     os._exit(0)
@@ -51,7 +50,7 @@ def _sink(fd: int) -> Any:
     return open(fd, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
 
 
-def _whole(text: str) -> None:
+def _whole(channel: int, text: str) -> None:
     try:
         # The name of the dict's module is "builtins", as in the published evaluators: a main guard does not run.
         exec(compile(text, "<program>", "exec", dont_inherit=True), {})
@@ -59,37 +58,42 @@ def _whole(text: str) -> None:
         line = next(
             (f.lineno for f in reversed(traceback.extract_tb(error.__traceback__)) if f.filename == "<program>"), 0
         )
-        wire.send(CHANNEL, {"v": "fail", "why": _said(error), "line": line or 0})
+        wire.send(channel, {"v": "fail", "why": _said(error), "line": line or 0})
     else:
-        wire.send(CHANNEL, {"v": "pass"})
+        wire.send(channel, {"v": "pass"})
 
 
-def _serve(source: str, entry: str) -> None:
+def _serve(channel: int, source: str, entry: str) -> None:
     names: dict[str, Any] = {}
+    wire.send(channel, _load(source, entry, names))
+    while True:
+        wire.send(channel, _answer(names[entry], wire.receive(channel, wire.TRUSTED_CAP)))
+
+
+def _load(source: str, entry: str, names: dict[str, Any]) -> dict[str, Any]:
     try:
         exec(compile(source, "<program>", "exec", dont_inherit=True), names)
     except BaseException as error:
-        wire.send(CHANNEL, {"raised": _about(error)})
-        return
+        return {"raised": _about(error)}
     if not callable(names.get(entry)):
-        wire.send(CHANNEL, {"raised": ["NameError", f"the program defines no function {entry}"]})
-        return
-    wire.send(CHANNEL, {"loaded": True})
-    while True:
-        message = wire.receive(CHANNEL, wire.TRUSTED_CAP)
-        answer: dict[str, Any] = {"tag": message["tag"]}
-        try:
-            value = names[entry](*wire.unpack(message["args"]), **wire.unpack(message["kwargs"]))
-        except BaseException as error:
-            answer["raised"] = _about(error)
-        else:
-            try:
-                answer["value"] = wire.pack(value)
-            except wire.NotPlain as error:
-                answer["odd"] = str(error)[:_TEXT]
-            except RecursionError:
-                answer["odd"] = "data nested too deep"
-        wire.send(CHANNEL, answer)
+        return {"raised": ["NameError", f"the program defines no function {entry}"]}
+    return {"loaded": True}
+
+
+def _answer(program: Any, message: dict[str, Any]) -> dict[str, Any]:
+    answer: dict[str, Any] = {"tag": message["tag"]}
+    try:
+        value = program(*wire.unpack(message["args"]), **wire.unpack(message["kwargs"]))
+    except BaseException as error:
+        answer["raised"] = _about(error)
+        return answer
+    try:
+        answer["value"] = wire.pack(value)
+    except wire.NotPlain as error:
+        answer["odd"] = str(error)[:_TEXT]
+    except RecursionError:
+        answer["odd"] = "data nested too deep"
+    return answer
 
 
 def _about(error: BaseException) -> list[str]:

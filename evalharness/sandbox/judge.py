@@ -17,6 +17,7 @@ import traceback
 from typing import Any, NoReturn
 
 from evalharness.sandbox import wire
+from evalharness.sandbox.candidate import HELLO
 
 _TEXT = 300
 _LONG = 2000
@@ -66,8 +67,7 @@ class Line:
 
     def greet(self) -> None:
         """Wait for the candidate's hello: from here on its end is its own doing."""
-        if not self.greeted and wire.receive(self.fd) == {"hello": True}:
-            self.greeted = True
+        self.greeted = self.greeted or wire.read(self.fd, 1) == HELLO
 
     def _load(self) -> None:
         # Sent before the hello is there, so that the judge waits once and not twice.
@@ -195,13 +195,14 @@ def serve(channel: int) -> None:
     sock = socket.socket(fileno=channel)
     state = random.getstate()
     limit = sys.getrecursionlimit()
+    fd = -1
     while True:
-        fd = _take(sock)
+        last, fd = fd, _take(sock)
+        if last >= 0:
+            os.close(last)  # only now: a candidate that finds its channel closed would leave by itself, not be ended
         if fd < 0:
             return
         wire.send(channel, examine(fd, wire.receive(channel, wire.TRUSTED_CAP)))
-        # Only now: a candidate that found its channel closed before it is ended would go on to leave by itself.
-        os.close(fd)
         random.setstate(state)
         sys.setrecursionlimit(limit)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import array
 import socket
 import struct
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 
 from evalharness.sandbox.program import Limits
 from evalharness.sandbox.wire import Closed
@@ -35,7 +35,7 @@ class Report:
 
 def run(sock: socket.socket, serial: int, limits: Limits, fd: int) -> None:
     """Ask for a child that holds `fd`."""
-    order = _ORDER.pack(_RUN, serial, *astuple(limits))
+    order = _ORDER.pack(_RUN, serial, *(getattr(limits, name) for name in Limits.__slots__))
     sock.sendmsg([order], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import queue
 import stat
+import tempfile
 import threading
 from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -71,7 +72,7 @@ class Sandbox:
         self._lock = threading.Lock()
         # The kernel ends a worker with the thread that started it, so one thread starts them all and stays.
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="sandbox")
-        self._root, self._held = ("", -1) if tier == "namespace" else scratch.make_root()
+        self._root, self._held = ("", -1) if tier == "namespace" else scratch.make_root(tempfile.gettempdir())
 
     def __enter__(self) -> Sandbox:
         return self

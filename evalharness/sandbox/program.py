@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -51,7 +50,8 @@ class Program:
     @property
     def key(self) -> str:
         """sha256 of everything that decides the outcome: equal programs are run once."""
-        return hashlib.sha256(json.dumps(asdict(self)).encode()).hexdigest()
+        decisive = (self.source, self.test, self.entry, self.context, self.limits)
+        return hashlib.sha256(ascii(decisive).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

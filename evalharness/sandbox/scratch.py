@@ -6,18 +6,17 @@ import contextlib
 import fcntl
 import os
 import stat
-import tempfile
 from collections.abc import Iterator
 
 _PREFIX = "evalh-sandbox-"
 _LOCK = "lock"
 
 
-def make_root() -> tuple[str, int]:
+def make_root(base: str) -> tuple[str, int]:
     """A new directory for one sandbox's workers and the descriptor of its lock; sweeps those that nobody holds."""
-    base = tempfile.gettempdir()
     sweep(base)
-    root = tempfile.mkdtemp(prefix=_PREFIX, dir=base)
+    root = os.path.join(base, _PREFIX + os.urandom(8).hex())
+    os.mkdir(root, 0o700)
     os.chmod(root, 0o711)  # a worker with a uid of its own must reach its place in it
     lock = os.open(os.path.join(root, _LOCK), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)

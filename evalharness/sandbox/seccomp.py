@@ -119,6 +119,7 @@ class Filter:
 
     def install(self) -> None:
         """Put it on this process for good. Needs no_new_privs. Raises OSError."""
+        own = os.getpid()
         for place in self._places:
-            struct.pack_into("=I", self._code, place, os.getpid())
+            struct.pack_into("=I", self._code, place, own)
         kernel.take((self._step,))

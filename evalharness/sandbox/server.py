@@ -83,14 +83,14 @@ def main() -> NoReturn:
 def _prepare(settings: dict[str, Any]) -> World:
     for name in PRELOADED:
         importlib.import_module(name)
+    for interrupt in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(interrupt, signal.SIG_DFL)
     machine, tier = os.uname().machine, settings["tier"]
     owner = tuple(settings["owner"]) if settings["owner"] else None
     private, proc = tier == "namespace", -1
     if sys.platform == "linux":
         # A private world vanishes with its first process; elsewhere there is a scratch directory to clear first.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-        for interrupt in (signal.SIGINT, signal.SIGHUP):
-            signal.signal(interrupt, signal.SIG_DFL)
         kernel.die_with(settings["parent"], signal.SIGKILL if private else signal.SIGTERM)
     if private:
         proc = _enter(settings, machine)
@@ -225,7 +225,7 @@ class Server:
             fence.raise_fence(self.prepared, channel)
         except BaseException:  # whatever it was, no line of the program may run without its fence
             os._exit(fence.UNFENCED)
-        candidate.run()
+        candidate.run(fence.CHANNEL)
 
     def _watch(self, pid: int, serial: int, started: float) -> str:
         """Wait for the harness's word or a limit; says which limit, or nothing. A child that ended is waited for too:
@@ -261,9 +261,11 @@ class Server:
         """What changes with anything that is done to the scratch directory; nobody can set its time of change."""
         place = self.world.fence.scratch
         about = os.stat(place)
-        # With its rights taken away the directory cannot be listed; the mode tells it then.
-        names = len(os.listdir(place)) if about.st_mode & 0o700 == 0o700 else -1
-        return about.st_ino, about.st_mode, about.st_ctime_ns, about.st_mtime_ns, names
+        # Clocks tick slowly: two changes can have one time. A private directory's size counts its entries; elsewhere
+        # they are counted here, unless its rights were taken away.
+        listed = not self.world.private and about.st_mode & 0o700 == 0o700
+        names = len(os.listdir(place)) if listed else -1
+        return about.st_ino, about.st_mode, about.st_ctime_ns, about.st_mtime_ns, about.st_size, names
 
     def _clear(self) -> None:
         """Nothing of a program is left for the next one, not even a time: what was touched is made anew."""

@@ -18,6 +18,9 @@ CAP = 8 << 20  # bytes of one frame that a candidate may send
 TRUSTED_CAP = 256 << 20  # of one that the harness sends
 DEPTH = 200
 _PIECE = 1 << 20
+_SHORT = 4096
+_ENCODE = json.JSONEncoder(check_circular=False).encode  # `pack` has looked how deep the data is
+_DECODE = json.JSONDecoder().raw_decode
 _SMALL = 1 << 63
 _BARE = frozenset({int, float, str, bool, type(None)})
 _NAMED: tuple[type, ...] = (int, float, str, bool, list, tuple, dict, set, bytes, complex)
@@ -38,7 +41,7 @@ class NotPlain(Exception):  # noqa: N818  as above
 
 def frame(message: Any) -> bytes:
     """4 bytes of length (little-endian), then JSON."""
-    body = json.dumps(message).encode("ascii")
+    body = _ENCODE(message).encode("ascii")
     return len(body).to_bytes(4, "little") + body
 
 
@@ -49,22 +52,39 @@ def send(fd: int, message: Any) -> None:
 
 def write(fd: int, content: bytes) -> None:
     """Write all of it. Raises Closed when nobody reads."""
-    view = memoryview(content)
     try:
-        while view:
-            view = view[os.write(fd, view[:_PIECE]) :]
+        sent = os.write(fd, content[:_PIECE])
+        while sent < len(content):
+            sent += os.write(fd, content[sent : sent + _PIECE])
     except OSError as error:
         raise Closed(str(error)) from error
 
 
 def receive(fd: int, cap: int = CAP) -> dict[str, Any]:
-    """Read one frame. Raises Closed at the end of the stream, BadFrame when it is too long or no JSON object."""
-    length = int.from_bytes(_exactly(fd, 4), "little")
+    """Read one frame, the only one on its way: who speaks must wait for the answer.
+
+    Raises Closed at the end of the stream, BadFrame when it is too long, not alone or no JSON object.
+    """
+    head = read(fd, _SHORT)  # one call for most frames
+    while len(head) < 4:
+        head += read(fd, 4 - len(head))
+    length = int.from_bytes(head[:4], "little")
     if length > cap:
         raise BadFrame(f"a frame of {length} bytes")
-    body = _exactly(fd, length)
+    body = head[4:]
+    if len(body) > length:
+        raise BadFrame("more than one frame")
+    if len(body) < length:
+        body += _exactly(fd, length - len(body))
+    return content(body)
+
+
+def content(body: bytes) -> dict[str, Any]:
+    """What a frame says, without its length. Raises BadFrame."""
     try:
-        message = json.loads(body)
+        message, end = _DECODE(str(body, "ascii"))
+        if end != len(body):
+            raise ValueError
     except (ValueError, RecursionError, MemoryError) as error:
         raise BadFrame(f"no JSON: {type(error).__name__}") from error
     if type(message) is not dict:
@@ -75,15 +95,20 @@ def receive(fd: int, cap: int = CAP) -> dict[str, Any]:
 def _exactly(fd: int, count: int) -> bytes:
     pieces = []
     while count:
-        try:
-            piece = os.read(fd, min(count, _PIECE))
-        except OSError as error:
-            raise Closed(str(error)) from error
-        if not piece:
-            raise Closed("end of stream")
-        pieces.append(piece)
-        count -= len(piece)
+        pieces.append(read(fd, min(count, _PIECE)))
+        count -= len(pieces[-1])
     return b"".join(pieces)
+
+
+def read(fd: int, most: int) -> bytes:
+    """What there is, at most so much. Raises Closed at the end."""
+    try:
+        piece = os.read(fd, most)
+    except OSError as error:
+        raise Closed(str(error)) from error
+    if not piece:
+        raise Closed("end of stream")
+    return piece
 
 
 def pack(value: Any, depth: int = 0) -> Any:

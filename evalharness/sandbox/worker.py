@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from evalharness.sandbox import orders, wire
+from evalharness.sandbox.candidate import HELLO
 from evalharness.sandbox.fence import UNFENCED
 from evalharness.sandbox.program import Mode, Outcome, Program, Tier, Verdict
 
@@ -122,10 +123,12 @@ class Worker:
                 return ""  # the child is gone already: its report says how
             return ""
         nonce = secrets.token_hex(16)
-        rights = array.array("i", [ours.fileno()])
-        self.judge.sendmsg([b"!"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
         job = {"source": program.source, "context": program.context, "test": program.test, "entry": program.entry}
-        wire.send(self.judge.fileno(), {**job, "nonce": nonce})
+        frame = b"!" + wire.frame({**job, "nonce": nonce})
+        rights = array.array("i", [ours.fileno()])
+        sent = self.judge.sendmsg([frame], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+        if sent < len(frame):
+            wire.write(self.judge.fileno(), frame[sent:])
         return nonce
 
     def close(self) -> None:
@@ -189,6 +192,9 @@ class _Talk:
             self.ended = True
             return False
         self.heard += piece
+        if not self.greeted:
+            self.greeted = self.heard.startswith(HELLO)
+            del self.heard[: len(HELLO)]
         while len(self.heard) >= 4 and self.verdict is None:
             length = int.from_bytes(self.heard[:4], "little")
             if length > _VERDICT:
@@ -208,8 +214,6 @@ class _Talk:
             said = None
         if not isinstance(said, dict):
             self.verdict = {"v": "fail", "why": "the program sent something that is no verdict"}
-        elif said == {"hello": True} and not self.greeted:
-            self.greeted = True
         else:
             self.verdict = said
 

@@ -181,10 +181,9 @@ def appears(condition, seconds=20.0):
     return False
 
 
-def test_the_sweeper_takes_what_nobody_holds_and_leaves_what_somebody_does(tmp_path, monkeypatch):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    held, lock = scratch.make_root()
-    left, other = scratch.make_root()
+def test_the_sweeper_takes_what_nobody_holds_and_leaves_what_somebody_does(tmp_path):
+    held, lock = scratch.make_root(str(tmp_path))
+    left, other = scratch.make_root(str(tmp_path))
     os.makedirs(f"{left}/1/" + "/".join(["d" * 50] * 30))
     os.symlink("/etc", f"{left}/1/trap")
     os.mkdir(f"{left}/1/shut", 0)
