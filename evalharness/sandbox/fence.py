@@ -9,6 +9,7 @@ import resource
 import signal
 import sys
 from dataclasses import dataclass, replace
+from functools import partial
 
 from evalharness.sandbox import kernel, landlock, seatbelt, seccomp
 from evalharness.sandbox.program import Limits
@@ -48,22 +49,33 @@ class Prepared:
 
 def prepare(fence: Fence, limits: Limits, cpu: float | None) -> Prepared:
     """The calls that raise a fence. `cpu` is the kernel's own limit in seconds, None for the long-lived judge."""
-    libc, step = kernel.libc, kernel.step
-    steps = [step(libc.chdir, os.fsencode(fence.scratch)), *_limits(fence, limits, cpu)]
+    libc = kernel.libc
+    steps: list[kernel.Step] = [partial(libc.chdir, os.fsencode(fence.scratch)), *_limits(fence, limits, cpu)]
     # An empty sigaction is the default one. The server has a handler for this signal, in the tiers with files to clear.
-    steps.append(step(libc.sigaction, signal.SIGTERM.value, bytes(256), None))
+    steps.append(partial(libc.sigaction, signal.SIGTERM.value, bytes(256), None))
     if fence.owner is not None:
         uid, gid = fence.owner
-        steps += [step(libc.setresgid, gid, gid, gid), step(libc.setresuid, uid, uid, uid)]
+        steps += [partial(libc.setresgid, gid, gid, gid), partial(libc.setresuid, uid, uid, uid)]
     if sys.platform == "linux":
-        steps.append(step(libc.prctl, kernel.PR_SET_DUMPABLE, 0, 0, 0, 0))
-        steps.append(step(libc.prctl, kernel.PR_SET_PDEATHSIG, signal.SIGKILL.value, 0, 0, 0))
+        steps.append(partial(libc.prctl, kernel.PR_SET_DUMPABLE, 0, 0, 0, 0))
+        steps.append(partial(libc.prctl, kernel.PR_SET_PDEATHSIG, signal.SIGKILL.value, 0, 0, 0))
     if fence.filter:
         steps.append(kernel.without_capabilities())
-        steps.append(step(libc.prctl, kernel.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+        steps.append(partial(libc.prctl, kernel.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
         if fence.rules >= 0:
             steps.append(landlock.restriction(fence.rules))
+    steps.append(kernel.closing(CHANNEL + 1))
     return Prepared(tuple(steps), seccomp.Filter(fence.filter) if fence.filter else None, fence.server, fence.profile)
+
+
+def clear_low_descriptors() -> None:
+    """/dev/null as 0 to 3, in the server: a child puts its channel over the last, and nothing else can lie there."""
+    null = os.open("/dev/null", os.O_RDWR)
+    for number in range(CHANNEL + 1):
+        if number != null:
+            os.dup2(null, number)
+    if null > CHANNEL:
+        os.close(null)
 
 
 def raise_fence(prepared: Prepared, channel: int) -> None:
@@ -71,11 +83,10 @@ def raise_fence(prepared: Prepared, channel: int) -> None:
 
     Raises OSError where any step is refused; the caller must then leave.
     """
+    os.dup2(channel, CHANNEL)
     kernel.take(prepared.steps)
     if os.getppid() != prepared.server:
         os._exit(0)
-    os.dup2(channel, CHANNEL)
-    kernel.close_all_from(CHANNEL + 1)
     if prepared.filter is not None:
         prepared.filter.install()
     if prepared.profile:
@@ -104,4 +115,4 @@ def _limits(fence: Fence, limits: Limits, cpu: float | None) -> list[kernel.Step
 def _limit(kind: int, value: int) -> kernel.Step:
     _, hard = resource.getrlimit(kind)
     value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-    return kernel.step(kernel.libc.setrlimit, kind, (ctypes.c_ulonglong * 2)(value, value))
+    return partial(kernel.libc.setrlimit, kind, (ctypes.c_ulonglong * 2)(value, value))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sys
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -13,7 +15,7 @@ _fork = ctypes.PyDLL(None, use_errno=True).fork
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_GET_SECCOMP, PR_SET_SECCOMP, PR_CAPBSET_DROP = 1, 4, 21, 22, 24
 PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 38, 47, 4
 PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
-MOUNT_SETATTR = 442
+MOUNT_SETATTR, _CLOSE_RANGE = 442, 436
 AT_FDCWD, AT_RECURSIVE = -100, 0x8000
 
 
@@ -31,18 +33,15 @@ def checked(result: int) -> int:
     return result
 
 
-Step = tuple[Callable[..., int], tuple[Any, ...]]
-
-
-def step(call: Callable[..., int], *arguments: Any) -> Step:
-    """A C call with its arguments made ready: in a forked child each new object can cost the copy of a page."""
-    return call, tuple(ctypes.c_long(a) if isinstance(a, int) else a for a in arguments)
+# A C call with its arguments made ready, as a partial: in a forked child every object that is touched costs a page. The
+# arguments are small integers, which travel as int, and buffers.
+Step = Callable[[], int]
 
 
 def take(steps: Iterable[Step]) -> None:
     """Make the calls, one after the other. Raises OSError at the first that is refused."""
-    for call, arguments in steps:
-        if call(*arguments) < 0:
+    for step in steps:
+        if step() < 0:
             checked(-1)
 
 
@@ -90,7 +89,7 @@ def drop_bounding_set() -> None:
 
 def without_capabilities() -> Step:
     """The call that empties the effective, permitted and inheritable sets of this thread (capset(2), version 3)."""
-    return step(libc.capset, (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)())
+    return partial(libc.capset, (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)())
 
 
 def die_with(parent: int, signal: int = 9) -> None:
@@ -100,7 +99,14 @@ def die_with(parent: int, signal: int = 9) -> None:
         os._exit(0)
 
 
-def close_all_from(first: int) -> None:
-    """Close every file descriptor from `first` on (close_range(2), Linux 5.9, else one by one)."""
-    if libc.syscall(436, first, 0xFFFFFFFF, 0) < 0:
+def closing(first: int) -> Step:
+    """The call that closes every file descriptor from `first` on (close_range(2), Linux 5.9, else one by one)."""
+    none = 1 << 30
+    if sys.platform == "linux" and libc.syscall(_CLOSE_RANGE, none, none, 0) == 0:
+        return partial(libc.syscall, _CLOSE_RANGE, first, -1, 0)
+
+    def one_by_one() -> int:
         os.closerange(first, 1 << 16)
+        return 0
+
+    return one_by_one

@@ -7,6 +7,7 @@ import os
 import stat
 import struct
 from collections.abc import Iterable
+from functools import partial
 
 from evalharness.sandbox import kernel
 
@@ -59,4 +60,4 @@ def _grant(rules: int, path: str, rights: int) -> None:
 
 def restriction(rules: int) -> kernel.Step:
     """The call that puts a ruleset on this thread for good. Needs no_new_privs."""
-    return kernel.step(kernel.libc.syscall, _RESTRICT, rules, 0)
+    return partial(kernel.libc.syscall, _RESTRICT, rules, 0)

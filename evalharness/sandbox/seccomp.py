@@ -6,6 +6,7 @@ import ctypes
 import errno
 import os
 import struct
+from functools import partial
 from itertools import pairwise
 
 from evalharness.sandbox import kernel, syscalls
@@ -112,14 +113,14 @@ class Filter:
     """A filter in memory, ready to be put on a process: only the process's own number is missing."""
 
     def __init__(self, code: bytes) -> None:
-        self._code = ctypes.create_string_buffer(code, len(code))
-        self._places = [at for at in range(4, len(code), 8) if code[at : at + 4] == struct.pack("=I", _PID)]
-        self._program = struct.pack("=HxxxxxxQ", len(code) // 8, ctypes.addressof(self._code))
-        self._step = kernel.step(kernel.libc.prctl, kernel.PR_SET_SECCOMP, 2, ctypes.c_char_p(self._program), 0, 0)
+        self._words = (ctypes.c_uint32 * (len(code) // 4)).from_buffer_copy(code)
+        self._places = [at for at, word in enumerate(self._words) if word == _PID and at % 2]
+        program = struct.pack("=HxxxxxxQ", len(code) // 8, ctypes.addressof(self._words))
+        self._install = partial(kernel.libc.prctl, kernel.PR_SET_SECCOMP, 2, program, 0, 0)
 
     def install(self) -> None:
         """Put it on this process for good. Needs no_new_privs. Raises OSError."""
         own = os.getpid()
         for place in self._places:
-            struct.pack_into("=I", self._code, place, own)
-        kernel.take((self._step,))
+            self._words[place] = own
+        kernel.checked(self._install())

@@ -7,6 +7,7 @@ It never reads what a candidate says: the harness tells it when the verdict is i
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import gc
 import importlib
 import json
@@ -60,6 +61,9 @@ class World:
 def main() -> NoReturn:
     """Started as `python ... server.py SETTINGS`; the settings are JSON and hold no secret."""
     settings = json.loads(sys.argv[1])
+    for name in ("control", "judge"):
+        inherited, settings[name] = settings[name], fcntl.fcntl(settings[name], fcntl.F_DUPFD, 10)
+        os.close(inherited)
     harness = socket.socket(fileno=settings["control"])
     try:
         world = _prepare(settings)
@@ -102,9 +106,7 @@ def _prepare(settings: dict[str, Any]) -> World:
             os.chown(place, *owner)
         with contextlib.suppress(OSError):  # hidden or absent: then only the processor's time counts
             proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY)
-    null = os.open("/dev/null", os.O_RDWR)
-    for number in (0, 1, 2):
-        os.dup2(null, number)
+    fence.clear_low_descriptors()
     os.environ.update(HOME=place, TMPDIR=place)
     candidate.set_stage()
     fenced = tier in ("namespace", "landlock", "seccomp")
@@ -120,7 +122,7 @@ def _prepare(settings: dict[str, Any]) -> World:
         profile=seatbelt.profile(readable.roots(), place) if tier == "seatbelt" else "",
     )  # fmt: skip
     if fenced and tier != "seccomp" and (landlock.version() or not private):
-        world = world.with_rules(_rules(place))
+        world = world.with_rules(_rules(place, private))
     gc.collect()
     gc.freeze()
     last_pid = -1
@@ -146,8 +148,10 @@ def _enter(settings: dict[str, Any], machine: str) -> int:
     return namespaces.settle()
 
 
-def _rules(place: str) -> int:
-    return landlock.ruleset(*readable.rules(), place, readable.DEVICES)
+def _rules(place: str, private: bool) -> int:
+    # In a private world the package directories are covered already, and a child pays for each rule.
+    read, listed = (readable.roots(), []) if private else readable.rules()
+    return landlock.ruleset(read, listed, place, readable.DEVICES)
 
 
 def _start_judge(world: World, channel: int, harness: socket.socket) -> int:
@@ -157,7 +161,9 @@ def _start_judge(world: World, channel: int, harness: socket.socket) -> int:
     try:
         harness.detach()
         code = world.fence.filter and seccomp.program(os.uname().machine, metadata=False, recvmsg=True)
-        own = replace(world.fence, filter=code, rules=_rules("/nonexistent") if world.fence.rules >= 0 else -1)
+        own = replace(
+            world.fence, filter=code, rules=_rules("/nonexistent", world.private) if world.fence.rules >= 0 else -1
+        )
         fence.raise_fence(fence.prepare(own, Limits(memory=_JUDGE_MEMORY), None), channel)
         judge.serve(fence.CHANNEL)
     finally:
@@ -282,7 +288,7 @@ class Server:
             os.chown(place, *owner)
         if self.world.fence.rules >= 0:
             os.close(self.world.fence.rules)
-            self.world = replace(self.world, fence=self.world.fence.with_rules(_rules(place)))
+            self.world = replace(self.world, fence=self.world.fence.with_rules(_rules(place, self.world.private)))
             self.prepared = fence.prepare(self.world.fence, self.limits, self.limits.seconds)
         self.untouched = self._trace()
 
