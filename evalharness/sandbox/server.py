@@ -200,8 +200,9 @@ class Server:
     def _wait(self, milliseconds: int | None) -> bool:
         """Whether the harness says something. Raises Closed when the judge is gone."""
         ready = self.poll.poll(milliseconds)
-        if any(fd == self.judge_end for fd, _ in ready):
-            raise wire.Closed("the judge is gone")
+        for fd, _ in ready:
+            if fd == self.judge_end:
+                raise wire.Closed("the judge is gone")
         return bool(ready)
 
     def _one(self, serial: int, channel: int) -> None:
