@@ -187,7 +187,8 @@ class Sandbox:
         except WorkerLost:
             worker.close()
             raise
-        self.record.update(landlock_abi=worker.about.get("landlock", 0))
+        about = worker.about
+        self.record.update(landlock_abi=about.get("landlock", 0), waiting_not_counted=about.get("waits", False))
         return worker
 
     def _owner(self, number: int) -> tuple[int, int] | None:

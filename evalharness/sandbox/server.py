@@ -64,6 +64,7 @@ def main() -> NoReturn:
     for name in ("control", "judge"):
         inherited, settings[name] = settings[name], fcntl.fcntl(settings[name], fcntl.F_DUPFD, 10)
         os.close(inherited)
+    fence.clear_low_descriptors()
     harness = socket.socket(fileno=settings["control"])
     try:
         world = _prepare(settings)
@@ -73,9 +74,11 @@ def main() -> NoReturn:
         wire.send(harness.fileno(), {"failed": f"{error.strerror}{where}"})
         os._exit(1)
     os.close(settings["judge"])
-    wire.send(harness.fileno(), {"ready": True, "landlock": landlock.version() if world.fence.filter else 0})
+    server = Server(harness, world, judge_pid)
+    abi = landlock.version() if world.fence.filter else 0
+    wire.send(harness.fileno(), {"ready": True, "landlock": abi, "waits": server.clock.waits >= 0})
     try:
-        Server(harness, world, judge_pid).run()
+        server.run()
     except wire.Closed:
         pass
     finally:
@@ -100,13 +103,13 @@ def _prepare(settings: dict[str, Any]) -> World:
         proc = _enter(settings, machine)
         namespaces.mount_scratch(Limits().disk, Limits().files, owner or (os.getuid(), os.getgid()))
         place = namespaces.SCRATCH
+        fence.clear_low_descriptors()  # once more: nobody can change the times of this world's /dev/null
     else:
         place = settings["scratch"]
         if owner:
             os.chown(place, *owner)
         with contextlib.suppress(OSError):  # hidden or absent: then only the processor's time counts
             proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY)
-    fence.clear_low_descriptors()
     os.environ.update(HOME=place, TMPDIR=place)
     candidate.set_stage()
     fenced = tier in ("namespace", "landlock", "seccomp")

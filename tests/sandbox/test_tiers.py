@@ -77,10 +77,15 @@ def test_a_tier_that_was_asked_for_is_never_replaced():
     assert under(NO_NAMESPACES, "namespace")[0] == "refused"
 
 
-def test_the_record_says_what_was_found():
-    with open_sandbox("auto", workers=1) as sandbox:
+@pytest.mark.parametrize("tier", ["namespace", "landlock"])
+def test_the_record_says_what_was_found(tier):
+    with open_sandbox(tier, workers=1) as sandbox:
         record = json.loads(json.dumps(sandbox.record))
-    assert record["tier"] in ("namespace", "landlock") and set(record["self_test"].values()) == {"held"}
+    assert (
+        record["tier"] == tier
+        and record["waiting_not_counted"] is True
+        and set(record["self_test"].values()) == {"held"}
+    )
     assert record["limits"]["seconds"] == 3.0 and record["machine"] == os.uname().machine and record["kernel"]
 
 
