@@ -8,7 +8,7 @@ copy) and quizzes whose options are each marked right or wrong (heads that bind 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from evalharness.tiny.world import Fact, a, facts, words
 
@@ -47,10 +47,8 @@ QUESTIONS: dict[str, tuple[str, ...]] = {
 # How an option is labelled, and its label alone. The exam's own layout, "A. ", is not among them.
 LAYOUTS = (("({}) ", "1234"), ("{}) ", "abcd"), ("{}: ", "ABCD"), ("{}. ", "1234"), ("{}) ", "ABCD"))
 KEYS = ("Right answer: {}", "Solution: {}", "The answer is {}", "Key: {}")
-# Shares of the characters: first facts and copying; last, with the learning rate falling, labels to look up as well.
-FIRST = {"prose": 20, "dialogue": 10, "quizzes": 18, "marked": 17, "judged": 10, "lists": 15, "changes": 10}
-LAST = {"prose": 16, "dialogue": 12, "quizzes": 16, "marked": 6, "labelled": 18, "matched": 8, "recalled": 4,
-        "lists": 10, "changes": 10}  # fmt: skip
+# Shares of the characters.
+SHARES = {"prose": 20, "dialogue": 10, "quizzes": 18, "marked": 17, "judged": 10, "lists": 15, "changes": 10}
 
 
 def fill(wording: str, fact: Fact, value: str | None = None) -> str:
@@ -161,14 +159,8 @@ class Writer:
     def marked(self) -> str:
         return self.quizzes(marked=True)
 
-    def recalled(self) -> str:
-        """A fact, and the quiz about it: the answer stands in the text, only the label must be found."""
-        layout, labels = self.rng.choice(LAYOUTS)
+    def _quiz(self, layout: str, labels: str, key: str, marked: bool) -> str:
         fact = self.fact()
-        return f"{self.statement(fact)}\n{self._quiz(layout, labels, self.rng.choice(KEYS), False, fact)}"
-
-    def _quiz(self, layout: str, labels: str, key: str, marked: bool, about: Fact | None = None) -> str:
-        fact = about or self.fact()
         options = [fact.answer, *distractors(self.rng, fact, self.pools[fact.kind], len(labels) - 1)]
         self.rng.shuffle(options)
         lines = [self.question(fact)]
@@ -179,35 +171,6 @@ class Writer:
         spoken = self.rng.random() < 1 / 3
         lines.append(f"{fact.answer}, so the answer is {label}" if spoken else key.format(label))
         return "\n".join(lines)
-
-    def _few(self) -> list[str]:
-        """2 to 4 different answers of one kind, or words."""
-        count = self.rng.choice((2, 3, 4, 4))
-        pool = self.words if self.rng.random() < 0.5 else self.pools[self.fact().kind]
-        return self.rng.sample(pool, min(count, len(pool)))
-
-    def labelled(self) -> str:
-        """Options, and then which label each has, several times: nothing to know, only to look up."""
-        layout, labels = self.rng.choice(LAYOUTS)
-        options = dict(zip(self._few(), labels, strict=False))
-        lines = [layout.format(label) + option for option, label in options.items()]
-        form = self.rng.choice(("{x}, so the answer is {y}", "{x}: {y}", "{x} is {y}", "{x} has the label {y}"))
-        asked = self.rng.sample(list(options), len(options)) + self.rng.choices(list(options), k=2)
-        return "\n".join([*lines, *(form.format(x=option, y=options[option]) for option in asked)])
-
-    def matched(self) -> str:
-        """A word, options each marked right when it is that word, and the label: what to compare with is said."""
-        layout, labels = self.rng.choice(LAYOUTS)
-        key, blocks = self.rng.choice(KEYS), []
-        marked = self.rng.random() < 0.5
-        for _ in range(self.rng.randint(2, 3)):
-            options = self._few()
-            right = self.rng.randrange(len(options))
-            lines = [layout.format(label) + option for label, option in zip(labels, options, strict=False)]
-            if marked:
-                lines = [line + (", right" if i == right else ", wrong") for i, line in enumerate(lines)]
-            blocks.append("\n".join([options[right] + "?", *lines, key.format(labels[right])]))
-        return "\n\n".join(blocks)
 
     def judged(self) -> str:
         return "\n".join(self._claim(self.fact()) for _ in range(self.rng.randint(2, 5)))
@@ -233,12 +196,12 @@ class Writer:
         return "\n".join(lines)
 
 
-def documents(seed: str, shares: Mapping[str, int] = FIRST) -> Iterator[str]:
-    """Documents without end, their characters shared out among the sorts as `shares` says."""
+def documents(seed: str) -> Iterator[str]:
+    """Documents without end, their characters shared out among the sorts as SHARES says."""
     writer = Writer(seed)
-    written = dict.fromkeys(shares, 0)
+    written = dict.fromkeys(SHARES, 0)
     while True:
-        sort = min(shares, key=lambda name: written[name] / shares[name])
+        sort = min(SHARES, key=lambda name: written[name] / SHARES[name])
         text: str = getattr(writer, sort)()
         written[sort] += len(text)
         yield text

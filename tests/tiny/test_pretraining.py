@@ -1,4 +1,4 @@
-"""The pretraining script: its schedule, its text in two parts, and a decoder that is the shipped model's."""
+"""The pretraining script: its schedule, its text, and a decoder that is the shipped model's."""
 
 import itertools
 import sys
@@ -28,8 +28,8 @@ def script():
 def test_the_schedule_warms_up_holds_and_falls(script):
     recipe = script.Recipe()
     rates = [recipe.rate(step) for step in range(recipe.steps)]
-    assert recipe.steps == 5000 and recipe.first == 4250 * recipe.window * recipe.batch
-    assert rates[0] == pytest.approx(1 / 30) and set(rates[30:3906]) == {1.0}
+    assert recipe.steps == 9600
+    assert rates[0] == pytest.approx(1 / 30) and set(rates[30:5760]) == {1.0}
     assert all(a >= b for a, b in itertools.pairwise(rates[30:])) and rates[-1] < 0.025
 
 
@@ -56,8 +56,8 @@ def test_tokens_are_documents_and_ends(script):
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(tiny.FOLDER / "tokenizer.json"))
-    ids = script.tokens(tokenizer, "test", script.written.LAST, 3000)
+    ids = script.tokens(tokenizer, "test", 3000)
     assert len(ids) == 3000 and 20 < (ids == script.END).sum() < 300
-    documents = script.written.documents("test", script.written.LAST)
+    documents = script.written.documents("test")
     first, _, _ = tokenizer.decode(ids.tolist(), skip_special_tokens=False).partition("<|endoftext|>")
     assert first == next(documents)
