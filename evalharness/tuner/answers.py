@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from evalharness import plan as planning
 from evalharness import plugins, runner
@@ -19,11 +20,10 @@ from evalharness.tuner.rows import Row
 def answers(prepared: Prepared) -> Run | None:
     """The tuned model's answers to the test rows, as a run that `evalh judge` takes; None without test rows."""
     job = prepared.job
-    single = [row for row in prepared.split.test if _one_turn(row)]
-    if not single:
+    if not prepared.split.test:
         return None
     file = job.out / FOLDER / "test.jsonl"
-    write_whole(file, "".join(json.dumps(_as_row(row), ensure_ascii=False) + "\n" for row in single))
+    write_whole(file, "".join(json.dumps(_as_row(row), ensure_ascii=False) + "\n" for row in prepared.split.test))
     model = plugins.model(f"local:{job.out}", ModelOptions(device=job.device, threads=job.threads))
     wanted = Plan(benchmarks=("instructions",), data=str(file), max_tokens=job.answer_tokens)
     tasks = [planning.prepare("instructions", wanted, model)]
@@ -40,12 +40,10 @@ def _free(folder: Path, name: str, fingerprint: str) -> Path:
     return path
 
 
-def _one_turn(row: Row) -> bool:
-    roles = [message.role for message in row.messages]
-    return roles in (["user", "assistant"], ["user", "user", "assistant"])
-
-
-def _as_row(row: Row) -> dict[str, str]:
-    asked = [message.content for message in row.messages if message.role == "user"]
-    given = {"input": asked[1]} if len(asked) > 1 else {}
-    return {"id": str(row.number), "instruction": asked[0], **given, "output": row.messages[-1].content}
+def _as_row(row: Row) -> dict[str, Any]:
+    """Alpaca's fields where they say it all, else the conversation."""
+    asked = [message.content for message in row.messages[:-1]]
+    if {message.role for message in row.messages[:-1]} == {"user"} and len(asked) <= 2:
+        given = {"input": asked[1]} if len(asked) > 1 else {}
+        return {"id": str(row.number), "instruction": asked[0], **given, "output": row.messages[-1].content}
+    return {"id": str(row.number), "messages": [{"role": m.role, "content": m.content} for m in row.messages]}

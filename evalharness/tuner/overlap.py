@@ -19,14 +19,13 @@ from evalharness.tuner.split import words
 
 SIZE = 8
 SHARE = 0.5
-LONG = 13  # words: below, two people may well ask the same
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
     """A training row that holds a question of a benchmark; `share` of the question's n-grams stand in the row.
 
-    `grave`: a question of LONG words or more, or of a benchmark that the user named. A short one from an
+    `grave`: a question long enough to have an n-gram, or of a benchmark that the user named. A shorter one from an
     unnamed benchmark's bundled sample ("What is the capital of Canada?") is common knowledge, shown and let pass.
     """
 
@@ -103,7 +102,7 @@ def find(rows: Sequence[Row], asked: Questions) -> list[Found]:
                     id=identity,
                     question=question,
                     share=share,
-                    grave=len(words(question)) >= LONG or benchmark in asked.named,
+                    grave=len(words(question)) >= SIZE or benchmark in asked.named,
                 )
     return sorted(found.values(), key=lambda f: (-f.share, f.row))
 

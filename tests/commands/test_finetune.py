@@ -294,6 +294,22 @@ def test_then_judge_scores_the_answers_against_the_data(
     assert judged["metrics"]["judge_score"]["value"] == pytest.approx(0.85)
 
 
+def test_conversations_of_several_turns_are_answered_too(
+    base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    roles = ("system", "user", "assistant", "user", "assistant")
+    said = [("be kind", f"hi {n}", "hello", f"and {n}?", "bye") for n in range(40)]
+    file = tmp_path / "chats.jsonl"
+    turns = [[{"role": role, "content": text} for role, text in zip(roles, row, strict=True)] for row in said]
+    file.write_text("".join(json.dumps({"messages": row}) + "\n" for row in turns))
+    found = tuned(command(file, base, tmp_path / "tuned", "--max-steps", "2", "--test", "0.2"), capsys)
+    results = [json.loads(line) for line in Path(found["answers"], "results.jsonl").read_text().splitlines()]
+    assert len(results) == 8
+    for result in results:
+        assert [message["role"] for message in result["request"]["messages"]] == list(roles[:-1])
+        assert result["sample"]["answers"] == ["bye"]
+
+
 def test_another_template_than_the_trained_one_is_warned_of(
     data: Path, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
