@@ -24,6 +24,7 @@ from evalharness.network.sharing import groups
 
 GROUP_COST = 1024  # tokens: slots run empty at the end of every group
 FILL_TOKENS = 512
+TOGETHER = 8  # slots
 STEP = 16  # columns of the cache are read in multiples of this
 
 
@@ -131,9 +132,19 @@ class Slots:
         self.index = torch.arange(len(self.lengths), device=device)
         self.at = torch.tensor(self.lengths, device=device)
         self.positions = self.at + self.shared
-        self.columns = min(self.capacity, STEP * math.ceil((max(self.lengths) + 1) / STEP))
+        self.columns, self.sets = self._columns(self.lengths), self._sets()
         self.span = (min(self.lengths) + self.shared, max(self.lengths) + self.shared)
         self._masks: dict[int | None, Tensor] = {}
+
+    def _columns(self, lengths: Sequence[int]) -> int:
+        return min(self.capacity, STEP * math.ceil((max(lengths) + 1) / STEP))
+
+    def _sets(self) -> list[tuple[slice, int]]:
+        """Slots that are read together and how many columns of them. On a CPU few at a time: neighbours are about as
+        long as each other, and what a short row has not filled need not be read."""
+        size = len(self.lengths) if self.at.device.type == "cuda" else TOGETHER
+        parts = [slice(begin, begin + size) for begin in range(0, len(self.lengths), size)]
+        return [(some, self._columns(self.lengths[some])) for some in parts]
 
     def _mask(self, window: int | None) -> Tensor:
         if window not in self._masks:
@@ -148,9 +159,12 @@ class Slots:
         keys, values = self.keys[layer.index], self.values[layer.index]
         keys[self.index, :, self.at] = k
         values[self.index, :, self.at] = v
-        rows = slice(0, self.columns)
-        out, total = part(q[:, :, None], keys[:, :, rows], values[:, :, rows], self._mask(layer.window), self.rule)
-        own = (out[:, :, 0], total[:, :, 0])
+        mask, asked = self._mask(layer.window), q[:, :, None]
+        found = [
+            part(asked[some], keys[some, :, :n], values[some, :, :n], mask[some, ..., :n], self.rule)
+            for some, n in self.sets
+        ]
+        own = (torch.cat([out[:, :, 0] for out, _ in found]), torch.cat([total[:, :, 0] for _, total in found]))
         if self.prefix is None:
             return own[0]
         return join(before(self.rule, self.prefix, layer, q, self.positions, self.span), own)

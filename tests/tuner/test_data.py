@@ -210,7 +210,7 @@ def test_rows_that_train_nothing_are_refused() -> None:
     marks_nothing = chat.Chat(
         tokenizer=Bytes(), name="mine", source="{% for m in messages %}{{ m.content }}{% endfor %}{{ eos_token }}"
     )
-    with pytest.raises((DataError, UserError), match="learned|assistant turn"):
+    with pytest.raises((DataError, UserError), match=r"learned|assistant turn"):
         lessons.encode([row(4, "a", "")], marks_nothing, Rules(limit=400))
     silent = replace(chat.named("alpaca", Bytes()).lesson(row(4, "a", "b").messages), trained=(False,) * 400)
     made = type("Mute", (), {"lesson": lambda self, messages: silent, "stops": frozenset(), "tokenizer": Bytes()})()
