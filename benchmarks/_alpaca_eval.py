@@ -10,10 +10,11 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from evalharness.errors import DataError
+from evalharness.files import csv_rows, json_rows
 from evalharness.judged import judged_mean, scores_of
 from evalharness.metrics import Metric, average
 from evalharness.records import Estimate, Result, Sample
-from evalharness.sources import Files, Row, Want, csv_rows, json_rows
+from evalharness.sources import Files, Row, Want
 
 if TYPE_CHECKING:
     from evalharness import length_control

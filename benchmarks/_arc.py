@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from evalharness.errors import DataError
+from evalharness.files import jsonl
 from evalharness.plugins import warn
 from evalharness.records import Sample
 from evalharness.scoring import LETTERS
-from evalharness.sources import Files, Row, Want, jsonl
+from evalharness.sources import Files, Row, Want
 
 SHORT = {"ARC-Easy": ("ARC-E", "arc_easy"), "ARC-Challenge": ("ARC-C", "arc_challenge")}
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from evalharness.benchmark import Benchmark, Prompt
 from evalharness.errors import DataError
+from evalharness.files import parse_json, read_text
 from evalharness.records import Request, Response, Sample, Score
 from evalharness.scoring import judged, letter, unparsed
-from evalharness.sources import Files, Row, Source, Want, parse_json, read_text
+from evalharness.sources import Files, Row, Source, Want
 
 # What each task's prompt begins with, as its authors word it.
 DESCRIPTIONS: dict[str, str] = json.loads(Path(__file__).with_name("bbh.json").read_text(encoding="utf-8"))

@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from evalharness.errors import DataError, nearest
+from evalharness.files import jsonl, parse_json, read_text
 from evalharness.metrics import Metric, average, per_item
 from evalharness.multiple_choice import shuffled
 from evalharness.records import Estimate, Mode, Request, Response, Result, Sample, Score
 from evalharness.scoring import best, choice, read_as
-from evalharness.sources import Files, Row, build, jsonl, parse_json, read_text
+from evalharness.sources import Files, Row, build
 
 BUNDLED = Path(__file__).with_name("bigbench.jsonl")
 SETTINGS = {

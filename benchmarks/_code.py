@@ -7,7 +7,8 @@ import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
-from evalharness.sources import Reader, Row, Want, jsonl
+from evalharness.files import jsonl
+from evalharness.sources import Reader, Row, Want
 
 
 def text_fields(row: Row, *names: str) -> None:

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from evalharness.files import parse_json, read_text
 from evalharness.records import Request, Response, Sample, Score
 from evalharness.scoring import ARTICLE, read_as
-from evalharness.sources import Files, Row, Want, parse_json, read_text
+from evalharness.sources import Files, Row, Want
 
 NAMES = {"validation": "drop_dataset_dev.json", "train": "drop_dataset_train.json"}
 

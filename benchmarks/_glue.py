@@ -9,11 +9,12 @@ from typing import Any
 
 from evalharness.classification import f1, matthews, mean_of, pearson, spearman
 from evalharness.errors import DataError
+from evalharness.files import read_text
 from evalharness.metrics import Metric, mean
 from evalharness.multiple_choice import classified, labelled
 from evalharness.records import Estimate, Request, Response, Sample, Score
 from evalharness.scoring import graded, label, softmax
-from evalharness.sources import PULLED, Files, Row, Source, Want, read_text
+from evalharness.sources import PULLED, Files, Row, Source, Want
 
 FOLDERS = {
     "cola": ("CoLA",), "sst2": ("SST-2",), "mrpc": ("MRPC", "MRPC_msr"), "qqp": ("QQP",), "stsb": ("STS-B",),

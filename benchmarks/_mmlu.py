@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from evalharness.errors import DataError
+from evalharness.files import read_text
 from evalharness.metrics import within
 from evalharness.records import Sample
 from evalharness.scoring import LETTERS
-from evalharness.sources import Files, Row, Want, read_text
+from evalharness.sources import Files, Row, Want
 
 CATEGORIES: dict[str, frozenset[str]] = {
     name: frozenset(subjects.split())

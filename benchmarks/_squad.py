@@ -10,9 +10,10 @@ from pathlib import Path
 
 from evalharness.benchmark import Prompt
 from evalharness.errors import DataError
+from evalharness.files import parse_json, read_text
 from evalharness.records import Request, Response, Sample, Score
 from evalharness.scoring import against, normalized, read_as
-from evalharness.sources import Files, Row, Want, parse_json, read_text
+from evalharness.sources import Files, Row, Want
 
 PREFIX = {"validation": "dev", "train": "train"}
 

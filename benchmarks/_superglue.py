@@ -9,11 +9,12 @@ from typing import Any
 from evalharness.benchmark import Prompt
 from evalharness.classification import all_right, f1, matthews, mean_of, parity
 from evalharness.fields import place, take
+from evalharness.files import each
 from evalharness.metrics import Metric, mean
 from evalharness.multiple_choice import classified, labelled, lettered
 from evalharness.records import Estimate, Request, Response, Sample, Score
 from evalharness.scoring import against, best, choice, label, read_as
-from evalharness.sources import PULLED, Files, Row, Source, Want, each
+from evalharness.sources import PULLED, Files, Row, Source, Want
 
 FOLDERS = {
     "boolq": "BoolQ", "cb": "CB", "copa": "COPA", "multirc": "MultiRC", "record": "ReCoRD", "rte": "RTE",

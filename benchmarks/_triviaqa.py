@@ -7,9 +7,10 @@ from typing import Any
 
 from evalharness.errors import DataError
 from evalharness.fields import ODD, reason, take, texts
+from evalharness.files import each, parse_json, read_text
 from evalharness.records import Sample
 from evalharness.scoring import normalized
-from evalharness.sources import Files, Row, Want, each, parse_json, read_text
+from evalharness.sources import Files, Row, Want
 
 WORDS = 800  # of the first evidence page: what the authors' reader was given
 

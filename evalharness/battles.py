@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from evalharness.errors import DataError
+from evalharness.files import jsonl, parse_json, read_text
 from evalharness.ratings import Battle, style, style_difference
-from evalharness.sources import jsonl, parse_json, read_text
 
 WINNERS = {
     "model_a": 1.0, "a": 1.0, "model_b": 0.0, "b": 0.0, "tie": 0.5, "tie (bothbad)": 0.5, "both_bad": 0.5,

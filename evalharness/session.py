@@ -11,11 +11,11 @@ from evalharness import cache, plugins, runner, summary
 from evalharness import plan as planning
 from evalharness.benchmark import RunOptions
 from evalharness.errors import Exit, UserError, nearest
+from evalharness.files import write_whole
 from evalharness.model import ModelOptions, Preview, Previews, Priced
 from evalharness.plan import Plan, Question, Task
 from evalharness.records import STATUSES, Mode, Result
 from evalharness.runner import Rule, Watcher
-from evalharness.sources import write_whole
 from evalharness.store import JOURNAL, MANIFEST, SUMMARY, Run, dumps, to_json
 
 DEFAULT_MODEL = "tiny"

@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from evalharness.errors import DataError, UserError
 from evalharness.fields import ODD, checked, reason
+from evalharness.files import READERS, digest, jsonl, write_whole
+from evalharness.files import Row as Row
 from evalharness.records import Sample
-
-Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,11 +157,11 @@ def _from_own(source: Source, split: str) -> Rows:
     file = source.own.get(split)
     if file is None:
         raise DataError(f"the benchmark names no file of examples (split {split}); --shots 0 asks without them")
-    if file.suffix.removesuffix(".gz") not in _READERS and file.name.split(".")[-2:-1] != ["jsonl"]:
-        raise DataError(f"{file}: wanted a file that ends in {', '.join(_READERS)}")
+    if file.suffix.removesuffix(".gz") not in READERS and file.name.split(".")[-2:-1] != ["jsonl"]:
+        raise DataError(f"{file}: wanted a file that ends in {', '.join(READERS)}")
     if not file.is_file():
         raise DataError(f"{file}: there is no such file")
-    return Rows(rows=tuple(_READERS.get(file.suffix, jsonl)(file)), origin=str(file), revision="files")
+    return Rows(rows=tuple(READERS.get(file.suffix, jsonl)(file)), origin=str(file), revision="files")
 
 
 def files_named(names: Mapping[str, str], note: str = "") -> Files:
@@ -181,7 +178,7 @@ def files_named(names: Mapping[str, str], note: str = "") -> Files:
             found = [path] if want.split == scored or path.name == name else []
         else:
             found = [f for f in (path / name, path / "data" / name) if f.is_file()] if name else []
-        return _READERS[found[0].suffix](found[0]) if found and found[0].suffix in _READERS else None
+        return READERS[found[0].suffix](found[0]) if found and found[0].suffix in READERS else None
 
     return Files(" ".join(filter(None, (names[scored], note))) + examples, read)
 
@@ -224,18 +221,18 @@ def _from_snapshot(source: Source, split: str, path: Path) -> Rows | None:
         path = _pinned_snapshot(source, path)
     if path.is_file():  # one file holds one split: examples taken from the scored questions would give them away
         is_it = split == source.split or _is_split(path.stem, split)
-        files = [path] if path.suffix in _READERS and is_it else []
+        files = [path] if path.suffix in READERS and is_it else []
     else:
         folders = [path / source.config] if source.config and (path / source.config).is_dir() else []
         files = []
         for folder in (*folders, path / "data", path):
             if folder.is_dir():
-                files = [f for f in sorted(folder.iterdir()) if f.suffix in _READERS and _is_split(f.stem, split)]
+                files = [f for f in sorted(folder.iterdir()) if f.suffix in READERS and _is_split(f.stem, split)]
             if files:
                 break
     if not files:
         return None
-    rows = [row for file in files for row in _READERS[file.suffix](file)]
+    rows = [row for file in files for row in READERS[file.suffix](file)]
     return Rows(rows=tuple(rows), origin=str(path), revision=_snapshot_revision(path))
 
 
@@ -259,100 +256,6 @@ def _snapshot_revision(path: Path) -> str:
         if len(name) == 40 and all(c in "0123456789abcdef" for c in name):
             return name
     return "folder"
-
-
-def parquet(path: Path) -> Iterator[Row]:
-    """The rows of a parquet file."""
-    import pyarrow.parquet
-
-    try:
-        table = pyarrow.parquet.read_table(path)
-    except pyarrow.ArrowException as error:
-        raise DataError(f"{path}: not a readable parquet file: {error}") from error
-    yield from table.to_pylist()
-
-
-def jsonl(path: Path) -> Iterator[Row]:
-    """The objects of a JSONL file (.gz too). DataError names the line that is none."""
-    for _, row in _numbered(path):
-        yield row
-
-
-def each(path: Path, make: Callable[[Row], Iterable[Row]]) -> Iterator[Row]:
-    """What `make` makes of every object of a JSONL file. DataError names the line of one that it cannot read."""
-    for number, row in _numbered(path):
-        try:
-            yield from list(make(row))
-        except ODD as error:
-            raise DataError(f"{path}:{number}: {reason(error)}") from error
-
-
-def _numbered(path: Path) -> Iterator[tuple[int, Row]]:
-    for number, line in enumerate(read_text(path).split("\n"), 1):  # splitlines would cut at U+2028 inside a string
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise DataError(f"{path}:{number}: not valid JSON ({error.msg} at column {error.colno})") from error
-        if not isinstance(row, dict):
-            raise DataError(f"{path}:{number}: wanted a JSON object, there is {type(row).__name__}")
-        yield number, row
-
-
-def json_rows(path: Path) -> Iterator[Row]:
-    """The objects of a JSON file that holds a list, or of a JSONL file with the name of one."""
-    text = read_text(path)
-    if not text.lstrip().startswith("["):
-        yield from jsonl(path)
-        return
-    yield from parse_json(text, path)
-
-
-def parse_json(text: str, path: Path) -> Any:
-    """The value of a JSON text. DataError names line and column of the first mistake."""
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise DataError(f"{path}:{error.lineno}:{error.colno}: not valid JSON ({error.msg})") from error
-
-
-def csv_rows(path: Path) -> Iterator[Row]:
-    """The rows of a CSV file with a header."""
-    import csv
-    import io
-
-    yield from csv.DictReader(io.StringIO(read_text(path), newline=""))
-
-
-_READERS: Mapping[str, Callable[[Path], Iterator[Row]]] = {
-    ".parquet": parquet,
-    ".jsonl": jsonl,
-    ".json": json_rows,
-    ".csv": csv_rows,
-}
-
-
-def read_text(path: Path) -> str:
-    """A UTF-8 text file, unpacked when its name ends in .gz, without byte-order mark. DataError when it is none."""
-    import gzip
-
-    try:
-        raw = path.read_bytes()
-        if path.suffix == ".gz":
-            raw = gzip.decompress(raw)
-        text = raw.decode("utf-8-sig")
-    except (OSError, EOFError, UnicodeDecodeError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path}: cannot be read as UTF-8 text: {error}") from error
-    if not text.strip():
-        raise DataError(f"{path}: the file is empty")
-    return text
-
-
-def digest(path: Path) -> str:
-    """sha256 of a file, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def content_hash(samples: Iterable[Sample]) -> str:
@@ -410,16 +313,3 @@ def pull(source: Source, folder: Path) -> dict[str, int]:
     except OSError as error:
         raise UserError(f"{folder}: cannot be written: {error.strerror}") from error
     return counts
-
-
-def write_whole(path: Path, text: str | bytes) -> None:
-    """Write a file so that a reader sees the old one or the new one, never a part: aside, fsync, rename."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with aside.open("wb") as file:
-            file.write(text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)

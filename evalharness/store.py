@@ -19,8 +19,8 @@ from typing import Any, TypeVar
 import orjson
 
 from evalharness.errors import UserError, nearest
+from evalharness.files import write_whole
 from evalharness.records import Message, Request, Response, Result, Sample, Verdict
-from evalharness.sources import write_whole
 
 FORMAT = 1
 MANIFEST, JOURNAL, SUMMARY = "run.json", "results.jsonl", "summary.json"

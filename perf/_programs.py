@@ -11,7 +11,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from evalharness.sources import jsonl
+from evalharness.files import jsonl
 
 
 def rows(data: str, rounds: str) -> list[dict[str, str]]:

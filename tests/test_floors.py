@@ -12,7 +12,7 @@ FLOORS = {
     1: {"errors", "records"},
     2: {
         "scoring", "metrics", "classification", "ratings", "battles", "perturbations", "statistics", "sources", "chat",
-        "fields", "chat_formats", "chat_templates",
+        "fields", "files", "chat_formats", "chat_templates",
         "sandbox", "network", "model", "tiny", "math_answers", "verdicts", "judged", "agreement", "length_control",
         "cache",
     },

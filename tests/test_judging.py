@@ -12,7 +12,7 @@ GOOD, BAD = "a careful answer", "a careless answer"
 @pytest.fixture
 def run(evalh, tmp_path, monkeypatch):
     """Make a finished run whose answers are `text(row, number)`; returns its name."""
-    from evalharness.sources import jsonl
+    from evalharness.files import jsonl
 
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test-0123456789")
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)

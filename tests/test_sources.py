@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from evalharness import sources
+from evalharness import files, sources
 from evalharness.errors import DataError
 from evalharness.records import Sample
 from evalharness.sources import Files, Source, Want, files_named
@@ -40,10 +40,10 @@ def test_a_folder_in_the_hubs_layout_is_read(tmp_path, folder, name, content):
 def test_a_packed_file_is_unpacked_and_a_broken_one_is_said(tmp_path):
     path = tmp_path / "rows.jsonl.gz"
     path.write_bytes(gzip.compress(text().encode()))
-    assert list(sources.jsonl(path)) == ROWS
+    assert list(files.jsonl(path)) == ROWS
     path.write_bytes(gzip.compress(text().encode())[:-9])
     with pytest.raises(DataError, match="cannot be read"):
-        list(sources.jsonl(path))
+        list(files.jsonl(path))
 
 
 def test_the_hubs_cache_is_read_at_the_pinned_revision_only(tmp_path):
@@ -122,12 +122,12 @@ def test_the_content_hash_knows_every_field_and_the_order():
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
     path = tmp_path / "file"
-    sources.write_whole(path, "old")
+    files.write_whole(path, "old")
 
     def full(_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(sources.os, "fsync", full)
+    monkeypatch.setattr(files.os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
-        sources.write_whole(path, "new")
+        files.write_whole(path, "new")
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from evalharness import plugins, sources
+from evalharness import files, plugins, sources
 from evalharness.benchmark import Benchmark, request
 from evalharness.records import Request
 from evalharness.sources import Row, Want
@@ -29,7 +29,7 @@ def benchmarks(plugin: str) -> Iterator[tuple[str, Benchmark]]:
     if family is None:
         yield plugin, plugins.benchmark(plugin)
         return
-    bundled = sources.jsonl(plugins.bundled(plugin))
+    bundled = files.jsonl(plugins.bundled(plugin))
     for task in family.tasks or dict.fromkeys(str(row["config"]) for row in bundled):
         benchmark = plugins.benchmark(f"{plugin}/{task}")
         if rows(benchmark, benchmark.source.split):

@@ -20,8 +20,8 @@ import numpy as np
 
 from evalharness.compare.scores import STATUS_CODE, Scores, natural
 from evalharness.errors import UserError
+from evalharness.files import write_whole
 from evalharness.records import STATUSES
-from evalharness.sources import write_whole
 
 FORMAT = 1
 FOLDER = Path("baselines")

@@ -15,7 +15,7 @@ from evalharness.compare.flips import flips
 from evalharness.compare.join import join
 from evalharness.compare.sides import FLAKY, Side, open_side
 from evalharness.errors import Exit, UserError
-from evalharness.sources import write_whole
+from evalharness.files import write_whole
 from evalharness.statistics import paired_binary, paired_mean, wilson
 
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from evalharness.compare.join import Joined
 from evalharness.compare.scores import natural
 from evalharness.errors import UserError
+from evalharness.files import jsonl, write_whole
 from evalharness.records import STATUSES
 from evalharness.scoring import LETTERS
-from evalharness.sources import jsonl, write_whole
 from evalharness.statistics import benjamini_hochberg
 from evalharness.store import dumps
 

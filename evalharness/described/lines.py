@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from evalharness.errors import DataError
-from evalharness.sources import read_text
+from evalharness.files import read_text
 
 Where = tuple[str | int, ...]
 PYTHON = "!function"

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from evalharness.errors import DataError, UserError, nearest
+from evalharness.files import jsonl, read_text
 from evalharness.records import Message, Request, Response, Role, Sample, Score
 from evalharness.scoring import against, free, judged, unparsed
-from evalharness.sources import Row, jsonl, read_text
+from evalharness.sources import Row
 
 SUPPORTED = ("Match", "Includes", "FuzzyMatch", "JsonMatch", "ModelBasedClassify")
 BY_NAME = {"match": "Match", "includes": "Includes", "fuzzy_match": "FuzzyMatch", "json_match": "JsonMatch"}

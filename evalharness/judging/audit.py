@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from evalharness import sources
+from evalharness import files
 from evalharness.agreement import cohen, confusion, powered_mean
 from evalharness.errors import DataError, UserError, nearest
 from evalharness.judging import audit_checks
@@ -141,7 +141,7 @@ def read_labels(path: Path, found: Evidence) -> dict[str, float]:
     """Human values by item, from JSONL lines of id and label. DataError for an unknown item or another scale."""
     known = {r.sample.id for r in found.results}
     labels: dict[str, float] = {}
-    for number, row in enumerate(sources.jsonl(path), 1):
+    for number, row in enumerate(files.jsonl(path), 1):
         identity, label = str(row.get("id", "")), row.get("label")
         if identity not in known:
             raise DataError(

@@ -17,6 +17,7 @@ from evalharness import plugins
 from evalharness.agreement import cohen
 from evalharness.benchmark import Benchmark
 from evalharness.errors import DataError
+from evalharness.files import json_rows, jsonl, parse_json, read_text
 from evalharness.judging.imports import (
     Foreign,
     ImportOptions,
@@ -30,7 +31,7 @@ from evalharness.judging.imports import (
     verdict,
 )
 from evalharness.records import Sample, Verdict
-from evalharness.sources import Row, json_rows, jsonl, parse_json, read_text
+from evalharness.sources import Row
 from evalharness.statistics import mean_interval
 
 REGULARISER = "regulariser"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from evalharness import plugins, sources, summary
+from evalharness import files, plugins, sources, summary
 from evalharness.benchmark import Benchmark
 from evalharness.errors import DataError, UserError, nearest
 from evalharness.judge import Case, Judge, Order
@@ -136,7 +136,7 @@ def _write(run: Run, path: Path, foreign: Foreign) -> Run:
         **environment(),
     }
     run.write(MANIFEST, manifest)
-    sources.write_whole(run.path / JOURNAL, b"".join(dumps(to_json(r)) + b"\n" for r in results))
+    files.write_whole(run.path / JOURNAL, b"".join(dumps(to_json(r)) + b"\n" for r in results))
     run.write(SUMMARY, summary.of_run(results, [(foreign.benchmark, benchmark, about)]))
     return run
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from evalharness import cache, plugins, sources
+from evalharness import cache, files, plugins
 from evalharness.errors import DataError, UserError
 from evalharness.judge import Criterion, Judge, Panel
 from evalharness.model import Model, ModelOptions, Priced
@@ -166,7 +166,7 @@ def _criteria(seats: Any, options: JudgeOptions) -> tuple[Criterion, ...]:
     import yaml
 
     try:
-        rows = yaml.safe_load(sources.read_text(options.criteria))
+        rows = yaml.safe_load(files.read_text(options.criteria))
     except yaml.YAMLError as error:
         raise DataError(f"{options.criteria}: not valid YAML ({' '.join(str(error).split())})") from error
     if not isinstance(rows, list) or not rows:

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from evalharness.errors import DataError, UserError
+from evalharness.files import digest, jsonl, parse_json, read_text
 from evalharness.model import ModelOptions, Preview
 from evalharness.records import Finish, Origin, Request, Response
-from evalharness.sources import Row, digest, jsonl, parse_json, read_text
+from evalharness.sources import Row
 
 IDS = ("id", "task_id", "qid", "question_id")
 QUESTIONS = ("question", "instruction")

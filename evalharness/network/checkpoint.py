@@ -161,7 +161,7 @@ def save(decoder: Decoder, folder: Path, *, dtype: torch.dtype | None = None, sh
     """
     from safetensors.torch import save as to_bytes
 
-    from evalharness.sources import write_whole
+    from evalharness.files import write_whole
 
     tensors = {name: (t if dtype is None else t.to(dtype)).contiguous().cpu() for name, t in state(decoder).items()}
     shards: list[dict[str, Tensor]] = [{}]

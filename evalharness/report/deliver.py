@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from evalharness.errors import UserError
+from evalharness.files import write_whole
 from evalharness.report import html, junit, markdown, words
 from evalharness.report.escape import workflow_data, workflow_property
-from evalharness.sources import write_whole
 from evalharness.store import dumps
 
 PAGE, DATA, COMMENT, JUNIT = "index.html", "report.json", "comment.md", "junit.xml"

@@ -8,9 +8,9 @@ from typing import Any
 
 from evalharness import plan as planning
 from evalharness import plugins, runner
+from evalharness.files import write_whole
 from evalharness.model import ModelOptions
 from evalharness.plan import Plan
-from evalharness.sources import write_whole
 from evalharness.store import Run
 from evalharness.tuner.drive import FOLDER
 from evalharness.tuner.prepare import Prepared

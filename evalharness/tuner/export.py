@@ -18,10 +18,10 @@ import torch
 
 from evalharness.chat import Chat
 from evalharness.errors import UserError
+from evalharness.files import write_whole
 from evalharness.network import checkpoint
 from evalharness.network.decoder import Decoder
 from evalharness.records import Message
-from evalharness.sources import write_whole
 from evalharness.tuner import lora
 from evalharness.tuner.lessons import Encoded, pack
 from evalharness.tuner.losses import negative_log_likelihoods

@@ -12,13 +12,13 @@ import torch
 
 from evalharness import judging
 from evalharness.errors import UserError
+from evalharness.files import write_whole
 from evalharness.judging import Judged
 from evalharness.model import ModelOptions
 from evalharness.network import checkpoint
 from evalharness.network.decoder import Decoder
 from evalharness.network.engine import free_threads
 from evalharness.network.memory import available, gigabytes
-from evalharness.sources import write_whole
 from evalharness.store import Run
 from evalharness.tuner import export, lora, preflight, train, watch
 from evalharness.tuner.answers import answers

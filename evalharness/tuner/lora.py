@@ -16,9 +16,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from evalharness.errors import UserError
+from evalharness.files import write_whole
 from evalharness.network.decoder import Decoder
 from evalharness.network.products import Linear
-from evalharness.sources import write_whole
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evalharness import plugins, sources
+from evalharness import files, plugins, sources
 from evalharness.errors import UserError
 from evalharness.sources import Want
 from evalharness.tuner.rows import Row
@@ -70,7 +70,7 @@ def tasks(name: str, data: Path | None) -> tuple[str, ...]:
     if data is not None or "/" in name or roof is None or roof.tasks:
         return plugins.tasks(name, data)
     bundled = plugins.bundled(name)
-    rows = sources.jsonl(bundled) if bundled.is_file() else ()
+    rows = files.jsonl(bundled) if bundled.is_file() else ()
     return tuple(dict.fromkeys(f"{name}/{row['config']}" for row in rows if "config" in row))
 
 

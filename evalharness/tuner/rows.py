@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from evalharness import sources
+from evalharness import files
 from evalharness.errors import DataError
 from evalharness.records import Message, Role
 
@@ -99,10 +99,10 @@ def _raw(data: str) -> tuple[list[Mapping[str, Any]], str]:
 
 
 def _json(path: Path) -> list[Any]:
-    text = sources.read_text(path)
+    text = files.read_text(path)
     if not text.strip():
         return []
-    found = sources.parse_json(text, path)
+    found = files.parse_json(text, path)
     if isinstance(found, Mapping):  # {"data": [...]}, {"train": [...]}
         lists = [value for value in found.values() if isinstance(value, list)]
         found = lists[0] if len(lists) == 1 else found
@@ -112,7 +112,7 @@ def _json(path: Path) -> list[Any]:
 
 
 _FILES: dict[str, Callable[[Path], Iterable[Any]]] = {
-    ".json": _json, ".jsonl": sources.jsonl, ".parquet": sources.parquet, ".csv": sources.csv_rows,
+    ".json": _json, ".jsonl": files.jsonl, ".parquet": files.parquet, ".csv": files.csv_rows,
 }  # fmt: skip
 
 

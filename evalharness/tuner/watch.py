@@ -14,12 +14,12 @@ from evalharness import plan as planning
 from evalharness import plugins, runner
 from evalharness.chat import Chat
 from evalharness.errors import UserError
+from evalharness.files import write_whole
 from evalharness.model import Model
 from evalharness.network.decoder import Decoder
 from evalharness.network.engine import Native
 from evalharness.plan import Plan
 from evalharness.records import Message, Request
-from evalharness.sources import write_whole
 
 TRACKERS = ("tensorboard", "wandb", "mlflow")
 

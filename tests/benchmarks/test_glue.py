@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from evalharness import plugins, sources
+from evalharness import files, plugins, sources
 from evalharness.records import Request, Response
 from evalharness.scoring import settle
 from evalharness.sources import Want
@@ -79,7 +79,7 @@ def test_a_pulled_family_is_read_task_by_task(evalh, tmp_path):
         benchmark = plugins.benchmark(f"glue/{task}")
         rows = sources.load(benchmark.source, Want(split="validation"), "sample").rows
         (folder / "validation.jsonl").write_text("".join(json.dumps(dict(r)) + "\n" for r in rows))
-        sha = {"validation.jsonl": sources.digest(folder / "validation.jsonl")}
+        sha = {"validation.jsonl": files.digest(folder / "validation.jsonl")}
         about = {"hub": "nyu-mll/glue", "config": task, "revision": "r", "sha256": sha}
         (folder / "source.json").write_text(json.dumps(about))
     said = evalh("run", "glue", "--data", str(tmp_path / "pulled"), "--model", "echo", "--json")

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from evalharness import plugins, sources
+from evalharness import files, plugins, sources
 from evalharness.benchmark import RunOptions, request
 from evalharness.errors import DataError, UserError
 from evalharness.metrics import pass_at
@@ -13,7 +13,7 @@ from evalharness.records import Response, Result, Sample
 from evalharness.scoring import settle
 
 BENCHMARK = plugins.benchmark("humaneval")
-ROWS = list(sources.jsonl(BENCHMARK.source.sample))
+ROWS = list(files.jsonl(BENCHMARK.source.sample))
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_the_bundled_sample_is_large_enough_and_right(scorer):
 @pytest.mark.parametrize("check", ["both", "split", "inproc"])
 @pytest.mark.parametrize("tier", ["namespace", "landlock"])
 def test_every_canonical_solution_passes(shared, tier, check):
-    rows = list(sources.jsonl(shared / "humaneval" / "HumanEval.jsonl.gz"))
+    rows = list(files.jsonl(shared / "humaneval" / "HumanEval.jsonl.gz"))
     with BENCHMARK.open_scorer(RunOptions(sandbox=tier, check=check, workers=4)) as opened:
         scores = scored(opened, [(BENCHMARK.sample(row), row["canonical_solution"]) for row in rows])
     assert len(scores) == 164 and {s.status for s in scores} == {"correct"}
@@ -53,8 +53,8 @@ def test_every_canonical_solution_passes(shared, tier, check):
 
 
 def test_code_llamas_answers_come_to_the_published_verdicts(shared, scorer):
-    told = list(sources.jsonl(shared / "humaneval" / "outputs" / "humaneval_seed_codellama.jsonl"))
-    rows = {r["task_id"]: r for r in sources.jsonl(shared / "humaneval" / "HumanEval.jsonl.gz")}
+    told = list(files.jsonl(shared / "humaneval" / "outputs" / "humaneval_seed_codellama.jsonl"))
+    rows = {r["task_id"]: r for r in files.jsonl(shared / "humaneval" / "HumanEval.jsonl.gz")}
     scores = scored(scorer, [(BENCHMARK.sample(rows[t["task_id"]]), t["solution"]) for t in told])
     assert [s.status == "correct" for s in scores] == [t["is_solved"] for t in told]
     assert sum(s.status == "correct" for s in scores) == 81

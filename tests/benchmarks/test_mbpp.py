@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from evalharness import plugins, sources
+from evalharness import files, plugins, sources
 from evalharness.benchmark import RunOptions, request
 from evalharness.errors import DataError
 from evalharness.records import Response
@@ -26,13 +26,13 @@ def scored(samples, text=lambda s: s.answers[0] + "\n[DONE]\nprint(1 / 0)", **op
 @pytest.mark.parametrize("name", ["mbpp", "mbpp_sanitized"])
 def test_the_bundled_samples_are_right(name):
     benchmark = plugins.benchmark(name)
-    samples = sources.build(list(sources.jsonl(benchmark.source.sample)), benchmark.sample)
+    samples = sources.build(list(files.jsonl(benchmark.source.sample)), benchmark.sample)
     assert len(samples) >= 10 and {s.status for s in scored(samples)} == {"correct"}
 
 
 @pytest.fixture(scope="module")
 def published(shared):
-    return sources.build(list(sources.jsonl(shared / "mbpp" / "mbpp.jsonl")), BENCHMARK.sample)
+    return sources.build(list(files.jsonl(shared / "mbpp" / "mbpp.jsonl")), BENCHMARK.sample)
 
 
 def test_a_part_of_the_reference_programs_passes_in_both_checks(published):
@@ -81,6 +81,6 @@ def test_the_prompt_is_the_papers(published):
     [({"test_list": []}, "is empty"), ({"code": 5}, "code"), ({"test_list": ["assert other(1) == 1"]}, "entry_point")],
 )  # fmt: skip
 def test_a_problem_with_a_bad_field_is_one_line(change, said):
-    row = next(iter(sources.jsonl(BENCHMARK.source.sample)))
+    row = next(iter(files.jsonl(BENCHMARK.source.sample)))
     with pytest.raises(DataError, match=said):
         sources.build([{**row, **change}], BENCHMARK.sample)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from evalharness import plugins
-from evalharness.sources import jsonl
+from evalharness.files import jsonl
 
 
 def test_the_self_test_is_shown(evalh):
