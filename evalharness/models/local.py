@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -268,16 +269,17 @@ def open_model(argument: str, options: ModelOptions) -> Local:
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """No search for garbage meanwhile, nor ever among what is there then: torch's import makes a million objects that
-    stay, and looking through them again and again is a sixth of its time."""
-    running = gc.isenabled()
+    """While torch is imported, no search for garbage, nor ever among what is there then: its million objects stay, and
+    looking through them again and again is a sixth of the time."""
+    if "torch" in sys.modules or not gc.isenabled():
+        yield
+        return
     gc.disable()
     try:
         yield
     finally:
         gc.freeze()
-        if running:
-            gc.enable()
+        gc.enable()
 
 
 def _open(name: str, folder: Path, options: ModelOptions) -> Local:
