@@ -20,8 +20,7 @@ from evalharness.network.decoder import Decoder
 from evalharness.network.engine import Native
 from evalharness.plan import Plan
 from evalharness.records import Message, Request
-
-TRACKERS = ("tensorboard", "wandb", "mlflow")
+from evalharness.tuner.trackers import open_tracker
 
 
 def live(decoder: Decoder, chat: Chat, folder: Path, mark: str) -> Model:
@@ -95,7 +94,7 @@ class Log:
 
     def __init__(self, file: Path, step: int, trackers: Sequence[str], settings: Mapping[str, Any]) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
-        self._trackers = [_tracker(name, file.parent, settings) for name in trackers]
+        self._trackers = [open_tracker(name, file.parent, settings) for name in trackers]
         kept = [line for line in read_log(file) if line["step"] <= step] if step else []
         if file.exists():
             write_whole(file, "".join(json.dumps(line) + "\n" for line in kept))
@@ -106,12 +105,15 @@ class Log:
         self.lines.append(dict(line))
         self._stream.write(json.dumps(line) + "\n")
         self._stream.flush()
-        figures = {k: v for k, v in line.items() if isinstance(v, int | float) and k != "step"}
-        for track in self._trackers:
-            track(figures, line["step"])
+        measured = {**line, **line.get("metrics", {})}
+        figures = {k: v for k, v in measured.items() if isinstance(v, int | float) and k != "step"}
+        for tracker in self._trackers:
+            tracker.log(figures, line["step"])
 
     def close(self) -> None:
         self._stream.close()
+        for tracker in self._trackers:
+            tracker.close()
 
 
 def read_log(file: Path) -> list[dict[str, Any]]:
@@ -125,29 +127,6 @@ def read_log(file: Path) -> list[dict[str, Any]]:
         except ValueError:  # killed while writing
             break
     return found
-
-
-def _tracker(name: str, folder: Path, settings: Mapping[str, Any]) -> Any:
-    """A function (figures, step) that feeds an experiment tracker. UserError when it is not installed."""
-    try:
-        if name == "tensorboard":
-            from torch.utils.tensorboard import SummaryWriter
-
-            writer = SummaryWriter(str(folder / "tensorboard"))
-            return lambda figures, step: writer.add_scalars("training", figures, step)
-        if name == "wandb":
-            import wandb
-
-            started = wandb.init(project="evalharness", dir=str(folder), config=dict(settings), mode="offline")
-            return lambda figures, step: started.log(figures, step=step)
-        if name == "mlflow":
-            import mlflow
-
-            mlflow.start_run(run_name=folder.parent.name)
-            return lambda figures, step: mlflow.log_metrics(figures, step=step)
-    except ImportError as error:
-        raise UserError(f"--log-to {name}: the package is not installed; pip install {name}") from error
-    raise UserError(f"--log-to wants {', '.join(TRACKERS)}; there is {name!r}")
 
 
 def curves(lines: Sequence[Mapping[str, Any]], per_epoch: int, folder: Path) -> None:
