@@ -19,7 +19,6 @@ from evalharness.model import ModelOptions
 
 SCHEMA = Path(__file__).with_name("suite.schema.json")
 LARGEST = 1_000_000  # bytes
-SUFFIXES = (".yaml", ".yml")
 
 Where = tuple[str | int, ...]
 

@@ -67,11 +67,11 @@ def run(
 
     The same command goes on where a stopped run was; a finished run is shown again without asking.
     """
-    from evalharness import cache, judging, session
+    from evalharness import cache, session
     from evalharness.benchmark import RunOptions
     from evalharness.errors import gravest
     from evalharness.model import ModelOptions
-    from evalharness.report import judges, progress, suites
+    from evalharness.report import progress, suites
 
     named = suites.benchmarks_of(items, benchmarks)
     if suites.is_suite(named, model, data, items, against):
@@ -89,10 +89,13 @@ def run(
     )  # fmt: skip
     watcher = progress.watcher(quiet=as_json)
     place = session.Place(runs=runs, name=name, cache=not no_cache)
-    judge_model = ModelOptions(base_url=judge_base_url, price_in=judge_price_in, price_out=judge_price_out)
-    kept = None if no_cache else runs / cache.BESIDE_RUNS
-    said = judging.options(order=order, against=judge_against, max_cost=max_cost, cache=kept, model=judge_model)
     if judge is not None:
+        from evalharness import judging
+        from evalharness.report import judges
+
+        judge_model = ModelOptions(base_url=judge_base_url, price_in=judge_price_in, price_out=judge_price_out)
+        kept = None if no_cache else runs / cache.BESIDE_RUNS
+        said = judging.options(order=order, against=judge_against, max_cost=max_cost, cache=kept, model=judge_model)
         judging.check(judge, plan.benchmarks, said, plan.data)  # before the model is asked anything
     until = suites.until(against, sequential, margin or [], runs)
     outcome = session.run(suites.only(plan, items), model, model_options, place, watcher, until)

@@ -7,23 +7,21 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evalharness import session
-from evalharness.compare import compare, exit_code
-from evalharness.compare.flips import load_items
-from evalharness.compare.sides import open_side
-from evalharness.compare.until import rule
-from evalharness.described import own_yaml
 from evalharness.errors import Exit, UserError, gravest
 from evalharness.plan import Plan, Task
+from evalharness.plugins import YAML
 from evalharness.records import Result
-from evalharness.report import gate, progress
-from evalharness.report.document import document
+from evalharness.report import progress
 from evalharness.runner import Watcher
 from evalharness.session import Outcome, Place, Until
 from evalharness.store import MANIFEST, Run
-from evalharness.suite import SUFFIXES, Budget, Suite, SuiteModel, load
+
+if TYPE_CHECKING:  # comparing takes a while to import, and most runs are compared with nothing
+    from evalharness.report import gate
+    from evalharness.suite import Budget, Suite, SuiteModel
 
 
 def benchmarks_of(items: Path | None, named: Sequence[str] | None) -> list[str]:
@@ -32,12 +30,19 @@ def benchmarks_of(items: Path | None, named: Sequence[str] | None) -> list[str]:
         return list(named)
     if items is None:
         raise UserError("name a benchmark, a suite.yaml, or --items FILE; `evalh list benchmarks` shows what there is")
+    from evalharness.compare.flips import load_items
+
     return [name.removesuffix("@sample") for name in load_items(items)]
 
 
 def is_suite(named: Sequence[str], *options: object) -> bool:
     """Whether the one thing named is a suite's file. UserError when it stands beside what it says itself."""
-    if not any(word.endswith(SUFFIXES) and not own_yaml.is_benchmark(word) for word in named):
+    files = [word for word in named if word.endswith(YAML)]
+    if not files:
+        return False
+    from evalharness.described import own_yaml
+
+    if all(own_yaml.is_benchmark(word) for word in files):
         return False
     if len(named) > 1 or any(option is not None for option in options):
         raise UserError("a suite names its models, benchmarks, data and baseline itself; give the file alone")
@@ -48,6 +53,8 @@ def only(plan: Plan, items: Path | None) -> Plan:
     """The plan, asking only the items in the file."""
     if items is None:
         return plan
+    from evalharness.compare.flips import load_items
+
     found = {name.removesuffix("@sample"): ids for name, ids in load_items(items).items()}
     missing = [name for name in plan.benchmarks if name not in found]
     if missing:
@@ -61,12 +68,18 @@ def until(against: str | None, sequential: bool, margin: Sequence[str], runs: Pa
         return None
     if against is None:
         raise UserError("--sequential stops when the verdict is clear; say against what: --against BASE")
+    from evalharness.compare.sides import open_side
+    from evalharness.compare.until import rule
+    from evalharness.report import gate
+
     base, options = open_side(against, runs), gate.options(margin, 0.05, (), ())
     return lambda tasks, plan: rule(base, tasks, plan, options)
 
 
 def compared(outcome: Outcome, against: str, margin: Sequence[str], runs: Path, *, as_json: bool) -> int:
     """Compare the finished run with BASE, print that (or all of the run in one JSON object), and say how to exit."""
+    from evalharness.report import gate
+
     asked = gate.Asked(base=against, new=str(outcome.run.path), options=gate.options(margin, 0.05, (), ()), runs=runs)
     if not as_json:
         return gate.run(asked, gate.Wanted())
@@ -116,6 +129,10 @@ class Thrifty:
 
 def run(path: Path, *, runs: Path, as_json: bool, yes_run_untrusted_code: bool) -> int:
     """Run every model of a suite over its benchmarks, compare each with the baseline, and print all of it."""
+    from evalharness.compare.sides import open_side
+    from evalharness.report import gate
+    from evalharness.suite import load
+
     suite = load(path, yes_run_untrusted_code=yes_run_untrusted_code)
     options = gate.options(suite.margins, suite.alpha, (), (), clusters=suite.clusters)
     policy = gate.policy(suite.policy, gate=suite.gate)
@@ -165,6 +182,11 @@ def _one(suite: Suite, model: SuiteModel, runs: Path, quiet: bool) -> Outcome:
 
 def _compared(asked: gate.Asked, *, quiet: bool) -> tuple[int, Any]:
     """The exit code of a comparison and its document; printed unless quiet, its refusal on standard error."""
+    from evalharness.compare import compare, exit_code
+    from evalharness.compare.sides import open_side
+    from evalharness.report import gate
+    from evalharness.report.document import document
+
     if quiet:
         found = compare(open_side(asked.base, asked.runs), open_side(asked.new, asked.runs), asked.options)
         code = exit_code(found, gate=asked.gate, policy=asked.policy)
