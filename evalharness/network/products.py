@@ -103,9 +103,14 @@ class _Switched(torch.autograd.Function):
         return to_x, to_weight, to_bias, None
 
 
+def suits(x: Tensor, weight: Tensor) -> bool:
+    """Whether a product is one of float32 rows [T, in], outside autocast: what the other routes are made for."""
+    return x.dim() == 2 and x.dtype == weight.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
+
+
 def switched_product(x: Tensor, weight: Tensor, bias: Tensor | None, transposed: bool) -> Tensor:
     """x [T, in] times a weight [out, in], or [in, out] where `transposed`, by way of the switch; float32 only."""
-    if x.dim() != 2 or x.dtype != torch.float32 or weight.dtype != torch.float32 or torch.is_autocast_enabled("cpu"):
+    if not suits(x, weight):
         return F.linear(x, weight.T if transposed else weight, bias)
     return _Switched.apply(x, weight, bias, transposed)  # type: ignore[no-any-return, no-untyped-call]
 

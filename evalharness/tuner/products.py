@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from evalharness.network.decoder import Decoder
-from evalharness.network.products import LEAST_GAIN, Product, race, switched_product
+from evalharness.network.products import LEAST_GAIN, Product, race, suits, switched_product
 
 Route = Literal["onednn", "switch", "plain"]
 NARROW = 256  # below, laying out operands costs more than the products gain
@@ -55,7 +55,7 @@ class _OneDnn(torch.autograd.Function):
 
 def product(x: Tensor, weight: Tensor, bias: Tensor | None, transposed: bool) -> Tensor:
     """The product as `Linear.product` and `Decoder.product` want it; rows [T, in] only, float32."""
-    if x.dim() != 2 or x.dtype != torch.float32 or weight.dtype != torch.float32 or torch.is_autocast_enabled("cpu"):
+    if not suits(x, weight):
         return F.linear(x, weight.T if transposed else weight, bias)
     return _OneDnn.apply(x.contiguous(), weight, bias, transposed)  # type: ignore[no-any-return, no-untyped-call]
 
