@@ -1,20 +1,27 @@
 """`evalh finetune`: from instruction data to a checkpoint that the evaluation and other programs load."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
+
+if TYPE_CHECKING:
+    from evalharness.tuner.prepare import Job
+
+Style = Annotated[
+    str | None, Option(help="alpaca, alpaca-book, phi3, phi3-book, chatml, llama3, none, own, or a .jinja file.")
+]
+Book = Annotated[bool, Option("--book", help="As rasbt/LLMs-from-scratch, chapter 7: format, split, loss, optimizer.")]
+EvalData = Annotated[
+    list[str] | None, Option(help="NAME=FOLDER or NAME=sample: data of a benchmark (also for the overlap).")
+]
 
 
 def finetune(
     data: Annotated[str, Argument(help="JSON, JSONL, Parquet or CSV file, a folder of them, or a hub data set.")],
     model: Annotated[str, Option("--model", "-m", help="Checkpoint folder, hub id, or tiny.")] = "tiny",
-    out: Annotated[Path, Option(help="Folder for the tuned model; the same command goes on where it stopped.")] = Path(
-        "tuned"
-    ),
-    style: Annotated[
-        str | None, Option(help="alpaca, alpaca-book, phi3, phi3-book, chatml, llama3, none, own, or a .jinja file.")
-    ] = None,
+    out: Annotated[Path, Option(help="The tuned model's folder; the same command goes on there.")] = Path("tuned"),
+    style: Style = None,
     tokenizer: Annotated[str | None, Option(help="Tokenizer file, where the checkpoint has none.")] = None,
     epochs: Annotated[int, Option(help="How often all rows are seen.")] = 2,
     max_steps: Annotated[int, Option(help="Stop after so many steps; 0 = all.")] = 0,
@@ -44,14 +51,10 @@ def finetune(
     drop_long: Annotated[bool, Option("--drop-long", help="Leave out rows whose answer does not fit.")] = False,
     validation: Annotated[float, Option(help="Share of rows to validate on.")] = 0.05,
     test: Annotated[float, Option(help="Share of rows to answer at the end.")] = 0.10,
-    book: Annotated[
-        bool, Option("--book", help="As rasbt/LLMs-from-scratch, chapter 7: format, split, loss, optimizer.")
-    ] = False,
+    book: Book = False,
     allow_overlap: Annotated[bool, Option("--allow-overlap", help="Train on benchmark questions anyway.")] = False,
     evaluate: Annotated[str, Option("--eval", help="Benchmarks to ask while training, separated by commas.")] = "",
-    eval_data: Annotated[
-        list[str] | None, Option(help="NAME=FOLDER or NAME=sample: data of a benchmark (also for the overlap).")
-    ] = None,
+    eval_data: EvalData = None,
     eval_limit: Annotated[int, Option(help="Questions of each.")] = 200,
     eval_every: Annotated[int, Option(help="Steps between evaluations; 0 = an epoch.")] = 0,
     best: Annotated[str, Option(help="Which checkpoint is kept: loss, or BENCHMARK.METRIC.")] = "loss",
@@ -68,21 +71,26 @@ def finetune(
     as_json: Annotated[bool, Option("--json", help="Print one JSON object on standard output.")] = False,
 ) -> int:
     """Fine-tune a model on instruction data, watching what matters, and export it."""
+    from evalharness.tuner.prepare import asking_of, booked, job_of
+
+    job = job_of(booked(locals()) if book else locals(), asking_of(evaluate, eval_data or [], eval_limit))
+    return _tune(job, then_judge, judge_base_url, only_look=preflight_only, as_json=as_json)
+
+
+def _tune(job: "Job", judge: str | None, judge_base_url: str | None, *, only_look: bool, as_json: bool) -> int:
     from evalharness.report import training
     from evalharness.tuner import finetune as tuner
     from evalharness.tuner.drive import Silent, Teller
-    from evalharness.tuner.prepare import asking_of, booked, job_of, prepare
+    from evalharness.tuner.prepare import prepare
 
-    options = booked(locals()) if book else locals()
-    job = job_of(options, asking_of(evaluate, eval_data or [], eval_limit))
     prepared = prepare(job)
     teller: Teller = Silent() if as_json else training.Lines()
-    if preflight_only:
+    if only_look:
         tuner.look(prepared, teller)
         return 0
-    if then_judge:
-        tuner.check_judge(then_judge, judge_base_url)
+    if judge:
+        tuner.check_judge(judge, judge_base_url)
     tuned = tuner.run(prepared, teller)
-    judged = tuner.judge(tuned, then_judge, judge_base_url) if then_judge else None
+    judged = tuner.judge(tuned, judge, judge_base_url) if judge else None
     training.report(tuned, as_json=as_json, judged=judged)
     return judged.exit_code if judged else 0

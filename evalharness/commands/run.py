@@ -1,20 +1,30 @@
 """`evalh run`: ask a model the questions of benchmarks, score the answers, report."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
+if TYPE_CHECKING:
+    from evalharness.model import ModelOptions
+    from evalharness.plan import Plan
+    from evalharness.store import Run
+
+Benchmarks = Annotated[
+    list[str] | None,
+    Argument(help="Benchmarks, e.g. mmlu glue/cola (`evalh list benchmarks` shows them), or one suite.yaml."),
+]
+Holistic = Annotated[
+    bool, Option("--holistic", help="Also HELM's view: calibration, robustness, fairness, efficiency.")
+]
+
 
 def run(
-    benchmarks: Annotated[
-        list[str] | None,
-        Argument(help="Benchmarks, e.g. mmlu glue/cola (`evalh list benchmarks` shows them), or one suite.yaml."),
-    ] = None,
-    model: Annotated[
-        str | None, Option("--model", "-m", help="PLUGIN[:ARGUMENT], e.g. local:DIR, openai:gpt-4o.")
-    ] = None,
+    benchmarks: Benchmarks = None,
+    model: Annotated[str | None, Option("--model", "-m", help="PLUGIN[:ARGUMENT]: local:DIR, openai:gpt-4o.")] = None,
     data: Annotated[str | None, Option(help="A folder or file of the benchmark's data, or `sample`.")] = None,
     mode: Annotated[str | None, Option(help="rank (log-probabilities of the choices) or write.")] = None,
     shots: Annotated[int | None, Option(help="Examples before each question.")] = None,
@@ -26,14 +36,10 @@ def run(
     top_p: Annotated[float, Option(help="Nucleus sampling.")] = 1.0,
     max_tokens: Annotated[int | None, Option(help="Longest answer, in tokens.")] = None,
     skip_unanswered: Annotated[bool, Option(help="Leave out questions without an answer, and say so.")] = False,
-    holistic: Annotated[
-        bool, Option("--holistic", help="Also HELM's view: calibration, robustness, fairness, efficiency.")
-    ] = False,
+    holistic: Holistic = False,
     name: Annotated[str | None, Option(help="Name of the run's folder; made from what is run otherwise.")] = None,
     runs: Annotated[Path, Option(help="Folder that holds the runs.")] = Path("runs"),
-    as_json: Annotated[
-        bool, Option("--json", help="Print one JSON object on standard output and nothing else.")
-    ] = False,
+    as_json: Annotated[bool, Option("--json", help="Print one JSON object on standard output, nothing else.")] = False,
     base_url: Annotated[str | None, Option(help="Address of an OpenAI-compatible server.")] = None,
     dtype: Annotated[str, Option(help="float32, bfloat16 or auto.")] = "auto",
     device: Annotated[str, Option(help="cpu, cuda, cuda:1, mps or auto.")] = "auto",
@@ -67,45 +73,81 @@ def run(
 
     The same command goes on where a stopped run was; a finished run is shown again without asking.
     """
-    from evalharness import cache, session
-    from evalharness.benchmark import RunOptions
+    return _run(SimpleNamespace(**locals()))
+
+
+def _run(given: SimpleNamespace) -> int:
+    from evalharness import session
     from evalharness.errors import gravest
-    from evalharness.model import ModelOptions
     from evalharness.report import progress, suites
 
-    named = suites.benchmarks_of(items, benchmarks)
-    if suites.is_suite(named, model, data, items, against):
-        return suites.run(Path(named[0]), runs=runs, as_json=as_json, yes_run_untrusted_code=yes_run_untrusted_code)
-    options = RunOptions(sandbox=sandbox, yes_run_untrusted_code=yes_run_untrusted_code, check=check, workers=workers)
-    model_options = ModelOptions(
-        base_url=base_url, dtype=dtype, device=device, threads=threads, batch=batch, context=context, backend=backend,
-        tokenizer=tokenizer, template=template, concurrency=concurrency, price_in=price_in, price_out=price_out,
-    )  # fmt: skip
-    plan = session.plan(
-        named, data=data, model=model, mode=mode, shots=shots, limit=limit, subjects=subjects, seed=seed,
-        repeats=samples, temperature=temperature, top_p=top_p, max_tokens=max_tokens, skip_unanswered=skip_unanswered,
-        holistic=holistic,
-        options=options,
-    )  # fmt: skip
+    named, runs, as_json = suites.benchmarks_of(given.items, given.benchmarks), given.runs, given.as_json
+    if suites.is_suite(named, given.model, given.data, given.items, given.against):
+        return suites.run(
+            Path(named[0]), runs=runs, as_json=as_json, yes_run_untrusted_code=given.yes_run_untrusted_code
+        )
+    plan, margin = _plan(named, given), given.margin or []
+    judged = _judging(plan, given) if given.judge is not None else None
     watcher = progress.watcher(quiet=as_json)
-    place = session.Place(runs=runs, name=name, cache=not no_cache)
-    if judge is not None:
-        from evalharness import judging
-        from evalharness.report import judges
-
-        judge_model = ModelOptions(base_url=judge_base_url, price_in=judge_price_in, price_out=judge_price_out)
-        kept = None if no_cache else runs / cache.BESIDE_RUNS
-        said = judging.options(order=order, against=judge_against, max_cost=max_cost, cache=kept, model=judge_model)
-        judging.check(judge, plan.benchmarks, said, plan.data)  # before the model is asked anything
-    until = suites.until(against, sequential, margin or [], runs)
-    outcome = session.run(suites.only(plan, items), model, model_options, place, watcher, until)
+    place = session.Place(runs=runs, name=given.name, cache=not given.no_cache)
+    until = suites.until(given.against, given.sequential, margin, runs)
+    outcome = session.run(suites.only(plan, given.items), given.model, _model_options(given), place, watcher, until)
     code = outcome.exit_code
-    if judge is not None:
-        judged = judging.judge_answers(outcome.run, judge, said, tell=None if as_json else judging.progress)
-        judges.judged(judged, as_json=as_json, stream=sys.stdout)
-        code = gravest(code, judged.exit_code)
-    elif against is None or not as_json:
+    if judged is not None:
+        code = gravest(code, judged(outcome.run))
+    elif given.against is None or not as_json:
         progress.report(outcome, as_json=as_json, stream=sys.stdout)
-    if against is not None and not (judge and as_json):
-        code = gravest(code, suites.compared(outcome, against, margin or [], runs, as_json=as_json))
+    if given.against is not None and not (given.judge and as_json):
+        code = gravest(code, suites.compared(outcome, given.against, margin, runs, as_json=as_json))
     return code
+
+
+def _plan(named: list[str], given: SimpleNamespace) -> "Plan":
+    from evalharness import session
+    from evalharness.benchmark import RunOptions
+
+    options = RunOptions(
+        sandbox=given.sandbox, yes_run_untrusted_code=given.yes_run_untrusted_code, check=given.check,
+        workers=given.workers,
+    )  # fmt: skip
+    return session.plan(
+        named, data=given.data, model=given.model, mode=given.mode, shots=given.shots, limit=given.limit,
+        subjects=given.subjects, seed=given.seed, repeats=given.samples, temperature=given.temperature,
+        top_p=given.top_p, max_tokens=given.max_tokens, skip_unanswered=given.skip_unanswered,
+        holistic=given.holistic, options=options,
+    )  # fmt: skip
+
+
+def _model_options(given: SimpleNamespace) -> "ModelOptions":
+    from evalharness.model import ModelOptions
+
+    return ModelOptions(
+        base_url=given.base_url, dtype=given.dtype, device=given.device, threads=given.threads, batch=given.batch,
+        context=given.context, backend=given.backend, tokenizer=given.tokenizer, template=given.template,
+        concurrency=given.concurrency, price_in=given.price_in, price_out=given.price_out,
+    )  # fmt: skip
+
+
+def _judging(plan: "Plan", given: SimpleNamespace) -> "Callable[[Run], int]":
+    """Judges a finished run, prints what came out and returns the exit code. UserError, before the model is asked
+    anything, when it could not."""
+    from evalharness import cache, judging
+    from evalharness.model import ModelOptions
+    from evalharness.report import judges
+
+    model = ModelOptions(
+        base_url=given.judge_base_url, price_in=given.judge_price_in, price_out=given.judge_price_out
+    )  # fmt: skip
+    said = judging.options(
+        order=given.order, against=given.judge_against, max_cost=given.max_cost, model=model,
+        cache=None if given.no_cache else given.runs / cache.BESIDE_RUNS,
+    )  # fmt: skip
+    judging.check(given.judge, plan.benchmarks, said, plan.data)
+
+    def judged(run: "Run") -> int:
+        tell = None if given.as_json else judging.progress
+        found = judging.judge_answers(run, given.judge, said, tell=tell)
+        judges.judged(found, as_json=given.as_json, stream=sys.stdout)
+        return found.exit_code
+
+    return judged

@@ -1,6 +1,8 @@
 """The pretraining script: its schedule, its text, and a decoder that is the shipped model's."""
 
 import itertools
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -61,3 +63,16 @@ def test_tokens_are_documents_and_ends(script):
     documents = script.written.documents("test")
     first, _, _ = tokenizer.decode(ids.tolist(), skip_special_tokens=False).partition("<|endoftext|>")
     assert first == next(documents)
+
+
+@pytest.mark.slow
+def test_two_trainings_have_the_same_bits(script, tmp_path):
+    """What regenerating the shipped weights rests on; the whole run takes an hour."""
+    import torch
+
+    code = "import sys, pathlib, pretrain_tiny as p; p.train(pathlib.Path(sys.argv[1]), p.Recipe(tokens=23040), None)"
+    for name in ("one", "two"):
+        line = [sys.executable, "-c", code, str(tmp_path / name)]
+        subprocess.run(line, cwd=TOOLS, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=True, capture_output=True)
+    first, second = (script.load(tmp_path / name).state_dict() for name in ("one", "two"))
+    assert all(torch.equal(weight, second[name]) for name, weight in first.items())
