@@ -37,6 +37,7 @@ def finetune(
     lora: Annotated[int, Option(help="Train adapters of this rank only; 0 = all weights.")] = 0,
     alpha: Annotated[float, Option(help="LoRA's scale numerator; 0 = the rank.")] = 0.0,
     dora: Annotated[bool, Option("--dora", help="DoRA adapters.")] = False,
+    load_in_4bit: Annotated[bool, Option("--load-in-4bit", help="QLoRA: frozen weights in 4 bits.")] = False,
     loss: Annotated[str, Option(help="sft, or dpo on preference pairs.")] = "sft",
     beta: Annotated[float, Option(help="DPO's strength.")] = 0.1,
     dpo_average: Annotated[bool, Option("--dpo-average", help="Log-probability per token, as the book does.")] = False,

@@ -52,10 +52,10 @@ def weight_files(folder: Path) -> dict[str, Path]:
         numbered = re.search(r"-of-(\d+)\.safetensors$", files[0].name)
         if numbered and len(files) != int(numbered[1]):
             raise UserError(f"{folder}: wanted {int(numbered[1])} shards, there are {len(files)}; copy the others too")
-    return {name: file for file in files for name in _header(file)}
+    return {name: file for file in files for name in header(file)}
 
 
-def _header(file: Path) -> Mapping[str, Any]:
+def header(file: Path) -> Mapping[str, Any]:
     """Names, types and shapes of a safetensors file, its length checked against them."""
     try:
         with safe_open(file, framework="pt") as opened:
@@ -71,7 +71,7 @@ def _header(file: Path) -> Mapping[str, Any]:
 def stored_dtype(folder: Path) -> torch.dtype:
     """The type most of the weights are stored in."""
     names = {"F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16}
-    kinds = [entry["dtype"] for file in set(weight_files(folder).values()) for entry in _header(file).values()]
+    kinds = [entry["dtype"] for file in set(weight_files(folder).values()) for entry in header(file).values()]
     return names.get(max(set(kinds), key=kinds.count), torch.float32)
 
 

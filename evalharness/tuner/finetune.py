@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import math
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,8 @@ from evalharness.store import Run
 from evalharness.tuner import export, lora, preflight, train, watch
 from evalharness.tuner.answers import answers
 from evalharness.tuner.drive import FOLDER, Drive, Teller
+from evalharness.tuner.fourbit import BYTES, FourBit
+from evalharness.tuner.lora import Lora
 from evalharness.tuner.prepare import Prepared, identity
 from evalharness.tuner.settings import Settings
 from evalharness.tuner.train import Training
@@ -62,8 +66,9 @@ def run(prepared: Prepared, teller: Teller) -> Tuned:
     folder = job.out / FOLDER
     saved = _saved(folder, prepared)
     torch.set_num_threads(_threads(prepared, saved))
-    decoder = _decoder(prepared, device)
-    training = Training(decoder, prepared.material, _resolved(job.settings, device, saved))
+    settings = _resolved(job.settings, device, saved)
+    decoder = _decoder(prepared.source, settings, device)
+    training = Training(decoder, prepared.material, settings)
     route = train.choose_products(decoder, training.settings)
     best = Best(by=job.best, patience=job.patience)
     if saved is not None:
@@ -91,7 +96,7 @@ def _threads(prepared: Prepared, saved: Mapping[str, Any] | None) -> int:
         return prepared.job.threads
     if saved is not None:
         return int(saved["facts"]["threads"])
-    return 1 if sum(_elements(prepared.source)) < SMALL else free_threads()
+    return 1 if sum(_sizes(prepared.source).values()) < SMALL else free_threads()
 
 
 def _resolved(settings: Settings, device: torch.device, saved: Mapping[str, Any] | None) -> Settings:
@@ -118,30 +123,42 @@ def _saved(folder: Path, prepared: Prepared) -> dict[str, Any] | None:
     return train.load_state(file) if file.is_file() else None
 
 
-def _decoder(prepared: Prepared, device: torch.device) -> Decoder:
-    settings = prepared.job.settings
-    count = sum(_elements(prepared.source))
-    need = count * (4 if settings.lora else 16)  # weights; and their gradients and two moments
-    there = available(device)
-    if need > there:
-        fit = "" if settings.lora or count * 5 > there else "; --lora 16 would fit"
-        raise UserError(
-            f"training {count / 1e6:.0f}M weights needs {gigabytes(need)} for weights, gradients and AdamW, there are "
-            f"{gigabytes(there)}{fit}; a model of {there // 16 / 1e6:.0f}M weights would fit whole"
-        )
-    decoder = checkpoint.load(prepared.source, device=device)
-    if settings.lora:
-        lora.attach(decoder, settings.lora, settings.seed)
-    return decoder
+def _decoder(source: Path, settings: Settings, device: torch.device) -> Decoder:
+    """The weights, and adapters on them where they are wanted. UserError where memory is too short for training."""
+    kind = settings.lora
+    _check_memory(_sizes(source), kind, available(device))
+    if kind is None or not kind.four_bit:
+        decoder = checkpoint.load(source, device=device)
+        if kind is not None:
+            lora.attach(decoder, kind, settings.seed)
+        return decoder
+    # In the type that it is stored in, a tensor stays in its file until it is quantised.
+    decoder = checkpoint.load(source, dtype=checkpoint.stored_dtype(source))
+    dtype = torch.bfloat16 if settings.dtype == "bfloat16" else torch.float32
+    lora.attach(decoder, kind, settings.seed, lambda linear: FourBit(linear, device, dtype))
+    return decoder.to(device=device, dtype=torch.float32)
 
 
-def _elements(source: Path) -> Iterator[int]:
-    for file in set(checkpoint.weight_files(source).values()):
-        for entry in checkpoint._header(file).values():
-            size = 1
-            for length in entry["shape"]:
-                size *= length
-            yield size
+def _check_memory(sizes: Mapping[str, int], kind: Lora | None, there: float) -> None:
+    """UserError where `there` bytes do not hold weights and, without adapters, their gradients and two moments."""
+    count = sum(sizes.values())
+    in_blocks = sum(size for name, size in sizes.items() if re.search(r"\.\d+\.", name))
+    four_bit = int(in_blocks * BYTES) + (count - in_blocks) * 4
+    need = count * 16 if kind is None else four_bit if kind.four_bit else count * 4
+    if need <= there:
+        return
+    fitting = "--lora 16" if count * 5 <= there else "--lora 16 --load-in-4bit" if four_bit * 1.2 <= there else ""
+    raise UserError(
+        f"training {count / 1e6:.0f}M weights needs {gigabytes(need)} for "
+        f"{'weights, gradients and AdamW' if kind is None else 'the weights'}, there are {gigabytes(there)}"
+        f"{f'; {fitting} would fit' if fitting else ''}; a model of {there // 16 / 1e6:.0f}M weights would fit whole"
+    )
+
+
+def _sizes(source: Path) -> dict[str, int]:
+    """Tensor name -> number of elements."""
+    files = set(checkpoint.weight_files(source).values())
+    return {name: math.prod(entry["shape"]) for file in files for name, entry in checkpoint.header(file).items()}
 
 
 def _record(prepared: Prepared, folder: Path, training: Training, facts: Mapping[str, Any]) -> None:

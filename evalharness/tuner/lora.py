@@ -1,4 +1,4 @@
-"""LoRA (https://arxiv.org/abs/2106.09685) and DoRA (https://arxiv.org/abs/2402.09353) in PEFT's file layout.
+"""LoRA (https://arxiv.org/abs/2106.09685), DoRA (https://arxiv.org/abs/2402.09353) and QLoRA in PEFT's file layout.
 
 Files: adapter_config.json and adapter_model.safetensors, https://huggingface.co/docs/peft/developer_guides/checkpoint
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,17 +19,22 @@ from evalharness.errors import UserError
 from evalharness.files import write_whole
 from evalharness.network.decoder import Decoder
 from evalharness.network.products import Linear
+from evalharness.tuner.fourbit import FourBit
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lora:
-    """Rank, scale numerator and kind of the adapters; every linear layer of the blocks gets one, the head none."""
+    """Rank, scale numerator and kind of the adapters; every linear layer of the blocks gets one, the head none.
+
+    `four_bit`: the weights that they stand on are kept in four bits (QLoRA).
+    """
 
     rank: int
     alpha: float
     dora: bool = False
+    four_bit: bool = False
 
     def check(self) -> None:
         if self.rank < 1 or self.alpha <= 0:
@@ -39,15 +44,15 @@ class Lora:
 class Adapted(nn.Module):
     """y = W x + b + (alpha / r) B (A x); with DoRA every output is rescaled to a learned length."""
 
-    def __init__(self, base: Linear, lora: Lora, generator: torch.Generator) -> None:
+    def __init__(self, base: Linear | FourBit, lora: Lora, generator: torch.Generator) -> None:
         super().__init__()
         self.base, self.scale = base, lora.alpha / lora.rank
-        weight = base.matrix
+        weight = base.matrix.detach()
         bound = 1 / math.sqrt(base.inputs)  # kaiming uniform with a = sqrt(5), as PEFT
         a = torch.empty(lora.rank, base.inputs).uniform_(-bound, bound, generator=generator)
         self.lora_A = nn.Parameter(a.to(weight.device))
         self.lora_B = nn.Parameter(torch.zeros(base.outputs, lora.rank, device=weight.device))
-        length = torch.linalg.vector_norm(weight.detach().float(), dim=1) if lora.dora else None
+        length = torch.linalg.vector_norm(weight.float(), dim=1) if lora.dora else None
         self.magnitude = nn.Parameter(length) if length is not None else None
 
     def forward(self, x: Tensor) -> Tensor:
@@ -71,13 +76,16 @@ class Adapted(nn.Module):
         return whole
 
 
-def attach(decoder: Decoder, lora: Lora, seed: int) -> None:
-    """Freeze the decoder and put an adapter on every linear layer of its blocks, in place."""
+Frozen = Callable[[Linear], "Linear | FourBit"]
+
+
+def attach(decoder: Decoder, lora: Lora, seed: int, frozen: Frozen = lambda linear: linear) -> None:
+    """Freeze the decoder and put an adapter on what `frozen` makes of every linear layer of its blocks, in place."""
     lora.check()
     decoder.requires_grad_(False)
     generator = torch.Generator().manual_seed(seed)
     for holder, last, linear in list(_linears(decoder)):
-        setattr(holder, last, Adapted(linear, lora, generator))
+        setattr(holder, last, Adapted(frozen(linear), lora, generator))
 
 
 def _linears(decoder: Decoder) -> Iterator[tuple[nn.Module, str, Linear]]:
@@ -95,13 +103,17 @@ def adapters(decoder: Decoder) -> dict[str, Adapted]:
 
 @torch.no_grad()
 def merge(decoder: Decoder) -> None:
-    """Put the adapters' work into the weights and take the adapters away."""
-    for name, adapted in adapters(decoder).items():
-        whole = adapted.merged()
-        assert adapted.base.weight is not None
-        adapted.base.weight.copy_(whole.T if adapted.base.transposed else whole)
+    """Put the adapters' work into the weights and take the adapters away; with QLoRA the decoder goes to the CPU."""
+    found = adapters(decoder)
+    for name, adapted in found.items():
+        base, whole = adapted.base, adapted.merged()
+        plain = base.plain() if isinstance(base, FourBit) else base
+        assert plain.weight is not None
+        plain.weight.copy_(whole.T if plain.transposed else whole)
         holder, _, last = name.rpartition(".")
-        setattr(decoder.get_submodule(holder), last, adapted.base)
+        setattr(decoder.get_submodule(holder), last, plain)
+    if any(isinstance(adapted.base, FourBit) for adapted in found.values()):
+        decoder.to("cpu")
 
 
 def save(decoder: Decoder, lora: Lora, folder: Path, base: str) -> None:

@@ -168,9 +168,10 @@ def asking_of(names: str, data: Sequence[str], limit: int) -> Asking:
 def job_of(options: Mapping[str, Any], asking: Asking) -> Job:
     """The job that the options of the command line describe."""
     rank = options["lora"]
-    if rank < 0 or (options["dora"] and not rank):
-        raise UserError("--lora wants a rank of 1 or more, and --dora wants --lora RANK")
-    kind = Lora(rank=rank, alpha=options["alpha"] or rank, dora=options["dora"]) if rank else None
+    four_bit = options["load_in_4bit"]
+    if rank < 0 or ((options["dora"] or four_bit) and not rank):
+        raise UserError("--lora wants a rank of 1 or more, --dora and --load-in-4bit want --lora RANK")
+    kind = Lora(rank=rank, alpha=options["alpha"] or rank, dora=options["dora"], four_bit=four_bit) if rank else None
     chosen = {key: options[key] for key in Settings.__dataclass_fields__ if key in options and key != "lora"}
     settings = Settings(**chosen, lora=kind)
     if options["keep"] not in ("best", "last"):

@@ -112,6 +112,26 @@ def test_lora_leaves_adapters_apart_and_a_merged_model(
     assert len(load_file(out / "adapter" / "adapter_model.safetensors")) == 2 * 7 * 2
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_qlora_trains_adapters_on_four_bits_and_exports_a_whole_model(
+    data: Path, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("bitsandbytes")
+    out, more = tmp_path / "tuned", ("--lora", "4", "--load-in-4bit", "--epochs", "6", "--lr", "0.02")
+    found = tuned(command(data, base, out, *more), capsys)
+    first, last = found["evaluations"][0], found["evaluations"][-1]
+    assert last["validation_loss"] < first["validation_loss"] / 2
+    assert found["read_back_difference"] <= 1e-5
+    assert len(load_file(out / "adapter" / "adapter_model.safetensors")) == 2 * 7 * 2
+    whole, before = load_file(out / "model.safetensors"), load_file(base / "model.safetensors")
+    assert whole.keys() == before.keys() and all(whole[n].shape == before[n].shape for n in whole)
+    results = [json.loads(line) for line in Path(found["answers"], "results.jsonl").read_text().splitlines()]
+    assert sum(r["response"]["text"] == r["sample"]["answers"][0] for r in results) == len(results) == 6
+    assert tuned(command(data, base, out, *more), capsys)["steps"] == found["steps"]  # finished: nothing is trained
+    assert guarded(command(data, base, out, *more[:2], *more[3:])) == 2
+    assert "holds another training (other settings)" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_killed_five_times_the_weights_are_bitwise_those_of_an_undisturbed_training(
     data: Path, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -188,7 +208,8 @@ def test_best_keeps_the_earlier_of_equals_and_patience_ends() -> None:
         (["--keep", "worst"], "--keep wants best or last"),
         (["--lr", "-1"], "want 0 or more"),
         (["--resume"], "no stopped training"),
-        (["--dora"], "--dora wants --lora"),
+        (["--dora"], "--dora and --load-in-4bit want --lora"),
+        (["--load-in-4bit"], "--dora and --load-in-4bit want --lora"),
         (["--eval", "mmluu"], "mmlu"),
         (["--model", "nowhere"], "no such folder"),
         (["--model", "echo"], "no weights here to train"),
@@ -247,6 +268,9 @@ def test_a_full_disk_and_too_little_memory_are_said(
     monkeypatch.setattr(finetune, "available", lambda _: 600_000)
     assert guarded(command(data, base, tmp_path / "tuned")) == 2
     assert "--lora 16 would fit" in capsys.readouterr().err
+    monkeypatch.setattr(finetune, "available", lambda _: 150_000)
+    assert guarded(command(data, base, tmp_path / "tuned", "--lora", "4")) == 2
+    assert "--lora 16 --load-in-4bit would fit" in capsys.readouterr().err
     monkeypatch.undo()
 
     def full(*_: object, **__: object) -> None:
