@@ -2,8 +2,9 @@
 
     EVALH_PEER_PYTHON=/path/to/python python perf/generate.py [--model gpt2-124m] [--prompts 32] [--tokens 64]
 
-Greedy, all prompts of different length; the texts must be equal before a ratio is printed. The seconds are those of
-writing, without start-up; the peer runs at batch 16, and with --default at its default batch 1.
+Greedy, all prompts of different length; the texts must be equal before a ratio is printed. `ratio_process` compares
+whole processes, as for MMLU; `ratio_writing` the seconds of writing alone (ours still reads and packs weights in them).
+The peer runs at batch 16, and with --default at its default batch 1.
 """
 
 from __future__ import annotations
@@ -86,10 +87,12 @@ def main() -> None:
         if not args.quick:
             ours()
         found: list[dict[str, Any]] = []
+        whole = []
         peaks = []
         for turn in range(args.pairs):
             a, b = pair(turn, ours, theirs)
             peaks.append(a.peak / b.peak)
+            whole.append(b.wall / a.wall if args.threads > 1 else b.cpu / a.cpu)
             found.append(read())
             check(found[-1]["ours"]["answers"], found[-1]["peer"]["answers"])
     which = "cpu" if args.threads == 1 else "wall"
@@ -98,6 +101,7 @@ def main() -> None:
         "peer": "lm_eval 0.4.13", "peer_batch": int(batch), "slots": args.slots, "threads": args.threads, **machine(),
         "pairs": args.pairs, "same_texts": True, "route": found[0]["ours"]["route"],
         "tokens_per_second": ratio([f["ours"]["tokens"] / f["ours"][which] for f in found]),
+        f"ratio_process_{which}": ratio(whole),
         f"ratio_writing_{which}": ratio([f["peer"][which] / f["ours"][which] for f in found]),
         "ratio_peak_memory": ratio(peaks),
     }))  # fmt: skip

@@ -36,8 +36,9 @@ class _Plain:
 def explicit(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, rule: Rule) -> tuple[Tensor, Tensor]:
     """Attention from written-out scores.
 
-    q [B, H, T, D], k and v [B, KV, S, D], mask boolean and broadcast to [B, H, T, S].
-    Returns outputs [B, H, T, D] and log-sum-exps [B, H, T] in float32 (-inf where a query sees nothing).
+    q [B, H, T, D], k and v [B, KV, S, D], mask broadcast to [B, H, T, S]: boolean, or what is added to the scores, and
+    then every query must see a key. Returns outputs [B, H, T, D] and log-sum-exps [B, H, T] in float32 (-inf where a
+    query sees nothing).
     """
     groups = q.shape[1] // k.shape[1]
     if groups > 1:
@@ -47,22 +48,26 @@ def explicit(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, rule: Rule) -
         scores = rule.cap * torch.tanh(scores / rule.cap)
     scores = scores.float()
     if mask is not None:
-        scores = scores.masked_fill(~mask, float("-inf"))
+        scores = scores.masked_fill(~mask, float("-inf")) if mask.dtype == torch.bool else scores + mask
     total = torch.logsumexp(scores, -1)
     weights = torch.exp(scores - total.clamp_min(-1e30).unsqueeze(-1))
     return weights.to(v.dtype) @ v, total
 
 
+def added(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """What a boolean mask adds to the scores: 0, or -inf where nothing is seen."""
+    return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill_(~mask, float("-inf"))
+
+
 def _fused_cpu(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, rule: Rule, causal: bool) -> tuple[Tensor, Tensor]:
-    added = None
-    if mask is not None:
-        added = torch.zeros(mask.shape, dtype=q.dtype).masked_fill_(~mask, float("-inf"))
+    blind = mask if mask is not None and mask.dtype == torch.bool else None
+    adding = added(blind, q.dtype) if blind is not None else mask
     op = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
-    out, total = op(q, k, v, 0.0, causal, attn_mask=added, scale=rule.scale)
+    out, total = op(q, k, v, 0.0, causal, attn_mask=adding, scale=rule.scale)
     if total.shape[1] != q.shape[1]:  # older versions return [B, T, H]
         total = total.transpose(1, 2)
-    if mask is not None:  # the operator returns 0, not -inf, where a query sees nothing
-        total = total.masked_fill(~mask.any(-1), float("-inf"))
+    if blind is not None:  # the operator returns 0, not -inf, where a query sees nothing
+        total = total.masked_fill(~blind.any(-1), float("-inf"))
     return out, total
 
 
@@ -76,14 +81,14 @@ def _fused_cuda(
         flash = torch.ops.aten._scaled_dot_product_flash_attention
         out, total = flash(q, k, v, 0.0, causal, False, scale=rule.scale)[:2]
         return out, total
-    added = None
-    if mask is not None:
-        added = torch.zeros(mask.shape, dtype=q.dtype, device=q.device).masked_fill_(~mask, float("-inf"))
-        added = added.expand(q.shape[0], q.shape[1], q.shape[2], k.shape[2])
+    blind = mask if mask is not None and mask.dtype == torch.bool else None
+    adding = added(blind, q.dtype) if blind is not None else mask
+    if adding is not None:
+        adding = adding.expand(q.shape[0], q.shape[1], q.shape[2], k.shape[2])
     efficient = torch.ops.aten._scaled_dot_product_efficient_attention
-    out, total = efficient(q, k, v, added, True, 0.0, causal, scale=rule.scale)[:2]
+    out, total = efficient(q, k, v, adding, True, 0.0, causal, scale=rule.scale)[:2]
     total = total[..., : q.shape[2]]  # rounded up to the kernel's block
-    return out, total if mask is None else total.masked_fill(~mask.any(-1), float("-inf"))
+    return out, total if blind is None else total.masked_fill(~blind.any(-1), float("-inf"))
 
 
 @cache

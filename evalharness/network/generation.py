@@ -16,16 +16,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evalharness.network.attention import Prefix, Rows, before, join, part
+from evalharness.network.attention import Prefix, Rows, added, before, join, part
 from evalharness.network.config import Config, Layer
 from evalharness.network.decoder import Decoder
 from evalharness.network.memory import Memory, is_out_of_memory
+from evalharness.network.ragged import Ragged, works
 from evalharness.network.sharing import groups
 
 GROUP_COST = 1024  # tokens: slots run empty at the end of every group
 FILL_TOKENS = 512
-TOGETHER = 8  # slots
-STEP = 16  # columns of the cache are read in multiples of this
+STEP = 16  # columns of the cache are read in multiples of this, where rows are padded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,8 +116,10 @@ class Slots:
         config: Config = decoder.config
         shape = (count, config.kv_heads, capacity, config.head_dim)
         place = {"dtype": decoder.dtype, "device": decoder.device}
-        self.keys = [torch.zeros(shape, **place) for _ in config.layers]  # type: ignore[call-overload]  # dtype, device
-        self.values = [torch.zeros(shape, **place) for _ in config.layers]  # type: ignore[call-overload]
+        self.ragged = decoder.device.type == "cpu" and decoder.dtype == torch.float32 and works(config)
+        made = torch.empty if self.ragged else torch.zeros  # what padding reads must be numbers
+        self.keys = [made(shape, **place) for _ in config.layers]  # type: ignore[call-overload]  # dtype, device
+        self.values = [made(shape, **place) for _ in config.layers]  # type: ignore[call-overload]
         self.rule, self.capacity, self.prefix = config, capacity, prefix
         self.lengths = [0] * count
         self._ready()
@@ -129,22 +131,25 @@ class Slots:
     def _ready(self) -> None:
         """What a step needs to know besides the tokens."""
         device = self.keys[0].device
-        self.index = torch.arange(len(self.lengths), device=device)
         self.at = torch.tensor(self.lengths, device=device)
+        heads = torch.arange(len(self.lengths) * self.rule.kv_heads, device=device)
+        self.written = heads * self.capacity + self.at.repeat_interleave(self.rule.kv_heads)  # where a step writes
         self.positions = self.at + self.shared
-        self.columns, self.sets = self._columns(self.lengths), self._sets()
+        self.columns = min(self.capacity, STEP * math.ceil((max(self.lengths) + 1) / STEP))
         self.span = (min(self.lengths) + self.shared, max(self.lengths) + self.shared)
         self._masks: dict[int | None, Tensor] = {}
+        self._reads: dict[int | None, Ragged] = {}
 
-    def _columns(self, lengths: Sequence[int]) -> int:
-        return min(self.capacity, STEP * math.ceil((max(lengths) + 1) / STEP))
-
-    def _sets(self) -> list[tuple[slice, int]]:
-        """Slots that are read together and how many columns of them. On a CPU few at a time: neighbours are about as
-        long as each other, and what a short row has not filled need not be read."""
-        size = len(self.lengths) if self.at.device.type == "cuda" else TOGETHER
-        parts = [slice(begin, begin + size) for begin in range(0, len(self.lengths), size)]
-        return [(some, self._columns(self.lengths[some])) for some in parts]
+    def _own(self, layer: Layer, q: Tensor) -> tuple[Tensor, Tensor]:
+        """Attention to the rows' own keys, and the log-sum-exps where a prefix wants them."""
+        keys, values, window = self.keys[layer.index], self.values[layer.index], layer.window
+        if self.ragged:
+            if window not in self._reads:
+                self._reads[window] = Ragged(self.rule, [n + 1 for n in self.lengths], self.capacity, window)
+            return self._reads[window](q, keys, values, summed=self.prefix is not None)
+        seen = slice(0, self.columns)
+        out, total = part(q[:, :, None], keys[:, :, seen], values[:, :, seen], self._mask(window), self.rule)
+        return out[:, :, 0], total[:, :, 0]
 
     def _mask(self, window: int | None) -> Tensor:
         if window not in self._masks:
@@ -152,19 +157,14 @@ class Slots:
             seen = column[None] <= self.at[:, None]
             if window is not None:
                 seen = seen & (self.at[:, None] - column[None] < window)
-            self._masks[window] = seen[:, None, None]
+            self._masks[window] = added(seen[:, None, None], self.keys[0].dtype)
         return self._masks[window]
 
     def __call__(self, layer: Layer, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         keys, values = self.keys[layer.index], self.values[layer.index]
-        keys[self.index, :, self.at] = k
-        values[self.index, :, self.at] = v
-        mask, asked = self._mask(layer.window), q[:, :, None]
-        found = [
-            part(asked[some], keys[some, :, :n], values[some, :, :n], mask[some, ..., :n], self.rule)
-            for some, n in self.sets
-        ]
-        own = (torch.cat([out[:, :, 0] for out, _ in found]), torch.cat([total[:, :, 0] for _, total in found]))
+        keys.view(-1, keys.shape[-1]).index_copy_(0, self.written, k.flatten(0, 1))
+        values.view(-1, keys.shape[-1]).index_copy_(0, self.written, v.flatten(0, 1))
+        own = self._own(layer, q)
         if self.prefix is None:
             return own[0]
         return join(before(self.rule, self.prefix, layer, q, self.positions, self.span), own)
