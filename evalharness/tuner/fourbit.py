@@ -5,6 +5,7 @@ Quantised by bitsandbytes (https://github.com/bitsandbytes-foundation/bitsandbyt
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import torch
@@ -19,6 +20,8 @@ BYTES = 0.53  # a weight: four bits, and its share of the scales of its block of
 
 def library() -> Any:
     """bitsandbytes' functions. UserError where it is not installed."""
+    # Where it is imported it warns of products in four bits that it has no fast code for; none are made here.
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     try:
         from bitsandbytes import functional
     except ImportError as error:
@@ -55,6 +58,12 @@ class FourBit(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = _Product.apply(x, self)  # type: ignore[no-untyped-call]
         return y if self.bias is None else y + self.bias
+
+
+def size(network: nn.Module) -> int:
+    """How many weights a network has, those in four bits too."""
+    few = sum(m.inputs * m.outputs for m in network.modules() if isinstance(m, FourBit))
+    return few + sum(parameter.numel() for parameter in network.parameters())
 
 
 class _Product(torch.autograd.Function):

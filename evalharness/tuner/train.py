@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from evalharness.errors import UserError
 from evalharness.network.decoder import Decoder
 from evalharness.tuner import losses, products
+from evalharness.tuner.fourbit import size
 from evalharness.tuner.lessons import Encoded, Order
 from evalharness.tuner.settings import Settings, factor
 
@@ -81,7 +82,7 @@ class Training:
         if self.settings.max_steps:
             self.schedule = self.schedule[: self.settings.max_steps]
         self.weights = {n: p for n, p in self.decoder.named_parameters() if p.requires_grad}
-        self.rate = self.settings.rate(sum(p.numel() for p in self.decoder.parameters()))
+        self.rate = self.settings.rate(size(self.decoder))
         self.optimizer = _optimizer(list(self.weights.values()), self.settings, self.rate)
         self.decoder.recompute = self.settings.recompute
         _silence_key_biases(self.decoder)

@@ -14,7 +14,7 @@ from evalharness.network import checkpoint
 from evalharness.network.decoder import Decoder
 from evalharness.network.products import Linear
 from evalharness.tuner import lora
-from evalharness.tuner.fourbit import BYTES, FourBit, library
+from evalharness.tuner.fourbit import BYTES, FourBit, library, size
 
 _spec = importlib.util.spec_from_file_location("tuner_support", Path(__file__).parent / "support.py")
 assert _spec is not None
@@ -109,6 +109,7 @@ def test_gradients_on_four_bits_are_those_on_the_weights_they_stand_for(transpos
         linear.bias.normal_()
     linear.requires_grad_(False)
     few = FourBit(linear, torch.device("cpu"), torch.float32)
+    assert size(few) == size(linear) == 64 * 96 + 96
     assert few.codes.numel() == 64 * 96 // 2 and BYTES >= 0.5 + 1 / 64
     assert 0 < float((few.matrix - linear.matrix).abs().max()) < 0.16 * float(linear.matrix.abs().max())
     kind = lora.Lora(rank=2, alpha=4, dora=dora)
