@@ -68,10 +68,14 @@ class Lines:
 
     def begun(self, training: Training, facts: Mapping[str, Any]) -> None:
         weights = sum(weight.numel() for weight in training.weights.values())
+        kind = training.settings.lora
+        where = f" in adapters of rank {kind.rank}" if kind else ""
+        where += " on weights in 4 bits" if kind and kind.four_bit else ""
         again = f", going on at step {training.step}" if training.step else ""
         self.console.print(
-            f"training {weights:,} weights, {training.steps} steps of {training.settings.batch} rows, learning rate "
-            f"{training.rate:g}, {facts['dtype']}, {facts['threads']} threads, products {facts['products']}{again}",
+            f"training {weights:,} weights{where}, {training.steps} steps of {training.settings.batch} rows, "
+            f"learning rate {training.rate:g}, {facts['dtype']}, {facts['threads']} threads, "
+            f"products {facts['products']}{again}",
             markup=False,
         )
 
