@@ -13,7 +13,7 @@ ATTACKS = Path(__file__).resolve().parents[1] / "attacks"
 TEST = "assert add(1, 2) == 3\nassert add(-4, 4) == 0\nassert add(10**6, 1) == 1000001\nassert abs(add(2, 2) - 4) < 1"
 GOOD, WRONG = "def add(a, b):\n    return a + b", "def add(a, b):\n    return a - b"
 SECRET = "sk-canary-4711"
-CALM = Limits(seconds=3.0, wall=20.0)
+CALM = Limits(seconds=10.0, wall=30.0)  # to fill the memory takes a busy machine over 3 s
 SHORT = Limits(seconds=0.5, wall=20.0)
 
 
