@@ -19,13 +19,14 @@ from torch import Tensor
 from evalharness.network.attention import Prefix, Rows, added, before, join, part
 from evalharness.network.config import Config, Layer
 from evalharness.network.decoder import Decoder
+from evalharness.network.graphs import Graphs, fixed, recorder
 from evalharness.network.memory import Memory, is_out_of_memory
 from evalharness.network.ragged import Ragged, works
 from evalharness.network.sharing import groups
 
 GROUP_COST = 1024  # tokens: slots run empty at the end of every group
 FILL_TOKENS = 512
-STEP = 16  # columns of the cache are read in multiples of this, where rows are padded
+STEP = {"cpu": 16, "cuda": 128}  # columns of the cache are read in multiples of this, where rows are padded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +122,7 @@ class Slots:
         self.keys = [made(shape, **place) for _ in config.layers]  # type: ignore[call-overload]  # dtype, device
         self.values = [made(shape, **place) for _ in config.layers]  # type: ignore[call-overload]
         self.rule, self.capacity, self.prefix = config, capacity, prefix
+        self.graphs = Graphs(recorder(decoder.device)) if decoder.device.type == "cuda" and fixed(config) else None
         self.lengths = [0] * count
         self._ready()
 
@@ -131,14 +133,18 @@ class Slots:
     def _ready(self) -> None:
         """What a step needs to know besides the tokens."""
         device = self.keys[0].device
-        self.at = torch.tensor(self.lengths, device=device)
-        heads = torch.arange(len(self.lengths) * self.rule.kv_heads, device=device)
-        self.written = heads * self.capacity + self.at.repeat_interleave(self.rule.kv_heads)  # where a step writes
-        self.positions = self.at + self.shared
-        self.columns = min(self.capacity, STEP * math.ceil((max(self.lengths) + 1) / STEP))
+        step = STEP.get(device.type, STEP["cpu"])
+        self.columns = min(self.capacity, step * math.ceil((max(self.lengths) + 1) / step))
         self.span = (min(self.lengths) + self.shared, max(self.lengths) + self.shared)
-        self._masks: dict[int | None, Tensor] = {}
         self._reads: dict[int | None, Ragged] = {}
+        self.stand(torch.tensor(self.lengths, device=device))
+
+    def stand(self, at: Tensor) -> None:
+        """Let slots hold `at` [slots] tokens; without a look at the numbers, so that a graph can do it."""
+        heads = torch.arange(len(at) * self.rule.kv_heads, device=at.device)
+        self.at, self.positions = at, at + self.shared
+        self.written = heads * self.capacity + at.repeat_interleave(self.rule.kv_heads)  # where a step writes
+        self._masks: dict[int | None, Tensor] = {}
 
     def _own(self, layer: Layer, q: Tensor) -> tuple[Tensor, Tensor]:
         """Attention to the rows' own keys, and the log-sum-exps where a prefix wants them."""
@@ -197,6 +203,8 @@ class Slots:
             for i, tensor in enumerate(cache):
                 cache[i] = tensor[chosen]
         self.lengths = [self.lengths[slot] for slot in slots]
+        if self.graphs is not None:  # recordings write where the caches were
+            self.graphs = Graphs(self.graphs.record)
         self._ready()
 
 
@@ -304,8 +312,14 @@ class Writer:
 
     @torch.inference_mode()
     def _next(self, slots: Slots, tokens: Sequence[int]) -> Tensor:
+        def step(ids: Tensor, at: Tensor) -> Tensor:
+            slots.stand(at)
+            return self.decoder.head(self.decoder.hidden(ids, slots.positions, slots))
+
         ids = torch.tensor(tokens, device=self.decoder.device)
-        return self.decoder.head(self.decoder.hidden(ids, slots.positions, slots))
+        if slots.graphs is None:
+            return step(ids, slots.at)
+        return slots.graphs(slots.columns, step, ids, slots.at)
 
     def _taken(
         self, live: list[tuple[int, Draft] | None], used: Sequence[int], logits: Tensor

@@ -1,0 +1,107 @@
+"""Recorded steps on the CPU: torch's tracer stands in for the GPU's recorder, and freezes what a CUDA graph freezes."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from evalharness.network import generation
+from evalharness.network.config import parse_config
+from evalharness.network.decoder import Decoder, initialise
+from evalharness.network.generation import Draft, Job, Slots, Writer
+from evalharness.network.graphs import PATIENCE, Graphs, fixed
+from evalharness.network.memory import Memory
+
+RAW = {
+    "model_type": "llama", "vocab_size": 300, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
+    "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16, "max_position_embeddings": 512,
+}  # fmt: skip
+
+
+class Tracer:
+    """Records the operators of a step with the tensors it found: host values, shapes and addresses are frozen."""
+
+    def __init__(self) -> None:
+        self.made = self.replayed = 0
+
+    def __call__(self, step: Callable[[], Tensor]) -> Callable[[], Tensor]:
+        self.made += 1
+        traced = make_fx(step)()
+
+        def replay() -> Tensor:
+            self.replayed += 1
+            return traced()  # type: ignore[no-any-return]
+
+        return replay
+
+
+@pytest.fixture
+def write(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[dict[int, Draft], list[Graphs]]]:
+    """Writes rows of very different length behind a shared prefix, three at a time, by the recorder given."""
+    decoder = Decoder(parse_config(RAW))
+    initialise(decoder, torch.Generator().manual_seed(0), std=0.3)
+    chance = np.random.default_rng(0)
+    shared = tuple(int(i) for i in chance.integers(0, 300, 30))
+    tails = [tuple(int(i) for i in chance.integers(0, 300, n)) for n in (3, 150, 9, 70, 2, 5)]
+    counts = (20, 29, 30, 60, 56, 90)
+    jobs = [Job(ids=shared + tail, max_tokens=n) for tail, n in zip(tails, counts, strict=True)]
+    monkeypatch.setitem(generation.STEP, "cpu", 64)
+    monkeypatch.setattr(generation, "works", lambda _: False)  # a GPU pads its rows
+
+    def run(record: Callable[..., Any] | None) -> tuple[dict[int, Draft], list[Graphs]]:
+        used: list[Graphs] = []
+        plain = Slots._ready
+
+        def ready(self: Slots) -> None:
+            if record is not None and self.graphs is None:
+                self.graphs = Graphs(record)
+            if self.graphs is not None and self.graphs not in used:
+                used.append(self.graphs)
+            plain(self)
+
+        monkeypatch.setattr(Slots, "_ready", ready)
+        memory = Memory(decoder.config, decoder.device, 4)
+        found = dict(Writer(decoder, memory, 3, lambda token: b"x").run(jobs))
+        monkeypatch.setattr(Slots, "_ready", plain)
+        return found, used
+
+    return run
+
+
+def test_replayed_steps_write_the_same_answers(write: Callable[..., Any]) -> None:
+    tracer = Tracer()
+    (found, graphs), (want, _) = write(tracer), write(None)
+    assert {i: draft.tokens for i, draft in found.items()} == {i: draft.tokens for i, draft in want.items()}
+    assert tracer.made > 1 and tracer.replayed > 5 * tracer.made
+    assert len(graphs) > 1  # rows ran out, caches moved: recorded anew
+    assert all(each.works for each in graphs)
+
+
+def test_a_recording_that_freezes_too_much_is_given_up(write: Callable[..., Any]) -> None:
+    def record(step: Callable[[], Tensor]) -> Callable[[], Tensor]:
+        out = step()
+        return lambda: out  # the logits of the step it was made from, whatever comes
+
+    (found, graphs), (want, _) = write(record), write(None)
+    assert {i: draft.tokens for i, draft in found.items()} == {i: draft.tokens for i, draft in want.items()}
+    assert not any(each.works for each in graphs if any(n > PATIENCE for n in each._seen.values()))
+
+
+def test_what_cannot_be_recorded_is_run_as_it_is(write: Callable[..., Any]) -> None:
+    def record(step: Callable[[], Tensor]) -> Callable[[], Tensor]:
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+    (found, _), (want, _) = write(record), write(None)
+    assert {i: draft.tokens for i, draft in found.items()} == {i: draft.tokens for i, draft in want.items()}
+
+
+@pytest.mark.parametrize(
+    ("change", "right"),
+    [({}, True), ({"model_type": "mistral", "sliding_window": 64}, False), ({"model_type": "qwen3"}, True)],
+)
+def test_only_steps_without_windows_are_recorded(change: dict[str, Any], right: bool) -> None:
+    assert fixed(parse_config({**RAW, **change})) is right
