@@ -36,13 +36,12 @@ class _Plain:
 def explicit(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, rule: Rule) -> tuple[Tensor, Tensor]:
     """Attention from written-out scores.
 
-    q [B, H, T, D], k and v [B, KV, S, D], mask broadcast to [B, H, T, S]: boolean, or what is added to the scores, and
+    q [B, H, T, D], k and v [B, KV, S, D], mask [B or 1, 1, T or 1, S]: boolean, or what is added to the scores, and
     then every query must see a key. Returns outputs [B, H, T, D] and log-sum-exps [B, H, T] in float32 (-inf where a
     query sees nothing).
     """
-    groups = q.shape[1] // k.shape[1]
-    if groups > 1:
-        k, v = k.repeat_interleave(groups, 1), v.repeat_interleave(groups, 1)
+    shape = q.shape
+    q, mask = folded(q, k.shape[1], mask)
     scores = (q @ k.transpose(2, 3)) * rule.scale
     if rule.cap is not None:
         scores = rule.cap * torch.tanh(scores / rule.cap)
@@ -51,7 +50,18 @@ def explicit(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, rule: Rule) -
         scores = scores.masked_fill(~mask, float("-inf")) if mask.dtype == torch.bool else scores + mask
     total = torch.logsumexp(scores, -1)
     weights = torch.exp(scores - total.clamp_min(-1e30).unsqueeze(-1))
-    return weights.to(v.dtype) @ v, total
+    return (weights.to(v.dtype) @ v).reshape(shape), total.reshape(shape[:3])
+
+
+def folded(q: Tensor, kv_heads: int, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """Query heads that share keys as more queries of one head, so that no key is copied, and the mask to them.
+
+    q [B, H, T, D] -> [B, KV, H / KV * T, D]; masks as in `explicit`.
+    """
+    groups = q.shape[1] // kv_heads
+    if mask is not None and mask.shape[2] > 1 and groups > 1:
+        mask = mask.repeat(1, 1, groups, 1)
+    return q.reshape(q.shape[0], kv_heads, groups * q.shape[2], q.shape[3]), mask
 
 
 def added(mask: Tensor, dtype: torch.dtype) -> Tensor:
@@ -74,13 +84,14 @@ def _fused_cpu(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, rule: Rule,
 def _fused_cuda(
     q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, rule: Rule, causal: bool
 ) -> tuple[Tensor, Tensor]:
-    groups = q.shape[1] // k.shape[1]
-    if groups > 1:
+    shape, groups = q.shape, q.shape[1] // k.shape[1]
+    if causal and groups > 1:
         k, v = k.repeat_interleave(groups, 1), v.repeat_interleave(groups, 1)
+    q, mask = folded(q, k.shape[1], mask)
     if mask is None and q.dtype in (torch.bfloat16, torch.float16):
         flash = torch.ops.aten._scaled_dot_product_flash_attention
         out, total = flash(q, k, v, 0.0, causal, False, scale=rule.scale)[:2]
-        return out, total
+        return out.reshape(shape), total.reshape(shape[:3])
     blind = mask if mask is not None and mask.dtype == torch.bool else None
     adding = added(blind, q.dtype) if blind is not None else mask
     if adding is not None:
@@ -88,7 +99,9 @@ def _fused_cuda(
     efficient = torch.ops.aten._scaled_dot_product_efficient_attention
     out, total = efficient(q, k, v, adding, True, 0.0, causal, scale=rule.scale)[:2]
     total = total[..., : q.shape[2]]  # rounded up to the kernel's block
-    return out, total if blind is None else total.masked_fill(~blind.any(-1), float("-inf"))
+    if blind is not None:
+        total = total.masked_fill(~blind.any(-1), float("-inf"))
+    return out.reshape(shape), total.reshape(shape[:3])
 
 
 @cache

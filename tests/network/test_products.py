@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from evalharness.network import attention, checkpoint
 from evalharness.network.config import parse_config
@@ -102,6 +103,18 @@ def test_fused_attention_equals_written_out_scores(groups, causal):
         out, total = attention.part(q, k, v, None, rule, causal)
         want, want_total = attention.explicit(q, k, v, mask, rule)
     assert (out - want).abs().max() < 1e-5 and (total - want_total).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("shape", [(1, 6), (1, 1), (2, 6), (2, 1)], ids=str)
+def test_heads_that_share_keys_need_no_copies_of_them(shape):
+    draw = torch.Generator().manual_seed(2)
+    q, k, v = (torch.randn(2, h, 6, 16, generator=draw) for h in (6, 2, 2))
+    mask = torch.rand(shape[0], 1, shape[1], 6, generator=draw) < 0.6
+    mask[..., 0] = True
+    out, total = attention.explicit(q, k, v, mask, parse_config(LLAMA))
+    want = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=parse_config(LLAMA).scale, enable_gqa=True)
+    assert (out - want).abs().max() < 1e-5
+    assert total.shape == (2, 6, 6)
 
 
 def test_two_parts_join_to_the_whole():
