@@ -5,7 +5,7 @@
 Greedy, all prompts of different length; the texts must be equal before a ratio is printed. `ratio_process` compares
 whole processes, as for MMLU; `ratio_writing` the seconds of writing alone (ours still reads and packs weights in them).
 The peer runs at batch 16 and both on one core; with --default it runs as it does when told nothing, at batch 1 on all
-cores, and ours on all cores too.
+cores, and ours on all cores too (`--threads 1` keeps both on one).
 """
 
 from __future__ import annotations
@@ -68,9 +68,9 @@ def main() -> None:
     parser.add_argument("--slots", type=int, default=32, help="rows that ours writes at a time")
     parser.add_argument("--peer-batch", type=int, default=16)
     parser.add_argument("--default", action="store_true", help="the peer at its defaults: batch 1, all cores")
+    parser.set_defaults(threads=0)
     args = parser.parse_args()
-    if args.default:
-        args.threads = os.cpu_count() or 1
+    args.threads = args.threads or ((os.cpu_count() or 1) if args.default else 1)
     python = peer()
     if args.quick:
         args.pairs, args.prompts, args.tokens = 1, 8, 16

@@ -15,6 +15,7 @@ from evalharness.network import checkpoint
 from evalharness.network.config import Config, UnsupportedError, read_config
 from evalharness.network.decoder import Decoder
 from evalharness.network.generation import Draft, Job, Writer
+from evalharness.network.graphs import recorder
 from evalharness.network.memory import Memory, check_weights
 from evalharness.network.products import choose, switched_product
 from evalharness.network.ranking import Option, Ranker, Scored, trees
@@ -187,7 +188,8 @@ class Native:
     def write(self, jobs: Sequence[Job], spell: Callable[[int], bytes]) -> Iterator[tuple[int, Draft]]:
         self._take("write")
         slots = self.settings.batch or SLOTS.get(self.memory.device.type, 32)
-        writer = Writer(self.decoder, self.memory, slots, spell)
+        record = recorder(self.decoder.config, self.decoder.device)
+        writer = Writer(self.decoder, self.memory, slots, spell, record)
         yield from writer.run(jobs)
         self.shrunk += writer.shrunk
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from evalharness.network.attention import Prefix, Rows, added, before, join, part
 from evalharness.network.config import Config, Layer
 from evalharness.network.decoder import Decoder
-from evalharness.network.graphs import Graphs, fixed, recorder
+from evalharness.network.graphs import Graphs, Record, SpoiledError
 from evalharness.network.memory import Memory, is_out_of_memory
 from evalharness.network.ragged import Ragged, works
 from evalharness.network.sharing import groups
@@ -113,7 +113,9 @@ class Slots:
     As attention of a step it takes one token per slot: [slots, H, D].
     """
 
-    def __init__(self, decoder: Decoder, count: int, capacity: int, prefix: Prefix | None) -> None:
+    def __init__(
+        self, decoder: Decoder, count: int, capacity: int, prefix: Prefix | None, record: Record | None = None
+    ) -> None:
         config: Config = decoder.config
         shape = (count, config.kv_heads, capacity, config.head_dim)
         place = {"dtype": decoder.dtype, "device": decoder.device}
@@ -122,7 +124,7 @@ class Slots:
         self.keys = [made(shape, **place) for _ in config.layers]  # type: ignore[call-overload]  # dtype, device
         self.values = [made(shape, **place) for _ in config.layers]  # type: ignore[call-overload]
         self.rule, self.capacity, self.prefix = config, capacity, prefix
-        self.graphs = Graphs(recorder(decoder.device)) if decoder.device.type == "cuda" and fixed(config) else None
+        self.graphs = Graphs(record) if record is not None else None
         self.lengths = [0] * count
         self._ready()
 
@@ -137,10 +139,10 @@ class Slots:
         self.columns = min(self.capacity, step * math.ceil((max(self.lengths) + 1) / step))
         self.span = (min(self.lengths) + self.shared, max(self.lengths) + self.shared)
         self._reads: dict[int | None, Ragged] = {}
-        self.stand(torch.tensor(self.lengths, device=device))
+        self.at = torch.tensor(self.lengths, device=device)
 
     def stand(self, at: Tensor) -> None:
-        """Let slots hold `at` [slots] tokens; without a look at the numbers, so that a graph can do it."""
+        """Begin a step behind `at` [slots] tokens; without a look at the numbers, so that a graph can do it."""
         heads = torch.arange(len(at) * self.rule.kv_heads, device=at.device)
         self.at, self.positions = at, at + self.shared
         self.written = heads * self.capacity + at.repeat_interleave(self.rule.kv_heads)  # where a step writes
@@ -212,13 +214,14 @@ class Slots:
 class Writer:
     """Writes jobs on a decoder, at most `slots` at a time; fewer where memory does not allow them.
 
-    `forwarded` counts the tokens that went through the network.
+    `forwarded` counts the tokens that went through the network; `record` makes recordings of steps (`graphs`).
     """
 
     decoder: Decoder
     memory: Memory
     slots: int
     spell: Callable[[int], bytes]
+    record: Record | None = None
     forwarded: int = 0
     shrunk: list[int] = field(default_factory=list)
 
@@ -244,16 +247,19 @@ class Writer:
         count = self.memory.slots(min(self.slots, len(queue)), capacity)
         while queue:
             try:
-                slots = Slots(self.decoder, count, capacity, prefix)
+                slots = Slots(self.decoder, count, capacity, prefix, self.record)
                 live: list[tuple[int, Draft] | None] = [None] * count
                 yield from self._slots(slots, live, queue)
             except RuntimeError as error:
-                if not is_out_of_memory(error):
+                if not isinstance(error, SpoiledError) and not is_out_of_memory(error):
                     raise
-                if count == 1:
+                if count == 1 and is_out_of_memory(error):
                     raise self.memory.exhausted(1) from error
-                # What was being written goes on from where it is, in half as many slots.
+                # What was being written goes on from where it is: in half as many slots, or without recordings.
                 queue.extendleft(row for row in live if row is not None)
+                if isinstance(error, SpoiledError):
+                    self.record = None
+                    continue
                 count //= 2
                 self.shrunk.append(count)
                 self.memory.release()

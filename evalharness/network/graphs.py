@@ -5,6 +5,7 @@ https://developer.nvidia.com/blog/cuda-graphs/; torch's side of it: `torch.cuda.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
@@ -15,7 +16,6 @@ from evalharness.network.config import Config
 
 PATIENCE = 4  # steps of a shape before it is recorded: short answers never pay for a recording
 
-Step = Callable[[Tensor, Tensor], Tensor]
 Record = Callable[[Callable[[], Tensor]], Callable[[], Tensor]]
 
 
@@ -24,8 +24,13 @@ def fixed(config: Config) -> bool:
     return all(layer.window is None and not (layer.rope and layer.rope.stretch) for layer in config.layers)
 
 
-def recorder(device: torch.device) -> Record:
-    """What records on a GPU; all recordings share one pool of memory, since one step is over when the next begins."""
+def recorder(config: Config, device: torch.device) -> Record | None:
+    """What records the steps of such a model there, if anything does.
+
+    All recordings share one pool of memory, since one step is over when the next begins.
+    """
+    if device.type != "cuda" or not fixed(config):
+        return None
     pool = torch.cuda.graph_pool_handle()
     stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # torch's own lack
 
@@ -49,13 +54,17 @@ def recorder(device: torch.device) -> Record:
     return record
 
 
+class SpoiledError(RuntimeError):
+    """A recording did something else than the step: what both have written is not to be trusted."""
+
+
 @dataclass(eq=False)
 class _Recorded:
-    inputs: tuple[Tensor, Tensor]
+    inputs: tuple[Tensor, ...]
     replay: Callable[[], Tensor]
     checked: bool = False
 
-    def __call__(self, inputs: tuple[Tensor, Tensor]) -> Tensor:
+    def __call__(self, inputs: tuple[Tensor, ...]) -> Tensor:
         for own, new in zip(self.inputs, inputs, strict=True):
             own.copy_(new)
         return self.replay()
@@ -65,40 +74,35 @@ class _Recorded:
 class Graphs:
     """Runs steps, those of a shape that comes often from a recording.
 
-    A recording is compared with the step itself on the first inputs that it was not made with; where it differs, or
-    cannot be made, `works` is False and steps are run as they are. What it returns holds until the next step.
+    A recording is compared with the step itself on the first inputs that it was not made with; SpoiledError where they
+    differ. Where none can be made, `works` is False and steps are run as they are. What a call returns holds until the
+    next.
     """
 
     record: Record
     works: bool = True
-    _seen: dict[Hashable, int] = field(default_factory=dict)
+    _seen: Counter[Hashable] = field(default_factory=Counter)
     _made: dict[Hashable, _Recorded] = field(default_factory=dict)
 
-    def __call__(self, shape: Hashable, step: Step, *inputs: Tensor) -> Tensor:
-        """step(*inputs), two tensors; `shape` is all that it depends on besides."""
-        first, second = inputs
+    def __call__(self, shape: Hashable, step: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
+        """step(*inputs); `shape` is all that it depends on besides."""
         made = self._made.get(shape)
         if made is not None and made.checked:
-            return made((first, second))
+            return made(inputs)
+        right = step(*inputs)
         if made is not None:
-            found, right = made((first, second)), step(first, second)
             # The same kernels on the same numbers: equal but for the order of a few sums.
-            made.checked = bool((found - right).abs().max() <= 0.01 * right.abs().max())
+            made.checked = bool((made(inputs) - right).abs().max() <= 0.01 * right.abs().max())
             if not made.checked:
-                self._give_up()
-            return right
-        right = step(first, second)
-        self._seen[shape] = self._seen.get(shape, 0) + 1
-        if self.works and self._seen[shape] >= PATIENCE:
-            self._keep(shape, step, (first.clone(), second.clone()))
+                raise SpoiledError("a recorded step differs from the step itself")
+        elif self.works:
+            self._seen[shape] += 1
+            if self._seen[shape] == PATIENCE:
+                self._keep(shape, step, tuple(each.clone() for each in inputs))
         return right
 
-    def _keep(self, shape: Hashable, step: Step, inputs: tuple[Tensor, Tensor]) -> None:
+    def _keep(self, shape: Hashable, step: Callable[..., Tensor], inputs: tuple[Tensor, ...]) -> None:
         try:
             self._made[shape] = _Recorded(inputs, self.record(lambda: step(*inputs)))
         except RuntimeError:  # an operator that cannot be recorded, or no memory for the recording
-            self._give_up()
-
-    def _give_up(self) -> None:
-        self.works = False
-        self._made.clear()
+            self.works = False
