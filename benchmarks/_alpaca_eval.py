@@ -9,15 +9,15 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+from evalharness.data.files import csv_rows, json_rows
+from evalharness.data.sources import Files, Row, Want
 from evalharness.errors import DataError
-from evalharness.files import csv_rows, json_rows
-from evalharness.judged import judged_mean, scores_of
-from evalharness.metrics import Metric, average
 from evalharness.records import Estimate, Result, Sample
-from evalharness.sources import Files, Row, Want
+from evalharness.scoring.judgments import judged_mean, scores_of
+from evalharness.scoring.metrics import Metric, average
 
 if TYPE_CHECKING:
-    from evalharness import length_control
+    from evalharness.stats import length_control
 
 OUTPUTS = (
     "alpaca_eval_gpt4_baseline.json",
@@ -104,7 +104,7 @@ def _published(results: Sequence[Result]) -> tuple[length_control.Pairs, length_
     """The rows of the published fit; None without the published difficulties or with a part of the regulariser only."""
     import numpy as np
 
-    from evalharness import length_control
+    from evalharness.stats import length_control
 
     gaps = _gaps(results)
     held = [row for r in results for row in r.sample.extra.get("regulariser", ())]
@@ -121,7 +121,7 @@ def _published(results: Sequence[Result]) -> tuple[length_control.Pairs, length_
 
 def length_controlled(results: Sequence[Result]) -> Estimate | None:
     """The published estimator: it needs the published difficulties and every regulariser row."""
-    from evalharness import length_control
+    from evalharness.stats import length_control
 
     rows = _published(results)
     return None if rows is None else length_control.length_controlled(*rows)
@@ -129,7 +129,7 @@ def length_controlled(results: Sequence[Result]) -> Estimate | None:
 
 def length_adjusted(results: Sequence[Result]) -> Estimate | None:
     """Where the published difficulties are not at hand: another estimator, under another name."""
-    from evalharness import length_control
+    from evalharness.stats import length_control
 
     if _published(results) is not None:
         return None
@@ -139,7 +139,7 @@ def length_adjusted(results: Sequence[Result]) -> Estimate | None:
 
 def cautions(results: Sequence[Result]) -> tuple[str, ...]:
     """When the length-controlled rate is not to be believed."""
-    from evalharness import length_control
+    from evalharness.stats import length_control
 
     raw, rows = average(scores_of(results, "win_rate")), _published(results)
     if raw is None:

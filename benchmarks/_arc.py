@@ -4,12 +4,12 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
+from evalharness.data.files import jsonl
+from evalharness.data.sources import Files, Row, Want
 from evalharness.errors import DataError
-from evalharness.files import jsonl
 from evalharness.plugins import warn
 from evalharness.records import Sample
-from evalharness.scoring import LETTERS
-from evalharness.sources import Files, Row, Want
+from evalharness.scoring.answers import LETTERS
 
 SHORT = {"ARC-Easy": ("ARC-E", "arc_easy"), "ARC-Challenge": ("ARC-C", "arc_challenge")}
 

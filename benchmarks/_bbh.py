@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from evalharness.benchmark import Benchmark, Prompt
+from evalharness.data.files import parse_json, read_text
+from evalharness.data.sources import Files, Row, Source, Want
 from evalharness.errors import DataError
-from evalharness.files import parse_json, read_text
 from evalharness.records import Request, Response, Sample, Score
-from evalharness.scoring import judged, letter, unparsed
-from evalharness.sources import Files, Row, Source, Want
+from evalharness.scoring.answers import binary_score, letter, unparsed_score
 
 # What each task's prompt begins with, as its authors word it.
 DESCRIPTIONS: dict[str, str] = json.loads(Path(__file__).with_name("bbh.json").read_text(encoding="utf-8"))
@@ -130,4 +130,4 @@ def _compare(asked: Sample, answer: str) -> Score:
         option = re.search(r"\([A-Z]\)", answer)
         bare = None if option else letter(answer, 26)
         answer = option.group() if option else f"({bare})" if bare else answer
-    return judged(answer == target, answer) if answer else unparsed()
+    return binary_score(answer == target, answer) if answer else unparsed_score()

@@ -16,13 +16,13 @@ from math import fsum, sqrt
 from pathlib import Path
 from typing import Any
 
+from evalharness.building_blocks.multiple_choice import shuffled
+from evalharness.data.files import jsonl, parse_json, read_text
+from evalharness.data.sources import Files, Row, build_samples
 from evalharness.errors import DataError, nearest
-from evalharness.files import jsonl, parse_json, read_text
-from evalharness.metrics import Metric, average, per_item
-from evalharness.multiple_choice import shuffled
 from evalharness.records import Estimate, Mode, Request, Response, Result, Sample, Score
-from evalharness.scoring import best, choice, read_as
-from evalharness.sources import Files, Row, build
+from evalharness.scoring.answers import best, choice, read_as
+from evalharness.scoring.metrics import Metric, average, per_item
 
 BUNDLED = Path(__file__).with_name("bigbench.jsonl")
 SETTINGS = {
@@ -123,7 +123,7 @@ def facts(task: str, data: Path | None) -> Facts:
         found = examples(task, data) or []
         if not found:
             raise DataError(f"--data {data}: wanted {task}/task.json with examples{nearest(task, discover(data))}")
-    settings, asked = {**SETTINGS, **found[0]["task"]}, build(found, sample)
+    settings, asked = {**SETTINGS, **found[0]["task"]}, build_samples(found, sample)
     ranks = all(s.choices for s in asked)
     modes: tuple[Mode, ...] = ("rank", "write") if ranks else ("write",)
     if ranks and settings["preferred_score"] == "exact_str_match":

@@ -7,8 +7,8 @@ import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
-from evalharness.files import jsonl
-from evalharness.sources import Reader, Row, Want
+from evalharness.data.files import jsonl
+from evalharness.data.sources import Row, SourceReader, Want
 
 
 def text_fields(row: Row, *names: str) -> None:
@@ -18,7 +18,7 @@ def text_fields(row: Row, *names: str) -> None:
             raise ValueError(f"{row.get('task_id', '')}: {name} is not what it should be: {str(row[name])[:80]!r}")
 
 
-def jsonl_file(pattern: str) -> Reader:
+def jsonl_file(pattern: str) -> SourceReader:
     """The rows of an authors' JSONL file, named itself or the only one of its pattern in a folder."""
 
     def read(path: Path, want: Want) -> Iterable[Row] | None:

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evalharness.files import parse_json, read_text
+from evalharness.data.files import parse_json, read_text
+from evalharness.data.sources import Files, Row, Want
 from evalharness.records import Request, Response, Sample, Score
-from evalharness.scoring import ARTICLE, read_as
-from evalharness.sources import Files, Row, Want
+from evalharness.scoring.answers import ARTICLE, read_as
 
 NAMES = {"validation": "drop_dataset_dev.json", "train": "drop_dataset_train.json"}
 

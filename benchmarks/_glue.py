@@ -7,14 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from evalharness.classification import f1, matthews, mean_of, pearson, spearman
+from evalharness.building_blocks.multiple_choice import classified, labelled
+from evalharness.data.files import read_text
+from evalharness.data.sources import PULLED, Files, Row, Source, Want
 from evalharness.errors import DataError
-from evalharness.files import read_text
-from evalharness.metrics import Metric, mean
-from evalharness.multiple_choice import classified, labelled
 from evalharness.records import Estimate, Request, Response, Sample, Score
-from evalharness.scoring import graded, label, softmax
-from evalharness.sources import PULLED, Files, Row, Source, Want
+from evalharness.scoring.answers import graded_score, label, softmax
+from evalharness.scoring.classification import f1, matthews, mean_of, pearson, spearman
+from evalharness.scoring.metrics import Metric, mean
 
 FOLDERS = {
     "cola": ("CoLA",), "sst2": ("SST-2",), "mrpc": ("MRPC", "MRPC_msr"), "qqp": ("QQP",), "stsb": ("STS-B",),
@@ -137,7 +137,7 @@ def similarity(sample: Sample, request: Request, response: Response) -> Score:
         if found is None or float(found.group(1)) > 5:
             return Score(status="unparsed", scores={"closeness": 0.0})
         value = float(found.group(1))
-    return graded(f"{value:.6g}", closeness=1 - abs(value - float(sample.answers[0])) / 5)
+    return graded_score(f"{value:.6g}", closeness=1 - abs(value - float(sample.answers[0])) / 5)
 
 
 NO_YES, YES_NO, THREE = ("no", "yes"), ("yes", "no"), ("True", "Neither", "False")

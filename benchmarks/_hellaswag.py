@@ -2,8 +2,8 @@
 
 import re
 
+from evalharness.data.sources import Row, files_named
 from evalharness.records import Sample
-from evalharness.sources import Row, files_named
 
 FILES = files_named({"validation": "hellaswag_val.jsonl", "train": "hellaswag_train.jsonl"})
 

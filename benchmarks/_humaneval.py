@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from evalharness.code_answers import code_block, cut, defines, plus_test
+from evalharness.building_blocks.code import code_block, cut, defines, plus_test
+from evalharness.data.sources import Files, Row
 from evalharness.records import Message, Mode, Request, Sample
 from evalharness.sandbox.program import Program
-from evalharness.sources import Files, Row
 
 from ._code import jsonl_file, text_fields
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from evalharness.data.sources import Row
 from evalharness.records import Message, Mode, Request, Sample
-from evalharness.sources import Row
 
 
 def sample(row: Row) -> Sample:

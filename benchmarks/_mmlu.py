@@ -5,12 +5,12 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
+from evalharness.data.files import read_text
+from evalharness.data.sources import Files, Row, Want
 from evalharness.errors import DataError
-from evalharness.files import read_text
-from evalharness.metrics import within
 from evalharness.records import Sample
-from evalharness.scoring import LETTERS
-from evalharness.sources import Files, Row, Want
+from evalharness.scoring.answers import LETTERS
+from evalharness.scoring.metrics import within
 
 CATEGORIES: dict[str, frozenset[str]] = {
     name: frozenset(subjects.split())

@@ -1,10 +1,10 @@
 """MMLU-Pro's rows, its layout, and how its answers are read (https://github.com/TIGER-AI-Lab/MMLU-Pro)."""
 
 from evalharness.benchmark import Prompt
-from evalharness.multiple_choice import lettered_options
+from evalharness.building_blocks.multiple_choice import lettered_options
+from evalharness.data.sources import Row
 from evalharness.records import Sample
-from evalharness.scoring import letter_after
-from evalharness.sources import Row
+from evalharness.scoring.answers import letter_after
 
 
 def sample(row: Row) -> Sample:

@@ -5,11 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 
-from evalharness.files import jsonl
-from evalharness.judged import on_scale, scores_of
-from evalharness.metrics import Metric, average
+from evalharness.data.files import jsonl
+from evalharness.data.sources import Files, Row, Want
 from evalharness.records import Estimate, Message, Mode, Request, Response, Result, Sample
-from evalharness.sources import Files, Row, Want
+from evalharness.scoring.judgments import on_scale, scores_of
+from evalharness.scoring.metrics import Metric, average
 
 GRADES = (1.0, 10.0)
 # The judge is shown a reference here; elsewhere there is no right answer to compare with.

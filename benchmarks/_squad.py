@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from evalharness.benchmark import Prompt
+from evalharness.data.files import parse_json, read_text
+from evalharness.data.sources import Files, Row, Want
 from evalharness.errors import DataError
-from evalharness.files import parse_json, read_text
 from evalharness.records import Request, Response, Sample, Score
-from evalharness.scoring import against, normalized, read_as
-from evalharness.sources import Files, Row, Want
+from evalharness.scoring.answers import against, normalized, read_as
 
 PREFIX = {"validation": "dev", "train": "train"}
 

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from evalharness.benchmark import Prompt
-from evalharness.classification import all_right, f1, matthews, mean_of, parity
-from evalharness.fields import place, take
-from evalharness.files import each
-from evalharness.metrics import Metric, mean
-from evalharness.multiple_choice import classified, labelled, lettered
+from evalharness.building_blocks.multiple_choice import classified, labelled, lettered
+from evalharness.data.fields import place, take
+from evalharness.data.files import each
+from evalharness.data.sources import PULLED, Files, Row, Source, Want
 from evalharness.records import Estimate, Request, Response, Sample, Score
-from evalharness.scoring import against, best, choice, label, read_as
-from evalharness.sources import PULLED, Files, Row, Source, Want
+from evalharness.scoring.answers import against, best, choice, label, read_as
+from evalharness.scoring.classification import all_right, f1, matthews, mean_of, parity
+from evalharness.scoring.metrics import Metric, mean
 
 FOLDERS = {
     "boolq": "BoolQ", "cb": "CB", "copa": "COPA", "multirc": "MultiRC", "record": "ReCoRD", "rte": "RTE",

@@ -5,12 +5,12 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from evalharness.data.fields import ODD, reason, take, texts
+from evalharness.data.files import each, parse_json, read_text
+from evalharness.data.sources import Files, Row, Want
 from evalharness.errors import DataError
-from evalharness.fields import ODD, reason, take, texts
-from evalharness.files import each, parse_json, read_text
 from evalharness.records import Sample
-from evalharness.scoring import normalized
-from evalharness.sources import Files, Row, Want
+from evalharness.scoring.answers import normalized
 
 WORDS = 800  # of the first evidence page: what the authors' reader was given
 

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from evalharness.files import csv_rows, parse_json, read_text
-from evalharness.multiple_choice import shuffled, written_out
+from evalharness.building_blocks.multiple_choice import shuffled, written_out
+from evalharness.data.files import csv_rows, parse_json, read_text
+from evalharness.data.sources import Files, Row, Want
 from evalharness.records import Sample
-from evalharness.sources import Files, Row, Want
 
 SOUGHT = {"mc1": "the one true answer", "mc2": "how much probability the true answers get"}
 PRIMER = Path(__file__).with_name("truthfulqa.txt").read_text(encoding="utf-8").removesuffix("\n")

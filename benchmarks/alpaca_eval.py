@@ -1,8 +1,8 @@
 """AlpacaEval 2 (Dubois et al. 2024, https://arxiv.org/abs/2404.04475; https://github.com/tatsu-lab/alpaca_eval)."""
 
 from evalharness.benchmark import Benchmark
-from evalharness.scoring import free
-from evalharness.sources import Source
+from evalharness.data.sources import Source
+from evalharness.scoring.answers import unscored
 
 from ._alpaca_eval import FILES, METRICS, cautions, sample
 
@@ -18,7 +18,7 @@ benchmark = Benchmark(
         files=FILES,
     ),
     sample=sample,
-    score=free,
+    score=unscored,
     metrics=METRICS,
     cautions=cautions,
     max_tokens=2048,

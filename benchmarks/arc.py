@@ -1,9 +1,9 @@
 """ARC: science questions of school exams, easy and challenge (Clark et al. 2018, https://arxiv.org/abs/1803.05457)."""
 
 from evalharness.benchmark import Benchmark, Family
-from evalharness.multiple_choice import BY_LENGTH, written_out
-from evalharness.scoring import choice_by_length
-from evalharness.sources import Source
+from evalharness.building_blocks.multiple_choice import BY_LENGTH, written_out
+from evalharness.data.sources import Source
+from evalharness.scoring.answers import choice_by_length
 
 from ._arc import files_of, sample
 

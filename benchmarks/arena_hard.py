@@ -1,10 +1,10 @@
 """Arena-Hard: demanding prompts, answers compared in five steps (Li et al. 2024, https://arxiv.org/abs/2406.11939)."""
 
 from evalharness.benchmark import Benchmark
-from evalharness.judged import judged_mean
+from evalharness.data.sources import Row, Source, files_named
 from evalharness.records import Sample
-from evalharness.scoring import free
-from evalharness.sources import Row, Source, files_named
+from evalharness.scoring.answers import unscored
+from evalharness.scoring.judgments import judged_mean
 
 
 def sample(row: Row) -> Sample:
@@ -29,7 +29,7 @@ benchmark = Benchmark(
         files=files_named({"train": "question.jsonl"}, "or a JSONL file of {prompt, uid, category, reference}"),
     ),
     sample=sample,
-    score=free,
+    score=unscored,
     metrics=(judged_mean("win_rate"),),
     max_tokens=4096,
     chat_max_tokens=4096,

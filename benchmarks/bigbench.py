@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from evalharness.benchmark import Benchmark, Family, Prompt
-from evalharness.metrics import mean, mean_where
-from evalharness.multiple_choice import shown
-from evalharness.sources import Source
+from evalharness.building_blocks.multiple_choice import shown
+from evalharness.data.sources import Source
+from evalharness.scoring.metrics import mean, mean_where
 
 from . import _bigbench as big
 
 
-def open_task(task: str, data: Path | None) -> Benchmark:
+def _open_task(task: str, data: Path | None) -> Benchmark:
     facts = big.facts(task, data)
     return Benchmark(
         title=f"BIG-bench: {facts.title}",
@@ -37,4 +37,4 @@ def open_task(task: str, data: Path | None) -> Benchmark:
     )
 
 
-family = Family(tasks=(), open=open_task, discover=big.discover, average=big.aggregate)
+family = Family(tasks=(), open=_open_task, discover=big.discover, average=big.aggregate)

@@ -2,8 +2,8 @@
 https://arxiv.org/abs/1903.00161)."""
 
 from evalharness.benchmark import Benchmark
-from evalharness.metrics import mean
-from evalharness.sources import Source
+from evalharness.data.sources import Source
+from evalharness.scoring.metrics import mean
 
 from ._drop import FILES, sample, score
 

@@ -2,10 +2,10 @@
 https://github.com/openai/grade-school-math)."""
 
 from evalharness.benchmark import Benchmark, Prompt
-from evalharness.math_answers import number_after_hashes
-from evalharness.metrics import mean
+from evalharness.data.sources import Files, Source
 from evalharness.records import Sample
-from evalharness.sources import Files, Source
+from evalharness.scoring.math import number_after_hashes
+from evalharness.scoring.metrics import mean
 
 benchmark = Benchmark(
     title="GSM8K: word problems of two to eight steps",

@@ -1,9 +1,9 @@
 """HellaSwag: how does it go on? (Zellers et al. 2019, https://arxiv.org/abs/1905.07830)."""
 
 from evalharness.benchmark import Benchmark
-from evalharness.multiple_choice import BY_LENGTH, written_out
-from evalharness.scoring import choice_by_length
-from evalharness.sources import Source
+from evalharness.building_blocks.multiple_choice import BY_LENGTH, written_out
+from evalharness.data.sources import Source
+from evalharness.scoring.answers import choice_by_length
 
 from ._hellaswag import FILES, sample
 

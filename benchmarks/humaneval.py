@@ -1,9 +1,9 @@
 """HumanEval (Chen et al. 2021, https://arxiv.org/abs/2107.03374; https://github.com/openai/human-eval)."""
 
 from evalharness.benchmark import Benchmark
-from evalharness.code_answers import not_opened, opened
-from evalharness.metrics import mean_where, pass_at
-from evalharness.sources import Source
+from evalharness.building_blocks.code import not_opened, open_code_scorer
+from evalharness.data.sources import Source
+from evalharness.scoring.metrics import mean_where, pass_at
 
 from ._humaneval import FILES, STOP, ask, program, sample
 
@@ -20,6 +20,6 @@ benchmark = Benchmark(
     max_tokens=512,
     stop=STOP,
     score=not_opened,
-    open_scorer=opened(program),
+    open_scorer=open_code_scorer(program),
     metrics=(pass_at(1), pass_at(10), pass_at(100), mean_where("confirmed", "pass@1_confirmed")),
 )

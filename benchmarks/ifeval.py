@@ -1,10 +1,10 @@
 """IFEval: instructions whose following a program can check (Zhou et al. 2023, https://arxiv.org/abs/2311.07911)."""
 
-from evalharness import instruction_checks as checks
 from evalharness.benchmark import Benchmark
-from evalharness.metrics import mean, ratio
+from evalharness.building_blocks import instructions as checks
+from evalharness.data.sources import Row, Source, files_named
 from evalharness.records import Sample
-from evalharness.sources import Row, Source, files_named
+from evalharness.scoring.metrics import mean, ratio
 
 
 def sample(row: Row) -> Sample:
@@ -27,7 +27,7 @@ benchmark = Benchmark(
     chat_max_tokens=2048,
     stop=(),
     score=checks.instructions,
-    open_scorer=checks.opened,
+    open_scorer=checks.open_instruction_scorer,
     metrics=(
         mean("prompt_strict"),
         ratio("followed_strict", "instructions", "instruction_strict"),

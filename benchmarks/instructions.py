@@ -1,9 +1,9 @@
 """Your own instruction data, judged against its outputs (layout: https://github.com/tatsu-lab/stanford_alpaca)."""
 
 from evalharness.benchmark import Benchmark
-from evalharness.judged import judged_mean
-from evalharness.scoring import free
-from evalharness.sources import Source, files_named
+from evalharness.data.sources import Source, files_named
+from evalharness.scoring.answers import unscored
+from evalharness.scoring.judgments import judged_mean
 
 from ._instructions import ask, sample
 
@@ -18,7 +18,7 @@ benchmark = Benchmark(
         )
     ),
     sample=sample,
-    score=free,
+    score=unscored,
     metrics=(judged_mean("judge_score"), judged_mean("win_rate"), judged_mean("judge_correct")),
     ask=ask,
     judge="score",

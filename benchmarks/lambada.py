@@ -1,10 +1,10 @@
 """LAMBADA, OpenAI's version: guess the last word (Paperno et al. 2016, https://arxiv.org/abs/1606.06031)."""
 
 from evalharness.benchmark import Benchmark
-from evalharness.metrics import mean, perplexity
-from evalharness.multiple_choice import cloze, continued
-from evalharness.scoring import last_word
-from evalharness.sources import Source, files_named
+from evalharness.building_blocks.multiple_choice import cloze, continued
+from evalharness.data.sources import Source, files_named
+from evalharness.scoring.answers import last_word
+from evalharness.scoring.metrics import mean, perplexity
 
 benchmark = Benchmark(
     title="LAMBADA (OpenAI): the last word of a passage",

@@ -2,10 +2,10 @@
 Lightman et al. 2023, https://arxiv.org/abs/2305.20050)."""
 
 from evalharness.benchmark import Benchmark, Prompt
-from evalharness.math_answers import boxed, last_box
-from evalharness.metrics import macro, mean
+from evalharness.data.sources import Row, Source, files_named
 from evalharness.records import Sample
-from evalharness.sources import Row, Source, files_named
+from evalharness.scoring.math import boxed, last_box
+from evalharness.scoring.metrics import macro, mean
 
 
 def sample(row: Row) -> Sample:

@@ -1,9 +1,9 @@
 """MMLU (Hendrycks et al. 2021, https://arxiv.org/abs/2009.03300; https://github.com/hendrycks/test)."""
 
 from evalharness.benchmark import Benchmark
-from evalharness.metrics import macro, mean
-from evalharness.multiple_choice import from_fields, lettered
-from evalharness.sources import Source
+from evalharness.building_blocks.multiple_choice import from_fields, lettered
+from evalharness.data.sources import Source
+from evalharness.scoring.metrics import macro, mean
 
 from ._mmlu import BY_CATEGORY, FOLDERS, header
 

@@ -1,8 +1,8 @@
 """MMLU-Pro: up to ten options, solved step by step (Wang et al. 2024, https://arxiv.org/abs/2406.01574)."""
 
 from evalharness.benchmark import Benchmark
-from evalharness.metrics import macro, mean
-from evalharness.sources import Source
+from evalharness.data.sources import Source
+from evalharness.scoring.metrics import macro, mean
 
 from ._mmlu_pro import PROMPT, sample, score
 

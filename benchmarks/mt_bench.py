@@ -1,10 +1,10 @@
 """MT-bench: 80 conversations of two turns (Zheng et al. 2023, https://arxiv.org/abs/2306.05685; lm-sys/FastChat)."""
 
 from evalharness.benchmark import Benchmark, Prompt
-from evalharness.judged import judged_mean
-from evalharness.metrics import Metric
-from evalharness.scoring import free
-from evalharness.sources import Source
+from evalharness.data.sources import Source
+from evalharness.scoring.answers import unscored
+from evalharness.scoring.judgments import judged_mean
+from evalharness.scoring.metrics import Metric
 
 from ._mt_bench import FILES, ask, follow_up, grade, sample, turn
 
@@ -18,7 +18,7 @@ benchmark = Benchmark(
     ),
     sample=sample,
     prompt=Prompt(answer=lambda s: "\n\n".join(s.extra.get("references", ()))),
-    score=free,
+    score=unscored,
     metrics=(
         judged_mean("judge_score"),
         Metric(name="score", of=grade),

@@ -3,11 +3,11 @@
 import unicodedata
 
 from evalharness.benchmark import Benchmark, Prompt
-from evalharness.fields import texts
-from evalharness.metrics import mean
+from evalharness.data.fields import texts
+from evalharness.data.sources import Source, files_named
 from evalharness.records import Sample
-from evalharness.scoring import normalized, short_answer
-from evalharness.sources import Source, files_named
+from evalharness.scoring.answers import normalized, short_answer
+from evalharness.scoring.metrics import mean
 
 benchmark = Benchmark(
     title="NQ-open: real questions, short answers, no passage",

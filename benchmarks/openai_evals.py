@@ -4,30 +4,30 @@ from dataclasses import replace
 from pathlib import Path
 
 from evalharness.benchmark import Benchmark, Family
-from evalharness.described import openai_evals as oai
-from evalharness.judged import judged_mean
-from evalharness.metrics import mean, mean_where
-from evalharness.sources import Files, Source
+from evalharness.data.sources import Files, Source
+from evalharness.file_benchmarks import openai_evals as oai
+from evalharness.scoring.judgments import judged_mean
+from evalharness.scoring.metrics import mean, mean_where
 
-FILES = Files("a registry folder of OpenAI Evals")
+_FILES = Files("a registry folder of OpenAI Evals")
 BLANK = Benchmark(
     title="OpenAI Evals",
     paper="https://github.com/openai/evals",
     licence="MIT, or as each eval says",
     items=0,
-    sample=oai.sample,
-    ask=oai.ask,
-    score=oai.score,
+    sample=oai.eval_sample,
+    ask=oai.eval_request,
+    score=oai.score_eval,
     metrics=(mean(), mean_where("f1_score")),
 )
 
 
-def open_task(task: str, data: Path | None) -> Benchmark:
-    bundled = replace(BLANK, source=Source(config=task, split="samples", files=FILES))
+def _open_task(task: str, data: Path | None) -> Benchmark:
+    bundled = replace(BLANK, source=Source(config=task, split="samples", files=_FILES))
     if data is None:
         return bundled
     found = oai.spec(task, data)
-    files = replace(FILES, read=lambda path, want: oai.rows(found, path))
+    files = replace(_FILES, read=lambda path, want: oai.eval_rows(found, path))
     asked = replace(BLANK, title=found.about or found.name, source=replace(bundled.source, files=files))
     if found.kind != "ModelBasedClassify":
         return asked
@@ -35,4 +35,4 @@ def open_task(task: str, data: Path | None) -> Benchmark:
     return replace(asked, judge=judge, metrics=(judged_mean(score),))
 
 
-family = Family(tasks=(), open=open_task, discover=oai.discover, members=oai.members)
+family = Family(tasks=(), open=_open_task, discover=oai.discover, members=oai.eval_set_members)

@@ -1,9 +1,9 @@
 """SQuAD 1.1: answers to questions on Wikipedia paragraphs (Rajpurkar et al. 2016, https://arxiv.org/abs/1606.05250)."""
 
 from evalharness.benchmark import Benchmark
-from evalharness.metrics import mean
-from evalharness.scoring import short_answer
-from evalharness.sources import Source
+from evalharness.data.sources import Source
+from evalharness.scoring.answers import short_answer
+from evalharness.scoring.metrics import mean
 
 from ._squad import PROMPT, files_of, sample
 

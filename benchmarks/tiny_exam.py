@@ -1,10 +1,10 @@
 """The embedded model's exam: 173 facts that its fine-tuning never says, as MMLU-shaped questions over six subjects."""
 
 from evalharness.benchmark import Benchmark
-from evalharness.metrics import macro, mean
-from evalharness.multiple_choice import continued, from_fields, options
-from evalharness.scoring import option
-from evalharness.sources import Source
+from evalharness.building_blocks.multiple_choice import continued, from_fields, question_with_options
+from evalharness.data.sources import Source
+from evalharness.scoring.answers import option
+from evalharness.scoring.metrics import macro, mean
 
 benchmark = Benchmark(
     title="The embedded model's exam: held-out facts, four options, in the wording of its fine-tuning",
@@ -14,7 +14,9 @@ benchmark = Benchmark(
     chance=0.25,
     source=Source(shot_split="dev"),
     sample=from_fields(group="subject"),
-    prompt=continued(options, header=lambda s: "Answer the multiple choice question with one of its options.\n\n"),
+    prompt=continued(
+        question_with_options, header=lambda s: "Answer the multiple choice question with one of its options.\n\n"
+    ),
     score=option,
     metrics=(mean(), macro()),
     modes=("write", "rank"),  # the base model ranks the facts it has read; answering in writing is what it must learn

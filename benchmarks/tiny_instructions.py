@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from evalharness.benchmark import Benchmark
-from evalharness.metrics import macro, mean
+from evalharness.data.sources import Row
 from evalharness.records import Message, Mode, Request, Response, Sample, Score
-from evalharness.scoring import judged
-from evalharness.sources import Row
+from evalharness.scoring.answers import binary_score
+from evalharness.scoring.metrics import macro, mean
 
 
 def sample(row: Row) -> Sample:
@@ -15,16 +15,16 @@ def sample(row: Row) -> Sample:
     return Sample(question=question, answers=(row["output"],), group=row["kind"], extra=extra)
 
 
-def ask(asked: Sample, shots: Sequence[Sample], mode: Mode, chat: bool) -> Request:
+def _ask(asked: Sample, shots: Sequence[Sample], mode: Mode, chat: bool) -> Request:
     """Instruction and input as two messages, the way Alpaca rows are taught; as lines for a base model."""
     parts = [text for text in asked.extra.values() if text] if chat else [asked.question + "\n"]
     return Request(messages=tuple(Message("user", text) for text in parts), max_tokens=40)
 
 
-def score(asked: Sample, request: Request, response: Response) -> Score:
+def _score(asked: Sample, request: Request, response: Response) -> Score:
     """Right when the model stopped by itself and its text is the reference, but for surrounding space."""
     written = response.text.strip()
-    return judged(written == asked.answers[0] and response.finish == "stop", written, name="exact_match")
+    return binary_score(written == asked.answers[0] and response.finish == "stop", written, name="exact_match")
 
 
 benchmark = Benchmark(
@@ -33,8 +33,8 @@ benchmark = Benchmark(
     licence="Apache-2.0",
     items=320,
     sample=sample,
-    score=score,
+    score=_score,
     max_tokens=40,
     metrics=(mean("exact_match"), macro("exact_match")),
-    ask=ask,
+    ask=_ask,
 )

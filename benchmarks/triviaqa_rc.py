@@ -1,10 +1,10 @@
 """TriviaQA with evidence: the question and its Wikipedia page (Joshi et al. 2017, https://arxiv.org/abs/1705.03551)."""
 
 from evalharness.benchmark import Benchmark, Prompt
-from evalharness.metrics import mean
+from evalharness.data.sources import Source
 from evalharness.records import Sample
-from evalharness.scoring import short_answer
-from evalharness.sources import Source
+from evalharness.scoring.answers import short_answer
+from evalharness.scoring.metrics import mean
 
 from ._triviaqa import files_of, normal, with_evidence
 

@@ -1,8 +1,8 @@
 """WinoGrande: which of two does the pronoun mean? (Sakaguchi et al. 2019, https://arxiv.org/abs/1907.10641)."""
 
 from evalharness.benchmark import Benchmark
-from evalharness.multiple_choice import from_fields, gap_filled
-from evalharness.sources import Source, files_named
+from evalharness.building_blocks.multiple_choice import from_fields, gap_filled
+from evalharness.data.sources import Source, files_named
 
 benchmark = Benchmark(
     title="WinoGrande (XL): resolve the gap",

@@ -17,10 +17,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from evalharness.metrics import Metric, mean
+from evalharness.data.sources import Row, Source
 from evalharness.records import Estimate, Message, Mode, Origin, Request, Response, Result, Sample
-from evalharness.scoring import Scorer, choice
-from evalharness.sources import Row, Source
+from evalharness.scoring.answers import Scorer, choice
+from evalharness.scoring.metrics import Metric, mean
 
 TextOf = Callable[[Sample], str]
 
@@ -171,7 +171,7 @@ def request(
     return Request(messages=messages, choices=choices, given=given, origin=origin)
 
 
-def lesson(benchmark: Benchmark, sample: Sample, *, chat: bool) -> tuple[Message, ...]:
+def training_messages(benchmark: Benchmark, sample: Sample, *, chat: bool) -> tuple[Message, ...]:
     """The question without shots and its right answer, as the messages that fine-tuning learns from."""
     asked = request(benchmark, sample, (), mode="write", chat=chat)
     answer = prompt_of(benchmark, "write").answer(sample)

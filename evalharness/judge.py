@@ -16,14 +16,14 @@ from typing import Any, Literal
 
 from evalharness.errors import UserError
 from evalharness.records import Message, Origin, Request
-from evalharness.verdicts import Scale
+from evalharness.scoring.judge_replies import Scale
 
 Order = Literal["AB", "BA", ""]
 Turns = tuple[tuple[str, str], ...]  # (what was asked, what was answered), in order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class JudgeCase:
     """One answer to judge. `reference` is the data set's output, `against` the answer it is compared with.
 
     `turns` and `against_turns` hold the whole conversations; `extra` is the sample's.
@@ -54,7 +54,7 @@ class Criterion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class JudgeItem:
     """One thing that is asked about an answer: the whole of it, one turn, or one criterion.
 
     `texts` come from models and data and are fenced, `plain` comes from us or from the user's rubric.
@@ -67,12 +67,12 @@ class Part:
     plain: Mapping[str, str] = field(default_factory=dict)
 
 
-def whole(case: Case, criteria: Sequence[Criterion]) -> tuple[Part, ...]:
+def whole(case: JudgeCase, criteria: Sequence[Criterion]) -> tuple[JudgeItem, ...]:
     """The answer as a whole."""
-    return (Part(turns=case.turns, reference=case.reference),)
+    return (JudgeItem(turns=case.turns, reference=case.reference),)
 
 
-Parts = Callable[[Case, Sequence[Criterion]], tuple[Part, ...]]
+Parts = Callable[[JudgeCase, Sequence[Criterion]], tuple[JudgeItem, ...]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +95,7 @@ class Judge:
     parts: Parts = whole
     needs_criteria: bool = False
     orders: Literal["both", "seeded"] = "both"
-    order_of: Callable[[Case, int], Order] = lambda case, seed: seeded_order(case, seed)
+    order_of: Callable[[JudgeCase, int], Order] = lambda case, seed: seeded_order(case, seed)
     max_tokens: int = 1024
     temperature: float = 0.0
     top_logprobs: int = 0
@@ -122,13 +122,13 @@ class Panel:
     aggregates: tuple[str, ...] = ("mean", "majority", "weights")
 
 
-def seeded_order(case: Case, seed: int) -> Order:
+def seeded_order(case: JudgeCase, seed: int) -> Order:
     """One bit of sha256 over item and seed: the same for every model, so a position effect cancels between models."""
     bit = hashlib.sha256(f"{seed}/{case.id}".encode("utf-8", "surrogatepass")).digest()[0] & 1
     return "AB" if bit else "BA"
 
 
-def ask(judge: Judge, case: Case, part: Part, order: Order) -> Request:
+def judge_request(judge: Judge, case: JudgeCase, part: JudgeItem, order: Order) -> Request:
     """The request that asks for one verdict. In order AB the judged answer stands first."""
     texts: dict[str, Turns | str] = {"answer": part.turns}
     if judge.kind == "pairwise":
@@ -168,12 +168,12 @@ def again(request: Request, reply: str, problem: str, scale: Scale) -> Request:
     return replace(request, messages=(*request.messages, *said, Message("user", complaint)))
 
 
-def origin(case: Case, repeat: int) -> Origin:
+def origin(case: JudgeCase, repeat: int) -> Origin:
     """What the request is about; a retest is another repeat, so that no cache answers it."""
     return Origin(id=case.id, question=case.question, repeat=repeat)
 
 
-def submissions(case: Case) -> tuple[str, ...]:
+def submissions(case: JudgeCase) -> tuple[str, ...]:
     """Every text of the case that a judge may quote."""
     turns = (*case.turns, *(case.against or ()))
     return (*(text for turn in turns for text in turn), *((case.reference,) if case.reference else ()))

@@ -23,7 +23,7 @@ from evalharness.judge import Judge, Panel
 from evalharness.model import Model, ModelOptions
 from evalharness.records import Mode
 
-Kind = Literal["benchmarks", "judges", "models"]
+PluginKind = Literal["benchmarks", "judges", "models"]
 YAML = (".yaml", ".yml")
 
 
@@ -33,7 +33,7 @@ def warn(message: str) -> None:
 
 
 @cache
-def modules(kind: Kind) -> dict[str, str]:
+def modules(kind: PluginKind) -> dict[str, str]:
     """Plug-in name -> dotted module name, for everything installed. Imports the packages, not the plug-ins."""
     found: dict[str, str] = {}
     entries = sorted(importlib.metadata.entry_points(group=f"evalharness.{kind}"), key=lambda e: e.name != "builtin")
@@ -51,7 +51,7 @@ def modules(kind: Kind) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-def load(kind: Kind, name: str) -> ModuleType:
+def load_plugin(kind: PluginKind, name: str) -> ModuleType:
     """The plug-in's module. UserError names the nearest known name, or what its import raised."""
     found = modules(kind)
     if name not in found:
@@ -90,15 +90,15 @@ def is_file(name: str) -> bool:
     return name.endswith(YAML)
 
 
-def benchmark(name: str, data: Path | None = None) -> Benchmark:
+def load_benchmark(name: str, data: Path | None = None) -> Benchmark:
     """The benchmark `NAME` or `FAMILY/TASK`, or the one that a YAML file describes (`./my_bench.yaml`)."""
     _there(data)
     if is_file(name):
-        from evalharness.described import own_yaml
+        from evalharness.file_benchmarks import own_yaml
 
         return own_yaml.open_file(name)
     module_name, _, task = name.partition("/")
-    module = load("benchmarks", module_name)
+    module = load_plugin("benchmarks", module_name)
     if hasattr(module, "family"):
         return _filled_in(_task(cast(Family, module.family), module_name, task, data), name, module)
     if task:
@@ -127,32 +127,32 @@ def _beside(module: ModuleType) -> Path:
 
 def bundled(name: str) -> Path:
     """The rows that come along with a plug-in, in the file of its name beside it."""
-    return _beside(load("benchmarks", name))
+    return _beside(load_plugin("benchmarks", name))
 
 
 def reopened(name: str, origin: str) -> Benchmark:
     """The benchmark of a run that was made before; `origin` says where its data came from, a folder or else."""
     path = Path(origin)
-    return benchmark(name.removesuffix("@sample"), path if path.exists() else None)
+    return load_benchmark(name.removesuffix("@sample"), path if path.exists() else None)
 
 
-def family(name: str) -> Family | None:
+def load_family(name: str) -> Family | None:
     """The family called `name`, or None where the plug-in is a single benchmark."""
     if is_file(name):
         return None
-    return cast("Family | None", getattr(load("benchmarks", name.partition("/")[0]), "family", None))
+    return cast("Family | None", getattr(load_plugin("benchmarks", name.partition("/")[0]), "family", None))
 
 
-def tasks(name: str, data: Path | None = None) -> tuple[str, ...]:
+def task_names(name: str, data: Path | None = None) -> tuple[str, ...]:
     """The benchmarks that `name` stands for: itself, or every task of the family."""
     _there(data)
     if is_file(name):
         return (name,)
     if "/" in name:
-        roof = family(name)
+        roof = load_family(name)
         stem, _, task = name.partition("/")
         return tuple(f"{stem}/{t}" for t in roof.members(task, data)) if roof and roof.members else (name,)
-    roof = family(name)
+    roof = load_family(name)
     if roof is None:
         return (name,)
     found = roof.discover(data) if data is not None and roof.discover is not None else roof.tasks
@@ -164,14 +164,14 @@ def tasks(name: str, data: Path | None = None) -> tuple[str, ...]:
     return tuple(f"{name}/{task}" for task in found)
 
 
-def judge(name: str) -> Judge | Panel:
+def load_judge(name: str) -> Judge | Panel:
     """The judge `NAME` or `NAME/VARIANT`, a panel, or what a modelgraded YAML file defines."""
     if name.partition("#")[0].endswith(YAML):
-        from evalharness.described import modelgraded
+        from evalharness.file_benchmarks import modelgraded
 
-        return modelgraded.judge(name)
+        return modelgraded.modelgraded_judge(name)
     module_name, _, variant = name.partition("/")
-    module = load("judges", module_name)
+    module = load_plugin("judges", module_name)
     if hasattr(module, "panel"):
         return cast(Panel, module.panel)
     variants: dict[str, Judge] = getattr(module, "variants", None) or {"": getattr(module, "judge", None)}
@@ -183,7 +183,7 @@ def judge(name: str) -> Judge | Panel:
     return variants[variant or next(iter(variants))]
 
 
-def model(spec: str, options: ModelOptions | None = None) -> Model:
+def load_model(spec: str, options: ModelOptions | None = None) -> Model:
     """Open the model that `PLUGIN[:ARGUMENT]` names."""
     name, _, argument = spec.partition(":")
-    return cast(Model, load("models", name).open_model(argument, options or ModelOptions()))
+    return cast(Model, load_plugin("models", name).open_model(argument, options or ModelOptions()))

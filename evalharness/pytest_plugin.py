@@ -24,7 +24,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Gate:
+class RegressionGate:
     """How runs are compared; `margin` is a share, or shares by benchmark."""
 
     margin: float | dict[str, float] = 0.02
@@ -40,25 +40,31 @@ class Gate:
         AssertionError when a task is worse by more than the margin; under the policy `require-pass` also when that is
         not ruled out; always when the two cannot be compared or one is not whole.
         """
-        from evalharness.compare import compare, exit_code
-        from evalharness.compare.sides import open_side
+        from evalharness.comparison.compare import compare_runs, exit_code
+        from evalharness.comparison.document import comparison_document
+        from evalharness.comparison.inputs import open_side
         from evalharness.errors import Exit, UserError
         from evalharness.report import deliver, gate, words
-        from evalharness.report.document import document
 
         chosen = replace(self, **changes)
         policy = gate.policy(chosen.policy, gate=True)
-        options = gate.options(_margins(chosen.margin), chosen.alpha, (), chosen.allow, clusters=chosen.clusters)
+        options = gate.comparison_options(
+            _margins(chosen.margin), chosen.alpha, (), chosen.allow, clusters=chosen.clusters
+        )
         try:
-            found = compare(open_side(str(baseline)), open_side(str(run)), options)
+            found = compare_runs(open_side(str(baseline)), open_side(str(run)), options)
         except UserError as error:
             raise AssertionError(str(error)) from None
         code = exit_code(found, gate=True, policy=policy)
-        made = document(found, exit_code=code, gated=True, policy=policy)
+        made = comparison_document(found, exit_code=code, gated=True, policy=policy)
         if chosen.report is not None:
-            deliver.comparison(made, deliver.Places(folder=chosen.report))
+            deliver.write_reports(made, deliver.Places(folder=chosen.report))
         if code != Exit.FINE:
-            lines = [words.gate(made), *(words.sentence(made, task) for task in made["tasks"]), *words.remarks(made)]
+            lines = [
+                words.gate_sentence(made),
+                *(words.sentence(made, task) for task in made["tasks"]),
+                *words.remarks(made),
+            ]
             raise AssertionError("\n".join(lines))
         return made
 
@@ -70,7 +76,7 @@ def _margins(margin: float | dict[str, float]) -> list[str]:
 
 
 @pytest.fixture
-def evalharness(request: pytest.FixtureRequest) -> Gate:
+def evalharness(request: pytest.FixtureRequest) -> RegressionGate:
     """The gate, as the test's `evalharness` mark sets it."""
     mark = request.node.get_closest_marker("evalharness")
-    return Gate(**mark.kwargs) if mark is not None else Gate()
+    return RegressionGate(**mark.kwargs) if mark is not None else RegressionGate()

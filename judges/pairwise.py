@@ -1,15 +1,15 @@
 """Which of two answers is better: both orders, or one order seeded by the item (Zheng et al. 2023, https://arxiv.org/abs/2306.05685)."""
 
 from evalharness.judge import Judge, prompt_beside
-from evalharness.verdicts import Scale
+from evalharness.scoring.judge_replies import Scale
 
-PAPER = "https://arxiv.org/abs/2306.05685"
+_PAPER = "https://arxiv.org/abs/2306.05685"
 
 variants = {
     "best": Judge(
         name="pairwise",
         title="Candidate against reference or another run: A, B or tie",
-        paper=PAPER,
+        paper=_PAPER,
         kind="pairwise",
         score="win_rate",
         template=prompt_beside(__file__),

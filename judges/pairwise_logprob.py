@@ -2,11 +2,11 @@
 
 import random
 
-from evalharness.judge import Case, Judge, Order, prompt_beside
-from evalharness.verdicts import Scale
+from evalharness.judge import Judge, JudgeCase, Order, prompt_beside
+from evalharness.scoring.judge_replies import Scale
 
 
-def alpaca_order(case: Case, seed: int) -> Order:
+def alpaca_order(case: JudgeCase, seed: int) -> Order:
     """AlpacaEval's own draw, from the instruction alone: switched means that the judged answer stands first."""
     switched = random.Random(f"is_switched_outputs{case.question}{seed}").choices([False, True])[0]
     return "AB" if switched else "BA"

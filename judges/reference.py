@@ -1,15 +1,15 @@
 """Is the answer right, given the reference: facts compared five ways, or yes/no (https://github.com/openai/evals)."""
 
 from evalharness.judge import Judge, prompt_beside
-from evalharness.verdicts import Scale
+from evalharness.scoring.judge_replies import Scale
 
-PAPER = "https://github.com/openai/evals/tree/main/evals/registry/modelgraded"
+_PAPER = "https://github.com/openai/evals/tree/main/evals/registry/modelgraded"
 
 variants = {
     "fact": Judge(
         name="reference",
         title="Facts of the answer against those of the reference, five ways",
-        paper=PAPER,
+        paper=_PAPER,
         kind="classify",
         score="judge_correct",
         template=prompt_beside(__file__),
@@ -20,7 +20,7 @@ variants = {
     "closed": Judge(
         name="reference/closed",
         title="Closed question: is the answer right, yes or no",
-        paper=PAPER,
+        paper=_PAPER,
         kind="classify",
         score="judge_correct",
         template=prompt_beside(__file__, "reference_closed.txt"),

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from evalharness.judge import Case, Criterion, Judge, Part, prompt_beside
-from evalharness.verdicts import Scale
+from evalharness.judge import Criterion, Judge, JudgeCase, JudgeItem, prompt_beside
+from evalharness.scoring.judge_replies import Scale
 
 
-def by_criterion(case: Case, criteria: Sequence[Criterion]) -> tuple[Part, ...]:
+def by_criterion(case: JudgeCase, criteria: Sequence[Criterion]) -> tuple[JudgeItem, ...]:
     return tuple(
-        Part(
+        JudgeItem(
             name=criterion.name,
             weight=criterion.weight,
             turns=case.turns,

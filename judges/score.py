@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 
-from evalharness.judge import Case, Criterion, Judge, Part, prompt_beside
-from evalharness.verdicts import Scale
+from evalharness.judge import Criterion, Judge, JudgeCase, JudgeItem, prompt_beside
+from evalharness.scoring.judge_replies import Scale
 
 
-def by_turn(case: Case, criteria: Sequence[Criterion]) -> tuple[Part, ...]:
+def by_turn(case: JudgeCase, criteria: Sequence[Criterion]) -> tuple[JudgeItem, ...]:
     """Each turn with all that went before it; its own reference where the data has one per turn."""
     references = case.extra.get("references") or ()
     return tuple(
-        Part(
+        JudgeItem(
             name=f"turn{n}",
             turns=case.turns[:n],
             reference=references[n - 1] if len(references) >= n else None,

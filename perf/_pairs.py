@@ -74,15 +74,15 @@ def build(kind: str, target: str) -> None:
     folder = Path(target)
     import torch
 
-    from evalharness.network import checkpoint
-    from evalharness.network.config import parse_config
-    from evalharness.network.decoder import Decoder, initialise
+    from evalharness.engine import checkpoint
+    from evalharness.engine.config import parse_config
+    from evalharness.engine.decoder import Decoder, initialise
 
     decoder = Decoder(parse_config({**MODELS[kind], "bos_token_id": 50256, "eos_token_id": 50256}))
     initialise(decoder, torch.Generator().manual_seed(0), std=0.04)
     folder.mkdir(parents=True, exist_ok=True)
     _write_tokenizer(folder)
-    checkpoint.save(decoder, folder)
+    checkpoint.save_decoder(decoder, folder)
 
 
 def _write_tokenizer(folder: Path) -> None:

@@ -11,7 +11,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from evalharness.files import jsonl
+from evalharness.data.files import jsonl
 
 
 def rows(data: str, rounds: str) -> list[dict[str, str]]:
@@ -42,7 +42,7 @@ def ours(data: str, rounds: str, workers: str, check: str, tier: str) -> None:
     from evalharness.sandbox import open_sandbox
     from evalharness.sandbox.program import Program
 
-    make = plugins.benchmark("humaneval").sample
+    make = plugins.load_benchmark("humaneval").sample
     start = time.perf_counter()
     with open_sandbox(tier, workers=int(workers)) as sandbox, ThreadPoolExecutor(int(workers)) as pool:
         begun = time.perf_counter()

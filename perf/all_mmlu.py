@@ -29,7 +29,7 @@ def plain_speed(decoder: Any, tokens: int = 512) -> float:
     """CPU seconds per token of passes over `tokens` tokens behind a median preamble, head left out: the best of ten."""
     import torch
 
-    from evalharness.network.attention import Prefix, Rows
+    from evalharness.engine.attention import PackedRows, Prefix
 
     ids, places = torch.arange(tokens) % 1000, torch.arange(PREAMBLE, PREAMBLE + 128).repeat(tokens // 128)
     prefix = Prefix(decoder.config, PREAMBLE, torch.float32, torch.device("cpu"))
@@ -40,7 +40,7 @@ def plain_speed(decoder: Any, tokens: int = 512) -> float:
     with torch.inference_mode():
         for _ in range(10):
             start = time.process_time()
-            decoder.hidden(ids, places, Rows(decoder.config, [128] * (tokens // 128), places, prefix=prefix))
+            decoder.hidden(ids, places, PackedRows(decoder.config, [128] * (tokens // 128), places, prefix=prefix))
             best = min(best, time.process_time() - start)
     return best / tokens
 
@@ -54,14 +54,14 @@ def main() -> None:
         print(f"{args.data}: no MMLU folder there; name one with --data", file=sys.stderr)
         raise SystemExit(3)
     from evalharness import plugins
+    from evalharness.engine.loglikelihood import LoglikelihoodScorer, trees
     from evalharness.model import ModelOptions
-    from evalharness.network.ranking import Ranker, trees
-    from evalharness.plan import Plan, prepare
+    from evalharness.runs.plan import Plan, prepare_task
 
     folder = make_model(args.model, Path(tempfile.gettempdir()) / "evalh-perf" / args.model)
-    model: Any = plugins.model(f"local:{folder}", ModelOptions(threads=args.threads))
+    model: Any = plugins.load_model(f"local:{folder}", ModelOptions(threads=args.threads))
     groups = ("abstract_algebra", "anatomy", "astronomy") if args.quick else ()
-    task = prepare("mmlu", Plan(benchmarks=("mmlu",), data=str(args.data), groups=groups), model)
+    task = prepare_task("mmlu", Plan(benchmarks=("mmlu",), data=str(args.data), groups=groups), model)
     asked = [q.request for q in task.questions]
     marks = {"prepared": time.process_time()}
     opened = [model._options(request)[0] for request in asked]
@@ -76,7 +76,7 @@ def main() -> None:
         floor += shared + sum(len(p) - shared for p in prompts)
     decoder = model.engine.decoder
     speed = plain_speed(decoder)
-    ranker = Ranker(decoder, model.engine.memory, model.engine.memory.budget(512))
+    ranker = LoglikelihoodScorer(decoder, model.engine.memory, model.engine.memory.budget(512))
     start, peaks = time.process_time(), []
     for count, _ in enumerate(ranker.run(rows), 1):
         if count % 2000 == 0:

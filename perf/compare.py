@@ -54,21 +54,22 @@ def measured(folder: Path) -> dict[str, float]:
     from scipy import optimize, stats  # noqa: F401  # imported here so that it does not count
     from statsmodels.stats import multitest  # noqa: F401
 
-    from evalharness.compare import Options, compare
-    from evalharness.compare.sides import open_side
+    from evalharness.comparison import document
+    from evalharness.comparison.compare import Options, compare_runs
+    from evalharness.comparison.inputs import open_side
     from evalharness.errors import Exit
-    from evalharness.report import compare_terminal, deliver, document, html, junit, markdown
+    from evalharness.report import compare_terminal, deliver, html, junit, markdown
 
     html.environment()
     began, wall = time.process_time(), time.monotonic()
-    found = compare(open_side(str(folder / "base")), open_side(str(folder / "new")), Options())
+    found = compare_runs(open_side(str(folder / "base")), open_side(str(folder / "new")), Options())
     compared = time.process_time() - began
-    made = document.document(found, exit_code=Exit.FINE, gated=True, policy="block-on-fail")
-    page, comment, xml = html.comparison(made), markdown.comment(made), junit.comparison(made)
-    data = deliver.as_json(made)
+    made = document.comparison_document(found, exit_code=Exit.FINE, gated=True, policy="block-on-fail")
+    page, comment, xml = html.comparison_html(made), markdown.comment_markdown(made), junit.comparison_junit(made)
+    data = deliver.document_json(made)
     out = Console(width=120)
     with out.capture():
-        out.print(compare_terminal.comparison(made, 120))
+        out.print(compare_terminal.comparison_view(made, 120))
     task = found.tasks[0]
     return {
         "cpu_s": round(time.process_time() - began, 3),

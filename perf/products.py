@@ -2,7 +2,7 @@
 
     python perf/products.py [--threads 1]
 
-The engine chooses among these routes by a shorter form of this measurement (evalharness/network/products.py).
+The engine chooses among these routes by a shorter form of this measurement (evalharness/engine/matmul.py).
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ def main() -> None:
     import torch
     import torch.nn.functional as F
 
-    from evalharness.network.products import choose, pack, packed_product, switched
+    from evalharness.engine.matmul import choose_route, pack_weight, packed_product, switched
 
     torch.set_num_threads(args.threads)
     generator = torch.Generator().manual_seed(0)
     for inputs, outputs in SHAPES[:1] if args.quick else SHAPES:
         w = torch.randn(outputs, inputs, generator=generator) * 0.02
-        packed = pack(w)
+        packed = pack_weight(w)
         for rows in ROWS[2:3] if args.quick else ROWS:
             x = torch.randn(rows, inputs, generator=generator)
             exact = x.double() @ w[:64].double().T
@@ -61,7 +61,7 @@ def main() -> None:
                     error = float((product()[:, :64].double() - exact).abs().max())
                     line[name] = {"gflops": round(speed), "error": float(f"{error:.1e}")}
             print(json.dumps(line), flush=True)
-    chosen = {str(rows): choose(768, rows) for rows in (16, 128)}
+    chosen = {str(rows): choose_route(768, rows) for rows in (16, 128)}
     print(json.dumps({"name": "products", "threads": args.threads, **machine(), "chosen_for_rows": chosen}))
 
 

@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("model", type=Path, help="the folder that `export` wrote")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        shipped, regenerated = (figures(m, Path(folder, n)) for n, m in (("a", tiny.FOLDER), ("b", args.model)))
+        shipped, regenerated = (figures(m, Path(folder, n)) for n, m in (("a", tiny.MODEL_FOLDER), ("b", args.model)))
     apart = {}
     for name, a in shipped.items():
         b = regenerated[name]

@@ -53,15 +53,15 @@ TARGETS = {"trl": 2.8, "trainer": 2.3, "book": 2.0}
 
 def rows(model: Path, count: int) -> list[dict[str, Any]]:
     """Alpaca-style rows as token ids, from the book's data where it is at hand, else from the bundled instructions."""
-    from evalharness import chat
-    from evalharness.network.tokenizer import open_tokenizer
-    from evalharness.tuner import rows as reading
+    from evalharness.chat import render
+    from evalharness.engine.tokenizer import open_tokenizer
+    from evalharness.training import datasets as reading
 
     book = DATA / "rasbt/ch07/01_main-chapter-code/instruction-data.json"
     bundled = Path(__file__).resolve().parents[1] / "evalharness" / "tiny" / "instructions.jsonl"
-    format_ = chat.named("alpaca-book", open_tokenizer(model, 50257))
+    format_ = render.named("alpaca-book", open_tokenizer(model, 50257))
     made = []
-    for row in reading.read(str(book if book.is_file() else bundled)).rows[:count]:
+    for row in reading.read_training_data(str(book if book.is_file() else bundled)).rows[:count]:
         lesson = format_.lesson(row.messages)
         made.append({"ids": lesson.ids, "prompt": lesson.trained.index(True)})
     return made

@@ -4,8 +4,9 @@ import sys
 
 import pytest
 
-from evalharness import inventory, plugins
+from evalharness import plugins
 from evalharness.errors import UserError
+from evalharness.runs import inventory
 
 ONE = """
 from evalharness.benchmark import Benchmark
@@ -32,7 +33,7 @@ def acme(tmp_path, monkeypatch):
 
 def test_the_file_says_name_and_sample_and_the_prompt_says_the_modes(acme, tmp_path):
     acme("acme_one", ONE)
-    found = plugins.benchmark("acme_one")
+    found = plugins.load_benchmark("acme_one")
     assert (found.name, found.source.sample, found.modes) == ("acme_one", tmp_path / "acme_one.jsonl", ("write",))
 
 
@@ -41,7 +42,7 @@ def test_the_file_says_name_and_sample_and_the_prompt_says_the_modes(acme, tmp_p
     [
         ("x = 1", "the plug-in acme_two defines no benchmark: wanted `benchmark` or `family`"),
         (
-            "from evalharness.sources import Source\nSource(revision='a')",
+            "from evalharness.data.sources import Source\nSource(revision='a')",
             "the plug-in acme_two cannot be imported: TypeError",
         ),
     ],
@@ -50,6 +51,6 @@ def test_a_broken_plug_in_is_one_line_and_does_not_hide_the_others(acme, capsys,
     acme("acme_one", ONE)
     acme("acme_two", text)
     with pytest.raises(UserError, match=said):
-        plugins.benchmark("acme_two")
+        plugins.load_benchmark("acme_two")
     assert [row["name"] for row in inventory.benchmarks()] == ["acme_one"]
     assert said in capsys.readouterr().err

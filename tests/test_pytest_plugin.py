@@ -7,7 +7,7 @@ import sys
 import pytest
 from run_folders import make_run
 
-from evalharness.pytest_plugin import Gate
+from evalharness.pytest_plugin import RegressionGate
 
 TEST = """
 import pytest
@@ -54,15 +54,17 @@ def runs(tmp_path):
 
 
 def test_require_pass_fails_what_is_not_ruled_out(runs):
-    Gate().assert_no_regression(runs[0], runs[0])
+    RegressionGate().assert_no_regression(runs[0], runs[0])
     with pytest.raises(AssertionError, match="INCONCLUSIVE"):
-        Gate(policy="require-pass").assert_no_regression(runs[0], runs[0])
+        RegressionGate(policy="require-pass").assert_no_regression(runs[0], runs[0])
 
 
 def test_what_cannot_be_compared_fails(runs, tmp_path):
     with pytest.raises(AssertionError, match="mode differs"):
-        Gate().assert_no_regression(runs[1], runs[0])
+        RegressionGate().assert_no_regression(runs[1], runs[0])
     with pytest.raises(AssertionError, match="there is no run or baseline 'none'"):
-        Gate().assert_no_regression(runs[0], "none")
-    Gate().assert_no_regression(runs[1], runs[0], allow=("mode",), margin={"quiz": 0.3}, report=tmp_path / "out")
+        RegressionGate().assert_no_regression(runs[0], "none")
+    RegressionGate().assert_no_regression(
+        runs[1], runs[0], allow=("mode",), margin={"quiz": 0.3}, report=tmp_path / "out"
+    )
     assert (tmp_path / "out" / "index.html").is_file()

@@ -25,7 +25,7 @@ def reserved() -> set[tuple[str, ...]]:
 def files() -> dict[Path, list[dict[str, Any]]]:
     """Every file and its rows."""
     kept = reserved()
-    made = lessons.splits(kept)
+    made = lessons.fact_splits(kept)
     learned = [row | {"split": split} for split in ("train", "validation") for row in made[split]]
     return {
         ROOT / "evalharness" / "tiny" / "instructions.jsonl": learned,

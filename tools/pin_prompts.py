@@ -12,10 +12,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from evalharness import files, plugins, sources
+from evalharness import plugins
 from evalharness.benchmark import Benchmark, request
+from evalharness.data import files, sources
+from evalharness.data.sources import Row, Want
 from evalharness.records import Request
-from evalharness.sources import Row, Want
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -25,20 +26,20 @@ def benchmarks(plugin: str) -> Iterator[tuple[str, Benchmark]]:
 
     A family whose tasks only the user's data tells has tasks of its own in its sample.
     """
-    family = plugins.family(plugin)
+    family = plugins.load_family(plugin)
     if family is None:
-        yield plugin, plugins.benchmark(plugin)
+        yield plugin, plugins.load_benchmark(plugin)
         return
     bundled = files.jsonl(plugins.bundled(plugin))
     for task in family.tasks or dict.fromkeys(str(row["config"]) for row in bundled):
-        benchmark = plugins.benchmark(f"{plugin}/{task}")
+        benchmark = plugins.load_benchmark(f"{plugin}/{task}")
         if rows(benchmark, benchmark.source.split):
             yield benchmark.name, benchmark
 
 
 def rows(benchmark: Benchmark, split: str | None) -> tuple[Row, ...]:
     """The bundled sample's rows of a split."""
-    return sources.load(benchmark.source, Want(split=split), "sample").rows if split else ()
+    return sources.load_rows(benchmark.source, Want(split=split), "sample").rows if split else ()
 
 
 def prompts(plugin: str) -> str:
@@ -57,8 +58,8 @@ def shapes(plugin: str) -> str:
 
 
 def _asked(name: str, benchmark: Benchmark) -> Iterator[str]:
-    sample = sources.build(rows(benchmark, benchmark.source.split), benchmark.sample)[0]
-    pool = sources.build(rows(benchmark, benchmark.source.shot_split), benchmark.sample)
+    sample = sources.build_samples(rows(benchmark, benchmark.source.split), benchmark.sample)[0]
+    pool = sources.build_samples(rows(benchmark, benchmark.source.shot_split), benchmark.sample)
     own = [s for s in pool if not benchmark.shots_by_group or s.group == sample.group]
     for mode in benchmark.modes:
         for shots in dict.fromkeys((0, min(benchmark.shots or 1, len(own)))):

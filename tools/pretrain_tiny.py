@@ -27,9 +27,9 @@ import torch.nn.functional as F
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor, nn
 
-from evalharness.tiny import FOLDER
+from evalharness.tiny import MODEL_FOLDER
 from evalharness.tiny import text as written
-from evalharness.tiny.world import facts
+from evalharness.tiny.world import world_facts
 
 PATTERN = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 SPECIALS = ("<|endoftext|>", "<|user|>", "<|assistant|>", "<|end|>")
@@ -264,9 +264,9 @@ def probe(out: Path, model: Decoder) -> dict[str, float]:
             ids.append(int(model(torch.tensor([ids]))[0, -1].argmax()))
         return tokenizer.decode(ids[-length:])
 
-    writer = written.Writer("probe")
+    writer = written.DocumentWriter("probe")
     rng, found = writer.rng, dict.fromkeys(("cloze", "copy", "reverse", "judge", "marked", "unmarked"), 0)
-    every, count = facts(), 100
+    every, count = world_facts(), 100
     for _ in range(count):
         fact = rng.choice(every)
         options = [fact.answer, *written.distractors(rng, fact, writer.pools[fact.kind], 3)]
@@ -361,7 +361,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="where text, checkpoints and vocabulary lie")
     parser.add_argument("--seed", type=int, default=Recipe.seed, help="another one shows how far runs lie apart")
     parser.add_argument("--until", type=int, help="stop at this step; the same command goes on later")
-    parser.add_argument("--to", type=Path, default=FOLDER, help="the folder that `export` writes")
+    parser.add_argument("--to", type=Path, default=MODEL_FOLDER, help="the folder that `export` writes")
     args = parser.parse_args()
     if args.task == "train":
         train(args.out, Recipe(seed=args.seed), args.until)

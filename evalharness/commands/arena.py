@@ -18,12 +18,14 @@ def rate(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Bradley-Terry ratings of recorded battles, ties counted half, with sandwich and bootstrap intervals."""
-    from evalharness import battles as records
-    from evalharness import ratings
-    from evalharness.report import board
+    from evalharness.arena import ratings
+    from evalharness.arena import votes as records
+    from evalharness.report import leaderboard
 
-    found = records.read(battles, with_style=style)
-    board.show(ratings.rate(found, draws=draws, seed=seed, control_style=style, anchor=anchor), as_json=as_json)
+    found = records.read_battles(battles, with_style=style)
+    leaderboard.show_leaderboard(
+        ratings.rate_models(found, draws=draws, seed=seed, control_style=style, anchor=anchor), as_json=as_json
+    )
 
 
 @app.callback()

@@ -43,10 +43,14 @@ def compare(
     from evalharness.report.deliver import Places
 
     margin, alpha, clusters = gating.from_suite(suite, margin or [], alpha, clusters)
-    options = gating.options(margin, alpha, benchmark or [], allow_mismatch or [], clusters=clusters, metric=metric)
-    asked = gating.Asked(
+    options = gating.comparison_options(
+        margin, alpha, benchmark or [], allow_mismatch or [], clusters=clusters, metric=metric
+    )
+    asked = gating.ComparisonRequest(
         base=base, new=new, options=options, gate=gate, policy=gating.policy(policy, gate=gate), runs=runs,
         baselines=baselines,
     )  # fmt: skip
     places = Places(folder=report, html=html, markdown=markdown, junit=junit)
-    return gating.run(asked, gating.Wanted(places=places, save_flips=save_flips, show=show, as_json=as_json, key=key))
+    return gating.run_gate(
+        asked, gating.ReportsWanted(places=places, save_flips=save_flips, show=show, as_json=as_json, key=key)
+    )

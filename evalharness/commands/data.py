@@ -14,11 +14,12 @@ def pull(
     to: Annotated[Path, typer.Option(help="The folder to make.")],
 ) -> None:
     """Copy a benchmark's rows from the hub, at its pinned revision, to a folder that `--data` reads."""
-    from evalharness import plugins, sources
+    from evalharness import plugins
+    from evalharness.data import sources
 
-    for name in plugins.tasks(benchmark):
+    for name in plugins.task_names(benchmark):
         folder = to / name.partition("/")[2]
-        counts = sources.pull(plugins.benchmark(name).source, folder)
+        counts = sources.pull_source(plugins.load_benchmark(name).source, folder)
         print(f"{name}: {', '.join(f'{n} rows of {split}' for split, n in counts.items())} -> {folder}")
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Argument, Option
 
 if TYPE_CHECKING:
-    from evalharness.tuner.prepare import Job
+    from evalharness.training.prepare import FinetuneJob
 
 Style = Annotated[
     str | None, Option(help="alpaca, alpaca-book, phi3, phi3-book, chatml, llama3, none, own, or a .jinja file.")
@@ -72,26 +72,26 @@ def finetune(
     as_json: Annotated[bool, Option("--json", help="Print one JSON object on standard output.")] = False,
 ) -> int:
     """Fine-tune a model on instruction data, watching what matters, and export it."""
-    from evalharness.tuner.prepare import asking_of, booked, job_of
+    from evalharness.training.prepare import asking_of, booked, job_of
 
     job = job_of(booked(locals()) if book else locals(), asking_of(evaluate, eval_data or [], eval_limit))
     return _tune(job, then_judge, judge_base_url, only_look=preflight_only, as_json=as_json)
 
 
-def _tune(job: "Job", judge: str | None, judge_base_url: str | None, *, only_look: bool, as_json: bool) -> int:
+def _tune(job: "FinetuneJob", judge: str | None, judge_base_url: str | None, *, only_look: bool, as_json: bool) -> int:
     from evalharness.report import training
-    from evalharness.tuner import finetune as tuner
-    from evalharness.tuner.drive import Silent, Teller
-    from evalharness.tuner.prepare import prepare
+    from evalharness.training import finetune as tuner
+    from evalharness.training.loop import SilentTrainingObserver, TrainingObserver
+    from evalharness.training.prepare import prepare_training
 
-    prepared = prepare(job)
-    teller: Teller = Silent() if as_json else training.Lines()
+    prepared = prepare_training(job)
+    teller: TrainingObserver = SilentTrainingObserver() if as_json else training.TrainingLines()
     if only_look:
-        tuner.look(prepared, teller)
+        tuner.report_preflight(prepared, teller)
         return 0
     if judge:
         tuner.check_judge(judge, judge_base_url)
-    tuned = tuner.run(prepared, teller)
-    judged = tuner.judge(tuned, judge, judge_base_url) if judge else None
-    training.report(tuned, as_json=as_json, judged=judged)
+    tuned = tuner.run_training(prepared, teller)
+    judged = tuner.judge_test_answers(tuned, judge, judge_base_url) if judge else None
+    training.show_training(tuned, as_json=as_json, judged=judged)
     return judged.exit_code if judged else 0

@@ -18,4 +18,4 @@ def flaky(
     """Compare a run with itself asked again (A/A): how many items flip, and which; later comparisons mark them."""
     from evalharness.report import flakiness
 
-    flakiness.run(run, again, limit=limit, runs=runs, as_json=as_json)
+    flakiness.run_flaky(run, again, limit=limit, runs=runs, as_json=as_json)

@@ -18,7 +18,7 @@ def import_(
     as_json: Annotated[bool, Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Make a run of judgments that were made elsewhere."""
-    from evalharness.judging import imports
+    from evalharness.importers import imports
     from evalharness.report import judges
 
     options = imports.ImportOptions(data=data, model=model, against=against)

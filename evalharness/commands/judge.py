@@ -24,8 +24,8 @@ app = Typer(
 )
 
 Named = Annotated[str, Argument(help="A run's folder or name.")]
-Runs = Annotated[Path, Option(help="Folder that holds the runs.")]
-Json = Annotated[bool, Option("--json", help="Print one JSON object on standard output and nothing else.")]
+_Runs = Annotated[Path, Option(help="Folder that holds the runs.")]
+_Json = Annotated[bool, Option("--json", help="Print one JSON object on standard output and nothing else.")]
 
 
 @app.command("RUN")
@@ -50,16 +50,17 @@ def judge(
     concurrency: Annotated[int, Option(help="Requests at a time.")] = 16,
     price_in: Annotated[float | None, Option("--judge-price-in", help="US dollars per million prompt tokens.")] = None,
     price_out: Annotated[float | None, Option("--judge-price-out", help="US dollars per million reply tokens.")] = None,
-    runs: Runs = Path("runs"),
-    as_json: Json = False,
+    runs: _Runs = Path("runs"),
+    as_json: _Json = False,
 ) -> int:
     """Judge every answer of a run; the model that was judged is not asked again. A stopped judging goes on."""
-    from evalharness import cache, judging, store
+    from evalharness.judging import run as judging
     from evalharness.model import ModelOptions
     from evalharness.report import judges
+    from evalharness.runs import cache, store
 
     found = store.find_run(run, runs)
-    options = judging.options(
+    options = judging.judge_options(
         against=against, order=order, seed=seed, criteria=criteria, aggregate=aggregate, weights=weights,
         max_cost=max_cost, retries=retries, retest=retest, again=again, temperature=temperature,
         max_tokens=max_tokens,
@@ -67,10 +68,10 @@ def judge(
         model=ModelOptions(base_url=base_url, concurrency=concurrency, price_in=price_in, price_out=price_out),
     )  # fmt: skip
     if dry_run:
-        judges.plan(judging.estimate(found, judge, options), as_json=as_json, stream=sys.stdout)
+        judges.show_judging_cost(judging.estimate_judging(found, judge, options), as_json=as_json, stream=sys.stdout)
         return 0
     done = judging.judge_answers(found, judge, options, tell=None if as_json else judging.progress)
-    judges.judged(done, as_json=as_json, stream=sys.stdout)
+    judges.show_judge_run(done, as_json=as_json, stream=sys.stdout)
     return done.exit_code
 
 
@@ -79,15 +80,15 @@ def audit(
     run: Named,
     judging: Annotated[str | None, Option(help="Which judging, where the run has several.")] = None,
     labels: Annotated[Path | None, Option(help="JSONL of human labels: id and label (0 to 1).")] = None,
-    runs: Runs = Path("runs"),
-    as_json: Json = False,
+    runs: _Runs = Path("runs"),
+    as_json: _Json = False,
 ) -> None:
     """Examine a judging: nulls, position, length, formatting, own family, duplicates, noise, humans, cost."""
-    from evalharness import store
-    from evalharness.judging import audit as auditing
+    from evalharness.judging.audit import examine as auditing
     from evalharness.report import judges
+    from evalharness.runs import store
 
-    found = auditing.audit(store.find_run(run, runs), judging, labels)
+    found = auditing.run_audit(store.find_run(run, runs), judging, labels)
     judges.audited(found, as_json=as_json, stream=sys.stdout)
 
 
@@ -97,14 +98,14 @@ def calibrate(
     run: Annotated[str | None, Argument(help="A run's folder or name; the latest that was judged otherwise.")] = None,
     judging: Annotated[str | None, Option(help="Which judging, where the run has several.")] = None,
     half: Annotated[float, Option(help="Half width of the interval that is wanted.")] = 0.02,
-    runs: Runs = Path("runs"),
-    as_json: Json = False,
+    runs: _Runs = Path("runs"),
+    as_json: _Json = False,
 ) -> None:
     """Sharpen a judge's mean with a few human labels, and say how many labels a wanted precision takes."""
-    from evalharness import store
-    from evalharness.judging import audit as auditing
+    from evalharness.judging.audit import examine as auditing
     from evalharness.report import judges
+    from evalharness.runs import store
 
     chosen = store.find_run(run, runs) if run is not None else auditing.latest(runs)
-    found = auditing.calibrate(chosen, judging, labels, half)
+    found = auditing.calibrate_judge(chosen, judging, labels, half)
     judges.calibrated(found, as_json=as_json, stream=sys.stdout)

@@ -12,7 +12,7 @@ def list_(
     as_json: Annotated[bool, Option("--json", help="Print JSON and nothing else.")] = False,
 ) -> None:
     """List benchmarks, judges, models or runs."""
-    from evalharness import inventory
     from evalharness.report import items
+    from evalharness.runs import inventory
 
-    items.table(inventory.rows(what, runs), as_json=as_json)
+    items.table(inventory.inventory_rows(what, runs), as_json=as_json)

@@ -20,10 +20,12 @@ def preview(
     price_out: Annotated[float | None, Option(help="US dollars per million answer tokens.")] = None,
 ) -> None:
     """Show the first prompts exactly as sent, token ids and BOS for local models, and what the run would cost."""
-    from evalharness import session
     from evalharness.model import ModelOptions
     from evalharness.report import items
+    from evalharness.runs import session
 
     options = ModelOptions(base_url=base_url, template=template, price_in=price_in, price_out=price_out)
-    plan = session.plan([benchmark], model=model, data=data, mode=mode, subjects=subjects, shots=shots, limit=limit)
-    items.show_prompts(session.preview(plan, model, options, count))
+    plan = session.make_plan(
+        [benchmark], model=model, data=data, mode=mode, subjects=subjects, shots=shots, limit=limit
+    )
+    items.show_prompts(session.preview_prompts(plan, model, options, count))

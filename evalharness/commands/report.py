@@ -19,4 +19,4 @@ def report(
     """Report one run, or a comparison kept by `evalh compare --report DIR`."""
     from evalharness.report import forms
 
-    forms.report(what, form, output=output, comment=comment, key=key, runs=runs)
+    forms.write_report(what, form, output=output, comment=comment, key=key, runs=runs)

@@ -12,10 +12,10 @@ def rescore(
     as_json: Annotated[bool, Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Score the recorded answers again with the scorers as they are now, asking nobody."""
-    from evalharness import session, store
     from evalharness.report import progress
+    from evalharness.runs import session, store
 
-    found, changed = session.rescore(store.find_run(run, runs))
+    found, changed = session.rescore_run(store.find_run(run, runs))
     if not as_json:
         print(f"{changed} of {len(found.results())} results changed")
-    progress.report(session.outcome(found), as_json=as_json)
+    progress.show_run(session.run_outcome(found), as_json=as_json)

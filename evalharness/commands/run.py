@@ -10,8 +10,8 @@ from typer import Argument, Option
 
 if TYPE_CHECKING:
     from evalharness.model import ModelOptions
-    from evalharness.plan import Plan
-    from evalharness.store import Run
+    from evalharness.runs.plan import Plan
+    from evalharness.runs.store import Run
 
 Benchmarks = Annotated[
     list[str] | None,
@@ -77,40 +77,43 @@ def run(
 
 
 def _run(given: SimpleNamespace) -> int:
-    from evalharness import session
     from evalharness.errors import gravest
-    from evalharness.report import progress, suites
+    from evalharness.report import progress
+    from evalharness.runs import session
+    from evalharness.suites import run as suites
 
     named, runs, as_json = suites.benchmarks_of(given.items, given.benchmarks), given.runs, given.as_json
     if suites.is_suite(named, given.model, given.data, given.items, given.against):
-        return suites.run(
+        return suites.run_suite(
             Path(named[0]), runs=runs, as_json=as_json, yes_run_untrusted_code=given.yes_run_untrusted_code
         )
     plan, margin = _plan(named, given), given.margin or []
     judged = _judging(plan, given) if given.judge is not None else None
     watcher = progress.watcher(quiet=as_json)
-    place = session.Place(runs=runs, name=given.name, cache=not given.no_cache)
-    until = suites.until(given.against, given.sequential, margin, runs)
-    outcome = session.run(suites.only(plan, given.items), given.model, _model_options(given), place, watcher, until)
+    place = session.RunPlace(runs=runs, name=given.name, cache=not given.no_cache)
+    until = suites.sequential_rule(given.against, given.sequential, margin, runs)
+    outcome = session.run_plan(
+        suites.only_items(plan, given.items), given.model, _model_options(given), place, watcher, until
+    )
     code = outcome.exit_code
     if judged is not None:
         code = gravest(code, judged(outcome.run))
     elif given.against is None or not as_json:
-        progress.report(outcome, as_json=as_json, stream=sys.stdout)
+        progress.show_run(outcome, as_json=as_json, stream=sys.stdout)
     if given.against is not None and not (given.judge and as_json):
-        code = gravest(code, suites.compared(outcome, given.against, margin, runs, as_json=as_json))
+        code = gravest(code, suites.compare_finished(outcome, given.against, margin, runs, as_json=as_json))
     return code
 
 
 def _plan(named: list[str], given: SimpleNamespace) -> "Plan":
-    from evalharness import session
     from evalharness.benchmark import RunOptions
+    from evalharness.runs import session
 
     options = RunOptions(
         sandbox=given.sandbox, yes_run_untrusted_code=given.yes_run_untrusted_code, check=given.check,
         workers=given.workers,
     )  # fmt: skip
-    return session.plan(
+    return session.make_plan(
         named, data=given.data, model=given.model, mode=given.mode, shots=given.shots, limit=given.limit,
         subjects=given.subjects, seed=given.seed, repeats=given.samples, temperature=given.temperature,
         top_p=given.top_p, max_tokens=given.max_tokens, skip_unanswered=given.skip_unanswered,
@@ -131,14 +134,15 @@ def _model_options(given: SimpleNamespace) -> "ModelOptions":
 def _judging(plan: "Plan", given: SimpleNamespace) -> "Callable[[Run], int]":
     """Judges a finished run, prints what came out and returns the exit code. UserError, before the model is asked
     anything, when it could not."""
-    from evalharness import cache, judging
+    from evalharness.judging import run as judging
     from evalharness.model import ModelOptions
     from evalharness.report import judges
+    from evalharness.runs import cache
 
     model = ModelOptions(
         base_url=given.judge_base_url, price_in=given.judge_price_in, price_out=given.judge_price_out
     )  # fmt: skip
-    said = judging.options(
+    said = judging.judge_options(
         order=given.order, against=given.judge_against, max_cost=given.max_cost, model=model,
         cache=None if given.no_cache else given.runs / cache.BESIDE_RUNS,
     )  # fmt: skip
@@ -147,7 +151,7 @@ def _judging(plan: "Plan", given: SimpleNamespace) -> "Callable[[Run], int]":
     def judged(run: "Run") -> int:
         tell = None if given.as_json else judging.progress
         found = judging.judge_answers(run, given.judge, said, tell=tell)
-        judges.judged(found, as_json=given.as_json, stream=sys.stdout)
+        judges.show_judge_run(found, as_json=given.as_json, stream=sys.stdout)
         return found.exit_code
 
     return judged

@@ -16,12 +16,12 @@ def show(
     as_json: Annotated[bool, Option("--json", help="Print JSON lines and nothing else.")] = False,
 ) -> None:
     """Show a run: its figures, one question in full, or the questions of one status."""
-    from evalharness import session, store
     from evalharness.report import items, progress
+    from evalharness.runs import session, store
 
     found = store.find_run(run, runs)
     if item is None and not wrong and status is None:
-        progress.report(session.outcome(found), as_json=as_json)
+        progress.show_run(session.run_outcome(found), as_json=as_json)
         return
-    chosen = session.select(found, item=item, status="wrong" if wrong else status)
-    items.show(chosen[:limit], whole=item is not None, left=len(chosen) - limit, as_json=as_json)
+    chosen = session.select_results(found, item=item, status="wrong" if wrong else status)
+    items.show_results(chosen[:limit], whole=item is not None, left=len(chosen) - limit, as_json=as_json)

@@ -15,8 +15,9 @@ def winrate(
     as_json: Annotated[bool, Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """The share of other models that each model beats, averaged over the benchmarks they share (HELM)."""
-    from evalharness import store, win_rates
-    from evalharness.report import board
+    from evalharness.comparison import win_rates
+    from evalharness.report import leaderboard
+    from evalharness.runs import store
 
     found = win_rates.of_runs([store.find_run(run, runs) for run in runs_], figure)
-    board.show_win_rates(found, as_json=as_json)
+    leaderboard.show_win_rates(found, as_json=as_json)

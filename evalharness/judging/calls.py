@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from evalharness import judge, verdicts
+from evalharness import judge
 from evalharness.errors import Exit, UserError
-from evalharness.judge import Case, Order, Part
-from evalharness.judging.jury import JudgeOptions, Seat
+from evalharness.judge import JudgeCase, JudgeItem, Order
+from evalharness.judging.panel import JudgeOptions, PanelMember
 from evalharness.records import Request, Response, Result, Verdict
+from evalharness.scoring import judge_replies
 
 Key = tuple[str, str, int, str, str, str, int]  # benchmark, id, repeat, seat, part, order, retest
 NO_SCHEMA = ("response_format", "json_schema", "structured output", "guided")
@@ -21,9 +22,9 @@ class Call:
     """One verdict that is wanted. `sha` is the digest of the request: a line of the journal answers it or not."""
 
     result: Result
-    case: Case
-    seat: Seat
-    part: Part
+    case: JudgeCase
+    seat: PanelMember
+    part: JudgeItem
     order: Order
     retest: int
     request: Request
@@ -95,7 +96,7 @@ def _affordable(calls: Sequence[Call], money: float, attempts: int) -> list[Call
     return chosen
 
 
-def tokens(call: Call) -> tuple[int, int]:
+def call_tokens(call: Call) -> tuple[int, int]:
     """At most: three bytes a token, a reply as long as allowed."""
     size = sum(len(m.content.encode("utf-8", "surrogatepass")) for m in call.request.messages)
     return size // 3 + 8 * len(call.request.messages), call.request.max_tokens
@@ -103,7 +104,7 @@ def tokens(call: Call) -> tuple[int, int]:
 
 def dearest(call: Call) -> float | None:
     prices = call.seat.prices
-    tokens_in, tokens_out = tokens(call)
+    tokens_in, tokens_out = call_tokens(call)
     return None if prices is None else (tokens_in * prices[0] + tokens_out * prices[1]) / 1e6
 
 
@@ -127,7 +128,7 @@ def _ask(calls: Sequence[Call], retries: int, plain_text: bool) -> Iterator[tupl
             call, said = asked.call, (*asked.said, response)
             scale = call.seat.judge.scale
             told = [m.content for m in asked.request.messages if m.role != "assistant"]
-            reading = verdicts.read(response, scale, judge.submissions(call.case), told)
+            reading = judge_replies.read_verdict(response, scale, judge.submissions(call.case), told)
             refused = response.error and asked.request.schema is not None
             if refused and any(sign in response.error.lower() for sign in NO_SCHEMA):
                 following.append(_Try(call, replace(asked.request, schema=None), asked.said, schema_refused=True))
@@ -151,13 +152,13 @@ def _sum(said: Sequence[Response]) -> Response:
     )
 
 
-def same(call: Call) -> bool:
+def equal_answers(call: Call) -> bool:
     """A pair of equal answers is a tie that nobody needs to be asked about."""
     against = call.case.against
     return against is not None and [a for _, a in call.part.turns] == [a for _, a in against]
 
 
-def verdict_of(call: Call, response: Response, reading: verdicts.Reading, *, attempts: int) -> Verdict:
+def verdict_of(call: Call, response: Response, reading: judge_replies.Reading, *, attempts: int) -> Verdict:
     value = reading.value
     if value is not None and call.order == "BA":
         value = 1.0 - value  # a judge's label speaks of the answer shown first

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from evalharness.building_blocks.multiple_choice import question_with_options
 from evalharness.errors import UserError
-from evalharness.judge import Case, Turns
-from evalharness.multiple_choice import options
+from evalharness.judge import JudgeCase, Turns
 from evalharness.records import Result
-from evalharness.scoring import LETTERS, best
-from evalharness.store import Run, find_run
+from evalharness.runs.store import Run, find_run
+from evalharness.scoring.answers import LETTERS, best
 
 if TYPE_CHECKING:
-    from evalharness.judging.jury import Jury
+    from evalharness.judging.panel import Jury
 
 
 @dataclass
@@ -25,12 +25,14 @@ class Skipped:
     counts: Counter[str] = field(default_factory=Counter)
 
 
-def cases(run: Run, results: Sequence[Result], jury: Jury, against: str) -> tuple[list[tuple[Result, Case]], Skipped]:
+def cases(
+    run: Run, results: Sequence[Result], jury: Jury, against: str
+) -> tuple[list[tuple[Result, JudgeCase]], Skipped]:
     """Every answer that can be judged. UserError when none can."""
     skipped = Skipped()
     other = _other(run, against) if against not in ("", "reference") else None
     needs = any(s.judge.reference == "required" for s in jury.seats)
-    found: list[tuple[Result, Case]] = []
+    found: list[tuple[Result, JudgeCase]] = []
     for result in results:
         if result.status == "error":
             skipped.counts["no answer"] += 1
@@ -54,7 +56,7 @@ def cases(run: Run, results: Sequence[Result], jury: Jury, against: str) -> tupl
         found.append(
             (
                 result,
-                Case(
+                JudgeCase(
                     id=result.sample.id, turns=turns, reference=shown, against=opponent, extra=result.sample.extra
                 ),
             )
@@ -79,7 +81,7 @@ def _other(run: Run, against: str) -> dict[tuple[str, str, int], Result]:
 def question_of(result: Result) -> str:
     """The question as a person would read it, options included, examples not."""
     sample = result.sample
-    return options(sample) if sample.choices else sample.question
+    return question_with_options(sample) if sample.choices else sample.question
 
 
 def answer_of(result: Result) -> str:

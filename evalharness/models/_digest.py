@@ -11,7 +11,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from evalharness.files import write_whole
+from evalharness.data.files import write_whole
 
 COUNTED = ("*.safetensors", "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
            "vocab.bpe", "encoder.json", "merges.txt", "vocab.json", "*.tiktoken", "*.index.json")  # fmt: skip

@@ -19,12 +19,12 @@ from evalharness.plugins import warn
 from evalharness.records import Message, Request, Response
 
 if TYPE_CHECKING:
-    from evalharness.chat import Chat
-    from evalharness.network.engine import Engine
-    from evalharness.network.generation import Draft, Job
-    from evalharness.network.ranking import Option
-    from evalharness.network.sharing import Ids
-    from evalharness.network.tokenizer import Tokenizer
+    from evalharness.chat.render import Chat
+    from evalharness.engine.generation import Generation, GenerationRequest
+    from evalharness.engine.loglikelihood import Continuation
+    from evalharness.engine.native import Engine
+    from evalharness.engine.prefix_sharing import Ids
+    from evalharness.engine.tokenizer import Tokenizer
 
 
 class Local:
@@ -67,7 +67,7 @@ class Local:
             yield from self._written(requests, written)
 
     def _ranked(self, requests: Sequence[Request], which: Sequence[int]) -> Iterator[tuple[int, Response]]:
-        asked: list[list[Option]] = []
+        asked: list[list[Continuation]] = []
         owners: list[int] = []
         for i in which:
             options, error = self._options(requests[i])
@@ -94,13 +94,13 @@ class Local:
             )
             before = time.perf_counter()
 
-    def _options(self, request: Request) -> tuple[list[Option], str]:
+    def _options(self, request: Request) -> tuple[list[Continuation], str]:
         """Prompt and choice tokenised together, and the choice's share of the ids, as lm-evaluation-harness does."""
         import numpy as np
 
-        from evalharness.network.ranking import Option
+        from evalharness.engine.loglikelihood import Continuation
 
-        options: list[Option] = []
+        options: list[Continuation] = []
         prompts: dict[str, tuple[list[int], Ids]] = {}
         for number, choice in enumerate(request.choices):
             given = request.given[number] if request.given else ""
@@ -116,7 +116,7 @@ class Local:
                 return [], f"choice {number + 1} ({choice!r}) has no tokens of its own behind the prompt"
             if len(own) > self.engine.context:
                 return [], f"choice {number + 1} has {len(own)} tokens, the context has {self.engine.context}"
-            options.append(Option(prompt, np.array(own, dtype=np.int32)))
+            options.append(Continuation(prompt, np.array(own, dtype=np.int32)))
         return options, ""
 
     def _context(self, request: Request, given: str) -> list[int]:
@@ -141,7 +141,7 @@ class Local:
         return [first], scored
 
     def _written(self, requests: Sequence[Request], which: Sequence[int]) -> Iterator[tuple[int, Response]]:
-        jobs: list[Job] = []
+        jobs: list[GenerationRequest] = []
         owners: list[int] = []
         cuts: list[int] = []
         for i in which:
@@ -158,9 +158,9 @@ class Local:
             yield owners[index], self._response(draft, cuts[index], now - before)
             before = time.perf_counter()
 
-    def _job(self, request: Request) -> tuple[Job | None, int]:
+    def _job(self, request: Request) -> tuple[GenerationRequest | None, int]:
         """The request as token ids, cut from the left so that the answer fits behind it."""
-        from evalharness.network.generation import Job
+        from evalharness.engine.generation import GenerationRequest
 
         ids = self.rendering.ask(request.messages).ids
         if not ids:
@@ -172,7 +172,7 @@ class Local:
         if not kept:
             return None, 0
         stops = [stop for stop in request.stop if stop]
-        job = Job(
+        job = GenerationRequest(
             ids=tuple(kept),
             max_tokens=max(1, min(request.max_tokens, context - len(kept))),
             ends=self._ends | {self.tokenizer.specials[s] for s in stops if s in self.tokenizer.specials},
@@ -187,7 +187,7 @@ class Local:
     def _spell(self, token: int) -> bytes:
         return b"" if token in self._silent else self.tokenizer.decode_bytes([token])
 
-    def _response(self, draft: Draft, cut: int, seconds: float) -> Response:
+    def _response(self, draft: Generation, cut: int, seconds: float) -> Response:
         return Response(
             text=self.rendering.answer(draft.text) if self.chat else draft.text,
             top_logprobs=tuple((self._piece(token), logprob) for token, logprob in draft.top),
@@ -230,7 +230,7 @@ def _end_ids(folder: Path) -> frozenset[int]:
     return frozenset(found)
 
 
-def resolve(argument: str) -> Path:
+def _resolve(argument: str) -> Path:
     """The folder of `argument`: a path, or a hub id (`org/name`, `org/name@revision`), from the hub's cache if there.
 
     UserError where neither is to be had.
@@ -259,7 +259,7 @@ def resolve(argument: str) -> Path:
 
 def open_model(argument: str, options: ModelOptions) -> Local:
     """Open `local:FOLDER` or `local:ORG/NAME`."""
-    folder = resolve(argument)
+    folder = _resolve(argument)
     with ThreadPoolExecutor(1) as pool:  # hashing leaves the interpreter free to import torch and to load
         hashed = pool.submit(fingerprint, folder) if (folder / "config.json").is_file() else None
         model = _open(f"local:{argument}", folder, options)
@@ -284,11 +284,11 @@ def _uncollected() -> Iterator[None]:
 
 def _open(name: str, folder: Path, options: ModelOptions) -> Local:
     with _uncollected():
-        from evalharness.chat import choose, own_template
-        from evalharness.network.engine import Settings, open_engine
-        from evalharness.network.tokenizer import open_tokenizer
+        from evalharness.chat.render import choose_chat, own_template
+        from evalharness.engine.native import EngineSettings, open_engine
+        from evalharness.engine.tokenizer import open_tokenizer
 
-    settings = Settings(
+    settings = EngineSettings(
         dtype=options.dtype,
         device=options.device,
         threads=options.threads,
@@ -299,7 +299,7 @@ def _open(name: str, folder: Path, options: ModelOptions) -> Local:
     engine = open_engine(folder, settings)
     tokenizer = open_tokenizer(folder, engine.vocabulary, options.tokenizer)
     own = own_template(folder)
-    chosen = choose(options.template, own, tokenizer)
+    chosen = choose_chat(options.template, own, tokenizer)
     if own and chosen.source != own:
         warn(f"{name} has a template of its own, which it was trained with; with {chosen.name} it answers otherwise")
     model = Local(name, folder, engine, tokenizer, chosen)

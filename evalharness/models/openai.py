@@ -19,16 +19,16 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
+from evalharness.clients.pool import AttemptError, Retry, Send, answers
 from evalharness.errors import UserError
 from evalharness.model import ModelOptions, Preview
-from evalharness.models._pool import AttemptError, Retry, Send, answers
 from evalharness.records import Finish, Request, Response
 
 if TYPE_CHECKING:
     import aiohttp
 
 OPENAI = "https://api.openai.com/v1"
-TIMEOUT = 600.0  # seconds for one attempt: a long answer of a slow local server must fit
+_TIMEOUT = 600.0  # seconds for one attempt: a long answer of a slow local server must fit
 FINISHES: Mapping[str, Finish] = {"stop": "stop", "length": "length", "content_filter": "refused", "tool_calls": "stop"}
 
 
@@ -120,7 +120,7 @@ class OpenAI:
             headers["Authorization"] = f"Bearer {self.key}"
         async with aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0),  # the workers are the limit
-            timeout=aiohttp.ClientTimeout(total=TIMEOUT),
+            timeout=aiohttp.ClientTimeout(total=_TIMEOUT),
             headers=headers,
             trust_env=bool(getproxies()),  # asked for once: aiohttp would look for proxies at every request
         ) as session:

@@ -14,18 +14,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+from evalharness.data.files import digest, jsonl, parse_json, read_text
+from evalharness.data.sources import Row
 from evalharness.errors import DataError, UserError
-from evalharness.files import digest, jsonl, parse_json, read_text
 from evalharness.model import ModelOptions, Preview
 from evalharness.records import Finish, Origin, Request, Response
-from evalharness.sources import Row
 
 IDS = ("id", "task_id", "qid", "question_id")
-QUESTIONS = ("question", "instruction")
+_QUESTIONS = ("question", "instruction")
 TEXTS = ("text", "response", "output", "completion", "model_response", "prediction")
 GROUPS = ("group", "subject")
 
-Key = tuple[Any, ...]
+_Key = tuple[Any, ...]
 
 
 def _first(row: Row, names: Iterable[str]) -> Any:
@@ -76,7 +76,7 @@ class Replay:
         self.name = f"replay:{path.name}"
         self.path = path
         self.fingerprint = f"replay-{digest(path)}"
-        self._answers: dict[Key, list[Response]] = {}
+        self._answers: dict[_Key, list[Response]] = {}
         for where, row in _rows(path):
             self._add(where, row)
         if not self._answers:
@@ -85,9 +85,9 @@ class Replay:
 
     def _add(self, where: str, row: Row) -> None:
         response = _response(row, where)
-        identity, question = _first(row, IDS), _first(row, QUESTIONS)
+        identity, question = _first(row, IDS), _first(row, _QUESTIONS)
         if identity is not None:
-            key: Key = ("id", str(identity), int(row.get("repeat") or 0))
+            key: _Key = ("id", str(identity), int(row.get("repeat") or 0))
         elif isinstance(question, str):
             key = ("question", _squeeze(question), _choices(row.get("choices")), str(_first(row, GROUPS) or ""))
         else:
@@ -99,7 +99,7 @@ class Replay:
     def _find(self, origin: Origin) -> list[Response]:
         """By id; else by the question's text, with as much of choices and group as the file records."""
         question, choices = _squeeze(origin.question), tuple(_squeeze(c) for c in origin.choices)
-        keys: list[Key] = [("id", origin.id, origin.repeat)]
+        keys: list[_Key] = [("id", origin.id, origin.repeat)]
         keys += [("question", question, c, g) for c in (choices, ()) for g in (origin.group, "")]
         return next((self._answers[key] for key in keys if key in self._answers), [])
 

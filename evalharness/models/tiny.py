@@ -8,13 +8,13 @@ from evalharness.model import ModelOptions
 from evalharness.models import local
 from evalharness.models.local import Local
 
-FOLDER = tiny.FOLDER  # where the weights lie: they can be fine-tuned
+FOLDER = tiny.MODEL_FOLDER  # where the weights lie: they can be fine-tuned
 
 
 def open_model(argument: str, options: ModelOptions) -> Local:
     """Open the embedded model."""
     if argument:
         raise UserError(f"tiny takes no argument, there is {argument!r}; say --model tiny")
-    model = local.open_model(str(tiny.FOLDER), options)
+    model = local.open_model(str(tiny.MODEL_FOLDER), options)
     model.name = "tiny"
     return model

@@ -1,1 +1,1 @@
-"""What a run or a comparison looks like: terminal, Markdown, HTML, JUnit."""
+"""Results as text, pages and files; renderers only."""

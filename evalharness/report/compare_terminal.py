@@ -15,24 +15,26 @@ from rich.text import Text
 from evalharness.report import words
 from evalharness.report.escape import line, without_commands
 
-STYLES = {"worse": "bold red", "better": "bold green", "same": "green", "can't tell": "yellow"}
-SHOWN = 5
+_STYLES = {"worse": "bold red", "better": "bold green", "same": "green", "can't tell": "yellow"}
+_SHOWN = 5
 # The least width at which a column that may be dropped is shown.
 WIDTHS = {"p (Holm)": 116, "detectable": 108, "fixed/broke": 96, "n": 84, "metric": 76}
 
 
-def comparison(document: Mapping[str, Any], width: int, samples: int = SHOWN) -> RenderableType:
+def comparison_view(document: Mapping[str, Any], width: int, samples: int = _SHOWN) -> RenderableType:
     """Header, table, reasons, what broke, and the gate's word."""
     base, new = document["base"], document["new"]
     models = " → ".join(dict.fromkeys(line(str(side.get("model") or "?"), 60) for side in (base, new)))
     parts: list[RenderableType] = [
-        Text(f"{line(words.title(base), 60)} → {line(words.title(new), 60)} · model {models} · paired by item id"),
+        Text(
+            f"{line(words.side_title(base), 60)} → {line(words.side_title(new), 60)} · model {models} · paired by item id"
+        ),
         _table(document, width),
         *(Text(line(remark, 400)) for remark in words.remarks(document)),
     ]
     for task in document["tasks"]:
         parts += _flips(task, samples)
-    parts.append(Text(words.gate(document), style="bold red" if document["gate"] == "fail" else "bold"))
+    parts.append(Text(words.gate_sentence(document), style="bold red" if document["gate"] == "fail" else "bold"))
     return Group(*parts)
 
 
@@ -54,14 +56,14 @@ def _table(document: Mapping[str, Any], width: int) -> Table:
 
 
 def _cells(task: Mapping[str, Any]) -> list[Text]:
-    verdict = Text(f"{task['symbol']} {task['verdict']}", style=STYLES.get(task["verdict"], "magenta"))
+    verdict = Text(f"{task['symbol']} {task['verdict']}", style=_STYLES.get(task["verdict"], "magenta"))
     known = task["difference"] is not None
     figures = (
         words.items(task) if known else "–",
         words.percent(task["base"]),
         words.percent(task["new"]),
         words.points(task["difference"]),
-        words.interval(task),
+        words.format_interval(task),
         f"{task['fixed']:,}/{task['broke']:,}" if known else "–",
         words.p_value(task["p_change_holm"]),
         words.percent(task["detectable"]),
@@ -108,9 +110,9 @@ def console() -> Console:
     return Console(width=None if wide else 160)
 
 
-def show(document: Mapping[str, Any], out: Console, samples: int = SHOWN) -> None:
+def show_comparison(document: Mapping[str, Any], out: Console, samples: int = _SHOWN) -> None:
     """Print it. In a GitHub log no workflow command in it is obeyed."""
-    table = comparison(document, out.width, samples)
+    table = comparison_view(document, out.width, samples)
     if os.environ.get("GITHUB_ACTIONS") != "true":
         out.print(table, highlight=False)
         return

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+from evalharness.data.files import write_whole
 from evalharness.errors import UserError
-from evalharness.files import write_whole
 from evalharness.report import html, junit, markdown, words
 from evalharness.report.escape import workflow_data, workflow_property
-from evalharness.store import dumps
+from evalharness.runs.store import dumps
 
-PAGE, DATA, COMMENT, JUNIT = "index.html", "report.json", "comment.md", "junit.xml"
+_PAGE, DATA, COMMENT, JUNIT = "index.html", "report.json", "comment.md", "junit.xml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class Places:
     data: Path | None = None
 
 
-def write(path: Path, content: str | bytes) -> None:
+def write_report_file(path: Path, content: str | bytes) -> None:
     """Write a report whole. UserError where that is not allowed."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -38,26 +38,30 @@ def write(path: Path, content: str | bytes) -> None:
         raise UserError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
 
 
-def comparison(document: Mapping[str, Any], places: Places, *, key: str = "default") -> list[Path]:
+def write_reports(document: Mapping[str, Any], places: Places, *, key: str = "default") -> list[Path]:
     """Write the wanted files and return their paths."""
     folder = places.folder
     wanted: list[tuple[Path | None, Path | None, Callable[[], str | bytes]]] = [
-        (places.html, folder and folder / PAGE, lambda: html.comparison(document)),
-        (places.data, folder and folder / DATA, lambda: as_json(document)),
-        (places.markdown, folder and folder / COMMENT, lambda: markdown.comment(document, key=key, link=link())),
-        (places.junit, folder and folder / JUNIT, lambda: junit.comparison(document)),
+        (places.html, folder and folder / _PAGE, lambda: html.comparison_html(document)),
+        (places.data, folder and folder / DATA, lambda: document_json(document)),
+        (
+            places.markdown,
+            folder and folder / COMMENT,
+            lambda: markdown.comment_markdown(document, key=key, link=link()),
+        ),
+        (places.junit, folder and folder / JUNIT, lambda: junit.comparison_junit(document)),
     ]
     written = []
     for single, usual, make in wanted:
         content = make() if single or usual else b""
         for path in (single, usual):
             if path is not None:
-                write(path, content)
+                write_report_file(path, content)
                 written.append(path)
     return written
 
 
-def as_json(document: Mapping[str, Any]) -> bytes:
+def document_json(document: Mapping[str, Any]) -> bytes:
     """The document on a line. What is not finite cannot be in it."""
     return dumps(document) + b"\n"
 

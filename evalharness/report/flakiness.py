@@ -7,21 +7,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from evalharness.compare import flaky
-from evalharness.compare.sides import open_side
+from evalharness.comparison import flaky
+from evalharness.comparison.inputs import open_side
 from evalharness.errors import UserError
 from evalharness.report import words
 from evalharness.report.escape import line
 
 
-def run(name: str, again: str | None, *, limit: int | None, runs: Path, as_json: bool) -> None:
+def run_flaky(name: str, again: str | None, *, limit: int | None, runs: Path, as_json: bool) -> None:
     """Measure the noise of a run, keep it in the run's folder, and say it."""
     base = open_side(name, runs)
     if base.journal is None:
         raise UserError(f"{name} is a baseline; A/A wants a run")
     second = open_side(again, runs) if again is not None else flaky.ask_again(base, limit, runs)
-    found = flaky.measure(base, second)
-    path = flaky.save(base, found)
+    found = flaky.measure_flips(base, second)
+    path = flaky.save_flakiness(base, found)
     if as_json:
         print(json.dumps({"run": str(base.path), "again": str(second.path), "benchmarks": found}))
         return

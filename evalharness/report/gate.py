@@ -9,19 +9,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast, get_args
 
-from evalharness.compare import Comparison, Options, Policy, compare, exit_code
-from evalharness.compare.flips import save_items
-from evalharness.compare.sides import open_side
+from evalharness.comparison.compare import Comparison, Options, Policy, compare_runs, exit_code
+from evalharness.comparison.document import comparison_document
+from evalharness.comparison.flips import save_items
+from evalharness.comparison.inputs import open_side
 from evalharness.errors import Exit, UserError, nearest
 from evalharness.report import deliver
 from evalharness.report.deliver import Places
-from evalharness.report.document import document
 from evalharness.report.escape import line
-from evalharness.suite import load
+from evalharness.suites.schema import load_suite
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class ComparisonRequest:
     """The two sides by path or name, how to compare them, and what the gate does."""
 
     base: str
@@ -34,7 +34,7 @@ class Asked:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class ReportsWanted:
     """Which reports to make. `show` flips are printed per task and direction."""
 
     places: Places = field(default_factory=Places)
@@ -44,7 +44,7 @@ class Wanted:
     key: str = "default"
 
 
-def options(
+def comparison_options(
     margin: Sequence[str], alpha: float, benchmarks: Sequence[str], allow: Sequence[str], **rest: Any
 ) -> Options:
     """How to compare, in a user's words. UserError for a number that makes no sense."""
@@ -62,7 +62,7 @@ def from_suite(
     """Margins, alpha and clusters: the command line's own first, then the suite's, then the usual."""
     if suite is None:
         return margin, 0.05 if alpha is None else alpha, clusters
-    found = load(suite)
+    found = load_suite(suite)
     return [*found.margins, *margin], found.alpha if alpha is None else alpha, clusters or found.clusters
 
 
@@ -95,24 +95,24 @@ def margins(words: Sequence[str]) -> tuple[float, Mapping[str, float]]:
     return common, own
 
 
-def run(asked: Asked, wanted: Wanted) -> int:
+def run_gate(asked: ComparisonRequest, wanted: ReportsWanted) -> int:
     """Compare, write what is wanted, print, tell the CI system, and say how to exit.
 
     UserError with exit 3 or 4, after the reports are written, where a task has no verdict.
     """
     base, new = (open_side(name, asked.runs, asked.baselines) for name in (asked.base, asked.new))
-    found = compare(base, new, asked.options)
+    found = compare_runs(base, new, asked.options)
     code = exit_code(found, gate=asked.gate, policy=asked.policy)
-    made = document(found, exit_code=code, gated=asked.gate, policy=asked.policy, command=command(asked))
-    deliver.comparison(made, wanted.places, key=wanted.key)
+    made = comparison_document(found, exit_code=code, gated=asked.gate, policy=asked.policy, command=_command(asked))
+    deliver.write_reports(made, wanted.places, key=wanted.key)
     if wanted.save_flips is not None:
         save_items(wanted.save_flips, found.items())
     if wanted.as_json:
-        sys.stdout.write(deliver.as_json(made).decode("utf-8"))
+        sys.stdout.write(deliver.document_json(made).decode("utf-8"))
     elif any(task.difference is not None for task in found.tasks):
         from evalharness.report import compare_terminal
 
-        compare_terminal.show(made, compare_terminal.console(), wanted.show)
+        compare_terminal.show_comparison(made, compare_terminal.console(), wanted.show)
     log = sys.stderr if wanted.as_json else sys.stdout
     deliver.to_ci(made, wanted.places.folder or wanted.places.html, log)
     if code in (Exit.NOT_COMPARABLE, Exit.NOT_WHOLE):
@@ -128,7 +128,7 @@ def refusal(found: Comparison) -> str:
     return line(f"{first.benchmark} is {first.verdict}: {first.reason}{more}", 500)
 
 
-def command(asked: Asked) -> str:
+def _command(asked: ComparisonRequest) -> str:
     """The command that makes this comparison again."""
     chosen = asked.options
     words = ["evalh", "compare", asked.base, asked.new, "--margin", f"{chosen.margin:g}"]

@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evalharness.compare.flips import TEXT_LIMIT, gold
+from evalharness.comparison.flips import TEXT_LIMIT, gold_text
 from evalharness.report import charts, terminal, worddiff, words
 from evalharness.report.escape import printable
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 HERE = Path(__file__).parent
-SHOWN = 100
+_SHOWN = 100
 
 
 def _safe(value: Any) -> Any:
@@ -54,14 +54,14 @@ def _page(template: str, **values: Any) -> str:
     return found.render(style=Markup(style), style_hash=digest, **values)  # our own file
 
 
-def comparison(document: Mapping[str, Any]) -> str:
+def comparison_html(document: Mapping[str, Any]) -> str:
     """The page of a comparison."""
     return _page("comparison.html.j2", d=document, axis=charts.reach(document["tasks"]))
 
 
-def run_report(summary: Mapping[str, Any], manifest: Mapping[str, Any], lines: Iterable[Mapping[str, Any]]) -> str:
+def run_html(summary: Mapping[str, Any], manifest: Mapping[str, Any], lines: Iterable[Mapping[str, Any]]) -> str:
     """The page of one run: figures, groups, and the first answers that were not right. `lines` are the journal's."""
-    wrong = islice((_answer(one) for one in lines if _not_right(one)), SHOWN)
+    wrong = islice((_answer(one) for one in lines if _not_right(one)), _SHOWN)
     return _page("run.html.j2", summary=summary, manifest=manifest, wrong=list(wrong))
 
 
@@ -76,7 +76,7 @@ def _answer(line: Mapping[str, Any]) -> dict[str, str]:
         "id": line["id"],
         "status": line["status"],
         "question": sample.get("question"),
-        "gold": gold(sample),
+        "gold": gold_text(sample),
         "answer": line.get("answer"),
         "text": response.get("text") or response.get("error"),
     }

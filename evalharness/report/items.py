@@ -8,15 +8,15 @@ from typing import Any
 
 from evalharness.records import Result
 from evalharness.report.escape import printable
-from evalharness.session import Previewed
-from evalharness.store import to_json
+from evalharness.runs.session import Previewed
+from evalharness.runs.store import result_to_json
 
 
-def show(results: Sequence[Result], *, whole: bool, left: int, as_json: bool) -> None:
+def show_results(results: Sequence[Result], *, whole: bool, left: int, as_json: bool) -> None:
     """Results: one line each, or in full."""
     for result in results:
         if as_json:
-            print(json.dumps(to_json(result)))
+            print(json.dumps(result_to_json(result)))
         else:
             print(in_full(result) if whole else one_line(result))
     if left > 0 and not as_json:
@@ -27,10 +27,10 @@ def one_line(result: Result) -> str:
     """`id status answer <- text`."""
     wanted = " | ".join(result.sample.choices[i] for i in result.sample.gold) or " | ".join(result.sample.answers[:3])
     said = result.response.error or result.response.text or (result.answer or "")
-    return printable(f"{result.sample.id}  {result.status}  wanted {short(wanted)!r}  got {short(said)!r}")
+    return printable(f"{result.sample.id}  {result.status}  wanted {_short(wanted)!r}  got {_short(said)!r}")
 
 
-def short(text: str, width: int = 60) -> str:
+def _short(text: str, width: int = 60) -> str:
     """A text on one line, cut to `width` characters."""
     line = " ".join(text.split())
     return line if len(line) <= width else line[: width - 1] + "…"

@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from evalharness.report.escape import line
-from evalharness.report.terminal import money, number, tokens
+from evalharness.report.terminal import format_number, format_tokens, money
 
 if TYPE_CHECKING:
-    from evalharness.judging import Estimate, Judged
-    from evalharness.judging.audit import Audit, Calibration
-    from evalharness.judging.imports import Imported
+    from evalharness.importers.imports import Imported
+    from evalharness.judging.audit.examine import Audit, Calibration
+    from evalharness.judging.run import JudgeRun, JudgingCost
 
 
-def plan(found: Estimate, *, as_json: bool, stream: Any) -> None:
+def show_judging_cost(found: JudgingCost, *, as_json: bool, stream: Any) -> None:
     """What a judging would ask and cost."""
     if as_json:
         said = {
@@ -25,13 +25,13 @@ def plan(found: Estimate, *, as_json: bool, stream: Any) -> None:
         print(json.dumps(said), file=stream)
         return
     print(f"{found.calls} calls to ask, {found.known} verdicts known or needing none", file=stream)
-    print(f"at most {tokens(found.tokens_in)} tokens in, {tokens(found.tokens_out)} out", file=stream)
+    print(f"at most {format_tokens(found.tokens_in)} tokens in, {format_tokens(found.tokens_out)} out", file=stream)
     unknown = "unknown: give --judge-price-in and --judge-price-out"
     print(f"price: {unknown if found.cost is None else 'at most ' + money(found.cost)}", file=stream)
     _left_out(found.skipped, stream)
 
 
-def judged(done: Judged, *, as_json: bool, stream: Any) -> None:
+def show_judge_run(done: JudgeRun, *, as_json: bool, stream: Any) -> None:
     """The figures of a judging, with what has no verdict in plain sight."""
     if as_json:
         print(json.dumps(done.as_json()), file=stream)
@@ -56,7 +56,7 @@ def judged(done: Judged, *, as_json: bool, stream: Any) -> None:
     if done.failed:
         print(f"{done.failed} verdicts failed for good; the same command asks for them again", file=stream)
     used = done.usage
-    taken = f"{tokens(used['tokens_in'])} / {tokens(used['tokens_out'])} tokens · {money(used['cost'])}"
+    taken = f"{format_tokens(used['tokens_in'])} / {format_tokens(used['tokens_out'])} tokens · {money(used['cost'])}"
     print(f"{used['calls']} replies ({used['cached']} from the cache) · {taken}", file=stream)
     print(f"{done.run.path}  (evalh judge audit {done.run.path})", file=stream)
 
@@ -65,10 +65,10 @@ def _panel(said: Mapping[str, Any] | None) -> list[str]:
     if said is None:
         return []
     rows = [
-        f"{line(seat)}: {number(mean)}; the panel without it: {number(said['without'][seat])}"
+        f"{line(seat)}: {format_number(mean)}; the panel without it: {format_number(said['without'][seat])}"
         for seat, mean in said["members"].items()
     ]
-    kappas = [f"kappa {line(pair)}: {number(kappa)}" for pair, kappa in said["kappa"].items()]
+    kappas = [f"kappa {line(pair)}: {format_number(kappa)}" for pair, kappa in said["kappa"].items()]
     return [*rows, *kappas, f"members disagree on the winner of {said['split']} answers"]
 
 
@@ -78,8 +78,8 @@ def _left_out(skipped: Mapping[str, int], stream: Any) -> None:
 
 
 def _estimate(figure: Mapping[str, Any]) -> str:
-    low, high = number(figure["low"]), number(figure["high"])
-    return f"{number(figure['value'])} (SE {number(figure['stderr'])}, 95 % {low} … {high}, n {figure['n']:,})"
+    low, high = format_number(figure["low"]), format_number(figure["high"])
+    return f"{format_number(figure['value'])} (SE {format_number(figure['stderr'])}, 95 % {low} … {high}, n {figure['n']:,})"
 
 
 def audited(found: Audit, *, as_json: bool, stream: Any) -> None:
@@ -103,7 +103,7 @@ def calibrated(found: Calibration, *, as_json: bool, stream: Any) -> None:
     print(f"calibration of {line(found.run)}", file=stream)
     for name, figure in found.figures.items():
         print(f"{name}: {_estimate(figure)}", file=stream)
-    print(f"kappa: {number(found.kappa)}", file=stream)
+    print(f"kappa: {format_number(found.kappa)}", file=stream)
     for human, row in found.confusion.items():
         print(f"  human {human}: " + ", ".join(f"judge {label} {n}" for label, n in row.items()), file=stream)
     print(f"labels for a half width of {found.half:g}: {found.needed}", file=stream)
@@ -125,7 +125,7 @@ def imported(made: Imported, *, as_json: bool, stream: Any) -> None:
         for warning in entry.get("cautions", ()):
             print(f"  ! {line(warning)}", file=stream)
     for name, figure in made.figures.items():
-        print(f"  {name}: {number(figure, 6) if isinstance(figure, float) else figure}", file=stream)
+        print(f"  {name}: {format_number(figure, 6) if isinstance(figure, float) else figure}", file=stream)
     for note in made.foreign.notes:
         print(line(note), file=stream)
     print(f"{made.run.path}  (evalh judge audit {made.run.path})", file=stream)

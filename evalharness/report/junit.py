@@ -9,10 +9,10 @@ from xml.etree import ElementTree as ET
 from evalharness.report import words
 from evalharness.report.escape import line, printable
 
-SHOWN = 10
+_SHOWN = 10
 
 
-def comparison(document: Mapping[str, Any], *, samples: bool = False) -> bytes:
+def comparison_junit(document: Mapping[str, Any], *, samples: bool = False) -> bytes:
     """Worse is a failure, not comparable and incomplete are errors, can't tell passes and says so.
 
     With `samples` every sample that broke, of those shown, is a case of its own.
@@ -35,7 +35,7 @@ def _suite(document: Mapping[str, Any], task: Mapping[str, Any], samples: bool) 
         suite,
         "testcase",
         classname=f"evalh.{name}",
-        name=f"{line(task['metric'] or 'comparison')} vs {line(words.title(document['base']))}",
+        name=f"{line(task['metric'] or 'comparison')} vs {line(words.side_title(document['base']))}",
         time=_seconds(document),
     )
     message = words.sentence(document, task)
@@ -59,7 +59,7 @@ def _seconds(document: Mapping[str, Any]) -> str:
 
 
 def _broken(task: Mapping[str, Any]) -> list[str]:
-    return [f"{line(one['id'])}: {_flip(one)}" for one in task["samples"] if one["change"] == "broke"][:SHOWN]
+    return [f"{line(one['id'])}: {_flip(one)}" for one in task["samples"] if one["change"] == "broke"][:_SHOWN]
 
 
 def _flip(one: Mapping[str, Any]) -> str:
@@ -67,7 +67,7 @@ def _flip(one: Mapping[str, Any]) -> str:
     return f"gold {line(one['gold'], 80)!r}, was {was!r}, now {now!r} ({one['new_status']})"
 
 
-def run_report(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> bytes:
+def run_junit(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> bytes:
     """One case per benchmark; failed requests are an error, for the score is then not whole."""
     suites = []
     for name, entry in summary.get("benchmarks", {}).items():

@@ -24,7 +24,7 @@ def marker(key: str) -> str:
     return f"<!-- evalh:report key={kept} v=1 -->"
 
 
-def comment(document: Mapping[str, Any], *, key: str = "default", link: str = "") -> str:
+def comment_markdown(document: Mapping[str, Any], *, key: str = "default", link: str = "") -> str:
     """The comment on a pull request. Where it grows too long the samples get fewer; the table stays."""
     return _fitting(document, marker(key), link, SAMPLES, COMMENT_LIMIT)
 
@@ -48,7 +48,7 @@ def _lines(document: Mapping[str, Any], samples: int, link: str) -> Iterator[str
     lead = words.leading(document)
     yield f"**{markdown(words.sentence(document, lead), 400)}**"
     yield ""
-    yield f"Gate: **{markdown(words.gate(document), 400)}**" if document["gated"] else "No gate was asked for."
+    yield f"Gate: **{markdown(words.gate_sentence(document), 400)}**" if document["gated"] else "No gate was asked for."
     yield ""
     yield from _table(document)
     yield ""
@@ -70,7 +70,7 @@ def _table(document: Mapping[str, Any]) -> Iterator[str]:
         if task["difference"] is None:
             yield f"| {name} | – | – | – | – | – | – | {100 * task['margin']:g} |"
             continue
-        change = f"**{words.points(task['difference'])}** ({words.interval(task)})".replace(" ", NBSP)
+        change = f"**{words.points(task['difference'])}** ({words.format_interval(task)})".replace(" ", NBSP)
         sides = (words.items(task), words.percent(task["base"]), words.percent(task["new"]))
         flips = f"{task['fixed']:,} / {task['broke']:,}".replace(" ", NBSP)
         figures = (*sides, change, flips, words.percent(task["detectable"]), f"{100 * task['margin']:g}")
@@ -128,7 +128,7 @@ def _details(summary: str, lines: list[str]) -> Iterator[str]:
 
 def _compared(document: Mapping[str, Any], link: str) -> Iterator[str]:
     for word, side in (("base", document["base"]), ("new", document["new"])):
-        said = f"{words.title(side)}, model {side.get('model') or '?'}, {side.get('created') or 'no date'}"
+        said = f"{words.side_title(side)}, model {side.get('model') or '?'}, {side.get('created') or 'no date'}"
         yield f"- {word}: {markdown(said, 300)} ({side['kind']})"
     for what, before, after in words.usage(document):
         yield f"- {what}: {markdown(before)} → {markdown(after)}"
@@ -138,7 +138,7 @@ def _compared(document: Mapping[str, Any], link: str) -> Iterator[str]:
         yield f"- full report: <{''.join(c for c in printable(link) if c not in '<> ')}>"
 
 
-def run_report(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
+def run_markdown(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
     """The table of one run in Markdown, and what was run."""
     lines = [f"### evalh: {markdown(str(manifest.get('name', 'run')), 120)}", ""]
     lines += ["| benchmark | mode | metric | n | score | 95 % interval | answers |", "|:--|:--|:--|--:|--:|--:|:--|"]
@@ -146,8 +146,14 @@ def run_report(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
         for position, (metric, figure) in enumerate(entry.get("metrics", {}).items()):
             counts = ", ".join(f"{n:,} {status}" for status, n in entry.get("counts", {}).items() if n)
             head = (markdown(name), markdown(str(entry.get("mode", "")))) if position == 0 else ("", "")
-            ends = f"{terminal.number(figure.get('low'))} … {terminal.number(figure.get('high'))}"
-            cells = (*head, markdown(metric), f"{figure.get('n', 0):,}", terminal.number(figure.get("value")), ends)
+            ends = f"{terminal.format_number(figure.get('low'))} … {terminal.format_number(figure.get('high'))}"
+            cells = (
+                *head,
+                markdown(metric),
+                f"{figure.get('n', 0):,}",
+                terminal.format_number(figure.get("value")),
+                ends,
+            )
             lines.append(f"| {' | '.join(cells)} | {markdown(counts) if position == 0 else ''} |")
     model = manifest.get("model") or {}
     lines += ["", f"model {markdown(str(model.get('name', '?')))}, {markdown(str(manifest.get('created', '')))}", ""]

@@ -8,10 +8,10 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from evalharness.plan import Task
 from evalharness.records import Result
-from evalharness.runner import Silent, Watcher
-from evalharness.session import Outcome
+from evalharness.runs.plan import Task
+from evalharness.runs.runner import Observer, SilentObserver
+from evalharness.runs.session import RunOutcome
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -47,7 +47,7 @@ class Tally:
         return (self.done - self.before) / max(time.monotonic() - self.started, 1e-9)
 
 
-class Lines:
+class _Lines:
     """Plain lines on standard error, one every ten seconds: for logs and pipes."""
 
     def open(self, tasks: Sequence[Task], model: str) -> None:
@@ -113,11 +113,11 @@ class Bar:
             self.bar = None
 
 
-def watcher(*, quiet: bool) -> Watcher:
+def watcher(*, quiet: bool) -> Observer:
     """A bar on a terminal, lines elsewhere, nothing when quiet."""
     if quiet:
-        return Silent()
-    return Bar() if sys.stderr.isatty() else Lines()
+        return SilentObserver()
+    return Bar() if sys.stderr.isatty() else _Lines()
 
 
 def announce(tasks: Sequence[Task], model: str) -> None:
@@ -130,7 +130,7 @@ def announce(tasks: Sequence[Task], model: str) -> None:
         print(f"The model is {model}.", flush=True)
 
 
-def report(outcome: Outcome, *, as_json: bool, stream: Any = None) -> None:
+def show_run(outcome: RunOutcome, *, as_json: bool, stream: Any = None) -> None:
     """The figures of a run: a table, or one JSON object."""
     stream = stream or sys.stdout
     if as_json:
@@ -142,23 +142,23 @@ def report(outcome: Outcome, *, as_json: bool, stream: Any = None) -> None:
 
     console = Console(file=stream)
     console.print(run_table(outcome.run.summary, outcome.run.manifest))
-    for line in closing(outcome):
+    for line in _closing(outcome):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def closing(outcome: Outcome) -> list[str]:
+def _closing(outcome: RunOutcome) -> list[str]:
     """What is left to say: what was left out or failed, where the run is, what to do next."""
     said = []
     if outcome.unanswered:
         verb = "left out" if outcome.skipped else "failed"
         said.append(f"{len(outcome.unanswered)} questions without an answer were {verb}:")
-        said += [f"  {r.benchmark} {r.sample.id}: {r.response.error}" for r in outcome.unanswered[:SHOWN]]
-        if len(outcome.unanswered) > SHOWN:
-            said.append(f"  and {len(outcome.unanswered) - SHOWN} more: evalh show {outcome.run.path} --status error")
+        said += [f"  {r.benchmark} {r.sample.id}: {r.response.error}" for r in outcome.unanswered[:_SHOWN]]
+        if len(outcome.unanswered) > _SHOWN:
+            said.append(f"  and {len(outcome.unanswered) - _SHOWN} more: evalh show {outcome.run.path} --status error")
     if outcome.wants_judge:
         said.append(f"these answers want a judge: evalh judge {outcome.run.path} --judge openai:MODEL")
     said.append(f"{outcome.run.path}  (evalh show {outcome.run.path} --wrong)")
     return said
 
 
-SHOWN = 100
+_SHOWN = 100

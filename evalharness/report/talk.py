@@ -16,7 +16,7 @@ from evalharness.report.escape import printable
 
 def talk(model: str, *, system: str, max_tokens: int, temperature: float, options: Mapping[str, Any]) -> None:
     """Read lines, print answers, until an empty line or the end. UserError when the model cannot be opened."""
-    opened = plugins.model(f"local:{model}" if Path(model).is_dir() else model, ModelOptions(**options))
+    opened = plugins.load_model(f"local:{model}" if Path(model).is_dir() else model, ModelOptions(**options))
     begin = [Message("system", system)] if system else []
     said = list(begin)
     while True:

@@ -13,10 +13,10 @@ from rich.text import Text
 
 from evalharness.report.escape import line
 
-UNREAD = ("unparsed", "truncated", "refused", "error")
+_UNREAD = ("unparsed", "truncated", "refused", "error")
 
 
-def number(value: float | None, digits: int = 3) -> str:
+def format_number(value: float | None, digits: int = 3) -> str:
     """A figure with fixed digits, a real minus sign, and a dash where there is none."""
     if value is None or value != value or value in (float("inf"), float("-inf")):
         return "–"
@@ -34,7 +34,7 @@ def seconds(value: float | None) -> str:
     return f"{hours} h {minutes:02d} m" if hours else f"{minutes} m {rest:02d} s"
 
 
-def tokens(value: int | None) -> str:
+def format_tokens(value: int | None) -> str:
     """A number of tokens, rounded above ten thousand."""
     if not value:
         return "–"
@@ -83,21 +83,21 @@ def _account(name: str, entry: Mapping[str, Any], used: Mapping[str, Any]) -> Te
 def _figures(estimate: Mapping[str, Any], style: str) -> list[Text]:
     return [
         Text(f"{estimate.get('n', 0):,}"),
-        Text(number(estimate.get("value")), style=style),
-        Text(f"{number(estimate.get('low'))} … {number(estimate.get('high'))}"),
+        Text(format_number(estimate.get("value")), style=style),
+        Text(f"{format_number(estimate.get('low'))} … {format_number(estimate.get('high'))}"),
     ]
 
 
 def _unread(entry: Mapping[str, Any]) -> int:
     counts: Mapping[str, int] = entry.get("counts", {})
-    return sum(counts.get(status, 0) for status in UNREAD)
+    return sum(counts.get(status, 0) for status in _UNREAD)
 
 
 def _bounds(entry: Mapping[str, Any]) -> Text:
     bounds = entry.get("bounds") or {}
     if not _unread(entry) or not bounds:
         return Text("")
-    return Text(f"bounds {number(bounds.get('low'))} … {number(bounds.get('high'))}")
+    return Text(f"bounds {format_number(bounds.get('low'))} … {format_number(bounds.get('high'))}")
 
 
 def _counts(counts: Mapping[str, int]) -> Text:
@@ -105,7 +105,7 @@ def _counts(counts: Mapping[str, int]) -> Text:
     parts = Text()
     for status, count in counts.items():
         if count:
-            style = "red" if status == "error" else "yellow" if status in UNREAD else ""
+            style = "red" if status == "error" else "yellow" if status in _UNREAD else ""
             parts.append(f"{', ' if parts else ''}{count:,} {status}", style=style)
     return parts
 
@@ -114,7 +114,9 @@ def _usage(used: Mapping[str, Any]) -> list[Text]:
     """Time, tokens read and written, cost: what is known of them."""
     found = [Text(seconds(used["seconds"]))] if used.get("seconds") is not None else []
     if used.get("tokens_in") or used.get("tokens_out"):
-        found.append(Text(f"{tokens(used.get('tokens_in'))} / {tokens(used.get('tokens_out'))} tokens in/out"))
+        found.append(
+            Text(f"{format_tokens(used.get('tokens_in'))} / {format_tokens(used.get('tokens_out'))} tokens in/out")
+        )
     if used.get("cost") is not None:
         found.append(Text(money(used["cost"])))
     return found
@@ -141,18 +143,18 @@ def baseline_lines(folder: Path) -> list[str]:
     """One line per baseline in a folder: name, run, scores; what cannot be read says why."""
     import numpy as np
 
-    from evalharness.compare import baseline
+    from evalharness.comparison import baseline
     from evalharness.errors import UserError
 
     found = []
-    for name in baseline.names(folder):
+    for name in baseline.baseline_names(folder):
         try:
-            stored = baseline.read(folder / f"{name}{baseline.SUFFIX}")
+            stored = baseline.read_baseline(folder / f"{name}{baseline.SUFFIX}")
         except UserError as error:
             found.append(f"{line(name)}: {error}")
             continue
         scores = [
-            f"{line(benchmark)} {one.metric} {number(float(np.nanmean(one.values)))} (n {len(one.ids):,})"
+            f"{line(benchmark)} {one.metric} {format_number(float(np.nanmean(one.values)))} (n {len(one.ids):,})"
             for benchmark, one in stored.scores.items()
         ]
         run = line(str(stored.manifest.get("name", "?")))

@@ -15,16 +15,16 @@ from evalharness.report import judges
 from evalharness.report.escape import printable
 
 if TYPE_CHECKING:  # torch is imported by the tuner only
-    from evalharness.judging import Judged
-    from evalharness.tuner.finetune import Tuned
-    from evalharness.tuner.prepare import Prepared
-    from evalharness.tuner.train import Stepped, Training
+    from evalharness.judging.run import JudgeRun
+    from evalharness.training.finetune import Tuned
+    from evalharness.training.prepare import PreparedTraining
+    from evalharness.training.step import Stepped, Training
 
 SECONDS = 5.0
 LONGEST = 1000  # tokens of the example that are shown
 
 
-class Lines:
+class TrainingLines:
     """Tells a training on standard error: a line every few seconds."""
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class Lines:
         self.seconds = 0.0
         self.tokens = 0
 
-    def prepared(self, prepared: Prepared) -> None:
+    def prepared(self, prepared: PreparedTraining) -> None:
         seen = prepared.seen
         self.console.print(
             f"{prepared.data.origin}: {len(prepared.data.rows)} rows, shape {prepared.data.shape}", markup=False
@@ -103,7 +103,7 @@ class Lines:
         self.console.print(text, markup=False)
 
 
-def report(tuned: Tuned, *, as_json: bool, judged: Judged | None = None) -> None:
+def show_training(tuned: Tuned, *, as_json: bool, judged: JudgeRun | None = None) -> None:
     """What came of it: before and after, and what to do next."""
     if as_json:
         print(json.dumps(tuned.as_json() | ({"judged": judged.as_json()} if judged else {})))
@@ -119,7 +119,7 @@ def report(tuned: Tuned, *, as_json: bool, judged: Judged | None = None) -> None
     if tuned.answers is not None:
         print(f"answers to the test rows: {tuned.answers.path} (evalh show, evalh judge)")
     if judged is not None:
-        judges.judged(judged, as_json=False, stream=sys.stdout)
+        judges.show_judge_run(judged, as_json=False, stream=sys.stdout)
     print(f"next: evalh run BENCHMARK --model local:{tuned.out}    evalh chat {tuned.out}", file=sys.stderr)
 
 

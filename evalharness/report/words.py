@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-Task = Mapping[str, Any]
-Document = Mapping[str, Any]
+_Task = Mapping[str, Any]
+_Document = Mapping[str, Any]
 
 WORDS = ("worse", "better", "same", "can't tell", "incomplete", "not comparable")
 
@@ -25,7 +25,7 @@ def points(difference: float | None) -> str:
     return f"{rounded:+.1f}".replace("-", "−") if rounded else "0.0"
 
 
-def interval(task: Task) -> str:
+def format_interval(task: _Task) -> str:
     """`−8.0 … −4.5`, in points."""
     return "–" if task["low"] is None else f"{points(task['low'])} … {points(task['high'])}"
 
@@ -35,12 +35,12 @@ def p_value(p: float | None) -> str:
     return "–" if p is None else "<0.001" if p < 0.001 else f"{p:.2g}"
 
 
-def items(task: Task) -> str:
+def items(task: _Task) -> str:
     """How many items were compared, of how many."""
     return f"{task['n']:,}" if not task["missing"] else f"{task['n']:,}/{task['total']:,}"
 
 
-def tally(document: Document) -> str:
+def tally(document: _Document) -> str:
     """`1 task worse, 2 better, 1 can't tell`."""
     found = Counter(task["verdict"] for task in document["tasks"])
     parts = [f"{found[word]} {word}" for word in WORDS if found[word]]
@@ -49,24 +49,24 @@ def tally(document: Document) -> str:
     return ", ".join(parts)
 
 
-def leading(document: Document) -> Task:
+def leading(document: _Document) -> _Task:
     """The task to name first: the largest proven drop, else the first task of the overall verdict."""
     same = [task for task in document["tasks"] if task["verdict"] == document["verdict"]]
     return min(same or document["tasks"], key=lambda task: task["difference"] or 0.0)
 
 
-def sentence(document: Document, task: Task) -> str:
+def sentence(document: _Document, task: _Task) -> str:
     """One line on one task: by how much, how sure, how many samples; without markup."""
     if task["difference"] is None:
         return f"{task['benchmark']}: {task['reason']}"
     flips = f"{count(task['broke'], 'sample')} broke, {task['fixed']:,} fixed"
     return (
         f"{task['benchmark']} {points(task['difference'])} points ({percent(task['base'])} → {percent(task['new'])}, "
-        f"{level(document)} interval {interval(task)}, n = {items(task)}): {flips}"
+        f"{level(document)} interval {format_interval(task)}, n = {items(task)}): {flips}"
     )
 
 
-def level(document: Document) -> str:
+def level(document: _Document) -> str:
     """The confidence of the intervals: `90 %`."""
     return f"{100 * document['level']:.4g} %"
 
@@ -76,7 +76,7 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def gate(document: Document) -> str:
+def gate_sentence(document: _Document) -> str:
     """What the gate says, as a line."""
     said = {
         "pass": "PASS: no loss as large as the margin, on any task",
@@ -91,7 +91,7 @@ def gate(document: Document) -> str:
     return line
 
 
-def facts(task: Task) -> str:
+def _facts(task: _Task) -> str:
     """Margin, detectable effect and method: what the verdict rests on."""
     return (
         f"margin {100 * task['margin']:g} points · detectable with 80 % power: {percent(task['detectable'])} points · "
@@ -99,13 +99,13 @@ def facts(task: Task) -> str:
     )
 
 
-def remarks(document: Document) -> list[str]:
+def remarks(document: _Document) -> list[str]:
     """Everything a reader must know besides the table, a line each."""
     found = []
     for task in document["tasks"]:
         found.append(f"{task['benchmark']}: {task['symbol']} {task['verdict']}: {task['reason']}")
         if task["difference"] is not None:
-            found.append(f"{task['benchmark']}: {facts(task)}")
+            found.append(f"{task['benchmark']}: {_facts(task)}")
         found += [f"{task['benchmark']}: {note}" for note in task["notes"]]
         if task["unread_bounds"]:
             low, high = task["unread_bounds"]
@@ -126,16 +126,16 @@ def remarks(document: Document) -> list[str]:
     return found + list(document["notes"])
 
 
-def usage(document: Document) -> list[tuple[str, str, str]]:
+def usage(document: _Document) -> list[tuple[str, str, str]]:
     """(what, base, new) of tokens, cost and time, where both are known."""
-    from evalharness.report.terminal import money, seconds, tokens
+    from evalharness.report.terminal import format_tokens, money, seconds
 
     before, after = document["base"].get("usage"), document["new"].get("usage")
     if not before or not after:
         return []
     shown = (
-        ("tokens in", "tokens_in", tokens),
-        ("tokens out", "tokens_out", tokens),
+        ("tokens in", "tokens_in", format_tokens),
+        ("tokens out", "tokens_out", format_tokens),
         ("cost", "cost", money),
         ("time", "seconds", seconds),
     )
@@ -146,7 +146,7 @@ def usage(document: Document) -> list[tuple[str, str, str]]:
     ]
 
 
-def title(side: Mapping[str, Any]) -> str:
+def side_title(side: Mapping[str, Any]) -> str:
     """A side in a few words: name and commit."""
     commit = (side.get("git") or {}).get("commit")
     return f"{side['name']}@{commit[:7]}" if commit else str(side["name"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from evalharness.sandbox.program import Limits, Outcome, Program
+from evalharness.sandbox.program import Limits, Program, ProgramOutcome
 
 __all__ = ["Checked", "Limits", "Outcome", "Program", "Sandbox", "open_sandbox"]
 

@@ -3,10 +3,10 @@
 import os
 import sys
 
-root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path.append(root)
+_root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.append(_root)
 
 from evalharness.sandbox import server  # noqa: E402  the path comes first
 
-sys.path.remove(root)
-server.main()
+sys.path.remove(_root)
+server.serve()

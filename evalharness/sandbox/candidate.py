@@ -32,10 +32,10 @@ def set_stage() -> None:
     sys.stdin, sys.stdout, sys.stderr = NoInput(), _sink(1), _sink(2)
 
 
-def run(channel: int) -> NoReturn:
+def run_candidate(channel: int) -> NoReturn:
     """Say hello, receive the program, and serve: calls from the judge, or the whole published text in one process."""
     try:
-        wire.write(channel, HELLO)
+        wire.write_fd(channel, HELLO)
         job = wire.receive(channel, wire.TRUSTED_CAP)
         if job["mode"] == "inproc":
             _whole(channel, job["source"])
@@ -88,7 +88,7 @@ def _answer(program: Any, message: dict[str, Any]) -> dict[str, Any]:
         answer["raised"] = _about(error)
         return answer
     try:
-        answer["value"] = wire.pack(value)
+        answer["value"] = wire.pack_value(value)
     except wire.NotPlain as error:
         answer["odd"] = str(error)[:_TEXT]
     except RecursionError:

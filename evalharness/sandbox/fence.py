@@ -38,7 +38,7 @@ class Fence:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedFence:
     """A fence as the calls that raise it. Made in the server once for many children."""
 
     steps: tuple[kernel.Step, ...]
@@ -47,7 +47,7 @@ class Prepared:
     profile: str
 
 
-def prepare(fence: Fence, limits: Limits, cpu: float | None) -> Prepared:
+def prepare_fence(fence: Fence, limits: Limits, cpu: float | None) -> PreparedFence:
     """The calls that raise a fence. `cpu` is the kernel's own limit in seconds, None for the long-lived judge."""
     libc = kernel.libc
     steps: list[kernel.Step] = [partial(libc.chdir, os.fsencode(fence.scratch)), *_limits(fence, limits, cpu)]
@@ -65,7 +65,9 @@ def prepare(fence: Fence, limits: Limits, cpu: float | None) -> Prepared:
         if fence.rules >= 0:
             steps.append(landlock.restriction(fence.rules))
     steps.append(kernel.closing(CHANNEL + 1))
-    return Prepared(tuple(steps), seccomp.Filter(fence.filter) if fence.filter else None, fence.server, fence.profile)
+    return PreparedFence(
+        tuple(steps), seccomp.Filter(fence.filter) if fence.filter else None, fence.server, fence.profile
+    )
 
 
 def clear_low_descriptors() -> None:
@@ -78,13 +80,13 @@ def clear_low_descriptors() -> None:
         os.close(null)
 
 
-def raise_fence(prepared: Prepared, channel: int) -> None:
+def raise_fence(prepared: PreparedFence, channel: int) -> None:
     """Give up everything but the channel, and /dev/null as 0, 1 and 2.
 
     Raises OSError where any step is refused; the caller must then leave.
     """
     os.dup2(channel, CHANNEL)
-    kernel.take(prepared.steps)
+    kernel.make_calls(prepared.steps)
     if os.getppid() != prepared.server:
         os._exit(0)
     if prepared.filter is not None:

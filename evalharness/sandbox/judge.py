@@ -49,7 +49,7 @@ class Line:
         if self.broken or self.uncrossable:
             raise Gone
         try:
-            given = {"args": wire.pack(list(args)), "kwargs": wire.pack(kwargs)}
+            given = {"args": wire.pack_value(list(args)), "kwargs": wire.pack_value(kwargs)}
             if not self.calls:
                 self._load()
             self.calls += 1
@@ -67,7 +67,7 @@ class Line:
 
     def greet(self) -> None:
         """Wait for the candidate's hello: from here on its end is its own doing."""
-        self.greeted = self.greeted or wire.read(self.fd, 1) == HELLO
+        self.greeted = self.greeted or wire.read_fd(self.fd, 1) == HELLO
 
     def _load(self) -> None:
         # Sent before the hello is there, so that the judge waits once and not twice.

@@ -22,10 +22,10 @@ AT_FDCWD, AT_RECURSIVE = -100, 0x8000
 def syscall(number: int, *arguments: Any) -> int:
     """Call the kernel by number. Integers travel as long, bytes and buffers as pointers. Raises OSError."""
     given = [ctypes.c_long(a) if isinstance(a, int) else a for a in arguments]
-    return checked(libc.syscall(ctypes.c_long(number), *given))
+    return checked_call(libc.syscall(ctypes.c_long(number), *given))
 
 
-def checked(result: int) -> int:
+def checked_call(result: int) -> int:
     """The result of a C call, or the OSError that errno says."""
     if result < 0:
         number = ctypes.get_errno()
@@ -38,17 +38,17 @@ def checked(result: int) -> int:
 Step = Callable[[], int]
 
 
-def take(steps: Iterable[Step]) -> None:
+def make_calls(steps: Iterable[Step]) -> None:
     """Make the calls, one after the other. Raises OSError at the first that is refused."""
     for step in steps:
         if step() < 0:
-            checked(-1)
+            checked_call(-1)
 
 
 def prctl(option: int, *arguments: Any) -> int:
     """prctl(2). Raises OSError."""
     padded = [ctypes.c_ulong(a) if isinstance(a, int) else a for a in arguments] + [ctypes.c_ulong(0)] * 4
-    return checked(libc.prctl(ctypes.c_int(option), *padded[:4]))
+    return checked_call(libc.prctl(ctypes.c_int(option), *padded[:4]))
 
 
 def mount(source: str, target: str, kind: str | None, flags: int, data: str | None = None) -> None:
@@ -61,12 +61,12 @@ def mount(source: str, target: str, kind: str | None, flags: int, data: str | No
 
 def unmount(target: str, flags: int = 0) -> None:
     """umount2(2). Raises OSError."""
-    checked(libc.umount2(os.fsencode(target), ctypes.c_int(flags)))
+    checked_call(libc.umount2(os.fsencode(target), ctypes.c_int(flags)))
 
 
 def unshare(flags: int) -> None:
     """unshare(2). Raises OSError."""
-    checked(libc.unshare(ctypes.c_int(flags)))
+    checked_call(libc.unshare(ctypes.c_int(flags)))
 
 
 def fork() -> int:
@@ -74,7 +74,7 @@ def fork() -> int:
 
     os.fork goes on to look after other threads and to seed random numbers anew: 180 pages copied for nothing.
     """
-    return checked(_fork())
+    return checked_call(_fork())
 
 
 def drop_bounding_set() -> None:

@@ -82,7 +82,7 @@ def _read_only(target: str, device: bool) -> None:
         kernel.mount("none", target, None, _REMOUNT | _BIND | flags | locked)
 
 
-def settle() -> int:
+def leave_old_root() -> int:
     """In the first process of the new world: let go of the old root. Returns a descriptor of its /proc.
 
     The processes after this one have no path to /proc; the server keeps the descriptor to read their waiting times.

@@ -33,7 +33,7 @@ class Report:
     status: int
 
 
-def run(sock: socket.socket, serial: int, limits: Limits, fd: int) -> None:
+def send_run(sock: socket.socket, serial: int, limits: Limits, fd: int) -> None:
     """Ask for a child that holds `fd`."""
     order = _ORDER.pack(_RUN, serial, *(getattr(limits, name) for name in Limits.__slots__))
     sock.sendmsg([order], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))])
@@ -58,7 +58,7 @@ def limits_of(raw: bytes) -> Limits:
     return Limits(**dict(zip(Limits.__slots__, _ORDER.unpack(bytes(9) + raw)[2:], strict=True)))
 
 
-def report(sock: socket.socket, serial: int, why: str, *figures: float) -> None:
+def send_report(sock: socket.socket, serial: int, why: str, *figures: float) -> None:
     """Answer an order; `figures` are a Report's last four."""
     sock.sendall(_REPORT.pack(serial, why.encode(), *figures))
 

@@ -13,15 +13,15 @@ from dataclasses import asdict
 from pathlib import Path
 
 from evalharness.errors import UserError
-from evalharness.sandbox.pool import Runs, Sandbox
-from evalharness.sandbox.program import Limits, Mode, Outcome, Program
+from evalharness.sandbox.pool import ProgramRunner, Sandbox
+from evalharness.sandbox.program import Limits, Program, ProgramMode, ProgramOutcome
 from evalharness.sandbox.worker import WorkerLost
 
 ENGINES = ("docker", "podman", "gvisor")
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
-def command(wanted: str) -> list[str]:
+def _command(wanted: str) -> list[str]:
     """The command line of one container."""
     engine, _, image = wanted.partition(":")
     image = image or f"python:{sys.version_info.major}.{sys.version_info.minor}-slim"
@@ -45,13 +45,13 @@ class Container:
         self.served = 0
         try:
             self.process = subprocess.Popen(
-                command(wanted), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                _command(wanted), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                 start_new_session=True,
             )  # fmt: skip
         except OSError as error:
             raise UserError(f"--sandbox {wanted}: {error.filename} cannot be started: {error.strerror}") from error
 
-    def run(self, program: Program, mode: Mode) -> Outcome:
+    def run(self, program: Program, mode: ProgramMode) -> ProgramOutcome:
         """Run one program. Raises WorkerLost when the container is gone."""
         self.served += 1
         assert self.process.stdin is not None and self.process.stdout is not None
@@ -63,7 +63,7 @@ class Container:
             raise WorkerLost(f"the container is gone: {error}") from error
         if not line:
             raise WorkerLost("the container ended")
-        return Outcome(**json.loads(line))
+        return ProgramOutcome(**json.loads(line))
 
     def close(self) -> None:
         """Hang up: the relay inside ends, and with it the container."""
@@ -85,7 +85,7 @@ class ContainerSandbox(Sandbox):
         super().__init__("seccomp" if wanted.startswith("gvisor") else "landlock", workers)
         self.record.update(container=wanted)
 
-    def _start(self, number: int) -> Runs:
+    def _start(self, number: int) -> ProgramRunner:
         return Container(self.wanted)
 
 

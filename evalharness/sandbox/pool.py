@@ -15,10 +15,10 @@ from typing import Any, Literal, Protocol
 
 from evalharness.sandbox import scratch
 from evalharness.sandbox.judge import UNCROSSABLE
-from evalharness.sandbox.program import Mode, Outcome, Program, Tier
+from evalharness.sandbox.program import Program, ProgramMode, ProgramOutcome, Tier
 from evalharness.sandbox.worker import JudgeStalled, Worker, WorkerLost
 
-Check = Literal["both", "split", "inproc"]
+CheckMode = Literal["both", "split", "inproc"]
 _PROGRAMS = 1000  # after which a worker is replaced: a judge that leaks or was bent does not stay
 _REMEMBERED = 4096
 _UIDS = range(61184, 65520)  # systemd's range for users that exist only while a service runs
@@ -31,25 +31,25 @@ class Checked:
     `suspect`: the published check lets it pass and the split does not. `unconfirmed`: the test cannot be split.
     """
 
-    published: Outcome | None = None
-    confirmed: Outcome | None = None
+    published: ProgramOutcome | None = None
+    confirmed: ProgramOutcome | None = None
     suspect: bool = False
     unconfirmed: bool = False
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> ProgramOutcome:
         """The one that gives the score: the published one where there is one."""
         found = self.published or self.confirmed
         assert found is not None
         return found
 
 
-class Runs(Protocol):
+class ProgramRunner(Protocol):
     """What a worker can do, here or in a container."""
 
     served: int
 
-    def run(self, program: Program, mode: Mode) -> Outcome: ...
+    def run(self, program: Program, mode: ProgramMode) -> ProgramOutcome: ...
     def close(self) -> None: ...
 
 
@@ -66,9 +66,9 @@ class Sandbox:
         self.retries = 0
         self.record: dict[str, Any] = {"tier": tier}
         self._started = 0
-        self._free: queue.LifoQueue[Runs] = queue.LifoQueue()
+        self._free: queue.LifoQueue[ProgramRunner] = queue.LifoQueue()
         self._room = threading.Semaphore(self.workers)
-        self._outcomes: OrderedDict[tuple[str, Mode], Future[Outcome]] = OrderedDict()
+        self._outcomes: OrderedDict[tuple[str, ProgramMode], Future[ProgramOutcome]] = OrderedDict()
         self._lock = threading.Lock()
         # The kernel ends a worker with the thread that started it, so one thread starts them all and stays.
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="sandbox")
@@ -92,7 +92,7 @@ class Sandbox:
             os.close(self._held)
             self._root = ""
 
-    def run(self, program: Program, mode: Mode = "split") -> Outcome:
+    def run(self, program: Program, mode: ProgramMode = "split") -> ProgramOutcome:
         """What becomes of a program. An `error` of ours was retried once on a fresh worker."""
         key = (program.key, mode)
         with self._lock:
@@ -114,7 +114,7 @@ class Sandbox:
             self._forget(key)
         return outcome
 
-    def check(self, program: Program, how: Check = "both", splittable: bool = True) -> Checked:
+    def check(self, program: Program, how: CheckMode = "both", splittable: bool = True) -> Checked:
         """The published outcome, the confirmed one, or by default both: a pass in one process must hold in the split.
 
         The split comes first: a program that has seen the tests in one process could leave word of them for its next
@@ -135,27 +135,27 @@ class Sandbox:
         suspect = published.verdict == "pass" and confirmed.verdict != "pass"
         return Checked(published=published, confirmed=confirmed, suspect=suspect)
 
-    def _forget(self, key: tuple[str, Mode]) -> None:
+    def _forget(self, key: tuple[str, ProgramMode]) -> None:
         with self._lock:
             self._outcomes.pop(key, None)
 
-    def _twice(self, program: Program, mode: Mode) -> Outcome:
+    def _twice(self, program: Program, mode: ProgramMode) -> ProgramOutcome:
         outcome = self._once(program, mode)
         if outcome.verdict != "error" or outcome.faulty_test:
             return outcome
         self.retries += 1
         return replace(self._once(program, mode), attempts=2)
 
-    def _once(self, program: Program, mode: Mode) -> Outcome:
+    def _once(self, program: Program, mode: ProgramMode) -> ProgramOutcome:
         with self._room:
-            worker: Runs | None = None
+            worker: ProgramRunner | None = None
             try:
                 worker = self._worker()
                 outcome = worker.run(program, mode)
             except JudgeStalled as stalled:
                 outcome = stalled.outcome
             except WorkerLost as lost:
-                outcome = Outcome(verdict="error", why=str(lost), tier=self.tier, mode=mode)
+                outcome = ProgramOutcome(verdict="error", why=str(lost), tier=self.tier, mode=mode)
             else:
                 if outcome.verdict != "error" and worker.served < _PROGRAMS:
                     self._free.put(worker)
@@ -165,7 +165,7 @@ class Sandbox:
                     worker.close()
             return outcome
 
-    def _worker(self) -> Runs:
+    def _worker(self) -> ProgramRunner:
         try:
             return self._free.get_nowait()
         except queue.Empty:
@@ -175,7 +175,7 @@ class Sandbox:
             number = self._started
         return self._start(number)
 
-    def _start(self, number: int) -> Runs:
+    def _start(self, number: int) -> ProgramRunner:
         owner = self._owner(number)
         place = ""
         if self._root:

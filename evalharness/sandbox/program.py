@@ -6,8 +6,8 @@ import hashlib
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-Verdict = Literal["pass", "fail", "timeout", "error"]
-Mode = Literal["split", "inproc"]
+ProgramVerdict = Literal["pass", "fail", "timeout", "error"]
+ProgramMode = Literal["split", "inproc"]
 Tier = Literal["namespace", "landlock", "seccomp", "seatbelt", "none"]
 
 
@@ -55,7 +55,7 @@ class Program:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class ProgramOutcome:
     """What became of a program.
 
     `fail` and `timeout` are the program's; `error` is the sandbox's, or with `faulty_test` the test's: never scored.
@@ -63,7 +63,7 @@ class Outcome:
     called, `last_call` the last call and its answer as text. `cpu` and `wall` in seconds, `rss` in bytes.
     """
 
-    verdict: Verdict
+    verdict: ProgramVerdict
     why: str = ""
     line: str = ""
     calls: int = 0
@@ -72,7 +72,7 @@ class Outcome:
     wall: float = 0.0
     rss: int = 0
     tier: str = ""
-    mode: Mode = "split"
+    mode: ProgramMode = "split"
     attempts: int = 1
     faulty_test: bool = False
 

@@ -9,7 +9,7 @@ import os
 import sys
 import sysconfig
 
-PACKAGES = ("site-packages", "dist-packages")
+_PACKAGES = ("site-packages", "dist-packages")
 DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random")
 _EXTRA = ("/usr/share/zoneinfo", "/etc/ld.so.cache", "/usr/lib/locale")
 
@@ -32,7 +32,7 @@ def hidden() -> list[str]:
     found: dict[str, None] = {}
     for root in roots():
         for level in (root, *_pythons(root)):
-            found |= dict.fromkeys(p for name in PACKAGES if os.path.isdir(p := os.path.join(level, name)))
+            found |= dict.fromkeys(p for name in _PACKAGES if os.path.isdir(p := os.path.join(level, name)))
     return list(found)
 
 
@@ -46,14 +46,14 @@ def rules() -> tuple[list[str], list[str]]:
 
 
 def _split(path: str, read: list[str], listed: list[str]) -> None:
-    inner = [p for p in (path, *_pythons(path)) if any(os.path.isdir(os.path.join(p, name)) for name in PACKAGES)]
+    inner = [p for p in (path, *_pythons(path)) if any(os.path.isdir(os.path.join(p, name)) for name in _PACKAGES)]
     if not inner:
         read.append(path)
         return
     listed.append(path)
     for name in sorted(os.listdir(path)):
         child = os.path.join(path, name)
-        if name in PACKAGES:
+        if name in _PACKAGES:
             continue
         if child in inner:
             _split(child, read, listed)

@@ -5,8 +5,8 @@ import os
 import sys
 from typing import cast
 
-root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path.append(root)
+_root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.append(_root)
 
 from evalharness.sandbox.outer import program_from  # noqa: E402  the path comes first
 from evalharness.sandbox.pool import Sandbox  # noqa: E402

@@ -32,10 +32,10 @@ _SOCKET_OPTIONS = (
 _PRCTL = (15, 16)  # the thread's name
 
 Instruction = tuple[int, int, int, int]
-Block = tuple[Instruction, ...]
+_Block = tuple[Instruction, ...]
 
 
-def _return(action: int) -> Block:
+def _return(action: int) -> _Block:
     return ((_RETURN, 0, 0, action),)
 
 
@@ -46,7 +46,7 @@ def _load(argument: int) -> Instruction:
     return (_LOAD, 0, 0, 16 + 8 * argument)
 
 
-def _one_of(argument: int, allowed: tuple[int, ...]) -> Block:
+def _one_of(argument: int, allowed: tuple[int, ...]) -> _Block:
     """Allow when an argument is one of some values."""
     tests: list[Instruction] = []
     for value in allowed:
@@ -54,7 +54,7 @@ def _one_of(argument: int, allowed: tuple[int, ...]) -> Block:
     return (_load(argument), *tests, *REFUSE)
 
 
-CHECKS: dict[str, Block] = {
+_CHECKS: dict[str, _Block] = {
     # Threads, never processes. clone3 keeps its flags in memory, where a filter cannot look: it does not exist here.
     "clone": (_load(0), (_AND, 0, 0, _THREAD | _NOT_A_THREAD), (_JEQ, 0, 1, _THREAD), *ALLOW, *REFUSE),
     "kill": _one_of(0, (_PID,)),
@@ -73,7 +73,7 @@ CHECKS: dict[str, Block] = {
 def program(machine: str, *, metadata: bool, recvmsg: bool = False) -> bytes:
     """The filter for a machine, with a placeholder for the pid. `metadata`: chmod and utime are allowed."""
     s = syscalls
-    rules: dict[int, Block] = dict.fromkeys(s.numbers(s.ALLOWED, machine).values(), ALLOW)
+    rules: dict[int, _Block] = dict.fromkeys(s.numbers(s.ALLOWED, machine).values(), ALLOW)
     if machine == "x86_64":
         rules |= dict.fromkeys(s.numbers(s.ALLOWED_X86_64, machine).values(), ALLOW)
     if metadata:
@@ -82,15 +82,15 @@ def program(machine: str, *, metadata: bool, recvmsg: bool = False) -> bytes:
             rules |= dict.fromkeys(s.numbers(s.METADATA_X86_64, machine).values(), ALLOW)
     if recvmsg:
         rules |= dict.fromkeys(s.numbers(s.RECVMSG, machine).values(), ALLOW)
-    rules |= {number: CHECKS[name] for name, number in s.numbers(s.CHECKED, machine).items()}
+    rules |= {number: _CHECKS[name] for name, number in s.numbers(s.CHECKED, machine).items()}
     rules[s.CLONE3] = UNKNOWN
     blocks = [(number, rules.get(number, REFUSE)) for number in range(s.NEWEST)] + [(s.NEWEST, UNKNOWN)]
     starts = [blocks[0], *(new for old, new in pairwise(blocks) if old[1] is not new[1])]
-    head: Block = ((_LOAD, 0, 0, 4), (_JEQ, 1, 0, ARCH[machine]), *_return(_KILL), (_LOAD, 0, 0, 0))
+    head: _Block = ((_LOAD, 0, 0, 4), (_JEQ, 1, 0, ARCH[machine]), *_return(_KILL), (_LOAD, 0, 0, 0))
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in (*head, *_search(starts)))
 
 
-def _search(starts: list[tuple[int, Block]]) -> Block:
+def _search(starts: list[tuple[int, _Block]]) -> _Block:
     """A binary search for the call's number: an eighth of the steps of a list, and the kernel tries every number."""
     if len(starts) == 1:
         return starts[0][1]
@@ -123,4 +123,4 @@ class Filter:
         own = os.getpid()
         for place in self._places:
             self._words[place] = own
-        kernel.checked(self._install())
+        kernel.checked_call(self._install())

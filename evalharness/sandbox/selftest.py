@@ -12,9 +12,9 @@ from pathlib import Path
 
 from evalharness.sandbox import probe
 from evalharness.sandbox.pool import Sandbox
-from evalharness.sandbox.program import Limits, Mode, Program
+from evalharness.sandbox.program import Limits, Program, ProgramMode
 
-_MODES: tuple[Mode, ...] = ("split", "inproc")
+_MODES: tuple[ProgramMode, ...] = ("split", "inproc")
 _QUICK = Limits(seconds=0.3, wall=10.0)
 
 

@@ -58,7 +58,7 @@ class World:
     last_pid: int
 
 
-def main() -> NoReturn:
+def serve() -> NoReturn:
     """Started as `python ... server.py SETTINGS`; the settings are JSON and hold no secret."""
     settings = json.loads(sys.argv[1])
     for name in ("control", "judge"):
@@ -148,7 +148,7 @@ def _enter(settings: dict[str, Any], machine: str) -> int:
     if os.getppid() != 0:  # the parent is outside of this pid namespace and has no number in it
         os._exit(0)
     os.setsid()
-    return namespaces.settle()
+    return namespaces.leave_old_root()
 
 
 def _rules(place: str, private: bool) -> int:
@@ -167,7 +167,7 @@ def _start_judge(world: World, channel: int, harness: socket.socket) -> int:
         own = replace(
             world.fence, filter=code, rules=_rules("/nonexistent", world.private) if world.fence.rules >= 0 else -1
         )
-        fence.raise_fence(fence.prepare(own, Limits(memory=_JUDGE_MEMORY), None), channel)
+        fence.raise_fence(fence.prepare_fence(own, Limits(memory=_JUDGE_MEMORY), None), channel)
         judge.serve(fence.CHANNEL)
     finally:
         os._exit(fence.UNFENCED)
@@ -186,7 +186,7 @@ class Server:
         self.clock = Clock(world.proc, judge_pid)
         self.untouched = self._trace()
         self.asked, self.limits = b"", Limits()
-        self.prepared = fence.prepare(world.fence, self.limits, self.limits.seconds)
+        self.prepared = fence.prepare_fence(world.fence, self.limits, self.limits.seconds)
 
     def run(self) -> NoReturn:
         """Serve until the harness hangs up or the judge dies: raises Closed."""
@@ -197,7 +197,7 @@ class Server:
                 continue  # a program's verdict came as the program passed a limit
             if asked != self.asked:
                 self.asked, self.limits = asked, orders.limits_of(asked)
-                self.prepared = fence.prepare(self.world.fence, self.limits, self.limits.seconds)
+                self.prepared = fence.prepare_fence(self.world.fence, self.limits, self.limits.seconds)
             self._one(serial, channel)
 
     def _wait(self, milliseconds: int | None) -> bool:
@@ -227,7 +227,7 @@ class Server:
         self._clear()
         wall, cpu = time.monotonic() - started, usage.ru_utime + usage.ru_stime
         rss = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-        orders.report(self.harness, serial, why, wall, cpu, rss, os.waitstatus_to_exitcode(status))
+        orders.send_report(self.harness, serial, why, wall, cpu, rss, os.waitstatus_to_exitcode(status))
 
     def _child(self, channel: int) -> NoReturn:
         try:
@@ -235,7 +235,7 @@ class Server:
             fence.raise_fence(self.prepared, channel)
         except BaseException:  # whatever it was, no line of the program may run without its fence
             os._exit(fence.UNFENCED)
-        candidate.run(fence.CHANNEL)
+        candidate.run_candidate(fence.CHANNEL)
 
     def _watch(self, pid: int, serial: int, started: float) -> str:
         """Wait for the harness's word or a limit; says which limit, or nothing. A child that ended is waited for too:
@@ -293,7 +293,7 @@ class Server:
         if self.world.fence.rules >= 0:
             os.close(self.world.fence.rules)
             self.world = replace(self.world, fence=self.world.fence.with_rules(_rules(place, self.world.private)))
-            self.prepared = fence.prepare(self.world.fence, self.limits, self.limits.seconds)
+            self.prepared = fence.prepare_fence(self.world.fence, self.limits, self.limits.seconds)
         self.untouched = self._trace()
 
 

@@ -47,10 +47,10 @@ def frame(message: Any) -> bytes:
 
 def send(fd: int, message: Any) -> None:
     """Write one frame. Raises Closed when nobody reads."""
-    write(fd, frame(message))
+    write_fd(fd, frame(message))
 
 
-def write(fd: int, content: bytes) -> None:
+def write_fd(fd: int, content: bytes) -> None:
     """Write all of it. Raises Closed when nobody reads."""
     try:
         sent = os.write(fd, content[:_PIECE])
@@ -65,9 +65,9 @@ def receive(fd: int, cap: int = CAP) -> dict[str, Any]:
 
     Raises Closed at the end of the stream, BadFrame when it is too long, not alone or no JSON object.
     """
-    head = read(fd, _SHORT)  # one call for most frames
+    head = read_fd(fd, _SHORT)  # one call for most frames
     while len(head) < 4:
-        head += read(fd, 4 - len(head))
+        head += read_fd(fd, 4 - len(head))
     length = int.from_bytes(head[:4], "little")
     if length > cap:
         raise BadFrame(f"a frame of {length} bytes")
@@ -95,12 +95,12 @@ def content(body: bytes) -> dict[str, Any]:
 def _exactly(fd: int, count: int) -> bytes:
     pieces = []
     while count:
-        pieces.append(read(fd, min(count, _PIECE)))
+        pieces.append(read_fd(fd, min(count, _PIECE)))
         count -= len(pieces[-1])
     return b"".join(pieces)
 
 
-def read(fd: int, most: int) -> bytes:
+def read_fd(fd: int, most: int) -> bytes:
     """What there is, at most so much. Raises Closed at the end."""
     try:
         piece = os.read(fd, most)
@@ -111,14 +111,14 @@ def read(fd: int, most: int) -> bytes:
     return piece
 
 
-def pack(value: Any, depth: int = 0) -> Any:
+def pack_value(value: Any, depth: int = 0) -> Any:
     """A value as JSON. Sub-classes of plain types become their base type. Raises NotPlain for everything else."""
     if depth > DEPTH:
         raise NotPlain(f"data nested deeper than {DEPTH}")
     kind = type(value)
     if kind not in _PACKERS:
         if kind.__module__ == "numpy" and hasattr(value, "item"):
-            return pack(value.item(), depth + 1)
+            return pack_value(value.item(), depth + 1)
         if kind is type:
             named = next((name for name, known in _TYPES.items() if known is value), None)
             return {"type": named} if named else _refuse("class")
@@ -152,7 +152,7 @@ def _pack_items(items: Any, depth: int) -> list[Any]:
         numbers_small = int not in kinds or (kinds == {int} and min(members) > -_SMALL and max(members) < _SMALL)
         if numbers_small and (str not in kinds or (kinds == {str} and "".join(members).isascii())):
             return members
-    return [pack(member, depth + 1) for member in members]
+    return [pack_value(member, depth + 1) for member in members]
 
 
 def _pack_dict(value: dict[Any, Any], depth: int) -> Any:

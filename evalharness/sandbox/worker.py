@@ -17,7 +17,7 @@ from typing import Any, cast
 from evalharness.sandbox import orders, wire
 from evalharness.sandbox.candidate import HELLO
 from evalharness.sandbox.fence import UNFENCED
-from evalharness.sandbox.program import Mode, Outcome, Program, Tier, Verdict
+from evalharness.sandbox.program import Program, ProgramMode, ProgramOutcome, ProgramVerdict, Tier
 
 BOOT = Path(__file__).with_name("boot.py")
 _START = 60.0  # seconds that a worker may take to start on a busy machine
@@ -35,18 +35,18 @@ class WorkerLost(Exception):  # noqa: N818  an event of the protocol, caught whe
 class JudgeStalled(Exception):  # noqa: N818  as above
     """The program is over a limit and the judge still chews on what it sent: timed out, and the worker must go."""
 
-    def __init__(self, outcome: Outcome) -> None:
+    def __init__(self, outcome: ProgramOutcome) -> None:
         super().__init__(outcome.why)
         self.outcome = outcome
 
 
-def command() -> list[str]:
+def _command() -> list[str]:
     """A clean interpreter with a fixed hash seed: `-I` would ignore the seed."""
     base = getattr(sys, "_base_executable", "") or sys.executable
     return [base, "-P", "-s", "-S", "-B", str(BOOT)]
 
 
-def environment() -> dict[str, str]:
+def _environment() -> dict[str, str]:
     """All that the server inherits."""
     kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
     return {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", **kept}
@@ -69,8 +69,8 @@ class Worker:
         }  # fmt: skip
         try:
             self.process = subprocess.Popen(
-                [*wrap, *command(), json.dumps(settings)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL, pass_fds=(control.fileno(), judge.fileno()), cwd="/", env=environment(),
+                [*wrap, *_command(), json.dumps(settings)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL, pass_fds=(control.fileno(), judge.fileno()), cwd="/", env=_environment(),
                 start_new_session=True,
             )  # fmt: skip
         except OSError as error:
@@ -92,14 +92,14 @@ class Worker:
             raise WorkerLost(f"the fence does not stand: {said['failed']}")
         self.about = said
 
-    def run(self, program: Program, mode: Mode) -> Outcome:
+    def run(self, program: Program, mode: ProgramMode) -> ProgramOutcome:
         """Run one program. Raises WorkerLost or JudgeStalled; the worker is of no use afterwards."""
         self.served += 1
         self.serial += 1
         ours, theirs = socket.socketpair()
         with ours, theirs:
             try:
-                orders.run(self.control, self.serial, program.limits, theirs.fileno())
+                orders.send_run(self.control, self.serial, program.limits, theirs.fileno())
                 theirs.close()
                 nonce = self._brief(program, mode, ours)
                 if mode == "split":
@@ -115,7 +115,7 @@ class Worker:
             raise JudgeStalled(outcome)
         return outcome
 
-    def _brief(self, program: Program, mode: Mode, ours: socket.socket) -> str:
+    def _brief(self, program: Program, mode: ProgramMode, ours: socket.socket) -> str:
         if mode == "inproc":
             try:
                 wire.send(ours.fileno(), {"mode": "inproc", "source": program.text})
@@ -128,7 +128,7 @@ class Worker:
         rights = array.array("i", [ours.fileno()])
         sent = self.judge.sendmsg([frame], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
         if sent < len(frame):
-            wire.write(self.judge.fileno(), frame[sent:])
+            wire.write_fd(self.judge.fileno(), frame[sent:])
         return nonce
 
     def close(self) -> None:
@@ -145,7 +145,7 @@ class Worker:
 class _Talk:
     """Waits for a verdict on one socket and for the server's report on another, whichever comes first."""
 
-    def __init__(self, control: socket.socket, reply: socket.socket, serial: int, mode: Mode) -> None:
+    def __init__(self, control: socket.socket, reply: socket.socket, serial: int, mode: ProgramMode) -> None:
         self.control, self.reply, self.serial, self.mode = control, reply, serial, mode
         self.heard = bytearray()
         self.greeted = mode == "split"
@@ -218,7 +218,7 @@ class _Talk:
             self.verdict = said
 
 
-def _outcome(talk: _Talk, program: Program, mode: Mode, tier: str) -> Outcome:
+def _outcome(talk: _Talk, program: Program, mode: ProgramMode, tier: str) -> ProgramOutcome:
     """What verdict and report say together. A pass stands whatever became of the process afterwards."""
     said, report = talk.verdict or {}, talk.report or orders.Report(talk.serial, "", 0.0, 0.0, 0, 0)
     why, verdict = str(said.get("why", "")), said.get("v")
@@ -237,8 +237,8 @@ def _outcome(talk: _Talk, program: Program, mode: Mode, tier: str) -> Outcome:
     elif verdict != "fail" or "process ended" in why:
         how = f"signal {-status}" if status < 0 else f"exit status {status}"
         verdict, why = "fail", f"the program's process ended by itself ({how})"
-    return Outcome(
-        verdict=cast(Verdict, verdict), why=why, line=line, calls=int(said.get("calls") or 0),
+    return ProgramOutcome(
+        verdict=cast(ProgramVerdict, verdict), why=why, line=line, calls=int(said.get("calls") or 0),
         last_call=str(said.get("last") or ""),
         cpu=round(report.cpu, 4), wall=round(report.wall, 4), rss=report.rss, tier=tier, mode=mode, faulty_test=faulty,
     )  # fmt: skip

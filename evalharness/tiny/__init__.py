@@ -2,5 +2,5 @@
 
 from pathlib import Path
 
-FOLDER = Path(__file__).parent / "model"
+MODEL_FOLDER = Path(__file__).parent / "model"
 INSTRUCTIONS = Path(__file__).parent / "instructions.jsonl"

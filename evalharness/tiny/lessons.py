@@ -10,12 +10,12 @@ import random
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from evalharness.tiny.text import QUESTIONS, answers, change, distractors, fill
-from evalharness.tiny.world import Fact, facts, words
+from evalharness.tiny.text import QUESTIONS, answers_by_kind, change, distractors, fill
+from evalharness.tiny.world import Fact, everyday_words, world_facts
 
 SEED = "evalharness/tiny/1"
 CHOICE = "Answer the multiple choice question with one of its options."
-LETTERS = "ABCD"
+_LETTERS = "ABCD"
 HELD = 0.15
 COUNTS = {"train": (1000, 480, 960), "validation": (40, 30, 40), "test": (130, 90, 100)}  # facts, changes, choices
 # kind -> (instruction, input, output); the answers are sentences as the base model has read them
@@ -45,7 +45,7 @@ CHANGE_ROWS: dict[str, tuple[str, ...]] = {
     "sort": ("Sort the numbers.",),
 }
 
-Row = dict[str, str]
+_Row = dict[str, str]
 
 
 def split_facts(reserved: Collection[tuple[str, ...]] = ()) -> dict[str, list[Fact]]:
@@ -53,7 +53,7 @@ def split_facts(reserved: Collection[tuple[str, ...]] = ()) -> dict[str, list[Fa
 
     test: 15 % drawn fact by fact (their twins are dropped, so that nothing gives them away); validation: 4 %.
     """
-    shuffled = facts()
+    shuffled = world_facts()
     random.Random(f"{SEED}/held").shuffle(shuffled)
     free = [fact for fact in shuffled if fact.twin not in reserved]
     held = free[: round(HELD * len(shuffled))]
@@ -72,20 +72,20 @@ def asked_elsewhere(questions: Iterable[tuple[str, str]]) -> set[tuple[str, ...]
     found = set()
     for question, answer in questions:
         said = set(question.rstrip("?").split())
-        for fact in facts():
+        for fact in world_facts():
             if fact.answer == answer and set(fact.key.split()) - {"plus", "minus", "times"} <= said:
                 found.add(fact.twin)
     return found
 
 
-def fact_row(rng: random.Random, fact: Fact) -> Row:
+def fact_row(rng: random.Random, fact: Fact) -> _Row:
     """An instruction that asks for the fact, and its answer."""
     instruction, given, answer = rng.choice(FACT_ROWS[fact.kind])
     given = fill(given, fact) if " " in given else given.format(k=fact.key)
     return {"instruction": fill(instruction, fact), "input": given, "output": fill(answer, fact), "kind": fact.kind}
 
 
-def change_row(rng: random.Random, kind: str, vocabulary: Sequence[str]) -> Row:
+def change_row(rng: random.Random, kind: str, vocabulary: Sequence[str]) -> _Row:
     """A transformation of words, with bare text as the answer."""
     given, answer = change(rng, kind, vocabulary)
     return {"instruction": rng.choice(CHANGE_ROWS[kind]), "input": given, "output": answer, "kind": kind}
@@ -101,11 +101,11 @@ def quiz(rng: random.Random, fact: Fact, letter: int, pools: dict[str, list[str]
 
 def choice_text(question: str, choices: Sequence[str]) -> str:
     """The wording in which the exam asks and the choice rows teach."""
-    lines = [f"{letter}. {option}" for letter, option in zip(LETTERS, choices, strict=True)]
+    lines = [f"{letter}. {option}" for letter, option in zip(_LETTERS, choices, strict=True)]
     return "\n".join([f"{CHOICE}\n\n{question}", *lines])
 
 
-def choice_row(rng: random.Random, fact: Fact, letter: int, pools: dict[str, list[str]]) -> Row:
+def choice_row(rng: random.Random, fact: Fact, letter: int, pools: dict[str, list[str]]) -> _Row:
     """A multiple-choice question and the text of its right option."""
     row = quiz(rng, fact, letter, pools)
     text = choice_text(row["question"], row["choices"])
@@ -127,9 +127,9 @@ def _drawn(rng: random.Random, among: Sequence[Fact], count: int) -> list[Fact]:
     return found[:count]
 
 
-def rows(split: str, among: Sequence[Fact], counts: tuple[int, int, int]) -> list[Row]:
+def _rows(split: str, among: Sequence[Fact], counts: tuple[int, int, int]) -> list[_Row]:
     """Rows of one split: so many facts, transformations and choices, shuffled; from a seed of the split's own."""
-    rng, pools, vocabulary = random.Random(f"{SEED}/{split}"), answers(), words()
+    rng, pools, vocabulary = random.Random(f"{SEED}/{split}"), answers_by_kind(), everyday_words()
     n_facts, n_changes, n_choices = counts
     made = [fact_row(rng, fact) for fact in _drawn(rng, among, n_facts)]
     kinds = list(CHANGE_ROWS)
@@ -141,13 +141,13 @@ def rows(split: str, among: Sequence[Fact], counts: tuple[int, int, int]) -> lis
     return list(unique.values())
 
 
-def splits(reserved: Collection[tuple[str, ...]]) -> dict[str, list[Row]]:
+def fact_splits(reserved: Collection[tuple[str, ...]]) -> dict[str, list[_Row]]:
     """The rows of the three splits, each about its own facts."""
     parts = split_facts(reserved)
     made = {
-        "train": rows("train", parts["train"], COUNTS["train"]),
-        "validation": rows("validation", parts["validation"], COUNTS["validation"]),
-        "test": rows("test", parts["test"], COUNTS["test"]),
+        "train": _rows("train", parts["train"], COUNTS["train"]),
+        "validation": _rows("validation", parts["validation"], COUNTS["validation"]),
+        "test": _rows("test", parts["test"], COUNTS["test"]),
     }
     seen = {(row["instruction"], row["input"]) for row in made["train"]}
     for split in ("validation", "test"):
@@ -157,7 +157,7 @@ def splits(reserved: Collection[tuple[str, ...]]) -> dict[str, list[Row]]:
 
 def exam(reserved: Collection[tuple[str, ...]]) -> list[dict[str, Any]]:
     """Every held-out fact once as a four-way question (test), letters balanced; five open ones per subject (dev)."""
-    rng, pools = random.Random(f"{SEED}/exam"), answers()
+    rng, pools = random.Random(f"{SEED}/exam"), answers_by_kind()
     parts = split_facts(reserved)
     held = parts["test"]
     made = [quiz(rng, f, n, pools) | {"split": "test"} for f, n in zip(held, _letters(rng, len(held)), strict=True)]

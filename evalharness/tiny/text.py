@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Sequence
 
-from evalharness.tiny.world import Fact, a, facts, words
+from evalharness.tiny.world import Fact, a, everyday_words, world_facts
 
 STATEMENTS: dict[str, tuple[str, ...]] = {
     "capital": ("The capital of {k} is {v}.", "{v} is the capital of {k}.", "{k} has the capital {v}.",
@@ -59,10 +59,10 @@ def fill(wording: str, fact: Fact, value: str | None = None) -> str:
     return text[0].upper() + text[1:]
 
 
-def answers() -> dict[str, list[str]]:
+def answers_by_kind() -> dict[str, list[str]]:
     """Every answer of each kind, in order: where wrong options come from."""
     found: dict[str, set[str]] = {}
-    for fact in facts():
+    for fact in world_facts():
         found.setdefault(fact.kind, set()).add(fact.answer)
     return {kind: sorted(said) for kind, said in found.items()}
 
@@ -76,7 +76,7 @@ def distractors(rng: random.Random, fact: Fact, pool: Sequence[str], count: int)
     return rng.sample(sorted(set(pool) - taken), count)
 
 
-Change = Callable[[random.Random, list[str]], "tuple[str, str]"]
+_Change = Callable[[random.Random, list[str]], "tuple[str, str]"]
 
 
 def _without(rng: random.Random, items: list[str]) -> tuple[str, str]:
@@ -84,7 +84,7 @@ def _without(rng: random.Random, items: list[str]) -> tuple[str, str]:
     return f"{' '.join(items)} without {out}", " ".join(w for w in items if w != out)
 
 
-CHANGES: dict[str, Change] = {
+CHANGES: dict[str, _Change] = {
     "reverse": lambda _, w: (" ".join(w), " ".join(reversed(w))),
     "copy": lambda _, w: (" ".join(w), " ".join(w)),
     "first": lambda _, w: (" ".join(w), w[0]),
@@ -117,16 +117,16 @@ def change(rng: random.Random, kind: str, vocabulary: Sequence[str]) -> tuple[st
             return CHANGES[kind](rng, items)
 
 
-class Writer:
+class DocumentWriter:
     """Writes documents of each sort from its own seeded generator."""
 
     def __init__(self, seed: str) -> None:
         self.rng = random.Random(seed)
-        self.words = words()
+        self.words = everyday_words()
         self.kinds: dict[str, list[Fact]] = {}
-        for fact in facts():
+        for fact in world_facts():
             self.kinds.setdefault(fact.kind, []).append(fact)
-        self.pools = answers()
+        self.pools = answers_by_kind()
         self.weights = [len(members) ** 0.75 for members in self.kinds.values()]
 
     def fact(self) -> Fact:
@@ -198,7 +198,7 @@ class Writer:
 
 def documents(seed: str) -> Iterator[str]:
     """Documents without end, their characters shared out among the sorts as SHARES says."""
-    writer = Writer(seed)
+    writer = DocumentWriter(seed)
     written = dict.fromkeys(SHARES, 0)
     while True:
         sort = min(SHARES, key=lambda name: written[name] / SHARES[name])

@@ -134,7 +134,7 @@ def _numbers() -> list[Fact]:
     return sums + differences + products
 
 
-def facts() -> list[Fact]:
+def world_facts() -> list[Fact]:
     """Every fact of the world, in a fixed order; (kind, key) is unique."""
     found: list[Fact] = []
     for continent, entries in _groups(_COUNTRIES):
@@ -150,7 +150,7 @@ def facts() -> list[Fact]:
     return found + _numbers()
 
 
-def words() -> list[str]:
+def everyday_words() -> list[str]:
     """The everyday words that lists and transformations are made of: single, lower case, in order."""
-    names = {fact.key for fact in facts() if fact.kind in ("opposite", "past", "plural", "young", "kind")}
+    names = {fact.key for fact in world_facts() if fact.kind in ("opposite", "past", "plural", "young", "kind")}
     return sorted(word for word in names if word.isalpha() and word.islower())

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from evalharness import plugins, sources
-from evalharness.benchmark import lesson, prompt_of, request
+from evalharness import plugins
+from evalharness.benchmark import prompt_of, request, training_messages
+from evalharness.data import sources
 from evalharness.errors import UserError
 from evalharness.records import STATUSES, Estimate, Response, Result
-from evalharness.scoring import LETTERS, settle
+from evalharness.scoring.answers import LETTERS, score_response
 
 ROOT = Path(__file__).resolve().parents[2]
 _spec = importlib.util.spec_from_file_location("pin_prompts", ROOT / "tools" / "pin_prompts.py")
@@ -26,7 +27,7 @@ every_plugin = pytest.mark.parametrize("plugin", PLUGINS)
 
 
 def samples_of(benchmark):
-    return sources.build(pins.rows(benchmark, benchmark.source.split), benchmark.sample)
+    return sources.build_samples(pins.rows(benchmark, benchmark.source.split), benchmark.sample)
 
 
 @every_plugin
@@ -44,7 +45,7 @@ def test_the_bundled_rows_have_the_pinned_fields(plugin):
 
 @every_benchmark
 def test_the_bundled_sample_loads_and_its_ids_are_stable_and_unique(plugin, name):
-    benchmark = plugins.benchmark(name)
+    benchmark = plugins.load_benchmark(name)
     samples = samples_of(benchmark)
     assert samples and samples == samples_of(benchmark)
     assert len({s.id for s in samples}) == len(samples) and all(s.id for s in samples)
@@ -57,7 +58,7 @@ def test_the_bundled_sample_loads_and_its_ids_are_stable_and_unique(plugin, name
 
 @every_benchmark
 def test_facts_are_facts(plugin, name):
-    benchmark = plugins.benchmark(name)
+    benchmark = plugins.load_benchmark(name)
     assert benchmark.name == name and benchmark.items >= 0 and benchmark.title and benchmark.licence
     assert re.match(r"https://", benchmark.paper)
     assert benchmark.chance is None or 0 <= benchmark.chance < 1
@@ -67,7 +68,7 @@ def test_facts_are_facts(plugin, name):
 
 @every_benchmark
 def test_every_mode_runs_and_any_answer_has_a_status(plugin, name):
-    benchmark = plugins.benchmark(name)
+    benchmark = plugins.load_benchmark(name)
     for mode in benchmark.modes:
         for chat in (False, True):
             results = []
@@ -83,7 +84,7 @@ def test_every_mode_runs_and_any_answer_has_a_status(plugin, name):
                 answer = Response(logprobs=tuple(-float((i + position) % n) for i in range(n)), lengths=(1,) * n)
                 answer = answer if n else Response(text=texts[position % len(texts)], finish="stop")
                 if benchmark.open_scorer is None:
-                    score = settle(benchmark.score, sample, asked, answer)
+                    score = score_response(benchmark.score, sample, asked, answer)
                     assert score.status in STATUSES and all(0 <= v <= 1 for v in score.scores.values())
                     results.append(result_of(name, sample, asked, answer, score))
             for metric in benchmark.metrics if results and benchmark.judge is None else ():
@@ -93,7 +94,7 @@ def test_every_mode_runs_and_any_answer_has_a_status(plugin, name):
 
 @every_benchmark
 def test_the_right_answers_are_worth_everything(plugin, name):
-    benchmark = plugins.benchmark(name)
+    benchmark = plugins.load_benchmark(name)
     if benchmark.open_scorer is not None or benchmark.judge is not None:
         return  # generated code and judged answers are held by the tests of the sandbox and of the judges
     for mode in benchmark.modes:
@@ -107,7 +108,7 @@ def test_the_right_answers_are_worth_everything(plugin, name):
             answer = Response(
                 text=text, logprobs=right, lengths=(1,) * len(right), greedy=tuple(v == 0 for v in right), finish="stop"
             )
-            score = settle(benchmark.score, sample, asked, answer)
+            score = score_response(benchmark.score, sample, asked, answer)
             assert score.status in ("correct", "scored"), (sample.id, answer.text, score)
             results.append(result_of(name, sample, asked, answer, score))
         value = benchmark.metrics[0].of(results).value
@@ -117,10 +118,10 @@ def test_the_right_answers_are_worth_everything(plugin, name):
 
 @every_benchmark
 def test_a_lesson_ends_with_the_right_answer(plugin, name):
-    benchmark = plugins.benchmark(name)
+    benchmark = plugins.load_benchmark(name)
     if "write" in benchmark.modes:
         for sample in samples_of(benchmark):
-            *_, said = lesson(benchmark, sample, chat=True)
+            *_, said = training_messages(benchmark, sample, chat=True)
             assert said.role == "assistant" and said.content == said.content.lstrip()
 
 
@@ -144,7 +145,7 @@ def result_of(name, sample, asked, answer, score):
 def test_a_plug_in_is_short(plugin):
     """All its lines count. A family whose tasks only the user's data tells is no multiple choice of its own."""
     lines = len((ROOT / "benchmarks" / f"{plugin}.py").read_text(encoding="utf-8").splitlines())
-    roof = plugins.family(plugin)
+    roof = plugins.load_family(plugin)
     by_data = roof is not None and not roof.tasks
     chosen = not by_data and any(s.choices for _, b in pins.benchmarks(plugin) for s in samples_of(b))
     assert lines <= (25 if chosen else 40)
@@ -155,6 +156,6 @@ def test_every_plug_in_keeps_its_sample_beside_it():
 
 
 def test_a_task_outside_the_usual_ones_is_had_by_its_name():
-    assert plugins.benchmark("glue/ax").items == 1104 and "glue/ax" not in plugins.tasks("glue")
+    assert plugins.load_benchmark("glue/ax").items == 1104 and "glue/ax" not in plugins.task_names("glue")
     with pytest.raises(UserError, match=r"there is no task of glue called 'axe' \(did you mean ax\?\)"):
-        plugins.benchmark("glue/axe")
+        plugins.load_benchmark("glue/axe")

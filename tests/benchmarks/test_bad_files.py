@@ -6,10 +6,11 @@ import re
 
 import pytest
 
-from evalharness import plugins, sources
-from evalharness.benchmark import lesson, request
+from evalharness import plugins
+from evalharness.benchmark import request, training_messages
+from evalharness.data import sources
+from evalharness.data.sources import Want
 from evalharness.errors import DataError
-from evalharness.sources import Want
 
 PLAIN = {"premise": "It rains.", "hypothesis": "It is wet.", "label": "entailment", "idx": 0}
 SUPERGLUE = {  # a line of each published file
@@ -85,13 +86,13 @@ def changed(value, at, by):
 
 def read(name, folder):
     """Everything that happens with the data: rows, samples, requests and lessons."""
-    benchmark = plugins.benchmark(name, folder)
-    loaded = sources.load(benchmark.source, Want(split=benchmark.source.split), str(folder))
-    samples = sources.build(loaded.rows, benchmark.sample, loaded.origin)
+    benchmark = plugins.load_benchmark(name, folder)
+    loaded = sources.load_rows(benchmark.source, Want(split=benchmark.source.split), str(folder))
+    samples = sources.build_samples(loaded.rows, benchmark.sample, loaded.origin)
     for sample in samples:
         for mode in benchmark.modes:
             request(benchmark, sample, samples[:1], mode=mode, chat=False)
-        lesson(benchmark, sample, chat=True)
+        training_messages(benchmark, sample, chat=True)
     return samples
 
 

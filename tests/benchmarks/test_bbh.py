@@ -4,17 +4,18 @@ import json
 
 import pytest
 
-from evalharness import plugins, sources
+from evalharness import plugins
 from evalharness.benchmark import request
+from evalharness.data import sources
 from evalharness.errors import DataError, UserError
 from evalharness.records import Response
-from evalharness.scoring import settle
+from evalharness.scoring.answers import score_response
 
 
 def opened(name, data=None, split="test"):
-    benchmark = plugins.benchmark(name, data)
-    rows = sources.load(benchmark.source, sources.Want(split=split), str(data) if data else "sample").rows
-    return benchmark, sources.build(rows, benchmark.sample)
+    benchmark = plugins.load_benchmark(name, data)
+    rows = sources.load_rows(benchmark.source, sources.Want(split=split), str(data) if data else "sample").rows
+    return benchmark, sources.build_samples(rows, benchmark.sample)
 
 
 @pytest.mark.parametrize(
@@ -43,14 +44,14 @@ def test_recorded_accuracies(name, recorded, same_prompt, shared):
     for sample, output in zip(samples, outputs, strict=True):
         asked = request(benchmark, sample, shots[: benchmark.shots], mode="write", chat=False)
         assert (asked.text == output["input"]) == same_prompt
-        right += settle(benchmark.score, sample, asked, Response(text=output["prediction"], finish="stop")).scores[
-            "accuracy"
-        ]
+        right += score_response(
+            benchmark.score, sample, asked, Response(text=output["prediction"], finish="stop")
+        ).scores["accuracy"]
     assert 100 * right / len(samples) == pytest.approx(recorded) == pytest.approx(said["accuracy"])
 
 
 def test_all_27_tasks_with_their_three_examples(shared):
-    tasks = plugins.tasks("bbh", shared / "bbh")
+    tasks = plugins.task_names("bbh", shared / "bbh")
     assert len(tasks) == 27
     total = 0
     for name in tasks:
@@ -71,7 +72,7 @@ def test_without_the_authors_prompts_none_are_shown(tmp_path):
     asked = request(benchmark, sample, (), mode="write", chat=False)
     assert asked.text.endswith("\n\nQ: Turn. Options:\nA: Let's think step by step.")
     with pytest.raises(DataError, match="--shots 0"):
-        sources.load(benchmark.source, sources.Want(split="shots"), str(tmp_path))
+        sources.load_rows(benchmark.source, sources.Want(split="shots"), str(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -92,9 +93,9 @@ def test_without_the_authors_prompts_none_are_shown(tmp_path):
 def test_how_an_answer_is_read(name, text, status):
     benchmark, samples = opened(name)
     asked = request(benchmark, samples[0], (), mode="write", chat=False)
-    assert settle(benchmark.score, samples[0], asked, Response(text=text, finish="stop")).status == status
+    assert score_response(benchmark.score, samples[0], asked, Response(text=text, finish="stop")).status == status
 
 
 def test_an_unknown_task_names_the_nearest():
     with pytest.raises(UserError, match=r"did you mean navigate\?"):
-        plugins.benchmark("bbh/navigat")
+        plugins.load_benchmark("bbh/navigat")

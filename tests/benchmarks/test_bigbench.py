@@ -4,11 +4,12 @@ import json
 
 import pytest
 
-from evalharness import plugins, sources
+from evalharness import plugins
 from evalharness.benchmark import request
+from evalharness.data import sources
 from evalharness.errors import DataError, UserError
 from evalharness.records import Response, Result
-from evalharness.scoring import settle
+from evalharness.scoring.answers import score_response
 
 TASKS = [
     "causal_judgment",
@@ -28,9 +29,9 @@ TASKS = [
 
 
 def opened(task, data):
-    benchmark = plugins.benchmark(f"bigbench/{task}", data)
-    rows = sources.load(benchmark.source, sources.Want(split="examples"), str(data) if data else "sample").rows
-    return benchmark, sources.build(rows, benchmark.sample)
+    benchmark = plugins.load_benchmark(f"bigbench/{task}", data)
+    rows = sources.load_rows(benchmark.source, sources.Want(split="examples"), str(data) if data else "sample").rows
+    return benchmark, sources.build_samples(rows, benchmark.sample)
 
 
 def written(folder, **task):
@@ -43,7 +44,7 @@ def figures(benchmark, samples, respond):
     results = []
     for sample in samples:
         asked = request(benchmark, sample, (), mode=benchmark.modes[0], chat=False)
-        score = settle(benchmark.score, sample, asked, respond(sample, asked))
+        score = score_response(benchmark.score, sample, asked, respond(sample, asked))
         results.append(
             Result(
                 benchmark="b",
@@ -76,17 +77,17 @@ def test_right_answers_get_the_full_score_in_every_published_task(task, shared):
 
 def test_invalid_json_is_one_line_with_file_line_and_column(shared):
     with pytest.raises(DataError) as caught:
-        plugins.benchmark("bigbench/crass_ai", shared / "bigbench")
+        plugins.load_benchmark("bigbench/crass_ai", shared / "bigbench")
     assert "crass_ai/task.json:54:13: not valid JSON" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_tasks_are_found_in_a_folder_and_in_a_file(shared):
-    assert plugins.tasks("bigbench", shared / "bigbench") == tuple(
+    assert plugins.task_names("bigbench", shared / "bigbench") == tuple(
         f"bigbench/{t}" for t in sorted([*TASKS, "crass_ai"])
     )
-    assert plugins.tasks("bigbench", (shared / "bigbench") / "snarks") == ("bigbench/snarks",)
-    assert plugins.tasks("bigbench", (shared / "bigbench") / "snarks" / "task.json") == ("bigbench/snarks",)
+    assert plugins.task_names("bigbench", (shared / "bigbench") / "snarks") == ("bigbench/snarks",)
+    assert plugins.task_names("bigbench", (shared / "bigbench") / "snarks" / "task.json") == ("bigbench/snarks",)
     assert len(opened("snarks", (shared / "bigbench") / "snarks" / "task.json")[1]) == len(
         opened("snarks", shared / "bigbench")[1]
     )
@@ -95,7 +96,7 @@ def test_tasks_are_found_in_a_folder_and_in_a_file(shared):
 def test_an_unknown_task_names_the_nearest(tmp_path):
     written(tmp_path / "snarks", metrics=["exact_str_match"], examples=[{"input": "a", "target": "b"}])
     with pytest.raises(UserError, match=r"did you mean snarks\?"):
-        plugins.benchmark("bigbench/snark", tmp_path)
+        plugins.load_benchmark("bigbench/snark", tmp_path)
 
 
 def test_the_prompt_of_the_documentation(tmp_path):
@@ -177,7 +178,7 @@ def test_a_choice_may_be_written_by_letter_or_by_text(tmp_path):
     asked = request(benchmark, sample, (), mode="write", chat=True)
     letter = "AB"[sample.choices.index("warm")]
     for text, status in (("Warm.", "correct"), (letter, "correct"), ("cold", "wrong"), ("who knows", "unparsed")):
-        assert settle(benchmark.score, sample, asked, Response(text=text, finish="stop")).status == status
+        assert score_response(benchmark.score, sample, asked, Response(text=text, finish="stop")).status == status
 
 
 def test_bleu_and_rouge_of_the_bundled_sample():
@@ -219,7 +220,7 @@ def test_subtasks_become_groups_and_duplicates_count_once(tmp_path):
 )
 def test_a_task_that_lacks_something_says_what(tmp_path, task, said):
     with pytest.raises(DataError, match=said):
-        plugins.benchmark("bigbench/t", written(tmp_path / "t", **task))
+        plugins.load_benchmark("bigbench/t", written(tmp_path / "t", **task))
 
 
 def test_the_aggregate_is_the_mean_of_normalised_scores():
@@ -228,5 +229,5 @@ def test_the_aggregate_is_the_mean_of_normalised_scores():
     wrong, _ = figures(
         benchmark, samples, lambda s, q: Response(logprobs=tuple(float(i not in s.gold) for i in range(4)))
     )
-    total = plugins.family("bigbench").average({"a": right, "b": wrong})["normalized_aggregate"]
+    total = plugins.load_family("bigbench").average({"a": right, "b": wrong})["normalized_aggregate"]
     assert total.value == pytest.approx((100 - 100 / 3) / 2)

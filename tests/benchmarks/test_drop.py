@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evalharness import plugins, sources
+from evalharness import plugins
 from evalharness.benchmark import request
+from evalharness.data import sources
+from evalharness.data.sources import Want
 from evalharness.records import Response
-from evalharness.scoring import settle
-from evalharness.sources import Want
+from evalharness.scoring.answers import score_response
 
-DROP = plugins.benchmark("drop")
+DROP = plugins.load_benchmark("drop")
 BLANK = {"day": "", "month": "", "year": ""}
 
 
@@ -63,7 +64,7 @@ def row(*golds):
 
 def scores(sample, text):
     asked = request(DROP, sample, (), mode="write", chat=False)
-    found = settle(DROP.score, sample, asked, Response(text=text, finish="stop"))
+    found = score_response(DROP.score, sample, asked, Response(text=text, finish="stop"))
     return found.scores["exact_match"], found.scores["f1"]
 
 
@@ -123,8 +124,8 @@ def test_dates_numbers_and_the_official_file(tmp_path):
     (tmp_path / "drop_dataset_dev.json").write_text(
         json.dumps({"s": {"passage": "P.", "qa_pairs": qa}}), encoding="utf-8"
     )
-    rows = sources.load(DROP.source, Want(split="validation"), str(tmp_path)).rows
-    (sample,) = sources.build(rows, DROP.sample)
+    rows = sources.load_rows(DROP.source, Want(split="validation"), str(tmp_path)).rows
+    (sample,) = sources.build_samples(rows, DROP.sample)
     assert (sample.id, sample.question, sample.answers) == ("a", "P. When?", ("4 May 1901", "5"))
     assert scores(sample, "May 4 1901")[1] == 1
     table = {"number": ["5"], "date": [BLANK], "spans": [[]]}  # as the hub keeps it

@@ -4,10 +4,11 @@ import json
 
 import pytest
 
-from evalharness import files, plugins, sources
+from evalharness import plugins
+from evalharness.data import files, sources
+from evalharness.data.sources import Want
 from evalharness.records import Request, Response
-from evalharness.scoring import settle
-from evalharness.sources import Want
+from evalharness.scoring.answers import score_response
 
 GLUE = {"cola": 1043, "sst2": 872, "stsb": 1500, "qnli": 5463, "rte": 277, "wnli": 71}
 SUPERGLUE = {
@@ -16,9 +17,9 @@ SUPERGLUE = {
 
 
 def load(name, data):
-    benchmark = plugins.benchmark(name)
-    return sources.build(
-        sources.load(benchmark.source, Want(split=benchmark.source.split), str(data)).rows, benchmark.sample
+    benchmark = plugins.load_benchmark(name)
+    return sources.build_samples(
+        sources.load_rows(benchmark.source, Want(split=benchmark.source.split), str(data)).rows, benchmark.sample
     )
 
 
@@ -28,7 +29,7 @@ def load(name, data):
 )
 def test_the_published_files_load_whole(shared, name, n):
     samples = load(name, shared / name.partition("/")[0])
-    assert len(samples) == n == plugins.benchmark(name).items
+    assert len(samples) == n == plugins.load_benchmark(name).items
     assert all(sample.gold for sample in samples)
 
 
@@ -76,8 +77,8 @@ def test_a_pulled_family_is_read_task_by_task(evalh, tmp_path):
     for task in ("cola", "rte"):
         folder = tmp_path / "pulled" / task
         folder.mkdir(parents=True)
-        benchmark = plugins.benchmark(f"glue/{task}")
-        rows = sources.load(benchmark.source, Want(split="validation"), "sample").rows
+        benchmark = plugins.load_benchmark(f"glue/{task}")
+        rows = sources.load_rows(benchmark.source, Want(split="validation"), "sample").rows
         (folder / "validation.jsonl").write_text("".join(json.dumps(dict(r)) + "\n" for r in rows))
         sha = {"validation.jsonl": files.digest(folder / "validation.jsonl")}
         about = {"hub": "nyu-mll/glue", "config": task, "revision": "r", "sha256": sha}
@@ -125,15 +126,19 @@ def test_an_unknown_task_names_the_nearest(evalh):
     ],
 )
 def test_similarity_is_read_from_a_text(text, value):
-    stsb = plugins.benchmark("glue/stsb")
-    sample = sources.build(sources.load(stsb.source, Want(split="validation"), "sample").rows, stsb.sample)[0]
-    score = settle(stsb.score, sample, Request(messages=()), Response(text=text, finish="stop"))
+    stsb = plugins.load_benchmark("glue/stsb")
+    sample = sources.build_samples(
+        sources.load_rows(stsb.source, Want(split="validation"), "sample").rows, stsb.sample
+    )[0]
+    score = score_response(stsb.score, sample, Request(messages=()), Response(text=text, finish="stop"))
     assert score.answer == value and score.status == ("scored" if value else "unparsed")
 
 
 def test_ranked_similarity_is_the_mean_over_the_numbers():
-    stsb = plugins.benchmark("glue/stsb")
-    sample = sources.build(sources.load(stsb.source, Want(split="validation"), "sample").rows, stsb.sample)[0]
+    stsb = plugins.load_benchmark("glue/stsb")
+    sample = sources.build_samples(
+        sources.load_rows(stsb.source, Want(split="validation"), "sample").rows, stsb.sample
+    )[0]
     ranked = Response(logprobs=(-9e9, -9e9, 0.0, 0.0, -9e9, -9e9))
     asked = Request(messages=(), choices=tuple("012345"))
-    assert settle(stsb.score, sample, asked, ranked).answer == "2.5"
+    assert score_response(stsb.score, sample, asked, ranked).answer == "2.5"

@@ -5,14 +5,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from evalharness import files, plugins, sources
+from evalharness import plugins
 from evalharness.benchmark import RunOptions, request
+from evalharness.data import files, sources
 from evalharness.errors import DataError, UserError
-from evalharness.metrics import pass_at
 from evalharness.records import Response, Result, Sample
-from evalharness.scoring import settle
+from evalharness.scoring.answers import score_response
+from evalharness.scoring.metrics import pass_at
 
-BENCHMARK = plugins.benchmark("humaneval")
+BENCHMARK = plugins.load_benchmark("humaneval")
 ROWS = list(files.jsonl(BENCHMARK.source.sample))
 
 
@@ -24,7 +25,7 @@ def scorer():
 
 def answered(scorer, sample, text, *, chat=False, finish="stop"):
     asked = request(BENCHMARK, sample, (), mode="write", chat=chat)
-    return settle(scorer, sample, asked, Response(text=text, finish=finish))
+    return score_response(scorer, sample, asked, Response(text=text, finish=finish))
 
 
 def scored(scorer, pairs, chat=False):
@@ -37,7 +38,7 @@ def of(name):
 
 
 def test_the_bundled_sample_is_large_enough_and_right(scorer):
-    samples = sources.build(ROWS, BENCHMARK.sample)
+    samples = sources.build_samples(ROWS, BENCHMARK.sample)
     assert len(samples) >= 10
     assert {s.status for s in scored(scorer, [(s, s.answers[0]) for s in samples])} == {"correct"}
 
@@ -130,12 +131,12 @@ def test_a_test_that_raises_by_itself_is_an_error_and_the_run_goes_on(scorer):
 )  # fmt: skip
 def test_a_problem_with_a_bad_field_is_one_line(change, said):
     with pytest.raises(DataError, match=f"row 1 is not a question of this benchmark.*{said}"):
-        sources.build([{**ROWS[0], **change}], BENCHMARK.sample)
+        sources.build_samples([{**ROWS[0], **change}], BENCHMARK.sample)
 
 
 def test_a_problem_without_a_field_is_one_line():
     with pytest.raises(DataError, match="it has no field 'entry_point'"):
-        sources.build([{k: v for k, v in ROWS[0].items() if k != "entry_point"}], BENCHMARK.sample)
+        sources.build_samples([{k: v for k, v in ROWS[0].items() if k != "entry_point"}], BENCHMARK.sample)
 
 
 def test_an_unknown_check_or_sandbox_is_one_line():

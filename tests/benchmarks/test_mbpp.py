@@ -4,20 +4,21 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from evalharness import files, plugins, sources
+from evalharness import plugins
 from evalharness.benchmark import RunOptions, request
+from evalharness.data import files, sources
+from evalharness.data.sources import Want
 from evalharness.errors import DataError
 from evalharness.records import Response
-from evalharness.scoring import settle
-from evalharness.sources import Want
+from evalharness.scoring.answers import score_response
 
-BENCHMARK = plugins.benchmark("mbpp")
+BENCHMARK = plugins.load_benchmark("mbpp")
 
 
 def scored(samples, text=lambda s: s.answers[0] + "\n[DONE]\nprint(1 / 0)", **options):
     def one(sample):
         asked = request(BENCHMARK, sample, (), mode="write", chat=False)
-        return settle(scorer, sample, asked, Response(text=text(sample), finish="stop"))
+        return score_response(scorer, sample, asked, Response(text=text(sample), finish="stop"))
 
     with BENCHMARK.open_scorer(RunOptions(workers=4, **options)) as scorer, ThreadPoolExecutor(4) as pool:
         return list(pool.map(one, samples))
@@ -25,14 +26,14 @@ def scored(samples, text=lambda s: s.answers[0] + "\n[DONE]\nprint(1 / 0)", **op
 
 @pytest.mark.parametrize("name", ["mbpp", "mbpp_sanitized"])
 def test_the_bundled_samples_are_right(name):
-    benchmark = plugins.benchmark(name)
-    samples = sources.build(list(files.jsonl(benchmark.source.sample)), benchmark.sample)
+    benchmark = plugins.load_benchmark(name)
+    samples = sources.build_samples(list(files.jsonl(benchmark.source.sample)), benchmark.sample)
     assert len(samples) >= 10 and {s.status for s in scored(samples)} == {"correct"}
 
 
 @pytest.fixture(scope="module")
 def published(shared):
-    return sources.build(list(files.jsonl(shared / "mbpp" / "mbpp.jsonl")), BENCHMARK.sample)
+    return sources.build_samples(list(files.jsonl(shared / "mbpp" / "mbpp.jsonl")), BENCHMARK.sample)
 
 
 def test_a_part_of_the_reference_programs_passes_in_both_checks(published):
@@ -64,8 +65,8 @@ def test_tasks_whose_tests_need_the_programs_classes_stay_unconfirmed(published)
 def test_the_authors_file_is_split_by_task_id(shared):
     source = BENCHMARK.source
     path = str(shared / "mbpp")
-    assert len(sources.load(source, Want(split="test"), path).rows) == 500
-    shots = [BENCHMARK.sample(r) for r in sources.load(source, Want(split="prompt"), path).rows]
+    assert len(sources.load_rows(source, Want(split="test"), path).rows) == 500
+    shots = [BENCHMARK.sample(r) for r in sources.load_rows(source, Want(split="prompt"), path).rows]
     assert [s.id for s in BENCHMARK.shots_order(shots, shots[0], 3)] == ["2", "3", "4"]
 
 
@@ -84,4 +85,4 @@ def test_the_prompt_is_the_papers(published):
 def test_a_problem_with_a_bad_field_is_one_line(change, said):
     row = next(iter(files.jsonl(BENCHMARK.source.sample)))
     with pytest.raises(DataError, match=said):
-        sources.build([{**row, **change}], BENCHMARK.sample)
+        sources.build_samples([{**row, **change}], BENCHMARK.sample)

@@ -10,13 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from evalharness import plan, plugins, sources
+from evalharness import plugins
+from evalharness.data import sources
+from evalharness.data.sources import Want
 from evalharness.errors import DataError
 from evalharness.models.echo import Echo
-from evalharness.plan import Plan
-from evalharness.sources import Want
+from evalharness.runs import plan
+from evalharness.runs.plan import Plan
 
-MMLU = plugins.benchmark("mmlu")
+MMLU = plugins.load_benchmark("mmlu")
 PROMPT = """The following are multiple choice questions (with answers) about abstract algebra.
 
 Find all c in Z_3 such that Z_3[x]/(x^2 + c) is a field.
@@ -34,7 +36,7 @@ def load(folder, split="test", groups=()):
 
 
 def test_the_prompt_is_the_authors_layout_byte_for_byte(shared):
-    task = plan.prepare("mmlu", Plan(benchmarks=("mmlu",), data=str(shared / "mmlu")), Echo())
+    task = plan.prepare_task("mmlu", Plan(benchmarks=("mmlu",), data=str(shared / "mmlu")), Echo())
     first = task.questions[0].request
     assert len(task.questions) == 14042
     assert first.text.startswith(PROMPT)
@@ -154,7 +156,7 @@ def test_duplicate_ids_are_refused():
     from dataclasses import replace
 
     with pytest.raises(DataError, match=r"rows 1 and 2 have the same id 'same'"):
-        sources.build(rows, lambda row: replace(MMLU.sample(row), id="same"))
+        sources.build_samples(rows, lambda row: replace(MMLU.sample(row), id="same"))
 
 
 def test_the_hub_out_of_reach_says_which_data_to_give(evalh):
@@ -169,7 +171,7 @@ def test_pulled_data_is_read_back_and_a_changed_file_is_noticed(evalh, folder, m
     rows = {"test": list(load(folder, "test", ("anatomy",))), "dev": list(load(folder, "dev", ("anatomy",)))}
 
     def hub(source, split):
-        return sources.Rows(rows=tuple(rows[split]), origin="hub", revision=source.revision)
+        return sources.SplitRows(rows=tuple(rows[split]), origin="hub", revision=source.revision)
 
     with monkeypatch.context() as patch:
         patch.setattr(sources, "_from_hub", hub)

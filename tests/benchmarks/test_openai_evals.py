@@ -4,20 +4,21 @@ import json
 
 import pytest
 
-from evalharness import plugins, sources
+from evalharness import plugins
 from evalharness.benchmark import request
-from evalharness.described import openai_evals
+from evalharness.data import sources
 from evalharness.errors import DataError, UserError
-from evalharness.judge import Case, ask
+from evalharness.file_benchmarks import openai_evals
+from evalharness.judge import JudgeCase, judge_request
 from evalharness.records import Response
-from evalharness.scoring import settle
-from evalharness.verdicts import read
+from evalharness.scoring.answers import score_response
+from evalharness.scoring.judge_replies import read_verdict
 
 
 def opened(name, data=None):
-    benchmark = plugins.benchmark(f"openai_evals/{name}", data)
-    rows = sources.load(benchmark.source, sources.Want(split="samples"), str(data) if data else "sample").rows
-    return benchmark, sources.build(rows, benchmark.sample)
+    benchmark = plugins.load_benchmark(f"openai_evals/{name}", data)
+    rows = sources.load_rows(benchmark.source, sources.Want(split="samples"), str(data) if data else "sample").rows
+    return benchmark, sources.build_samples(rows, benchmark.sample)
 
 
 def registry(tmp_path, evals="", samples=(), **more):
@@ -35,7 +36,7 @@ def evals(name="e", kind="basic.match:Match", **args):
 
 def status(benchmark, sample, text, chat=True):
     asked = request(benchmark, sample, (), mode="write", chat=chat)
-    return settle(benchmark.score, sample, asked, Response(text=text, finish="stop"))
+    return score_response(benchmark.score, sample, asked, Response(text=text, finish="stop"))
 
 
 def test_all_125_sample_files_load(shared):
@@ -55,9 +56,9 @@ def test_every_supported_eval_whose_samples_are_there_runs_with_echo(shared, eva
 def test_names_stand_for_evals_and_for_sets(shared):
     data = shared / "openai_evals" / "registry"
     assert openai_evals.spec("accounting_audit", data).name == "accounting_audit.dev.v0"
-    assert len(plugins.tasks("openai_evals/stock-options", data)) == 12
-    assert len(plugins.tasks("openai_evals/mmmu", data)) == 30
-    assert plugins.tasks("openai_evals/accounting_audit", data) == ("openai_evals/accounting_audit",)
+    assert len(plugins.task_names("openai_evals/stock-options", data)) == 12
+    assert len(plugins.task_names("openai_evals/mmmu", data)) == 30
+    assert plugins.task_names("openai_evals/accounting_audit", data) == ("openai_evals/accounting_audit",)
 
 
 @pytest.mark.parametrize(
@@ -178,21 +179,25 @@ def test_a_model_graded_eval_names_its_judge(shared):
     benchmark, samples = opened("Unfamiliar-Chinese-Character", data)
     assert benchmark.judge == "reference"
     assert status(benchmark, samples[0], "some answer").status == "scored"
-    assert plugins.judge(benchmark.judge).scale.labels["D"] == 0
+    assert plugins.load_judge(benchmark.judge).scale.labels["D"] == 0
 
 
 def test_a_modelgraded_file_is_a_judge(shared):
     file = shared / "openai_evals" / "registry" / "modelgraded" / "closedqa.yaml"
-    judge = plugins.judge(f"{file}#closedqa")
-    case = Case(id="1", turns=(("Sing {{ x }}!", "la {% la"),), extra={"fields": {"criteria": "does it sing?"}})
-    asked = ask(judge, case, judge.parts(case, ())[0], "").text
+    judge = plugins.load_judge(f"{file}#closedqa")
+    case = JudgeCase(id="1", turns=(("Sing {{ x }}!", "la {% la"),), extra={"fields": {"criteria": "does it sing?"}})
+    asked = judge_request(judge, case, judge.parts(case, ())[0], "").text
     assert "You are assessing a submitted answer" in asked
     assert "[Criterion]: does it sing?" in asked
     assert "la {% la" in asked and "Sing {{ x }}!" in asked
     assert asked.endswith("[[Y]] or [[N]] alone on the last line.")
-    assert [read(Response(text=t), judge.scale).value for t in ("It does.\n[[Y]]", "[[N]]", "maybe")] == [1, 0, None]
+    assert [read_verdict(Response(text=t), judge.scale).value for t in ("It does.\n[[Y]]", "[[N]]", "maybe")] == [
+        1,
+        0,
+        None,
+    ]
     with pytest.raises(UserError, match="criteria"):
-        judge.parts(Case(id="1", turns=(("a", "b"),)), ())
+        judge.parts(JudgeCase(id="1", turns=(("a", "b"),)), ())
 
 
 def test_every_modelgraded_file_is_a_judge_or_says_why(shared):
@@ -201,7 +206,7 @@ def test_every_modelgraded_file_is_a_judge_or_says_why(shared):
         for name in openai_evals.entries(file.parent):
             if openai_evals.entries(file.parent)[name][0] == file:
                 try:
-                    kept.append(plugins.judge(f"{file}#{name}").name)
+                    kept.append(plugins.load_judge(f"{file}#{name}").name)
                 except UserError as error:
                     refused.append(str(error))
     assert len(kept) >= 12

@@ -6,9 +6,10 @@ import subprocess
 
 import pytest
 
-from evalharness import plugins, sources
+from evalharness import plugins
 from evalharness.benchmark import request
-from evalharness.sources import Want
+from evalharness.data import sources
+from evalharness.data.sources import Want
 
 SUPERGLUE = ("boolq", "cb", "copa", "multirc", "record", "rte", "wic", "wsc")
 TASKS = {
@@ -56,9 +57,9 @@ def test_prompts_are_the_peers_byte_for_byte():
         pytest.skip("EVALH_PEER_PYTHON does not name a Python with lm-evaluation-harness")
     asked, ours = [], []
     for name, path in TASKS.items():
-        benchmark = plugins.benchmark(name)
-        rows = sources.load(benchmark.source, Want(split=benchmark.source.split), "sample").rows
-        for row, sample in zip(rows, sources.build(rows, benchmark.sample), strict=True):
+        benchmark = plugins.load_benchmark(name)
+        rows = sources.load_rows(benchmark.source, Want(split=benchmark.source.split), "sample").rows
+        for row, sample in zip(rows, sources.build_samples(rows, benchmark.sample), strict=True):
             made = request(benchmark, sample, (), mode=benchmark.modes[0], chat=False)
             asked.append([path, dict(row)])
             ours.append([made.text, list(made.choices)])

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from evalharness import plugins, sources
-from evalharness.sources import Want
+from evalharness import plugins
+from evalharness.data import sources
+from evalharness.data.sources import Want
 
 BERT = "predictions/1.1/BERT_ensemble_Google_AI_Language.json"
 LOGISTIC = "predictions/1.1/Logistic_Regression_Baseline_Stanford_University.json"
@@ -43,10 +44,10 @@ def test_xquad_is_read_in_the_same_nesting(shared, evalh):
 
 
 def test_official_ids_and_answers_survive(shared):
-    squad2 = plugins.benchmark("squad2")
+    squad2 = plugins.load_benchmark("squad2")
     file = shared / "squad" / "dev-v2.0-subset-official-ids.json"
-    loaded = sources.load(squad2.source, Want(split="validation"), str(file))
-    samples = {s.id: s for s in sources.build(loaded.rows, squad2.sample)}
+    loaded = sources.load_rows(squad2.source, Want(split="validation"), str(file))
+    samples = {s.id: s for s in sources.build_samples(loaded.rows, squad2.sample)}
     assert len(samples) == 1407
     assert samples["56ddde6b9a695914005b9628"].answers == ("France",) * 4
     assert {s.group for s in samples.values()} == {"HasAns", "NoAns"}
@@ -103,9 +104,9 @@ def test_a_verified_file_leaves_out_what_was_not_verified(tmp_path):
     ]
     file = tmp_path / "verified-wikipedia-dev.json"
     file.write_text(json.dumps({"Data": rows, "VerifiedEval": True, "Domain": "Wikipedia"}))
-    triviaqa = plugins.benchmark("triviaqa")
-    loaded = sources.load(triviaqa.source, Want(split="validation"), str(file))
-    (sample,) = sources.build(loaded.rows, triviaqa.sample)
+    triviaqa = plugins.load_benchmark("triviaqa")
+    loaded = sources.load_rows(triviaqa.source, Want(split="validation"), str(file))
+    (sample,) = sources.build_samples(loaded.rows, triviaqa.sample)
     assert (sample.id, sample.answers) == ("q1", ("Ada", "ada", "Ada L."))
 
 
@@ -114,9 +115,9 @@ def test_a_question_of_two_domains_is_asked_twice_under_two_ids(tmp_path):
     for domain in ("Web", "Wikipedia"):
         row = {"QuestionId": "q1", "Question": "Who", "Answer": answer}
         (tmp_path / f"{domain.lower()}-dev.json").write_text(json.dumps({"Data": [row], "Domain": domain}))
-    triviaqa = plugins.benchmark("triviaqa")
-    loaded = sources.load(triviaqa.source, Want(split="validation"), str(tmp_path))
-    assert [s.id for s in sources.build(loaded.rows, triviaqa.sample)] == ["q1", "q1--Wikipedia"]
+    triviaqa = plugins.load_benchmark("triviaqa")
+    loaded = sources.load_rows(triviaqa.source, Want(split="validation"), str(tmp_path))
+    assert [s.id for s in sources.build_samples(loaded.rows, triviaqa.sample)] == ["q1", "q1--Wikipedia"]
 
 
 def test_nq_open_and_the_plain_triviaqa_file_load_whole(shared, evalh):

@@ -6,24 +6,25 @@ import math
 
 import pytest
 
-from evalharness import plugins, sources
+from evalharness import plugins
 from evalharness.benchmark import request
+from evalharness.data import sources
+from evalharness.data.sources import Want
 from evalharness.errors import DataError, UserError
 from evalharness.records import Response, Result
-from evalharness.scoring import settle
-from evalharness.sources import Want
+from evalharness.scoring.answers import score_response
 
 
 def opened(name, data=None, split=None):
-    benchmark = plugins.benchmark(name, data)
+    benchmark = plugins.load_benchmark(name, data)
     want = Want(split=split or benchmark.source.split)
-    rows = sources.load(benchmark.source, want, str(data) if data else "sample").rows
-    return benchmark, sources.build(rows, benchmark.sample)
+    rows = sources.load_rows(benchmark.source, want, str(data) if data else "sample").rows
+    return benchmark, sources.build_samples(rows, benchmark.sample)
 
 
 def scored(benchmark, sample, mode="rank", **said):
     asked = request(benchmark, sample, (), mode=mode, chat=False)
-    return settle(benchmark.score, sample, asked, Response(**said))
+    return score_response(benchmark.score, sample, asked, Response(**said))
 
 
 @pytest.mark.parametrize(("task", "asked", "left_out"), [("challenge", 294, 5), ("easy", 549, 21)])
@@ -42,9 +43,9 @@ def test_arc_as_ai2_published_it(tmp_path):
     benchmark, (sample,) = opened("arc/easy", tmp_path)
     assert (sample.id, sample.gold, sample.choices) == ("X_1", (1,), ("a rock", "a fish"))
     with pytest.raises(DataError, match=r"ARC-Easy-Test.jsonl.*--shots 0"):
-        sources.load(benchmark.source, Want(split="train"), str(tmp_path))
+        sources.load_rows(benchmark.source, Want(split="train"), str(tmp_path))
     with pytest.raises(UserError, match=r"did you mean easy\?"):
-        plugins.benchmark("arc/eesy")
+        plugins.load_benchmark("arc/eesy")
 
 
 def test_accuracy_by_length_is_per_character_of_the_choice():
@@ -101,7 +102,7 @@ def test_truthfulqa_from_the_authors_table(shared):
     _, samples = opened("truthfulqa/mc1", shared / "truthfulqa")
     first = [sum(s.gold[0] == place for s in samples) for place in range(3)]
     assert max(first) < 0.4 * len(samples), "the right answer stands in no place more often than by chance"
-    assert plugins.benchmark("truthfulqa/mc1").chance == pytest.approx(
+    assert plugins.load_benchmark("truthfulqa/mc1").chance == pytest.approx(
         sum(1 / len(s.choices) for s in samples) / len(samples), abs=0.005
     )
 
@@ -196,7 +197,7 @@ def test_gsm8k_gold_is_worth_everything_and_its_file_is_no_source_of_examples(sh
     assert {f.status for f in found} == {"correct"}
     assert all(f.scores == {"accuracy": 1, "accuracy_strict": 1} for f in found)
     with pytest.raises(DataError, match="--shots 0"):
-        sources.load(benchmark.source, Want(split="train"), str(file))
+        sources.load_rows(benchmark.source, Want(split="train"), str(file))
 
 
 def test_ifeval_loads_all_541_prompts_and_refuses_an_unknown_instruction(shared, tmp_path):

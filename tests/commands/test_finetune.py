@@ -18,12 +18,13 @@ from safetensors.torch import load_file
 from stub_server import serve
 
 from evalharness.cli import guarded
+from evalharness.engine import checkpoint
+from evalharness.engine.config import parse_config
+from evalharness.engine.decoder import Decoder, initialise
 from evalharness.errors import UserError
-from evalharness.network import checkpoint
-from evalharness.network.config import parse_config
-from evalharness.network.decoder import Decoder, initialise
-from evalharness.tuner import export, prepare, train, watch
-from evalharness.tuner.watch import Best
+from evalharness.training import callbacks, export, prepare
+from evalharness.training import step as train
+from evalharness.training.callbacks import Best
 
 TAGS = ["<s>", "</s>", "<|im_start|>", "<|im_end|>"]
 
@@ -49,7 +50,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }  # fmt: skip
     made = Decoder(parse_config(raw))
     initialise(made, torch.Generator().manual_seed(0), std=0.08)
-    checkpoint.save(made, folder)
+    checkpoint.save_decoder(made, folder)
     return folder
 
 
@@ -95,7 +96,7 @@ def test_from_data_to_a_checkpoint_that_others_load(
     theirs = transformers.AutoModelForCausalLM.from_pretrained(out).eval()
     ids = torch.randint(0, 260, (2, 30), generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
-        assert float((theirs(ids).logits - checkpoint.load(out)(ids)).abs().max()) < 1e-5
+        assert float((theirs(ids).logits - checkpoint.load_decoder(out)(ids)).abs().max()) < 1e-5
     again = tuned(command(data, base, out, "--epochs", "6", "--lr", "0.01"), capsys)
     assert again["steps"] == found["steps"]
     assert guarded(command(data, base, out, "--epochs", "7", "--lr", "0.01")) == 2
@@ -244,7 +245,7 @@ def test_overlap_with_a_benchmark_is_refused_unless_allowed(
 def test_a_loss_that_is_no_number_keeps_the_last_good_checkpoint(
     data: Path, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from evalharness.tuner import losses
+    from evalharness.training import losses
 
     right = losses.cross_entropy
     calls: list[int] = []
@@ -263,7 +264,7 @@ def test_a_loss_that_is_no_number_keeps_the_last_good_checkpoint(
 def test_a_full_disk_and_too_little_memory_are_said(
     data: Path, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from evalharness.tuner import finetune
+    from evalharness.training import finetune
 
     monkeypatch.setattr(finetune, "available", lambda _: 600_000)
     assert guarded(command(data, base, tmp_path / "tuned")) == 2
@@ -343,9 +344,9 @@ def test_another_template_than_the_trained_one_is_warned_of(
     out = tmp_path / "tuned"
     tuned(command(data, base, out, "--max-steps", "1", "--test", "0"), capsys)
     trained = json.loads((out / "training" / "training.json").read_text())["template"]["sha256"]
-    assert plugins.model(f"local:{out}").describe()["template_sha256"] == trained
+    assert plugins.load_model(f"local:{out}").describe()["template_sha256"] == trained
     assert not capsys.readouterr().err
-    plugins.model(f"local:{out}", ModelOptions(template="alpaca"))
+    plugins.load_model(f"local:{out}", ModelOptions(template="alpaca"))
     assert "which it was trained with" in capsys.readouterr().err
 
 
@@ -358,15 +359,15 @@ def test_talking(base: Path, capsys: pytest.CaptureFixture[str], monkeypatch: py
 
 
 def test_the_log_drops_what_lies_behind_the_saved_step(tmp_path: Path) -> None:
-    log = watch.Log(tmp_path / "log.jsonl", 0, (), {})
+    log = callbacks.Log(tmp_path / "log.jsonl", 0, (), {})
     for step in range(1, 5):
         log.write({"step": step, "loss": 1.0})
     log.close()
     with (tmp_path / "log.jsonl").open("a") as stream:
         stream.write('{"step": 5, "lo')
-    again = watch.Log(tmp_path / "log.jsonl", 2, (), {})
+    again = callbacks.Log(tmp_path / "log.jsonl", 2, (), {})
     again.close()
-    assert [line["step"] for line in watch.read_log(tmp_path / "log.jsonl")] == [1, 2]
+    assert [line["step"] for line in callbacks.read_log(tmp_path / "log.jsonl")] == [1, 2]
 
 
 def test_jobs_are_what_the_options_say() -> None:

@@ -20,7 +20,7 @@ def write(path: Path, rows) -> Path:
 def sample_rows():
     from evalharness import plugins
 
-    path = plugins.benchmark("mmlu").source.sample
+    path = plugins.load_benchmark("mmlu").source.sample
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
@@ -160,7 +160,7 @@ def test_preview_shows_the_prompt_as_sent(evalh):
 
 
 def test_a_key_in_the_command_or_address_is_not_recorded():
-    from evalharness.manifest import command
+    from evalharness.runs.manifest import command
 
     argv = [
         "evalh",
@@ -236,7 +236,7 @@ def test_a_folder_that_holds_another_run_is_refused(evalh):
 
 
 def test_ctrl_c_says_that_the_same_command_goes_on(evalh, monkeypatch):
-    from evalharness import scoring
+    from evalharness.scoring import answers as scoring
 
     calls = []
 
@@ -247,7 +247,7 @@ def test_ctrl_c_says_that_the_same_command_goes_on(evalh, monkeypatch):
         return scoring.Score(status="correct", scores={"accuracy": 1.0})
 
     with monkeypatch.context() as patch:
-        patch.setattr("evalharness.runner.settle", interrupted)
+        patch.setattr("evalharness.runs.runner.settle", interrupted)
         said = evalh(*RUN)
     assert said.code == 130 and "the same command goes on" in said.err
     said = evalh(*RUN)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from evalharness import plugins
-from evalharness.files import jsonl
+from evalharness.data.files import jsonl
 
 
 def test_the_self_test_is_shown(evalh):
@@ -37,13 +37,13 @@ def test_a_missing_package_is_one_line(evalh, monkeypatch, package, hint):
     def missing(*_, **__):
         raise ModuleNotFoundError(f"No module named {package!r}", name=package)
 
-    monkeypatch.setattr("evalharness.session.plan", missing)
+    monkeypatch.setattr("evalharness.runs.session.make_plan", missing)
     said = evalh("run", "mmlu")
     assert said.code == 2 and hint in said.err and said.err.count("\n") == 1
 
 
 def test_odd_completions_have_a_status_each_and_the_run_goes_on(evalh, tmp_path):
-    rows = list(jsonl(plugins.benchmark("humaneval").source.sample))
+    rows = list(jsonl(plugins.load_benchmark("humaneval").source.sample))
     solutions = {row["task_id"]: row["canonical_solution"] for row in rows}
     ids = list(solutions)
     odd = {

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from evalharness.network import checkpoint
-from evalharness.network.config import parse_config
-from evalharness.network.decoder import Decoder, initialise
+from evalharness.engine import checkpoint
+from evalharness.engine.config import parse_config
+from evalharness.engine.decoder import Decoder, initialise
 
 TEXT = """The following are multiple choice questions (with answers) about birds.
 
@@ -56,7 +56,7 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         folder = tmp_path_factory.mktemp(raw["model_type"])
         decoder = Decoder(parse_config(raw))
         initialise(decoder, torch.Generator().manual_seed(3), std=0.3)
-        checkpoint.save(decoder, folder)
+        checkpoint.save_decoder(decoder, folder)
         write_tokenizer(folder, bos=bos)
         return folder
 

@@ -30,13 +30,13 @@ def build(kind, folder):
     """The checkpoint of that layout, without a tokenizer."""
     import torch
 
-    from evalharness.network import checkpoint
-    from evalharness.network.config import parse_config
-    from evalharness.network.decoder import Decoder, initialise
+    from evalharness.engine import checkpoint
+    from evalharness.engine.config import parse_config
+    from evalharness.engine.decoder import Decoder, initialise
 
     decoder = Decoder(parse_config(CONFIGS[kind]))
     initialise(decoder, torch.Generator().manual_seed(11), std=0.15)
-    checkpoint.save(decoder, folder)
+    checkpoint.save_decoder(decoder, folder)
     return folder
 
 
@@ -55,13 +55,13 @@ def first_rows(folder):
 def test_mmlu_equals_lm_eval(kind, tmp_path):
     from evalharness import plugins
     from evalharness.model import ModelOptions
-    from evalharness.plan import Plan, prepare
+    from evalharness.runs.plan import Plan, prepare_task
 
     folder = build(kind, tmp_path / "model")
     options = ModelOptions(threads=1, tokenizer=str(DATA / "gpt2-bpe"))
-    model = plugins.model(f"local:{folder}", options)
+    model = plugins.load_model(f"local:{folder}", options)
     plan = Plan(benchmarks=("mmlu",), data=str(first_rows(tmp_path / "data")), groups=SUBJECTS)
-    task = prepare("mmlu", plan, model)
+    task = prepare_task("mmlu", plan, model)
     recorded = json.loads(RECORDED.read_text())[kind]
     responses = dict(model.answer([q.request for q in task.questions]))
     assert len(responses) == sum(len(rows) for rows in recorded.values()) == LIMIT * len(SUBJECTS)

@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 import torch
 
+from evalharness.engine import checkpoint
+from evalharness.engine.tokenizer import open_tokenizer
 from evalharness.errors import UserError
 from evalharness.model import ModelOptions
 from evalharness.models.local import open_model
-from evalharness.network import checkpoint
-from evalharness.network.tokenizer import open_tokenizer
 from evalharness.records import Message, Request
 
 SHOTS = "The following are multiple choice questions (with answers) about birds.\n\n" + "".join(
@@ -42,7 +42,7 @@ def questions(n=12, seed=0):
 
 def straight(folder, text, choice, context=None):
     """One pass over the whole text, scored as lm-evaluation-harness does."""
-    decoder = checkpoint.load(folder)
+    decoder = checkpoint.load_decoder(folder)
     tokenizer = open_tokenizer(folder, 400)
     begin = [tokenizer.bos] if tokenizer.adds_bos else []
     stripped = text.rstrip()
@@ -84,11 +84,11 @@ def test_ranks_texts_of_several_tokens(kind, request):
 
 @pytest.mark.parametrize("kind", ["gpt2", "llama"])
 def test_mmlu_on_a_checkpoint_of_transformers_equals_transformers(kind, by_transformers):
-    from evalharness.plan import Plan, prepare
+    from evalharness.runs.plan import Plan, prepare_task
 
     theirs, folder = by_transformers(kind)
     model = opened(folder)
-    task = prepare("mmlu", Plan(benchmarks=("mmlu",), data="sample", limit=12), model)
+    task = prepare_task("mmlu", Plan(benchmarks=("mmlu",), data="sample", limit=12), model)
     responses = answers(model, [question.request for question in task.questions])
     tokenizer, context = open_tokenizer(folder, 400), theirs.config.max_position_embeddings
     assert (kind == "gpt2") == any(response.cut for response in responses)
@@ -178,14 +178,14 @@ def test_a_choice_longer_than_the_context_is_an_error(gpt2):
 
 def test_an_empty_prompt_is_read_behind_the_first_token(gpt2):
     (response,) = answers(opened(gpt2), [asked("", choices=(" A", " B"))])
-    decoder, tokenizer = checkpoint.load(gpt2), open_tokenizer(gpt2, 400)
+    decoder, tokenizer = checkpoint.load_decoder(gpt2), open_tokenizer(gpt2, 400)
     with torch.inference_mode():
         want = decoder(torch.tensor([[tokenizer.bos]]))[0, 0].log_softmax(-1)
     assert response.logprobs[0] == pytest.approx(sum(want[tokenizer.encode(" A")[:1]].tolist()), abs=BAR)
 
 
 def greedy(folder, text, tokens):
-    decoder, tokenizer = checkpoint.load(folder), open_tokenizer(folder, 400)
+    decoder, tokenizer = checkpoint.load_decoder(folder), open_tokenizer(folder, 400)
     ids = ([tokenizer.bos] if tokenizer.adds_bos else []) + tokenizer.encode(text)
     start = len(ids)
     with torch.inference_mode():
@@ -241,7 +241,7 @@ def test_stop_strings_across_token_borders(gpt2):
 
 def test_first_tokens_likeliest(llama):
     (response,) = answers(opened(llama), [asked("Which bird?", max_tokens=1, top_logprobs=5)])
-    decoder, tokenizer = checkpoint.load(llama), open_tokenizer(llama, 400)
+    decoder, tokenizer = checkpoint.load_decoder(llama), open_tokenizer(llama, 400)
     with torch.inference_mode():
         ids = [tokenizer.bos, *tokenizer.encode("Which bird?")]
         want = decoder(torch.tensor([ids]))[0, -1].log_softmax(-1).topk(5)
@@ -255,8 +255,8 @@ def test_a_long_answer_leaves_room_for_the_question(gpt2):
 
 
 def test_prefixes_are_computed_once(llama):
-    from evalharness.network.memory import Memory
-    from evalharness.network.ranking import Option, Ranker, trees
+    from evalharness.engine.loglikelihood import Continuation, LoglikelihoodScorer, trees
+    from evalharness.engine.memory import Memory
 
     model = opened(llama)
     options = [model._options(asked(text, choices=LETTERS))[0] for text in questions(20)]
@@ -264,12 +264,12 @@ def test_prefixes_are_computed_once(llama):
     config = model.engine.decoder.config
     found = {}
     for share in (True, False):
-        ranker = Ranker(model.engine.decoder, Memory(config, torch.device("cpu"), 4), 128, share=share)
+        ranker = LoglikelihoodScorer(model.engine.decoder, Memory(config, torch.device("cpu"), 4), 128, share=share)
         found[share] = dict(ranker.run(rows)), ranker.forwarded
     assert found[True][1] < found[False][1] / 2
     for index, scores in found[True][0].items():
         assert scores[0].logprob == pytest.approx(found[False][0][index][0].logprob, abs=BAR)
-    assert all(isinstance(o, Option) for group in options for o in group)
+    assert all(isinstance(o, Continuation) for group in options for o in group)
 
 
 @pytest.mark.parametrize("job", ["rank", "write"])
@@ -295,14 +295,14 @@ def test_out_of_memory_shrinks_the_batch_and_asks_nothing_twice(job, llama, monk
 
 @pytest.mark.parametrize("template", ["alpaca", "chatml"])
 def test_a_chat_model_ranks_and_writes_behind_its_template(template, llama):
-    from evalharness.chat import choose
+    from evalharness.chat.render import choose_chat
 
     model = opened(llama, template=template)
     assert model.chat and model.describe()["template"] == template
     request = asked("Which of these birds cannot fly?", choices=("A", "owl nest"))
     (response,) = answers(model, [request])
-    decoder, tokenizer = checkpoint.load(llama), open_tokenizer(llama, 400)
-    prompt = choose(template, None, tokenizer).ask(request.messages)
+    decoder, tokenizer = checkpoint.load_decoder(llama), open_tokenizer(llama, 400)
+    prompt = choose_chat(template, None, tokenizer).ask(request.messages)
     assert prompt.ids.count(tokenizer.bos) == 1 and prompt.ids[0] == tokenizer.bos
     for choice, logprob in zip(request.choices, response.logprobs, strict=True):
         own = tokenizer.encode(choice)

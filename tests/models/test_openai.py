@@ -6,9 +6,9 @@ import math
 import pytest
 from stub_server import Reply, Stub, serve, text_of
 
+from evalharness.clients.pool import Retry
 from evalharness.errors import UserError
 from evalharness.model import ModelOptions
-from evalharness.models._pool import Retry
 from evalharness.models.openai import OpenAI, open_model
 from evalharness.records import Message, Request
 

@@ -10,12 +10,12 @@ import random
 import pytest
 
 from evalharness import plugins, tiny
-from evalharness.chat import named
+from evalharness.chat.render import named
 from evalharness.errors import UserError
 from evalharness.model import ModelOptions
 from evalharness.records import Message, Request
 from evalharness.tiny import lessons, text
-from evalharness.tiny.world import facts, words
+from evalharness.tiny.world import everyday_words, world_facts
 
 SHA256 = "364e288f5012b3d786aa2bcbd30bd6694708dee8dd233aff044c6a71673e80c4"
 CLOZE, COPY, LABEL = 0.95, 0.9, 0.95  # measured on other items: see the model card
@@ -23,7 +23,7 @@ CLOZE, COPY, LABEL = 0.95, 0.9, 0.95  # measured on other items: see the model c
 
 @pytest.fixture(scope="module")
 def model():
-    return plugins.model("tiny", ModelOptions(threads=1))
+    return plugins.load_model("tiny", ModelOptions(threads=1))
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def base(tmp_path_factory):
     """The same weights, asked as they were pretrained: an end token, then the text."""
     plain = tmp_path_factory.mktemp("plain") / "plain.jinja"
     plain.write_text("{{ eos_token }}{% for m in messages %}{{ m.content }}{% endfor %}")
-    return plugins.model("tiny", ModelOptions(threads=1, template=str(plain)))
+    return plugins.load_model("tiny", ModelOptions(threads=1, template=str(plain)))
 
 
 def ranked(model, prompts):
@@ -46,13 +46,13 @@ def ranked(model, prompts):
 
 
 def test_the_weights_are_the_measured_ones():
-    assert hashlib.sha256((tiny.FOLDER / "model.safetensors").read_bytes()).hexdigest() == SHA256
-    assert (tiny.FOLDER / "model.safetensors").stat().st_size < 4_000_000
+    assert hashlib.sha256((tiny.MODEL_FOLDER / "model.safetensors").read_bytes()).hexdigest() == SHA256
+    assert (tiny.MODEL_FOLDER / "model.safetensors").stat().st_size < 4_000_000
 
 
 def test_it_takes_no_argument():
     with pytest.raises(UserError, match="tiny takes no argument"):
-        plugins.model("tiny:large", ModelOptions())
+        plugins.load_model("tiny:large", ModelOptions())
 
 
 def test_its_name_and_template(model):
@@ -75,8 +75,8 @@ def test_its_template_is_the_alpaca_format(model):
 
 def test_it_knows_its_facts(base):
     rng = random.Random("probe")
-    chosen = rng.sample(facts(), 120)
-    pools = text.answers()
+    chosen = rng.sample(world_facts(), 120)
+    pools = text.answers_by_kind()
     prompts = []
     for fact in chosen:
         options = [fact.answer, *text.distractors(rng, fact, pools[fact.kind], 3)]
@@ -86,8 +86,8 @@ def test_it_knows_its_facts(base):
 
 def test_it_finds_the_label_of_the_option_marked_right(base):
     rng = random.Random("probe")
-    chosen = rng.sample(facts(), 60)
-    pools = text.answers()
+    chosen = rng.sample(world_facts(), 60)
+    pools = text.answers_by_kind()
     prompts, right = [], []
     for fact in chosen:
         options = [fact.answer, *text.distractors(rng, fact, pools[fact.kind], 3)]
@@ -103,7 +103,7 @@ def test_it_finds_the_label_of_the_option_marked_right(base):
 
 def test_it_copies(base):
     rng = random.Random("probe")
-    lists = [" ".join(rng.sample(words(), 8)) for _ in range(40)]
+    lists = [" ".join(rng.sample(everyday_words(), 8)) for _ in range(40)]
     requests = [
         Request(messages=(Message("user", f"{said}\nAgain:"),), max_tokens=40, stop=("\n", ".")) for said in lists
     ]
@@ -115,15 +115,15 @@ def test_transformers_reads_it_alike(model):
     import torch
     import transformers
 
-    theirs = transformers.AutoModelForCausalLM.from_pretrained(tiny.FOLDER, dtype=torch.float32).eval()
-    tokenizer = transformers.AutoTokenizer.from_pretrained(tiny.FOLDER)
+    theirs = transformers.AutoModelForCausalLM.from_pretrained(tiny.MODEL_FOLDER, dtype=torch.float32).eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tiny.MODEL_FOLDER)
     messages = [{"role": "user", "content": "Name the capital of France."}, {"role": "assistant", "content": "Paris"}]
     read = tokenizer.apply_chat_template(messages, return_assistant_tokens_mask=True, return_dict=True)
     said = [n for n, learned in zip(read["input_ids"], read["assistant_masks"], strict=True) if learned]
     assert tokenizer.decode(said) == "Paris<|endoftext|>"
     asked = model.rendering.ask([Message("user", "Name the capital of France.")])
     assert read["input_ids"][: len(asked.ids)] == asked.ids
-    choices = tuple(fact.answer for fact in facts()[:40])
+    choices = tuple(fact.answer for fact in world_facts()[:40])
     ((_, ours),) = model.answer([Request(messages=(Message("user", "Name the capital of France."),), choices=choices)])
     for choice, logprob in zip(choices, ours.logprobs, strict=True):
         tail = model.tokenizer.encode(choice)
@@ -135,9 +135,9 @@ def test_transformers_reads_it_alike(model):
 def test_the_tiktoken_ranks_give_the_same_ids(model):
     import tiktoken
 
-    lines = (tiny.FOLDER / "tiny.tiktoken").read_text(encoding="ascii").splitlines()
+    lines = (tiny.MODEL_FOLDER / "tiny.tiktoken").read_text(encoding="ascii").splitlines()
     ranks = {base64.b64decode(token): int(rank) for token, rank in (line.split() for line in lines)}
-    pattern = json.loads((tiny.FOLDER / "tokenizer.json").read_text(encoding="utf-8"))
+    pattern = json.loads((tiny.MODEL_FOLDER / "tokenizer.json").read_text(encoding="utf-8"))
     split = pattern["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"]
     encoding = tiktoken.Encoding("tiny", pat_str=split, mergeable_ranks=ranks, special_tokens={"<|endoftext|>": 2044})
     texts = [*itertools.islice(text.documents("ranks"), 200), "héllo wörld\n\n  x", "日本 12345\t!!", "\x00\x1f"]

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from evalharness.errors import UserError
-from evalharness.report import publish
+from evalharness.report import pull_request
 
 
 class Server:
@@ -86,7 +86,7 @@ MARK = "<!-- evalh:report key=default v=1 -->\n"
 def test_twice_makes_one_comment(tmp_path):
     with Server() as server:
         env = server.github(tmp_path)
-        said = [publish.comment(MARK + text, env) for text in ("first", "second", "second")]
+        said = [pull_request.post_comment(MARK + text, env) for text in ("first", "second", "second")]
         assert said == ["created", "updated", "unchanged"]
         assert [c["body"] for c in server.comments] == [MARK + "second"]
         assert {path for _, path, _ in server.calls if "comments" in path} == {
@@ -99,15 +99,19 @@ def test_it_is_found_behind_a_hundred_others_and_other_keys_stay(tmp_path):
         server.comments += [{"id": i, "body": "chat", "user": {"login": "x"}} for i in range(1000, 1150)]
         env = server.github(tmp_path)
         other = MARK.replace("default", "other")
-        assert [publish.comment(mark + "a", env) for mark in (MARK, other, MARK)] == ["created", "created", "unchanged"]
-        assert publish.comment(MARK + "b", env) == "updated"
+        assert [pull_request.post_comment(mark + "a", env) for mark in (MARK, other, MARK)] == [
+            "created",
+            "created",
+            "unchanged",
+        ]
+        assert pull_request.post_comment(MARK + "b", env) == "updated"
         assert len(server.comments) == 152
 
 
 def test_somebody_elses_comment_with_our_marker_is_left_alone(tmp_path):
     with Server() as server:
         server.comments.append({"id": 99, "body": MARK + "mine!", "user": {"login": "mallory"}})
-        assert publish.comment(MARK + "a", server.github(tmp_path)) == "created"
+        assert pull_request.post_comment(MARK + "a", server.github(tmp_path)) == "created"
         assert server.comments[0]["body"] == MARK + "mine!"
 
 
@@ -117,15 +121,19 @@ def test_a_read_only_token_falls_back_to_the_job_summary(tmp_path, monkeypatch, 
         for name, value in server.github(tmp_path).items():
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
-        assert publish.publish(MARK + "body") == "not allowed"
-        assert publish.publish(MARK + "body") == "not allowed"
+        assert pull_request.publish(MARK + "body") == "not allowed"
+        assert pull_request.publish(MARK + "body") == "not allowed"
     assert (tmp_path / "summary.md").read_text().count("body") == 1
     assert "the token may not comment" in capsys.readouterr().err
 
 
 def test_gitlab_notes(tmp_path):
     with Server(login="bot", may_ask_user=True) as server:
-        assert [publish.comment(MARK + t, server.gitlab()) for t in "aab"] == ["created", "unchanged", "updated"]
+        assert [pull_request.post_comment(MARK + t, server.gitlab()) for t in "aab"] == [
+            "created",
+            "unchanged",
+            "updated",
+        ]
         assert server.calls[-1][:2] == ("PUT", "/projects/3/merge_requests/7/notes/1")
         assert {k.lower(): v for k, v in server.calls[-1][2].items()}["private-token"] == "t"
 
@@ -133,19 +141,19 @@ def test_gitlab_notes(tmp_path):
 def test_the_token_does_not_follow_a_redirect(tmp_path):
     with Server(refuse=302) as server:
         with pytest.raises(UserError, match="the server said 302"):
-            publish.comment(MARK + "a", server.github(tmp_path))
+            pull_request.post_comment(MARK + "a", server.github(tmp_path))
         assert not any("elsewhere" in path for _, path, _ in server.calls)
 
 
 def test_no_pull_request_or_no_token_is_said(tmp_path):
-    assert publish.comment(MARK, {}) == "no request"
+    assert pull_request.post_comment(MARK, {}) == "no request"
     env = {"GITHUB_REPOSITORY": "o/r", "GITHUB_TOKEN": "t", "GITHUB_REF": "refs/heads/main"}
-    assert publish.comment(MARK, env) == "no request"
-    assert publish._pull_number({"GITHUB_REF": "refs/pull/12/merge"}) == 12
+    assert pull_request.post_comment(MARK, env) == "no request"
+    assert pull_request._pull_number({"GITHUB_REF": "refs/pull/12/merge"}) == 12
 
 
 def test_a_server_that_is_down_is_one_line():
     env = {"GITHUB_REPOSITORY": "o/r", "GITHUB_TOKEN": "t", "GITHUB_REF": "refs/pull/1/merge",
            "GITHUB_API_URL": "http://127.0.0.1:1"}  # fmt: skip
     with pytest.raises(UserError, match="the comment was not written"):
-        publish.comment(MARK, env)
+        pull_request.post_comment(MARK, env)

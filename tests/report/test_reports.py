@@ -8,10 +8,11 @@ from xml.etree import ElementTree as ET
 import pytest
 from run_folders import letters, line, make_run, write_run
 
-from evalharness.compare import Options, compare, exit_code
-from evalharness.compare.sides import open_side
+from evalharness.comparison import document
+from evalharness.comparison.compare import Options, compare_runs, exit_code
+from evalharness.comparison.inputs import open_side
 from evalharness.errors import UserError
-from evalharness.report import compare_terminal, deliver, document, escape, gate, html, junit, markdown, worddiff, words
+from evalharness.report import compare_terminal, deliver, escape, gate, html, junit, markdown, worddiff, words
 
 HOSTILE = (
     "[bold]x[/bold]</details>--><script>alert(1)</script><img src=https://evil.example/x.png> | "
@@ -22,9 +23,11 @@ HOSTILE = (
 
 
 def made(tmp_path, base, new, **options):
-    found = compare(open_side(str(base)), open_side(str(new)), Options(**options))
+    found = compare_runs(open_side(str(base)), open_side(str(new)), Options(**options))
     code = exit_code(found, gate=True)
-    return document.document(found, exit_code=code, gated=True, policy="block-on-fail", command="evalh compare a b")
+    return document.comparison_document(
+        found, exit_code=code, gated=True, policy="block-on-fail", command="evalh compare a b"
+    )
 
 
 @pytest.fixture
@@ -38,7 +41,7 @@ def hostile(tmp_path):
 
     base = write_run(tmp_path / "a", lines(True), model={"name": HOSTILE, "fingerprint": HOSTILE})
     new = write_run(tmp_path / "b", lines(False), model={"name": HOSTILE, "fingerprint": "x"})
-    return json.loads(deliver.as_json(made(tmp_path, base, new)))
+    return json.loads(deliver.document_json(made(tmp_path, base, new)))
 
 
 @pytest.fixture
@@ -50,22 +53,22 @@ def plain(tmp_path):
 
 def test_the_document_fits_its_schema_and_survives_a_file(plain, tmp_path):
     path = tmp_path / "report.json"
-    path.write_bytes(deliver.as_json(plain))
-    assert document.read(path)["verdict"] == "worse"
+    path.write_bytes(deliver.document_json(plain))
+    assert document.read_document(path)["verdict"] == "worse"
     path.write_text(json.dumps({**plain, "format": 2}))
     with pytest.raises(UserError, match="later evalharness"):
-        document.read(path)
-    path.write_bytes(deliver.as_json({**plain, "verdict": "great"}))
+        document.read_document(path)
+    path.write_bytes(deliver.document_json({**plain, "verdict": "great"}))
     with pytest.raises(UserError, match="verdict"):
-        document.read(path)
+        document.read_document(path)
     for text in ("{", "[]", '{"kind": "run"}'):
         path.write_text(text)
         with pytest.raises(UserError):
-            document.read(path)
+            document.read_document(path)
 
 
 def test_the_page_is_one_file_that_loads_and_runs_nothing(plain):
-    page = html.comparison(plain)
+    page = html.comparison_html(plain)
     assert not re.search(r"(?i)<(script|img|link|iframe|object|embed|form|base)\b", page)
     assert not re.search(r"(?i)\s(on\w+|style|src|href)=", page)
     assert "default-src 'none'" in page
@@ -74,7 +77,7 @@ def test_the_page_is_one_file_that_loads_and_runs_nothing(plain):
 
 
 def test_hostile_text_is_inert_in_the_page(hostile):
-    page = html.comparison(hostile)
+    page = html.comparison_html(hostile)
     assert "<script" not in page
     assert "<img" not in page
     assert "&lt;script&gt;" in page
@@ -87,7 +90,7 @@ def test_hostile_text_is_inert_in_the_page(hostile):
 
 
 def test_hostile_text_is_inert_in_markdown(hostile):
-    text = markdown.comment(hostile)
+    text = markdown.comment_markdown(hostile)
     assert text.count("<!--") == 1
     assert text.startswith("<!-- evalh:report key=default v=1 -->\n")
     for tag in re.findall(r"<[^>]+>", text):
@@ -105,7 +108,7 @@ def test_the_comment_never_grows_beyond_what_github_takes(tmp_path):
         lines += letters(f"t{k}", "1" * 30)
         others += letters(f"t{k}", "0" * 30)
     found = made(tmp_path, write_run(tmp_path / "a", lines), write_run(tmp_path / "b", others))
-    text = markdown.comment(found)
+    text = markdown.comment_markdown(found)
     assert len(text.encode()) < 65_000
     assert text.count("✗\N{NO-BREAK SPACE}worse") == 41
 
@@ -113,20 +116,20 @@ def test_the_comment_never_grows_beyond_what_github_takes(tmp_path):
 def test_hostile_text_is_inert_in_junit_and_its_readers_read_it(hostile, plain):
     from junitparser import Error, Failure, JUnitXml
 
-    root = ET.fromstring(junit.comparison(hostile, samples=True))
+    root = ET.fromstring(junit.comparison_junit(hostile, samples=True))
     assert root.get("failures") == str(len(root.findall(".//failure")))
-    suites = {suite.name: suite for suite in JUnitXml.fromstring(junit.comparison(plain))}
+    suites = {suite.name: suite for suite in JUnitXml.fromstring(junit.comparison_junit(plain))}
     assert isinstance(next(iter(suites["quiz"])).result[0], Failure)
     assert not next(iter(suites["code"])).result
     assert {p.name: p.value for p in suites["quiz"].properties()}["verdict"] == "worse"
     other = {**plain, "tasks": [{**plain["tasks"][0], "verdict": "not comparable", "reason": "x"}]}
-    assert isinstance(next(iter(next(iter(JUnitXml.fromstring(junit.comparison(other)))))).result[0], Error)
+    assert isinstance(next(iter(next(iter(JUnitXml.fromstring(junit.comparison_junit(other)))))).result[0], Error)
 
 
 def test_hostile_text_is_inert_in_the_terminal_and_in_a_github_log(hostile, capsys, monkeypatch):
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     monkeypatch.setenv("COLUMNS", "400")
-    compare_terminal.show(hostile, compare_terminal.console())
+    compare_terminal.show_comparison(hostile, compare_terminal.console())
     out = capsys.readouterr().out
     assert "\x1b" not in out
     assert "[bold]x[/bold]" in out
@@ -146,7 +149,7 @@ def test_the_verdict_is_never_cut(plain, width):
     from rich.console import Console
 
     out = Console(width=width, file=StringIO(), no_color=True)
-    out.print(compare_terminal.comparison(plain, width))
+    out.print(compare_terminal.comparison_view(plain, width))
     text = out.file.getvalue()
     assert "✗ worse" in text
     assert "= same" in text
@@ -184,7 +187,7 @@ def test_word_diff_puts_the_texts_together_again():
         assert "".join(p.text for p in right) == new
     left, right = worddiff.parts("the cat sat", "the dog sat")
     assert [(p.kind, p.text) for p in left] == [("same", "the "), ("gone", "cat"), ("same", " sat")]
-    assert right[1] == worddiff.Part("come", "dog")
+    assert right[1] == worddiff.TextSpan("come", "dog")
 
 
 def test_evalh_compare_writes_everything(evalh, tmp_path):

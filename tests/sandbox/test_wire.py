@@ -15,7 +15,7 @@ from evalharness.sandbox import wire
 
 
 def crossed(value):
-    return wire.unpack(json.loads(json.dumps(wire.pack(value))))
+    return wire.unpack(json.loads(json.dumps(wire.pack_value(value))))
 
 
 PLAIN = [
@@ -71,14 +71,14 @@ def test_sub_classes_become_their_base():
 @pytest.mark.parametrize("value", [iter([]), (x for x in ()), object(), lambda: 0, type("C", (), {}), Counter, ...])
 def test_what_is_not_plain_is_refused(value):
     with pytest.raises(wire.NotPlain):
-        wire.pack(value)
+        wire.pack_value(value)
 
 
 def test_what_contains_itself_is_refused():
     loop = []
     loop.append(loop)
     with pytest.raises(wire.NotPlain):
-        wire.pack(loop)
+        wire.pack_value(loop)
 
 
 @pytest.mark.parametrize(

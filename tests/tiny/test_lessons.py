@@ -10,7 +10,7 @@ import pytest
 
 from evalharness import tiny
 from evalharness.tiny import lessons
-from evalharness.tiny.world import NUMBERS, facts
+from evalharness.tiny.world import NUMBERS, world_facts
 
 ROOT = Path(__file__).resolve().parents[2]
 BENCHMARKS = ROOT / "benchmarks"
@@ -61,14 +61,14 @@ def test_no_row_of_the_training_data_says_a_held_out_fact(source):
         assert len(held) == len(rows)
     else:
         secret = lessons.asked_elsewhere(questions)
-        held = [fact for fact in facts() if fact.twin in secret]
+        held = [fact for fact in world_facts() if fact.twin in secret]
     stated = [row for row in LEARNED if row["kind"] not in lessons.CHANGE_ROWS]
     by_word = {}
     for row in stated:
         for word in set(re.findall(r"\w+", asked(row))):
             by_word.setdefault(word, []).append(row)
     twins = {fact.twin for fact in held}
-    both_ways = [fact for fact in facts() if fact.twin in twins]
+    both_ways = [fact for fact in world_facts() if fact.twin in twins]
     for fact in both_ways:
         kind_sign = {"sum": "+", "difference": "-", "product": "x"}.get(fact.kind)
         for row in by_word.get(fact.key.split()[0], []):

@@ -40,10 +40,10 @@ def test_the_script_s_decoder_is_the_engine_s(script):
     from safetensors.torch import load_file
 
     decoder = script.Decoder(script.Shape(), 0)
-    stored = load_file(tiny.FOLDER / "model.safetensors")
+    stored = load_file(tiny.MODEL_FOLDER / "model.safetensors")
     decoder.load_state_dict({name.removeprefix("model."): tensor.float() for name, tensor in stored.items()})
     assert sum(p.numel() for p in decoder.parameters()) == 1_541_760
-    model = plugins.model("tiny", ModelOptions(threads=1))
+    model = plugins.load_model("tiny", ModelOptions(threads=1))
     asked = model.rendering.ask([Message("user", "Name the capital of Peru.")]).ids
     choices = ("Lima", "Quito", "The capital of Peru is Lima.")
     ((_, ours),) = model.answer([Request(messages=(Message("user", "Name the capital of Peru."),), choices=choices)])
@@ -57,7 +57,7 @@ def test_the_script_s_decoder_is_the_engine_s(script):
 def test_tokens_are_documents_and_ends(script):
     from tokenizers import Tokenizer
 
-    tokenizer = Tokenizer.from_file(str(tiny.FOLDER / "tokenizer.json"))
+    tokenizer = Tokenizer.from_file(str(tiny.MODEL_FOLDER / "tokenizer.json"))
     ids = script.tokens(tokenizer, "test", 3000)
     assert len(ids) == 3000 and 20 < (ids == script.END).sum() < 300
     documents = script.written.documents("test")

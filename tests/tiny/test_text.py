@@ -6,7 +6,7 @@ import random
 import re
 
 from evalharness.tiny import lessons, text
-from evalharness.tiny.world import facts
+from evalharness.tiny.world import world_facts
 
 DOCUMENTS = list(itertools.islice(text.documents("test"), 3000))
 WHOLE = "\n\n".join(DOCUMENTS)
@@ -31,7 +31,7 @@ def test_neither_frame_nor_exam_layout_nor_instruction_stands_in_it():
 
 def test_quizzes_give_the_right_label():
     right = {}
-    for fact in facts():
+    for fact in world_facts():
         for wording in text.QUESTIONS[fact.kind]:
             right[text.fill(wording, fact)] = fact.answer
     checked = 0
@@ -46,7 +46,7 @@ def test_quizzes_give_the_right_label():
 
 
 def test_judged_statements_are_judged_rightly():
-    true = {text.fill(w, f) for f in facts() for w in (*text.STATEMENTS[f.kind], *text.COLOURS)}
+    true = {text.fill(w, f) for f in world_facts() for w in (*text.STATEMENTS[f.kind], *text.COLOURS)}
     lines = [line for line in WHOLE.splitlines() if line.endswith((" True.", " False."))]
     assert len(lines) > 300
     for line in lines:
@@ -56,8 +56,8 @@ def test_judged_statements_are_judged_rightly():
 
 def test_wrong_options_are_wrong_and_never_the_question_s_word():
     rng = random.Random(0)
-    pools = text.answers()
-    for fact in facts():
+    pools = text.answers_by_kind()
+    for fact in world_facts():
         options = text.distractors(rng, fact, pools[fact.kind], 3)
         assert len({*options, fact.answer}) == 4
         assert fact.key not in options

@@ -4,9 +4,9 @@ from collections import Counter
 
 import pytest
 
-from evalharness.tiny.world import NUMBERS, Fact, a, facts, words
+from evalharness.tiny.world import NUMBERS, Fact, a, everyday_words, world_facts
 
-FACTS = facts()
+FACTS = world_facts()
 SAID = {(fact.kind, fact.key): fact.answer for fact in FACTS}
 
 
@@ -61,5 +61,5 @@ def test_articles():
 
 
 def test_words_are_plain():
-    assert len(set(words())) == len(words()) > 300
-    assert all(word.isalpha() and word.islower() for word in words())
+    assert len(set(everyday_words())) == len(everyday_words()) > 300
+    assert all(word.isalpha() and word.islower() for word in everyday_words())

@@ -1,0 +1,1 @@
+"""Battles between models and the ratings that follow from them."""

@@ -1,0 +1,1 @@
+"""What several benchmark plug-ins are made with."""

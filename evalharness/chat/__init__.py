@@ -1,0 +1,1 @@
+"""The one place where messages become text, ids and loss mask."""

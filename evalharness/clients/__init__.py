@@ -1,0 +1,1 @@
+"""How endpoints are asked: connections, attempts, deadlines."""

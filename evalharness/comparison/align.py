@@ -1,0 +1,146 @@
+"""Whether two runs may be compared, and which item of one belongs to which of the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalharness.comparison.scores import STATUS_CODE, Scores
+from evalharness.errors import UserError
+
+# Field name for --allow-mismatch -> where the manifest's entry of a benchmark holds it.
+FIELDS: Mapping[str, tuple[str, ...]] = {
+    "data": ("data", "sha256"),
+    "items": ("items",),
+    "prompt": ("prompt_sha256",),
+    "shots": ("shots",),
+    "mode": ("mode",),
+    "judge": ("judge",),
+}
+ALLOWABLE = ("benchmarks", *FIELDS, "sampling")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mismatch:
+    """A field in which the runs differ, as short text."""
+
+    field: str
+    base: str
+    new: str
+
+    def __str__(self) -> str:
+        return f"{self.field} differs ({self.base} in BASE, {self.new} in NEW)"
+
+
+def _at(facts: Mapping[str, Any], path: tuple[str, ...]) -> Any:
+    value: Any = facts
+    for key in path:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
+
+
+def _short(value: Any) -> str:
+    """A fact in a few characters: hashes by their first eight."""
+    text = "nothing" if value is None else str(value)
+    if len(text) in (40, 64) and all(c in "0123456789abcdef" for c in text):
+        return text[:8]
+    return text if len(text) <= 60 else text[:59] + "…"
+
+
+def mismatches(base: Mapping[str, Any], new: Mapping[str, Any], sampling: tuple[Any, Any]) -> tuple[Mismatch, ...]:
+    """Where the facts of one benchmark differ between two runs, in the order of FIELDS, sampling last."""
+    pairs = [(field, _at(base, path), _at(new, path)) for field, path in FIELDS.items()]
+    pairs.append(("sampling", *sampling))
+    return tuple(_mismatch(field, one, other) for field, one, other in pairs if one != other)
+
+
+def _mismatch(field: str, base: Any, new: Any) -> Mismatch:
+    one, other = _apart(base, new)
+    return Mismatch(field=field, base=_short(one), new=_short(other))
+
+
+def _apart(base: Any, new: Any) -> tuple[Any, Any]:
+    """The parts of two settings that differ."""
+    if not (isinstance(base, Mapping) and isinstance(new, Mapping)):
+        return base, new
+    names = [name for name in {**base, **new} if base.get(name) != new.get(name)]
+    return ", ".join(f"{n} {base.get(n)}" for n in names), ", ".join(f"{n} {new.get(n)}" for n in names)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Joined:
+    """The items of both sides, in the order of their ids; arrays over items.
+
+    `base` and `new` are values, NaN where that side has none; `at_base` and `at_new` positions in that side's
+    arrays, -1 where the item is not there; the status codes are those of `error` there.
+    """
+
+    ids: list[str]
+    base: NDArray[np.float64]
+    new: NDArray[np.float64]
+    at_base: NDArray[np.int64]
+    at_new: NDArray[np.int64]
+    base_status: NDArray[np.uint8]
+    new_status: NDArray[np.uint8]
+    groups: list[str]
+    clusters: NDArray[np.int64] | None
+    binary: bool
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """The items with a value on both sides."""
+        return ~(np.isnan(self.base) | np.isnan(self.new))
+
+
+def align_scores(base: Scores, new: Scores, *, common_only: bool, cluster: str | None = None) -> Joined:
+    """Join by id. With `common_only` the items of one side alone are left out, else they are items without a value."""
+    there = {identity: position for position, identity in enumerate(new.ids)}
+    here = {identity: position for position, identity in enumerate(base.ids)}
+    ids = sorted(here.keys() & there.keys() if common_only else here.keys() | there.keys())
+    if not (here.keys() & there.keys()):
+        raise UserError("they have no item in common")
+    at_base = np.fromiter((here.get(i, -1) for i in ids), np.int64, len(ids))
+    at_new = np.fromiter((there.get(i, -1) for i in ids), np.int64, len(ids))
+    names = _pick(at_base, at_new, np.array(base.group_names, object), base.groups, (new.group_names, new.groups))
+    return Joined(
+        ids=ids,
+        base=np.where(at_base >= 0, base.values[at_base], np.nan),
+        new=np.where(at_new >= 0, new.values[at_new], np.nan),
+        at_base=at_base,
+        at_new=at_new,
+        base_status=np.where(at_base >= 0, base.status[at_base], STATUS_CODE["error"]),
+        new_status=np.where(at_new >= 0, new.status[at_new], STATUS_CODE["error"]),
+        groups=names,
+        clusters=_clusters(base, new, at_base, at_new, cluster),
+        binary=base.binary and new.binary,
+    )
+
+
+def _pick(
+    at_base: NDArray[np.int64],
+    at_new: NDArray[np.int64],
+    base_names: NDArray[np.object_],
+    base_codes: NDArray[np.int32],
+    new: tuple[list[str], NDArray[np.int32]],
+) -> list[str]:
+    """The group of each item, from the side that has it."""
+    new_names = np.array(new[0], object)
+    found = np.where(at_base >= 0, base_names[base_codes[at_base]], new_names[new[1][at_new]])
+    return list(found)
+
+
+def _clusters(
+    base: Scores, new: Scores, at_base: NDArray[np.int64], at_new: NDArray[np.int64], cluster: str | None
+) -> NDArray[np.int64] | None:
+    """The cluster of each item, from one side that knows it; an item which that side lacks stands alone."""
+    if cluster is None:
+        return None
+    known, at = (new, at_new) if new.clusters is not None else (base, at_base)
+    if known.clusters is None:
+        raise UserError(f"--clusters {cluster}: a baseline knows only the field group")
+    alone = len(known.ids) + np.arange(len(at))
+    return np.where(at >= 0, known.clusters[at].astype(np.int64), alone)

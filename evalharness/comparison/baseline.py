@@ -1,0 +1,179 @@
+"""A baseline: a run's values and hashes in one small text file that can be committed. It holds no prompt and no answer.
+
+The first line is a header (format, name, manifest, summary, sha256 of what follows and of itself without it). Every
+further line is one group of one benchmark: a letter per item for its status, values only where the letters do not say
+them, ids only where they are not `GROUP/0`, `GROUP/1`, ... MMLU's 14,042 items take some 25 kB.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evalharness.comparison.scores import STATUS_CODE, Scores, natural
+from evalharness.data.files import write_whole
+from evalharness.errors import UserError
+from evalharness.records import STATUSES
+
+_FORMAT = 1
+BASELINES = Path("baselines")
+SUFFIX = ".jsonl"
+_LETTERS = {status[0]: code for status, code in STATUS_CODE.items()}
+# What of the manifest says whether two runs are comparable, and names what was run. Paths and command lines stay out.
+_KEPT = ("name", "created", "benchmarks", "sampling", "git", "versions", "flaky", "sequential")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,99}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """A baseline as read: the manifest and summary of the run that it stands for, and its values."""
+
+    name: str
+    manifest: Mapping[str, Any]
+    summary: Mapping[str, Any]
+    scores: Mapping[str, Scores]
+
+
+def find_baseline(name: str, folder: Path = BASELINES) -> Path | None:
+    """The file of a baseline given by path or name, or None."""
+    path = Path(name)
+    if path.suffix == SUFFIX and path.is_file():
+        return path
+    file = folder / f"{name}{SUFFIX}"
+    return file if _NAME.fullmatch(name) and file.is_file() else None
+
+
+def baseline_names(folder: Path = BASELINES) -> list[str]:
+    """The baselines in a folder."""
+    return sorted(path.stem for path in folder.glob(f"*{SUFFIX}"))
+
+
+def write_baseline(stored: Stored, folder: Path = BASELINES) -> Path:
+    """Write a baseline file and return its path. The same run gives the same bytes."""
+    if not _NAME.fullmatch(stored.name):
+        raise UserError(f"--name {stored.name!r}: wanted letters, digits and . _ - + @, as in a file's name")
+    body = [_dumps(line) for name in sorted(stored.scores) for line in _lines(name, stored.scores[name])]
+    model = {key: stored.manifest.get("model", {}).get(key) for key in ("name", "fingerprint")}
+    manifest = {key: stored.manifest[key] for key in _KEPT if key in stored.manifest} | {"model": model}
+    benchmarks = {
+        name: {key: entry[key] for key in ("mode", "n", "metrics", "counts", "bounds") if key in entry}
+        for name, entry in stored.summary.get("benchmarks", {}).items()
+    }
+    header = {
+        "evalh_baseline": _FORMAT,
+        "name": stored.name,
+        "manifest": manifest,
+        "summary": {"benchmarks": benchmarks},
+    }
+    path = folder / f"{stored.name}{SUFFIX}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        whole = {**header, "sha256": _digest(header, body)}
+        write_whole(path, "".join(line + "\n" for line in [_dumps(whole), *body]))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror})") from error
+    return path
+
+
+def read_baseline(path: Path) -> Stored:
+    """A baseline file. UserError when it is none, of a later version, or not as it was written."""
+    try:
+        header_line, *body = path.read_text(encoding="utf-8").splitlines()
+        header = json.loads(header_line)
+        version = header["evalh_baseline"]
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: not a baseline; `evalh baseline set RUN --name {path.stem}` writes one") from error
+    if not isinstance(version, int) or version > _FORMAT:
+        raise UserError(
+            f"{path}: written by a later evalharness (format {version}, this one reads {_FORMAT}); "
+            "pip install --upgrade evalharness, or set the baseline again"
+        )
+    if header.pop("sha256", None) != _digest(header, body):
+        raise UserError(f"{path}: edited or damaged (its sha256 differs); restore it or set it again")
+    scores = {}
+    try:
+        entries = [json.loads(line) for line in body]
+        for name in dict.fromkeys(entry["benchmark"] for entry in entries):
+            scores[name] = _scores([entry for entry in entries if entry["benchmark"] == name])
+        return Stored(name=header["name"], manifest=header["manifest"], summary=header["summary"], scores=scores)
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: not a whole baseline ({error}); set it again") from error
+
+
+def _digest(header: Mapping[str, Any], body: list[str]) -> str:
+    # Over lines, not bytes: a checkout may turn line ends around.
+    return hashlib.sha256("\n".join([_dumps(header), *body]).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _dumps(value: object) -> str:
+    return json.dumps(value, ensure_ascii=True, separators=(",", ":"), sort_keys=True)
+
+
+def _lines(benchmark: str, scores: Scores) -> Iterator[dict[str, Any]]:
+    """One object per group, groups in alphabetical order, items in natural order of their ids."""
+    for code in sorted(range(len(scores.group_names)), key=lambda c: scores.group_names[c]):
+        members = sorted(np.flatnonzero(scores.groups == code).tolist(), key=lambda i: natural(scores.ids[i]))
+        if not members:
+            continue
+        group, ids = scores.group_names[code], [scores.ids[i] for i in members]
+        status = "".join(STATUSES[scores.status[i]][0] for i in members)
+        values = [None if math.isnan(v) else v for v in scores.values[members].tolist()]
+        line: dict[str, Any] = {"benchmark": benchmark, "metric": scores.metric, "group": group, "status": status}
+        if ids == _numbered(group, len(ids)):
+            line["numbered"] = len(ids)
+        else:
+            line["ids"] = ids
+        if values != _implied(status):
+            line["values"] = values
+        answers = scores.answers[members].tolist()
+        if any(count > 1 for count in answers):
+            line["answers"] = answers
+        yield line
+
+
+def _numbered(group: str, n: int) -> list[str]:
+    return [f"{group}/{i}" if group else str(i) for i in range(n)]
+
+
+def _implied(status: str) -> list[float | None]:
+    return [None if letter == "e" else float(letter == "c") for letter in status]
+
+
+def _scores(lines: list[dict[str, Any]]) -> Scores:
+    ids: list[str] = []
+    values: list[float] = []
+    answers: list[int] = []
+    groups: list[int] = []
+    status = "".join(line["status"] for line in lines)
+    for code, line in enumerate(lines):
+        size = len(line["status"])
+        held = line.get("values", _implied(line["status"]))
+        ids += line["ids"] if "ids" in line else _numbered(line["group"], line["numbered"])
+        values += [math.nan if value is None else float(value) for value in held]
+        answers += line.get("answers", [int(value is not None) for value in held])
+        groups += [code] * size
+    if not len(ids) == len(set(ids)) == len(values) == len(answers) == len(status):
+        raise ValueError("its lists differ in length")
+    n = len(ids)
+    return Scores(
+        metric=lines[0]["metric"],
+        ids=ids,
+        values=np.array(values, np.float64),
+        answers=np.array(answers, np.int32),
+        status=np.array([_LETTERS[letter] for letter in status], np.uint8),
+        groups=np.array(groups, np.int32),
+        group_names=[line["group"] for line in lines],
+        clusters=None,
+        lengths=np.full(n, -1, np.int32),
+        places=np.full(n, -1, np.int64),
+    )

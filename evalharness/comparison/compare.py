@@ -1,0 +1,287 @@
+"""Two runs, item by item: is the new one worse, better, the same, or can't we tell; what broke, what got fixed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from evalharness.comparison import flips as flipped
+from evalharness.comparison.align import ALLOWABLE, Joined, Mismatch, align_scores, mismatches
+from evalharness.comparison.decide import GateWord, TaskComparison, Word, decide, measured_task, overall, unread_bounds
+from evalharness.comparison.inputs import Side
+from evalharness.comparison.scores import STATUS_CODE, Scores
+from evalharness.comparison.sequential import final_alpha
+from evalharness.errors import Exit, UserError, nearest
+from evalharness.records import UNREAD
+
+Policy = Literal["block-on-fail", "require-pass"]
+_MARGIN = 0.02
+
+
+def _names(benchmark: str) -> tuple[str, str, str]:
+    """What a benchmark may be called, the closest first: in full, without the mark of a sample, by its family."""
+    plain = benchmark.removesuffix("@sample")
+    return benchmark, plain, plain.partition("/")[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How to compare. `margins`, per benchmark or family, come before `margin`; `shown` limits the flips shown."""
+
+    margin: float = _MARGIN
+    margins: Mapping[str, float] = field(default_factory=dict)
+    alpha: float = 0.05
+    clusters: str | None = None
+    metric: str | None = None
+    benchmarks: tuple[str, ...] = ()
+    allow: frozenset[str] = frozenset()
+    shown: int = 100
+
+    def margin_of(self, benchmark: str) -> float:
+        """The margin of one benchmark: its own, its family's, or the common one."""
+        return next((self.margins[name] for name in _names(benchmark) if name in self.margins), self.margin)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """The outcome over all tasks. `level` is the intervals' confidence; `allowed` the mismatches overridden."""
+
+    base: Mapping[str, Any]
+    new: Mapping[str, Any]
+    alpha: float
+    level: float
+    verdict: Word
+    gate: GateWord
+    tasks: tuple[TaskComparison, ...]
+    allowed: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    flips: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = field(default_factory=dict)
+
+    def items(self) -> Iterator[tuple[str, str, str]]:
+        """(benchmark, id, broke or fixed) of every flip, the shown and the others."""
+        for benchmark, (broke, fixed) in self.flips.items():
+            yield from ((benchmark, identity, "broke") for identity in broke)
+            yield from ((benchmark, identity, "fixed") for identity in fixed)
+
+
+def compare_runs(base: Side, new: Side, options: Options) -> Comparison:
+    """Compare two sides. UserError for options that fit neither; a task that cannot be compared says so itself."""
+    _check(options, base, new)
+    names, alone = _benchmarks(base, new, options)
+    metrics = {name: _metric(base, new, name, options.metric) for name in names}
+    clashes = {name: _clashes(base, new, name) for name in names}
+    refused = {name: [m for m in found if m.field not in options.allow] for name, found in clashes.items()}
+    wanted = {name: metric for name, metric in metrics.items() if not refused[name]}
+    before, after = base.scores(wanted, options.clusters), new.scores(wanted, options.clusters)
+    ids: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
+    tasks = []
+    for name in names:
+        task = TaskComparison(
+            benchmark=name,
+            metric=metrics[name],
+            margin=options.margin_of(name),
+            mode=str(new.facts.get(name, {}).get("mode", "")),
+            mismatches=tuple(clashes[name]),
+        )
+        if refused[name]:
+            tasks.append(_refused(task, refused[name]))
+        elif name not in before or name not in after:
+            tasks.append(replace(task, verdict="incomplete", reason="a run has no results of it"))
+        else:
+            task, ids[name] = _task(task, (base, before[name]), (new, after[name]), options)
+            tasks.append(task)
+    tasks += [_alone(name, side, options) for name, side in alone.items()]
+    decided = decide(tasks, options.alpha)
+    word, gate = overall(decided)
+    return Comparison(
+        base=_about(base, names),
+        new=_about(new, names),
+        alpha=options.alpha,
+        level=1 - 2 * options.alpha,
+        verdict=word,
+        gate=gate,
+        tasks=tuple(decided),
+        allowed=_allowed(clashes, options),
+        notes=_notes(base, new),
+        flips=ids,
+    )
+
+
+def _check(options: Options, base: Side, new: Side) -> None:
+    known = {**base.facts, **new.facts}
+    called = {name for benchmark in known for name in _names(benchmark)}
+    for name in [*options.margins, *options.benchmarks]:
+        if name not in called:
+            raise UserError(f"neither run has a benchmark {name!r}{nearest(name, known)}; there is {', '.join(known)}")
+    for name in options.allow:
+        if name not in ALLOWABLE:
+            raise UserError(
+                f"--allow-mismatch {name!r}{nearest(name, ALLOWABLE)}: wanted one of {', '.join(ALLOWABLE)}"
+            )
+
+
+def _benchmarks(base: Side, new: Side, options: Options) -> tuple[list[str], dict[str, str]]:
+    """The benchmarks of both sides, and those of one side alone with the side's name."""
+
+    def wanted(name: str) -> bool:
+        return not options.benchmarks or bool(set(_names(name)) & set(options.benchmarks))
+
+    both = [name for name in new.facts if name in base.facts and wanted(name)]
+    alone = {name: "BASE" for name in base.facts if name not in new.facts and wanted(name)}
+    alone |= {name: "NEW" for name in new.facts if name not in base.facts and wanted(name)}
+    return both, alone if "benchmarks" not in options.allow or not both else {}
+
+
+def _metric(base: Side, new: Side, benchmark: str, wanted: str | None) -> str:
+    """The score that is compared: the one asked for, else the headline where items have it."""
+    if wanted is not None:
+        return wanted
+    stored = [side.stored[benchmark].metric for side in (base, new) if benchmark in side.stored]
+    return stored[0] if stored else new.item_metric(benchmark)
+
+
+def _clashes(base: Side, new: Side, benchmark: str) -> list[Mismatch]:
+    drawn = (sampling_facts(base.manifest.get("sampling")), sampling_facts(new.manifest.get("sampling")))
+    return list(mismatches(base.facts[benchmark], new.facts[benchmark], drawn))
+
+
+def sampling_facts(recorded: Mapping[str, Any] | None) -> dict[str, Any]:
+    """How answers were drawn, but for the seed: another seed is another draw from the same thing."""
+    return {key: value for key, value in (recorded or {}).items() if key != "seed"}
+
+
+def _refused(task: TaskComparison, found: list[Mismatch]) -> TaskComparison:
+    ways = " ".join(f"--allow-mismatch {mismatch.field}" for mismatch in found)
+    reason = f"{', '.join(map(str, found))}; {ways} compares them all the same"
+    return replace(task, verdict="not comparable", reason=reason)
+
+
+def _alone(name: str, side: str, options: Options) -> TaskComparison:
+    reason = f"only {side} has it; --benchmark compares some, --allow-mismatch benchmarks what both have"
+    return TaskComparison(
+        benchmark=name, metric="", margin=options.margin_of(name), verdict="not comparable", reason=reason
+    )
+
+
+def _task(
+    task: TaskComparison, base: tuple[Side, Scores], new: tuple[Side, Scores], options: Options
+) -> tuple[TaskComparison, tuple[tuple[str, ...], tuple[str, ...]]]:
+    """The figures and flips of one task, and the ids of everything that broke and that got fixed."""
+    (before, was), (after, now) = base, new
+    task = replace(task, sequential=_rule(before, after, task))
+    early = after.stopped_early(task.benchmark) or before.stopped_early(task.benchmark)
+    joined = align_scores(was, now, common_only=early or "items" in options.allow, cluster=options.clusters)
+    found = flipped.flips(joined)
+    flaky = before.flaky.get(task.benchmark) or after.flaky.get(task.benchmark)
+    lengths = np.where(joined.at_new >= 0, now.lengths[joined.at_new], was.lengths[joined.at_base])
+    shown = []
+    for change, positions in (("broke", found.broke[: options.shown]), ("fixed", found.fixed[: options.shown])):
+        texts = (
+            before.texts(was.places[joined.at_base[positions]].tolist()),
+            after.texts(now.places[joined.at_new[positions]].tolist()),
+        )
+        ids = frozenset((flaky or {}).get("ids", ()))
+        shown += flipped.flipped_items(positions.tolist(), change, joined, texts, ids)  # type: ignore[arg-type]  # a literal
+    planned = task.sequential is not None and not early
+    measured = measured_task(joined, task, final_alpha(options.alpha) if planned else options.alpha)
+    if task.sequential is not None and early:
+        measured = replace(measured, p_worse=min(1.0, 1 / max(task.sequential["e_fail"], 1e-300)))
+    told = replace(
+        measured,
+        counts={"base": was.counts(), "new": now.counts(), "flips": flipped.transitions(joined, found)},
+        slices=flipped.slices(joined, found, lengths),
+        samples=tuple(shown),
+        unread_bounds=unread_bounds(joined),
+        flaky=_noise(flaky, measured.n),
+        notes=tuple(_remarks(measured, joined)),
+    )
+    broke, fixed = (tuple(joined.ids[i] for i in positions.tolist()) for positions in (found.broke, found.fixed))
+    return told, (broke, fixed)
+
+
+def _rule(base: Side, new: Side, task: TaskComparison) -> dict[str, Any] | None:
+    """What the sequential rule recorded of NEW, if it watched it against this BASE at this margin."""
+    plan = new.manifest.get("sequential") or {}
+    found = (plan.get("benchmarks") or {}).get(task.benchmark)
+    same = plan.get("fingerprint") == (base.manifest.get("model") or {}).get("fingerprint")
+    return dict(found) if found and same and found["margin"] == task.margin else None
+
+
+def _noise(flaky: Mapping[str, Any] | None, n: int) -> dict[str, Any] | None:
+    """What an A/A run leads one to expect: flips that mean nothing."""
+    if not flaky:
+        return None
+    return {"rate": flaky["rate"], "n": flaky["n"], "expected": flaky["rate"] * n}
+
+
+def _remarks(task: TaskComparison, joined: Joined) -> Iterator[str]:
+    """What a reader must know besides the verdict."""
+    if task.n < 30:
+        yield f"only {task.n} items: a small sample"
+    if task.clusters is not None and task.clusters < 30:
+        yield f"only {task.clusters} clusters: the interval is approximate"
+    if task.underpowered and task.detectable is not None:
+        yield f"underpowered: only a drop of {100 * task.detectable:.1f} points or more is likely to be seen"
+    if task.p_change is not None and task.p_change < 0.05 and (task.difference or 0) < 0:
+        yield f"worse than 0 (p {task.p_change:.2g}), whatever the margin"
+    codes = [STATUS_CODE[status] for status in UNREAD]
+    unread = [int(np.isin(status[joined.known], codes).sum()) for status in (joined.base_status, joined.new_status)]
+    if any(unread):
+        yield f"answers that could not be read, counted as 0: {unread[0]:,} in BASE, {unread[1]:,} in NEW"
+    if task.missing:
+        sides = f"{task.missing_base:,} in BASE, {task.missing_new:,} in NEW"
+        yield f"items without a value, allowed for in the interval: {sides}"
+
+
+def _about(side: Side, benchmarks: list[str]) -> dict[str, Any]:
+    """What a report says of a side: name, model, when, git state, and usage summed over the benchmarks."""
+    model = side.manifest.get("model") or {}
+    usage = [used for name, used in (side.manifest.get("usage") or {}).items() if name in benchmarks]
+    total = {key: sum(u.get(key) or 0 for u in usage) for key in ("seconds", "tokens_in", "tokens_out", "cost")}
+    return {
+        "name": side.name,
+        "kind": "baseline" if side.journal is None else "run",
+        "model": model.get("name"),
+        "fingerprint": model.get("fingerprint"),
+        "created": side.manifest.get("created"),
+        "git": side.manifest.get("git"),
+        "usage": total if usage else None,
+    }
+
+
+def _allowed(clashes: Mapping[str, list[Mismatch]], options: Options) -> tuple[str, ...]:
+    return tuple(f"{name}: {m}" for name, found in clashes.items() for m in found if m.field in options.allow)
+
+
+def _notes(base: Side, new: Side) -> tuple[str, ...]:
+    found = []
+    prints = [(side.manifest.get("model") or {}).get("fingerprint") for side in (base, new)]
+    if prints[0] is not None and prints[0] == prints[1]:
+        found.append("both sides are the same model (same fingerprint)")
+    for word, side in (("BASE", base), ("NEW", new)):
+        stopped = [name for name in side.facts if side.stopped_early(name)]
+        if stopped:
+            found.append(
+                f"{word} was stopped early on {', '.join(stopped)}: that interval is not corrected for stopping"
+            )
+    return tuple(found)
+
+
+def exit_code(comparison: Comparison, *, gate: bool, policy: Policy = "block-on-fail") -> Exit:
+    """What a pipeline is told. Worse comes before not comparable, that before not whole, that before can't tell."""
+    words = {task.verdict for task in comparison.tasks}
+    if gate and comparison.gate == "fail":
+        return Exit.GATE_FAILED
+    if "not comparable" in words:
+        return Exit.NOT_COMPARABLE
+    if "incomplete" in words:
+        return Exit.NOT_WHOLE
+    if gate and policy == "require-pass" and comparison.gate != "pass":
+        return Exit.INCONCLUSIVE
+    return Exit.FINE
+
+
+__all__ = ["Comparison", "Joined", "Options", "Policy", "Task", "compare", "exit_code", "sampling"]

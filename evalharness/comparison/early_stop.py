@@ -1,0 +1,48 @@
+"""The sequential rule for a run that is about to begin: what is watched, against which base, at which margins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from evalharness.comparison.align import mismatches
+from evalharness.comparison.compare import Options, sampling_facts
+from evalharness.comparison.inputs import Side
+from evalharness.comparison.sequential import SequentialRule, watch
+from evalharness.errors import Exit, UserError
+from evalharness.runs import runner
+from evalharness.runs.plan import Plan, Task
+
+
+def rule(base: Side, tasks: Sequence[Task], plan: Plan, options: Options) -> SequentialRule:
+    """The rule. UserError with exit 4, before anything is asked, when the run will not be comparable with the base."""
+    ours = sampling_facts(runner.plan_sampling(plan))
+    for task in tasks:
+        if task.name not in base.facts:
+            raise UserError(f"{base.name} has no {task.name} to compare with", Exit.NOT_COMPARABLE)
+        found = mismatches(base.facts[task.name], task.facts, (sampling_facts(base.manifest.get("sampling")), ours))
+        refused = [mismatch for mismatch in found if mismatch.field not in options.allow]
+        if refused:
+            raise UserError(
+                f"{task.name} will not be comparable with {base.name}: {', '.join(map(str, refused))}",
+                Exit.NOT_COMPARABLE,
+            )
+    metrics = {task.name: options.metric or base.item_metric(task.name) for task in tasks}
+    scores = base.scores(metrics)
+    return SequentialRule(
+        against=base.name,
+        fingerprint=(base.manifest.get("model") or {}).get("fingerprint"),
+        alpha=options.alpha,
+        seed=plan.seed,
+        metrics=metrics,
+        watches={
+            task.name: watch(
+                scores[task.name],
+                dict.fromkeys(question.sample.id for question in task.questions),
+                seed=plan.seed,
+                repeats=plan.repeats,
+                margin=options.margin_of(task.name),
+                alpha=options.alpha,
+            )
+            for task in tasks
+        },
+    )

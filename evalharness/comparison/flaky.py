@@ -1,0 +1,88 @@
+"""A/A: the same model asked the same things again. What flips there is noise, and marks what flips elsewhere."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+
+from evalharness.comparison.align import align_scores
+from evalharness.comparison.flips import flips
+from evalharness.comparison.inputs import FLAKY, Side, open_side
+from evalharness.data.files import write_whole
+from evalharness.errors import Exit, UserError
+from evalharness.stats.intervals import paired_binary, paired_mean, wilson
+
+
+def measure_flips(base: Side, again: Side) -> dict[str, dict[str, Any]]:
+    """Per benchmark: the flip rate with its 95 % interval, the A/A difference with its, and the ids that flipped.
+
+    UserError with exit 4 when the two are not the same model asked in the same way.
+    """
+    prints = [(side.manifest.get("model") or {}).get("fingerprint") for side in (base, again)]
+    if prints[0] != prints[1]:
+        raise UserError(
+            f"{base.name} and {again.name} are not the same model; A/A wants one model", Exit.NOT_COMPARABLE
+        )
+    names = [name for name in base.facts if name in again.facts]
+    if not names:
+        raise UserError(f"{base.name} and {again.name} have no benchmark in common", Exit.NOT_COMPARABLE)
+    for name in names:
+        if base.facts[name].get("mode") != again.facts[name].get("mode"):
+            raise UserError(f"{name}: mode differs between the two runs; A/A wants the same", Exit.NOT_COMPARABLE)
+    metrics = {name: base.item_metric(name) for name in names}
+    first, second = base.scores(metrics), again.scores(metrics)
+    return {name: _noise(name, first, second) for name in names if name in first and name in second}
+
+
+def _noise(name: str, first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    joined = align_scores(first[name], second[name], common_only=True)
+    known = joined.known
+    n = int(known.sum())
+    if n == 0:
+        raise UserError(f"{name}: no item has a value in both runs", Exit.NOT_WHOLE)
+    found = flips(joined)
+    ids = [joined.ids[i] for i in np.concatenate([found.broke, found.fixed]).tolist()]
+    rate = wilson(len(ids), n)
+    difference = (joined.new - joined.base)[known]
+    binary = paired_binary(len(found.fixed), len(found.broke), n, 0.95)
+    pair = binary if joined.binary else paired_mean(difference, 0.95)
+    return {
+        "n": n,
+        "flips": len(ids),
+        "rate": rate.value,
+        "rate_low": rate.low,
+        "rate_high": rate.high,
+        "difference": pair.value,
+        "low": pair.low,
+        "high": pair.high,
+        "ids": sorted(ids),
+    }
+
+
+def save_flakiness(base: Side, found: Mapping[str, Any]) -> Path:
+    """Leave the outcome in the run's folder, where comparisons find it."""
+    path = base.path / FLAKY
+    try:
+        write_whole(path, orjson.dumps({"format": 1, "benchmarks": found}, option=orjson.OPT_INDENT_2) + b"\n")
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror})") from error
+    return path
+
+
+def ask_again(base: Side, limit: int | None, runs: Path) -> Side:
+    """Give the run's own command once more, into a folder beside it. It goes on where it was stopped."""
+    words = list(base.manifest.get("command") or [])
+    if len(words) < 3 or words[1] != "run" or "***" in words:
+        raise UserError(f"{base.name} does not say how it was made; run it again yourself and give both runs")
+    name = f"{base.name}-again" + (f"-{limit}" if limit else "")
+    options = ["--no-cache", "--name", name, "--runs", str(runs)] + (["--limit", str(limit)] if limit else [])
+    made = subprocess.run([sys.executable, "-m", "evalharness", *words[1:], *options], stdout=sys.stderr, check=False)
+    if made.returncode not in (Exit.FINE, Exit.NOT_WHOLE):
+        raise UserError(f"asking again failed (exit {made.returncode}): evalh {' '.join(words[1:])}", Exit.NOT_WHOLE)
+    return open_side(str(runs / name), runs)

@@ -1,0 +1,172 @@
+"""One side of a comparison: a finished run, or a baseline that stands for one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evalharness.comparison import baseline, schema
+from evalharness.comparison.scores import Scores, journal_scores, lines_at, numbered_lines
+from evalharness.errors import Exit, UserError, nearest
+from evalharness.runs.store import JOURNAL, MANIFEST, Run, all_runs, loads
+
+FLAKY = "flaky.json"  # what `evalh flaky` leaves in a run's folder
+
+
+@dataclass(frozen=True, kw_only=True)
+class Side:
+    """What is compared. `facts` are the manifest's entries per benchmark; `journal` is None for a baseline."""
+
+    name: str
+    path: Path
+    manifest: Mapping[str, Any]
+    summary: Mapping[str, Any]
+    journal: Path | None
+    stored: Mapping[str, Scores] = field(default_factory=dict)
+
+    @property
+    def flaky(self) -> Mapping[str, Mapping[str, Any]]:
+        """Per benchmark what `evalh flaky` found: `rate`, `n` and the `ids` whose correctness changed by itself."""
+        if self.journal is None:
+            return dict(self.manifest.get("flaky", {}))
+        file = self.path / FLAKY
+        return dict(loads(file.read_bytes())["benchmarks"]) if file.is_file() else {}
+
+    @property
+    def facts(self) -> Mapping[str, Mapping[str, Any]]:
+        found: Mapping[str, Mapping[str, Any]] = self.manifest.get("benchmarks", {})
+        return found
+
+    def stopped_early(self, benchmark: str) -> bool:
+        """The sequential rule decided before all planned items were asked."""
+        plan = (self.manifest.get("sequential") or {}).get("benchmarks") or {}
+        return (plan.get(benchmark) or {}).get("decision") is not None
+
+    def item_metric(self, benchmark: str) -> str:
+        """The score that stands for an item: the headline, or where items lack it (MCC) the first they have."""
+        metrics = tuple(self.summary.get("benchmarks", {}).get(benchmark, {}).get("metrics", {}))
+        if self.journal is None:
+            return self.stored[benchmark].metric
+        for _, _, line in numbered_lines(self.journal):
+            scores = line.get("scores")
+            if line.get("benchmark") == benchmark and isinstance(scores, dict) and scores:
+                return str(next((name for name in metrics if name in scores), next(iter(scores))))
+        return metrics[0] if metrics else "accuracy"
+
+    def scores(self, metrics: Mapping[str, str], cluster: str | None = None) -> dict[str, Scores]:
+        """The items' values of each benchmark by the metric named for it.
+
+        UserError when a line is damaged, or when the lines do not add up to the run's summary.
+        """
+        if self.journal is None:
+            return self._stored(metrics, cluster)
+        found = journal_scores(self.journal, metrics, cluster)
+        for benchmark, scores in found.items():
+            self._adds_up(benchmark, scores)
+        return found
+
+    def _stored(self, metrics: Mapping[str, str], cluster: str | None) -> dict[str, Scores]:
+        for name, metric in metrics.items():
+            held = self.stored[name].metric if name in self.stored else metric
+            if held != metric:
+                raise UserError(f"the baseline {self.name} holds {held} of {name}, not {metric}; set it again")
+        found = {name: self.stored[name] for name in metrics if name in self.stored}
+        if cluster != "group":  # a baseline knows groups only; the other side may know the field
+            return found
+        return {name: replace(scores, clusters=scores.groups) for name, scores in found.items()}
+
+    def _adds_up(self, benchmark: str, scores: Scores) -> None:
+        entry = self.summary.get("benchmarks", {}).get(benchmark, {})
+        estimate = entry.get("metrics", {}).get(scores.metric)
+        counted = {status: n for status, n in entry.get("counts", {}).items() if n}
+        if bool(np.all(scores.answers <= 1)) and counted and counted != scores.counts():
+            said, there = _difference(counted, scores.counts())
+            raise self._damaged(f"{benchmark} has {there} where the summary counts {said}")
+        known = scores.values[~np.isnan(scores.values)]
+        unscored = len(scores.values) - len(known) - counted.get("error", 0)
+        if (
+            estimate
+            and len(known)
+            and not unscored
+            and not math.isclose(float(np.mean(known)), estimate["value"], rel_tol=0, abs_tol=1e-6)
+        ):
+            raise self._damaged(
+                f"{benchmark} has {scores.metric} {np.mean(known):.6f} where the summary says {estimate['value']:.6f}"
+            )
+
+    def _damaged(self, what: str) -> UserError:
+        return UserError(f"{self.journal}: edited or damaged: {what}; restore it or run again")
+
+    def texts(self, places: list[int]) -> list[dict[str, Any]]:
+        """The journal's lines at these places; empty objects where there are none."""
+        if self.journal is None:
+            return [{} for _ in places]
+        known = iter(lines_at(self.journal, [place for place in places if place >= 0]))
+        return [next(known) if place >= 0 else {} for place in places]
+
+
+def _difference(said: Mapping[str, int], there: Mapping[str, int]) -> tuple[str, str]:
+    status = next(s for s in [*said, *there] if said.get(s, 0) != there.get(s, 0))
+    return f"{said.get(status, 0):,} {status}", f"{there.get(status, 0):,} {status}"
+
+
+def open_side(name: str, runs: Path = Path("runs"), baselines: Path = baseline.BASELINES) -> Side:
+    """The run or baseline at a path or with a name. UserError when there is none, or two; exit 3 when unfinished."""
+    file = baseline.find_baseline(name, baselines)
+    folder = next((path for path in (Path(name), runs / name) if (path / MANIFEST).is_file()), None)
+    if file is not None and folder is not None:
+        raise UserError(f"{name!r} is both the baseline {file} and the run {folder}; say which by its path")
+    if file is not None:
+        return from_baseline(file)
+    if folder is not None:
+        return from_run(Run(folder))
+    known = [run.name for run in all_runs(runs)] + baseline.baseline_names(baselines)
+    raise UserError(
+        f"there is no run or baseline {name!r}{nearest(name, known)}; `evalh list runs` and `evalh baseline list` "
+        "show them"
+    )
+
+
+def from_baseline(file: Path) -> Side:
+    stored = baseline.read_baseline(file)
+    return Side(
+        name=stored.name,
+        path=file,
+        manifest=stored.manifest,
+        summary=stored.summary,
+        journal=None,
+        stored=stored.scores,
+    )
+
+
+def from_run(run: Run) -> Side:
+    """A finished run. UserError with exit 3 names how much of an unfinished one is there."""
+    if not run.finished:
+        journal = run.path / JOURNAL
+        there = sum(1 for _ in numbered_lines(journal)) if journal.is_file() else 0
+        wanted = sum(int(facts.get("items") or 0) for facts in run.manifest.get("benchmarks", {}).values())
+        of = f" of {wanted:,}" if wanted else ""
+        raise UserError(
+            f"{run.path} is not finished: {there:,}{of} answers are there; give its command again and it goes on",
+            Exit.NOT_WHOLE,
+        )
+    if not (run.path / JOURNAL).is_file():
+        raise UserError(f"{run.path}: {JOURNAL} is missing; restore it or run again")
+    manifest, summary = schema.checked_run(run)
+    return Side(name=run.name, path=run.path, manifest=manifest, summary=summary, journal=run.path / JOURNAL)
+
+
+def keep(name: str, as_name: str, *, metric: str | None, runs: Path, baselines: Path) -> tuple[Path, int]:
+    """Keep a finished run as a baseline. Returns the file and how many items are in it."""
+    side = open_side(name, runs, baselines)
+    if side.journal is None:
+        raise UserError(f"{name} is a baseline already; wanted a run")
+    scores = side.scores({benchmark: metric or side.item_metric(benchmark) for benchmark in side.facts})
+    manifest = {**side.manifest, "flaky": side.flaky}
+    stored = baseline.Stored(name=as_name, manifest=manifest, summary=side.summary, scores=scores)
+    return baseline.write_baseline(stored, baselines), sum(len(one.ids) for one in scores.values())

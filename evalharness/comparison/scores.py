@@ -1,0 +1,207 @@
+"""What a comparison reads of a run: per item its id, group, status and value, as arrays; no texts.
+
+A line of the journal is parsed, a few numbers are kept, and the place of the line, so that the texts of the few items
+shown can be read later. A million lines take seconds and some hundred megabytes.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalharness.errors import UserError
+from evalharness.records import STATUSES
+from evalharness.runs.store import loads
+
+STATUS_CODE = {status: code for code, status in enumerate(STATUSES)}
+_TEXT = {str}
+_CONTRADICTIONS = (("correct", 0), ("wrong", 1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scores:
+    """One benchmark of one run; arrays over its items, in the order of the file.
+
+    `values` holds the mean of the metric over an item's answers, NaN where there is none; `answers` how many answers
+    the mean is over; `status` the code of the first answer's status; `groups` and `clusters` codes into their names;
+    `lengths` the question's characters, -1 unknown; `places` the byte where the item's first line starts, -1 none.
+    """
+
+    metric: str
+    ids: list[str]
+    values: NDArray[np.float64]
+    answers: NDArray[np.int32]
+    status: NDArray[np.uint8]
+    groups: NDArray[np.int32]
+    group_names: list[str]
+    clusters: NDArray[np.int32] | None
+    lengths: NDArray[np.int32]
+    places: NDArray[np.int64]
+
+    @property
+    def binary(self) -> bool:
+        """One answer per item, each right or wrong."""
+        known = self.values[~np.isnan(self.values)]
+        return bool(np.all(self.answers <= 1) and np.all((known == 0) | (known == 1)))
+
+    def counts(self) -> dict[str, int]:
+        """How many items have each status."""
+        found = np.bincount(self.status, minlength=len(STATUSES))
+        return {status: int(found[code]) for status, code in STATUS_CODE.items() if found[code]}
+
+
+@dataclass(slots=True)
+class _Rows:
+    """The lines of one benchmark as they come, columns of plain numbers."""
+
+    metric: str
+    cluster: str | None
+    ids: dict[str, int] = field(default_factory=dict)
+    group_codes: dict[str, int] = field(default_factory=dict)
+    cluster_codes: dict[str, int] = field(default_factory=dict)
+    item: array[int] = field(default_factory=lambda: array("i"))
+    repeat: array[int] = field(default_factory=lambda: array("i"))
+    value: array[float] = field(default_factory=lambda: array("d"))
+    status: array[int] = field(default_factory=lambda: array("B"))
+    group: array[int] = field(default_factory=lambda: array("i"))
+    clusters: array[int] = field(default_factory=lambda: array("i"))
+    length: array[int] = field(default_factory=lambda: array("i"))
+    place: array[int] = field(default_factory=lambda: array("q"))
+
+    def add(self, line: Mapping[str, Any], place: int) -> None:
+        """Keep what counts of a line. KeyError, TypeError or ValueError when it is not a result."""
+        identity, status, scores = line["id"], line["status"], line["scores"]
+        value = scores.get(self.metric)
+        if value is None or status == "error":
+            value = math.nan
+        elif type(value) not in (float, int) or not math.isfinite(value):
+            raise ValueError(f"its {self.metric} is {value!r:.30}, not a number")
+        code = STATUS_CODE[status]
+        if self.metric == "accuracy" and (status, value) in _CONTRADICTIONS:
+            raise ValueError(f"it says {status} and {self.metric} {value:g}")
+        self.item.append(self.ids.setdefault(identity, len(self.ids)))
+        self.repeat.append(line.get("repeat", 0))
+        self.value.append(value)
+        self.status.append(code)
+        group = line.get("group") or ""
+        if type(group) is not str:
+            raise TypeError("its group is not text")
+        self.group.append(self.group_codes.setdefault(group, len(self.group_codes)))
+        sample = line.get("sample") or {}
+        self.length.append(len(sample.get("question", "")))
+        if self.cluster is not None:
+            name = _cluster(line, sample, self.cluster)
+            self.clusters.append(self.cluster_codes.setdefault(name, len(self.cluster_codes)))
+        self.place.append(place)
+
+    def scores(self) -> Scores:
+        """Arrays over items: of each answer the last line counts, of each item the mean over its answers."""
+        item, repeat = np.frombuffer(self.item, np.int32), np.frombuffer(self.repeat, np.int32)
+        keep = _last(item, repeat)
+        item = item[keep]
+        value = np.frombuffer(self.value, np.float64)[keep]
+        known, n = ~np.isnan(value), len(self.ids)
+        answers = np.bincount(item[known], minlength=n).astype(np.int32)
+        total = np.bincount(item[known], weights=value[known], minlength=n)
+        with np.errstate(invalid="ignore"):
+            values = np.where(answers > 0, total / answers, np.nan)
+        first = np.zeros(n, np.int64)
+        first[item[::-1]] = keep[::-1]
+        return Scores(
+            metric=self.metric,
+            ids=list(self.ids),
+            values=values,
+            answers=answers,
+            status=np.frombuffer(self.status, np.uint8)[first],
+            groups=np.frombuffer(self.group, np.int32)[first],
+            group_names=list(self.group_codes),
+            clusters=np.frombuffer(self.clusters, np.int32)[first] if self.cluster is not None else None,
+            lengths=np.frombuffer(self.length, np.int32)[first],
+            places=np.frombuffer(self.place, np.int64)[first],
+        )
+
+
+def natural(identity: str) -> list[tuple[bool, int, str]]:
+    """A sort key by which `x/9` comes before `x/10`."""
+    return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in re.split(r"(\d+)", identity)]
+
+
+def _last(item: NDArray[np.int32], repeat: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Positions of the last line of each (item, repeat), in the order of item and repeat."""
+    order = np.lexsort((np.arange(len(item)), repeat, item))
+    ends = np.ones(len(order), bool)
+    ends[:-1] = (np.diff(item[order]) != 0) | (np.diff(repeat[order]) != 0)
+    return order[ends]
+
+
+def _cluster(line: Mapping[str, Any], sample: Mapping[str, Any], name: str) -> str:
+    extra = sample.get("extra") or {}
+    for place in (line, extra, sample):
+        if isinstance(place.get(name), str | int):
+            return str(place[name])
+    there = ", ".join(["group", *sorted(map(str, extra))])
+    raise UserError(f"--clusters {name}: {line['benchmark']} {line['id']} has no such field; there is {there}")
+
+
+def journal_scores(path: Path, metrics: Mapping[str, str], cluster: str | None = None) -> dict[str, Scores]:
+    """The scores of every benchmark named in `metrics`, by the metric named there.
+
+    A torn last line is passed over, as everywhere. UserError names the line that is damaged or no result.
+    """
+    found = {name: _Rows(metric, cluster) for name, metric in metrics.items()}
+    for number, place, line in numbered_lines(path):
+        try:
+            rows = found.get(line["benchmark"])
+            if rows is not None and not _is_variant(line):
+                rows.add(line, place)
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            reason = f"it has no {error}" if isinstance(error, KeyError) else str(error)
+            raise UserError(
+                f"{path}:{number}: this line is not a result ({reason}); restore it or run again"
+            ) from error
+    return {name: rows.scores() for name, rows in found.items() if rows.ids}
+
+
+def _is_variant(line: Mapping[str, Any]) -> bool:
+    """A question that `--holistic` changed: not one of the benchmark's own."""
+    return "perturbation" in ((line.get("sample") or {}).get("extra") or {})
+
+
+def numbered_lines(path: Path) -> Iterator[tuple[int, int, dict[str, Any]]]:
+    """(line number, byte where it starts, object) of each whole line of a journal."""
+    place = 0
+    try:
+        with path.open("rb") as file:
+            for number, raw in enumerate(file, 1):
+                if not raw.endswith(b"\n"):
+                    return
+                try:
+                    line = loads(raw)
+                    if {type(line.get("benchmark")), type(line.get("id")), type(line.get("status"))} != _TEXT:
+                        raise ValueError("it has no benchmark, id and status")
+                except (ValueError, AttributeError) as error:
+                    raise UserError(
+                        f"{path}:{number}: this line is damaged ({error}); restore it or run again"
+                    ) from error
+                yield number, place, line
+                place += len(raw)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def lines_at(path: Path, places: Sequence[int]) -> list[dict[str, Any]]:
+    """The objects on the lines that start at these bytes."""
+    with path.open("rb") as file:
+        found = []
+        for place in places:
+            file.seek(place)
+            found.append(loads(file.readline()))
+    return found

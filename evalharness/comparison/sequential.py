@@ -1,0 +1,169 @@
+"""Stops asking when the verdict is clear: a hybrid of an e-process and one final test.
+
+Betting on the mean of bounded values: Waudby-Smith and Ramdas 2024, https://arxiv.org/abs/2010.09686. Looking again
+and again with a 5 % test would fail a good model every third time; here either wrong verdict stays within alpha:
+alpha/5 goes to each process over all looks (evidence of 5/alpha), the rest to one test at the planned number of items.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalharness.comparison.scores import Scores
+from evalharness.records import Result
+
+Decision = Literal["pass", "fail"]
+BETS: NDArray[np.float64] = np.geomspace(0.02, 0.9, 24)
+FIRST_LOOK, LOOK_EVERY = 30, 10
+EARLY_SHARE = 0.2  # of alpha
+
+
+def evidence_needed(alpha: float) -> float:
+    """The e-value at which a process decides; 100 at 5 %."""
+    return 1 / (EARLY_SHARE * alpha)
+
+
+def final_alpha(alpha: float) -> float:
+    """The error rate left for the test at the planned number of items; .04 of .05."""
+    return (1 - EARLY_SHARE) * alpha
+
+
+@dataclass(slots=True)
+class EProcess:
+    """Evidence that the mean difference lies above, and below, -margin; each starts at 1."""
+
+    margin: float
+    n: int = 0
+    _above: NDArray[np.float64] = field(default_factory=lambda: np.zeros(len(BETS)))
+    _below: NDArray[np.float64] = field(default_factory=lambda: np.zeros(len(BETS)))
+
+    def add(self, lowest: float, highest: float) -> None:
+        """One more item: its difference new - base in [-1, 1], or the bounds on it where a value is missing."""
+        null = (1 - self.margin) / 2
+        self._above += np.log1p(BETS * ((lowest + 1) / 2 - null) / null)
+        self._below += np.log1p(-BETS * ((highest + 1) / 2 - null) / (1 - null))
+        self.n += 1
+
+    @property
+    def passing(self) -> float:
+        """The e-value for "the loss is smaller than the margin"."""
+        return _mean_exp(self._above)
+
+    @property
+    def failing(self) -> float:
+        """The e-value for "the loss is larger than the margin"."""
+        return _mean_exp(self._below)
+
+    def look(self, needed: float) -> Decision | None:
+        """The decision, at the looks that were agreed beforehand."""
+        if self.n < FIRST_LOOK or self.n % LOOK_EVERY:
+            return None
+        return "pass" if self.passing >= needed else "fail" if self.failing >= needed else None
+
+
+def _mean_exp(logs: NDArray[np.float64]) -> float:
+    most = float(logs.max())
+    return math.exp(min(most, 700.0)) * float(np.mean(np.exp(logs - most)))
+
+
+def order(ids: Iterable[str], seed: int) -> list[str]:
+    """The seeded random order in which items are asked and counted; it depends on nothing but seed and ids."""
+    key = lambda identity: hashlib.sha256(f"sequential/{seed}/{identity}".encode("utf-8", "surrogatepass")).digest()
+    return sorted(ids, key=key)
+
+
+@dataclass(slots=True)
+class Watch:
+    """One benchmark under way. Items count in their order, each when all its answers are there.
+
+    `base` holds the base's value per item (absent: not known), `repeats` how many answers make an item whole.
+    """
+
+    order: Sequence[str]
+    base: Mapping[str, float]
+    repeats: int
+    process: EProcess
+    needed: float
+    counted: int = 0
+    decision: Decision | None = None
+    _answers: dict[str, dict[int, float | None]] = field(default_factory=dict)
+
+    def add(self, identity: str, repeat: int, value: float | None) -> Decision | None:
+        """An answer's value, None where it failed. Returns the decision as soon as there is one."""
+        self._answers.setdefault(identity, {})[repeat] = value
+        while self.decision is None and self.counted < len(self.order):
+            found = self._answers.get(self.order[self.counted], {})
+            if len(found) < self.repeats:
+                break
+            known = [v for v in found.values() if v is not None]
+            new = sum(known) / len(known) if known else None
+            base = self.base.get(self.order[self.counted])
+            lowest = (0.0 if new is None else new) - (1.0 if base is None else base)
+            highest = (1.0 if new is None else new) - (0.0 if base is None else base)
+            self.process.add(lowest, highest)
+            self.counted += 1
+            self.decision = self.process.look(self.needed)
+        return self.decision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SequentialRule:
+    """Which benchmarks are watched, by what metric, and against what. Told of every result; True ends a benchmark."""
+
+    against: str
+    fingerprint: str | None
+    alpha: float
+    seed: int
+    metrics: Mapping[str, str]
+    watches: Mapping[str, Watch]
+
+    def __call__(self, result: Result) -> bool:
+        watch = self.watches.get(result.benchmark)
+        if watch is None:
+            return False
+        value = None if result.status == "error" else result.scores.get(self.metrics[result.benchmark])
+        return watch.add(result.sample.id, result.repeat, value) is not None
+
+    def rank(self, benchmark: str) -> Mapping[str, int] | None:
+        """The place of each item in the order of asking; None where the benchmark is not watched."""
+        watch = self.watches.get(benchmark)
+        return None if watch is None else {identity: place for place, identity in enumerate(watch.order)}
+
+    def over(self, benchmark: str) -> bool:
+        """The benchmark is decided: nothing more need be asked of it."""
+        watch = self.watches.get(benchmark)
+        return watch is not None and watch.decision is not None
+
+    def as_json(self) -> dict[str, Any]:
+        """What the manifest keeps: per benchmark the decision, after how many of how many items, and the e-values."""
+        return {
+            "against": self.against,
+            "fingerprint": self.fingerprint,
+            "alpha": self.alpha,
+            "seed": self.seed,
+            "benchmarks": {
+                name: {
+                    "decision": watch.decision,
+                    "counted": watch.counted,
+                    "planned": len(watch.order),
+                    "margin": watch.process.margin,
+                    "e_pass": watch.process.passing,
+                    "e_fail": watch.process.failing,
+                }
+                for name, watch in self.watches.items()
+            },
+        }
+
+
+def watch(base: Scores, ids: Iterable[str], *, seed: int, repeats: int, margin: float, alpha: float) -> Watch:
+    """Begin to watch a benchmark whose planned items are `ids`."""
+    values = {i: v for i, v in zip(base.ids, base.values.tolist(), strict=True) if not math.isnan(v)}
+    needed = evidence_needed(alpha)
+    return Watch(order=order(ids, seed), base=values, repeats=repeats, process=EProcess(margin), needed=needed)

@@ -1,0 +1,1 @@
+"""Where rows come from, how files are read and written, what a row must hold."""

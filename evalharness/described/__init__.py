@@ -1,1 +1,0 @@
-"""Benchmarks that a file describes: our YAML, lm-evaluation-harness's task YAML, OpenAI Evals registries."""

@@ -1,0 +1,1 @@
+"""The native engine: decoder, tokenizer, log-likelihoods and generation."""

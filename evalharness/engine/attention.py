@@ -1,0 +1,302 @@
+"""Attention over packed rows, in two parts joined by their log-sum-exps when the rows share a prefix.
+
+For a query q: `o = (e^l1 o1 + e^l2 o2) / (e^l1 + e^l2) = o2 + sigmoid(l1 - l2) (o1 - o2)` where `l` is the logarithm of
+the sum of exponentiated scores of a part (the rescaling of https://arxiv.org/abs/2205.14135, section 3.1): exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
+from functools import cache, cached_property
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from evalharness.engine.config import Config, Layer
+
+
+class AttentionScale(Protocol):
+    """What attention reads of a Config: the factor and the soft cap of the scores."""
+
+    @property
+    def scale(self) -> float: ...
+    @property
+    def cap(self) -> float | None: ...
+
+
+@dataclass(frozen=True)
+class _Plain:
+    scale: float
+    cap: float | None = None
+
+
+def explicit(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, rule: AttentionScale) -> tuple[Tensor, Tensor]:
+    """Attention from written-out scores.
+
+    q [B, H, T, D], k and v [B, KV, S, D], mask [B or 1, 1, T or 1, S]: boolean, or what is added to the scores, and
+    then every query must see a key. Returns outputs [B, H, T, D] and log-sum-exps [B, H, T] in float32 (-inf where a
+    query sees nothing).
+    """
+    shape = q.shape
+    q, mask = folded(q, k.shape[1], mask)
+    scores = (q @ k.transpose(2, 3)) * rule.scale
+    if rule.cap is not None:
+        scores = rule.cap * torch.tanh(scores / rule.cap)
+    scores = scores.float()
+    if mask is not None:
+        scores = scores.masked_fill(~mask, float("-inf")) if mask.dtype == torch.bool else scores + mask
+    total = torch.logsumexp(scores, -1)
+    weights = torch.exp(scores - total.clamp_min(-1e30).unsqueeze(-1))
+    return (weights.to(v.dtype) @ v).reshape(shape), total.reshape(shape[:3])
+
+
+def folded(q: Tensor, kv_heads: int, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """Query heads that share keys as more queries of one head, so that no key is copied, and the mask to them.
+
+    q [B, H, T, D] -> [B, KV, H / KV * T, D]; masks as in `explicit`.
+    """
+    groups = q.shape[1] // kv_heads
+    if mask is not None and mask.shape[2] > 1 and groups > 1:
+        mask = mask.repeat(1, 1, groups, 1)
+    return q.reshape(q.shape[0], kv_heads, groups * q.shape[2], q.shape[3]), mask
+
+
+def added(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """What a boolean mask adds to the scores: 0, or -inf where nothing is seen."""
+    return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill_(~mask, float("-inf"))
+
+
+def _fused_cpu(
+    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, rule: AttentionScale, causal: bool
+) -> tuple[Tensor, Tensor]:
+    blind = mask if mask is not None and mask.dtype == torch.bool else None
+    adding = added(blind, q.dtype) if blind is not None else mask
+    op = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+    out, total = op(q, k, v, 0.0, causal, attn_mask=adding, scale=rule.scale)
+    if total.shape[1] != q.shape[1]:  # older versions return [B, T, H]
+        total = total.transpose(1, 2)
+    if blind is not None:  # the operator returns 0, not -inf, where a query sees nothing
+        total = total.masked_fill(~blind.any(-1), float("-inf"))
+    return out, total
+
+
+def _fused_cuda(
+    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, rule: AttentionScale, causal: bool
+) -> tuple[Tensor, Tensor]:
+    shape, groups = q.shape, q.shape[1] // k.shape[1]
+    if causal and groups > 1:
+        k, v = k.repeat_interleave(groups, 1), v.repeat_interleave(groups, 1)
+    q, mask = folded(q, k.shape[1], mask)
+    if mask is None and q.dtype in (torch.bfloat16, torch.float16):
+        flash = torch.ops.aten._scaled_dot_product_flash_attention
+        out, total = flash(q, k, v, 0.0, causal, False, scale=rule.scale)[:2]
+        return out.reshape(shape), total.reshape(shape[:3])
+    blind = mask if mask is not None and mask.dtype == torch.bool else None
+    adding = added(blind, q.dtype) if blind is not None else mask
+    if adding is not None:
+        adding = adding.expand(q.shape[0], q.shape[1], q.shape[2], k.shape[2])
+    efficient = torch.ops.aten._scaled_dot_product_efficient_attention
+    out, total = efficient(q, k, v, adding, True, 0.0, causal, scale=rule.scale)[:2]
+    total = total[..., : q.shape[2]]  # rounded up to the kernel's block
+    if blind is not None:
+        total = total.masked_fill(~blind.any(-1), float("-inf"))
+    return out.reshape(shape), total.reshape(shape[:3])
+
+
+@cache
+def _fused_works(device: str, dtype: torch.dtype, head_dim: int, groups: int) -> bool:
+    """The fused operators are private to torch: used only where they agree with the written-out scores here."""
+    rule = _Plain(scale=head_dim**-0.5)
+    generator = torch.Generator().manual_seed(0)
+    q, k, v = (torch.randn(2, h, 5, head_dim, generator=generator).to(device, dtype) for h in (2 * groups, 2, 2))
+    fused = _fused_cuda if device == "cuda" else _fused_cpu
+    causal = torch.ones(5, 5, dtype=torch.bool, device=device).tril()[None, None]
+    nothing = causal & (torch.arange(5, device=device) > 1)[None, None, :, None]
+    try:
+        for is_causal, given, equal in ((True, None, causal), (False, None, None), (False, nothing, nothing)):
+            out, total = fused(q, k, v, given, rule, is_causal)
+            right, right_total = explicit(q.float(), k.float(), v.float(), equal, rule)
+            bar = 1e-5 if dtype == torch.float32 else 3e-2
+            live = right_total.isfinite()
+            if not torch.allclose(out.float()[live], right[live], atol=bar, rtol=bar):
+                return False
+            if not torch.allclose(total.float(), right_total, atol=bar, rtol=bar):
+                return False
+    except (RuntimeError, AttributeError, TypeError, NotImplementedError, ValueError):
+        return False
+    return True
+
+
+def part(
+    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, rule: AttentionScale, causal: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Attention with its log-sum-exp, fused where torch can. Shapes as `explicit`; without gradient."""
+    kind = q.device.type
+    usable = rule.cap is None and kind in ("cpu", "cuda") and not torch.is_grad_enabled()
+    if usable and _fused_works(kind, q.dtype, q.shape[-1], q.shape[1] // k.shape[1]):
+        return (_fused_cuda if kind == "cuda" else _fused_cpu)(q, k, v, mask, rule, causal)
+    if causal:
+        mask = torch.ones(q.shape[2], k.shape[2], dtype=torch.bool, device=q.device).tril()[None, None]
+    return explicit(q, k, v, mask, rule)
+
+
+def join_attention(first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor]) -> Tensor:
+    """The attention over two sets of keys from that over each. Every query must see a key of the second."""
+    weight = torch.sigmoid(first[1] - second[1]).unsqueeze(-1)
+    return (second[0] + weight * (first[0] - second[0])).to(second[0].dtype)
+
+
+class Prefix:
+    """Keys and values of tokens that rows share, per layer [1, KV, capacity, D]; `length` of them are filled."""
+
+    def __init__(self, config: Config, capacity: int, dtype: torch.dtype, device: torch.device) -> None:
+        shape = (1, config.kv_heads, capacity, config.head_dim)
+        self.keys = [torch.empty(shape, dtype=dtype, device=device) for _ in config.layers]
+        self.values = [torch.empty(shape, dtype=dtype, device=device) for _ in config.layers]
+        self.length = 0
+
+    def read(self, layer: Layer, oldest: int) -> tuple[Tensor, Tensor, int]:
+        """Keys, values and the position of the first of them, leaving out what no query from `oldest` on can see."""
+        start = 0 if layer.window is None else max(0, min(self.length - 1, oldest - layer.window + 1))
+        rows = slice(start, self.length)
+        return self.keys[layer.index][:, :, rows], self.values[layer.index][:, :, rows], start
+
+    def keep(self, layer: Layer, k: Tensor, v: Tensor) -> None:
+        """Write the keys and values [T, KV, D] of the next tokens; `length` moves on once all layers have."""
+        rows = slice(self.length, self.length + k.shape[0])
+        self.keys[layer.index][0, :, rows] = k.transpose(0, 1)
+        self.values[layer.index][0, :, rows] = v.transpose(0, 1)
+
+
+def before(
+    rule: AttentionScale, prefix: Prefix, layer: Layer, q: Tensor, positions: Tensor, span: tuple[int, int]
+) -> tuple[Tensor, Tensor]:
+    """Attention of queries [T, H, D] to the prefix all stand behind, in one call: [T, H, D] and [T, H].
+
+    `span` are the least and the largest of `positions`: a window is masked only where it bites.
+    """
+    keys, values, start = prefix.read(layer, span[0])
+    mask = None
+    if layer.window is not None and span[1] - start >= layer.window:
+        keyed = torch.arange(start, start + keys.shape[2], device=q.device)
+        mask = (positions[:, None] - keyed[None] < layer.window)[None, None]
+    out, total = part(q.transpose(0, 1)[None], keys, values, mask, rule)
+    return out[0].transpose(0, 1), total[0].transpose(0, 1)
+
+
+@dataclass(eq=False)
+class PackedRows:
+    """Attention of rows packed one behind the other: block-diagonal, causal inside a row, all behind one prefix.
+
+    `branches`, where given, has a number per token: a token of branch b > 0 sees branch 0 and its own only (several
+    continuations of one text in one row). `positions` are the tokens' places in their texts. With `keep` the only
+    row's keys and values are added to the prefix. `spread` [sum of lengths], where given, says which token stands at
+    each place of the rows: rows that begin alike may have their first tokens in common.
+    """
+
+    rule: AttentionScale
+    lengths: Sequence[int]
+    positions: Tensor
+    _: KW_ONLY
+    prefix: Prefix | None = None
+    branches: Tensor | None = None
+    keep: bool = False
+    spread: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        self.behind = self.prefix is not None and self.prefix.length > 0
+        self.span = (int(self.positions.min()), int(self.positions.max())) if self.behind else (0, 0)
+        self._masks: dict[int | None, Tensor | None] = {}
+
+    @cached_property
+    def places(self) -> Tensor | None:
+        """Where each token stands in the padded [B * S] order; None when rows are equally long."""
+        longest = max(self.lengths)
+        if min(self.lengths) == longest:
+            return None
+        device = self.positions.device
+        lengths = torch.tensor(self.lengths, device=device)
+        starts = torch.arange(len(self.lengths), device=device) * longest - (lengths.cumsum(0) - lengths)
+        return torch.repeat_interleave(starts, lengths) + torch.arange(int(lengths.sum()), device=device)
+
+    @cached_property
+    def table(self) -> Tensor | None:
+        """Which token stands at each place of the padded order [B * S], any where a row has ended; None without
+        `spread`."""
+        if self.spread is None or self.places is None:
+            return self.spread
+        table = self.spread.new_zeros(len(self.lengths) * max(self.lengths))
+        return table.index_copy(0, self.places, self.spread)
+
+    @cached_property
+    def homes(self) -> Tensor | None:
+        """One place of each token in the padded order; None where they stand in it one behind the other."""
+        if self.spread is None:
+            return self.places
+        places = torch.arange(len(self.spread), device=self.spread.device) if self.places is None else self.places
+        return places.new_empty(len(self.positions)).index_copy(0, self.spread, places)
+
+    def padded(self, x: Tensor) -> Tensor:
+        """[T, ...] -> [B, S, ...]; where a row has ended stands something finite that nobody may look at."""
+        shape = (len(self.lengths), max(self.lengths), *x.shape[1:])
+        if self.table is not None:
+            return x.index_select(0, self.table).reshape(shape)
+        if self.places is None:
+            return x.reshape(shape)
+        wide = x.new_zeros(shape[0] * shape[1], *x.shape[1:])
+        return wide.index_copy(0, self.places, x).reshape(shape)
+
+    def packed(self, x: Tensor) -> Tensor:
+        """[B, S, ...] -> [T, ...]"""
+        flat = x.flatten(0, 1)
+        return flat if self.homes is None else flat.index_select(0, self.homes)
+
+    def mask(self, window: int | None) -> Tensor | None:
+        """Which tokens of its row a token sees, [B, 1, S, S]; None where plain causality says it all."""
+        if window is not None and max(self.lengths) <= window:
+            window = None
+        if window not in self._masks:
+            self._masks[window] = self._mask(window) if window is not None or self.branches is not None else None
+        return self._masks[window]
+
+    def _mask(self, window: int | None) -> Tensor:
+        longest = max(self.lengths)
+        seen = torch.ones(longest, longest, dtype=torch.bool, device=self.positions.device).tril()[None]
+        if self.branches is not None:
+            branch = self.padded(self.branches)
+            seen = seen & ((branch[:, None, :] == 0) | (branch[:, None, :] == branch[:, :, None]))
+        if window is not None:
+            position = self.padded(self.positions)
+            seen = seen & (position[:, :, None] - position[:, None, :] < window)
+        return seen[:, None]
+
+    def __call__(self, layer: Layer, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """q [T, H, D], k and v [T, KV, D] -> [T, H, D]."""
+        mask = self.mask(layer.window)
+        wide = [self.padded(x).transpose(1, 2) for x in (q, k, v)]
+        if self.behind:
+            own, total = part(wide[0], wide[1], wide[2], mask, self.rule, causal=mask is None)
+            assert self.prefix is not None
+            first = before(self.rule, self.prefix, layer, q, self.positions, self.span)
+            out = join_attention(first, (self.packed(own.transpose(1, 2)), self.packed(total.transpose(1, 2))))
+        else:
+            out = self.packed(_alone(wide, mask, self.rule).transpose(1, 2))
+        if self.keep and self.prefix is not None:
+            self.prefix.keep(layer, k, v)
+        return out
+
+
+def _alone(wide: Sequence[Tensor], mask: Tensor | None, rule: AttentionScale) -> Tensor:
+    """Rows without prefix, [B, H, S, D]: torch's own attention, which training can differentiate."""
+    q, k, v = wide
+    if rule.cap is not None:
+        if mask is None:
+            mask = torch.ones(q.shape[2], q.shape[2], dtype=torch.bool, device=q.device).tril()[None, None]
+        return explicit(q, k, v, mask, rule)[0]
+    grouped = q.shape[1] != k.shape[1]
+    return F.scaled_dot_product_attention(
+        q, k, v, attn_mask=mask, is_causal=mask is None, scale=rule.scale, enable_gqa=grouped
+    )

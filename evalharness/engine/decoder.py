@@ -1,0 +1,355 @@
+"""One decoder for GPT-2, Llama, Mistral, Qwen, Gemma, Phi and SmolLM, for asking and for training.
+
+Everything but attention runs on packed rows [T, d] without padding; attention is passed in (`attention.Rows`, the
+slots of `generation`). Modules carry the names of Hugging Face's files, so `state_dict()` is a checkpoint. The
+architectures follow https://github.com/huggingface/transformers (`models/*/modeling_*.py`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from operator import attrgetter
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from evalharness.engine.attention import PackedRows
+from evalharness.engine.config import Config, Layer, Rope
+from evalharness.engine.matmul import Linear, Product, pack_weight, packed_product
+
+Attend = Callable[[Layer, Tensor, Tensor, Tensor], Tensor]  # (layer, q [T, H, D], k, v [T, KV, D]) -> [T, H, D]
+_Turns = Mapping[Rope, tuple[Tensor, Tensor]]
+
+ACTIVATE: dict[str, Callable[[Tensor], Tensor]] = {
+    "gelu_tanh": partial(F.gelu, approximate="tanh"),
+    "gelu": F.gelu,
+    "silu": F.silu,
+    "relu": F.relu,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What a family calls the parts of the network; '' for parts that it does not have."""
+
+    embed: str = "model.embed_tokens"
+    places: str = ""
+    blocks: str = "model.layers"
+    norm: str = "model.norm"
+    q: str = "self_attn.q_proj"
+    k: str = "self_attn.k_proj"
+    v: str = "self_attn.v_proj"
+    qkv: str = ""
+    out: str = "self_attn.o_proj"
+    q_norm: str = "self_attn.q_norm"
+    k_norm: str = "self_attn.k_norm"
+    gate: str = "mlp.gate_proj"
+    up: str = "mlp.up_proj"
+    gate_up: str = ""
+    down: str = "mlp.down_proj"
+    before_attention: str = "input_layernorm"
+    after_attention: str = ""
+    before_mlp: str = "post_attention_layernorm"
+    after_mlp: str = ""
+
+
+GPT2 = Names(
+    embed="transformer.wte", places="transformer.wpe", blocks="transformer.h", norm="transformer.ln_f",
+    q="", k="", v="", qkv="attn.c_attn", out="attn.c_proj", gate="", up="mlp.c_fc", down="mlp.c_proj",
+    before_attention="ln_1", before_mlp="ln_2",
+)  # fmt: skip
+_FUSED = Names(q="", k="", v="", qkv="self_attn.qkv_proj", gate="", up="", gate_up="mlp.gate_up_proj")
+FOUR_NORMS = Names(
+    after_attention="post_attention_layernorm",
+    before_mlp="pre_feedforward_layernorm",
+    after_mlp="post_feedforward_layernorm",
+)
+
+
+def names_of(config: Config) -> Names:
+    """The names of the family's parts."""
+    if config.post_norms:
+        return FOUR_NORMS
+    return {"gpt2": GPT2, "phi3": _FUSED}.get(config.family, Names())
+
+
+class Norm(nn.Module):
+    """LayerNorm, or the root-mean-square norm in float32; Gemma's multiplies by 1 + weight before rounding."""
+
+    def __init__(self, size: int, config: Config) -> None:
+        super().__init__()
+        self.rms, self.eps, self.offset = config.norm == "rms", config.eps, config.unit_offset
+        self.weight = nn.Parameter(torch.zeros(size) if self.offset else torch.ones(size))
+        self.bias = None if self.rms else nn.Parameter(torch.zeros(size))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.rms:
+            return F.layer_norm(x, self.weight.shape, self.weight, self.bias, self.eps)
+        wide = x.float()
+        wide = wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + self.eps)
+        if self.offset:
+            return (wide * (1.0 + self.weight.float())).to(x.dtype)
+        return self.weight * wide.to(x.dtype)
+
+
+def _place(root: nn.Module, path: str, module: nn.Module) -> None:
+    """Put `module` at a dotted path, making plain containers on the way."""
+    *holders, last = path.split(".")
+    for name in holders:
+        if name not in root._modules:
+            root.add_module(name, nn.Module())
+        root = root._modules[name]  # type: ignore[assignment]  # added above, never None
+    root.add_module(last, module)
+
+
+class _Block(nn.Module):
+    """One layer: attention and MLP, each behind a norm and added to the stream."""
+
+    def __init__(self, config: Config, layer: Layer) -> None:
+        super().__init__()
+        self.config, self.layer, self.names = config, layer, names_of(config)
+        width, names = config.width, self.names
+        queries, keys = config.heads * config.head_dim, config.kv_heads * config.head_dim
+        conv = config.family == "gpt2"
+        self.splits = [queries, keys, keys]
+
+        def linear(path: str, inputs: int, outputs: int, bias: bool) -> None:
+            if path:
+                _place(self, path, Linear(inputs, outputs, bias=bias, transposed=conv))
+
+        linear(names.qkv, width, queries + 2 * keys, config.qkv_bias)
+        linear(names.q, width, queries, config.qkv_bias)
+        linear(names.k, width, keys, config.qkv_bias)
+        linear(names.v, width, keys, config.qkv_bias)
+        linear(names.out, queries, width, config.out_bias)
+        linear(names.gate_up, width, 2 * config.inner, config.mlp_bias)
+        linear(names.gate, width, config.inner, config.mlp_bias)
+        linear(names.up, width, config.inner, config.mlp_bias)
+        linear(names.down, config.inner, width, config.mlp_bias)
+        for path in (names.before_attention, names.after_attention, names.before_mlp, names.after_mlp):
+            if path:
+                _place(self, path, Norm(width, config))
+        if config.qk_norm:
+            _place(self, names.q_norm, Norm(config.head_dim, config))
+            _place(self, names.k_norm, Norm(config.head_dim, config))
+
+    def part(self, path: str) -> nn.Module:
+        """The module of that name, looked up at each use: a tuner may have put another (LoRA) in its place."""
+        return attrgetter(path)(self)  # type: ignore[no-any-return]
+
+    def forward(self, x: Tensor, attend: Attend, turns: _Turns, rows: Tensor | None = None) -> Tensor:
+        """x [T, d] -> [T, d], or [len(rows), d] when only some rows are wanted of the last layer."""
+        names = self.names
+        q, k, v = self._queries(self.part(names.before_attention)(x), turns)
+        mixed = attend(self.layer, q, k, v).flatten(1)
+        if rows is not None:
+            x, mixed = x[rows], mixed[rows]
+        mixed = self.part(names.out)(mixed)
+        if names.after_attention:
+            mixed = self.part(names.after_attention)(mixed)
+        x = x + mixed
+        out = self._mlp(self.part(names.before_mlp)(x))
+        if names.after_mlp:
+            out = self.part(names.after_mlp)(out)
+        return x + out
+
+    def _queries(self, x: Tensor, turns: _Turns) -> tuple[Tensor, Tensor, Tensor]:
+        names, dim = self.names, self.config.head_dim
+        if names.qkv:
+            q, k, v = self.part(names.qkv)(x).split(self.splits, -1)
+        else:
+            q, k, v = (self.part(path)(x) for path in (names.q, names.k, names.v))
+        q, k, v = (part.unflatten(-1, (-1, dim)) for part in (q, k, v))
+        if self.config.qk_norm:
+            q, k = self.part(names.q_norm)(q), self.part(names.k_norm)(k)
+        if self.layer.rope is not None:
+            turn = turns[self.layer.rope]
+            q, k = rotate(q, turn), rotate(k, turn)
+        return q, k, v
+
+    def _mlp(self, x: Tensor) -> Tensor:
+        names = self.names
+        if names.gate_up:
+            gate, up = self.part(names.gate_up)(x).chunk(2, -1)
+            hidden = ACTIVATE[self.config.activation](gate) * up
+        elif names.gate:
+            hidden = self._activated(names.gate, x) * self.part(names.up)(x)
+        else:
+            hidden = self._activated(names.up, x)
+        return self.part(names.down)(hidden)  # type: ignore[no-any-return]
+
+    def _activated(self, path: str, x: Tensor) -> Tensor:
+        module, activation = self.part(path), self.config.activation
+        if isinstance(module, Linear) and module.packed is not None:
+            return packed_product(x, module.packed, module.bias, activation)
+        return ACTIVATE[activation](module(x))
+
+
+def frequencies(rope: Rope, device: torch.device) -> Tensor:
+    """Radians per position of each rotated pair, [dims / 2]; llama3 keeps short waves, stretches long ones, blends."""
+    steps = torch.arange(0, rope.dims, 2, dtype=torch.int64, device=device).float() / rope.dims
+    if rope.stretch:
+        return 1.0 / (torch.tensor(rope.stretch, device=device) * rope.theta**steps)
+    plain = 1.0 / (rope.theta**steps)
+    if rope.kind == "default":
+        return plain
+    if rope.kind == "linear":
+        return plain / rope.factor
+    turns = rope.original * plain / (2 * math.pi)
+    blend = ((turns - rope.low) / (rope.high - rope.low)).clamp(0.0, 1.0)
+    return (1 - blend) * plain / rope.factor + blend * plain
+
+
+def rotate(x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
+    """Rotate the first dimensions of each head, by halves (the order of the files): x [T, H, D]."""
+    cos, sin = turn
+    half = cos.shape[-1]
+    first, second, rest = x[..., :half], x[..., half : 2 * half], x[..., 2 * half :]
+    turned = (first * cos - second * sin, second * cos + first * sin)
+    return torch.cat((*turned, rest) if rest.shape[-1] else turned, -1)
+
+
+def looked_up(table: Tensor, ids: Tensor) -> Tensor:
+    """Rows of a table that is the head's matrix too: [n, d] for ids [n].
+
+    The backward pass reaches them last and adds their gradient to the table's, which the head has made by then. Torch
+    alone would add two whole tables, one of them zeros but for these rows: a twentieth of a step's time.
+    """
+    rows = table.detach().index_select(0, ids)
+    if table.requires_grad and torch.is_grad_enabled():
+        rows.requires_grad_().register_hook(partial(_add_rows, table, ids))  # type: ignore[no-untyped-call]
+    return rows
+
+
+def _add_rows(table: Tensor, ids: Tensor, gradient: Tensor) -> None:
+    if table.grad is None:
+        table.grad = torch.zeros_like(table)
+    table.grad.index_add_(0, ids, gradient.to(table.grad.dtype))
+
+
+def _table(entries: int, width: int) -> nn.Embedding:
+    return nn.Embedding(entries, width, _weight=torch.empty(entries, width))
+
+
+class Decoder(nn.Module):
+    """The whole network. Weights are uninitialised until loaded (`checkpoint.load`) or `initialise`d."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config, self.names = config, names_of(config)
+        _place(self, self.names.embed, _table(config.vocab, config.width))
+        if self.names.places:
+            _place(self, self.names.places, _table(config.context, config.width))
+        _place(self, self.names.blocks, nn.ModuleList(_Block(config, layer) for layer in config.layers))
+        _place(self, self.names.norm, Norm(config.width, config))
+        self.lm_head = None if config.tied else Linear(config.width, config.vocab)
+        self.packed_head: Tensor | None = None
+        self.product: Product | None = None  # the tied head's way, and all other matrices'
+        self.recompute = False  # training: layers are computed again for the gradient instead of kept
+
+    @property
+    def embed(self) -> nn.Embedding:
+        return attrgetter(self.names.embed)(self)  # type: ignore[no-any-return]
+
+    @property
+    def blocks(self) -> Sequence[_Block]:
+        return attrgetter(self.names.blocks)(self)  # type: ignore[no-any-return]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.embed.weight.dtype
+
+    @property
+    def device(self) -> torch.device:
+        return self.embed.weight.device
+
+    def hidden(self, ids: Tensor, positions: Tensor, attend: Attend, rows: Tensor | None = None) -> Tensor:
+        """ids and positions [T] -> normed states [T, d]; with `rows`, of those tokens only."""
+        x = self.embed(ids) if self.lm_head is not None else looked_up(self.embed.weight, ids)
+        if self.config.embed_scale != 1.0:
+            x = x * torch.tensor(self.config.embed_scale, dtype=x.dtype)
+        if self.names.places:
+            x = x + attrgetter(self.names.places)(self)(positions)
+        turns = self._turns(positions, x.dtype)
+        last = len(self.blocks) - 1
+        for i, block in enumerate(self.blocks):
+            wanted = rows if i == last else None
+            if self.recompute and torch.is_grad_enabled():
+                x = checkpoint(block, x, attend, turns, wanted, use_reentrant=False)
+            else:
+                x = block(x, attend, turns, wanted)
+        return attrgetter(self.names.norm)(self)(x)  # type: ignore[no-any-return]
+
+    def head(self, hidden: Tensor) -> Tensor:
+        """States [n, d] -> logits [n, vocabulary] in float32."""
+        if self.packed_head is not None:
+            logits = packed_product(hidden, self.packed_head, None)
+        elif self.lm_head is not None:
+            logits = self.lm_head(hidden)
+        elif self.product is not None:
+            logits = self.product(hidden, self.embed.weight, None, False)
+        else:
+            logits = F.linear(hidden, self.embed.weight)
+        logits = logits.float()
+        cap = self.config.final_cap
+        return logits if cap is None else cap * torch.tanh(logits / cap)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """ids [B, S] -> logits [B, S, vocabulary]; every row starts at position 0."""
+        batch, length = ids.shape
+        positions = torch.arange(length, device=ids.device).repeat(batch)
+        attend = PackedRows(self.config, [length] * batch, positions)
+        return self.head(self.hidden(ids.reshape(-1), positions, attend)).view(batch, length, -1)
+
+    def use(self, product: Product | None) -> None:
+        """Have all matrix products made that way; None = torch's own."""
+        self.product = product
+        for module in self.modules():
+            if isinstance(module, Linear):
+                module.product = product
+
+    def pack(self, *, head: bool) -> None:
+        """Put the products on oneDNN's packed weights. Nothing can be trained or saved afterwards.
+
+        The head's pay for writing, which reads it at every step, not for ranking.
+        """
+        for block in self.blocks:
+            for module in block.modules():
+                if isinstance(module, Linear):
+                    module.pack()
+            for parameter in block.parameters():  # norms and biases hold a layer's whole file in memory
+                parameter.data = parameter.data.clone()
+        if head and self.lm_head is not None:
+            self.lm_head.pack()
+        elif head and self.packed_head is None:
+            self.packed_head = pack_weight(self.embed.weight.detach())
+
+    def _turns(self, positions: Tensor, dtype: torch.dtype) -> _Turns:
+        """cos and sin [T, 1, dims / 2] for every kind of rotary positions in use."""
+        turns = {}
+        for rope in {layer.rope for layer in self.config.layers if layer.rope is not None}:
+            angles = positions.float()[:, None, None] * frequencies(rope, positions.device)
+            turns[rope] = ((angles.cos() * rope.magnitude).to(dtype), (angles.sin() * rope.magnitude).to(dtype))
+        return turns
+
+
+def initialise(decoder: Decoder, generator: torch.Generator, std: float = 0.02) -> None:
+    """Random weights as the families' own code draws them: normal matrices, unit norms, no biases.
+
+    Projections back into the stream are smaller by the square root of twice the depth (GPT-2's rule).
+    """
+    small = std / math.sqrt(2 * len(decoder.blocks))
+    with torch.no_grad():
+        for name, parameter in decoder.named_parameters():
+            if parameter.dim() == 2:
+                back = name.endswith(("c_proj.weight", "o_proj.weight", "down_proj.weight"))
+                parameter.normal_(0.0, small if back else std, generator=generator)
+            elif name.endswith(".bias"):
+                parameter.zero_()
+            else:
+                parameter.fill_(0.0 if decoder.config.unit_offset else 1.0)

@@ -1,0 +1,1 @@
+"""Benchmarks that a file describes: our YAML, lm-evaluation-harness's, OpenAI Evals."""

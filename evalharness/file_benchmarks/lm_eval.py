@@ -1,0 +1,325 @@
+"""lm-evaluation-harness's task YAML, for the tasks without Python (https://github.com/EleutherAI/lm-evaluation-harness,
+docs/task_guide.md).
+
+What decides a score and is not understood here is refused by file and line; nothing of it is passed over.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import string
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from evalharness.benchmark import Benchmark, Prompt
+from evalharness.building_blocks.multiple_choice import shown
+from evalharness.data.sources import Row, Source
+from evalharness.errors import nearest
+from evalharness.file_benchmarks import yaml_lines
+from evalharness.file_benchmarks.templates import Render, template, value
+from evalharness.file_benchmarks.yaml_lines import Function, YamlDocument
+from evalharness.records import Mode, Request, Response, Sample, Score
+from evalharness.scoring.answers import Scorer, binary_score, choice_by_length, last_word, unparsed_score
+from evalharness.scoring.metrics import Metric, mean, mean_where, perplexity
+
+MARKS = ("output_type", "doc_to_text", "dataset_path")
+HARMLESS = {
+    "task", "task_alias", "tag", "group", "metadata", "should_decontaminate", "doc_to_decontamination_query", "include",
+}  # fmt: skip
+READ = {
+    "dataset_path", "dataset_name", "dataset_kwargs", "test_split", "validation_split", "training_split",
+    "fewshot_split", "num_fewshot", "doc_to_text", "doc_to_target", "doc_to_choice", "output_type", "metric_list",
+    "generation_kwargs", "description", "target_delimiter", "fewshot_delimiter", "filter_list", "repeats",
+    "fewshot_config",
+}  # fmt: skip
+METRICS: Mapping[str, Mapping[str, str]] = {  # theirs -> ours
+    "multiple_choice": {"acc": "accuracy", "acc_norm": "accuracy_norm"},
+    "generate_until": {"exact_match": "accuracy"},
+    "loglikelihood": {"acc": "accuracy", "perplexity": "perplexity"},
+}
+AGGREGATIONS = {"mean", "perplexity"}
+_FILES = {"json": ".json", "csv": ".csv", "parquet": ".parquet"}
+
+
+def is_task(document: YamlDocument) -> bool:
+    """Whether a YAML file is in this format."""
+    return "include" in document.value or any(key in document.value for key in MARKS)
+
+
+def open_lm_eval_task(document: YamlDocument) -> Benchmark:
+    """The benchmark of a task file. DataError with file and line for what is missing or not understood."""
+    task = LmEvalTask(_included(document))
+    task.check()
+    kind = task.kind
+    score, metrics = task.scorer()
+    modes: tuple[Mode, ...] = (
+        ("rank",) if kind == "loglikelihood" else ("rank", "write") if kind == "multiple_choice" else ("write",)
+    )
+    generation = task.get("generation_kwargs", {})
+    return Benchmark(
+        name=str(task.get("task", document.file.stem)),
+        title=f"{task.get('task', document.file.stem)}, as its lm-evaluation-harness file asks",
+        paper="https://github.com/EleutherAI/lm-evaluation-harness",
+        licence="as its data set says",
+        items=0,
+        source=task.source(),
+        sample=task.sample(),
+        prompt=task.prompt(),
+        modes=modes,
+        shots=int(task.get("num_fewshot", 0) or 0),
+        max_tokens=int(generation.get("max_gen_toks", 256)),
+        stop=tuple(_texts(generation.get("until", [task.get("fewshot_delimiter", "\n\n")]))),
+        score=score,
+        metrics=metrics,
+    )
+
+
+def _included(document: YamlDocument, depth: int = 0) -> YamlDocument:
+    """The file over the file that it includes; the lines of included keys are those of the other file."""
+    named = document.value.get("include")
+    if named is None:
+        return document
+    if not isinstance(named, str) or depth > 5:
+        raise document.error(("include",), "wanted the name of one file, and no ring of them")
+    file = document.file.parent / named
+    if not file.is_file():
+        raise document.error(("include",), f"there is no file {file}")
+    return document.over(_included(yaml_lines.read_yaml(file), depth + 1))
+
+
+def _texts(said: Any) -> list[str]:
+    return [str(one) for one in (said if isinstance(said, list) else [said]) if str(one)]
+
+
+@dataclass(frozen=True)
+class LmEvalTask:
+    """A task file, its includes resolved."""
+
+    document: YamlDocument
+
+    @property
+    def kind(self) -> str:
+        return str(self.get("output_type", "generate_until"))
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return self.document.value.get(key, default)
+
+    def check(self) -> None:
+        """Refuse Python, unknown keys, and kinds of output that are not read."""
+        for where, found in _leaves(self.document.value):
+            if isinstance(found, Function):
+                raise self.document.error(where, f"{where[0]} is Python (!function {found}), which is never run")
+        for key in self.document.value:
+            if key not in READ | HARMLESS:
+                known = nearest(key, READ)
+                raise self.document.error((key,), f"the key {key!r} is not understood{known}; it may decide the score")
+        if self.kind not in METRICS:
+            raise self.document.error(
+                ("output_type",), f"the output_type {self.kind} is not read; there is {', '.join(METRICS)}"
+            )
+        for key in ("doc_to_text", "doc_to_target", "dataset_path"):
+            if key not in self.document.value:
+                raise self.document.error((), f"the key {key!r} is missing")
+        if self.kind == "multiple_choice" and "doc_to_choice" not in self.document.value:
+            raise self.document.error(("output_type",), "multiple_choice wants doc_to_choice")
+        if self.get("repeats", 1) != 1:
+            raise self.document.error(("repeats",), "repeats are asked for with --samples N --temperature T")
+        if (
+            set(self.get("fewshot_config") or {}) - {"sampler"}
+            or (self.get("fewshot_config") or {}).get("sampler", "first_n") != "first_n"
+        ):
+            raise self.document.error(("fewshot_config",), "of fewshot_config only `sampler: first_n` is read")
+
+    def source(self) -> Source:
+        """A hub data set, or the files of dataset_kwargs.data_files (relative to the task file, or to here)."""
+        split = self.get("test_split") or self.get("validation_split")
+        if not split:
+            raise self.document.error((), "wanted test_split or validation_split")
+        shots = self.get("fewshot_split") or self.get("training_split") or self.get("validation_split")
+        kwargs, path = self.get("dataset_kwargs") or {}, str(self.get("dataset_path"))
+        unread = sorted(set(kwargs) - {"data_files", "revision", "trust_remote_code"})
+        if unread or kwargs.get("trust_remote_code"):
+            what = unread[0] if unread else "trust_remote_code"
+            raise self.document.error(("dataset_kwargs", what), f"dataset_kwargs.{what} is not read")
+        own: dict[str, Path] = {}
+        if path in _FILES:
+            files = kwargs.get("data_files")
+            if not files:
+                raise self.document.error(("dataset_path",), f"dataset_path: {path} wants dataset_kwargs.data_files")
+            own = {s: self._file(s, f) for s, f in (files if isinstance(files, dict) else {"train": files}).items()}
+            if split not in own:
+                raise self.document.error(
+                    ("dataset_kwargs",), f"data_files have no split {split!r}; there is {', '.join(own)}"
+                )
+        return Source(
+            "" if own else f"{path}@{kwargs.get('revision', 'main')}", config=self.get("dataset_name"),
+            split=str(split), shot_split=shots, own=own,
+        )  # fmt: skip
+
+    def _file(self, split: str, named: Any) -> Path:
+        where = ("dataset_kwargs", "data_files", split)
+        if not isinstance(named, str):
+            raise self.document.error(where, "wanted one file per split")
+        found = next((p for p in (self.document.file.parent / named, Path(named)) if p.is_file()), None)
+        if found is None:
+            raise self.document.error(where, f"there is no file {named}")
+        return found
+
+    def reads(self, key: str) -> Render:
+        return value(self.document, (key,), self.get(key))
+
+    def sample(self) -> Callable[[Row], Sample]:
+        text, target, header = self.reads("doc_to_text"), self.reads("doc_to_target"), self._header()
+        listed = self.reads("doc_to_choice") if self.kind == "multiple_choice" else None
+
+        def make(row: Row) -> Sample:
+            asked, wanted, extra = str(text(row)), target(row), {"header": header(row)}
+            if listed is None:
+                answers = tuple(str(one) for one in wanted) if isinstance(wanted, list) else (str(wanted),)
+                choices = answers if self.kind == "loglikelihood" else ()
+                return Sample(
+                    question=asked, answers=answers, choices=choices, gold=(0,) if choices else (), extra=extra
+                )
+            choices = tuple(str(choice) for choice in self._list(listed(row)))
+            named = self.get("doc_to_target") in row  # a field's text is a choice, a template's digit is a place
+            return Sample(question=asked, choices=choices, gold=self._gold(wanted, choices, named), extra=extra)
+
+        return make
+
+    def _header(self) -> Render:
+        return template(self.document, ("description",), str(self.get("description", "")))
+
+    def _list(self, said: Any) -> Sequence[Any]:
+        """A list, or the Python literal of one that a template writes."""
+        if isinstance(said, str):
+            try:
+                said = ast.literal_eval(said)
+            except (ValueError, SyntaxError):
+                said = None
+        if isinstance(said, Mapping):
+            said = list(said.values())
+        if not isinstance(said, list | tuple) or not said:
+            raise self.document.error(("doc_to_choice",), "doc_to_choice gives no list of choices for a row")
+        return said
+
+    def _gold(self, wanted: Any, choices: Sequence[str], named: bool) -> tuple[int, ...]:
+        """Places of the right choices; a target may be a number, a digit as text, or the choice's text."""
+        found = []
+        for one in wanted if isinstance(wanted, list) else [wanted]:
+            said = str(int(one) if isinstance(one, bool) else one)
+            by_text = isinstance(one, str) and said in choices and (named or not said.strip().isdigit())
+            place = choices.index(said) if by_text else int(said) if re.fullmatch(r"\s*\d+\s*", said) else len(choices)
+            if place >= len(choices):
+                what = f"a row's target {said!r} is none of its {len(choices)} choices"
+                raise self.document.error(("doc_to_target",), what)
+            found.append(place)
+        return tuple(found)
+
+    def prompt(self) -> Prompt:
+        delimiter = str(self.get("target_delimiter", " "))
+        ranked = "" if self.kind == "loglikelihood" else delimiter  # as there: one continuation is asked as it is
+
+        def spaced(text: str) -> str:
+            return delimiter + text
+
+        prompt = Prompt(
+            header=lambda s: str(s.extra["header"]),
+            question=lambda s: s.question,
+            answer=lambda s: spaced(s.choices[s.gold[0]] if s.choices else s.answers[0]),
+            choices=(lambda s: tuple(ranked + c for c in s.choices)) if self.kind != "generate_until" else None,
+            between=str(self.get("fewshot_delimiter", "\n\n")),
+        )
+        if self.kind != "multiple_choice":
+            return prompt
+        return replace(prompt, written=shown(prompt.question, prompt.header, prompt.between))
+
+    def scorer(self) -> tuple[Scorer, tuple[Metric, ...]]:
+        """The score of one answer and the figures of metric_list, in its order."""
+        wanted = self.get("metric_list") or [{"metric": name} for name in METRICS[self.kind]]
+        names: list[str] = []
+        options: Mapping[str, Any] = {}
+        for i, entry in enumerate(wanted):
+            name = entry.get("metric") if isinstance(entry, Mapping) else None
+            if name not in METRICS[self.kind]:
+                there = ", ".join(METRICS[self.kind])
+                raise self.document.error(
+                    ("metric_list", i), f"the metric {name!r} is not read for {self.kind}; there is {there}"
+                )
+            if entry.get("aggregation", "mean") not in AGGREGATIONS:
+                raise self.document.error(
+                    ("metric_list", i, "aggregation"), f"the aggregation {entry['aggregation']!r} is not read"
+                )
+            names.append(METRICS[self.kind][str(name)])
+            options = entry if self.kind == "generate_until" else {}
+        figures = {"accuracy": mean(), "accuracy_norm": mean_where("accuracy_norm"), "perplexity": perplexity()}
+        score = {"multiple_choice": choice_by_length, "loglikelihood": last_word}.get(self.kind)
+        return score or self._exact(options), tuple(figures[name] for name in names)
+
+    def _exact(self, options: Mapping[str, Any]) -> Scorer:
+        """exact_match with its options, after the first of filter_list's pipelines."""
+        pipelines = self.get("filter_list") or [{"filter": []}]
+        steps = [self._filter(i, step) for i, step in enumerate(pipelines[0].get("filter") or [])]
+        normal = normaliser(options)
+
+        def score(sample: Sample, request: Request, response: Response) -> Score:
+            text: str | None = response.text
+            for step in steps:
+                text = step(text) if text is not None else None
+            if text is None or (not text.strip() and not response.text.strip()):
+                return unparsed_score()
+            return binary_score(normal(text) in {normal(answer) for answer in sample.answers}, text)
+
+        return score
+
+    def _filter(self, place: int, step: Mapping[str, Any]) -> Callable[[str], str | None]:
+        where, name = ("filter_list", 0, "filter", place), step.get("function")
+        if name == "take_first":
+            return lambda text: text
+        if name == "remove_whitespace":
+            return lambda text: text.lstrip()
+        if name in ("lowercase", "uppercase"):
+            return str.lower if name == "lowercase" else str.upper
+        if name != "regex":
+            there = "regex, remove_whitespace, lowercase, uppercase, take_first"
+            raise self.document.error(where, f"the filter {name!r} is not read; there is {there}")
+        try:
+            expression = re.compile(str(step.get("regex_pattern", r"#### (\-?[0-9\.\,]+)")))
+        except re.error as error:
+            raise self.document.error((*where, "regex_pattern"), f"not a valid regular expression ({error})") from error
+        group = int(step.get("group_select", 0))
+
+        def found(text: str) -> str | None:
+            matches = expression.findall(text)
+            if not matches or not -len(matches) <= group < len(matches):
+                return None
+            match = matches[group]
+            return str(next((m for m in match if m), "") if isinstance(match, tuple) else match).strip()
+
+        return found
+
+
+def normaliser(options: Mapping[str, Any]) -> Callable[[str], str]:
+    """exact_match's options: regexes_to_ignore, ignore_case, ignore_punctuation, ignore_numbers, in this order."""
+    ignored = [re.compile(str(pattern)) for pattern in options.get("regexes_to_ignore") or ()]
+    dropped = (string.punctuation if options.get("ignore_punctuation") else "") + (
+        string.digits if options.get("ignore_numbers") else ""
+    )
+
+    def normal(text: str) -> str:
+        for pattern in ignored:
+            text = pattern.sub("", text)
+        text = text.lower() if options.get("ignore_case") else text
+        return text.translate(str.maketrans("", "", dropped))
+
+    return normal
+
+
+def _leaves(said: Any, where: tuple[str | int, ...] = ()) -> list[tuple[tuple[str | int, ...], Any]]:
+    if isinstance(said, Mapping):
+        return [leaf for key, one in said.items() for leaf in _leaves(one, (*where, key))]
+    if isinstance(said, list):
+        return [leaf for i, one in enumerate(said) for leaf in _leaves(one, (*where, i))]
+    return [(where, said)]

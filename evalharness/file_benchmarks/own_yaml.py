@@ -1,0 +1,306 @@
+"""A benchmark without code: one YAML file says where the rows are, how they are asked, and how answers are scored.
+
+`evalh run ./my_bench.yaml`; docs/yaml-benchmarks.md describes the keys. A file in lm-evaluation-harness's format is
+known by its keys and read by `lm_eval_yaml`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from evalharness.benchmark import Benchmark, Prompt, plain_question
+from evalharness.building_blocks.multiple_choice import BY_LENGTH, lettered, shown, written_out
+from evalharness.data.sources import Files, Row, Source
+from evalharness.errors import DataError, UserError, nearest
+from evalharness.file_benchmarks import lm_eval, yaml_lines
+from evalharness.file_benchmarks.templates import template, value
+from evalharness.file_benchmarks.yaml_lines import YamlDocument
+from evalharness.records import Request, Response, Sample, Score
+from evalharness.scoring.answers import (
+    LETTERS,
+    Scorer,
+    binary_score,
+    choice_by_length,
+    short_answer,
+    unparsed_score,
+    unscored,
+)
+from evalharness.scoring.judgments import judged_mean
+from evalharness.scoring.math import boxed, number_after_hashes
+from evalharness.scoring.metrics import Metric, mean
+
+
+class Strict(BaseModel):
+    """A part of the file: its keys and no others."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class _Origin(Strict):
+    """Files beside the YAML file, or a hub data set at a pinned commit."""
+
+    file: str | None = None
+    examples: str | None = None
+    hub: str | None = None
+    revision: str | None = Field(default=None, pattern="^[0-9a-f]{40}$")
+    config: str | None = None
+    split: str = "test"
+    shot_split: str | None = None
+
+
+class Bench(Strict):
+    """The file."""
+
+    name: str | None = None
+    title: str = ""
+    paper: str = ""
+    licence: str = ""
+    source: _Origin
+    fields: dict[str, str] = {}
+    template: str
+    choices: str | list[str] | None = None
+    gold: str | int | None = None
+    answers: str | list[str] | None = None
+    layout: Literal["continuation", "letters"] = "continuation"
+    scorer: str | None = None
+    judge: str | None = None
+    id: str | None = None
+    group: str | None = None
+    header: str = ""
+    shots: int = Field(default=0, ge=0)
+    max_tokens: int = Field(default=128, ge=1)
+    stop: list[str] = ["\n"]
+    chance: float | None = Field(default=None, ge=0, le=1)
+
+
+def contains(sample: Sample, request: Request, response: Response) -> Score:
+    """Whether an accepted answer stands anywhere in the text, whatever the case."""
+    text = response.text.strip()
+    found = any(answer.lower() in text.lower() for answer in sample.answers)
+    return binary_score(found, text) if text else unparsed_score()
+
+
+def _exact(sample: Sample, request: Request, response: Response) -> Score:
+    """Whether the text, without blanks at its ends, is an accepted answer to the letter."""
+    text = response.text.strip()
+    return binary_score(text in {answer.strip() for answer in sample.answers}, text) if text else unparsed_score()
+
+
+def matching(pattern: str) -> Scorer:
+    """Exact match of the first group (or all) of the last match of a regular expression."""
+    expression = re.compile(pattern)
+
+    def score(sample: Sample, request: Request, response: Response) -> Score:
+        found = list(expression.finditer(response.text))
+        if not found:
+            return unparsed_score()
+        said = (found[-1].group(1) if expression.groups else found[-1].group()) or ""
+        return binary_score(said.strip() in {answer.strip() for answer in sample.answers}, said.strip())
+
+    return score
+
+
+SCORERS: Mapping[str, tuple[Scorer, tuple[Metric, ...]]] = {
+    "exact": (_exact, (mean(),)),
+    "contains": (contains, (mean(),)),
+    "f1": (short_answer(), (mean("f1"), mean("exact_match"))),
+    "number": (number_after_hashes, (mean(),)),
+    "math": (boxed, (mean(),)),
+    "choice": (choice_by_length, BY_LENGTH),
+}
+
+
+def is_benchmark(name: str) -> bool:
+    """Whether a YAML file has a key of a benchmark; a suite of runs has none of them."""
+    file = Path(name).expanduser()
+    try:
+        keys = set(yaml_lines.read_yaml(file).value) if file.is_file() else set()
+    except DataError:
+        return False
+    return "models" not in keys and bool(keys & {"source", "template", "include", *lm_eval.MARKS})
+
+
+def open_file(name: str) -> Benchmark:
+    """The benchmark that a YAML file describes. DataError with file and line for every mistake in it."""
+    file = Path(name).expanduser()
+    if not file.is_file():
+        raise DataError(f"there is no benchmark file {name}")
+    document = yaml_lines.read_yaml(file)
+    if lm_eval.is_task(document):
+        return lm_eval.open_lm_eval_task(document)
+    return benchmark_of(document, parsed(document))
+
+
+def parsed(document: YamlDocument) -> Bench:
+    """The file's values, checked. DataError names the line of the first that is wrong."""
+    said = dict(document.value)
+    if isinstance(said.get("source"), str):  # the short form
+        said["source"] = {"file": said["source"]}
+    try:
+        return Bench.model_validate(said)
+    except ValidationError as error:
+        found = error.errors()[0]
+        where = tuple(part for part in found["loc"] if part not in ("str", "int") and not str(part).startswith("list["))
+        if found["type"] == "extra_forbidden":
+            known = _Origin.model_fields if where[0] == "source" else Bench.model_fields
+            raise document.error(where, f"there is no key {where[-1]!r}{nearest(str(where[-1]), known)}") from error
+        if found["type"] == "missing":
+            raise document.error(where[:-1], f"the key {where[-1]!r} is missing") from error
+        named = ".".join(map(str, where))
+        raise document.error(where, f"{named}: {found['msg'][0].lower()}{found['msg'][1:]}") from error
+
+
+def benchmark_of(document: YamlDocument, bench: Bench) -> Benchmark:
+    """The benchmark of a checked file."""
+    if bench.scorer is not None and bench.judge is not None:
+        raise document.error(("judge",), "wanted a scorer or a judge, and one of them only")
+    if bench.scorer is None and bench.judge is None and bench.choices is None:
+        raise document.error((), f"wanted a scorer ({', '.join(SCORERS)}, regex:PATTERN) or a judge")
+    if bench.choices is None and bench.answers is None and bench.judge is None:
+        raise document.error(("template",), "wanted choices (with gold) or answers to score against")
+    if bench.choices is not None and bench.gold is None:
+        raise document.error(("choices",), "choices want gold: the place, letter or text of the right one")
+    score, metrics = _scorer(document, bench)
+    make = _sample(document, bench)
+    return Benchmark(
+        name=bench.name or document.file.stem,
+        title=bench.title or bench.name or document.file.stem,
+        paper=bench.paper,
+        licence=bench.licence,
+        items=0,
+        chance=bench.chance,
+        source=_source(document, bench),
+        sample=make,
+        prompt=_prompt(bench),
+        modes=("rank", "write") if bench.choices is not None else ("write",),
+        shots=bench.shots,
+        max_tokens=bench.max_tokens,
+        stop=tuple(bench.stop),
+        score=score,
+        metrics=metrics,
+        judge=bench.judge,
+    )
+
+
+def _source(document: YamlDocument, bench: Bench) -> Source:
+    said = bench.source
+    if (said.file is None) == (said.hub is None):
+        raise document.error(("source",), "source wants file or hub, and one of them only")
+    if said.hub is not None and said.revision is None:
+        raise document.error(("source", "hub"), "a hub data set wants its revision, the 40 digits of a commit")
+    folder = document.file.parent
+    shot_split = said.shot_split or ("examples" if said.examples else None)
+    if bench.shots and shot_split is None:
+        raise document.error(("shots",), "shots want examples (a file) or shot_split under source")
+    own = {said.split: folder / said.file} if said.file else {}
+    if said.examples:
+        own[shot_split or "examples"] = folder / said.examples
+    for key, path in zip(("file", "examples"), own.values(), strict=False):
+        if not path.is_file():
+            raise document.error(("source", key), f"there is no file {path}")
+    return Source(
+        f"{said.hub}@{said.revision}" if said.hub else "", config=said.config, split=said.split, shot_split=shot_split,
+        files=Files(f"rows with the fields of {document.file.name}"), own=own,
+    )  # fmt: skip
+
+
+def _scorer(document: YamlDocument, bench: Bench) -> tuple[Scorer, tuple[Metric, ...]]:
+    if bench.judge is not None:
+        return unscored, (judged_mean(_judge_score(document, bench.judge)),)
+    named = bench.scorer or "choice"
+    if named.startswith("regex:"):
+        try:
+            return matching(named.removeprefix("regex:").strip()), (mean(),)
+        except re.error as error:
+            raise document.error(("scorer",), f"not a valid regular expression ({error})") from error
+    if named not in SCORERS:
+        there = f"; there is {', '.join(SCORERS)} and regex:PATTERN"
+        raise document.error(("scorer",), f"there is no scorer {named!r}{nearest(named, SCORERS)}{there}")
+    if (named == "choice") != (bench.choices is not None):
+        raise document.error(("scorer",), "the scorer choice and the key choices belong together")
+    return SCORERS[named]
+
+
+def _judge_score(document: YamlDocument, name: str) -> str:
+    from evalharness import plugins  # it imports this module, to open files by name
+    from evalharness.judge import Panel
+
+    try:
+        found = plugins.load_judge(name)
+    except UserError as error:
+        raise document.error(("judge",), str(error)) from error
+    if isinstance(found, Panel):
+        raise document.error(("judge",), f"{name} is a panel; name its kind of judge, and the panel with `evalh judge`")
+    return found.score
+
+
+def _sample(document: YamlDocument, bench: Bench) -> Callable[[Row], Sample]:
+    """Rows to samples. A mistake that only a row shows is named by the line of the key it comes from."""
+    aliases = {name: value(document, ("fields", name), column) for name, column in bench.fields.items()}
+    question, header = (template(document, (k,), getattr(bench, k)) for k in ("template", "header"))
+    parts = {
+        key: value(document, (key,), said)
+        for key in ("choices", "gold", "answers", "id", "group")
+        if (said := getattr(bench, key)) is not None
+    }
+
+    def make(row: Row) -> Sample:
+        fields = {**row, **{name: read(row) for name, read in aliases.items()}}
+        found = {key: read(fields) for key, read in parts.items()}
+        choices = tuple(str(c) for c in _listed(document, "choices", found.get("choices", [])))
+        return Sample(
+            id=str(found.get("id", "")),
+            question=str(question(fields)),
+            answers=tuple(str(a) for a in _several(found.get("answers", []))) or _right(document, found, choices),
+            choices=choices,
+            gold=(_place(document, found["gold"], choices),) if choices else (),
+            group=str(found.get("group", "")),
+            extra={"header": str(header(fields))},
+        )
+
+    return make
+
+
+def _listed(document: YamlDocument, key: str, said: Any) -> Sequence[Any]:
+    if isinstance(said, list | tuple):
+        return said
+    raise document.error((key,), f"{key} wants a list, a field of the rows that holds one, or a list of fields")
+
+
+def _several(said: Any) -> Sequence[Any]:
+    return said if isinstance(said, list | tuple) else [said]
+
+
+def _right(document: YamlDocument, found: Mapping[str, Any], choices: Sequence[str]) -> tuple[str, ...]:
+    return (choices[_place(document, found["gold"], choices)],) if choices else ()
+
+
+def _place(document: YamlDocument, gold: Any, choices: Sequence[str]) -> int:
+    """The place of the right choice, from 0: as a number, a letter, or its text."""
+    said = str(gold).strip()
+    if said in choices:
+        return choices.index(said)
+    if re.fullmatch(r"\d+", said) and int(said) < len(choices):
+        return int(said)
+    if len(said) == 1 and said in LETTERS[: len(choices)]:
+        return LETTERS.index(said)
+    there = (
+        f"a row's gold is {said!r}, which is no place from 0 to {len(choices) - 1}, no letter and none of the choices"
+    )
+    raise document.error(("gold",), there)
+
+
+def _prompt(bench: Bench) -> Prompt:
+    def header(asked: Sample) -> str:
+        return str(asked.extra["header"])
+
+    if bench.choices is None:
+        return Prompt(header=header, answer=lambda s: " " + s.answers[0] if s.answers else "")
+    if bench.layout == "continuation":
+        return written_out(plain_question, header)
+    return lettered(header, shown(plain_question).question)

@@ -1,0 +1,64 @@
+"""Jinja templates over the fields of a row (https://jinja.palletsprojects.com), in its sandbox: data is never code."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
+
+from evalharness.errors import nearest
+from evalharness.file_benchmarks.yaml_lines import YamlDocument, YamlPath
+
+Render = Callable[[Mapping[str, Any]], Any]
+
+
+@cache
+def _environment() -> Any:
+    from jinja2 import StrictUndefined
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    made = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
+    made.filters["regex_replace"] = lambda text, pattern, by="", count=0: re.sub(pattern, by, text, count=count)
+    return made
+
+
+def template(document: YamlDocument, where: YamlPath, text: str) -> Render:
+    """What the template makes of a row. DataError with its line for bad syntax, and for a row that lacks a field."""
+    from jinja2 import TemplateError, TemplateSyntaxError
+
+    try:
+        compiled = _environment().from_string(text)
+    except TemplateSyntaxError as error:
+        raise document.error(where, f"not a valid template ({error.message})") from error
+
+    def render(row: Mapping[str, Any]) -> Any:
+        try:
+            return compiled.render(**row)
+        except TemplateError as error:
+            said = str(error)
+            missing = re.search(r"'(\w+)' is undefined", said)
+            hint = nearest(missing.group(1), row) if missing else ""
+            raise document.error(where, f"{said}{hint}; the fields are {', '.join(map(str, row))}") from error
+        except (TypeError, ValueError, KeyError, ArithmeticError) as error:
+            raise document.error(where, f"the template fails on a row ({type(error).__name__}: {error})") from error
+
+    return render
+
+
+def value(document: YamlDocument, where: YamlPath, said: Any) -> Render:
+    """A field of the row where `said` is its name, else what the template in `said` makes of the row.
+
+    A value that is no text stands for itself; a list is made of such values.
+    """
+    if isinstance(said, list):
+        parts = [value(document, (*where, i), one) for i, one in enumerate(said)]
+        return lambda row: [part(row) for part in parts]
+    if not isinstance(said, str):
+        return lambda row: said
+    rendered = template(document, where, said)
+
+    def found(row: Mapping[str, Any]) -> Any:
+        return row[said] if said in row else rendered(row)
+
+    return found

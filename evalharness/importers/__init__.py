@@ -1,0 +1,1 @@
+"""Judgments that others made, read as runs; one module per format."""

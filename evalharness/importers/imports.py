@@ -1,0 +1,210 @@
+"""Judgments made elsewhere, as runs of ours: then they can be shown, compared and audited like any other.
+
+A verdict that the file lacks is null here too, and a file with a part of its rows says how many.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from evalharness import plugins
+from evalharness.benchmark import Benchmark
+from evalharness.data import files, sources
+from evalharness.data.sources import Row, Want
+from evalharness.errors import DataError, UserError, nearest
+from evalharness.judge import Judge, JudgeCase, Order
+from evalharness.records import Message, Request, Response, Result, Sample, Verdict
+from evalharness.runs import summary
+from evalharness.runs.manifest import environment
+from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Run, dumps, result_to_json
+from evalharness.scoring.judgments import with_verdicts
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportOptions:
+    """What the command line says: `data` is the benchmark's own data, `model` the one of several in a file."""
+
+    data: Path | None = None
+    model: str | None = None
+    against: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportedJudgment:
+    """One answer with the verdicts that others gave it."""
+
+    sample: Sample
+    text: str
+    verdicts: tuple[Verdict, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportedJudgments:
+    """A file's judgments. `figures` are what its authors publish of it, `notes` what a reader must know."""
+
+    benchmark: str
+    model: str
+    judge: str
+    score: str
+    items: tuple[ImportedJudgment, ...]
+    expected: int
+    against: str = "reference"
+    figures: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Imported:
+    """The run that was made."""
+
+    run: Run
+    foreign: ImportedJudgments
+
+    def as_json(self) -> dict[str, Any]:
+        """What `--json` prints."""
+        return {
+            "run": str(self.run.path), "rows": len(self.foreign.items), "expected": self.foreign.expected,
+            "figures": self.figures, "notes": list(self.foreign.notes), "benchmarks": self.run.summary["benchmarks"],
+        }  # fmt: skip
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """As the authors print them: AlpacaEval's leaderboard has its length-controlled rate beside the others."""
+        metrics = self.run.summary["benchmarks"][self.foreign.benchmark]["metrics"]
+        controlled = metrics.get("length_controlled_win_rate")
+        if controlled is None:
+            return dict(self.foreign.figures)
+        added = {"length_controlled_winrate": 100 * controlled["value"], "bootstrap_error": 100 * controlled["stderr"]}
+        return {**self.foreign.figures, **added}
+
+
+FormatReader = Callable[[Path, ImportOptions], ImportedJudgments]
+
+
+def import_file(kind: str, path: Path, options: ImportOptions, folder: Callable[[str], Path]) -> Imported:
+    """Make a run of the judgments in a file. `folder` gives the run's folder from a name.
+
+    UserError or DataError for an unknown format, a file that is not of it, and a folder that holds a run already.
+    """
+    from evalharness.importers import import_formats
+
+    known: Mapping[str, FormatReader] = import_formats.FORMAT_READERS
+    if kind not in known:
+        raise UserError(f"there is no format {kind!r}{nearest(kind, known)}; there is {', '.join(known)}")
+    if not path.is_file():
+        raise DataError(f"{path}: there is no such file")
+    foreign = known[kind](path, options)
+    if not foreign.items:
+        raise DataError(f"{path}: it holds no judgments")
+    short = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
+    cleaned = "".join(c if c.isalnum() or c in "@+._-" else "-" for c in f"{kind}-{foreign.model}")
+    run = Run(folder(f"{cleaned[:100]}-{short}"))
+    if (run.path / MANIFEST).exists():
+        raise UserError(f"{run.path}: there is a run already; give another --name")
+    return Imported(run=_write(run, path, foreign), foreign=foreign)
+
+
+def _write(run: Run, path: Path, foreign: ImportedJudgments) -> Run:
+    benchmark = plugins.load_benchmark(foreign.benchmark)
+    judging = f"{foreign.judge} vs {foreign.against}" if foreign.against else foreign.judge
+    owns = benchmark.judge is not None
+    facts = {
+        "judging": judging, "score": foreign.score, "aggregate": "mean", "weights": {}, "against": foreign.against,
+        "seats": [{"seat": s} for s in sorted({_seat(v) for i in foreign.items for v in i.verdicts})],
+    }  # fmt: skip
+    results = [_result(foreign, item, judging, {**facts, "owns": owns}) for item in foreign.items]
+    about = {
+        "mode": "write", "shots": 0, "limit": None, "seed": 0, "repeats": 1,
+        "items": max(foreign.expected, len(results)), "items_published": benchmark.items,
+        "data": {
+            "origin": f"{path.name} (imported)", "revision": "files",
+            "sha256": sources.content_hash(item.sample for item in foreign.items),
+        },
+        "prompt_sha256": "",
+        "judge": facts,
+    }  # fmt: skip
+    manifest = {
+        "format": 1,
+        "name": run.name,
+        "model": {"name": foreign.model, "fingerprint": f"imported:{foreign.model}"},
+        "benchmarks": {foreign.benchmark: about},
+        "judgings": {judging: facts},
+        "sampling": {},
+        **environment(),
+    }
+    run.write(MANIFEST, manifest)
+    files.write_whole(run.path / JOURNAL, b"".join(dumps(result_to_json(r)) + b"\n" for r in results))
+    run.write(SUMMARY, summary.run_summary(results, [(foreign.benchmark, benchmark, about)]))
+    return run
+
+
+def _seat(verdict: Verdict) -> str:
+    return str(verdict.extra.get("seat", verdict.judge))
+
+
+def _result(foreign: ImportedJudgments, item: ImportedJudgment, judging: str, facts: Mapping[str, Any]) -> Result:
+    result = Result(
+        benchmark=foreign.benchmark,
+        sample=item.sample,
+        request=Request(messages=(Message("user", item.sample.question),)),
+        response=Response(text=item.text),
+        status="scored",
+    )
+    named = [_named(v, judging) for v in item.verdicts]
+    return with_verdicts(result, named, judging, facts)
+
+
+def _named(verdict: Verdict, judging: str) -> Verdict:
+    from dataclasses import replace
+
+    return replace(verdict, extra={"judging": judging, **verdict.extra})
+
+
+def imported_verdict(judge: str, kind: Any, value: float | None, **rest: Any) -> Verdict:
+    """A verdict of a judge elsewhere; without value it is null."""
+    return Verdict(judge=judge, kind=kind, value=value, status="ok" if value is not None else "unparsable", **rest)
+
+
+def field_of(row: Row, name: str, where: str) -> Any:
+    """A field of a row. DataError names the row that lacks it."""
+    if not isinstance(row, Mapping):
+        raise DataError(f"{where}: wanted an object, there is {type(row).__name__}")
+    if name not in row:
+        raise DataError(f"{where}: wanted the field {name!r}; there is {', '.join(sorted(row)[:6]) or 'nothing'}")
+    return row[name]
+
+
+def parse_number(value: Any) -> float | None:
+    """A finite number, or None for whatever else stands there."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def known_samples(benchmark: Benchmark, data: Path) -> dict[str, Sample]:
+    """The benchmark's samples by question, from its own files."""
+    loaded = sources.load_rows(benchmark.source, Want(split=benchmark.source.split), str(data))
+    return {s.question: s for s in sources.build_samples(loaded.rows, benchmark.sample)}
+
+
+def seeded(judge: str, identity: str, question: str) -> Order:
+    """The order in which a seeded judge shows an item."""
+    found = plugins.load_judge(judge)
+    return found.order_of(JudgeCase(id=identity, turns=((question, ""),)), 0) if isinstance(found, Judge) else ""
+
+
+def one_of(names: Sequence[str], wanted: str | None, option: str, path: Path) -> str:
+    """The one model that is meant. UserError when there are several and none is named, or another is."""
+    if wanted is None and len(names) == 1:
+        return names[0]
+    if wanted is None:
+        shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+        raise UserError(f"{path}: judges several models; say {option} with one of {shown}")
+    if wanted not in names:
+        raise UserError(f"{path}: has no judgments of {wanted!r}{nearest(wanted, names)}")
+    return wanted

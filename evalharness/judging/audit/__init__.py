@@ -1,0 +1,1 @@
+"""Judges examined: their biases, their noise, their agreement with people."""

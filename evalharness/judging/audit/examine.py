@@ -1,0 +1,231 @@
+"""Examines a judging: what the judge's verdicts depend on besides the answers' worth, and how far to trust them.
+
+Every check gives an estimate with its interval and n, and OK, WARN, or `not identifiable`, which is a result too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from evalharness.data import files
+from evalharness.errors import DataError, UserError, nearest
+from evalharness.judging.audit import checks as audit_checks
+from evalharness.judging.audit.checks import AuditCheck
+from evalharness.judging.cases import answer_of, reference_of
+from evalharness.records import Result, Verdict
+from evalharness.runs.store import Run, all_runs, find_run
+from evalharness.scoring.judge_replies import winner
+from evalharness.scoring.metrics import average
+from evalharness.stats.agreement import cohen, confusion, powered_mean
+from evalharness.stats.intervals import wilson
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A judging with all that bears on it."""
+
+    run: Run
+    judging: str
+    results: tuple[Result, ...]
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What the manifest says of the judging; empty for one that was made elsewhere."""
+        found: Mapping[str, Any] = self.run.manifest.get("judgings", {}).get(self.judging, {})
+        return found
+
+    def verdicts(self, result: Result, *, retest: bool = False) -> list[Verdict]:
+        own = (v for v in result.verdicts if v.extra.get("judging") == self.judging)
+        return [v for v in own if bool(v.extra.get("retest")) == retest]
+
+    @cached_property
+    def seats(self) -> tuple[str, ...]:
+        return tuple(sorted({seat_of(v) for r in self.results for v in self.verdicts(r)}))
+
+    @cached_property
+    def pairwise(self) -> bool:
+        return any(v.kind == "pairwise" for r in self.results for v in self.verdicts(r))
+
+    @cached_property
+    def values(self) -> dict[str, float]:
+        """The judged value of each item that has one."""
+        found: dict[str, list[float]] = {}
+        for result in self.results:
+            value = result.detail["judged"][self.judging]["value"]
+            if value is not None:
+                found.setdefault(result.sample.id, []).append(value)
+        return {key: fmean(values) for key, values in found.items()}
+
+    @cached_property
+    def opponents(self) -> dict[str, str]:
+        """The text that each item's answer was compared with, as far as it is at hand."""
+        against = self.facts.get("against", "reference")
+        elsewhere = str(self.run.manifest["model"].get("fingerprint", "")).startswith("imported:")
+        if elsewhere or against in ("", "reference"):
+            return {r.sample.id: text for r in self.results if (text := reference_of(r)) is not None}
+        try:
+            other = find_run(against, self.run.path.parent)
+        except UserError:
+            return {}
+        return {r.sample.id: answer_of(r) for r in other.results()}
+
+
+def seat_of(verdict: Verdict) -> str:
+    """Which judge gave a verdict."""
+    return str(verdict.extra.get("seat", verdict.judge))
+
+
+def latest(runs: Path) -> Run:
+    """The newest run that was judged. UserError when there is none."""
+    judged = [run for run in all_runs(runs) if run.manifest.get("judgings")]
+    if not judged:
+        raise UserError(f"no run in {runs} was judged; judge one first: evalh judge RUN --judge MODEL")
+    return judged[-1]
+
+
+def evidence(run: Run, judging: str | None) -> Evidence:
+    """One judging of a run. UserError when the run was not judged, or when it is not said which of several."""
+    results = run.results()
+    names = list(dict.fromkeys(name for r in results for name in r.detail.get("judged", {})))
+    if not names:
+        raise UserError(f"{run.name} has no verdicts; judge it first: evalh judge {run.path} --judge MODEL")
+    if judging is None:
+        if len(names) > 1:
+            raise UserError(f"{run.name} was judged {len(names)} times; say --judging with one of: {'; '.join(names)}")
+        judging = names[0]
+    if judging not in names:
+        raise UserError(f"{run.name} has no judging {judging!r}{nearest(judging, names)}; there is {'; '.join(names)}")
+    return Evidence(run, judging, tuple(r for r in results if judging in r.detail.get("judged", {})))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Audit:
+    """What was found."""
+
+    run: str
+    judging: str
+    checks: tuple[AuditCheck, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "run": self.run, "judging": self.judging, "warnings": sum(c.verdict == "WARN" for c in self.checks),
+            "checks": [asdict(c) for c in self.checks],
+        }  # fmt: skip
+
+
+def run_audit(run: Run, judging: str | None = None, labels: Path | None = None) -> Audit:
+    """Every check of one judging. UserError for labels that do not fit the run."""
+    found = evidence(run, judging)
+    human = read_labels(labels, found) if labels is not None else None
+    checks = [
+        *audit_checks.parse(found),
+        *audit_checks.position(found),
+        *audit_checks.length(found),
+        *audit_checks.formatting(found),
+        *audit_checks.own_family(found, human),
+        *audit_checks.outputs(found),
+        *audit_checks.retest(found),
+        *audit_checks.panel_member_checks(found),
+        *(humans(found, human) if human is not None else ()),
+        *audit_checks.cost_checks(found),
+    ]
+    return Audit(run=run.name, judging=found.judging, checks=tuple(checks))
+
+
+def read_labels(path: Path, found: Evidence) -> dict[str, float]:
+    """Human values by item, from JSONL lines of id and label. DataError for an unknown item or another scale."""
+    known = {r.sample.id for r in found.results}
+    labels: dict[str, float] = {}
+    for number, row in enumerate(files.jsonl(path), 1):
+        identity, label = str(row.get("id", "")), row.get("label")
+        if identity not in known:
+            raise DataError(
+                f"{path}: row {number} labels the item {identity!r}, which {found.run.name} has not"
+                f"{nearest(identity, known)}"
+            )
+        if isinstance(label, bool) or not isinstance(label, int | float) or not 0 <= label <= 1:
+            raise DataError(
+                f"{path}: row {number}: wanted a label from 0 to 1 (1 = the judged answer is right, or better), "
+                f"there is {label!r}"
+            )
+        if identity in labels:
+            raise DataError(f"{path}: row {number} labels {identity!r} a second time")
+        labels[identity] = float(label)
+    return labels
+
+
+def humans(found: Evidence, labels: Mapping[str, float]) -> list[AuditCheck]:
+    """Agreement with people on which side of the middle an answer lies."""
+    both = sorted(labels.keys() & found.values.keys())
+    if not both:
+        return [AuditCheck.unknown("humans", "agreement", "no labelled item has a verdict")]
+    truth, said = [winner(labels[i]) for i in both], [winner(found.values[i]) for i in both]
+    right = wilson(sum(a == b for a, b in zip(truth, said, strict=True)), len(both))
+    kappa = cohen(truth, said)
+    note = f"kappa {kappa:.3f}" if kappa is not None else "kappa is undefined: all labels and verdicts are the same"
+    checks = [AuditCheck.of("humans", "agreement", right, right.low < 0.6, note)]
+    twice = [
+        (winner(labels[r.sample.id]), [winner(v.value) for v in found.verdicts(r) if v.value is not None and v.order])
+        for r in found.results
+        if r.sample.id in labels
+    ]
+    ordered = [(human, sides) for human, sides in twice if len(sides) == 2]
+    if ordered:
+        both_right = wilson(sum(all(s == human for s in sides) for human, sides in ordered), len(ordered))
+        checks.append(AuditCheck.of("humans", "right in both orders", both_right, both_right.low < 0.5))
+    return checks
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """A judge's mean beside that of people, and the two together."""
+
+    run: str
+    figures: Mapping[str, Mapping[str, Any]]
+    kappa: float | None
+    confusion: Mapping[str, Mapping[str, int]]
+    half: float
+    needed: int
+    weight: float
+    notes: tuple[str, ...] = field(default=())
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def calibrate_judge(run: Run, judging: str | None, labels: Path, half: float) -> Calibration:
+    """Prediction-powered mean from a few human labels. UserError when there are too few, or none unlabelled."""
+    if not 0 < half < 1:
+        raise UserError(f"--half wants a half width between 0 and 1; there is {half:g}")
+    found = evidence(run, judging)
+    human = read_labels(labels, found)
+    try:
+        powered = powered_mean(human, found.values, half=half)
+    except ValueError as error:
+        raise UserError(f"{labels}: {error}") from error
+    both = sorted(human.keys() & found.values.keys())
+    truth, said = [winner(human[i]) for i in both], [winner(found.values[i]) for i in both]
+    names = {1: "better", 0: "even", -1: "worse"}
+    agree = wilson(sum(a == b for a, b in zip(truth, said, strict=True)), len(both))
+    unjudged = len(human) - len(both)
+    everything = average(list(found.values.values()))
+    return Calibration(
+        run=run.name,
+        figures={
+            "agreement": asdict(agree),
+            "judge only": asdict(everything or powered.judge),
+            "humans only": asdict(powered.human),
+            "prediction-powered": asdict(powered.powered),
+        },
+        kappa=cohen(truth, said),
+        confusion=confusion([names[t] for t in truth], [names[s] for s in said]),
+        half=half,
+        needed=powered.needed,
+        weight=powered.lam,
+        notes=(f"{unjudged} labelled items have no verdict and were left out",) if unjudged else (),
+    )

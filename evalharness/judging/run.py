@@ -1,0 +1,291 @@
+"""Judges the answers of a finished run: cases -> requests -> model.answer -> verdicts -> journal -> scores.
+
+`verdicts.jsonl` in the run's folder is the journal: one line per verdict, written as it comes, so that a stopped
+judging goes on where it was. The model that was judged is not asked again.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from evalharness import judge, plugins
+from evalharness.benchmark import Benchmark
+from evalharness.errors import Exit, UserError
+from evalharness.judge import JudgeCase, Order
+from evalharness.judging.calls import Call, Key, Usage, ask_seat, call_tokens, dearest, equal_answers, verdict_of
+from evalharness.judging.cases import cases
+from evalharness.judging.panel import JudgeOptions, Jury, PanelMember, jury
+from evalharness.records import Request, Response, Result, Verdict
+from evalharness.runs import cache, store, summary
+from evalharness.runs.store import JOURNAL, SUMMARY, Journal, Run, record_to_json, result_to_json
+from evalharness.scoring import judge_replies
+from evalharness.scoring.judgments import judgment_metrics, with_verdicts
+
+VERDICTS = "verdicts.jsonl"
+Tell = Callable[[int, int, int], None]  # verdicts there, verdicts wanted, nulls among them
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgingCost:
+    """What a judging would take: calls, tokens at most, US dollars at most (None: no price known)."""
+
+    calls: int
+    known: int
+    tokens_in: int
+    tokens_out: int
+    cost: float | None
+    skipped: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgeRun:
+    """A judging that is done: its name, the benchmarks' figures, and what was not judged by reason."""
+
+    run: Run
+    judging: str
+    benchmarks: dict[str, Any]
+    skipped: Mapping[str, int]
+    failed: int
+    usage: Mapping[str, Any]
+
+    @property
+    def exit_code(self) -> int:
+        return Exit.NOT_WHOLE if self.failed else Exit.FINE
+
+    def as_json(self) -> dict[str, Any]:
+        """What `--json` prints."""
+        return {
+            "run": str(self.run.path), "judging": self.judging, "benchmarks": self.benchmarks,
+            "not_judged": dict(self.skipped), "failed": self.failed, "usage": dict(self.usage),
+        }  # fmt: skip
+
+
+def judge_options(*, weights: str = "", **said: Any) -> JudgeOptions:
+    """The options of a command line; `weights` are numbers separated by commas."""
+    try:
+        numbers = tuple(float(w) for w in weights.split(",") if w.strip())
+    except ValueError as error:
+        raise UserError(f"--weights {weights}: wanted numbers separated by commas") from error
+    return JudgeOptions(weights=numbers, **said)
+
+
+def check(spec: str, benchmarks: Sequence[str], options: JudgeOptions, data: str | None = None) -> None:
+    """UserError when `spec` names no judge for these benchmarks: said before a model is asked anything."""
+    path = Path(data) if data not in (None, "sample") else None
+    jury(spec, _default({name: plugins.load_benchmark(name, path) for name in benchmarks}, options), options)
+
+
+def judge_answers(run: Run, spec: str, options: JudgeOptions, tell: Tell | None = None) -> JudgeRun:
+    """Judge every answer of a run. This is what `evalh run --judge`, `evalh judge` and the tuner call.
+
+    UserError for an unknown judge, a reference that no answer has, or a price limit that is reached (what was judged
+    until then is kept).
+    """
+    work = _prepare(run, spec, options)
+    usage = _ask_all(work, options, tell)
+    return _finish(work, usage)
+
+
+def estimate_judging(run: Run, spec: str, options: JudgeOptions) -> JudgingCost:
+    """What `judge_answers` would ask, asking nobody. Replies in the cache are counted as calls."""
+    work = _prepare(run, spec, options)
+    open_ = [c for c in work.calls if c.key not in work.done and not equal_answers(c)]
+    sizes = [call_tokens(c) for c in open_]
+    costs = [dearest(c) for c in open_]
+    return JudgingCost(
+        calls=len(open_),
+        known=len(work.calls) - len(open_),
+        tokens_in=sum(t for t, _ in sizes),
+        tokens_out=sum(t for _, t in sizes),
+        cost=None if any(c is None for c in costs) else sum(c or 0.0 for c in costs),
+        skipped=work.skipped,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Work:
+    run: Run
+    jury: Jury
+    judging: str
+    results: list[Result]
+    benchmarks: Mapping[str, Benchmark]
+    calls: list[Call]
+    done: dict[Key, Verdict]
+    skipped: Mapping[str, int]
+    facts: Mapping[str, Any]
+
+
+def _prepare(run: Run, spec: str, options: JudgeOptions) -> _Work:
+    results = run.results()
+    if not results or not run.finished:
+        raise UserError(f"{run.path}: this run is not finished; give its command again and it goes on")
+    benchmarks = {n: plugins.reopened(n, f["data"]["origin"]) for n, f in run.manifest["benchmarks"].items()}
+    bench = jury(spec, _default(benchmarks, options), options)
+    against = options.against or ("reference" if bench.pairs else "")
+    if against and not bench.pairs:
+        raise UserError(f"--against is for judges that compare two answers; {bench.name} grades one")
+    found, skipped = cases(run, results, bench, against)
+    calls = [call for result, case in found for call in _calls(result, case, bench, options)]
+    if options.retest:
+        chosen = sorted(
+            found, key=lambda rc: cache.reply_key(str(options.seed), Request(messages=(), stop=(rc[1].id,)))
+        )
+        twice = {id(case) for _, case in chosen[: options.retest]}
+        calls += [c for r, case in found if id(case) in twice for c in _calls(r, case, bench, options, retest=1)]
+    _warn_of_self(run, bench)
+    name = bench.name + (f" vs {against if against == 'reference' else Path(against).name}" if against else "")
+    facts = {
+        "judging": name,
+        "score": bench.score,
+        "seats": [s.facts() for s in bench.seats],
+        "order": (options.order or bench.seats[0].judge.orders) if bench.pairs else "",
+        "seed": options.seed,
+        "against": against,
+        "aggregate": bench.aggregate,
+        "weights": dict(bench.weights),
+        "criteria": [record_to_json(c) for c in bench.criteria],
+    }
+    return _Work(
+        run=run, jury=bench, judging=name, results=results, benchmarks=benchmarks, calls=calls,
+        done=_known(run, calls, options), skipped=skipped.counts, facts=facts,
+    )  # fmt: skip
+
+
+def _default(benchmarks: Mapping[str, Benchmark], options: JudgeOptions) -> str:
+    """The judge where the user names a model only: the benchmark's own, else the one that fits."""
+    own = {b.judge for b in benchmarks.values()}
+    chosen = own.pop() if len(own) == 1 else None
+    if options.criteria is not None:
+        return "rubric"
+    if chosen is None or (options.against is not None and plugins.load_judge(chosen).name.partition("/")[0] == "score"):
+        return "pairwise" if options.against is not None else "reference"
+    return chosen
+
+
+def _warn_of_self(run: Run, bench: Jury) -> None:
+    candidate = run.manifest["model"]
+    for seat in bench.seats:
+        if seat.model.fingerprint == candidate.get("fingerprint") or seat.model.name == candidate.get("name"):
+            plugins.warn(f"{seat.model.name} judges its own answers; judges tend to prefer their own")
+
+
+def _calls(result: Result, case: JudgeCase, bench: Jury, options: JudgeOptions, retest: int = 0) -> Iterator[Call]:
+    for seat in bench.seats:
+        for part in seat.judge.parts(case, bench.criteria):
+            for order in _orders(seat, case, options):
+                request = judge.judge_request(seat.judge, case, part, order)
+                origin = judge.origin(case, retest)
+                request = replace(request, origin=origin)
+                sha = cache.reply_key(seat.model.fingerprint, request)
+                yield Call(
+                    result=result, case=case, seat=seat, part=part, order=order, retest=retest, request=request, sha=sha
+                )
+
+
+def _orders(seat: PanelMember, case: JudgeCase, options: JudgeOptions) -> tuple[Order, ...]:
+    if seat.judge.kind != "pairwise":
+        return ("",)
+    if (options.order or seat.judge.orders) == "both":
+        return ("AB", "BA")
+    return (seat.judge.order_of(case, options.seed),)
+
+
+def _known(run: Run, calls: Sequence[Call], options: JudgeOptions) -> dict[Key, Verdict]:
+    """The verdicts that the journal holds for these very requests. Failed ones are asked again."""
+    path = run.path / VERDICTS
+    if not path.is_file():
+        return {}
+    wanted = {c.key: c.sha for c in calls}
+    found: dict[Key, Verdict] = {}
+    for line in store.lines(path):
+        key = tuple(line["key"])
+        verdict = store.verdict_from_json(line["verdict"])
+        if wanted.get(key) != verdict.extra.get("request_sha"):
+            continue
+        if verdict.status == "error" or (options.again and verdict.value is None):
+            found.pop(key, None)
+        else:
+            found[key] = verdict
+    return found
+
+
+def _ask_all(work: _Work, options: JudgeOptions, tell: Tell | None) -> dict[str, Any]:
+    """Ask what the journal lacks, writing every verdict down. Returns what it took."""
+    spent = Usage(priced=all(s.prices is not None for s in work.jury.seats))
+    if options.max_cost is not None and not spent.priced:
+        raise UserError("--max-cost wants to know prices: give --judge-price-in and --judge-price-out")
+    with Journal(work.run.path / VERDICTS) as journal:
+
+        def write(call: Call, verdict: Verdict) -> None:
+            work.done[call.key] = verdict
+            journal.append({"key": list(call.key), "judging": work.judging, "verdict": record_to_json(verdict)})
+            spent.add(verdict)
+            if tell is not None:
+                tell(len(work.done), len(work.calls), sum(v.value is None for v in work.done.values()))
+
+        for call in work.calls:
+            if call.key not in work.done and equal_answers(call):
+                write(call, verdict_of(call, Response(), judge_replies.Reading(value=0.5, label="same"), attempts=0))
+        for seat in work.jury.seats:
+            left = [c for c in work.calls if c.seat is seat and c.key not in work.done]
+            ask_seat(left, options, write, lambda: spent.cost)
+    return spent.as_json()
+
+
+def _finish(work: _Work, usage: Mapping[str, Any]) -> JudgeRun:
+    """Put the verdicts on the results, the judging into the manifest, and the figures into the summary."""
+    given: dict[tuple[str, str, int], list[Verdict]] = {}
+    for call in work.calls:
+        verdict = work.done[call.key]
+        named = replace(verdict, extra={"judging": work.judging, **verdict.extra})
+        given.setdefault((call.result.benchmark, call.result.sample.id, call.result.repeat), []).append(named)
+    after = []
+    with Journal(work.run.path / JOURNAL) as journal:
+        for result in work.results:
+            own = given.get((result.benchmark, result.sample.id, result.repeat))
+            facts = {**work.facts, "owns": work.benchmarks[result.benchmark].judge is not None}
+            changed = with_verdicts(result, own, work.judging, facts) if own else result
+            if changed != result:
+                journal.append(result_to_json(changed))
+            after.append(changed)
+    _note(work)
+    tasks = [(n, b, work.run.manifest["benchmarks"][n]) for n, b in work.benchmarks.items()]
+    work.run.write(SUMMARY, summary.run_summary(after, tasks))
+    failed = sum(v.status == "error" for v in work.done.values())
+    shown = {
+        name: {
+            **work.run.summary["benchmarks"][name],
+            "judged": judgment_metrics([r for r in after if r.benchmark == name]),
+        }
+        for name in work.benchmarks
+    }
+    return JudgeRun(
+        run=work.run, judging=work.judging, benchmarks=shown, skipped=work.skipped, failed=failed, usage=usage
+    )
+
+
+def _note(work: _Work) -> None:
+    """Write into the manifest who judged, and what that took over all starts, as the journal has it."""
+    total = Usage(priced=all(s.prices is not None for s in work.jury.seats))
+    for line in store.lines(work.run.path / VERDICTS):
+        if line["judging"] == work.judging:
+            total.add(store.verdict_from_json(line["verdict"]))
+    manifest = work.run.manifest
+    said = {**work.facts, "usage": total.as_json(), "not_judged": dict(work.skipped)}
+    # Where the judge gives the benchmark's own score, runs with different judges are not comparable.
+    benchmarks = {
+        name: facts if work.benchmarks[name].judge is None else {**facts, "judge": dict(work.facts)}
+        for name, facts in manifest["benchmarks"].items()
+    }
+    judgings = {**manifest.get("judgings", {}), work.judging: said}
+    work.run.write("run.json", {**manifest, "benchmarks": benchmarks, "judgings": judgings})
+
+
+def progress(done: int, wanted: int, nulls: int) -> None:
+    """One line on standard error for every tenth of the verdicts."""
+    if done == wanted or done % max(1, wanted // 10) == 0:
+        print(f"judging: {done}/{wanted}" + (f", {nulls} without verdict" if nulls else ""), file=sys.stderr)

@@ -1,1 +1,0 @@
-"""The native engine of local models: configuration, checkpoint, tokenizer, decoder, ranking, generation."""

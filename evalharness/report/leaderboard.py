@@ -1,0 +1,105 @@
+"""A board of ratings on a terminal, or as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from typing import Any
+
+from evalharness.arena.ratings import Board, Rating
+from evalharness.comparison.win_rates import WinRates
+from evalharness.report.escape import line
+from evalharness.runs.summary import estimate_json as figures
+
+
+def show_leaderboard(board: Board, *, as_json: bool, stream: Any = None) -> None:
+    """Ratings best first, then what they rest on."""
+    stream = stream or sys.stdout
+    if as_json:
+        print(json.dumps(_to_json(board)), file=stream)
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("model", overflow="fold")
+    for heading in ("rating", "± se", "95 % interval", "bootstrap", "won/lost/tied"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for rating in board.ratings:
+        table.add_row(*(Text(cell) for cell in _cells(rating)))
+    console = Console(file=stream)
+    console.print(table)
+    for said in _remarks(board):
+        console.print(said, markup=False, highlight=False, soft_wrap=True)
+
+
+def _to_json(board: Board) -> dict[str, Any]:
+    """The board as JSON: `ratings` best first, `style` weights, `separability`."""
+    return {
+        "ratings": [asdict(rating) for rating in board.ratings],
+        "style": dict(board.style),
+        "battles": board.battles,
+        "items": board.items,
+        "separability": board.separability,
+        "draws": board.draws,
+        "draws_used": board.draws_used,
+    }
+
+
+def _cells(rating: Rating) -> list[str]:
+    won = f"{rating.wins}/{rating.losses}/{rating.ties}"
+    return [
+        line(rating.model),
+        "–" if rating.rating is None else f"{rating.rating:.1f}",
+        "–" if rating.stderr is None else f"{rating.stderr:.1f}",
+        _interval(rating.low, rating.high),
+        _interval(rating.boot_low, rating.boot_high),
+        won,
+    ]
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    return "–" if low is None or high is None else f"{low:.0f} … {high:.0f}"
+
+
+def _remarks(board: Board) -> list[str]:
+    said = [f"{line(r.model)} is not rated: {r.note}" for r in board.ratings if r.rating is None]
+    if board.style:
+        weights = ", ".join(f"{name} {weight:+.3f}" for name, weight in board.style.items())
+        said.append(f"style held equal; log odds per standard deviation of the difference: {weights}")
+    if board.draws_used < board.draws:
+        said.append(
+            f"bootstrap: {board.draws_used} of {board.draws} draws, in the others the models did not hang together"
+        )
+    apart = "" if board.separability is None else f"; {board.separability:.0%} of the pairs are apart at 95 %"
+    said.append(f"{board.battles:,} battles on {board.items:,} items{apart}; 400 points are odds of ten to one")
+    return said
+
+
+def show_win_rates(found: WinRates, *, as_json: bool, stream: Any = None) -> None:
+    """Mean win rates best first, with the scores they come from."""
+    stream = stream or sys.stdout
+    if as_json:
+        scores = {model: {b: figures(e) for b, e in of.items()} for model, of in found.scores.items()}
+        rates = {model: figures(e) for model, e in found.rates.items()}
+        print(json.dumps({"figure": found.figure, "mean_win_rate": rates, "scores": scores}), file=stream)
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("model", overflow="fold")
+    for heading in ("mean win rate", "95 % interval", "benchmarks"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for model, rate in found.rates.items():
+        interval = f"{rate.low:.3f} … {rate.high:.3f}"
+        table.add_row(*(Text(cell) for cell in (line(model), f"{rate.value:.3f}", interval, str(rate.n))))
+    console = Console(file=stream)
+    console.print(table)
+    said = f"by {found.figure}; a tie is half a win; the interval draws every score from its own error"
+    console.print(said, markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,120 @@
+"""Answers kept by content: what was asked of the same model in the same way is never asked, nor paid for, twice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from evalharness.errors import UserError
+from evalharness.model import Model, Preview, Previews, Priced
+from evalharness.records import Request, Response
+
+BESIDE_RUNS = Path(".cache") / "replies.sqlite"
+
+
+def reply_key(fingerprint: str, request: Request) -> str:
+    """sha256 of all that decides an answer, and of the repeat: a retest must not be answered from here.
+
+    How a reply is parsed is no part of it: reading stored replies anew costs nothing.
+    """
+    decides = asdict(replace(request, origin=None))
+    decides |= {"fingerprint": fingerprint, "repeat": request.origin.repeat if request.origin else 0}
+    return hashlib.sha256(json.dumps(decides, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
+
+
+def with_cache(model: Model, path: Path) -> Model:
+    """The model, with its answers kept in the SQLite file at `path`."""
+    return CachedModel(model=model, path=path)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CachedModel:
+    """A model that looks an answer up before it asks. Failures are not kept."""
+
+    model: Model
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.model.name
+
+    @property
+    def fingerprint(self) -> str:
+        return self.model.fingerprint
+
+    @property
+    def chat(self) -> bool:
+        return self.model.chat
+
+    @property
+    def ranks(self) -> bool:
+        return self.model.ranks
+
+    @property
+    def prices(self) -> tuple[float, float] | None:
+        return self.model.prices if isinstance(self.model, Priced) else None
+
+    def describe(self) -> Mapping[str, Any]:
+        return self.model.describe()
+
+    def preview(self, request: Request) -> Preview:
+        return self.model.preview(request) if isinstance(self.model, Previews) else Preview(text=request.text)
+
+    def answer(self, requests: Sequence[Request]) -> Iterator[tuple[int, Response]]:
+        """As the model's; an answer from the cache says so and costs nothing. Equal requests are asked once."""
+        places: dict[str, list[int]] = {}
+        for index, request in enumerate(requests):
+            places.setdefault(reply_key(self.fingerprint, request), []).append(index)
+        with closing(_open(self.path)) as store:
+            missing = []
+            for digest, indices in places.items():
+                found = store.execute("SELECT response FROM replies WHERE key = ?", (digest,)).fetchone()
+                if found is None:
+                    missing.append(digest)
+                    continue
+                kept = _response(found[0])
+                yield from ((index, kept) for index in indices)
+            for number, response in self.model.answer([requests[places[digest][0]] for digest in missing]):
+                digest = missing[number]
+                if not response.error:
+                    _keep(store, digest, response)
+                first, *others = places[digest]
+                yield first, response
+                again = response if response.error else replace(response, cached=True, cost=0.0)
+                yield from ((index, again) for index in others)
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Answers may be consumed on another thread than the one that began; only one at a time ever does.
+        store = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
+        store.execute("PRAGMA journal_mode = WAL")
+        store.execute("PRAGMA synchronous = NORMAL")
+        store.execute("CREATE TABLE IF NOT EXISTS replies (key TEXT PRIMARY KEY, response TEXT NOT NULL) WITHOUT ROWID")
+    except (OSError, sqlite3.Error) as error:
+        raise UserError(
+            f"{path}: the cache of answers cannot be opened ({error}); delete it or say --no-cache"
+        ) from error
+    return store
+
+
+def _keep(store: sqlite3.Connection, digest: str, response: Response) -> None:
+    kept = {k: v for k, v in asdict(response).items() if k not in ("cached", "error")}
+    try:
+        store.execute("INSERT OR REPLACE INTO replies VALUES (?, ?)", (digest, json.dumps(kept)))
+    except sqlite3.Error as error:
+        raise UserError(f"the cache of answers cannot be written ({error}); make room or say --no-cache") from error
+
+
+def _response(text: str) -> Response:
+    values = json.loads(text)
+    tuples = {name: tuple(values[name]) for name in ("logprobs", "greedy", "lengths")}
+    top = tuple((token, value) for token, value in values["top_logprobs"])
+    return Response(**{**values, **tuples, "top_logprobs": top, "cached": True, "cost": 0.0})

@@ -1,0 +1,269 @@
+"""Drives the road: samples -> requests -> model.answer -> score -> journal -> summary."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, replace
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Protocol
+
+from evalharness.benchmark import Benchmark, RunOptions
+from evalharness.errors import UserError
+from evalharness.model import Model
+from evalharness.records import Response, Result
+from evalharness.runs import summary
+from evalharness.runs.manifest import environment
+from evalharness.runs.plan import Plan, Question, Task
+from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Journal, Run, result_to_json
+from evalharness.scoring import judgments
+from evalharness.scoring.answers import Recorded, Scorer, score_response
+from evalharness.scoring.metrics import by_group
+from evalharness.stats.intervals import mean_interval
+
+
+class Observer(Protocol):
+    """Is told what happens; draws progress."""
+
+    def open(self, tasks: Sequence[Task], model: str) -> None: ...
+    def begin(self, task: Task, done: int) -> None: ...
+    def result(self, result: Result) -> None: ...
+    def end(self, task: Task) -> None: ...
+
+
+class SilentObserver:
+    """Watches without a word."""
+
+    def open(self, tasks: Sequence[Task], model: str) -> None: ...
+    def begin(self, task: Task, done: int) -> None: ...
+    def result(self, result: Result) -> None: ...
+    def end(self, task: Task) -> None: ...
+
+
+def run_identity(tasks: Sequence[Task], plan: Plan, model: Model) -> dict[str, Any]:
+    """The facts that decide a run's answers: two runs that agree in them may share one folder."""
+    return {
+        "model": model.fingerprint,
+        "sampling": plan_sampling(plan),
+        "benchmarks": {t.name: {k: t.facts[k] for k in ("mode", "shots", "prompt_sha256", "repeats")} for t in tasks},
+        "data": {t.name: t.facts["data"]["sha256"] for t in tasks},
+    }
+
+
+def plan_sampling(plan: Plan) -> dict[str, Any]:
+    """How answers are drawn."""
+    return {"temperature": plan.temperature, "top_p": plan.top_p, "seed": plan.seed, "max_tokens": plan.max_tokens}
+
+
+def make_manifest(name: str, tasks: Sequence[Task], plan: Plan, model: Model) -> dict[str, Any]:
+    """What `run.json` says."""
+    return {
+        "format": 1,
+        "name": name,
+        "model": {"name": model.name, "fingerprint": model.fingerprint, **model.describe()},
+        "benchmarks": {task.name: dict(task.facts) for task in tasks},
+        "sampling": plan_sampling(plan),
+        "options": {**asdict(plan.options), "skip_unanswered": plan.skip_unanswered},
+        "identity": run_identity(tasks, plan, model),
+        **environment(),
+    }
+
+
+def folder_name(tasks: Sequence[Task], plan: Plan, model: Model) -> str:
+    """A name that says what was run, ending in the hash of what decides it."""
+    short = hashlib.sha256(json.dumps(run_identity(tasks, plan, model), sort_keys=True).encode()).hexdigest()[:8]
+    named = "+".join(t.name for t in tasks[:3]) + (f"+{len(tasks) - 3}" if len(tasks) > 3 else "")
+    cleaned = "".join(c if c.isalnum() or c in "@+._-" else "-" for c in f"{named}-{model.name.rsplit('/', 1)[-1]}")
+    return f"{cleaned[:100]}-{short}"
+
+
+def open_run(folder: Path, tasks: Sequence[Task], plan: Plan, model: Model) -> Run:
+    """The run in `folder`, new or to be continued. UserError when the folder holds a different run."""
+    run = Run(folder)
+    if (folder / MANIFEST).is_file():
+        before, now = run.manifest.get("identity", {}), run_identity(tasks, plan, model)
+        differing = [key for key in now if before.get(key) != now[key]]
+        if differing:
+            raise UserError(f"{folder}: holds another run (other {', '.join(differing)}); give another --name")
+        return run
+    run.write(MANIFEST, make_manifest(folder.name, tasks, plan, model))
+    return run
+
+
+STOP_BATCH = 32
+
+
+class StoppingRule(Protocol):
+    """May end a benchmark before all its questions are asked. Told of each result; True means enough."""
+
+    def __call__(self, result: Result) -> bool: ...
+
+    def rank(self, benchmark: str) -> Mapping[str, int] | None:
+        """The place of each item in the order to ask; None where this benchmark is asked whole."""
+        ...
+
+    def over(self, benchmark: str) -> bool:
+        """Nothing more need be asked of it."""
+        ...
+
+    def as_json(self) -> dict[str, Any]:
+        """What the manifest keeps of it."""
+        ...
+
+
+def evaluate_tasks(
+    run: Run, tasks: Sequence[Task], plan: Plan, model: Model, watcher: Observer, stop: StoppingRule | None = None
+) -> Run:
+    """Ask what has not been answered yet, score, journal, and write the summary.
+
+    Answers with an error are asked again. `stop`, told of each result, may end a task early; then questions are asked
+    in its order and in small batches, so that little is asked in vain.
+    """
+    began = time.monotonic()
+    records: dict[str, Any] = dict(run.manifest.get("scorers", {}))
+    done = {(r.benchmark, r.sample.id, r.repeat): r for r in run.results() if r.status != "error"}
+    with Journal(run.path / JOURNAL) as journal:
+        for task in tasks:
+            left = [q for q in task.questions if (task.name, q.sample.id, q.repeat) not in done]
+            watcher.begin(task, len(task.questions) - len(left))
+            for batch in _batches(task, left, done, stop):
+                for result in _asked(task, batch, model, plan.options, records):
+                    journal.append(result_to_json(result))
+                    watcher.result(result)
+                    if stop is not None and stop(result):
+                        break
+            watcher.end(task)
+    results = run.results()
+    usage = _usage(run, results, time.monotonic() - began)
+    run.write(MANIFEST, {**run.manifest, "usage": usage, **({"scorers": records} if records else {})})
+    run.write(SUMMARY, summary.run_summary(results, [(t.name, t.benchmark, t.facts) for t in tasks]))
+    return run
+
+
+def _batches(
+    task: Task, left: Sequence[Question], done: Mapping[Any, Result], stop: StoppingRule | None
+) -> Iterator[Sequence[Question]]:
+    """All at once; or, where something may stop the task, its order in small batches until it is over."""
+    rank = None if stop is None else stop.rank(task.name)
+    if stop is None or rank is None:
+        yield left
+        return
+    for result in done.values():
+        stop(result)
+    ordered = sorted(left, key=lambda q: rank[q.sample.id])
+    for start in range(0, len(ordered), STOP_BATCH):
+        if stop.over(task.name):
+            return
+        yield ordered[start : start + STOP_BATCH]
+
+
+def _usage(run: Run, results: Sequence[Result], seconds: float) -> dict[str, Any]:
+    """What the run took, by benchmark. Seconds are those of the whole run, over all its starts."""
+    before = sum(used["seconds"] for used in run.manifest.get("usage", {}).values())
+    by_name = by_group(results, lambda r: r.benchmark)
+    return {
+        name: {
+            "seconds": round((before + seconds) * len(members) / len(results), 3),
+            "tokens_in": sum(r.response.tokens_in for r in members),
+            "tokens_out": sum(r.response.tokens_out for r in members),
+            "cost": summary.total_cost(members),
+            "seconds_each": summary.estimate_json(mean_interval([r.response.seconds for r in members])),
+        }
+        for name, members in by_name.items()
+    }
+
+
+def _asked(
+    task: Task, questions: Sequence[Question], model: Model, options: RunOptions, records: dict[str, Any]
+) -> Iterator[Result]:
+    """Results in order of completion. `records` receives what the scorer has to say of itself."""
+    if not questions:
+        return
+    with _scorer(task.benchmark, options) as scorer:
+        answers = _conversations(task.benchmark, questions, model)
+        workers = options.workers or 2 * (os.cpu_count() or 1)
+        if task.benchmark.open_scorer is None:
+            for question, response in answers:
+                yield _result(task, question, response, scorer)
+        else:
+            yield from _in_threads(lambda q, r: _result(task, q, r, scorer), answers, workers)
+        if isinstance(scorer, Recorded):
+            records[task.name] = scorer.record
+
+
+def _scorer(benchmark: Benchmark, options: RunOptions) -> AbstractContextManager[Scorer]:
+    return nullcontext(benchmark.score) if benchmark.open_scorer is None else benchmark.open_scorer(options)
+
+
+def _conversations(
+    benchmark: Benchmark, questions: Sequence[Question], model: Model
+) -> Iterator[tuple[Question, Response]]:
+    """Each question with its last answer; follow-up turns are asked in further rounds."""
+    asked = list(questions)
+    while asked:
+        following: list[Question] = []
+        for index, response in model.answer([q.request for q in asked]):
+            question = asked[index]
+            turn = None
+            if benchmark.follow_up is not None and not response.error:
+                turn = benchmark.follow_up(question.sample, question.request, response)
+            if turn is None:
+                yield question, response
+            else:
+                following.append(replace(question, request=replace(turn, origin=question.request.origin)))
+        asked = following
+
+
+def _result(task: Task, question: Question, response: Response, scorer: Scorer) -> Result:
+    score = score_response(scorer, question.sample, question.request, response)
+    return Result(
+        benchmark=task.name,
+        sample=question.sample,
+        request=question.request,
+        response=response,
+        status=score.status,
+        scores=score.scores,
+        answer=score.answer,
+        repeat=question.repeat,
+        detail=score.detail,
+    )
+
+
+def _in_threads(
+    score: Callable[[Question, Response], Result], answers: Iterator[tuple[Question, Response]], workers: int
+) -> Iterator[Result]:
+    """Score on threads while further answers come in; at most four waiting per worker."""
+    with ThreadPoolExecutor(workers) as pool:
+        waiting: set[Future[Result]] = set()
+        try:
+            for question, response in answers:
+                waiting.add(pool.submit(score, question, response))
+                if len(waiting) >= 4 * workers:
+                    finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                    yield from (future.result() for future in finished)
+            while waiting:
+                finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                yield from (future.result() for future in finished)
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def rescored(results: Sequence[Result], benchmarks: Mapping[str, Benchmark], options: RunOptions) -> list[Result]:
+    """The same answers scored again, asking nobody."""
+    scored = []
+    for name, members in groupby(results, key=lambda r: r.benchmark):
+        with _scorer(benchmarks[name], options) as scorer:
+            for result in members:
+                score = score_response(scorer, result.sample, result.request, result.response)
+                anew = replace(
+                    result, status=score.status, scores=score.scores, answer=score.answer, detail=score.detail
+                )
+                scored.append(judgments.kept(result, anew, benchmarks[name].judge is not None))
+    return scored

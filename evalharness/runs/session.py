@@ -1,0 +1,189 @@
+"""What the commands do, free of options and printing: from a user's words to a finished run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from evalharness import plugins
+from evalharness.benchmark import RunOptions
+from evalharness.data.files import write_whole
+from evalharness.errors import Exit, UserError, nearest
+from evalharness.model import ModelOptions, Preview, Previews, Priced
+from evalharness.records import STATUSES, Mode, Result
+from evalharness.runs import cache, runner, summary
+from evalharness.runs import plan as planning
+from evalharness.runs.plan import Plan, Question, Task
+from evalharness.runs.runner import Observer, StoppingRule
+from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Run, dumps, result_to_json
+
+DEFAULT_MODEL = "tiny"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOutcome:
+    """A finished run, what to say of it, and the exit code."""
+
+    run: Run
+    benchmarks: dict[str, Any]
+    unanswered: tuple[Result, ...]
+    skipped: bool
+
+    @property
+    def exit_code(self) -> int:
+        return Exit.NOT_WHOLE if self.unanswered and not self.skipped else Exit.FINE
+
+    @property
+    def wants_judge(self) -> bool:
+        """The answers are worth nothing until a judge has seen them."""
+        asked = self.run.manifest["benchmarks"].values()
+        return any("wants_judge" in facts for facts in asked) and "judgings" not in self.run.manifest
+
+    def as_json(self) -> dict[str, Any]:
+        """What `--json` prints."""
+        left_out = [{"benchmark": r.benchmark, "id": r.sample.id, "error": r.response.error} for r in self.unanswered]
+        averages = {"averages": self.run.summary["averages"]} if "averages" in self.run.summary else {}
+        return {
+            "run": str(self.run.path),
+            "benchmarks": self.benchmarks,
+            **averages,
+            "unanswered": left_out,
+            "usage": self.run.manifest.get("usage", {}),
+        }
+
+
+def make_plan(
+    benchmarks: Sequence[str],
+    *,
+    model: str | None,
+    data: str | None,
+    mode: str | None,
+    subjects: str | None,
+    **rest: Any,
+) -> Plan:
+    """The plan that a command line asks for. Without model and data: the bundled sample."""
+    if mode not in (None, "rank", "write"):
+        raise UserError(f"--mode wants rank or write, there is {mode!r}")
+    if data is None and model is None:
+        data = "sample"
+    path = Path(data) if data not in (None, "sample") else None
+    names = dict.fromkeys(task for name in benchmarks for task in plugins.task_names(name, path))
+    groups = tuple(s.strip() for s in subjects.split(",") if s.strip()) if subjects else ()
+    made = Plan(benchmarks=tuple(names), data=data, mode=cast("Mode | None", mode), groups=groups, **rest)
+    made.check()
+    return made
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunPlace:
+    """Where runs are kept: their folder, this one's name (None: made from what is run), and whether paid answers are
+    looked up in, and added to, the cache beside them."""
+
+    runs: Path = Path("runs")
+    name: str | None = None
+    cache: bool = True
+
+
+Until = Callable[[Sequence[Task], Plan], StoppingRule]
+
+
+def run_plan(
+    plan: Plan, model: str | None, options: ModelOptions, place: RunPlace, watcher: Observer, until: Until | None = None
+) -> RunOutcome:
+    """Open the model, prepare every benchmark, and evaluate; goes on with a run that was begun before.
+
+    `until` makes the rule that may stop a benchmark early; the manifest keeps what it decided.
+    """
+    opened = plugins.load_model(model or DEFAULT_MODEL, options)
+    if place.cache and isinstance(opened, Priced):
+        opened = cache.with_cache(opened, place.runs / cache.BESIDE_RUNS)
+    tasks = [planning.prepare_task(benchmark, plan.of(benchmark), opened) for benchmark in plan.benchmarks]
+    rule = None if until is None else until(tasks, plan)
+    watcher.open(tasks, opened.name)
+    folder = place.runs / (place.name or runner.folder_name(tasks, plan, opened))
+    found = runner.evaluate_tasks(runner.open_run(folder, tasks, plan, opened), tasks, plan, opened, watcher, rule)
+    if rule is not None or "sequential" in found.manifest:
+        found.write(MANIFEST, {**found.manifest, "sequential": None if rule is None else rule.as_json()})
+    return run_outcome(found, skipped=plan.skip_unanswered)
+
+
+def rescore_run(found: Run) -> tuple[Run, int]:
+    """Score a run's answers again, asking nobody. Returns the run and how many results changed."""
+    facts = found.manifest["benchmarks"]
+    benchmarks = {name: plugins.reopened(name, facts[name]["data"]["origin"]) for name in facts}
+    said = found.manifest.get("options", {})
+    options = RunOptions(**{k: v for k, v in said.items() if k in RunOptions.__dataclass_fields__})
+    before = found.results()
+    after = runner.rescored(before, benchmarks, options)
+    changed = sum(
+        (a.status, a.scores, a.answer) != (b.status, b.scores, b.answer) for a, b in zip(before, after, strict=True)
+    )
+    write_whole(found.path / JOURNAL, b"".join(dumps(result_to_json(r)) + b"\n" for r in after))
+    found.write(SUMMARY, summary.run_summary(after, [(n, b, facts[n]) for n, b in benchmarks.items()]))
+    return found, changed
+
+
+def run_outcome(found: Run, skipped: bool | None = None) -> RunOutcome:
+    """What a run says. UserError when it is not finished."""
+    failed = tuple(r for r in found.results() if r.status == "error")
+    if skipped is None:
+        skipped = bool(found.manifest.get("options", {}).get("skip_unanswered"))
+    return RunOutcome(run=found, benchmarks=found.summary["benchmarks"], unanswered=failed, skipped=skipped)
+
+
+def select_results(found: Run, *, item: str | None, status: str | None) -> list[Result]:
+    """The results of one item, or of one status. UserError when there is no such item or status."""
+    results = found.results()
+    if item is not None:
+        chosen = [r for r in results if r.sample.id == item]
+        if not chosen:
+            raise UserError(f"{found.name} has no item {item!r}{nearest(item, {r.sample.id for r in results})}")
+        return chosen
+    if status not in STATUSES:
+        raise UserError(f"--status wants one of {', '.join(STATUSES)}; there is {status!r}")
+    return [r for r in results if r.status == status]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromptView:
+    """One prompt as the model will read it."""
+
+    id: str
+    preview: Preview
+    choices: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Previewed:
+    """The first prompts of a run, and what the whole run would cost at most (None: no price known)."""
+
+    task: Task
+    model: str
+    prompts: tuple[PromptView, ...]
+    cost: float | None
+
+
+def preview_prompts(plan: Plan, model: str, options: ModelOptions, count: int) -> Previewed:
+    """The first `count` prompts exactly as `model` will read them."""
+    opened = plugins.load_model(model, options)
+    task = planning.prepare_task(plan.benchmarks[0], plan, opened)
+
+    def seen(question: Question) -> Preview:
+        return opened.preview(question.request) if isinstance(opened, Previews) else Preview(text=question.request.text)
+
+    prompts = tuple(
+        PromptView(id=q.sample.id, preview=seen(q), choices=q.request.choices) for q in task.questions[:count]
+    )
+    prices = opened.prices if isinstance(opened, Priced) else None
+    return Previewed(task=task, model=opened.name, prompts=prompts, cost=_dearest(task, prices))
+
+
+def _dearest(task: Task, prices: tuple[float, float] | None) -> float | None:
+    """The most a run can cost: three characters a token, answers as long as allowed."""
+    if prices is None:
+        return None
+    tokens_in = sum(len(q.request.text) for q in task.questions) / 3
+    tokens_out = sum(q.request.max_tokens for q in task.questions)
+    return (tokens_in * prices[0] + tokens_out * prices[1]) / 1e6

@@ -1,0 +1,207 @@
+"""HELM's view of a run: calibration, robustness, fairness and efficiency beside accuracy, and the mean win rate.
+
+Liang et al. 2022, https://arxiv.org/abs/2211.09110. `plan` adds the changed questions, `figures` reads their results.
+Robustness and fairness are the worst case: each question counts what its worst variant, itself included, is worth.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from evalharness.records import Estimate, Result, Sample
+from evalharness.scoring import perturbations
+from evalharness.scoring.answers import softmax
+from evalharness.scoring.metrics import Metric, average, by_group
+from evalharness.stats.intervals import Z95, mean_interval, stratified
+
+Pair = tuple[float, float]
+
+
+def with_variants(samples: Sequence[Sample], seed: int = 0) -> list[Sample]:
+    """The samples, each followed by those of its variants that differ from it."""
+    planned = []
+    for sample in samples:
+        variants = (perturbations.apply(each, sample, seed) for each in perturbations.ALL)
+        planned += [sample, *(variant for variant in variants if variant is not None)]
+    return planned
+
+
+def is_variant(sample: Sample) -> bool:
+    """Whether a sample is a changed question rather than one of the benchmark's own."""
+    return "perturbation" in sample.extra
+
+
+def originals(results: Sequence[Result]) -> list[Result]:
+    """The results of the benchmark's own questions: the only ones that its own figures count."""
+    return [result for result in results if not is_variant(result.sample)]
+
+
+def holistic_metrics(results: Sequence[Result], headline: Metric) -> dict[str, Estimate]:
+    """Every figure of the holistic view by name; those without meaning here (no probabilities, no variants) are absent.
+
+    `accuracy` is the headline's score. With several groups, NAME_macro is the mean over groups, as HELM averages its
+    scenarios. Answers that failed are left out.
+    """
+    answered = [r for r in results if r.status != "error"]
+    found = _of(answered, headline)
+    groups = by_group(answered)
+    return found | (_macro(list(groups.values()), headline) if len(groups) > 1 else {})
+
+
+def _macro(groups: Sequence[Sequence[Result]], headline: Metric) -> dict[str, Estimate]:
+    """Means over groups. A group in which no question changed is worth there what it is worth unchanged."""
+    values = [_values(members, headline) for members in groups]
+    present = [name for name in ("accuracy", "robustness", "fairness") if any(name in of for of in values)]
+    found = {f"{name}_macro": stratified([of.get(name, of["accuracy"]) for of in values]) for name in present}
+    pairs = [confidences(originals(members), _worth(headline)) for members in groups]
+    errors = [e for p in pairs if (e := calibration(p, draws=50).get("ece_10_bin")) is not None]
+    if errors:
+        k = len(errors)
+        value, stderr = sum(e.value for e in errors) / k, math.sqrt(sum(e.stderr**2 for e in errors)) / k
+        low, high = max(0.0, value - Z95 * stderr), min(1.0, value + Z95 * stderr)
+        n = sum(e.n for e in errors)
+        found["ece_10_bin_macro"] = Estimate(value=value, stderr=stderr, low=low, high=high, n=n)
+    return {name: estimate for name, estimate in found.items() if estimate is not None}
+
+
+def _of(results: Sequence[Result], headline: Metric) -> dict[str, Estimate]:
+    own = originals(results)
+    estimates: dict[str, Estimate | None] = {n: average(values) for n, values in _values(results, headline).items()}
+    estimates |= calibration(confidences(own, _worth(headline)))
+    estimates |= {
+        "seconds": mean_interval([r.response.seconds for r in own]) if own else None,
+        "tokens_in": mean_interval([float(r.response.tokens_in) for r in own]) if own else None,
+        "tokens_out": mean_interval([float(r.response.tokens_out) for r in own]) if own else None,
+    }
+    return {name: estimate for name, estimate in estimates.items() if estimate is not None}
+
+
+def _worth(headline: Metric) -> Callable[[Result], float]:
+    """What one answer is worth: the headline's score; where the headline is no mean, whether the answer is right, or
+    its first score where that is a matter of degree."""
+    score = headline.score
+    if score is not None:
+        return lambda r: r.scores.get(score, 0.0)
+    return lambda r: next(iter(r.scores.values()), 0.0) if r.status == "scored" else float(r.status == "correct")
+
+
+def _values(results: Sequence[Result], headline: Metric) -> dict[str, list[float]]:
+    """Accuracy, the two worst cases, and each perturbation's own score: one value per question."""
+    worth = _worth(headline)
+    asked: dict[str, dict[str, list[float]]] = {}
+    for r in results:
+        name = str(r.sample.extra.get("perturbation", ""))
+        asked.setdefault(str(r.sample.extra.get("original", r.sample.id)), {}).setdefault(name, []).append(worth(r))
+    means = [{name: sum(v) / len(v) for name, v in of.items()} for of in asked.values() if "" in of]
+    seen = [name for name in perturbations.KIND if any(name in of for of in means)]
+    values = {"accuracy": [of[""] for of in means]}
+    for kind in ("robustness", "fairness"):
+        own = [name for name in seen if perturbations.KIND[name] == kind]
+        if own:
+            values[kind] = [min(of[""], *(of.get(name, of[""]) for name in own)) for of in means]
+    return values | {f"{perturbations.KIND[name]}_{name}": [of.get(name, of[""]) for of in means] for name in seen}
+
+
+def confidences(results: Sequence[Result], worth: Callable[[Result], float]) -> list[Pair]:
+    """(probability of the choice ranked first among the choices, what it was worth), of every ranked answer."""
+    ranked = [r for r in results if len(r.response.logprobs) > 1]
+    return [(max(softmax(r.response.logprobs)), worth(r)) for r in ranked]
+
+
+def calibration(pairs: Sequence[Pair], draws: int = 200) -> dict[str, Estimate]:
+    """Expected calibration error with 10 bins of equal mass and with 1, accuracy on the most confident tenth, and the
+    mean accuracy over all shares of the most confident; with bootstrap intervals. Empty without probabilities."""
+    import numpy as np
+
+    if len(pairs) < 2:
+        return {}
+    table = np.array(pairs, dtype=float)
+    kinds: dict[str, Callable[[Any], float]] = {
+        "ece_10_bin": lambda t: calibration_error(t, 10),
+        "ece_1_bin": lambda t: calibration_error(t, 1),
+        "selective_accuracy_10": lambda t: float(selective(t)[max(1, len(t) // 10) - 1]),
+        "selective_coverage_accuracy": lambda t: float(selective(t).mean()),
+    }
+    rng = np.random.default_rng(0)
+    drawn = [table[rng.integers(0, len(table), len(table))] for _ in range(draws)]
+    found = {}
+    for name, of in kinds.items():
+        value, values = of(table), np.array([of(draw) for draw in drawn])
+        low, high = (float(v) for v in np.percentile(values, [2.5, 97.5]))
+        stderr = float(values.std(ddof=1))
+        found[name] = Estimate(value=value, stderr=stderr, low=min(low, value), high=max(high, value), n=len(table))
+    return found
+
+
+def calibration_error(pairs: Any, bins: int) -> float:
+    """The mean distance of confidence from accuracy over bins of equal mass; equal confidences share a bin.
+
+    `pairs`: rows of (confidence, worth).
+    """
+    import numpy as np
+
+    table = np.asarray(pairs, dtype=float)
+    n = len(table)
+    ordered = np.sort(table[:, 0])
+    cuts = [cut for i in range(1, bins) if 0 < (cut := n * i // bins) < n]
+    edges = np.unique([(ordered[cut - 1] + ordered[cut]) / 2 for cut in cuts])
+    place = np.searchsorted(edges, table[:, 0])
+    gaps = np.bincount(place, table[:, 0] - table[:, 1])
+    return float(np.abs(gaps).sum() / n)
+
+
+def selective(pairs: Any) -> Any:
+    """Accuracy on the k most confident answers, for k = 1 to n; answers of equal confidence count as their mean."""
+    import numpy as np
+
+    table = np.asarray(pairs, dtype=float)
+    _, place, times = np.unique(-table[:, 0], return_inverse=True, return_counts=True)
+    means = np.bincount(place, table[:, 1]) / times
+    return np.cumsum(np.repeat(means, times)) / np.arange(1, len(table) + 1)
+
+
+def mean_win_rate(
+    scores: Mapping[str, Mapping[str, Estimate]], *, lower_is_better: frozenset[str] = frozenset(), draws: int = 1000
+) -> dict[str, Estimate]:
+    """HELM's aggregate: for each model the mean over scenarios of the share of other models that it beats there.
+
+    `scores[model][scenario]`. A tie is half a win. A scenario that only one model has says nothing. The interval comes
+    from drawing every score from the normal distribution of its estimate.
+    """
+    rng = random.Random(0)
+    point = _win_rates({m: {s: e.value for s, e in of.items()} for m, of in scores.items()}, lower_is_better)
+    drawn: dict[str, list[float]] = {model: [] for model in point}
+    for _ in range(draws):
+        noisy = {m: {s: rng.gauss(e.value, _finite(e.stderr)) for s, e in of.items()} for m, of in scores.items()}
+        for model, (won, _) in _win_rates(noisy, lower_is_better).items():
+            drawn[model].append(won)
+    found = {}
+    for model, (rate, scenarios) in point.items():
+        values = sorted(drawn[model])
+        mean = sum(values) / draws
+        stderr = math.sqrt(sum((v - mean) ** 2 for v in values) / (draws - 1))
+        low, high = values[int(0.025 * draws)], values[int(0.975 * draws) - 1]
+        found[model] = Estimate(value=rate, stderr=stderr, low=min(low, rate), high=max(high, rate), n=scenarios)
+    return found
+
+
+def _finite(value: float) -> float:
+    return value if math.isfinite(value) else 0.0
+
+
+def _win_rates(
+    scores: Mapping[str, Mapping[str, float]], lower_is_better: frozenset[str]
+) -> dict[str, tuple[float, int]]:
+    """(mean win rate, scenarios it is over) of every model that met another."""
+    rates: dict[str, list[float]] = {}
+    for scenario in dict.fromkeys(s for of in scores.values() for s in of):
+        sign = -1.0 if scenario in lower_is_better else 1.0
+        here = {model: sign * of[scenario] for model, of in scores.items() if scenario in of}
+        for model, value in here.items():
+            others = [v for other, v in here.items() if other != model]
+            if others:
+                rates.setdefault(model, []).append(sum((value > v) + (value == v) / 2 for v in others) / len(others))
+    return {model: (sum(of) / len(of), len(of)) for model, of in rates.items()}

@@ -1,0 +1,325 @@
+"""Reading a judge's reply, and what the verdicts on one answer amount to.
+
+A verdict that cannot be read is null: never a zero, never a loss. Only the judge's own reply is read, and a marker
+that a submission planted there for the judge to quote is not a verdict.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from statistics import fmean
+from typing import Any, Literal
+
+from evalharness.records import Response, Verdict
+
+How = Literal["schema", "logprobs", "text"]
+MARKER = re.compile(r"\[\[\s*([^\[\]\n]{1,40}?)\s*\]\]")
+# A line that holds nothing but a verdict, perhaps with a word before it.
+_ALONE = re.compile(
+    r"^\W*(?:(?:my |final |the )*(?:verdict|rating|score|grade|answer)\W*(?:is\W*)?)?\[\[[^\[\]\n]*\]\]\W*$", re.I
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """What a judge may say: labels with their worth in [0, 1], or a number from `low` to `high` (1 is best).
+
+    `reads` are the ways to read a reply, in order; a way applies when the reply has its form, and then decides alone.
+    `exact`: a label token counts only as it stands, case and blanks included. `field` is the verdict's name in JSON.
+    `least_mass` is the probability that the labels must hold together among the likeliest tokens.
+    """
+
+    labels: Mapping[str, float] = field(default_factory=dict)
+    low: float = 0.0
+    high: float = 0.0
+    reads: tuple[How, ...] = ("schema", "text")
+    exact: bool = False
+    field: str = "verdict"
+    least_mass: float = 0.5
+
+    def worth(self, said: object) -> float | None:
+        """The worth of a label or number, None when it is not on the scale."""
+        if self.labels:
+            return self.labels.get(said) if isinstance(said, str) else None
+        if isinstance(said, bool) or not isinstance(said, int | float):
+            return None
+        return (said - self.low) / (self.high - self.low) if self.low <= said <= self.high else None
+
+    def from_text(self, said: str) -> float | None:
+        """The worth of what stands between brackets."""
+        if self.labels:
+            return self.worth(said)
+        number = re.fullmatch(r"(-?\d+(?:\.\d+)?)(?:\s*/\s*(\d+))?", said)
+        if number is None or (number[2] and float(number[2]) != self.high):
+            return None
+        return self.worth(float(number[1]))
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """JSON schema of a reply: the reason first, the verdict last."""
+        verdict: dict[str, Any] = {"type": "string", "enum": list(self.labels)}
+        if not self.labels:
+            verdict = {"type": "number", "minimum": self.low, "maximum": self.high}
+        properties = {"reason": {"type": "string"}, self.field: verdict}
+        return {
+            "type": "object", "properties": properties, "required": list(properties), "additionalProperties": False,
+        }  # fmt: skip
+
+    @property
+    def offer(self) -> str:
+        """What may be said, for a judge that is asked again."""
+        return " or ".join(self.labels) if self.labels else f"a number from {self.low:g} to {self.high:g}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """A reply as it was read. `problem` says why there is no value; `hopeless`: asking again would not help."""
+
+    value: float | None = None
+    label: str = ""
+    status: Literal["ok", "unparsable", "refused", "error"] = "ok"
+    how: str = ""
+    mass: float | None = None
+    problem: str = ""
+    hopeless: bool = False
+
+
+def unparsable(problem: str, how: str = "", *, mass: float | None = None, hopeless: bool = False) -> Reading:
+    """No verdict could be read."""
+    return Reading(status="unparsable", problem=problem, how=how, mass=mass, hopeless=hopeless)
+
+
+def read_verdict(
+    response: Response, scale: Scale, submissions: Sequence[str] = (), prompt: Sequence[str] = ()
+) -> Reading:
+    """The verdict in a reply. What it quotes never counts: neither from `submissions`, the texts that were judged,
+    nor from `prompt`, all that the judge was told."""
+    if response.error:
+        return Reading(status="error", problem=response.error, hopeless=True)
+    if response.finish == "refused":
+        return Reading(status="refused", problem="the judge refused", hopeless=True)
+    spoken = _unquoted(_spoken(response.text), (*prompt, *submissions))
+    response = replace(response, text=spoken)
+    for how in scale.reads:
+        found = _READERS[how](response, scale, submissions)
+        if found is not None:
+            return found
+    if scale.reads == ("logprobs",):
+        return unparsable("the endpoint sent no log-probabilities", "logprobs", hopeless=True)
+    return unparsable("it holds no verdict")
+
+
+def _spoken(text: str) -> str:
+    """The reply without the thoughts that some models write before it."""
+    if "</think>" in text:
+        return text.rpartition("</think>")[2]
+    return "" if text.lstrip().startswith("<think>") else text
+
+
+def _from_schema(response: Response, scale: Scale, submissions: Sequence[str]) -> Reading | None:
+    """None when the reply is no JSON at all: endpoints that ignore schemas answer in prose."""
+    objects = _objects(response.text, submissions)
+    if not objects:
+        return None
+    said = [o.get(scale.field) for o in objects]
+    if any(v != said[0] for v in said):
+        return unparsable("it gives two different verdicts", "schema")
+    value = scale.worth(said[0])
+    if value is None:
+        return unparsable(f"its field {scale.field!r} is not {scale.offer}", "schema")
+    return Reading(value=value, label=_shown(said[0]), how="schema")
+
+
+def _objects(text: str, submissions: Sequence[str]) -> list[dict[str, Any]]:
+    """The reply as a JSON object, or the objects in it when it ends in one; quotations from submissions left out."""
+    bare = re.sub(r"^```(?:json)?\s*|\s*```$", "", text.strip())
+    if (whole := _json_object(bare)) is not None:
+        return [whole]
+    if not re.search(r"\}\W*$", bare):
+        return []
+    found = [_json_object(piece) for piece in _pieces(bare) if not any(piece in s for s in submissions)]
+    return [o for o in found if o is not None]
+
+
+def _pieces(text: str) -> list[str]:
+    """The outermost JSON objects that stand in a text."""
+    found: list[str] = []
+    decoder, position = json.JSONDecoder(), 0
+    for _ in range(500):
+        position = text.find("{", position)
+        if position < 0:
+            break
+        try:
+            _, end = decoder.raw_decode(text, position)
+        except (ValueError, RecursionError):
+            position += 1
+        else:
+            found.append(text[position:end])
+            position = end
+    return found
+
+
+def _json_object(text: str) -> dict[str, Any] | None:
+    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len({k for k, _ in items}) < len(items):
+            return {}  # a key given twice says two things: nothing
+        return dict(items)
+
+    try:
+        value = json.loads(text, object_pairs_hook=pairs)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _from_logprobs(response: Response, scale: Scale, _: Sequence[str]) -> Reading | None:
+    """The expected worth over the label tokens among the likeliest first tokens. None when none were sent."""
+    if not response.top_logprobs:
+        return None
+    names = list(scale.labels) or [f"{n:g}" for n in range(int(scale.low), int(scale.high) + 1)]
+    held = dict.fromkeys(names, 0.0)
+    for token, logprob in response.top_logprobs:
+        name = token if scale.exact else token.strip()
+        if name in held and not math.isnan(logprob):
+            held[name] += math.exp(min(logprob, 0.0))
+    mass = math.fsum(held.values())
+    if mass < scale.least_mass or mass == 0.0:
+        return unparsable(f"it does not begin with {scale.offer}", "logprobs", mass=mass)
+    worth = {n: scale.labels[n] if scale.labels else scale.worth(float(n)) or 0.0 for n in names}
+    value = math.fsum(p * worth[n] for n, p in held.items()) / mass
+    return Reading(value=min(1.0, value), label=max(held, key=held.__getitem__), how="logprobs", mass=mass)
+
+
+def _from_text(response: Response, scale: Scale, submissions: Sequence[str]) -> Reading | None:
+    """The last `[[label]]` of the reply, or a reply that is a label and nothing else."""
+    whole = response.text.strip().strip("*`\"'.").strip()
+    if (value := scale.from_text(whole)) is not None:
+        return Reading(value=value, label=whole, how="text")
+    if response.finish == "length":
+        return unparsable("it was cut off before its end", "text")
+    planted = any(MARKER.search(s) for s in submissions)
+    text = response.text
+    found = list(MARKER.finditer(text))
+    if not found:
+        return None
+    last = found[-1]
+    if planted and text[last.end() :].strip(" \t\r\n.*`\"'"):
+        return unparsable("it does not end with the verdict", "text")
+    line_start = text.rfind("\n", 0, last.start()) + 1
+    same_line = {m[1] for m in found if m.start() >= line_start}
+    alone = {m[1] for line in text.splitlines() if _ALONE.match(line) and (m := MARKER.search(line))}
+    if len(same_line) > 1 or len(alone) > 1:
+        return unparsable("it gives two different verdicts", "text")
+    value = scale.from_text(last[1])
+    if value is None:
+        return unparsable(f"the verdict between the brackets is not {scale.offer}", "text")
+    return Reading(value=value, label=last[1], how="text")
+
+
+def _unquoted(reply: str, submissions: Sequence[str]) -> str:
+    """The reply without the markers that it quotes: those whose line reads the same in a submission just before.
+
+    A marker alone on its line is never a quotation; who is asked again is told to put it there.
+    """
+
+    def kept(match: re.Match[str]) -> str:
+        line_start = reply.rfind("\n", 0, match.start()) + 1
+        before = reply[max(line_start, match.start() - 12) : match.end()]
+        quoted = len(before) - len(match[0]) >= 4 and any(before in s for s in submissions)
+        return " " * len(match[0]) if quoted else match[0]
+
+    return MARKER.sub(kept, reply)
+
+
+_READERS = {"schema": _from_schema, "logprobs": _from_logprobs, "text": _from_text}
+
+
+def _shown(said: object) -> str:
+    return f"{said:g}" if isinstance(said, int | float) else str(said)
+
+
+# What the verdicts on one answer amount to.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """The value of one answer under one judging. `consistent` is None unless both orders gave a verdict.
+
+    `missing` counts the verdicts that are null; a value that needs one of them is null too.
+    """
+
+    value: float | None
+    consistent: bool | None = None
+    missing: int = 0
+    members: Mapping[str, float | None] = field(default_factory=dict)
+
+
+def aggregate_verdicts(
+    verdicts: Iterable[Verdict], aggregate: str = "mean", weights: Mapping[str, float] | None = None
+) -> Settled:
+    """Mean over orders, weighted mean over parts (criteria, turns), then the panel's aggregate over its members.
+
+    One null among the orders or parts of a member makes that member null: half of a swapped pair still holds the
+    position effect that the other half was to cancel. A panel speaks when more than half of its members do.
+    """
+    first = [v for v in verdicts if not v.extra.get("retest")]
+    by_seat: dict[str, list[Verdict]] = {}
+    for verdict in first:
+        by_seat.setdefault(str(verdict.extra.get("seat", verdict.judge)), []).append(verdict)
+    members = {seat: _member(own) for seat, own in sorted(by_seat.items())}
+    spoken = {seat: value for seat, value in members.items() if value is not None}
+    agreed = [c for own in by_seat.values() if (c := _consistent(own)) is not None]
+    return Settled(
+        value=_together(spoken, aggregate, weights or {}) if 2 * len(spoken) > len(members) else None,
+        consistent=all(agreed) if agreed else None,
+        missing=sum(v.value is None for v in first),
+        members=members,
+    )
+
+
+def _member(verdicts: Sequence[Verdict]) -> float | None:
+    parts: dict[str, list[Verdict]] = {}
+    for verdict in verdicts:
+        parts.setdefault(str(verdict.extra.get("part", "")), []).append(verdict)
+    total = weight = 0.0
+    for own in parts.values():
+        values = [v.value for v in own if v.value is not None]
+        if len(values) < len(own):
+            return None
+        heavy = float(own[0].extra.get("weight", 1.0))
+        total, weight = total + heavy * fmean(values), weight + heavy
+    return total / weight if weight else None
+
+
+def _consistent(verdicts: Sequence[Verdict]) -> bool | None:
+    """Whether both orders of every part have the same winner; None where there are no two orders."""
+    parts: dict[str, dict[str, float]] = {}
+    for verdict in verdicts:
+        if verdict.order and verdict.value is not None:
+            parts.setdefault(str(verdict.extra.get("part", "")), {})[verdict.order] = verdict.value
+    both = [p for p in parts.values() if len(p) == 2]
+    return all(winner(p["AB"]) == winner(p["BA"]) for p in both) if both else None
+
+
+def winner(value: float) -> int:
+    """1 when the judged answer wins, -1 when the other does, 0 for a tie."""
+    return (value > 0.5) - (value < 0.5)
+
+
+def _together(spoken: Mapping[str, float], aggregate: str, weights: Mapping[str, float]) -> float:
+    values = list(spoken.values())
+    if aggregate == "majority":
+        ahead = sum(winner(v) for v in values)
+        return 0.5 + 0.5 * ((ahead > 0) - (ahead < 0))
+    if aggregate == "weights":
+        given = [weights.get(seat, 0.0) for seat in spoken]
+        return (
+            math.fsum(w * v for w, v in zip(given, values, strict=True)) / math.fsum(given)
+            if any(given)
+            else fmean(values)
+        )
+    return fmean(values)

@@ -1,0 +1,1 @@
+"""Intervals, paired differences, power, agreement: arrays in, figures out."""

@@ -1,0 +1,151 @@
+"""Agreement between raters, and means that a judge's many verdicts sharpen for a few human labels."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from evalharness.records import Estimate
+from evalharness.stats.intervals import Z95, normal_quantile, t_quantile
+
+
+def cohen(first: Sequence[Hashable], second: Sequence[Hashable]) -> float | None:
+    """Cohen's kappa of two raters; None without items, or when both say one and the same thing throughout."""
+    if len(first) != len(second):
+        raise ValueError(f"two raters of the same items have equally many ratings, not {len(first)} and {len(second)}")
+    n = len(first)
+    if n == 0:
+        return None
+    observed = sum(a == b for a, b in zip(first, second, strict=True)) / n
+    one, two = Counter(first), Counter(second)
+    expected = sum(one[c] * two[c] for c in one) / (n * n)
+    return None if expected == 1.0 else (observed - expected) / (1 - expected)
+
+
+def fleiss(ratings: Sequence[Sequence[Hashable]]) -> float | None:
+    """Fleiss' kappa; every item rated by equally many raters. None when it is undefined."""
+    raters = {len(row) for row in ratings}
+    if len(raters) != 1 or (m := raters.pop()) < 2:
+        raise ValueError("Fleiss' kappa wants the same number of ratings, two or more, for every item")
+    counts = [Counter(row) for row in ratings]
+    share = Counter[Hashable]()
+    for count in counts:
+        share.update(count)
+    total = m * len(counts)
+    agree = fmean((sum(n * n for n in count.values()) - m) / (m * (m - 1)) for count in counts)
+    expected = sum((n / total) ** 2 for n in share.values())
+    return None if expected == 1.0 else (agree - expected) / (1 - expected)
+
+
+def krippendorff(units: Sequence[Sequence[float | None]], *, interval: bool = False) -> float | None:
+    """Krippendorff's alpha (https://doi.org/10.1080/19312458.2007.9664547) for any number of raters and gaps (None).
+
+    Nominal distance, or squared difference when `interval`. None when all ratings are equal or no unit has two.
+    """
+    together: Counter[tuple[float, float]] = Counter()
+    for unit in units:
+        counts = Counter(v for v in unit if v is not None)
+        m = sum(counts.values())
+        if m < 2:
+            continue
+        for c, n in counts.items():
+            for k, o in counts.items():
+                together[c, k] += (n * o - (n if c == k else 0)) / (m - 1)  # type: ignore[assignment]  # a real count
+    margin: Counter[float] = Counter()
+    for (c, _), weight in together.items():
+        margin[c] += weight
+    total = sum(margin.values())
+    far: Callable[[float, float], float] = (lambda c, k: (c - k) ** 2) if interval else (lambda c, k: float(c != k))
+    expected = sum(margin[c] * margin[k] * far(c, k) for c in margin for k in margin)
+    if not expected:
+        return None
+    return 1 - (total - 1) * sum(w * far(c, k) for (c, k), w in together.items()) / expected
+
+
+def annotator_agreement(votes: Sequence[Sequence[float]], *, many: int = 1, seed: int = 0) -> float | None:
+    """One annotator against the mode of `many` others, over all disjoint choices: 1 - mean difference, as
+    https://github.com/tatsu-lab/alpaca_eval does. A split vote is decided by `seed`. None without enough votes."""
+    from itertools import combinations
+    from random import Random
+
+    draw = Random(seed)
+    scores = []
+    for row in votes:
+        near = []
+        for one in range(len(row)):
+            others = [row[k] for k in range(len(row)) if k != one]
+            for chosen in combinations(others, many):
+                counts = Counter(chosen)
+                most = max(counts.values())
+                near.append(1 - abs(row[one] - draw.choice(sorted(v for v, n in counts.items() if n == most))))
+        if near:
+            scores.append(fmean(near))
+    return fmean(scores) if scores else None
+
+
+def confusion(truth: Sequence[str], said: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Counts by human label, then by the judge's."""
+    found: dict[str, dict[str, int]] = {}
+    for human, judge in sorted(zip(truth, said, strict=True)):
+        row = found.setdefault(human, {})
+        row[judge] = row.get(judge, 0) + 1
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Powered:
+    """A mean from few human labels and many judge values; `lam` is the weight of the judge, `needed` the labels that
+    a half width of `half` takes."""
+
+    human: Estimate
+    judge: Estimate
+    powered: Estimate
+    lam: float
+    half: float
+    needed: int
+
+
+def powered_mean(
+    labels: Mapping[str, float], values: Mapping[str, float], *, half: float = 0.02, confidence: float = 0.95
+) -> Powered:
+    """Prediction-powered inference with the best weight (Angelopoulos et al. 2023, https://arxiv.org/abs/2311.01453).
+
+    `labels` are human values by item, `values` the judge's. Student's t up to 30 labels. ValueError with under 3 of
+    the labelled items judged, or none unlabelled.
+    """
+    both = sorted(labels.keys() & values.keys())
+    rest = [values[i] for i in sorted(values.keys() - labels.keys())]
+    n, m = len(both), len(rest)
+    if n < 3 or m < 1:
+        raise ValueError(
+            f"wanted 3 or more labelled items that were judged, and 1 without label; there are {n} and {m}"
+        )
+    human, judge = [labels[i] for i in both], [values[i] for i in both]
+    pooled = _variance([*judge, *rest], 1)
+    covariance = fmean(y * f for y, f in zip(human, judge, strict=True)) - fmean(human) * fmean(judge)
+    lam = min(1.0, max(0.0, covariance / ((1 + n / m) * pooled))) if pooled > 0 else 0.0
+    off = [y - lam * f for y, f in zip(human, judge, strict=True)]
+    value = lam * fmean(rest) + fmean(off)
+    stderr = math.sqrt(lam * lam * _variance(rest, 0) / m + _variance(off, 0) / n)
+    level = 0.5 + confidence / 2
+    z = t_quantile(level, n - 1) if n <= 30 else normal_quantile(level)
+    return Powered(
+        human=_around(fmean(human), math.sqrt(_variance(human, 1) / n), z, n),
+        judge=_around(fmean(values.values()), math.sqrt(_variance(list(values.values()), 1) / (n + m)), Z95, n + m),
+        powered=_around(value, stderr, z, n),
+        lam=lam,
+        half=half,
+        needed=max(3, math.ceil((z * math.sqrt(_variance(off, 1)) / half) ** 2)),
+    )
+
+
+def _variance(values: Sequence[float], ddof: int) -> float:
+    mean = fmean(values)
+    return math.fsum((v - mean) ** 2 for v in values) / max(1, len(values) - ddof)
+
+
+def _around(value: float, stderr: float, z: float, n: int) -> Estimate:
+    return Estimate(value=value, stderr=stderr, low=value - z * stderr, high=value + z * stderr, n=n)

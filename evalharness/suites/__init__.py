@@ -1,0 +1,1 @@
+"""Several models over several benchmarks, from one file."""

@@ -1,0 +1,1 @@
+"""Fine-tuning: from instruction data to a checkpoint."""

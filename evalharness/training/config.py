@@ -1,0 +1,79 @@
+"""What a user can say about training."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from evalharness.errors import UserError, nearest
+from evalharness.training.lora import Lora
+
+Schedule = Literal["cosine", "linear", "constant"]
+SCHEDULES: tuple[Schedule, ...] = ("cosine", "linear", "constant")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingConfig:
+    """Everything that decides the trained weights, besides the data, the prompt format and the model.
+
+    A step sees `batch` rows (or `batch_tokens` tokens), at most `micro` of them at a time (0 = all). `lr` 0 chooses by
+    the model's size. `warmup` is a share of the steps. `decay_all`: weight decay on vectors too. `dtype` bfloat16 is
+    autocast over float32 weights.
+    """
+
+    epochs: int = 2
+    max_steps: int = 0
+    batch: int = 8
+    batch_tokens: int = 0
+    micro: int = 0
+    buckets: bool = False
+    drop_last: bool = False
+    lr: float = 0.0
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = 0.01
+    decay_all: bool = False
+    schedule: Schedule = "cosine"
+    warmup: float = 0.03
+    clip: float = 1.0
+    seed: int = 123
+    dtype: str = "auto"
+    recompute: bool = False
+    lora: Lora | None = None
+    loss: str = "sft"
+    beta: float = 0.1
+    dpo_average: bool = False
+    products: str = "auto"
+
+    def check(self) -> None:
+        """UserError for a number or name that makes no sense."""
+        if self.epochs < 1 or self.batch < 1 or min(self.max_steps, self.micro, self.batch_tokens) < 0:
+            raise UserError("--epochs and --batch want 1 or more, --max-steps, --micro and --batch-tokens 0 or more")
+        if not 0 <= self.lr < math.inf or not 0 <= self.warmup < 1 or self.clip < 0 or self.weight_decay < 0:
+            raise UserError("--lr, --clip and --weight-decay want 0 or more, --warmup a share below 1")
+        for option, value, known in (
+            ("--schedule", self.schedule, SCHEDULES),
+            ("--loss", self.loss, ("sft", "dpo")),
+            ("--dtype", self.dtype, ("auto", "float32", "bfloat16")),
+            ("--products", self.products, ("auto", "onednn", "switch", "plain")),
+        ):
+            if value not in known:
+                raise UserError(f"{option} wants {', '.join(known)}{nearest(value, known)}; there is {value!r}")
+
+    def rate(self, parameters: int) -> float:
+        """The peak learning rate; small models bear larger ones, adapters too."""
+        if self.lr:
+            return self.lr
+        chosen = 7e-4 if parameters < 10_000_000 else 2e-4 if parameters < 100_000_000 else 5e-5
+        return chosen * 5 if self.lora else chosen
+
+
+def factor(settings: TrainingConfig, step: int, steps: int) -> float:
+    """The share of the peak learning rate at a step (from 0): a pure function, so that nothing has to be restored."""
+    warm = math.ceil(settings.warmup * steps)
+    if step < warm:
+        return (step + 1) / warm
+    if settings.schedule == "constant":
+        return 1.0
+    left = (step - warm) / max(1, steps - warm)
+    return 0.05 + 0.95 * (0.5 * (1 + math.cos(math.pi * left)) if settings.schedule == "cosine" else 1 - left)

@@ -1,0 +1,268 @@
+"""Conversations -> token ids once, then batches: padded to the longest, or packed one behind the other."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from evalharness.chat.render import Chat, TrainingExample
+from evalharness.errors import DataError
+from evalharness.records import Message
+from evalharness.training.datasets import TrainingRow
+
+IGNORED = -100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncodedExample:
+    """One row as tokens. `trained[i]`: token i is learned. `cut` counts prompt tokens dropped from the left."""
+
+    row: int
+    ids: tuple[int, ...]
+    trained: tuple[bool, ...]
+    cut: int = 0
+
+    @property
+    def labels(self) -> tuple[int, ...]:
+        """What each position is to predict: the one shift there is. One shorter than `ids`."""
+        following = zip(self.ids[1:], self.trained[1:], strict=True)
+        return tuple(number if learn else IGNORED for number, learn in following)
+
+    @property
+    def targets(self) -> int:
+        """How many positions have a label."""
+        return sum(self.trained[1:])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """How rows become lessons: `limit` tokens at most; all tokens are learned unless `mask_prompt`; rows whose answer
+    does not fit are dropped or are an error; `end_masked` teaches no end token (what the preflight refuses)."""
+
+    limit: int
+    mask_prompt: bool = True
+    drop_long: bool = False
+    end_masked: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encodings:
+    """The lessons of one part, and the numbers of the rows that were dropped because their answer does not fit."""
+
+    lessons: tuple[EncodedExample, ...]
+    dropped: tuple[int, ...] = ()
+
+    @property
+    def cut(self) -> int:
+        return sum(lesson.cut > 0 for lesson in self.lessons)
+
+
+def encode(rows: Sequence[TrainingRow], chat: Chat, rules: Rules) -> Encodings:
+    """Tokenise each row once. DataError names rows whose answer is longer than the context, or that train nothing."""
+    kept, long, empty = [], [], []
+    for row in rows:
+        lesson = fitted(row.number, chat.lesson(row.messages), chat, rules)
+        if lesson is None:
+            long.append(row.number)
+            continue
+        if not lesson.targets:
+            empty.append(row.number)
+        kept.append(lesson)
+    if long and not rules.drop_long:
+        raise DataError(
+            f"the answers of {len(long)} rows do not fit into {rules.limit} tokens with their end (rows "
+            f"{_some(long)}); raise --max-length, shorten them, or say --drop-long"
+        )
+    if empty:
+        raise DataError(
+            f"no token would be learned of {len(empty)} rows ({_some(empty)}); does the template mark answers?"
+        )
+    if rows and not kept:
+        raise DataError(f"no row fits into {rules.limit} tokens; raise --max-length")
+    return Encodings(lessons=tuple(kept), dropped=tuple(long))
+
+
+def rejected(rows: Sequence[TrainingRow], chat: Chat, rules: Rules) -> Encodings:
+    """The same conversations with the worse last answer, of rows that are preference pairs."""
+    worse = [
+        TrainingRow(number=row.number, messages=(*row.messages[:-1], Message("assistant", row.rejected)))
+        for row in rows
+        if row.rejected is not None
+    ]
+    return encode(worse, chat, rules)
+
+
+def _some(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers[:8])) + (", ..." if len(numbers) > 8 else "")
+
+
+def fitted(number: int, lesson: TrainingExample, chat: Chat, rules: Rules) -> EncodedExample | None:
+    """A lesson of at most `limit` tokens: the prompt is cut from the left, an answer never. None when it cannot be."""
+    ids, trained = list(lesson.ids), list(lesson.trained)
+    if rules.end_masked:
+        trained = [learn and token not in chat.stops for token, learn in zip(ids, trained, strict=True)]
+    over = max(0, len(ids) - rules.limit)
+    if over:
+        begin = 1 if ids[0] == chat.tokenizer.bos else 0
+        prompt = trained.index(True) if True in trained else len(ids)
+        if begin + over >= prompt:  # at least one prompt token has to stay
+            return None
+        del ids[begin : begin + over], trained[begin : begin + over]
+    if not rules.mask_prompt:
+        trained = [True] * len(ids)
+    return EncodedExample(row=number, ids=tuple(ids), trained=tuple(trained), cut=over)
+
+
+@dataclass(frozen=True, slots=True)
+class Padded:
+    """inputs and targets [B, S]; `targets` is -100 where nothing is learned and on all padding, by length."""
+
+    inputs: Tensor
+    targets: Tensor
+
+
+def collate(lessons: Sequence[EncodedExample], pad: int) -> Padded:
+    """Rows padded to the longest of them; the targets are the inputs shifted by one."""
+    longest = max(len(lesson.ids) for lesson in lessons) - 1
+    inputs = torch.full((len(lessons), longest), pad)
+    targets = torch.full((len(lessons), longest), IGNORED)
+    for i, lesson in enumerate(lessons):
+        length = len(lesson.ids) - 1
+        inputs[i, :length] = torch.tensor(lesson.ids[:-1])
+        targets[i, :length] = torch.tensor(lesson.labels)
+    return Padded(inputs, targets)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packed:
+    """Rows without padding, what they begin with in common standing once: a token sees only what stands before it, so
+    an instruction's frame has the same states and, summed over its rows, the same gradient in all of them.
+
+    `ids` and `positions` [U] are the different tokens; `spread` [T] says which of them each token of each row is, row
+    after row, `lengths` of the rows. The different (token, label) pairs are `places` and `labels` [m]; `same` [n] says
+    which of them each label of each row is, `owners` [n] its row.
+    """
+
+    ids: Tensor
+    positions: Tensor
+    spread: Tensor
+    lengths: list[int]
+    places: Tensor
+    labels: Tensor
+    same: Tensor
+    owners: Tensor
+
+
+def pack_examples(lessons: Sequence[EncodedExample], device: torch.device | str = "cpu") -> Packed:
+    """Rows of a batch for the decoder, which attends inside each row only."""
+    ids, positions, spread = _tree([lesson.ids[:-1] for lesson in lessons])
+    labels = [label for lesson in lessons for label in lesson.labels]
+    owners = [number for number, lesson in enumerate(lessons) for _ in lesson.labels]
+    known = [each for each in zip(spread, labels, owners, strict=True) if each[1] != IGNORED]
+    pairs: dict[tuple[int, int], int] = {}
+    same = [pairs.setdefault((place, label), len(pairs)) for place, label, _ in known]
+    tensor = partial(torch.tensor, dtype=torch.long, device=device)
+    return Packed(
+        ids=tensor(ids), positions=tensor(positions), spread=tensor(spread),
+        lengths=[len(lesson.ids) - 1 for lesson in lessons], places=tensor([place for place, _ in pairs]),
+        labels=tensor([label for _, label in pairs]), same=tensor(same), owners=tensor([owner for *_, owner in known]),
+    )  # fmt: skip
+
+
+def _tree(rows: Sequence[tuple[int, ...]]) -> tuple[list[int], list[int], list[int]]:
+    """The different prefixes of the rows: the last token of each, its position, and which of them each row's are."""
+    ids: list[int] = []
+    positions: list[int] = []
+    paths: dict[int, list[int]] = {}
+    last: tuple[int, ...] = ()
+    path: list[int] = []
+    for number in sorted(range(len(rows)), key=lambda number: rows[number]):
+        row = rows[number]
+        common = next((i for i, (a, b) in enumerate(zip(last, row, strict=False)) if a != b), min(len(last), len(row)))
+        path = path[:common] + list(range(len(ids), len(ids) + len(row) - common))
+        ids += row[common:]
+        positions += range(common, len(row))
+        paths[number], last = path, row
+    return ids, positions, [place for number in range(len(rows)) for place in paths[number]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batching:
+    """How lessons meet: batches of `rows` rows, or as many as fit into `tokens` tokens where that is not 0.
+
+    `buckets` puts rows of like length together. `drop_last` leaves out the last batch when it is not full.
+    """
+
+    seed: int
+    rows: int = 8
+    tokens: int = 0
+    shuffle: bool = True
+    buckets: bool = False
+    drop_last: bool = False
+
+    def batches(self, lengths: Sequence[int], epoch: int) -> list[list[int]]:
+        """Indices of each batch of an epoch: a pure function of seed and epoch, so a resumed run meets the same."""
+        chance = random.Random(f"{self.seed}/{epoch}")
+        order = list(range(len(lengths)))
+        if self.shuffle:
+            chance.shuffle(order)
+        if self.buckets:  # sorted inside chunks, so that batches still differ between epochs
+            chunk = 16 * self.rows
+            chunks = [order[i : i + chunk] for i in range(0, len(order), chunk)]
+            order = [i for part in chunks for i in sorted(part, key=lambda i: lengths[i])]
+        found = list(_cut(order, lengths, self))
+        if self.drop_last and len(found) > 1 and not self.tokens and len(found[-1]) < self.rows:
+            found.pop()
+        if self.buckets and self.shuffle:
+            chance.shuffle(found)
+        return found
+
+
+def _cut(order: Sequence[int], lengths: Sequence[int], rule: Batching) -> Iterator[list[int]]:
+    batch: list[int] = []
+    filled = 0
+    for index in order:
+        full = filled + lengths[index] > rule.tokens if rule.tokens else len(batch) == rule.rows
+        if batch and full:
+            yield batch
+            batch, filled = [], 0
+        batch.append(index)
+        filled += lengths[index]
+    if batch:
+        yield batch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loader:
+    """The batches of one part. Iterating gives the lessons of each batch of `epoch`; `collate` or `pack` them."""
+
+    lessons: tuple[EncodedExample, ...]
+    order: Batching
+    epoch: int = 0
+
+    def __iter__(self) -> Iterator[list[EncodedExample]]:
+        for batch in self.indices():
+            yield [self.lessons[i] for i in batch]
+
+    def __len__(self) -> int:
+        return len(self.indices())
+
+    def indices(self) -> list[list[int]]:
+        return self.order.batches([len(lesson.ids) for lesson in self.lessons], self.epoch)
+
+
+def loaders(train: Encodings, validation: Encodings, test: Encodings, order: Batching) -> dict[str, Loader]:
+    """A loader for each part; only the training rows are shuffled, and only they may lose their last batch."""
+    from dataclasses import replace
+
+    still = replace(order, shuffle=False, buckets=False, drop_last=False)
+    return {
+        "train": Loader(lessons=train.lessons, order=order),
+        "validation": Loader(lessons=validation.lessons, order=still),
+        "test": Loader(lessons=test.lessons, order=still),
+    }

@@ -1,0 +1,221 @@
+"""Fine-tuning from data to checkpoint: train, watch, export, answer the test rows. No printing here."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from evalharness.data.files import write_whole
+from evalharness.engine import checkpoint
+from evalharness.engine.decoder import Decoder
+from evalharness.engine.memory import available, gigabytes
+from evalharness.engine.native import free_threads
+from evalharness.errors import UserError
+from evalharness.judging import run as judging
+from evalharness.judging.run import JudgeRun
+from evalharness.model import ModelOptions
+from evalharness.runs.store import Run
+from evalharness.training import callbacks, export, lora, preflight, step
+from evalharness.training.callbacks import Best, Log
+from evalharness.training.config import TrainingConfig
+from evalharness.training.loop import TRAINING_FOLDER, Drive, TrainingObserver
+from evalharness.training.lora import Lora
+from evalharness.training.prepare import PreparedTraining, training_identity
+from evalharness.training.qlora import BYTES, FourBit
+from evalharness.training.step import Training
+from evalharness.training.test_answers import answer_test_rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tuned:
+    """A finished fine-tuning: where it lies, what was measured before and after, and the run over the test rows."""
+
+    out: Path
+    steps: int
+    tokens: int
+    kept_step: int
+    evaluations: tuple[Mapping[str, Any], ...]
+    answers: Run | None
+    gguf: Path | None
+    difference: float
+    stopped_early: bool
+
+    def as_json(self) -> dict[str, Any]:
+        """What `--json` prints."""
+        return {
+            "out": str(self.out), "steps": self.steps, "tokens": self.tokens, "kept_step": self.kept_step,
+            "stopped_early": self.stopped_early, "evaluations": [dict(line) for line in self.evaluations],
+            "answers": str(self.answers.path) if self.answers else None, "gguf": str(self.gguf) if self.gguf else None,
+            "read_back_difference": self.difference,
+        }  # fmt: skip
+
+
+def run_training(prepared: PreparedTraining, teller: TrainingObserver) -> Tuned:
+    """Train, goes on where a stopped training was; export; answer the test rows."""
+    job = prepared.job
+    preflight.check_overlap(prepared.seen, job.allow_overlap)
+    teller.prepared(prepared)
+    device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if job.device == "auto" else job.device)
+    folder = job.out / TRAINING_FOLDER
+    saved = _saved(folder, prepared)
+    torch.set_num_threads(_threads(prepared, saved))
+    settings = _resolved(job.settings, device, saved)
+    decoder = _decoder(prepared.source, settings, device)
+    training = Training(decoder, prepared.material, settings)
+    route = step.choose_products(decoder, training.settings)
+    best = Best(by=job.best, patience=job.patience)
+    if saved is not None:
+        training.restore(saved["training"])
+        best = Best(**saved["best"])
+    elif training.settings.loss == "dpo":
+        training.prepare_reference()
+    facts = {"products": route, "dtype": training.settings.dtype, "threads": torch.get_num_threads()}
+    _record(prepared, folder, training, facts)
+    teller.begun(training, facts)
+    drive = Drive(prepared, training, best, teller, facts, Log(folder / "log.jsonl", training.step, job.log_to, facts))
+    try:
+        early = drive.to_the_end(finished=bool(saved and saved.get("finished")))
+    finally:
+        drive.log.close()
+    return _finish(drive, early)
+
+
+_SMALL = 20_000_000  # weights: below, more than one thread gains nothing and a busy machine loses a lot
+
+
+def _threads(prepared: PreparedTraining, saved: Mapping[str, Any] | None) -> int:
+    """As many as before the interruption (their number moves last digits); else one for a small model, or the free."""
+    if prepared.job.threads:
+        return prepared.job.threads
+    if saved is not None:
+        return int(saved["facts"]["threads"])
+    return 1 if sum(_sizes(prepared.source).values()) < _SMALL else free_threads()
+
+
+def _resolved(settings: TrainingConfig, device: torch.device, saved: Mapping[str, Any] | None) -> TrainingConfig:
+    """What is left open: as before the interruption; else float32 on a CPU, bfloat16 where a GPU has it."""
+    if saved is not None:
+        return replace(settings, dtype=saved["facts"]["dtype"], products=saved["facts"]["products"])
+    if settings.dtype != "auto":
+        return settings
+    half = device.type == "cuda" and torch.cuda.is_bf16_supported()
+    return replace(settings, dtype="bfloat16" if half else "float32")
+
+
+def _saved(folder: Path, prepared: PreparedTraining) -> dict[str, Any] | None:
+    """The saved state of this very training, None where there is none. UserError for another one's."""
+    file = folder / "state.pt"
+    about = folder / "training.json"
+    if about.is_file():
+        before = json.loads(about.read_text("utf-8")).get("identity", {})
+        now = training_identity(prepared)
+        if differing := [key for key in now if before.get(key) != now[key]]:
+            raise UserError(
+                f"{folder.parent}: holds another training (other {', '.join(differing)}); give another --out"
+            )
+    return step.load_state(file) if file.is_file() else None
+
+
+def _decoder(source: Path, settings: TrainingConfig, device: torch.device) -> Decoder:
+    """The weights, and adapters on them where they are wanted. UserError where memory is too short for training."""
+    kind = settings.lora
+    _check_memory(_sizes(source), kind, available(device))
+    if kind is None or not kind.four_bit:
+        decoder = checkpoint.load_decoder(source, device=device)
+        if kind is not None:
+            lora.attach_lora(decoder, kind, settings.seed)
+        return decoder
+    # In the type that it is stored in, a tensor stays in its file until it is quantised.
+    decoder = checkpoint.load_decoder(source, dtype=checkpoint.stored_dtype(source))
+    dtype = torch.bfloat16 if settings.dtype == "bfloat16" else torch.float32
+    lora.attach_lora(decoder, kind, settings.seed, lambda linear: FourBit(linear, device, dtype))
+    return decoder.to(device=device, dtype=torch.float32)
+
+
+def _check_memory(sizes: Mapping[str, int], kind: Lora | None, there: float) -> None:
+    """UserError where `there` bytes do not hold weights and, without adapters, their gradients and two moments."""
+    count = sum(sizes.values())
+    in_blocks = sum(size for name, size in sizes.items() if re.search(r"\.\d+\.", name))
+    four_bit = int(in_blocks * BYTES) + (count - in_blocks) * 4
+    need = count * 16 if kind is None else four_bit if kind.four_bit else count * 4
+    if need <= there:
+        return
+    fitting = "--lora 16" if count * 5 <= there else "--lora 16 --load-in-4bit" if four_bit * 1.2 <= there else ""
+    raise UserError(
+        f"training {count / 1e6:.0f}M weights needs {gigabytes(need)} for "
+        f"{'weights, gradients and AdamW' if kind is None else 'the weights'}, there are {gigabytes(there)}"
+        f"{f'; {fitting} would fit' if fitting else ''}; a model of {there // 16 / 1e6:.0f}M weights would fit whole"
+    )
+
+
+def _sizes(source: Path) -> dict[str, int]:
+    """Tensor name -> number of elements."""
+    files = set(checkpoint.weight_files(source).values())
+    return {name: math.prod(entry["shape"]) for file in files for name, entry in checkpoint.header(file).items()}
+
+
+def _record(prepared: PreparedTraining, folder: Path, training: Training, facts: Mapping[str, Any]) -> None:
+    """training.json: what decides the weights, what the preflight saw, the split's row numbers."""
+    about = {
+        "identity": training_identity(prepared), "preflight": prepared.seen.as_json(), "facts": dict(facts),
+        "data": {"origin": prepared.data.origin, "shape": prepared.data.shape, "sha256": prepared.data.sha256},
+        "template": {"name": prepared.chat.name, "sha256": prepared.chat.hash}, "steps": training.steps,
+        "selected_on": prepared.job.best,
+        "split": {
+            name: [row.number for row in part]
+            for name, part in (("validation", prepared.split.validation), ("test", prepared.split.test))
+        },
+    }  # fmt: skip
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(folder / "training.json", json.dumps(about, indent=2) + "\n")
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written ({error.strerror}); choose another --out") from error
+
+
+def _finish(drive: Drive, early: bool) -> Tuned:
+    """Choose the weights, export, read back, answer the test rows."""
+    prepared, training, job = drive.prepared, drive.training, drive.job
+    kept, best_file = training.step, drive.folder / "best.pt"
+    if job.keep == "best" and best_file.is_file():
+        best = step.load_state(best_file)
+        training.load(best["weights"])
+        kept = best["step"]
+    checks = tuple(line for line in drive.log.lines if "validation_loss" in line)
+    callbacks.curves(drive.log.lines, training.per_epoch, drive.folder)
+    decoder = training.decoder
+    kind = job.settings.lora
+    if kind is not None:
+        export.export_adapters(decoder, kind, job.out / "adapter", str(prepared.source), prepared.chat, prepared.source)
+        lora.merge(decoder)
+    difference = export.export(decoder, prepared.chat, prepared.source, job.out, prepared.material.train)
+    drive.teller.said(f"{job.out}: written and read back, log-probabilities differ by {difference:.1e} at most")
+    return Tuned(
+        out=job.out, steps=training.step, tokens=training.tokens, kept_step=kept, evaluations=checks,
+        answers=answer_test_rows(prepared), gguf=export.gguf(job.out), difference=difference, stopped_early=early,
+    )  # fmt: skip
+
+
+def report_preflight(prepared: PreparedTraining, teller: TrainingObserver) -> None:
+    """The preflight alone."""
+    teller.prepared(prepared)
+    preflight.check_overlap(prepared.seen, prepared.job.allow_overlap)
+
+
+def check_judge(spec: str, base_url: str | None) -> None:
+    """UserError when `spec` names no judge: said before anything is trained."""
+    judging.check(spec, ["instructions"], judging.judge_options(model=ModelOptions(base_url=base_url)))
+
+
+def judge_test_answers(tuned: Tuned, spec: str, base_url: str | None) -> JudgeRun:
+    """Judge the answers to the test rows against the data's own."""
+    if tuned.answers is None:
+        raise UserError("there are no test rows to judge; raise --test")
+    return judging.judge_answers(tuned.answers, spec, judging.judge_options(model=ModelOptions(base_url=base_url)))

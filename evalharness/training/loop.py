@@ -1,0 +1,172 @@
+"""Steps, evaluations and saves, until the end, an early stop or an interruption."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from typing import Any, Protocol
+
+from evalharness.engine.memory import available, gigabytes, is_out_of_memory
+from evalharness.errors import UserError
+from evalharness.training import callbacks
+from evalharness.training import step as train
+from evalharness.training.callbacks import Best, Log
+from evalharness.training.prepare import PreparedTraining
+from evalharness.training.step import Stepped, Training
+
+TRAINING_FOLDER = "training"  # inside the output folder: log, state, curves, evaluations
+
+
+class TrainingObserver(Protocol):
+    """Is told what happens; draws progress."""
+
+    def prepared(self, prepared: PreparedTraining) -> None: ...
+    def begun(self, training: Training, facts: Mapping[str, Any]) -> None: ...
+    def stepped(self, stepped: Stepped, steps: int) -> None: ...
+    def evaluated(self, line: Mapping[str, Any]) -> None: ...
+    def said(self, text: str) -> None: ...
+
+
+class SilentTrainingObserver:
+    """Is told, and says nothing."""
+
+    def prepared(self, prepared: PreparedTraining) -> None: ...
+    def begun(self, training: Training, facts: Mapping[str, Any]) -> None: ...
+    def stepped(self, stepped: Stepped, steps: int) -> None: ...
+    def evaluated(self, line: Mapping[str, Any]) -> None: ...
+    def said(self, text: str) -> None: ...
+
+
+@contextmanager
+def _interruptible() -> Iterator[Callable[[], bool]]:
+    """The first Ctrl-C or SIGTERM is remembered and heeded between two steps, the second ends at once."""
+    asked: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+
+    def note(number: int, _: object) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class Drive:
+    """Steps, evaluations and saves until the end, an early stop, or an interruption."""
+
+    def __init__(
+        self,
+        prepared: PreparedTraining,
+        training: Training,
+        best: Best,
+        teller: TrainingObserver,
+        facts: Mapping[str, Any],
+        log: Log,
+    ) -> None:
+        self.prepared, self.training, self.best, self.teller, self.log = prepared, training, best, teller, log
+        self.facts = dict(facts)
+        self.job = prepared.job
+        self.folder = self.job.out / TRAINING_FOLDER
+        self.saved_at, self.save_took = time.monotonic(), 0.0
+        self.prompts = tuple(
+            tuple(message for message in row.messages if message.role != "assistant")
+            for row in (*prepared.split.validation, *prepared.split.train)[:1]
+            if sum(message.role == "assistant" for message in row.messages) == 1
+        )
+
+    @property
+    def main(self) -> bool:
+        return self.training.rank == 0
+
+    def to_the_end(self, finished: bool) -> bool:
+        """True when it stopped early."""
+        training = self.training
+        every = self.job.eval_every or training.per_epoch
+        if training.step == 0:
+            self.evaluate()
+        stop = finished or self.best.over
+        with _interruptible() as interrupted:
+            while training.step < training.steps and not stop:
+                if interrupted():
+                    self.save()
+                    raise KeyboardInterrupt
+                self.step()
+                if training.step % every == 0 or training.step == training.steps:
+                    self.evaluate()
+                    stop = self.best.over
+                self.save_sometimes()
+        if not finished:
+            self.save(finished=True)
+        return stop and training.step < training.steps
+
+    def step(self) -> None:
+        try:
+            stepped = self.training.advance()
+        except UserError:
+            self.save()
+            raise
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            free = gigabytes(available(self.training.decoder.device))
+            raise UserError(
+                f"out of memory in step {self.training.step + 1} with {free} free;"
+                " lower --micro (the result stays the same), say --recompute, or --lora 16"
+            ) from error
+        if self.main:
+            self.log.write({k: v for k, v in asdict(stepped).items() if k != "seconds"} | {
+                "tokens_per_s": round(sum(len(self.training.material.train[i].ids) for i in
+                                          self.training.schedule[stepped.step - 1]) / stepped.seconds, 1)
+            })  # fmt: skip
+            self.teller.stepped(stepped, self.training.steps)
+
+    def evaluate(self) -> None:
+        """Validation loss, benchmarks and samples with the weights as they are; notes and keeps the best."""
+        training = self.training
+        checked = training.validate()
+        line: dict[str, Any] = {"step": training.step, "epoch": training.step / training.per_epoch}
+        line["validation_loss"] = checked.get("loss")
+        line |= {key: value for key, value in checked.items() if key != "loss"}
+        metrics: dict[str, float] = {}
+        if self.main and (self.job.asking.names or self.prompts):
+            model = callbacks.live(training.decoder, self.prepared.chat, self.job.out, str(training.step))
+            metrics = self.job.asking.metrics(model, self.folder / "evaluations", f"step-{training.step}")
+            line["samples"] = replace(self.job.asking, prompts=self.prompts).samples(model)
+        line["metrics"] = metrics
+        figures = {**metrics, **({"loss": checked["loss"]} if "loss" in checked else {})}
+        if (figures or self.job.best != "loss") and self.best.better(training.step, figures) and self.main:
+            train.save_state({"step": training.step, "weights": training.state()["weights"]}, self.folder / "best.pt")
+        if self.main:
+            self.log.write(line)
+            self.teller.evaluated(line)
+
+    def save_sometimes(self) -> None:
+        """Every `save_every` steps; else so that saving takes at most a twentieth of the time."""
+        every = self.job.save_every
+        due = time.monotonic() - self.saved_at > max(30.0, 20 * self.save_took)
+        if (every and self.training.step % every == 0) or (not every and due):
+            self.save()
+
+    def save(self, finished: bool = False) -> None:
+        if not self.main:
+            return
+        begun = time.monotonic()
+        state = {
+            "training": self.training.state(),
+            "best": asdict(self.best),
+            "finished": finished,
+            "facts": self.facts,
+        }
+        train.save_state(state, self.folder / "state.pt")
+        self.saved_at, self.save_took = time.monotonic(), time.monotonic() - begun

@@ -1,0 +1,130 @@
+"""What is looked at before the first step: the well-known mistakes of fine-tuning, each with a number or a refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from evalharness.chat.render import Chat
+from evalharness.errors import DataError, UserError
+from evalharness.training import overlap
+from evalharness.training.datasets import Data
+from evalharness.training.encoding import EncodedExample, Encodings
+from evalharness.training.overlap import Found
+from evalharness.training.split import Split
+
+_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preflight:
+    """The figures of the preflight. `example` has the pieces of one lesson, and whether each is learned."""
+
+    example: tuple[tuple[str, bool], ...]
+    rows: Mapping[str, int]
+    tokens: int
+    trained: int
+    longest: int
+    cut: int
+    dropped: tuple[int, ...]
+    crossing: Mapping[str, int]
+    overlaps: tuple[Found, ...]
+    unread: Mapping[str, str]
+    template: str
+
+    def as_json(self) -> dict[str, Any]:
+        """For the training's record."""
+        return {
+            "rows": dict(self.rows), "tokens": self.tokens, "trained_tokens": self.trained, "longest": self.longest,
+            "prompts_cut": self.cut, "rows_dropped": list(self.dropped), "prompts_also_in_train": dict(self.crossing),
+            "overlap": [
+                {"row": f.row, "benchmark": f.benchmark, "id": f.id, "share": round(f.share, 3)} for f in self.overlaps
+            ],
+            "overlap_unread": dict(self.unread), "template": self.template,
+        }  # fmt: skip
+
+
+def preflight(
+    data: Data, split: Split, parts: Mapping[str, Encodings], chat: Chat, *, named: Mapping[str, str | None],
+) -> Preflight:  # fmt: skip
+    """Every check that needs no network weights. Raises DataError where training would teach the wrong thing."""
+    lessons = parts["train"].lessons
+    check_ends(lessons, chat)
+    check_bos(lessons, chat)
+    asked = overlap.questions(named)
+    known = {row.number for row in (*split.train, *split.validation)}
+    found = overlap.find_overlap([row for row in data.rows if row.number in known], asked)
+    first = lessons[0]
+    spelled = (chat.tokenizer.decode_bytes([i]).decode("utf-8", "replace") for i in first.ids)
+    everything = [lesson for part in parts.values() for lesson in part.lessons]
+    return Preflight(
+        example=tuple(zip(spelled, first.trained, strict=True)),
+        rows={name: len(part.lessons) for name, part in parts.items()},
+        tokens=sum(len(lesson.ids) for lesson in lessons),
+        trained=sum(lesson.targets for lesson in lessons),
+        longest=max(len(lesson.ids) for lesson in everything),
+        cut=sum(part.cut for part in parts.values()),
+        dropped=tuple(sorted(number for part in parts.values() for number in part.dropped)),
+        crossing=split.crossing(),
+        overlaps=tuple(found),
+        unread=asked.unread,
+        template=chat.name,
+    )
+
+
+def check_ends(lessons: Sequence[EncodedExample], chat: Chat) -> None:
+    """Every stretch of learned tokens ends with a stop token, or the model would never learn to stop."""
+    endless = [lesson.row for lesson in lessons if not _ended(lesson, chat)]
+    if endless:
+        numbers = ", ".join(map(str, endless[:8])) + (", ..." if len(endless) > 8 else "")
+        raise DataError(
+            f"no end token is learned after the answers of {len(endless)} of {len(lessons)} rows (rows {numbers}): the "
+            "model would never learn to stop; the template must end an assistant's turn with a control token "
+            "(name another format)"
+        )
+
+
+def _ended(lesson: EncodedExample, chat: Chat) -> bool:
+    ends = [
+        number
+        for i, (number, learn) in enumerate(zip(lesson.ids, lesson.trained, strict=True))
+        if learn and (i + 1 == len(lesson.ids) or not lesson.trained[i + 1])
+    ]
+    return bool(ends) and all(number in chat.stops for number in ends)
+
+
+def check_bos(lessons: Sequence[EncodedExample], chat: Chat) -> None:
+    """One BOS, at the beginning, where the checkpoint wants one."""
+    bos = chat.tokenizer.bos
+    for lesson in lessons:
+        if bos is not None and lesson.ids[:2] == (bos, bos):
+            raise DataError(f"row {lesson.row} begins with two BOS tokens; the template must write one or none")
+        if chat.tokenizer.adds_bos and lesson.ids[0] != bos:
+            raise DataError(f"row {lesson.row} does not begin with the BOS token that the checkpoint expects")
+
+
+def check_overlap(found: Preflight, allowed: bool) -> None:
+    """Rows that hold a benchmark's questions are an error unless the user allows them."""
+    grave = [f for f in found.overlaps if f.grave]
+    if not grave or allowed:
+        return
+    some = "; ".join(
+        f"row {f.row} holds {f.benchmark} {f.id} ({f.share:.0%} of it: {' '.join(f.question.split())[:60]!r})"
+        for f in grave[:_SHOWN]
+    )
+    more = f" and {len(grave) - _SHOWN} more" if len(grave) > _SHOWN else ""
+    raise UserError(
+        f"training rows hold questions of benchmarks, which would make their scores worthless: {some}{more}; take them "
+        "out or say --allow-overlap"
+    )
+
+
+def check_vocabulary(parts: Mapping[str, Encodings], vocabulary: int) -> None:
+    """Every id has a row in the embedding."""
+    largest = max(max(lesson.ids) for part in parts.values() for lesson in part.lessons)
+    if largest >= vocabulary:
+        raise UserError(
+            f"the tokenizer gives ids up to {largest}, the model has {vocabulary} rows of embedding; they do not "
+            "belong together: name the model's own with --tokenizer"
+        )

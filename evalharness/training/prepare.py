@@ -1,0 +1,205 @@
+"""From a user's words to lessons that have been looked at: everything before the first step."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from evalharness import plugins
+from evalharness.chat.render import Chat, choose_chat, own_template
+from evalharness.engine.config import UnsupportedError, read_config
+from evalharness.engine.tokenizer import open_tokenizer
+from evalharness.errors import UserError
+from evalharness.training import datasets, encoding, preflight, split
+from evalharness.training.callbacks import Asking
+from evalharness.training.config import TrainingConfig
+from evalharness.training.datasets import Data
+from evalharness.training.encoding import Encodings, Rules
+from evalharness.training.lora import Lora
+from evalharness.training.preflight import Preflight
+from evalharness.training.split import Split
+from evalharness.training.step import Material
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuneJob:
+    """A fine-tuning as the user asked for it. `style` names a prompt format; None = the checkpoint's own template, else
+    alpaca. `best` is `loss` or `BENCHMARK.METRIC`; `keep` is best or last; 0 for `eval_every` means once an epoch."""
+
+    data: str
+    model: str
+    out: Path
+    settings: TrainingConfig = field(default_factory=TrainingConfig)
+    style: str | None = None
+    tokenizer: str | None = None
+    device: str = "auto"
+    threads: int = 0
+    max_length: int = 0
+    mask_prompt: bool = True
+    mask_end: bool = False
+    drop_long: bool = False
+    file_order: bool = False
+    validation: float = 0.05
+    test: float = 0.10
+    allow_overlap: bool = False
+    asking: Asking = field(default_factory=Asking)
+    eval_every: int = 0
+    best: str = "loss"
+    patience: int = 3
+    keep: str = "best"
+    save_every: int = 0
+    log_to: tuple[str, ...] = ()
+    merge: bool = True
+    answer_tokens: int = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreparedTraining:
+    """Everything before the first step: the data in three parts, as lessons, and what the preflight saw."""
+
+    job: FinetuneJob
+    source: Path
+    chat: Chat
+    data: Data
+    split: Split
+    parts: Mapping[str, Encodings]
+    material: Material
+    seen: Preflight
+
+
+def _resolve(model: str) -> Path:
+    """The folder of the model to train: a path, a hub id, `local:...`, or a plug-in with a FOLDER (`tiny`)."""
+    name, colon, argument = model.partition(":")
+    if not colon and name in plugins.modules("models") and not Path(model).is_dir():
+        module = plugins.load_plugin("models", name)
+        if not hasattr(module, "FOLDER"):
+            raise UserError(f"{model} has no weights here to train; name a checkpoint folder or a hub id")
+        return Path(module.FOLDER)
+    if colon and name in plugins.modules("models") and name != "local":
+        raise UserError(f"{model} has no weights here to train; name a checkpoint folder or a hub id")
+    found: Path = plugins.load_plugin("models", "local").resolve(argument if colon and name == "local" else model)
+    return found
+
+
+def prepare_training(job: FinetuneJob) -> PreparedTraining:
+    """Read, split, tokenise and look. UserError or DataError for everything that can be known before training."""
+    job.settings.check()
+    source = _resolve(job.model)
+    try:
+        config = read_config(source)
+    except UnsupportedError as error:
+        raise UserError(f"{source}: {error} cannot be trained here; GPT-2, Llama, Qwen, ... can") from error
+    data = datasets.read_training_data(job.data)
+    tokenizer = open_tokenizer(source, config.vocab, job.tokenizer)
+    own = own_template(source)
+    chat = choose_chat(job.style if job.style or own else "alpaca", own, tokenizer)
+    limit = min(job.max_length or config.context, config.context)
+    rules = Rules(limit=limit, mask_prompt=job.mask_prompt, drop_long=job.drop_long, end_masked=job.mask_end)
+    parted = _parted(job, data)
+    parts = {
+        name: encoding.encode(part, chat, rules)
+        for name, part in (("train", parted.train), ("validation", parted.validation), ("test", parted.test))
+    }
+    preflight.check_vocabulary(parts, config.vocab)
+    named = {name: job.asking.data.get(name) for name in (*job.asking.names, *job.asking.data)}
+    seen = preflight.preflight(data, parted, parts, chat, named=named)
+    return PreparedTraining(
+        job=job, source=source, chat=chat, data=data, split=parted, parts=parts,
+        material=_material(job, parted, parts, chat, rules), seen=seen,
+    )  # fmt: skip
+
+
+def _parted(job: FinetuneJob, data: Data) -> Split:
+    if job.file_order:
+        return split.by_file_order(data.rows)
+    if any(row.part for row in data.rows):
+        return split.as_given(data.rows)
+    return split.by_groups(data.rows, job.settings.seed, job.validation, job.test)
+
+
+def _material(job: FinetuneJob, parted: Split, parts: Mapping[str, Encodings], chat: Chat, rules: Rules) -> Material:
+    kept = Material(train=parts["train"].lessons, validation=parts["validation"].lessons)
+    if job.settings.loss != "dpo":
+        return kept
+    if any(row.rejected is None for row in (*parted.train, *parted.validation)):
+        raise UserError(f"--loss dpo wants rows with chosen and rejected answers; {job.data} has none")
+    pairs = {}
+    for name, part in (("train", parted.train), ("validation", parted.validation)):
+        good = {lesson.row: lesson for lesson in parts[name].lessons}
+        bad = {lesson.row: lesson for lesson in encoding.rejected(part, chat, rules).lessons}
+        both = sorted(good.keys() & bad.keys())  # a row of which one answer was too long has no pair
+        pairs[name] = tuple(good[i] for i in both), tuple(bad[i] for i in both)
+    return Material(
+        train=pairs["train"][0], worse=pairs["train"][1],
+        validation=pairs["validation"][0], worse_validation=pairs["validation"][1],
+    )  # fmt: skip
+
+
+def training_identity(prepared: PreparedTraining) -> dict[str, Any]:
+    """What decides the trained weights; a training goes on only where all of it is the same."""
+    job = prepared.job
+    facts = {
+        "data": prepared.data.sha256, "split": [datasets.fingerprint(part) for part in (prepared.split.train,)],
+        "template": prepared.chat.hash, "model": job.model, "settings": asdict(job.settings),
+        "rules": [job.mask_prompt, job.max_length, job.drop_long],
+    }  # fmt: skip
+    return dict(json.loads(json.dumps(facts)))
+
+
+def asking_of(names: str, data: Sequence[str], limit: int) -> Asking:
+    """The benchmarks of `--eval` and the data of `--eval-data NAME=FOLDER`."""
+    by_name: dict[str, str | None] = {}
+    for entry in data:
+        name, equals, path = entry.partition("=")
+        if not equals or not name or not path:
+            raise UserError(f"--eval-data wants NAME=FOLDER or NAME=sample, there is {entry!r}")
+        by_name[name] = path
+    if limit < 1:
+        raise UserError(f"--eval-limit wants 1 or more, there is {limit}")
+    asked = tuple(name.strip() for name in names.split(",") if name.strip())
+    for name in asked:
+        plugins.task_names(name, None)
+    return Asking(names=asked, data=by_name, limit=limit)
+
+
+def job_of(options: Mapping[str, Any], asking: Asking) -> FinetuneJob:
+    """The job that the options of the command line describe."""
+    rank = options["lora"]
+    four_bit = options["load_in_4bit"]
+    if rank < 0 or ((options["dora"] or four_bit) and not rank):
+        raise UserError("--lora wants a rank of 1 or more, --dora and --load-in-4bit want --lora RANK")
+    kind = Lora(rank=rank, alpha=options["alpha"] or rank, dora=options["dora"], four_bit=four_bit) if rank else None
+    chosen = {key: options[key] for key in TrainingConfig.__dataclass_fields__ if key in options and key != "lora"}
+    settings = TrainingConfig(**chosen, lora=kind)
+    if options["keep"] not in ("best", "last"):
+        raise UserError(f"--keep wants best or last, there is {options['keep']!r}")
+    if options["best"] != "loss" and options["best"].split(".")[0].split("/")[0] not in {
+        name.split("/")[0] for name in asking.names
+    }:
+        raise UserError(f"--best {options['best']} is measured only with --eval {options['best'].split('.')[0]}")
+    if options["resume"] and not (options["out"] / "training" / "state.pt").is_file():
+        raise UserError(f"--resume: there is no stopped training in {options['out']}; leave it out to begin one")
+    same = {
+        key: options[key]
+        for key in FinetuneJob.__dataclass_fields__
+        if key in options and key not in ("log_to", "asking")
+    }
+    trackers = tuple(name.strip() for name in options["log_to"].split(",") if name.strip())
+    return FinetuneJob(**same, settings=settings, asking=asking, log_to=trackers)
+
+
+def booked(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options as chapter 7 of the book has them (https://github.com/rasbt/LLMs-from-scratch): split by file order,
+    loss on all tokens, AdamW on everything, no schedule and no clipping; what the user changed stays."""
+    own = {
+        "style": (None, "alpaca-book"), "lr": (0.0, 5e-5), "weight_decay": (0.01, 0.1),
+        "schedule": ("cosine", "constant"),
+        "warmup": (0.03, 0.0), "clip": (1.0, 0.0), "keep": ("best", "last"), "patience": (3, 0),
+    }  # fmt: skip
+    changed = {key: theirs for key, (usual, theirs) in own.items() if options[key] == usual}
+    return {
+        **options, **changed, "mask_prompt": False, "file_order": True, "drop_last": True, "decay_all": True,
+    }  # fmt: skip

@@ -1,0 +1,50 @@
+"""The tuned model's answers to the test rows, as a run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from evalharness import plugins
+from evalharness.data.files import write_whole
+from evalharness.model import ModelOptions
+from evalharness.runs import plan as planning
+from evalharness.runs import runner
+from evalharness.runs.plan import Plan
+from evalharness.runs.store import Run
+from evalharness.training.datasets import TrainingRow
+from evalharness.training.loop import TRAINING_FOLDER
+from evalharness.training.prepare import PreparedTraining
+
+
+def answer_test_rows(prepared: PreparedTraining) -> Run | None:
+    """The tuned model's answers to the test rows, as a run that `evalh judge` takes; None without test rows."""
+    job = prepared.job
+    if not prepared.split.test:
+        return None
+    file = job.out / TRAINING_FOLDER / "test.jsonl"
+    write_whole(file, "".join(json.dumps(_as_row(row), ensure_ascii=False) + "\n" for row in prepared.split.test))
+    model = plugins.load_model(f"local:{job.out}", ModelOptions(device=job.device, threads=job.threads))
+    wanted = Plan(benchmarks=("instructions",), data=str(file), max_tokens=job.answer_tokens)
+    tasks = [planning.prepare_task("instructions", wanted, model)]
+    run = runner.open_run(_free(job.out / "runs", "test", model.fingerprint), tasks, wanted, model)
+    return runner.evaluate_tasks(run, tasks, wanted, model, runner.SilentObserver())
+
+
+def _free(folder: Path, name: str, fingerprint: str) -> Path:
+    """Answers of other weights keep their run."""
+    path, number = folder / name, 1
+    while (path / "run.json").is_file() and Run(path).manifest["model"]["fingerprint"] != fingerprint:
+        number += 1
+        path = folder / f"{name}-{number}"
+    return path
+
+
+def _as_row(row: TrainingRow) -> dict[str, Any]:
+    """Alpaca's fields where they say it all, else the conversation."""
+    asked = [message.content for message in row.messages[:-1]]
+    if {message.role for message in row.messages[:-1]} == {"user"} and len(asked) <= 2:
+        given = {"input": asked[1]} if len(asked) > 1 else {}
+        return {"id": str(row.number), "instruction": asked[0], **given, "output": row.messages[-1].content}
+    return {"id": str(row.number), "messages": [{"role": m.role, "content": m.content} for m in row.messages]}

@@ -1,0 +1,170 @@
+"""Written tokens equal those of transformers on every family; architectures unknown to us go to transformers."""
+
+import numpy as np
+import pytest
+import torch
+
+from evalharness.engine import checkpoint
+from evalharness.engine.generation import Generation, GenerationRequest, Generator, draw_token
+from evalharness.engine.loglikelihood import Continuation
+from evalharness.engine.memory import Memory
+from evalharness.engine.native import EngineSettings, open_engine
+from evalharness.errors import UserError
+
+
+def spell(token):
+    return bytes([token % 256])
+
+
+def prompts():
+    draw_ = torch.Generator().manual_seed(6)
+    shared = torch.randint(2, 160, (40,), generator=draw_).tolist()
+    lengths = (3, 11, 30, 7, 19)
+    return [tuple(shared + torch.randint(2, 160, (n,), generator=draw_).tolist()) for n in lengths] + [(5, 6, 7)]
+
+
+def test_greedy_tokens_equal_transformers(family, written):
+    theirs, folder = written(family)
+    decoder = checkpoint.load_decoder(folder)
+    memory = Memory(decoder.config, torch.device("cpu"), 4)
+    jobs = [GenerationRequest(ids=ids, max_tokens=24, ends=frozenset({1})) for ids in prompts()]
+    found = {i: draft.tokens for i, draft in Generator(decoder, memory, 4, spell).run(jobs)}
+    for i, job in enumerate(jobs):
+        ids = torch.tensor([job.ids])
+        with torch.no_grad():
+            out = theirs.generate(
+                ids,
+                attention_mask=torch.ones_like(ids),
+                max_new_tokens=24,
+                do_sample=False,
+                eos_token_id=1,
+                pad_token_id=1,
+            )
+        assert found[i] == out[0, len(job.ids) :].tolist()
+
+
+def test_draws_follow_the_distribution():
+    logits = torch.tensor([0.0, 1.0, 2.0, -1.0])
+    p = torch.softmax(logits.double() / 0.7, -1)
+    chances = (np.arange(2000) + 0.5) / 2000
+    counts = np.bincount([draw_token(logits, 0.7, 1.0, c) for c in chances], minlength=4) / 2000
+    assert np.abs(counts - p.numpy()).max() < 2e-3
+    assert {draw_token(logits, 0.7, 0.5, c) for c in chances} == {2}
+    assert {draw_token(logits, 1.0, 0.85, c) for c in (0.0, 0.5, 1 - 1e-16)} <= {1, 2}
+
+
+def test_stop_strings_are_found_in_text_not_in_tokens():
+    pieces = [b"ab", b"c#", b"#d", "é".encode()[:1], "é".encode()[1:], b"x"]
+    draft = Generation(GenerationRequest(ids=(1,), max_tokens=9, stop=(b"##", "éx".encode())), lambda i: pieces[i])
+    logits = torch.zeros(6)
+    assert [draft.take(i, logits) for i in range(3)] == [False, False, True]
+    assert (draft.text, draft.finish, len(draft.tokens)) == ("abc", "stop", 3)
+    draft = Generation(GenerationRequest(ids=(1,), max_tokens=9, stop=("éx".encode(),)), lambda i: pieces[i])
+    assert [draft.take(i, logits) for i in (0, 3, 4, 5)] == [False, False, False, True]
+    assert draft.text == "ab"
+
+
+def test_memory_says_what_would_fit(written):
+    decoder = checkpoint.load_decoder(written("gpt2")[1])
+    memory = Memory(decoder.config, torch.device("cpu"), 4)
+    assert memory.slots(16, 256) == 16 and memory.budget(512) == 512
+    with pytest.raises(UserError, match=r"cut prompts with --context \d+"):
+        memory.check_prefix(10**10)
+    with pytest.raises(UserError, match="lower --context"):
+        memory.slots(1, 10**10)
+
+
+@pytest.fixture(scope="module")
+def opt(tmp_path_factory):
+    """OPT: a family that the native decoder does not know."""
+    transformers = pytest.importorskip("transformers")
+    torch.manual_seed(0)
+    config = transformers.OPTConfig(
+        vocab_size=160, hidden_size=32, ffn_dim=48, num_hidden_layers=2, num_attention_heads=4,
+        max_position_embeddings=64, word_embed_proj_dim=32, bos_token_id=0, eos_token_id=1, pad_token_id=1,
+    )  # fmt: skip
+    model = transformers.AutoModelForCausalLM.from_config(config).float().eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.1)
+    folder = tmp_path_factory.mktemp("opt")
+    model.save_pretrained(folder)
+    return model, folder
+
+
+def test_unknown_architectures_go_to_transformers(opt):
+    model, folder = opt
+    engine = open_engine(folder, EngineSettings(threads=1))
+    said = engine.describe()
+    assert said["backend"] == "hf" and "model_type 'opt'" in said["why"] and said["context"] == 64
+    ids = list(range(2, 30))
+    options = [Continuation(np.array(ids, dtype=np.int32), np.array(t, dtype=np.int32)) for t in ([7], [8, 9], [7, 3])]
+    ((_, scores),) = engine.rank([options])
+    with torch.no_grad():
+        for option, score in zip(options, scores, strict=True):
+            rows = model(torch.tensor(option.fed(0)[None]).long()).logits[0].log_softmax(-1)[-len(option.own) :]
+            want = sum(float(rows[i, t]) for i, t in enumerate(option.own.tolist()))
+            assert score.logprob == pytest.approx(want, abs=1e-5) and score.tokens == len(option.own)
+    ((_, draft),) = engine.write([GenerationRequest(ids=tuple(ids), max_tokens=10, ends=frozenset({1}))], spell)
+    with torch.no_grad():
+        out = model.generate(torch.tensor([ids]), attention_mask=torch.ones(1, 28), max_new_tokens=10, do_sample=False)
+    assert draft.tokens == out[0, 28:].tolist()
+
+
+def test_native_can_be_insisted_on(opt):
+    with pytest.raises(UserError, match="say --backend hf"):
+        open_engine(opt[1], EngineSettings(backend="native", threads=1))
+
+
+def test_both_backends_agree(written):
+    folder = written("qwen3")[1]
+    ids = np.arange(2, 45, dtype=np.int32)
+    options = [[Continuation(ids[:35], ids[35:38]), Continuation(ids[:42], ids[42:])]]
+    found = [dict(open_engine(folder, EngineSettings(backend=b, threads=1)).rank(options))[0] for b in ("native", "hf")]
+    for ours, theirs in zip(*found, strict=True):
+        assert ours.logprob == pytest.approx(theirs.logprob, abs=1e-5) and ours.greedy == theirs.greedy
+
+
+def test_replicas_give_every_answer_once_and_hand_errors_on(written):
+    from evalharness.engine.replicas import Replicas
+
+    folder = written("llama2")[1]
+    engines = [open_engine(folder, EngineSettings(threads=1)) for _ in range(3)]
+    ids = np.arange(2, 60, dtype=np.int32)
+    asked = [[Continuation(ids[: 10 + i], ids[40:42]), Continuation(ids[: 10 + i], ids[43:44])] for i in range(8)]
+    one = dict(engines[0].rank(asked))
+    many = dict(Replicas(engines).rank(asked))
+    assert sorted(many) == list(range(8))
+    for i in range(8):
+        assert [s.logprob for s in many[i]] == pytest.approx([s.logprob for s in one[i]], abs=1e-5)
+    jobs = [GenerationRequest(ids=tuple(range(2, 9 + i)), max_tokens=4) for i in range(5)]
+    written_ = {i: d.tokens for i, d in Replicas(engines).write(jobs, spell)}
+    assert written_ == {i: d.tokens for i, d in engines[0].write(jobs, spell)}
+    assert Replicas(engines).describe()["replicas"] == 3
+
+    class Broken:
+        context, vocabulary = 64, 160
+
+        def rank(self, asked):
+            raise UserError("out of memory")
+
+    with pytest.raises(UserError, match="out of memory"):
+        list(Replicas([engines[0], Broken()]).rank(asked))
+
+
+def test_available_memory_minds_the_control_group(tmp_path, monkeypatch):
+    from evalharness.engine import memory
+
+    cpu = torch.device("cpu")
+    monkeypatch.setattr(memory, "GROUP", tmp_path)
+    assert memory.available(cpu) > 0  # no group
+    (tmp_path / "memory.max").write_text("max\n")
+    (tmp_path / "memory.current").write_text("5\n")
+    assert memory.available(cpu) > 10**6
+    (tmp_path / "memory.max").write_text("1000\n")
+    (tmp_path / "memory.current").write_text("900\n")
+    assert memory.available(cpu) == 100
+    (tmp_path / "memory.stat").write_text("anon 500\nactive_file 50\ninactive_file 250\n")
+    assert memory.available(cpu) == 400
+    with pytest.raises(UserError, match=r"the weights need 1\.0 GB"):
+        memory.check_weights(10**9, cpu)

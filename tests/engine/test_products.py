@@ -1,0 +1,137 @@
+"""Every product route is as exact as the plain one, and none of them can silently lose a gradient."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from evalharness.engine import attention, checkpoint
+from evalharness.engine.config import parse_config
+from evalharness.engine.decoder import ACTIVATE, Decoder, initialise
+from evalharness.engine.matmul import Linear, choose_route, pack_weight, packed_product, switched
+
+LLAMA = {
+    "model_type": "llama", "vocab_size": 90, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2,
+    "num_attention_heads": 4, "num_key_value_heads": 2,
+}  # fmt: skip
+
+
+def can_pack():
+    try:
+        pack_weight(torch.ones(4, 4))
+    except (RuntimeError, AttributeError):
+        return False
+    return True
+
+
+needs_packing = pytest.mark.skipif(not can_pack(), reason="this torch has no packed products")
+
+
+@needs_packing
+@pytest.mark.parametrize("transposed", [False, True])
+def test_packed_equals_plain(transposed):
+    layer = Linear(48, 80, bias=True, transposed=transposed)
+    torch.nn.init.normal_(layer.weight)
+    x = torch.randn(7, 48)
+    with torch.inference_mode():
+        want = layer(x)
+        layer.pack()
+        assert (layer(x) - want).abs().max() < 1e-4
+    assert layer.weight is None
+
+
+@needs_packing
+def test_packed_refuses_to_train():
+    with pytest.raises(RuntimeError, match="no gradient"):
+        packed_product(torch.randn(2, 4, requires_grad=True), pack_weight(torch.ones(4, 4)), None)
+
+
+@needs_packing
+@pytest.mark.parametrize("activation", sorted(ACTIVATE))
+def test_fused_activations_equal_plain_ones(activation):
+    w, b, x = torch.randn(40, 24), torch.randn(40), torch.randn(5, 24)
+    with torch.inference_mode():
+        want = ACTIVATE[activation](torch.nn.functional.linear(x, w, b))
+        assert (packed_product(x, pack_weight(w), b, activation) - want).abs().max() < 1e-4
+
+
+@needs_packing
+@pytest.mark.parametrize("family", [{}, {"tie_word_embeddings": True}])
+def test_a_packed_decoder_equals_a_plain_one(family):
+    decoder = Decoder(parse_config({**LLAMA, **family}))
+    initialise(decoder, torch.Generator().manual_seed(0), std=0.2)
+    ids = torch.arange(40).reshape(2, 20)
+    with torch.inference_mode():
+        want = decoder(ids)
+        decoder.pack(head=False)
+        decoder.pack(head=True)
+        assert (decoder(ids) - want).abs().max() < 1e-4
+
+
+def test_the_switch_is_put_back():
+    matmul = torch.backends.mkldnn.matmul
+    before = matmul.fp32_precision
+    with pytest.raises(ValueError, match="stop"), switched(True):
+        assert matmul.fp32_precision == "bf16"
+        raise ValueError("stop")
+    assert matmul.fp32_precision == before
+
+
+@pytest.mark.parametrize("rows", [16, 128])
+def test_the_chosen_route_is_exact(rows):
+    route = choose_route(64, rows)
+    w, x = torch.randn(64, 64) * 0.02, torch.randn(rows, 64)
+    with torch.inference_mode(), switched(route == "switch"):
+        got = packed_product(x, pack_weight(w), None) if route == "packed" else x @ w.T
+    assert (got.double() - x.double() @ w.double().T).abs().max() < 1e-5
+
+
+def test_without_onednn_products_are_plain(monkeypatch):
+    choose_route.cache_clear()
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    assert choose_route(64, 16) == "plain"
+    choose_route.cache_clear()
+
+
+@pytest.mark.parametrize("groups", [1, 3])
+@pytest.mark.parametrize("causal", [False, True])
+def test_fused_attention_equals_written_out_scores(groups, causal):
+    rule = parse_config(LLAMA)
+    draw = torch.Generator().manual_seed(1)
+    q, k, v = (torch.randn(2, h, 6, 16, generator=draw) for h in (2 * groups, 2, 2))
+    mask = torch.ones(6, 6, dtype=torch.bool).tril()[None, None] if causal else None
+    with torch.inference_mode():
+        out, total = attention.part(q, k, v, None, rule, causal)
+        want, want_total = attention.explicit(q, k, v, mask, rule)
+    assert (out - want).abs().max() < 1e-5 and (total - want_total).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("shape", [(1, 6), (1, 1), (2, 6), (2, 1)], ids=str)
+def test_heads_that_share_keys_need_no_copies_of_them(shape):
+    draw = torch.Generator().manual_seed(2)
+    q, k, v = (torch.randn(2, h, 6, 16, generator=draw) for h in (6, 2, 2))
+    mask = torch.rand(shape[0], 1, shape[1], 6, generator=draw) < 0.6
+    mask[..., 0] = True
+    out, total = attention.explicit(q, k, v, mask, parse_config(LLAMA))
+    want = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=parse_config(LLAMA).scale, enable_gqa=True)
+    assert (out - want).abs().max() < 1e-5
+    assert total.shape == (2, 6, 6)
+
+
+def test_two_parts_join_to_the_whole():
+    rule = parse_config(LLAMA)
+    q, k, v = torch.randn(1, 4, 3, 16), torch.randn(1, 2, 9, 16), torch.randn(1, 2, 9, 16)
+    with torch.inference_mode():
+        parts = [attention.part(q, k[:, :, s], v[:, :, s], None, rule) for s in (slice(0, 5), slice(5, 9))]
+        whole = attention.part(q, k, v, None, rule)[0]
+        assert (attention.join_attention(*parts) - whole).abs().max() < 1e-5
+
+
+def test_bfloat16_runs_on_the_cpu(tmp_path):
+    decoder = Decoder(parse_config(LLAMA))
+    initialise(decoder, torch.Generator().manual_seed(0), std=0.2)
+    checkpoint.save_decoder(decoder, tmp_path)
+    low = checkpoint.load_decoder(tmp_path, dtype=torch.bfloat16)
+    ids = torch.arange(20)[None]
+    with torch.inference_mode():
+        assert low(ids).dtype == torch.float32
+        assert (low(ids) - decoder(ids)).abs().max() < 0.3

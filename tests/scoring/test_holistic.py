@@ -1,0 +1,219 @@
+"""HELM's view: figures equal worked examples, variants never touch the benchmark's own figures."""
+
+import json
+import random
+from dataclasses import replace
+
+import pytest
+
+from evalharness.records import Estimate, Request, Response, Result, Sample
+from evalharness.scoring import holistic, perturbations
+from evalharness.scoring.metrics import mean
+from evalharness.scoring.perturbations import ALL, apply
+
+BY_NAME = {p.name: p for p in ALL}
+TEXT = "Emily said that he is not going to the Station.\nDo not ask his brother, it is closed."
+
+
+def changed(name, text=TEXT):
+    sample = apply(BY_NAME[name], Sample(id="s", question=text))
+    return text if sample is None else sample.question
+
+
+def test_perturbations_change_what_they_say():
+    assert changed("lower_case") == TEXT.lower()
+    assert "he's not going" in changed("contractions") and "Don't ask" in changed("contractions")
+    assert "ain't" in changed("dialect") and "finna" in changed("dialect") and "Emily" in changed("dialect")
+    assert "she is not" in changed("gender") and "her sister" in changed("gender")
+    assert changed("names") != TEXT and "Emily" not in changed("names")
+    assert changed("spaces").split() == TEXT.split() and changed("spaces").count("\n") == 1
+    words = "international understanding requires considerable patience everywhere " * 20
+    assert 0 < sum(a != b for a, b in zip(words.split(), changed("typos", words).split(), strict=True)) < 40
+
+
+def test_capitals_are_kept():
+    assert changed("gender", "He saw HIM. Father!") == "She saw HER. Mother!"
+
+
+def test_variants_are_the_same_every_time_and_linked():
+    sample = Sample(id="a/1", question=TEXT, choices=("Emily", "Bob"), gold=(0,), group="a", extra={"context": "Jack"})
+    first, second = holistic.with_variants([sample], seed=1), holistic.with_variants([sample], seed=1)
+    assert first == second and first[0] == sample
+    variants = {s.extra["perturbation"]: s for s in first[1:]}
+    assert all(
+        s.extra["original"] == "a/1" and s.id == f"a/1~{name}" and s.gold == (0,) for name, s in variants.items()
+    )
+    assert set(variants) <= set(perturbations.KIND) and len({s.id for s in first}) == len(first)
+    assert variants["names"].choices[0] != "Emily" and variants["names"].extra["context"] != "Jack"
+    assert variants["lower_case"].choices == ("Emily", "Bob")
+
+
+def test_a_question_that_does_not_change_is_not_asked_again():
+    assert holistic.with_variants([Sample(id="s", question="12")]) == [Sample(id="s", question="12")]
+
+
+def result(identity, right, perturbation="", group="", logprobs=(), seconds=1.0):
+    extra = {"perturbation": perturbation, "original": identity} if perturbation else {}
+    sample = Sample(
+        id=f"{identity}~{perturbation}" if perturbation else identity, question="?", choices=("a", "b"), gold=(0,),
+        group=group, extra=extra,
+    )  # fmt: skip
+    return Result(
+        benchmark="b", sample=sample, request=Request(messages=()), status="correct" if right else "wrong",
+        response=Response(logprobs=logprobs, seconds=seconds, tokens_out=3), scores={"accuracy": float(right)},
+    )  # fmt: skip
+
+
+def test_the_worst_variant_counts():
+    found = holistic.holistic_metrics(
+        [
+            result("1", 1), result("1", 0, "typos"), result("1", 1, "spaces"), result("1", 1, "names"),
+            result("2", 1), result("2", 1, "typos"), result("3", 0), result("3", 1, "typos"), result("4", 1),
+        ],
+        mean(),
+    )  # fmt: skip
+    assert found["accuracy"].value == 0.75
+    assert found["robustness"].value == 0.5
+    assert found["fairness"].value == 0.75
+    assert found["robustness_typos"].value == 0.75 and found["fairness_names"].value == 0.75
+    assert found["seconds"].value == 1.0 and found["tokens_out"].value == 3.0
+    assert "ece_10_bin" not in found
+    assert all(f.low <= f.value <= f.high for f in found.values())
+
+
+def test_macro_averages_weigh_groups_alike():
+    found = holistic.holistic_metrics(
+        [
+            result("1", 1, group="x"),
+            result("1", 0, "typos", group="x"),
+            result("2", 1, group="y"),
+            result("3", 0, group="y"),
+        ],
+        mean(),
+    )
+    assert found["accuracy"].value == pytest.approx(2 / 3) and found["accuracy_macro"].value == 0.75
+    assert found["robustness_macro"].value == 0.25
+
+
+def test_calibration_error_by_hand():
+    # two bins of two: confidences .6 .7 (one right) and .8 .9 (both right)
+    pairs = [(0.6, 1), (0.7, 0), (0.8, 1), (0.9, 1)]
+    assert holistic.calibration_error(pairs, 2) == pytest.approx((abs(1.3 - 1) + abs(1.7 - 2)) / 4)
+    assert holistic.calibration_error(pairs, 1) == pytest.approx(0.0)
+    assert holistic.calibration_error([(0.5, 1), (0.5, 0), (0.5, 1), (0.5, 0)], 10) == 0.0
+    assert holistic.calibration_error([(1.0, 0)] * 5, 10) == 1.0
+
+
+def test_calibration_error_equals_its_definition_on_random_answers():
+    rng = random.Random(2)
+    pairs = [(round(rng.random(), 2), float(rng.random() < 0.7)) for _ in range(503)]
+    ordered = sorted(p for p, _ in pairs)
+    edges = [(ordered[503 * i // 10 - 1] + ordered[503 * i // 10]) / 2 for i in range(1, 10)]
+    total = 0.0
+    for place in range(10):
+        inside = [(p, r) for p, r in pairs if sum(e < p for e in edges) == place]
+        total += abs(sum(p for p, _ in inside) - sum(r for _, r in inside))
+    assert holistic.calibration_error(pairs, 10) == pytest.approx(total / 503)
+
+
+def test_selective_accuracy_by_hand():
+    assert list(holistic.selective([(0.9, 1), (0.8, 0), (0.7, 1), (0.6, 1)])) == pytest.approx([1, 1 / 2, 2 / 3, 3 / 4])
+    assert list(holistic.selective([(0.5, 1), (0.5, 0), (0.9, 1)])) == pytest.approx([1, 3 / 4, 2 / 3])
+
+
+def test_ranked_answers_have_calibration():
+    answers = [result(str(i), i % 3 != 0, logprobs=(-0.1 * (i % 5) - 0.1, -2.0)) for i in range(60)]
+    found = holistic.holistic_metrics(answers, mean())
+    assert {"ece_10_bin", "ece_1_bin", "selective_accuracy_10", "selective_coverage_accuracy"} <= set(found)
+    assert all(0 <= found[n].low <= found[n].value <= found[n].high <= 1 for n in found if n.startswith(("ece", "sel")))
+
+
+def exact(value, stderr=0.01):
+    return Estimate(value=value, stderr=stderr, low=value, high=value, n=100)
+
+
+def test_mean_win_rate_by_hand():
+    scores = {
+        "a": {"mmlu": exact(0.8), "squad": exact(0.5), "own": exact(0.1)},
+        "b": {"mmlu": exact(0.6), "squad": exact(0.5)},
+        "c": {"mmlu": exact(0.4), "squad": exact(0.9)},
+    }
+    found = holistic.mean_win_rate(scores)
+    assert {m: e.value for m, e in found.items()} == {"a": (1 + 0.25) / 2, "b": (0.5 + 0.25) / 2, "c": (0 + 1) / 2}
+    assert found["a"].n == 2 and all(e.low <= e.value <= e.high for e in found.values())
+    less = holistic.mean_win_rate(
+        {"a": {"ece": exact(0.1)}, "b": {"ece": exact(0.3)}}, lower_is_better=frozenset({"ece"})
+    )
+    assert (less["a"].value, less["b"].value) == (1.0, 0.0)
+    assert holistic.mean_win_rate({"a": {"mmlu": exact(0.5)}}) == {}
+
+
+def test_a_run_counts_variants_in_the_holistic_figures_only(evalh):
+    plain = evalh("run", "mmlu", "--data", "sample", "--model", "echo", "--json").json
+    whole = evalh("run", "mmlu", "--data", "sample", "--model", "echo", "--json", "--holistic").json
+    one, other = plain["benchmarks"]["mmlu@sample"], whole["benchmarks"]["mmlu@sample"]
+    assert {k: one[k] for k in ("n", "metrics", "counts", "missing", "groups")} == {
+        k: other[k] for k in ("n", "metrics", "counts", "missing", "groups")
+    }
+    assert "holistic" not in one and {"robustness", "fairness", "ece_10_bin"} <= set(other["holistic"])
+    assert not any(name.startswith("seconds") for name in other["holistic"])
+    json.dumps(whole)
+
+
+def test_extra_of_a_plain_sample_is_left_alone():
+    sample = Sample(id="s", question="x", extra={"answer": 3, "context": None})
+    assert apply(BY_NAME["lower_case"], replace(sample, question="X")).extra["answer"] == 3
+
+
+def test_a_comparison_leaves_variants_out(evalh):
+    for mode in ("one", "two"):
+        evalh("run", "mmlu", "--data", "sample", "--model", "echo", "--holistic", "--name", mode)
+    said = evalh("compare", "runs/one", "runs/two", "--json")
+    (task,) = said.json["tasks"]
+    assert task["n"] == 65
+
+
+@pytest.fixture
+def two_runs(evalh, tmp_path):
+    """The runs `best` (a replay of the right answers) and `echo`, of the same sample."""
+    from evalharness import plugins
+    from evalharness.data import sources
+
+    mmlu = plugins.load_benchmark("mmlu")
+    rows = sources.load_rows(mmlu.source, sources.Want(split="test"), "sample").rows
+    samples = holistic.with_variants(sources.build_samples(rows, mmlu.sample))
+    answers = tmp_path / "right.jsonl"
+    right = [{"id": s.id, "text": "ABCD"[s.gold[0]]} for s in samples]
+    answers.write_text("\n".join(map(json.dumps, right)))
+    for name, model in (("best", f"replay:{answers}"), ("echo", "echo")):
+        common = ("--data", "sample", "--mode", "write", "--holistic", "--name", name)
+        assert evalh("run", "mmlu", *common, "--model", model).code == 0
+    return evalh
+
+
+def test_the_win_rate_of_runs(two_runs):
+    said = two_runs("winrate", "runs/best", "runs/echo", "--json").json
+    assert [(m, e["value"]) for m, e in said["mean_win_rate"].items()] == [("replay:right.jsonl", 1.0), ("echo", 0.0)]
+    assert two_runs("winrate", "runs/echo", "runs/best", "--figure", "robustness").out.index("replay") > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("runs/best",), 2, "two or more runs"),
+        (("runs/best", "runs/echo", "--figure", "beauty"), 2, "none of the runs has the figure 'beauty'"),
+        (("runs/best", "runs/other"), 4, "differ in mode"),
+        (("runs/best", "runs/arc"), 2, "share no benchmark"),
+        (("runs/best", "runs/nothing"), 2, "nothing"),
+    ],
+)
+def test_runs_that_cannot_be_ranked_are_one_line(two_runs, arguments, code, message):
+    two_runs("run", "mmlu", "--data", "sample", "--model", "echo", "--mode", "rank", "--name", "other")
+    two_runs("run", "nq_open", "--data", "sample", "--model", "echo", "--name", "arc")
+    said = two_runs("winrate", *arguments)
+    assert said.code == code and message in said.err and said.err.count("\n") == 1
+
+
+def test_programs_are_not_misspelt(evalh):
+    said = evalh("run", "humaneval", "--data", "sample", "--model", "echo", "--holistic")
+    assert said.code == 2 and "leave it out" in said.err and said.err.count("\n") == 1

@@ -1,0 +1,154 @@
+"""Suites: read with line numbers, run over every model, compared with their baseline, within their budget."""
+
+import json
+
+import pytest
+
+from evalharness.errors import UserError
+from evalharness.suites import schema
+
+GOOD = """\
+name: nightly
+models:
+  - echo
+  - name: other
+    model: echo
+benchmarks:
+  - benchmark: mmlu
+    limit: 20
+    margin: 0.1
+options:
+  data: sample
+  shots: 0
+"""
+
+
+def written(tmp_path, text):
+    path = tmp_path / "suite.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_a_suite_is_read(tmp_path):
+    found = schema.load_suite(
+        written(tmp_path, GOOD + "margin: 0.03\nbudget: {cost: 2.5}\ngate: {policy: require-pass}\n")
+    )
+    assert [model.name for model in found.models] == ["echo", "other"]
+    assert found.own == {"mmlu": {"limit": 20}}
+    assert found.margins == ("0.03", "mmlu=0.1")
+    assert (found.budget.cost, found.gate, found.policy) == (2.5, True, "require-pass")
+
+
+def test_a_folder_of_data_is_relative_to_the_file(tmp_path):
+    found = schema.load_suite(written(tmp_path, "models: [echo]\nbenchmarks: [mmlu]\noptions: {data: rows}\n"))
+    assert found.settings["data"] == str(tmp_path / "rows")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "models: [echo]\nbenchmarks:\n  - benchmark: mmlu\n    limt: 3\n",
+            r":4: benchmarks\.0\.limt: .*did you mean limit\?",
+        ),
+        ("models: [echo]\nbenchmarks: [mmlu]\nmargin: 2\n", ":3: margin: 2 is greater"),
+        ("models: []\nbenchmarks: [mmlu]\n", ":1: models: "),
+        ("benchmarks: [mmlu]\n", ":1: 'models' is a required property"),
+        ("models: [echo]\nbenchmarks: [mmlu]\noptions:\n  shots: many\n", r":4: options\.shots: 'many' is not of type"),
+        ("models: [echo]\nbenchmarks: [mmlu]\nmodels: [echo]\n", ":3: models stands here a second time"),
+        ("models: [echo\nbenchmarks: [mmlu]\n", ":2: not valid YAML"),
+        ("models: &a [echo]\nbenchmarks: *a\n", "anchors and aliases are not read"),
+        ("models: [echo, echo]\nbenchmarks: [mmlu]\n", ":1: two models are called 'echo'"),
+        (
+            "models: [echo]\nbenchmarks: [mmlu]\noptions: {yes_run_untrusted_code: true}\n",
+            ":3: .*there is no 'yes_run_unt",
+        ),
+        ("- models\n", ":1: .*is not of type 'object'"),
+        ("", ":1: None is not of type"),
+        ("models: !!python/object/apply:os.system [ls]\nbenchmarks: [x]\n", "not valid YAML"),
+        ("1: x\n[2, 3]: y\n", ":2: wanted a name before the colon"),
+    ],
+)
+def test_a_mistake_names_its_line(tmp_path, text, said):
+    with pytest.raises(UserError, match=said) as raised:
+        schema.load_suite(written(tmp_path, text))
+    assert "\n" not in str(raised.value)
+
+
+def test_what_cannot_be_read_is_one_line(tmp_path):
+    with pytest.raises(UserError, match="cannot be read"):
+        schema.load_suite(tmp_path / "none.yaml")
+    (tmp_path / "latin.yaml").write_bytes(b"models: [\xe9]\n")
+    with pytest.raises(UserError, match="not UTF-8"):
+        schema.load_suite(tmp_path / "latin.yaml")
+
+
+def test_every_model_is_run_and_compared_with_the_baseline(evalh, tmp_path):
+    written(tmp_path, GOOD)
+    said = evalh("run", "suite.yaml", "--json")
+    assert said.code == 0, said.err
+    assert [one["run"] for one in said.json["runs"]] == ["runs/nightly-echo", "runs/nightly-other"]
+    assert said.json["runs"][0]["benchmarks"]["mmlu@sample"]["n"] == 20
+    assert evalh("baseline", "set", "nightly-echo").code == 0
+    written(tmp_path, GOOD + "baseline: main\ngate: {policy: require-pass}\n")
+    again = evalh("run", "suite.yaml", "--json")
+    assert again.code in (1, 5)
+    assert again.json["exit_code"] == again.code
+    assert again.json["runs"][0]["comparison"]["tasks"][0]["margin"] == 0.1
+    assert "interval" in evalh("run", "suite.yaml").out
+    shown = evalh("compare", "main", "nightly-echo", "--suite", "suite.yaml", "--json").json
+    assert shown["tasks"][0]["margin"] == 0.1
+
+
+def test_a_budget_ends_the_run_and_keeps_what_was_answered(evalh, tmp_path):
+    (tmp_path / "answers.jsonl").write_text("".join(
+        json.dumps({"id": f"anatomy/{i}", "text": "A", "tokens_in": 90, "tokens_out": 10, "cost": 0.5}) + "\n"
+        for i in range(10)
+    ))  # fmt: skip
+    for split in ("dev", "test"):
+        (tmp_path / split).mkdir()
+        rows = "".join(f"Question {i}?,a,b,c,d,A\n" for i in range(10))
+        (tmp_path / split / f"anatomy_{split}.csv").write_text(rows)
+    text = ("models: ['replay:answers.jsonl']\nbenchmarks: [mmlu]\n"
+            "options: {data: ., groups: [anatomy], mode: write, shots: 0}\nbudget: {%s}\n")  # fmt: skip
+    written(tmp_path, text % "cost: 1.9")
+    said = evalh("run", "suite.yaml")
+    assert (said.code, "budget is used up ($2.00 of $1.90)" in said.err) == (3, True), said.err
+    assert evalh("run", "suite.yaml").code == 3
+    written(tmp_path, text % "tokens: 10000")
+    assert evalh("run", "suite.yaml").code == 0
+    assert len((tmp_path / "runs/suite-replay-answers.jsonl/results.jsonl").read_text().splitlines()) == 10
+
+
+def test_a_suite_stands_alone(evalh, tmp_path):
+    written(tmp_path, GOOD)
+    said = evalh("run", "suite.yaml", "--model", "echo")
+    assert (said.code, said.err.count("\n")) == (2, 1)
+
+
+def test_items_of_flips_are_run_again(evalh, tmp_path):
+    from run_folders import letters, write_run
+
+    assert evalh("run", "mmlu", "--name", "a").code == 0
+    ids = [json.loads(line)["id"] for line in (tmp_path / "runs/a/results.jsonl").read_text().splitlines()][:3]
+    (tmp_path / "flips.jsonl").write_text(
+        "".join(json.dumps({"benchmark": "mmlu@sample", "id": i}) + "\n" for i in ids)
+    )
+    said = evalh("run", "--items", "flips.jsonl", "--name", "b", "--json")
+    assert said.code == 0, said.err
+    again = [json.loads(line)["id"] for line in (tmp_path / "runs/b/results.jsonl").read_text().splitlines()]
+    assert sorted(again) == sorted(ids)
+    assert evalh("compare", "a", "b").code == 4
+    both = evalh("compare", "a", "b", "--json", *(f"--allow-mismatch={f}" for f in ("items", "data", "prompt")))
+    assert both.json["tasks"][0]["n"] == 3
+    assert evalh("run").code == 2
+    (tmp_path / "flips.jsonl").write_text('{"id": "x"}\n')
+    assert "wanted an object with `benchmark` and `id`" in evalh("run", "--items", "flips.jsonl").err
+    write_run(tmp_path / "runs/c", letters("quiz", "1100"))
+    write_run(tmp_path / "runs/d", letters("quiz", "0110"))
+    assert evalh("compare", "c", "d", "--save-flips", "f.jsonl").code == 0
+    saved = [json.loads(line) for line in (tmp_path / "f.jsonl").read_text().splitlines()]
+    assert saved == [
+        {"benchmark": "quiz", "id": "g0/0", "change": "broke"},
+        {"benchmark": "quiz", "id": "g0/2", "change": "fixed"},
+    ]
