@@ -13,11 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from evalharness.data.sources import Row, Source
+from evalharness.options import RunOptions
 from evalharness.records import Estimate, Message, Mode, Origin, Request, Response, Result, Sample
 from evalharness.scoring.answers import Scorer, choice
 from evalharness.scoring.metrics import Metric, mean
@@ -67,17 +67,6 @@ class Prompt:
 PLAIN = Prompt()
 BUNDLED = Source()
 ACCURACY = (mean(),)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunOptions:
-    """What the command line says about a run that a benchmark may care about. `sandbox` etc. reach `open_scorer`."""
-
-    sandbox: str = "auto"
-    yes_run_untrusted_code: bool = False
-    check: str = "both"
-    workers: int = 0
-    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

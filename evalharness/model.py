@@ -13,28 +13,6 @@ from typing import Any, Protocol, runtime_checkable
 from evalharness.records import Request, Response
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelOptions:
-    """What the command line says about a model; each plug-in takes what concerns it and refuses nothing else.
-
-    `dtype` is float32, bfloat16 or auto; `threads` and `batch` 0 mean that the engine chooses; `template` names a chat
-    template (`none` = ask as a base model). Prices are US dollars per million tokens.
-    """
-
-    base_url: str | None = None
-    dtype: str = "auto"
-    device: str = "auto"
-    threads: int = 0
-    batch: int = 0
-    context: int = 0
-    backend: str = "auto"
-    tokenizer: str | None = None
-    template: str | None = None
-    concurrency: int = 16
-    price_in: float | None = None
-    price_out: float | None = None
-
-
 class Model(Protocol):
     """A model under evaluation or a judge.
 

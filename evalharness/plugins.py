@@ -20,11 +20,11 @@ from typing import Literal, cast
 from evalharness.benchmark import Benchmark, Family
 from evalharness.errors import UserError, known, nearest
 from evalharness.judge import Judge, Panel
-from evalharness.model import Model, ModelOptions
+from evalharness.model import Model
+from evalharness.options import ModelOptions
 from evalharness.records import Mode
 
 PluginKind = Literal["benchmarks", "judges", "models"]
-YAML = (".yaml", ".yml")
 
 
 def warn(message: str) -> None:
@@ -86,17 +86,31 @@ def _there(data: Path | None) -> None:
 
 
 def is_file(name: str) -> bool:
-    """Whether a benchmark's name is that of a YAML file which describes it."""
-    return name.endswith(YAML)
+    """Whether a benchmark's or judge's name is that of a file which describes it."""
+    return Path(name).suffix in _suffixes("benchmarks")
+
+
+def describes_benchmark(name: str) -> bool:
+    """Whether a file describes a benchmark, and not something else such as a suite of runs."""
+    return bool(_file_reader("benchmarks", name).is_benchmark(name))
+
+
+@cache
+def _suffixes(kind: Literal["benchmarks", "judges"]) -> dict[str, importlib.metadata.EntryPoint]:
+    """Suffix -> the module that reads such files: the entry points `evalharness.benchmark_files` and `judge_files`."""
+    group = f"evalharness.{kind.removesuffix('s')}_files"
+    return {f".{entry.name}": entry for entry in importlib.metadata.entry_points(group=group)}
+
+
+def _file_reader(kind: Literal["benchmarks", "judges"], name: str) -> ModuleType:
+    return cast(ModuleType, _suffixes(kind)[Path(name).suffix].load())
 
 
 def load_benchmark(name: str, data: Path | None = None) -> Benchmark:
     """The benchmark `NAME` or `FAMILY/TASK`, or the one that a YAML file describes (`./my_bench.yaml`)."""
     _there(data)
     if is_file(name):
-        from evalharness.file_benchmarks import own_yaml
-
-        return own_yaml.open_file(name)
+        return cast(Benchmark, _file_reader("benchmarks", name).open_file(name, load_judge))
     module_name, _, task = name.partition("/")
     module = load_plugin("benchmarks", module_name)
     if hasattr(module, "family"):
@@ -166,10 +180,8 @@ def task_names(name: str, data: Path | None = None) -> tuple[str, ...]:
 
 def load_judge(name: str) -> Judge | Panel:
     """The judge `NAME` or `NAME/VARIANT`, a panel, or what a modelgraded YAML file defines."""
-    if name.partition("#")[0].endswith(YAML):
-        from evalharness.file_benchmarks import modelgraded
-
-        return modelgraded.modelgraded_judge(name)
+    if is_file(name.partition("#")[0]):
+        return cast(Judge, _file_reader("judges", name.partition("#")[0]).open_judge(name))
     module_name, _, variant = name.partition("/")
     module = load_plugin("judges", module_name)
     if hasattr(module, "panel"):

@@ -40,26 +40,30 @@ class RegressionGate:
         AssertionError when a task is worse by more than the margin; under the policy `require-pass` also when that is
         not ruled out; always when the two cannot be compared or one is not whole.
         """
-        from evalharness.comparison.compare import compare_runs, exit_code
-        from evalharness.comparison.document import comparison_document
-        from evalharness.comparison.inputs import open_side
+        from evalharness.comparison import gate
         from evalharness.errors import Exit, UserError
-        from evalharness.report import deliver, gate, words
+        from evalharness.report import deliver, words
 
         chosen = replace(self, **changes)
-        policy = gate.policy(chosen.policy, gate=True)
         options = gate.comparison_options(
             _margins(chosen.margin), chosen.alpha, (), chosen.allow, clusters=chosen.clusters
         )
         try:
-            found = compare_runs(open_side(str(baseline)), open_side(str(run)), options)
+            found = gate.run_gate(
+                gate.ComparisonRequest(
+                    base=str(baseline),
+                    new=str(run),
+                    options=options,
+                    gate=True,
+                    policy=gate.policy(chosen.policy, gate=True),
+                )
+            )
         except UserError as error:
             raise AssertionError(str(error)) from None
-        code = exit_code(found, gate=True, policy=policy)
-        made = comparison_document(found, exit_code=code, gated=True, policy=policy)
+        made = dict(found.document)
         if chosen.report is not None:
             deliver.write_reports(made, deliver.Places(folder=chosen.report))
-        if code != Exit.FINE:
+        if found.exit_code != Exit.FINE:
             lines = [
                 words.gate_sentence(made),
                 *(words.sentence(made, task) for task in made["tasks"]),

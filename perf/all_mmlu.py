@@ -55,7 +55,7 @@ def main() -> None:
         raise SystemExit(3)
     from evalharness import plugins
     from evalharness.engine.loglikelihood import LoglikelihoodScorer, trees
-    from evalharness.model import ModelOptions
+    from evalharness.options import ModelOptions
     from evalharness.runs.plan import Plan, prepare_task
 
     folder = make_model(args.model, Path(tempfile.gettempdir()) / "evalh-perf" / args.model)

@@ -21,7 +21,7 @@ from _pairs import DATA, MODELS, child, machine, make_model, options, pair, peer
 
 OURS = """
 import json, resource, sys, time
-from evalharness.model import ModelOptions
+from evalharness.options import ModelOptions
 from evalharness.models.local import open_model
 from evalharness.records import Message, Request
 model, prompts, batch, tokens, threads, out = sys.argv[1:]

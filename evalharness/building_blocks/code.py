@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any, cast
 
-from evalharness.benchmark import RunOptions
 from evalharness.errors import Exit, UserError
+from evalharness.options import RunOptions
 from evalharness.records import Request, Response, Sample, Score
 from evalharness.sandbox.pool import Checked, CheckMode, Sandbox
 from evalharness.sandbox.program import Program, ProgramOutcome

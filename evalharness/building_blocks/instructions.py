@@ -15,8 +15,8 @@ from functools import cache
 from typing import Any
 from unicodedata import category
 
-from evalharness.benchmark import RunOptions
 from evalharness.errors import UserError
+from evalharness.options import RunOptions
 from evalharness.records import Request, Response, Sample, Score, Status
 from evalharness.scoring.answers import Scorer
 

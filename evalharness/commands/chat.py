@@ -1,8 +1,13 @@
 """`evalh chat`: talk to a model in the terminal."""
 
-from typing import Annotated
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
+
+if TYPE_CHECKING:
+    from evalharness.options import ModelOptions
 
 
 def chat(
@@ -15,9 +20,35 @@ def chat(
     device: Annotated[str, Option(help="cpu, cuda or auto.")] = "auto",
 ) -> None:
     """Talk to a model: one line, one answer; an empty line or Ctrl-D ends, `/new` forgets."""
-    from evalharness.report import talk
+    from evalharness.options import ModelOptions
 
-    talk.talk(
-        model, system=system, max_tokens=max_tokens, temperature=temperature,
-        options={"template": template, "base_url": base_url, "device": device},
-    )  # fmt: skip
+    _converse(model, system, max_tokens, temperature, ModelOptions(template=template, base_url=base_url, device=device))
+
+
+def _converse(model: str, system: str, max_tokens: int, temperature: float, options: "ModelOptions") -> None:
+    """Read lines, print answers, until an empty line or the end. UserError when the model cannot be opened."""
+    from evalharness import plugins
+    from evalharness.errors import UserError
+    from evalharness.records import Message, Request
+    from evalharness.report.escape import printable
+
+    opened = plugins.load_model(f"local:{model}" if Path(model).is_dir() else model, options)
+    begin = [Message("system", system)] if system else []
+    said = list(begin)
+    while True:
+        print("> " if sys.stdin.isatty() else "", end="", flush=True)
+        line = sys.stdin.readline()
+        if not line.strip():
+            return
+        if line.strip() == "/new":
+            said = list(begin)
+            continue
+        said.append(Message("user", line.rstrip("\n")))
+        request = Request(messages=tuple(said), max_tokens=max_tokens, temperature=temperature)
+        response = next(response for _, response in opened.answer([request]))
+        if response.error:
+            raise UserError(f"{model} gave no answer: {response.error}")
+        print(printable(response.text), flush=True)
+        if response.finish == "length":
+            print(f"(cut at {max_tokens} tokens)", file=sys.stderr)
+        said.append(Message("assistant", response.text))

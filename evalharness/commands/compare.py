@@ -39,18 +39,20 @@ def compare(
     as_json: Annotated[bool, Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> int:
     """Compare two runs item by item. Exit 1: the gate failed; 3: not whole; 4: not comparable; 5: inconclusive."""
-    from evalharness.report import gate as gating
-    from evalharness.report.deliver import Places
+    from evalharness.comparison import gate as gating
+    from evalharness.report.deliver import Places, ReportsWanted, deliver_comparison
+    from evalharness.suites.schema import with_suite
 
-    margin, alpha, clusters = gating.from_suite(suite, margin or [], alpha, clusters)
+    margin, alpha, clusters = with_suite(suite, margin or [], alpha, clusters)
     options = gating.comparison_options(
         margin, alpha, benchmark or [], allow_mismatch or [], clusters=clusters, metric=metric
     )
-    asked = gating.ComparisonRequest(
-        base=base, new=new, options=options, gate=gate, policy=gating.policy(policy, gate=gate), runs=runs,
-        baselines=baselines,
+    made = gating.run_gate(
+        gating.ComparisonRequest(
+            base=base, new=new, options=options, gate=gate, policy=gating.policy(policy, gate=gate), runs=runs,
+            baselines=baselines,
+        )
     )  # fmt: skip
     places = Places(folder=report, html=html, markdown=markdown, junit=junit)
-    return gating.run_gate(
-        asked, gating.ReportsWanted(places=places, save_flips=save_flips, show=show, as_json=as_json, key=key)
-    )
+    deliver_comparison(made, ReportsWanted(places=places, save_flips=save_flips, show=show, as_json=as_json, key=key))
+    return made.settled()

@@ -16,6 +16,7 @@ def flaky(
     as_json: Annotated[bool, Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Compare a run with itself asked again (A/A): how many items flip, and which; later comparisons mark them."""
-    from evalharness.report import flakiness
+    from evalharness.comparison.flaky import measure_flakiness
+    from evalharness.report.flakiness import show_flakiness
 
-    flakiness.run_flaky(run, again, limit=limit, runs=runs, as_json=as_json)
+    show_flakiness(measure_flakiness(run, again, limit=limit, runs=runs), as_json=as_json)

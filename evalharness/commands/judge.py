@@ -55,7 +55,7 @@ def judge(
 ) -> int:
     """Judge every answer of a run; the model that was judged is not asked again. A stopped judging goes on."""
     from evalharness.judging import run as judging
-    from evalharness.model import ModelOptions
+    from evalharness.options import ModelOptions
     from evalharness.report import judges
     from evalharness.runs import cache, store
 

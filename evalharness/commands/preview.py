@@ -20,7 +20,7 @@ def preview(
     price_out: Annotated[float | None, Option(help="US dollars per million answer tokens.")] = None,
 ) -> None:
     """Show the first prompts exactly as sent, token ids and BOS for local models, and what the run would cost."""
-    from evalharness.model import ModelOptions
+    from evalharness.options import ModelOptions
     from evalharness.report import items
     from evalharness.runs import session
 

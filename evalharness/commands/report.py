@@ -17,6 +17,15 @@ def report(
     runs: Annotated[Path, Option(help="Folder that holds the runs.")] = Path("runs"),
 ) -> None:
     """Report one run, or a comparison kept by `evalh compare --report DIR`."""
-    from evalharness.report import forms
+    from evalharness.comparison.document import read_document
+    from evalharness.errors import UserError
+    from evalharness.report import deliver, formats, markdown, pull_request
 
-    forms.write_report(what, form, output=output, comment=comment, key=key, runs=runs)
+    kept = Path(what).suffix == ".json" and not Path(what).is_dir()
+    if comment and not kept:
+        raise UserError("--comment wants the report.json of a comparison; `evalh compare --report DIR` writes one")
+    if comment:
+        pull_request.publish(markdown.comment_markdown(read_document(Path(what)), key=key, link=deliver.link()))
+        return
+    made = formats.comparison_as(read_document(Path(what)), form, key) if kept else formats.run_as(what, form, runs)
+    deliver.hand_over(made, output)

@@ -1,7 +1,7 @@
 """`evalh run`: ask a model the questions of benchmarks, score the answers, report."""
 
+import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Argument, Option
 
 if TYPE_CHECKING:
-    from evalharness.model import ModelOptions
+    from evalharness.options import ModelOptions
     from evalharness.runs.plan import Plan
-    from evalharness.runs.store import Run
+    from evalharness.runs.session import RunOutcome, Stage
 
 Benchmarks = Annotated[
     list[str] | None,
@@ -77,36 +77,80 @@ def run(
 
 
 def _run(given: SimpleNamespace) -> int:
+    from evalharness import plugins
+    from evalharness.comparison.early_stop import rule_against
     from evalharness.errors import gravest
-    from evalharness.report import progress
+    from evalharness.report import judges, progress
     from evalharness.runs import session
-    from evalharness.suites import run as suites
+    from evalharness.runs.items import benchmarks_of, only_items
+    from evalharness.suites.schema import is_suite
 
-    named, runs, as_json = suites.benchmarks_of(given.items, given.benchmarks), given.runs, given.as_json
-    if suites.is_suite(named, given.model, given.data, given.items, given.against):
-        return suites.run_suite(
-            Path(named[0]), runs=runs, as_json=as_json, yes_run_untrusted_code=given.yes_run_untrusted_code
-        )
-    plan, margin = _plan(named, given), given.margin or []
-    judged = _judging(plan, given) if given.judge is not None else None
-    watcher = progress.watcher(quiet=as_json)
-    place = session.RunPlace(runs=runs, name=given.name, cache=not given.no_cache)
-    until = suites.sequential_rule(given.against, given.sequential, margin, runs)
-    outcome = session.run_plan(
-        suites.only_items(plan, given.items), given.model, _model_options(given), place, watcher, until
+    named = benchmarks_of(given.items, given.benchmarks)
+    if is_suite(named, given.model, given.data, given.items, given.against):
+        return _run_suite(Path(named[0]), given)
+    plan = _plan(named, given)
+    hooks = session.RunHooks(
+        observer=progress.watcher(quiet=given.as_json),
+        rule_of=rule_against(given.against, given.sequential, given.margin or [], given.runs),
+        stages=[_judging(plan, given)] if given.judge is not None else [],
     )
-    code = outcome.exit_code
-    if judged is not None:
-        code = gravest(code, judged(outcome.run))
-    elif given.against is None or not as_json:
-        progress.show_run(outcome, as_json=as_json, stream=sys.stdout)
-    if given.against is not None and not (given.judge and as_json):
-        code = gravest(code, suites.compare_finished(outcome, given.against, margin, runs, as_json=as_json))
-    return code
+    model = plugins.load_model(given.model or session.DEFAULT_MODEL, _model_options(given))
+    place = session.RunPlace(runs=given.runs, name=given.name, cache=not given.no_cache)
+    outcome = session.run_plan(only_items(plan, given.items), model, place, hooks)
+    for judged in outcome.stages:
+        judges.show_judge_run(judged, as_json=given.as_json, stream=sys.stdout)  # type: ignore[arg-type]
+    if not outcome.stages and (given.against is None or not given.as_json):
+        progress.show_run(outcome, as_json=given.as_json, stream=sys.stdout)
+    if given.against is not None and not (given.judge and given.as_json):
+        return gravest(outcome.exit_code, _compare(outcome, given))
+    return outcome.exit_code
+
+
+def _compare(outcome: "RunOutcome", given: SimpleNamespace) -> int:
+    """Compare the finished run with --against, print that (or all of the run in one JSON object), give the code."""
+    from evalharness.comparison import gate
+    from evalharness.report import deliver
+
+    options = gate.comparison_options(given.margin or [], 0.05, (), ())
+    made = gate.run_gate(
+        gate.ComparisonRequest(base=given.against, new=str(outcome.run.path), options=options, runs=given.runs)
+    )
+    if given.as_json:
+        print(json.dumps({**outcome.as_json(), "comparison": made.document}))
+        return made.exit_code
+    deliver.deliver_comparison(made, deliver.ReportsWanted())
+    return made.settled()
+
+
+def _run_suite(file: Path, given: SimpleNamespace) -> int:
+    """Run a suite and print every model's figures and comparison, or one JSON object at the end."""
+    from evalharness.errors import Exit, gravest
+    from evalharness.report import deliver, progress
+    from evalharness.suites.run import run_suite
+    from evalharness.suites.schema import load_suite
+
+    suite = load_suite(file, yes_run_untrusted_code=given.yes_run_untrusted_code)
+    codes: list[int] = [Exit.FINE]
+    entries = []
+    for entry in run_suite(suite, given.runs, progress.watcher(quiet=given.as_json)):
+        codes += [entry.outcome.exit_code] + ([entry.compared.exit_code] if entry.compared else [])
+        if given.as_json:
+            compared = {"comparison": entry.compared.document} if entry.compared else {}
+            entries.append({**entry.outcome.as_json(), **compared})
+            continue
+        progress.show_run(entry.outcome, as_json=False)
+        if entry.compared is not None:
+            deliver.deliver_comparison(entry.compared, deliver.ReportsWanted())
+            if entry.compared.refusal:
+                print(f"evalh: {entry.compared.refusal}", file=sys.stderr)
+    code = gravest(*codes)
+    if given.as_json:
+        print(json.dumps({"suite": suite.name, "exit_code": int(code), "runs": entries}))
+    return int(code)
 
 
 def _plan(named: list[str], given: SimpleNamespace) -> "Plan":
-    from evalharness.benchmark import RunOptions
+    from evalharness.options import RunOptions
     from evalharness.runs import session
 
     options = RunOptions(
@@ -122,7 +166,7 @@ def _plan(named: list[str], given: SimpleNamespace) -> "Plan":
 
 
 def _model_options(given: SimpleNamespace) -> "ModelOptions":
-    from evalharness.model import ModelOptions
+    from evalharness.options import ModelOptions
 
     return ModelOptions(
         base_url=given.base_url, dtype=given.dtype, device=given.device, threads=given.threads, batch=given.batch,
@@ -131,27 +175,16 @@ def _model_options(given: SimpleNamespace) -> "ModelOptions":
     )  # fmt: skip
 
 
-def _judging(plan: "Plan", given: SimpleNamespace) -> "Callable[[Run], int]":
-    """Judges a finished run, prints what came out and returns the exit code. UserError, before the model is asked
-    anything, when it could not."""
+def _judging(plan: "Plan", given: SimpleNamespace) -> "Stage":
+    """The stage that judges the finished run. UserError, before the model is asked anything, when it could not."""
     from evalharness.judging import run as judging
-    from evalharness.model import ModelOptions
-    from evalharness.report import judges
+    from evalharness.options import ModelOptions
     from evalharness.runs import cache
 
-    model = ModelOptions(
-        base_url=given.judge_base_url, price_in=given.judge_price_in, price_out=given.judge_price_out
-    )  # fmt: skip
-    said = judging.judge_options(
+    model = ModelOptions(base_url=given.judge_base_url, price_in=given.judge_price_in, price_out=given.judge_price_out)
+    options = judging.judge_options(
         order=given.order, against=given.judge_against, max_cost=given.max_cost, model=model,
         cache=None if given.no_cache else given.runs / cache.BESIDE_RUNS,
     )  # fmt: skip
-    judging.check(given.judge, plan.benchmarks, said, plan.data)
-
-    def judged(run: "Run") -> int:
-        tell = None if given.as_json else judging.progress
-        found = judging.judge_answers(run, given.judge, said, tell=tell)
-        judges.show_judge_run(found, as_json=given.as_json, stream=sys.stdout)
-        return found.exit_code
-
-    return judged
+    tell = None if given.as_json else judging.progress
+    return judging.judging_stage(given.judge, options, plan.benchmarks, plan.data, tell)

@@ -284,4 +284,4 @@ def exit_code(comparison: Comparison, *, gate: bool, policy: Policy = "block-on-
     return Exit.FINE
 
 
-__all__ = ["Comparison", "Joined", "Options", "Policy", "Task", "compare", "exit_code", "sampling"]
+__all__ = ["Comparison", "Joined", "Options", "Policy", "TaskComparison", "compare_runs", "exit_code", "sampling_facts"]

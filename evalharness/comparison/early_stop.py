@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from evalharness.comparison.align import mismatches
 from evalharness.comparison.compare import Options, sampling_facts
-from evalharness.comparison.inputs import Side
+from evalharness.comparison.gate import comparison_options
+from evalharness.comparison.inputs import Side, open_side
 from evalharness.comparison.sequential import SequentialRule, watch
 from evalharness.errors import Exit, UserError
 from evalharness.runs import runner
 from evalharness.runs.plan import Plan, Task
+from evalharness.runs.session import RuleOf
 
 
-def rule(base: Side, tasks: Sequence[Task], plan: Plan, options: Options) -> SequentialRule:
+def rule_against(against: str | None, sequential: bool, margin: Sequence[str], runs: Path) -> RuleOf | None:
+    """The rule of `--against BASE --sequential`, None without. BASE is opened before anything is asked."""
+    if not sequential:
+        return None
+    if against is None:
+        raise UserError("--sequential stops when the verdict is clear; say against what: --against BASE")
+    base, options = open_side(against, runs), comparison_options(margin, 0.05, (), ())
+    return lambda tasks, plan: sequential_rule(base, tasks, plan, options)
+
+
+def sequential_rule(base: Side, tasks: Sequence[Task], plan: Plan, options: Options) -> SequentialRule:
     """The rule. UserError with exit 4, before anything is asked, when the run will not be comparable with the base."""
     ours = sampling_facts(runner.plan_sampling(plan))
     for task in tasks:

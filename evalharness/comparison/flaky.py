@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -86,3 +87,23 @@ def ask_again(base: Side, limit: int | None, runs: Path) -> Side:
     if made.returncode not in (Exit.FINE, Exit.NOT_WHOLE):
         raise UserError(f"asking again failed (exit {made.returncode}): evalh {' '.join(words[1:])}", Exit.NOT_WHOLE)
     return open_side(str(runs / name), runs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasuredFlakiness:
+    """An A/A comparison: both runs, where the outcome is kept, and the noise of each benchmark."""
+
+    base: Side
+    again: Side
+    path: Path
+    benchmarks: Mapping[str, Mapping[str, Any]]
+
+
+def measure_flakiness(name: str, again: str | None, *, limit: int | None, runs: Path) -> MeasuredFlakiness:
+    """Measure the noise of a run against `again`, or against itself asked again, and keep it in the run's folder."""
+    base = open_side(name, runs)
+    if base.journal is None:
+        raise UserError(f"{name} is a baseline; A/A wants a run")
+    second = open_side(again, runs) if again is not None else ask_again(base, limit, runs)
+    found = measure_flips(base, second)
+    return MeasuredFlakiness(base=base, again=second, path=save_flakiness(base, found), benchmarks=found)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -13,10 +12,7 @@ from numpy.typing import NDArray
 
 from evalharness.comparison.align import Joined
 from evalharness.comparison.scores import natural
-from evalharness.data.files import jsonl, write_whole
-from evalharness.errors import UserError
 from evalharness.records import STATUSES
-from evalharness.runs.store import dumps
 from evalharness.scoring.answers import LETTERS
 from evalharness.stats.intervals import benjamini_hochberg
 
@@ -199,26 +195,3 @@ def gold_text(sample: Mapping[str, Any]) -> str:
 def _reason(line: Mapping[str, Any]) -> str:
     """What the judges wrote, where there were any."""
     return "\n".join(str(verdict.get("raw", "")) for verdict in line.get("verdicts") or [])
-
-
-def save_items(path: Path, items: Iterable[tuple[str, str, str]]) -> None:
-    """Write (benchmark, id, change) lines that `evalh run --items` reads."""
-    lines = [dumps({"benchmark": b, "id": i, "change": c}) for b, i, c in items]
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, b"".join(line + b"\n" for line in lines))
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror})") from error
-
-
-def load_items(path: Path) -> dict[str, frozenset[str]]:
-    """Benchmark -> ids, from a file that `--save-flips` wrote. UserError when a line names no item."""
-    if not path.is_file():
-        raise UserError(f"--items {path}: there is no such file; `evalh compare --save-flips FILE` writes one")
-    found: dict[str, set[str]] = {}
-    for number, row in enumerate(jsonl(path), 1):
-        benchmark, identity = row.get("benchmark"), row.get("id")
-        if not isinstance(benchmark, str) or not isinstance(identity, str):
-            raise UserError(f"{path}:{number}: wanted an object with `benchmark` and `id`; there is {', '.join(row)}")
-        found.setdefault(benchmark, set()).add(identity)
-    return {name: frozenset(ids) for name, ids in found.items()}

@@ -25,7 +25,7 @@ ASKS = {
 }
 
 
-def modelgraded_judge(name: str) -> Judge:
+def open_judge(name: str) -> Judge:
     """The judge that `FILE.yaml` or `FILE.yaml#NAME` defines. DataError for what it lacks."""
     from evalharness.file_benchmarks.openai_evals import entries
 

@@ -20,6 +20,7 @@ from evalharness.errors import DataError, UserError, nearest
 from evalharness.file_benchmarks import lm_eval, yaml_lines
 from evalharness.file_benchmarks.templates import template, value
 from evalharness.file_benchmarks.yaml_lines import YamlDocument
+from evalharness.judge import Judge, Panel
 from evalharness.records import Request, Response, Sample, Score
 from evalharness.scoring.answers import (
     LETTERS,
@@ -33,6 +34,8 @@ from evalharness.scoring.answers import (
 from evalharness.scoring.judgments import judged_mean
 from evalharness.scoring.math import boxed, number_after_hashes
 from evalharness.scoring.metrics import Metric, mean
+
+JudgeOf = Callable[[str], Judge | Panel]
 
 
 class Strict(BaseModel):
@@ -125,15 +128,18 @@ def is_benchmark(name: str) -> bool:
     return "models" not in keys and bool(keys & {"source", "template", "include", *lm_eval.MARKS})
 
 
-def open_file(name: str) -> Benchmark:
-    """The benchmark that a YAML file describes. DataError with file and line for every mistake in it."""
+def open_file(name: str, judge_of: JudgeOf) -> Benchmark:
+    """The benchmark that a YAML file describes. DataError with file and line for every mistake in it.
+
+    `judge_of` finds a judge by name: a benchmark may name the one that grades its answers.
+    """
     file = Path(name).expanduser()
     if not file.is_file():
         raise DataError(f"there is no benchmark file {name}")
     document = yaml_lines.read_yaml(file)
     if lm_eval.is_task(document):
         return lm_eval.open_lm_eval_task(document)
-    return benchmark_of(document, parsed(document))
+    return benchmark_of(document, parsed(document), judge_of)
 
 
 def parsed(document: YamlDocument) -> Bench:
@@ -155,7 +161,7 @@ def parsed(document: YamlDocument) -> Bench:
         raise document.error(where, f"{named}: {found['msg'][0].lower()}{found['msg'][1:]}") from error
 
 
-def benchmark_of(document: YamlDocument, bench: Bench) -> Benchmark:
+def benchmark_of(document: YamlDocument, bench: Bench, judge_of: JudgeOf) -> Benchmark:
     """The benchmark of a checked file."""
     if bench.scorer is not None and bench.judge is not None:
         raise document.error(("judge",), "wanted a scorer or a judge, and one of them only")
@@ -165,7 +171,7 @@ def benchmark_of(document: YamlDocument, bench: Bench) -> Benchmark:
         raise document.error(("template",), "wanted choices (with gold) or answers to score against")
     if bench.choices is not None and bench.gold is None:
         raise document.error(("choices",), "choices want gold: the place, letter or text of the right one")
-    score, metrics = _scorer(document, bench)
+    score, metrics = _scorer(document, bench, judge_of)
     make = _sample(document, bench)
     return Benchmark(
         name=bench.name or document.file.stem,
@@ -209,9 +215,9 @@ def _source(document: YamlDocument, bench: Bench) -> Source:
     )  # fmt: skip
 
 
-def _scorer(document: YamlDocument, bench: Bench) -> tuple[Scorer, tuple[Metric, ...]]:
+def _scorer(document: YamlDocument, bench: Bench, judge_of: JudgeOf) -> tuple[Scorer, tuple[Metric, ...]]:
     if bench.judge is not None:
-        return unscored, (judged_mean(_judge_score(document, bench.judge)),)
+        return unscored, (judged_mean(_judge_score(document, bench.judge, judge_of)),)
     named = bench.scorer or "choice"
     if named.startswith("regex:"):
         try:
@@ -226,12 +232,9 @@ def _scorer(document: YamlDocument, bench: Bench) -> tuple[Scorer, tuple[Metric,
     return SCORERS[named]
 
 
-def _judge_score(document: YamlDocument, name: str) -> str:
-    from evalharness import plugins  # it imports this module, to open files by name
-    from evalharness.judge import Panel
-
+def _judge_score(document: YamlDocument, name: str, judge_of: JudgeOf) -> str:
     try:
-        found = plugins.load_judge(name)
+        found = judge_of(name)
     except UserError as error:
         raise document.error(("judge",), str(error)) from error
     if isinstance(found, Panel):

@@ -12,7 +12,8 @@ from evalharness import plugins
 from evalharness.data import files
 from evalharness.errors import DataError, UserError
 from evalharness.judge import Criterion, Judge, Panel
-from evalharness.model import Model, ModelOptions, Priced
+from evalharness.model import Model, Priced
+from evalharness.options import ModelOptions
 from evalharness.runs import cache
 
 

@@ -79,6 +79,14 @@ def check(spec: str, benchmarks: Sequence[str], options: JudgeOptions, data: str
     jury(spec, _default({name: plugins.load_benchmark(name, path) for name in benchmarks}, options), options)
 
 
+def judging_stage(
+    spec: str, options: JudgeOptions, benchmarks: Sequence[str], data: str | None = None, tell: Tell | None = None
+) -> Callable[[Run], JudgeRun]:
+    """The stage of a run that judges its answers. UserError, before anything is asked, where `spec` fits none."""
+    check(spec, benchmarks, options, data)
+    return lambda run: judge_answers(run, spec, options, tell)
+
+
 def judge_answers(run: Run, spec: str, options: JudgeOptions, tell: Tell | None = None) -> JudgeRun:
     """Judge every answer of a run. This is what `evalh run --judge`, `evalh judge` and the tuner call.
 

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from evalharness.errors import UserError
-from evalharness.model import ModelOptions, Preview
+from evalharness.model import Preview
+from evalharness.options import ModelOptions
 from evalharness.records import Request, Response
 
 

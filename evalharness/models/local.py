@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalharness.errors import UserError
-from evalharness.model import ModelOptions, Preview
+from evalharness.model import Preview
 from evalharness.models._digest import digest, fingerprint
+from evalharness.options import ModelOptions
 from evalharness.plugins import warn
 from evalharness.records import Message, Request, Response
 
@@ -230,7 +231,7 @@ def _end_ids(folder: Path) -> frozenset[int]:
     return frozenset(found)
 
 
-def _resolve(argument: str) -> Path:
+def model_folder(argument: str) -> Path:
     """The folder of `argument`: a path, or a hub id (`org/name`, `org/name@revision`), from the hub's cache if there.
 
     UserError where neither is to be had.
@@ -259,7 +260,7 @@ def _resolve(argument: str) -> Path:
 
 def open_model(argument: str, options: ModelOptions) -> Local:
     """Open `local:FOLDER` or `local:ORG/NAME`."""
-    folder = _resolve(argument)
+    folder = model_folder(argument)
     with ThreadPoolExecutor(1) as pool:  # hashing leaves the interpreter free to import torch and to load
         hashed = pool.submit(fingerprint, folder) if (folder / "config.json").is_file() else None
         model = _open(f"local:{argument}", folder, options)

@@ -21,7 +21,8 @@ from urllib.request import getproxies
 
 from evalharness.clients.pool import AttemptError, Retry, Send, answers
 from evalharness.errors import UserError
-from evalharness.model import ModelOptions, Preview
+from evalharness.model import Preview
+from evalharness.options import ModelOptions
 from evalharness.records import Finish, Request, Response
 
 if TYPE_CHECKING:

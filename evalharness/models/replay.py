@@ -17,7 +17,8 @@ from typing import Any, cast
 from evalharness.data.files import digest, jsonl, parse_json, read_text
 from evalharness.data.sources import Row
 from evalharness.errors import DataError, UserError
-from evalharness.model import ModelOptions, Preview
+from evalharness.model import Preview
+from evalharness.options import ModelOptions
 from evalharness.records import Finish, Origin, Request, Response
 
 IDS = ("id", "task_id", "qid", "question_id")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from evalharness import tiny
 from evalharness.errors import UserError
-from evalharness.model import ModelOptions
 from evalharness.models import local
 from evalharness.models.local import Local
+from evalharness.options import ModelOptions
 
 FOLDER = tiny.MODEL_FOLDER  # where the weights lie: they can be fine-tuned
 

@@ -18,7 +18,7 @@ def reach(tasks: Sequence[Mapping[str, Any]]) -> float:
     return float(min(1.0, max([*ends, *(2 * task["margin"] for task in tasks)]) * 1.05))
 
 
-def _interval(task: Mapping[str, Any], axis: float) -> Markup:
+def interval_bar(task: Mapping[str, Any], axis: float) -> Markup:
     """The interval of a difference as a bar with its estimate, beside zero and the two margins."""
     label = f"{words.points(task['difference'])} points, interval {words.format_interval(task)}"
     parts = [_line(_x(0, axis), "zero")]
@@ -56,7 +56,7 @@ def share(low: float, value: float, high: float) -> Markup:
     return _svg(f"{value:.3f} between {low:.3f} and {high:.3f}", parts)
 
 
-def _counts(one: Mapping[str, Any], most: int) -> Markup:
+def flip_bars(one: Mapping[str, Any], most: int) -> Markup:
     """What broke (to the left) and got fixed (to the right) in a slice."""
     half = WIDTH / 2 - EDGE
     broke, fixed = (half * one[key] / max(1, most) for key in ("broke", "fixed"))

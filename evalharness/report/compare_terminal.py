@@ -27,7 +27,8 @@ def comparison_view(document: Mapping[str, Any], width: int, samples: int = _SHO
     models = " → ".join(dict.fromkeys(line(str(side.get("model") or "?"), 60) for side in (base, new)))
     parts: list[RenderableType] = [
         Text(
-            f"{line(words.side_title(base), 60)} → {line(words.side_title(new), 60)} · model {models} · paired by item id"
+            f"{line(words.side_title(base), 60)} → {line(words.side_title(new), 60)} · model {models} · "
+            "paired by item id"
         ),
         _table(document, width),
         *(Text(line(remark, 400)) for remark in words.remarks(document)),

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
+from evalharness.comparison.gate import GatedComparison
 from evalharness.data.files import write_whole
 from evalharness.errors import UserError
 from evalharness.report import html, junit, markdown, words
 from evalharness.report.escape import workflow_data, workflow_property
+from evalharness.runs.items import save_items
 from evalharness.runs.store import dumps
 
 _PAGE, DATA, COMMENT, JUNIT = "index.html", "report.json", "comment.md", "junit.xml"
@@ -59,6 +61,41 @@ def write_reports(document: Mapping[str, Any], places: Places, *, key: str = "de
                 write_report_file(path, content)
                 written.append(path)
     return written
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportsWanted:
+    """Which reports of a comparison to make. `show` flips are printed per task and direction."""
+
+    places: Places = field(default_factory=Places)
+    save_flips: Path | None = None
+    show: int = 5
+    as_json: bool = False
+    key: str = "default"
+
+
+def deliver_comparison(made: GatedComparison, wanted: ReportsWanted) -> None:
+    """Write what is wanted, print the rest, and tell the CI system."""
+    write_reports(made.document, wanted.places, key=wanted.key)
+    if wanted.save_flips is not None:
+        save_items(wanted.save_flips, made.comparison.items())
+    if wanted.as_json:
+        sys.stdout.write(document_json(made.document).decode("utf-8"))
+    elif any(task.difference is not None for task in made.comparison.tasks):
+        from evalharness.report import compare_terminal
+
+        compare_terminal.show_comparison(made.document, compare_terminal.console(), wanted.show)
+    to_ci(made.document, wanted.places.folder or wanted.places.html, sys.stderr if wanted.as_json else sys.stdout)
+
+
+def hand_over(made: str | bytes, output: Path | None) -> None:
+    """A report into its file, or on standard output."""
+    if output is not None:
+        write_report_file(output, made)
+    elif isinstance(made, bytes):
+        sys.stdout.write(made.decode("utf-8"))
+    else:
+        print(made, end="" if made.endswith("\n") else "\n")
 
 
 def document_json(document: Mapping[str, Any]) -> bytes:

@@ -78,8 +78,8 @@ def _left_out(skipped: Mapping[str, int], stream: Any) -> None:
 
 
 def _estimate(figure: Mapping[str, Any]) -> str:
-    low, high = format_number(figure["low"]), format_number(figure["high"])
-    return f"{format_number(figure['value'])} (SE {format_number(figure['stderr'])}, 95 % {low} … {high}, n {figure['n']:,})"
+    value, stderr, low, high = (format_number(figure[key]) for key in ("value", "stderr", "low", "high"))
+    return f"{value} (SE {stderr}, 95 % {low} … {high}, n {figure['n']:,})"
 
 
 def audited(found: Audit, *, as_json: bool, stream: Any) -> None:

@@ -8,9 +8,8 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from evalharness.events import ObservedTask, Observer, SilentObserver
 from evalharness.records import Result
-from evalharness.runs.plan import Task
-from evalharness.runs.runner import Observer, SilentObserver
 from evalharness.runs.session import RunOutcome
 
 if TYPE_CHECKING:
@@ -22,9 +21,9 @@ PLAIN_SECONDS = 10.0
 class Tally:
     """The running score of one task: results scored and the sum of the headline's score."""
 
-    def __init__(self, task: Task, done: int) -> None:
+    def __init__(self, task: ObservedTask, done: int) -> None:
         self.task = task
-        self.total = len(task.questions)
+        self.total = task.size
         self.done = done
         self.before = done
         self.started = time.monotonic()
@@ -50,14 +49,14 @@ class Tally:
 class _Lines:
     """Plain lines on standard error, one every ten seconds: for logs and pipes."""
 
-    def open(self, tasks: Sequence[Task], model: str) -> None:
+    def open(self, tasks: Sequence[ObservedTask], model: str) -> None:
         announce(tasks, model)
 
-    def begin(self, task: Task, done: int) -> None:
+    def begin(self, task: ObservedTask, done: int) -> None:
         self.tally = Tally(task, done)
         self.said = time.monotonic()
         again = f", {done} answered before" if done else ""
-        print(f"{task.name}: {len(task.questions)} questions{again}", file=sys.stderr, flush=True)
+        print(f"{task.name}: {task.size} questions{again}", file=sys.stderr, flush=True)
 
     def result(self, result: Result) -> None:
         self.tally.add(result)
@@ -71,7 +70,7 @@ class _Lines:
                 flush=True,
             )
 
-    def end(self, task: Task) -> None: ...
+    def end(self, task: ObservedTask) -> None: ...
 
 
 class Bar:
@@ -80,10 +79,10 @@ class Bar:
     def __init__(self) -> None:
         self.bar: Progress | None = None
 
-    def open(self, tasks: Sequence[Task], model: str) -> None:
+    def open(self, tasks: Sequence[ObservedTask], model: str) -> None:
         announce(tasks, model)
 
-    def begin(self, task: Task, done: int) -> None:
+    def begin(self, task: ObservedTask, done: int) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -98,7 +97,7 @@ class Bar:
             TextColumn(columns[2]),
             console=Console(stderr=True),
         )
-        self.id: TaskID = self.bar.add_task(task.name, total=len(task.questions), completed=done, rate="", score="")
+        self.id: TaskID = self.bar.add_task(task.name, total=task.size, completed=done, rate="", score="")
         self.bar.start()
 
     def result(self, result: Result) -> None:
@@ -107,7 +106,7 @@ class Bar:
             rate = f"{self.tally.rate:.1f}/s"
             self.bar.update(self.id, completed=self.tally.done, rate=rate, score=self.tally.score)
 
-    def end(self, task: Task) -> None:
+    def end(self, task: ObservedTask) -> None:
         if self.bar is not None:
             self.bar.stop()
             self.bar = None
@@ -120,12 +119,12 @@ def watcher(*, quiet: bool) -> Observer:
     return Bar() if sys.stderr.isatty() else _Lines()
 
 
-def announce(tasks: Sequence[Task], model: str) -> None:
+def announce(tasks: Sequence[ObservedTask], model: str) -> None:
     """The first line of a run on bundled samples: what they are not."""
     samples = [task for task in tasks if task.name.endswith("@sample")]
     if samples:
         what = samples[0].name.partition("@")[0] if len(samples) == 1 else f"{len(samples)} benchmarks"
-        n = len({(task.name, q.sample.id) for task in samples for q in task.questions})
+        n = sum(len(task.items) for task in samples)
         print(f"This is the bundled sample of {what}: {n} questions written for evalharness, not the benchmark itself.")
         print(f"The model is {model}.", flush=True)
 

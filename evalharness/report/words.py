@@ -91,7 +91,7 @@ def gate_sentence(document: _Document) -> str:
     return line
 
 
-def _facts(task: _Task) -> str:
+def task_facts(task: _Task) -> str:
     """Margin, detectable effect and method: what the verdict rests on."""
     return (
         f"margin {100 * task['margin']:g} points · detectable with 80 % power: {percent(task['detectable'])} points · "
@@ -105,7 +105,7 @@ def remarks(document: _Document) -> list[str]:
     for task in document["tasks"]:
         found.append(f"{task['benchmark']}: {task['symbol']} {task['verdict']}: {task['reason']}")
         if task["difference"] is not None:
-            found.append(f"{task['benchmark']}: {_facts(task)}")
+            found.append(f"{task['benchmark']}: {task_facts(task)}")
         found += [f"{task['benchmark']}: {note}" for note in task["notes"]]
         if task["unread_bounds"]:
             low, high = task["unread_bounds"]

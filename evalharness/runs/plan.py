@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from evalharness import plugins
-from evalharness.benchmark import Benchmark, RunOptions, request
+from evalharness.benchmark import Benchmark, request
 from evalharness.data import sources
 from evalharness.data.sources import Want
 from evalharness.errors import DataError, UserError, nearest
 from evalharness.model import Model
+from evalharness.options import RunOptions
 from evalharness.records import Mode, Request, Sample
 from evalharness.scoring import holistic
 
@@ -85,6 +86,16 @@ class Task:
     shots: int
     questions: tuple[Question, ...]
     facts: Mapping[str, Any]
+
+    @property
+    def size(self) -> int:
+        """Answers wanted: questions times repeats."""
+        return len(self.questions)
+
+    @property
+    def items(self) -> frozenset[str]:
+        """The ids of the samples asked."""
+        return frozenset(question.sample.id for question in self.questions)
 
 
 def prepare_task(name: str, plan: Plan, model: Model) -> Task:

@@ -14,9 +14,11 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Protocol
 
-from evalharness.benchmark import Benchmark, RunOptions
+from evalharness.benchmark import Benchmark
 from evalharness.errors import UserError
+from evalharness.events import Observer
 from evalharness.model import Model
+from evalharness.options import RunOptions
 from evalharness.records import Response, Result
 from evalharness.runs import summary
 from evalharness.runs.manifest import environment
@@ -26,24 +28,6 @@ from evalharness.scoring import judgments
 from evalharness.scoring.answers import Recorded, Scorer, score_response
 from evalharness.scoring.metrics import by_group
 from evalharness.stats.intervals import mean_interval
-
-
-class Observer(Protocol):
-    """Is told what happens; draws progress."""
-
-    def open(self, tasks: Sequence[Task], model: str) -> None: ...
-    def begin(self, task: Task, done: int) -> None: ...
-    def result(self, result: Result) -> None: ...
-    def end(self, task: Task) -> None: ...
-
-
-class SilentObserver:
-    """Watches without a word."""
-
-    def open(self, tasks: Sequence[Task], model: str) -> None: ...
-    def begin(self, task: Task, done: int) -> None: ...
-    def result(self, result: Result) -> None: ...
-    def end(self, task: Task) -> None: ...
 
 
 def run_identity(tasks: Sequence[Task], plan: Plan, model: Model) -> dict[str, Any]:
@@ -118,7 +102,7 @@ class StoppingRule(Protocol):
 
 
 def evaluate_tasks(
-    run: Run, tasks: Sequence[Task], plan: Plan, model: Model, watcher: Observer, stop: StoppingRule | None = None
+    run: Run, tasks: Sequence[Task], plan: Plan, model: Model, observer: Observer, stop: StoppingRule | None = None
 ) -> Run:
     """Ask what has not been answered yet, score, journal, and write the summary.
 
@@ -131,14 +115,14 @@ def evaluate_tasks(
     with Journal(run.path / JOURNAL) as journal:
         for task in tasks:
             left = [q for q in task.questions if (task.name, q.sample.id, q.repeat) not in done]
-            watcher.begin(task, len(task.questions) - len(left))
+            observer.begin(task, len(task.questions) - len(left))
             for batch in _batches(task, left, done, stop):
                 for result in _asked(task, batch, model, plan.options, records):
                     journal.append(result_to_json(result))
-                    watcher.result(result)
+                    observer.result(result)
                     if stop is not None and stop(result):
                         break
-            watcher.end(task)
+            observer.end(task)
     results = run.results()
     usage = _usage(run, results, time.monotonic() - began)
     run.write(MANIFEST, {**run.manifest, "usage": usage, **({"scorers": records} if records else {})})

@@ -1,22 +1,23 @@
-"""What the commands do, free of options and printing: from a user's words to a finished run."""
+"""From a plan and a model to a finished run, and what can be said of it; free of options and printing."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from evalharness import plugins
-from evalharness.benchmark import RunOptions
 from evalharness.data.files import write_whole
-from evalharness.errors import Exit, UserError, nearest
-from evalharness.model import ModelOptions, Preview, Previews, Priced
+from evalharness.errors import Exit, UserError, gravest, nearest
+from evalharness.events import Observer, SilentObserver
+from evalharness.model import Model, Preview, Previews, Priced
+from evalharness.options import ModelOptions, RunOptions
 from evalharness.records import STATUSES, Mode, Result
 from evalharness.runs import cache, runner, summary
 from evalharness.runs import plan as planning
 from evalharness.runs.plan import Plan, Question, Task
-from evalharness.runs.runner import Observer, StoppingRule
+from evalharness.runs.runner import StoppingRule
 from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Run, dumps, result_to_json
 
 DEFAULT_MODEL = "tiny"
@@ -30,10 +31,12 @@ class RunOutcome:
     benchmarks: dict[str, Any]
     unanswered: tuple[Result, ...]
     skipped: bool
+    stages: tuple[StageResult, ...] = ()
 
     @property
     def exit_code(self) -> int:
-        return Exit.NOT_WHOLE if self.unanswered and not self.skipped else Exit.FINE
+        own = Exit.NOT_WHOLE if self.unanswered and not self.skipped else Exit.FINE
+        return gravest(own, *(stage.exit_code for stage in self.stages))
 
     @property
     def wants_judge(self) -> bool:
@@ -86,27 +89,50 @@ class RunPlace:
     cache: bool = True
 
 
-Until = Callable[[Sequence[Task], Plan], StoppingRule]
+RuleOf = Callable[[Sequence[Task], Plan], StoppingRule]
 
 
-def run_plan(
-    plan: Plan, model: str | None, options: ModelOptions, place: RunPlace, watcher: Observer, until: Until | None = None
-) -> RunOutcome:
-    """Open the model, prepare every benchmark, and evaluate; goes on with a run that was begun before.
+class StageResult(Protocol):
+    """What a stage leaves behind, for reports and the exit code."""
 
-    `until` makes the rule that may stop a benchmark early; the manifest keeps what it decided.
+    @property
+    def exit_code(self) -> int: ...
+
+    def as_json(self) -> dict[str, Any]: ...
+
+
+Stage = Callable[[Run], StageResult]  # what is done with a run once its answers are there, such as judging
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunHooks:
+    """What accompanies a run: who is told of it, what may stop a benchmark early, and what is done with its answers.
+
+    `rule_of` makes the rule that may stop a benchmark early; the manifest keeps what it decided.
     """
-    opened = plugins.load_model(model or DEFAULT_MODEL, options)
-    if place.cache and isinstance(opened, Priced):
-        opened = cache.with_cache(opened, place.runs / cache.BESIDE_RUNS)
-    tasks = [planning.prepare_task(benchmark, plan.of(benchmark), opened) for benchmark in plan.benchmarks]
-    rule = None if until is None else until(tasks, plan)
-    watcher.open(tasks, opened.name)
-    folder = place.runs / (place.name or runner.folder_name(tasks, plan, opened))
-    found = runner.evaluate_tasks(runner.open_run(folder, tasks, plan, opened), tasks, plan, opened, watcher, rule)
+
+    observer: Observer = field(default_factory=SilentObserver)
+    rule_of: RuleOf | None = None
+    stages: Sequence[Stage] = ()
+
+
+def run_plan(plan: Plan, model: Model, place: RunPlace, hooks: RunHooks) -> RunOutcome:
+    """Prepare every benchmark, evaluate, and pass the run on to the stages.
+
+    Goes on with a run that was begun before. UserError, before anything is asked, for what the model cannot do.
+    """
+    if place.cache and isinstance(model, Priced):
+        model = cache.with_cache(model, place.runs / cache.BESIDE_RUNS)
+    tasks = [planning.prepare_task(benchmark, plan.of(benchmark), model) for benchmark in plan.benchmarks]
+    rule = None if hooks.rule_of is None else hooks.rule_of(tasks, plan)
+    hooks.observer.open(tasks, model.name)
+    folder = place.runs / (place.name or runner.folder_name(tasks, plan, model))
+    opened = runner.open_run(folder, tasks, plan, model)
+    found = runner.evaluate_tasks(opened, tasks, plan, model, hooks.observer, rule)
     if rule is not None or "sequential" in found.manifest:
         found.write(MANIFEST, {**found.manifest, "sequential": None if rule is None else rule.as_json()})
-    return run_outcome(found, skipped=plan.skip_unanswered)
+    stages = tuple(stage(found) for stage in hooks.stages)
+    return replace(run_outcome(found, skipped=plan.skip_unanswered), stages=stages)
 
 
 def rescore_run(found: Run) -> tuple[Run, int]:

@@ -1,4 +1,4 @@
-"""Runs untrusted programs and says which pass: `Sandbox.run(Program) -> Outcome`. The design is in docs/sandbox.md."""
+"""Runs untrusted programs and says which pass: `Sandbox.run(Program) -> ProgramOutcome` (docs/sandbox.md)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from evalharness.sandbox.program import Limits, Program, ProgramOutcome
 
-__all__ = ["Checked", "Limits", "Outcome", "Program", "Sandbox", "open_sandbox"]
+__all__ = ["Checked", "Limits", "Program", "ProgramOutcome", "Sandbox", "open_sandbox"]
 
 
 def __getattr__(name: str) -> Any:

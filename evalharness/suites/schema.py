@@ -6,16 +6,17 @@ The file is checked against `suite.schema.json`; every mistake names the line it
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from evalharness.benchmark import RunOptions
+from evalharness import plugins
 from evalharness.errors import UserError, nearest
-from evalharness.model import ModelOptions
+from evalharness.options import ModelOptions, RunOptions
+from evalharness.runs.budget import Budget
 
 _SCHEMA = Path(__file__).with_name("suite.schema.json")
 LARGEST = 1_000_000  # bytes
@@ -30,14 +31,6 @@ class SuiteModel:
     name: str
     spec: str
     options: ModelOptions
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Budget:
-    """What one model may use up at most: US dollars, tokens; None is no limit."""
-
-    cost: float | None = None
-    tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,3 +180,23 @@ def _benchmarks(
         if mine:
             own[name] = _settings(mine, base)
     return tuple(names), own, tuple(margins)
+
+
+def is_suite(named: Sequence[str], *options: object) -> bool:
+    """Whether the one thing named is a suite's file. UserError when it stands beside what it says itself."""
+    files = [word for word in named if plugins.is_file(word)]
+    if not files or all(plugins.describes_benchmark(word) for word in files):
+        return False
+    if len(named) > 1 or any(option is not None for option in options):
+        raise UserError("a suite names its models, benchmarks, data and baseline itself; give the file alone")
+    return True
+
+
+def with_suite(
+    suite: Path | None, margin: Sequence[str], alpha: float | None, clusters: str | None
+) -> tuple[list[str], float, str | None]:
+    """Margins, alpha and clusters: the command line's own first, then the suite's, then the usual."""
+    if suite is None:
+        return list(margin), 0.05 if alpha is None else alpha, clusters
+    found = load_suite(suite)
+    return [*found.margins, *margin], found.alpha if alpha is None else alpha, clusters or found.clusters

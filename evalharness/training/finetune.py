@@ -20,7 +20,7 @@ from evalharness.engine.native import free_threads
 from evalharness.errors import UserError
 from evalharness.judging import run as judging
 from evalharness.judging.run import JudgeRun
-from evalharness.model import ModelOptions
+from evalharness.options import ModelOptions
 from evalharness.runs.store import Run
 from evalharness.training import callbacks, export, lora, preflight, step
 from evalharness.training.callbacks import Best, Log

@@ -80,7 +80,7 @@ def _resolve(model: str) -> Path:
         return Path(module.FOLDER)
     if colon and name in plugins.modules("models") and name != "local":
         raise UserError(f"{model} has no weights here to train; name a checkpoint folder or a hub id")
-    found: Path = plugins.load_plugin("models", "local").resolve(argument if colon and name == "local" else model)
+    found: Path = plugins.load_plugin("models", "local").model_folder(argument if colon and name == "local" else model)
     return found
 
 

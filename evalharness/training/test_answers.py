@@ -8,7 +8,8 @@ from typing import Any
 
 from evalharness import plugins
 from evalharness.data.files import write_whole
-from evalharness.model import ModelOptions
+from evalharness.events import SilentObserver
+from evalharness.options import ModelOptions
 from evalharness.runs import plan as planning
 from evalharness.runs import runner
 from evalharness.runs.plan import Plan
@@ -29,7 +30,7 @@ def answer_test_rows(prepared: PreparedTraining) -> Run | None:
     wanted = Plan(benchmarks=("instructions",), data=str(file), max_tokens=job.answer_tokens)
     tasks = [planning.prepare_task("instructions", wanted, model)]
     run = runner.open_run(_free(job.out / "runs", "test", model.fingerprint), tasks, wanted, model)
-    return runner.evaluate_tasks(run, tasks, wanted, model, runner.SilentObserver())
+    return runner.evaluate_tasks(run, tasks, wanted, model, SilentObserver())
 
 
 def _free(folder: Path, name: str, fingerprint: str) -> Path:

@@ -6,9 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from evalharness import plugins
-from evalharness.benchmark import RunOptions, request
+from evalharness.benchmark import request
 from evalharness.data import files, sources
 from evalharness.errors import DataError, UserError
+from evalharness.options import RunOptions
 from evalharness.records import Response, Result, Sample
 from evalharness.scoring.answers import score_response
 from evalharness.scoring.metrics import pass_at

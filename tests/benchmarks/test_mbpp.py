@@ -5,10 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from evalharness import plugins
-from evalharness.benchmark import RunOptions, request
+from evalharness.benchmark import request
 from evalharness.data import files, sources
 from evalharness.data.sources import Want
 from evalharness.errors import DataError
+from evalharness.options import RunOptions
 from evalharness.records import Response
 from evalharness.scoring.answers import score_response
 

@@ -277,7 +277,7 @@ def test_a_full_disk_and_too_little_memory_are_said(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(export.checkpoint, "save", full)
+    monkeypatch.setattr(export.checkpoint, "save_decoder", full)
     assert guarded(command(data, base, tmp_path / "tuned", "--epochs", "1")) == 2
     assert "No space left on device" in capsys.readouterr().err
     assert (tmp_path / "tuned" / "training" / "state.pt").is_file()
@@ -339,7 +339,7 @@ def test_another_template_than_the_trained_one_is_warned_of(
     data: Path, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from evalharness import plugins
-    from evalharness.model import ModelOptions
+    from evalharness.options import ModelOptions
 
     out = tmp_path / "tuned"
     tuned(command(data, base, out, "--max-steps", "1", "--test", "0"), capsys)

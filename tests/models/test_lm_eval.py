@@ -54,7 +54,7 @@ def first_rows(folder):
 @pytest.mark.parametrize("kind", sorted(CONFIGS))
 def test_mmlu_equals_lm_eval(kind, tmp_path):
     from evalharness import plugins
-    from evalharness.model import ModelOptions
+    from evalharness.options import ModelOptions
     from evalharness.runs.plan import Plan, prepare_task
 
     folder = build(kind, tmp_path / "model")

@@ -9,8 +9,8 @@ import torch
 from evalharness.engine import checkpoint
 from evalharness.engine.tokenizer import open_tokenizer
 from evalharness.errors import UserError
-from evalharness.model import ModelOptions
 from evalharness.models.local import open_model
+from evalharness.options import ModelOptions
 from evalharness.records import Message, Request
 
 SHOTS = "The following are multiple choice questions (with answers) about birds.\n\n" + "".join(

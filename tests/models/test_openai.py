@@ -8,8 +8,8 @@ from stub_server import Reply, Stub, serve, text_of
 
 from evalharness.clients.pool import Retry
 from evalharness.errors import UserError
-from evalharness.model import ModelOptions
 from evalharness.models.openai import OpenAI, open_model
+from evalharness.options import ModelOptions
 from evalharness.records import Message, Request
 
 KEY = "sk-test-0123456789abcdef"

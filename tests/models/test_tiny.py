@@ -12,7 +12,7 @@ import pytest
 from evalharness import plugins, tiny
 from evalharness.chat.render import named
 from evalharness.errors import UserError
-from evalharness.model import ModelOptions
+from evalharness.options import ModelOptions
 from evalharness.records import Message, Request
 from evalharness.tiny import lessons, text
 from evalharness.tiny.world import everyday_words, world_facts

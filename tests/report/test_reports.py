@@ -8,11 +8,11 @@ from xml.etree import ElementTree as ET
 import pytest
 from run_folders import letters, line, make_run, write_run
 
-from evalharness.comparison import document
+from evalharness.comparison import document, gate
 from evalharness.comparison.compare import Options, compare_runs, exit_code
 from evalharness.comparison.inputs import open_side
 from evalharness.errors import UserError
-from evalharness.report import compare_terminal, deliver, escape, gate, html, junit, markdown, worddiff, words
+from evalharness.report import compare_terminal, deliver, escape, html, junit, markdown, worddiff, words
 
 HOSTILE = (
     "[bold]x[/bold]</details>--><script>alert(1)</script><img src=https://evil.example/x.png> | "

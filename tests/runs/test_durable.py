@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from evalharness.events import SilentObserver
 from evalharness.records import Response
 from evalharness.runs import plan, runner, store
 from evalharness.runs.plan import Plan
-from evalharness.runs.runner import SilentObserver
 from evalharness.runs.store import JOURNAL, SUMMARY, lines
 
 append = os.write  # kept apart from the one that the children replace

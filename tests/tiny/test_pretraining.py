@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from evalharness import plugins, tiny
-from evalharness.model import ModelOptions
+from evalharness.options import ModelOptions
 from evalharness.records import Message, Request
 
 TOOLS = Path(__file__).resolve().parents[2] / "tools"

@@ -235,7 +235,7 @@ def test_a_masked_end_token_is_refused() -> None:
 def test_a_planted_question_is_found() -> None:
     asked = overlap.questions({})
     name, (identity, text) = next(
-        (name, q) for name, found in asked.by_name.items() for q in found if len(overlap.words(q[1])) > 20
+        (name, q) for name, found in asked.by_name.items() for q in found if len(overlap.content_words(q[1])) > 20
     )
     planted = [row(1, "Name a fruit.", "Apple"), row(2, f"Please answer: {text}", "It is so.")]
     found = overlap.find_overlap(planted, asked)

@@ -1,23 +1,17 @@
-"""What `evalh compare` does, free of options: from a user's words to a comparison, its reports and its exit code."""
+"""The gate: two sides by name, how they are compared, which exit code that gives, and the document that tells of it."""
 
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast, get_args
 
 from evalharness.comparison.compare import Comparison, Options, Policy, compare_runs, exit_code
 from evalharness.comparison.document import comparison_document
-from evalharness.comparison.flips import save_items
 from evalharness.comparison.inputs import open_side
 from evalharness.errors import Exit, UserError, nearest
-from evalharness.report import deliver
-from evalharness.report.deliver import Places
-from evalharness.report.escape import line
-from evalharness.suites.schema import load_suite
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,14 +28,38 @@ class ComparisonRequest:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReportsWanted:
-    """Which reports to make. `show` flips are printed per task and direction."""
+class GatedComparison:
+    """A comparison with the exit code that the gate gives it; `document` is its JSON form, for every report."""
 
-    places: Places = field(default_factory=Places)
-    save_flips: Path | None = None
-    show: int = 5
-    as_json: bool = False
-    key: str = "default"
+    comparison: Comparison
+    document: Mapping[str, Any]
+    exit_code: Exit
+
+    def settled(self) -> Exit:
+        """The exit code. UserError with exit 3 or 4 where a task has no verdict."""
+        if self.exit_code in (Exit.NOT_COMPARABLE, Exit.NOT_WHOLE):
+            raise UserError(self.refusal, self.exit_code)
+        return self.exit_code
+
+    @property
+    def refusal(self) -> str:
+        """The line that says why there is no verdict; '' where every task has one."""
+        bad = [task for task in self.comparison.tasks if task.verdict in ("not comparable", "incomplete")]
+        if not bad:
+            return ""
+        more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
+        return " ".join(f"{bad[0].benchmark} is {bad[0].verdict}: {bad[0].reason}{more}".split())[:500]
+
+
+def run_gate(request: ComparisonRequest) -> GatedComparison:
+    """Open both sides, compare them, and apply the policy. UserError for a side that cannot be read."""
+    base, new = (open_side(name, request.runs, request.baselines) for name in (request.base, request.new))
+    found = compare_runs(base, new, request.options)
+    code = exit_code(found, gate=request.gate, policy=request.policy)
+    made = comparison_document(
+        found, exit_code=code, gated=request.gate, policy=request.policy, command=_command(request)
+    )
+    return GatedComparison(comparison=found, document=made, exit_code=code)
 
 
 def comparison_options(
@@ -54,16 +72,6 @@ def comparison_options(
     return Options(
         margin=common, margins=own, alpha=alpha, benchmarks=tuple(benchmarks), allow=frozenset(allow), **rest
     )
-
-
-def from_suite(
-    suite: Path | None, margin: list[str], alpha: float | None, clusters: str | None
-) -> tuple[list[str], float, str | None]:
-    """Margins, alpha and clusters: the command line's own first, then the suite's, then the usual."""
-    if suite is None:
-        return margin, 0.05 if alpha is None else alpha, clusters
-    found = load_suite(suite)
-    return [*found.margins, *margin], found.alpha if alpha is None else alpha, clusters or found.clusters
 
 
 def policy(word: str | None, *, gate: bool) -> Policy:
@@ -95,43 +103,10 @@ def margins(words: Sequence[str]) -> tuple[float, Mapping[str, float]]:
     return common, own
 
 
-def run_gate(asked: ComparisonRequest, wanted: ReportsWanted) -> int:
-    """Compare, write what is wanted, print, tell the CI system, and say how to exit.
-
-    UserError with exit 3 or 4, after the reports are written, where a task has no verdict.
-    """
-    base, new = (open_side(name, asked.runs, asked.baselines) for name in (asked.base, asked.new))
-    found = compare_runs(base, new, asked.options)
-    code = exit_code(found, gate=asked.gate, policy=asked.policy)
-    made = comparison_document(found, exit_code=code, gated=asked.gate, policy=asked.policy, command=_command(asked))
-    deliver.write_reports(made, wanted.places, key=wanted.key)
-    if wanted.save_flips is not None:
-        save_items(wanted.save_flips, found.items())
-    if wanted.as_json:
-        sys.stdout.write(deliver.document_json(made).decode("utf-8"))
-    elif any(task.difference is not None for task in found.tasks):
-        from evalharness.report import compare_terminal
-
-        compare_terminal.show_comparison(made, compare_terminal.console(), wanted.show)
-    log = sys.stderr if wanted.as_json else sys.stdout
-    deliver.to_ci(made, wanted.places.folder or wanted.places.html, log)
-    if code in (Exit.NOT_COMPARABLE, Exit.NOT_WHOLE):
-        raise UserError(refusal(found), code)
-    return code
-
-
-def refusal(found: Comparison) -> str:
-    """The one line that says why there is no verdict."""
-    bad = [task for task in found.tasks if task.verdict in ("not comparable", "incomplete")]
-    first = bad[0]
-    more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
-    return line(f"{first.benchmark} is {first.verdict}: {first.reason}{more}", 500)
-
-
-def _command(asked: ComparisonRequest) -> str:
+def _command(request: ComparisonRequest) -> str:
     """The command that makes this comparison again."""
-    chosen = asked.options
-    words = ["evalh", "compare", asked.base, asked.new, "--margin", f"{chosen.margin:g}"]
+    chosen = request.options
+    words = ["evalh", "compare", request.base, request.new, "--margin", f"{chosen.margin:g}"]
     for name, value in chosen.margins.items():
         words += ["--margin", f"{name}={value:g}"]
     words += ["--alpha", f"{chosen.alpha:g}"] if chosen.alpha != Options().alpha else []
@@ -140,6 +115,6 @@ def _command(asked: ComparisonRequest) -> str:
     for option, several in (("--benchmark", chosen.benchmarks), ("--allow-mismatch", sorted(chosen.allow))):
         for one in several:
             words += [option, one]
-    if asked.gate:
-        words += ["--gate", "--policy", asked.policy]
+    if request.gate:
+        words += ["--gate", "--policy", request.policy]
     return shlex.join(words)

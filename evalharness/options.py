@@ -1,0 +1,40 @@
+"""What a user says of a model and of a run, as records; plug-ins and benchmarks take from them what concerns them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelOptions:
+    """What the command line says about a model; each plug-in takes what concerns it and refuses nothing else.
+
+    `dtype` is float32, bfloat16 or auto; `threads` and `batch` 0 mean that the engine chooses; `template` names a chat
+    template (`none` = ask as a base model). Prices are US dollars per million tokens.
+    """
+
+    base_url: str | None = None
+    dtype: str = "auto"
+    device: str = "auto"
+    threads: int = 0
+    batch: int = 0
+    context: int = 0
+    backend: str = "auto"
+    tokenizer: str | None = None
+    template: str | None = None
+    concurrency: int = 16
+    price_in: float | None = None
+    price_out: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """What the command line says about a run that a benchmark may care about. `sandbox` etc. reach `open_scorer`."""
+
+    sandbox: str = "auto"
+    yes_run_untrusted_code: bool = False
+    check: str = "both"
+    workers: int = 0
+    extra: Mapping[str, Any] = field(default_factory=dict)
