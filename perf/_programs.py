@@ -39,8 +39,8 @@ def official(data: str, rounds: str, workers: str) -> None:
 
 def ours(data: str, rounds: str, workers: str, check: str, tier: str) -> None:
     from evalharness import plugins
-    from evalharness.sandbox import open_sandbox
     from evalharness.sandbox.program import Program
+    from evalharness.sandbox.tiers import open_sandbox
 
     make = plugins.load_benchmark("humaneval").sample
     start = time.perf_counter()

@@ -1,5 +1,6 @@
-"""`evalh demo`: evaluate, fine-tune, evaluate again and compare with the embedded model; a script over the commands."""
+"""`evalh demo`: evaluate, fine-tune, evaluate again and compare with the embedded model."""
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ NEXT = (
     "for m in YOUR-BASE-MODEL tuned; do evalh run mmlu ifeval --model local:$m --name run-$(basename $m); done",
     "evalh compare run-YOUR-BASE-MODEL run-tuned --gate",
 )
+SHOWN = 3  # flips per benchmark and direction
 
 
 def demo(
@@ -26,25 +28,76 @@ def demo(
     import time
 
     from evalharness import tiny
-    from evalharness.cli import guarded
 
     folder.mkdir(parents=True, exist_ok=True)
-    data, tuned, runs = folder / "instructions.jsonl", folder / "tuned", folder / "runs"
-    shutil.copyfile(tiny.INSTRUCTIONS, data)
-    where = ["--runs", str(runs)]
-    training = ["--out", str(tuned), "--epochs", "2", "--batch", "16", "--test", "0", "--seed", str(seed)]
-    steps = (
-        ("What can the base model do?", ["run", *EXAMS, "--model", "tiny", "--name", "base", *where]),
-        ("Teach it to follow instructions.", ["finetune", str(data), "--model", "tiny", *training]),
-        ("And now?", ["run", *EXAMS, "--model", f"local:{tuned}", "--name", "tuned", *where]),
-        ("Is it better, and where?", ["compare", "base", "tuned", "--show", "3", *where]),
-    )
-    for title, arguments in steps:
-        print(f"\n# {title}\n$ {shlex.join(['evalh', *arguments])}", flush=True)
+    shutil.copyfile(tiny.INSTRUCTIONS, folder / "instructions.jsonl")
+    for title, words, act in _steps(folder, seed):
+        print(f"\n# {title}\n$ {shlex.join(['evalh', *words])}", flush=True)
         began = time.perf_counter()
-        code = guarded(arguments)
+        code = act()
         print(f"({time.perf_counter() - began:.0f} s)", flush=True)
         if code:
             return code
     print("\n# With a model of your own:", *(f"$ {line}" for line in NEXT), sep="\n")
     return 0
+
+
+def _steps(folder: Path, seed: int) -> Iterator[tuple[str, list[str], Callable[[], int]]]:
+    """(title, the command in words, the call that does the same) of each step."""
+    data, tuned, runs = folder / "instructions.jsonl", folder / "tuned", folder / "runs"
+    where = ["--runs", str(runs)]
+    training = ["--out", str(tuned), "--epochs", "2", "--batch", "16", "--test", "0", "--seed", str(seed)]
+    yield (
+        "What can the base model do?",
+        ["run", *EXAMS, "--model", "tiny", "--name", "base", *where],
+        lambda: _evaluate("tiny", runs, "base"),
+    )
+    yield (
+        "Teach it to follow instructions.",
+        ["finetune", str(data), "--model", "tiny", *training],
+        lambda: _finetune(data, tuned, seed),
+    )
+    yield (
+        "And now?",
+        ["run", *EXAMS, "--model", f"local:{tuned}", "--name", "tuned", *where],
+        lambda: _evaluate(f"local:{tuned}", runs, "tuned"),
+    )
+    yield (
+        "Is it better, and where?",
+        ["compare", "base", "tuned", "--show", str(SHOWN), *where],
+        lambda: _compare(runs),
+    )
+
+
+def _evaluate(model: str, runs: Path, name: str) -> int:
+    from evalharness import api
+    from evalharness.report import progress
+    from evalharness.runs.session import RunHooks, RunPlace
+
+    place, hooks = RunPlace(runs=runs, name=name), RunHooks(observer=progress.watcher(quiet=False))
+    outcome = api.evaluate(EXAMS, model, place=place, hooks=hooks)
+    progress.show_run(outcome, as_json=False)
+    return outcome.exit_code
+
+
+def _finetune(data: Path, out: Path, seed: int) -> int:
+    from evalharness import api
+    from evalharness.report import training
+    from evalharness.training.config import TrainingConfig
+
+    settings = TrainingConfig(epochs=2, batch=16, seed=seed)
+    tuned = api.finetune(data, "tiny", out, settings=settings, observer=training.TrainingLines(), test=0.0)
+    training.show_training(tuned, as_json=False)
+    return 0
+
+
+def _compare(runs: Path) -> int:
+    from evalharness import api
+    from evalharness.comparison.compare import Options
+    from evalharness.comparison.gate import ComparisonRequest
+    from evalharness.report import deliver
+
+    request = ComparisonRequest(base="base", new="tuned", options=Options(), runs=runs)
+    made = api.compare("base", "tuned", request)
+    deliver.deliver_comparison(made, deliver.ReportsWanted(show=SHOWN))
+    return made.settled()

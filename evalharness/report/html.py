@@ -29,7 +29,7 @@ def _safe(value: Any) -> Any:
     return printable(value) if type(value) is str else value
 
 
-def environment() -> Environment:
+def page_environment() -> Environment:
     """The template engine: autoescaped, and an undefined name is an error."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -50,7 +50,7 @@ def _page(template: str, **values: Any) -> str:
 
     style = (HERE / "page.css").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    found = environment().get_template(template)
+    found = page_environment().get_template(template)
     return found.render(style=Markup(style), style_hash=digest, **values)  # our own file
 
 

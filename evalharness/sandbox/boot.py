@@ -9,4 +9,4 @@ sys.path.append(_root)
 from evalharness.sandbox import server  # noqa: E402  the path comes first
 
 sys.path.remove(_root)
-server.serve()
+server.serve_programs()

@@ -58,7 +58,7 @@ class World:
     last_pid: int
 
 
-def serve() -> NoReturn:
+def serve_programs() -> NoReturn:
     """Started as `python ... server.py SETTINGS`; the settings are JSON and hold no secret."""
     settings = json.loads(sys.argv[1])
     for name in ("control", "judge"):

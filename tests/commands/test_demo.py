@@ -1,37 +1,52 @@
-"""`evalh demo` is a script over the commands: it says each one, runs it as typed, and stops at the first that fails."""
+"""`evalh demo` says each command, does what that command does, and stops at the first that fails."""
 
 import json
 import shlex
+from types import SimpleNamespace
 
-from evalharness import cli, tiny
+import pytest
 
-
-def typed(evalh, monkeypatch, codes):
-    calls = []
-    real = cli.guarded
-
-    def record(arguments):
-        if arguments[0] == "demo":
-            return real(arguments)
-        calls.append(arguments)
-        return codes.pop(0)
-
-    monkeypatch.setattr(cli, "guarded", record)
-    return calls, evalh("demo", "--folder", "here")
+from evalharness import api, tiny
+from evalharness.report import deliver, progress, training
 
 
-def test_it_runs_what_it_says(evalh, monkeypatch, tmp_path):
-    calls, said = typed(evalh, monkeypatch, [0, 0, 0, 0])
+@pytest.fixture
+def called(monkeypatch):
+    """The calls of the demo as the words of the commands that do the same; the work itself is left out."""
+    calls, codes = [], []
+
+    def evaluate(benchmarks, model, *, place, hooks):
+        calls.append(["run", *benchmarks, "--model", model, "--name", place.name, "--runs", str(place.runs)])
+        return SimpleNamespace(exit_code=codes.pop(0) if codes else 0)
+
+    def finetune(data, model, out, *, settings, observer, test):
+        words = ["finetune", str(data), "--model", model, "--out", str(out), "--epochs", str(settings.epochs)]
+        calls.append([*words, "--batch", str(settings.batch), "--test", f"{test:g}", "--seed", str(settings.seed)])
+
+    def compare(base, new, request):
+        calls.append(["compare", base, new, "--show", "3", "--runs", str(request.runs)])
+        return SimpleNamespace(settled=lambda: 0)
+
+    for name, fake in (("evaluate", evaluate), ("finetune", finetune), ("compare", compare)):
+        monkeypatch.setattr(api, name, fake)
+    monkeypatch.setattr(progress, "show_run", lambda *_, **__: None)
+    monkeypatch.setattr(training, "show_training", lambda *_, **__: None)
+    monkeypatch.setattr(deliver, "deliver_comparison", lambda _, wanted: calls[-1].__setitem__(4, str(wanted.show)))
+    return calls, codes
+
+
+def test_it_does_what_it_says(evalh, called, tmp_path):
+    said = evalh("demo", "--folder", "here")
     assert said.code == 0
     shown = [shlex.split(line[2:]) for line in said.out.splitlines() if line.startswith("$ evalh")]
-    assert [line[1:] for line in shown[:4]] == calls
-    assert [call[0] for call in calls] == ["run", "finetune", "run", "compare"]
+    assert [line[1:] for line in shown[:4]] == called[0]
     after = said.out.partition("model of your own")[2]
     assert [line.startswith("$ ") for line in after.strip().splitlines()[1:]] == [True] * 3
     copied = tmp_path / "here" / "instructions.jsonl"
     assert json.loads(copied.read_text().splitlines()[0]) == json.loads(tiny.INSTRUCTIONS.read_text().splitlines()[0])
 
 
-def test_it_stops_where_a_command_fails(evalh, monkeypatch):
-    calls, said = typed(evalh, monkeypatch, [0, 3, 0, 0])
-    assert said.code == 3 and len(calls) == 2
+def test_it_stops_where_a_step_fails(evalh, called):
+    called[1].append(3)
+    assert evalh("demo", "--folder", "here").code == 3
+    assert len(called[0]) == 1

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from evalharness.sandbox import Limits, Program, Sandbox, scratch
+from evalharness.sandbox import scratch
+from evalharness.sandbox.pool import Sandbox
+from evalharness.sandbox.program import Limits, Program
 
 GOOD, WRONG = "def f(x):\n    return x + 1", "def f(x):\n    return x"
 TEST = "assert f(1) == 2\nassert f(2) == 3"
@@ -152,7 +154,8 @@ def test_closing_leaves_no_process_and_no_file(tier):
 
 HOST = """
 import sys, time
-from evalharness.sandbox import Program, Sandbox
+from evalharness.sandbox.program import Program
+from evalharness.sandbox.pool import Sandbox
 sandbox = Sandbox(sys.argv[1], workers=1)
 print("started", flush=True)
 sandbox.run(Program(source="import time\\nopen('x', 'w').write('x')\\ntime.sleep(60)", test="f()", entry="f"))

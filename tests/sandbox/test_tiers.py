@@ -10,12 +10,16 @@ from pathlib import Path
 import pytest
 
 from evalharness.errors import UserError
-from evalharness.sandbox import Program, open_sandbox, outer, seccomp, syscalls, tiers
+from evalharness.sandbox import outer, seccomp, syscalls, tiers
+from evalharness.sandbox.program import Program
+from evalharness.sandbox.tiers import open_sandbox
 
 # A process under a filter that answers some system calls with an error, as a container engine or an old kernel does.
 UNDER_FILTER = """
 import ctypes, errno, json, struct, sys
-from evalharness.sandbox import kernel, open_sandbox, Program
+from evalharness.sandbox import kernel
+from evalharness.sandbox.tiers import open_sandbox
+from evalharness.sandbox.program import Program
 from evalharness.errors import UserError
 rules = json.loads(sys.argv[1])
 code = [(0x20, 0, 0, 0)]

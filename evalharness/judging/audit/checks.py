@@ -8,17 +8,15 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+from evalharness.judging.audit.evidence import Evidence
 from evalharness.judging.cases import answer_of, reference_of
 from evalharness.records import Estimate, Result, Verdict
 from evalharness.scoring.judge_replies import MARKER, winner
 from evalharness.scoring.metrics import average
 from evalharness.stats import length_control
 from evalharness.stats.intervals import mean_interval, sample_variance, t_quantile, wilson
-
-if TYPE_CHECKING:
-    from evalharness.judging.audit.examine import Evidence
 
 NULLS = 0.02  # more verdicts than this missing can move a comparison
 BIAS = 0.05  # distance from one half that a position effect must have to matter

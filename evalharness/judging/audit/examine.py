@@ -7,77 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 from evalharness.data import files
 from evalharness.errors import DataError, UserError, nearest
 from evalharness.judging.audit import checks as audit_checks
 from evalharness.judging.audit.checks import AuditCheck
-from evalharness.judging.cases import answer_of, reference_of
-from evalharness.records import Result, Verdict
-from evalharness.runs.store import Run, all_runs, find_run
+from evalharness.judging.audit.evidence import Evidence, evidence_of
+from evalharness.runs.store import Run, all_runs
 from evalharness.scoring.judge_replies import winner
 from evalharness.scoring.metrics import average
 from evalharness.stats.agreement import cohen, confusion, powered_mean
 from evalharness.stats.intervals import wilson
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """A judging with all that bears on it."""
-
-    run: Run
-    judging: str
-    results: tuple[Result, ...]
-
-    @property
-    def facts(self) -> Mapping[str, Any]:
-        """What the manifest says of the judging; empty for one that was made elsewhere."""
-        found: Mapping[str, Any] = self.run.manifest.get("judgings", {}).get(self.judging, {})
-        return found
-
-    def verdicts(self, result: Result, *, retest: bool = False) -> list[Verdict]:
-        own = (v for v in result.verdicts if v.extra.get("judging") == self.judging)
-        return [v for v in own if bool(v.extra.get("retest")) == retest]
-
-    @cached_property
-    def seats(self) -> tuple[str, ...]:
-        return tuple(sorted({seat_of(v) for r in self.results for v in self.verdicts(r)}))
-
-    @cached_property
-    def pairwise(self) -> bool:
-        return any(v.kind == "pairwise" for r in self.results for v in self.verdicts(r))
-
-    @cached_property
-    def values(self) -> dict[str, float]:
-        """The judged value of each item that has one."""
-        found: dict[str, list[float]] = {}
-        for result in self.results:
-            value = result.detail["judged"][self.judging]["value"]
-            if value is not None:
-                found.setdefault(result.sample.id, []).append(value)
-        return {key: fmean(values) for key, values in found.items()}
-
-    @cached_property
-    def opponents(self) -> dict[str, str]:
-        """The text that each item's answer was compared with, as far as it is at hand."""
-        against = self.facts.get("against", "reference")
-        elsewhere = str(self.run.manifest["model"].get("fingerprint", "")).startswith("imported:")
-        if elsewhere or against in ("", "reference"):
-            return {r.sample.id: text for r in self.results if (text := reference_of(r)) is not None}
-        try:
-            other = find_run(against, self.run.path.parent)
-        except UserError:
-            return {}
-        return {r.sample.id: answer_of(r) for r in other.results()}
-
-
-def seat_of(verdict: Verdict) -> str:
-    """Which judge gave a verdict."""
-    return str(verdict.extra.get("seat", verdict.judge))
 
 
 def latest(runs: Path) -> Run:
@@ -86,21 +28,6 @@ def latest(runs: Path) -> Run:
     if not judged:
         raise UserError(f"no run in {runs} was judged; judge one first: evalh judge RUN --judge MODEL")
     return judged[-1]
-
-
-def evidence(run: Run, judging: str | None) -> Evidence:
-    """One judging of a run. UserError when the run was not judged, or when it is not said which of several."""
-    results = run.results()
-    names = list(dict.fromkeys(name for r in results for name in r.detail.get("judged", {})))
-    if not names:
-        raise UserError(f"{run.name} has no verdicts; judge it first: evalh judge {run.path} --judge MODEL")
-    if judging is None:
-        if len(names) > 1:
-            raise UserError(f"{run.name} was judged {len(names)} times; say --judging with one of: {'; '.join(names)}")
-        judging = names[0]
-    if judging not in names:
-        raise UserError(f"{run.name} has no judging {judging!r}{nearest(judging, names)}; there is {'; '.join(names)}")
-    return Evidence(run, judging, tuple(r for r in results if judging in r.detail.get("judged", {})))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +47,7 @@ class Audit:
 
 def run_audit(run: Run, judging: str | None = None, labels: Path | None = None) -> Audit:
     """Every check of one judging. UserError for labels that do not fit the run."""
-    found = evidence(run, judging)
+    found = evidence_of(run, judging)
     human = read_labels(labels, found) if labels is not None else None
     checks = [
         *audit_checks.parse(found),
@@ -202,7 +129,7 @@ def calibrate_judge(run: Run, judging: str | None, labels: Path, half: float) ->
     """Prediction-powered mean from a few human labels. UserError when there are too few, or none unlabelled."""
     if not 0 < half < 1:
         raise UserError(f"--half wants a half width between 0 and 1; there is {half:g}")
-    found = evidence(run, judging)
+    found = evidence_of(run, judging)
     human = read_labels(labels, found)
     try:
         powered = powered_mean(human, found.values, half=half)
