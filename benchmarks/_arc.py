@@ -23,7 +23,10 @@ def sample(row: Row) -> Sample:
     else:
         labels, texts = choices["label"], choices["text"]  # type: ignore[index]  # a row without choices is a TypeError
     return Sample(
-        id=row.get("id") or "", question=stem, choices=tuple(texts), gold=(list(labels).index(row["answerKey"]),)
+        id=row.get("id") or "",
+        question=stem,
+        choices=tuple(texts),
+        gold_indices=(list(labels).index(row["answerKey"]),),
     )
 
 

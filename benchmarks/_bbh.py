@@ -92,7 +92,7 @@ def direct(task: str) -> Prompt:
     """`Q: ...`, `A:`, and the answer."""
     header = DESCRIPTIONS[task] + "\n\n"
     return Prompt(
-        header=lambda _: header, question=lambda s: f"Q: {s.question}\nA:", answer=lambda s: " " + s.answers[0]
+        description=lambda _: header, question=lambda s: f"Q: {s.question}\nA:", answer=lambda s: " " + s.answers[0]
     )
 
 
@@ -100,7 +100,7 @@ def with_steps(task: str) -> Prompt:
     """`Q: ...`, `A: Let's think step by step.`, and on the next line the steps."""
     header = DESCRIPTIONS[task] + "\n\n"
     return Prompt(
-        header=lambda _: header,
+        description=lambda _: header,
         question=lambda s: f"Q: {s.question}\nA: Let's think step by step.",
         answer=lambda s: s.extra["steps"] or f"\nSo the answer is {s.answers[0]}.",
     )

@@ -154,7 +154,7 @@ def sample(row: Row) -> Sample:
                 question=made.question,
                 answers=answers or tuple(c for c in scored if scored[c] == top),
                 choices=tuple(scored),
-                gold=gold,
+                gold_indices=gold,
                 group=made.group,
             )
         )
@@ -170,7 +170,7 @@ def sample(row: Row) -> Sample:
         question=made.question,
         answers=made.answers,
         choices=made.choices,
-        gold=made.gold,
+        gold_indices=made.gold_indices,
         group=made.group,
         extra=extra,
     )
@@ -188,7 +188,7 @@ def question(asked: Sample) -> str:
 
 
 def answer(asked: Sample) -> str:
-    return asked.choices[asked.gold[0]] if asked.choices else asked.answers[0]
+    return asked.choices[asked.gold_indices[0]] if asked.choices else asked.answers[0]
 
 
 def others(found: Sequence[Sample], asked: Sample, shots: int) -> Sequence[Sample]:

@@ -118,7 +118,7 @@ def nli(row: Row) -> str:
 def similar(row: Row) -> Sample:
     asked = "Question: From 0 (unrelated) to 5 (the same), how similar in meaning are the two sentences?"
     text, score = f"Sentence 1: {row['sentence1']}\nSentence 2: {row['sentence2']}\n{asked}", float(row["label"])
-    return Sample(question=text, choices=tuple("012345"), gold=(round(score),), answers=(f"{score:g}",))
+    return Sample(question=text, choices=tuple("012345"), gold_indices=(round(score),), answers=(f"{score:g}",))
 
 
 # A shot shows the right number, which is no whole one.

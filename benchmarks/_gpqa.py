@@ -10,7 +10,7 @@ OPTIONS = ("Incorrect Answer 1", "Incorrect Answer 2", "Incorrect Answer 3", "Co
 def sample(row: Row) -> Sample:
     texts = tuple((row[o] or " ").strip().replace(" [title]", ". ").replace("  ", " ") for o in OPTIONS)
     return shuffled(
-        Sample(question=row["Question"], choices=texts, gold=(3,), group=row.get("High-level domain") or "")
+        Sample(question=row["Question"], choices=texts, gold_indices=(3,), group=row.get("High-level domain") or "")
     )
 
 

@@ -15,4 +15,6 @@ def clean(text: str) -> str:
 
 def sample(row: Row) -> Sample:
     asked = clean(f"{row['activity_label']}: {row['ctx_a']} {row['ctx_b'].capitalize()}")
-    return Sample(question=asked, choices=tuple(clean(text) for text in row["endings"]), gold=(int(row["label"]),))
+    return Sample(
+        question=asked, choices=tuple(clean(text) for text in row["endings"]), gold_indices=(int(row["label"]),)
+    )

@@ -11,7 +11,7 @@ def sample(row: Row) -> Sample:
     steps = (row.get("cot_content") or "").replace("A: Let's think step by step. ", "")
     return Sample(
         id=str(row["question_id"]), question=row["question"], choices=tuple(text.strip() for text in row["options"]),
-        gold=(int(row["answer_index"]),), group=row["category"], answers=(steps,),
+        gold_indices=(int(row["answer_index"]),), group=row["category"], answers=(steps,),
     )  # fmt: skip
 
 
@@ -28,5 +28,5 @@ def question(asked: Sample) -> str:
     )
 
 
-PROMPT = Prompt(header=header, question=question, answer=lambda s: " " + s.answers[0])
+PROMPT = Prompt(description=header, question=question, answer=lambda s: " " + s.answers[0])
 score = letter_after(r"answer is \(?([A-J])\)?")

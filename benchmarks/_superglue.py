@@ -150,7 +150,7 @@ def copa(row: Row) -> Sample:
         raise ValueError(f"its question is {row['question']!r}, wanted cause or effect")
     choices = tuple(text[:1].lower() + text[1:] for text in (take(row, name, str) for name in ("choice1", "choice2")))
     premise = take(row, "premise", str).strip()[:-1]
-    return Sample(question=f"{premise} {link}", choices=choices, gold=(place(row, "label", 2),))
+    return Sample(question=f"{premise} {link}", choices=choices, gold_indices=(place(row, "label", 2),))
 
 
 def multirc(row: Row) -> Sample:
@@ -159,7 +159,7 @@ def multirc(row: Row) -> Sample:
         id=f"{idx['paragraph']}/{idx['question']}/{idx['answer']}",
         question=f"{row['paragraph']}\nQuestion: {row['question']}\nAnswer:",
         choices=("yes", "no"),
-        gold=(1 - place(row, "label", 2),),
+        gold_indices=(1 - place(row, "label", 2),),
         extra={"answer": row["answer"], "set": f"{idx['paragraph']}/{idx['question']}"},
     )
 
@@ -175,7 +175,7 @@ def record(row: Row) -> Sample:
         id=f"{idx['passage']}/{idx['query']}",
         question=text + "\n\n" + "".join(f"  - {highlight}.\n" for highlight in highlights),
         choices=entities,
-        gold=gold,
+        gold_indices=gold,
         answers=answers,
         extra={"query": row["query"]},
     )
@@ -188,17 +188,17 @@ def filled(sample: Sample, entity: str) -> str:
 # lm-evaluation-harness puts a space before every choice, on top of the spaces that these choices begin with.
 COPA = Prompt(
     question=lambda s: s.question,
-    answer=lambda s: "  " + s.choices[s.gold[0]],
+    answer=lambda s: "  " + s.choices[s.gold_indices[0]],
     choices=lambda s: tuple("  " + text for text in s.choices),
     written=lettered(),
 )
 MULTIRC = Prompt(
     question=lambda s: s.question,
-    answer=lambda s: f" {s.extra['answer']}\nIs the answer correct? {s.choices[s.gold[0]]}",
+    answer=lambda s: f" {s.extra['answer']}\nIs the answer correct? {s.choices[s.gold_indices[0]]}",
     choices=lambda s: tuple(f" {s.extra['answer']}\nIs the answer correct? {said}" for said in s.choices),
     written=Prompt(
         question=lambda s: f"{s.question} {s.extra['answer']}\nIs the answer correct?",
-        answer=lambda s: " " + s.choices[s.gold[0]],
+        answer=lambda s: " " + s.choices[s.gold_indices[0]],
     ),
 )
 RECORD = Prompt(

@@ -23,7 +23,7 @@ def sample(task: str) -> Callable[[Row], Sample]:
     def made(row: Row) -> Sample:
         targets = row[f"{task}_targets"]
         gold = tuple(i for i, label in enumerate(targets["labels"]) if label)
-        return shuffled(Sample(question=row["question"], choices=tuple(targets["choices"]), gold=gold))
+        return shuffled(Sample(question=row["question"], choices=tuple(targets["choices"]), gold_indices=gold))
 
     return made
 

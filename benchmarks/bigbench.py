@@ -21,11 +21,11 @@ def _open_task(task: str, data: Path | None) -> Benchmark:
         source=Source(config=task, split="examples", shot_split="examples", files=big.files(task)),
         sample=big.sample,
         prompt=Prompt(
-            header=big.prefix,
+            description=big.prefix,
             question=big.question,
             answer=big.answer,
             choices=lambda s: s.choices,
-            between=facts.between,
+            shot_separator=facts.between,
             written=shown(big.question, big.prefix) if "rank" in facts.modes else None,
         ),
         modes=facts.modes,

@@ -6,7 +6,7 @@ from ._glue import TASKS, average, source_of, tasks_in
 
 family = Family(
     tasks=tuple(TASKS)[:-1],
-    also=("ax",),
+    optional_tasks=("ax",),
     open=lambda task, data: Benchmark(
         title=f"GLUE: {task}",
         paper="https://arxiv.org/abs/1804.07461",

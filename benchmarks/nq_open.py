@@ -23,10 +23,10 @@ benchmark = Benchmark(
     ),
     sample=lambda row: Sample(question=row["question"], answers=tuple(texts(row, "answer"))),
     prompt=Prompt(
-        header=lambda s: "Answer these questions:\n\n",
+        description=lambda s: "Answer these questions:\n\n",
         question=lambda s: f"Q: {s.question}?\nA:",
         answer=lambda s: " " + s.answers[0],
-        between="\n",
+        shot_separator="\n",
     ),
     score=short_answer(lambda text: normalized(unicodedata.normalize("NFD", text))),
     metrics=(mean("exact_match"),),

@@ -15,7 +15,7 @@ benchmark = Benchmark(
     source=Source(shot_split="dev"),
     sample=from_fields(group="subject"),
     prompt=continued(
-        question_with_options, header=lambda s: "Answer the multiple choice question with one of its options.\n\n"
+        question_with_options, description=lambda s: "Answer the multiple choice question with one of its options.\n\n"
     ),
     score=option,
     metrics=(mean(), macro()),

@@ -42,10 +42,10 @@ def first_answer(sample: Sample) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Prompt:
-    """How a sample becomes text. A base model reads header + shots + question, byte for byte.
+    """How a sample becomes text. A base model reads description + shots + question, byte for byte.
 
     `question` ends where the answer begins (`...\\nAnswer:`); `answer` is the right answer as it stands in a shot or
-    lesson, its leading space included; `choices` are the continuations to rank, `given` what is read before each.
+    lesson, its leading space included; `choices` are the continuations to rank, `context_per_choice` what is read before each.
     `written` is the prompt for writing where it is not the one for ranking: options that are ranked as continuations
     must be shown to a model that writes.
     """
@@ -53,15 +53,15 @@ class Prompt:
     question: TextOf = plain_question
     answer: TextOf = first_answer
     choices: Callable[[Sample], tuple[str, ...]] | None = None
-    given: Callable[[Sample], tuple[str, ...]] | None = None
-    header: TextOf = nothing
-    between: str = "\n\n"
+    context_per_choice: Callable[[Sample], tuple[str, ...]] | None = None
+    description: TextOf = nothing
+    shot_separator: str = "\n\n"
     written: Prompt | None = None
 
     def text(self, sample: Sample, shots: Sequence[Sample]) -> str:
-        """Header, each shot with its answer, and the question."""
-        solved = [self.question(shot) + self.answer(shot) + self.between for shot in shots]
-        return self.header(sample) + "".join(solved) + self.question(sample)
+        """Description, each shot with its answer, and the question."""
+        solved = [self.question(shot) + self.answer(shot) + self.shot_separator for shot in shots]
+        return self.description(sample) + "".join(solved) + self.question(sample)
 
 
 PLAIN = Prompt()
@@ -79,7 +79,7 @@ class Benchmark:
     source's shot split, of the sample's own group when `shots_by_group`. `ask` replaces the default request;
     `follow_up` gives the next turn's request, or None when the conversation is over. `open_scorer` replaces `score`
     where scoring needs resources (a sandbox). A chat model writes up to `chat_max_tokens` and ends by itself, a base
-    model up to `max_tokens` or `stop`. `judge` names the judge plug-in that gives the verdicts. `cautions` says, from
+    model up to `max_tokens` or `stop`. `judge` names the judge plug-in that gives the verdicts. `warnings` says, from
     the results, when a figure is not to be believed. `missing_is_wrong`: the authors' script counts a question that a
     file of predictions lacks as 0 (SQuAD 1.1), not as absent (SQuAD 2.0).
     """
@@ -103,7 +103,7 @@ class Benchmark:
     stop: tuple[str, ...] = ("\n",)
     chance: float | None = None
     judge: str | None = None
-    cautions: Callable[[Sequence[Result]], tuple[str, ...]] | None = None
+    warnings: Callable[[Sequence[Result]], tuple[str, ...]] | None = None
     missing_is_wrong: bool = False
     ask: Callable[[Sample, Sequence[Sample], Mode, bool], Request] | None = None
     follow_up: Callable[[Sample, Request, Response], Request | None] | None = None
@@ -115,7 +115,7 @@ class Family:
     """Several benchmarks under one name. `open(task, data)` gives one; `data` is the user's folder or file, or None.
 
     `tasks` lists what `evalh run FAMILY` runs and may be empty where only the data tells (then `discover(data)` does);
-    a task of `also` is run when it is named. `open` is asked for these only, or for any name where `tasks` is empty.
+    a task of `optional_tasks` is run when it is named. `open` is asked for these only, or for any name where `tasks` is empty.
     `average` is the benchmark's own figure over its tasks, from the metrics of the tasks that were run; empty where one
     that it needs was not. `members(name, data)` are the tasks that a name of the user's stands for, where one name may
     stand for several.
@@ -123,7 +123,7 @@ class Family:
 
     tasks: tuple[str, ...]
     open: Callable[[str, Path | None], Benchmark]
-    also: tuple[str, ...] = ()
+    optional_tasks: tuple[str, ...] = ()
     discover: Callable[[Path], tuple[str, ...]] | None = None
     average: Callable[[Mapping[str, Mapping[str, Estimate]]], Mapping[str, Estimate]] | None = None
     members: Callable[[str, Path | None], tuple[str, ...]] | None = None
@@ -154,10 +154,10 @@ def request(
     if prompt.choices is None:
         raise ValueError("a benchmark that ranks needs Prompt.choices")
     choices = prompt.choices(sample)
-    given = prompt.given(sample) if prompt.given is not None else ()
+    given = prompt.context_per_choice(sample) if prompt.context_per_choice is not None else ()
     if chat and not given:
         choices = tuple(choice.lstrip() for choice in choices)
-    return Request(messages=messages, choices=choices, given=given, origin=origin)
+    return Request(messages=messages, choices=choices, context_per_choice=given, origin=origin)
 
 
 def training_messages(benchmark: Benchmark, sample: Sample, *, chat: bool) -> tuple[Message, ...]:

@@ -125,7 +125,7 @@ def load_benchmark(name: str, data: Path | None = None) -> Benchmark:
 def _task(roof: Family, name: str, task: str, data: Path | None) -> Benchmark:
     if not task:
         raise UserError(f"{name} is a family of tasks; name one, such as {name}/{(roof.tasks or ('TASK',))[0]}")
-    return roof.open(known(f"task of {name}", task, (*roof.tasks, *roof.also)) if roof.tasks else task, data)
+    return roof.open(known(f"task of {name}", task, (*roof.tasks, *roof.optional_tasks)) if roof.tasks else task, data)
 
 
 def _filled_in(found: Benchmark, name: str, module: ModuleType) -> Benchmark:

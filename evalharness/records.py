@@ -30,7 +30,7 @@ class Sample:
     """One question of a benchmark.
 
     `id` is stable for ever (`abstract_algebra/0`, `HumanEval/3`, SQuAD's qid): comparing runs depends on it.
-    `answers` are the accepted texts or reference outputs; with `choices`, `gold` holds the positions of the right ones.
+    `answers` are the accepted texts or reference outputs; with `choices`, `gold_indices` holds the positions of the right ones.
     `group` is what macro averages run over (subject, task). `extra` holds whatever else the scorer needs, JSON only.
     """
 
@@ -38,7 +38,7 @@ class Sample:
     question: str
     answers: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
-    gold: tuple[int, ...] = ()
+    gold_indices: tuple[int, ...] = ()
     group: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
 
@@ -59,14 +59,14 @@ class Request:
     """What is asked. Given choices, rank them by log-probability; without, write.
 
     For a model without chat template the contents of the messages are joined and asked byte for byte.
-    `given`, where present, has one text per choice that stands between the prompt and that choice and is read, not
+    `context_per_choice`, where present, has one text per choice that stands between the prompt and that choice and is read, not
     scored. `top_logprobs` asks for the n likeliest first tokens, `schema` (JSON schema) for structured output, where
     a model can.
     """
 
     messages: tuple[Message, ...]
     choices: tuple[str, ...] = ()
-    given: tuple[str, ...] = ()
+    context_per_choice: tuple[str, ...] = ()
     max_tokens: int = 256
     stop: tuple[str, ...] = ()
     temperature: float = 0.0
@@ -90,7 +90,7 @@ class Response:
     """What came back: `text` where the model wrote, else per choice `logprobs` (sum over its tokens, natural
     logarithm), `greedy` (every token of the choice was the likeliest) and `lengths` (tokens of the choice).
 
-    `finish` says why writing ended. `cut` counts prompt tokens dropped from the left to fit the context. `cost` is in
+    `finish` says why writing ended. `tokens_truncated` counts prompt tokens dropped from the left to fit the context. `cost` is in
     US dollars, None when unknown. `error` is set when no answer could be had; then nothing else counts.
     """
 
@@ -102,7 +102,7 @@ class Response:
     finish: Finish = ""
     tokens_in: int = 0
     tokens_out: int = 0
-    cut: int = 0
+    tokens_truncated: int = 0
     seconds: float = 0.0
     cost: float | None = None
     cached: bool = False

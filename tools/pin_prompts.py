@@ -69,7 +69,7 @@ def _asked(name: str, benchmark: Benchmark) -> Iterator[str]:
 
 def _shown(asked: Request) -> str:
     choices = "".join(f"--- choice {json.dumps(choice, ensure_ascii=False)}\n" for choice in asked.choices)
-    given = "".join(f"--- given {json.dumps(text, ensure_ascii=False)}\n" for text in asked.given)
+    given = "".join(f"--- given {json.dumps(text, ensure_ascii=False)}\n" for text in asked.context_per_choice)
     limits = "" if asked.choices else f"--- stop {json.dumps(asked.stop)} after {asked.max_tokens} tokens\n"
     return f"{asked.text}<<<\n{choices}{given}{limits}"
 

@@ -35,7 +35,7 @@ def from_fields(
         options = texts(row, choices) if isinstance(choices, str) else [row[name] for name in choices]
         return Sample(
             id=str(row[key]) if key else "", question=row[question], choices=tuple(options),
-            gold=(place(row, gold, len(options), first),), group=row[group] if group else "",
+            gold_indices=(place(row, gold, len(options), first),), group=row[group] if group else "",
         )  # fmt: skip
 
     return sample
@@ -46,7 +46,7 @@ def cloze(field: str) -> Callable[[Row], Sample]:
 
     def sample(row: Row) -> Sample:
         before, _, word = row[field].rpartition(" ")
-        return Sample(question=before, choices=(word,), answers=(word,), gold=(0,))
+        return Sample(question=before, choices=(word,), answers=(word,), gold_indices=(0,))
 
     return sample
 
@@ -58,7 +58,7 @@ def classified(text: str | Callable[[Row], str], labels: tuple[str, ...]) -> Cal
     def sample(row: Row) -> Sample:
         gold = place(row, "label", len(labels))
         question = text.format(**{n: take(row, n, str) for n in names}) if isinstance(text, str) else text(row)
-        return Sample(question=question, choices=labels, gold=(gold,))
+        return Sample(question=question, choices=labels, gold_indices=(gold,))
 
     return sample
 
@@ -74,8 +74,8 @@ def shuffled(sample: Sample) -> Sample:
         return sha256(text.encode("utf-8", "surrogatepass")).digest()
 
     order = sorted(range(len(sample.choices)), key=rank)
-    gold = tuple(new for new, old in enumerate(order) if old in sample.gold)
-    return replace(sample, choices=tuple(sample.choices[i] for i in order), gold=gold)
+    gold = tuple(new for new, old in enumerate(order) if old in sample.gold_indices)
+    return replace(sample, choices=tuple(sample.choices[i] for i in order), gold_indices=gold)
 
 
 def lettered_options(sample: Sample, mark: str = "{}.") -> list[str]:
@@ -89,28 +89,28 @@ def question_with_options(sample: Sample) -> str:
 
 
 def lettered(
-    header: TextOf = nothing, question: TextOf = lambda s: question_with_options(s) + "\nAnswer:", mark: str = "{}"
+    description: TextOf = nothing, question: TextOf = lambda s: question_with_options(s) + "\nAnswer:", mark: str = "{}"
 ) -> Prompt:
     """Question, lettered options, `Answer:`; the letters with a leading space are ranked (MMLU's layout).
 
     `mark` is how a letter is answered: `({})` in GPQA.
     """
     return Prompt(
-        header=header,
+        description=description,
         question=question,
-        answer=lambda s: " " + mark.format(LETTERS[s.gold[0]]),
+        answer=lambda s: " " + mark.format(LETTERS[s.gold_indices[0]]),
         choices=lambda s: tuple(" " + mark.format(letter) for letter in LETTERS[: len(s.choices)]),
     )
 
 
-def continued(question: TextOf = plain_question, header: TextOf = nothing, between: str = "\n\n") -> Prompt:
+def continued(question: TextOf = plain_question, description: TextOf = nothing, shot_separator: str = "\n\n") -> Prompt:
     """Each option's text, with a leading space, is ranked as the continuation; `question` shows what may be chosen."""
     return Prompt(
-        header=header,
+        description=description,
         question=question,
-        answer=lambda s: " " + s.choices[s.gold[0]],
+        answer=lambda s: " " + s.choices[s.gold_indices[0]],
         choices=lambda s: tuple(" " + text for text in s.choices),
-        between=between,
+        shot_separator=shot_separator,
     )
 
 
@@ -119,7 +119,9 @@ def labelled() -> Prompt:
     return continued(lambda s: s.question + "\nAnswer:")
 
 
-def written_out(question: TextOf = plain_question, header: TextOf = nothing, between: str = "\n\n") -> Prompt:
+def written_out(
+    question: TextOf = plain_question, description: TextOf = nothing, shot_separator: str = "\n\n"
+) -> Prompt:
     """As `continued`, where `question` does not tell the options: a model that writes is shown them behind letters."""
     return replace(continued(question, header, between), written=shown(question, header, between))
 
@@ -138,18 +140,18 @@ def gap_filled(gap: str = "_") -> Prompt:
 
     return Prompt(
         question=nothing,
-        answer=lambda s: filled(s)[s.gold[0]] + rest(s),
-        given=filled,
+        answer=lambda s: filled(s)[s.gold_indices[0]] + rest(s),
+        context_per_choice=filled,
         choices=lambda s: (rest(s),) * len(s.choices),
         written=shown(plain_question),
     )
 
 
-def shown(question: TextOf, header: TextOf = nothing, between: str = "\n\n") -> Prompt:
+def shown(question: TextOf, description: TextOf = nothing, shot_separator: str = "\n\n") -> Prompt:
     """`question` with the lettered options below it, for a model that writes."""
     return Prompt(
-        header=header,
+        description=description,
         question=lambda s: "\n".join([question(s).removesuffix("\nAnswer:"), *lettered_options(s), "Answer:"]),
-        answer=lambda s: " " + LETTERS[s.gold[0]],
-        between=between,
+        answer=lambda s: " " + LETTERS[s.gold_indices[0]],
+        shot_separator=shot_separator,
     )

@@ -54,6 +54,6 @@ def checked(sample: Sample) -> Sample:
     for name, found in parts.items():
         if wrong := [part for part in found if not isinstance(part, str)]:
             raise ValueError(f"its {name} is {wrong[0]!r:.60}, wanted a text")
-    if outside := [number for number in sample.gold if not 0 <= number < len(sample.choices)]:
+    if outside := [number for number in sample.gold_indices if not 0 <= number < len(sample.choices)]:
         raise ValueError(f"its right choice is number {outside[0]} of {len(sample.choices)}, counted from 0")
     return sample

@@ -181,11 +181,11 @@ class LmEvalTask:
                 answers = tuple(str(one) for one in wanted) if isinstance(wanted, list) else (str(wanted),)
                 choices = answers if self.kind == "loglikelihood" else ()
                 return Sample(
-                    question=asked, answers=answers, choices=choices, gold=(0,) if choices else (), extra=extra
+                    question=asked, answers=answers, choices=choices, gold_indices=(0,) if choices else (), extra=extra
                 )
             choices = tuple(str(choice) for choice in self._list(listed(row)))
             named = self.get("doc_to_target") in row  # a field's text is a choice, a template's digit is a place
-            return Sample(question=asked, choices=choices, gold=self._gold(wanted, choices, named), extra=extra)
+            return Sample(question=asked, choices=choices, gold_indices=self._gold(wanted, choices, named), extra=extra)
 
         return make
 
@@ -226,15 +226,15 @@ class LmEvalTask:
             return delimiter + text
 
         prompt = Prompt(
-            header=lambda s: str(s.extra["header"]),
+            description=lambda s: str(s.extra["header"]),
             question=lambda s: s.question,
-            answer=lambda s: spaced(s.choices[s.gold[0]] if s.choices else s.answers[0]),
+            answer=lambda s: spaced(s.choices[s.gold_indices[0]] if s.choices else s.answers[0]),
             choices=(lambda s: tuple(ranked + c for c in s.choices)) if self.kind != "generate_until" else None,
-            between=str(self.get("fewshot_delimiter", "\n\n")),
+            shot_separator=str(self.get("fewshot_delimiter", "\n\n")),
         )
         if self.kind != "multiple_choice":
             return prompt
-        return replace(prompt, written=shown(prompt.question, prompt.header, prompt.between))
+        return replace(prompt, written=shown(prompt.question, prompt.description, prompt.shot_separator))
 
     def scorer(self) -> tuple[Scorer, tuple[Metric, ...]]:
         """The score of one answer and the figures of metric_list, in its order."""

@@ -261,7 +261,7 @@ def _sample(document: YamlDocument, bench: Bench) -> Callable[[Row], Sample]:
             question=str(question(fields)),
             answers=tuple(str(a) for a in _several(found.get("answers", []))) or _right(document, found, choices),
             choices=choices,
-            gold=(_place(document, found["gold"], choices),) if choices else (),
+            gold_indices=(_place(document, found["gold"], choices),) if choices else (),
             group=str(found.get("group", "")),
             extra={"header": str(header(fields))},
         )
@@ -303,7 +303,7 @@ def _prompt(bench: Bench) -> Prompt:
         return str(asked.extra["header"])
 
     if bench.choices is None:
-        return Prompt(header=header, answer=lambda s: " " + s.answers[0] if s.answers else "")
+        return Prompt(description=header, answer=lambda s: " " + s.answers[0] if s.answers else "")
     if bench.layout == "continuation":
         return written_out(plain_question, header)
     return lettered(header, shown(plain_question).question)

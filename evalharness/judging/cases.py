@@ -100,8 +100,8 @@ def _choice(result: Result, position: int) -> str:
 def reference_of(result: Result) -> str | None:
     """The data set's own output; several accepted answers on a line each. None where there is none."""
     sample = result.sample
-    if sample.choices and sample.gold:
-        return "\n".join(_choice(result, g) for g in sample.gold)
+    if sample.choices and sample.gold_indices:
+        return "\n".join(_choice(result, g) for g in sample.gold_indices)
     return "\n".join(dict.fromkeys(sample.answers)) if any(sample.answers) else None
 
 

@@ -89,7 +89,7 @@ class Local:
                     greedy=tuple(score.greedy for score in scores),
                     lengths=tuple(score.tokens for score in scores),
                     tokens_in=len(asked[index][0].prompt) - cut,
-                    cut=cut,
+                    tokens_truncated=cut,
                     seconds=now - before,
                 ),
             )
@@ -104,7 +104,7 @@ class Local:
         options: list[Continuation] = []
         prompts: dict[str, tuple[list[int], Ids]] = {}
         for number, choice in enumerate(request.choices):
-            given = request.given[number] if request.given else ""
+            given = request.context_per_choice[number] if request.context_per_choice else ""
             if given not in prompts:
                 context = self._context(request, given)
                 prompts[given] = context, np.array(context, dtype=np.int32)
@@ -195,7 +195,7 @@ class Local:
             finish=draft.finish,
             tokens_in=len(draft.job.ids),
             tokens_out=len(draft.tokens),
-            cut=cut,
+            tokens_truncated=cut,
             seconds=seconds,
         )
 

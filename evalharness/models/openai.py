@@ -250,7 +250,7 @@ class OpenAI:
             raise UserError(
                 "a chat endpoint cannot rank choices; say --mode write, or --template none for /completions"
             )
-        given = request.given or ("",) * len(request.choices)
+        given = request.context_per_choice or ("",) * len(request.choices)
         scored: list[tuple[float, bool, int]] = []
         tokens = {"prompt_tokens": 0, "completion_tokens": 0}
         for before, choice in zip(given, request.choices, strict=True):

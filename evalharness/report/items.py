@@ -25,7 +25,9 @@ def show_results(results: Sequence[Result], *, whole: bool, left: int, as_json: 
 
 def one_line(result: Result) -> str:
     """`id status answer <- text`."""
-    wanted = " | ".join(result.sample.choices[i] for i in result.sample.gold) or " | ".join(result.sample.answers[:3])
+    wanted = " | ".join(result.sample.choices[i] for i in result.sample.gold_indices) or " | ".join(
+        result.sample.answers[:3]
+    )
     said = result.response.error or result.response.text or (result.answer or "")
     return printable(f"{result.sample.id}  {result.status}  wanted {_short(wanted)!r}  got {_short(said)!r}")
 
@@ -45,7 +47,7 @@ def in_full(result: Result) -> str:
         parts.append("[choices] log-probability")
         picked = max(response.logprobs) if response.logprobs else None
         for i, (choice, value) in enumerate(zip(result.request.choices, response.logprobs, strict=False)):
-            marks = (" <- picked" if value == picked else "") + (" (right)" if i in sample.gold else "")
+            marks = (" <- picked" if value == picked else "") + (" (right)" if i in sample.gold_indices else "")
             parts.append(f"  {choice!r} {value:.4f}{marks}")
     else:
         parts.append(f"[answer, finish {response.finish or '?'}]\n{response.text}")

@@ -244,6 +244,6 @@ def prompt_hash(requests: Iterable[Request]) -> str:
     """sha256 over what is asked: messages and choices of every request, in order."""
     total = hashlib.sha256()
     for asked in requests:
-        shown = [[m.role, m.content] for m in asked.messages], asked.choices, asked.given
+        shown = [[m.role, m.content] for m in asked.messages], asked.choices, asked.context_per_choice
         total.update(json.dumps(shown, ensure_ascii=True).encode())
     return total.hexdigest()

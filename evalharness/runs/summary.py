@@ -72,7 +72,7 @@ def task_summary(results: Sequence[Result], benchmark: Benchmark, facts: Mapping
         "tokens": {
             "in": sum(r.response.tokens_in for r in everything),
             "out": sum(r.response.tokens_out for r in everything),
-            "cut": sum(r.response.cut > 0 for r in everything),
+            "cut": sum(r.response.tokens_truncated > 0 for r in everything),
         },
         **(
             {"holistic": {n: estimate_json(f) for n, f in whole.items() if not n.startswith("seconds")}}
@@ -80,7 +80,7 @@ def task_summary(results: Sequence[Result], benchmark: Benchmark, facts: Mapping
             else {}
         ),
         **({"judged": said} if (said := judgments.judgment_metrics(results)) else {}),
-        **({"cautions": list(warned)} if benchmark.cautions and (warned := benchmark.cautions(answered)) else {}),
+        **({"cautions": list(warned)} if benchmark.warnings and (warned := benchmark.warnings(answered)) else {}),
     }
 
 

@@ -127,7 +127,7 @@ def option(sample: Sample, request: Request, response: Response) -> Score:
     written = response.text.strip()
     if request.choices or written not in sample.choices:
         return choice(sample, request, response)
-    return binary_score(sample.choices.index(written) in sample.gold, written)
+    return binary_score(sample.choices.index(written) in sample.gold_indices, written)
 
 
 def softmax(logprobs: Sequence[float]) -> tuple[float, ...]:
@@ -141,10 +141,10 @@ def choice(sample: Sample, request: Request, response: Response) -> Score:
     """Multiple choice: the choice ranked first, or the letter that the model wrote."""
     if request.choices:
         picked = best(response.logprobs)
-        return binary_score(picked in sample.gold, LETTERS[picked] if picked < len(LETTERS) else str(picked))
+        return binary_score(picked in sample.gold_indices, LETTERS[picked] if picked < len(LETTERS) else str(picked))
     written = letter(response.text, len(sample.choices))
     if written is not None:
-        return binary_score(LETTERS.index(written) in sample.gold, written)
+        return binary_score(LETTERS.index(written) in sample.gold_indices, written)
     if REFUSAL.search(response.text):
         return Score(status="refused", scores={"accuracy": 0.0})
     return unparsed_score()
@@ -226,7 +226,7 @@ def label(sample: Sample, request: Request, response: Response) -> Score:
     """
     said = sample.choices[best(response.logprobs)] if request.choices else which_label(response.text, sample.choices)
     if said is not None:
-        return binary_score(sample.choices.index(said) in sample.gold, said)
+        return binary_score(sample.choices.index(said) in sample.gold_indices, said)
     if REFUSAL.search(response.text):
         return Score(status="refused", scores={"accuracy": 0.0})
     return unparsed_score()
@@ -242,14 +242,14 @@ def choice_by_length(sample: Sample, request: Request, response: Response) -> Sc
         return score
     lengths = [max(1, len(text)) for text in sample.choices]
     picked = best(tuple(p / n for p, n in zip(response.logprobs, lengths, strict=True)))
-    return replace(score, scores={**score.scores, "accuracy_norm": float(picked in sample.gold)})
+    return replace(score, scores={**score.scores, "accuracy_norm": float(picked in sample.gold_indices)})
 
 
 def truth_mass(sample: Sample, request: Request, response: Response) -> Score:
     """The share of probability that the right choices have together, all choices taken as the whole (mc2)."""
     top = max(response.logprobs)
     weights = [math.exp(p - top) for p in response.logprobs]
-    return graded_score(accuracy=sum(weights[i] for i in sample.gold) / sum(weights))
+    return graded_score(accuracy=sum(weights[i] for i in sample.gold_indices) / sum(weights))
 
 
 def last_word(sample: Sample, request: Request, response: Response) -> Score:
@@ -268,6 +268,6 @@ def letter_after(pattern: str) -> Scorer:
         found = said.search(response.text)
         if found is None or found.group(1) not in LETTERS[: len(sample.choices)]:
             return choice(sample, request, response)
-        return binary_score(LETTERS.index(found.group(1)) in sample.gold, found.group(1))
+        return binary_score(LETTERS.index(found.group(1)) in sample.gold_indices, found.group(1))
 
     return score

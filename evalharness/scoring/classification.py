@@ -63,7 +63,7 @@ def from_table(
         return None
     clusters: dict[Hashable, Counter[Cell]] = {}
     for result in results:
-        cell = (result.sample.choices[result.sample.gold[0]], result.answer or "")
+        cell = (result.sample.choices[result.sample.gold_indices[0]], result.answer or "")
         clusters.setdefault(cluster(result.sample), Counter())[cell] += 1
     total = sum(clusters.values(), Counter[Cell]())
     cells = sorted(total)

@@ -50,7 +50,7 @@ def test_the_bundled_sample_loads_and_its_ids_are_stable_and_unique(plugin, name
     assert samples and samples == samples_of(benchmark)
     assert len({s.id for s in samples}) == len(samples) and all(s.id for s in samples)
     for sample in samples:
-        assert all(0 <= position < len(sample.choices) for position in sample.gold)
+        assert all(0 <= position < len(sample.choices) for position in sample.gold_indices)
         json.dumps(dict(sample.extra))
     first = pins.rows(benchmark, benchmark.source.split)[0]
     assert all(set(row) == set(first) for row in pins.rows(benchmark, benchmark.source.split))
@@ -75,7 +75,7 @@ def test_every_mode_runs_and_any_answer_has_a_status(plugin, name):
             for position, sample in enumerate(samples_of(benchmark)):
                 asked = request(benchmark, sample, (), mode=mode, chat=chat)
                 assert (
-                    (asked.text or asked.given)
+                    (asked.text or asked.context_per_choice)
                     and asked.origin.id == sample.id
                     and bool(asked.choices) == (mode == "rank")
                 )
@@ -103,7 +103,7 @@ def test_the_right_answers_are_worth_everything(plugin, name):
             if mode == "write" and not written_answer(benchmark, sample):
                 continue
             asked = request(benchmark, sample, (), mode=mode, chat=False)
-            right = tuple(0.0 if i in sample.gold else -50.0 for i in range(len(asked.choices)))
+            right = tuple(0.0 if i in sample.gold_indices else -50.0 for i in range(len(asked.choices)))
             text = "" if mode == "rank" else written_answer(benchmark, sample)
             answer = Response(
                 text=text, logprobs=right, lengths=(1,) * len(right), greedy=tuple(v == 0 for v in right), finish="stop"
@@ -131,7 +131,7 @@ def written_answer(benchmark, sample):
     if benchmark.name == "drop" and "," in sample.answers[0]:
         return ""
     shown = prompt_of(benchmark, "write").answer(sample).strip()
-    return shown or f"the answer is ({LETTERS[sample.gold[0]]})"
+    return shown or f"the answer is ({LETTERS[sample.gold_indices[0]]})"
 
 
 def result_of(name, sample, asked, answer, score):

@@ -61,7 +61,7 @@ def figures(benchmark, samples, respond):
 
 def gold(sample, asked):
     if asked.choices:
-        return Response(logprobs=tuple(0.0 if i in sample.gold else -9.0 for i in range(len(asked.choices))))
+        return Response(logprobs=tuple(0.0 if i in sample.gold_indices else -9.0 for i in range(len(asked.choices))))
     return Response(text=sample.answers[-1] + "\n", finish="stop")
 
 
@@ -227,7 +227,7 @@ def test_the_aggregate_is_the_mean_of_normalised_scores():
     benchmark, samples = opened("sample_odd_one_out", None)
     right, _ = figures(benchmark, samples, gold)
     wrong, _ = figures(
-        benchmark, samples, lambda s, q: Response(logprobs=tuple(float(i not in s.gold) for i in range(4)))
+        benchmark, samples, lambda s, q: Response(logprobs=tuple(float(i not in s.gold_indices) for i in range(4)))
     )
     total = plugins.load_family("bigbench").average({"a": right, "b": wrong})["normalized_aggregate"]
     assert total.value == pytest.approx((100 - 100 / 3) / 2)

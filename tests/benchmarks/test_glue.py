@@ -30,22 +30,22 @@ def load(name, data):
 def test_the_published_files_load_whole(shared, name, n):
     samples = load(name, shared / name.partition("/")[0])
     assert len(samples) == n == plugins.load_benchmark(name).items
-    assert all(sample.gold for sample in samples)
+    assert all(sample.gold_indices for sample in samples)
 
 
 def test_labels_are_the_published_ones(shared):
     rte = load("superglue/rte", shared / "superglue")
-    assert sum(s.gold == (0,) for s in rte) == 146
-    assert [s.gold for s in load("glue/rte", shared / "glue")] == [s.gold for s in rte]
+    assert sum(s.gold_indices == (0,) for s in rte) == 146
+    assert [s.gold_indices for s in load("glue/rte", shared / "glue")] == [s.gold_indices for s in rte]
     boolq = load("superglue/boolq", shared / "superglue")
-    assert sum(s.gold == (1,) for s in boolq) == 2033
+    assert sum(s.gold_indices == (1,) for s in boolq) == 2033
     cola = load("glue/cola", shared / "glue")
-    assert sum(s.gold == (1,) for s in cola) == 721
+    assert sum(s.gold_indices == (1,) for s in cola) == 721
 
 
 def test_record_queries_have_entities_and_answers(shared):
     (first, *_) = samples = load("superglue/record", shared / "superglue" / "ReCoRD" / "dev32.jsonl")
-    assert len(samples) == 32 and first.choices[first.gold[0]] in first.answers
+    assert len(samples) == 32 and first.choices[first.gold_indices[0]] in first.answers
     assert all("@placeholder" in s.extra["query"] for s in samples)
 
 

@@ -36,14 +36,14 @@ def test_the_exam_asks_in_the_wording_of_the_choice_rows():
     assert [line[:3] for line in lines[3:]] == ["A. ", "B. ", "C. ", "D. "] == [line[:3] for line in model_lines[3:]]
     assert asked.request.choices == asked.sample.choices == tuple(line[3:] for line in lines[3:])
     solved = training_messages(plugins.load_benchmark("tiny_exam"), asked.sample, chat=True)
-    assert solved[-1].content == asked.sample.choices[asked.sample.gold[0]]
+    assert solved[-1].content == asked.sample.choices[asked.sample.gold_indices[0]]
     assert taught["output"] in [line[3:] for line in model_lines[3:]]
 
 
 def test_a_written_answer_is_the_option_that_it_is():
     benchmark = plugins.load_benchmark("tiny_exam")
     asked = plan.prepare_task("tiny_exam", Plan(benchmarks=("tiny_exam",)), Chatty()).questions[0]
-    gold = asked.sample.gold[0]
+    gold = asked.sample.gold_indices[0]
     for text, status in (
         (asked.sample.choices[gold], "correct"), (asked.sample.choices[(gold + 1) % 4], "wrong"),
         ("ABCD"[gold], "correct"), ("something else", "unparsed"),

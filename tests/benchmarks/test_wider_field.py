@@ -41,7 +41,7 @@ def test_arc_as_ai2_published_it(tmp_path):
     row = {"id": "X_1", "question": {"stem": "Which swims?", "choices": choices}, "answerKey": "2"}
     (tmp_path / "ARC-Easy-Test.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
     benchmark, (sample,) = opened("arc/easy", tmp_path)
-    assert (sample.id, sample.gold, sample.choices) == ("X_1", (1,), ("a rock", "a fish"))
+    assert (sample.id, sample.gold_indices, sample.choices) == ("X_1", (1,), ("a rock", "a fish"))
     with pytest.raises(DataError, match=r"ARC-Easy-Test.jsonl.*--shots 0"):
         sources.load_rows(benchmark.source, Want(split="train"), str(tmp_path))
     with pytest.raises(UserError, match=r"did you mean easy\?"):
@@ -55,7 +55,10 @@ def test_accuracy_by_length_is_per_character_of_the_choice():
     shortest = lengths.index(min(lengths))
     equal_per_token = tuple(-float(n) for n in lengths)  # raw: the shortest wins; per character: a tie, the first wins
     found = scored(benchmark, sample, logprobs=equal_per_token)
-    assert found.scores == {"accuracy": float(shortest in sample.gold), "accuracy_norm": float(0 in sample.gold)}
+    assert found.scores == {
+        "accuracy": float(shortest in sample.gold_indices),
+        "accuracy_norm": float(0 in sample.gold_indices),
+    }
     assert "accuracy_norm" not in scored(benchmark, sample, "write", text="A", finish="stop").scores
 
 
@@ -84,7 +87,7 @@ def test_a_withheld_label_is_said(tmp_path):
 def test_winogrande_scores_what_follows_the_gap():
     benchmark, samples = opened("winogrande")
     asked = request(benchmark, samples[0], (), mode="rank", chat=False)
-    assert asked.given == (
+    assert asked.context_per_choice == (
         "The vase did not fit into the box because the vase",
         "The vase did not fit into the box because the box",
     )
@@ -98,9 +101,9 @@ def test_truthfulqa_from_the_authors_table(shared):
         benchmark, samples = opened(f"truthfulqa/{task}", shared / "truthfulqa")
         assert len(samples) == benchmark.items == 817
         assert all(choice.endswith((".", "?", "!", '"')) for s in samples for choice in s.choices)
-        assert max(len(s.gold) for s in samples) >= right
+        assert max(len(s.gold_indices) for s in samples) >= right
     _, samples = opened("truthfulqa/mc1", shared / "truthfulqa")
-    first = [sum(s.gold[0] == place for s in samples) for place in range(3)]
+    first = [sum(s.gold_indices[0] == place for s in samples) for place in range(3)]
     assert max(first) < 0.4 * len(samples), "the right answer stands in no place more often than by chance"
     assert plugins.load_benchmark("truthfulqa/mc1").chance == pytest.approx(
         sum(1 / len(s.choices) for s in samples) / len(samples), abs=0.005
@@ -110,8 +113,8 @@ def test_truthfulqa_from_the_authors_table(shared):
 def test_truthfulqa_mc2_is_the_share_of_the_true_answers():
     benchmark, samples = opened("truthfulqa/mc2")
     sample = samples[0]
-    logprobs = tuple(math.log(3) if i in sample.gold else 0.0 for i in range(len(sample.choices)))
-    true, false = len(sample.gold), len(sample.choices) - len(sample.gold)
+    logprobs = tuple(math.log(3) if i in sample.gold_indices else 0.0 for i in range(len(sample.choices)))
+    true, false = len(sample.gold_indices), len(sample.choices) - len(sample.gold_indices)
     assert scored(benchmark, sample, logprobs=logprobs).scores["accuracy"] == pytest.approx(
         3 * true / (3 * true + false)
     )
@@ -133,8 +136,8 @@ def test_gpqa_by_folder_in_an_order_that_gives_nothing_away(tmp_path):
         table.writerow(fields)
         table.writerows([[f"Q{i}?", " right ", "w1", "w2", "w3", "Physics"] for i in range(60)])
     _, samples = opened("gpqa/diamond", tmp_path)
-    assert {s.choices[s.gold[0]] for s in samples} == {"right"}
-    assert len({s.gold for s in samples}) == 4
+    assert {s.choices[s.gold_indices[0]] for s in samples} == {"right"}
+    assert len({s.gold_indices for s in samples}) == 4
     assert samples == opened("gpqa/diamond", tmp_path)[1]
 
 

@@ -10,8 +10,8 @@ ROW = {"n": 7, "q": "Which?", "options": ["a", "b"], "one": "a", "two": "b", "ri
 
 def test_fields_by_name_counted_from_one_or_zero():
     made = from_fields("q", ("one", "two"), "right", first=1, key="n", group="topic")(ROW)
-    assert made == Sample(id="7", question="Which?", choices=("a", "b"), gold=(1,), group="x")
-    assert from_fields("q", "options", "n")({**ROW, "n": 0}).gold == (0,)
+    assert made == Sample(id="7", question="Which?", choices=("a", "b"), gold_indices=(1,), group="x")
+    assert from_fields("q", "options", "n")({**ROW, "n": 0}).gold_indices == (0,)
 
 
 @pytest.mark.parametrize(
@@ -28,17 +28,19 @@ def test_a_row_that_says_no_choice_is_refused(change, said):
 
 
 def test_the_last_word_is_the_choice():
-    assert cloze("text")({"text": "to be or"}) == Sample(question="to be", choices=("or",), answers=("or",), gold=(0,))
+    assert cloze("text")({"text": "to be or"}) == Sample(
+        question="to be", choices=("or",), answers=("or",), gold_indices=(0,)
+    )
 
 
 def test_letters_are_answered_as_they_are_marked():
-    asked = Sample(question="Which?", choices=("a", "b"), gold=(1,))
+    asked = Sample(question="Which?", choices=("a", "b"), gold_indices=(1,))
     prompt = lettered(mark="({})")
     assert (prompt.choices(asked), prompt.answer(asked)) == ((" (A)", " (B)"), " (B)")
 
 
 def test_options_that_the_question_does_not_tell_are_shown_to_a_model_that_writes():
-    asked = Sample(question="It is _ here.", choices=("warm", "cold"), gold=(0,))
+    asked = Sample(question="It is _ here.", choices=("warm", "cold"), gold_indices=(0,))
     for prompt in (written_out(), gap_filled()):
         assert prompt.written.text(asked, [asked]).endswith("A. warm\nB. cold\nAnswer:")
     assert gap_filled().given(asked) == ("It is warm", "It is cold") and gap_filled().choices(asked) == (" here.",) * 2

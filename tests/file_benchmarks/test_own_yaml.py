@@ -75,7 +75,7 @@ def test_questions_that_are_answered_in_writing(tmp_path):
 
 def test_choices_are_ranked_or_shown(tmp_path):
     benchmark, samples = opened(written(tmp_path, CHOICES, QUIZ))
-    assert [s.gold for s in samples] == [(1,), (0,)]
+    assert [s.gold_indices for s in samples] == [(1,), (0,)]
     assert request(benchmark, samples[0], (), mode="rank", chat=False).choices == (" 3", " 4", " 5")
     assert request(benchmark, samples[0], (), mode="write", chat=False).text == "2 + 2?\nA. 3\nB. 4\nC. 5\nAnswer:"
     assert scored(benchmark, samples[0], mode="rank", logprobs=(-2.0, -1.0, -3.0)).status == "correct"
@@ -205,7 +205,7 @@ def test_an_lm_eval_task_without_python(tmp_path):
     asked = request(benchmark, samples[0], samples[1:], mode="rank", chat=False)
     assert asked.text == "About sums.\nQ: 1 + 1?\nA: 2\n\nQ: 2 + 2?\nA:"
     assert asked.choices == (" 3", " 4", " 5")
-    assert [s.gold for s in samples] == [(1,), (0,)]
+    assert [s.gold_indices for s in samples] == [(1,), (0,)]
     assert (benchmark.shots, [m.name for m in benchmark.metrics]) == (1, ["accuracy", "accuracy_norm"])
 
 

@@ -59,7 +59,7 @@ def straight(folder, text, choice, context=None):
 def check(folder, requests, responses, context=None):
     for request, response in zip(requests, responses, strict=True):
         for i, choice in enumerate(request.choices):
-            given = request.given[i] if request.given else ""
+            given = request.context_per_choice[i] if request.context_per_choice else ""
             logprob, greedy, length = straight(folder, request.text + given, choice, context)
             assert abs(response.logprobs[i] - logprob) < BAR
             assert (response.greedy[i], response.lengths[i]) == (greedy, length)
@@ -91,7 +91,7 @@ def test_mmlu_on_a_checkpoint_of_transformers_equals_transformers(kind, by_trans
     task = prepare_task("mmlu", Plan(benchmarks=("mmlu",), data="sample", limit=12), model)
     responses = answers(model, [question.request for question in task.questions])
     tokenizer, context = open_tokenizer(folder, 400), theirs.config.max_position_embeddings
-    assert (kind == "gpt2") == any(response.cut for response in responses)
+    assert (kind == "gpt2") == any(response.tokens_truncated for response in responses)
     for question, response in zip(task.questions, responses, strict=True):
         begin = [398] if kind == "llama" else []
         ids = (begin + tokenizer.encode(question.request.text))[-context:]
@@ -104,7 +104,7 @@ def test_mmlu_on_a_checkpoint_of_transformers_equals_transformers(kind, by_trans
 
 def test_texts_given_before_each_choice_are_read_not_scored(llama):
     requests = [
-        asked(text, choices=(" nest", " nest", " owl"), given=(" The sparrow", " The swift under the", ""))
+        asked(text, choices=(" nest", " nest", " owl"), context_per_choice=(" The sparrow", " The swift under the", ""))
         for text in questions(4)
     ]
     check(llama, requests, answers(opened(llama), requests))
@@ -144,7 +144,7 @@ def test_too_long_prompts_are_cut_from_the_left_and_counted(gpt2):
     assert all(r.cut > 50 and r.tokens_in <= 128 for r in responses)
     shorter = answers(opened(gpt2, context=64), requests)
     check(gpt2, requests, shorter, context=64)
-    assert shorter[0].cut == responses[0].cut + 64
+    assert shorter[0].tokens_truncated == responses[0].tokens_truncated + 64
 
 
 def test_a_prompt_that_ends_in_a_space_gives_it_to_the_choice(gpt2):
@@ -250,7 +250,7 @@ def test_first_tokens_likeliest(llama):
 
 def test_a_long_answer_leaves_room_for_the_question(gpt2):
     (response,) = answers(opened(gpt2), [asked("nest " * 100, max_tokens=1000)])
-    assert response.tokens_in == 64 and response.cut > 0
+    assert response.tokens_in == 64 and response.tokens_truncated > 0
     assert response.finish in ("length", "stop") and response.tokens_out <= 64
 
 

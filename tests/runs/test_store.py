@@ -12,7 +12,7 @@ from evalharness.runs.store import Journal, Run, find_run, lines, result_from_js
 
 RESULT = Result(
     benchmark="mmlu",
-    sample=Sample(id="a/0", question="Q?", choices=("x", "y"), gold=(1,), group="a", extra={"k": [1]}),
+    sample=Sample(id="a/0", question="Q?", choices=("x", "y"), gold_indices=(1,), group="a", extra={"k": [1]}),
     request=Request(
         messages=(Message("user", "Q?"),), choices=(" A", " B"), origin=Origin(id="a/0", question="Q?"), stop=("\n",)
     ),

@@ -17,7 +17,11 @@ def results(right, said, labels=NO_YES, **extra):
     made = []
     for i, (r, s) in enumerate(zip(right, said, strict=True)):
         sample = Sample(
-            id=str(i), question="?", choices=labels, gold=(labels.index(r),), extra={k: v[i] for k, v in extra.items()}
+            id=str(i),
+            question="?",
+            choices=labels,
+            gold_indices=(labels.index(r),),
+            extra={k: v[i] for k, v in extra.items()},
         )
         status = "unparsed" if s is None else "correct" if r == s else "wrong"
         made.append(

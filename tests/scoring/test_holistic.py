@@ -36,12 +36,15 @@ def test_capitals_are_kept():
 
 
 def test_variants_are_the_same_every_time_and_linked():
-    sample = Sample(id="a/1", question=TEXT, choices=("Emily", "Bob"), gold=(0,), group="a", extra={"context": "Jack"})
+    sample = Sample(
+        id="a/1", question=TEXT, choices=("Emily", "Bob"), gold_indices=(0,), group="a", extra={"context": "Jack"}
+    )
     first, second = holistic.with_variants([sample], seed=1), holistic.with_variants([sample], seed=1)
     assert first == second and first[0] == sample
     variants = {s.extra["perturbation"]: s for s in first[1:]}
     assert all(
-        s.extra["original"] == "a/1" and s.id == f"a/1~{name}" and s.gold == (0,) for name, s in variants.items()
+        s.extra["original"] == "a/1" and s.id == f"a/1~{name}" and s.gold_indices == (0,)
+        for name, s in variants.items()
     )
     assert set(variants) <= set(perturbations.KIND) and len({s.id for s in first}) == len(first)
     assert variants["names"].choices[0] != "Emily" and variants["names"].extra["context"] != "Jack"
@@ -55,7 +58,7 @@ def test_a_question_that_does_not_change_is_not_asked_again():
 def result(identity, right, perturbation="", group="", logprobs=(), seconds=1.0):
     extra = {"perturbation": perturbation, "original": identity} if perturbation else {}
     sample = Sample(
-        id=f"{identity}~{perturbation}" if perturbation else identity, question="?", choices=("a", "b"), gold=(0,),
+        id=f"{identity}~{perturbation}" if perturbation else identity, question="?", choices=("a", "b"), gold_indices=(0,),
         group=group, extra=extra,
     )  # fmt: skip
     return Result(
@@ -183,7 +186,7 @@ def two_runs(evalh, tmp_path):
     rows = sources.load_rows(mmlu.source, sources.Want(split="test"), "sample").rows
     samples = holistic.with_variants(sources.build_samples(rows, mmlu.sample))
     answers = tmp_path / "right.jsonl"
-    right = [{"id": s.id, "text": "ABCD"[s.gold[0]]} for s in samples]
+    right = [{"id": s.id, "text": "ABCD"[s.gold_indices[0]]} for s in samples]
     answers.write_text("\n".join(map(json.dumps, right)))
     for name, model in (("best", f"replay:{answers}"), ("echo", "echo")):
         common = ("--data", "sample", "--mode", "write", "--holistic", "--name", name)

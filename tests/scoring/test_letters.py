@@ -44,7 +44,7 @@ def test_thinking_is_not_the_answer():
 
 
 def status(text, finish="stop"):
-    sample = Sample(id="1", question="?", choices=("a", "b"), gold=(1,))
+    sample = Sample(id="1", question="?", choices=("a", "b"), gold_indices=(1,))
     request = Request(messages=(Message("user", "?"),))
     return score_response(choice, sample, request, Response(text=text, finish=finish)).status
 
