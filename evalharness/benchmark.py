@@ -45,9 +45,9 @@ class Prompt:
     """How a sample becomes text. A base model reads description + shots + question, byte for byte.
 
     `question` ends where the answer begins (`...\\nAnswer:`); `answer` is the right answer as it stands in a shot or
-    lesson, its leading space included; `choices` are the continuations to rank, `context_per_choice` what is read before each.
-    `written` is the prompt for writing where it is not the one for ranking: options that are ranked as continuations
-    must be shown to a model that writes.
+    training example, its leading space included; `choices` are the continuations that log-likelihoods are wanted of,
+    `context_per_choice` what is read before each. `written` is the prompt for generation where it is another one:
+    options that are ranked as continuations must be shown to a model that writes.
     """
 
     question: TextOf = plain_question
@@ -115,7 +115,8 @@ class Family:
     """Several benchmarks under one name. `open(task, data)` gives one; `data` is the user's folder or file, or None.
 
     `tasks` lists what `evalh run FAMILY` runs and may be empty where only the data tells (then `discover(data)` does);
-    a task of `optional_tasks` is run when it is named. `open` is asked for these only, or for any name where `tasks` is empty.
+    a task of `optional_tasks` is run when it is named. `open` is asked for these only, or for any name where `tasks` is
+    empty.
     `average` is the benchmark's own figure over its tasks, from the metrics of the tasks that were run; empty where one
     that it needs was not. `members(name, data)` are the tasks that a name of the user's stands for, where one name may
     stand for several.

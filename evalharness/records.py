@@ -30,7 +30,8 @@ class Sample:
     """One question of a benchmark.
 
     `id` is stable for ever (`abstract_algebra/0`, `HumanEval/3`, SQuAD's qid): comparing runs depends on it.
-    `answers` are the accepted texts or reference outputs; with `choices`, `gold_indices` holds the positions of the right ones.
+    `answers` are the accepted texts or reference outputs; with `choices`, `gold_indices` holds the positions of the
+    right ones.
     `group` is what macro averages run over (subject, task). `extra` holds whatever else the scorer needs, JSON only.
     """
 
@@ -59,8 +60,8 @@ class Request:
     """What is asked. Given choices, rank them by log-probability; without, write.
 
     For a model without chat template the contents of the messages are joined and asked byte for byte.
-    `context_per_choice`, where present, has one text per choice that stands between the prompt and that choice and is read, not
-    scored. `top_logprobs` asks for the n likeliest first tokens, `schema` (JSON schema) for structured output, where
+    `context_per_choice`, where present, has one text per choice that stands between the prompt and that choice and is
+    read, not scored. `top_logprobs` asks for the n likeliest first tokens, `schema` (JSON schema) for structured output, where
     a model can.
     """
 
@@ -90,8 +91,8 @@ class Response:
     """What came back: `text` where the model wrote, else per choice `logprobs` (sum over its tokens, natural
     logarithm), `greedy` (every token of the choice was the likeliest) and `lengths` (tokens of the choice).
 
-    `finish` says why writing ended. `tokens_truncated` counts prompt tokens dropped from the left to fit the context. `cost` is in
-    US dollars, None when unknown. `error` is set when no answer could be had; then nothing else counts.
+    `finish` says why writing ended. `tokens_truncated` counts prompt tokens dropped from the left to fit the context.
+    `cost` is in US dollars, None when unknown. `error` is set when no answer could be had; then nothing else counts.
     """
 
     text: str = ""

@@ -43,4 +43,7 @@ def test_options_that_the_question_does_not_tell_are_shown_to_a_model_that_write
     asked = Sample(question="It is _ here.", choices=("warm", "cold"), gold_indices=(0,))
     for prompt in (written_out(), gap_filled()):
         assert prompt.written.text(asked, [asked]).endswith("A. warm\nB. cold\nAnswer:")
-    assert gap_filled().given(asked) == ("It is warm", "It is cold") and gap_filled().choices(asked) == (" here.",) * 2
+    assert (
+        gap_filled().context_per_choice(asked) == ("It is warm", "It is cold")
+        and gap_filled().choices(asked) == (" here.",) * 2
+    )

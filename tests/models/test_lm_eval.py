@@ -65,7 +65,7 @@ def test_mmlu_equals_lm_eval(kind, tmp_path):
     recorded = json.loads(RECORDED.read_text())[kind]
     responses = dict(model.answer([q.request for q in task.questions]))
     assert len(responses) == sum(len(rows) for rows in recorded.values()) == LIMIT * len(SUBJECTS)
-    assert (kind == "gpt2") == any(r.cut for r in responses.values())
+    assert (kind == "gpt2") == any(r.tokens_truncated for r in responses.values())
     for i, question in enumerate(task.questions):
         subject, _, number = question.sample.id.rpartition("/")
         assert responses[i].logprobs == pytest.approx(recorded[subject][int(number)], abs=1e-4), question.sample.id

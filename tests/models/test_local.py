@@ -141,7 +141,7 @@ def test_too_long_prompts_are_cut_from_the_left_and_counted(gpt2):
     requests = [asked(text, choices=(" A", " owl nest roof")) for text in long]
     responses = answers(opened(gpt2), requests)
     check(gpt2, requests, responses)
-    assert all(r.cut > 50 and r.tokens_in <= 128 for r in responses)
+    assert all(r.tokens_truncated > 50 and r.tokens_in <= 128 for r in responses)
     shorter = answers(opened(gpt2, context=64), requests)
     check(gpt2, requests, shorter, context=64)
     assert shorter[0].tokens_truncated == responses[0].tokens_truncated + 64
