@@ -123,9 +123,8 @@ def written_out(
     question: TextOf = plain_question, description: TextOf = nothing, shot_separator: str = "\n\n"
 ) -> Prompt:
     """As `continued`, where `question` does not tell the options: a model that writes is shown them behind letters."""
-    return replace(
-        continued(question, description, shot_separator), written=shown(question, description, shot_separator)
-    )
+    base = continued(question, description, shot_separator)
+    return replace(base, written=shown(question, description, shot_separator))
 
 
 def gap_filled(gap: str = "_") -> Prompt:

@@ -58,8 +58,8 @@ def test_a_question_that_does_not_change_is_not_asked_again():
 def result(identity, right, perturbation="", group="", logprobs=(), seconds=1.0):
     extra = {"perturbation": perturbation, "original": identity} if perturbation else {}
     sample = Sample(
-        id=f"{identity}~{perturbation}" if perturbation else identity, question="?", choices=("a", "b"), gold_indices=(0,),
-        group=group, extra=extra,
+        id=f"{identity}~{perturbation}" if perturbation else identity, question="?",
+        choices=("a", "b"), gold_indices=(0,), group=group, extra=extra,
     )  # fmt: skip
     return Result(
         benchmark="b", sample=sample, request=Request(messages=()), status="correct" if right else "wrong",
