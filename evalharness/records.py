@@ -61,8 +61,8 @@ class Request:
 
     For a model without chat template the contents of the messages are joined and asked byte for byte.
     `context_per_choice`, where present, has one text per choice that stands between the prompt and that choice and is
-    read, not scored. `top_logprobs` asks for the n likeliest first tokens, `schema` (JSON schema) for structured output,
-    where a model can.
+    read, not scored. `top_logprobs` asks for the n likeliest first tokens, `schema` (a JSON schema) for structured
+    output, where a model can.
     """
 
     messages: tuple[Message, ...]
