@@ -16,11 +16,11 @@ from typing import Any
 
 from evalharness.benchmark import Benchmark, Prompt
 from evalharness.building_blocks.multiple_choice import shown
+from evalharness.data import yaml_lines
 from evalharness.data.sources import Row, Source
+from evalharness.data.yaml_lines import Function, YamlDocument
 from evalharness.errors import nearest
-from evalharness.file_benchmarks import yaml_lines
 from evalharness.file_benchmarks.templates import Render, template, value
-from evalharness.file_benchmarks.yaml_lines import Function, YamlDocument
 from evalharness.records import Mode, Request, Response, Sample, Score
 from evalharness.scoring.answers import Scorer, binary_score, choice_by_length, last_word, unparsed_score
 from evalharness.scoring.metrics import Metric, mean, mean_where, perplexity

@@ -15,11 +15,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evalharness.benchmark import Benchmark, Prompt, plain_question
 from evalharness.building_blocks.multiple_choice import BY_LENGTH, lettered, shown, written_out
+from evalharness.data import yaml_lines
 from evalharness.data.sources import Files, Row, Source
+from evalharness.data.yaml_lines import YamlDocument
 from evalharness.errors import DataError, UserError, nearest
-from evalharness.file_benchmarks import lm_eval, yaml_lines
+from evalharness.file_benchmarks import lm_eval
 from evalharness.file_benchmarks.templates import template, value
-from evalharness.file_benchmarks.yaml_lines import YamlDocument
 from evalharness.judge import Judge, Panel
 from evalharness.records import Request, Response, Sample, Score
 from evalharness.scoring.answers import (

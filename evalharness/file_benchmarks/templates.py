@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
+from evalharness.data.yaml_lines import YamlDocument, YamlPath
 from evalharness.errors import nearest
-from evalharness.file_benchmarks.yaml_lines import YamlDocument, YamlPath
 
 Render = Callable[[Mapping[str, Any]], Any]
 

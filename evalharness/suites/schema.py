@@ -7,21 +7,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from evalharness import plugins
+from evalharness.data.yaml_lines import YamlDocument, YamlPath, read_yaml
 from evalharness.errors import UserError, nearest
 from evalharness.options import ModelOptions, RunOptions
 from evalharness.runs.budget import Budget
 
 _SCHEMA = Path(__file__).with_name("suite.schema.json")
 LARGEST = 1_000_000  # bytes
-
-_Where = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +47,6 @@ class Suite:
     clusters: str | None = None
     gate: bool = False
     policy: str | None = None
-    lines: Mapping[_Where, int] = field(default_factory=dict)
 
 
 def load_suite(path: Path, *, yes_run_untrusted_code: bool = False) -> Suite:
@@ -58,8 +54,9 @@ def load_suite(path: Path, *, yes_run_untrusted_code: bool = False) -> Suite:
 
     Consent to run untrusted code comes from the command line alone, never from a file.
     """
-    value, lines = _parsed(path)
-    _check(path, value, lines)
+    document = _read(path)
+    value = document.value
+    _check(document)
     base = path.parent
     settings = _settings(value.get("options", {}), base)
     sandbox = {key: settings.pop(key) for key in ("sandbox", "check", "workers") if key in settings}
@@ -67,7 +64,7 @@ def load_suite(path: Path, *, yes_run_untrusted_code: bool = False) -> Suite:
     gate = value.get("gate", {})
     return Suite(
         name=value.get("name", path.stem),
-        models=tuple(_models(path, value["models"], lines)),
+        models=tuple(_models(document)),
         benchmarks=names,
         settings=settings,
         own=own,
@@ -79,77 +76,45 @@ def load_suite(path: Path, *, yes_run_untrusted_code: bool = False) -> Suite:
         clusters=gate.get("clusters"),
         gate="gate" in value,
         policy=gate.get("policy"),
-        lines=lines,
     )
 
 
-def _parsed(path: Path) -> tuple[Any, dict[_Where, int]]:
-    """The value of the file, and the line of every part of it."""
+def _read(path: Path) -> YamlDocument:
     try:
         if path.stat().st_size > LARGEST:
             raise UserError(f"{path}: larger than {LARGEST:,} bytes; a suite is a short file")
-        text = path.read_text(encoding="utf-8-sig")
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
-            raise UserError(f"{path}: anchors and aliases are not read; write the value out")
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        lines = dict(_lines(path, root, ())) if root is not None else {}
-        return yaml.safe_load(text), lines
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8 text") from error
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise UserError(f"{path}:{line}: not valid YAML ({error.problem or error.context})") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise UserError(f"{path}: not valid YAML ({' '.join(str(error).split())[:200]})") from error
+    return read_yaml(path)
 
 
-def _lines(path: Path, node: yaml.Node, where: _Where) -> Iterator[tuple[_Where, int]]:
-    yield where, node.start_mark.line + 1
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, value in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                raise UserError(f"{path}:{key.start_mark.line + 1}: wanted a name before the colon")
-            if key.value in seen:
-                raise UserError(f"{path}:{key.start_mark.line + 1}: {key.value} stands here a second time")
-            seen.add(key.value)
-            yield (*where, key.value, "*key"), key.start_mark.line + 1
-            yield from _lines(path, value, (*where, key.value))
-    elif isinstance(node, yaml.SequenceNode):
-        for position, value in enumerate(node.value):
-            yield from _lines(path, value, (*where, position))
-
-
-def _check(path: Path, value: Any, lines: Mapping[_Where, int]) -> None:
+def _check(document: YamlDocument) -> None:
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import best_match
 
     schema = json.loads(_SCHEMA.read_text(encoding="utf-8"))
-    mistake = best_match(Draft202012Validator(schema).iter_errors(value))
+    mistake = best_match(Draft202012Validator(schema).iter_errors(document.value))
     if mistake is None:
         return
-    where: _Where = tuple(mistake.absolute_path)
+    where: YamlPath = tuple(mistake.absolute_path)
     message = " ".join(str(mistake.message).split())[:300]
     if mistake.validator == "additionalProperties" and isinstance(mistake.instance, dict):
         known = mistake.schema.get("properties", {})
         unknown = next(key for key in mistake.instance if key not in known)
         message = f"there is no {unknown!r} here{nearest(str(unknown), known)}; there is {', '.join(known)}"
-        where = (*where, str(unknown), "*key")
-    named = ".".join(str(part) for part in where if part != "*key")
-    raise UserError(f"{path}:{lines.get(where, 1)}: {f'{named}: ' if named else ''}{message}")
+        where = (*where, str(unknown))
+    named = ".".join(map(str, where))
+    raise document.error(where, f"{named}: {message}" if named else message)
 
 
-def _models(path: Path, entries: list[Any], lines: Mapping[_Where, int]) -> Iterator[SuiteModel]:
+def _models(document: YamlDocument) -> Iterator[SuiteModel]:
     seen: set[str] = set()
-    for position, entry in enumerate(entries):
+    for position, entry in enumerate(document.value["models"]):
         options = {"model": entry} if isinstance(entry, str) else dict(entry)
         spec = options.pop("model")
         name = options.pop("name", "".join(c if c.isalnum() or c in "._-" else "-" for c in spec))
         if name in seen:
-            line = lines.get(("models", position), 1)
-            raise UserError(f"{path}:{line}: two models are called {name!r}; give one of them another name")
+            raise document.error(("models", position), f"two models are called {name!r}; give one another name")
         seen.add(name)
         yield SuiteModel(name=name, spec=spec, options=ModelOptions(**options))
 

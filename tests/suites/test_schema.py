@@ -55,17 +55,17 @@ def test_a_folder_of_data_is_relative_to_the_file(tmp_path):
         ("models: []\nbenchmarks: [mmlu]\n", ":1: models: "),
         ("benchmarks: [mmlu]\n", ":1: 'models' is a required property"),
         ("models: [echo]\nbenchmarks: [mmlu]\noptions:\n  shots: many\n", r":4: options\.shots: 'many' is not of type"),
-        ("models: [echo]\nbenchmarks: [mmlu]\nmodels: [echo]\n", ":3: models stands here a second time"),
-        ("models: [echo\nbenchmarks: [mmlu]\n", ":2: not valid YAML"),
-        ("models: &a [echo]\nbenchmarks: *a\n", "anchors and aliases are not read"),
+        ("models: [echo]\nbenchmarks: [mmlu]\nmodels: [echo]\n", ":3: the key 'models' is there twice"),
+        ("models: [echo\nbenchmarks: [mmlu]\n", ":2:11: not valid YAML"),
+        ("models: &a [echo]\nbenchmarks: *a\n", r":2: aliases \(\*a\) are not read"),
         ("models: [echo, echo]\nbenchmarks: [mmlu]\n", ":1: two models are called 'echo'"),
         (
             "models: [echo]\nbenchmarks: [mmlu]\noptions: {yes_run_untrusted_code: true}\n",
             ":3: .*there is no 'yes_run_unt",
         ),
-        ("- models\n", ":1: .*is not of type 'object'"),
-        ("", ":1: None is not of type"),
-        ("models: !!python/object/apply:os.system [ls]\nbenchmarks: [x]\n", "not valid YAML"),
+        ("- models\n", ":1: wanted a mapping"),
+        ("", "the file is empty"),
+        ("models: !!python/object/apply:os.system [ls]\nbenchmarks: [x]\n", ":1: .*python/object"),
         ("1: x\n[2, 3]: y\n", ":2: wanted a name before the colon"),
     ],
 )
@@ -79,7 +79,7 @@ def test_what_cannot_be_read_is_one_line(tmp_path):
     with pytest.raises(UserError, match="cannot be read"):
         schema.load_suite(tmp_path / "none.yaml")
     (tmp_path / "latin.yaml").write_bytes(b"models: [\xe9]\n")
-    with pytest.raises(UserError, match="not UTF-8"):
+    with pytest.raises(UserError, match="UTF-8"):
         schema.load_suite(tmp_path / "latin.yaml")
 
 

@@ -101,6 +101,8 @@ def _value(node: Any, where: YamlPath, lines: dict[YamlPath, int], loader: Any, 
             raise DataError(f"{file}:{node.start_mark.line + 1}: {error.problem}") from error
     found: dict[str, Any] = {}
     for key_node, child in node.value:
+        if not isinstance(key_node, yaml.ScalarNode):
+            raise DataError(f"{file}:{key_node.start_mark.line + 1}: wanted a name before the colon")
         key = str(key_node.value)
         place = (*where, key)
         if key in found:
