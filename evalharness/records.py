@@ -14,6 +14,7 @@ Mode = Literal["rank", "write"]
 Status = Literal["correct", "wrong", "unparsed", "truncated", "refused", "error", "scored"]
 STATUSES: tuple[Status, ...] = ("correct", "wrong", "unparsed", "truncated", "refused", "error", "scored")
 # An answer that came but could not be read: not correct, and not known to be wrong.
+ResultKey = tuple[str, str, int]  # benchmark, id of the sample, repeat
 UNREAD: frozenset[Status] = frozenset({"unparsed", "truncated", "refused"})
 
 
@@ -161,6 +162,11 @@ class Result:
     repeat: int = 0
     detail: Mapping[str, Any] = field(default_factory=dict)
     verdicts: tuple[Verdict, ...] = ()
+
+    @property
+    def key(self) -> ResultKey:
+        """What is unique in a run: benchmark, sample and repeat."""
+        return self.benchmark, self.sample.id, self.repeat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

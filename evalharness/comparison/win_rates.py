@@ -9,14 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evalharness import plugins
 from evalharness.errors import Exit, UserError
 from evalharness.records import Estimate
+from evalharness.runs import summary
 from evalharness.runs.store import Run
 from evalharness.runs.summary import estimate_from_json
 from evalharness.scoring.holistic import mean_win_rate
-
-LOWER_IS_BETTER = ("ece", "seconds", "tokens")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +39,7 @@ def of_runs(runs: Sequence[Run], figure: str | None = None) -> WinRates:
     scores = {name: _scores(run, figure) for name, run in zip(names, runs, strict=True)}
     if not any(scores.values()):
         raise UserError(f"none of the runs has the figure {figure!r}; `evalh run --holistic` makes HELM's")
-    lower = frozenset(b for of in scores.values() for b in of if _lower(b, figure))
+    lower = frozenset(b for of in scores.values() for b in of if summary.lower_is_better(b, figure))
     rates = mean_win_rate(scores, lower_is_better=lower)
     if not rates:
         raise UserError("the runs share no benchmark, so none beats another; run the same benchmarks for each model")
@@ -77,13 +75,3 @@ def _scores(run: Run, figure: str | None) -> dict[str, Estimate]:
         if values is not None:
             found[name] = estimate_from_json(values)
     return found
-
-
-def _lower(benchmark: str, figure: str | None) -> bool:
-    if figure is not None and figure.startswith(LOWER_IS_BETTER):
-        return True
-    try:
-        metrics = plugins.load_benchmark(benchmark.removesuffix("@sample")).metrics
-    except UserError:
-        return False  # a benchmark that is not installed here: its figures are in the run all the same
-    return any(m.name == (figure or metrics[0].name) and not m.higher_is_better for m in metrics)

@@ -33,7 +33,7 @@ class Call:
     @property
     def key(self) -> Key:
         r = self.result
-        return r.benchmark, r.sample.id, r.repeat, self.seat.name, self.part.name, self.order, self.retest
+        return *r.key, self.seat.name, self.part.name, self.order, self.retest
 
 
 @dataclass

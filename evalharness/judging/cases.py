@@ -41,7 +41,7 @@ def cases(
         turns = turns_of(result)
         opponent: Turns | None = None
         if other is not None:
-            theirs = other.get((result.benchmark, result.sample.id, result.repeat))
+            theirs = other.get(result.key)
             opponent = turns_of(theirs) if theirs is not None and theirs.status != "error" else None
             if opponent is None:
                 skipped.counts[f"no answer in {against}"] += 1
@@ -72,7 +72,7 @@ def _other(run: Run, against: str) -> dict[tuple[str, str, int], Result]:
     found = find_run(against, run.path.parent)
     if found.path.resolve() == run.path.resolve():
         raise UserError(f"--against {against}: this is the run itself; name another")
-    other = {(r.benchmark, r.sample.id, r.repeat): r for r in found.results()}
+    other = {r.key: r for r in found.results()}
     if not other:
         raise UserError(f"--against {against}: that run has no answers")
     return other

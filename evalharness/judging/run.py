@@ -19,7 +19,7 @@ from evalharness.judge import JudgeCase, Order
 from evalharness.judging.calls import Call, Key, Usage, ask_seat, call_tokens, dearest, equal_answers, verdict_of
 from evalharness.judging.cases import cases
 from evalharness.judging.panel import JudgeOptions, Jury, PanelMember, jury
-from evalharness.records import Request, Response, Result, Verdict
+from evalharness.records import Request, Response, Result, ResultKey, Verdict
 from evalharness.runs import cache, store, summary
 from evalharness.runs.store import JOURNAL, SUMMARY, Journal, Run, record_to_json, result_to_json
 from evalharness.scoring import judge_replies
@@ -246,15 +246,15 @@ def _ask_all(work: _Work, options: JudgeOptions, tell: Tell | None) -> dict[str,
 
 def _finish(work: _Work, usage: Mapping[str, Any]) -> JudgeRun:
     """Put the verdicts on the results, the judging into the manifest, and the figures into the summary."""
-    given: dict[tuple[str, str, int], list[Verdict]] = {}
+    given: dict[ResultKey, list[Verdict]] = {}
     for call in work.calls:
         verdict = work.done[call.key]
         named = replace(verdict, extra={"judging": work.judging, **verdict.extra})
-        given.setdefault((call.result.benchmark, call.result.sample.id, call.result.repeat), []).append(named)
+        given.setdefault(call.result.key, []).append(named)
     after = []
     with Journal(work.run.path / JOURNAL) as journal:
         for result in work.results:
-            own = given.get((result.benchmark, result.sample.id, result.repeat))
+            own = given.get(result.key)
             facts = {**work.facts, "owns": work.benchmarks[result.benchmark].judge is not None}
             changed = with_verdicts(result, own, work.judging, facts) if own else result
             if changed != result:

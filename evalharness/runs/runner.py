@@ -111,7 +111,7 @@ def evaluate_tasks(
     """
     began = time.monotonic()
     records: dict[str, Any] = dict(run.manifest.get("scorers", {}))
-    done = {(r.benchmark, r.sample.id, r.repeat): r for r in run.results() if r.status != "error"}
+    done = {r.key: r for r in run.results() if r.status != "error"}
     with Journal(run.path / JOURNAL) as journal:
         for task in tasks:
             left = [q for q in task.questions if (task.name, q.sample.id, q.repeat) not in done]

@@ -20,7 +20,7 @@ import orjson
 
 from evalharness.data.files import write_whole
 from evalharness.errors import UserError, nearest
-from evalharness.records import Message, Request, Response, Result, Sample, Verdict
+from evalharness.records import Message, Request, Response, Result, ResultKey, Sample, Verdict
 
 _FORMAT = 1
 MANIFEST, JOURNAL, SUMMARY = "run.json", "results.jsonl", "summary.json"
@@ -255,7 +255,7 @@ class Run:
         path = self.path / JOURNAL
         if not path.is_file():
             return []
-        last: dict[tuple[str, str, int], Result] = {}
+        last: dict[ResultKey, Result] = {}
         for number, line in enumerate(lines(path), 1):
             if benchmark is None or line.get("benchmark") == benchmark:
                 try:
@@ -264,7 +264,7 @@ class Run:
                     raise UserError(
                         f"{path}:{number}: this line is not a result ({error}); restore it or run again"
                     ) from error
-                last[result.benchmark, result.sample.id, result.repeat] = result
+                last[result.key] = result
         return [last[key] for key in sorted(last)]
 
     def write(self, name: str, value: Mapping[str, Any]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from evalharness import plugins
 from evalharness.benchmark import Benchmark
+from evalharness.errors import UserError
 from evalharness.records import UNREAD, Estimate, Result
 from evalharness.scoring import holistic, judgments
 from evalharness.scoring.metrics import Metric, by_group, counts
@@ -112,3 +113,17 @@ def bounds(results: Sequence[Result], headline: Metric) -> dict[str, float] | No
 
     low, high = supposing(0.0), supposing(1.0)
     return {"low": low.value, "high": high.value} if low is not None and high is not None else None
+
+
+def lower_is_better(benchmark: str, figure: str | None = None) -> bool:
+    """Whether less of a benchmark's figure (its headline by default) is better, asked of the metric itself.
+
+    A benchmark that is not installed here cannot be asked: its figures are taken as most are, larger is better.
+    """
+    if figure is not None and figure.startswith(holistic.LOWER_IS_BETTER):
+        return True
+    try:
+        metrics = plugins.load_benchmark(benchmark.removesuffix("@sample")).metrics
+    except UserError:
+        return False
+    return any(m.name == (figure or metrics[0].name) and not m.higher_is_better for m in metrics)

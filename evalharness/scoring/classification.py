@@ -14,7 +14,6 @@ from evalharness.records import Estimate, Result, Sample
 from evalharness.scoring.metrics import Metric, average, by_group
 from evalharness.stats.intervals import Z95, wilson
 
-Label = Callable[[Result], str]
 Cell = tuple[str, str]
 # A figure of a weighted confusion table: right labels, labels said, how often.
 Figure = Callable[[Sequence[str], Sequence[str], Sequence[float]], float]

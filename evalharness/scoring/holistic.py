@@ -19,6 +19,8 @@ from evalharness.stats.intervals import Z95, mean_interval, stratified
 
 Pair = tuple[float, float]
 
+LOWER_IS_BETTER = ("ece", "seconds", "tokens")  # how the figures begin of which less is better
+
 
 def with_variants(samples: Sequence[Sample], seed: int = 0) -> list[Sample]:
     """The samples, each followed by those of its variants that differ from it."""

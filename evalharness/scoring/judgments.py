@@ -10,7 +10,7 @@ from statistics import fmean
 from typing import Any
 
 from evalharness.records import Estimate, Result, Verdict
-from evalharness.scoring.judge_replies import Settled, aggregate_verdicts, winner
+from evalharness.scoring.judge_replies import aggregate_verdicts, winner
 from evalharness.scoring.metrics import Metric, average
 from evalharness.stats.agreement import cohen
 from evalharness.stats.intervals import wilson
@@ -132,9 +132,3 @@ def panel_agreement(noted: Sequence[Mapping[str, Any]], seats: Sequence[str]) ->
         "kappa": kappas,
         "split": sum(len({winner(v) for v in n["members"].values() if v is not None}) > 1 for n in noted),
     }
-
-
-def noted_value(result: Result, judging: str) -> Settled | None:
-    """What a judging settled on for an answer, None when it did not judge it."""
-    found = result.detail.get("judged", {}).get(judging)
-    return None if found is None else Settled(**{k: v for k, v in found.items() if k != "score"})

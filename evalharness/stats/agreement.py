@@ -16,28 +16,25 @@ def cohen(first: Sequence[Hashable], second: Sequence[Hashable]) -> float | None
     """Cohen's kappa of two raters; None without items, or when both say one and the same thing throughout."""
     if len(first) != len(second):
         raise ValueError(f"two raters of the same items have equally many ratings, not {len(first)} and {len(second)}")
-    n = len(first)
-    if n == 0:
+    codes = {value: code for code, value in enumerate(dict.fromkeys([*first, *second]))}
+    if len(codes) < 2:
         return None
-    observed = sum(a == b for a, b in zip(first, second, strict=True)) / n
-    one, two = Counter(first), Counter(second)
-    expected = sum(one[c] * two[c] for c in one) / (n * n)
-    return None if expected == 1.0 else (observed - expected) / (1 - expected)
+    from sklearn.metrics import cohen_kappa_score
+
+    return float(cohen_kappa_score([codes[value] for value in first], [codes[value] for value in second]))
 
 
 def fleiss(ratings: Sequence[Sequence[Hashable]]) -> float | None:
     """Fleiss' kappa; every item rated by equally many raters. None when it is undefined."""
     raters = {len(row) for row in ratings}
-    if len(raters) != 1 or (m := raters.pop()) < 2:
+    if len(raters) != 1 or min(raters) < 2:
         raise ValueError("Fleiss' kappa wants the same number of ratings, two or more, for every item")
-    counts = [Counter(row) for row in ratings]
-    share = Counter[Hashable]()
-    for count in counts:
-        share.update(count)
-    total = m * len(counts)
-    agree = fmean((sum(n * n for n in count.values()) - m) / (m * (m - 1)) for count in counts)
-    expected = sum((n / total) ** 2 for n in share.values())
-    return None if expected == 1.0 else (agree - expected) / (1 - expected)
+    categories = list(dict.fromkeys(value for row in ratings for value in row))
+    if len(categories) < 2:
+        return None
+    from statsmodels.stats.inter_rater import fleiss_kappa
+
+    return float(fleiss_kappa([[list(row).count(value) for value in categories] for row in ratings]))
 
 
 def krippendorff(units: Sequence[Sequence[float | None]], *, interval: bool = False) -> float | None:

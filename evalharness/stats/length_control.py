@@ -121,11 +121,6 @@ def predicted(found: Fit, difficulty: Array) -> Array:
     return _sigmoid(found.bias + found.difficulty * difficulty)
 
 
-def spread_of_predictions(found: Fit, difficulty: Array) -> float:
-    """What leaderboards print as `lc_standard_error`: it ignores that the coefficients are estimates."""
-    return float(predicted(found, difficulty).std(ddof=1) / math.sqrt(len(difficulty)))
-
-
 def length_controlled(pairs: Pairs, regulariser: Regulariser, *, seed: int = 0, draws: int = DRAWS) -> Estimate | None:
     """The length-controlled rate in [0, 1]. Standard error and interval are a bootstrap's over the model's rows.
 

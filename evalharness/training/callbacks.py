@@ -22,6 +22,7 @@ from evalharness.records import Message, Request
 from evalharness.runs import plan as planning
 from evalharness.runs import runner
 from evalharness.runs.plan import Plan
+from evalharness.runs.summary import lower_is_better
 from evalharness.training.trackers import open_tracker
 
 
@@ -79,7 +80,8 @@ class Best:
             known = ", ".join(sorted(figures)) or "nothing"
             raise UserError(f"--best {self.by} is not measured; there is {known}")
         value = figures[self.by]
-        down = self.by.rsplit(".", 1)[-1] in ("loss", "perplexity", "ece", "brier")
+        benchmark, _, metric = self.by.rpartition(".")
+        down = self.by == "loss" or lower_is_better(benchmark, metric)
         if self.value is None or (value < self.value if down else value > self.value):
             self.value, self.step, self.since = value, step, 0
             return True
