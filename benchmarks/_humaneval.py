@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from evalharness.building_blocks.code import code_block, cut, defines, plus_test
+from evalharness.building_blocks.code import code_block, cut_at_stop, defines, plus_test
 from evalharness.data.sources import Files, Row
 from evalharness.records import Message, Mode, Request, Sample
 from evalharness.sandbox.program import Program
@@ -45,7 +45,7 @@ def program(asked: Sample, request: Request, text: str) -> Program | None:
     if code is None and chat:
         return None
     if code is None:
-        source = prompt + cut(text, STOP)
+        source = prompt + cut_at_stop(text, STOP)
     else:
         source = prompt + ("" if code[:1].isspace() and not defines(code, entry) else "\n") + code
     return Program(source=source, context=prompt, test=asked.extra["test"], entry=entry)

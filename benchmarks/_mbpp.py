@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evalharness.benchmark import Benchmark, Prompt
-from evalharness.building_blocks.code import code_block, cut, not_opened, open_code_scorer, plus_test
+from evalharness.building_blocks.code import code_block, cut_at_stop, not_opened, open_code_scorer, plus_test
 from evalharness.data.sources import Files, Row, Source, Want
 from evalharness.errors import DataError
 from evalharness.records import Message, Mode, Request, Sample
@@ -76,7 +76,7 @@ def ask(asked: Sample, shots: Sequence[Sample], mode: Mode, chat: bool) -> Reque
 def program(asked: Sample, request: Request, text: str) -> Program | None:
     """The program between [BEGIN] and [DONE], or the answer's code block."""
     entry, chat = asked.extra["entry"], not request.text.endswith("[BEGIN]\n")
-    code = code_block(text, entry) if chat or "```" in text else cut(text.removeprefix("[BEGIN]\n"), STOP)
+    code = code_block(text, entry) if chat or "```" in text else cut_at_stop(text.removeprefix("[BEGIN]\n"), STOP)
     if code is None:
         return None
     context, test = asked.extra["context"], asked.extra["test"]

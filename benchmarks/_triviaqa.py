@@ -5,7 +5,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from evalharness.data.fields import ODD, reason, take, texts
+from evalharness.data.fields import ROW_ERRORS, row_error, take, texts
 from evalharness.data.files import each, parse_json, read_text
 from evalharness.data.sources import Files, Row, Want
 from evalharness.errors import DataError
@@ -71,8 +71,8 @@ def _official(file: Path) -> Iterator[Row]:
             if whole.get("VerifiedEval") and not asked["QuestionPartOfVerifiedEval"]:
                 continue
             row = _row(file, asked)
-        except ODD as error:
-            raise DataError(f"{file}: question {number} of Data: {reason(error)}") from error
+        except ROW_ERRORS as error:
+            raise DataError(f"{file}: question {number} of Data: {row_error(error)}") from error
         yield {**row, "domain": whole.get("Domain", "")}
 
 

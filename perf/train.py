@@ -59,7 +59,7 @@ def rows(model: Path, count: int) -> list[dict[str, Any]]:
 
     book = DATA / "rasbt/ch07/01_main-chapter-code/instruction-data.json"
     bundled = Path(__file__).resolve().parents[1] / "evalharness" / "tiny" / "instructions.jsonl"
-    format_ = render.named("alpaca-book", open_tokenizer(model, 50257))
+    format_ = render.chat_of_style("alpaca-book", open_tokenizer(model, 50257))
     made = []
     for row in reading.read_training_data(str(book if book.is_file() else bundled)).rows[:count]:
         lesson = format_.lesson(row.messages)

@@ -59,7 +59,7 @@ class Rating:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Board:
+class Leaderboard:
     """Ratings, best first; what the style columns are worth (log odds per standard deviation of the difference)."""
 
     ratings: tuple[Rating, ...]
@@ -93,7 +93,7 @@ def rate_models(
     seed: int = 0,
     control_style: bool = False,
     anchor: str | None = None,
-) -> Board:
+) -> Leaderboard:
     """Fit all models' ratings. Models whose rating is not finite, and those that share no scale with the largest group
     of models, get None and a note. UserError when `anchor` has no finite rating."""
     groups = comparable(battles)
@@ -102,7 +102,7 @@ def rate_models(
     lost = [_unrated(m, battles, rated, tallies) for g in groups for m in sorted(g) if m not in rated or len(rated) < 2]
     inside = [b for b in battles if b.a in rated and b.b in rated]
     if len(rated) < 2:
-        return Board(ratings=tuple(lost), battles=len(battles), items=len({b.item for b in battles}))
+        return Leaderboard(ratings=tuple(lost), battles=len(battles), items=len({b.item for b in battles}))
     if anchor is not None and anchor not in rated:
         raise UserError(f"--anchor {anchor}: no such model has a rating{nearest(anchor, rated)}")
     models = sorted(rated)
@@ -116,7 +116,7 @@ def rate_models(
     found = _described(models, points, spread, samples, tallies)
     weights = dict(zip(_STYLES, (float(v) for v in fitted[len(models) :]), strict=True)) if control_style else {}
     pairs = {(m, o): float(spread[i, j]) for i, m in enumerate(models) for j, o in enumerate(models)}
-    return Board(
+    return Leaderboard(
         ratings=(*sorted(found, key=lambda r: (-(r.rating or 0.0), r.model)), *lost), style=weights,
         battles=len(battles), items=len({b.item for b in battles}), separability=_separability(found),
         draws=draws, draws_used=len(samples), covariance=pairs,

@@ -40,7 +40,7 @@ def defines(code: str, entry: str) -> bool:
     return re.search(rf"^(?:async\s+)?(?:def|class)\s+{re.escape(entry)}\b", code, re.MULTILINE) is not None
 
 
-def cut(text: str, stops: Sequence[str]) -> str:
+def cut_at_stop(text: str, stops: Sequence[str]) -> str:
     """A text up to the first of the stop sequences: an endpoint that ignores them must not change the score."""
     return text[: min((at for stop in stops if (at := text.find(stop)) >= 0), default=len(text))]
 

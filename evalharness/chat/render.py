@@ -66,7 +66,7 @@ class TrainingExample:
     text: str
 
 
-def named(name: str, tokenizer: ChatTokenizer) -> Chat:
+def chat_of_style(name: str, tokenizer: ChatTokenizer) -> Chat:
     """The format called `name` (see FORMATS, or `none` for a base model) on this tokenizer.
 
     Where the tokenizer has not the format's own end tag as a token, its end-of-text token ends a turn: a model can
@@ -98,7 +98,7 @@ def choose_chat(wanted: str | None, own: str | None, tokenizer: ChatTokenizer) -
         if not path.is_file():
             raise UserError(f"there is no template file {wanted}")
         return Chat(tokenizer=tokenizer, name=path.name, source=path.read_text(encoding="utf-8"))
-    return named(wanted, tokenizer)
+    return chat_of_style(wanted, tokenizer)
 
 
 def own_template(folder: Path) -> str | None:
@@ -361,7 +361,7 @@ def _check_markers(
             )
 
 
-def pieces(chat: Chat, ids: Sequence[int]) -> Iterator[str]:
+def token_pieces(chat: Chat, ids: Sequence[int]) -> Iterator[str]:
     """Each token as text, for showing; bytes that are no text alone appear as replacement characters."""
     for number in ids:
         yield chat.tokenizer.decode_bytes([number]).decode("utf-8", "replace")

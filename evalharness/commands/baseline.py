@@ -19,9 +19,9 @@ def set_(
     baselines: Folder = Path("baselines"),
 ) -> None:
     """Write baselines/NAME.jsonl: values and hashes of a run, no prompt and no answer."""
-    from evalharness.comparison.inputs import keep
+    from evalharness.comparison.inputs import keep_baseline
 
-    path, items = keep(run, name, metric=metric, runs=runs, baselines=baselines)
+    path, items = keep_baseline(run, name, metric=metric, runs=runs, baselines=baselines)
     print(f"{path}: {items:,} items, {path.stat().st_size:,} bytes; compare with: evalh compare {name} NEW")
 
 

@@ -72,9 +72,10 @@ def finetune(
     as_json: Annotated[bool, Option("--json", help="Print one JSON object on standard output.")] = False,
 ) -> int:
     """Fine-tune a model on instruction data, watching what matters, and export it."""
-    from evalharness.training.prepare import asking_of, booked, job_of
+    from evalharness.training.prepare import as_in_the_book, benchmark_checks_of, job_of
 
-    job = job_of(booked(locals()) if book else locals(), asking_of(evaluate, eval_data or [], eval_limit))
+    checks = benchmark_checks_of(evaluate, eval_data or [], eval_limit)
+    job = job_of(as_in_the_book(locals()) if book else locals(), checks)
     return _tune(job, then_judge, judge_base_url, only_look=preflight_only, as_json=as_json)
 
 

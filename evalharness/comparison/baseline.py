@@ -33,7 +33,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,99}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stored:
+class StoredBaseline:
     """A baseline as read: the manifest and summary of the run that it stands for, and its values."""
 
     name: str
@@ -56,7 +56,7 @@ def baseline_names(folder: Path = BASELINES) -> list[str]:
     return sorted(path.stem for path in folder.glob(f"*{SUFFIX}"))
 
 
-def write_baseline(stored: Stored, folder: Path = BASELINES) -> Path:
+def write_baseline(stored: StoredBaseline, folder: Path = BASELINES) -> Path:
     """Write a baseline file and return its path. The same run gives the same bytes."""
     if not _NAME.fullmatch(stored.name):
         raise UserError(f"--name {stored.name!r}: wanted letters, digits and . _ - + @, as in a file's name")
@@ -83,7 +83,7 @@ def write_baseline(stored: Stored, folder: Path = BASELINES) -> Path:
     return path
 
 
-def read_baseline(path: Path) -> Stored:
+def read_baseline(path: Path) -> StoredBaseline:
     """A baseline file. UserError when it is none, of a later version, or not as it was written."""
     try:
         header_line, *body = path.read_text(encoding="utf-8").splitlines()
@@ -105,7 +105,7 @@ def read_baseline(path: Path) -> Stored:
         entries = [json.loads(line) for line in body]
         for name in dict.fromkeys(entry["benchmark"] for entry in entries):
             scores[name] = _scores([entry for entry in entries if entry["benchmark"] == name])
-        return Stored(name=header["name"], manifest=header["manifest"], summary=header["summary"], scores=scores)
+        return StoredBaseline(scores=scores, **{key: header[key] for key in ("name", "manifest", "summary")})
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: not a whole baseline ({error}); set it again") from error
 

@@ -9,7 +9,7 @@ from evalharness.comparison.align import mismatches
 from evalharness.comparison.compare import Options, sampling_facts
 from evalharness.comparison.gate import comparison_options
 from evalharness.comparison.inputs import Side, open_side
-from evalharness.comparison.sequential import SequentialRule, watch
+from evalharness.comparison.sequential import SequentialRule, monitor
 from evalharness.errors import Exit, UserError
 from evalharness.runs import runner
 from evalharness.runs.plan import Plan, Task
@@ -48,7 +48,7 @@ def sequential_rule(base: Side, tasks: Sequence[Task], plan: Plan, options: Opti
         seed=plan.seed,
         metrics=metrics,
         watches={
-            task.name: watch(
+            task.name: monitor(
                 scores[task.name],
                 dict.fromkeys(question.sample.id for question in task.questions),
                 seed=plan.seed,

@@ -161,12 +161,12 @@ def from_run(run: Run) -> Side:
     return Side(name=run.name, path=run.path, manifest=manifest, summary=summary, journal=run.path / JOURNAL)
 
 
-def keep(name: str, as_name: str, *, metric: str | None, runs: Path, baselines: Path) -> tuple[Path, int]:
+def keep_baseline(name: str, as_name: str, *, metric: str | None, runs: Path, baselines: Path) -> tuple[Path, int]:
     """Keep a finished run as a baseline. Returns the file and how many items are in it."""
     side = open_side(name, runs, baselines)
     if side.journal is None:
         raise UserError(f"{name} is a baseline already; wanted a run")
     scores = side.scores({benchmark: metric or side.item_metric(benchmark) for benchmark in side.facts})
     manifest = {**side.manifest, "flaky": side.flaky}
-    stored = baseline.Stored(name=as_name, manifest=manifest, summary=side.summary, scores=scores)
+    stored = baseline.StoredBaseline(name=as_name, manifest=manifest, summary=side.summary, scores=scores)
     return baseline.write_baseline(stored, baselines), sum(len(one.ids) for one in scores.values())

@@ -80,7 +80,7 @@ def order(ids: Iterable[str], seed: int) -> list[str]:
 
 
 @dataclass(slots=True)
-class Watch:
+class Monitor:
     """One benchmark under way. Items count in their order, each when all its answers are there.
 
     `base` holds the base's value per item (absent: not known), `repeats` how many answers make an item whole.
@@ -122,7 +122,7 @@ class SequentialRule:
     alpha: float
     seed: int
     metrics: Mapping[str, str]
-    watches: Mapping[str, Watch]
+    watches: Mapping[str, Monitor]
 
     def __call__(self, result: Result) -> bool:
         watch = self.watches.get(result.benchmark)
@@ -162,8 +162,8 @@ class SequentialRule:
         }
 
 
-def watch(base: Scores, ids: Iterable[str], *, seed: int, repeats: int, margin: float, alpha: float) -> Watch:
+def monitor(base: Scores, ids: Iterable[str], *, seed: int, repeats: int, margin: float, alpha: float) -> Monitor:
     """Begin to watch a benchmark whose planned items are `ids`."""
     values = {i: v for i, v in zip(base.ids, base.values.tolist(), strict=True) if not math.isnan(v)}
     needed = evidence_needed(alpha)
-    return Watch(order=order(ids, seed), base=values, repeats=repeats, process=EProcess(margin), needed=needed)
+    return Monitor(order=order(ids, seed), base=values, repeats=repeats, process=EProcess(margin), needed=needed)

@@ -10,7 +10,7 @@ from evalharness.records import Sample
 KINDS = {str: "a text", int: "a whole number", list: "a list", dict: "an object"}
 Kind = TypeVar("Kind", str, int, list[Any], dict[str, Any])
 # What reading a row that is laid out otherwise raises.
-ODD = (KeyError, IndexError, TypeError, ValueError, AttributeError)
+ROW_ERRORS = (KeyError, IndexError, TypeError, ValueError, AttributeError)
 
 
 def take(row: Any, name: str, kind: type[Kind]) -> Kind:
@@ -42,7 +42,7 @@ def place(row: Any, name: str, count: int, first: int = 0) -> int:
     raise ValueError(f"its {name} is {said!r:.60}, wanted one of {', '.join(places)}")
 
 
-def reason(error: Exception) -> str:
+def row_error(error: Exception) -> str:
     """What a row lacks, from what reading it raised."""
     return f"it has no field {error}" if isinstance(error, KeyError) else str(error)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from evalharness.data.fields import ODD, reason
+from evalharness.data.fields import ROW_ERRORS, row_error
 from evalharness.errors import DataError
 
 Row = Mapping[str, Any]
@@ -38,8 +38,8 @@ def each(path: Path, make: Callable[[Row], Iterable[Row]]) -> Iterator[Row]:
     for number, row in _numbered(path):
         try:
             yield from list(make(row))
-        except ODD as error:
-            raise DataError(f"{path}:{number}: {reason(error)}") from error
+        except ROW_ERRORS as error:
+            raise DataError(f"{path}:{number}: {row_error(error)}") from error
 
 
 def _numbered(path: Path) -> Iterator[tuple[int, Row]]:

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, asdict, dataclass, field, replace
 from pathlib import Path
 
-from evalharness.data.fields import ODD, checked, reason
+from evalharness.data.fields import ROW_ERRORS, checked, row_error
 from evalharness.data.files import FILE_READERS, digest, jsonl, write_whole
 from evalharness.data.files import Row as Row
 from evalharness.errors import DataError, UserError
-from evalharness.records import Sample
+from evalharness.records import Sample, on_disk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,8 +149,10 @@ def _from_files(source: Source, want: Want, path: Path) -> tuple[Row, ...] | Non
     try:
         found = source.files.read(path, want)
         return None if found is None else tuple(found)
-    except (*ODD, csv.Error) as error:
-        raise DataError(f"--data {path}: wanted {source.wanted}; it is laid out otherwise ({reason(error)})") from error
+    except (*ROW_ERRORS, csv.Error) as error:
+        raise DataError(
+            f"--data {path}: wanted {source.wanted}; it is laid out otherwise ({row_error(error)})"
+        ) from error
 
 
 def _from_own(source: Source, split: str) -> SplitRows:
@@ -264,7 +266,9 @@ def content_hash(samples: Iterable[Sample]) -> str:
     """sha256 over the samples' canonical JSON, in order: the same questions have the same hash anywhere."""
     total = hashlib.sha256()
     for sample in samples:
-        total.update(json.dumps(asdict(sample), sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+        total.update(
+            json.dumps(on_disk(asdict(sample)), sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogatepass")
+        )
         total.update(b"\n")
     return total.hexdigest()
 
@@ -281,8 +285,8 @@ def build_samples(rows: Sequence[Row], make: Callable[[Row], Sample], origin: st
     for position, row in enumerate(rows):
         try:
             sample = checked(make(row))
-        except ODD as error:
-            said = f"{where}row {position + 1} is not a question of this benchmark: {reason(error)}"
+        except ROW_ERRORS as error:
+            said = f"{where}row {position + 1} is not a question of this benchmark: {row_error(error)}"
             raise DataError(said) from error
         number = numbers[sample.group] = numbers.get(sample.group, -1) + 1
         if not sample.id:

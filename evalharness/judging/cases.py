@@ -15,7 +15,7 @@ from evalharness.runs.store import Run, find_run
 from evalharness.scoring.answers import LETTERS, best
 
 if TYPE_CHECKING:
-    from evalharness.judging.panel import Jury
+    from evalharness.judging.panel import JudgePanel
 
 
 @dataclass
@@ -26,7 +26,7 @@ class Skipped:
 
 
 def cases(
-    run: Run, results: Sequence[Result], jury: Jury, against: str
+    run: Run, results: Sequence[Result], jury: JudgePanel, against: str
 ) -> tuple[list[tuple[Result, JudgeCase]], Skipped]:
     """Every answer that can be judged. UserError when none can."""
     skipped = Skipped()

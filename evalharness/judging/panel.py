@@ -79,7 +79,7 @@ class PanelMember:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Jury:
+class JudgePanel:
     """One judge, or the members of a panel. All make the same score."""
 
     name: str
@@ -97,7 +97,7 @@ class Jury:
         return self.seats[0].judge.kind == "pairwise"
 
 
-def jury(spec: str, default: str, options: JudgeOptions) -> Jury:
+def open_panel(spec: str, default: str, options: JudgeOptions) -> JudgePanel:
     """The judges that `spec` names; `default` is the judge where it names a model only. UserError for what is wrong."""
     options.check()
     name, models = _split(spec, default)
@@ -107,7 +107,7 @@ def jury(spec: str, default: str, options: JudgeOptions) -> Jury:
     seats = (_seat(found, models, options),)
     if options.aggregate or options.weights:
         raise UserError("--aggregate and --weights are for panels: --judge panel=MODEL,MODEL")
-    return Jury(name=seats[0].name, seats=seats, criteria=_criteria(seats, options))
+    return JudgePanel(name=seats[0].name, seats=seats, criteria=_criteria(seats, options))
 
 
 def _split(spec: str, default: str) -> tuple[str, str]:
@@ -120,7 +120,7 @@ def _split(spec: str, default: str) -> tuple[str, str]:
     return default, spec
 
 
-def _panel(spec: str, panel: Panel, models: str, options: JudgeOptions, default: str) -> Jury:
+def _panel(spec: str, panel: Panel, models: str, options: JudgeOptions, default: str) -> JudgePanel:
     members = [m for m in models.split(",") if m]
     if len(members) < 2:
         raise UserError(f"--judge {spec}: a panel wants two judges or more, separated by commas")
@@ -147,7 +147,7 @@ def _panel(spec: str, panel: Panel, models: str, options: JudgeOptions, default:
     weights = {s.name: w for s, w in zip(seats, options.weights, strict=False)}
     together = f"panel[{aggregate}]=" + ",".join(s.name for s in seats)
     criteria = _criteria(seats, options)
-    return Jury(name=together, seats=tuple(seats), aggregate=aggregate, weights=weights, criteria=criteria)
+    return JudgePanel(name=together, seats=tuple(seats), aggregate=aggregate, weights=weights, criteria=criteria)
 
 
 def _seat(judge: Judge, model: str, options: JudgeOptions) -> PanelMember:

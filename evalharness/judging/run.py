@@ -18,7 +18,7 @@ from evalharness.errors import Exit, UserError
 from evalharness.judge import JudgeCase, Order
 from evalharness.judging.calls import Call, Key, Usage, ask_seat, call_tokens, dearest, equal_answers, verdict_of
 from evalharness.judging.cases import cases
-from evalharness.judging.panel import JudgeOptions, Jury, PanelMember, jury
+from evalharness.judging.panel import JudgeOptions, JudgePanel, PanelMember, open_panel
 from evalharness.records import Request, Response, Result, ResultKey, Verdict
 from evalharness.runs import cache, store, summary
 from evalharness.runs.store import JOURNAL, SUMMARY, Journal, Run, record_to_json, result_to_json
@@ -76,7 +76,7 @@ def judge_options(*, weights: str = "", **said: Any) -> JudgeOptions:
 def check(spec: str, benchmarks: Sequence[str], options: JudgeOptions, data: str | None = None) -> None:
     """UserError when `spec` names no judge for these benchmarks: said before a model is asked anything."""
     path = Path(data) if data not in (None, "sample") else None
-    jury(spec, _default({name: plugins.load_benchmark(name, path) for name in benchmarks}, options), options)
+    open_panel(spec, _default({name: plugins.load_benchmark(name, path) for name in benchmarks}, options), options)
 
 
 def judging_stage(
@@ -117,7 +117,7 @@ def estimate_judging(run: Run, spec: str, options: JudgeOptions) -> JudgingCost:
 @dataclass(frozen=True, kw_only=True)
 class _Work:
     run: Run
-    jury: Jury
+    jury: JudgePanel
     judging: str
     results: list[Result]
     benchmarks: Mapping[str, Benchmark]
@@ -132,7 +132,7 @@ def _prepare(run: Run, spec: str, options: JudgeOptions) -> _Work:
     if not results or not run.finished:
         raise UserError(f"{run.path}: this run is not finished; give its command again and it goes on")
     benchmarks = {n: plugins.reopened(n, f["data"]["origin"]) for n, f in run.manifest["benchmarks"].items()}
-    bench = jury(spec, _default(benchmarks, options), options)
+    bench = open_panel(spec, _default(benchmarks, options), options)
     against = options.against or ("reference" if bench.pairs else "")
     if against and not bench.pairs:
         raise UserError(f"--against is for judges that compare two answers; {bench.name} grades one")
@@ -174,14 +174,16 @@ def _default(benchmarks: Mapping[str, Benchmark], options: JudgeOptions) -> str:
     return chosen
 
 
-def _warn_of_self(run: Run, bench: Jury) -> None:
+def _warn_of_self(run: Run, bench: JudgePanel) -> None:
     candidate = run.manifest["model"]
     for seat in bench.seats:
         if seat.model.fingerprint == candidate.get("fingerprint") or seat.model.name == candidate.get("name"):
             plugins.warn(f"{seat.model.name} judges its own answers; judges tend to prefer their own")
 
 
-def _calls(result: Result, case: JudgeCase, bench: Jury, options: JudgeOptions, retest: int = 0) -> Iterator[Call]:
+def _calls(
+    result: Result, case: JudgeCase, bench: JudgePanel, options: JudgeOptions, retest: int = 0
+) -> Iterator[Call]:
     for seat in bench.seats:
         for part in seat.judge.parts(case, bench.criteria):
             for order in _orders(seat, case, options):

@@ -7,13 +7,13 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
-from evalharness.arena.ratings import Board, Rating
+from evalharness.arena.ratings import Leaderboard, Rating
 from evalharness.comparison.win_rates import WinRates
 from evalharness.report.escape import line
 from evalharness.runs.summary import estimate_json as figures
 
 
-def show_leaderboard(board: Board, *, as_json: bool, stream: Any = None) -> None:
+def show_leaderboard(board: Leaderboard, *, as_json: bool, stream: Any = None) -> None:
     """Ratings best first, then what they rest on."""
     stream = stream or sys.stdout
     if as_json:
@@ -36,7 +36,7 @@ def show_leaderboard(board: Board, *, as_json: bool, stream: Any = None) -> None
         console.print(said, markup=False, highlight=False, soft_wrap=True)
 
 
-def _to_json(board: Board) -> dict[str, Any]:
+def _to_json(board: Leaderboard) -> dict[str, Any]:
     """The board as JSON: `ratings` best first, `style` weights, `separability`."""
     return {
         "ratings": [asdict(rating) for rating in board.ratings],
@@ -65,7 +65,7 @@ def _interval(low: float | None, high: float | None) -> str:
     return "–" if low is None or high is None else f"{low:.0f} … {high:.0f}"
 
 
-def _remarks(board: Board) -> list[str]:
+def _remarks(board: Leaderboard) -> list[str]:
     said = [f"{line(r.model)} is not rated: {r.note}" for r in board.ratings if r.rating is None]
     if board.style:
         weights = ", ".join(f"{name} {weight:+.3f}" for name, weight in board.style.items())

@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # torch is imported by the tuner only
     from evalharness.judging.run import JudgeRun
     from evalharness.training.finetune import Tuned
     from evalharness.training.prepare import PreparedTraining
-    from evalharness.training.step import Stepped, Training
+    from evalharness.training.step import StepStats, Training
 
 SECONDS = 5.0
 LONGEST = 1000  # tokens of the example that are shown
@@ -79,7 +79,7 @@ class TrainingLines:
             markup=False,
         )
 
-    def stepped(self, stepped: Stepped, steps: int) -> None:
+    def stepped(self, stepped: StepStats, steps: int) -> None:
         self.seconds += stepped.seconds
         self.tokens = self.tokens or stepped.tokens
         if time.monotonic() - self.said_at > SECONDS or stepped.step == steps:

@@ -13,8 +13,7 @@ from typing import Any
 
 from evalharness.errors import UserError
 from evalharness.model import Model, Preview, Previews, Priced
-from evalharness.records import Request, Response
-from evalharness.runs.store import as_in_records, as_on_disk
+from evalharness.records import Request, Response, from_disk, on_disk
 
 BESIDE_RUNS = Path(".cache") / "replies.sqlite"
 
@@ -24,7 +23,7 @@ def reply_key(fingerprint: str, request: Request) -> str:
 
     How a reply is parsed is no part of it: reading stored replies anew costs nothing.
     """
-    decides = as_on_disk(asdict(replace(request, origin=None)))
+    decides = on_disk(asdict(replace(request, origin=None)))
     decides |= {"fingerprint": fingerprint, "repeat": request.origin.repeat if request.origin else 0}
     return hashlib.sha256(json.dumps(decides, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
 
@@ -107,7 +106,7 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _keep(store: sqlite3.Connection, digest: str, response: Response) -> None:
-    kept = {k: v for k, v in as_on_disk(asdict(response)).items() if k not in ("cached", "error")}
+    kept = {k: v for k, v in on_disk(asdict(response)).items() if k not in ("cached", "error")}
     try:
         store.execute("INSERT OR REPLACE INTO replies VALUES (?, ?)", (digest, json.dumps(kept)))
     except sqlite3.Error as error:
@@ -115,6 +114,7 @@ def _keep(store: sqlite3.Connection, digest: str, response: Response) -> None:
 
 
 def _response(text: str) -> Response:
-    values = as_in_records(json.loads(text))
+    values: dict[str, Any] = from_disk(json.loads(text))
+    tuples = {name: tuple(values[name]) for name in ("logprobs", "greedy", "lengths")}
     top = tuple((token, value) for token, value in values["top_logprobs"])
-    return Response(**{**values, "top_logprobs": top, "cached": True, "cost": 0.0})
+    return Response(**{**values, **tuples, "top_logprobs": top, "cached": True, "cost": 0.0})

@@ -20,15 +20,12 @@ import orjson
 
 from evalharness.data.files import write_whole
 from evalharness.errors import UserError, nearest
-from evalharness.records import Message, Request, Response, Result, ResultKey, Sample, Verdict
+from evalharness.records import KEYS_ON_DISK, Message, Request, Response, Result, ResultKey, Sample, Verdict, from_disk
 
 _FORMAT = 1
 MANIFEST, JOURNAL, SUMMARY = "run.json", "results.jsonl", "summary.json"
 SYNC_SECONDS = 1.0
 
-# Keys on disk are promises: these fields keep the names that they had in version 0.1.0 there.
-_ON_DISK = {"gold_indices": "gold", "context_per_choice": "given", "tokens_truncated": "cut"}
-_IN_RECORDS = {key: name for name, key in _ON_DISK.items()}
 
 T = TypeVar("T")
 
@@ -142,7 +139,7 @@ def record_to_json(record: object) -> Any:
             value = getattr(record, field.name)
             default = field.default_factory() if field.default_factory is not MISSING else field.default
             if field.name != "origin" and value != default:
-                values[_ON_DISK.get(field.name, field.name)] = record_to_json(value)
+                values[KEYS_ON_DISK.get(field.name, field.name)] = record_to_json(value)
         return values
     if isinstance(record, Mapping):
         return {key: record_to_json(value) for key, value in record.items()}
@@ -169,14 +166,9 @@ def result_to_json(result: Result) -> dict[str, Any]:
     }
 
 
-def as_on_disk(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields of a record under the names that they have on disk."""
-    return {_ON_DISK.get(name, name): value for name, value in fields.items()}
-
-
-def as_in_records(values: Mapping[str, Any]) -> dict[str, Any]:
+def _fields(values: Mapping[str, Any]) -> dict[str, Any]:
     """Values from disk under the names of the records' fields, lists as tuples."""
-    return {_IN_RECORDS.get(k, k): tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    return {key: tuple(v) if isinstance(v, list) else v for key, v in from_disk(values).items()}
 
 
 def verdict_from_json(values: Mapping[str, Any]) -> Verdict:
@@ -186,7 +178,7 @@ def verdict_from_json(values: Mapping[str, Any]) -> Verdict:
 
 def _response(values: Mapping[str, Any]) -> Response:
     top = tuple((str(token), float(p)) for token, p in values.get("top_logprobs", ()))
-    return Response(**{**as_in_records(values), "top_logprobs": top})
+    return Response(**{**_fields(values), "top_logprobs": top})
 
 
 def result_from_json(line: Mapping[str, Any]) -> Result:
@@ -195,8 +187,8 @@ def result_from_json(line: Mapping[str, Any]) -> Result:
     messages = tuple(Message(m["role"], m.get("content", "")) for m in request.pop("messages", ()))
     return Result(
         benchmark=line["benchmark"],
-        sample=Sample(**{"id": line["id"], "question": "", **as_in_records(line["sample"])}),
-        request=Request(messages=messages, **as_in_records(request)),
+        sample=Sample(**{"id": line["id"], "question": "", **_fields(line["sample"])}),
+        request=Request(messages=messages, **_fields(request)),
         response=_response(line["response"]),
         status=line["status"],
         scores=line["scores"],

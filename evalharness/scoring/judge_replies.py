@@ -246,7 +246,7 @@ def _shown(said: object) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
+class AggregatedVerdict:
     """The value of one answer under one judging. `consistent` is None unless both orders gave a verdict.
 
     `missing` counts the verdicts that are null; a value that needs one of them is null too.
@@ -260,7 +260,7 @@ class Settled:
 
 def aggregate_verdicts(
     verdicts: Iterable[Verdict], aggregate: str = "mean", weights: Mapping[str, float] | None = None
-) -> Settled:
+) -> AggregatedVerdict:
     """Mean over orders, weighted mean over parts (criteria, turns), then the panel's aggregate over its members.
 
     One null among the orders or parts of a member makes that member null: half of a swapped pair still holds the
@@ -273,7 +273,7 @@ def aggregate_verdicts(
     members = {seat: _member(own) for seat, own in sorted(by_seat.items())}
     spoken = {seat: value for seat, value in members.items() if value is not None}
     agreed = [c for own in by_seat.values() if (c := _consistent(own)) is not None]
-    return Settled(
+    return AggregatedVerdict(
         value=_together(spoken, aggregate, weights or {}) if 2 * len(spoken) > len(members) else None,
         consistent=all(agreed) if agreed else None,
         missing=sum(v.value is None for v in first),

@@ -37,7 +37,7 @@ def live(decoder: Decoder, chat: Chat, folder: Path, mark: str) -> Model:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asking:
+class BenchmarkChecks:
     """Which benchmarks are asked while training, on what data, and how many questions of each."""
 
     names: tuple[str, ...] = ()

@@ -25,7 +25,7 @@ from evalharness.runs.store import Run
 from evalharness.training import callbacks, export, lora, preflight, step
 from evalharness.training.callbacks import Best, Log
 from evalharness.training.config import TrainingConfig
-from evalharness.training.loop import TRAINING_FOLDER, Drive, TrainingObserver
+from evalharness.training.loop import TRAINING_FOLDER, TrainingLoop, TrainingObserver
 from evalharness.training.lora import Lora
 from evalharness.training.prepare import PreparedTraining, training_identity
 from evalharness.training.qlora import BYTES, FourBit
@@ -79,7 +79,9 @@ def run_training(prepared: PreparedTraining, teller: TrainingObserver) -> Tuned:
     facts = {"products": route, "dtype": training.settings.dtype, "threads": torch.get_num_threads()}
     _record(prepared, folder, training, facts)
     teller.begun(training, facts)
-    drive = Drive(prepared, training, best, teller, facts, Log(folder / "log.jsonl", training.step, job.log_to, facts))
+    drive = TrainingLoop(
+        prepared, training, best, teller, facts, Log(folder / "log.jsonl", training.step, job.log_to, facts)
+    )
     try:
         early = drive.to_the_end(finished=bool(saved and saved.get("finished")))
     finally:
@@ -180,7 +182,7 @@ def _record(prepared: PreparedTraining, folder: Path, training: Training, facts:
         raise UserError(f"{folder}: cannot be written ({error.strerror}); choose another --out") from error
 
 
-def _finish(drive: Drive, early: bool) -> Tuned:
+def _finish(drive: TrainingLoop, early: bool) -> Tuned:
     """Choose the weights, export, read back, answer the test rows."""
     prepared, training, job = drive.prepared, drive.training, drive.job
     kept, best_file = training.step, drive.folder / "best.pt"

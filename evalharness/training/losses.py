@@ -55,7 +55,7 @@ def answer_log_likelihoods(decoder: Decoder, lessons: Sequence[EncodedExample], 
     return sums / torch.tensor([lesson.targets for lesson in lessons], device=decoder.device).clamp_min(1)
 
 
-def preference(better: Tensor, worse: Tensor, reference: Tensor, beta: float) -> tuple[Tensor, Tensor]:
+def dpo_losses(better: Tensor, worse: Tensor, reference: Tensor, beta: float) -> tuple[Tensor, Tensor]:
     """DPO (https://arxiv.org/abs/2305.18290, equation 7): the sum of the losses and of the margins over pairs.
 
     `better`, `worse` [n] are log-likelihoods, `reference` [n] is the reference model's difference of the two.

@@ -14,7 +14,7 @@ from evalharness.engine.config import UnsupportedError, read_config
 from evalharness.engine.tokenizer import open_tokenizer
 from evalharness.errors import UserError
 from evalharness.training import datasets, encoding, preflight, split
-from evalharness.training.callbacks import Asking
+from evalharness.training.callbacks import BenchmarkChecks
 from evalharness.training.config import TrainingConfig
 from evalharness.training.datasets import Data
 from evalharness.training.encoding import Encodings, Rules
@@ -45,7 +45,7 @@ class FinetuneJob:
     validation: float = 0.05
     test: float = 0.10
     allow_overlap: bool = False
-    asking: Asking = field(default_factory=Asking)
+    asking: BenchmarkChecks = field(default_factory=BenchmarkChecks)
     eval_every: int = 0
     best: str = "loss"
     patience: int = 3
@@ -149,7 +149,7 @@ def training_identity(prepared: PreparedTraining) -> dict[str, Any]:
     return dict(json.loads(json.dumps(facts)))
 
 
-def asking_of(names: str, data: Sequence[str], limit: int) -> Asking:
+def benchmark_checks_of(names: str, data: Sequence[str], limit: int) -> BenchmarkChecks:
     """The benchmarks of `--eval` and the data of `--eval-data NAME=FOLDER`."""
     by_name: dict[str, str | None] = {}
     for entry in data:
@@ -162,10 +162,10 @@ def asking_of(names: str, data: Sequence[str], limit: int) -> Asking:
     asked = tuple(name.strip() for name in names.split(",") if name.strip())
     for name in asked:
         plugins.task_names(name, None)
-    return Asking(names=asked, data=by_name, limit=limit)
+    return BenchmarkChecks(names=asked, data=by_name, limit=limit)
 
 
-def job_of(options: Mapping[str, Any], asking: Asking) -> FinetuneJob:
+def job_of(options: Mapping[str, Any], asking: BenchmarkChecks) -> FinetuneJob:
     """The job that the options of the command line describe."""
     rank = options["lora"]
     four_bit = options["load_in_4bit"]
@@ -191,7 +191,7 @@ def job_of(options: Mapping[str, Any], asking: Asking) -> FinetuneJob:
     return FinetuneJob(**same, settings=settings, asking=asking, log_to=trackers)
 
 
-def booked(options: Mapping[str, Any]) -> dict[str, Any]:
+def as_in_the_book(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options as chapter 7 of the book has them (https://github.com/rasbt/LLMs-from-scratch): split by file order,
     loss on all tokens, AdamW on everything, no schedule and no clipping; what the user changed stays."""
     own = {

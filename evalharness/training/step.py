@@ -42,7 +42,7 @@ class Material:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stepped:
+class StepStats:
     """One step: `loss` per trained token (DPO: per pair), real tokens so far, gradient norm before clipping."""
 
     step: int
@@ -98,7 +98,7 @@ class Training:
             return torch.autocast(self.decoder.device.type, torch.bfloat16)
         return nullcontext()
 
-    def advance(self) -> Stepped:
+    def advance(self) -> StepStats:
         """Do the next step. UserError, with the weights as before, where the loss or a gradient is not a number."""
         begun = time.perf_counter()
         batch = self.schedule[self.step]
@@ -118,7 +118,7 @@ class Training:
         tokens = sum(len(self.material.train[i].ids) for i in batch)
         self.step += 1
         self.tokens += tokens
-        return Stepped(
+        return StepStats(
             step=self.step, epoch=self.step / self.per_epoch, loss=loss, lr=lr, norm=norm, tokens=self.tokens,
             trained=trained, seconds=time.perf_counter() - begun,
         )  # fmt: skip
@@ -155,7 +155,7 @@ class Training:
         self, better: Sequence[EncodedExample], worse: Sequence[EncodedExample], reference: Tensor
     ) -> tuple[Tensor, Tensor]:
         both = losses.answer_log_likelihoods(self.decoder, [*better, *worse], self.settings.dpo_average)
-        return losses.preference(both[: len(better)], both[len(better) :], reference, self.settings.beta)
+        return losses.dpo_losses(both[: len(better)], both[len(better) :], reference, self.settings.beta)
 
     def prepare_reference(self) -> None:
         """Log-likelihood differences under the weights as they are now: what DPO must not leave far behind."""

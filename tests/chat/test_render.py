@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from evalharness.chat import render
 from evalharness.chat.prompt_styles import FORMATS
-from evalharness.chat.render import Chat, named
+from evalharness.chat.render import Chat, chat_of_style
 from evalharness.errors import UserError
 from evalharness.records import Message
 
@@ -57,15 +57,15 @@ QWEN = (
 
 def test_alpaca_has_two_preambles_and_the_book_has_one() -> None:
     t = Bytes()
-    plain = named("alpaca", t).ask([U("Add.")]).text
+    plain = chat_of_style("alpaca", t).ask([U("Add.")]).text
     assert plain == (
         "Below is an instruction that describes a task. Write a response that appropriately completes the request."
         "\n\n### Instruction:\nAdd.\n\n### Response:\n"
     )
-    paired = named("alpaca", t).ask([U("Add."), U("1 2")]).text
+    paired = chat_of_style("alpaca", t).ask([U("Add."), U("1 2")]).text
     assert paired.startswith("Below is an instruction that describes a task, paired with an input that provides furth")
     assert paired.endswith("\n\n### Instruction:\nAdd.\n\n### Input:\n1 2\n\n### Response:\n")
-    book = named("alpaca-book", t)
+    book = chat_of_style("alpaca-book", t)
     asked = book.ask([U("Add."), U("1 2")]).text
     assert asked.startswith("Below is an instruction that describes a task. Write")
     assert asked.endswith("\n\n### Input:\n1 2")
@@ -77,24 +77,24 @@ def test_alpaca_has_two_preambles_and_the_book_has_one() -> None:
 
 def test_phi3_in_its_real_form_and_in_the_book_s() -> None:
     t = Bytes()
-    real = named("phi3", t)
+    real = chat_of_style("phi3", t)
     assert (
         real.ask([S("Be brief."), U("Hi")]).text == "<|system|>\nBe brief.<|end|>\n<|user|>\nHi<|end|>\n<|assistant|>\n"
     )
     assert real.lesson([U("Hi"), A("Ho")]).text == "<|user|>\nHi<|end|>\n<|assistant|>\nHo<|end|>\n"
     assert t.specials["<|end|>"] in real.stops
-    book = named("phi3-book", t)
+    book = chat_of_style("phi3-book", t)
     assert book.ask([U("Add."), U("1 2")]).text == "<|user|>\nAdd.\n1 2"
     assert book.lesson([U("Add."), A("3")]).text == "<|user|>\nAdd.\n<|assistant|>:\n3</s>"
 
 
 def test_chatml_and_llama3() -> None:
     t = Bytes()
-    assert named("chatml", t).lesson([U("a"), U("b"), A("c")]).text == (
+    assert chat_of_style("chatml", t).lesson([U("a"), U("b"), A("c")]).text == (
         "<|im_start|>user\na\nb<|im_end|>\n<|im_start|>assistant\nc<|im_end|>\n"
     )
     llama = Bytes(names=("<s>", "</s>", "<|eot_id|>", "<|start_header_id|>", "<|end_header_id|>"), adds_bos=True)
-    text = named("llama3", llama).lesson([U("a"), A("c")]).text
+    text = chat_of_style("llama3", llama).lesson([U("a"), A("c")]).text
     assert text == (
         "<s><|start_header_id|>user<|end_header_id|>\n\na<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\nc<|eot_id|>"
     )
@@ -102,9 +102,9 @@ def test_chatml_and_llama3() -> None:
 
 def test_a_format_without_its_own_end_token_ends_with_the_end_of_text() -> None:
     t = Bytes(names=("<s>", "</s>"))
-    lesson = named("chatml", t).lesson([U("a"), A("c")])
+    lesson = chat_of_style("chatml", t).lesson([U("a"), A("c")])
     assert t.decode_bytes([i for i, on in zip(lesson.ids, lesson.trained, strict=True) if on]) == b"c</s>"
-    assert named("chatml", t).stops == {t.eos}
+    assert chat_of_style("chatml", t).stops == {t.eos}
 
 
 TURN = st.text(st.characters(codec="utf-8"), min_size=1, max_size=30).filter(lambda s: s == s.strip())
@@ -122,7 +122,7 @@ def test_trained_tokens_are_the_answers_byte_for_byte(
     name: str, questions: list[str], answers: list[str], adds_bos: bool
 ) -> None:
     t = Bytes(adds_bos=adds_bos)
-    c = named(name, t)
+    c = chat_of_style(name, t)
     messages = [m for q, a in zip(questions, answers, strict=False) for m in (U(q), A(a))]
     lesson = c.lesson(messages)
     learned = [i for i, on in zip(lesson.ids, lesson.trained, strict=True) if on]
@@ -198,7 +198,7 @@ def test_transformers_renders_the_same() -> None:
     t = Bytes()
     messages = [U("a  "), U("b\n"), A(" c"), U("d"), A("e")]
     for name in FORMATS:
-        c = named(name, t)
+        c = chat_of_style(name, t)
         as_dicts = [{"role": m.role, "content": m.content} for m in messages]
         for given_prompt, upto in ((False, 5), (True, 4)):
             theirs, _ = compiled.render_jinja_template(

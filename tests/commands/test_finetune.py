@@ -162,7 +162,7 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(
     out = tmp_path / "tuned"
     step = train.Training.advance
 
-    def interrupted(training: train.Training) -> train.Stepped:
+    def interrupted(training: train.Training) -> train.StepStats:
         if training.step == 4:
             os.kill(os.getpid(), signal.SIGINT)
         return step(training)
@@ -371,5 +371,5 @@ def test_the_log_drops_what_lies_behind_the_saved_step(tmp_path: Path) -> None:
 
 
 def test_jobs_are_what_the_options_say() -> None:
-    asking = prepare.asking_of("mmlu, gsm8k", ["mmlu=sample"], 10)
+    asking = prepare.benchmark_checks_of("mmlu, gsm8k", ["mmlu=sample"], 10)
     assert (asking.names, asking.data, asking.limit) == (("mmlu", "gsm8k"), {"mmlu": "sample"}, 10)

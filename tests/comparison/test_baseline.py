@@ -7,13 +7,13 @@ from run_folders import letters, line, make_run, write_run
 
 from evalharness.comparison import baseline
 from evalharness.comparison.compare import Options, compare_runs
-from evalharness.comparison.inputs import keep, open_side
+from evalharness.comparison.inputs import keep_baseline, open_side
 from evalharness.errors import UserError
 
 
 def kept(tmp_path, lines, name="main"):
     write_run(tmp_path / "runs" / "a", lines)
-    path, _ = keep("a", name, metric=None, runs=tmp_path / "runs", baselines=tmp_path / "baselines")
+    path, _ = keep_baseline("a", name, metric=None, runs=tmp_path / "runs", baselines=tmp_path / "baselines")
     return path
 
 
@@ -98,7 +98,7 @@ def test_what_is_no_baseline_says_how_to_get_one(tmp_path, text):
 def test_a_name_that_is_a_path_is_refused(tmp_path):
     write_run(tmp_path / "runs" / "a", letters("quiz", "11"))
     with pytest.raises(UserError, match="--name"):
-        keep("a", "../main", metric=None, runs=tmp_path / "runs", baselines=tmp_path / "baselines")
+        keep_baseline("a", "../main", metric=None, runs=tmp_path / "runs", baselines=tmp_path / "baselines")
 
 
 def test_groups_are_the_only_clusters_of_a_baseline(tmp_path):

@@ -45,7 +45,7 @@ def test_the_order_depends_on_seed_and_ids_alone():
 
 def watch(n=200, base=1.0, repeats=1):
     ids = [f"q/{i}" for i in range(n)]
-    return s.Watch(
+    return s.Monitor(
         order=s.order(ids, 0), base=dict.fromkeys(ids, base), repeats=repeats, process=s.EProcess(0.02), needed=100
     )
 

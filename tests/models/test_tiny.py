@@ -10,7 +10,7 @@ import random
 import pytest
 
 from evalharness import plugins, tiny
-from evalharness.chat.render import named
+from evalharness.chat.render import chat_of_style
 from evalharness.errors import UserError
 from evalharness.options import ModelOptions
 from evalharness.records import Message, Request
@@ -60,7 +60,7 @@ def test_its_name_and_template(model):
 
 
 def test_its_template_is_the_alpaca_format(model):
-    alpaca = named("alpaca", model.tokenizer)
+    alpaca = chat_of_style("alpaca", model.tokenizer)
     for messages in (
         [Message("user", "Name the capital of France.")],
         [Message("user", "Sort the numbers."), Message("user", "3 1 2")],

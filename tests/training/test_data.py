@@ -180,7 +180,7 @@ def row(number: int, asked: str, answer: str) -> rows.TrainingRow:
 
 
 def test_prompts_are_cut_from_the_left_and_answers_never() -> None:
-    t = render.named("none", Bytes())
+    t = render.chat_of_style("none", Bytes())
     found = encoding.encode([row(1, "x" * 50, "yes")], t, Rules(limit=20))
     lesson = found.lessons[0]
     assert (len(lesson.ids), lesson.ids[0], lesson.ids[-1], lesson.cut) == (20, 257, 258, 35)
@@ -194,7 +194,7 @@ def test_prompts_are_cut_from_the_left_and_answers_never() -> None:
 
 def test_without_a_mask_everything_is_learned() -> None:
     lesson = encoding.encode(
-        [row(1, "ab", "c")], render.named("none", Bytes()), Rules(limit=20, mask_prompt=False)
+        [row(1, "ab", "c")], render.chat_of_style("none", Bytes()), Rules(limit=20, mask_prompt=False)
     ).lessons[0]
     assert lesson.labels == (97, 98, 99, 258)
 
@@ -212,7 +212,7 @@ def test_nothing_to_learn_is_an_error() -> None:
 
 def test_rows_that_train_nothing_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every label masked: the mean over no tokens would be no number."""
-    t = render.named("alpaca", Bytes())
+    t = render.chat_of_style("alpaca", Bytes())
     silent = t.lesson(row(4, "a", "b").messages)
     silent = replace(silent, trained=[False] * len(silent.ids))
     monkeypatch.setattr(render.Chat, "lesson", lambda self, messages: silent)
@@ -221,7 +221,7 @@ def test_rows_that_train_nothing_are_refused(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_masked_end_token_is_refused() -> None:
-    t = render.named("alpaca", Bytes())
+    t = render.chat_of_style("alpaca", Bytes())
     good = encoding.encode([row(1, "a", "b")], t, Rules(limit=400)).lessons
     preflight.check_ends(good, t)
     preflight.check_bos(good, t)
@@ -258,7 +258,7 @@ BENCHMARKS = sorted(plugins.modules("benchmarks"))
 @pytest.mark.parametrize("name", BENCHMARKS)
 @pytest.mark.parametrize("style", ["none", "alpaca", "chatml"])
 def test_what_is_trained_begins_with_exactly_what_is_asked(name: str, style: str) -> None:
-    t = render.named(style, Bytes())
+    t = render.chat_of_style(style, Bytes())
     is_chat = t.source is not None
     seen = 0
     for task in overlap.overlap_tasks(name, None)[:3]:
