@@ -1,5 +1,6 @@
 """HumanEval's questions and programs."""
 
+import re
 from collections.abc import Sequence
 
 from evalharness.building_blocks.code import code_block, cut_at_stop, defines, plus_test
@@ -13,6 +14,7 @@ FILES = Files(
     "HumanEval.jsonl(.gz) of the authors, or HumanEvalPlus.jsonl(.gz) of EvalPlus", jsonl_file("HumanEval*.jsonl*")
 )
 
+COMMENT = re.compile(r"\s*#[^\"']*")
 STOP = ("\nclass", "\ndef", "\n#", "\nif", "\nprint")  # section 3.2 of the paper
 CHAT = (
     "Complete the following Python function. Answer with the whole function, its imports included, in one Python code "
@@ -48,4 +50,13 @@ def program(asked: Sample, request: Request, text: str) -> Program | None:
         source = prompt + cut_at_stop(text, STOP)
     else:
         source = prompt + ("" if code[:1].isspace() and not defines(code, entry) else "\n") + code
-    return Program(source=source, context=prompt, test=asked.extra["test"], entry=entry)
+    return Program(source=source, context=with_body(prompt), test=asked.extra["test"], entry=entry)
+
+
+def with_body(prompt: str) -> str:
+    """A prompt as a program of its own: a function of which it says no more than the first line gets a body."""
+    lines = [line for line in prompt.splitlines() if line.strip() and not COMMENT.fullmatch(line)]
+    if not lines or not lines[-1].partition("#")[0].rstrip().endswith(":"):
+        return prompt
+    indent = lines[-1][: len(lines[-1]) - len(lines[-1].lstrip())]
+    return f"{prompt.rstrip()}\n{indent}    pass\n"

@@ -61,6 +61,15 @@ class Previews(Protocol):
 
 
 @runtime_checkable
+class Prerecorded(Protocol):
+    """A model whose answers were given before it was asked: it knows how many there are to each question."""
+
+    def repeats(self, requests: Sequence[Request]) -> int:
+        """The answers that are there to each of the questions. DataError where they are those of other questions."""
+        ...
+
+
+@runtime_checkable
 class Priced(Protocol):
     """A model whose answers cost money; US dollars per million tokens, None where unknown."""
 

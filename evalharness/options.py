@@ -12,7 +12,8 @@ class ModelOptions:
     """What the command line says about a model; each plug-in takes what concerns it and refuses nothing else.
 
     `dtype` is float32, bfloat16 or auto; `threads` and `batch` 0 mean that the engine chooses; `template` names a chat
-    template (`none` = ask as a base model). Prices are US dollars per million tokens.
+    template (`none` = ask as a base model). Prices are US dollars per million tokens. `answer_key` and `id_key` name
+    where a recorded answer and its question's id stand.
     """
 
     base_url: str | None = None
@@ -27,6 +28,8 @@ class ModelOptions:
     concurrency: int = 16
     price_in: float | None = None
     price_out: float | None = None
+    answer_key: str | None = None
+    id_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -51,13 +51,18 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """Which question a request asks: for models that look answers up. Never sent, never part of a cache key."""
+    """Which question a request asks: for models that look answers up. Never sent, never part of a cache key.
+
+    `repeat` counts the `repeats` answers that are asked for, `turn` the turns of a conversation.
+    """
 
     id: str
     question: str
     choices: tuple[str, ...] = ()
     group: str = ""
     repeat: int = 0
+    repeats: int = 1
+    turn: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,7 +31,7 @@ def run(
     limit: Annotated[int | None, Option(help="Ask only so many questions: a seeded, stratified draw.")] = None,
     subjects: Annotated[str | None, Option(help="Ask only these groups, separated by commas.")] = None,
     seed: Annotated[int, Option(help="Decides every draw.")] = 0,
-    samples: Annotated[int, Option(help="Answers per question (pass@k).")] = 1,
+    samples: Annotated[int | None, Option(help="Answers per question (pass@k); a replay has its own number.")] = None,
     temperature: Annotated[float, Option(help="0 = greedy.")] = 0.0,
     top_p: Annotated[float, Option(help="Nucleus sampling.")] = 1.0,
     max_tokens: Annotated[int | None, Option(help="Longest answer, in tokens.")] = None,
@@ -52,6 +52,8 @@ def run(
     concurrency: Annotated[int, Option(help="Requests at a time to a server.")] = 16,
     price_in: Annotated[float | None, Option(help="US dollars per million prompt tokens.")] = None,
     price_out: Annotated[float | None, Option(help="US dollars per million answer tokens.")] = None,
+    answer_key: Annotated[str | None, Option(help="Replay: where the answer stands, e.g. a.0.b.")] = None,
+    id_key: Annotated[str | None, Option(help="Replay: where the id stands; `none` goes by the text.")] = None,
     judge: Annotated[str | None, Option("--judge", "-j", help="Then judge: MODEL, JUDGE=MODEL or panel=...")] = None,
     judge_against: Annotated[str | None, Option(help="`reference`, or a run to compare with.")] = None,
     judge_base_url: Annotated[str | None, Option(help="Address of the judge's server.")] = None,
@@ -172,6 +174,7 @@ def _model_options(given: SimpleNamespace) -> "ModelOptions":
         base_url=given.base_url, dtype=given.dtype, device=given.device, threads=given.threads, batch=given.batch,
         context=given.context, backend=given.backend, tokenizer=given.tokenizer, template=given.template,
         concurrency=given.concurrency, price_in=given.price_in, price_out=given.price_out,
+        answer_key=given.answer_key, id_key=given.id_key,
     )  # fmt: skip
 
 

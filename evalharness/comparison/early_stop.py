@@ -52,7 +52,7 @@ def sequential_rule(base: Side, tasks: Sequence[Task], plan: Plan, options: Opti
                 scores[task.name],
                 dict.fromkeys(question.sample.id for question in task.questions),
                 seed=plan.seed,
-                repeats=plan.repeats,
+                repeats=task.facts["repeats"],
                 margin=options.margin_of(task.name),
                 alpha=options.alpha,
             )

@@ -1,148 +1,168 @@
-"""Answers recorded elsewhere, given again: `replay:FILE`.
+"""Answers recorded elsewhere, given again: `replay:FILE`, or the files of a folder. docs/replay.md has all formats.
 
-FILE is JSONL (or a JSON list) of objects, or one JSON object {id: text}. Each object has the answer under `text` (or
-`response`, `output`, `completion`, `model_response`, `prediction`) and says what it answers: by `id` (or `task_id`,
-`qid`), else by the question's text under `question` (or `instruction`), with `choices` and `group` (or `subject`) where
-one question's text stands for several. A `results.jsonl` of ours can be replayed too. Nothing is invented: a question
-without answer, or with two different ones, gets an error that says so.
+A row has the answer, or several, or log-probabilities of the choices, and says what it answers: by id, or by the
+question's text or the prompt, with choices and group where one text stands for several questions. Nothing is invented:
+a question without answer, or with two different ones where one is asked for, gets an error that says so. An id and a
+text in one row that speak of two different questions are refused.
 """
 
 from __future__ import annotations
 
-import ast
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from evalharness.data.files import digest, jsonl, parse_json, read_text
+from evalharness.data.files import digest
 from evalharness.data.sources import Row
 from evalharness.errors import DataError, UserError
 from evalharness.model import Preview
+from evalharness.models._recorded import Keys, Recorded, Turns, recorded, squeezed
+from evalharness.models._recorded_index import Index, origin_of
+from evalharness.models._recorded_rows import answer_files, placed_rows
 from evalharness.options import ModelOptions
-from evalharness.records import Finish, Origin, Request, Response
+from evalharness.records import Request, Response
 
-IDS = ("id", "task_id", "qid", "question_id")
-_QUESTIONS = ("question", "instruction")
-TEXTS = ("text", "response", "output", "completion", "model_response", "prediction")
-GROUPS = ("group", "subject")
-
-_Key = tuple[Any, ...]
-
-
-def _first(row: Row, names: Iterable[str]) -> Any:
-    return next((row[name] for name in names if row.get(name) is not None), None)
-
-
-def _squeeze(text: str) -> str:
-    return " ".join(text.split())
-
-
-def _choices(value: object) -> tuple[str, ...]:
-    """Choices as a list, or as the Python literal that CSV tables of hub data carry."""
-    if isinstance(value, str):
-        try:
-            value = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
-            return ()
-    return tuple(_squeeze(str(v)) for v in value) if isinstance(value, list | tuple) else ()
-
-
-def _response(row: Row, where: str) -> Response:
-    recorded = row.get("response")
-    if isinstance(recorded, Mapping):
-        row = recorded
-    text = _first(row, TEXTS)
-    logprobs = tuple(float(v) for v in row.get("logprobs") or ()) if not isinstance(text, Mapping) else ()
-    if text is None and not logprobs:
-        raise DataError(
-            f"{where}: wanted the answer under one of {', '.join(TEXTS)}; there is {', '.join(row) or 'nothing'}"
-        )
-    if text is not None and not isinstance(text, str):
-        raise DataError(f"{where}: wanted the answer as text, there is {type(text).__name__}")
-    finish: Finish = cast(Finish, row["finish"]) if row.get("finish") in ("stop", "length", "refused") else "stop"
-    return Response(
-        text=text or "",
-        logprobs=logprobs,
-        finish=finish if text is not None else "",
-        tokens_in=int(row.get("tokens_in") or 0),
-        tokens_out=int(row.get("tokens_out") or 0),
-        cost=row.get("cost"),
-    )
+Slots = list[list[Turns]]  # for each of several answers to a question, the different ones that claim its place
 
 
 class Replay:
     chat = False
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, keys: Keys) -> None:
         self.name = f"replay:{path.name}"
-        self.path = path
-        self.fingerprint = f"replay-{digest(path)}"
-        self._answers: dict[_Key, list[Response]] = {}
-        for where, row in _rows(path):
-            self._add(where, row)
-        if not self._answers:
-            raise DataError(f"{path}: there are no answers in it")
-        self.ranks = all(response.logprobs for found in self._answers.values() for response in found)
+        self.path, self.keys = path, keys
+        self.fingerprint = f"replay-{_fingerprint(path, keys)}"
+        self._index = Index(_once(placed_rows(path), keys))
+        responses = [r for row in self._index.rows for turns in row.answers for r in turns]
+        if not responses:
+            first = self._index.rows[0].where if self._index.rows else path
+            raise DataError(f"{first}: wanted the answer as text, there is null, and so in every row")
+        self.ranks = any(response.logprobs for response in responses)
+        self._count = len(responses)
 
-    def _add(self, where: str, row: Row) -> None:
-        response = _response(row, where)
-        identity, question = _first(row, IDS), _first(row, _QUESTIONS)
-        if identity is not None:
-            key: _Key = ("id", str(identity), int(row.get("repeat") or 0))
-        elif isinstance(question, str):
-            key = ("question", _squeeze(question), _choices(row.get("choices")), str(_first(row, GROUPS) or ""))
-        else:
-            raise DataError(f"{where}: wanted `id` or the question's text under `question`; there is {', '.join(row)}")
-        found = self._answers.setdefault(key, [])
-        if response not in found:
-            found.append(response)
-
-    def _find(self, origin: Origin) -> list[Response]:
-        """By id; else by the question's text, with as much of choices and group as the file records."""
-        question, choices = _squeeze(origin.question), tuple(_squeeze(c) for c in origin.choices)
-        keys: list[_Key] = [("id", origin.id, origin.repeat)]
-        keys += [("question", question, c, g) for c in (choices, ()) for g in (origin.group, "")]
-        return next((self._answers[key] for key in keys if key in self._answers), [])
+    def repeats(self, requests: Sequence[Request]) -> int:
+        """How many answers the file has to each question: several where it has more than one to most of them."""
+        self._index.hold_to(requests)
+        slots = [found for request in requests if (found := _slots(self._index.find(request)))]
+        counts = [len(found) for found in slots]
+        placed = any(row.repeat for row in self._index.rows)
+        most = 2 * sum(count > 1 for count in counts) > len(counts)
+        varied = any(len(_distinct(turns for slot in found for turns in slot)) > 1 for found in slots)
+        return max(counts) if counts and (placed or (most and varied)) else 1
 
     def answer(self, requests: Sequence[Request]) -> Iterator[tuple[int, Response]]:
         for index, request in enumerate(requests):
-            if request.origin is None:
-                raise UserError("a replay answers the questions of a benchmark only")
-            found = self._find(request.origin)
-            if len(found) == 1:
-                yield index, found[0]
-            else:
-                said = "holds no answer to it" if not found else f"holds {len(found)} different answers to it"
-                yield index, Response(error=f"unanswered: {self.path.name} {said}")
+            yield index, self._answer(request)
+
+    def _answer(self, request: Request) -> Response:
+        origin = origin_of(request)
+        rows = self._index.find(request)
+        slots = _slots(rows)
+        if origin.repeats > 1:
+            found = slots[origin.repeat] if origin.repeat < len(slots) else []
+        else:
+            found = _distinct(turns for slot in slots for turns in slot)
+        found = [turns for turns in found if turns] or found[:1]
+        if not found:
+            return self._unanswered(f"holds no answer to it{self._hint(slots)}")
+        if len(found) > 1:
+            return self._unanswered(f"holds {len(found)} different answers to it")
+        if not found[0]:
+            return self._unanswered("holds null for it")
+        if origin.turn >= len(found[0]):
+            return self._unanswered(f"holds {len(found[0])} turns of this conversation, and this is a later one")
+        row = next(row for row in rows if found[0] in row.answers)
+        return self._fitted(found[0][origin.turn], row, request)
+
+    def _hint(self, slots: Slots) -> str:
+        example = self._index.example
+        return "" if slots or example is None else f" (an id in it is {example!r})"
+
+    def _fitted(self, response: Response, row: Recorded, request: Request) -> Response:
+        """The response in the order of our choices; an error where it cannot be an answer to what is asked."""
+        options = origin_of(request).choices
+        if request.choices:
+            count = len(response.logprobs)
+            if count != len(request.choices):
+                held = f"{count} log-probabilities" if count else "a text and no log-probabilities (say --mode write)"
+                return self._unanswered(f"holds {held}, the question has {len(request.choices)} choices")
+            order = _order(row.continuations, options) or _order(row.choices, options)
+            order = order or _order(row.continuations, request.choices)
+            return response if order is None else _reordered(response, order)
+        if response.logprobs:
+            return self._unanswered("holds log-probabilities and no text (say --mode rank)")
+        if _order(row.choices, options) not in (None, list(range(len(options)))):
+            return self._unanswered("holds an answer to it with its choices in another order")
+        return response
+
+    def _unanswered(self, said: str) -> Response:
+        return Response(error=f"unanswered: {self.path.name} {said}")
 
     def preview(self, request: Request) -> Preview:
         return Preview(text=request.text)
 
     def describe(self) -> Mapping[str, Any]:
-        return {"file": self.path.name, "answers": sum(map(len, self._answers.values())), "template": "none"}
+        named = {"answer_key": self.keys.answer, "id_key": self.keys.id}
+        said = {name: key for name, key in named.items() if key is not None}
+        return {"file": self.path.name, "answers": self._count, **said, "template": "none"}
 
 
-def _rows(path: Path) -> Iterator[tuple[str, Row]]:
-    text = read_text(path)
-    start = text.lstrip()[:1]
-    if start == "[" or (start == "{" and path.suffix == ".json"):
-        value = parse_json(text, path)
-        if isinstance(value, dict):
-            value = [{"id": identity, "text": answer} for identity, answer in value.items()]
-        for number, row in enumerate(value, 1):
-            if not isinstance(row, dict):
-                raise DataError(f"{path}: entry {number}: wanted an object, there is {type(row).__name__}")
-            yield f"{path}: entry {number}", row
-    else:
-        for number, row in enumerate(jsonl(path), 1):
-            yield f"{path}:{number}", row
+def _once(rows: Iterable[tuple[str, Row]], keys: Keys) -> Iterator[Recorded]:
+    """The rows as answers, each once: a sample log of lm-evaluation-harness has all of them again for each filter that
+    was applied, and earlier versions do not say which filter it was."""
+    first: dict[tuple[str, str], object] = {}
+    for where, row in rows:
+        if "doc_id" in row and "resps" in row:
+            place = where.rpartition(":")[0], str(row["doc_id"])
+            if place in first and first[place] == row["resps"]:
+                continue
+            first[place] = row["resps"]
+        yield recorded(row, where, keys)
+
+
+def _slots(rows: Sequence[Recorded]) -> Slots:
+    """The answers to one question by repeat: as the rows number them, else in the order of the file."""
+    if all(row.repeat is None for row in rows):
+        return [[turns] for row in rows for turns in row.answers]
+    numbered: dict[int, list[Turns]] = {}
+    for row in rows:
+        numbered.setdefault(row.repeat or 0, []).extend(row.answers)
+    return [_distinct(numbered.get(repeat, ())) for repeat in range(max(numbered) + 1)]
+
+
+def _distinct(found: Any) -> list[Turns]:
+    return list(dict.fromkeys(found))
+
+
+def _order(theirs: Sequence[str], ours: Sequence[str]) -> list[int] | None:
+    """Where each of our choices stands among theirs; None where they are not the same texts, or one stands twice."""
+    known = {squeezed(text): place for place, text in enumerate(theirs)}
+    wanted = [squeezed(text) for text in ours]
+    if len(known) != len(theirs) or known.keys() != set(wanted) or len(wanted) != len(known):
+        return None
+    return [known[text] for text in wanted]
+
+
+def _reordered(response: Response, order: Sequence[int]) -> Response:
+    greedy = response.greedy and tuple(response.greedy[place] for place in order)
+    return Response(logprobs=tuple(response.logprobs[place] for place in order), greedy=greedy)
+
+
+def _fingerprint(path: Path, keys: Keys) -> str:
+    """sha256 of the file, and of what was read as its answers where that was said."""
+    files = answer_files(path)
+    if len(files) == 1 and keys == Keys():
+        return digest(files[0])
+    whole = "\n".join([*(f"{file.name} {digest(file)}" for file in files), repr(keys)])
+    return hashlib.sha256(whole.encode()).hexdigest()
 
 
 def open_model(argument: str, options: ModelOptions) -> Replay:
-    """The answers in a file. DataError names the line that is none."""
+    """The answers in a file or folder. DataError names the line that is none."""
     if not argument:
         raise UserError("replay wants a file of recorded answers; say --model replay:FILE")
     path = Path(argument).expanduser()
-    if not path.is_file():
+    if not path.exists():
         raise UserError(f"replay:{argument}: there is no such file")
-    return Replay(path)
+    return Replay(path, Keys(answer=options.answer_key, id=options.id_key))

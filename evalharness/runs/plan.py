@@ -15,7 +15,7 @@ from evalharness.benchmark import Benchmark, request
 from evalharness.data import sources
 from evalharness.data.sources import Want
 from evalharness.errors import DataError, UserError, nearest
-from evalharness.model import Model
+from evalharness.model import Model, Prerecorded
 from evalharness.options import RunOptions
 from evalharness.records import Mode, Request, Sample
 from evalharness.scoring import holistic
@@ -26,8 +26,9 @@ class Plan:
     """What is to be run, as the user said it. None stands for the benchmark's own choice.
 
     `data`: None = the hub, `sample`, or a folder. `limit` draws that many samples, seeded and stratified by group, the
-    same for every model. `groups` and `items` (ids) restrict what is asked. `repeats` answers are asked per sample.
-    `own` holds what differs for single benchmarks, by name and field.
+    same for every model. `groups` and `items` (ids) restrict what is asked. `repeats` answers are asked per sample:
+    one, or as many as there are where a model has them already. `own` holds what differs for single benchmarks, by
+    name and field.
     """
 
     benchmarks: tuple[str, ...]
@@ -38,7 +39,7 @@ class Plan:
     groups: tuple[str, ...] = ()
     items: frozenset[str] | None = None
     seed: int = 0
-    repeats: int = 1
+    repeats: int | None = None
     temperature: float = 0.0
     top_p: float = 1.0
     max_tokens: int | None = None
@@ -57,10 +58,8 @@ class Plan:
             raise UserError(f"--limit wants a number of questions, 1 or more; there is {self.limit}")
         if self.shots is not None and self.shots < 0:
             raise UserError(f"--shots wants 0 or more examples; there is {self.shots}")
-        if self.repeats < 1:
+        if self.repeats is not None and self.repeats < 1:
             raise UserError(f"--samples wants 1 or more answers per question; there is {self.repeats}")
-        if self.repeats > 1 and self.temperature == 0:
-            raise UserError("--samples above 1 asks the same thing again at temperature 0; give --temperature too")
         if self.temperature < 0 or not 0 < self.top_p <= 1:
             raise UserError("--temperature wants 0 or more, --top-p a number above 0 and up to 1")
         if self.max_tokens is not None and self.max_tokens < 1:
@@ -113,19 +112,23 @@ def prepare_task(name: str, plan: Plan, model: Model) -> Task:
         raise DataError(f"{loaded.origin}: there are no questions of {name} (split {benchmark.source.split})")
     chosen = _chosen(samples, plan)
     pool = _shot_pool(benchmark, plan) if shots else {}
-    questions = []
+    asked = []
     for sample in holistic.with_variants(chosen, plan.seed) if plan.holistic else chosen:
         examples = _examples(benchmark, pool, sample, shots)
-        asked = request(benchmark, sample, examples, mode=mode, chat=model.chat)
-        asked = _sampled(asked, plan)
-        for repeat in range(plan.repeats):
-            questions.append(Question(sample=sample, repeat=repeat, request=_repeated(asked, plan, repeat)))
+        first = request(benchmark, sample, examples, mode=mode, chat=model.chat)
+        asked.append((sample, _sampled(first, plan)))
+    repeats = _repeats(plan, model, [first for _, first in asked])
+    questions = [
+        Question(sample=sample, repeat=repeat, request=_repeated(first, plan, repeat, repeats))
+        for sample, first in asked
+        for repeat in range(repeats)
+    ]
     facts = {
         "mode": mode,
         "shots": shots,
         "limit": plan.limit,
         "seed": plan.seed,
-        "repeats": plan.repeats,
+        "repeats": repeats,
         "items": len(chosen),
         "items_published": benchmark.items,
         "data": {"origin": loaded.origin, "revision": loaded.revision, "sha256": sources.content_hash(chosen)},
@@ -231,13 +234,25 @@ def _sampled(asked: Request, plan: Plan) -> Request:
     return replace(asked, temperature=plan.temperature, top_p=plan.top_p, max_tokens=limit)
 
 
-def _repeated(asked: Request, plan: Plan, repeat: int) -> Request:
+def _repeats(plan: Plan, model: Model, asked: Sequence[Request]) -> int:
+    """How many answers are asked to each question. A model that has its answers already is held to them here, before
+    anything is written."""
+    there = model.repeats(asked) if isinstance(model, Prerecorded) else None
+    if there is None and (plan.repeats or 1) > 1 and plan.temperature == 0:
+        raise UserError("--samples above 1 asks the same thing again at temperature 0; give --temperature too")
+    return plan.repeats or there or 1
+
+
+def _repeated(asked: Request, plan: Plan, repeat: int, repeats: int) -> Request:
     """Each sampled answer has its own seed, which depends on nothing but run seed, item and repeat."""
-    if plan.temperature == 0 or asked.origin is None:
+    if asked.origin is None:
         return asked
+    origin = replace(asked.origin, repeat=repeat, repeats=repeats)
+    if plan.temperature == 0:
+        return replace(asked, origin=origin)
     key = f"{plan.seed}/{asked.origin.id}/{repeat}".encode("utf-8", "surrogatepass")
     seed = int.from_bytes(hashlib.sha256(key).digest()[:4], "big") >> 1
-    return replace(asked, seed=seed, origin=replace(asked.origin, repeat=repeat))
+    return replace(asked, seed=seed, origin=origin)
 
 
 def prompt_hash(requests: Iterable[Request]) -> str:

@@ -19,7 +19,7 @@ from evalharness.errors import UserError
 from evalharness.events import Observer
 from evalharness.model import Model
 from evalharness.options import RunOptions
-from evalharness.records import Response, Result
+from evalharness.records import Origin, Response, Result
 from evalharness.runs import summary
 from evalharness.runs.manifest import environment
 from evalharness.runs.plan import Plan, Question, Task
@@ -200,8 +200,12 @@ def _conversations(
             if turn is None:
                 yield question, response
             else:
-                following.append(replace(question, request=replace(turn, origin=question.request.origin)))
+                following.append(replace(question, request=replace(turn, origin=_next_turn(question.request.origin))))
         asked = following
+
+
+def _next_turn(origin: Origin | None) -> Origin | None:
+    return None if origin is None else replace(origin, turn=origin.turn + 1)
 
 
 def _result(task: Task, question: Question, response: Response, scorer: Scorer) -> Result:

@@ -66,7 +66,7 @@ def test_odd_completions_have_a_status_each_and_the_run_goes_on(evalh, tmp_path)
     assert set(status.values()) == {"correct"} and len(status) == len(ids) - 5
 
 
-@pytest.mark.parametrize("completion", [5, ["x"], None])
+@pytest.mark.parametrize("completion", [5, {"x": 1}, None])
 def test_a_completion_that_is_no_text_is_one_line(evalh, tmp_path, completion):
     file = tmp_path / "completions.jsonl"
     file.write_text(json.dumps({"task_id": "Sample/0", "completion": completion}) + "\n")

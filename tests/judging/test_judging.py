@@ -24,6 +24,8 @@ def run(evalh, tmp_path, monkeypatch):
         bench = plugins.load_benchmark(benchmark)
         samples = build_samples(load_rows(bench.source, Want(split=bench.source.split), "sample").rows, bench.sample)
         lines = [{"id": s.id, "text": text(s, n)} for n, s in enumerate(samples)]
+        if benchmark == "mt_bench":  # the two turns of a conversation
+            lines = [{"id": x["id"], "choices": [{"index": 0, "turns": [x["text"]] * 2}]} for x in lines]
         (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(x) + "\n" for x in lines))
         said = evalh("run", benchmark, "--data", "sample", "--model", f"replay:{name}.jsonl", "--name", name, "--json")
         assert said.code == 0, said.err

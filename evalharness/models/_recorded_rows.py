@@ -1,0 +1,218 @@
+"""The rows of a file of recorded answers, in whatever format they were published, one at a time.
+
+Each row comes with the place that error messages name: `FILE:LINE`, or `FILE: entry N` where there are no lines.
+"""
+
+from __future__ import annotations
+
+import gzip
+import importlib
+import json
+import re
+import sys
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from io import TextIOWrapper
+from itertools import chain
+from pathlib import Path
+from typing import IO, Any, cast
+
+from evalharness.data.files import parse_json, read_text
+from evalharness.data.sources import Row
+from evalharness.errors import DataError, UserError
+from evalharness.models._recorded import ANSWERS, IDS, QUESTIONS
+
+KNOWN = {*IDS, *QUESTIONS, *ANSWERS}
+Placed = Iterator[tuple[str, Row]]
+STAMP = re.compile(r"_\d{4}-\d\d-\d\dT.*")  # of a sample log's name: samples_TASK_2026-11-28T17-15-22.855867.jsonl
+LARGEST_SAMPLE = 1 << 28  # bytes of one unpacked sample of an `.eval` log
+LARGEST_CELL = 1 << 26  # characters of one CSV cell; Python's own limit, 131,072, is less than long reasoning takes
+
+
+def placed_rows(path: Path) -> Placed:
+    """The rows of a file, or of all files of a folder. DataError names the line that is none."""
+    for file in answer_files(path):
+        suffixes = [s.lower() for s in file.suffixes if s != ".gz"]
+        read = READERS.get(suffixes[-1] if suffixes else "", _json)
+        grouped = path.is_dir() and read is _table  # a folder of tables has one for each group, named after it
+        for where, row in read(file):
+            yield where, {"group": file.stem, **row} if grouped else row
+
+
+def answer_files(path: Path) -> list[Path]:
+    """The files that hold the answers: of a run of ours its journal, of a log folder of lm-evaluation-harness its
+    samples, else every file of a folder that a reader knows."""
+    if not path.is_dir():
+        return [path]
+    journal = path / "results.jsonl"
+    if journal.is_file() and (path / "run.json").is_file():
+        return [journal]
+    known = (f for f in path.iterdir() if f.is_file() and {s.lower() for s in f.suffixes} & READERS.keys())
+    found = sorted(known)
+    logs = [f for f in found if f.name.startswith("samples_")]
+    tasks: dict[str, Path] = {}
+    for log in logs:
+        task = STAMP.sub("", log.name)
+        if tasks.setdefault(task, log) != log:
+            raise DataError(f"{path}: has {tasks[task].name} and {log.name}, of two runs; name one file of them")
+    found = logs or found
+    if not found:
+        raise DataError(f"{path}: wanted files of answers ({', '.join(READERS)}); there is none in this folder")
+    return found
+
+
+def _opened(path: Path) -> IO[bytes]:
+    return cast(IO[bytes], gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
+
+
+def _json(path: Path) -> Placed:
+    """A JSON list, a JSON object, or JSON lines, which is told from what the text begins with."""
+    try:
+        with _opened(path) as file:
+            start = next((line.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] for line in file if line.strip()), b"")
+    except (OSError, EOFError) as error:
+        raise DataError(f"{path}: cannot be read: {error}") from error
+    if start == b"[":
+        return _entries(path, parse_json(read_text(path), path))
+    if start == b"{" and ".json" in path.suffixes:
+        text = read_text(path)
+        try:
+            value = json.loads(text)
+        except json.JSONDecodeError as error:
+            if error.msg != "Extra data":  # a second object: JSON lines under the name of JSON
+                raise DataError(f"{path}:{error.lineno}:{error.colno}: not valid JSON ({error.msg})") from error
+        else:
+            return _entries(path, _listed(value))
+    return _lines(path)
+
+
+def _listed(value: Mapping[str, Any]) -> list[Row]:
+    """The rows of one JSON object: the one list of objects in it, or its columns where its keys are those of a row, or
+    itself where it is one row, or else an answer for each key, which is the id."""
+    columns = [list(v.values()) if isinstance(v, dict) else v for v in value.values()]
+    if value.keys() & KNOWN and all(isinstance(c, list) and len(c) == len(columns[0]) for c in columns):
+        return [dict(zip(value, cells, strict=True)) for cells in zip(*columns, strict=True)]
+    lists = [v for v in value.values() if isinstance(v, list) and v and all(isinstance(row, dict) for row in v)]
+    if len(lists) == 1:
+        return cast(list[Row], lists[0])
+    if value.keys() & set(ANSWERS) and value.keys() & {*IDS, *QUESTIONS}:
+        return [value]
+    return [{**v, "id": key} if isinstance(v, dict) else {"id": key, "text": v} for key, v in value.items()]
+
+
+def _entries(path: Path, found: Iterable[Any]) -> Placed:
+    for number, row in enumerate(found, 1):
+        if not isinstance(row, dict):
+            raise DataError(f"{path}: entry {number}: wanted an object, there is {type(row).__name__}")
+        yield f"{path}: entry {number}", row
+
+
+def _lines(path: Path) -> Placed:
+    """JSON lines, read as they stand: a file of a million never lies in memory whole."""
+    empty = True
+    try:
+        with _opened(path) as file:
+            for number, raw in enumerate(file, 1):
+                line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+                if not line.strip():
+                    continue
+                empty = False
+                yield f"{path}:{number}", _object(line, f"{path}:{number}")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}:{number}: not UTF-8 text ({error.reason})") from error
+    except (OSError, EOFError) as error:
+        raise DataError(f"{path}: cannot be read: {error}") from error
+    if empty:
+        raise DataError(f"{path}: the file is empty")
+
+
+def _object(line: str, where: str) -> Row:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise DataError(f"{where}: not valid JSON ({error.msg} at column {error.colno})") from error
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, lists in lists in lists
+        raise DataError(f"{where}: not readable JSON ({error})") from error
+    if not isinstance(row, dict):
+        raise DataError(f"{where}: wanted a JSON object, there is {type(row).__name__}")
+    return row
+
+
+def _table(path: Path) -> Placed:
+    """CSV with a header, by commas, semicolons or tabs, whichever the header has most. An empty cell is null."""
+    import csv
+
+    csv.field_size_limit(min(LARGEST_CELL, sys.maxsize))
+    number = 1
+    try:
+        with TextIOWrapper(_opened(path), encoding="utf-8-sig", newline="") as file:
+            header = file.readline()
+            if not header.strip():
+                raise DataError(f"{path}: wanted a CSV file with a header; its first line is empty")
+            reader = csv.DictReader(chain([header], file), delimiter=max(",;\t", key=header.count), strict=True)
+            for row in reader:
+                number = reader.line_num
+                if None in row:
+                    raise DataError(f"{path}:{number}: has more cells than the header has columns")
+                yield f"{path}:{number}", {name: cell or None for name, cell in row.items()}
+    except csv.Error as error:
+        raise DataError(f"{path}:{number + 1}: not a readable CSV row ({error})") from error
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read as UTF-8 text: {error}") from error
+
+
+def _parquet(path: Path) -> Placed:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise UserError(f"{path}: parquet needs the package pyarrow: pip install pyarrow") from error
+    number = 0
+    try:
+        with pyarrow.parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=4096):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield f"{path}: row {number}", row
+    except (pyarrow.ArrowException, OSError) as error:
+        raise DataError(f"{path}: not a readable parquet file: {error}") from error
+
+
+def _inspect(path: Path) -> Placed:
+    """The samples of a log of Inspect: a zip archive with one JSON file a sample."""
+    try:
+        with _zip(path) as archive:
+            names = sorted(n for n in archive.namelist() if n.startswith("samples/") and n.endswith(".json"))
+            if not names:
+                raise DataError(f"{path}: wanted an Inspect log with samples; it has none")
+            for name in names:
+                if archive.getinfo(name).file_size > LARGEST_SAMPLE:
+                    raise DataError(f"{path}: {name} is larger than {LARGEST_SAMPLE:,} bytes")
+                where = f"{path}: {name}"
+                sample = _object(archive.read(name).decode("utf-8"), where)
+                kept = {k: sample[k] for k in ("id", "epoch", "input", "choices", "output") if k in sample}
+                yield where, kept | ({"output": None} if sample.get("error") else {})
+    except (OSError, EOFError, UnicodeDecodeError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path}: not a readable Inspect log: {error}") from error
+    except NotImplementedError as error:
+        raise UserError(f"{path}: packed with zstd; pip install backports.zstd, and it is read") from error
+
+
+def _zip(path: Path) -> zipfile.ZipFile:
+    """Inspect packs with zstd, which Python's own zipfile reads from 3.14 on."""
+    try:
+        with_zstd = importlib.import_module("backports.zstd.zipfile")
+    except ImportError:
+        return zipfile.ZipFile(path)
+    return cast(zipfile.ZipFile, with_zstd.ZipFile(path))
+
+
+READERS: Mapping[str, Callable[[Path], Placed]] = {
+    ".jsonl": _json,
+    ".ndjson": _json,
+    ".json": _json,
+    ".csv": _table,
+    ".tsv": _table,
+    ".parquet": _parquet,
+    ".eval": _inspect,
+}
