@@ -6,7 +6,6 @@ A row is one example with its task's settings under `task`. Tasks leave out what
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from evalharness.data.files import jsonl, parse_json, read_text
 from evalharness.data.sources import Files, Row, build_samples
 from evalharness.errors import DataError, nearest
 from evalharness.records import Estimate, Mode, Request, Response, Result, Sample, Score
-from evalharness.scoring.answers import best, choice, read_as
+from evalharness.scoring.answers import LETTERS, best, choice, read_as, same_text
 from evalharness.scoring.metrics import Metric, average, per_item
 
 BUNDLED = Path(__file__).with_name("bigbench.jsonl")
@@ -67,14 +66,13 @@ def discover(data: Path) -> tuple[str, ...]:
 
 @lru_cache(maxsize=256)
 def rows(file: Path, group: str) -> tuple[Row, ...]:
-    """The distinct examples of a task.json, in its order. DataError names what the file lacks."""
+    """The examples of a task.json, in its order. DataError names what the file lacks."""
     task = parse_json(read_text(file), file)
     if not isinstance(task, dict) or not isinstance(task.get("examples"), list):
         raise DataError(f"{file}: wanted a BIG-bench task with a list `examples`")
     settings = {name: default if task.get(name) is None else task[name] for name, default in SETTINGS.items()}
     _check(settings, file)
-    distinct = {json.dumps(example, sort_keys=True): example for example in task["examples"]}
-    return tuple({"example": example, "task": settings, "group": group} for example in distinct.values())
+    return tuple({"example": example, "task": settings, "group": group} for example in task["examples"])
 
 
 def _check(settings: Mapping[str, Any], file: Path) -> None:
@@ -124,15 +122,18 @@ def facts(task: str, data: Path | None) -> Facts:
         if not found:
             raise DataError(f"--data {data}: wanted {task}/task.json with examples{nearest(task, discover(data))}")
     settings, asked = {**SETTINGS, **found[0]["task"]}, build_samples(found, sample)
-    ranks = all(s.choices for s in asked)
+    ranks = all(s.choices and _chooses(s) for s in asked)
     modes: tuple[Mode, ...] = ("rank", "write") if ranks else ("write",)
-    if ranks and settings["preferred_score"] == "exact_str_match":
-        modes = ("write", "rank")
     chance = fsum(s.extra["chance"] for s in asked) / len(asked)
     stop = settings["stop_string"] or "\n"
     return Facts(
         settings["description"] or task, len(asked), chance, modes, (stop,), settings["few_shot_example_separator"]
     )
+
+
+def _chooses(asked: Sample) -> bool:
+    """Whether the task prefers the grade of a choice; any other score is of a text that is written freely."""
+    return bool(asked.extra["preferred"] == "multiple_choice_grade")
 
 
 def sample(row: Row) -> Sample:
@@ -188,13 +189,12 @@ def question(asked: Sample) -> str:
 
 
 def answer(asked: Sample) -> str:
-    return asked.choices[asked.gold_indices[0]] if asked.choices else asked.answers[0]
+    return asked.choices[asked.gold_indices[0]] if asked.choices and _chooses(asked) else asked.answers[0]
 
 
 def others(found: Sequence[Sample], asked: Sample, shots: int) -> Sequence[Sample]:
     """Examples are other questions of the task, in an order that hangs on the question asked."""
-    rest = [s for s in found if s.id != asked.id]
-    return sorted(rest, key=lambda s: sha256(f"{asked.id}\0{s.id}".encode("utf-8", "surrogatepass")).digest())
+    return sorted(found, key=lambda s: sha256(f"{asked.id}\0{s.id}".encode("utf-8", "surrogatepass")).digest())
 
 
 def read(text: str, extra: Mapping[str, Any]) -> list[str]:
@@ -215,7 +215,7 @@ def read(text: str, extra: Mapping[str, Any]) -> list[str]:
 
 def score(asked: Sample, request: Request, response: Response) -> Score:
     """The task's own scores of one answer; `preferred_score` repeats the one that the task prefers."""
-    if request.choices or asked.choices:
+    if request.choices or (asked.choices and _chooses(asked)):
         return _grade(asked, request, response)
     metrics, said = asked.extra["metrics"], read(response.text, asked.extra)
     scores = {"exact_str_match": float(any(s == target.strip() for s in said for target in asked.answers))}
@@ -241,12 +241,12 @@ def _grade(asked: Sample, request: Request, response: Response) -> Score:
     if request.choices:
         picked = best(response.logprobs)
     else:
-        plain = response.text.strip().strip(".").casefold()
-        same = [i for i, c in enumerate(asked.choices) if c.strip().strip(".").casefold() == plain]
-        read_letter = choice(asked, request, response)
-        if not same and read_letter.answer is None:
-            return Score(status=read_letter.status, scores={"multiple_choice_grade": 0.0, "preferred_score": 0.0})
-        picked = same[0] if same else ord(str(read_letter.answer)) - ord("A")
+        found = same_text(response.text, asked.choices)
+        named = choice(asked, request, response)
+        if found is None and named.answer is None:
+            return Score(status=named.status, scores={"multiple_choice_grade": 0.0, "preferred_score": 0.0})
+        names = LETTERS if len(asked.choices) <= len(LETTERS) else asked.choices
+        picked = names.index(str(named.answer)) if found is None else found
     grade = grades[picked]
     right = grade == max(grades)
     return Score(

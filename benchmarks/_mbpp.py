@@ -84,10 +84,10 @@ def program(asked: Sample, request: Request, text: str) -> Program | None:
 
 
 def first_three(shots: Sequence[Sample], asked: Sample, count: int) -> Sequence[Sample]:
-    """The paper's examples where they are there, else the first ones."""
+    """The paper's examples before the others, where as many as are wanted are there."""
     by_id = {shot.id: shot for shot in shots}
-    chosen = [by_id[name] for name in SHOTS if name in by_id] if count <= len(SHOTS) else []
-    return chosen[:count] if len(chosen) >= count else list(shots)[:count]
+    chosen = [by_id[name] for name in SHOTS if name in by_id]
+    return [*chosen, *(s for s in shots if s not in chosen)] if count <= len(chosen) else shots
 
 
 def files(pattern: str) -> Files:

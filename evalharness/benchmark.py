@@ -11,7 +11,7 @@ file's name says. What is left out has the defaults of multiple choice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +23,9 @@ from evalharness.scoring.answers import Scorer, choice
 from evalharness.scoring.metrics import Metric, mean
 
 TextOf = Callable[[Sample], str]
+IsAsked = Callable[[Sample, Sample], bool]  # whether an example is the question that is asked
+# (examples, all questions of the split in their order, how many are wanted, ...) -> the examples of each question
+ShotsDrawn = Callable[[Sequence[Sample], Sequence[Sample], int, IsAsked], Iterable[Sequence[Sample]]]
 
 
 def nothing(_: Sample) -> str:
@@ -64,6 +67,12 @@ class Prompt:
         return self.description(sample) + "".join(solved) + self.question(sample)
 
 
+def same_question(prompt: Prompt, one: Sample, other: Sample) -> bool:
+    """Whether two samples ask the same thing, whatever their ids and right answers."""
+    asked = (one.question, one.choices) == (other.question, other.choices)
+    return asked and prompt.question(one) == prompt.question(other)
+
+
 PLAIN = Prompt()
 BUNDLED = Source()
 ACCURACY = (mean(),)
@@ -76,12 +85,15 @@ class Benchmark:
     `name` is filled in from the plug-in's file name. `items` is the size of the scored split as published, `chance` the
     score of guessing. `modes` are the ways it can be asked, the preferred first: where none are said, ranking and
     writing if the prompt has choices, else writing. The first of `metrics` is the headline. `shots` come from the
-    source's shot split, of the sample's own group when `shots_by_group`. `ask` replaces the default request;
-    `follow_up` gives the next turn's request, or None when the conversation is over. `open_scorer` replaces `score`
-    where scoring needs resources (a sandbox). A chat model writes up to `chat_max_tokens` and ends by itself, a base
-    model up to `max_tokens` or `stop`. `judge` names the judge plug-in that gives the verdicts. `warnings` says, from
-    the results, when a figure is not to be believed. `missing_is_wrong`: the authors' script counts a question that a
-    file of predictions lacks as 0 (SQuAD 1.1), not as absent (SQuAD 2.0).
+    source's shot split, of the sample's own group when `shots_by_group`: the first ones in the order of
+    `shots_order(examples, sample, shots)`, where there is one, without the asked question itself. Where the examples of
+    a question depend on what was drawn for those before it, `shots_drawn` gives them for every question of the split in
+    turn. `ask` replaces the default request; `follow_up` gives the next turn's request, or None when the conversation
+    is over. `open_scorer` replaces `score` where scoring needs resources (a sandbox). A chat model writes up to
+    `chat_max_tokens` and ends by itself, a base model up to `max_tokens` or `stop`. `temperature` and `top_p` are used
+    where the user says none. `judge` names the judge plug-in that gives the verdicts. `warnings` says, from the
+    results, when a figure is not to be believed. `missing_is_wrong`: the authors' script counts a question that a file
+    of predictions lacks as 0 (SQuAD 1.1), not as absent (SQuAD 2.0).
     """
 
     name: str = ""
@@ -98,9 +110,12 @@ class Benchmark:
     shots: int = 0
     shots_by_group: bool = False
     shots_order: Callable[[Sequence[Sample], Sample, int], Sequence[Sample]] | None = None
+    shots_drawn: ShotsDrawn | None = None
     max_tokens: int = 16
     chat_max_tokens: int = 1024
     stop: tuple[str, ...] = ("\n",)
+    temperature: float = 0.0
+    top_p: float = 1.0
     chance: float | None = None
     judge: str | None = None
     warnings: Callable[[Sequence[Result]], tuple[str, ...]] | None = None

@@ -12,7 +12,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from inspect import signature
+from pathlib import Path
+from typing import Any, Literal
 from unicodedata import category
 
 from evalharness.errors import UserError
@@ -21,6 +23,7 @@ from evalharness.records import Request, Response, Sample, Score, Status
 from evalharness.scoring.answers import Scorer
 
 InstructionCheck = Callable[..., bool]
+Relation = Literal["less than", "at least"]
 
 # Words whose full stop ends no sentence.
 ABBREVIATIONS = """
@@ -30,13 +33,9 @@ ABBREVIATIONS = """
 CONSTRAINED = ("My answer is yes.", "My answer is no.", "My answer is maybe.")
 
 
-def holds(count: int, relation: str | None, wanted: float) -> bool:
-    """`less than` or (by default) `at least`. ValueError for another relation."""
-    if relation == "less than":
-        return count < wanted
-    if relation in ("at least", None):
-        return count >= wanted
-    raise ValueError(f"the relation {relation!r} is neither 'less than' nor 'at least'")
+def holds(count: int, relation: Relation | None, wanted: int) -> bool:
+    """`less than` or (by default) `at least`."""
+    return count < wanted if relation == "less than" else count >= wanted
 
 
 def found(pattern: str, text: str, edge: str = "") -> list[Any]:
@@ -51,7 +50,7 @@ def keywords(text: str, keywords: Sequence[str]) -> bool:
     return all(found(keyword, text) for keyword in keywords)
 
 
-def keyword_frequency(text: str, keyword: str, frequency: int, relation: str | None = None) -> bool:
+def keyword_frequency(text: str, keyword: str, frequency: int, relation: Relation | None = None) -> bool:
     return holds(len(found(keyword.strip(), text)), relation, frequency)
 
 
@@ -59,7 +58,7 @@ def forbidden_words(text: str, forbidden_words: Sequence[str]) -> bool:
     return not any(found(word, text, r"\b") for word in forbidden_words)
 
 
-def letter_frequency(text: str, letter: str, let_frequency: int, let_relation: str | None = None) -> bool:
+def letter_frequency(text: str, letter: str, let_frequency: int, let_relation: Relation | None = None) -> bool:
     return holds(text.lower().count(letter.strip().lower()), let_relation, let_frequency)
 
 
@@ -68,7 +67,7 @@ def response_language(text: str, language: str) -> bool:
     return detected is None or detected == language
 
 
-def number_sentences(text: str, num_sentences: int, relation: str | None = None) -> bool:
+def number_sentences(text: str, num_sentences: int, relation: Relation | None = None) -> bool:
     return holds(len(sentences(text)), relation, num_sentences)
 
 
@@ -79,7 +78,7 @@ def number_paragraphs(text: str, num_paragraphs: int) -> bool:
     return sum(bool(part.strip()) for part in parts) == num_paragraphs
 
 
-def number_words(text: str, num_words: int, relation: str | None = None) -> bool:
+def number_words(text: str, num_words: int, relation: Relation | None = None) -> bool:
     marked = "".join("x" if category(c).startswith("M") else c for c in text)  # vowel signs part no word
     return holds(len(re.findall(r"\w+", marked)), relation, num_words)
 
@@ -160,7 +159,7 @@ def end_checker(text: str, end_phrase: str) -> bool:
     return text.strip().strip('"').lower().endswith(end_phrase.strip().lower())
 
 
-def capital_word_frequency(text: str, capital_frequency: int, capital_relation: str | None = None) -> bool:
+def capital_word_frequency(text: str, capital_frequency: int, capital_relation: Relation | None = None) -> bool:
     return holds(sum(word.isupper() for word in _words(text)), capital_relation, capital_frequency)
 
 
@@ -211,20 +210,50 @@ INSTRUCTION_CHECKS: Mapping[str, InstructionCheck] = {
 
 
 def given(names: Sequence[str], arguments: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """A sample's `extra`: instructions and the arguments of each. ValueError for an instruction that has no check."""
+    """A sample's `extra`: instructions and the arguments of each.
+
+    ValueError for an instruction that has no check, and for arguments that its check does not take.
+    """
     unknown = sorted(set(names) - set(INSTRUCTION_CHECKS))
     if unknown:
         raise ValueError(f"unknown instruction {unknown[0]}")
     if len(names) != len(arguments):
-        raise ValueError("as many kwargs as instructions are wanted")
-    said = [{k: v for k, v in each.items() if v is not None} for each in arguments]
-    return {"instructions": list(names), "arguments": said}
+        raise ValueError(f"it has {len(names)} instructions and {len(arguments)} kwargs, wanted as many of both")
+    return {"instructions": list(names), "arguments": [_taken(*each) for each in zip(names, arguments, strict=True)]}
+
+
+def _taken(instruction: str, said: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The arguments of one instruction as its check takes them; None stands for one that is not there."""
+    from pydantic import ValidationError
+
+    present = {name: value for name, value in (said or {}).items() if value is not None}
+    try:
+        taken: dict[str, Any] = _arguments_of(instruction).model_validate(present).model_dump(exclude_unset=True)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        wanted = ", ".join(_arguments_of(instruction).model_fields) or "none"
+        raise ValueError(f"{instruction} takes the arguments: {wanted} ({wrong})") from error
+    for pattern in (taken.get("section_spliter"), taken.get("postscript_marker")):
+        try:
+            re.compile(pattern or "")
+        except re.error as error:
+            raise ValueError(f"{instruction}: {pattern!r} is not a valid regular expression ({error})") from error
+    return taken
+
+
+@cache
+def _arguments_of(instruction: str) -> Any:
+    """A model of the arguments of an instruction, made from the signature of its check."""
+    from pydantic import ConfigDict, create_model
+
+    _text, *parameters = signature(INSTRUCTION_CHECKS[instruction], eval_str=True).parameters.values()
+    fields: dict[str, Any] = {p.name: (p.annotation, ... if p.default is p.empty else p.default) for p in parameters}
+    return create_model(instruction, __config__=ConfigDict(extra="forbid"), **fields)
 
 
 def follows(text: str, instruction: str, arguments: Mapping[str, Any]) -> bool:
     """Whether a text follows one instruction; an empty text follows none."""
-    given = {name: value for name, value in arguments.items() if value is not None}
-    return bool(text.strip()) and INSTRUCTION_CHECKS[instruction](text, **given)
+    return bool(text.strip()) and INSTRUCTION_CHECKS[instruction](text, **arguments)
 
 
 def loosened(text: str) -> list[str]:
@@ -253,24 +282,29 @@ def instructions(sample: Sample, request: Request, response: Response) -> Score:
 
 @contextmanager
 def open_instruction_scorer(_: RunOptions) -> Iterator[Scorer]:
-    """The scorer, after making sure before any question is asked that its packages are there."""
-    import importlib.util
-
-    missing = [package for package in ("langdetect", "nltk") if importlib.util.find_spec(package) is None]
-    if missing:
-        raise UserError(f'ifeval needs the package {" and ".join(missing)}: pip install "evalharness[text]"')
+    """The scorer, its packages loaded: threads that score must not import them at the same time, and what one thread
+    has loaded by half must not answer another."""
+    try:
+        _detect(), _punkt(), _word_tokenizer()
+    except ModuleNotFoundError as error:
+        raise UserError(f'ifeval needs the package {error.name}: pip install "evalharness[text]"') from error
     yield instructions
 
 
 @cache
 def _detect() -> Callable[[str], str | None]:
-    from langdetect import DetectorFactory, LangDetectException, detect
+    from langdetect import LangDetectException
+    from langdetect.detector_factory import PROFILES_DIRECTORY, DetectorFactory
 
-    DetectorFactory.seed = 0  # unseeded, it answers differently from run to run
+    factory = DetectorFactory()
+    factory.set_seed(0)  # unseeded, it answers differently from run to run
+    factory.load_json_profile([f.read_text(encoding="utf-8") for f in sorted(Path(PROFILES_DIRECTORY).iterdir())])
 
     def language(text: str) -> str | None:
+        detector = factory.create()
+        detector.append(text)
         try:
-            return str(detect(text))
+            return str(detector.detect())
         except LangDetectException:
             return None
 
@@ -291,6 +325,13 @@ def _punkt() -> Any:
     return PunktSentenceTokenizer(parameters)
 
 
+@cache
+def _word_tokenizer() -> Any:
+    from nltk.tokenize.destructive import NLTKWordTokenizer
+
+    return NLTKWordTokenizer()
+
+
 def sentences(text: str) -> list[str]:
     """The sentences of an English text."""
     return [str(sentence) for sentence in _punkt().tokenize(text)]
@@ -298,6 +339,4 @@ def sentences(text: str) -> list[str]:
 
 def _words(text: str) -> list[str]:
     """The words of a text as the Penn Treebank parts them; a hyphenated word is one."""
-    from nltk.tokenize.destructive import NLTKWordTokenizer
-
-    return [word for sentence in sentences(text) for word in NLTKWordTokenizer().tokenize(sentence)]
+    return [word for sentence in sentences(text) for word in _word_tokenizer().tokenize(sentence)]

@@ -79,8 +79,19 @@ def shuffled(sample: Sample) -> Sample:
 
 
 def lettered_options(sample: Sample, mark: str = "{}.") -> list[str]:
-    """The options behind their letters, a line each."""
+    """The options behind their letters, a line each; behind dashes where there are more of them than letters."""
+    if len(sample.choices) > len(LETTERS):
+        return [f"- {text}" for text in sample.choices]
     return [f"{mark.format(LETTERS[i])} {text}" for i, text in enumerate(sample.choices)]
+
+
+def written_choice(sample: Sample) -> str:
+    """How the right option is answered below `lettered_options`: its letter, or its text where there are none."""
+    return (
+        sample.choices[sample.gold_indices[0]]
+        if len(sample.choices) > len(LETTERS)
+        else LETTERS[sample.gold_indices[0]]
+    )
 
 
 def question_with_options(sample: Sample) -> str:
@@ -153,6 +164,6 @@ def shown(question: TextOf, description: TextOf = nothing, shot_separator: str =
     return Prompt(
         description=description,
         question=lambda s: "\n".join([question(s).removesuffix("\nAnswer:"), *lettered_options(s), "Answer:"]),
-        answer=lambda s: " " + LETTERS[s.gold_indices[0]],
+        answer=lambda s: " " + written_choice(s),
         shot_separator=shot_separator,
     )

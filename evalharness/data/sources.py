@@ -273,6 +273,17 @@ def content_hash(samples: Iterable[Sample]) -> str:
     return total.hexdigest()
 
 
+def repeated(samples: Iterable[Sample]) -> dict[str, str]:
+    """The ids of samples that are the same as an earlier one in all but the id, each with the earlier one's id."""
+    first: dict[str, str] = {}
+    found: dict[str, str] = {}
+    for sample in samples:
+        earlier = first.setdefault(content_hash([replace(sample, id="")]), sample.id)
+        if earlier != sample.id:
+            found[sample.id] = earlier
+    return found
+
+
 def build_samples(rows: Sequence[Row], make: Callable[[Row], Sample], origin: str = "") -> list[Sample]:
     """Rows to samples. A sample without id is numbered within its group: `GROUP/0`, or `0` where there are no groups.
 

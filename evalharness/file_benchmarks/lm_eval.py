@@ -6,21 +6,21 @@ What decides a score and is not understood here is refused by file and line; not
 
 from __future__ import annotations
 
-import ast
 import re
 import string
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from evalharness.benchmark import Benchmark, Prompt
+from evalharness.benchmark import Benchmark, Prompt, ShotsDrawn
 from evalharness.building_blocks.multiple_choice import shown
 from evalharness.data import yaml_lines
-from evalharness.data.sources import Row, Source
-from evalharness.data.yaml_lines import Function, YamlDocument
+from evalharness.data.sources import Source
+from evalharness.data.yaml_lines import Function, YamlDocument, YamlPath
 from evalharness.errors import nearest
-from evalharness.file_benchmarks.templates import Render, template, value
+from evalharness.file_benchmarks.lm_eval_rows import sample_of
+from evalharness.file_benchmarks.lm_eval_shots import at_random
 from evalharness.records import Mode, Request, Response, Sample, Score
 from evalharness.scoring.answers import Scorer, binary_score, choice_by_length, last_word, unparsed_score
 from evalharness.scoring.metrics import Metric, mean, mean_where, perplexity
@@ -35,6 +35,20 @@ READ = {
     "generation_kwargs", "description", "target_delimiter", "fewshot_delimiter", "filter_list", "repeats",
     "fewshot_config",
 }  # fmt: skip
+# The options of exact_match and of the filters; another one would be passed over.
+METRIC_KEYS = {
+    "metric", "aggregation", "higher_is_better", "hf_evaluate",
+    "regexes_to_ignore", "ignore_case", "ignore_punctuation", "ignore_numbers",
+}  # fmt: skip
+FILTER_KEYS: Mapping[str, set[str]] = {
+    "regex": {"regex_pattern", "group_select", "fallback"},
+    "remove_whitespace": set(),
+    "lowercase": set(),
+    "uppercase": set(),
+    "take_first": set(),
+}
+LENGTHS = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens")  # the first one there counts
+GENERATION_KEYS = {"until", "do_sample", "temperature", "top_p", "num_beams", *LENGTHS}
 METRICS: Mapping[str, Mapping[str, str]] = {  # theirs -> ours
     "multiple_choice": {"acc": "accuracy", "acc_norm": "accuracy_norm"},
     "generate_until": {"exact_match": "accuracy"},
@@ -51,14 +65,15 @@ def is_task(document: YamlDocument) -> bool:
 
 def open_lm_eval_task(document: YamlDocument) -> Benchmark:
     """The benchmark of a task file. DataError with file and line for what is missing or not understood."""
-    task = LmEvalTask(_included(document))
+    document = _included(document)
+    task = LmEvalTask(document)
     task.check()
     kind = task.kind
     score, metrics = task.scorer()
     modes: tuple[Mode, ...] = (
         ("rank",) if kind == "loglikelihood" else ("rank", "write") if kind == "multiple_choice" else ("write",)
     )
-    generation = task.get("generation_kwargs", {})
+    written = task.generation()
     return Benchmark(
         name=str(task.get("task", document.file.stem)),
         title=f"{task.get('task', document.file.stem)}, as its lm-evaluation-harness file asks",
@@ -66,12 +81,15 @@ def open_lm_eval_task(document: YamlDocument) -> Benchmark:
         licence="as its data set says",
         items=0,
         source=task.source(),
-        sample=task.sample(),
+        sample=sample_of(document, kind),
         prompt=task.prompt(),
         modes=modes,
         shots=int(task.get("num_fewshot", 0) or 0),
-        max_tokens=int(generation.get("max_gen_toks", 256)),
-        stop=tuple(_texts(generation.get("until", [task.get("fewshot_delimiter", "\n\n")]))),
+        shots_drawn=task.shots_drawn(),
+        max_tokens=written.max_tokens,
+        stop=written.stop,
+        temperature=written.temperature,
+        top_p=written.top_p,
         score=score,
         metrics=metrics,
     )
@@ -90,8 +108,14 @@ def _included(document: YamlDocument, depth: int = 0) -> YamlDocument:
     return document.over(_included(yaml_lines.read_yaml(file), depth + 1))
 
 
-def _texts(said: Any) -> list[str]:
-    return [str(one) for one in (said if isinstance(said, list) else [said]) if str(one)]
+@dataclass(frozen=True, kw_only=True)
+class GenerationSettings:
+    """How `generation_kwargs` has an answer written."""
+
+    max_tokens: int
+    stop: tuple[str, ...]
+    temperature: float
+    top_p: float
 
 
 @dataclass(frozen=True)
@@ -127,18 +151,46 @@ class LmEvalTask:
             raise self.document.error(("output_type",), "multiple_choice wants doc_to_choice")
         if self.get("repeats", 1) != 1:
             raise self.document.error(("repeats",), "repeats are asked for with --samples N --temperature T")
-        if (
-            set(self.get("fewshot_config") or {}) - {"sampler"}
-            or (self.get("fewshot_config") or {}).get("sampler", "first_n") != "first_n"
-        ):
-            raise self.document.error(("fewshot_config",), "of fewshot_config only `sampler: first_n` is read")
+        if set(self.get("fewshot_config") or {}) - {"sampler"} or self.sampler not in ("default", "first_n"):
+            said = "of fewshot_config only `sampler: first_n` and `sampler: default` are read"
+            raise self.document.error(("fewshot_config",), said)
+
+    @property
+    def sampler(self) -> str:
+        """Which examples are shown: the first ones, or (default) some drawn at random."""
+        return str((self.get("fewshot_config") or {}).get("sampler", "default"))
+
+    def shots_drawn(self) -> ShotsDrawn | None:
+        """The draw of examples; None where they are the first ones. The asked question is looked for in the draw where
+        the two splits are named alike, which they also are when neither is named."""
+        named_alike = self.get("fewshot_split") == self.get("test_split")
+        return at_random(named_alike) if self.sampler == "default" else None
+
+    def generation(self) -> GenerationSettings:
+        """`generation_kwargs`, by lm_eval/models/utils.py (normalize_gen_kwargs)."""
+        said = self.get("generation_kwargs") or {}
+        for key in said:
+            if key not in GENERATION_KEYS or (key == "num_beams" and said[key] != 1):
+                known = f"; there is {', '.join(sorted(GENERATION_KEYS))} (num_beams: 1)"
+                raise self.document.error(("generation_kwargs", key), f"{key}: {said[key]} is not read{known}")
+        until = said.get("until", self.get("fewshot_delimiter", "\n\n"))
+        lengths = [int(said[name]) for name in LENGTHS if said.get(name) is not None]
+        temperature = float(said.get("temperature") or 0.0)
+        if said.get("do_sample") and not temperature:
+            raise self.document.error(("generation_kwargs",), "do_sample: true wants a temperature above 0")
+        return GenerationSettings(
+            max_tokens=lengths[0] if lengths else 256,
+            stop=tuple(str(one) for one in (until if isinstance(until, list) else [until]) if one not in (None, "")),
+            temperature=0.0 if said.get("do_sample") is False else temperature,
+            top_p=float(said.get("top_p") or 1.0),
+        )
 
     def source(self) -> Source:
         """A hub data set, or the files of dataset_kwargs.data_files (relative to the task file, or to here)."""
         split = self.get("test_split") or self.get("validation_split")
         if not split:
             raise self.document.error((), "wanted test_split or validation_split")
-        shots = self.get("fewshot_split") or self.get("training_split") or self.get("validation_split")
+        shots = self.get("fewshot_split") or self.get("training_split") or self.get("validation_split") or split
         kwargs, path = self.get("dataset_kwargs") or {}, str(self.get("dataset_path"))
         unread = sorted(set(kwargs) - {"data_files", "revision", "trust_remote_code"})
         if unread or kwargs.get("trust_remote_code"):
@@ -168,61 +220,14 @@ class LmEvalTask:
             raise self.document.error(where, f"there is no file {named}")
         return found
 
-    def reads(self, key: str) -> Render:
-        return value(self.document, (key,), self.get(key))
-
-    def sample(self) -> Callable[[Row], Sample]:
-        text, target, header = self.reads("doc_to_text"), self.reads("doc_to_target"), self._header()
-        listed = self.reads("doc_to_choice") if self.kind == "multiple_choice" else None
-
-        def make(row: Row) -> Sample:
-            asked, wanted, extra = str(text(row)), target(row), {"header": header(row)}
-            if listed is None:
-                answers = tuple(str(one) for one in wanted) if isinstance(wanted, list) else (str(wanted),)
-                choices = answers if self.kind == "loglikelihood" else ()
-                return Sample(
-                    question=asked, answers=answers, choices=choices, gold_indices=(0,) if choices else (), extra=extra
-                )
-            choices = tuple(str(choice) for choice in self._list(listed(row)))
-            named = self.get("doc_to_target") in row  # a field's text is a choice, a template's digit is a place
-            return Sample(question=asked, choices=choices, gold_indices=self._gold(wanted, choices, named), extra=extra)
-
-        return make
-
-    def _header(self) -> Render:
-        return template(self.document, ("description",), str(self.get("description", "")))
-
-    def _list(self, said: Any) -> Sequence[Any]:
-        """A list, or the Python literal of one that a template writes."""
-        if isinstance(said, str):
-            try:
-                said = ast.literal_eval(said)
-            except (ValueError, SyntaxError):
-                said = None
-        if isinstance(said, Mapping):
-            said = list(said.values())
-        if not isinstance(said, list | tuple) or not said:
-            raise self.document.error(("doc_to_choice",), "doc_to_choice gives no list of choices for a row")
-        return said
-
-    def _gold(self, wanted: Any, choices: Sequence[str], named: bool) -> tuple[int, ...]:
-        """Places of the right choices; a target may be a number, a digit as text, or the choice's text."""
-        found = []
-        for one in wanted if isinstance(wanted, list) else [wanted]:
-            said = str(int(one) if isinstance(one, bool) else one)
-            by_text = isinstance(one, str) and said in choices and (named or not said.strip().isdigit())
-            place = choices.index(said) if by_text else int(said) if re.fullmatch(r"\s*\d+\s*", said) else len(choices)
-            if place >= len(choices):
-                what = f"a row's target {said!r} is none of its {len(choices)} choices"
-                raise self.document.error(("doc_to_target",), what)
-            found.append(place)
-        return tuple(found)
-
     def prompt(self) -> Prompt:
         delimiter = str(self.get("target_delimiter", " "))
         ranked = "" if self.kind == "loglikelihood" else delimiter  # as there: one continuation is asked as it is
 
         def spaced(text: str) -> str:
+            if not text:
+                said = "the target of an example is empty, which lm-evaluation-harness shows without what follows it"
+                raise self.document.error(("doc_to_target",), f"{said}: not read")
             return delimiter + text
 
         prompt = Prompt(
@@ -252,11 +257,18 @@ class LmEvalTask:
                 raise self.document.error(
                     ("metric_list", i, "aggregation"), f"the aggregation {entry['aggregation']!r} is not read"
                 )
+            if name == "exact_match":  # the others take no options
+                self._known(("metric_list", i), entry, METRIC_KEYS)
             names.append(METRICS[self.kind][str(name)])
             options = entry if self.kind == "generate_until" else {}
         figures = {"accuracy": mean(), "accuracy_norm": mean_where("accuracy_norm"), "perplexity": perplexity()}
         score = {"multiple_choice": choice_by_length, "loglikelihood": last_word}.get(self.kind)
         return score or self._exact(options), tuple(figures[name] for name in names)
+
+    def _known(self, where: YamlPath, said: Mapping[str, Any], known: set[str]) -> None:
+        for key in said:
+            if key not in known:
+                raise self.document.error((*where, key), f"the option {key!r} is not read{nearest(key, known)}")
 
     def _exact(self, options: Mapping[str, Any]) -> Scorer:
         """exact_match with its options, after the first of filter_list's pipelines."""
@@ -268,35 +280,44 @@ class LmEvalTask:
             text: str | None = response.text
             for step in steps:
                 text = step(text) if text is not None else None
-            if text is None or (not text.strip() and not response.text.strip()):
+            right = text is not None and normal(text) in {normal(answer) for answer in sample.answers}
+            if text is None or (not right and not response.text.strip()):
                 return unparsed_score()
-            return binary_score(normal(text) in {normal(answer) for answer in sample.answers}, text)
+            return binary_score(right, text)
 
         return score
 
     def _filter(self, place: int, step: Mapping[str, Any]) -> Callable[[str], str | None]:
         where, name = ("filter_list", 0, "filter", place), step.get("function")
-        if name == "take_first":
-            return lambda text: text
-        if name == "remove_whitespace":
-            return lambda text: text.lstrip()
-        if name in ("lowercase", "uppercase"):
-            return str.lower if name == "lowercase" else str.upper
-        if name != "regex":
-            there = "regex, remove_whitespace, lowercase, uppercase, take_first"
-            raise self.document.error(where, f"the filter {name!r} is not read; there is {there}")
+        if not isinstance(name, str) or name not in FILTER_KEYS:
+            raise self.document.error(where, f"the filter {name!r} is not read; there is {', '.join(FILTER_KEYS)}")
+        self._known(where, step, {"function", *FILTER_KEYS[name]})
+        if name == "regex":
+            return self._regex(where, step)
+        changes: Mapping[str, Callable[[str], str]] = {
+            "take_first": str,
+            "remove_whitespace": str.strip,
+            "lowercase": str.lower,
+            "uppercase": str.upper,
+        }
+        return changes[name]
+
+    def _regex(self, where: YamlPath, step: Mapping[str, Any]) -> Callable[[str], str | None]:
+        """What the expression finds; else the task's own fallback, or None where it has none."""
         try:
             expression = re.compile(str(step.get("regex_pattern", r"#### (\-?[0-9\.\,]+)")))
         except re.error as error:
             raise self.document.error((*where, "regex_pattern"), f"not a valid regular expression ({error})") from error
-        group = int(step.get("group_select", 0))
+        group, fallback = int(step.get("group_select", 0)), step.get("fallback")
 
         def found(text: str) -> str | None:
             matches = expression.findall(text)
             if not matches or not -len(matches) <= group < len(matches):
-                return None
+                return fallback
             match = matches[group]
-            return str(next((m for m in match if m), "") if isinstance(match, tuple) else match).strip()
+            if isinstance(match, tuple):
+                match = next((part for part in match if part), fallback)
+            return match.strip() if isinstance(match, str) else None
 
         return found
 

@@ -8,7 +8,7 @@ data, NAME is the class to score it by (`openai_evals/match --data samples.jsonl
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cache
@@ -156,10 +156,20 @@ def _data(root: Path, named: str) -> Path:
 def eval_rows(found: Spec, path: Path) -> Iterator[Row]:
     """The samples of an eval with what its scores need. DataError when the file is absent or a Git LFS pointer."""
     few = found.args.get("few_shot_jsonl")
-    shown = [row["sample"] for row in _lines(_data(root_of(path), few), found.name)] if few else []
-    shots = [turn for example in shown[: int(found.args.get("num_few_shot", 0))] for turn in example]
-    facts = {"kind": found.kind, "args": dict(found.args), "shots": shots}
-    return ({**facts, "sample": row} for row in _lines(found.samples, found.name))
+    examples = [row["sample"] for row in _lines(_data(root_of(path), few), found.name)] if few else []
+    count = int(found.args.get("num_few_shot", 0))
+    facts = {"kind": found.kind, "args": dict(found.args)}
+    return (
+        {**facts, "shots": _shots(examples, row, count), "sample": row} for row in _lines(found.samples, found.name)
+    )
+
+
+def _shots(examples: Sequence[Sequence[Row]], row: Row, count: int) -> list[Row]:
+    """The turns of the first examples, without one that asks the question of the row itself."""
+    asked = next((row[name] for name in INPUTS if name in row), "")
+    text = asked[-1].get("content") if isinstance(asked, list) and asked and isinstance(asked[-1], Mapping) else asked
+    others = [turns for turns in examples if all(turn.get("content") != text for turn in turns)]
+    return [turn for turns in others[:count] for turn in turns]
 
 
 def judge_of(found: Spec, path: Path) -> tuple[str, str]:

@@ -202,6 +202,8 @@ def _source(document: YamlDocument, bench: Bench) -> Source:
         raise document.error(("source", "hub"), "a hub data set wants its revision, the 40 digits of a commit")
     folder = document.file.parent
     shot_split = said.shot_split or ("examples" if said.examples else None)
+    if said.examples and shot_split == said.split:
+        raise document.error(("source", "shot_split"), f"the examples want a name other than the split {said.split!r}")
     if bench.shots and shot_split is None:
         raise document.error(("shots",), "shots want examples (a file) or shot_split under source")
     own = {said.split: folder / said.file} if said.file else {}
@@ -257,12 +259,17 @@ def _sample(document: YamlDocument, bench: Bench) -> Callable[[Row], Sample]:
         fields = {**row, **{name: read(row) for name, read in aliases.items()}}
         found = {key: read(fields) for key, read in parts.items()}
         choices = tuple(str(c) for c in _listed(document, "choices", found.get("choices", [])))
+        if bench.layout == "letters" and len(choices) > len(LETTERS):
+            said = f"layout: letters has {len(LETTERS)} of them, a row has {len(choices)} choices; leave layout out"
+            raise document.error(("layout",), said)
+        is_text = bench.gold in fields and isinstance(found["gold"], str)
+        gold = (_place(document, found["gold"], choices, is_text),) if choices else ()
         return Sample(
             id=str(found.get("id", "")),
             question=str(question(fields)),
-            answers=tuple(str(a) for a in _several(found.get("answers", []))) or _right(document, found, choices),
+            answers=tuple(str(a) for a in _several(found.get("answers", []))) or tuple(choices[i] for i in gold),
             choices=choices,
-            gold_indices=(_place(document, found["gold"], choices),) if choices else (),
+            gold_indices=gold,
             group=str(found.get("group", "")),
             extra={"header": str(header(fields))},
         )
@@ -280,17 +287,19 @@ def _several(said: Any) -> Sequence[Any]:
     return said if isinstance(said, list | tuple) else [said]
 
 
-def _right(document: YamlDocument, found: Mapping[str, Any], choices: Sequence[str]) -> tuple[str, ...]:
-    return (choices[_place(document, found["gold"], choices)],) if choices else ()
+def _place(document: YamlDocument, gold: Any, choices: Sequence[str], is_text: bool) -> int:
+    """The place of the right choice, from 0: as a number, a letter, or its text.
 
-
-def _place(document: YamlDocument, gold: Any, choices: Sequence[str]) -> int:
-    """The place of the right choice, from 0: as a number, a letter, or its text."""
+    Where the choices are numbers themselves, a number is a place, and so are digits that a template writes; the text
+    of a field is a choice's text first.
+    """
     said = str(gold).strip()
+    if is_text and said in choices:
+        return choices.index(said)
+    if re.fullmatch(r"[0-9]+", said) and int(said) < len(choices):
+        return int(said)
     if said in choices:
         return choices.index(said)
-    if re.fullmatch(r"\d+", said) and int(said) < len(choices):
-        return int(said)
     if len(said) == 1 and said in LETTERS[: len(choices)]:
         return LETTERS.index(said)
     there = (

@@ -23,7 +23,7 @@ from evalharness.models._recorded_rows import answer_files, placed_rows
 from evalharness.options import ModelOptions
 from evalharness.records import Request, Response
 
-Slots = list[list[Turns]]  # for each of several answers to a question, the different ones that claim its place
+AnswerSlots = list[list[Turns]]  # for each of several answers to a question, the different ones that claim its place
 
 
 class Replay:
@@ -75,7 +75,7 @@ class Replay:
         row = next(row for row in rows if found[0] in row.answers)
         return self._fitted(found[0][origin.turn], row, request)
 
-    def _hint(self, slots: Slots) -> str:
+    def _hint(self, slots: AnswerSlots) -> str:
         example = self._index.example
         return "" if slots or example is None else f" (an id in it is {example!r})"
 
@@ -121,7 +121,7 @@ def _once(rows: Iterable[tuple[str, Row]], keys: Keys) -> Iterator[Recorded]:
         yield recorded(row, where, keys)
 
 
-def _slots(rows: Sequence[Recorded]) -> Slots:
+def _slots(rows: Sequence[Recorded]) -> AnswerSlots:
     """The answers to one question by repeat: as the rows number them, else in the order of the file."""
     if all(row.repeat is None for row in rows):
         return [[turns] for row in rows for turns in row.answers]

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
 from evalharness import plugins
-from evalharness.benchmark import Benchmark, request
+from evalharness.benchmark import Benchmark, request, same_question
 from evalharness.data import sources
-from evalharness.data.sources import Want
+from evalharness.data.sources import Row, Want
 from evalharness.errors import DataError, UserError, nearest
 from evalharness.model import Model, Prerecorded
 from evalharness.options import RunOptions
@@ -40,8 +40,8 @@ class Plan:
     items: frozenset[str] | None = None
     seed: int = 0
     repeats: int | None = None
-    temperature: float = 0.0
-    top_p: float = 1.0
+    temperature: float | None = None
+    top_p: float | None = None
     max_tokens: int | None = None
     skip_unanswered: bool = False
     holistic: bool = False
@@ -60,7 +60,7 @@ class Plan:
             raise UserError(f"--shots wants 0 or more examples; there is {self.shots}")
         if self.repeats is not None and self.repeats < 1:
             raise UserError(f"--samples wants 1 or more answers per question; there is {self.repeats}")
-        if self.temperature < 0 or not 0 < self.top_p <= 1:
+        if (self.temperature or 0) < 0 or (self.top_p is not None and not 0 < self.top_p <= 1):
             raise UserError("--temperature wants 0 or more, --top-p a number above 0 and up to 1")
         if self.max_tokens is not None and self.max_tokens < 1:
             raise UserError(f"--max-tokens wants 1 or more; there is {self.max_tokens}")
@@ -111,12 +111,17 @@ def prepare_task(name: str, plan: Plan, model: Model) -> Task:
     if not samples:
         raise DataError(f"{loaded.origin}: there are no questions of {name} (split {benchmark.source.split})")
     chosen = _chosen(samples, plan)
-    pool = _shot_pool(benchmark, plan) if shots else {}
+    repeated = sources.repeated(chosen)
+    if repeated:
+        _say_repeated(name, len(chosen), repeated)
+    pool = _shot_pool(benchmark, plan, loaded.rows) if shots else _Pool()
+    examples = _examples(benchmark, pool, samples, shots)
+    own = {sample.id: sample for sample in chosen}
     asked = []
     for sample in holistic.with_variants(chosen, plan.seed) if plan.holistic else chosen:
-        examples = _examples(benchmark, pool, sample, shots)
-        first = request(benchmark, sample, examples, mode=mode, chat=model.chat)
-        asked.append((sample, _sampled(first, plan)))
+        shown = examples(own.get(str(sample.extra.get("original")), sample))
+        first = request(benchmark, sample, shown, mode=mode, chat=model.chat)
+        asked.append((sample, _sampled(first, benchmark, plan)))
     repeats = _repeats(plan, model, [first for _, first in asked])
     questions = [
         Question(sample=sample, repeat=repeat, request=_repeated(first, plan, repeat, repeats))
@@ -131,9 +136,15 @@ def prepare_task(name: str, plan: Plan, model: Model) -> Task:
         "repeats": repeats,
         "items": len(chosen),
         "items_published": benchmark.items,
-        "data": {"origin": loaded.origin, "revision": loaded.revision, "sha256": sources.content_hash(chosen)},
+        "data": {
+            "origin": loaded.origin,
+            "revision": loaded.revision,
+            "sha256": sources.content_hash(chosen),
+            **({"repeated": dict(repeated)} if repeated else {}),
+        },
         "prompt_sha256": prompt_hash(q.request for q in questions),
         **({"wants_judge": benchmark.judge} if benchmark.judge else {}),
+        **_own_sampling(benchmark, plan),
     }
     reported = f"{name}@sample" if plan.data == "sample" and benchmark.source.hub else name
     return Task(name=reported, benchmark=benchmark, mode=mode, shots=shots, questions=tuple(questions), facts=facts)
@@ -200,45 +211,106 @@ def _group(sample: Sample) -> str:
     return sample.group
 
 
-def _shot_pool(benchmark: Benchmark, plan: Plan) -> dict[str, list[Sample]]:
-    """The examples by group; all under '' where a benchmark shows the same ones to everybody."""
+@dataclass(frozen=True, kw_only=True)
+class _Pool:
+    """The examples by group (all under '' where a benchmark shows the same ones to everybody), and the ids of those
+    whose rows are rows of the asked split too."""
+
+    groups: Mapping[str, Sequence[Sample]] = field(default_factory=dict)
+    asked: frozenset[str] = frozenset()
+
+
+def _shot_pool(benchmark: Benchmark, plan: Plan, questions: Sequence[Row]) -> _Pool:
     split = benchmark.source.shot_split
     if split is None:
         raise UserError(f"{benchmark.name} has no split to take examples from; say --shots 0")
     loaded = sources.load_rows(benchmark.source, Want(split=split, groups=plan.groups), plan.data)
-    pool: dict[str, list[Sample]] = {}
-    for sample in sources.build_samples(loaded.rows, benchmark.sample):
-        pool.setdefault(sample.group if benchmark.shots_by_group else "", []).append(sample)
-    return pool
+    there = set(map(_canonical, questions))
+    groups: dict[str, list[Sample]] = {}
+    asked = set()
+    for row, sample in zip(loaded.rows, sources.build_samples(loaded.rows, benchmark.sample), strict=True):
+        groups.setdefault(sample.group if benchmark.shots_by_group else "", []).append(sample)
+        if _canonical(row) in there:
+            asked.add(sample.id)
+    return _Pool(groups=groups, asked=frozenset(asked))
+
+
+def _canonical(row: Row) -> bytes:
+    text = json.dumps(row, sort_keys=True, ensure_ascii=True, default=str)
+    return hashlib.sha256(text.encode()).digest()
+
+
+def _say_repeated(name: str, count: int, repeated: Mapping[str, str]) -> None:
+    named = [f"{later} repeats {first}" for later, first in islice(repeated.items(), 3)]
+    more = ", ..." if len(repeated) > len(named) else ""
+    plugins.warn(
+        f"{name}: {len(repeated):,} of {count:,} questions repeat an earlier one ({', '.join(named)}{more}); "
+        "each is asked and counted"
+    )
 
 
 def _examples(
-    benchmark: Benchmark, pool: Mapping[str, Sequence[Sample]], sample: Sample, shots: int
-) -> Sequence[Sample]:
-    if shots == 0:
-        return ()
-    group = sample.group if benchmark.shots_by_group else ""
-    found = pool.get(group, ())
-    if benchmark.shots_order is not None:
-        found = benchmark.shots_order(found, sample, shots)
-    if len(found) < shots:
-        where = f" of {group}" if group else ""
-        raise DataError(
-            f"{benchmark.name}: wanted {shots} examples{where}, there are {len(found)}; say --shots {len(found)}"
-        )
-    return found[:shots]
+    benchmark: Benchmark, pool: _Pool, samples: Sequence[Sample], shots: int
+) -> Callable[[Sample], Sequence[Sample]]:
+    """What is shown before a question: the first `shots` examples, itself left out wherever it stands among them.
+
+    `samples` are all questions of the split: a benchmark may draw examples for one after the other.
+    """
+    drawn: Mapping[str, Sequence[Sample]] = {}
+
+    def is_asked(example: Sample, sample: Sample) -> bool:
+        return example.id in pool.asked and same_question(benchmark.prompt, example, sample)
+
+    if shots and benchmark.shots_drawn is not None:
+        orders = benchmark.shots_drawn(pool.groups.get("", ()), samples, shots, is_asked)
+        drawn = {sample.id: order for sample, order in zip(samples, orders, strict=True)}
+
+    def shown(sample: Sample) -> Sequence[Sample]:
+        if not shots:
+            return ()
+        group = sample.group if benchmark.shots_by_group else ""
+        there = pool.groups.get(group, ())
+        found = drawn.get(sample.id, there)
+        if benchmark.shots_order is not None:
+            found = benchmark.shots_order(found, sample, shots)
+        others = (example for example in found if not is_asked(example, sample))
+        chosen = tuple(islice(others, shots))
+        if len(chosen) < shots:
+            where = f" of {group}" if group else ""
+            besides = " beside the question itself" if len(there) > len(chosen) else ""
+            raise DataError(
+                f"{benchmark.name}: wanted {shots} examples{where}, there are {len(chosen)}{besides}; "
+                f"say --shots {len(chosen)}"
+            )
+        return chosen
+
+    return shown
 
 
-def _sampled(asked: Request, plan: Plan) -> Request:
-    limit = plan.max_tokens or asked.max_tokens
-    return replace(asked, temperature=plan.temperature, top_p=plan.top_p, max_tokens=limit)
+def _sampled(asked: Request, benchmark: Benchmark, plan: Plan) -> Request:
+    temperature, top_p = sampling_of(benchmark, plan)
+    return replace(asked, temperature=temperature, top_p=top_p, max_tokens=plan.max_tokens or asked.max_tokens)
+
+
+def _own_sampling(benchmark: Benchmark, plan: Plan) -> dict[str, Any]:
+    """What the manifest says of a benchmark that samples of its own accord."""
+    temperature, top_p = sampling_of(benchmark, plan)
+    if (temperature, top_p) == (plan.temperature or 0.0, 1.0 if plan.top_p is None else plan.top_p):
+        return {}
+    return {"sampling": {"temperature": temperature, "top_p": top_p}}
+
+
+def sampling_of(benchmark: Benchmark, plan: Plan) -> tuple[float, float]:
+    """Temperature and top-p: those that the user said, else the benchmark's own."""
+    temperature = benchmark.temperature if plan.temperature is None else plan.temperature
+    return temperature, benchmark.top_p if plan.top_p is None else plan.top_p
 
 
 def _repeats(plan: Plan, model: Model, asked: Sequence[Request]) -> int:
     """How many answers are asked to each question. A model that has its answers already is held to them here, before
     anything is written."""
     there = model.repeats(asked) if isinstance(model, Prerecorded) else None
-    if there is None and (plan.repeats or 1) > 1 and plan.temperature == 0:
+    if there is None and (plan.repeats or 1) > 1 and not plan.temperature:
         raise UserError("--samples above 1 asks the same thing again at temperature 0; give --temperature too")
     return plan.repeats or there or 1
 
@@ -248,7 +320,7 @@ def _repeated(asked: Request, plan: Plan, repeat: int, repeats: int) -> Request:
     if asked.origin is None:
         return asked
     origin = replace(asked.origin, repeat=repeat, repeats=repeats)
-    if plan.temperature == 0:
+    if asked.temperature == 0:
         return replace(asked, origin=origin)
     key = f"{plan.seed}/{asked.origin.id}/{repeat}".encode("utf-8", "surrogatepass")
     seed = int.from_bytes(hashlib.sha256(key).digest()[:4], "big") >> 1

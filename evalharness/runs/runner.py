@@ -29,20 +29,23 @@ from evalharness.scoring.answers import Recorded, Scorer, score_response
 from evalharness.scoring.metrics import by_group
 from evalharness.stats.intervals import mean_interval
 
+DECIDING = ("mode", "shots", "prompt_sha256", "repeats", "sampling")  # the facts of a task that decide its answers
+
 
 def run_identity(tasks: Sequence[Task], plan: Plan, model: Model) -> dict[str, Any]:
     """The facts that decide a run's answers: two runs that agree in them may share one folder."""
     return {
         "model": model.fingerprint,
         "sampling": plan_sampling(plan),
-        "benchmarks": {t.name: {k: t.facts[k] for k in ("mode", "shots", "prompt_sha256", "repeats")} for t in tasks},
+        "benchmarks": {t.name: {k: t.facts[k] for k in DECIDING if k in t.facts} for t in tasks},
         "data": {t.name: t.facts["data"]["sha256"] for t in tasks},
     }
 
 
 def plan_sampling(plan: Plan) -> dict[str, Any]:
-    """How answers are drawn."""
-    return {"temperature": plan.temperature, "top_p": plan.top_p, "seed": plan.seed, "max_tokens": plan.max_tokens}
+    """How answers are drawn, where a benchmark does not say otherwise (`sampling` among its facts)."""
+    temperature, top_p = plan.temperature or 0.0, 1.0 if plan.top_p is None else plan.top_p
+    return {"temperature": temperature, "top_p": top_p, "seed": plan.seed, "max_tokens": plan.max_tokens}
 
 
 def make_manifest(name: str, tasks: Sequence[Task], plan: Plan, model: Model) -> dict[str, Any]:
@@ -123,10 +126,11 @@ def evaluate_tasks(
                     if stop is not None and stop(result):
                         break
             observer.end(task)
-    results = run.results()
-    usage = _usage(run, results, time.monotonic() - began)
-    run.write(MANIFEST, {**run.manifest, "usage": usage, **({"scorers": records} if records else {})})
-    run.write(SUMMARY, summary.run_summary(results, [(t.name, t.benchmark, t.facts) for t in tasks]))
+        journal.sync()
+        results = run.results()
+        usage = _usage(run, results, time.monotonic() - began)
+        run.write(MANIFEST, {**run.manifest, "usage": usage, **({"scorers": records} if records else {})})
+        run.write(SUMMARY, summary.run_summary(results, [(t.name, t.benchmark, t.facts) for t in tasks]))
     return run
 
 

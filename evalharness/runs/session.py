@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from evalharness import plugins
-from evalharness.data.files import write_whole
 from evalharness.errors import Exit, UserError, gravest, nearest
 from evalharness.events import Observer, SilentObserver
 from evalharness.model import Model, Preview, Previews, Priced
@@ -18,7 +17,7 @@ from evalharness.runs import cache, runner, summary
 from evalharness.runs import plan as planning
 from evalharness.runs.plan import Plan, Question, Task
 from evalharness.runs.runner import StoppingRule
-from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Run, dumps, result_to_json
+from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Journal, Run, result_to_json
 
 DEFAULT_MODEL = "tiny"
 
@@ -136,19 +135,25 @@ def run_plan(plan: Plan, model: Model, place: RunPlace, hooks: RunHooks) -> RunO
 
 
 def rescore_run(found: Run) -> tuple[Run, int]:
-    """Score a run's answers again, asking nobody. Returns the run and how many results changed."""
+    """Score a run's answers again, asking nobody. Returns the run and how many results changed.
+
+    What changed is appended under the journal's lock: UserError while another process writes this run. A run that is
+    not finished stays so.
+    """
     facts = found.manifest["benchmarks"]
     benchmarks = {name: plugins.reopened(name, facts[name]["data"]["origin"]) for name in facts}
     said = found.manifest.get("options", {})
     options = RunOptions(**{k: v for k, v in said.items() if k in RunOptions.__dataclass_fields__})
-    before = found.results()
-    after = runner.rescored(before, benchmarks, options)
-    changed = sum(
-        (a.status, a.scores, a.answer) != (b.status, b.scores, b.answer) for a, b in zip(before, after, strict=True)
-    )
-    write_whole(found.path / JOURNAL, b"".join(dumps(result_to_json(r)) + b"\n" for r in after))
-    found.write(SUMMARY, summary.run_summary(after, [(n, b, facts[n]) for n, b in benchmarks.items()]))
-    return found, changed
+    with Journal(found.path / JOURNAL) as journal:
+        before = found.results()
+        after = runner.rescored(before, benchmarks, options)
+        changed = [(a, b) for a, b in zip(before, after, strict=True) if result_to_json(a) != result_to_json(b)]
+        for _, result in changed:
+            journal.append(result_to_json(result))
+        journal.sync()
+        if found.finished:
+            found.write(SUMMARY, summary.run_summary(after, [(n, b, facts[n]) for n, b in benchmarks.items()]))
+    return found, sum((a.status, a.scores, a.answer) != (b.status, b.scores, b.answer) for a, b in changed)
 
 
 def run_outcome(found: Run, skipped: bool | None = None) -> RunOutcome:

@@ -137,11 +137,27 @@ def softmax(logprobs: Sequence[float]) -> tuple[float, ...]:
     return tuple(weight / sum(weights) for weight in weights)
 
 
+def same_text(text: str, choices: Sequence[str]) -> int | None:
+    """The place of the choice that was written out, whatever the case and with or without a full stop."""
+    said, *plain = (each.strip().strip(".").casefold() for each in (text, *choices))
+    return plain.index(said) if said in plain else None
+
+
 def choice(sample: Sample, request: Request, response: Response) -> Score:
-    """Multiple choice: the choice ranked first, or the letter that the model wrote."""
+    """Multiple choice: the choice ranked first, or the letter that the model wrote.
+
+    More choices than there are letters are answered by their text.
+    """
     if request.choices:
         picked = best(response.logprobs)
         return binary_score(picked in sample.gold_indices, LETTERS[picked] if picked < len(LETTERS) else str(picked))
+    if len(sample.choices) > len(LETTERS):
+        place = same_text(response.text, sample.choices)
+        return (
+            label(sample, request, response)
+            if place is None
+            else binary_score(place in sample.gold_indices, sample.choices[place])
+        )
     written = letter(response.text, len(sample.choices))
     if written is not None:
         return binary_score(LETTERS.index(written) in sample.gold_indices, written)

@@ -191,12 +191,76 @@ def test_bleu_and_rouge_of_the_bundled_sample():
     assert none["rouge1"].value == 0
 
 
-def test_subtasks_become_groups_and_duplicates_count_once(tmp_path):
+def test_subtasks_become_groups_and_every_row_keeps_its_place(tmp_path):
     for name in ("one", "two"):
         written(tmp_path / "t" / name, metrics=["exact_str_match"], examples=[{"input": name, "target": "x"}] * 2)
     _, samples = opened("t", tmp_path)
-    assert [s.id for s in samples] == ["one/0", "two/0"]
-    assert [s.question for s in opened("t/two", tmp_path)[1]] == ["two"]
+    assert [s.id for s in samples] == ["one/0", "one/1", "two/0", "two/1"]
+    assert [s.question for s in opened("t/two", tmp_path)[1]] == ["two", "two"]
+
+
+def test_a_row_that_repeats_is_asked_and_said(tmp_path, evalh):
+    rows = [{"input": name, "target": "x"} for name in "abacab"]
+    folder = written(tmp_path / "t", metrics=["exact_str_match"], examples=rows)
+    said = evalh("run", "bigbench/t", "--data", folder, "--model", "echo", "--json")
+    assert said.code == 0
+    assert "3 of 6 questions repeat an earlier one (2 repeats 0, 4 repeats 0, 5 repeats 1)" in said.err
+    assert said.json["benchmarks"]["bigbench/t"]["n"] == 6
+    facts = json.loads((tmp_path / said.json["run"] / "run.json").read_text())["benchmarks"]["bigbench/t"]
+    assert facts["data"]["repeated"] == {"2": "0", "4": "0", "5": "1"}
+
+
+MANY = [f"label {chr(97 + i // 26)}{chr(97 + i % 26)}" for i in range(40)]
+
+
+def many(folder, **settings):
+    example = {"input": "q", "target_scores": {label: int(label == MANY[7]) for label in MANY}}
+    return written(folder, metrics=["multiple_choice_grade"], examples=[example, {**example, "input": "r"}], **settings)
+
+
+@pytest.mark.parametrize("appended", [True, False])
+def test_more_choices_than_letters_are_answered_in_words(tmp_path, evalh, appended):
+    folder = many(tmp_path / "t", append_choices_to_input=appended)
+    benchmark, samples = opened("t", folder)
+    asked = request(benchmark, samples[0], samples[1:], mode="write", chat=False)
+    assert f"Answer: {MANY[7]}\n" in asked.text and asked.text.endswith("\nAnswer:")
+    assert all(f"\n- {label}\n" in asked.text for label in MANY)
+    for text, status in (
+        (f" {MANY[7]}\n", "correct"),
+        (f"{MANY[7].upper()}.", "correct"),
+        (f"I think the answer is {MANY[7]}, surely", "correct"),
+        (MANY[8], "wrong"),
+        ("B", "unparsed"),
+    ):
+        assert (
+            score_response(benchmark.score, samples[0], asked, Response(text=text, finish="stop")).status == status
+        ), text
+    for mode in ("rank", "write"):
+        assert evalh("run", "bigbench/t", "--data", folder, "--model", "echo", "--mode", mode, "--shots", 1).code == 0
+
+
+def test_a_task_that_prefers_exact_match_is_generated(tmp_path, evalh):
+    examples = [
+        {"input": "q", "target": "green", "target_scores": {"green": 1, "red": 0}},
+        {"input": "r", "target_scores": {"blue": 0, "white": 1}},
+    ]
+    folder = written(
+        tmp_path / "t",
+        metrics=["multiple_choice_grade", "exact_str_match"],
+        preferred_score="exact_str_match",
+        examples=examples,
+    )
+    benchmark, samples = opened("t", folder)
+    assert (benchmark.modes, benchmark.chance) == (("write",), 0)
+    asked = request(benchmark, samples[0], samples[1:], mode="write", chat=False)
+    assert asked.text.startswith("\nQ: r\n  choice: ") and "A: white\n\nQ: q\n" in asked.text
+    assert asked.text.endswith("\nA: ") and "Answer:" not in asked.text
+    found, _ = figures(benchmark, samples, gold)
+    assert (found["preferred_score"].value, found["exact_str_match"].value) == (1, 1)
+    _, (letter, other) = figures(benchmark, samples, lambda s, q: Response(text="A\n", finish="stop"))
+    assert (letter.status, other.status) == ("wrong", "wrong")
+    refused = evalh("run", "bigbench/t", "--data", folder, "--model", "echo", "--mode", "rank")
+    assert refused.code == 2 and "no mode 'rank'" in refused.err
 
 
 @pytest.mark.parametrize(

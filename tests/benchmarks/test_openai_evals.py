@@ -174,6 +174,17 @@ def test_few_shot_examples_stand_before_the_question(tmp_path):
     assert sample.answers == ("5",)
 
 
+def test_the_asked_question_is_none_of_its_few_shot_examples(tmp_path):
+    rows = [{"input": [{"role": "user", "content": c}], "ideal": c} for c in "abc"]
+    root = registry(tmp_path, evals(few_shot_jsonl="few.jsonl", num_few_shot=2), rows)
+    shots = [[{"role": "user", "content": c}, {"role": "assistant", "content": c.upper()}] for c in "abc"]
+    text = "".join(json.dumps({"sample": shot}) + "\n" for shot in shots)
+    (root / "data" / "few.jsonl").write_text(text, encoding="utf-8")
+    benchmark, samples = opened("e", root)
+    asked = [[m.content for m in request(benchmark, s, (), mode="write", chat=True).messages] for s in samples]
+    assert asked == [["b", "B", "c", "C", "a"], ["a", "A", "c", "C", "b"], ["a", "A", "b", "B", "c"]]
+
+
 def test_a_model_graded_eval_names_its_judge(shared):
     data = shared / "openai_evals" / "registry"
     benchmark, samples = opened("Unfamiliar-Chinese-Character", data)

@@ -5,7 +5,6 @@ from hypothesis import strategies as st
 from evalharness.building_blocks.instructions import (
     INSTRUCTION_CHECKS,
     follows,
-    holds,
     instructions,
     loosened,
     open_instruction_scorer,
@@ -93,11 +92,6 @@ def test_there_are_25_and_each_has_a_case():
 @pytest.mark.parametrize(("name", "arguments"), [(name, arguments) for name, arguments, *_ in CASES])
 def test_an_empty_text_follows_nothing(name, arguments):
     assert not follows(" \n", name, arguments)
-
-
-def test_an_unknown_relation_is_said():
-    with pytest.raises(ValueError, match="about"):
-        holds(1, "about", 2)
 
 
 def asked(*cases):

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from evalharness.runs.store import Journal
+
 RUN = ("run", "mmlu", "--data", "sample", "--model", "echo")
 
 
@@ -151,6 +153,32 @@ def test_rescoring_uses_the_scorers_as_they_are_now(evalh, tmp_path):
     journal = Path(folder) / "results.jsonl"
     journal.write_text(journal.read_text().replace('"status":"wrong"', '"status":"correct"'))
     assert evalh("rescore", folder, "--json").json["benchmarks"]["mmlu@sample"]["counts"]["correct"] == 20
+
+
+def test_rescoring_waits_for_the_journals_lock_and_loses_no_line(evalh, tmp_path):
+    folder = Path(evalh(*RUN, "--json").json["run"])
+    journal, summary = folder / "results.jsonl", folder / "summary.json"
+    journal.write_text(journal.read_text().replace('"status":"wrong"', '"status":"correct"'))
+    before = journal.read_bytes(), summary.read_bytes()
+    with Journal(journal) as running:
+        said = evalh("rescore", folder)
+        assert (said.code, said.err.count("\n")) == (2, 1) and "another evalh is writing this run" in said.err
+        assert (journal.read_bytes(), summary.read_bytes()) == before
+        line = json.loads(before[0].splitlines()[0])
+        running.append({**line, "sample": {**line["sample"], "id": "appended meanwhile"}})
+    changed = int(evalh("rescore", folder).out.split()[0])
+    lines = journal.read_bytes().splitlines(keepends=True)
+    assert changed > 0 and b"".join(lines[: -changed - 1]) == before[0]
+    assert b"appended meanwhile" in lines[-changed - 1]
+    assert evalh("rescore", folder).out.startswith("0 of 66 results changed")
+
+
+def test_rescoring_an_unfinished_run_leaves_it_unfinished(evalh):
+    folder = Path(evalh(*RUN, "--json").json["run"])
+    (folder / "summary.json").unlink()
+    said = evalh("rescore", folder)
+    assert said.code == 2 and "is not finished" in said.err
+    assert not (folder / "summary.json").exists()
 
 
 def test_preview_shows_the_prompt_as_sent(evalh):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from closeness import logprobs
 
 from evalharness.engine import checkpoint
 from evalharness.engine.generation import Generation, GenerationRequest, Generator, draw_token
@@ -104,7 +105,7 @@ def test_unknown_architectures_go_to_transformers(opt):
         for option, score in zip(options, scores, strict=True):
             rows = model(torch.tensor(option.fed(0)[None]).long()).logits[0].log_softmax(-1)[-len(option.own) :]
             want = sum(float(rows[i, t]) for i, t in enumerate(option.own.tolist()))
-            assert score.logprob == pytest.approx(want, abs=1e-5) and score.tokens == len(option.own)
+            assert score.logprob == logprobs(want) and score.tokens == len(option.own)
     ((_, draft),) = engine.write([GenerationRequest(ids=tuple(ids), max_tokens=10, ends=frozenset({1}))], spell)
     with torch.no_grad():
         out = model.generate(torch.tensor([ids]), attention_mask=torch.ones(1, 28), max_new_tokens=10, do_sample=False)
@@ -122,7 +123,7 @@ def test_both_backends_agree(written):
     options = [[Continuation(ids[:35], ids[35:38]), Continuation(ids[:42], ids[42:])]]
     found = [dict(open_engine(folder, EngineSettings(backend=b, threads=1)).rank(options))[0] for b in ("native", "hf")]
     for ours, theirs in zip(*found, strict=True):
-        assert ours.logprob == pytest.approx(theirs.logprob, abs=1e-5) and ours.greedy == theirs.greedy
+        assert ours.logprob == logprobs(theirs.logprob) and ours.greedy == theirs.greedy
 
 
 def test_replicas_give_every_answer_once_and_hand_errors_on(written):
@@ -136,7 +137,7 @@ def test_replicas_give_every_answer_once_and_hand_errors_on(written):
     many = dict(Replicas(engines).rank(asked))
     assert sorted(many) == list(range(8))
     for i in range(8):
-        assert [s.logprob for s in many[i]] == pytest.approx([s.logprob for s in one[i]], abs=1e-5)
+        assert [s.logprob for s in many[i]] == logprobs([s.logprob for s in one[i]])
     jobs = [GenerationRequest(ids=tuple(range(2, 9 + i)), max_tokens=4) for i in range(5)]
     written_ = {i: d.tokens for i, d in Replicas(engines).write(jobs, spell)}
     assert written_ == {i: d.tokens for i, d in engines[0].write(jobs, spell)}
