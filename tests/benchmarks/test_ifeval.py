@@ -72,7 +72,7 @@ from evalharness.records import Response
 from evalharness.data import sources
 from evalharness.scoring.answers import score_response
 
-found = [b for b in map(plugins.benchmark, sys.argv[1:]) if b.open_scorer is not None]
+found = [b for b in map(plugins.load_benchmark, sys.argv[1:]) if b.open_scorer is not None]
 assert {"ifeval", "humaneval", "mbpp"} <= {b.name for b in found}
 for benchmark in found:
     source = benchmark.source
