@@ -29,10 +29,10 @@ def plain_speed(decoder: Any, tokens: int = 512) -> float:
     """CPU seconds per token of passes over `tokens` tokens behind a median preamble, head left out: the best of ten."""
     import torch
 
-    from evalharness.engine.attention import PackedRows, Prefix
+    from evalharness.engine.attention import PackedRows, PrefixCache
 
     ids, places = torch.arange(tokens) % 1000, torch.arange(PREAMBLE, PREAMBLE + 128).repeat(tokens // 128)
-    prefix = Prefix(decoder.config, PREAMBLE, torch.float32, torch.device("cpu"))
+    prefix = PrefixCache(decoder.config, PREAMBLE, torch.float32, torch.device("cpu"))
     for cache in (*prefix.keys, *prefix.values):
         cache.zero_()
     prefix.length = PREAMBLE
@@ -46,7 +46,7 @@ def plain_speed(decoder: Any, tokens: int = 512) -> float:
 
 
 def main() -> None:
-    parser = options("ranks all MMLU questions; there is no peer: the floor is computed")
+    parser = options("scores all MMLU questions; there is no peer: the floor is computed")
     parser.add_argument("--data", type=Path, default=DATA / "mmlu")
     parser.add_argument("--model", default="llama-tiny")
     args = parser.parse_args()
@@ -54,7 +54,7 @@ def main() -> None:
         print(f"{args.data}: no MMLU folder there; name one with --data", file=sys.stderr)
         raise SystemExit(3)
     from evalharness import plugins
-    from evalharness.engine.loglikelihood import LoglikelihoodScorer, trees
+    from evalharness.engine.loglikelihood import LoglikelihoodScorer, token_trees
     from evalharness.options import ModelOptions
     from evalharness.runs.plan import Plan, prepare_task
 
@@ -64,28 +64,28 @@ def main() -> None:
     task = prepare_task("mmlu", Plan(benchmarks=("mmlu",), data=str(args.data), groups=groups), model)
     asked = [q.request for q in task.questions]
     marks = {"prepared": time.process_time()}
-    opened = [model._options(request)[0] for request in asked]
+    opened = [model._continuations(request)[0] for request in asked]
     marks["tokenised"] = time.process_time()
-    rows = [tree for i, group in enumerate(opened) for tree in trees(i, group, model.engine.context)[0]]
+    trees = [tree for i, group in enumerate(opened) for tree in token_trees(i, group, model.engine.context)]
     subjects: dict[str, list[Any]] = {}
     for question, group in zip(task.questions, opened, strict=True):
-        subjects.setdefault(question.sample.group, []).append(group[0].fed(0))
+        subjects.setdefault(question.sample.group, []).append(group[0].inputs(0))
     floor = 0
     for prompts in subjects.values():
         shared = min(next(i for i in range(len(p)) if p[i] != prompts[0][i]) for p in prompts[1:] if len(p))
         floor += shared + sum(len(p) - shared for p in prompts)
     decoder = model.engine.decoder
     speed = plain_speed(decoder)
-    ranker = LoglikelihoodScorer(decoder, model.engine.memory, model.engine.memory.budget(512))
+    scorer = LoglikelihoodScorer(decoder, model.engine.memory, model.engine.memory.budget(512))
     start, peaks = time.process_time(), []
-    for count, _ in enumerate(ranker.run(rows), 1):
+    for count, _ in enumerate(scorer.run(trees), 1):
         if count % 2000 == 0:
             peaks.append(round(peak()))
     spent = time.process_time() - start
     print(json.dumps({
         "name": "all_mmlu", "model": args.model, "threads": args.threads, **machine(), "questions": len(asked),
-        "tokens_asked": ranker.asked, "tokens_forwarded": ranker.forwarded, "tokens_floor": floor,
-        "ratio_tokens": round(ranker.forwarded / floor, 3),
+        "tokens_asked": scorer.unshared, "tokens_forwarded": scorer.forwarded, "tokens_floor": floor,
+        "ratio_tokens": round(scorer.forwarded / floor, 3),
         "tokenise_cpu": round(marks["tokenised"] - marks["prepared"], 1),
         "scoring_cpu": round(spent, 1), "floor_cpu": round(floor * speed, 1),
         "ratio_cpu": round(spent / (floor * speed), 2), "ms_per_question": round(1000 * spent / len(asked), 2),

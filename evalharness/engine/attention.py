@@ -28,12 +28,14 @@ class AttentionScale(Protocol):
 
 
 @dataclass(frozen=True)
-class _Plain:
+class _Scale:
     scale: float
     cap: float | None = None
 
 
-def explicit(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, rule: AttentionScale) -> tuple[Tensor, Tensor]:
+def explicit_attention(
+    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, scaling: AttentionScale
+) -> tuple[Tensor, Tensor]:
     """Attention from written-out scores.
 
     q [B, H, T, D], k and v [B, KV, S, D], mask [B or 1, 1, T or 1, S]: boolean, or what is added to the scores, and
@@ -41,10 +43,10 @@ def explicit(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, rule: Attenti
     query sees nothing).
     """
     shape = q.shape
-    q, mask = folded(q, k.shape[1], mask)
-    scores = (q @ k.transpose(2, 3)) * rule.scale
-    if rule.cap is not None:
-        scores = rule.cap * torch.tanh(scores / rule.cap)
+    q, mask = fold_query_heads(q, k.shape[1], mask)
+    scores = (q @ k.transpose(2, 3)) * scaling.scale
+    if scaling.cap is not None:
+        scores = scaling.cap * torch.tanh(scores / scaling.cap)
     scores = scores.float()
     if mask is not None:
         scores = scores.masked_fill(~mask, float("-inf")) if mask.dtype == torch.bool else scores + mask
@@ -53,10 +55,10 @@ def explicit(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, rule: Attenti
     return (weights.to(v.dtype) @ v).reshape(shape), total.reshape(shape[:3])
 
 
-def folded(q: Tensor, kv_heads: int, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
+def fold_query_heads(q: Tensor, kv_heads: int, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
     """Query heads that share keys as more queries of one head, so that no key is copied, and the mask to them.
 
-    q [B, H, T, D] -> [B, KV, H / KV * T, D]; masks as in `explicit`.
+    q [B, H, T, D] -> [B, KV, H / KV * T, D]; masks as in `explicit_attention`.
     """
     groups = q.shape[1] // kv_heads
     if mask is not None and mask.shape[2] > 1 and groups > 1:
@@ -64,18 +66,18 @@ def folded(q: Tensor, kv_heads: int, mask: Tensor | None) -> tuple[Tensor, Tenso
     return q.reshape(q.shape[0], kv_heads, groups * q.shape[2], q.shape[3]), mask
 
 
-def added(mask: Tensor, dtype: torch.dtype) -> Tensor:
+def additive_mask(mask: Tensor, dtype: torch.dtype) -> Tensor:
     """What a boolean mask adds to the scores: 0, or -inf where nothing is seen."""
     return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill_(~mask, float("-inf"))
 
 
 def _fused_cpu(
-    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, rule: AttentionScale, causal: bool
+    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, scaling: AttentionScale, causal: bool
 ) -> tuple[Tensor, Tensor]:
     blind = mask if mask is not None and mask.dtype == torch.bool else None
-    adding = added(blind, q.dtype) if blind is not None else mask
+    adding = additive_mask(blind, q.dtype) if blind is not None else mask
     op = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
-    out, total = op(q, k, v, 0.0, causal, attn_mask=adding, scale=rule.scale)
+    out, total = op(q, k, v, 0.0, causal, attn_mask=adding, scale=scaling.scale)
     if total.shape[1] != q.shape[1]:  # older versions return [B, T, H]
         total = total.transpose(1, 2)
     if blind is not None:  # the operator returns 0, not -inf, where a query sees nothing
@@ -84,22 +86,22 @@ def _fused_cpu(
 
 
 def _fused_cuda(
-    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, rule: AttentionScale, causal: bool
+    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, scaling: AttentionScale, causal: bool
 ) -> tuple[Tensor, Tensor]:
     shape, groups = q.shape, q.shape[1] // k.shape[1]
     if causal and groups > 1:
         k, v = k.repeat_interleave(groups, 1), v.repeat_interleave(groups, 1)
-    q, mask = folded(q, k.shape[1], mask)
+    q, mask = fold_query_heads(q, k.shape[1], mask)
     if mask is None and q.dtype in (torch.bfloat16, torch.float16):
         flash = torch.ops.aten._scaled_dot_product_flash_attention
-        out, total = flash(q, k, v, 0.0, causal, False, scale=rule.scale)[:2]
+        out, total = flash(q, k, v, 0.0, causal, False, scale=scaling.scale)[:2]
         return out.reshape(shape), total.reshape(shape[:3])
     blind = mask if mask is not None and mask.dtype == torch.bool else None
-    adding = added(blind, q.dtype) if blind is not None else mask
+    adding = additive_mask(blind, q.dtype) if blind is not None else mask
     if adding is not None:
         adding = adding.expand(q.shape[0], q.shape[1], q.shape[2], k.shape[2])
     efficient = torch.ops.aten._scaled_dot_product_efficient_attention
-    out, total = efficient(q, k, v, adding, True, 0.0, causal, scale=rule.scale)[:2]
+    out, total = efficient(q, k, v, adding, True, 0.0, causal, scale=scaling.scale)[:2]
     total = total[..., : q.shape[2]]  # rounded up to the kernel's block
     if blind is not None:
         total = total.masked_fill(~blind.any(-1), float("-inf"))
@@ -109,16 +111,16 @@ def _fused_cuda(
 @cache
 def _fused_works(device: str, dtype: torch.dtype, head_dim: int, groups: int) -> bool:
     """The fused operators are private to torch: used only where they agree with the written-out scores here."""
-    rule = _Plain(scale=head_dim**-0.5)
+    scaling = _Scale(scale=head_dim**-0.5)
     generator = torch.Generator().manual_seed(0)
     q, k, v = (torch.randn(2, h, 5, head_dim, generator=generator).to(device, dtype) for h in (2 * groups, 2, 2))
     fused = _fused_cuda if device == "cuda" else _fused_cpu
     causal = torch.ones(5, 5, dtype=torch.bool, device=device).tril()[None, None]
     nothing = causal & (torch.arange(5, device=device) > 1)[None, None, :, None]
     try:
-        for is_causal, given, equal in ((True, None, causal), (False, None, None), (False, nothing, nothing)):
-            out, total = fused(q, k, v, given, rule, is_causal)
-            right, right_total = explicit(q.float(), k.float(), v.float(), equal, rule)
+        for is_causal, mask, equal in ((True, None, causal), (False, None, None), (False, nothing, nothing)):
+            out, total = fused(q, k, v, mask, scaling, is_causal)
+            right, right_total = explicit_attention(q.float(), k.float(), v.float(), equal, scaling)
             bar = 1e-5 if dtype == torch.float32 else 3e-2
             live = right_total.isfinite()
             if not torch.allclose(out.float()[live], right[live], atol=bar, rtol=bar):
@@ -130,17 +132,17 @@ def _fused_works(device: str, dtype: torch.dtype, head_dim: int, groups: int) ->
     return True
 
 
-def part(
-    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, rule: AttentionScale, causal: bool = False
+def partial_attention(
+    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, scaling: AttentionScale, causal: bool = False
 ) -> tuple[Tensor, Tensor]:
-    """Attention with its log-sum-exp, fused where torch can. Shapes as `explicit`; without gradient."""
+    """Attention with its log-sum-exp, fused where torch can. Shapes as `explicit_attention`; without gradient."""
     kind = q.device.type
-    usable = rule.cap is None and kind in ("cpu", "cuda") and not torch.is_grad_enabled()
+    usable = scaling.cap is None and kind in ("cpu", "cuda") and not torch.is_grad_enabled()
     if usable and _fused_works(kind, q.dtype, q.shape[-1], q.shape[1] // k.shape[1]):
-        return (_fused_cuda if kind == "cuda" else _fused_cpu)(q, k, v, mask, rule, causal)
+        return (_fused_cuda if kind == "cuda" else _fused_cpu)(q, k, v, mask, scaling, causal)
     if causal:
         mask = torch.ones(q.shape[2], k.shape[2], dtype=torch.bool, device=q.device).tril()[None, None]
-    return explicit(q, k, v, mask, rule)
+    return explicit_attention(q, k, v, mask, scaling)
 
 
 def join_attention(first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor]) -> Tensor:
@@ -149,7 +151,7 @@ def join_attention(first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor]) 
     return (second[0] + weight * (first[0] - second[0])).to(second[0].dtype)
 
 
-class Prefix:
+class PrefixCache:
     """Keys and values of tokens that rows share, per layer [1, KV, capacity, D]; `length` of them are filled."""
 
     def __init__(self, config: Config, capacity: int, dtype: torch.dtype, device: torch.device) -> None:
@@ -171,8 +173,8 @@ class Prefix:
         self.values[layer.index][0, :, rows] = v.transpose(0, 1)
 
 
-def before(
-    rule: AttentionScale, prefix: Prefix, layer: Layer, q: Tensor, positions: Tensor, span: tuple[int, int]
+def prefix_attention(
+    scaling: AttentionScale, prefix: PrefixCache, layer: Layer, q: Tensor, positions: Tensor, span: tuple[int, int]
 ) -> tuple[Tensor, Tensor]:
     """Attention of queries [T, H, D] to the prefix all stand behind, in one call: [T, H, D] and [T, H].
 
@@ -183,7 +185,7 @@ def before(
     if layer.window is not None and span[1] - start >= layer.window:
         keyed = torch.arange(start, start + keys.shape[2], device=q.device)
         mask = (positions[:, None] - keyed[None] < layer.window)[None, None]
-    out, total = part(q.transpose(0, 1)[None], keys, values, mask, rule)
+    out, total = partial_attention(q.transpose(0, 1)[None], keys, values, mask, scaling)
     return out[0].transpose(0, 1), total[0].transpose(0, 1)
 
 
@@ -197,11 +199,11 @@ class PackedRows:
     each place of the rows: rows that begin alike may have their first tokens in common.
     """
 
-    rule: AttentionScale
+    scaling: AttentionScale
     lengths: Sequence[int]
     positions: Tensor
     _: KW_ONLY
-    prefix: Prefix | None = None
+    prefix: PrefixCache | None = None
     branches: Tensor | None = None
     keep: bool = False
     spread: Tensor | None = None
@@ -212,7 +214,7 @@ class PackedRows:
         self._masks: dict[int | None, Tensor | None] = {}
 
     @cached_property
-    def places(self) -> Tensor | None:
+    def padded_index(self) -> Tensor | None:
         """Where each token stands in the padded [B * S] order; None when rows are equally long."""
         longest = max(self.lengths)
         if min(self.lengths) == longest:
@@ -223,36 +225,40 @@ class PackedRows:
         return torch.repeat_interleave(starts, lengths) + torch.arange(int(lengths.sum()), device=device)
 
     @cached_property
-    def table(self) -> Tensor | None:
+    def source_index(self) -> Tensor | None:
         """Which token stands at each place of the padded order [B * S], any where a row has ended; None without
         `spread`."""
-        if self.spread is None or self.places is None:
+        if self.spread is None or self.padded_index is None:
             return self.spread
         table = self.spread.new_zeros(len(self.lengths) * max(self.lengths))
-        return table.index_copy(0, self.places, self.spread)
+        return table.index_copy(0, self.padded_index, self.spread)
 
     @cached_property
-    def homes(self) -> Tensor | None:
+    def packed_index(self) -> Tensor | None:
         """One place of each token in the padded order; None where they stand in it one behind the other."""
         if self.spread is None:
-            return self.places
-        places = torch.arange(len(self.spread), device=self.spread.device) if self.places is None else self.places
+            return self.padded_index
+        places = (
+            torch.arange(len(self.spread), device=self.spread.device)
+            if self.padded_index is None
+            else self.padded_index
+        )
         return places.new_empty(len(self.positions)).index_copy(0, self.spread, places)
 
     def padded(self, x: Tensor) -> Tensor:
         """[T, ...] -> [B, S, ...]; where a row has ended stands something finite that nobody may look at."""
         shape = (len(self.lengths), max(self.lengths), *x.shape[1:])
-        if self.table is not None:
-            return x.index_select(0, self.table).reshape(shape)
-        if self.places is None:
+        if self.source_index is not None:
+            return x.index_select(0, self.source_index).reshape(shape)
+        if self.padded_index is None:
             return x.reshape(shape)
         wide = x.new_zeros(shape[0] * shape[1], *x.shape[1:])
-        return wide.index_copy(0, self.places, x).reshape(shape)
+        return wide.index_copy(0, self.padded_index, x).reshape(shape)
 
     def packed(self, x: Tensor) -> Tensor:
         """[B, S, ...] -> [T, ...]"""
         flat = x.flatten(0, 1)
-        return flat if self.homes is None else flat.index_select(0, self.homes)
+        return flat if self.packed_index is None else flat.index_select(0, self.packed_index)
 
     def mask(self, window: int | None) -> Tensor | None:
         """Which tokens of its row a token sees, [B, 1, S, S]; None where plain causality says it all."""
@@ -278,25 +284,25 @@ class PackedRows:
         mask = self.mask(layer.window)
         wide = [self.padded(x).transpose(1, 2) for x in (q, k, v)]
         if self.behind:
-            own, total = part(wide[0], wide[1], wide[2], mask, self.rule, causal=mask is None)
+            own, total = partial_attention(wide[0], wide[1], wide[2], mask, self.scaling, causal=mask is None)
             assert self.prefix is not None
-            first = before(self.rule, self.prefix, layer, q, self.positions, self.span)
+            first = prefix_attention(self.scaling, self.prefix, layer, q, self.positions, self.span)
             out = join_attention(first, (self.packed(own.transpose(1, 2)), self.packed(total.transpose(1, 2))))
         else:
-            out = self.packed(_alone(wide, mask, self.rule).transpose(1, 2))
+            out = self.packed(_self_attention(wide, mask, self.scaling).transpose(1, 2))
         if self.keep and self.prefix is not None:
             self.prefix.keep(layer, k, v)
         return out
 
 
-def _alone(wide: Sequence[Tensor], mask: Tensor | None, rule: AttentionScale) -> Tensor:
+def _self_attention(wide: Sequence[Tensor], mask: Tensor | None, scaling: AttentionScale) -> Tensor:
     """Rows without prefix, [B, H, S, D]: torch's own attention, which training can differentiate."""
     q, k, v = wide
-    if rule.cap is not None:
+    if scaling.cap is not None:
         if mask is None:
             mask = torch.ones(q.shape[2], q.shape[2], dtype=torch.bool, device=q.device).tril()[None, None]
-        return explicit(q, k, v, mask, rule)[0]
+        return explicit_attention(q, k, v, mask, scaling)[0]
     grouped = q.shape[1] != k.shape[1]
     return F.scaled_dot_product_attention(
-        q, k, v, attn_mask=mask, is_causal=mask is None, scale=rule.scale, enable_gqa=grouped
+        q, k, v, attn_mask=mask, is_causal=mask is None, scale=scaling.scale, enable_gqa=grouped
     )

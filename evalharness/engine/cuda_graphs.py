@@ -1,4 +1,4 @@
-"""Steps of writing as CUDA graphs: a small step is some hundred kernels, and launching each costs more than running it.
+"""Generation steps as CUDA graphs: a small step is some hundred kernels, and launching one costs more than running it.
 
 https://developer.nvidia.com/blog/cuda-graphs/; torch's side of it: `torch.cuda.graph`.
 """
@@ -19,7 +19,7 @@ PATIENCE = 4  # steps of a shape before it is recorded: short answers never pay 
 Record = Callable[[Callable[[], Tensor]], Callable[[], Tensor]]
 
 
-def fixed(config: Config) -> bool:
+def is_recordable(config: Config) -> bool:
     """Whether a step is decided by its tensors alone: windows and stretched positions are looked up on the host."""
     return all(layer.window is None and not (layer.rope and layer.rope.stretch) for layer in config.layers)
 
@@ -29,7 +29,7 @@ def recorder(config: Config, device: torch.device) -> Record | None:
 
     All recordings share one pool of memory, since one step is over when the next begins.
     """
-    if device.type != "cuda" or not fixed(config):
+    if device.type != "cuda" or not is_recordable(config):
         return None
     pool = torch.cuda.graph_pool_handle()
     stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # torch's own lack
@@ -55,7 +55,7 @@ def recorder(config: Config, device: torch.device) -> Record | None:
 
 
 class SpoiledError(RuntimeError):
-    """A recording did something else than the step: what both have written is not to be trusted."""
+    """A recording did something else than the step: the keys and values that both wrote are not to be trusted."""
 
 
 @dataclass(eq=False)

@@ -1,7 +1,7 @@
-"""One decoder for GPT-2, Llama, Mistral, Qwen, Gemma, Phi and SmolLM, for asking and for training.
+"""One decoder for GPT-2, Llama, Mistral, Qwen, Gemma, Phi and SmolLM, for inference and for training.
 
-Everything but attention runs on packed rows [T, d] without padding; attention is passed in (`attention.Rows`, the
-slots of `generation`). Modules carry the names of Hugging Face's files, so `state_dict()` is a checkpoint. The
+Everything but attention runs on packed rows [T, d] without padding; attention is passed in (`attention.PackedRows`,
+`slot_cache.SlotCache`). Modules carry the names of Hugging Face's files, so `state_dict()` is a checkpoint. The
 architectures follow https://github.com/huggingface/transformers (`models/*/modeling_*.py`).
 """
 
@@ -14,13 +14,14 @@ from functools import partial
 from operator import attrgetter
 
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from evalharness.engine.attention import PackedRows
 from evalharness.engine.config import Config, Layer, Rope
-from evalharness.engine.matmul import Linear, Product, pack_weight, packed_product
+from evalharness.engine.matmul import Linear, Matmul, pack_weight, packed_matmul
 
 Attend = Callable[[Layer, Tensor, Tensor, Tensor], Tensor]  # (layer, q [T, H, D], k, v [T, KV, D]) -> [T, H, D]
 _Turns = Mapping[Rope, tuple[Tensor, Tensor]]
@@ -38,7 +39,7 @@ class Names:
     """What a family calls the parts of the network; '' for parts that it does not have."""
 
     embed: str = "model.embed_tokens"
-    places: str = ""
+    positions: str = ""
     blocks: str = "model.layers"
     norm: str = "model.norm"
     q: str = "self_attn.q_proj"
@@ -59,7 +60,7 @@ class Names:
 
 
 GPT2 = Names(
-    embed="transformer.wte", places="transformer.wpe", blocks="transformer.h", norm="transformer.ln_f",
+    embed="transformer.wte", positions="transformer.wpe", blocks="transformer.h", norm="transformer.ln_f",
     q="", k="", v="", qkv="attn.c_attn", out="attn.c_proj", gate="", up="mlp.c_fc", down="mlp.c_proj",
     before_attention="ln_1", before_mlp="ln_2",
 )  # fmt: skip
@@ -139,7 +140,7 @@ class _Block(nn.Module):
             _place(self, names.k_norm, Norm(config.head_dim, config))
 
     def part(self, path: str) -> nn.Module:
-        """The module of that name, looked up at each use: a tuner may have put another (LoRA) in its place."""
+        """The module of that name, looked up at each use: training may have put another (LoRA) in its place."""
         return attrgetter(path)(self)  # type: ignore[no-any-return]
 
     def forward(self, x: Tensor, attend: Attend, turns: _Turns, rows: Tensor | None = None) -> Tensor:
@@ -186,7 +187,7 @@ class _Block(nn.Module):
     def _activated(self, path: str, x: Tensor) -> Tensor:
         module, activation = self.part(path), self.config.activation
         if isinstance(module, Linear) and module.packed is not None:
-            return packed_product(x, module.packed, module.bias, activation)
+            return packed_matmul(x, module.packed, module.bias, activation)
         return ACTIVATE[activation](module(x))
 
 
@@ -214,16 +215,23 @@ def rotate(x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
     return torch.cat((*turned, rest) if rest.shape[-1] else turned, -1)
 
 
-def looked_up(table: Tensor, ids: Tensor) -> Tensor:
+def tied_embedding(table: Tensor, ids: Tensor) -> Tensor:
     """Rows of a table that is the head's matrix too: [n, d] for ids [n].
 
     The backward pass reaches them last and adds their gradient to the table's, which the head has made by then. Torch
-    alone would add two whole tables, one of them zeros but for these rows: a twentieth of a step's time.
+    alone would add two whole tables, one of them zeros but for these rows: a twentieth of a step's time. Autograd does
+    not know of this gradient, so where ranks wait for each other's (`torch.distributed`) torch does it all.
     """
+    if table.requires_grad and torch.is_grad_enabled() and _several_ranks():
+        return F.embedding(ids, table)
     rows = table.detach().index_select(0, ids)
     if table.requires_grad and torch.is_grad_enabled():
         rows.requires_grad_().register_hook(partial(_add_rows, table, ids))  # type: ignore[no-untyped-call]
     return rows
+
+
+def _several_ranks() -> bool:
+    return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
 
 
 def _add_rows(table: Tensor, ids: Tensor, gradient: Tensor) -> None:
@@ -237,19 +245,19 @@ def _table(entries: int, width: int) -> nn.Embedding:
 
 
 class Decoder(nn.Module):
-    """The whole network. Weights are uninitialised until loaded (`checkpoint.load`) or `initialise`d."""
+    """The whole network. Weights are uninitialised until loaded (`load_decoder`) or `initialise`d."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config, self.names = config, names_of(config)
         _place(self, self.names.embed, _table(config.vocab, config.width))
-        if self.names.places:
-            _place(self, self.names.places, _table(config.context, config.width))
+        if self.names.positions:
+            _place(self, self.names.positions, _table(config.context, config.width))
         _place(self, self.names.blocks, nn.ModuleList(_Block(config, layer) for layer in config.layers))
         _place(self, self.names.norm, Norm(config.width, config))
         self.lm_head = None if config.tied else Linear(config.width, config.vocab)
         self.packed_head: Tensor | None = None
-        self.product: Product | None = None  # the tied head's way, and all other matrices'
+        self.matmul: Matmul | None = None  # how the tied head's product is made, and all other matrices'
         self.recompute = False  # training: layers are computed again for the gradient instead of kept
 
     @property
@@ -270,11 +278,11 @@ class Decoder(nn.Module):
 
     def hidden(self, ids: Tensor, positions: Tensor, attend: Attend, rows: Tensor | None = None) -> Tensor:
         """ids and positions [T] -> normed states [T, d]; with `rows`, of those tokens only."""
-        x = self.embed(ids) if self.lm_head is not None else looked_up(self.embed.weight, ids)
+        x = self.embed(ids) if self.lm_head is not None else tied_embedding(self.embed.weight, ids)
         if self.config.embed_scale != 1.0:
             x = x * torch.tensor(self.config.embed_scale, dtype=x.dtype)
-        if self.names.places:
-            x = x + attrgetter(self.names.places)(self)(positions)
+        if self.names.positions:
+            x = x + attrgetter(self.names.positions)(self)(positions)
         turns = self._turns(positions, x.dtype)
         last = len(self.blocks) - 1
         for i, block in enumerate(self.blocks):
@@ -288,11 +296,11 @@ class Decoder(nn.Module):
     def head(self, hidden: Tensor) -> Tensor:
         """States [n, d] -> logits [n, vocabulary] in float32."""
         if self.packed_head is not None:
-            logits = packed_product(hidden, self.packed_head, None)
+            logits = packed_matmul(hidden, self.packed_head, None)
         elif self.lm_head is not None:
             logits = self.lm_head(hidden)
-        elif self.product is not None:
-            logits = self.product(hidden, self.embed.weight, None, False)
+        elif self.matmul is not None:
+            logits = self.matmul(hidden, self.embed.weight, None, False)
         else:
             logits = F.linear(hidden, self.embed.weight)
         logits = logits.float()
@@ -306,17 +314,17 @@ class Decoder(nn.Module):
         attend = PackedRows(self.config, [length] * batch, positions)
         return self.head(self.hidden(ids.reshape(-1), positions, attend)).view(batch, length, -1)
 
-    def use(self, product: Product | None) -> None:
-        """Have all matrix products made that way; None = torch's own."""
-        self.product = product
+    def use_matmul(self, matmul: Matmul | None) -> None:
+        """Have all matrix products made by that function; None = torch's own."""
+        self.matmul = matmul
         for module in self.modules():
             if isinstance(module, Linear):
-                module.product = product
+                module.matmul = matmul
 
     def pack(self, *, head: bool) -> None:
-        """Put the products on oneDNN's packed weights. Nothing can be trained or saved afterwards.
+        """Put the matrices in oneDNN's packed layout. Nothing can be trained or saved afterwards.
 
-        The head's pay for writing, which reads it at every step, not for ranking.
+        Packing the head pays for generation, which reads it at every step, not for log-likelihoods.
         """
         for block in self.blocks:
             for module in block.modules():

@@ -1,4 +1,4 @@
-"""Writes answers in slots that are refilled as rows stop, behind a prefix that prompts share.
+"""Generates answers in slots that are refilled as rows stop, behind a prefix that prompts share.
 
 Continuous batching: https://www.usenix.org/conference/osdi22/presentation/yu
 """
@@ -6,100 +6,139 @@ Continuous batching: https://www.usenix.org/conference/osdi22/presentation/yu
 from __future__ import annotations
 
 import math
-import random
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from evalharness.engine.attention import PackedRows, Prefix, added, before, join_attention, part
-from evalharness.engine.config import Config, Layer
-from evalharness.engine.cuda_graphs import Graphs, Record, SpoiledError
-from evalharness.engine.decode_attention import Ragged, works
+from evalharness.engine.attention import PackedRows, PrefixCache
+from evalharness.engine.base import Generation, GenerationRequest, TokenBytes
+from evalharness.engine.cuda_graphs import Record, SpoiledError
 from evalharness.engine.decoder import Decoder
+from evalharness.engine.loglikelihood import LoglikelihoodScorer
 from evalharness.engine.memory import Memory, is_out_of_memory
 from evalharness.engine.prefix_sharing import prefix_groups
+from evalharness.engine.slot_cache import SlotCache
 
 _GROUP_COST = 1024  # tokens: slots run empty at the end of every group
-FILL_TOKENS = 512
-STEP = {"cpu": 16, "cuda": 128}  # columns of the cache are read in multiples of this, where rows are padded
+PREFILL_TOKENS = 512
+_Row = tuple[int, Generation]  # the number of its request, and the answer so far
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GenerationRequest:
-    """One answer to write: prompt ids, the ids and byte strings that end it, and how tokens are drawn.
+class ContinuousBatch:
+    """Generations behind one prefix: some wait for a slot, each of the others has one with its keys and values.
 
-    `seed` decides the draws alone: neither batch nor order matters. `top`: so many likeliest first tokens are noted.
+    `open_slots` comes before `run`. `capacity` is what the longest row needs, in tokens; `forwarded` counts the tokens
+    that went through the network.
     """
 
-    ids: tuple[int, ...]
-    max_tokens: int
-    ends: frozenset[int] = frozenset()
-    stop: tuple[bytes, ...] = ()
-    temperature: float = 0.0
-    top_p: float = 1.0
-    seed: str = ""
-    top: int = 0
+    def __init__(self, decoder: Decoder, prefix: PrefixCache | None, rows: Iterable[_Row]) -> None:
+        self.decoder, self.prefix = decoder, prefix
+        self.waiting = deque(rows)
+        self.running: list[_Row | None] = []  # by slot
+        self.cache: SlotCache | None = None
+        self.forwarded = 0
+        shared = prefix.length if prefix is not None else 0
+        longest = max(len(row.request.ids) + row.request.max_tokens for _, row in self.waiting) - shared
+        self.capacity = 64 * math.ceil(longest / 64)
 
+    def open_slots(self, count: int, record: Record | None) -> None:
+        """Make `count` empty slots."""
+        self.cache = SlotCache(self.decoder, count, self.capacity, self.prefix, record)
+        self.running = [None] * count
 
-class Generation:
-    """An answer as far as it is written. `spell` gives a token's bytes (nothing for control tokens)."""
+    def close_slots(self) -> None:
+        """Give the slots up; what is unfinished waits again, before all others, and goes on from where it is."""
+        self.waiting.extendleft(row for row in self.running if row is not None)
+        self.running, self.cache = [], None
 
-    def __init__(self, job: GenerationRequest, spell: Callable[[int], bytes]) -> None:
-        self.job, self.spell = job, spell
-        self.tokens: list[int] = []
-        self.written = b""
-        self.finish: Literal["stop", "length", ""] = ""
-        self.top: tuple[tuple[int, float], ...] = ()
-        self._draws = random.Random(job.seed)
-        self._reach = max((len(s) for s in job.stop), default=0)
+    def run(self) -> Iterator[_Row]:
+        """Yield rows as they are finished, until none is left."""
+        while self.waiting or any(self.running):
+            while self.waiting and None in self.running:
+                yield from self._fill()
+            slots = self._occupied()
+            if not self.waiting and slots and len(slots) <= 0.75 * len(self.running):
+                self._slots.keep(slots)
+                self.running = [self.running[slot] for slot in slots]
+            if slots:
+                yield from self._step()
 
     @property
-    def text(self) -> str:
-        return self.written.decode("utf-8", errors="replace")
+    def _slots(self) -> SlotCache:
+        assert self.cache is not None, "no slots are open"
+        return self.cache
 
-    @property
-    def length(self) -> int:
-        """Prompt and answer so far."""
-        return len(self.job.ids) + len(self.tokens)
+    def _occupied(self) -> list[int]:
+        return [slot for slot, row in enumerate(self.running) if row is not None]
 
-    def take(self, likeliest: int, logits: Tensor) -> bool:
-        """Add the next token, drawn from logits [vocabulary]; True when the answer is finished."""
-        job = self.job
-        if not self.tokens and job.top:
-            values, ids = torch.log_softmax(logits, -1).topk(min(job.top, len(logits)))
-            self.top = tuple(zip(ids.tolist(), values.tolist(), strict=True))
-        token = (
-            likeliest if job.temperature == 0 else draw_token(logits, job.temperature, job.top_p, self._draws.random())
-        )
-        self.tokens.append(token)
-        if token in job.ends:
-            self.finish = "stop"
-        else:
-            start = max(0, len(self.written) + 1 - self._reach)
-            self.written += self.spell(token)
-            found = [at for stop in job.stop if (at := self.written.find(stop, start)) >= 0]
-            if found:
-                self.written, self.finish = self.written[: min(found)], "stop"
-            elif len(self.tokens) >= job.max_tokens:
-                self.finish = "length"
-        return bool(self.finish)
+    def _fill(self) -> Iterator[_Row]:
+        """Read as many waiting prompts into free slots as one pass takes."""
+        free = [slot for slot, row in enumerate(self.running) if row is None]
+        filled: list[int] = []
+        size = 0
+        while self.waiting and len(filled) < len(free):
+            size += self.waiting[0][1].length - self._slots.shared
+            if filled and size > PREFILL_TOKENS:
+                break
+            slot = free[len(filled)]
+            self.running[slot] = self.waiting.popleft()
+            filled.append(slot)
+        yield from self._append(filled, self._prefill(filled))
 
+    @torch.inference_mode()
+    def _prefill(self, slots: Sequence[int]) -> Tensor:
+        """The logits behind the texts in these slots, their keys and values now in the cache: [len(slots), vocab]."""
+        device, cache = self.decoder.device, self._slots
+        texts = [[*row.request.ids, *row.tokens][cache.shared :] for row in self._rows(slots)]
+        lengths = [len(text) for text in texts]
+        ids = torch.tensor([i for text in texts for i in text], device=device)
+        positions = torch.cat([torch.arange(n, device=device) for n in lengths]) + cache.shared
+        rows = PackedRows(self.decoder.config, lengths, positions, prefix=cache.prefix)
+        last = torch.tensor(lengths, device=device).cumsum(0) - 1
+        logits = self.decoder.head(self.decoder.hidden(ids, positions, cache.prefill(slots, rows), last))
+        self.forwarded += len(ids)
+        cache.end_step([False] * len(cache.lengths))
+        return logits
 
-def draw_token(logits: Tensor, temperature: float, top_p: float, chance: float) -> int:
-    """The token that `chance` in [0, 1) falls on, among the likeliest that make up `top_p` together."""
-    p = torch.softmax(logits.double() / temperature, -1)
-    if top_p < 1:
-        ordered, ids = p.sort(descending=True, stable=True)
-        kept = ids[(ordered.cumsum(0) - ordered) < top_p]
-        p = torch.zeros_like(p).index_copy(0, kept, p[kept])
-    bounds = p.cumsum(0)
-    token = int(torch.searchsorted(bounds, chance * bounds[-1], right=True))
-    return min(token, int(p.nonzero()[-1]))
+    def _step(self) -> Iterator[_Row]:
+        """One token more for every row that has a slot."""
+        logits = self._decode([row[1].tokens[-1] if row is not None else 0 for row in self.running])
+        slots = self._occupied()
+        self._slots.end_step([row is not None for row in self.running])
+        self.forwarded += len(slots)
+        yield from self._append(slots, logits if len(slots) == len(self.running) else logits[slots])
+
+    @torch.inference_mode()
+    def _decode(self, tokens: Sequence[int]) -> Tensor:
+        """The logits behind each slot's newest token: [slots, vocab]."""
+        cache = self._slots
+
+        def step(ids: Tensor, ends: Tensor) -> Tensor:
+            cache.begin_step(ends)
+            return self.decoder.head(self.decoder.hidden(ids, cache.positions, cache))
+
+        ids = torch.tensor(tokens, device=self.decoder.device)
+        if cache.graphs is None:
+            return step(ids, cache.ends)
+        return cache.graphs(cache.columns, step, ids, cache.ends)
+
+    def _append(self, slots: Sequence[int], logits: Tensor) -> Iterator[_Row]:
+        """Add a token to the rows in these slots, by their logits; yield those that it finishes."""
+        finished: list[_Row] = []
+        for slot, likeliest, row_logits in zip(slots, _likeliest(logits), logits, strict=True):
+            row = self.running[slot]
+            assert row is not None
+            if row[1].append(likeliest, row_logits):
+                self.running[slot] = None
+                finished.append(row)
+        yield from finished
+
+    def _rows(self, slots: Sequence[int]) -> list[Generation]:
+        return [row[1] for slot in slots if (row := self.running[slot]) is not None]
 
 
 def _likeliest(logits: Tensor) -> list[int]:
@@ -109,234 +148,53 @@ def _likeliest(logits: Tensor) -> list[int]:
     return logits.argmax(-1).tolist()
 
 
-class Slots:
-    """Keys and values of rows of different age: [slots, KV, capacity, D] per layer, `lengths` of them filled.
-
-    As attention of a step it takes one token per slot: [slots, H, D].
-    """
-
-    def __init__(
-        self, decoder: Decoder, count: int, capacity: int, prefix: Prefix | None, record: Record | None = None
-    ) -> None:
-        config: Config = decoder.config
-        shape = (count, config.kv_heads, capacity, config.head_dim)
-        place = {"dtype": decoder.dtype, "device": decoder.device}
-        self.ragged = decoder.device.type == "cpu" and decoder.dtype == torch.float32 and works(config)
-        made = torch.empty if self.ragged else torch.zeros  # what padding reads must be numbers
-        self.keys = [made(shape, **place) for _ in config.layers]  # type: ignore[call-overload]  # dtype, device
-        self.values = [made(shape, **place) for _ in config.layers]  # type: ignore[call-overload]
-        self.rule, self.capacity, self.prefix = config, capacity, prefix
-        self.graphs = Graphs(record) if record is not None else None
-        self.lengths = [0] * count
-        self._ready()
-
-    @property
-    def shared(self) -> int:
-        return self.prefix.length if self.prefix is not None else 0
-
-    def _ready(self) -> None:
-        """What a step needs to know besides the tokens."""
-        device = self.keys[0].device
-        step = STEP.get(device.type, STEP["cpu"])
-        self.columns = min(self.capacity, step * math.ceil((max(self.lengths) + 1) / step))
-        self.span = (min(self.lengths) + self.shared, max(self.lengths) + self.shared)
-        self._reads: dict[int | None, Ragged] = {}
-        self.at = torch.tensor(self.lengths, device=device)
-
-    def stand(self, at: Tensor) -> None:
-        """Begin a step behind `at` [slots] tokens; without a look at the numbers, so that a graph can do it."""
-        heads = torch.arange(len(at) * self.rule.kv_heads, device=at.device)
-        self.at, self.positions = at, at + self.shared
-        self.written = heads * self.capacity + at.repeat_interleave(self.rule.kv_heads)  # where a step writes
-        self._masks: dict[int | None, Tensor] = {}
-
-    def _own(self, layer: Layer, q: Tensor) -> tuple[Tensor, Tensor]:
-        """Attention to the rows' own keys, and the log-sum-exps where a prefix wants them."""
-        keys, values, window = self.keys[layer.index], self.values[layer.index], layer.window
-        if self.ragged:
-            if window not in self._reads:
-                self._reads[window] = Ragged(self.rule, [n + 1 for n in self.lengths], self.capacity, window)
-            return self._reads[window](q, keys, values, summed=self.prefix is not None)
-        seen = slice(0, self.columns)
-        out, total = part(q[:, :, None], keys[:, :, seen], values[:, :, seen], self._mask(window), self.rule)
-        return out[:, :, 0], total[:, :, 0]
-
-    def _mask(self, window: int | None) -> Tensor:
-        if window not in self._masks:
-            column = torch.arange(self.columns, device=self.at.device)
-            seen = column[None] <= self.at[:, None]
-            if window is not None:
-                seen = seen & (self.at[:, None] - column[None] < window)
-            self._masks[window] = added(seen[:, None, None], self.keys[0].dtype)
-        return self._masks[window]
-
-    def __call__(self, layer: Layer, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        keys, values = self.keys[layer.index], self.values[layer.index]
-        keys.view(-1, keys.shape[-1]).index_copy_(0, self.written, k.flatten(0, 1))
-        values.view(-1, keys.shape[-1]).index_copy_(0, self.written, v.flatten(0, 1))
-        own = self._own(layer, q)
-        if self.prefix is None:
-            return own[0]
-        return join_attention(before(self.rule, self.prefix, layer, q, self.positions, self.span), own)
-
-    def moved_on(self, live: Sequence[bool]) -> None:
-        """The step is over: live slots hold one token more."""
-        self.lengths = [n + on for n, on in zip(self.lengths, live, strict=True)]
-        self._ready()
-
-    def filling(self, slots: Sequence[int], rows: PackedRows) -> Callable[[Layer, Tensor, Tensor, Tensor], Tensor]:
-        """Attention of whole prompts, one row per slot, that leaves their keys and values in the slots."""
-        for slot, length in zip(slots, rows.lengths, strict=True):
-            self.lengths[slot] = length
-
-        def attend(layer: Layer, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-            start = 0
-            for slot, length in zip(slots, rows.lengths, strict=True):
-                own = slice(start, start + length)
-                self.keys[layer.index][slot, :, :length] = k[own].transpose(0, 1)
-                self.values[layer.index][slot, :, :length] = v[own].transpose(0, 1)
-                start += length
-            return rows(layer, q, k, v)
-
-        return attend
-
-    def keep(self, slots: Sequence[int]) -> None:
-        """Drop all other slots."""
-        chosen = torch.tensor(slots, device=self.at.device)
-        for cache in (self.keys, self.values):
-            for i, tensor in enumerate(cache):
-                cache[i] = tensor[chosen]
-        self.lengths = [self.lengths[slot] for slot in slots]
-        if self.graphs is not None:  # recordings write where the caches were
-            self.graphs = Graphs(self.graphs.record)
-        self._ready()
-
-
 @dataclass
 class Generator:
-    """Writes jobs on a decoder, at most `slots` at a time; fewer where memory does not allow them.
+    """Generates answers on a decoder, at most `slots` at a time; fewer where memory does not allow them.
 
-    `forwarded` counts the tokens that went through the network; `record` makes recordings of steps (`graphs`).
+    `forwarded` counts the tokens that went through the network; `record` makes recordings of steps (`cuda_graphs`).
     """
 
     decoder: Decoder
     memory: Memory
     slots: int
-    spell: Callable[[int], bytes]
+    token_bytes: TokenBytes
     record: Record | None = None
     forwarded: int = 0
     shrunk: list[int] = field(default_factory=list)
 
-    def run(self, jobs: Sequence[GenerationRequest]) -> Iterator[tuple[int, Generation]]:
-        """Yield (index of the job, its finished draft) in order of completion."""
-        from evalharness.engine.loglikelihood import LoglikelihoodScorer
-
-        ids = [np.array(job.ids, dtype=np.int32) for job in jobs]
+    def run(self, requests: Sequence[GenerationRequest]) -> Iterator[tuple[int, Generation]]:
+        """Yield (index of the request, its finished generation) in order of completion."""
+        ids = [np.array(request.ids, dtype=np.int32) for request in requests]
         for group in prefix_groups([row[:-1] for row in ids], _GROUP_COST):
             prefix = None
             if group.shared:
-                reader = LoglikelihoodScorer(self.decoder, self.memory, self.memory.budget(FILL_TOKENS))
+                reader = LoglikelihoodScorer(self.decoder, self.memory, self.memory.budget(PREFILL_TOKENS))
                 prefix = reader.prefix(ids[group.rows[0]][: group.shared])
                 self.forwarded += reader.forwarded
             # The longest answers first: at the end short ones fill the gaps.
-            order = sorted(group.rows, key=lambda i: (-jobs[i].max_tokens, -len(jobs[i].ids)))
-            yield from self._group(deque((i, Generation(jobs[i], self.spell)) for i in order), prefix)
+            order = sorted(group.rows, key=lambda i: (-requests[i].max_tokens, -len(requests[i].ids)))
+            rows = ((i, Generation(requests[i], self.token_bytes)) for i in order)
+            batch = ContinuousBatch(self.decoder, prefix, rows)
+            yield from self._finish(batch)
+            self.forwarded += batch.forwarded
 
-    def _group(self, queue: deque[tuple[int, Generation]], prefix: Prefix | None) -> Iterator[tuple[int, Generation]]:
-        shared = prefix.length if prefix is not None else 0
-        longest = max(len(draft.job.ids) + draft.job.max_tokens for _, draft in queue) - shared
-        capacity = 64 * math.ceil(longest / 64)
-        count = self.memory.slots(min(self.slots, len(queue)), capacity)
-        while queue:
+    def _finish(self, batch: ContinuousBatch) -> Iterator[tuple[int, Generation]]:
+        """Run the batch to its end: in half as many slots when memory runs out, without recordings if one is wrong."""
+        count = self.memory.slots(min(self.slots, len(batch.waiting)), batch.capacity)
+        while batch.waiting:
             try:
-                slots = Slots(self.decoder, count, capacity, prefix, self.record)
-                live: list[tuple[int, Generation] | None] = [None] * count
-                yield from self._slots(slots, live, queue)
+                batch.open_slots(count, self.record)
+                yield from batch.run()
+            except SpoiledError:
+                self.record = None
+                batch.close_slots()
             except RuntimeError as error:
-                if not isinstance(error, SpoiledError) and not is_out_of_memory(error):
+                if not is_out_of_memory(error):
                     raise
-                if count == 1 and is_out_of_memory(error):
+                if count == 1:
                     raise self.memory.exhausted(1) from error
-                # What was being written goes on from where it is: in half as many slots, or without recordings.
-                queue.extendleft(row for row in live if row is not None)
-                if isinstance(error, SpoiledError):
-                    self.record = None
-                    continue
                 count //= 2
                 self.shrunk.append(count)
+                batch.close_slots()
                 self.memory.release()
-
-    def _slots(
-        self, slots: Slots, live: list[tuple[int, Generation] | None], queue: deque[tuple[int, Generation]]
-    ) -> Iterator[tuple[int, Generation]]:
-        while queue or any(live):
-            while queue and None in live:
-                yield from self._fill(slots, live, queue)
-            running = [i for i, row in enumerate(live) if row is not None]
-            if not queue and len(running) <= 0.75 * len(live) and running:
-                slots.keep(running)
-                live[:] = [live[i] for i in running]
-            if running:
-                yield from self._step(slots, live)
-
-    def _fill(
-        self, slots: Slots, live: list[tuple[int, Generation] | None], queue: deque[tuple[int, Generation]]
-    ) -> Iterator[tuple[int, Generation]]:
-        """Read as many waiting prompts into free slots as one pass takes."""
-        rows: list[tuple[int, Generation]] = []
-        free = [slot for slot, row in enumerate(live) if row is None]
-        size = 0
-        while queue and len(rows) < len(free):
-            size += queue[0][1].length - slots.shared
-            if rows and size > FILL_TOKENS:
-                break
-            rows.append(queue.popleft())
-        for slot, row in zip(free, rows, strict=False):
-            live[slot] = row
-        used = free[: len(rows)]
-        logits = self._read(slots, used, [draft for _, draft in rows])
-        yield from self._taken(live, used, logits)
-
-    @torch.inference_mode()
-    def _read(self, slots: Slots, used: Sequence[int], drafts: Sequence[Generation]) -> Tensor:
-        device = self.decoder.device
-        texts = [[*draft.job.ids, *draft.tokens][slots.shared :] for draft in drafts]
-        lengths = [len(text) for text in texts]
-        ids = torch.tensor([i for text in texts for i in text], device=device)
-        places = torch.cat([torch.arange(n, device=device) for n in lengths]) + slots.shared
-        rows = PackedRows(self.decoder.config, lengths, places, prefix=slots.prefix)
-        last = torch.tensor(lengths, device=device).cumsum(0) - 1
-        logits = self.decoder.head(self.decoder.hidden(ids, places, slots.filling(used, rows), last))
-        self.forwarded += len(ids)
-        slots.moved_on([False] * len(slots.lengths))
-        return logits
-
-    def _step(self, slots: Slots, live: list[tuple[int, Generation] | None]) -> Iterator[tuple[int, Generation]]:
-        logits = self._next(slots, [row[1].tokens[-1] if row is not None else 0 for row in live])
-        running = [i for i, row in enumerate(live) if row is not None]
-        slots.moved_on([row is not None for row in live])
-        self.forwarded += len(running)
-        yield from self._taken(live, running, logits if len(running) == len(live) else logits[running])
-
-    @torch.inference_mode()
-    def _next(self, slots: Slots, tokens: Sequence[int]) -> Tensor:
-        def step(ids: Tensor, at: Tensor) -> Tensor:
-            slots.stand(at)
-            return self.decoder.head(self.decoder.hidden(ids, slots.positions, slots))
-
-        ids = torch.tensor(tokens, device=self.decoder.device)
-        if slots.graphs is None:
-            return step(ids, slots.at)
-        return slots.graphs(slots.columns, step, ids, slots.at)
-
-    def _taken(
-        self, live: list[tuple[int, Generation] | None], used: Sequence[int], logits: Tensor
-    ) -> Iterator[tuple[int, Generation]]:
-        done = []
-        for slot, likeliest, row in zip(used, _likeliest(logits), logits, strict=True):
-            entry = live[slot]
-            assert entry is not None
-            if entry[1].take(likeliest, row):
-                live[slot] = None
-                done.append(entry)
-        yield from done

@@ -11,7 +11,7 @@ import torch
 from evalharness.engine.config import Config
 from evalharness.errors import UserError
 
-GROUP = Path("/sys/fs/cgroup")
+CGROUP = Path("/sys/fs/cgroup")
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
@@ -25,7 +25,7 @@ def available(device: torch.device) -> int:
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     free = _meminfo()
-    limit, used = (_number(GROUP / name) for name in ("memory.max", "memory.current"))
+    limit, used = (_number(CGROUP / name) for name in ("memory.max", "memory.current"))
     if limit is not None and used is not None:
         free = min(free, limit - used + _cached_files())
     return max(0, free)
@@ -42,7 +42,7 @@ def _meminfo() -> int:
 def _cached_files() -> int:
     """Bytes of files that the control group counts as used and gives up when asked."""
     try:
-        lines = (GROUP / "memory.stat").read_text().splitlines()
+        lines = (CGROUP / "memory.stat").read_text().splitlines()
     except OSError:
         return 0
     return sum(int(line.split()[1]) for line in lines if line.startswith(("active_file ", "inactive_file ")))
@@ -83,7 +83,7 @@ class Memory:
         return max(64, min(wanted, available(self.device) // 2 // self.per_token))
 
     def slots(self, wanted: int, capacity: int) -> int:
-        """Rows written at a time, each with `capacity` tokens of keys and values. UserError where not one fits."""
+        """Rows generated at a time, each with `capacity` tokens of keys and values. UserError where not one fits."""
         each = capacity * self.per_key
         fit = int(available(self.device) * 0.8) // each
         if fit < 1:

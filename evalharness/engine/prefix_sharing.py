@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
-Ids = NDArray[np.int32]
+from evalharness.engine.base import TokenIds
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +23,14 @@ class Group:
     rows: tuple[int, ...]
 
 
-def common(a: Ids, b: Ids) -> int:
+def common_prefix_length(a: TokenIds, b: TokenIds) -> int:
     """Length of the common prefix."""
     n = min(len(a), len(b))
     differ = np.flatnonzero(a[:n] != b[:n])
     return int(differ[0]) if len(differ) else n
 
 
-def prefix_groups(prefixes: Sequence[Ids], overhead: int) -> list[Group]:
+def prefix_groups(prefixes: Sequence[TokenIds], overhead: int) -> list[Group]:
     """Group rows by what they may share: `prefixes[i]` are the ids of row i that may be computed elsewhere.
 
     `overhead` is what a group of its own costs, in tokens; rows that are not worth it form one group that shares
@@ -39,7 +38,7 @@ def prefix_groups(prefixes: Sequence[Ids], overhead: int) -> list[Group]:
     best(i, j) = max((j - i) min c - overhead, best(i, m) + best(m + 1, j)), m where c is least.
     """
     order = sorted(range(len(prefixes)), key=lambda i: prefixes[i].astype(">u4").tobytes())
-    c = [common(prefixes[a], prefixes[b]) for a, b in pairwise(order)]
+    c = [common_prefix_length(prefixes[a], prefixes[b]) for a, b in pairwise(order)]
     found: list[Group] = []
     taken: set[int] = set()
     for low, high, shared in _best(c, overhead):

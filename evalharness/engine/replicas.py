@@ -8,12 +8,11 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
-from evalharness.engine.generation import Generation, GenerationRequest
-from evalharness.engine.loglikelihood import Continuation, ContinuationScore
-from evalharness.engine.native import Engine
+from evalharness.engine.base import Continuation, ContinuationScore, Engine, Generation, GenerationRequest, TokenBytes
 
-Asked = TypeVar("Asked")
-Answered = TypeVar("Answered")
+_Question = TypeVar("_Question")
+_Answer = TypeVar("_Answer")
+_Worker = Callable[[Sequence[_Question]], Iterator[tuple[int, _Answer]]]
 
 
 class Replicas:
@@ -23,13 +22,13 @@ class Replicas:
         self.engines = engines
         self.context, self.vocabulary = engines[0].context, engines[0].vocabulary
 
-    def rank(self, asked: Sequence[Sequence[Continuation]]) -> Iterator[tuple[int, list[ContinuationScore]]]:
-        return _spread(asked, [engine.rank for engine in self.engines])
+    def loglikelihood(self, prompts: Sequence[Sequence[Continuation]]) -> Iterator[tuple[int, list[ContinuationScore]]]:
+        return _spread(prompts, [engine.loglikelihood for engine in self.engines])
 
-    def write(
-        self, jobs: Sequence[GenerationRequest], spell: Callable[[int], bytes]
+    def generate(
+        self, requests: Sequence[GenerationRequest], token_bytes: TokenBytes
     ) -> Iterator[tuple[int, Generation]]:
-        return _spread(jobs, [partial(engine.write, spell=spell) for engine in self.engines])
+        return _spread(requests, [partial(engine.generate, token_bytes=token_bytes) for engine in self.engines])
 
     def describe(self) -> Mapping[str, Any]:
         devices = [engine.describe()["device"] for engine in self.engines]
@@ -37,20 +36,20 @@ class Replicas:
 
 
 def _spread(
-    asked: Sequence[Asked], workers: Sequence[Callable[[Sequence[Asked]], Iterator[tuple[int, Answered]]]]
-) -> Iterator[tuple[int, Answered]]:
-    """Give each worker a run of what is asked; yield (index, answer) as they come. The first error ends it."""
-    found: SimpleQueue[tuple[int, Answered] | BaseException | None] = SimpleQueue()
+    questions: Sequence[_Question], workers: Sequence[_Worker[_Question, _Answer]]
+) -> Iterator[tuple[int, _Answer]]:
+    """Give each worker a run of the questions; yield (index, answer) as they come. The first error ends it."""
+    found: SimpleQueue[tuple[int, _Answer] | BaseException | None] = SimpleQueue()
 
-    def work(start: int, stop: int, worker: Callable[[Sequence[Asked]], Iterator[tuple[int, Answered]]]) -> None:
+    def work(start: int, stop: int, worker: _Worker[_Question, _Answer]) -> None:
         try:
-            for index, answer in worker(asked[start:stop]):
+            for index, answer in worker(questions[start:stop]):
                 found.put((start + index, answer))
         except BaseException as error:  # handed to the caller's thread, which raises it
             found.put(error)
         found.put(None)
 
-    bounds = [len(asked) * i // len(workers) for i in range(len(workers) + 1)]
+    bounds = [len(questions) * i // len(workers) for i in range(len(workers) + 1)]
     for i, worker in enumerate(workers):
         threading.Thread(target=work, args=(bounds[i], bounds[i + 1], worker), daemon=True).start()
     running = len(workers)

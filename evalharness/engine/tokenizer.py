@@ -1,7 +1,7 @@
 """Tokenizers of local models: tokenizer.json through `tokenizers`, byte-pair ranks through `tiktoken`.
 
 https://github.com/huggingface/tokenizers, https://github.com/openai/tiktoken. Both behind one small face (what
-`chat.py` and the engine need), so that asking and training use the same ids.
+`chat` and the engine need), so that inference and training use the same ids.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any, Protocol
 import orjson
 
 from evalharness.chat import render
-from evalharness.engine.incremental import Incremental, splits_by_pattern
+from evalharness.engine.incremental_encoding import IncrementalEncoder, splits_by_pattern
 from evalharness.errors import UserError
 
 
@@ -233,7 +233,7 @@ class _Json:
         self.eos = self._control("eos_token", folder)
         self.adds_bos = self._adds_bos()
         self._library.post_processor = processors.Sequence([])  # BOS is `chat.py`'s business from here on
-        self._incremental = Incremental(self._library) if splits_by_pattern(self._raw) else None
+        self._incremental = IncrementalEncoder(self._library) if splits_by_pattern(self._raw) else None
 
     def _control(self, name: str, folder: Path) -> int | None:
         given = self._settings.get(name)

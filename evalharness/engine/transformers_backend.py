@@ -5,27 +5,31 @@ https://github.com/huggingface/transformers
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from evalharness.engine.generation import Generation, GenerationRequest
-from evalharness.engine.loglikelihood import Continuation, ContinuationScore
+from evalharness.engine.base import (
+    Continuation,
+    ContinuationScore,
+    Generation,
+    GenerationRequest,
+    TokenBytes,
+    choose_context,
+)
 from evalharness.errors import UserError
 
-if TYPE_CHECKING:
-    from evalharness.engine.native import EngineSettings
 
+class TransformersEngine:
+    """A causal language model of transformers, one text at a time; equal inputs share a pass. `context` 0: its own.
 
-class TransformersModel:
-    """A causal language model of transformers, asked one text at a time; options share their prompt's pass."""
+    `reason` says why it is not the native decoder that runs: in error messages and the manifest.
+    """
 
-    def __init__(self, folder: Path, settings: EngineSettings, device: torch.device, reason: str) -> None:
-        from evalharness.engine.native import context_of, dtype_of
-
+    def __init__(self, folder: Path, device: torch.device, dtype: torch.dtype, *, context: int, reason: str) -> None:
         try:
             import transformers
         except ImportError as error:
@@ -33,7 +37,7 @@ class TransformersModel:
                 f'{folder}: the native decoder does not know {reason}; transformers may: pip install "evalharness[hf]"'
             ) from error
         transformers.logging.set_verbosity_error()
-        self.dtype = dtype_of(settings.dtype, device, folder)
+        self.dtype = dtype
         try:
             model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=self.dtype, local_files_only=True)
         except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
@@ -45,25 +49,25 @@ class TransformersModel:
         self.device, self.reason, self.version = device, reason, transformers.__version__
         config = model.config.get_text_config()
         own = next((n for key in ("max_position_embeddings", "n_positions") if (n := getattr(config, key, None))), 2048)
-        self.context = context_of(int(own), settings.context)
+        self.context = choose_context(int(own), context)
         self.vocabulary = int(model.get_input_embeddings().weight.shape[0])
 
-    def rank(self, asked: Sequence[Sequence[Continuation]]) -> Iterator[tuple[int, list[ContinuationScore]]]:
-        for index, options in enumerate(asked):
-            yield index, self._rank(options)
+    def loglikelihood(self, prompts: Sequence[Sequence[Continuation]]) -> Iterator[tuple[int, list[ContinuationScore]]]:
+        for index, continuations in enumerate(prompts):
+            yield index, self._scores(continuations)
 
-    def _rank(self, options: Sequence[Continuation]) -> list[ContinuationScore]:
+    def _scores(self, continuations: Sequence[Continuation]) -> list[ContinuationScore]:
         passes: dict[tuple[int, ...], Tensor] = {}
         scores = []
-        for option in options:
-            fed = tuple(option.fed(max(0, len(option) - self.context - 1)).tolist())
-            if fed not in passes:
-                passes[fed] = torch.log_softmax(self._logits(fed), -1)
-            rows = passes[fed][-len(option.own) :]
-            targets = torch.from_numpy(option.own).long().to(rows.device)
+        for continuation in continuations:
+            inputs = tuple(continuation.inputs(continuation.truncation(self.context)).tolist())
+            if inputs not in passes:
+                passes[inputs] = torch.log_softmax(self._logits(inputs), -1)
+            rows = passes[inputs][-len(continuation.ids) :]
+            targets = torch.from_numpy(continuation.ids).long().to(rows.device)
             greedy = bool((rows.argmax(-1) == targets).all())
             total = float(rows.gather(1, targets[:, None]).double().sum())
-            scores.append(ContinuationScore(total, greedy, len(option.own)))
+            scores.append(ContinuationScore(total, greedy, len(continuation.ids)))
         return scores
 
     @torch.inference_mode()
@@ -71,25 +75,26 @@ class TransformersModel:
         logits: Tensor = self.model(torch.tensor([ids], device=self.device)).logits[0].float()
         return logits
 
-    def write(
-        self, jobs: Sequence[GenerationRequest], spell: Callable[[int], bytes]
+    def generate(
+        self, requests: Sequence[GenerationRequest], token_bytes: TokenBytes
     ) -> Iterator[tuple[int, Generation]]:
-        for index, job in enumerate(jobs):
-            draft = Generation(job, spell)
-            self._write(draft)
-            yield index, draft
+        for index, request in enumerate(requests):
+            generation = Generation(request, token_bytes)
+            self._finish(generation)
+            yield index, generation
 
     @torch.inference_mode()
-    def _write(self, draft: Generation) -> None:
-        fed = torch.tensor([draft.job.ids], device=self.device)
+    def _finish(self, generation: Generation) -> None:
+        """Generate to the end."""
+        ids = torch.tensor([generation.request.ids], device=self.device)
         cache = None
         while True:
-            out = self.model(fed, past_key_values=cache, use_cache=True)
+            out = self.model(ids, past_key_values=cache, use_cache=True)
             logits = out.logits[0, -1].float()
-            if draft.take(int(logits.argmax()), logits):
+            if generation.append(int(logits.argmax()), logits):
                 return
             cache = out.past_key_values
-            fed = torch.tensor([[draft.tokens[-1]]], device=self.device)
+            ids = torch.tensor([[generation.tokens[-1]]], device=self.device)
 
     def describe(self) -> Mapping[str, Any]:
         return {

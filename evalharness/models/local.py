@@ -1,4 +1,4 @@
-"""A checkpoint on this machine: a folder in Hugging Face's layout or a hub id, asked by the engine in `network/`."""
+"""A checkpoint on this machine: a folder in Hugging Face's layout or a hub id, answered by an engine of `engine/`."""
 
 from __future__ import annotations
 
@@ -6,110 +6,117 @@ import gc
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evalharness.engine.fingerprint import checkpoint_fingerprint, files_digest
 from evalharness.errors import UserError
 from evalharness.model import Preview
-from evalharness.models._digest import digest, fingerprint
 from evalharness.options import ModelOptions
 from evalharness.plugins import warn
 from evalharness.records import Message, Request, Response
 
 if TYPE_CHECKING:
     from evalharness.chat.render import Chat
-    from evalharness.engine.generation import Generation, GenerationRequest
-    from evalharness.engine.loglikelihood import Continuation
-    from evalharness.engine.native import Engine
-    from evalharness.engine.prefix_sharing import Ids
+    from evalharness.engine.base import Continuation, Engine, Generation, GenerationRequest, TokenIds
     from evalharness.engine.tokenizer import Tokenizer
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightsOrigin:
+    """The folder of a model's weights and their digest (computed when asked); `context_limited`: by the user."""
+
+    folder: Path
+    digest: Callable[[], str]
+    context_limited: bool = False
+
+
 class Local:
-    """A local model: it ranks choices and writes. Use `open_model`."""
+    """A local model: it scores choices by log-likelihood and generates answers. Use `open_model`.
+
+    `origin` says where the weights came from.
+    """
 
     ranks = True
 
-    def __init__(self, name: str, folder: Path, engine: Engine, tokenizer: Tokenizer, chat: Chat) -> None:
-        self.name, self.folder = name, folder
+    def __init__(self, name: str, origin: WeightsOrigin, engine: Engine, tokenizer: Tokenizer, chat: Chat) -> None:
+        self.name, self.origin = name, origin
         self.engine, self.tokenizer, self.rendering = engine, tokenizer, chat
         self.chat = chat.source is not None
-        self._digest: Future[str] | None = None
-        self._limited = False
-        self._ends = chat.stops | _end_ids(folder)
-        self._silent = frozenset(tokenizer.specials.values())
+        self._stop_ids = chat.stops | _stop_ids(origin.folder)
+        self._control_ids = frozenset(tokenizer.specials.values())
 
     @property
     def fingerprint(self) -> str:
         """sha256 over weights, configuration and tokenizer, then whatever else decides the answers: the template, a
         tokenizer from elsewhere, and arithmetic or context other than the usual."""
-        parts = [self._digest.result() if self._digest is not None else fingerprint(self.folder)]
-        parts.append(self.rendering.hash[:16])
-        foreign = [file for file in self.tokenizer.files if file.parent.resolve() != self.folder.resolve()]
-        if foreign:
-            parts.append(digest(foreign)[:16])
-        said = self.engine.describe()
-        if said["dtype"] != "float32":
-            parts.append(said["dtype"])
-        if self._limited:
+        parts = [self.origin.digest(), self.rendering.hash[:16]]
+        elsewhere = [f for f in self.tokenizer.files if f.parent.resolve() != self.origin.folder.resolve()]
+        if elsewhere:
+            parts.append(files_digest(elsewhere)[:16])
+        dtype = self.engine.describe()["dtype"]
+        if dtype != "float32":
+            parts.append(dtype)
+        if self.origin.context_limited:
             parts.append(f"context {self.engine.context}")
         return "/".join(parts)
 
     def answer(self, requests: Sequence[Request]) -> Iterator[tuple[int, Response]]:
-        """Ranked requests first, then written ones; each in the order that costs least."""
-        ranked = [i for i, request in enumerate(requests) if request.choices]
-        written = [i for i, request in enumerate(requests) if not request.choices]
-        if ranked:
-            yield from self._ranked(requests, ranked)
-        if written:
-            yield from self._written(requests, written)
+        """Requests with choices first, then those without; each in the order that costs least."""
+        scored = [i for i, request in enumerate(requests) if request.choices]
+        generated = [i for i, request in enumerate(requests) if not request.choices]
+        if scored:
+            yield from self._loglikelihoods(requests, scored)
+        if generated:
+            yield from self._generations(requests, generated)
 
-    def _ranked(self, requests: Sequence[Request], which: Sequence[int]) -> Iterator[tuple[int, Response]]:
-        asked: list[list[Continuation]] = []
-        owners: list[int] = []
+    def _loglikelihoods(self, requests: Sequence[Request], which: Sequence[int]) -> Iterator[tuple[int, Response]]:
+        prompts: list[list[Continuation]] = []
+        indices: list[int] = []
         for i in which:
-            options, error = self._options(requests[i])
+            continuations, error = self._continuations(requests[i])
             if error:
                 yield i, Response(error=error)
             else:
-                owners.append(i)
-                asked.append(options)
+                indices.append(i)
+                prompts.append(continuations)
         before = time.perf_counter()
-        for index, scores in self.engine.rank(asked):
+        for index, scores in self.engine.loglikelihood(prompts):
             now = time.perf_counter()
-            longest = max(len(option) for option in asked[index])
-            cut = max(0, longest - self.engine.context - 1)
+            cut = max(continuation.truncation(self.engine.context) for continuation in prompts[index])
             yield (
-                owners[index],
+                indices[index],
                 Response(
                     logprobs=tuple(score.logprob for score in scores),
                     greedy=tuple(score.greedy for score in scores),
                     lengths=tuple(score.tokens for score in scores),
-                    tokens_in=len(asked[index][0].prompt) - cut,
+                    tokens_in=len(prompts[index][0].prompt) - cut,
                     tokens_truncated=cut,
                     seconds=now - before,
                 ),
             )
             before = time.perf_counter()
 
-    def _options(self, request: Request) -> tuple[list[Continuation], str]:
+    def _continuations(self, request: Request) -> tuple[list[Continuation], str]:
         """Prompt and choice tokenised together, and the choice's share of the ids, as lm-evaluation-harness does."""
         import numpy as np
 
-        from evalharness.engine.loglikelihood import Continuation
+        from evalharness.engine.base import Continuation
 
-        options: list[Continuation] = []
-        prompts: dict[str, tuple[list[int], Ids]] = {}
+        continuations: list[Continuation] = []
+        prompts: dict[str, tuple[list[int], TokenIds]] = {}
         for number, choice in enumerate(request.choices):
             given = request.context_per_choice[number] if request.context_per_choice else ""
             if given not in prompts:
                 context = self._context(request, given)
                 prompts[given] = context, np.array(context, dtype=np.int32)
             context, prompt = prompts[given]
-            own = self._whole(request, given, choice)[len(context) :]
+            own = self._context_and_choice(request, given, choice)[len(context) :]
             if not context:
                 context, own = self._begin(own)
                 prompt = np.array(context, dtype=np.int32)
@@ -117,8 +124,8 @@ class Local:
                 return [], f"choice {number + 1} ({choice!r}) has no tokens of its own behind the prompt"
             if len(own) > self.engine.context:
                 return [], f"choice {number + 1} has {len(own)} tokens, the context has {self.engine.context}"
-            options.append(Continuation(prompt, np.array(own, dtype=np.int32)))
-        return options, ""
+            continuations.append(Continuation(prompt, np.array(own, dtype=np.int32)))
+        return continuations, ""
 
     def _context(self, request: Request, given: str) -> list[int]:
         if not self.chat:
@@ -126,7 +133,7 @@ class Local:
         messages = (*request.messages, Message("assistant", given)) if given else request.messages
         return self.rendering.ask(messages).ids
 
-    def _whole(self, request: Request, given: str, choice: str) -> list[int]:
+    def _context_and_choice(self, request: Request, given: str, choice: str) -> list[int]:
         if not self.chat:
             return self._base(request.text + given + choice)
         return self.rendering.ask((*request.messages, Message("assistant", given + choice))).ids
@@ -141,27 +148,27 @@ class Local:
             return scored[:1], scored[1:]
         return [first], scored
 
-    def _written(self, requests: Sequence[Request], which: Sequence[int]) -> Iterator[tuple[int, Response]]:
-        jobs: list[GenerationRequest] = []
-        owners: list[int] = []
+    def _generations(self, requests: Sequence[Request], which: Sequence[int]) -> Iterator[tuple[int, Response]]:
+        engine_requests: list[GenerationRequest] = []
+        indices: list[int] = []
         cuts: list[int] = []
         for i in which:
-            job, cut = self._job(requests[i])
-            if job is None:
+            made, cut = self._generation_request(requests[i])
+            if made is None:
                 yield i, Response(error="the prompt is empty and the tokenizer has no token to begin with")
                 continue
-            owners.append(i)
-            jobs.append(job)
+            indices.append(i)
+            engine_requests.append(made)
             cuts.append(cut)
         before = time.perf_counter()
-        for index, draft in self.engine.write(jobs, self._spell):
+        for index, generation in self.engine.generate(engine_requests, self._token_bytes):
             now = time.perf_counter()
-            yield owners[index], self._response(draft, cuts[index], now - before)
+            yield indices[index], self._response(generation, cuts[index], now - before)
             before = time.perf_counter()
 
-    def _job(self, request: Request) -> tuple[GenerationRequest | None, int]:
+    def _generation_request(self, request: Request) -> tuple[GenerationRequest | None, int]:
         """The request as token ids, cut from the left so that the answer fits behind it."""
-        from evalharness.engine.generation import GenerationRequest
+        from evalharness.engine.base import GenerationRequest
 
         ids = self.rendering.ask(request.messages).ids
         if not ids:
@@ -173,28 +180,28 @@ class Local:
         if not kept:
             return None, 0
         stops = [stop for stop in request.stop if stop]
-        job = GenerationRequest(
+        made = GenerationRequest(
             ids=tuple(kept),
             max_tokens=max(1, min(request.max_tokens, context - len(kept))),
-            ends=self._ends | {self.tokenizer.specials[s] for s in stops if s in self.tokenizer.specials},
+            stop_ids=self._stop_ids | {self.tokenizer.specials[s] for s in stops if s in self.tokenizer.specials},
             stop=tuple(stop.encode("utf-8", "surrogatepass") for stop in stops),
             temperature=request.temperature,
             top_p=request.top_p,
             seed=f"{request.seed}/{','.join(map(str, kept))}",
-            top=request.top_logprobs,
+            top_logprobs=request.top_logprobs,
         )
-        return job, len(ids) - len(kept)
+        return made, len(ids) - len(kept)
 
-    def _spell(self, token: int) -> bytes:
-        return b"" if token in self._silent else self.tokenizer.decode_bytes([token])
+    def _token_bytes(self, token: int) -> bytes:
+        return b"" if token in self._control_ids else self.tokenizer.decode_bytes([token])
 
-    def _response(self, draft: Generation, cut: int, seconds: float) -> Response:
+    def _response(self, generation: Generation, cut: int, seconds: float) -> Response:
         return Response(
-            text=self.rendering.answer(draft.text) if self.chat else draft.text,
-            top_logprobs=tuple((self._piece(token), logprob) for token, logprob in draft.top),
-            finish=draft.finish,
-            tokens_in=len(draft.job.ids),
-            tokens_out=len(draft.tokens),
+            text=self.rendering.answer(generation.text) if self.chat else generation.text,
+            top_logprobs=tuple((self._piece(token), logprob) for token, logprob in generation.top_logprobs),
+            finish=generation.finish,
+            tokens_in=len(generation.request.ids),
+            tokens_out=len(generation.tokens),
             tokens_truncated=cut,
             seconds=seconds,
         )
@@ -219,7 +226,7 @@ class Local:
         }
 
 
-def _end_ids(folder: Path) -> frozenset[int]:
+def _stop_ids(folder: Path) -> frozenset[int]:
     """The ids that end an answer by the checkpoint's own settings (one or a list)."""
     found: set[int] = set()
     for name in ("generation_config.json", "config.json"):
@@ -260,12 +267,16 @@ def model_folder(argument: str) -> Path:
 
 def open_model(argument: str, options: ModelOptions) -> Local:
     """Open `local:FOLDER` or `local:ORG/NAME`."""
-    folder = model_folder(argument)
+    return open_folder(f"local:{argument}", model_folder(argument), options)
+
+
+def open_folder(name: str, folder: Path, options: ModelOptions) -> Local:
+    """Open the checkpoint in `folder` as a model of that name."""
     with ThreadPoolExecutor(1) as pool:  # hashing leaves the interpreter free to import torch and to load
-        hashed = pool.submit(fingerprint, folder) if (folder / "config.json").is_file() else None
-        model = _open(f"local:{argument}", folder, options)
-    model._digest = hashed
-    return model
+        found = pool.submit(checkpoint_fingerprint, folder).result if (folder / "config.json").is_file() else None
+        digest = found or partial(checkpoint_fingerprint, folder)
+        origin = WeightsOrigin(folder=folder, digest=digest, context_limited=options.context > 0)
+        return _open(name, origin, options)
 
 
 @contextmanager
@@ -283,10 +294,11 @@ def _uncollected() -> Iterator[None]:
         gc.enable()
 
 
-def _open(name: str, folder: Path, options: ModelOptions) -> Local:
+def _open(name: str, origin: WeightsOrigin, options: ModelOptions) -> Local:
     with _uncollected():
         from evalharness.chat.render import choose_chat, own_template
-        from evalharness.engine.native import EngineSettings, open_engine
+        from evalharness.engine.base import EngineSettings
+        from evalharness.engine.loading import open_engine
         from evalharness.engine.tokenizer import open_tokenizer
 
     settings = EngineSettings(
@@ -297,12 +309,10 @@ def _open(name: str, folder: Path, options: ModelOptions) -> Local:
         context=options.context,
         backend=options.backend,
     )
-    engine = open_engine(folder, settings)
-    tokenizer = open_tokenizer(folder, engine.vocabulary, options.tokenizer)
-    own = own_template(folder)
+    engine = open_engine(origin.folder, settings)
+    tokenizer = open_tokenizer(origin.folder, engine.vocabulary, options.tokenizer)
+    own = own_template(origin.folder)
     chosen = choose_chat(options.template, own, tokenizer)
     if own and chosen.source != own:
         warn(f"{name} has a template of its own, which it was trained with; with {chosen.name} it answers otherwise")
-    model = Local(name, folder, engine, tokenizer, chosen)
-    model._limited = options.context > 0
-    return model
+    return Local(name, origin, engine, tokenizer, chosen)

@@ -15,6 +15,4 @@ def open_model(argument: str, options: ModelOptions) -> Local:
     """Open the embedded model."""
     if argument:
         raise UserError(f"tiny takes no argument, there is {argument!r}; say --model tiny")
-    model = local.open_model(str(tiny.MODEL_FOLDER), options)
-    model.name = "tiny"
-    return model
+    return local.open_folder("tiny", tiny.MODEL_FOLDER, options)

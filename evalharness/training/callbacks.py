@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import json
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -14,7 +13,7 @@ from evalharness import plugins
 from evalharness.chat.render import Chat
 from evalharness.data.files import write_whole
 from evalharness.engine.decoder import Decoder
-from evalharness.engine.native import Native
+from evalharness.engine.native import NativeEngine
 from evalharness.errors import UserError
 from evalharness.events import SilentObserver
 from evalharness.model import Model
@@ -28,12 +27,11 @@ from evalharness.training.trackers import open_tracker
 
 def live(decoder: Decoder, chat: Chat, folder: Path, mark: str) -> Model:
     """The weights as they are now, as a model that answers requests. `mark` tells one moment from another."""
-    local = plugins.load_plugin("models", "local").Local
-    model = local(f"training:{folder.name}@{mark}", folder, Native.around(decoder), chat.tokenizer, chat)
-    digest: Future[str] = Future()
-    digest.set_result(f"training/{mark}")
-    model._digest = digest
-    return cast(Model, model)
+    local = plugins.load_plugin("models", "local")
+    origin = local.WeightsOrigin(folder=folder, digest=lambda: f"training/{mark}")
+    return cast(
+        Model, local.Local(f"training:{folder.name}@{mark}", origin, NativeEngine(decoder), chat.tokenizer, chat)
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

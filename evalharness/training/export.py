@@ -57,7 +57,7 @@ def export(decoder: Decoder, chat: Chat, source: Path, out: Path, lessons: Seque
 def read_back(decoder: Decoder, out: Path, lessons: Sequence[EncodedExample]) -> float:
     """The largest difference between the log-probabilities in memory and those of the files. UserError over 1e-5."""
     again = checkpoint.load_decoder(out, device=decoder.device)
-    again.use(decoder.product)
+    again.use_matmul(decoder.matmul)
     worst = 0.0
     for lesson in lessons[:_CHECKED]:
         batch = pack_examples([lesson], decoder.device)

@@ -15,8 +15,8 @@ import torch
 from evalharness.data.files import write_whole
 from evalharness.engine import checkpoint
 from evalharness.engine.decoder import Decoder
+from evalharness.engine.loading import free_threads
 from evalharness.engine.memory import available, gigabytes
-from evalharness.engine.native import free_threads
 from evalharness.errors import UserError
 from evalharness.judging import run as judging
 from evalharness.judging.run import JudgeRun
@@ -69,7 +69,7 @@ def run_training(prepared: PreparedTraining, teller: TrainingObserver) -> Tuned:
     settings = _resolved(job.settings, device, saved)
     decoder = _decoder(prepared.source, settings, device)
     training = Training(decoder, prepared.material, settings)
-    route = step.choose_products(decoder, training.settings)
+    route = step.choose_matmul(decoder, training.settings)
     best = Best(by=job.best, patience=job.patience)
     if saved is not None:
         training.restore(saved["training"])

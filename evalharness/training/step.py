@@ -21,8 +21,9 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from evalharness.engine.decoder import Decoder
+from evalharness.engine.matmul import MATMULS, Route, choose_route
 from evalharness.errors import UserError
-from evalharness.training import losses, products
+from evalharness.training import losses
 from evalharness.training.config import TrainingConfig, factor
 from evalharness.training.encoding import Batching, EncodedExample
 from evalharness.training.qlora import size
@@ -289,11 +290,11 @@ def load_state(file: Path) -> dict[str, Any]:
         raise UserError(f"{file}: not a saved training ({error}); delete it to begin anew") from error
 
 
-def choose_products(decoder: Decoder, settings: TrainingConfig) -> products.Route:
-    """The route of the matrix products, installed: what the user says, else the fastest here."""
+def choose_matmul(decoder: Decoder, settings: TrainingConfig) -> Route:
+    """Have the decoder's matrix products made as the user says, else in the way that is the fastest here."""
     probed = decoder.device.type == "cpu" and settings.dtype != "bfloat16"
-    route = cast("products.Route", settings.products)
+    route = cast("Route", settings.products)
     if settings.products == "auto":
-        route = products.choose_training_route(decoder.config.width) if probed else "plain"
-    products.install(decoder, route)
+        route = choose_route(decoder.config.width, 256, training=True) if probed else "plain"
+    decoder.use_matmul(MATMULS[route])
     return route

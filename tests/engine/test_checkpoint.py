@@ -164,7 +164,8 @@ def test_unknown_architectures_are_not_guessed(change_):
 def test_unknown_architecture_without_transformers_says_what_to_install(folder, monkeypatch):
     import sys
 
-    from evalharness.engine.native import EngineSettings, open_engine
+    from evalharness.engine.base import EngineSettings
+    from evalharness.engine.loading import open_engine
 
     (folder / "config.json").write_text(json.dumps({**RAW, "model_type": "mamba"}))
     monkeypatch.setitem(sys.modules, "transformers", None)

@@ -4,10 +4,12 @@ import json
 
 import pytest
 import torch
+import torch.distributed as dist
 from closeness import BAR, apart, furthest
+from torch.testing._internal.distributed.fake_pg import FakeStore
 
 from evalharness.engine import checkpoint
-from evalharness.engine.attention import PackedRows, Prefix
+from evalharness.engine.attention import PackedRows, PrefixCache
 from evalharness.engine.config import parse_config
 from evalharness.engine.decoder import Decoder, initialise
 
@@ -25,7 +27,7 @@ def test_behind_a_prefix_equals_whole(family, written):
     other = torch.randint(0, 160, (9,), generator=torch.Generator().manual_seed(3))
     shared = 60
     with torch.inference_mode():
-        prefix = Prefix(decoder.config, shared, torch.float32, torch.device("cpu"))
+        prefix = PrefixCache(decoder.config, shared, torch.float32, torch.device("cpu"))
         for start, stop in ((0, 33), (33, shared)):  # in two pieces
             positions = torch.arange(start, stop)
             rows = PackedRows(decoder.config, [stop - start], positions, prefix=prefix, keep=True)
@@ -132,3 +134,40 @@ def test_the_comparison_can_fail(change, written):
     ids = torch.randint(0, 160, (1, 100), generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         assert apart(checkpoint.load_decoder(folder, config=config)(ids), theirs(ids).logits) > 100 * BAR
+
+
+@pytest.fixture
+def two_ranks():
+    """This process as the first of two ranks; the other is torch's stand-in."""
+
+    def start():
+        dist.init_process_group("fake", rank=0, world_size=2, store=FakeStore())
+
+    yield start
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def test_where_ranks_are_several_autograd_makes_every_gradient_of_a_tied_table(two_ranks):
+    raw = {"model_type": "llama", "vocab_size": 50, "hidden_size": 16, "intermediate_size": 24,
+           "num_hidden_layers": 1, "num_attention_heads": 2, "tie_word_embeddings": True}  # fmt: skip
+    decoder = Decoder(parse_config(raw))
+    initialise(decoder, torch.Generator().manual_seed(7), std=0.2)
+    table, ids = decoder.embed.weight, torch.tensor([[3, 4, 3, 9], [1, 3, 0, 9]])
+
+    def loss():
+        return torch.nn.functional.cross_entropy(decoder(ids).flatten(0, 1), ids.flip(1).flatten())
+
+    loss().backward()
+    alone = {name: parameter.grad.clone() for name, parameter in decoder.named_parameters()}
+    decoder.zero_grad()
+    (head_only,) = torch.autograd.grad(loss(), table)  # one rank: the looked-up rows go past autograd
+    assert not torch.allclose(head_only, alone["model.embed_tokens.weight"])
+    decoder.zero_grad()
+    two_ranks()
+    (whole,) = torch.autograd.grad(loss(), table)
+    assert table.grad is None
+    assert torch.allclose(whole, alone["model.embed_tokens.weight"], rtol=1e-5, atol=1e-7)
+    loss().backward()
+    for name, parameter in decoder.named_parameters():
+        assert torch.allclose(parameter.grad, alone[name], rtol=1e-5, atol=1e-7), name

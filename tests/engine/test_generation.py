@@ -1,4 +1,4 @@
-"""Written tokens equal those of transformers on every family; architectures unknown to us go to transformers."""
+"""Generated tokens equal those of transformers on every family; architectures unknown to us go to transformers."""
 
 import numpy as np
 import pytest
@@ -6,14 +6,16 @@ import torch
 from closeness import logprobs
 
 from evalharness.engine import checkpoint
-from evalharness.engine.generation import Generation, GenerationRequest, Generator, draw_token
-from evalharness.engine.loglikelihood import Continuation
+from evalharness.engine import generation as generation_module
+from evalharness.engine.base import Continuation, EngineSettings, Generation, GenerationRequest, draw_token
+from evalharness.engine.generation import Generator
+from evalharness.engine.loading import open_engine
 from evalharness.engine.memory import Memory
-from evalharness.engine.native import EngineSettings, open_engine
+from evalharness.engine.slot_cache import SlotCache
 from evalharness.errors import UserError
 
 
-def spell(token):
+def token_bytes(token):
     return bytes([token % 256])
 
 
@@ -28,10 +30,10 @@ def test_greedy_tokens_equal_transformers(family, written):
     theirs, folder = written(family)
     decoder = checkpoint.load_decoder(folder)
     memory = Memory(decoder.config, torch.device("cpu"), 4)
-    jobs = [GenerationRequest(ids=ids, max_tokens=24, ends=frozenset({1})) for ids in prompts()]
-    found = {i: draft.tokens for i, draft in Generator(decoder, memory, 4, spell).run(jobs)}
-    for i, job in enumerate(jobs):
-        ids = torch.tensor([job.ids])
+    requests = [GenerationRequest(ids=ids, max_tokens=24, stop_ids=frozenset({1})) for ids in prompts()]
+    found = {i: generation.tokens for i, generation in Generator(decoder, memory, 4, token_bytes).run(requests)}
+    for i, request in enumerate(requests):
+        ids = torch.tensor([request.ids])
         with torch.no_grad():
             out = theirs.generate(
                 ids,
@@ -41,7 +43,37 @@ def test_greedy_tokens_equal_transformers(family, written):
                 eos_token_id=1,
                 pad_token_id=1,
             )
-        assert found[i] == out[0, len(job.ids) :].tolist()
+        assert found[i] == out[0, len(request.ids) :].tolist()
+
+
+@pytest.mark.parametrize("failing", [{2}, {2, 3}])
+def test_memory_that_runs_out_for_the_slots_too_answers_each_request_once(failing, written, monkeypatch):
+    decoder = checkpoint.load_decoder(written("llama2")[1])
+    memory = Memory(decoder.config, torch.device("cpu"), 4)
+    requests = [GenerationRequest(ids=ids, max_tokens=9) for ids in 2 * prompts()]
+    want = {i: generation.tokens for i, generation in Generator(decoder, memory, 8, token_bytes).run(requests)}
+    opened, steps, plain = [], [], type(decoder).head
+
+    class Cache(SlotCache):
+        def __init__(self, *args):
+            opened.append(1)
+            if len(opened) in failing:
+                raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+            super().__init__(*args)
+
+    def head(self, states):
+        steps.append(1)
+        if len(steps) == 4:  # after some tokens of every row
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        return plain(self, states)
+
+    monkeypatch.setattr(generation_module, "SlotCache", Cache)
+    monkeypatch.setattr(type(decoder), "head", head)
+    generator = Generator(decoder, memory, 16, token_bytes)
+    found = list(generator.run(requests))
+    assert sorted(i for i, _ in found) == list(range(len(requests)))
+    assert {i: generation.tokens for i, generation in found} == want
+    assert len(generator.shrunk) == 1 + len(failing)
 
 
 def test_draws_follow_the_distribution():
@@ -56,13 +88,13 @@ def test_draws_follow_the_distribution():
 
 def test_stop_strings_are_found_in_text_not_in_tokens():
     pieces = [b"ab", b"c#", b"#d", "é".encode()[:1], "é".encode()[1:], b"x"]
-    draft = Generation(GenerationRequest(ids=(1,), max_tokens=9, stop=(b"##", "éx".encode())), lambda i: pieces[i])
+    generation = Generation(GenerationRequest(ids=(1,), max_tokens=9, stop=(b"##", "éx".encode())), lambda i: pieces[i])
     logits = torch.zeros(6)
-    assert [draft.take(i, logits) for i in range(3)] == [False, False, True]
-    assert (draft.text, draft.finish, len(draft.tokens)) == ("abc", "stop", 3)
-    draft = Generation(GenerationRequest(ids=(1,), max_tokens=9, stop=("éx".encode(),)), lambda i: pieces[i])
-    assert [draft.take(i, logits) for i in (0, 3, 4, 5)] == [False, False, False, True]
-    assert draft.text == "ab"
+    assert [generation.append(i, logits) for i in range(3)] == [False, False, True]
+    assert (generation.text, generation.finish, len(generation.tokens)) == ("abc", "stop", 3)
+    generation = Generation(GenerationRequest(ids=(1,), max_tokens=9, stop=("éx".encode(),)), lambda i: pieces[i])
+    assert [generation.append(i, logits) for i in (0, 3, 4, 5)] == [False, False, False, True]
+    assert generation.text == "ab"
 
 
 def test_memory_says_what_would_fit(written):
@@ -99,17 +131,21 @@ def test_unknown_architectures_go_to_transformers(opt):
     said = engine.describe()
     assert said["backend"] == "hf" and "model_type 'opt'" in said["why"] and said["context"] == 64
     ids = list(range(2, 30))
-    options = [Continuation(np.array(ids, dtype=np.int32), np.array(t, dtype=np.int32)) for t in ([7], [8, 9], [7, 3])]
-    ((_, scores),) = engine.rank([options])
+    prompt = np.array(ids, dtype=np.int32)
+    continuations = [Continuation(prompt, np.array(tail, dtype=np.int32)) for tail in ([7], [8, 9], [7, 3])]
+    ((_, scores),) = engine.loglikelihood([continuations])
     with torch.no_grad():
-        for option, score in zip(options, scores, strict=True):
-            rows = model(torch.tensor(option.fed(0)[None]).long()).logits[0].log_softmax(-1)[-len(option.own) :]
-            want = sum(float(rows[i, t]) for i, t in enumerate(option.own.tolist()))
-            assert score.logprob == logprobs(want) and score.tokens == len(option.own)
-    ((_, draft),) = engine.write([GenerationRequest(ids=tuple(ids), max_tokens=10, ends=frozenset({1}))], spell)
+        for continuation, score in zip(continuations, scores, strict=True):
+            logits = model(torch.tensor(continuation.inputs(0)[None]).long()).logits[0]
+            rows = logits.log_softmax(-1)[-len(continuation.ids) :]
+            want = sum(float(rows[i, t]) for i, t in enumerate(continuation.ids.tolist()))
+            assert score.logprob == logprobs(want) and score.tokens == len(continuation.ids)
+    ((_, generation),) = engine.generate(
+        [GenerationRequest(ids=tuple(ids), max_tokens=10, stop_ids=frozenset({1}))], token_bytes
+    )
     with torch.no_grad():
         out = model.generate(torch.tensor([ids]), attention_mask=torch.ones(1, 28), max_new_tokens=10, do_sample=False)
-    assert draft.tokens == out[0, 28:].tolist()
+    assert generation.tokens == out[0, 28:].tolist()
 
 
 def test_native_can_be_insisted_on(opt):
@@ -120,8 +156,11 @@ def test_native_can_be_insisted_on(opt):
 def test_both_backends_agree(written):
     folder = written("qwen3")[1]
     ids = np.arange(2, 45, dtype=np.int32)
-    options = [[Continuation(ids[:35], ids[35:38]), Continuation(ids[:42], ids[42:])]]
-    found = [dict(open_engine(folder, EngineSettings(backend=b, threads=1)).rank(options))[0] for b in ("native", "hf")]
+    continuations = [[Continuation(ids[:35], ids[35:38]), Continuation(ids[:42], ids[42:])]]
+    found = [
+        dict(open_engine(folder, EngineSettings(backend=b, threads=1)).loglikelihood(continuations))[0]
+        for b in ("native", "hf")
+    ]
     for ours, theirs in zip(*found, strict=True):
         assert ours.logprob == logprobs(theirs.logprob) and ours.greedy == theirs.greedy
 
@@ -133,31 +172,31 @@ def test_replicas_give_every_answer_once_and_hand_errors_on(written):
     engines = [open_engine(folder, EngineSettings(threads=1)) for _ in range(3)]
     ids = np.arange(2, 60, dtype=np.int32)
     asked = [[Continuation(ids[: 10 + i], ids[40:42]), Continuation(ids[: 10 + i], ids[43:44])] for i in range(8)]
-    one = dict(engines[0].rank(asked))
-    many = dict(Replicas(engines).rank(asked))
+    one = dict(engines[0].loglikelihood(asked))
+    many = dict(Replicas(engines).loglikelihood(asked))
     assert sorted(many) == list(range(8))
     for i in range(8):
         assert [s.logprob for s in many[i]] == logprobs([s.logprob for s in one[i]])
-    jobs = [GenerationRequest(ids=tuple(range(2, 9 + i)), max_tokens=4) for i in range(5)]
-    written_ = {i: d.tokens for i, d in Replicas(engines).write(jobs, spell)}
-    assert written_ == {i: d.tokens for i, d in engines[0].write(jobs, spell)}
+    requests = [GenerationRequest(ids=tuple(range(2, 9 + i)), max_tokens=4) for i in range(5)]
+    generated = {i: d.tokens for i, d in Replicas(engines).generate(requests, token_bytes)}
+    assert generated == {i: d.tokens for i, d in engines[0].generate(requests, token_bytes)}
     assert Replicas(engines).describe()["replicas"] == 3
 
     class Broken:
         context, vocabulary = 64, 160
 
-        def rank(self, asked):
+        def loglikelihood(self, prompts):
             raise UserError("out of memory")
 
     with pytest.raises(UserError, match="out of memory"):
-        list(Replicas([engines[0], Broken()]).rank(asked))
+        list(Replicas([engines[0], Broken()]).loglikelihood(asked))
 
 
 def test_available_memory_minds_the_control_group(tmp_path, monkeypatch):
     from evalharness.engine import memory
 
     cpu = torch.device("cpu")
-    monkeypatch.setattr(memory, "GROUP", tmp_path)
+    monkeypatch.setattr(memory, "CGROUP", tmp_path)
     assert memory.available(cpu) > 0  # no group
     (tmp_path / "memory.max").write_text("max\n")
     (tmp_path / "memory.current").write_text("5\n")

@@ -1,4 +1,4 @@
-"""The local model against straightforward passes over whole texts: ranking, writing, and what users get wrong."""
+"""The local model against straightforward passes over whole texts: scores, answers, and what users get wrong."""
 
 import random
 from dataclasses import replace
@@ -66,7 +66,7 @@ def check(folder, requests, responses, context=None):
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "llama", "windowed"])
-def test_ranks_letters(kind, request):
+def test_letters_are_scored(kind, request):
     folder = request.getfixturevalue(kind)
     requests = [asked(text, choices=LETTERS) for text in questions()]
     responses = answers(opened(folder), requests)
@@ -75,7 +75,7 @@ def test_ranks_letters(kind, request):
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "llama", "windowed"])
-def test_ranks_texts_of_several_tokens(kind, request):
+def test_texts_of_several_tokens_are_scored(kind, request):
     folder = request.getfixturevalue(kind)
     choices = (" feeds its young with insects", " feeds its owl", " A", " feeds its owl with a nest under the roof")
     requests = [asked(text, choices=choices) for text in questions(5)]
@@ -198,7 +198,7 @@ def greedy(folder, text, tokens):
 
 @pytest.mark.parametrize("kind", ["gpt2", "llama", "windowed"])
 @pytest.mark.parametrize("batch", [1, 3, 16])
-def test_writes_what_a_plain_loop_writes(kind, batch, request):
+def test_generates_what_a_plain_loop_generates(kind, batch, request):
     folder = request.getfixturevalue(kind)
     texts = [t[-60 - 9 * i :] for i, t in enumerate(questions(6, seed=9))]
     requests = [asked(text, max_tokens=6 + 3 * i) for i, text in enumerate(texts)]
@@ -208,7 +208,7 @@ def test_writes_what_a_plain_loop_writes(kind, batch, request):
         assert (response.tokens_out, response.finish) == (len(ids), "stop" if ids[-1] == 399 else "length")
 
 
-def test_writes_the_same_behind_a_shared_prefix(llama):
+def test_generates_the_same_behind_a_shared_prefix(llama):
     """Enough prompts on one long preamble that it is computed once, and the same texts alone."""
     preamble = "Which of these birds cannot fly? The sparrow builds its nest under the roof. " * 6
     requests = [asked(preamble + f"{n} owls?", max_tokens=8) for n in range(30)]
@@ -255,26 +255,25 @@ def test_a_long_answer_leaves_room_for_the_question(gpt2):
 
 
 def test_prefixes_are_computed_once(llama):
-    from evalharness.engine.loglikelihood import Continuation, LoglikelihoodScorer, trees
+    from evalharness.engine.loglikelihood import LoglikelihoodScorer, token_trees
     from evalharness.engine.memory import Memory
 
     model = opened(llama)
-    options = [model._options(asked(text, choices=LETTERS))[0] for text in questions(20)]
-    rows = [tree for owner, group in enumerate(options) for tree in trees(owner, group, 512)[0]]
+    prompts = [model._continuations(asked(text, choices=LETTERS))[0] for text in questions(20)]
+    trees = [tree for i, continuations in enumerate(prompts) for tree in token_trees(i, continuations, 512)]
     config = model.engine.decoder.config
     found = {}
     for share in (True, False):
-        ranker = LoglikelihoodScorer(model.engine.decoder, Memory(config, torch.device("cpu"), 4), 128, share=share)
-        found[share] = dict(ranker.run(rows)), ranker.forwarded
+        scorer = LoglikelihoodScorer(model.engine.decoder, Memory(config, torch.device("cpu"), 4), 128, share=share)
+        found[share] = dict(scorer.run(trees)), scorer.forwarded
     assert found[True][1] < found[False][1] / 2
     for index, scores in found[True][0].items():
         assert scores[0].logprob == logprobs(found[False][0][index][0].logprob)
-    assert all(isinstance(o, Continuation) for group in options for o in group)
 
 
-@pytest.mark.parametrize("job", ["rank", "write"])
-def test_out_of_memory_shrinks_the_batch_and_asks_nothing_twice(job, llama, monkeypatch):
-    extra = {"choices": LETTERS} if job == "rank" else {"max_tokens": 5}
+@pytest.mark.parametrize("work", ["loglikelihood", "generate"])
+def test_out_of_memory_shrinks_the_batch_and_asks_nothing_twice(work, llama, monkeypatch):
+    extra = {"choices": LETTERS} if work == "loglikelihood" else {"max_tokens": 5}
     requests = [asked(text, **extra) for text in questions(9)]
     want = answers(opened(llama), requests)
     model = opened(llama)
@@ -282,7 +281,7 @@ def test_out_of_memory_shrinks_the_batch_and_asks_nothing_twice(job, llama, monk
     plain = type(decoder).hidden
 
     def narrow(self, ids, *rest):
-        if len(ids) > 200 or (job == "write" and 3 < len(ids) < 20):
+        if len(ids) > 200 or (work == "generate" and 3 < len(ids) < 20):
             raise RuntimeError("[enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: can't allocate memory")
         return plain(self, ids, *rest)
 
@@ -294,7 +293,7 @@ def test_out_of_memory_shrinks_the_batch_and_asks_nothing_twice(job, llama, monk
 
 
 @pytest.mark.parametrize("template", ["alpaca", "chatml"])
-def test_a_chat_model_ranks_and_writes_behind_its_template(template, llama):
+def test_a_chat_model_scores_and_generates_behind_its_template(template, llama):
     from evalharness.chat.render import choose_chat
 
     model = opened(llama, template=template)

@@ -16,8 +16,9 @@ import pytest
 import torch
 from closeness import BAR, BAR_TRAINED, apart, furthest
 
+from evalharness.engine.matmul import onednn_matmul
 from evalharness.errors import UserError
-from evalharness.training import losses, products
+from evalharness.training import losses
 from evalharness.training import step as train
 from evalharness.training.config import TrainingConfig, factor
 from evalharness.training.encoding import pack_examples
@@ -53,7 +54,7 @@ def test_recomputing_layers_and_routes_of_products_do_not_change_the_weights() -
     whole = trained(SETTINGS, support.GPT2)
     for settings in (replace(SETTINGS, recompute=True), replace(SETTINGS, products="onednn")):
         training = Training(support.decoder(support.GPT2), Material(train=support.lessons(48)), settings)
-        train.choose_products(training.decoder, settings)
+        train.choose_matmul(training.decoder, settings)
         while training.step < training.steps:
             training.advance()
         assert furthest(training.weights, whole) < (BAR_TRAINED,)
@@ -64,7 +65,7 @@ def test_the_products_have_the_gradients_of_torch_s_own() -> None:
         x = torch.randn(7, 12, requires_grad=True)
         w = torch.randn(*((12, 5) if transposed else (5, 12)), requires_grad=True)
         b, g = torch.randn(5, requires_grad=True), torch.randn(7, 5)
-        ours = torch.autograd.grad(products.product(x, w, b, transposed), (x, w, b), g)
+        ours = torch.autograd.grad(onednn_matmul(x, w, b, transposed), (x, w, b), g)
         theirs = torch.autograd.grad(torch.nn.functional.linear(x, w.T if transposed else w, b), (x, w, b), g)
         for mine, right in zip(ours, theirs, strict=True):
             assert apart(mine, right) < BAR

@@ -1,6 +1,6 @@
 """Matrix products of a decoder's shapes by route (plain, switch, packed): GFLOP/s and error against float64.
 
-    python perf/products.py [--threads 1]
+    python perf/matmul.py [--threads 1]
 
 The engine chooses among these routes by a shorter form of this measurement (evalharness/engine/matmul.py).
 """
@@ -34,7 +34,7 @@ def main() -> None:
     import torch
     import torch.nn.functional as F
 
-    from evalharness.engine.matmul import choose_route, pack_weight, packed_product, switched
+    from evalharness.engine.matmul import choose_route, pack_weight, packed_matmul, switched
 
     torch.set_num_threads(args.threads)
     generator = torch.Generator().manual_seed(0)
@@ -52,7 +52,7 @@ def main() -> None:
             routes = {
                 "plain": lambda x=x, w=w: F.linear(x, w),
                 "switch": switch,
-                "packed": lambda x=x, packed=packed: packed_product(x, packed, None),
+                "packed": lambda x=x, packed=packed: packed_matmul(x, packed, None),
             }
             line: dict[str, object] = {"inputs": inputs, "outputs": outputs, "rows": rows}
             with torch.inference_mode():

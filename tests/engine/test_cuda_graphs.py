@@ -9,12 +9,14 @@ import torch
 from torch import Tensor
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from evalharness.engine import generation
+from evalharness.engine import slot_cache
+from evalharness.engine.base import GenerationRequest
 from evalharness.engine.config import parse_config
-from evalharness.engine.cuda_graphs import Record, fixed
+from evalharness.engine.cuda_graphs import Record, is_recordable
 from evalharness.engine.decoder import Decoder, initialise
-from evalharness.engine.generation import GenerationRequest, Generator, Slots
+from evalharness.engine.generation import Generator
 from evalharness.engine.memory import Memory
+from evalharness.engine.slot_cache import SlotCache
 
 RAW = {
     "model_type": "llama", "vocab_size": 300, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
@@ -40,42 +42,42 @@ class Tracer:
 
 
 @pytest.fixture
-def write(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[list[int]]]:
-    """Writes rows of very different length behind a shared prefix, three at a time, by the recorder given."""
+def generate(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[list[int]]]:
+    """Generates rows of very different length behind a shared prefix, three at a time, by the recorder given."""
     decoder = Decoder(parse_config(RAW))
     initialise(decoder, torch.Generator().manual_seed(0), std=0.3)
     chance = np.random.default_rng(0)
     shared = tuple(int(i) for i in chance.integers(0, 300, 30))
     tails = [tuple(int(i) for i in chance.integers(0, 300, n)) for n in (3, 150, 9, 70, 2, 5)]
     counts = (20, 29, 30, 60, 56, 90)
-    jobs = [GenerationRequest(ids=shared + tail, max_tokens=n) for tail, n in zip(tails, counts, strict=True)]
-    monkeypatch.setattr(generation, "works", lambda _: False)  # a GPU pads its rows
-    monkeypatch.setitem(generation.STEP, "cpu", 64)
+    requests = [GenerationRequest(ids=shared + tail, max_tokens=n) for tail, n in zip(tails, counts, strict=True)]
+    monkeypatch.setattr(slot_cache, "operators_work", lambda _: False)  # a GPU pads its rows
+    monkeypatch.setitem(slot_cache.COLUMN_STEP, "cpu", 64)
 
     def run(record: Record | None) -> list[list[int]]:
         memory = Memory(decoder.config, decoder.device, 4)
-        found = dict(Generator(decoder, memory, 3, lambda token: b"x", record).run(jobs))
-        return [found[i].tokens for i in range(len(jobs))]
+        found = dict(Generator(decoder, memory, 3, lambda token: b"x", record).run(requests))
+        return [found[i].tokens for i in range(len(requests))]
 
     return run
 
 
-def test_replayed_steps_write_the_same_answers(write: Callable[..., Any]) -> None:
+def test_replayed_steps_generate_the_same_answers(generate: Callable[..., Any]) -> None:
     tracer = Tracer()
-    assert write(tracer) == write(None)
+    assert generate(tracer) == generate(None)
     # Rows run out on the way: the caches move, and steps are recorded anew.
     assert tracer.made > 3 and tracer.replayed > 5 * tracer.made
 
 
 def test_a_recording_that_freezes_too_much_spoils_nothing(
-    write: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    generate: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caches: list[Tensor] = []
-    plain = Slots.stand
+    plain = SlotCache.begin_step
 
-    def stand(self: Slots, at: Tensor) -> None:
+    def begin_step(self: SlotCache, ends: Tensor) -> None:
         caches[:] = [*self.keys, *self.values]
-        plain(self, at)
+        plain(self, ends)
 
     replayed = []
 
@@ -90,20 +92,20 @@ def test_a_recording_that_freezes_too_much_spoils_nothing(
 
         return replay
 
-    want = write(None)
-    monkeypatch.setattr(Slots, "stand", stand)
-    assert write(record) == want
+    want = generate(None)
+    monkeypatch.setattr(SlotCache, "begin_step", begin_step)
+    assert generate(record) == want
     assert len(replayed) == 1
 
 
-def test_what_cannot_be_recorded_is_run_as_it_is(write: Callable[..., Any]) -> None:
+def test_what_cannot_be_recorded_is_run_as_it_is(generate: Callable[..., Any]) -> None:
     tried = []
 
     def record(step: Callable[[], Tensor]) -> Callable[[], Tensor]:
         tried.append(1)
         raise RuntimeError("operation not permitted when stream is capturing")
 
-    assert write(record) == write(None)
+    assert generate(record) == generate(None)
     assert tried
 
 
@@ -112,4 +114,4 @@ def test_what_cannot_be_recorded_is_run_as_it_is(write: Callable[..., Any]) -> N
     [({}, True), ({"model_type": "mistral", "sliding_window": 64}, False), ({"model_type": "qwen3"}, True)],
 )
 def test_only_steps_without_windows_are_recorded(change: dict[str, Any], right: bool) -> None:
-    assert fixed(parse_config({**RAW, **change})) is right
+    assert is_recordable(parse_config({**RAW, **change})) is right

@@ -5,10 +5,10 @@ import torch
 import torch.nn.functional as F
 from closeness import BAR, apart
 
-from evalharness.engine import attention, checkpoint
+from evalharness.engine import attention, checkpoint, matmul
 from evalharness.engine.config import parse_config
 from evalharness.engine.decoder import ACTIVATE, Decoder, initialise
-from evalharness.engine.matmul import Linear, choose_route, pack_weight, packed_product, switched
+from evalharness.engine.matmul import Linear, choose_route, pack_weight, packed_matmul, switched
 
 LLAMA = {
     "model_type": "llama", "vocab_size": 90, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2,
@@ -43,7 +43,7 @@ def test_packed_equals_plain(transposed):
 @needs_packing
 def test_packed_refuses_to_train():
     with pytest.raises(RuntimeError, match="no gradient"):
-        packed_product(torch.randn(2, 4, requires_grad=True), pack_weight(torch.ones(4, 4)), None)
+        packed_matmul(torch.randn(2, 4, requires_grad=True), pack_weight(torch.ones(4, 4)), None)
 
 
 @needs_packing
@@ -52,7 +52,7 @@ def test_fused_activations_equal_plain_ones(activation):
     w, b, x = torch.randn(40, 24), torch.randn(40), torch.randn(5, 24)
     with torch.inference_mode():
         want = ACTIVATE[activation](torch.nn.functional.linear(x, w, b))
-        assert apart(packed_product(x, pack_weight(w), b, activation), want) < BAR
+        assert apart(packed_matmul(x, pack_weight(w), b, activation), want) < BAR
 
 
 @needs_packing
@@ -69,12 +69,12 @@ def test_a_packed_decoder_equals_a_plain_one(family):
 
 
 def test_the_switch_is_put_back():
-    matmul = torch.backends.mkldnn.matmul
-    before = matmul.fp32_precision
+    setting = torch.backends.mkldnn.matmul
+    before = setting.fp32_precision
     with pytest.raises(ValueError, match="stop"), switched(True):
-        assert matmul.fp32_precision == "bf16"
+        assert setting.fp32_precision == "bf16"
         raise ValueError("stop")
-    assert matmul.fp32_precision == before
+    assert setting.fp32_precision == before
 
 
 @pytest.mark.parametrize("rows", [16, 128])
@@ -82,7 +82,7 @@ def test_the_chosen_route_is_exact(rows):
     route = choose_route(64, rows)
     w, x = torch.randn(64, 64) * 0.02, torch.randn(rows, 64)
     with torch.inference_mode(), switched(route == "switch"):
-        got = packed_product(x, pack_weight(w), None) if route == "packed" else x @ w.T
+        got = packed_matmul(x, pack_weight(w), None) if route == "packed" else x @ w.T
     assert apart(got, x.double() @ w.double().T) < BAR
 
 
@@ -93,6 +93,45 @@ def test_without_onednn_products_are_plain(monkeypatch):
     choose_route.cache_clear()
 
 
+@pytest.mark.parametrize("training", [False, True])
+def test_a_route_that_rounds_is_never_raced(training, monkeypatch):
+    def rounding(x, weight, *_):
+        return (x.bfloat16() @ weight.bfloat16().T).float()
+
+    raced = []
+
+    def race(passes, rounds):
+        raced.extend(passes)
+        return dict.fromkeys(passes, 9.0)
+
+    monkeypatch.setattr(matmul, "MATMULS", {"plain": None, "switch": matmul.switched_matmul, "onednn": rounding})
+    monkeypatch.setattr(matmul, "pack_weight", lambda weight: weight)
+    monkeypatch.setattr(matmul, "packed_matmul", rounding)
+    monkeypatch.setattr(matmul, "_race", race)
+    choose_route.cache_clear()
+    assert choose_route(256, 16, training=training) == "plain"
+    choose_route.cache_clear()
+    assert "plain" in raced and not {"packed", "onednn"} & set(raced)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_an_operator_that_is_gone_leaves_the_other_routes(training, monkeypatch):
+    def gone(*_):
+        raise AttributeError("no such operator")
+
+    monkeypatch.setattr(matmul, "pack_weight", gone)
+    monkeypatch.setattr(matmul, "_onednn", gone)
+    choose_route.cache_clear()
+    assert choose_route(256, 16, training=training) in ("plain", "switch")
+    choose_route.cache_clear()
+
+
+def test_training_of_narrow_models_is_not_probed(monkeypatch):
+    monkeypatch.setattr(matmul, "_training_passes", lambda *_: pytest.fail("probed"))
+    choose_route.cache_clear()
+    assert choose_route(matmul.NARROW - 1, 256, training=True) == "plain"
+
+
 @pytest.mark.parametrize("groups", [1, 3])
 @pytest.mark.parametrize("causal", [False, True])
 def test_fused_attention_equals_written_out_scores(groups, causal):
@@ -101,8 +140,8 @@ def test_fused_attention_equals_written_out_scores(groups, causal):
     q, k, v = (torch.randn(2, h, 6, 16, generator=draw) for h in (2 * groups, 2, 2))
     mask = torch.ones(6, 6, dtype=torch.bool).tril()[None, None] if causal else None
     with torch.inference_mode():
-        out, total = attention.part(q, k, v, None, rule, causal)
-        want, want_total = attention.explicit(q, k, v, mask, rule)
+        out, total = attention.partial_attention(q, k, v, None, rule, causal)
+        want, want_total = attention.explicit_attention(q, k, v, mask, rule)
     assert apart(out, want) < BAR and apart(total, want_total) < BAR
 
 
@@ -112,7 +151,7 @@ def test_heads_that_share_keys_need_no_copies_of_them(shape):
     q, k, v = (torch.randn(2, h, 6, 16, generator=draw) for h in (6, 2, 2))
     mask = torch.rand(shape[0], 1, shape[1], 6, generator=draw) < 0.6
     mask[..., 0] = True
-    out, total = attention.explicit(q, k, v, mask, parse_config(LLAMA))
+    out, total = attention.explicit_attention(q, k, v, mask, parse_config(LLAMA))
     want = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=parse_config(LLAMA).scale, enable_gqa=True)
     assert apart(out, want) < BAR
     assert total.shape == (2, 6, 6)
@@ -122,8 +161,8 @@ def test_two_parts_join_to_the_whole():
     rule = parse_config(LLAMA)
     q, k, v = torch.randn(1, 4, 3, 16), torch.randn(1, 2, 9, 16), torch.randn(1, 2, 9, 16)
     with torch.inference_mode():
-        parts = [attention.part(q, k[:, :, s], v[:, :, s], None, rule) for s in (slice(0, 5), slice(5, 9))]
-        whole = attention.part(q, k, v, None, rule)[0]
+        parts = [attention.partial_attention(q, k[:, :, s], v[:, :, s], None, rule) for s in (slice(0, 5), slice(5, 9))]
+        whole = attention.partial_attention(q, k, v, None, rule)[0]
         assert apart(attention.join_attention(*parts), whole) < BAR
 
 

@@ -28,8 +28,8 @@ def splits_by_pattern(raw: Mapping[str, Any]) -> bool:
     )
 
 
-class Incremental:
-    """Remembers the last text with its pieces. Use only where `splits` holds.
+class IncrementalEncoder:
+    """Remembers the last text with its pieces. Use only where `splits_by_pattern` holds.
 
     `library` is a `tokenizers.Tokenizer` without post-processor, so that it tells where pieces truly begin, spaces
     included.
@@ -44,7 +44,7 @@ class Incremental:
 
     def encode(self, text: str) -> list[int]:
         """The ids of `text`."""
-        piece = self._kept(text)
+        piece = self._pieces_kept(text)
         char, token = (self._chars[piece], self._tokens[piece]) if piece else (0, 0)
         encoded = self._library.encode(text[char:], add_special_tokens=False)
         chars, tokens = self._chars[:piece], self._tokens[:piece]
@@ -57,9 +57,9 @@ class Incremental:
         self._text, self._ids, self._chars, self._tokens = text, self._ids[:token] + encoded.ids, chars, tokens
         return list(self._ids)
 
-    def _kept(self, text: str) -> int:
+    def _pieces_kept(self, text: str) -> int:
         """How many pieces of the last text begin this one too, whatever follows."""
-        common = _common(self._text, text)
+        common = _common_length(self._text, text)
         piece = bisect_right(self._chars, common) - 1 - _MARGIN
         # A run of white space is split by what comes after it: that must be common too.
         while piece > 0 and not text[self._chars[piece] : common].strip():
@@ -67,7 +67,7 @@ class Incremental:
         return max(0, piece)
 
 
-def _common(a: str, b: str) -> int:
+def _common_length(a: str, b: str) -> int:
     """Length of the common prefix, by halving."""
     low, high = 0, min(len(a), len(b))
     while low < high:

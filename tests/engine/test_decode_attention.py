@@ -7,11 +7,12 @@ import pytest
 import torch
 from closeness import BAR, apart
 
-from evalharness.engine import decode_attention, generation
-from evalharness.engine.attention import explicit
+from evalharness.engine import decode_attention, slot_cache
+from evalharness.engine.attention import explicit_attention
+from evalharness.engine.base import GenerationRequest
 from evalharness.engine.config import parse_config
 from evalharness.engine.decoder import Decoder, initialise
-from evalharness.engine.generation import GenerationRequest, Generator
+from evalharness.engine.generation import Generator
 from evalharness.engine.memory import Memory
 
 RAW = {
@@ -37,8 +38,10 @@ def test_rows_of_any_length_equal_padded_ones(heads: int, window: int | None, ca
     column, end = torch.arange(CAPACITY)[None], torch.tensor(lengths)[:, None]
     seen = (column < end) & (end - column <= (window or CAPACITY))
     with torch.inference_mode():
-        out, total = decode_attention.Ragged(rule, lengths, CAPACITY, window)(q, keys, values, summed=True)
-        want, sums = explicit(q[:, :, None], keys.nan_to_num(), values.nan_to_num(), seen[:, None, None], rule)
+        out, total = decode_attention.DecodeAttention(rule, lengths, CAPACITY, window)(q, keys, values, with_sums=True)
+        want, sums = explicit_attention(
+            q[:, :, None], keys.nan_to_num(), values.nan_to_num(), seen[:, None, None], rule
+        )
     assert apart(out, want[:, :, 0]) < BAR
     assert apart(total, sums[:, :, 0]) < BAR
 
@@ -50,15 +53,15 @@ def test_answers_are_the_same_where_torch_lacks_the_operators(monkeypatch: pytes
     shared = tuple(int(i) for i in chance.integers(0, 300, 30))
     tails = [tuple(int(i) for i in chance.integers(0, 300, n)) for n in (3, 40, 9, 21)]
 
-    def written() -> list[list[int]]:
-        jobs = [GenerationRequest(ids=shared + tail, max_tokens=4 + 7 * i) for i, tail in enumerate(tails)]
+    def generated() -> list[list[int]]:
+        requests = [GenerationRequest(ids=shared + tail, max_tokens=4 + 7 * i) for i, tail in enumerate(tails)]
         memory = Memory(decoder.config, decoder.device, 4)
-        found = dict(Generator(decoder, memory, 3, lambda token: b"x").run(jobs))
-        return [found[i].tokens for i in range(len(jobs))]
+        found = dict(Generator(decoder, memory, 3, lambda token: b"x").run(requests))
+        return [found[i].tokens for i in range(len(requests))]
 
-    here = written()
-    monkeypatch.setattr(generation, "works", lambda _: False)
-    assert here == written()
+    here = generated()
+    monkeypatch.setattr(slot_cache, "operators_work", lambda _: False)
+    assert here == generated()
 
 
 def test_an_operator_that_is_gone_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,8 +70,8 @@ def test_an_operator_that_is_gone_is_noticed(monkeypatch: pytest.MonkeyPatch) ->
             raise AttributeError(name)
 
     rule = parse_config(RAW)
-    assert decode_attention.works(rule)
-    decode_attention.works.cache_clear()
+    assert decode_attention.operators_work(rule)
+    decode_attention.operators_work.cache_clear()
     monkeypatch.setattr(torch.ops, "aten", Gone())
-    assert not decode_attention.works(rule)
-    decode_attention.works.cache_clear()
+    assert not decode_attention.operators_work(rule)
+    decode_attention.operators_work.cache_clear()

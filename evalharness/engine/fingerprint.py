@@ -1,4 +1,4 @@
-"""The digest of a checkpoint: sha256 over its weights, configuration and tokenizer. Imports nothing heavy.
+"""The fingerprint of a checkpoint: sha256 over its weights, configuration and tokenizer. Imports nothing heavy.
 
 Large files are hashed once: digests are kept by path, size, time of change and inode under the user's cache folder.
 """
@@ -22,12 +22,12 @@ def cache_file() -> Path:
     return Path(root) / "evalharness" / "digests.json"
 
 
-def fingerprint(folder: Path) -> str:
+def checkpoint_fingerprint(folder: Path) -> str:
     """sha256 (hex) of the files that decide what a checkpoint answers."""
-    return digest(sorted({file for pattern in COUNTED for file in folder.glob(pattern)}))
+    return files_digest(sorted({file for pattern in COUNTED for file in folder.glob(pattern)}))
 
 
-def digest(files: Sequence[Path]) -> str:
+def files_digest(files: Sequence[Path]) -> str:
     """sha256 (hex) over names and digests of files."""
     known, fresh = _known(), {}
     total = hashlib.sha256()

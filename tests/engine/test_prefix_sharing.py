@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalharness.engine.loglikelihood import Continuation, trees
-from evalharness.engine.prefix_sharing import common, prefix_groups
+from evalharness.engine.base import Continuation
+from evalharness.engine.loglikelihood import token_trees
+from evalharness.engine.prefix_sharing import common_prefix_length, prefix_groups
 
 ROWS = st.lists(st.lists(st.integers(0, 2), max_size=12).map(lambda r: np.array(r, dtype=np.int32)), max_size=12)
 
@@ -17,7 +18,7 @@ ROWS = st.lists(st.lists(st.integers(0, 2), max_size=12).map(lambda r: np.array(
 def best(rows, overhead):
     """The recursion as it is written down, without tricks."""
     ordered = sorted(rows, key=lambda r: r.tolist())
-    c = [common(a, b) for a, b in pairwise(ordered)]
+    c = [common_prefix_length(a, b) for a, b in pairwise(ordered)]
 
     @cache
     def value(i, j):
@@ -41,25 +42,28 @@ def test_groups_are_a_best_partition(rows, overhead):
     assert saved == max(0, best(rows, overhead))
 
 
-def option(ids, scored):
+def continuation(ids, scored):
     ids = np.array(ids, dtype=np.int32)
     return Continuation(ids[: len(ids) - scored], ids[len(ids) - scored :])
 
 
-def test_a_tree_reads_what_options_share_once():
-    (tree,), cut = trees(0, [option([1, 2, 3, 7, 8], 2), option([1, 2, 3, 9], 1), option([1, 2, 3, 7, 9], 2)], 50)
-    assert tree.ids.tolist() == [1, 2, 3, 7, 7] and tree.places.tolist() == [0, 1, 2, 3, 3]
-    assert tree.branch.tolist() == [0, 0, 0, 1, 3] and (tree.free, cut) == (2, 0)
-    assert [(r.offsets.tolist(), r.targets.tolist()) for r in tree.reads] == [
+def test_a_tree_reads_what_continuations_share_once():
+    choices = [continuation([1, 2, 3, 7, 8], 2), continuation([1, 2, 3, 9], 1), continuation([1, 2, 3, 7, 9], 2)]
+    (tree,) = token_trees(0, choices, 50)
+    assert tree.ids.tolist() == [1, 2, 3, 7, 7] and tree.positions.tolist() == [0, 1, 2, 3, 3]
+    assert tree.branches.tolist() == [0, 0, 0, 1, 3] and tree.shareable == 2
+    assert [choice.truncation(50) for choice in choices] == [0, 0, 0]
+    assert [(span.offsets.tolist(), span.targets.tolist()) for span in tree.spans] == [
         ([2, 3], [7, 8]),
         ([2], [9]),
         ([2, 4], [7, 9]),
     ]
 
 
-def test_options_cut_differently_become_trees_of_their_own():
-    made, cut = trees(0, [option(range(10), 1), option(range(12), 3)], 8)
-    assert [len(t.ids) for t in made] == [8, 8] and cut == 3
+def test_continuations_cut_differently_become_trees_of_their_own():
+    choices = [continuation(range(10), 1), continuation(range(12), 3)]
+    made = token_trees(0, choices, 8)
+    assert [len(t.ids) for t in made] == [8, 8] and [choice.truncation(8) for choice in choices] == [1, 3]
     assert [t.ids[0] for t in made] == [1, 3]
 
 

@@ -1,0 +1,166 @@
+"""What a local model's engine is asked and what it answers: the records, the `Engine` protocol and its settings.
+
+Engines (`native`, `transformers_backend`, `replicas`) import this module and not each other; `loading` chooses one.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from evalharness.errors import UserError
+
+TokenIds = NDArray[np.int32]
+TokenBytes = Callable[[int], bytes]  # the bytes that a token stands for; none for control tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """One continuation to score: the ids of the prompt (one array for all its continuations) and its own."""
+
+    prompt: TokenIds
+    ids: TokenIds
+
+    def __len__(self) -> int:
+        return len(self.prompt) + len(self.ids)
+
+    def truncation(self, context: int) -> int:
+        """How many tokens are left out on the left. The last one is never read, so `context` + 1 fit."""
+        return max(0, len(self) - context - 1)
+
+    def inputs(self, truncation: int) -> TokenIds:
+        """The ids that go through the network: all but the last, without the first `truncation`."""
+        return np.concatenate((self.prompt, self.ids))[truncation:-1]
+
+
+@dataclass(frozen=True, slots=True)
+class ContinuationScore:
+    """Of one continuation: summed log-probability, whether each token was the likeliest, number of tokens."""
+
+    logprob: float
+    greedy: bool
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationRequest:
+    """One answer to generate: prompt ids, the ids and byte strings that end it, and how tokens are drawn.
+
+    `seed` decides the draws alone: neither batch nor order matters. Of the first token, the `top_logprobs` likeliest
+    candidates are noted.
+    """
+
+    ids: tuple[int, ...]
+    max_tokens: int
+    stop_ids: frozenset[int] = frozenset()
+    stop: tuple[bytes, ...] = ()
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: str = ""
+    top_logprobs: int = 0
+
+
+class Generation:
+    """An answer as far as it is generated. `output` are its bytes; `finish` is empty until it is finished."""
+
+    def __init__(self, request: GenerationRequest, token_bytes: TokenBytes) -> None:
+        self.request, self.token_bytes = request, token_bytes
+        self.tokens: list[int] = []
+        self.output = b""
+        self.finish: Literal["stop", "length", ""] = ""
+        self.top_logprobs: tuple[tuple[int, float], ...] = ()
+        self._draws = random.Random(request.seed)
+        self._longest_stop = max((len(stop) for stop in request.stop), default=0)
+
+    @property
+    def text(self) -> str:
+        return self.output.decode("utf-8", errors="replace")
+
+    @property
+    def length(self) -> int:
+        """Tokens of the prompt and of the answer so far."""
+        return len(self.request.ids) + len(self.tokens)
+
+    def append(self, likeliest: int, logits: Tensor) -> bool:
+        """Add the next token, drawn from logits [vocabulary]; True when the answer is finished."""
+        request = self.request
+        if not self.tokens and request.top_logprobs:
+            values, ids = torch.log_softmax(logits, -1).topk(min(request.top_logprobs, len(logits)))
+            self.top_logprobs = tuple(zip(ids.tolist(), values.tolist(), strict=True))
+        if request.temperature == 0:
+            token = likeliest
+        else:
+            token = draw_token(logits, request.temperature, request.top_p, self._draws.random())
+        self.tokens.append(token)
+        if token in request.stop_ids:
+            self.finish = "stop"
+        else:
+            start = max(0, len(self.output) + 1 - self._longest_stop)
+            self.output += self.token_bytes(token)
+            found = [at for stop in request.stop if (at := self.output.find(stop, start)) >= 0]
+            if found:
+                self.output, self.finish = self.output[: min(found)], "stop"
+            elif len(self.tokens) >= request.max_tokens:
+                self.finish = "length"
+        return bool(self.finish)
+
+
+def draw_token(logits: Tensor, temperature: float, top_p: float, chance: float) -> int:
+    """The token that `chance` in [0, 1) falls on, among the likeliest that make up `top_p` together."""
+    p = torch.softmax(logits.double() / temperature, -1)
+    if top_p < 1:
+        ordered, ids = p.sort(descending=True, stable=True)
+        kept = ids[(ordered.cumsum(0) - ordered) < top_p]
+        p = torch.zeros_like(p).index_copy(0, kept, p[kept])
+    bounds = p.cumsum(0)
+    token = int(torch.searchsorted(bounds, chance * bounds[-1], right=True))
+    return min(token, int(p.nonzero()[-1]))
+
+
+class Engine(Protocol):
+    """What answers a local model's requests. `context` is the longest text in tokens, `vocabulary` the embedding's."""
+
+    @property
+    def context(self) -> int: ...
+    @property
+    def vocabulary(self) -> int: ...
+
+    def loglikelihood(self, prompts: Sequence[Sequence[Continuation]]) -> Iterator[tuple[int, list[ContinuationScore]]]:
+        """Yield (index, scores of that prompt's continuations) in order of completion."""
+        ...
+
+    def generate(
+        self, requests: Sequence[GenerationRequest], token_bytes: TokenBytes
+    ) -> Iterator[tuple[int, Generation]]:
+        """Yield (index, finished generation) in order of completion."""
+        ...
+
+    def describe(self) -> Mapping[str, Any]:
+        """Facts for the run's manifest, JSON only."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineSettings:
+    """How to run: see ModelOptions."""
+
+    dtype: str = "auto"
+    device: str = "auto"
+    threads: int = 0
+    batch: int = 0
+    context: int = 0
+    backend: str = "auto"
+
+
+def choose_context(own: int, wanted: int) -> int:
+    """The longest text: the checkpoint's `own`, or less where the user says so (0 = not said). UserError for more."""
+    if wanted < 0 or wanted > own:
+        raise UserError(f"--context wants 1 to {own} tokens, which is what the model was made for; there is {wanted}")
+    return wanted or own

@@ -1,0 +1,106 @@
+"""Loads a checkpoint folder into the engine that can run it: the native decoder, several of it, or transformers."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch
+
+from evalharness.engine import checkpoint
+from evalharness.engine.base import Engine, EngineSettings, choose_context
+from evalharness.engine.config import Config, UnsupportedError, read_config
+from evalharness.engine.matmul import choose_route
+from evalharness.engine.memory import check_weights
+from evalharness.engine.native import NativeEngine
+from evalharness.engine.replicas import Replicas
+from evalharness.engine.transformers_backend import TransformersEngine
+from evalharness.errors import UserError, nearest
+
+BACKENDS = ("auto", "native", "hf")
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+def open_engine(folder: Path, settings: EngineSettings) -> Engine:
+    """Load a checkpoint folder; architectures that the decoder does not know go to transformers."""
+    if settings.backend not in BACKENDS:
+        raise UserError(
+            f"--backend wants auto, native or hf{nearest(settings.backend, BACKENDS)}; got {settings.backend!r}"
+        )
+    torch.set_num_threads(settings.threads or free_threads())
+    device = _device(settings.device)
+    if settings.backend == "hf":
+        return _open_transformers(folder, settings, device, "--backend hf")
+    try:
+        config = read_config(folder)
+    except UnsupportedError as error:
+        if settings.backend == "native":
+            raise UserError(f"{folder}: the native decoder does not know {error}; say --backend hf") from error
+        return _open_transformers(folder, settings, device, str(error))
+    copies = [_open_native(folder, config, settings, each) for each in _devices(settings.device, device)]
+    return copies[0] if len(copies) == 1 else Replicas(copies)
+
+
+def _open_native(folder: Path, config: Config, settings: EngineSettings, device: torch.device) -> NativeEngine:
+    dtype = _dtype(settings.dtype, device, folder)
+    stored = sum(file.stat().st_size for file in set(checkpoint.weight_files(folder).values()))
+    if dtype != checkpoint.stored_dtype(folder) or device.type != "cpu":
+        check_weights(stored * (2 if dtype == torch.float32 else 1), device)
+    decoder = checkpoint.load_decoder(folder, dtype=dtype, device=device, config=config)
+    decoder.requires_grad_(False)
+    context = choose_context(config.context, settings.context)
+    probed = device.type == "cpu" and dtype == torch.float32
+    return NativeEngine(
+        decoder,
+        context=context,
+        batch=settings.batch,
+        routes={
+            "loglikelihood": choose_route(config.width, 128) if probed else "plain",
+            "generate": choose_route(config.width, 16) if probed else "plain",
+        },
+    )
+
+
+def _open_transformers(folder: Path, settings: EngineSettings, device: torch.device, reason: str) -> TransformersEngine:
+    dtype = _dtype(settings.dtype, device, folder)
+    return TransformersEngine(folder, device, dtype, context=settings.context, reason=reason)
+
+
+def free_threads() -> int:
+    """Cores of this process that nobody else is using now; OMP_NUM_THREADS where it is set.
+
+    More threads than free cores wait for each other: two on a busy machine are slower than one.
+    """
+    if os.environ.get("OMP_NUM_THREADS", "").isdigit():
+        return max(1, int(os.environ["OMP_NUM_THREADS"]))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    busy = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    return max(1, min(cores, torch.get_num_threads(), round(cores - busy)))
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UserError(f"--device {name!r}: there is no such device; say cpu, cuda or cuda:N") from error
+    if device.type == "cuda" and (not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()):
+        raise UserError(f"--device {name}: wanted a GPU, there are {torch.cuda.device_count()}; say --device cpu")
+    return device
+
+
+def _devices(wanted: str, first: torch.device) -> list[torch.device]:
+    """All GPUs unless the user named one (`cuda:1`)."""
+    if first.type != "cuda" or first.index is not None or wanted not in ("auto", "cuda"):
+        return [first]
+    return [torch.device("cuda", number) for number in range(torch.cuda.device_count())]
+
+
+def _dtype(name: str, device: torch.device, folder: Path) -> torch.dtype:
+    """float32 on a CPU, the checkpoint's own type on a GPU, unless the user says."""
+    if name == "auto":
+        return torch.float32 if device.type == "cpu" else checkpoint.stored_dtype(folder)
+    if name not in DTYPES:
+        raise UserError(f"--dtype wants float32, bfloat16 or auto{nearest(name, DTYPES)}; there is {name!r}")
+    return DTYPES[name]
