@@ -53,7 +53,7 @@ class Sample:
 class Origin:
     """Which question a request asks: for models that look answers up. Never sent, never part of a cache key.
 
-    `repeat` counts the `repeats` answers that are asked for, `turn` the turns of a conversation.
+    `repeat` says which of `repeats` answers to it is wanted, `turn` which turn of its conversation.
     """
 
     id: str

@@ -10,20 +10,21 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 from evalharness.errors import DataError, UserError
-from evalharness.models._recorded import NO_IDS, Recorded, squeezed
+from evalharness.models._recorded import NO_IDS, RecordedAnswers, squeezed
 from evalharness.records import Origin, Request
 
 FRAME = re.compile(r"\A\s*(?:question|q):|\b(?:answer|a):\s*\Z", re.IGNORECASE)
 
 
-class Index:
+class AnswerIndex:
     """The rows of a file by id, by the texts of their question, and by the hash of their prompt."""
 
-    def __init__(self, rows: Iterable[Recorded]) -> None:
-        self.rows: list[Recorded] = []
-        self._by_id: dict[str, list[Recorded]] = {}
-        self._by_text: dict[str, list[Recorded]] = {}
-        self._by_hash: dict[str, list[Recorded]] = {}
+    def __init__(self, rows: Iterable[RecordedAnswers]) -> None:
+        self.rows: list[RecordedAnswers] = []
+        self._by_id: dict[str, list[RecordedAnswers]] = {}
+        self._by_text: dict[str, list[RecordedAnswers]] = {}
+        self._by_hash: dict[str, list[RecordedAnswers]] = {}
+        self._twins: dict[str, list[str]] = {}  # the ids of all asked questions that read as this one does
         for row in rows:
             self.rows.append(row)
             for identity in row.ids:
@@ -38,7 +39,7 @@ class Index:
         """An id that is there; None where rows have none."""
         return next(iter(self._by_id), None)
 
-    def find(self, request: Request) -> list[Recorded]:
+    def find(self, request: Request) -> list[RecordedAnswers]:
         """The rows that answer a question: by its id, else by its text, else by the prompt that asks it, or its hash.
 
         DataError where a row with its id speaks of another question.
@@ -50,19 +51,27 @@ class Index:
                 raise _foreign(named[0], origin)
             exact = [row for row in agreeing if squeezed(origin.question) in row.questions]
             return _of_kind(exact or agreeing, request)
-        for text in dict.fromkeys((squeezed(origin.question), squeezed(request.text), _unframed(origin.question))):
+        found = self._with_text(origin, request)
+        return self._own_share(_of_kind(_fitting(found, origin), request), origin)
+
+    def _with_text(self, origin: Origin, request: Request) -> list[RecordedAnswers]:
+        question = squeezed(origin.question)
+        for text in dict.fromkeys((question, squeezed(request.text), _unframed(origin.question))):
             if found := self._by_text.get(text):
-                return _of_kind(_fitting(found, origin), request)
-        found = self._by_hash.get(_sha256(request.text)) if self._by_hash else None
-        found = found or self._framing(squeezed(origin.question)) or self._ending_with(origin, request)
-        return _of_kind(_fitting(found, origin), request)
+                return found
+        hashed = self._by_hash.get(_sha256(request.text)) if self._by_hash else None
+        return hashed or self._framing(question) or self._ending_with(origin, request)
 
     def hold_to(self, requests: Sequence[Request]) -> None:
         """DataError where a row has the id of one question that is asked and the text of another, however alike."""
         asked: dict[str, set[str]] = {}
+        alike: dict[tuple[object, ...], list[str]] = {}
         for request in requests:
-            for text in (squeezed(origin_of(request).question), _sha256(request.text) if self._by_hash else ""):
-                asked.setdefault(text, set()).add(origin_of(request).id)
+            origin = origin_of(request)
+            for text in (squeezed(origin.question), _sha256(request.text) if self._by_hash else ""):
+                asked.setdefault(text, set()).add(origin.id)
+            alike.setdefault((squeezed(origin.question), origin.choices, origin.group), []).append(origin.id)
+        self._twins = {identity: twins for twins in alike.values() if len(twins) > 1 for identity in twins}
         for request in requests:
             origin = origin_of(request)
             named = self._by_id.get(origin.id, [])
@@ -73,7 +82,17 @@ class Index:
             if owners and all(others and origin.id not in others for others in owners):
                 raise _foreign(named[0], origin)
 
-    def _agrees(self, row: Recorded, origin: Origin) -> bool:
+    def _own_share(self, rows: list[RecordedAnswers], origin: Origin) -> list[RecordedAnswers]:
+        """Where a question is asked twice and the file has it twice, each has its part, in order: it is the same
+        question, so either answer is one to it."""
+        twins = self._twins.get(origin.id, [])
+        if not twins or len(rows) % len(twins):
+            return rows
+        size = len(rows) // len(twins)
+        start = size * twins.index(origin.id)
+        return rows[start : start + size]
+
+    def _agrees(self, row: RecordedAnswers, origin: Origin) -> bool:
         """Whether a row speaks of the question: its texts are the question, are in it, hold it, or have most of its
         words, as published files clean their prompts up. True without texts; one that stands in every row says nothing.
         """
@@ -88,7 +107,7 @@ class Index:
             return "", ""
         return _beginning(self._by_text), _beginning([text[::-1] for text in self._by_text])[::-1]
 
-    def _framing(self, question: str) -> list[Recorded]:
+    def _framing(self, question: str) -> list[RecordedAnswers]:
         """The rows whose text is the question within the frame of all of them, which may have in it what all the
         questions begin and end with."""
         before, after = self._frame
@@ -103,7 +122,7 @@ class Index:
         """Every text backwards, in order, so that the prompts that end with some text stand side by side."""
         return sorted((text[::-1], text) for text in self._by_text)
 
-    def _ending_with(self, origin: Origin, request: Request) -> list[Recorded]:
+    def _ending_with(self, origin: Origin, request: Request) -> list[RecordedAnswers]:
         """The rows of the one recorded prompt that ends as ours does, after other examples: the question's lines and
         what follows them. Only where something frames the question, or any question might end with it."""
         before, found, after = request.text.rpartition(origin.question)
@@ -124,7 +143,7 @@ def origin_of(request: Request) -> Origin:
     return request.origin
 
 
-def _foreign(row: Recorded, origin: Origin) -> DataError:
+def _foreign(row: RecordedAnswers, origin: Origin) -> DataError:
     own = next(filter(None, (*row.questions, row.prompt, row.prompt_hash)))
     return DataError(
         f"{row.where}: its id {origin.id!r} is that of the question {_short(origin.question)!r}, and its own question "
@@ -150,13 +169,13 @@ def _alike(theirs: str, ours: str) -> bool:
     return (mine & other).total() >= 0.8 * min(mine.total(), other.total())
 
 
-def _of_kind(rows: list[Recorded], request: Request) -> list[Recorded]:
+def _of_kind(rows: list[RecordedAnswers], request: Request) -> list[RecordedAnswers]:
     """Of rows to one question those with log-probabilities where choices are ranked, with texts where it is written."""
     fits = [row for row in rows if any(bool(r.logprobs) == bool(request.choices) for t in row.answers for r in t)]
     return fits or rows
 
 
-def _fitting(rows: list[Recorded], origin: Origin) -> list[Recorded]:
+def _fitting(rows: list[RecordedAnswers], origin: Origin) -> list[RecordedAnswers]:
     """Of rows with a question's text, those with its choices, else those that list none, else those that have them in
     another order; and of these likewise those of its group."""
     options = tuple(map(squeezed, origin.choices))

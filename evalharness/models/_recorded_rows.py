@@ -20,7 +20,8 @@ from typing import IO, Any, cast
 from evalharness.data.files import parse_json, read_text
 from evalharness.data.sources import Row
 from evalharness.errors import DataError, UserError
-from evalharness.models._recorded import ANSWERS, IDS, QUESTIONS
+from evalharness.models._recorded import IDS, QUESTIONS
+from evalharness.models._recorded_answers import ANSWERS
 
 KNOWN = {*IDS, *QUESTIONS, *ANSWERS}
 Placed = Iterator[tuple[str, Row]]

@@ -17,8 +17,9 @@ from evalharness.data.files import digest
 from evalharness.data.sources import Row
 from evalharness.errors import DataError, UserError
 from evalharness.model import Preview
-from evalharness.models._recorded import Keys, Recorded, Turns, recorded, squeezed
-from evalharness.models._recorded_index import Index, origin_of
+from evalharness.models._recorded import RecordedAnswers, recorded_answers, squeezed
+from evalharness.models._recorded_answers import AnswerKeys, Turns
+from evalharness.models._recorded_index import AnswerIndex, origin_of
 from evalharness.models._recorded_rows import answer_files, placed_rows
 from evalharness.options import ModelOptions
 from evalharness.records import Request, Response
@@ -27,13 +28,15 @@ AnswerSlots = list[list[Turns]]  # for each of several answers to a question, th
 
 
 class Replay:
+    """A file's answers as a model."""
+
     chat = False
 
-    def __init__(self, path: Path, keys: Keys) -> None:
+    def __init__(self, path: Path, keys: AnswerKeys) -> None:
         self.name = f"replay:{path.name}"
         self.path, self.keys = path, keys
         self.fingerprint = f"replay-{_fingerprint(path, keys)}"
-        self._index = Index(_once(placed_rows(path), keys))
+        self._index = AnswerIndex(_once(placed_rows(path), keys))
         responses = [r for row in self._index.rows for turns in row.answers for r in turns]
         if not responses:
             first = self._index.rows[0].where if self._index.rows else path
@@ -79,7 +82,7 @@ class Replay:
         example = self._index.example
         return "" if slots or example is None else f" (an id in it is {example!r})"
 
-    def _fitted(self, response: Response, row: Recorded, request: Request) -> Response:
+    def _fitted(self, response: Response, row: RecordedAnswers, request: Request) -> Response:
         """The response in the order of our choices; an error where it cannot be an answer to what is asked."""
         options = origin_of(request).choices
         if request.choices:
@@ -108,7 +111,7 @@ class Replay:
         return {"file": self.path.name, "answers": self._count, **said, "template": "none"}
 
 
-def _once(rows: Iterable[tuple[str, Row]], keys: Keys) -> Iterator[Recorded]:
+def _once(rows: Iterable[tuple[str, Row]], keys: AnswerKeys) -> Iterator[RecordedAnswers]:
     """The rows as answers, each once: a sample log of lm-evaluation-harness has all of them again for each filter that
     was applied, and earlier versions do not say which filter it was."""
     first: dict[tuple[str, str], object] = {}
@@ -118,10 +121,10 @@ def _once(rows: Iterable[tuple[str, Row]], keys: Keys) -> Iterator[Recorded]:
             if place in first and first[place] == row["resps"]:
                 continue
             first[place] = row["resps"]
-        yield recorded(row, where, keys)
+        yield recorded_answers(row, where, keys)
 
 
-def _slots(rows: Sequence[Recorded]) -> AnswerSlots:
+def _slots(rows: Sequence[RecordedAnswers]) -> AnswerSlots:
     """The answers to one question by repeat: as the rows number them, else in the order of the file."""
     if all(row.repeat is None for row in rows):
         return [[turns] for row in rows for turns in row.answers]
@@ -149,10 +152,10 @@ def _reordered(response: Response, order: Sequence[int]) -> Response:
     return Response(logprobs=tuple(response.logprobs[place] for place in order), greedy=greedy)
 
 
-def _fingerprint(path: Path, keys: Keys) -> str:
+def _fingerprint(path: Path, keys: AnswerKeys) -> str:
     """sha256 of the file, and of what was read as its answers where that was said."""
     files = answer_files(path)
-    if len(files) == 1 and keys == Keys():
+    if len(files) == 1 and keys == AnswerKeys():
         return digest(files[0])
     whole = "\n".join([*(f"{file.name} {digest(file)}" for file in files), repr(keys)])
     return hashlib.sha256(whole.encode()).hexdigest()
@@ -165,4 +168,4 @@ def open_model(argument: str, options: ModelOptions) -> Replay:
     path = Path(argument).expanduser()
     if not path.exists():
         raise UserError(f"replay:{argument}: there is no such file")
-    return Replay(path, Keys(answer=options.answer_key, id=options.id_key))
+    return Replay(path, AnswerKeys(answer=options.answer_key, id=options.id_key))

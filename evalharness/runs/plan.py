@@ -122,9 +122,10 @@ def prepare_task(name: str, plan: Plan, model: Model) -> Task:
         shown = examples(own.get(str(sample.extra.get("original")), sample))
         first = request(benchmark, sample, shown, mode=mode, chat=model.chat)
         asked.append((sample, _sampled(first, benchmark, plan)))
-    repeats = _repeats(plan, model, [first for _, first in asked])
+    there = _there(plan, model, [first for _, first in asked])
+    repeats = plan.repeats or there or 1
     questions = [
-        Question(sample=sample, repeat=repeat, request=_repeated(first, plan, repeat, repeats))
+        Question(sample=sample, repeat=repeat, request=_repeated(first, plan, repeat, max(repeats, there)))
         for sample, first in asked
         for repeat in range(repeats)
     ]
@@ -306,13 +307,14 @@ def sampling_of(benchmark: Benchmark, plan: Plan) -> tuple[float, float]:
     return temperature, benchmark.top_p if plan.top_p is None else plan.top_p
 
 
-def _repeats(plan: Plan, model: Model, asked: Sequence[Request]) -> int:
-    """How many answers are asked to each question. A model that has its answers already is held to them here, before
-    anything is written."""
-    there = model.repeats(asked) if isinstance(model, Prerecorded) else None
-    if there is None and (plan.repeats or 1) > 1 and not plan.temperature:
+def _there(plan: Plan, model: Model, asked: Sequence[Request]) -> int:
+    """How many answers to each question a model has already, 0 where it has to be asked. It is held to them here,
+    before anything is written."""
+    if isinstance(model, Prerecorded):
+        return model.repeats(asked)
+    if plan.repeats is not None and plan.repeats > 1 and not plan.temperature:
         raise UserError("--samples above 1 asks the same thing again at temperature 0; give --temperature too")
-    return plan.repeats or there or 1
+    return 0
 
 
 def _repeated(asked: Request, plan: Plan, repeat: int, repeats: int) -> Request:

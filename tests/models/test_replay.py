@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -65,9 +66,10 @@ def test_every_example_of_the_page_runs_and_prints_what_it_says(evalh, tmp_path,
 
 def test_the_page_names_every_key_that_is_known():
     from evalharness.models import _recorded as known
+    from evalharness.models._recorded_answers import ANSWERS
 
     text = DOCS.read_text(encoding="utf-8")
-    for name in {*known.IDS, *known.ANSWERS, *known.QUESTIONS, *known.GROUPS, *known.CHOICES}:
+    for name in {*known.IDS, *ANSWERS, *known.QUESTIONS, *known.GROUPS, *known.CHOICES}:
         assert f"`{name}`" in text, name
 
 
@@ -190,6 +192,18 @@ def test_a_question_that_stands_twice_in_its_group_is_told_by_its_position(evalh
     assert (entry["counts"]["wrong"], entry["counts"]["correct"]) == (0, 2)
 
 
+def test_a_question_that_is_asked_twice_takes_its_answers_in_order(evalh, tmp_path):
+    questions = [*WORDS, WORDS[0]]
+    file = quiz(tmp_path, questions)
+    lines(tmp_path / "a.jsonl", [{"question": text, "response": str(n)} for n, text in enumerate(questions)])
+    code, entry = replayed(evalh, file, "a.jsonl")
+    assert (code, entry["counts"]["correct"], entry["counts"]["wrong"]) == (0, 5, 0)
+    rows = [{"question": text, "responses": [str(n), "no"]} for n, text in enumerate(questions)]
+    lines(tmp_path / "b.jsonl", rows)
+    code, entry = replayed(evalh, file, "b.jsonl")
+    assert (code, entry["counts"]["correct"], entry["counts"]["wrong"]) == (0, 5, 5)
+
+
 # No answer, several answers
 
 
@@ -242,6 +256,8 @@ def test_a_missing_one_of_several_answers_is_an_error_and_more_are_not_made_up(e
     assert (code, entry["counts"]["error"]) == (3, 1)
     code, entry = replayed(evalh, file, "a.jsonl", "--samples", 2)
     assert (code, entry["counts"]["correct"], entry["counts"]["wrong"]) == (0, 4, 4)
+    code, entry = replayed(evalh, file, "a.jsonl", "--samples", 1)
+    assert (code, entry["counts"]["correct"], entry["counts"]["error"]) == (0, 4, 0)
     code, entry = replayed(evalh, file, "a.jsonl", "--samples", 4)
     assert (code, entry["counts"]["error"]) == (3, 5)
 
@@ -478,11 +494,12 @@ def test_a_data_sets_own_solution_is_not_the_models(evalh, tmp_path, row):
 
 
 def test_conversations_are_read_to_their_end(evalh, tmp_path):
-    from evalharness.models._recorded import Keys, recorded
+    from evalharness.models._recorded import recorded_answers
+    from evalharness.models._recorded_answers import AnswerKeys
 
     talk = [{"role": "user", "content": "A?"}, {"role": "assistant", "content": "a"}, {"role": "user", "content": "B?"},
             {"role": "assistant", "content": {"answer": "b"}}]  # fmt: skip
-    row = recorded({"uid": "x", "messages": talk}, "here", Keys())
+    row = recorded_answers({"uid": "x", "messages": talk}, "here", AnswerKeys())
     assert row.questions == ("A?",) and [r.text for r in row.answers[0]] == ["a", "b"]
 
 
@@ -590,6 +607,25 @@ def test_a_key_that_is_not_there_is_said_with_its_line(evalh, tmp_path):
 # Published answers, as they are
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["bbh", "bbh_cot"])
+def test_outputs_of_every_bbh_task_are_found_with_other_examples_and_without(shared, tmp_path, family):
+    from evalharness import plugins
+    from evalharness.runs import plan
+
+    for task in sorted(path.stem for path in (shared / "bbh" / "bbh").glob("*.json")):
+        name = f"{family}/{task}"
+        wanted = plan.Plan(benchmarks=(name,), data=str(shared / "bbh"))
+        asked = plan.prepare_task(name, wanted, plugins.load_model("echo")).questions
+        rows = [{"input": q.request.text, "prediction": str(n)} for n, q in enumerate(asked)]
+        (tmp_path / "o.json").write_text(json.dumps({"canary": "x", "outputs": rows}))
+        model = plugins.load_model(f"replay:{tmp_path / 'o.json'}")
+        for shots in (0, 1, 3):
+            questions = plan.prepare_task(name, replace(wanted, shots=shots), model).questions
+            said = dict(model.answer([q.request for q in questions]))
+            assert [said[n].text for n in range(len(rows))] == [str(n) for n in range(len(rows))], (name, shots)
+
+
 def test_bbh_outputs_give_their_recorded_accuracies(evalh, shared):
     outputs = shared / "bbh" / "outputs"
     for metrics in sorted(outputs.glob("*/*_eval_metrics.jsonl")):
@@ -600,6 +636,28 @@ def test_bbh_outputs_give_their_recorded_accuracies(evalh, shared):
         assert code == 0 and 100 * entry["metrics"]["accuracy"]["value"] == pytest.approx(recorded)
         code, bare = replayed(evalh, f"{kind}/{task}", file, "--data", shared / "bbh", "--shots", 0)
         assert bare["metrics"] == entry["metrics"]
+
+
+@pytest.mark.slow
+def test_sample_logs_of_every_mmlu_subject(evalh, tmp_path, shared):
+    """The logs of lm-evaluation-harness count in each subject from 0, and 27 questions stand twice in theirs."""
+    import csv
+    import random
+
+    draw, right = random.Random(0), 0
+    (tmp_path / "logs").mkdir()
+    for file in sorted((shared / "mmlu" / "test").glob("*_test.csv")):
+        subject, log = file.stem.removesuffix("_test"), []
+        with file.open(encoding="utf-8", newline="") as held:
+            for number, (question, *options, letter) in enumerate(csv.reader(held)):
+                logprobs = [draw.uniform(-5, 0) for _ in options]
+                right += "ABCD"[logprobs.index(max(logprobs))] == letter
+                pairs = [[str(p), "False"] for p in logprobs]
+                doc = {"question": question, "subject": subject, "choices": options}
+                log.append({"doc_id": number, "doc": doc, "resps": [[pair] for pair in pairs], "filtered_resps": pairs})
+        lines(tmp_path / "logs" / f"samples_mmlu_{subject}_2026-11-01T00-00-00.0.jsonl", log)
+    code, entry = replayed(evalh, "mmlu", "logs", "--data", shared / "mmlu", "--shots", 0)
+    assert (code, entry["mode"], entry["n"], entry["counts"]["correct"]) == (0, "rank", 14_042, right)
 
 
 @pytest.mark.slow
@@ -633,6 +691,7 @@ def test_instruction_data_with_the_models_answers_beside_the_references(evalh, s
     for file, key in (
         (folder / "01_main-chapter-code" / "instruction-data-with-response.json", None),
         (folder / "03_model-evaluation" / "eval-example-data.json", "model 2 response"),
+        (folder / "04_preference-tuning-with-dpo" / "instruction-data-with-preference.json", "rejected"),
     ):
         words = ("--answer-key", key) if key else ()
         said = evalh("run", "instructions", "--data", file, "--model", f"replay:{file}", *words, "--json")
@@ -657,7 +716,7 @@ def test_ifeval_responses_are_found_by_their_prompts(evalh, tmp_path, shared):
 
 
 def test_rows_are_read_and_found_in_linear_time(tmp_path):
-    from evalharness.models.replay import Keys, Replay
+    from evalharness.models.replay import AnswerKeys, Replay
     from evalharness.records import Message, Origin, Request
 
     def seconds(count):
@@ -666,7 +725,7 @@ def test_rows_are_read_and_found_in_linear_time(tmp_path):
         asked = [Request(messages=(Message("user", p.removeprefix("Add.\n\n")),),
                          origin=Origin(id=f"x{n}", question=p[9:-3])) for n, p in enumerate(prompts)]  # fmt: skip
         began = time.process_time()
-        model = Replay(file, Keys())
+        model = Replay(file, AnswerKeys())
         assert model.repeats(asked) == 1 and all(not r.error for _, r in model.answer(asked))
         return time.process_time() - began
 
