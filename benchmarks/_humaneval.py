@@ -16,6 +16,7 @@ FILES = Files(
 
 COMMENT = re.compile(r"\s*#[^\"']*")
 STOP = ("\nclass", "\ndef", "\n#", "\nif", "\nprint")  # section 3.2 of the paper
+FUTURE = re.compile(r"^from __future__ import ", re.MULTILINE)
 CHAT = (
     "Complete the following Python function. Answer with the whole function, its imports included, in one Python code "
     "block.\n\n```python\n{}\n```\n"
@@ -40,7 +41,10 @@ def ask(asked: Sample, shots: Sequence[Sample], mode: Mode, chat: bool) -> Reque
 
 
 def program(asked: Sample, request: Request, text: str) -> Program | None:
-    """The prompt with the completion, or with the whole function where the answer has one."""
+    """The prompt with the completion, or with the whole function where the answer has one.
+
+    A whole function that begins with an import from __future__ runs alone: it must be first in its file.
+    """
     entry, prompt = asked.extra["entry"], asked.question
     chat = request.text != prompt
     code = code_block(text, entry) if chat or "```" in text or defines(text, entry) else None
@@ -48,6 +52,8 @@ def program(asked: Sample, request: Request, text: str) -> Program | None:
         return None
     if code is None:
         source = prompt + cut_at_stop(text, STOP)
+    elif FUTURE.search(code):
+        source = code
     else:
         source = prompt + ("" if code[:1].isspace() and not defines(code, entry) else "\n") + code
     return Program(source=source, context=with_body(prompt), test=asked.extra["test"], entry=entry)

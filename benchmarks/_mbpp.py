@@ -4,12 +4,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evalharness.benchmark import Benchmark, Prompt
-from evalharness.building_blocks.code import code_block, cut_at_stop, not_opened, open_code_scorer, plus_test
+from evalharness.building_blocks.code import (
+    PROGRAM_METRICS,
+    code_block,
+    cut_at_stop,
+    not_opened,
+    open_code_scorer,
+    plus_test,
+    program_cautions,
+)
 from evalharness.data.sources import Files, Row, Source, Want
 from evalharness.errors import DataError
 from evalharness.records import Message, Mode, Request, Sample
 from evalharness.sandbox.program import Limits, Program
-from evalharness.scoring.metrics import mean_where, pass_at
 
 from ._code import jsonl_file, names, needs, text_fields, top_level
 
@@ -129,5 +136,6 @@ def version(title: str, items: int, config: str, file: str) -> Benchmark:
         stop=STOP,
         score=not_opened,
         open_scorer=open_code_scorer(program),
-        metrics=(pass_at(1), pass_at(10), pass_at(100), mean_where("confirmed", "pass@1_confirmed")),
+        warnings=program_cautions,
+        metrics=PROGRAM_METRICS,
     )

@@ -1,9 +1,8 @@
 """HumanEval (Chen et al. 2021, https://arxiv.org/abs/2107.03374; https://github.com/openai/human-eval)."""
 
 from evalharness.benchmark import Benchmark
-from evalharness.building_blocks.code import not_opened, open_code_scorer
+from evalharness.building_blocks.code import PROGRAM_METRICS, not_opened, open_code_scorer, program_cautions
 from evalharness.data.sources import Source
-from evalharness.scoring.metrics import mean_where, pass_at
 
 from ._humaneval import FILES, STOP, ask, program, sample
 
@@ -21,5 +20,6 @@ benchmark = Benchmark(
     stop=STOP,
     score=not_opened,
     open_scorer=open_code_scorer(program),
-    metrics=(pass_at(1), pass_at(10), pass_at(100), mean_where("confirmed", "pass@1_confirmed")),
+    warnings=program_cautions,
+    metrics=PROGRAM_METRICS,
 )

@@ -37,7 +37,13 @@ class RunOptions:
     """What the command line says about a run that a benchmark may care about. `sandbox` etc. reach `open_scorer`."""
 
     sandbox: str = "auto"
+    sandbox_packages: tuple[str, ...] = ()
     yes_run_untrusted_code: bool = False
     check: str = "both"
     workers: int = 0
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+def package_names(words: str) -> tuple[str, ...]:
+    """What `--sandbox-packages` names, from its comma-separated text."""
+    return tuple(word.strip() for word in words.split(",") if word.strip())

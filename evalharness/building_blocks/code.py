@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -10,13 +12,21 @@ from typing import Any, cast
 
 from evalharness.errors import Exit, UserError
 from evalharness.options import RunOptions
-from evalharness.records import Request, Response, Sample, Score
+from evalharness.records import Request, Response, Result, Sample, Score
 from evalharness.sandbox.pool import Checked, CheckMode, Sandbox
 from evalharness.sandbox.program import Program, ProgramOutcome
 from evalharness.sandbox.tiers import open_sandbox
 from evalharness.scoring.answers import REFUSAL, Scorer, unparsed_score
+from evalharness.scoring.metrics import mean_where, pass_at
 
 _CHECKS = ("both", "split", "inproc")
+# The headline leaves out what passes the published check alone; without a split nothing is confirmed, without the
+# published check there is no published figure.
+PROGRAM_METRICS = (
+    pass_at(1), pass_at(10), pass_at(100), mean_where("published", "pass@1_published"),
+    mean_where("confirmed", "pass@1_confirmed"),
+)  # fmt: skip
+_NO_MODULE = re.compile(r"ModuleNotFoundError: No module named '(?P<name>\w+)")
 _BLOCK = re.compile(r"```[ \t]*(?P<language>[\w+-]*)[^\n]*\n(?P<code>.*?)(?:\n[ \t]*```|\Z)", re.DOTALL)
 ProgramOf = Callable[[Sample, Request, str], "Program | None"]
 
@@ -53,7 +63,8 @@ def open_code_scorer(program_of: ProgramOf) -> Callable[[RunOptions], Any]:
         if options.check not in _CHECKS:
             raise UserError(f"--check {options.check}: wanted one of {', '.join(_CHECKS)}")
         consent = options.yes_run_untrusted_code
-        with open_sandbox(options.sandbox, consent=consent, workers=options.workers) as sandbox:
+        packages = options.sandbox_packages
+        with open_sandbox(options.sandbox, consent=consent, workers=options.workers, packages=packages) as sandbox:
             yield ProgramScorer(sandbox, program_of, cast(CheckMode, options.check))
 
     return scorers
@@ -61,7 +72,7 @@ def open_code_scorer(program_of: ProgramOf) -> Callable[[RunOptions], Any]:
 
 @dataclass(frozen=True)
 class ProgramScorer:
-    """Runs answers in an open sandbox: `accuracy` is the published verdict, `confirmed` the one nobody can forge."""
+    """Runs answers in an open sandbox: the headline, `accuracy`, leaves out what passes the published check alone."""
 
     sandbox: Sandbox
     program_of: ProgramOf
@@ -83,25 +94,52 @@ class ProgramScorer:
 
 
 def _judged(checked: Checked, program: Program, sandbox: Sandbox) -> Score:
-    """The score of a checked program, with all that `evalh show` prints."""
-    outcome = checked.outcome
-    detail = {
-        "verdict": outcome.verdict, "why": outcome.why, "failing": outcome.line, "last_call": outcome.last_call,
-        "published": _short(checked.published), "confirmed": _short(checked.confirmed), "suspect": checked.suspect,
-        "unconfirmed": checked.unconfirmed, "limits": asdict(program.limits), "sandbox": sandbox.record["tier"],
-        "program": program.source,
-    }  # fmt: skip
+    """The score of a checked program, with all that `evalh show` prints.
+
+    `accuracy` counts what is confirmed or unconfirmable, `published` the suspect ones too, `confirmed` the confirmed
+    ones alone. A program that needs a package which the sandbox lacks is unscored: it counts as 0, as an answer that
+    cannot be read does, or a program could leave the score by naming a package.
+    """
+    outcome, found = checked.outcome, checked.standing
     # A journal is UTF-8: what a model wrote may hold lone surrogates.
     answer = program.source.encode("utf-8", "backslashreplace").decode()
-    detail["program"] = answer
-    if outcome.verdict == "error":
+    detail = {
+        "verdict": outcome.verdict, "standing": found, "why": outcome.why, "failing": outcome.line,
+        "last_call": outcome.last_call, "published": _short(checked.published), "confirmed": _short(checked.confirmed),
+        "limits": asdict(program.limits), "sandbox": sandbox.record["tier"], "program": answer,
+    }  # fmt: skip
+    if found is None:
         return Score(status="error", answer=answer, detail={**detail, "error": outcome.why})
-    passed = outcome.verdict == "pass"
+    passed = found in ("confirmed", "unconfirmable")
     scores = {"accuracy": float(passed)}
-    if checked.published is not None and (checked.confirmed is not None or not passed or checked.unconfirmed):
-        confirmed = checked.confirmed is not None and checked.confirmed.verdict == "pass"
-        scores["confirmed"] = float(passed and confirmed)
+    if checked.published is not None:
+        scores["published"] = float(found != "failed")
+    if checked.confirmed is not None or checked.unsplittable:
+        scores["confirmed"] = float(found == "confirmed")
+    if found == "failed" and (needed := missing_package(outcome.why, sandbox)):
+        said = {"standing": None, "unscored": f"needs {needed}"}
+        return Score(status="unparsed", scores=scores, answer=answer, detail={**detail, **said})
     return Score(status="correct" if passed else "wrong", scores=scores, answer=answer, detail=detail)
+
+
+def missing_package(why: str, sandbox: Sandbox) -> str | None:
+    """The package that a program failed for, where it is not Python's own and the sandbox does not have it."""
+    found = _NO_MODULE.match(why)
+    name = found["name"] if found else ""
+    return name if name and name not in sys.stdlib_module_names and name not in sandbox.packages.names else None
+
+
+def program_cautions(results: Sequence[Result]) -> tuple[str, ...]:
+    """What to know before a figure is believed: suspects, nothing confirmed, packages that were missing."""
+    found = [r.detail.get("standing") for r in results]
+    said = []
+    if suspects := found.count("suspect"):
+        said.append(f"{suspects} suspect: they pass the published check and not the split one; `evalh show` says why")
+    if "unconfirmable" in found and not any("confirmed" in r.scores for r in results):
+        said.append("nothing is confirmed: --check inproc runs program and test in one process, which can be cheated")
+    needs = Counter(r.detail["unscored"] for r in results if "unscored" in r.detail)
+    said += [f"{n} unscored: {what} (counted as 0; see --sandbox-packages)" for what, n in needs.items()]
+    return tuple(said)
 
 
 def _short(outcome: ProgramOutcome | None) -> dict[str, Any] | None:

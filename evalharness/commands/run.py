@@ -63,6 +63,9 @@ def run(
     max_cost: Annotated[float | None, Option(help="Stop judging before more US dollars than this are spent.")] = None,
     no_cache: Annotated[bool, Option("--no-cache", help="Neither look up nor keep paid answers.")] = False,
     sandbox: Annotated[str, Option(help="Where programs run: auto, namespace, landlock, docker, podman, ...")] = "auto",
+    sandbox_packages: Annotated[
+        str | None, Option(help="Packages that programs may import, e.g. numpy,pandas or VENV:numpy.")
+    ] = None,
     check: Annotated[str, Option(help="How programs are checked: both, split or inproc.")] = "both",
     workers: Annotated[int, Option(help="Programs at a time; 0 = one per core.")] = 0,
     items: Annotated[Path | None, Option(help="Ask only these: a file of `evalh compare --save-flips`.")] = None,
@@ -152,12 +155,13 @@ def _run_suite(file: Path, given: SimpleNamespace) -> int:
 
 
 def _plan(named: list[str], given: SimpleNamespace) -> "Plan":
-    from evalharness.options import RunOptions
+    from evalharness.options import RunOptions, package_names
     from evalharness.runs import session
 
+    packages = package_names(given.sandbox_packages or "")
     options = RunOptions(
-        sandbox=given.sandbox, yes_run_untrusted_code=given.yes_run_untrusted_code, check=given.check,
-        workers=given.workers,
+        sandbox=given.sandbox, sandbox_packages=packages, yes_run_untrusted_code=given.yes_run_untrusted_code,
+        check=given.check, workers=given.workers,
     )  # fmt: skip
     return session.make_plan(
         named, data=given.data, model=given.model, mode=given.mode, shots=given.shots, limit=given.limit,

@@ -28,7 +28,7 @@ BASELINES = Path("baselines")
 SUFFIX = ".jsonl"
 _LETTERS = {status[0]: code for status, code in STATUS_CODE.items()}
 # What of the manifest says whether two runs are comparable, and names what was run. Paths and command lines stay out.
-_KEPT = ("name", "created", "benchmarks", "sampling", "git", "versions", "flaky", "sequential")
+_KEPT = ("name", "created", "benchmarks", "sampling", "git", "versions", "flaky", "sequential", "scoring_version")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,99}")
 
 
@@ -64,7 +64,7 @@ def write_baseline(stored: StoredBaseline, folder: Path = BASELINES) -> Path:
     model = {key: stored.manifest.get("model", {}).get(key) for key in ("name", "fingerprint")}
     manifest = {key: stored.manifest[key] for key in _KEPT if key in stored.manifest} | {"model": model}
     benchmarks = {
-        name: {key: entry[key] for key in ("mode", "n", "metrics", "counts", "bounds") if key in entry}
+        name: {key: entry[key] for key in ("mode", "n", "metrics", "counts", "programs", "bounds") if key in entry}
         for name, entry in stored.summary.get("benchmarks", {}).items()
     }
     header = {

@@ -12,6 +12,7 @@ from evalharness.comparison import flips as flipped
 from evalharness.comparison.align import ALLOWABLE, Joined, Mismatch, align_scores, mismatches
 from evalharness.comparison.decide import GateWord, TaskComparison, Word, decide, measured_task, overall, unread_bounds
 from evalharness.comparison.inputs import Side
+from evalharness.comparison.rescoring import scored_alike
 from evalharness.comparison.scores import STATUS_CODE, Scores
 from evalharness.comparison.sequential import final_alpha
 from evalharness.errors import Exit, UserError, nearest
@@ -68,7 +69,15 @@ class Comparison:
 
 
 def compare_runs(base: Side, new: Side, options: Options) -> Comparison:
-    """Compare two sides. UserError for options that fit neither; a task that cannot be compared says so itself."""
+    """Compare two sides. UserError for options that fit neither; a task that cannot be compared says so itself.
+
+    Where they were scored by different versions, the older one's answers are scored again first.
+    """
+    with scored_alike(base, new) as (before, after):
+        return _compared(before, after, options)
+
+
+def _compared(base: Side, new: Side, options: Options) -> Comparison:
     _check(options, base, new)
     names, alone = _benchmarks(base, new, options)
     metrics = {name: _metric(base, new, name, options.metric) for name in names}
@@ -172,6 +181,7 @@ def _task(
     """The figures and flips of one task, and the ids of everything that broke and that got fixed."""
     (before, was), (after, now) = base, new
     task = replace(task, sequential=_rule(before, after, task))
+    programs = {"base": before.programs(task.benchmark), "new": after.programs(task.benchmark)}
     early = after.stopped_early(task.benchmark) or before.stopped_early(task.benchmark)
     joined = align_scores(was, now, common_only=early or "items" in options.allow, cluster=options.clusters)
     found = flipped.flips(joined)
@@ -192,6 +202,7 @@ def _task(
     told = replace(
         measured,
         counts={"base": was.counts(), "new": now.counts(), "flips": flipped.transitions(joined, found)},
+        programs={word: counted for word, counted in programs.items() if counted},
         slices=flipped.slices(joined, found, lengths),
         samples=tuple(shown),
         unread_bounds=unread_bounds(joined),
@@ -262,6 +273,9 @@ def _notes(base: Side, new: Side) -> tuple[str, ...]:
     if prints[0] is not None and prints[0] == prints[1]:
         found.append("both sides are the same model (same fingerprint)")
     for word, side in (("BASE", base), ("NEW", new)):
+        if "rescored_from" in side.manifest:
+            version = side.manifest["rescored_from"]
+            found.append(f"{word} was scored by version {version} of the rules; its answers were scored again")
         stopped = [name for name in side.facts if side.stopped_early(name)]
         if stopped:
             found.append(

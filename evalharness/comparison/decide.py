@@ -7,7 +7,7 @@ inside. The gate passes a task when a loss of d is ruled out (low > -d: non-infe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -42,6 +42,7 @@ SYMBOLS: dict[Word, str] = {
     "incomplete": "!",
 }
 MISSING_LIMIT = 0.02
+SUSPECT_LIMIT = 0.02  # of the answers; honest ones leave none or a few
 _SMALL = 30
 
 
@@ -51,8 +52,8 @@ class TaskComparison:
 
     `n` items have a value on both sides, `missing` of `total` lack one; `low` and `high` allow for the worst and the
     best that those could be. `unread_bounds` is the difference if every answer that could not be read were wrong in
-    NEW and right in BASE, and the other way round. `p_worse` is for "worse than the margin", `p_change` (exact
-    McNemar, or t) for "differs from 0".
+    NEW and right in BASE, and the other way round. `programs` counts answers that are programs by their standing, in
+    base and new. `p_worse` is for "worse than the margin", `p_change` (exact McNemar, or t) for "differs from 0".
     """
 
     benchmark: str
@@ -87,6 +88,7 @@ class TaskComparison:
     mismatches: tuple[Mismatch, ...] = ()
     unread_bounds: tuple[float, float] | None = None
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
+    programs: dict[str, dict[str, int]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     flaky: dict[str, Any] | None = None
     sequential: dict[str, Any] | None = None
@@ -224,7 +226,7 @@ def decide(tasks: Sequence[TaskComparison], alpha: float) -> list[TaskComparison
         id(task): replace(task, p_worse_holm=w, p_change_holm=c)
         for task, w, c in zip(figured, worse, change, strict=True)
     }
-    return [_decided(adjusted[id(task)], alpha) if id(task) in adjusted else task for task in tasks]
+    return [_guarded(_decided(adjusted[id(task)], alpha)) if id(task) in adjusted else task for task in tasks]
 
 
 def _decided(task: TaskComparison, alpha: float) -> TaskComparison:
@@ -246,6 +248,30 @@ def _decided(task: TaskComparison, alpha: float) -> TaskComparison:
         word, reason = _not_worse(low, high, margin)
         return replace(task, verdict=word, gate="pass", items_to_decide=None, reason=reason)
     return replace(task, verdict="can't tell", gate="inconclusive", reason=_open(task, points))
+
+
+def _guarded(task: TaskComparison) -> TaskComparison:
+    """The gate fails where programs pass in a way that cannot be checked: more than a few suspects in NEW, or a rise of
+    the unconfirmable share by more than the margin. Whoever wants a score without right answers will aim there."""
+    new = task.programs.get("new", {})
+    if not new:
+        return task
+    suspect, unconfirmable = _share(new, "suspect"), _share(new, "unconfirmable")
+    rise = unconfirmable - _share(task.programs.get("base", {}), "unconfirmable")
+    reasons = []
+    if suspect > SUSPECT_LIMIT:
+        reasons.append(f"{new['suspect']:,} of {sum(new.values()):,} programs are suspect (`evalh show` says why)")
+    if rise > task.margin:
+        reasons.append(f"unconfirmable passes rose by {100 * rise:.1f} points, more than the margin")
+    if not reasons:
+        return task
+    if task.verdict in ("worse", "incomplete"):
+        return replace(task, gate="fail", reason="; ".join([task.reason, *reasons]))
+    return replace(task, verdict="can't tell", gate="fail", items_to_decide=None, reason="; ".join(reasons))
+
+
+def _share(found: Mapping[str, int], standing: str) -> float:
+    return found.get(standing, 0) / max(1, sum(found.values()))
 
 
 def _stopped(task: TaskComparison, low: float, high: float, survives: bool) -> TaskComparison:

@@ -9,6 +9,7 @@ from evalharness.comparison.align import mismatches
 from evalharness.comparison.compare import Options, sampling_facts
 from evalharness.comparison.gate import comparison_options
 from evalharness.comparison.inputs import Side, open_side
+from evalharness.comparison.rescoring import scored_now
 from evalharness.comparison.sequential import SequentialRule, monitor
 from evalharness.errors import Exit, UserError
 from evalharness.runs import runner
@@ -28,6 +29,11 @@ def rule_against(against: str | None, sequential: bool, margin: Sequence[str], r
 
 def sequential_rule(base: Side, tasks: Sequence[Task], plan: Plan, options: Options) -> SequentialRule:
     """The rule. UserError with exit 4, before anything is asked, when the run will not be comparable with the base."""
+    with scored_now(base) as side:
+        return _rule(side, tasks, plan, options)
+
+
+def _rule(base: Side, tasks: Sequence[Task], plan: Plan, options: Options) -> SequentialRule:
     ours = sampling_facts(runner.plan_sampling(plan))
     for task in tasks:
         if task.name not in base.facts:

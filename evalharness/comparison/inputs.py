@@ -47,6 +47,10 @@ class Side:
         plan = (self.manifest.get("sequential") or {}).get("benchmarks") or {}
         return (plan.get(benchmark) or {}).get("decision") is not None
 
+    def programs(self, benchmark: str) -> dict[str, int]:
+        """How many answers that are programs have each standing; empty for a benchmark of another kind."""
+        return dict(self.summary.get("benchmarks", {}).get(benchmark, {}).get("programs", {}))
+
     def item_metric(self, benchmark: str) -> str:
         """The score that stands for an item: the headline, or where items lack it (MCC) the first they have."""
         metrics = tuple(self.summary.get("benchmarks", {}).get(benchmark, {}).get("metrics", {}))

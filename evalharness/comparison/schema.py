@@ -33,6 +33,7 @@ _FIGURE = _object(("value", "n"), value={"type": "number"}, low=_NUMBER, high=_N
 MANIFEST_SCHEMA = _object(
     ("benchmarks",),
     name=_TEXT,
+    scoring_version={"type": "integer", "minimum": 1},
     created=_TEXT,
     benchmarks=_object(each=_object(items={"type": ["integer", "null"]}, mode=_TEXT, data=_maybe(_object()))),
     model=_maybe(_object(name=_TEXT, fingerprint=_TEXT)),
@@ -47,7 +48,7 @@ SUMMARY_SCHEMA = _object(
     benchmarks=_object(
         each=_object(
             ("metrics", "counts"),
-            mode=_TEXT, metrics=_object(each=_FIGURE), counts=_object(each=_COUNT),
+            mode=_TEXT, metrics=_object(each=_FIGURE), counts=_object(each=_COUNT), programs=_object(each=_COUNT),
             groups=_object(each=_FIGURE), bounds=_maybe(_object(low=_NUMBER, high=_NUMBER)),
         )
     ),

@@ -143,7 +143,9 @@ def commands(document: Mapping[str, Any]) -> list[str]:
     found = []
     for task in document["tasks"]:
         kind = {"worse": "error", "not comparable": "warning", "incomplete": "warning"}.get(task["verdict"])
-        if kind is not None:
-            title = workflow_property(f"{task['benchmark']}: {task['verdict']}")
-            found.append(f"::{kind} title={title}::{workflow_data(words.sentence(document, task))}")
+        blocked = kind is None and task["gate"] == "fail"
+        if kind is not None or blocked:
+            title = workflow_property(f"{task['benchmark']}: {'the gate fails' if blocked else task['verdict']}")
+            said = task["reason"] if blocked else words.sentence(document, task)
+            found.append(f"::{kind or 'error'} title={title}::{workflow_data(said)}")
     return found[:10]

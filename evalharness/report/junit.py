@@ -44,6 +44,8 @@ def _suite(document: Mapping[str, Any], task: Mapping[str, Any], samples: bool) 
         failure.text = printable("\n".join(_broken(task)))
     elif task["verdict"] in ("not comparable", "incomplete"):
         ET.SubElement(case, "error", type=task["verdict"], message=line(task["reason"], 400))
+    elif task["gate"] == "fail":
+        ET.SubElement(case, "failure", type="gate", message=line(task["reason"], 400))
     ET.SubElement(case, "system-out").text = printable(
         f"{task['symbol']} {task['verdict']}: {task['reason']}\n{message}"
     )
@@ -79,6 +81,7 @@ def run_junit(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> bytes:
         figures = [
             f"{line(m)} {f.get('value')} ({f.get('low')} … {f.get('high')})" for m, f in entry["metrics"].items()
         ]
+        figures += [f"programs: {words.programs(entry['programs'])}"] if "programs" in entry else []
         ET.SubElement(case, "system-out").text = printable("\n".join(figures))
         suites.append(suite)
     return _written(suites)

@@ -145,6 +145,7 @@ def run_markdown(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> str
     for name, entry in summary.get("benchmarks", {}).items():
         for position, (metric, figure) in enumerate(entry.get("metrics", {}).items()):
             counts = ", ".join(f"{n:,} {status}" for status, n in entry.get("counts", {}).items() if n)
+            counts += f"; {words.programs(entry['programs'])}" if "programs" in entry else ""
             head = (markdown(name), markdown(str(entry.get("mode", "")))) if position == 0 else ("", "")
             ends = f"{terminal.format_number(figure.get('low'))} … {terminal.format_number(figure.get('high'))}"
             cells = (

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from evalharness.report.escape import line
+from evalharness.report.words import programs
 
 _UNREAD = ("unparsed", "truncated", "refused", "error")
 
@@ -76,7 +77,8 @@ def run_table(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> Render
 
 def _account(name: str, entry: Mapping[str, Any], used: Mapping[str, Any]) -> Text:
     """`mmlu: 8,565 correct, 5,477 wrong · bounds 0.600 … 0.640 · 4 m 31 s · 1.9 M / 14 k tokens · $2.31`."""
-    parts = [Text(f"{line(name)}: ") + _counts(entry.get("counts", {})), _bounds(entry), *_usage(used)]
+    counted = Text(f"{line(name)}: ") + _counts(entry.get("counts", {}))
+    parts = [counted, Text(programs(entry.get("programs", {}))), _bounds(entry), *_usage(used)]
     return Text(" · ").join(part for part in parts if part)
 
 

@@ -71,6 +71,11 @@ def level(document: _Document) -> str:
     return f"{100 * document['level']:.4g} %"
 
 
+def programs(found: Mapping[str, int]) -> str:
+    """`90 confirmed, 2 unconfirmable, 1 suspect, 71 failed`: all of them, for a zero says something too."""
+    return ", ".join(f"{number:,} {standing}" for standing, number in found.items())
+
+
 def count(number: int, noun: str) -> str:
     """`1 sample`, `2 samples`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
@@ -80,8 +85,7 @@ def gate_sentence(document: _Document) -> str:
     """What the gate says, as a line."""
     said = {
         "pass": "PASS: no loss as large as the margin, on any task",
-        "fail": "FAIL: " + ", ".join(t["benchmark"] for t in document["tasks"] if t["gate"] == "fail")
-        + " worse by more than the margin",
+        "fail": f"FAIL: {_failing(document)}",
         "inconclusive": "INCONCLUSIVE: neither a loss nor its absence is shown on every task",
     }  # fmt: skip
     line = said[document["gate"]]
@@ -89,6 +93,14 @@ def gate_sentence(document: _Document) -> str:
         blocks = document["policy"] == "require-pass" or document["exit_code"] in (3, 4)
         line += "; it blocks" if blocks else "; it does not block (--policy require-pass would)"
     return line
+
+
+def _failing(document: _Document) -> str:
+    """What the gate fails for: the tasks that are worse in one breath, any other with its reason."""
+    failing = [task for task in document["tasks"] if task["gate"] == "fail"]
+    worse = ", ".join(task["benchmark"] for task in failing if task["verdict"] == "worse")
+    others = [f"{task['benchmark']}: {task['reason']}" for task in failing if task["verdict"] != "worse"]
+    return "; ".join([*([f"{worse} worse by more than the margin"] if worse else []), *others])
 
 
 def task_facts(task: _Task) -> str:
@@ -107,6 +119,9 @@ def remarks(document: _Document) -> list[str]:
         if task["difference"] is not None:
             found.append(f"{task['benchmark']}: {task_facts(task)}")
         found += [f"{task['benchmark']}: {note}" for note in task["notes"]]
+        if standing := task.get("programs"):
+            said = "; ".join(f"{side.upper()} {programs(counted)}" for side, counted in standing.items() if counted)
+            found.append(f"{task['benchmark']}: programs: {said}")
         if task["unread_bounds"]:
             low, high = task["unread_bounds"]
             found.append(

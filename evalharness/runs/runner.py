@@ -25,7 +25,7 @@ from evalharness.runs.manifest import environment
 from evalharness.runs.plan import Plan, Question, Task
 from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Journal, Run, result_to_json
 from evalharness.scoring import judgments
-from evalharness.scoring.answers import Recorded, Scorer, score_response
+from evalharness.scoring.answers import SCORING_VERSION, Recorded, Scorer, score_response
 from evalharness.scoring.metrics import by_group
 from evalharness.stats.intervals import mean_interval
 
@@ -52,6 +52,7 @@ def make_manifest(name: str, tasks: Sequence[Task], plan: Plan, model: Model) ->
     """What `run.json` says."""
     return {
         "format": 1,
+        "scoring_version": SCORING_VERSION,
         "name": name,
         "model": {"name": model.name, "fingerprint": model.fingerprint, **model.describe()},
         "benchmarks": {task.name: dict(task.facts) for task in tasks},
@@ -78,9 +79,31 @@ def open_run(folder: Path, tasks: Sequence[Task], plan: Plan, model: Model) -> R
         differing = [key for key in now if before.get(key) != now[key]]
         if differing:
             raise UserError(f"{folder}: holds another run (other {', '.join(differing)}); give another --name")
+        version = run.manifest.get("scoring_version", 1)
+        if version != SCORING_VERSION:
+            raise UserError(
+                f"{folder}: its answers were scored by version {version}, these would be by {SCORING_VERSION}; "
+                f"`evalh rescore {folder}` scores them again, then give the command again"
+            )
+        if any(task.benchmark.open_scorer is not None for task in tasks):
+            _same_check(run, plan.options)
         return run
     run.write(MANIFEST, make_manifest(folder.name, tasks, plan, model))
     return run
+
+
+def _same_check(run: Run, now: RunOptions) -> None:
+    """UserError where a run's programs were checked in another way than is asked for now."""
+    said = run.manifest.get("options", {})
+    for option, before, wanted in (
+        ("--check", said.get("check", now.check), now.check),
+        ("--sandbox-packages", ",".join(said.get("sandbox_packages", ())), ",".join(now.sandbox_packages)),
+    ):
+        if before != wanted:
+            raise UserError(
+                f"{run.path}: its programs were checked with {option} {before or '(none)'}, not {wanted or '(none)'}; "
+                f"`evalh rescore {run.path} {option} ...` checks them again, or give another --name"
+            )
 
 
 STOP_BATCH = 32

@@ -18,6 +18,7 @@ from evalharness.runs import plan as planning
 from evalharness.runs.plan import Plan, Question, Task
 from evalharness.runs.runner import StoppingRule
 from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Journal, Run, result_to_json
+from evalharness.scoring.answers import SCORING_VERSION
 
 DEFAULT_MODEL = "tiny"
 
@@ -134,26 +135,37 @@ def run_plan(plan: Plan, model: Model, place: RunPlace, hooks: RunHooks) -> RunO
     return replace(run_outcome(found, skipped=plan.skip_unanswered), stages=stages)
 
 
-def rescore_run(found: Run) -> tuple[Run, int]:
+def rescore_run(found: Run, **options: Any) -> tuple[Run, int]:
     """Score a run's answers again, asking nobody. Returns the run and how many results changed.
 
-    What changed is appended under the journal's lock: UserError while another process writes this run. A run that is
-    not finished stays so.
+    `options` are fields of RunOptions that are to be others than they were. What changed is appended under the
+    journal's lock: UserError while another process writes this run. A run that is not finished stays so.
     """
-    facts = found.manifest["benchmarks"]
-    benchmarks = {name: plugins.reopened(name, facts[name]["data"]["origin"]) for name in facts}
-    said = found.manifest.get("options", {})
-    options = RunOptions(**{k: v for k, v in said.items() if k in RunOptions.__dataclass_fields__})
     with Journal(found.path / JOURNAL) as journal:
         before = found.results()
-        after = runner.rescored(before, benchmarks, options)
+        after, made = rescored_results(found, before, **options)
         changed = [(a, b) for a, b in zip(before, after, strict=True) if result_to_json(a) != result_to_json(b)]
         for _, result in changed:
             journal.append(result_to_json(result))
         journal.sync()
         if found.finished:
-            found.write(SUMMARY, summary.run_summary(after, [(n, b, facts[n]) for n, b in benchmarks.items()]))
+            found.write(SUMMARY, made)
+        said = {**found.manifest.get("options", {}), **options}
+        found.write(MANIFEST, {**found.manifest, "options": said, "scoring_version": SCORING_VERSION})
     return found, sum((a.status, a.scores, a.answer) != (b.status, b.scores, b.answer) for a, b in changed)
+
+
+def rescored_results(found: Run, results: Sequence[Result], **changes: Any) -> tuple[list[Result], dict[str, Any]]:
+    """The results of a run scored as they are scored now, and their summary. Writes nothing, asks nobody.
+
+    `changes` to the options that the run was made with.
+    """
+    facts = found.manifest["benchmarks"]
+    benchmarks = {name: plugins.reopened(name, facts[name]["data"]["origin"]) for name in facts}
+    said = {**found.manifest.get("options", {}), **changes}
+    options = RunOptions(**{k: v for k, v in said.items() if k in RunOptions.__dataclass_fields__})
+    after = runner.rescored(results, benchmarks, options)
+    return after, summary.run_summary(after, [(n, b, facts[n]) for n, b in benchmarks.items()])
 
 
 def run_outcome(found: Run, skipped: bool | None = None) -> RunOutcome:

@@ -12,7 +12,7 @@ from evalharness.benchmark import Benchmark
 from evalharness.errors import UserError
 from evalharness.records import UNREAD, Estimate, Result
 from evalharness.scoring import holistic, judgments
-from evalharness.scoring.metrics import Metric, by_group, counts
+from evalharness.scoring.metrics import Metric, by_group, counts, standings
 
 
 def run_summary(results: Sequence[Result], tasks: Sequence[tuple[str, Benchmark, Mapping[str, Any]]]) -> dict[str, Any]:
@@ -68,6 +68,7 @@ def task_summary(results: Sequence[Result], benchmark: Benchmark, facts: Mapping
         if len(groups) > 1
         else {},
         "counts": counts(results),
+        **({"programs": programs} if (programs := standings(results)) else {}),
         "bounds": bounds(results, headline),
         "missing": facts["items"] - len({r.sample.id for r in answered}),
         "tokens": {

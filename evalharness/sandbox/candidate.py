@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import builtins
+import contextlib
 import io
+import operator
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from typing import Any, NoReturn
 
-from evalharness.sandbox import wire
+from evalharness.sandbox import stand_ins, wire
 
 _TEXT = 300
 HELLO = b"!"
@@ -66,8 +70,9 @@ def _whole(channel: int, text: str) -> None:
 def _serve(channel: int, source: str, entry: str) -> None:
     names: dict[str, Any] = {}
     wire.send(channel, _load(source, entry, names))
+    held = _Held()
     while True:
-        wire.send(channel, _answer(names[entry], wire.receive(channel, wire.TRUSTED_CAP)))
+        wire.send(channel, _answer(names[entry], wire.receive(channel, wire.TRUSTED_CAP), held))
 
 
 def _load(source: str, entry: str, names: dict[str, Any]) -> dict[str, Any]:
@@ -76,28 +81,80 @@ def _load(source: str, entry: str, names: dict[str, Any]) -> dict[str, Any]:
     except BaseException as error:
         return {"raised": _about(error)}
     if not callable(names.get(entry)):
-        return {"raised": ["NameError", f"the program defines no function {entry}"]}
+        return {"raised": ["NameError", f"NameError: the program defines no function {entry}", None]}
     return {"loaded": True}
 
 
-def _answer(program: Any, message: dict[str, Any]) -> dict[str, Any]:
+class _Held:
+    """The objects that stay here; the judge knows them by their numbers."""
+
+    def __init__(self) -> None:
+        self.objects: list[Any] = []
+        self.numbers: dict[int, int] = {}
+
+    def node(self, value: Any) -> list[Any]:
+        """What is sent for an object."""
+        if id(value) not in self.numbers:
+            self.numbers[id(value)] = len(self.objects)
+            self.objects.append(value)
+        return ["held", self.numbers[id(value)], type(value).__name__, stand_ins.abilities(value)]
+
+    def object(self, facts: list[Any]) -> Any:
+        """The object that the judge means."""
+        return self.objects[facts[0]]
+
+
+def _awaited(coroutine: Any) -> Any:
+    import asyncio
+
+    return asyncio.run(coroutine)
+
+
+_ACTS: dict[str, Callable[..., Any]] = {
+    "call": lambda held, *args, **kwargs: held(*args, **kwargs),
+    "iter": iter, "next": next, "len": len, "item": operator.getitem, "bool": bool, "str": str, "attribute": getattr,
+    "send": lambda held, value: held.send(value), "await": _awaited,
+}  # fmt: skip
+
+
+def _answer(program: Any, message: dict[str, Any], held: _Held) -> dict[str, Any]:
     answer: dict[str, Any] = {"tag": message["tag"]}
+    if "flat" in message:
+        args, kwargs = stand_ins.build(message["flat"], held.object)
+    else:
+        args, kwargs = wire.unpack(message["args"]), wire.unpack(message["kwargs"])
     try:
-        value = program(*wire.unpack(message["args"]), **wire.unpack(message["kwargs"]))
+        if "do" in message:
+            value = _ACTS[message["do"]](held.objects[message["held"]], *args, **kwargs)
+        else:
+            value = program(*args, **kwargs)
     except BaseException as error:
         answer["raised"] = _about(error)
         return answer
+    if message.get("watch"):
+        with contextlib.suppress(wire.NotPlain, RecursionError):
+            answer["after"] = wire.pack_value(list(args))
+    return answer | _crossing(value, held)
+
+
+def _crossing(value: Any, held: _Held) -> dict[str, Any]:
     try:
-        answer["value"] = wire.pack_value(value)
-    except wire.NotPlain as error:
-        answer["odd"] = str(error)[:_TEXT]
-    except RecursionError:
-        answer["odd"] = "data nested too deep"
-    return answer
+        return {"value": wire.pack_value(value)}
+    except Exception:  # not plain, too deep, or a type whose own methods raise
+        pass
+    try:
+        return {"flat": stand_ins.flatten(value, held.node)}
+    except Exception as error:
+        return {"odd": str(error)[:_TEXT] or type(error).__name__}
 
 
-def _about(error: BaseException) -> list[str]:
-    return [type(error).__name__, _message(error)]
+def _about(error: BaseException) -> list[Any]:
+    """The nearest of Python's own exceptions, what is said of it, and its arguments where they are plain."""
+    own = next((kind.__name__ for kind in type(error).__mro__ if vars(builtins).get(kind.__name__) is kind), "")
+    args = None
+    with contextlib.suppress(Exception):
+        args = wire.pack_value(list(error.args))
+    return [own, _said(error), args]
 
 
 def _said(error: BaseException) -> str:

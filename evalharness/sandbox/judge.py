@@ -9,19 +9,27 @@ from __future__ import annotations
 
 import array
 import builtins
+import dis
 import os
 import random
+import re
+import resource
 import socket
 import sys
 import traceback
+from collections.abc import Callable
+from functools import partial
+from types import FrameType
 from typing import Any, NoReturn
 
-from evalharness.sandbox import wire
+from evalharness.sandbox import stand_ins, wire
 from evalharness.sandbox.candidate import HELLO
 
 _TEXT = 300
 _LONG = 2000
+_LARGE = 128 << 20  # bytes of this process
 UNCROSSABLE = "the test passes what is not plain data"
+_STOPS = re.compile(r"\bStop(?:Async)?Iteration\b")
 
 
 class Gone(BaseException):
@@ -29,34 +37,60 @@ class Gone(BaseException):
 
 
 class RemoteError(Exception):
-    """The candidate raised something that is not one of Python's own exceptions."""
+    """The candidate raised something that is not one of Python's own exceptions, or must not be raised here."""
 
 
 class Line:
-    """The judge's end of one candidate's call channel."""
+    """The judge's end of one candidate's call channel.
 
-    def __init__(self, fd: int, source: str, entry: str) -> None:
-        self.fd, self.source, self.entry = fd, source, entry
+    `stops`: the test knows of StopIteration. Everywhere else one that came from the program would end the test's own
+    `map` or `zip` before anything was asserted. `stand_ins`: some of what came was no plain data.
+    """
+
+    def __init__(self, fd: int, source: str, entry: str, stops: bool = False) -> None:
+        self.fd, self.source, self.entry, self.stops = fd, source, entry, stops
         self.calls = 0
         self.greeted = False
         self.asked: tuple[tuple[Any, ...], dict[str, Any]] | None = None
         self.answered: tuple[Any, ...] = ()
         self.broken = ""
         self.uncrossable = ""
+        self.stand_ins = False
+        self._stood: dict[int, Any] = {}
+        self._numbers: dict[int, int] = {}
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """Ask the candidate. Raises what it raised; Gone where the test cannot go on."""
+        self._open()
+        watch = any(type(arg) in _MUTABLE for arg in args) and _unused(sys._getframe(1))
+        message = {"watch": True} if watch else {}
+        return self._exchange(message, args, kwargs, shown=True)
+
+    def greet(self) -> None:
+        """Wait for the candidate's hello: from here on its end is its own doing."""
+        self.greeted = self.greeted or wire.read_fd(self.fd, 1) == HELLO
+
+    def _open(self) -> None:
         if self.broken or self.uncrossable:
             raise Gone
+
+    def _exchange(self, message: dict[str, Any], args: tuple[Any, ...], kwargs: dict[str, Any], shown: bool) -> Any:
         try:
-            given = {"args": wire.pack_value(list(args)), "kwargs": wire.pack_value(kwargs)}
+            given = self._given(args, kwargs)
             if not self.calls:
                 self._load()
             self.calls += 1
-            self.asked, self.answered = (args, kwargs), ()
+            if shown:
+                self.asked, self.answered = (args, kwargs), ()
             tag = os.urandom(12).hex()
-            wire.send(self.fd, {"tag": tag, **given})
-            return self._answer(wire.receive(self.fd), tag)
+            wire.send(self.fd, {"tag": tag, **given, **message})
+            said = wire.receive(self.fd)
+            value = self._answer(said, tag, steps=message.get("do") in ("next", "send"))
+            if shown:
+                self.answered = (value,)
+                if "after" in said and "watch" in message:
+                    self._change(args, said["after"])
+            return value
         except wire.NotPlain as error:
             self.uncrossable = str(error)
             raise Gone from error
@@ -65,9 +99,16 @@ class Line:
         except wire.BadFrame as error:
             self._break(f"the program sent something that is no answer: {error}")
 
-    def greet(self) -> None:
-        """Wait for the candidate's hello: from here on its end is its own doing."""
-        self.greeted = self.greeted or wire.read_fd(self.fd, 1) == HELLO
+    def _given(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return {"args": wire.pack_value(list(args)), "kwargs": wire.pack_value(kwargs)}
+        except wire.NotPlain:
+            return {"flat": stand_ins.flatten([list(args), kwargs], self._number)}
+
+    def _number(self, value: Any) -> list[Any]:
+        if id(value) not in self._numbers:
+            raise wire.NotPlain(type(value).__name__)
+        return ["held", self._numbers[id(value)]]
 
     def _load(self) -> None:
         # Sent before the hello is there, so that the judge waits once and not twice.
@@ -75,29 +116,57 @@ class Line:
         self.greet()
         message = wire.receive(self.fd)
         if message != {"loaded": True}:
-            name, text = _raised(message)
-            self._break(f"{name}: {text}" if text else name)
+            self._break(_raised(message)[1])
 
-    def _answer(self, message: dict[str, Any], tag: str) -> Any:
+    def _answer(self, message: dict[str, Any], tag: str, steps: bool) -> Any:
         if message.get("tag") != tag:
             self._break("the program sent an answer that nobody had asked for")
         if "odd" in message:
             self._break(f"not plain data: {_clean(message['odd'])}")
         if "raised" in message:
-            name, text = _raised(message)
-            kind = getattr(builtins, name, None)
-            if isinstance(kind, type) and issubclass(kind, Exception):
-                try:
-                    raised = kind(text)
-                except TypeError:  # UnicodeDecodeError and its like want more than a text
-                    raised = RemoteError(f"{name}: {text}")
-                raise raised
-            raise RemoteError(f"{name}: {text}")
+            raise self._error(*_raised(message), steps)
+        if "flat" in message:
+            self.stand_ins = True
+            return stand_ins.build(message["flat"], self._stand_in)
         if "value" not in message:
             self._break("the program sent an answer without a value")
-        value = wire.unpack(message["value"])
-        self.answered = (value,)
-        return value
+        return wire.unpack(message["value"])
+
+    def _error(self, name: str, text: str, args: Any, steps: bool) -> Exception:
+        kind = getattr(builtins, name, None)
+        if not isinstance(kind, type) or not issubclass(kind, Exception):
+            return RemoteError(text)
+        if issubclass(kind, StopIteration | StopAsyncIteration) and not (self.stops or steps):
+            return RemoteError(text)
+        try:
+            return kind(*(wire.unpack(args) if type(args) is list else [text.partition(": ")[2]]))
+        except Exception:  # UnicodeDecodeError and its like want arguments of their own
+            return RemoteError(text)
+
+    def _stand_in(self, facts: list[Any]) -> Any:
+        number, kind, names = facts
+        if type(number) is not int or number < 0 or type(kind) is not str or type(names) is not list:
+            raise wire.BadFrame("a stand-in of the wrong shape")
+        if number not in self._stood:
+            made = self._stood[number] = stand_ins.made(kind, names, partial(self._of, number))
+            self._numbers[id(made)] = number
+        return self._stood[number]
+
+    def _of(self, number: int, what: str, *args: Any, **kwargs: Any) -> Any:
+        """Ask something of one of the candidate's objects."""
+        self._open()
+        return self._exchange({"do": what, "held": number}, args, kwargs, shown=False)
+
+    def _change(self, args: tuple[Any, ...], after: Any) -> None:
+        """Do to the test's objects what the program did to its copies of them."""
+        found = wire.unpack(after)
+        if type(found) is not list or len(found) != len(args):
+            raise wire.BadFrame("arguments of the wrong shape")
+        for was, now in zip(args, found, strict=True):
+            if type(was) in _MUTABLE and type(was) is type(now) and was != now:
+                self.stand_ins = True
+                was.clear()
+                _MUTABLE[type(was)](was, now)
 
     @property
     def last_call(self) -> str:
@@ -112,11 +181,33 @@ class Line:
         raise Gone
 
 
-def _raised(message: dict[str, Any]) -> tuple[str, str]:
-    pair = message.get("raised")
-    if type(pair) is not list or len(pair) != 2 or {*map(type, pair)} != {str}:
+def _raised(message: dict[str, Any]) -> tuple[str, str, Any]:
+    """(name of one of Python's own exceptions, what is said of it, its arguments as they came)."""
+    found = message.get("raised")
+    if type(found) is not list or len(found) != 3 or {*map(type, found[:2])} != {str}:
         raise wire.BadFrame("an exception of the wrong shape")
-    return _clean(pair[0]), _clean(pair[1])
+    return _clean(found[0]), _clean(found[1]), found[2]
+
+
+_MUTABLE: dict[type, Callable[[Any, Any], None]] = {
+    list: list.extend, dict: dict.update, set: set.update, bytearray: bytearray.extend
+}  # fmt: skip
+
+
+def _unused(frame: FrameType) -> bool:
+    """Whether a test calls for what the call does to its arguments: it drops the value, or asks for None.
+
+    Wherever the value is used, arguments stay as they are: else a program could change what it is compared with.
+    """
+    code, at = frame.f_code.co_code, frame.f_lasti + 2
+    while at < len(code) and code[at] == 0:  # room for the interpreter's own notes behind an instruction
+        at += 2
+    (name, argument), (then, _) = (
+        (dis.opname[code[i]], code[i + 1]) if i < len(code) else ("", 0) for i in (at, at + 2)
+    )
+    if name == "LOAD_CONST" and then in ("IS_OP", "COMPARE_OP"):
+        return frame.f_code.co_consts[argument] is None
+    return name == "POP_TOP" or (name.startswith("POP_JUMP") and "NONE" in name)
 
 
 def _clean(text: Any) -> str:
@@ -142,13 +233,19 @@ def _repr(value: Any, room: int = _TEXT) -> str:
 
 def examine(fd: int, job: dict[str, Any]) -> dict[str, Any]:
     """Run a job's test against the candidate at the other end of `fd`; the verdict as a frame for the harness."""
-    line = Line(fd, job["source"], job["entry"])
+    line = Line(fd, job["source"], job["entry"], stops=_STOPS.search(job["test"]) is not None)
     verdict, why, where = _examine(line, job)
     if verdict == "fail" and not line.greeted:
         verdict, why = "error", "the program's process ended before the program began"
     last = "" if verdict == "pass" else line.last_call[:_LONG]
     said = {"v": verdict, "why": why[:_LONG], "line": where, "calls": line.calls, "last": last}
-    return {**said, "nonce": job["nonce"]}
+    return {**said, "stand_ins": line.stand_ins, "worn": _worn(), "nonce": job["nonce"]}
+
+
+def _worn() -> bool:
+    """Whether a program made this process so large that the next one might not find the memory that it needs."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit > _LARGE
 
 
 def _examine(line: Line, job: dict[str, Any]) -> tuple[str, str, str]:

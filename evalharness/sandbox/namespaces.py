@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import os
 import struct
+from collections.abc import Mapping
 
 from evalharness.sandbox import kernel, readable
 
@@ -18,10 +20,13 @@ _DETACH = 2
 _NOATIME = 1024
 _PLACES = ("/tmp", "/mnt", "/media", "/srv", "/run")
 SCRATCH = "/tmp"
+PACKAGES = "/packages"
 
 
-def enter(machine: str) -> int:
+def enter(machine: str, packages: Mapping[str, str]) -> int:
     """Leave the host's namespaces. Returns the pid of the new world's first process: 0 in it.
+
+    `packages`: what stands in the new world's package folder, and where it is here.
 
     Raises OSError where any step is refused: a success of unshare alone proves nothing (Ubuntu's AppArmor).
     """
@@ -34,10 +39,15 @@ def enter(machine: str) -> int:
     kernel.mount("none", "/", None, _REC | _PRIVATE)
     roots, hidden = readable.roots(), readable.hidden()
     # The new root is put together on a directory that every system has; it is covered in this namespace only.
-    base = next(p for p in _PLACES if os.path.isdir(p) and not any(r.startswith(p + "/") for r in roots))
+    wanted = (*roots, *packages.values())
+    base = next((p for p in _PLACES if os.path.isdir(p) and not any(w.startswith(p + "/") for w in wanted)), "")
+    if not base:
+        raise OSError(errno.ENOENT, f"none of {', '.join(_PLACES)} is free to build a root on")
     kernel.mount("tmpfs", base, "tmpfs", _NOSUID | _NODEV, "size=1m,nr_inodes=4096,mode=755")
     for path in (*roots, *readable.DEVICES):
         _bind(path, base + path)
+    for entry, path in packages.items():
+        _bind(path, f"{base}{PACKAGES}/{entry}")
     for path in hidden:
         if os.path.isdir(base + path):
             kernel.mount("tmpfs", base + path, "tmpfs", _RDONLY | _NOSUID | _NODEV | _NOEXEC, "size=4k,nr_inodes=2")

@@ -42,7 +42,7 @@ class Container:
     """One container with a sandbox of one worker in it."""
 
     def __init__(self, wanted: str) -> None:
-        self.served = 0
+        self.served, self.worn = 0, False
         try:
             self.process = subprocess.Popen(
                 _command(wanted), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,

@@ -15,39 +15,65 @@ from typing import Any, Literal, Protocol
 
 from evalharness.sandbox import scratch
 from evalharness.sandbox.judge import UNCROSSABLE
+from evalharness.sandbox.namespaces import PACKAGES
+from evalharness.sandbox.packages import Packages, staged
 from evalharness.sandbox.program import Program, ProgramMode, ProgramOutcome, Tier
-from evalharness.sandbox.worker import JudgeStalled, Worker, WorkerLost
+from evalharness.sandbox.worker import BROKE, JudgeStalled, Shown, Worker, WorkerLost
 
 CheckMode = Literal["both", "split", "inproc"]
 _PROGRAMS = 1000  # after which a worker is replaced: a judge that leaks or was bent does not stay
 _REMEMBERED = 4096
+_SPLIT_COSTS = 1.5  # times the time of one process, where a program is checked both ways
+_SOUND = Program(source="def f():\n    return 1", test="assert f() == 1", entry="f")
+_STAGED = "packages"
+NONE = Packages()
 _UIDS = range(61184, 65520)  # systemd's range for users that exist only while a service runs
+
+
+Standing = Literal["confirmed", "unconfirmable", "suspect", "failed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
     """A program's outcome in one process, as it is published, and split, where it cannot be forged.
 
-    `suspect`: the published check lets it pass and the split does not. `unconfirmed`: the test cannot be split.
+    `unsplittable`: a split was wanted, but the test needs the program's own objects: only one process will do.
     """
 
     published: ProgramOutcome | None = None
     confirmed: ProgramOutcome | None = None
-    suspect: bool = False
-    unconfirmed: bool = False
+    unsplittable: bool = False
 
     @property
     def outcome(self) -> ProgramOutcome:
-        """The one that gives the score: the published one where there is one."""
+        """The published one where there is one."""
         found = self.published or self.confirmed
         assert found is not None
         return found
 
+    @property
+    def standing(self) -> Standing | None:
+        """What the checks that were made come to; None where the fault is ours or the test's.
+
+        confirmed: all passed, over plain data. unconfirmable: passed, and the split was not made, the test does not
+        let itself be split, or what the program gave crossed by stand-ins only. suspect: the published check lets it
+        pass and the split does not.
+        """
+        split = self.confirmed
+        if self.outcome.verdict == "error":
+            return None
+        if self.outcome.verdict != "pass":
+            return "failed"
+        if split is None or split.faulty_test or (split.verdict == "pass" and split.stand_ins):
+            return "unconfirmable"
+        return "confirmed" if split.verdict == "pass" else "suspect"
+
 
 class ProgramRunner(Protocol):
-    """What a worker can do, here or in a container."""
+    """What a worker can do, here or in a container. `worn`: its judge has grown, and another is to take its place."""
 
     served: int
+    worn: bool
 
     def run(self, program: Program, mode: ProgramMode) -> ProgramOutcome: ...
     def close(self) -> None: ...
@@ -60,8 +86,9 @@ class Sandbox:
     This class trusts the tier that it is given: `tiers.open_sandbox` chooses one and puts it to the test first.
     """
 
-    def __init__(self, tier: Tier, workers: int = 0) -> None:
+    def __init__(self, tier: Tier, workers: int = 0, packages: Packages = NONE) -> None:
         self.tier: Tier = tier
+        self.packages = packages
         self.workers = workers or 2 * len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else workers or 4
         self.retries = 0
         self.record: dict[str, Any] = {"tier": tier}
@@ -73,6 +100,10 @@ class Sandbox:
         # The kernel ends a worker with the thread that started it, so one thread starts them all and stays.
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="sandbox")
         self._root, self._held = ("", -1) if tier == "namespace" else scratch.make_root(tempfile.gettempdir())
+        if packages.entries:
+            self.record["packages"] = dict(packages.versions)
+            if self._root:
+                staged(packages, os.path.join(self._root, _STAGED))
 
     def __enter__(self) -> Sandbox:
         return self
@@ -122,18 +153,18 @@ class Sandbox:
         own objects, and only one process will do. A test that fails by itself is an error, whatever the program does.
         """
         if how == "inproc" or not splittable:
-            return Checked(published=self.run(program, "inproc"), unconfirmed=not splittable)
-        confirmed = self.run(program, "split")
-        if how == "split" or (confirmed.verdict == "error" and not confirmed.faulty_test):
+            return Checked(published=self.run(program, "inproc"), unsplittable=how != "inproc")
+        if how == "split":
+            return Checked(confirmed=self.run(program, "split"))
+        # The split has two processes and all that crosses between them to pay for.
+        roomy = replace(program.limits, seconds=_SPLIT_COSTS * program.limits.seconds)
+        confirmed = self.run(replace(program, limits=roomy), "split")
+        if confirmed.verdict == "error" and not confirmed.faulty_test:
             return Checked(confirmed=confirmed)
         published = self.run(program, "inproc")
-        if confirmed.faulty_test:
-            uncrossable = confirmed.why.startswith(UNCROSSABLE)
-            if published.verdict != "pass" and not uncrossable:
-                return Checked(published=confirmed)
-            return Checked(published=published, confirmed=confirmed, unconfirmed=True)
-        suspect = published.verdict == "pass" and confirmed.verdict != "pass"
-        return Checked(published=published, confirmed=confirmed, suspect=suspect)
+        if confirmed.faulty_test and published.verdict != "pass" and not confirmed.why.startswith(UNCROSSABLE):
+            return Checked(published=confirmed)
+        return Checked(published=published, confirmed=confirmed)
 
     def _forget(self, key: tuple[str, ProgramMode]) -> None:
         with self._lock:
@@ -144,7 +175,12 @@ class Sandbox:
         if outcome.verdict != "error" or outcome.faulty_test:
             return outcome
         self.retries += 1
-        return replace(self._once(program, mode), attempts=2)
+        again = replace(self._once(program, mode), attempts=2)
+        broke = all(one.why.startswith(BROKE) for one in (outcome, again))
+        # Where a worker breaks on one program twice and on the next not at all, it is the program that breaks it.
+        if broke and self._once(_SOUND, mode).verdict == "pass":
+            return replace(again, verdict="fail", why=f"{again.why}, twice, by what the program did")
+        return again
 
     def _once(self, program: Program, mode: ProgramMode) -> ProgramOutcome:
         with self._room:
@@ -157,7 +193,7 @@ class Sandbox:
             except WorkerLost as lost:
                 outcome = ProgramOutcome(verdict="error", why=str(lost), tier=self.tier, mode=mode)
             else:
-                if outcome.verdict != "error" and worker.served < _PROGRAMS:
+                if outcome.verdict != "error" and worker.served < _PROGRAMS and not worker.worn:
                     self._free.put(worker)
                     worker = None
             finally:
@@ -181,7 +217,9 @@ class Sandbox:
         if self._root:
             place = os.path.join(self._root, str(number))
             os.mkdir(place, 0o700)
-        worker = self._starter.submit(Worker, self.tier, place, owner).result()
+        shown = self.packages.entries
+        path = "" if not shown else os.path.join(self._root, _STAGED) if self._root else PACKAGES
+        worker = self._starter.submit(Worker, self.tier, place, owner, Shown(path, shown)).result()
         try:
             worker.wait_ready()
         except WorkerLost:
@@ -195,7 +233,8 @@ class Sandbox:
         """Under root each worker has a user of its own, or limits would count nothing and neighbours were in reach."""
         if os.getuid() != 0 or self.tier not in ("namespace", "landlock", "seccomp"):
             return None
-        if self.tier != "namespace" and not _reachable(os.path.dirname(os.__file__)):
+        needed = [os.path.dirname(os.__file__), *self.packages.entries.values()]
+        if self.tier != "namespace" and not all(map(_reachable, needed)):
             return None  # the interpreter lies where only root can read: stay root, without a single capability
         uid = _UIDS[(os.getpid() * 16 + number) % len(_UIDS)]
         return uid, uid

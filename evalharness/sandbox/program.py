@@ -60,7 +60,8 @@ class ProgramOutcome:
 
     `fail` and `timeout` are the program's; `error` is the sandbox's, or with `faulty_test` the test's: never scored.
     `why` says it in a few words, `line` is the line of the test that did not hold, `calls` how often the program was
-    called, `last_call` the last call and its answer as text. `cpu` and `wall` in seconds, `rss` in bytes.
+    called, `last_call` the last call and its answer as text. `stand_ins`: not all that the program gave was plain data,
+    the judge saw stand-ins. `cpu` and `wall` in seconds, `rss` in bytes.
     """
 
     verdict: ProgramVerdict
@@ -68,6 +69,7 @@ class ProgramOutcome:
     line: str = ""
     calls: int = 0
     last_call: str = ""
+    stand_ins: bool = False
     cpu: float = 0.0
     wall: float = 0.0
     rss: int = 0

@@ -38,24 +38,26 @@ from evalharness.sandbox.program import Limits
 
 PRELOADED = (
     "abc", "array", "base64", "bisect", "builtins", "calendar", "cmath", "collections", "contextlib", "copy",
-    "dataclasses", "datetime", "decimal", "enum",
+    "dataclasses", "datetime", "decimal", "dis", "enum",
     "fractions", "functools", "hashlib", "heapq", "inspect", "io", "itertools", "json",
     "math", "numbers", "operator", "random", "re", "statistics", "string", "struct", "sys", "textwrap", "threading",
     "time", "traceback", "typing", "unicodedata",
 )  # fmt: skip
 _TICK = 50  # milliseconds
+_TICKS, _PAGE = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
 _JUDGE_MEMORY = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
 class World:
     """Where the children live: the fence around them, a descriptor of /proc and, in a namespace, one of the file that
-    says which process number was the last; -1 for what there is not."""
+    says which process number was the last; -1 for what there is not. `packages` can be read besides Python's own."""
 
     fence: fence.Fence
     private: bool
     proc: int
     last_pid: int
+    packages: tuple[str, ...] = ()
 
 
 def serve_programs() -> NoReturn:
@@ -111,6 +113,10 @@ def _prepare(settings: dict[str, Any]) -> World:
         with contextlib.suppress(OSError):  # hidden or absent: then only the processor's time counts
             proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY)
     os.environ.update(HOME=place, TMPDIR=place)
+    packages: tuple[str, ...] = ()
+    if settings["path"]:
+        sys.path.append(settings["path"])
+        packages = (settings["path"], *(() if private else settings["packages"].values()))
     candidate.set_stage()
     fenced = tier in ("namespace", "landlock", "seccomp")
     code = seccomp.program(machine, metadata=private) if fenced else b""
@@ -122,22 +128,22 @@ def _prepare(settings: dict[str, Any]) -> World:
     world = fence.Fence(
         scratch=place, server=os.getpid(), owner=owner, filter=code,
         count_threads=fenced and (private or owner is not None),
-        profile=seatbelt.profile(readable.roots(), place) if tier == "seatbelt" else "",
+        profile=seatbelt.profile([*readable.roots(), *packages], place) if tier == "seatbelt" else "",
     )  # fmt: skip
     if fenced and tier != "seccomp" and (landlock.version() or not private):
-        world = world.with_rules(_rules(place, private))
+        world = world.with_rules(_rules(place, private, packages))
     gc.collect()
     gc.freeze()
     last_pid = -1
     if private:
         with contextlib.suppress(OSError):
             last_pid = os.open("sys/kernel/ns_last_pid", os.O_WRONLY, dir_fd=proc)
-    return World(world, private, proc, last_pid)
+    return World(world, private, proc, last_pid, packages)
 
 
 def _enter(settings: dict[str, Any], machine: str) -> int:
     """Go into namespaces. The process that entered waits outside for the first one inside; returns its /proc."""
-    inside = namespaces.enter(machine)
+    inside = namespaces.enter(machine, settings["packages"])
     if inside:
         kernel.die_with(settings["parent"])
         for name in ("control", "judge"):
@@ -151,10 +157,10 @@ def _enter(settings: dict[str, Any], machine: str) -> int:
     return namespaces.leave_old_root()
 
 
-def _rules(place: str, private: bool) -> int:
+def _rules(place: str, private: bool, packages: tuple[str, ...]) -> int:
     # In a private world the package directories are covered already, and a child pays for each rule.
     read, listed = (readable.roots(), []) if private else readable.rules()
-    return landlock.ruleset(read, listed, place, readable.DEVICES)
+    return landlock.ruleset([*read, *packages], listed, place, readable.DEVICES)
 
 
 def _start_judge(world: World, channel: int, harness: socket.socket) -> int:
@@ -164,9 +170,8 @@ def _start_judge(world: World, channel: int, harness: socket.socket) -> int:
     try:
         harness.detach()
         code = world.fence.filter and seccomp.program(os.uname().machine, metadata=False, recvmsg=True)
-        own = replace(
-            world.fence, filter=code, rules=_rules("/nonexistent", world.private) if world.fence.rules >= 0 else -1
-        )
+        rules = _rules("/nonexistent", world.private, world.packages) if world.fence.rules >= 0 else -1
+        own = replace(world.fence, filter=code, rules=rules)
         fence.raise_fence(fence.prepare_fence(own, Limits(memory=_JUDGE_MEMORY), None), channel)
         judge.serve(fence.CHANNEL)
     finally:
@@ -253,13 +258,14 @@ class Server:
 
     def _over(self, pid: int, limits: Limits, wall: float) -> str:
         cpu, waited = self.clock.read(pid)
-        if cpu > limits.seconds:
+        threads, filling = self.clock.look(pid, limits.memory)
+        if cpu - filling > limits.seconds:
             return "cpu"
-        if wall - waited > limits.seconds:
+        if wall - waited - filling > limits.seconds:
             return "time"
         if wall > limits.wall:
             return "wall"
-        if self.clock.threads(pid) > limits.threads:
+        if threads > limits.threads:
             return "threads"
         if sys.platform == "darwin" and seatbelt.resident(pid) > limits.memory:
             return "memory"
@@ -292,7 +298,8 @@ class Server:
             os.chown(place, *owner)
         if self.world.fence.rules >= 0:
             os.close(self.world.fence.rules)
-            self.world = replace(self.world, fence=self.world.fence.with_rules(_rules(place, self.world.private)))
+            rules = _rules(place, self.world.private, self.world.packages)
+            self.world = replace(self.world, fence=self.world.fence.with_rules(rules))
             self.prepared = fence.prepare_fence(self.world.fence, self.limits, self.limits.seconds)
         self.untouched = self._trace()
 
@@ -326,13 +333,20 @@ class Clock:
         words = self._words(waits)
         return cpu, int(words[1]) / 1e9 if len(words) > 1 else 0.0
 
-    def threads(self, pid: int) -> int:
-        """How many threads a process has; 0 where /proc does not tell."""
+    def look(self, pid: int, memory: int) -> tuple[int, float]:
+        """(how many threads a process has, seconds that the kernel took to hand it memory); 0 where /proc is silent.
+
+        The first touch of a page costs what the machine makes it cost, up to fence.FAULT: as much memory as is allowed
+        may be touched without paying for it, and no more than that.
+        """
         fd = self._open(f"{pid}/stat")
         words = self._words(fd, after=b")")
         if fd >= 0:
             os.close(fd)
-        return int(words[17]) if len(words) > 17 else 0
+        if len(words) <= 17:
+            return 0, 0.0
+        faults, system = int(words[7]), int(words[12]) / _TICKS
+        return int(words[17]), min(system, min(faults, memory // _PAGE) * fence.FAULT)
 
     def _open(self, path: str) -> int:
         try:

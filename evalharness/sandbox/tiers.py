@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
 from evalharness.errors import UserError
 from evalharness.sandbox import selftest
 from evalharness.sandbox.outer import ENGINES, ContainerSandbox
+from evalharness.sandbox.packages import find_packages
 from evalharness.sandbox.pool import Sandbox
 from evalharness.sandbox.program import Limits, Tier
 from evalharness.sandbox.seccomp import ARCH
@@ -18,8 +20,12 @@ from evalharness.sandbox.seccomp import ARCH
 CHOICES = ("auto", "namespace", "landlock", "seatbelt", *ENGINES, "none")
 
 
-def open_sandbox(wanted: str = "auto", *, consent: bool = False, workers: int = 0) -> Sandbox:
+def open_sandbox(
+    wanted: str = "auto", *, consent: bool = False, workers: int = 0, packages: Sequence[str] = ()
+) -> Sandbox:
     """The sandbox that `--sandbox` names, after its self-test; what was found stands in its `record`.
+
+    `packages` are those of `--sandbox-packages`.
 
     Raises UserError, with what to do, where it does not hold; nothing weaker is taken instead.
     """
@@ -32,12 +38,14 @@ def open_sandbox(wanted: str = "auto", *, consent: bool = False, workers: int = 
                 "--sandbox none runs programs that a model wrote with all your rights; "
                 "if that is meant, say --yes-run-untrusted-code as well"
             )
-        return _recorded(Sandbox("none", workers), {})
+        return _recorded(Sandbox("none", workers, find_packages(packages)), {})
     if engine in ENGINES:
+        if packages:
+            raise UserError(f"--sandbox-packages: a container has its image's packages; say --sandbox {engine}:IMAGE")
         return _tested(ContainerSandbox(wanted, workers), wanted)
-    failures = []
+    failures, shown = [], find_packages(packages)
     for tier in _candidates() if wanted == "auto" else (cast(Tier, wanted),):
-        sandbox = Sandbox(tier, workers)
+        sandbox = Sandbox(tier, workers, shown)
         try:
             return _tested(sandbox, tier)
         except UserError as error:

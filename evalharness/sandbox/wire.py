@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter, OrderedDict, defaultdict, namedtuple
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from itertools import chain
 from typing import Any
 
-CAP = 8 << 20  # bytes of one frame that a candidate may send
+CAP = 64 << 20  # bytes of one frame that a candidate may send
 TRUSTED_CAP = 256 << 20  # of one that the harness sends
 DEPTH = 200
 _PIECE = 1 << 20
@@ -117,7 +119,7 @@ def pack_value(value: Any, depth: int = 0) -> Any:
         raise NotPlain(f"data nested deeper than {DEPTH}")
     kind = type(value)
     if kind not in _PACKERS:
-        if kind.__module__ == "numpy" and hasattr(value, "item"):
+        if kind.__module__ == "numpy" and getattr(value, "shape", None) == ():
             return pack_value(value.item(), depth + 1)
         if kind is type:
             named = next((name for name, known in _TYPES.items() if known is value), None)
@@ -125,6 +127,8 @@ def pack_value(value: Any, depth: int = 0) -> Any:
         kind = next((base for base in kind.__mro__ if base in _PACKERS), object)
         if kind is object:
             raise NotPlain(type(value).__name__)
+        if kind is tuple and is_named(type(value)):
+            return {"named": [[type(value).__name__, *type(value)._fields], _pack_items(tuple.__iter__(value), depth)]}
     return _PACKERS[kind](value, depth)
 
 
@@ -161,6 +165,28 @@ def _pack_dict(value: dict[Any, Any], depth: int) -> Any:
     return {"dict": [flat[i : i + 2] for i in range(0, len(flat), 2)]}
 
 
+def _pack_default(value: defaultdict[Any, Any], depth: int) -> Any:
+    named = next((name for name, known in _TYPES.items() if known is value.default_factory), None)
+    plain = _pack_dict(value, depth)
+    return {"defaultdict": [named, plain]} if named else plain
+
+
+def is_named(kind: type) -> bool:
+    """Whether a type is a named tuple."""
+    fields = getattr(kind, "_fields", None)
+    return type(fields) is tuple and {*map(type, fields)} <= {str}
+
+
+def named(about: list[str]) -> Any:
+    """The named tuple type with a name and fields."""
+    return _named(*about)
+
+
+@lru_cache(maxsize=64)
+def _named(name: str, *fields: str) -> Any:
+    return namedtuple(name, fields)  # it refuses what is no name
+
+
 _PACKERS: dict[type, Callable[[Any, int], Any]] = {
     bool: lambda v, d: v,
     int: _pack_int,
@@ -170,6 +196,9 @@ _PACKERS: dict[type, Callable[[Any, int], Any]] = {
     list: lambda v, d: _pack_items(list.__iter__(v), d),
     tuple: lambda v, d: {"tuple": _pack_items(tuple.__iter__(v), d)},
     dict: _pack_dict,
+    Counter: lambda v, d: {"counter": _pack_dict(v, d)},
+    OrderedDict: lambda v, d: {"ordered": _pack_dict(v, d)},
+    defaultdict: _pack_default,
     set: lambda v, d: {"set": _pack_items(set.__iter__(v), d)},
     frozenset: lambda v, d: {"frozenset": _pack_items(frozenset.__iter__(v), d)},
     bytes: lambda v, d: {"bytes": bytes.hex(v)},
@@ -242,9 +271,19 @@ def _pairs(content: Any, depth: int) -> dict[Any, Any]:
     return dict(_members(pair, depth, 2) for pair in content)
 
 
+def _dict(content: Any, depth: int) -> dict[Any, Any]:
+    if type(content) is not dict or content.keys() != {"dict"}:
+        raise BadFrame("wrong shape")
+    return _pairs(content["dict"], depth)
+
+
 _READERS: dict[str, Callable[[Any, int], Any]] = {
     "tuple": lambda c, d: tuple(_members(c, d)),
     "dict": _pairs,
+    "counter": lambda c, d: Counter(_dict(c, d)),
+    "ordered": lambda c, d: OrderedDict(_dict(c, d)),
+    "defaultdict": lambda c, d: defaultdict(_TYPES[_text(c[0])], _dict(c[1], d)),
+    "named": lambda c, d: named(c[0])(*_members(c[1], d)),
     "set": lambda c, d: set(_members(c, d)),
     "frozenset": lambda c, d: frozenset(_members(c, d)),
     "bytes": lambda c, d: bytes.fromhex(_text(c)),

@@ -11,12 +11,12 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from evalharness.sandbox import orders, wire
 from evalharness.sandbox.candidate import HELLO
-from evalharness.sandbox.fence import UNFENCED
 from evalharness.sandbox.program import Program, ProgramMode, ProgramOutcome, ProgramVerdict, Tier
 
 BOOT = Path(__file__).with_name("boot.py")
@@ -24,7 +24,9 @@ _START = 60.0  # seconds that a worker may take to start on a busy machine
 _PATIENCE = 10.0  # beyond the wall limit, before a worker is given up
 _STALLED = 3.0  # for the judge to finish after its candidate was ended
 _VERDICT = 64 << 10  # bytes of a verdict's frame
+_SAID = 2000  # characters kept of a text that a program's process sent
 _SIGXCPU = 24
+BROKE = "the worker broke"
 _LIMITS = {"cpu": "timeout", "time": "timeout", "wall": "timeout", "threads": "fail", "disk": "fail", "memory": "fail"}
 
 
@@ -52,24 +54,34 @@ def _environment() -> dict[str, str]:
     return {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", **kept}
 
 
+class Shown(NamedTuple):
+    """Installed packages that programs may import: where on their path, and what is there."""
+
+    path: str
+    entries: Mapping[str, str]
+
+
+NOTHING = Shown("", {})
+
+
 class Worker:
     """One fork server and its judge: runs one program at a time.
 
     Start it from a thread that lives as long as the run: the kernel ends the server with the thread that started it.
     """
 
-    def __init__(self, tier: Tier, place: str, owner: tuple[int, int] | None, wrap: tuple[str, ...] = ()) -> None:
-        self.tier, self.served, self.serial = tier, 0, 0
+    def __init__(self, tier: Tier, place: str, owner: tuple[int, int] | None, shown: Shown = NOTHING) -> None:
+        self.tier, self.served, self.serial, self.worn = tier, 0, 0, False
         self.about: dict[str, Any] = {}
         self.control, control = socket.socketpair()
         self.judge, judge = socket.socketpair()
         settings = {
             "control": control.fileno(), "judge": judge.fileno(), "tier": tier, "owner": owner, "scratch": place,
-            "parent": os.getpid(),
+            "packages": dict(shown.entries), "path": shown.path, "parent": os.getpid(),
         }  # fmt: skip
         try:
             self.process = subprocess.Popen(
-                [*wrap, *_command(), json.dumps(settings)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                [*_command(), json.dumps(settings)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL, pass_fds=(control.fileno(), judge.fileno()), cwd="/", env=_environment(),
                 start_new_session=True,
             )  # fmt: skip
@@ -107,9 +119,10 @@ class Worker:
                 talk = _Talk(self.control, self.judge if mode == "split" else ours, self.serial, mode)
                 talk.until(time.monotonic() + program.limits.wall + _PATIENCE, program.limits)
             except (OSError, wire.Closed) as error:
-                raise WorkerLost(f"the worker is gone: {error}") from error
+                raise WorkerLost(f"{BROKE}: {error}") from error
         if mode == "split" and talk.verdict is not None and talk.verdict.get("nonce") != nonce:
             raise WorkerLost("the judge answered another question")
+        self.worn = mode == "split" and talk.verdict is not None and talk.verdict.get("worn") is True
         outcome = _outcome(talk, program, mode, self.tier)
         if mode == "split" and talk.verdict is None:
             raise JudgeStalled(outcome)
@@ -188,7 +201,7 @@ class _Talk:
             piece = b""
         if not piece:
             if self.mode == "split":
-                raise WorkerLost("the judge ended")
+                raise WorkerLost(f"{BROKE}: the judge ended")
             self.ended = True
             return False
         self.heard += piece
@@ -219,34 +232,44 @@ class _Talk:
 
 
 def _outcome(talk: _Talk, program: Program, mode: ProgramMode, tier: str) -> ProgramOutcome:
-    """What verdict and report say together. A pass stands whatever became of the process afterwards."""
+    """What verdict and report say together. A pass stands whatever became of the process afterwards.
+
+    Only the judge may say that the fault is not the program's. What a program's own process sends is its pass or its
+    fail; whatever else it says, and whatever its exit status, it has failed.
+    """
     said, report = talk.verdict or {}, talk.report or orders.Report(talk.serial, "", 0.0, 0.0, 0, 0)
-    why, verdict = str(said.get("why", "")), said.get("v")
-    over, status = report.why, report.status
-    line, faulty = _line(said, program), False
+    trusted = mode == "split"
+    why, verdict = _text(said.get("why")), said.get("v")
+    ours = verdict == "error" if trusted else not talk.greeted
+    over, status, faulty = report.why, report.status, trusted and verdict in ("test", "uncrossable")
     if verdict == "pass":
         why = ""
-    elif verdict in ("test", "uncrossable"):
-        verdict, faulty = "error", True
+    elif faulty:
+        verdict = "error"
     elif over:
         verdict, why = _LIMITS[over], over
     elif status == -_SIGXCPU:
         verdict, why = "timeout", "cpu"
-    elif not talk.greeted or status == UNFENCED or verdict == "error":
-        verdict, why = "error", why or f"the fence could not be raised (exit status {status})"
+    elif ours:
+        verdict, why = "error", (why if trusted else "") or f"the fence could not be raised (exit status {status})"
     elif verdict != "fail" or "process ended" in why:
         how = f"signal {-status}" if status < 0 else f"exit status {status}"
         verdict, why = "fail", f"the program's process ended by itself ({how})"
     return ProgramOutcome(
-        verdict=cast(ProgramVerdict, verdict), why=why, line=line, calls=int(said.get("calls") or 0),
-        last_call=str(said.get("last") or ""),
+        verdict=cast(ProgramVerdict, verdict), why=why, line=_line(said, program),
+        calls=int(said["calls"]) if trusted and said else 0, last_call=_text(said.get("last")), stand_ins=trusted and said.get("stand_ins") is True,
         cpu=round(report.cpu, 4), wall=round(report.wall, 4), rss=report.rss, tier=tier, mode=mode, faulty_test=faulty,
     )  # fmt: skip
+
+
+def _text(said: Any) -> str:
+    """What a frame says in a field; a program's own process can put anything there."""
+    return said[:_SAID] if isinstance(said, str) else ""
 
 
 def _line(said: dict[str, Any], program: Program) -> str:
     line = said.get("line")
     if isinstance(line, str):
-        return line
+        return line[:_SAID]
     lines = program.text.splitlines()
-    return lines[line - 1].strip()[:2000] if type(line) is int and 0 < line <= len(lines) else ""
+    return lines[line - 1].strip()[:_SAID] if type(line) is int and 0 < line <= len(lines) else ""

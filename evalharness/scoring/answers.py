@@ -16,6 +16,10 @@ from typing import Any, Protocol, runtime_checkable
 
 from evalharness.records import Request, Response, Sample, Score
 
+# What scores are by, in every manifest; it rises when the same answers would score otherwise than before.
+# 2: a program that passes the published check alone no longer counts in the headline.
+SCORING_VERSION = 2
+
 Scorer = Callable[[Sample, Request, Response], Score]
 
 

@@ -145,6 +145,21 @@ def _exp(x: float) -> float:
     return math.exp(x) if x < 700 else math.inf
 
 
+STANDINGS = ("confirmed", "unconfirmable", "suspect", "failed")
+
+
+def standings(results: Iterable[Result]) -> dict[str, int]:
+    """How many programs have each standing (`detail["standing"]`), the unscored last; empty where none ran."""
+    found = dict.fromkeys((*STANDINGS, "unscored"), 0)
+    for result in results:
+        standing = "unscored" if "unscored" in result.detail else result.detail.get("standing")
+        if standing in found:
+            found[standing] += 1
+    if not found["unscored"]:
+        del found["unscored"]
+    return found if any(found.values()) else {}
+
+
 def counts(results: Iterable[Result]) -> dict[str, int]:
     """How many results have each status."""
     found: dict[str, int] = {"correct": 0, "wrong": 0, "unparsed": 0, "truncated": 0, "refused": 0, "error": 0}

@@ -60,6 +60,7 @@ def load_suite(path: Path, *, yes_run_untrusted_code: bool = False) -> Suite:
     base = path.parent
     settings = _settings(value.get("options", {}), base)
     sandbox = {key: settings.pop(key) for key in ("sandbox", "check", "workers") if key in settings}
+    packages = tuple(settings.pop("sandbox_packages", ()))
     names, own, margins = _benchmarks(value, base)
     gate = value.get("gate", {})
     return Suite(
@@ -68,7 +69,7 @@ def load_suite(path: Path, *, yes_run_untrusted_code: bool = False) -> Suite:
         benchmarks=names,
         settings=settings,
         own=own,
-        run_options=RunOptions(yes_run_untrusted_code=yes_run_untrusted_code, **sandbox),
+        run_options=RunOptions(yes_run_untrusted_code=yes_run_untrusted_code, sandbox_packages=packages, **sandbox),
         budget=Budget(**value.get("budget", {})),
         baseline=value.get("baseline"),
         margins=margins,

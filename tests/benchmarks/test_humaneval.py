@@ -51,7 +51,9 @@ def test_every_canonical_solution_passes(shared, tier, check):
     with BENCHMARK.open_scorer(RunOptions(sandbox=tier, check=check, workers=4)) as opened:
         scores = scored(opened, [(BENCHMARK.sample(row), row["canonical_solution"]) for row in rows])
     assert len(scores) == 164 and {s.status for s in scores} == {"correct"}
-    assert all(s.scores.get("confirmed", 1.0) == 1.0 and not s.detail["suspect"] for s in scores)
+    standing = {"inproc": "unconfirmable"}.get(check, "confirmed")
+    assert {s.detail["standing"] for s in scores} == {standing}
+    assert {s.scores.get("confirmed") for s in scores} == {None if check == "inproc" else 1.0}
 
 
 def test_code_llamas_answers_come_to_the_published_verdicts(shared, scorer):
@@ -108,7 +110,8 @@ def test_the_detail_says_what_failed_and_within_which_limits(scorer):
 def test_a_forged_pass_is_shown_as_suspect_with_both_figures(scorer):
     forged = "    class Y:\n        def __eq__(self, o):\n            return True\n    return Y()\n"
     score = answered(scorer, of("digital_root"), forged)
-    assert score.scores == {"accuracy": 1.0, "confirmed": 0.0} and score.detail["suspect"]
+    assert score.status == "wrong" and score.detail["standing"] == "suspect"
+    assert score.scores == {"accuracy": 0.0, "published": 1.0, "confirmed": 0.0}
     assert score.detail["published"]["verdict"] == "pass" and score.detail["confirmed"]["verdict"] == "fail"
 
 
@@ -149,7 +152,7 @@ def test_an_unknown_check_or_sandbox_is_one_line():
 def test_evalplus_inputs_become_a_test(scorer):
     row = {k: v for k, v in ROWS[0].items() if k != "test"}
     plus = BENCHMARK.sample({**row, "base_input": [[2048], [13]], "plus_input": [[-26]], "atol": 0, "contract": ""})
-    assert answered(scorer, plus, plus.answers[0]).scores == {"accuracy": 1.0, "confirmed": 1.0}
+    assert answered(scorer, plus, plus.answers[0]).scores == {"accuracy": 1.0, "published": 1.0, "confirmed": 1.0}
     assert answered(scorer, plus, "    return 4 if n == 2048 else 0\n").status == "wrong"
 
 

@@ -18,13 +18,26 @@ tiers = pytest.mark.parametrize("tier", ["namespace", "landlock"])
 
 
 def test_the_corpus_is_large_and_covers_every_family():
-    names = [name for name, _, _ in corpus.attacks()]
-    assert len(names) >= 100 and {name[:2] for name in names} == {f"{i:02d}" for i in range(1, 34)}
+    found = list(corpus.attacks())
+    assert len(found) >= 250 and {one.name[:2] for one in found} == {f"{i:02d}" for i in range(1, 38)}
+    assert sum(one.expected == ["pass"] for one in found) >= 60
 
 
-@tiers
-def test_no_attack_holds(tier):
-    assert corpus.run(tier) == []
+# From 34 on they aim at the verdict, which judge and harness give, whatever the fence is.
+VERDICTS = "^3[4-7]"
+
+
+def test_no_attack_holds():
+    assert corpus.run("namespace") == []
+
+
+def test_no_attack_on_the_fence_holds_by_landlock():
+    assert corpus.run("landlock", f"(?!{VERDICTS})^") == []
+
+
+@pytest.mark.slow
+def test_no_attack_on_the_verdict_holds_by_landlock():
+    assert corpus.run("landlock", VERDICTS) == []
 
 
 @pytest.mark.slow

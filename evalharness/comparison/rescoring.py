@@ -1,0 +1,64 @@
+"""Brings sides that were scored by other rules up to the rules of today, in a copy: their folders stay as they are."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from evalharness.comparison.inputs import Side
+from evalharness.errors import Exit, UserError
+from evalharness.runs.store import JOURNAL, Run, dumps, result_to_json
+from evalharness.scoring.answers import SCORING_VERSION
+
+
+@contextmanager
+def scored_alike(base: Side, new: Side) -> Iterator[tuple[Side, Side]]:
+    """Both sides as they are where they were scored by the same version, else both by this one's rules."""
+    if scored_by(base) == scored_by(new):
+        yield base, new
+        return
+    with scored_now(base) as before, scored_now(new) as after:
+        yield before, after
+
+
+@contextmanager
+def scored_now(side: Side) -> Iterator[Side]:
+    """A side scored by this version's rules: from its journal where it was scored by older ones.
+
+    UserError with exit 4, naming the version, where that cannot be done.
+    """
+    version = scored_by(side)
+    if version == SCORING_VERSION:
+        yield side
+        return
+    said = f"{side.name} was scored by version {version} of the rules, this is version {SCORING_VERSION}"
+    if version > SCORING_VERSION:
+        raise UserError(f"{said}; pip install --upgrade evalharness", Exit.NOT_COMPARABLE)
+    if side.journal is None:
+        raise UserError(
+            f"{said}; a baseline holds no answers to score again: `evalh rescore` its run and set it again",
+            Exit.NOT_COMPARABLE,
+        )
+    with tempfile.TemporaryDirectory(prefix="evalh-rescored-") as folder:
+        yield _rescored(side, Path(folder) / JOURNAL, said)
+
+
+def scored_by(side: Side) -> int:
+    """The version of the scoring rules; runs of the first one do not say it."""
+    return int(side.manifest.get("scoring_version", 1))
+
+
+def _rescored(side: Side, journal: Path, said: str) -> Side:
+    from evalharness.runs import session
+
+    run = Run(side.path)
+    try:
+        results, summary = session.rescored(run, run.results())
+    except UserError as error:
+        raise UserError(f"{said}, and its answers cannot be scored again: {error}", Exit.NOT_COMPARABLE) from error
+    journal.write_bytes(b"".join(dumps(result_to_json(result)) + b"\n" for result in results))
+    manifest = {**side.manifest, "scoring_version": SCORING_VERSION, "rescored_from": scored_by(side)}
+    return replace(side, manifest=manifest, summary=summary, journal=journal)
