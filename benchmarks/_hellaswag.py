@@ -10,7 +10,9 @@ FILES = files_named({"validation": "hellaswag_val.jsonl", "train": "hellaswag_tr
 
 def clean(text: str) -> str:
     """Without the [marks] that WikiHow's headings left behind."""
-    return re.sub(r"\[.*?\]", "", text.strip().replace(" [title]", ". ")).replace("  ", " ")
+    titled = text.strip().replace(" [title]", ". ")
+    # As `\[.*?\]`; what no bracket closes on its line is taken whole and kept, or it is tried from each opening.
+    return re.sub(r"\[[^\]\n]*+(\]?)", lambda found: "" if found[1] else found[0], titled).replace("  ", " ")
 
 
 def sample(row: Row) -> Sample:

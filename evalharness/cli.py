@@ -37,6 +37,7 @@ def application() -> typer.Typer:
         run,
         sandbox,
         show,
+        verify,
         winrate,
     )
 
@@ -50,6 +51,7 @@ def application() -> typer.Typer:
     )
     app.command("run")(run.run)
     app.command("show")(show.show)
+    app.command("verify")(verify.verify)
     app.command("compare")(compare.compare)
     app.command("flaky")(flaky.flaky)
     app.command("report")(report.report)
@@ -112,5 +114,7 @@ def guarded(arguments: list[str]) -> int:
 
 
 def _complain(message: str, code: int) -> int:
-    print(f"evalh: {' '.join(message.split())}", file=sys.stderr)
+    from evalharness.text.visible import line
+
+    print(f"evalh: {line(message, 2000)}", file=sys.stderr)
     return int(code)

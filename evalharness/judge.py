@@ -82,6 +82,7 @@ class Judge:
     `score` names the figure that its values make. `template` is the prompt: `--- system` and `--- user` sections in
     Jinja (https://jinja.palletsprojects.com). `orders` says how a pair is shown when the user does not: both ways, or
     one way decided by `order_of` (item's id and question, seed) and never by the model. `max_tokens` bounds a reply.
+    `texts` are values of the template that are the same for every answer: a prompt that was read from a file is text.
     """
 
     name: str
@@ -99,12 +100,13 @@ class Judge:
     max_tokens: int = 1024
     temperature: float = 0.0
     top_logprobs: int = 0
+    texts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def sha(self) -> str:
         """sha256 over what decides a verdict: the prompt, what may be said, and how it is sampled."""
         facts = [self.template, dict(self.scale.labels), self.scale.low, self.scale.high, self.scale.reads]
-        facts += [self.max_tokens, self.temperature, self.top_logprobs]
+        facts += [self.max_tokens, self.temperature, self.top_logprobs, *([dict(self.texts)] if self.texts else [])]
         return hashlib.sha256(json.dumps(facts, ensure_ascii=False).encode()).hexdigest()
 
 
@@ -138,14 +140,14 @@ def judge_request(judge: Judge, case: JudgeCase, part: JudgeItem, order: Order) 
     if part.reference is not None and judge.reference != "none":
         texts["reference"] = part.reference
     nonce = _nonce(texts, part.turns)
-    fields: dict[str, str] = {"question": _asked(part.turns, nonce), "reference": "", **part.plain}
+    fields: dict[str, str] = {"question": _asked(part.turns, nonce), "reference": "", **judge.texts, **part.plain}
     for name, text in texts.items():
         shown = [text] if isinstance(text, str) else [answer for _, answer in text]
         fields[name] = _fenced(name, shown, nonce)
     messages = tuple(
         Message(role, rendered.strip())
         for role, source in sections(judge.template)
-        if (rendered := _template(source).render(fields)).strip()
+        if (rendered := _rendered(judge.name, source, fields)).strip()
     )
     return Request(
         messages=messages,
@@ -217,10 +219,19 @@ def sections(template: str) -> tuple[tuple[Literal["system", "user"], str], ...]
 
 @cache
 def _template(source: str) -> Any:
-    """Jinja fills every placeholder in one pass: what a model wrote is data there, never template."""
-    from jinja2 import Environment, StrictUndefined
+    from evalharness.text import templating
 
-    return Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=False).from_string(source)
+    return templating.compiled(templating.strict(), source)
+
+
+def _rendered(name: str, source: str, fields: Mapping[str, str]) -> str:
+    """Jinja fills every placeholder in one pass: what a model wrote is data there, never template."""
+    from evalharness.text import templating
+
+    try:
+        return templating.rendered(_template(source), fields)
+    except templating.FAILURES as error:
+        raise UserError(f"the prompt of the judge {name} cannot be written: {' '.join(str(error).split())}") from error
 
 
 def prompt_beside(module: str, name: str | None = None) -> str:

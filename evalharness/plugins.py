@@ -23,13 +23,14 @@ from evalharness.judge import Judge, Panel
 from evalharness.model import Model
 from evalharness.options import ModelOptions
 from evalharness.records import Mode
+from evalharness.text.visible import line
 
 PluginKind = Literal["benchmarks", "judges", "models"]
 
 
 def warn(message: str) -> None:
     """One line on standard error; a broken plug-in must never hide the others."""
-    print(f"evalh: warning: {message}", file=sys.stderr)
+    print(f"evalh: warning: {line(message, 2000)}", file=sys.stderr)
 
 
 @cache

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 # Keys on disk are promises: these fields keep the names there that they had in version 0.1.0.
 KEYS_ON_DISK = {"gold_indices": "gold", "context_per_choice": "given", "tokens_truncated": "cut"}
-_FIELDS = {key: name for name, key in KEYS_ON_DISK.items()}
+FIELDS_ON_DISK = {key: name for name, key in KEYS_ON_DISK.items()}
 
 Role = Literal["system", "user", "assistant"]
 Mode = Literal["rank", "write"]
@@ -192,8 +192,3 @@ class Estimate:
 def on_disk(fields: Mapping[str, Any]) -> dict[str, Any]:
     """A record's fields under the keys that they have on disk."""
     return {KEYS_ON_DISK.get(name, name): value for name, value in fields.items()}
-
-
-def from_disk(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values from disk under the names of a record's fields."""
-    return {_FIELDS.get(key, key): value for key, value in values.items()}

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from evalharness.arena.ratings import Battle, style, style_difference
-from evalharness.data.files import jsonl, parse_json, read_text
+from evalharness.data.files import numbered_rows, parse_json, read_text
 from evalharness.errors import DataError
 
 WINNERS = {
@@ -34,7 +34,7 @@ def read_battles(path: Path, with_style: bool = False) -> list[Battle]:
 def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
     text = read_text(path)
     if not text.lstrip().startswith("["):
-        yield from ((f"{path}:{number}", row) for number, row in enumerate(jsonl(path), 1))
+        yield from ((f"{path}:{number}", row) for number, row in numbered_rows(path))
         return
     for number, row in enumerate(parse_json(text, path), 1):
         if not isinstance(row, dict):

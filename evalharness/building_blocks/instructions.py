@@ -21,6 +21,7 @@ from evalharness.errors import UserError
 from evalharness.options import RunOptions
 from evalharness.records import Request, Response, Sample, Score, Status
 from evalharness.scoring.answers import Scorer
+from evalharness.text.patterns import SlowPatternError, pattern_of
 
 InstructionCheck = Callable[..., bool]
 Relation = Literal["less than", "at least"]
@@ -41,9 +42,10 @@ def holds(count: int, relation: Relation | None, wanted: int) -> bool:
 def found(pattern: str, text: str, edge: str = "") -> list[Any]:
     """Matches, whatever the case. Keywords are patterns in the published program; plain text where they are none."""
     try:
-        return re.findall(edge + pattern + edge, text, re.IGNORECASE)
-    except re.error:
-        return re.findall(edge + re.escape(pattern) + edge, text, re.IGNORECASE)
+        expression = pattern_of(edge + pattern + edge, ignore_case=True)
+    except ValueError:
+        expression = pattern_of(edge + re.escape(pattern) + edge, ignore_case=True)
+    return expression.matches(text)
 
 
 def keywords(text: str, keywords: Sequence[str]) -> bool:
@@ -107,13 +109,13 @@ def _brackets(line: str) -> int:
 def postscript(text: str, postscript_marker: str) -> bool:
     marker = postscript_marker.strip()
     known = {"P.P.S": r"p\.\s?p\.\s?s", "P.S.": r"p\.\s?s\."}
-    return re.search(known.get(marker, marker.lower()), text.lower()) is not None
+    return bool(pattern_of(known.get(marker, marker.lower())).matches(text.lower()))
 
 
 def number_bullet_lists(text: str, num_bullets: int) -> bool:
-    stars = re.findall(r"^\s*\*[^\*].*$", text, re.MULTILINE)
-    dashes = re.findall(r"^\s*-.*$", text, re.MULTILINE)
-    return len(stars) + len(dashes) == num_bullets
+    # The authors' `^\s*\*[^\*].*$` and `^\s*-.*$`; blank lines are taken whole, or they are tried from each of them.
+    marks = (r"^\s*+(\*[^\*].*$)?", r"^\s*+(-.*$)?")
+    return sum(bool(m[1]) for mark in marks for m in re.finditer(mark, text, re.MULTILINE)) == num_bullets
 
 
 def constrained_response(text: str) -> bool:
@@ -127,7 +129,7 @@ def number_highlighted_sections(text: str, num_highlights: int) -> bool:
 
 
 def multiple_sections(text: str, section_spliter: str, num_sections: int) -> bool:
-    return len(re.findall(rf"\s?{section_spliter.strip()}\s?\d+\s?", text)) >= num_sections
+    return len(pattern_of(rf"\s?{section_spliter.strip()}\s?\d+\s?").matches(text)) >= num_sections
 
 
 def json_format(text: str) -> bool:
@@ -142,7 +144,11 @@ def json_format(text: str) -> bool:
 
 
 def _title(text: str) -> bool:
-    return any(match.lstrip("<").rstrip(">").strip() for match in re.findall(r"<<[^\n]+>>", text))
+    for line in text.split("\n"):  # as `<<[^\n]+>>` finds it: from the first opening to the last closing
+        begin, end = line.find("<<"), line.rfind(">>")
+        if 0 <= begin <= end - 3 and line[begin:end].lstrip("<").rstrip(">").strip():
+            return True
+    return False
 
 
 def two_responses(text: str) -> bool:
@@ -252,8 +258,11 @@ def _arguments_of(instruction: str) -> Any:
 
 
 def follows(text: str, instruction: str, arguments: Mapping[str, Any]) -> bool:
-    """Whether a text follows one instruction; an empty text follows none."""
-    return bool(text.strip()) and INSTRUCTION_CHECKS[instruction](text, **arguments)
+    """Whether a text follows one instruction; an empty text follows none, nor one on which a keyword takes too long."""
+    try:
+        return bool(text.strip()) and INSTRUCTION_CHECKS[instruction](text, **arguments)
+    except SlowPatternError:
+        return False
 
 
 def loosened(text: str) -> list[str]:

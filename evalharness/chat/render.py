@@ -8,7 +8,6 @@ The first user message of an Alpaca row is its instruction; a second one right b
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from evalharness.chat.prompt_styles import ENDS, FORMATS
+from evalharness.data.files import json_value
 from evalharness.errors import UserError, nearest
 from evalharness.records import Message
 
@@ -97,7 +97,7 @@ def choose_chat(wanted: str | None, own: str | None, tokenizer: ChatTokenizer) -
         path = Path(wanted)
         if not path.is_file():
             raise UserError(f"there is no template file {wanted}")
-        return Chat(tokenizer=tokenizer, name=path.name, source=path.read_text(encoding="utf-8"))
+        return Chat(tokenizer=tokenizer, name=path.name, source=_template_file(path))
     return chat_of_style(wanted, tokenizer)
 
 
@@ -105,12 +105,12 @@ def own_template(folder: Path) -> str | None:
     """The Jinja source in a checkpoint's folder (chat_template.jinja, or in tokenizer_config.json), or None."""
     beside = folder / "chat_template.jinja"
     if beside.is_file():
-        return beside.read_text(encoding="utf-8")
+        return _template_file(beside)
     for name in ("tokenizer_config.json", "chat_template.json"):
         if not (folder / name).is_file():
             continue
         try:
-            found = json.loads((folder / name).read_text(encoding="utf-8")).get("chat_template")
+            found = json_value((folder / name).read_bytes()).get("chat_template")
         except (ValueError, AttributeError) as error:
             raise UserError(f"{folder / name} is not a JSON object ({error}); copy it again from the model") from error
         if isinstance(found, list):  # several templates by name: tools, rag, ...
@@ -119,6 +119,13 @@ def own_template(folder: Path) -> str | None:
         if isinstance(found, str) and found:
             return found
     return None
+
+
+def _template_file(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8")
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read as UTF-8 text: {error}") from error
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Jinja chat templates, sandboxed, as transformers renders them.
+"""Jinja chat templates, rendered as transformers renders them, within the limits of `templating`.
 
 https://huggingface.co/docs/transformers/chat_templating
 """
@@ -14,10 +14,10 @@ from typing import Any
 import jinja2
 import jinja2.ext
 import jinja2.nodes
-import jinja2.sandbox
 
 from evalharness.errors import UserError
 from evalharness.records import Message
+from evalharness.text import templating
 
 OPEN, CLOSE = "\ufdd0", "\ufdd1"  # not characters: no text has them
 
@@ -54,14 +54,14 @@ def _to_json(value: object, ensure_ascii: bool = False, indent: int | None = Non
 @cache
 def _compile(source: str, generation: type[_Generation] = _Generation) -> jinja2.Template | str:
     """The compiled template, or why there is none."""
-    environment = jinja2.sandbox.ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[generation, jinja2.ext.loopcontrols]
-    )
-    environment.filters["tojson"] = _to_json
+    environment = templating.Environment(
+        trim_blocks=True, lstrip_blocks=True, extensions=[generation, jinja2.ext.loopcontrols],
+        filters={"tojson": _to_json},
+    )  # fmt: skip
     environment.globals["raise_exception"] = _raise
     environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
     try:
-        return environment.from_string(source)
+        return templating.compiled(environment, source)
     except jinja2.TemplateError as error:
         return str(error)
 
@@ -78,9 +78,8 @@ def render(
     if isinstance(template, str):
         raise UserError(f"the chat template cannot be read: {template}")
     try:
-        return template.render(
-            messages=[{"role": message.role, "content": message.content} for message in messages],
-            add_generation_prompt=prompt, bos_token=tokens[0], eos_token=tokens[1], tools=None, documents=None,
-        )  # fmt: skip
-    except (jinja2.TemplateError, TypeError, ValueError, LookupError, ArithmeticError) as error:
+        said = [{"role": message.role, "content": message.content} for message in messages]
+        values = {"messages": said, "add_generation_prompt": prompt, "tools": None, "documents": None}
+        return templating.rendered(template, values | {"bos_token": tokens[0], "eos_token": tokens[1]})
+    except templating.FAILURES as error:
         raise UserError(f"the chat template cannot write these messages: {' '.join(str(error).split())}") from error

@@ -20,15 +20,18 @@ def set_(
 ) -> None:
     """Write baselines/NAME.jsonl: values and hashes of a run, no prompt and no answer."""
     from evalharness.comparison.inputs import keep_baseline
+    from evalharness.text.visible import line
 
     path, items = keep_baseline(run, name, metric=metric, runs=runs, baselines=baselines)
-    print(f"{path}: {items:,} items, {path.stat().st_size:,} bytes; compare with: evalh compare {name} NEW")
+    size = f"{items:,} items, {path.stat().st_size:,} bytes"
+    print(line(f"{path}: {size}; compare with: evalh compare {name} NEW", 1000))
 
 
 @app.command("list")
 def list_(baselines: Folder = Path("baselines")) -> None:
     """List the baselines, the run each stands for, and its scores."""
     from evalharness.report.terminal import baseline_lines
+    from evalharness.text.visible import printable
 
-    for line in baseline_lines(baselines):
-        print(line)
+    for said in baseline_lines(baselines):
+        print(printable(said))

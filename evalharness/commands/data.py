@@ -16,11 +16,13 @@ def pull(
     """Copy a benchmark's rows from the hub, at its pinned revision, to a folder that `--data` reads."""
     from evalharness import plugins
     from evalharness.data import sources
+    from evalharness.text.visible import printable
 
     for name in plugins.task_names(benchmark):
         folder = to / name.partition("/")[2]
         counts = sources.pull_source(plugins.load_benchmark(name).source, folder)
-        print(f"{name}: {', '.join(f'{n} rows of {split}' for split, n in counts.items())} -> {folder}")
+        rows = ", ".join(f"{n} rows of {split}" for split, n in counts.items())
+        print(printable(f"{name}: {rows} -> {folder}"))
 
 
 @app.callback()

@@ -20,7 +20,8 @@ def import_(
     """Make a run of judgments that were made elsewhere."""
     from evalharness.importers import imports
     from evalharness.report import judges
+    from evalharness.runs import store
 
     options = imports.ImportOptions(data=data, model=model, against=against)
-    made = imports.import_file(format, file, options, lambda given: runs / (name or given))
+    made = imports.import_file(format, file, options, lambda given: store.new_folder(runs, name or given))
     judges.imported(made, as_json=as_json, stream=sys.stdout)

@@ -18,12 +18,15 @@ def preview(
     base_url: Annotated[str | None, Option(help="Address of an OpenAI-compatible server.")] = None,
     price_in: Annotated[float | None, Option(help="US dollars per million prompt tokens.")] = None,
     price_out: Annotated[float | None, Option(help="US dollars per million answer tokens.")] = None,
+    outside: Annotated[bool, Option("--allow-outside", help="Files may name others outside their own folder.")] = False,
 ) -> None:
     """Show the first prompts exactly as sent, token ids and BOS for local models, and what the run would cost."""
+    from evalharness.data.files import allow_outside
     from evalharness.options import ModelOptions
     from evalharness.report import items
     from evalharness.runs import session
 
+    allow_outside(outside)
     options = ModelOptions(base_url=base_url, template=template, price_in=price_in, price_out=price_out)
     plan = session.make_plan(
         [benchmark], model=model, data=data, mode=mode, subjects=subjects, shots=shots, limit=limit

@@ -73,6 +73,7 @@ def run(
     sequential: Annotated[bool, Option("--sequential", help="Stop asking when the verdict is clear.")] = False,
     margin: Annotated[list[str] | None, Option(help="For --against: 0.02, or BENCHMARK=0.01. Repeatable.")] = None,
     yes_run_untrusted_code: Annotated[bool, Option(help="Needed for --sandbox none.")] = False,
+    allow_outside: Annotated[bool, Option(help="Files may name others outside their own folder.")] = False,
 ) -> int:
     """Ask a model the questions of benchmarks and report scores with their uncertainty.
 
@@ -84,12 +85,14 @@ def run(
 def _run(given: SimpleNamespace) -> int:
     from evalharness import plugins
     from evalharness.comparison.early_stop import rule_against
+    from evalharness.data.files import allow_outside
     from evalharness.errors import gravest
     from evalharness.report import judges, progress
     from evalharness.runs import session
     from evalharness.runs.items import benchmarks_of, only_items
     from evalharness.suites.schema import is_suite
 
+    allow_outside(given.allow_outside)
     named = benchmarks_of(given.items, given.benchmarks)
     if is_suite(named, given.model, given.data, given.items, given.against):
         return _run_suite(Path(named[0]), given)

@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 
 from evalharness.comparison.scores import STATUS_CODE, Scores, natural
-from evalharness.data.files import write_whole
+from evalharness.data.files import json_value, write_whole
+from evalharness.data.typed import record
 from evalharness.errors import UserError
 from evalharness.records import STATUSES
 
@@ -87,7 +88,7 @@ def read_baseline(path: Path) -> StoredBaseline:
     """A baseline file. UserError when it is none, of a later version, or not as it was written."""
     try:
         header_line, *body = path.read_text(encoding="utf-8").splitlines()
-        header = json.loads(header_line)
+        header = json_value(header_line)
         version = header["evalh_baseline"]
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
@@ -102,11 +103,12 @@ def read_baseline(path: Path) -> StoredBaseline:
         raise UserError(f"{path}: edited or damaged (its sha256 differs); restore it or set it again")
     scores = {}
     try:
-        entries = [json.loads(line) for line in body]
-        for name in dict.fromkeys(entry["benchmark"] for entry in entries):
-            scores[name] = _scores([entry for entry in entries if entry["benchmark"] == name])
-        return StoredBaseline(scores=scores, **{key: header[key] for key in ("name", "manifest", "summary")})
-    except (ValueError, KeyError, TypeError) as error:
+        groups = [record(_Group, json_value(line)) for line in body]
+        for name in dict.fromkeys(group.benchmark for group in groups):
+            scores[name] = _scores([group for group in groups if group.benchmark == name])
+        named = {key: header[key] for key in ("name", "manifest", "summary")}
+        return record(StoredBaseline, named | {"scores": scores})
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise UserError(f"{path}: not a whole baseline ({error}); set it again") from error
 
 
@@ -149,30 +151,46 @@ def _implied(status: str) -> list[float | None]:
     return [None if letter == "e" else float(letter == "c") for letter in status]
 
 
-def _scores(lines: list[dict[str, Any]]) -> Scores:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Group:
+    """A line of the file: one group of one benchmark."""
+
+    benchmark: str
+    metric: str
+    group: str
+    status: str
+    numbered: int | None = None
+    ids: tuple[str, ...] = ()
+    values: tuple[float | None, ...] | None = None
+    answers: tuple[int, ...] | None = None
+
+
+def _scores(lines: list[_Group]) -> Scores:
     ids: list[str] = []
     values: list[float] = []
     answers: list[int] = []
     groups: list[int] = []
-    status = "".join(line["status"] for line in lines)
+    status = "".join(line.status for line in lines)
     for code, line in enumerate(lines):
-        size = len(line["status"])
-        held = line.get("values", _implied(line["status"]))
-        ids += line["ids"] if "ids" in line else _numbered(line["group"], line["numbered"])
+        size = len(line.status)
+        if line.numbered is not None and line.ids:
+            raise ValueError("a group has ids and is numbered")
+        held = line.values if line.values is not None else _implied(line.status)
+        ids += line.ids if line.numbered is None else _numbered(line.group, min(line.numbered, size + 1))
         values += [math.nan if value is None else float(value) for value in held]
-        answers += line.get("answers", [int(value is not None) for value in held])
+        answers += line.answers if line.answers is not None else [int(value is not None) for value in held]
         groups += [code] * size
     if not len(ids) == len(set(ids)) == len(values) == len(answers) == len(status):
         raise ValueError("its lists differ in length")
     n = len(ids)
     return Scores(
-        metric=lines[0]["metric"],
+        metric=lines[0].metric,
         ids=ids,
         values=np.array(values, np.float64),
         answers=np.array(answers, np.int32),
         status=np.array([_LETTERS[letter] for letter in status], np.uint8),
         groups=np.array(groups, np.int32),
-        group_names=[line["group"] for line in lines],
+        group_names=[line.group for line in lines],
         clusters=None,
         lengths=np.full(n, -1, np.int32),
         places=np.full(n, -1, np.int64),

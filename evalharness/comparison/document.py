@@ -14,6 +14,7 @@ from typing import Any
 
 from evalharness.comparison.compare import Comparison, Policy
 from evalharness.comparison.decide import SYMBOLS
+from evalharness.data.files import json_value
 from evalharness.errors import Exit, UserError
 
 _FORMAT = 1
@@ -62,7 +63,7 @@ def read_document(path: Path) -> _Document:
     from jsonschema import Draft202012Validator
 
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json_value(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
     except ValueError as error:

@@ -81,6 +81,12 @@ def ask_again(base: Side, limit: int | None, runs: Path) -> Side:
     words = list(base.manifest.get("command") or [])
     if len(words) < 3 or words[1] != "run" or "***" in words:
         raise UserError(f"{base.name} does not say how it was made; run it again yourself and give both runs")
+    if consent := [
+        w for w in words if w.startswith(("--yes-run", "--allow-outside")) or w in ("none", "--sandbox=none")
+    ]:
+        raise UserError(
+            f"{base.name} was made with {consent[0]}, which a file cannot consent to; run it again yourself"
+        )
     name = f"{base.name}-again" + (f"-{limit}" if limit else "")
     options = ["--no-cache", "--name", name, "--runs", str(runs)] + (["--limit", str(limit)] if limit else [])
     made = subprocess.run([sys.executable, "-m", "evalharness", *words[1:], *options], stdout=sys.stderr, check=False)

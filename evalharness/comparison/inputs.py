@@ -35,7 +35,12 @@ class Side:
         if self.journal is None:
             return dict(self.manifest.get("flaky", {}))
         file = self.path / FLAKY
-        return dict(loads(file.read_bytes())["benchmarks"]) if file.is_file() else {}
+        try:
+            return dict(loads(file.read_bytes())["benchmarks"]) if file.is_file() else {}
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UserError(
+                f"{file}: edited or damaged ({error!r:.100}); delete it or run evalh flaky again"
+            ) from error
 
     @property
     def facts(self) -> Mapping[str, Mapping[str, Any]]:

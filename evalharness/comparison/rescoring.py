@@ -56,7 +56,7 @@ def _rescored(side: Side, journal: Path, said: str) -> Side:
 
     run = Run(side.path)
     try:
-        results, summary = session.rescored(run, run.results())
+        results, summary = session.rescored_results(run, run.results())
     except UserError as error:
         raise UserError(f"{said}, and its answers cannot be scored again: {error}", Exit.NOT_COMPARABLE) from error
     journal.write_bytes(b"".join(dumps(result_to_json(result)) + b"\n" for result in results))

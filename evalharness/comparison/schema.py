@@ -57,10 +57,13 @@ SUMMARY_SCHEMA = _object(
 
 def checked_run(run: Run) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     """The manifest and summary of a run. UserError names the first part that is not as it should be."""
-    return _checked(run, MANIFEST, run.manifest, MANIFEST_SCHEMA), _checked(run, SUMMARY, run.summary, SUMMARY_SCHEMA)
+    return checked_part(run, MANIFEST, run.manifest, MANIFEST_SCHEMA), checked_part(
+        run, SUMMARY, run.summary, SUMMARY_SCHEMA
+    )
 
 
-def _checked(run: Run, file: str, value: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
+def checked_part(run: Run, file: str, value: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The value, if it has the form of the schema. UserError names the part that has not."""
     from jsonschema import Draft202012Validator
 
     for mistake in Draft202012Validator(schema).iter_errors(value):

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from evalharness.errors import UserError
 from evalharness.records import STATUSES
-from evalharness.runs.store import loads
+from evalharness.runs.store import damaged_line, loads
 
 STATUS_CODE = {status: code for code, status in enumerate(STATUSES)}
 _TEXT = {str}
@@ -131,7 +131,8 @@ class _Rows:
 
 def natural(identity: str) -> list[tuple[bool, int, str]]:
     """A sort key by which `x/9` comes before `x/10`."""
-    return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in re.split(r"(\d+)", identity)]
+    parts = re.split(r"(\d+)", identity)
+    return [(p.isdecimal(), len(p.lstrip("0")), p.lstrip("0")) if p.isdecimal() else (False, 0, p) for p in parts]
 
 
 def _last(item: NDArray[np.int32], repeat: NDArray[np.int32]) -> NDArray[np.int64]:
@@ -164,9 +165,7 @@ def journal_scores(path: Path, metrics: Mapping[str, str], cluster: str | None =
                 rows.add(line, place)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             reason = f"it has no {error}" if isinstance(error, KeyError) else str(error)
-            raise UserError(
-                f"{path}:{number}: this line is not a result ({reason}); restore it or run again"
-            ) from error
+            raise damaged_line(path, number, f"is not a result ({reason})") from error
     return {name: rows.scores() for name, rows in found.items() if rows.ids}
 
 
@@ -188,9 +187,7 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, int, dict[str, Any]]]:
                     if {type(line.get("benchmark")), type(line.get("id")), type(line.get("status"))} != _TEXT:
                         raise ValueError("it has no benchmark, id and status")
                 except (ValueError, AttributeError) as error:
-                    raise UserError(
-                        f"{path}:{number}: this line is damaged ({error}); restore it or run again"
-                    ) from error
+                    raise damaged_line(path, number, f"is damaged ({error})") from error
                 yield number, place, line
                 place += len(raw)
     except OSError as error:

@@ -13,7 +13,7 @@ from dataclasses import KW_ONLY, asdict, dataclass, field, replace
 from pathlib import Path
 
 from evalharness.data.fields import ROW_ERRORS, checked, row_error
-from evalharness.data.files import FILE_READERS, digest, jsonl, write_whole
+from evalharness.data.files import FILE_READERS, digest, inside, jsonl, parse_json, read_text, write_whole
 from evalharness.data.files import Row as Row
 from evalharness.errors import DataError, UserError
 from evalharness.records import Sample, on_disk
@@ -53,7 +53,7 @@ class Source:
     the one file that is read of a hub repository which `datasets` cannot load whole. `sample` is the bundled sample
     (JSONL rows with a `split` field, and a `config` field where one file serves several configs), by default the file
     NAME.jsonl beside the plug-in. Without `hub` the bundled rows are the whole benchmark, or the files `own` by split
-    where a benchmark brings its questions itself.
+    where a benchmark brings its questions itself; they lie below the folder of the file `described_by`.
     """
 
     hub: str = ""
@@ -65,6 +65,7 @@ class Source:
     files: Files | None = None
     sample: Path | None = None
     own: Mapping[str, Path] = field(default_factory=dict)
+    described_by: Path | None = None
 
     @property
     def repository(self) -> str:
@@ -163,6 +164,8 @@ def _from_own(source: Source, split: str) -> SplitRows:
         raise DataError(f"{file}: wanted a file that ends in {', '.join(FILE_READERS)}")
     if not file.is_file():
         raise DataError(f"{file}: there is no such file")
+    if source.described_by is not None:
+        inside(source.described_by.parent, file, source.described_by)
     return SplitRows(rows=tuple(FILE_READERS.get(file.suffix, jsonl)(file)), origin=str(file), revision="files")
 
 
@@ -206,7 +209,9 @@ def _from_hub(source: Source, split: str) -> SplitRows:
 
 
 def _from_pulled(folder: Path, split: str) -> SplitRows:
-    about = json.loads((folder / PULLED).read_text(encoding="utf-8"))
+    about = parse_json(read_text(folder / PULLED), folder / PULLED)
+    if not (isinstance(about, dict) and isinstance(about.get("sha256"), dict)):
+        raise DataError(f"{folder / PULLED}: not what `evalh data pull` writes; pull the data again")
     path = folder / f"{split}.jsonl"
     if not path.is_file():
         raise DataError(f"{folder}: wanted {path.name}; pull the data again")
@@ -214,9 +219,8 @@ def _from_pulled(folder: Path, split: str) -> SplitRows:
         raise DataError(
             f"{path}: its content is not what was pulled (sha256 differs from {PULLED}); pull the data again"
         )
-    return SplitRows(
-        rows=tuple(jsonl(path)), origin=f"{folder} (pulled from {about['hub']})", revision=about["revision"]
-    )
+    origin = f"{folder} (pulled from {about.get('hub')})"
+    return SplitRows(rows=tuple(jsonl(path)), origin=origin, revision=str(about.get("revision")))
 
 
 def _from_snapshot(source: Source, split: str, path: Path) -> SplitRows | None:

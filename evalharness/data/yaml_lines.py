@@ -13,6 +13,9 @@ from evalharness.errors import DataError
 YamlPath = tuple[str | int, ...]
 PYTHON = "!function"
 DEEPEST = 50
+LONGEST = 16 << 20  # characters
+YAML = "tag:yaml.org,2002:"
+SCALARS = {YAML + name for name in ("str", "int", "float", "bool", "null", "timestamp", "merge", "value")}
 
 
 class Function(str):
@@ -51,10 +54,22 @@ class YamlDocument:
 
 
 def read_yaml(file: Path) -> YamlDocument:
-    """The file's mapping. DataError for bad YAML, a key that is there twice, an alias, and anything but a mapping."""
+    """The file's mapping. DataError for bad YAML, a key that is there twice, an alias, a tag that asks for anything but
+    plain data (`!!python/...`), and anything but a mapping."""
+    value, lines = parsed(file)
+    if not isinstance(value, dict):
+        raise DataError(f"{file}:1: wanted a mapping of keys and values")
+    return YamlDocument(file=file, value=value, lines=lines)
+
+
+def parsed(file: Path, *, strict: bool = True) -> tuple[Any, dict[YamlPath, int]]:
+    """The value of a YAML file, whatever it is, and the line of every part of it. DataError as `read`; not `strict`:
+    a key may be there twice, and the last counts."""
     import yaml
 
     text = read_text(file)
+    if len(text) > LONGEST:
+        raise DataError(f"{file}: has {len(text):,} characters; a YAML file has {LONGEST:,} at most")
     try:
         _check(yaml.parse(text, Loader=yaml.SafeLoader), file)
         node = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -64,13 +79,8 @@ def read_yaml(file: Path) -> YamlDocument:
         raise DataError(f"{file}{place}: not valid YAML ({error.problem or error.context})") from error
     except yaml.YAMLError as error:
         raise DataError(f"{file}: not valid YAML ({str(error).splitlines()[0]})") from error
-    if not isinstance(node, yaml.MappingNode):
-        raise DataError(f"{file}:1: wanted a mapping of keys and values")
     lines: dict[YamlPath, int] = {}
-    loader = yaml.SafeLoader("")
-    loader.add_constructor(PYTHON, lambda _, found: Function(found.value))
-    value = _value(node, (), lines, loader, file)
-    return YamlDocument(file=file, value=value, lines=lines)
+    return (None if node is None else _value(node, (), lines, _Reader(file, yaml.SafeLoader(""), strict))), lines
 
 
 def _check(events: Iterator[Any], file: Path) -> None:
@@ -87,26 +97,39 @@ def _check(events: Iterator[Any], file: Path) -> None:
             raise DataError(f"{file}:{line}: nested more than {DEEPEST} deep")
 
 
-def _value(node: Any, where: YamlPath, lines: dict[YamlPath, int], loader: Any, file: Path) -> Any:
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    file: Path
+    loader: Any
+    strict: bool
+
+
+def _value(node: Any, where: YamlPath, lines: dict[YamlPath, int], by: _Reader) -> Any:
     """Mappings and lists by hand, to keep their lines; plain values as SafeLoader reads them."""
     import yaml
 
-    lines.setdefault(where, node.start_mark.line + 1)
+    line = node.start_mark.line + 1
+    lines.setdefault(where, line)
+    plain = {"scalar": {*SCALARS, PYTHON}, "sequence": {YAML + "seq"}, "mapping": {YAML + "map"}}
+    if node.tag not in plain[node.id]:
+        raise DataError(f"{by.file}:{line}: the tag {node.tag!r:.80} asks for more than plain data, which is not read")
     if isinstance(node, yaml.SequenceNode):
-        return [_value(child, (*where, i), lines, loader, file) for i, child in enumerate(node.value)]
+        return [_value(child, (*where, i), lines, by) for i, child in enumerate(node.value)]
     if not isinstance(node, yaml.MappingNode):
         try:
-            return loader.construct_object(node)
+            return Function(node.value) if node.tag == PYTHON else by.loader.construct_object(node)
         except yaml.MarkedYAMLError as error:
-            raise DataError(f"{file}:{node.start_mark.line + 1}: {error.problem}") from error
+            raise DataError(f"{by.file}:{line}: {error.problem}") from error
+        except (ValueError, OverflowError, LookupError, TypeError) as error:  # a date of month 99, a million digits
+            raise DataError(f"{by.file}:{line}: not a value that can be read ({str(error)[:80]})") from error
     found: dict[str, Any] = {}
     for key_node, child in node.value:
         if not isinstance(key_node, yaml.ScalarNode):
-            raise DataError(f"{file}:{key_node.start_mark.line + 1}: wanted a name before the colon")
+            raise DataError(f"{by.file}:{key_node.start_mark.line + 1}: wanted a name before the colon")
         key = str(key_node.value)
         place = (*where, key)
-        if key in found:
-            raise DataError(f"{file}:{key_node.start_mark.line + 1}: the key {key!r} is there twice")
+        if key in found and by.strict:
+            raise DataError(f"{by.file}:{key_node.start_mark.line + 1}: the key {key!r} is there twice")
         lines[place] = key_node.start_mark.line + 1
-        found[key] = _value(child, place, lines, loader, file)
+        found[key] = _value(child, place, lines, by)
     return found

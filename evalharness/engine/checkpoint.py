@@ -16,6 +16,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from evalharness.data.files import parse_json, read_text
 from evalharness.engine.config import Config, read_config
 from evalharness.engine.decoder import Decoder
 from evalharness.errors import UserError
@@ -31,16 +32,11 @@ MULTIMODAL = re.compile(r"^(model\.language_model\.|language_model\.model\.)")
 
 def weight_files(folder: Path) -> dict[str, Path]:
     """Tensor name -> the file that holds it. UserError names a missing shard or an unreadable file."""
-    index = folder / INDEX
-    if index.is_file():
-        try:
-            listed = json.loads(index.read_text("utf-8"))["weight_map"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{index}: not a safetensors index: {error!r}; copy it again") from error
-        shards = sorted(set(listed.values()))
+    if (folder / INDEX).is_file():
+        shards = _shards(folder / INDEX)
         if missing := [shard for shard in shards if not (folder / shard).is_file()]:
             raise UserError(
-                f"{folder}: the index names {len(shards)} shards, {', '.join(missing)} is missing; copy it too"
+                f"{folder}: the index names {len(shards)} shards, {', '.join(missing[:3])} is missing; copy it too"
             )
         files = [folder / shard for shard in shards]
     else:
@@ -55,6 +51,18 @@ def weight_files(folder: Path) -> dict[str, Path]:
     return {name: file for file in files for name in header(file)}
 
 
+def _shards(index: Path) -> list[str]:
+    """The files that an index names, each in the index's own folder: that one is looked through and hashed."""
+    listed = parse_json(read_text(index), index)
+    listed = listed.get("weight_map") if isinstance(listed, dict) else None
+    if not isinstance(listed, dict) or not listed:
+        raise UserError(f"{index}: not a safetensors index (no weight_map of tensors to files); copy it again")
+    for shard in listed.values():
+        if not isinstance(shard, str) or not re.fullmatch(r"[^/\\\0]+\.safetensors", shard):
+            raise UserError(f"{index}: names the file {shard!r:.80}; wanted *.safetensors files beside the index only")
+    return sorted(set(listed.values()))
+
+
 def header(file: Path) -> Mapping[str, Any]:
     """Names, types and shapes of a safetensors file, its length checked against them."""
     try:
@@ -63,9 +71,9 @@ def header(file: Path) -> Mapping[str, Any]:
         with file.open("rb") as stream:
             size = struct.unpack("<Q", stream.read(8))[0]
             header = json.loads(stream.read(size))
-    except (SafetensorError, OSError, ValueError, struct.error) as error:
+        return {name: header[name] for name in names}
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, RecursionError, struct.error) as error:
         raise UserError(f"{file}: not a whole safetensors file ({error}); copy it again") from error
-    return {name: header[name] for name in names}
 
 
 def stored_dtype(folder: Path) -> torch.dtype:

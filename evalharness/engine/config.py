@@ -6,13 +6,13 @@ Files leave out whatever equals the default of their configuration class, so the
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from evalharness.data.files import json_value
 from evalharness.errors import UserError
 
 
@@ -148,6 +148,12 @@ NEUTRAL: dict[str, tuple[Any, ...]] = {
     "scale_attn_weights": (True, None), "quantization_config": (None,), "use_bidirectional_attention": (False, None),
     "is_encoder_decoder": (False, None), "num_experts": (None, 0), "num_local_experts": (None, 0),
 }  # fmt: skip
+# The most that a file may ask for: beyond it a slip of the pen, or a file made to take all memory before it is found.
+MOST = {
+    "n_layer": 4096, "num_hidden_layers": 4096, "vocab_size": 1 << 24, "n_embd": 1 << 20, "hidden_size": 1 << 20,
+    "n_inner": 1 << 22, "intermediate_size": 1 << 22, "n_head": 1 << 16, "num_attention_heads": 1 << 16,
+    "n_positions": 1 << 24, "max_position_embeddings": 1 << 30,
+}  # fmt: skip
 LONGROPE = ("longrope", "su")  # two names of one thing
 ACTIVATIONS = {
     "gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh", "gelu_fast": "gelu_tanh", "gelu": "gelu",
@@ -167,14 +173,14 @@ def read_config(folder: Path) -> Config:
     if not file.is_file():
         raise UserError(f"{folder}: wanted config.json beside the weights, it is missing; is this a checkpoint folder?")
     try:
-        raw = json.loads(file.read_text("utf-8"))
-    except (ValueError, UnicodeDecodeError) as error:
+        raw = json_value(file.read_bytes())
+    except ValueError as error:
         raise UserError(f"{file}: not valid JSON: {error}; copy it again") from error
     if not isinstance(raw, dict):
         raise UserError(f"{file}: wanted an object, there is {type(raw).__name__}; copy it again")
     try:
         return parse_config(raw)
-    except (TypeError, KeyError, ValueError, ZeroDivisionError) as error:
+    except (TypeError, KeyError, ValueError, AttributeError, IndexError, ArithmeticError) as error:
         raise UserError(f"{file}: a field is missing or of the wrong kind: {error!r}; copy it again") from error
 
 
@@ -191,8 +197,11 @@ def parse_config(raw: Mapping[str, Any]) -> Config:
         if text.get(key, neutral[0]) not in neutral:
             raise UnsupportedError(f"{family} with {key} = {text[key]!r}")
     values = {**DEFAULTS[family], **{k: v for k, v in text.items() if v is not None or k in ("sliding_window",)}}
+    if large := [key for key, most in MOST.items() if key in values and values[key] and int(values[key]) > most]:
+        raise ValueError(f"{large[0]} is {values[large[0]]!r:.40}, more than {MOST[large[0]]:,}")
     parsed = _gpt2(values, raw) if family == "gpt2" else _llama_like(family, values, raw)
-    if parsed.vocab < 1 or parsed.width < 1 or not parsed.layers or parsed.heads % max(1, parsed.kv_heads):
+    sizes = (parsed.vocab, parsed.width, parsed.inner, parsed.heads, parsed.kv_heads, parsed.head_dim, parsed.context)
+    if min(sizes) < 1 or not parsed.layers or parsed.heads % parsed.kv_heads:
         raise ValueError("sizes must be positive and query heads a multiple of key heads")
     return parsed
 

@@ -11,10 +11,12 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from evalharness.data.files import write_whole
+from evalharness.data.files import own_folder, parse_json, write_whole
+from evalharness.errors import UserError
 
 COUNTED = ("*.safetensors", "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
-           "vocab.bpe", "encoder.json", "merges.txt", "vocab.json", "*.tiktoken", "*.index.json")  # fmt: skip
+           "special_tokens_map.json", "chat_template.jinja", "chat_template.json", "vocab.bpe", "encoder.json",
+           "merges.txt", "vocab.json", "*.tiktoken", "*.index.json")  # fmt: skip
 
 
 def cache_file() -> Path:
@@ -29,14 +31,16 @@ def checkpoint_fingerprint(folder: Path) -> str:
 
 def files_digest(files: Sequence[Path]) -> str:
     """sha256 (hex) over names and digests of files."""
-    known, fresh = _known(), {}
+    known, fresh = _known(), dict[str, list[object]]()
     total = hashlib.sha256()
     for file in files:
         path, stamp = str(file.resolve()), _stamp(file)
-        kept = known.get(path)
-        found = kept[1] if kept and kept[0] == stamp else _sha256(file)
-        if kept != [stamp, found]:
-            fresh[path] = [stamp, found]
+        match known.get(path):
+            case [kept, str(digest_kept)] if kept == stamp:
+                found = digest_kept
+            case _:
+                found = _sha256(file)
+                fresh[path] = [stamp, found]
         total.update(f"{file.name} {found}\n".encode())
     if fresh:
         _remember({**known, **fresh})
@@ -55,15 +59,15 @@ def _sha256(file: Path) -> str:
 
 def _known() -> dict[str, list[object]]:
     try:
-        found = json.loads(cache_file().read_text("utf-8"))
-    except (OSError, ValueError):  # nothing kept yet, or not readable: hashed again
+        found = parse_json(cache_file().read_text("utf-8"), cache_file())
+    except (OSError, ValueError, UserError):  # nothing kept yet, or not readable: hashed again
         return {}
     return found if isinstance(found, dict) else {}
 
 
 def _remember(digests: dict[str, list[object]]) -> None:
     try:
-        cache_file().parent.mkdir(parents=True, exist_ok=True)
+        own_folder(cache_file().parent)
         write_whole(cache_file(), json.dumps(digests))
     except OSError:  # a read-only home: hashed again next time
         return

@@ -11,7 +11,8 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +21,7 @@ from typing import Any, Protocol
 import orjson
 
 from evalharness.chat import render
+from evalharness.data.files import json_value
 from evalharness.engine.incremental_encoding import IncrementalEncoder, splits_by_pattern
 from evalharness.errors import UserError
 
@@ -156,10 +158,26 @@ def _gpt2_ranks(merges: Path, names: Path) -> tuple[tuple[Path, ...], dict[bytes
     from tiktoken.load import data_gym_to_mergeable_bpe_ranks
 
     try:
-        ranks = data_gym_to_mergeable_bpe_ranks(str(merges), str(names))
-    except (AssertionError, ValueError, KeyError, IndexError, UnicodeDecodeError) as error:
+        with _uncached():
+            ranks = data_gym_to_mergeable_bpe_ranks(str(merges), str(names))
+    except (AssertionError, ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"{merges} and {names.name} do not belong together; copy both again") from error
     return (merges, names), ranks
+
+
+@contextmanager
+def _uncached() -> Iterator[None]:
+    """tiktoken keeps what it read under the file's name in the machine's temporary folder, where anybody may put
+    something else before, and never looks at the file again."""
+    before = os.environ.get("TIKTOKEN_CACHE_DIR")
+    os.environ["TIKTOKEN_CACHE_DIR"] = ""
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["TIKTOKEN_CACHE_DIR"]
+        else:
+            os.environ["TIKTOKEN_CACHE_DIR"] = before
 
 
 class Ranks:
@@ -204,7 +222,7 @@ def _parsed(file: Path) -> Any:
     try:
         return orjson.loads(raw)
     except orjson.JSONDecodeError:  # it refuses lone surrogates
-        return json.loads(raw)
+        return json_value(raw)
 
 
 class _Json:
@@ -289,7 +307,7 @@ def _object(file: Path) -> dict[str, Any]:
     if not file.is_file():
         return {}
     try:
-        found = json.loads(file.read_text("utf-8"))
+        found = json_value(file.read_bytes())
     except ValueError as error:
         raise UserError(f"{file}: not valid JSON: {error}; copy it again") from error
     return found if isinstance(found, dict) else {}

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from evalharness.data.files import parse_json, read_text
 from evalharness.engine.base import (
     Continuation,
     ContinuationScore,
@@ -20,7 +21,31 @@ from evalharness.engine.base import (
     TokenBytes,
     choose_context,
 )
+from evalharness.engine.checkpoint import weight_files
 from evalharness.errors import UserError
+
+
+def refuse_code(folder: Path) -> None:
+    """UserError for a checkpoint that brings code, or would have transformers read something outside its folder.
+
+    transformers asks on the terminal whether to run the code that `auto_map` names, loads an adapter's base model from
+    wherever adapter_config.json says, and takes attention kernels from the hub by their name.
+    """
+    for file in (folder / "config.json", folder / "generation_config.json", folder / "tokenizer_config.json"):
+        said = parse_json(read_text(file), file) if file.is_file() else {}
+        texts = [said, *(one for one in said.values() if isinstance(one, dict))] if isinstance(said, dict) else []
+        for text in texts:
+            if text.get("auto_map"):
+                raise UserError(
+                    f"{file}: says auto_map: the checkpoint brings Python of its own, which is never run; use a "
+                    "checkpoint in a layout that transformers itself knows"
+                )
+            for key, value in text.items():
+                if "attn_implementation" in key and "/" in str(value):
+                    raise UserError(f"{file}: {key} names code on the hub ({value!r:.80}), which is never run")
+    if (folder / "adapter_config.json").is_file():
+        raise UserError(f"{folder}: holds an adapter (adapter_config.json); merge it into its base model first")
+    weight_files(folder)  # pickled weights, and an index that leaves the folder, are refused there
 
 
 class TransformersEngine:
@@ -37,11 +62,14 @@ class TransformersEngine:
                 f'{folder}: the native decoder does not know {reason}; transformers may: pip install "evalharness[hf]"'
             ) from error
         transformers.logging.set_verbosity_error()
+        refuse_code(folder)
         self.dtype = dtype
         try:
-            model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=self.dtype, local_files_only=True)
-        except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
-            first = str(error).strip().splitlines()[0][:300]
+            model = transformers.AutoModelForCausalLM.from_pretrained(
+                folder, dtype=self.dtype, local_files_only=True, trust_remote_code=False, use_safetensors=True
+            )
+        except Exception as error:  # on a config.json with odd values its classes raise whatever they stumble over
+            first = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
             raise UserError(
                 f"{folder}: neither the native decoder nor transformers knows it ({reason}): {first}"
             ) from error

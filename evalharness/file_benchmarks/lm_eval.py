@@ -6,7 +6,6 @@ What decides a score and is not understood here is refused by file and line; not
 
 from __future__ import annotations
 
-import re
 import string
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -24,6 +23,7 @@ from evalharness.file_benchmarks.lm_eval_shots import at_random
 from evalharness.records import Mode, Request, Response, Sample, Score
 from evalharness.scoring.answers import Scorer, binary_score, choice_by_length, last_word, unparsed_score
 from evalharness.scoring.metrics import Metric, mean, mean_where, perplexity
+from evalharness.text.patterns import SlowPatternError, pattern_of
 
 MARKS = ("output_type", "doc_to_text", "dataset_path")
 HARMLESS = {
@@ -208,14 +208,15 @@ class LmEvalTask:
                 )
         return Source(
             "" if own else f"{path}@{kwargs.get('revision', 'main')}", config=self.get("dataset_name"),
-            split=str(split), shot_split=shots, own=own,
+            split=str(split), shot_split=shots, own=own, described_by=self.document.file if own else None,
         )  # fmt: skip
 
     def _file(self, split: str, named: Any) -> Path:
         where = ("dataset_kwargs", "data_files", split)
         if not isinstance(named, str):
             raise self.document.error(where, "wanted one file per split")
-        found = next((p for p in (self.document.file.parent / named, Path(named)) if p.is_file()), None)
+        beside = self.document.file.parent
+        found = next((p for p in (beside / named, Path(named)) if p.is_file()), None)
         if found is None:
             raise self.document.error(where, f"there is no file {named}")
         return found
@@ -274,13 +275,19 @@ class LmEvalTask:
         """exact_match with its options, after the first of filter_list's pipelines."""
         pipelines = self.get("filter_list") or [{"filter": []}]
         steps = [self._filter(i, step) for i, step in enumerate(pipelines[0].get("filter") or [])]
-        normal = normaliser(options)
+        try:
+            normal = normaliser(options)
+        except ValueError as error:
+            raise self.document.error(("metric_list",), f"regexes_to_ignore: {error}") from error
 
         def score(sample: Sample, request: Request, response: Response) -> Score:
             text: str | None = response.text
-            for step in steps:
-                text = step(text) if text is not None else None
-            right = text is not None and normal(text) in {normal(answer) for answer in sample.answers}
+            try:
+                for step in steps:
+                    text = step(text) if text is not None else None
+                right = text is not None and normal(text) in {normal(answer) for answer in sample.answers}
+            except SlowPatternError as error:
+                return replace(unparsed_score(), detail={"unread": str(error)})
             if text is None or (not right and not response.text.strip()):
                 return unparsed_score()
             return binary_score(right, text)
@@ -305,18 +312,17 @@ class LmEvalTask:
     def _regex(self, where: YamlPath, step: Mapping[str, Any]) -> Callable[[str], str | None]:
         """What the expression finds; else the task's own fallback, or None where it has none."""
         try:
-            expression = re.compile(str(step.get("regex_pattern", r"#### (\-?[0-9\.\,]+)")))
-        except re.error as error:
-            raise self.document.error((*where, "regex_pattern"), f"not a valid regular expression ({error})") from error
+            expression = pattern_of(str(step.get("regex_pattern", r"#### (\-?[0-9\.\,]+)")))
+        except ValueError as error:
+            raise self.document.error((*where, "regex_pattern"), str(error)) from error
         group, fallback = int(step.get("group_select", 0)), step.get("fallback")
 
         def found(text: str) -> str | None:
-            matches = expression.findall(text)
+            matches = expression.matches(text)
             if not matches or not -len(matches) <= group < len(matches):
                 return fallback
-            match = matches[group]
-            if isinstance(match, tuple):
-                match = next((part for part in match if part), fallback)
+            whole, *groups = matches[group]
+            match = (groups or [whole])[0] if len(groups) < 2 else next((part for part in groups if part), fallback)
             return match.strip() if isinstance(match, str) else None
 
         return found
@@ -324,7 +330,7 @@ class LmEvalTask:
 
 def normaliser(options: Mapping[str, Any]) -> Callable[[str], str]:
     """exact_match's options: regexes_to_ignore, ignore_case, ignore_punctuation, ignore_numbers, in this order."""
-    ignored = [re.compile(str(pattern)) for pattern in options.get("regexes_to_ignore") or ()]
+    ignored = [pattern_of(str(pattern)) for pattern in options.get("regexes_to_ignore") or ()]
     dropped = (string.punctuation if options.get("ignore_punctuation") else "") + (
         string.digits if options.get("ignore_numbers") else ""
     )

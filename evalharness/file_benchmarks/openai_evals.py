@@ -7,7 +7,6 @@ data, NAME is the class to score it by (`openai_evals/match --data samples.jsonl
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -15,8 +14,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from evalharness.data.files import jsonl, read_text
+from evalharness.data.files import inside, json_value, jsonl, read_text
 from evalharness.data.sources import Row
+from evalharness.data.yaml_lines import parsed
 from evalharness.errors import DataError, UserError, nearest
 from evalharness.records import Message, Request, Response, Role, Sample, Score
 from evalharness.scoring.answers import against, binary_score, unparsed_score, unscored
@@ -52,18 +52,11 @@ def root_of(path: Path) -> Path:
 @cache
 def entries(folder: Path) -> dict[str, tuple[Path, Any]]:
     """Every name in the YAML files of a folder, with its file. DataError names line and column of bad YAML."""
-    import yaml
-
     found: dict[str, tuple[Path, Any]] = {}
     for file in sorted(folder.rglob("*.yaml")) if folder.is_dir() else ():
-        try:
-            said = yaml.safe_load(file.read_text(encoding="utf-8-sig"))
-        except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark
-            where = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
-            raise DataError(f"{file}{where}: not valid YAML ({error.problem})") from error
+        said, _ = parsed(file, strict=False)  # the published registry has a key twice
         if isinstance(said, dict):
-            found.update((str(name), (file, value)) for name, value in said.items())
+            found.update((name, (file, value)) for name, value in said.items())
     return found
 
 
@@ -155,12 +148,13 @@ def _data(root: Path, named: str) -> Path:
 
 def eval_rows(found: Spec, path: Path) -> Iterator[Row]:
     """The samples of an eval with what its scores need. DataError when the file is absent or a Git LFS pointer."""
-    few = found.args.get("few_shot_jsonl")
-    examples = [row["sample"] for row in _lines(_data(root_of(path), few), found.name)] if few else []
+    few, registry = found.args.get("few_shot_jsonl"), None if path.is_file() else root_of(path)
+    examples = [row["sample"] for row in _lines(_data(root_of(path), str(few)), found.name, registry)] if few else []
     count = int(found.args.get("num_few_shot", 0))
     facts = {"kind": found.kind, "args": dict(found.args)}
     return (
-        {**facts, "shots": _shots(examples, row, count), "sample": row} for row in _lines(found.samples, found.name)
+        {**facts, "shots": _shots(examples, row, count), "sample": row}
+        for row in _lines(found.samples, found.name, registry)
     )
 
 
@@ -183,7 +177,9 @@ def judge_of(found: Spec, path: Path) -> tuple[str, str]:
     return ("reference", "judge_correct") if key == "fact" else (f"{held[key][0]}#{key}", f"judge_{key}")
 
 
-def _lines(file: Path, name: str) -> Iterator[Row]:
+def _lines(file: Path, name: str, registry: Path | None) -> Iterator[Row]:
+    if registry is not None:
+        inside(registry / "data", file, registry)
     if not file.is_file():
         raise DataError(f"{name}: its samples are not there, {file} is missing")
     if read_text(file).startswith(POINTER):
@@ -260,10 +256,10 @@ def score_eval(asked: Sample, request: Request, response: Response) -> Score:
     if kind == "FuzzyMatch":
         return _fuzzy(asked, text)
     try:
-        said = json.loads(text)
+        said = json_value(text)
+        return binary_score(any(json_match(said, json_value(ideal)) for ideal in asked.answers), text)
     except (ValueError, RecursionError):
         return unparsed_score()
-    return binary_score(any(json_match(said, json.loads(ideal)) for ideal in asked.answers), text)
 
 
 def _fuzzy(asked: Sample, text: str) -> Score:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -35,6 +36,7 @@ from evalharness.scoring.answers import (
 from evalharness.scoring.judgments import judged_mean
 from evalharness.scoring.math import boxed, number_after_hashes
 from evalharness.scoring.metrics import Metric, mean
+from evalharness.text.patterns import SlowPatternError, pattern_of
 
 JudgeOf = Callable[[str], Judge | Panel]
 
@@ -97,14 +99,17 @@ def _exact(sample: Sample, request: Request, response: Response) -> Score:
 
 def matching(pattern: str) -> Scorer:
     """Exact match of the first group (or all) of the last match of a regular expression."""
-    expression = re.compile(pattern)
+    expression = pattern_of(pattern)
 
     def score(sample: Sample, request: Request, response: Response) -> Score:
-        found = list(expression.finditer(response.text))
+        try:
+            found = expression.matches(response.text)
+        except SlowPatternError as error:
+            return replace(unparsed_score(), detail={"unread": str(error)})
         if not found:
             return unparsed_score()
-        said = (found[-1].group(1) if expression.groups else found[-1].group()) or ""
-        return binary_score(said.strip() in {answer.strip() for answer in sample.answers}, said.strip())
+        said = found[-1][1 if expression.groups else 0].strip()
+        return binary_score(said in {answer.strip() for answer in sample.answers}, said)
 
     return score
 
@@ -214,7 +219,7 @@ def _source(document: YamlDocument, bench: Bench) -> Source:
             raise document.error(("source", key), f"there is no file {path}")
     return Source(
         f"{said.hub}@{said.revision}" if said.hub else "", config=said.config, split=said.split, shot_split=shot_split,
-        files=Files(f"rows with the fields of {document.file.name}"), own=own,
+        files=Files(f"rows with the fields of {document.file.name}"), own=own, described_by=document.file,
     )  # fmt: skip
 
 
@@ -225,8 +230,8 @@ def _scorer(document: YamlDocument, bench: Bench, judge_of: JudgeOf) -> tuple[Sc
     if named.startswith("regex:"):
         try:
             return matching(named.removeprefix("regex:").strip()), (mean(),)
-        except re.error as error:
-            raise document.error(("scorer",), f"not a valid regular expression ({error})") from error
+        except ValueError as error:
+            raise document.error(("scorer",), str(error)) from error
     if named not in SCORERS:
         there = f"; there is {', '.join(SCORERS)} and regex:PATTERN"
         raise document.error(("scorer",), f"there is no scorer {named!r}{nearest(named, SCORERS)}{there}")

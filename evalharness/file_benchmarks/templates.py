@@ -9,38 +9,42 @@ from typing import Any
 
 from evalharness.data.yaml_lines import YamlDocument, YamlPath
 from evalharness.errors import nearest
+from evalharness.text.patterns import pattern_of
 
 Render = Callable[[Mapping[str, Any]], Any]
 
 
 @cache
 def _environment() -> Any:
-    from jinja2 import StrictUndefined
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
+    from evalharness.text import templating
 
-    made = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
-    made.filters["regex_replace"] = lambda text, pattern, by="", count=0: re.sub(pattern, by, text, count=count)
-    return made
+    return templating.strict(filters={"regex_replace": _regex_replace}, keep_trailing_newline=True)
+
+
+def _regex_replace(text: str, pattern: str, by: str = "", count: int = 0) -> str:
+    return pattern_of(pattern).sub(by, text, count)
 
 
 def template(document: YamlDocument, where: YamlPath, text: str) -> Render:
     """What the template makes of a row. DataError with its line for bad syntax, and for a row that lacks a field."""
-    from jinja2 import TemplateError, TemplateSyntaxError
+    from jinja2 import TemplateError
+
+    from evalharness.text import templating
 
     try:
-        compiled = _environment().from_string(text)
-    except TemplateSyntaxError as error:
+        compiled = templating.compiled(_environment(), text)
+    except TemplateError as error:
         raise document.error(where, f"not a valid template ({error.message})") from error
 
     def render(row: Mapping[str, Any]) -> Any:
         try:
-            return compiled.render(**row)
+            return templating.rendered(compiled, row)
         except TemplateError as error:
             said = str(error)
             missing = re.search(r"'(\w+)' is undefined", said)
             hint = nearest(missing.group(1), row) if missing else ""
             raise document.error(where, f"{said}{hint}; the fields are {', '.join(map(str, row))}") from error
-        except (TypeError, ValueError, KeyError, ArithmeticError) as error:
+        except templating.FAILURES as error:
             raise document.error(where, f"the template fails on a row ({type(error).__name__}: {error})") from error
 
     return render

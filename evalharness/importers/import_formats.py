@@ -15,8 +15,9 @@ from typing import Any
 
 from evalharness import plugins
 from evalharness.benchmark import Benchmark
-from evalharness.data.files import json_rows, jsonl, parse_json, read_text
+from evalharness.data.files import json_rows, numbered_rows, parse_json, read_text
 from evalharness.data.sources import Row
+from evalharness.data.typed import number
 from evalharness.errors import DataError
 from evalharness.importers.imports import (
     FormatReader,
@@ -26,9 +27,10 @@ from evalharness.importers.imports import (
     field_of,
     imported_verdict,
     known_samples,
+    number_of,
     one_of,
-    parse_number,
     seeded,
+    text_of,
 )
 from evalharness.records import Sample, Verdict
 from evalharness.stats.agreement import cohen
@@ -46,15 +48,15 @@ def alpaca_eval(path: Path, options: ImportOptions) -> ImportedJudgments:
     rows = [(f"{path}: row {n}", row) for n, row in enumerate(json_rows(path), 1)]
     if not rows:
         raise DataError(f"{path}: it holds no judgments")
-    names = sorted({str(field_of(row, "generator_2", where)) for where, row in rows})
+    names = sorted({text_of(row, "generator_2", where) for where, row in rows})
     model = one_of(names, options.model, "--model", path)
-    chosen = [(where, row) for where, row in rows if row["generator_2"] == model]
+    chosen = [(where, row) for where, row in rows if str(row["generator_2"]) == model]
     benchmark = plugins.load_benchmark("alpaca_eval")
     known = _published(benchmark, options.data, [row for _, row in chosen]) if options.data is not None else {}
     seen: dict[str, str] = {}
     items = []
     for where, row in chosen:
-        instruction = str(field_of(row, "instruction", where))
+        instruction = text_of(row, "instruction", where)
         if instruction in seen:
             raise DataError(f"{where}: the same instruction as {seen[instruction]}")
         seen[instruction] = where
@@ -62,7 +64,7 @@ def alpaca_eval(path: Path, options: ImportOptions) -> ImportedJudgments:
             raise DataError(f"{where}: its instruction is not among the {len(known)} of {options.data}")
         items.append(_alpaca_item(row, where, known.get(instruction)))
     items = _with_regulariser(items, known)
-    judge = str(chosen[0][1].get("annotator", "alpaca_eval"))
+    judge = text_of(chosen[0][1], "annotator", chosen[0][0], "alpaca_eval")
     return ImportedJudgments(
         benchmark="alpaca_eval",
         model=model,
@@ -94,14 +96,18 @@ def _published(benchmark: Benchmark, data: Path, rows: Sequence[Row]) -> dict[st
 
 
 def _alpaca_item(row: Row, where: str, sample: Sample | None) -> ImportedJudgment:
-    baseline, output = str(field_of(row, "output_1", where)), str(field_of(row, "output_2", where))
-    instruction = str(row["instruction"])
-    preference = parse_number(field_of(row, "preference", where))
+    for name in ("output_1", "output_2", "preference"):
+        field_of(row, name, where)
+    baseline, output = (text_of(row, name, where, "") for name in ("output_1", "output_2"))  # null: nothing was said
+    instruction = text_of(row, "instruction", where)
+    preference = number_of(row["preference"], where, "preference")
     if preference == 0:
         preference = 1.5  # how old files write a draw
     value = preference - 1 if preference is not None and 1 <= preference <= 2 else None
-    own = Sample(id=_digest(instruction), question=instruction, answers=(baseline,), group=str(row.get("dataset", "")))
-    judge = str(row.get("annotator", "alpaca_eval"))
+    own = Sample(
+        id=_digest(instruction), question=instruction, answers=(baseline,), group=text_of(row, "dataset", where, "")
+    )
+    judge = text_of(row, "annotator", where, "alpaca_eval")
     tops, raw = _alpaca_raw(row)
     return ImportedJudgment(
         sample=replace(sample, answers=(baseline,)) if sample is not None else own,
@@ -113,7 +119,7 @@ def _alpaca_item(row: Row, where: str, sample: Sample | None) -> ImportedJudgmen
                 label="same" if baseline == output else raw,
                 raw=raw,
                 logprobs=tops,
-                cost=parse_number(row.get("price_per_example")),
+                cost=number_of(row.get("price_per_example"), where, "price_per_example"),
                 extra={"chars": [len(output), len(baseline)], "model": judge},
             ),
         ),
@@ -125,7 +131,8 @@ def _alpaca_raw(row: Row) -> tuple[tuple[tuple[str, float], ...], str]:
     completion = row.get("raw_completion")
     try:
         first = completion["logprobs"]["content"][0]  # type: ignore[index]  # whatever is not of this shape is left out
-        return tuple((t["token"], float(t["logprob"])) for t in first["top_logprobs"]), str(first["token"])
+        tops = tuple((str(t["token"]), float(number(t["logprob"]))) for t in first["top_logprobs"])
+        return tops, str(first["token"])
     except (KeyError, IndexError, TypeError, ValueError):
         return (), completion if isinstance(completion, str) else ""
 
@@ -179,7 +186,7 @@ SINGLE, PAIR = "score", "g1_winner"
 
 def fastchat(path: Path, options: ImportOptions) -> ImportedJudgments:
     """Judgments of https://github.com/lm-sys/FastChat, `llm_judge`: single grades 1-10, or pairs in both orders."""
-    rows = [(f"{path}:{n}", row) for n, row in enumerate(jsonl(path), 1)]
+    rows = [(f"{path}:{n}", row) for n, row in numbered_rows(path)]
     if not rows:
         raise DataError(f"{path}: it holds no judgments")
     paired = PAIR in rows[0][1]
@@ -187,26 +194,29 @@ def fastchat(path: Path, options: ImportOptions) -> ImportedJudgments:
     for where, row in rows:
         for name in wanted:
             field_of(row, name, where)
-    names = sorted({str(r[k]) for _, r in rows for k in (("model_1", "model_2") if paired else ("model",))})
+    sides = ("model_1", "model_2") if paired else ("model",)
+    names = sorted({text_of(row, side, where) for where, row in rows for side in sides})
     model = one_of(names, options.model, "--model", path)
     against = ""
     if paired:
-        mine = [(w, r) for w, r in rows if model in (r["model_1"], r["model_2"])]
-        others = sorted({str(r["model_1"] if r["model_2"] == model else r["model_2"]) for _, r in mine})
+        mine = [(w, r) for w, r in rows if model in (str(r["model_1"]), str(r["model_2"]))]
+        others = sorted({str(r["model_1"] if str(r["model_2"]) == model else r["model_2"]) for _, r in mine})
         against = one_of(others, options.against, "--against", path)
-        rows = [(w, r) for w, r in mine if against in (r["model_1"], r["model_2"])]
+        rows = [(w, r) for w, r in mine if against in (str(r["model_1"]), str(r["model_2"]))]
     else:
-        rows = [(w, r) for w, r in rows if r["model"] == model]
+        rows = [(w, r) for w, r in rows if str(r["model"]) == model]
     by_question: dict[str, list[tuple[str, Row]]] = {}
     for where, row in rows:
+        if type(row["question_id"]) not in (int, str):
+            raise DataError(f"{where}: its question_id is {row['question_id']!r:.60}, wanted a number or a text")
         by_question.setdefault(str(row["question_id"]), []).append((where, row))
     items = tuple(_fastchat_item(q, own, model, paired) for q, own in sorted(by_question.items()))
-    judge = rows[0][1].get("judge", "fastchat")
+    judge = "/".join(_judge(rows[0][1], rows[0][0]))
     figures = {} if paired else _grades(items)
     return ImportedJudgments(
         benchmark="mt_bench",
         model=model,
-        judge="/".join(map(str, judge)) if isinstance(judge, list) else str(judge),
+        judge=judge,
         score="win_rate" if paired else "judge_score",
         items=items,
         expected=80,
@@ -220,30 +230,41 @@ def _fastchat_item(question: str, rows: Sequence[tuple[str, Row]], model: str, p
     verdicts: list[Verdict] = []
     seen: set[int] = set()
     for where, row in rows:
-        turn = int(row["turn"])
+        turn = row["turn"]
+        if type(turn) is not int or turn < 1:
+            raise DataError(f"{where}: its turn is {turn!r:.60}, wanted a whole number from 1 on")
         if turn in seen:
             raise DataError(f"{where}: question {question} has turn {turn} twice")
         seen.add(turn)
         notes = {"part": f"turn{turn}"}
-        judge = str((row.get("judge") or ["fastchat"])[0])
+        judge = _judge(row, where)[0]
         if not paired:
-            score = parse_number(row["score"])
+            score = number_of(row["score"], where, "score")
             value = (score - 1) / 9 if score is not None and 1 <= score <= 10 else None  # -1 is how it writes null
             verdicts.append(
                 imported_verdict(
-                    judge, "score", value, label=str(row["score"]), raw=str(row.get("judgment", "")), extra=notes
+                    judge, "score", value, label=str(row["score"]), raw=text_of(row, "judgment", where, ""), extra=notes
                 )
             )
             continue
-        first = row["model_1"] == model
+        first = str(row["model_1"]) == model
         for game, order in (("g1", "AB" if first else "BA"), ("g2", "BA" if first else "AB")):
             said = str(row[f"{game}_winner"])
             won = {"tie": 0.5, "model_1": float(first), "model_2": float(not first)}.get(said)
-            raw = str(row.get(f"{game}_judgment", ""))
+            raw = text_of(row, f"{game}_judgment", where, "")
             verdicts.append(imported_verdict(judge, "pairwise", won, order=order, label=said, raw=raw, extra=notes))
     return ImportedJudgment(
         sample=Sample(id=question, question=f"question {question}"), text="", verdicts=tuple(verdicts)
     )
+
+
+def _judge(row: Row, where: str) -> list[str]:
+    """The judge's name, and that of its prompt behind it where the file has both."""
+    said = row.get("judge")
+    found = ["fastchat"] if said is None else [said] if isinstance(said, str) else said
+    if not isinstance(found, list) or not found or not all(isinstance(one, str) for one in found):
+        raise DataError(f"{where}: its judge is {said!r:.60}, wanted a text or a list of texts")
+    return found
 
 
 def _grades(items: Sequence[ImportedJudgment]) -> dict[str, Any]:
@@ -266,11 +287,11 @@ def llmbar(path: Path, options: ImportOptions) -> ImportedJudgments:
     for n, row in enumerate(json_rows(path), 1):
         where = f"{path}: row {n}"
         given = field_of(row, "results", where)
-        question = str(field_of(row, "input", where))
-        first, second = str(field_of(row, "output_1", where)), str(field_of(row, "output_2", where))
+        question = text_of(row, "input", where)
+        first, second = text_of(row, "output_1", where), text_of(row, "output_2", where)
         try:
-            said = [given[-1][f"swap = {swap}"] for swap in (False, True)]
-            gold = {1: 1.0, 2: 0.0}[int(field_of(row, "label", where))]
+            said = [dict(given[-1][f"swap = {swap}"]) for swap in (False, True)]
+            gold = {"1": 1.0, "2": 0.0}[str(field_of(row, "label", where))]
         except (KeyError, IndexError, TypeError, ValueError) as error:
             raise DataError(f"{where}: wanted `swap = False`, `swap = True` and a label 1 or 2 ({error})") from error
         # `winner` is already the content's own number in both orders.
@@ -324,16 +345,20 @@ def pandalm(path: Path, options: ImportOptions) -> ImportedJudgments:
     for n, row in enumerate(json_rows(path), 1):
         where = f"{path}: row {n}"
         said = [str(field_of(row, f"annotator{k}", where)) for k in (1, 2, 3)]
-        first, second = str(field_of(row, "response1", where)), str(field_of(row, "response2", where))
+        first, second = text_of(row, "response1", where), text_of(row, "response2", where)
         if any(s not in worth for s in said):
             raise DataError(f"{where}: wanted 0, 1 or 2 from each annotator, there is {', '.join(said)}")
-        question = str(field_of(row, "instruction", where)) + (f"\n\n{row['input']}" if row.get("input") else "")
+        more = text_of(row, "input", where, "")
+        question = text_of(row, "instruction", where) + (f"\n\n{more}" if more else "")
         given = tuple(
             imported_verdict(f"annotator{k}", "pairwise", worth[s], label=s, extra={"seat": f"annotator{k}"})
             for k, s in enumerate(said, 1)
         )
         sample = Sample(
-            id=str(row.get("idx", n - 1)), question=question, answers=(second,), group=str(row.get("cmp_key", ""))
+            id=str(row.get("idx", n - 1)),
+            question=question,
+            answers=(second,),
+            group=text_of(row, "cmp_key", where, ""),
         )
         items.append(ImportedJudgment(sample=sample, text=first, verdicts=given))
         votes.append(said)
@@ -368,7 +393,7 @@ def scores(path: Path, options: ImportOptions) -> ImportedJudgments:
         raise DataError(f"{path}: wanted a JSON list of grades from 0 to 100")
     items = []
     for n, grade in enumerate(found):
-        value = parse_number(grade)
+        value = number_of(grade, f"{path}: item {n + 1}", "grade")
         if value is not None and not 0 <= value <= 100:
             raise DataError(f"{path}: item {n + 1} has the grade {value:g}; wanted 0 to 100")
         given = imported_verdict(

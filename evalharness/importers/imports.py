@@ -5,8 +5,8 @@ A verdict that the file lacks is null here too, and a file with a part of its ro
 
 from __future__ import annotations
 
-import hashlib
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -96,14 +96,15 @@ def import_file(kind: str, path: Path, options: ImportOptions, folder: Callable[
     known: Mapping[str, FormatReader] = import_formats.FORMAT_READERS
     if kind not in known:
         raise UserError(f"there is no format {kind!r}{nearest(kind, known)}; there is {', '.join(known)}")
-    if not path.is_file():
-        raise DataError(f"{path}: there is no such file")
     foreign = known[kind](path, options)
     if not foreign.items:
         raise DataError(f"{path}: it holds no judgments")
-    short = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
+    ids = Counter(item.sample.id for item in foreign.items)
+    if doubled := [identity for identity, count in ids.items() if count > 1]:
+        raise DataError(f"{path}: has the item {doubled[0]!r:.80} {ids[doubled[0]]} times")
+    short = files.digest(path)[:8]
     cleaned = "".join(c if c.isalnum() or c in "@+._-" else "-" for c in f"{kind}-{foreign.model}")
-    run = Run(folder(f"{cleaned[:100]}-{short}"))
+    run = Run(folder(f"{cleaned[:100]}-{short}".lstrip(".")))
     if (run.path / MANIFEST).exists():
         raise UserError(f"{run.path}: there is a run already; give another --name")
     return Imported(run=_write(run, path, foreign), foreign=foreign)
@@ -138,8 +139,9 @@ def _write(run: Run, path: Path, foreign: ImportedJudgments) -> Run:
         **environment(),
     }
     run.write(MANIFEST, manifest)
-    files.write_whole(run.path / JOURNAL, b"".join(dumps(result_to_json(r)) + b"\n" for r in results))
+    files.write_whole(run.path / JOURNAL, b"".join(dumps(result_to_json(r)) + b"\n" for r in results), files.OWN_FILE)
     run.write(SUMMARY, summary.run_summary(results, [(foreign.benchmark, benchmark, about)]))
+    run.seal()
     return run
 
 
@@ -179,11 +181,26 @@ def field_of(row: Row, name: str, where: str) -> Any:
     return row[name]
 
 
-def parse_number(value: Any) -> float | None:
-    """A finite number, or None for whatever else stands there."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return float(value)
+def text_of(row: Row, name: str, where: str, default: str | None = None) -> str:
+    """A field that is a text, or a number or truth value, which published files hold where such a text was meant;
+    `default` where it is absent or null. DataError names the row that has something else."""
+    if default is not None and (not isinstance(row, Mapping) or row.get(name) is None):
+        return default
+    found = field_of(row, name, where)
+    if not isinstance(found, str | int | float):
+        raise DataError(f"{where}: its {name} is {found!r:.60}, wanted a text")
+    return str(found)
+
+
+def number_of(value: Any, where: str, name: str) -> float | None:
+    """A number, also written as a text; None where the file has null or not-a-number. DataError for anything else."""
+    try:
+        if isinstance(value, bool) or not isinstance(value, int | float | str | None):
+            raise ValueError
+        found = None if value is None else float(value)
+    except (ValueError, OverflowError):
+        raise DataError(f"{where}: its {name} is {value!r:.60}, wanted a number") from None
+    return found if found is not None and math.isfinite(found) else None
 
 
 def known_samples(benchmark: Benchmark, data: Path) -> dict[str, Sample]:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from evalharness import plugins
-from evalharness.data import files
 from evalharness.errors import DataError, UserError
 from evalharness.judge import Criterion, Judge, Panel
 from evalharness.model import Model, Priced
@@ -168,12 +167,9 @@ def _criteria(seats: Any, options: JudgeOptions) -> tuple[Criterion, ...]:
         return ()
     if options.criteria is None:
         raise UserError("the judge `rubric` wants --criteria FILE, a YAML or JSON list of {name, description, weight}")
-    import yaml
+    from evalharness.data.yaml_lines import parsed
 
-    try:
-        rows = yaml.safe_load(files.read_text(options.criteria))
-    except yaml.YAMLError as error:
-        raise DataError(f"{options.criteria}: not valid YAML ({' '.join(str(error).split())})") from error
+    rows, _ = parsed(options.criteria)
     if not isinstance(rows, list) or not rows:
         raise DataError(f"{options.criteria}: wanted a list of {{name, description, weight}}")
     found: list[Criterion] = []

@@ -131,7 +131,8 @@ def _prepare(run: Run, spec: str, options: JudgeOptions) -> _Work:
     results = run.results()
     if not results or not run.finished:
         raise UserError(f"{run.path}: this run is not finished; give its command again and it goes on")
-    benchmarks = {n: plugins.reopened(n, f["data"]["origin"]) for n, f in run.manifest["benchmarks"].items()}
+    facts = run.manifest.get("benchmarks", {})
+    benchmarks = {n: plugins.reopened(n, str(f.get("data", {}).get("origin"))) for n, f in facts.items()}
     bench = open_panel(spec, _default(benchmarks, options), options)
     against = options.against or ("reference" if bench.pairs else "")
     if against and not bench.pairs:
@@ -211,9 +212,7 @@ def _known(run: Run, calls: Sequence[Call], options: JudgeOptions) -> dict[Key, 
         return {}
     wanted = {c.key: c.sha for c in calls}
     found: dict[Key, Verdict] = {}
-    for line in store.lines(path):
-        key = tuple(line["key"])
-        verdict = store.verdict_from_json(line["verdict"])
+    for key, verdict in _verdicts(path):
         if wanted.get(key) != verdict.extra.get("request_sha"):
             continue
         if verdict.status == "error" or (options.again and verdict.value is None):
@@ -221,6 +220,26 @@ def _known(run: Run, calls: Sequence[Call], options: JudgeOptions) -> dict[Key, 
         else:
             found[key] = verdict
     return found
+
+
+def _line(line: Any) -> tuple[Key, Verdict]:
+    """A line of the journal. ValueError when it is none."""
+    if not isinstance(line, dict) or not isinstance(line.get("key"), list) or "judging" not in line:
+        raise ValueError("not a verdict with its key")
+    key: Any = tuple(line["key"])
+    hash(key)
+    return key, store.verdict_from_json(line.get("verdict"))
+
+
+def _verdicts(path: Path) -> list[tuple[Key, Verdict]]:
+    """Every verdict of the journal; damaged lines are set aside, and said."""
+    try:
+        return [_line(line) for line in store.lines(path)]
+    except (UserError, *store.ODD_LINE):
+        with Journal(path) as journal:
+            count = journal.set_aside(_line)
+        plugins.warn(f"{count} damaged lines of {path} are set aside in {store.aside(path).name} and judged again")
+        return [_line(line) for line in store.lines(path)]
 
 
 def _ask_all(work: _Work, options: JudgeOptions, tell: Tell | None) -> dict[str, Any]:
@@ -265,6 +284,7 @@ def _finish(work: _Work, usage: Mapping[str, Any]) -> JudgeRun:
     _note(work)
     tasks = [(n, b, work.run.manifest["benchmarks"][n]) for n, b in work.benchmarks.items()]
     work.run.write(SUMMARY, summary.run_summary(after, tasks))
+    work.run.seal()
     failed = sum(v.status == "error" for v in work.done.values())
     shown = {
         name: {

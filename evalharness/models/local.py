@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evalharness.data.files import json_value
 from evalharness.engine.fingerprint import checkpoint_fingerprint, files_digest
 from evalharness.errors import UserError
 from evalharness.model import Preview
@@ -231,7 +231,7 @@ def _stop_ids(folder: Path) -> frozenset[int]:
     found: set[int] = set()
     for name in ("generation_config.json", "config.json"):
         try:
-            listed = json.loads((folder / name).read_text("utf-8")).get("eos_token_id")
+            listed = json_value((folder / name).read_bytes()).get("eos_token_id")
         except (OSError, ValueError, AttributeError):  # optional, or reported by the reader of config.json
             continue
         found.update(i for i in (listed if isinstance(listed, list) else [listed]) if isinstance(i, int))

@@ -20,6 +20,8 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 from evalharness.clients.pool import AttemptError, Retry, Send, answers
+from evalharness.data.files import json_value
+from evalharness.data.typed import number
 from evalharness.errors import UserError
 from evalharness.model import Preview
 from evalharness.options import ModelOptions
@@ -168,7 +170,7 @@ class OpenAI:
 
         try:
             async with session.post(self.base_url + self.path, data=_encoded(body)) as reply:
-                raw, status, headers = await reply.read(), reply.status, reply.headers
+                raw, status, headers = await _body(reply), reply.status, reply.headers
         except (aiohttp.ClientConnectorError, aiohttp.InvalidURL) as error:
             if not self.proven:
                 raise UserError(
@@ -179,7 +181,7 @@ class OpenAI:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise AttemptError(f"the connection failed: {self._clean(str(error)) or type(error).__name__}") from None
         try:
-            content = json.loads(raw)  # not orjson: it refuses an escaped lone surrogate
+            content = json_value(raw)  # not orjson: it refuses an escaped lone surrogate
         except ValueError:
             content = {"error": {"message": raw[:200].decode("utf-8", "replace")}}
         if status != 200:
@@ -189,7 +191,8 @@ class OpenAI:
             raise AttemptError(f"the reply holds no answer: {self._clean(raw[:120].decode('utf-8', 'replace'))}")
         self.proven = True
         self.served.add(str(content.get("model") or self.model))
-        return {**choices[0], "usage": content.get("usage") or {}}
+        usage = content.get("usage")
+        return {**choices[0], "usage": usage if isinstance(usage, dict) else {}}
 
     async def _refused(self, session: aiohttp.ClientSession, body: dict[str, Any], no: _Refusal) -> dict[str, Any]:
         """Sort out what a status other than 200 means: nothing works, try again, or this request never will."""
@@ -224,11 +227,11 @@ class OpenAI:
         raise RequestError(f"{no.status}: {said}")
 
     def _written(self, choice: dict[str, Any], started: float) -> Response:
-        message = choice.get("message") or {}
+        message = found if isinstance(found := choice.get("message"), dict) else {}
         text = message.get("content") if self.chat else choice.get("text")
-        finish = FINISHES.get(choice.get("finish_reason") or "", "")
-        if self.chat and message.get("refusal"):
-            text, finish = message["refusal"], "refused"
+        finish = FINISHES.get(str(choice.get("finish_reason") or ""), "")
+        if self.chat and isinstance(refusal := message.get("refusal"), str) and refusal:
+            text, finish = refusal, "refused"
         return Response(
             text=text if isinstance(text, str) else "",
             finish=finish,
@@ -238,7 +241,7 @@ class OpenAI:
         )
 
     def _usage(self, usage: Mapping[str, Any]) -> dict[str, Any]:
-        tokens_in, tokens_out = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
+        tokens_in, tokens_out = (_count(usage, name) for name in ("prompt_tokens", "completion_tokens"))
         cost = None
         if self.prices is not None:
             cost = (tokens_in * self.prices[0] + tokens_out * self.prices[1]) / 1e6
@@ -259,7 +262,7 @@ class OpenAI:
             reply = await self._post(session, body | {"echo": True, "logprobs": 1, "temperature": 0})
             scored.append(_echoed(reply, context, choice))
             for name in tokens:
-                tokens[name] += int(reply["usage"].get(name) or 0)
+                tokens[name] += _count(reply["usage"], name)
         logprobs, greedy, lengths = zip(*scored, strict=True)
         return Response(
             logprobs=logprobs, greedy=greedy, lengths=lengths, seconds=time.monotonic() - started, **self._usage(tokens)
@@ -270,6 +273,26 @@ class OpenAI:
         line = " ".join(text.split())[:300]
         line = line.replace(self.key, "[key]") if self.key else line
         return re.sub(r"\bsk-[\w*-]{4,}|(?i:bearer)\s+\S+", "[key]", line)
+
+
+LARGEST_REPLY = 64 << 20  # bytes: an answer of a million tokens with all its log-probabilities has less
+
+
+async def _body(reply: aiohttp.ClientResponse) -> bytes:
+    """The reply's body. AttemptError for one that is larger than any answer, as soon as that is known."""
+    pieces, size = [], 0
+    async for piece in reply.content.iter_chunked(1 << 16):
+        pieces.append(piece)
+        size += len(piece)
+        if size > LARGEST_REPLY:
+            raise RequestError(f"the reply has more than {LARGEST_REPLY >> 20} MiB")
+    return b"".join(pieces)
+
+
+def _count(usage: Mapping[str, Any], name: str) -> int:
+    """A number of tokens; 0 for what is none."""
+    found = usage.get(name)
+    return found if type(found) is int and 0 <= found < 1 << 53 else 0
 
 
 class RequestError(Exception):
@@ -311,8 +334,11 @@ class _Refusal:
             return float(asked)
         try:
             return max(0.0, parsedate_to_datetime(asked).timestamp() - time.time())
-        except ValueError:
+        except (ValueError, TypeError, OverflowError):
             return None
+
+
+ODD = (TypeError, ValueError, KeyError, AttributeError, IndexError)  # what reading an odd reply raises
 
 
 def _encoded(body: Mapping[str, Any]) -> bytes:
@@ -326,17 +352,15 @@ def _encoded(body: Mapping[str, Any]) -> bytes:
 
 
 def _first_token(logprobs: Any) -> tuple[tuple[str, float], ...]:
-    """The likeliest first tokens in either protocol's shape; empty where the endpoint sent none."""
-    if not isinstance(logprobs, dict):
+    """The likeliest first tokens in either protocol's shape; empty where the endpoint sent none, or something odd."""
+    try:
+        content = logprobs.get("content")
+        if isinstance(content, list):
+            tops = content[0].get("top_logprobs") if content else None
+            return tuple((str(t["token"]), float(number(t["logprob"]))) for t in tops or () if t["logprob"] is not None)
+        return tuple((str(token), float(number(value))) for token, value in logprobs["top_logprobs"][0].items())
+    except ODD:
         return ()
-    content = logprobs.get("content")
-    if isinstance(content, list):
-        tops = content[0].get("top_logprobs") if content and isinstance(content[0], dict) else None
-        return tuple((str(t["token"]), float(t["logprob"])) for t in tops or () if t.get("logprob") is not None)
-    legacy = logprobs.get("top_logprobs")
-    if isinstance(legacy, list) and legacy and isinstance(legacy[0], dict):
-        return tuple((str(token), float(value)) for token, value in legacy[0].items())
-    return ()
 
 
 def _echoed(reply: Mapping[str, Any], context: str, choice: str) -> tuple[float, bool, int]:
@@ -345,18 +369,22 @@ def _echoed(reply: Mapping[str, Any], context: str, choice: str) -> tuple[float,
     Raises UserError where the echo is missing or lacks the generated token: such servers score each token with its
     neighbour's logits (llama-cpp-python without BOS does; transformers serve ignores echo without a word).
     """
-    found = reply.get("logprobs") or {}
-    tokens, values = found.get("tokens") or [], found.get("token_logprobs") or []
-    offsets, tops = found.get("text_offset") or [], found.get("top_logprobs") or [None] * len(tokens)
-    whole = len(context) + len(choice)
-    honest = tokens and len(tokens) == len(values) == len(offsets) and offsets[-1] >= whole
-    inside = [i for i in range(len(tokens) - 1) if honest and offsets[i + 1] > len(context) and values[i] is not None]
-    if not inside:
+    try:
+        found = reply.get("logprobs") or {}
+        tokens, values = found.get("tokens") or [], found.get("token_logprobs") or []
+        offsets, tops = found.get("text_offset") or [], found.get("top_logprobs") or [None] * len(tokens)
+        whole = len(context) + len(choice)
+        honest = tokens and len(tokens) == len(values) == len(offsets) and offsets[-1] >= whole
+        held = [i for i in range(len(tokens) - 1) if honest and offsets[i + 1] > len(context) and values[i] is not None]
+        greedy = all(number(values[i]) >= max(tops[i].values()) - 1e-9 for i in held if tops[i])
+        total = float(sum(number(values[i]) for i in held))
+    except ODD:
+        held = []
+    if not held:
         raise UserError(
             "this endpoint does not echo log-probabilities truthfully, so it cannot rank choices; say --mode write"
         )
-    greedy = all(values[i] >= max(tops[i].values()) - 1e-9 for i in inside if tops[i])
-    return sum(values[i] for i in inside), greedy, len(inside)
+    return total, greedy, len(held)
 
 
 def _public(url: str) -> str:

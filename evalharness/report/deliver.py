@@ -13,7 +13,7 @@ from evalharness.comparison.gate import GatedComparison
 from evalharness.data.files import write_whole
 from evalharness.errors import UserError
 from evalharness.report import html, junit, markdown, words
-from evalharness.report.escape import workflow_data, workflow_property
+from evalharness.report.escape import line, workflow_data, workflow_property
 from evalharness.runs.items import save_items
 from evalharness.runs.store import dumps
 
@@ -125,8 +125,8 @@ def to_ci(document: Mapping[str, Any], report: Path | None, log: TextIO) -> None
             f"verdict={document['verdict']}\ngate={document['gate']}\nreport={page}\n",
         )
     if os.environ.get("GITHUB_ACTIONS") == "true":
-        for line in commands(document):
-            print(line, file=log)
+        for command in commands(document):
+            print(command, file=log)
 
 
 def append(path: Path, text: str) -> None:
@@ -135,7 +135,7 @@ def append(path: Path, text: str) -> None:
         with path.open("a", encoding="utf-8", errors="replace") as file:
             file.write(text)
     except OSError as error:
-        print(f"evalh: warning: {path} cannot be written ({error.strerror})", file=sys.stderr)
+        print(f"evalh: warning: {line(str(path))} cannot be written ({error.strerror})", file=sys.stderr)
 
 
 def commands(document: Mapping[str, Any]) -> list[str]:

@@ -9,36 +9,13 @@ import re
 import secrets
 from collections.abc import Iterable
 
-# C0 (but tab and newline), DEL, C1; marks that reorder or break a line; surrogates; what XML 1.0 forbids besides.
-_UNPRINTABLE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff\ufffe\uffff]"
-)
+from evalharness.text.visible import line as line
+from evalharness.text.visible import printable as printable
+from evalharness.text.visible import shorten as shorten
+
 # ASCII punctuation that starts something in Markdown (GitHub's, GitLab's); written as character references.
 _MARKDOWN = re.compile(r"[!\"#$&'()*+.:<=>@\[\\\]^_`{|}~-]")
 _ZERO_WIDTH_SPACE = "&#8203;"
-
-
-def printable(text: str) -> str:
-    """Control characters, lone surrogates and marks of direction as visible escapes; tab and newline stay.
-
-    What is left is legal in XML 1.0 and moves no terminal's cursor.
-    """
-    return _UNPRINTABLE.sub(_visible, text.replace("\r\n", "\n"))
-
-
-def _visible(found: re.Match[str]) -> str:
-    code = ord(found.group())
-    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
-
-
-def shorten(text: str, length: int) -> str:
-    """At most `length` characters, the cut marked."""
-    return text if len(text) <= length else text[: max(0, length - 1)] + "…"
-
-
-def line(text: str, length: int = 200) -> str:
-    """A text as one printable line: white space runs become one space. For terminals and attributes."""
-    return shorten(" ".join(printable(text[: 8 * length]).split()), length)
 
 
 def markdown(text: str, length: int = 200) -> str:

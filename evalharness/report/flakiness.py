@@ -18,7 +18,8 @@ def show_flakiness(found: MeasuredFlakiness, *, as_json: bool) -> None:
         return
     for benchmark, noise in found.benchmarks.items():
         print(noise_line(benchmark, noise))
-    print(f"{found.path}: comparisons with {found.base.name} mark these items and expect so many flips from noise")
+    kept, name = line(str(found.path)), line(found.base.name)
+    print(f"{kept}: comparisons with {name} mark these items and expect so many flips from noise")
 
 
 def noise_line(benchmark: str, noise: Mapping[str, Any]) -> str:

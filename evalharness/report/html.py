@@ -18,7 +18,7 @@ from evalharness.report import charts, terminal, worddiff, words
 from evalharness.report.escape import printable
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    from evalharness.text.templating import Environment
 
 HERE = Path(__file__).parent
 _SHOWN = 100
@@ -31,7 +31,9 @@ def _safe(value: Any) -> Any:
 
 def page_environment() -> Environment:
     """The template engine: autoescaped, and an undefined name is an error."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from jinja2 import FileSystemLoader, StrictUndefined
+
+    from evalharness.text.templating import Environment
 
     made = Environment(
         loader=FileSystemLoader(HERE),

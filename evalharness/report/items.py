@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from evalharness.records import Result
-from evalharness.report.escape import printable
+from evalharness.report.escape import line, printable
 from evalharness.runs.session import Previewed
 from evalharness.runs.store import result_to_json
+from evalharness.runs.verify import Verified
 
 
 def show_results(results: Sequence[Result], *, whole: bool, left: int, as_json: bool) -> None:
@@ -82,6 +83,17 @@ def show_prompts(previewed: Previewed) -> None:
             print(f"{len(view.preview.ids)} tokens, BOS {said}: {' '.join(map(str, view.preview.ids))}")
             print(printable("pieces: " + " ".join(repr(p) for p in view.preview.pieces)))
     print("cost: no price known" if previewed.cost is None else f"cost: at most about {previewed.cost:.2f} US dollars")
+
+
+def verified(found: Verified, *, as_json: bool) -> None:
+    """What `evalh verify` found."""
+    if as_json:
+        print(json.dumps(found.as_json()))
+        return
+    for said in (*found.problems, *found.notes):
+        print(line(said, 400))
+    agree = f"{len(found.problems)} things do not agree" if found.problems else "everything that is there agrees"
+    print(line(f"{found.run.path}: {found.results:,} answers; {agree}"))
 
 
 PROSE = ("title", "what")  # shown last, and cut where the terminal ends

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from evalharness.report.escape import line
+from evalharness.report.escape import line, printable
 from evalharness.report.terminal import format_number, format_tokens, money
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def show_judge_run(done: JudgeRun, *, as_json: bool, stream: Any) -> None:
     used = done.usage
     taken = f"{format_tokens(used['tokens_in'])} / {format_tokens(used['tokens_out'])} tokens · {money(used['cost'])}"
     print(f"{used['calls']} replies ({used['cached']} from the cache) · {taken}", file=stream)
-    print(f"{done.run.path}  (evalh judge audit {done.run.path})", file=stream)
+    print(printable(f"{done.run.path}  (evalh judge audit {done.run.path})"), file=stream)
 
 
 def _panel(said: Mapping[str, Any] | None) -> list[str]:
@@ -102,10 +102,10 @@ def calibrated(found: Calibration, *, as_json: bool, stream: Any) -> None:
         return
     print(f"calibration of {line(found.run)}", file=stream)
     for name, figure in found.figures.items():
-        print(f"{name}: {_estimate(figure)}", file=stream)
+        print(f"{line(name)}: {_estimate(figure)}", file=stream)
     print(f"kappa: {format_number(found.kappa)}", file=stream)
     for human, row in found.confusion.items():
-        print(f"  human {human}: " + ", ".join(f"judge {label} {n}" for label, n in row.items()), file=stream)
+        print(f"  human {line(human)}: " + ", ".join(f"judge {line(k)} {n}" for k, n in row.items()), file=stream)
     print(f"labels for a half width of {found.half:g}: {found.needed}", file=stream)
     for note in found.notes:
         print(line(note), file=stream)
@@ -125,7 +125,8 @@ def imported(made: Imported, *, as_json: bool, stream: Any) -> None:
         for warning in entry.get("cautions", ()):
             print(f"  ! {line(warning)}", file=stream)
     for name, figure in made.figures.items():
-        print(f"  {name}: {format_number(figure, 6) if isinstance(figure, float) else figure}", file=stream)
+        said = format_number(figure, 6) if isinstance(figure, float) else figure
+        print(line(f"  {name}: {said}"), file=stream)
     for note in made.foreign.notes:
         print(line(note), file=stream)
-    print(f"{made.run.path}  (evalh judge audit {made.run.path})", file=stream)
+    print(printable(f"{made.run.path}  (evalh judge audit {made.run.path})"), file=stream)

@@ -101,5 +101,5 @@ def show_win_rates(found: WinRates, *, as_json: bool, stream: Any = None) -> Non
         table.add_row(*(Text(cell) for cell in (line(model), f"{rate.value:.3f}", interval, str(rate.n))))
     console = Console(file=stream)
     console.print(table)
-    said = f"by {found.figure}; a tie is half a win; the interval draws every score from its own error"
+    said = f"by {line(found.figure)}; a tie is half a win; the interval draws every score from its own error"
     console.print(said, markup=False, highlight=False, soft_wrap=True)

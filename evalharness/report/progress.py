@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from evalharness.events import ObservedTask, Observer, SilentObserver
 from evalharness.records import Result
+from evalharness.report.escape import line, printable
 from evalharness.runs.session import RunOutcome
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class _Lines:
         self.tally = Tally(task, done)
         self.said = time.monotonic()
         again = f", {done} answered before" if done else ""
-        print(f"{task.name}: {task.size} questions{again}", file=sys.stderr, flush=True)
+        print(f"{line(task.name)}: {task.size} questions{again}", file=sys.stderr, flush=True)
 
     def result(self, result: Result) -> None:
         self.tally.add(result)
@@ -65,7 +66,7 @@ class _Lines:
             t = self.tally
             left = (t.total - t.done) / max(t.rate, 1e-9)
             print(
-                f"{t.task.name}: {t.done}/{t.total}, {t.rate:.1f}/s, {left:.0f} s left, {t.score}",
+                f"{line(t.task.name)}: {t.done}/{t.total}, {t.rate:.1f}/s, {left:.0f} s left, {t.score}",
                 file=sys.stderr,
                 flush=True,
             )
@@ -84,6 +85,7 @@ class Bar:
 
     def begin(self, task: ObservedTask, done: int) -> None:
         from rich.console import Console
+        from rich.markup import escape
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         columns = ("{task.description}", "{task.fields[rate]}", "{task.fields[score]}")
@@ -97,7 +99,7 @@ class Bar:
             TextColumn(columns[2]),
             console=Console(stderr=True),
         )
-        self.id: TaskID = self.bar.add_task(task.name, total=task.size, completed=done, rate="", score="")
+        self.id: TaskID = self.bar.add_task(escape(line(task.name)), total=task.size, completed=done, rate="", score="")
         self.bar.start()
 
     def result(self, result: Result) -> None:
@@ -123,10 +125,10 @@ def announce(tasks: Sequence[ObservedTask], model: str) -> None:
     """The first line of a run on bundled samples: what they are not."""
     samples = [task for task in tasks if task.name.endswith("@sample")]
     if samples:
-        what = samples[0].name.partition("@")[0] if len(samples) == 1 else f"{len(samples)} benchmarks"
+        what = line(samples[0].name.partition("@")[0]) if len(samples) == 1 else f"{len(samples)} benchmarks"
         n = sum(len(task.items) for task in samples)
         print(f"This is the bundled sample of {what}: {n} questions written for evalharness, not the benchmark itself.")
-        print(f"The model is {model}.", flush=True)
+        print(f"The model is {line(model)}.", flush=True)
 
 
 def show_run(outcome: RunOutcome, *, as_json: bool, stream: Any = None) -> None:
@@ -141,8 +143,8 @@ def show_run(outcome: RunOutcome, *, as_json: bool, stream: Any = None) -> None:
 
     console = Console(file=stream)
     console.print(run_table(outcome.run.summary, outcome.run.manifest))
-    for line in _closing(outcome):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    for said in _closing(outcome):
+        console.print(printable(said), markup=False, highlight=False, soft_wrap=True)
 
 
 def _closing(outcome: RunOutcome) -> list[str]:
@@ -151,7 +153,7 @@ def _closing(outcome: RunOutcome) -> list[str]:
     if outcome.unanswered:
         verb = "left out" if outcome.skipped else "failed"
         said.append(f"{len(outcome.unanswered)} questions without an answer were {verb}:")
-        said += [f"  {r.benchmark} {r.sample.id}: {r.response.error}" for r in outcome.unanswered[:_SHOWN]]
+        said += [f"  {r.benchmark} {line(r.sample.id)}: {line(r.response.error)}" for r in outcome.unanswered[:_SHOWN]]
         if len(outcome.unanswered) > _SHOWN:
             said.append(f"  and {len(outcome.unanswered) - _SHOWN} more: evalh show {outcome.run.path} --status error")
     if outcome.wants_judge:

@@ -66,7 +66,7 @@ def run_table(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> Render
         shown = {**entry.get("holistic", {}), **entry.get("metrics", {})}
         for position, (metric, estimate) in enumerate({**entry.get("metrics", {}), **shown}.items()):
             first = position == 0
-            cells = [Text(line(name)) if first else Text(""), Text(str(entry.get("mode", "")) if first else "")]
+            cells = [Text(line(name)) if first else Text(""), Text(line(str(entry.get("mode", ""))) if first else "")]
             table.add_row(*cells, Text(line(metric)), *_figures(estimate, "bold" if first else ""))
     for name, figures in summary.get("averages", {}).items():
         for metric, estimate in figures.items():
@@ -108,7 +108,7 @@ def _counts(counts: Mapping[str, int]) -> Text:
     for status, count in counts.items():
         if count:
             style = "red" if status == "error" else "yellow" if status in _UNREAD else ""
-            parts.append(f"{', ' if parts else ''}{count:,} {status}", style=style)
+            parts.append(f"{', ' if parts else ''}{count:,} {line(status)}", style=style)
     return parts
 
 
@@ -153,7 +153,7 @@ def baseline_lines(folder: Path) -> list[str]:
         try:
             stored = baseline.read_baseline(folder / f"{name}{baseline.SUFFIX}")
         except UserError as error:
-            found.append(f"{line(name)}: {error}")
+            found.append(f"{line(name)}: {line(str(error))}")
             continue
         scores = [
             f"{line(benchmark)} {one.metric} {format_number(float(np.nanmean(one.values)))} (n {len(one.ids):,})"

@@ -36,7 +36,8 @@ class TrainingLines:
     def prepared(self, prepared: PreparedTraining) -> None:
         seen = prepared.seen
         self.console.print(
-            f"{prepared.data.origin}: {len(prepared.data.rows)} rows, shape {prepared.data.shape}", markup=False
+            printable(f"{prepared.data.origin}: {len(prepared.data.rows)} rows, shape {prepared.data.shape}"),
+            markup=False,
         )
         counts = ", ".join(f"{count} {name}" for name, count in seen.rows.items())
         shares = ", ".join(f"{count} of {name}" for name, count in seen.crossing.items())
@@ -100,7 +101,7 @@ class TrainingLines:
             self.console.print(f"  writes: {printable(' '.join(text.split()))[:160]}", markup=False)
 
     def said(self, text: str) -> None:
-        self.console.print(text, markup=False)
+        self.console.print(printable(text), markup=False)
 
 
 def show_training(tuned: Tuned, *, as_json: bool, judged: JudgeRun | None = None) -> None:
@@ -115,12 +116,13 @@ def show_training(tuned: Tuned, *, as_json: bool, judged: JudgeRun | None = None
         for name, before, after in _figures(first, last):
             print(f"{name}: {before:.4f} before, {after:.4f} after")
     early = ", stopped early" if tuned.stopped_early else ""
-    print(f"{tuned.out}: weights of step {tuned.kept_step} of {tuned.steps} ({tuned.tokens:,} tokens seen{early})")
+    out = printable(str(tuned.out))
+    print(f"{out}: weights of step {tuned.kept_step} of {tuned.steps} ({tuned.tokens:,} tokens seen{early})")
     if tuned.answers is not None:
-        print(f"answers to the test rows: {tuned.answers.path} (evalh show, evalh judge)")
+        print(f"answers to the test rows: {printable(str(tuned.answers.path))} (evalh show, evalh judge)")
     if judged is not None:
         judges.show_judge_run(judged, as_json=False, stream=sys.stdout)
-    print(f"next: evalh run BENCHMARK --model local:{tuned.out}    evalh chat {tuned.out}", file=sys.stderr)
+    print(f"next: evalh run BENCHMARK --model local:{out}    evalh chat {out}", file=sys.stderr)
 
 
 def _figures(first: Mapping[str, Any], last: Mapping[str, Any]) -> list[tuple[str, float, float]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
@@ -11,9 +12,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from evalharness.data.files import OWN_FILE, json_value, own_folder
+from evalharness.data.typed import record
 from evalharness.errors import UserError
 from evalharness.model import Model, Preview, Previews, Priced
-from evalharness.records import Request, Response, from_disk, on_disk
+from evalharness.records import Request, Response, on_disk
 
 BESIDE_RUNS = Path(".cache") / "replies.sqlite"
 
@@ -74,11 +77,10 @@ class CachedModel:
         with closing(_open(self.path)) as store:
             missing = []
             for digest, indices in places.items():
-                found = store.execute("SELECT response FROM replies WHERE key = ?", (digest,)).fetchone()
-                if found is None:
+                kept = _kept(store, digest)
+                if kept is None:
                     missing.append(digest)
                     continue
-                kept = _response(found[0])
                 yield from ((index, kept) for index in indices)
             for number, response in self.model.answer([requests[places[digest][0]] for digest in missing]):
                 digest = missing[number]
@@ -92,7 +94,8 @@ class CachedModel:
 
 def _open(path: Path) -> sqlite3.Connection:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        own_folder(path.parent)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, OWN_FILE))  # SQLite's files beside it get the same permissions
         # Answers may be consumed on another thread than the one that began; only one at a time ever does.
         store = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
         store.execute("PRAGMA journal_mode = WAL")
@@ -105,6 +108,14 @@ def _open(path: Path) -> sqlite3.Connection:
     return store
 
 
+def _kept(store: sqlite3.Connection, digest: str) -> Response | None:
+    try:
+        found = store.execute("SELECT response FROM replies WHERE key = ?", (digest,)).fetchone()
+    except sqlite3.Error as error:
+        raise UserError(f"the cache of answers cannot be read ({error}); delete it or say --no-cache") from error
+    return None if found is None else _response(found[0])
+
+
 def _keep(store: sqlite3.Connection, digest: str, response: Response) -> None:
     kept = {k: v for k, v in on_disk(asdict(response)).items() if k not in ("cached", "error")}
     try:
@@ -113,8 +124,9 @@ def _keep(store: sqlite3.Connection, digest: str, response: Response) -> None:
         raise UserError(f"the cache of answers cannot be written ({error}); make room or say --no-cache") from error
 
 
-def _response(text: str) -> Response:
-    values: dict[str, Any] = from_disk(json.loads(text))
-    tuples = {name: tuple(values[name]) for name in ("logprobs", "greedy", "lengths")}
-    top = tuple((token, value) for token, value in values["top_logprobs"])
-    return Response(**{**values, **tuples, "top_logprobs": top, "cached": True, "cost": 0.0})
+def _response(text: Any) -> Response | None:
+    """A kept answer; None for a row that is none, which is asked again and written over."""
+    try:
+        return replace(record(Response, json_value(text)), cached=True, cost=0.0, error="")
+    except (ValueError, TypeError):
+        return None

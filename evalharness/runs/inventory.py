@@ -83,24 +83,31 @@ def models() -> _Rows:
 
 
 def run_rows(runs: Path) -> _Rows:
-    """Every run under a folder, one row per benchmark in it."""
+    """Every run under a folder, one row per benchmark in it. One that is broken says so and hides no other."""
     found: _Rows = []
     for run in store.all_runs(runs):
-        summary = run.summary["benchmarks"] if run.finished else {}
-        for name, asked in run.manifest["benchmarks"].items():
-            figures = summary.get(name, {})
-            headline = figures.get("metrics", {}).get(figures.get("headline"), {})
-            found.append(
-                {
-                    "name": run.name,
-                    "benchmark": name,
-                    "model": run.manifest["model"]["name"],
-                    "mode": asked["mode"],
-                    "n": figures.get("n", "unfinished"),
-                    "score": headline.get("value"),
-                    "low": headline.get("low"),
-                    "high": headline.get("high"),
-                    "created": run.manifest["created"],
-                }
-            )
+        try:
+            found += _run_rows(run)
+        except UserError as error:
+            plugins.warn(str(error))
+        except (KeyError, TypeError, AttributeError) as error:
+            plugins.warn(f"{run.path}: edited or damaged: {error!r}; `evalh verify {run.name}` says more")
+        else:
+            continue
+        found.append({**dict.fromkeys(COLUMNS), "name": run.name, "n": "damaged"})
+    return found
+
+
+COLUMNS = ("name", "benchmark", "model", "mode", "n", "score", "low", "high", "created")
+
+
+def _run_rows(run: store.Run) -> _Rows:
+    summary = run.summary["benchmarks"] if run.finished else {}
+    found: _Rows = []
+    for name, asked in run.manifest["benchmarks"].items():
+        figures = summary.get(name, {})
+        headline = figures.get("metrics", {}).get(figures.get("headline"), {})
+        made = (run.manifest["model"]["name"], asked["mode"], figures.get("n", "unfinished"))
+        known = (headline.get("value"), headline.get("low"), headline.get("high"), run.manifest["created"])
+        found.append(dict(zip(COLUMNS, (run.name, name, *made, *known), strict=True)))
     return found

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from evalharness.data.files import jsonl, write_whole
+from evalharness import plugins
+from evalharness.data.files import inside, numbered_rows, write_whole
 from evalharness.errors import UserError
 from evalharness.runs.plan import Plan
 from evalharness.runs.store import dumps
@@ -27,7 +28,7 @@ def load_items(path: Path) -> dict[str, frozenset[str]]:
     if not path.is_file():
         raise UserError(f"--items {path}: there is no such file; `evalh compare --save-flips FILE` writes one")
     found: dict[str, set[str]] = {}
-    for number, row in enumerate(jsonl(path), 1):
+    for number, row in numbered_rows(path):
         benchmark, identity = row.get("benchmark"), row.get("id")
         if not isinstance(benchmark, str) or not isinstance(identity, str):
             raise UserError(f"{path}:{number}: wanted an object with `benchmark` and `id`; there is {', '.join(row)}")
@@ -41,7 +42,11 @@ def benchmarks_of(items: Path | None, named: Sequence[str] | None) -> list[str]:
         return list(named)
     if items is None:
         raise UserError("name a benchmark, a suite.yaml, or --items FILE; `evalh list benchmarks` shows what there is")
-    return [name.removesuffix("@sample") for name in load_items(items)]
+    names = [name.removesuffix("@sample") for name in load_items(items)]
+    for name in names:
+        if plugins.is_file(name):
+            inside(Path(), Path(name), items)
+    return names
 
 
 def only_items(plan: Plan, items: Path | None) -> Plan:

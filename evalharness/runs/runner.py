@@ -19,11 +19,12 @@ from evalharness.errors import UserError
 from evalharness.events import Observer
 from evalharness.model import Model
 from evalharness.options import RunOptions
+from evalharness.plugins import warn
 from evalharness.records import Origin, Response, Result
 from evalharness.runs import summary
 from evalharness.runs.manifest import environment
 from evalharness.runs.plan import Plan, Question, Task
-from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Journal, Run, result_to_json
+from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Journal, Run, aside, result_from_json, result_to_json
 from evalharness.scoring import judgments
 from evalharness.scoring.answers import SCORING_VERSION, Recorded, Scorer, score_response
 from evalharness.scoring.metrics import by_group
@@ -137,14 +138,16 @@ def evaluate_tasks(
     """
     began = time.monotonic()
     records: dict[str, Any] = dict(run.manifest.get("scorers", {}))
-    done = {r.key: r for r in run.results() if r.status != "error"}
+    asked = 0
     with Journal(run.path / JOURNAL) as journal:
+        done = {r.key: r for r in _known(run, journal) if r.status != "error"}
         for task in tasks:
             left = [q for q in task.questions if (task.name, q.sample.id, q.repeat) not in done]
             observer.begin(task, len(task.questions) - len(left))
             for batch in _batches(task, left, done, stop):
                 for result in _asked(task, batch, model, plan.options, records):
                     journal.append(result_to_json(result))
+                    asked += 1
                     observer.result(result)
                     if stop is not None and stop(result):
                         break
@@ -153,8 +156,29 @@ def evaluate_tasks(
         results = run.results()
         usage = _usage(run, results, time.monotonic() - began)
         run.write(MANIFEST, {**run.manifest, "usage": usage, **({"scorers": records} if records else {})})
-        run.write(SUMMARY, summary.run_summary(results, [(t.name, t.benchmark, t.facts) for t in tasks]))
+        made = summary.run_summary(results, [(t.name, t.benchmark, t.facts) for t in tasks])
+        _write_summary(run, made, changed=asked > 0)
+        run.seal()
     return run
+
+
+def _known(run: Run, journal: Journal) -> list[Result]:
+    """What was answered before. Damaged lines are set aside, and said: their questions are asked again."""
+    try:
+        return run.results()
+    except UserError:
+        count = journal.set_aside(result_from_json)
+        warn(f"{count} damaged lines of {journal.path} are set aside in {aside(journal.path).name} and asked again")
+        return run.results()
+
+
+def _write_summary(run: Run, made: Mapping[str, Any], *, changed: bool) -> None:
+    """The summary, written anew; one that was finished and says otherwise than its journal was edited or damaged."""
+    path = run.path / SUMMARY
+    before = path.read_bytes() if path.is_file() else None
+    run.write(SUMMARY, made)
+    if before is not None and not changed and before != path.read_bytes():
+        warn(f"{path}: edited or damaged: it said otherwise than its journal; it is written anew from the journal")
 
 
 def _batches(

@@ -17,7 +17,7 @@ from evalharness.runs import cache, runner, summary
 from evalharness.runs import plan as planning
 from evalharness.runs.plan import Plan, Question, Task
 from evalharness.runs.runner import StoppingRule
-from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Journal, Run, result_to_json
+from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Journal, Run, new_folder, result_to_json
 from evalharness.scoring.answers import SCORING_VERSION
 
 DEFAULT_MODEL = "tiny"
@@ -41,7 +41,7 @@ class RunOutcome:
     @property
     def wants_judge(self) -> bool:
         """The answers are worth nothing until a judge has seen them."""
-        asked = self.run.manifest["benchmarks"].values()
+        asked = self.run.manifest.get("benchmarks", {}).values()
         return any("wants_judge" in facts for facts in asked) and "judgings" not in self.run.manifest
 
     def as_json(self) -> dict[str, Any]:
@@ -126,7 +126,7 @@ def run_plan(plan: Plan, model: Model, place: RunPlace, hooks: RunHooks) -> RunO
     tasks = [planning.prepare_task(benchmark, plan.of(benchmark), model) for benchmark in plan.benchmarks]
     rule = None if hooks.rule_of is None else hooks.rule_of(tasks, plan)
     hooks.observer.open(tasks, model.name)
-    folder = place.runs / (place.name or runner.folder_name(tasks, plan, model))
+    folder = new_folder(place.runs, place.name or runner.folder_name(tasks, plan, model))
     opened = runner.open_run(folder, tasks, plan, model)
     found = runner.evaluate_tasks(opened, tasks, plan, model, hooks.observer, rule)
     if rule is not None or "sequential" in found.manifest:
@@ -152,6 +152,7 @@ def rescore_run(found: Run, **options: Any) -> tuple[Run, int]:
             found.write(SUMMARY, made)
         said = {**found.manifest.get("options", {}), **options}
         found.write(MANIFEST, {**found.manifest, "options": said, "scoring_version": SCORING_VERSION})
+        found.seal()
     return found, sum((a.status, a.scores, a.answer) != (b.status, b.scores, b.answer) for a, b in changed)
 
 
@@ -160,12 +161,26 @@ def rescored_results(found: Run, results: Sequence[Result], **changes: Any) -> t
 
     `changes` to the options that the run was made with.
     """
-    facts = found.manifest["benchmarks"]
-    benchmarks = {name: plugins.reopened(name, facts[name]["data"]["origin"]) for name in facts}
-    said = {**found.manifest.get("options", {}), **changes}
-    options = RunOptions(**{k: v for k, v in said.items() if k in RunOptions.__dataclass_fields__})
+    facts = found.manifest.get("benchmarks", {})
+    if not facts:
+        raise UserError(f"{found.path / MANIFEST}: names no benchmark, so there is nothing to score again")
+    benchmarks = {name: plugins.reopened(name, str(facts[name].get("data", {}).get("origin"))) for name in facts}
+    options = replace(_rescoring(found.manifest.get("options") or {}), **changes)
     after = runner.rescored(results, benchmarks, options)
     return after, summary.run_summary(after, [(n, b, facts[n]) for n, b in benchmarks.items()])
+
+
+def _rescoring(said: Any) -> RunOptions:
+    """The options of a run that decide its scores. Where programs may run is never taken from a file: whoever wrote it
+    would choose a container of his own, or no fence at all."""
+    said = said if isinstance(said, dict) else {}
+    check, workers, packages = (said.get(key) for key in ("check", "workers", "sandbox_packages"))
+    names = packages if isinstance(packages, list | tuple) else ()
+    return RunOptions(
+        sandbox_packages=tuple(name for name in names if isinstance(name, str) and name.isidentifier()),
+        check=check if isinstance(check, str) else RunOptions().check,
+        workers=workers if type(workers) is int and 0 <= workers <= 1024 else 0,
+    )
 
 
 def run_outcome(found: Run, skipped: bool | None = None) -> RunOutcome:

@@ -10,24 +10,23 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import orjson
 
-from evalharness.data.files import write_whole
+from evalharness.data.files import OWN_FILE, digest, json_value, own_folder, write_whole
+from evalharness.data.typed import record
 from evalharness.errors import UserError, nearest
-from evalharness.records import KEYS_ON_DISK, Message, Request, Response, Result, ResultKey, Sample, Verdict, from_disk
+from evalharness.records import KEYS_ON_DISK, Result, ResultKey, Verdict
 
 _FORMAT = 1
 MANIFEST, JOURNAL, SUMMARY = "run.json", "results.jsonl", "summary.json"
 SYNC_SECONDS = 1.0
-
-
-T = TypeVar("T")
+HASHES = "sha256"  # in the manifest of a finished run: the hashes of its journal and its summary
 
 
 def dumps(value: object) -> bytes:
@@ -43,7 +42,7 @@ def loads(line: bytes) -> Any:
     try:
         return orjson.loads(line)
     except orjson.JSONDecodeError:  # an escaped lone surrogate
-        return json.loads(line)
+        return json_value(line)
 
 
 class Journal:
@@ -52,17 +51,14 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+            own_folder(path.parent)
+            self._file = _locked(path)
+        except BlockingIOError as error:
+            raise UserError(f"{path.parent}: another evalh is writing this run; wait for it or give --name") from error
         except OSError as error:
             raise UserError(
                 f"{path}: cannot be written ({error.strerror}); choose another folder with --runs"
             ) from error
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(self._file)
-            raise UserError(f"{path.parent}: another evalh is writing this run; wait for it or give --name") from error
         self._size = self._whole_lines()
         os.ftruncate(self._file, self._size)
         self._synced = time.monotonic()
@@ -77,6 +73,30 @@ class Journal:
                 return start + found + 1
             end = start
         return 0
+
+    def set_aside(self, check: Callable[[Any], object]) -> int:
+        """Move the lines that are damaged, or that `check` refuses, to a file beside the journal; returns how many.
+
+        What is left is written aside and renamed, so that a kill leaves the old journal or the new one.
+        """
+        whole, damaged = [], []
+        try:
+            for line in self.path.read_bytes()[: self._size].split(b"\n")[:-1]:
+                try:
+                    check(loads(line))
+                    whole.append(line + b"\n")
+                except ODD_LINE:
+                    damaged.append(line + b"\n")
+            if damaged:
+                kept = aside(self.path)
+                write_whole(kept, (kept.read_bytes() if kept.is_file() else b"") + b"".join(damaged), OWN_FILE)
+                write_whole(self.path, b"".join(whole), OWN_FILE)
+                os.close(self._file)
+                self._file = _locked(self.path)
+                self._size = self._whole_lines()
+        except OSError as error:
+            raise UserError(f"{self.path}: its damaged lines cannot be set aside ({error.strerror})") from error
+        return len(damaged)
 
     def append(self, line: Mapping[str, Any]) -> None:
         """Write one line. When the disk is full the part that got there is taken back and UserError raised."""
@@ -116,6 +136,28 @@ class Journal:
         self.close()
 
 
+def _locked(path: Path) -> int:
+    """An open journal that nobody else writes. BlockingIOError where somebody does."""
+    while True:
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, OWN_FILE)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if path.exists() and os.fstat(file).st_ino == path.stat().st_ino:
+                return file
+        except OSError:
+            os.close(file)
+            raise
+        os.close(file)  # it was replaced while we waited for it: the lock is on a file that has no name any more
+
+
+def aside(path: Path) -> Path:
+    """Where the damaged lines of a journal are kept: `results.damaged.jsonl`."""
+    return path.with_name(f"{path.stem}.damaged{path.suffix}")
+
+
+ODD_LINE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)  # what reading a damaged line raises
+
+
 def lines(path: Path) -> Iterator[dict[str, Any]]:
     """The whole lines of a journal. UserError names a line that was damaged."""
     with path.open("rb") as file:
@@ -127,8 +169,16 @@ def lines(path: Path) -> Iterator[dict[str, Any]]:
                 if not isinstance(value, dict):
                     raise ValueError("not an object")
             except ValueError as error:
-                raise UserError(f"{path}:{number}: this line is damaged ({error}); restore it or run again") from error
+                raise damaged_line(path, number, f"is damaged ({error})") from error
             yield value
+
+
+def damaged_line(path: Path, number: int, what: str) -> UserError:
+    """The error of a journal's line that cannot be read."""
+    return UserError(
+        f"{path}:{number}: this line {what}; restore it, or give the run's command again: the line is set aside and "
+        "its question asked anew"
+    )
 
 
 def record_to_json(record: object) -> Any:
@@ -166,37 +216,28 @@ def result_to_json(result: Result) -> dict[str, Any]:
     }
 
 
-def _fields(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values from disk under the names of the records' fields, lists as tuples."""
-    return {key: tuple(v) if isinstance(v, list) else v for key, v in from_disk(values).items()}
+def verdict_from_json(values: Any) -> Verdict:
+    """A verdict from its JSON. ValueError names the field that is of another kind."""
+    return record(Verdict, values)
 
 
-def verdict_from_json(values: Mapping[str, Any]) -> Verdict:
-    """A verdict from its JSON."""
-    return Verdict(**{**values, "logprobs": tuple((str(t), float(p)) for t, p in values.get("logprobs", ()))})
+def result_from_json(line: Any) -> Result:
+    """A result from a line of `results.jsonl`. ValueError names what it lacks, or what is of another kind."""
+    if not isinstance(line, dict):
+        raise ValueError("not an object")
+    values = {name: value for name, value in line.items() if name in Result.__dataclass_fields__}
+    values["sample"] = {"question": "", **_object(line, "sample"), "id": line.get("id")}
+    values["request"] = request = {"messages": [], **_object(line, "request")}
+    if isinstance(request["messages"], list):
+        request["messages"] = [{"content": "", **m} if isinstance(m, dict) else m for m in request["messages"]]
+    return record(Result, values)
 
 
-def _response(values: Mapping[str, Any]) -> Response:
-    top = tuple((str(token), float(p)) for token, p in values.get("top_logprobs", ()))
-    return Response(**{**_fields(values), "top_logprobs": top})
-
-
-def result_from_json(line: Mapping[str, Any]) -> Result:
-    """A result from a line of `results.jsonl`. KeyError or TypeError when it is not one."""
-    request = dict(line["request"])
-    messages = tuple(Message(m["role"], m.get("content", "")) for m in request.pop("messages", ()))
-    return Result(
-        benchmark=line["benchmark"],
-        sample=Sample(**{"id": line["id"], "question": "", **_fields(line["sample"])}),
-        request=Request(messages=messages, **_fields(request)),
-        response=_response(line["response"]),
-        status=line["status"],
-        scores=line["scores"],
-        answer=line.get("answer"),
-        repeat=line.get("repeat", 0),
-        detail=line.get("detail", {}),
-        verdicts=tuple(verdict_from_json(v) for v in line.get("verdicts", ())),
-    )
+def _object(line: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = line.get(name)
+    if not isinstance(found, dict):
+        raise ValueError(f"its {name} is {found!r:.60}, wanted an object")
+    return found
 
 
 class Run:
@@ -215,16 +256,32 @@ class Run:
         found = self._read(MANIFEST)
         if not isinstance(found.get("format", 0), int) or found.get("format", 0) > _FORMAT:
             raise UserError(
-                f"{self.path}: written by a later evalharness (format {found['format']}); upgrade to read it"
+                f"{self.path}: written by a later evalharness (format {found['format']!r:.20}); upgrade to read it"
             )
-        return found
+        parts = {key: found.get(key, {}) for key in ("model", "benchmarks")}
+        if isinstance(parts["benchmarks"], dict):
+            parts |= {f"benchmarks.{name}": facts for name, facts in parts["benchmarks"].items()}
+            parts |= {f"{n}.data": f.get("data", {}) for n, f in parts.items() if "." in n and isinstance(f, dict)}
+        return self._objects(MANIFEST, parts, found)
 
     @cached_property
     def summary(self) -> dict[str, Any]:
         """The figures. UserError when the run is not finished."""
         if not (self.path / SUMMARY).is_file():
             raise UserError(f"{self.path}: this run is not finished; give its command again and it goes on")
-        return self._read(SUMMARY)
+        found = self._read(SUMMARY)
+        parts = {"benchmarks": found.get("benchmarks")}
+        if isinstance(found.get("benchmarks"), dict):
+            parts |= {f"benchmarks.{name}": figures for name, figures in found["benchmarks"].items()}
+        return self._objects(SUMMARY, parts, found)
+
+    def _objects(self, file: str, parts: Mapping[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+        """What was found, if these parts of it are objects."""
+        for name, part in parts.items():
+            if not isinstance(part, dict):
+                said = f"{name}: {part!r:.60} is not of type 'object'"
+                raise UserError(f"{self.path / file}: edited or damaged: {said}; restore it or run again")
+        return found
 
     def _read(self, name: str) -> dict[str, Any]:
         path = self.path / name
@@ -252,23 +309,38 @@ class Run:
             if benchmark is None or line.get("benchmark") == benchmark:
                 try:
                     result = result_from_json(line)
-                except (KeyError, TypeError, AttributeError) as error:
-                    raise UserError(
-                        f"{path}:{number}: this line is not a result ({error}); restore it or run again"
-                    ) from error
+                except ODD_LINE as error:
+                    raise damaged_line(path, number, f"is not a result ({error})") from error
                 last[result.key] = result
         return [last[key] for key in sorted(last)]
 
     def write(self, name: str, value: Mapping[str, Any]) -> None:
         """Write one of the JSON files whole, keys in the order given."""
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            write_whole(self.path / name, orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+            text = orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+        except TypeError:  # half a surrogate pair in a name
+            text = json.dumps(value, ensure_ascii=True, allow_nan=False, indent=2).encode("ascii") + b"\n"
+        try:
+            own_folder(self.path)
+            write_whole(self.path / name, text, OWN_FILE)
         except OSError as error:
             raise UserError(
                 f"{self.path / name}: cannot be written ({error.strerror}); choose another folder"
             ) from error
         self.__dict__.pop({MANIFEST: "manifest", SUMMARY: "summary"}.get(name, ""), None)
+
+    def seal(self) -> None:
+        """Keep in the manifest the hashes of journal and summary as they are now, for `evalh verify`."""
+        self.write(MANIFEST, {**self.manifest, HASHES: {n: digest(self.path / n) for n in (JOURNAL, SUMMARY)}})
+
+
+def new_folder(runs: Path, name: str) -> Path:
+    """The folder of a run that is given a name. UserError for a name that would lead out of `runs`, or to the cache."""
+    if name in ("", ".", "..", ".cache") or any(c in "/\\" or not c.isprintable() for c in name):
+        raise UserError(f"--name {name!r:.80}: wanted the name of a folder in {runs}, without slashes")
+    if len(name.encode("utf-8", "replace")) > 240:
+        raise UserError(f"--name {name!r:.40}...: wanted at most 240 bytes")
+    return runs / name
 
 
 def find_run(name: str | Path, runs: Path = Path("runs")) -> Run:
@@ -282,5 +354,5 @@ def find_run(name: str | Path, runs: Path = Path("runs")) -> Run:
 
 def all_runs(runs: Path = Path("runs")) -> list[Run]:
     """Every run under a folder, the newest last."""
-    found = [Run(path.parent) for path in runs.glob(f"*/{MANIFEST}")]
-    return sorted(found, key=lambda run: (run.path / MANIFEST).stat().st_mtime)
+    found = [path for path in runs.glob(f"*/{MANIFEST}") if path.is_file()]
+    return [Run(path.parent) for path in sorted(found, key=lambda path: path.stat().st_mtime)]

@@ -255,9 +255,10 @@ def _outcome(talk: _Talk, program: Program, mode: ProgramMode, tier: str) -> Pro
     elif verdict != "fail" or "process ended" in why:
         how = f"signal {-status}" if status < 0 else f"exit status {status}"
         verdict, why = "fail", f"the program's process ended by itself ({how})"
+    counted = int(said["calls"]) if trusted and said else 0
     return ProgramOutcome(
-        verdict=cast(ProgramVerdict, verdict), why=why, line=_line(said, program),
-        calls=int(said["calls"]) if trusted and said else 0, last_call=_text(said.get("last")), stand_ins=trusted and said.get("stand_ins") is True,
+        verdict=cast(ProgramVerdict, verdict), why=why, line=_line(said, program), calls=counted,
+        last_call=_text(said.get("last")), stand_ins=trusted and said.get("stand_ins") is True,
         cpu=round(report.cpu, 4), wall=round(report.wall, 4), rss=report.rss, tier=tier, mode=mode, faulty_test=faulty,
     )  # fmt: skip
 

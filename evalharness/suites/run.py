@@ -14,7 +14,7 @@ from evalharness.events import Observer
 from evalharness.runs import session
 from evalharness.runs.budget import BudgetObserver
 from evalharness.runs.session import RunHooks, RunOutcome, RunPlace
-from evalharness.runs.store import MANIFEST, Run
+from evalharness.runs.store import MANIFEST, Run, new_folder
 from evalharness.suites.schema import Suite, SuiteModel
 
 
@@ -60,7 +60,7 @@ def _run_model(suite: Suite, model: SuiteModel, runs: Path, observer: Observer) 
     plan = replace(plan, groups=groups, own=suite.own)
     place = RunPlace(runs=runs, name=f"{suite.name}-{model.name}")
     thrifty = BudgetObserver(observer, suite.budget)
-    before = Run(runs / str(place.name))
+    before = Run(new_folder(runs, str(place.name)))
     if (before.path / MANIFEST).is_file():
         thrifty.before(before.results())
     return session.run_plan(plan, plugins.load_model(model.spec, model.options), place, RunHooks(observer=thrifty))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any, cast
 
 from evalharness import plugins
 from evalharness.chat.render import Chat
-from evalharness.data.files import write_whole
+from evalharness.data.files import OWN_FILE, own_folder, write_whole
 from evalharness.engine.decoder import Decoder
 from evalharness.engine.native import NativeEngine
 from evalharness.errors import UserError
@@ -95,13 +96,14 @@ class Log:
     """JSON lines of a training; on resuming, what lies behind the saved step is dropped. Trackers get figures too."""
 
     def __init__(self, file: Path, step: int, trackers: Sequence[str], settings: Mapping[str, Any]) -> None:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        own_folder(file.parent)
         self._trackers = [open_tracker(name, file.parent, settings) for name in trackers]
         kept = [line for line in read_log(file) if line["step"] <= step] if step else []
         if file.exists():
-            write_whole(file, "".join(json.dumps(line) + "\n" for line in kept))
+            write_whole(file, "".join(json.dumps(line) + "\n" for line in kept), OWN_FILE)
         self.lines = kept
-        self._stream = file.open("a", encoding="utf-8")
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, OWN_FILE)
+        self._stream = os.fdopen(descriptor, "a", encoding="utf-8")
 
     def write(self, line: Mapping[str, Any]) -> None:
         self.lines.append(dict(line))

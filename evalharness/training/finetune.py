@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from evalharness.data.files import write_whole
+from evalharness.data.files import parse_json, read_text, write_whole
 from evalharness.engine import checkpoint
 from evalharness.engine.decoder import Decoder
 from evalharness.engine.loading import free_threads
@@ -116,7 +116,10 @@ def _saved(folder: Path, prepared: PreparedTraining) -> dict[str, Any] | None:
     file = folder / "state.pt"
     about = folder / "training.json"
     if about.is_file():
-        before = json.loads(about.read_text("utf-8")).get("identity", {})
+        said = parse_json(read_text(about), about)
+        before = said.get("identity") if isinstance(said, dict) else None
+        if not isinstance(before, dict):
+            raise UserError(f"{about}: not what a training writes; give another --out")
         now = training_identity(prepared)
         if differing := [key for key in now if before.get(key) != now[key]]:
             raise UserError(

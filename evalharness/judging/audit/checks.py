@@ -167,7 +167,7 @@ def length(found: Evidence) -> list[AuditCheck]:
 
 
 _FORMATS: Mapping[str, Callable[[str], bool]] = {
-    "lists": re.compile(r"^\s*(?:[-*•]|\d+[.)])\s+\S", re.MULTILINE).search,  # type: ignore[dict-item]  # truth of a match
+    "lists": re.compile(r"^[^\S\n]*(?:[-*•]|\d+[.)])\s+\S", re.MULTILINE).search,  # type: ignore[dict-item]  # truth of a match
     "headers": re.compile(r"^#{1,6}\s+\S", re.MULTILINE).search,  # type: ignore[dict-item]
     "bold": re.compile(r"\*\*[^*\n]+\*\*").search,  # type: ignore[dict-item]
 }

@@ -24,10 +24,17 @@ from evalharness.stats.intervals import wilson
 
 def latest(runs: Path) -> Run:
     """The newest run that was judged. UserError when there is none."""
-    judged = [run for run in all_runs(runs) if run.manifest.get("judgings")]
+    judged = [run for run in all_runs(runs) if _was_judged(run)]
     if not judged:
         raise UserError(f"no run in {runs} was judged; judge one first: evalh judge RUN --judge MODEL")
     return judged[-1]
+
+
+def _was_judged(run: Run) -> bool:
+    try:
+        return bool(run.manifest.get("judgings"))
+    except UserError:  # a broken run hides no other
+        return False
 
 
 @dataclass(frozen=True, kw_only=True)

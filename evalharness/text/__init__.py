@@ -1,0 +1,1 @@
+"""Text from outside: rendered, matched and shown, never obeyed."""
