@@ -2,8 +2,8 @@
 
 from evalharness.benchmark import Benchmark
 from evalharness.data.sources import Source, files_named
-from evalharness.scoring.answers import unscored
 from evalharness.scoring.judgments import judged_mean
+from evalharness.scoring.reference import REFERENCE_METRICS, beside_references
 
 from ._instructions import ask, sample
 
@@ -18,8 +18,8 @@ benchmark = Benchmark(
         )
     ),
     sample=sample,
-    score=unscored,
-    metrics=(judged_mean("judge_score"), judged_mean("win_rate"), judged_mean("judge_correct")),
+    score=beside_references,
+    metrics=(judged_mean("judge_score"), judged_mean("win_rate"), judged_mean("judge_correct"), *REFERENCE_METRICS),
     ask=ask,
     judge="score",
 )

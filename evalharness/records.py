@@ -13,7 +13,7 @@ from typing import Any, Literal
 KEYS_ON_DISK = {"gold_indices": "gold", "context_per_choice": "given", "tokens_truncated": "cut"}
 FIELDS_ON_DISK = {key: name for name, key in KEYS_ON_DISK.items()}
 
-Role = Literal["system", "user", "assistant"]
+Role = Literal["system", "user", "assistant", "tool"]
 Mode = Literal["rank", "write"]
 Status = Literal["correct", "wrong", "unparsed", "truncated", "refused", "error", "scored"]
 STATUSES: tuple[Status, ...] = ("correct", "wrong", "unparsed", "truncated", "refused", "error", "scored")
@@ -24,10 +24,21 @@ UNREAD: frozenset[Status] = frozenset({"unparsed", "truncated", "refused"})
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a conversation."""
+    """One turn of a conversation.
+
+    `extra` holds what a chat template may read of it besides: `reasoning_content`, `tool_calls`, ... An assistant
+    turn that is not `learned` is read by fine-tuning, never taught.
+    """
 
     role: Role
     content: str
+    extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    learned: bool = True
+
+
+def message_fields(message: Message) -> dict[str, Any]:
+    """A message as a model reads it: role, content, and its `extra` where there is any."""
+    return {"role": message.role, "content": message.content, **message.extra}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +83,7 @@ class Request:
     For a model without chat template the contents of the messages are joined and asked byte for byte.
     `context_per_choice`, where present, has one text per choice that stands between the prompt and that choice and is
     read, not scored. `top_logprobs` asks for the n likeliest first tokens, `schema` (a JSON schema) for structured
-    output, where a model can.
+    output, where a model can. `template_kwargs` are variables for the chat template, `tools` above all.
     """
 
     messages: tuple[Message, ...]
@@ -85,6 +96,7 @@ class Request:
     seed: int = 0
     top_logprobs: int = 0
     schema: Mapping[str, Any] | None = None
+    template_kwargs: Mapping[str, Any] = field(default_factory=dict)
     origin: Origin | None = field(default=None, compare=False)
 
     @property

@@ -18,15 +18,37 @@ _ALPACA_INPUT = (
     "'Below is an instruction that describes a task, paired with an input that provides further context. "
     "Write a response that appropriately completes the request.'"
 )
-_CHATML_TURN = r"""{%- if loop.previtem is not defined or loop.previtem.role != message.role -%}
-{{ '<|im_start|>' + message.role + '\n' }}
-{%- else -%}
-{{ '\n' }}
+# Turns between tags; OPENING is an expression of `role`, CLOSING a text. Tools and calls are JSON between tags that
+# many know: https://github.com/NousResearch/Hermes-Function-Calling#prompt-format-for-function-calling
+_TAGGED = r"""{%- if tools -%}
+{%- set role = 'system' -%}
+{{ OPENING + 'You may call these functions, each described by a JSON schema:\n<tools>\n' }}
+{%- for tool in tools -%}{{ tool | tojson + '\n' }}{%- endfor -%}
+{{ '</tools>\nTo call one, write: <tool_call>\n{"name": ..., "arguments": {...}}\n</tool_call>' }}
+{{- CLOSING }}
 {%- endif -%}
-{{ message.content }}
-{%- if loop.nextitem is not defined or loop.nextitem.role != message.role -%}
-{{ (END if message.role == 'assistant' else '<|im_end|>') + '\n' }}
-{%- endif -%}"""
+{%- for message in messages -%}
+{%- set role = message.role -%}
+{{ OPENING if loop.first or loop.previtem.role != role else '\n' }}
+{{- message.content }}
+{%- for call in message.tool_calls or [] -%}
+{%- set function = call.function or call -%}
+{{ ('\n' if message.content or not loop.first else '') + '<tool_call>\n' }}
+{{- {'name': function.name, 'arguments': function.arguments} | tojson + '\n</tool_call>' }}
+{%- endfor -%}
+{%- if loop.last or loop.nextitem.role != role -%}{{ END + AFTER if role == 'assistant' else CLOSING }}{%- endif -%}
+{%- endfor -%}
+{%- set role = 'assistant' -%}
+{%- if add_generation_prompt -%}{{ OPENING }}{%- endif -%}"""
+
+
+def _tagged(opening: str, closing: str, after: str = "\\n") -> str:
+    parts = {"OPENING": opening, "CLOSING": f"'{closing}{after}'", "AFTER": f"'{after}'"}
+    source = _TAGGED
+    for name, text in parts.items():
+        source = source.replace(name, text)
+    return source
+
 
 FORMATS: dict[str, str] = {
     # https://github.com/tatsu-lab/stanford_alpaca#data-release: two preambles, with and without input
@@ -44,12 +66,7 @@ FORMATS: dict[str, str] = {
         "{%- for message in messages -%}" + _ALPACA_TURN + "{%- endfor -%}"
     ),
     # https://huggingface.co/microsoft/Phi-3-mini-4k-instruct
-    "phi3": (
-        _CHATML_TURN.replace("'<|im_start|>' + message.role + '\\n'", "'<|' + message.role + '|>\\n'")
-        .replace("<|im_end|>", "<|end|>")
-        .join(("{%- for message in messages -%}", "{%- endfor -%}"))
-        + "{%- if add_generation_prompt -%}{{ '<|assistant|>\\n' }}{%- endif -%}"
-    ),
+    "phi3": _tagged(r"'<|' + role + '|>\n'", "<|end|>"),
     # Exercise 7.1 of the book: a stray colon, no end marker, the header written by the model
     "phi3-book": (
         "{%- for message in messages -%}"
@@ -59,21 +76,8 @@ FORMATS: dict[str, str] = {
         "{%- endif -%}{%- endfor -%}"
     ),
     # https://github.com/openai/openai-python/blob/v0.28.1/chatml.md
-    "chatml": (
-        "{%- for message in messages -%}" + _CHATML_TURN + "{%- endfor -%}"
-        "{%- if add_generation_prompt -%}{{ '<|im_start|>assistant\\n' }}{%- endif -%}"
-    ),
+    "chatml": _tagged(r"'<|im_start|>' + role + '\n'", "<|im_end|>"),
     # https://www.llama.com/docs/model-cards-and-prompt-formats/meta-llama-3/
-    "llama3": (
-        "{%- for message in messages -%}"
-        + _CHATML_TURN.replace(
-            "'<|im_start|>' + message.role + '\\n'",
-            "'<|start_header_id|>' + message.role + '<|end_header_id|>\\n\\n'",
-        )
-        .replace("'<|im_end|>') + '\\n'", "'<|eot_id|>')")
-        .replace("<|im_end|>", "<|eot_id|>")
-        + "{%- endfor -%}"
-        "{%- if add_generation_prompt -%}{{ '<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}{%- endif -%}"
-    ),
+    "llama3": _tagged(r"'<|start_header_id|>' + role + '<|end_header_id|>\n\n'", "<|eot_id|>", after=""),
 }
 ENDS = {"phi3": "<|end|>", "chatml": "<|im_end|>", "llama3": "<|eot_id|>"}

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from types import MappingProxyType
+from typing import Any, Protocol
 
+from evalharness.chat.control_tokens import NO_HABITS, Habits, encode_stretches, split_at_control
 from evalharness.chat.prompt_styles import ENDS, FORMATS
+from evalharness.chat.turns import THOUGHT_TAGS, End, NextEnd, Turn, check_written, find_turn, follow_marks
 from evalharness.data.files import json_value
 from evalharness.errors import UserError, nearest
 from evalharness.records import Message
@@ -25,7 +28,8 @@ class ChatTokenizer(Protocol):
     """What rendering needs of a tokenizer. Ids are ints in [0, size).
 
     `specials` maps the text of each control token to its id. `adds_bos`: the checkpoint expects `bos` in front of
-    plain text (Llama does; GPT-2 and Qwen do not).
+    plain text (Llama does; GPT-2 and Qwen do not). Where control tokens change the text beside them there is a
+    `habits: Habits` too, and, with `habits.first`, an `encode_inside` for the text behind them.
     """
 
     @property
@@ -46,6 +50,9 @@ class ChatTokenizer(Protocol):
     def decode_bytes(self, ids: Sequence[int]) -> bytes:
         """The bytes that the ids stand for, control tokens as their text."""
         ...
+
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,58 +162,72 @@ class Chat:
         found = {self.tokenizer.eos, self._probe.end if self._probe is not None else None}
         return frozenset(number for number in found if number is not None)
 
-    def ask(self, messages: Sequence[Message]) -> RenderedPrompt:
-        """The prompt that ends where the answer begins; an assistant message at the end is begun, to be continued."""
-        if self.source is None:
-            text = "".join(message.content for message in messages)
-            ids = self.tokenizer.encode(text)
-            if self.tokenizer.adds_bos and self.tokenizer.bos is not None:
-                return RenderedPrompt(
-                    ids=[self.tokenizer.bos, *ids], text=self._texts[self.tokenizer.bos] + text, bos=True
-                )
-            return RenderedPrompt(ids=ids, text=text, bos=False)
-        guarded, mark = self._guard(messages)
-        if messages and messages[-1].role == "assistant":
-            whole = self._render(guarded, prompt=False)
-            last = self._turns(guarded, whole)[-1]
-            parts = [whole[: last.start], whole[last.start : last.content_end]]
-        else:
-            parts = [self._render(guarded, prompt=True)]
-        ids = [number for part in parts for number in self._encode(part, mark)]
-        text = "".join(parts).replace(mark, "") if mark else "".join(parts)
-        begins = bool(ids) and ids[0] == self.tokenizer.bos
-        if not begins and self.tokenizer.adds_bos and self.tokenizer.bos is not None:
-            return RenderedPrompt(ids=[self.tokenizer.bos, *ids], text=self._texts[self.tokenizer.bos] + text, bos=True)
-        return RenderedPrompt(ids=ids, text=text, bos=begins)
+    def ask(self, messages: Sequence[Message], given: Mapping[str, Any] = NOTHING) -> RenderedPrompt:
+        """The prompt that ends where the answer begins; an assistant message at the end is begun, to be continued.
 
-    def lesson(self, messages: Sequence[Message]) -> TrainingExample:
-        """The whole conversation; trained are every assistant turn and the token that ends it.
-
-        The ids up to the first trained one are exactly those of `ask` on the messages before that turn. A turn that the
-        template does not end with a control token is left without one: the preflight refuses it.
+        `given` are further variables of the template, such as `tools`.
         """
         if self.source is None:
-            return self._plain_lesson(messages)
-        guarded, mark = self._guard(messages)
-        whole = self._render(guarded, prompt=False)
-        turns = self._turns(guarded, whole)
+            return self._plain(messages)
+        messages, given, mark = self._guard(messages, given)
+        if messages and messages[-1].role == "assistant":
+            turn = self._turn(messages, given)
+            text, cuts = turn.text[: turn.content_end], [turn.start]
+        else:
+            text, cuts = self._render(messages, given, prompt=True), []
+        ids = [number for stretch in self._encode(text, cuts, mark) for number in stretch]
+        return RenderedPrompt(ids=ids, text=_without(mark, text), bos=ids[:1] == [self.tokenizer.bos])
+
+    def _plain(self, messages: Sequence[Message]) -> RenderedPrompt:
+        text = "".join(message.content for message in messages)
+        ids = self.tokenizer.encode(text)
+        if self.tokenizer.adds_bos and self.tokenizer.bos is not None:
+            return RenderedPrompt(ids=[self.tokenizer.bos, *ids], text=self._texts[self.tokenizer.bos] + text, bos=True)
+        return RenderedPrompt(ids=ids, text=text, bos=False)
+
+    def lesson(self, messages: Sequence[Message], given: Mapping[str, Any] = NOTHING) -> TrainingExample:
+        """The one lesson of a conversation; see `lessons`. UserError where its turns are learned one by one."""
+        found = self.lessons(messages, given)
+        if len(found) != 1:
+            raise UserError(f"the template {self.name} makes {len(found)} lessons of this conversation; one was wanted")
+        return found[0]
+
+    def lessons(self, messages: Sequence[Message], given: Mapping[str, Any] = NOTHING) -> list[TrainingExample]:
+        """The whole conversation; trained are every assistant turn that is to be learned and the token that ends it.
+
+        The ids up to the first trained one are exactly those of `ask` on the messages before that turn. Where the
+        template writes a turn otherwise once the conversation has gone on (thoughts are taken out, mostly), each turn
+        is a lesson of its own, written as it will be asked. A turn that the template does not end with a control token
+        is left without one: the preflight refuses it. No lesson where no turn is to be learned.
+        """
+        if self.source is None:
+            return [self._plain_lesson(messages)]
+        messages, given, mark = self._guard(messages, given)
+        turns: list[Turn] = []
+        taught: list[Turn] = []
+        for index, message in enumerate(messages):
+            if message.role != "assistant":
+                continue
+            turns.append(self._turn(messages[: index + 1], given))
+            if message.learned:
+                check_written(self.name, messages[: index + 1], turns[-1], given)
+                taught.append(turns[-1])
+        if all(turns[-1].text.startswith(turn.text[: turn.stop]) for turn in turns):
+            return [self._taught(turns[-1].text, taught, mark)] if taught else []
+        return [self._taught(turn.text, [turn], mark) for turn in taught]
+
+    def _taught(self, text: str, turns: Sequence[Turn], mark: str) -> TrainingExample:
+        spans = [span for turn in turns for span in turn.learned]
+        cuts = sorted({position for span in spans for position in span} | {turn.start for turn in turns})
         ids: list[int] = []
         trained: list[bool] = []
-        at = 0
-        for turn in turns:
-            for text, learn in ((whole[at : turn.start], False), (whole[turn.start : turn.stop], True)):
-                part = self._encode(text, mark)
-                ids += part
-                trained += [learn] * len(part)
-            at = turn.stop
-        tail = self._encode(whole[at:], mark)
-        ids, trained = ids + tail, trained + [False] * len(tail)
-        if self.tokenizer.adds_bos and self.tokenizer.bos is not None and ids[:1] != [self.tokenizer.bos]:
-            ids, trained = [self.tokenizer.bos, *ids], [False, *trained]
+        for begin, part in zip([0, *cuts], self._encode(text, cuts, mark), strict=True):
+            ids += part
+            trained += [any(low <= begin < high for low, high in spans)] * len(part)
         while trained and not trained[-1] and any(trained):  # the newline behind the last end tag teaches nothing
             ids.pop()
             trained.pop()
-        return TrainingExample(ids=ids, trained=trained, text=whole.replace(mark, "") if mark else whole)
+        return TrainingExample(ids=ids, trained=trained, text=_without(mark, text))
 
     def answer(self, text: str) -> str:
         """What the model wrote, without the header that the format lets the model write itself (the book's formats)."""
@@ -221,11 +242,10 @@ class Chat:
         return self._probe.lead if self._probe is not None else ""
 
     @cached_property
-    def _probe(self) -> _Turn | None:
+    def _probe(self) -> Turn | None:
         if self.source is None:
             return None
-        whole = self._render(_PROBE, prompt=False)
-        return self._turns(_PROBE, whole, frozenset(self.tokenizer.specials.values()))[0]
+        return self._turn(_PROBE, NOTHING, frozenset(self.tokenizer.specials.values()))
 
     def _plain_lesson(self, messages: Sequence[Message]) -> TrainingExample:
         if self.tokenizer.eos is None:
@@ -234,138 +254,118 @@ class Chat:
         trained: list[bool] = []
         asked: list[Message] = []
         for message in messages:
+            if message.extra:
+                raise UserError(f"the format none leaves out {', '.join(message.extra)}; name a format that writes it")
             if message.role != "assistant":
                 asked.append(message)
                 continue
             before = self.ask(asked).ids if not ids else self.tokenizer.encode("".join(m.content for m in asked))
             answer = [*self.tokenizer.encode(message.content), self.tokenizer.eos]
             ids += before + answer
-            trained += [False] * len(before) + [True] * len(answer)
+            trained += [False] * len(before) + [message.learned] * len(answer)
             asked = []
         return TrainingExample(ids=ids, trained=trained, text="".join(message.content for message in messages))
 
-    def _guard(self, messages: Sequence[Message]) -> tuple[list[Message], str]:
-        """User text that spells a control token is broken by a private character, taken out again when encoded."""
-        joined = "".join(message.content for message in messages)
+    def _guard(
+        self, messages: Sequence[Message], given: Mapping[str, Any]
+    ) -> tuple[Sequence[Message], Mapping[str, Any], str]:
+        """Text that spells a control token is broken by a private character, taken out again when encoded. The tags
+        around an assistant's thoughts are meant."""
+        joined = "".join(_strings([[message.content, message.extra] for message in messages] + [given]))
         if not self._pattern.search(joined):
-            return list(messages), ""
+            return messages, given, ""
         mark = next(chr(point) for point in range(0xE000, 0xF900) if chr(point) not in joined)
-        split = lambda match: match[0][0] + mark + match[0][1:]
-        return [Message(m.role, self._pattern.sub(split, m.content)) for m in messages], mark
+
+        def broken(text: str, kept: Collection[str] = ()) -> str:
+            return self._pattern.sub(lambda m: m[0] if m[0] in kept else m[0][0] + mark + m[0][1:], text)
+
+        guarded = []
+        for message in messages:
+            content = broken(message.content, THOUGHT_TAGS if message.role == "assistant" else ())
+            guarded.append(replace(message, content=content, extra=_mapped(message.extra, broken)))
+        return guarded, _mapped(given, broken), mark
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
         names = sorted((text for text in self.tokenizer.specials if text), key=len, reverse=True)
         return re.compile("|".join(map(re.escape, names)) or r"(?!)")
 
-    def _encode(self, text: str, mark: str) -> list[int]:
-        ids: list[int] = []
-        at = 0
-        for match in self._pattern.finditer(text):
-            ids += self._ordinary(text[at : match.start()], mark)
-            ids.append(self.tokenizer.specials[match[0]])
-            at = match.end()
-        return ids + self._ordinary(text[at:], mark)
+    def _encode(self, text: str, cuts: Sequence[int], mark: str) -> list[list[int]]:
+        """The ids of a rendered text between its cuts."""
 
-    def _ordinary(self, text: str, mark: str) -> list[int]:
-        text = text.replace(mark, "") if mark else text
-        return self.tokenizer.encode(text) if text else []
+        def encode(part: str, inside: bool) -> list[int]:
+            part = _without(mark, part)
+            return [] if not part else self._inside(part) if inside else self.tokenizer.encode(part)
 
-    def _render(self, messages: Sequence[Message], *, prompt: bool) -> str:
+        found = split_at_control(text, self._pattern, self.tokenizer.specials, self._habits)
+        return encode_stretches(text, cuts, found, encode)
+
+    @cached_property
+    def _habits(self) -> Habits:
+        found: Habits = getattr(self.tokenizer, "habits", NO_HABITS)
+        return found
+
+    @cached_property
+    def _inside(self) -> Callable[[str], list[int]]:
+        found: Callable[[str], list[int]] = getattr(self.tokenizer, "encode_inside", self.tokenizer.encode)
+        return found
+
+    def _render(self, messages: Sequence[Message], given: Mapping[str, Any], *, prompt: bool) -> str:
         from evalharness.chat.templates import render
 
-        return render(self.source or "", messages, prompt, self._named_tokens)
+        return render(self.source or "", messages, prompt, self._named_tokens, given=given)
 
     @cached_property
     def _named_tokens(self) -> tuple[str, str]:
         bos, eos = self.tokenizer.bos, self.tokenizer.eos
         return ("" if bos is None else self._texts.get(bos, "")), ("" if eos is None else self._texts.get(eos, ""))
 
-    def _turns(self, messages: Sequence[Message], whole: str, ends: Collection[int] | None = None) -> list[_Turn]:
-        """Where each assistant turn stands in `whole`: found by rendering what is asked before it."""
-        ends = self.stops if ends is None else ends
-        turns: list[_Turn] = []
-        for index, message in enumerate(messages):
-            if message.role != "assistant":
-                continue
-            before = self._render(messages[:index], prompt=True)
-            if not whole.startswith(before):
-                raise UserError(
-                    f"the template {self.name} asks otherwise than it writes: the prompt before assistant turn "
-                    f"{len(turns) + 1} is not the beginning of the conversation, so it cannot be trained with; "
-                    f"name a format: {', '.join(FORMATS)}"
-                )
-            turns.append(self._turn(message.content, whole, len(before), ends))
-        _check_markers(self.name, self.source or "", messages, turns, self._named_tokens)
-        return turns
+    def _turn(self, messages: Sequence[Message], given: Mapping[str, Any], ends: Collection[int] | None = None) -> Turn:
+        """The last of `messages`, an assistant's; `ends` are the ids that may end it, by default `stops`."""
+        before = self._render(messages[:-1], given, prompt=True)
+        upto = self._render(messages, given, prompt=False)
+        turn = find_turn(self.name, messages[-1], before, upto, self._next_end(self.stops if ends is None else ends))
+        if "endgeneration" not in (self.source or "") or turn.text != upto:
+            return turn
+        from evalharness.chat.templates import marked_spans
 
-    def _turn(self, content: str, whole: str, start: int, ends: Collection[int]) -> _Turn:
-        for text in dict.fromkeys((content, content.strip())):  # many templates trim
-            for skip_space in (False, True):
-                for found in _occurrences(text, whole, start):
-                    at = found + len(text)
-                    if skip_space:
-                        at += len(whole[at:]) - len(whole[at:].lstrip())
-                    end = self._pattern.match(whole, at)
-                    if end is not None and self.tokenizer.specials[end[0]] in ends:
-                        return _Turn(
-                            start=start, content_end=found + len(text), stop=end.end(), lead=whole[start:found],
-                            end=self.tokenizer.specials[end[0]],
-                        )  # fmt: skip
-        text = content if content in whole[start:] else content.strip()
-        found = whole.find(text, start)
-        if found < 0:
-            raise UserError(f"the template {self.name} does not write the assistant's text as it is given")
-        stop = found + len(text)
-        return _Turn(start=start, content_end=stop, stop=stop, lead=whole[start:found], end=None)
+        marks = marked_spans(self.source or "", messages, self._named_tokens, given)
+        return replace(turn, learned=follow_marks(self.name, turn, marks))
 
+    def _next_end(self, ends: Collection[int]) -> NextEnd:
+        def found(text: str, at: int) -> End | None:
+            for match in self._pattern.finditer(text, at):
+                if self.tokenizer.specials[match[0]] in ends:
+                    return End(match.start(), match.end(), self.tokenizer.specials[match[0]])
+            return None
 
-def _occurrences(text: str, whole: str, start: int) -> Iterator[int]:
-    at = whole.find(text, start)
-    while at >= 0:
-        yield at
-        at = whole.find(text, at + 1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Turn:
-    """Character positions of one assistant turn: what is trained is [start, stop)."""
-
-    start: int
-    content_end: int
-    stop: int
-    lead: str
-    end: int | None
+        return found
 
 
 _PROBE = (Message("user", "Question"), Message("assistant", "Reply"))
 
 
-def _check_markers(
-    name: str, source: str, messages: Sequence[Message], turns: Sequence[_Turn], tokens: tuple[str, str]
-) -> None:
-    """Where a template marks what is to be learned with {% generation %}, the marks must hold every answer."""
-    if "generation" not in source or "endgeneration" not in source:
-        return
-    from evalharness.chat.templates import CLOSE, OPEN, render
+def _without(mark: str, text: str) -> str:
+    return text.replace(mark, "") if mark else text
 
-    marked = render(source, messages, False, tokens, marked=True)
-    spans: list[tuple[int, int]] = []
-    opened, removed = 0, 0
-    for at, letter in enumerate(marked):
-        if letter in (OPEN, CLOSE):
-            if letter == OPEN:
-                opened = at - removed
-            else:
-                spans.append((opened, at - removed))
-            removed += 1
-    for number, turn in enumerate(turns, 1):
-        begin = turn.start + len(turn.lead)
-        if not any(low <= begin and turn.content_end <= high for low, high in spans):
-            raise UserError(
-                f"the template {name} marks with generation tags something else than assistant turn {number}; "
-                "mend the tags or name a format"
-            )
+
+def _strings(value: object) -> Iterator[str]:
+    """All texts in a JSON value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from (text for each in value.values() for text in _strings(each))
+    elif isinstance(value, list | tuple):
+        yield from (text for each in value for text in _strings(each))
+
+
+def _mapped(value: Any, change: Callable[[str], str]) -> Any:
+    """A JSON value with its texts changed."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {key: _mapped(each, change) for key, each in value.items()}
+    return [_mapped(each, change) for each in value] if isinstance(value, list | tuple) else value
 
 
 def token_pieces(chat: Chat, ids: Sequence[int]) -> Iterator[str]:

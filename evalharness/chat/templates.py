@@ -6,9 +6,10 @@ https://huggingface.co/docs/transformers/chat_templating
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 import jinja2
@@ -16,7 +17,7 @@ import jinja2.ext
 import jinja2.nodes
 
 from evalharness.errors import UserError
-from evalharness.records import Message
+from evalharness.records import Message, message_fields
 from evalharness.text import templating
 
 OPEN, CLOSE = "\ufdd0", "\ufdd1"  # not characters: no text has them
@@ -67,19 +68,37 @@ def _compile(source: str, generation: type[_Generation] = _Generation) -> jinja2
 
 
 def render(
-    source: str, messages: Sequence[Message], prompt: bool, tokens: tuple[str, str], *, marked: bool = False
-) -> str:
+    source: str, messages: Sequence[Message], prompt: bool, tokens: tuple[str, str], *,
+    given: Mapping[str, Any] = MappingProxyType({}), marked: bool = False,
+) -> str:  # fmt: skip
     """The text of `messages`, with `prompt` up to where the next answer begins. `tokens` are BOS and EOS as text.
 
-    `marked` puts OPEN and CLOSE around what the template marks with generation tags. UserError for a template that
-    cannot be read or cannot write these messages.
+    `given` are further variables, such as `tools`. `marked` puts OPEN and CLOSE around what the template
+    marks with generation tags. UserError for a template that cannot be read or cannot write these messages.
     """
     template = _compile(source, _Marked if marked else _Generation)
     if isinstance(template, str):
         raise UserError(f"the chat template cannot be read: {template}")
     try:
-        said = [{"role": message.role, "content": message.content} for message in messages]
-        values = {"messages": said, "add_generation_prompt": prompt, "tools": None, "documents": None}
+        said = [message_fields(message) for message in messages]
+        values = {"tools": None, "documents": None, **given, "messages": said, "add_generation_prompt": prompt}
         return templating.rendered(template, values | {"bos_token": tokens[0], "eos_token": tokens[1]})
     except templating.FAILURES as error:
         raise UserError(f"the chat template cannot write these messages: {' '.join(str(error).split())}") from error
+
+
+def marked_spans(
+    source: str, messages: Sequence[Message], tokens: tuple[str, str], given: Mapping[str, Any]
+) -> list[tuple[int, int]]:
+    """What a template marks with generation tags, as character positions of the text without marks."""
+    marked = render(source, messages, False, tokens, given=given, marked=True)
+    spans: list[tuple[int, int]] = []
+    opened, removed = 0, 0
+    for at, letter in enumerate(marked):
+        if letter in (OPEN, CLOSE):
+            if letter == OPEN:
+                opened = at - removed
+            else:
+                spans.append((opened, at - removed))
+            removed += 1
+    return spans

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from typer import Argument, Option
+from typer import Argument, Context, Option
 
 if TYPE_CHECKING:
     from evalharness.training.prepare import FinetuneJob
@@ -18,6 +18,7 @@ EvalData = Annotated[
 
 
 def finetune(
+    context: Context,
     data: Annotated[str, Argument(help="JSON, JSONL, Parquet or CSV file, a folder of them, or a hub data set.")],
     model: Annotated[str, Option("--model", "-m", help="Checkpoint folder, hub id, or tiny.")] = "tiny",
     out: Annotated[Path, Option(help="The tuned model's folder; the same command goes on there.")] = Path("tuned"),
@@ -33,6 +34,7 @@ def finetune(
     weight_decay: Annotated[float, Option(help="AdamW's, on matrices.")] = 0.01,
     schedule: Annotated[str, Option(help="cosine, linear or constant.")] = "cosine",
     warmup: Annotated[float, Option(help="Share of the steps.")] = 0.03,
+    lr_floor: Annotated[float, Option(help="Share of --lr that cosine and linear end at; 0: as transformers.")] = 0.05,
     clip: Annotated[float, Option(help="Largest gradient norm; 0 = any.")] = 1.0,
     lora: Annotated[int, Option(help="Train adapters of this rank only; 0 = all weights.")] = 0,
     alpha: Annotated[float, Option(help="LoRA's scale numerator; 0 = the rank.")] = 0.0,
@@ -50,6 +52,7 @@ def finetune(
     mask_prompt: Annotated[bool, Option(help="Learn the answers only, in every turn.")] = True,
     mask_end: Annotated[bool, Option("--mask-end", help="Learn no end token: refused, for showing the bug.")] = False,
     drop_long: Annotated[bool, Option("--drop-long", help="Leave out rows whose answer does not fit.")] = False,
+    skip_bad: Annotated[bool, Option("--skip-bad", help="Leave out rows that cannot be read; list them.")] = False,
     validation: Annotated[float, Option(help="Share of rows to validate on.")] = 0.05,
     test: Annotated[float, Option(help="Share of rows to answer at the end.")] = 0.10,
     book: Book = False,
@@ -74,8 +77,13 @@ def finetune(
     """Fine-tune a model on instruction data, watching what matters, and export it."""
     from evalharness.training.prepare import as_in_the_book, benchmark_checks_of, job_of
 
-    checks = benchmark_checks_of(evaluate, eval_data or [], eval_limit)
-    job = job_of(as_in_the_book(locals()) if book else locals(), checks)
+    options = locals()
+    if book:
+        sources = {name: context.get_parameter_source(name) for name in context.params}
+        options = as_in_the_book(
+            options, {name for name, source in sources.items() if source and source.name != "DEFAULT"}
+        )
+    job = job_of(options, benchmark_checks_of(evaluate, eval_data or [], eval_limit))
     return _tune(job, then_judge, judge_base_url, only_look=preflight_only, as_json=as_json)
 
 

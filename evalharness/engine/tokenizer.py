@@ -21,6 +21,7 @@ from typing import Any, Protocol
 import orjson
 
 from evalharness.chat import render
+from evalharness.chat.control_tokens import NO_HABITS, Habits
 from evalharness.data.files import json_value
 from evalharness.engine.incremental_encoding import IncrementalEncoder, splits_by_pattern
 from evalharness.errors import UserError
@@ -33,6 +34,11 @@ class Tokenizer(render.ChatTokenizer, Protocol):
 
     @property
     def files(self) -> tuple[Path, ...]: ...
+    @property
+    def habits(self) -> Habits: ...
+    def encode_inside(self, text: str) -> list[int]:
+        """As `encode`, of text that stands behind a control token."""
+        ...
 
 
 # The splitting patterns are part of the vocabularies (https://github.com/openai/tiktoken, tiktoken_ext/openai_public.py
@@ -184,6 +190,7 @@ class Ranks:
     """A tiktoken vocabulary: ranks and, by their number, the pattern and the end-of-text token."""
 
     adds_bos = False
+    habits = NO_HABITS
 
     def __init__(self, files: tuple[Path, ...], ranks: dict[bytes, int]) -> None:
         import tiktoken
@@ -205,6 +212,8 @@ class Ranks:
 
     def encode(self, text: str) -> list[int]:
         return self._encoding.encode_ordinary(text)
+
+    encode_inside = encode
 
     def decode_bytes(self, ids: Sequence[int]) -> bytes:
         return b"".join(self._bytes(number) for number in ids)
@@ -251,6 +260,7 @@ class _Json:
         self.eos = self._control("eos_token", folder)
         self.adds_bos = self._adds_bos()
         self._library.post_processor = processors.Sequence([])  # BOS is `chat.py`'s business from here on
+        self.habits = _habits(self._raw, self._library)
         self._incremental = IncrementalEncoder(self._library) if splits_by_pattern(self._raw) else None
 
     def _control(self, name: str, folder: Path) -> int | None:
@@ -271,11 +281,24 @@ class _Json:
         return self.bos is not None and self._library.encode("a").ids[:1] == [self.bos]
 
     def encode(self, text: str) -> list[int]:
-        if not text.isascii():  # half a surrogate pair, which some data sets hold, has no bytes
-            text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        text = _whole_letters(text)
         if self._incremental is not None:
             return self._incremental.encode(text)
         return self._library.encode(text, add_special_tokens=False).ids  # type: ignore[no-any-return]
+
+    def encode_inside(self, text: str) -> list[int]:
+        if not self.habits.first:
+            return self.encode(text)
+        return self._inside.encode(_whole_letters(text), add_special_tokens=False).ids  # type: ignore[no-any-return]
+
+    @cached_property
+    def _inside(self) -> Any:
+        """The library for text behind a control token, which gets no blank in front."""
+        from tokenizers import Tokenizer as Library
+
+        library = Library.from_str(re.sub(r'("prepend_scheme":\s*)"first"', r'\1"never"', self._library.to_str()))
+        library.encode_special_tokens = True
+        return library
 
     def decode_bytes(self, ids: Sequence[int]) -> bytes:
         return b"".join(self._bytes(number) for number in ids)
@@ -296,6 +319,25 @@ class _Json:
     @cached_property
     def _by_bytes(self) -> bool:
         return '"ByteLevel"' in json.dumps(self._raw.get("decoder"))
+
+
+def _whole_letters(text: str) -> str:
+    """Half a surrogate pair, which some data sets hold, has no bytes."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _habits(raw: Mapping[str, Any], library: Any) -> Habits:
+    special = [token for token in raw.get("added_tokens") or [] if token.get("special")]
+
+    def those(flag: str) -> frozenset[str]:
+        return frozenset(token["content"] for token in special if token.get(flag))
+
+    normal = {name: library.normalizer.normalize_str(name) for name in those("normalized") if library.normalizer}
+    return Habits(
+        left=those("lstrip"), right=those("rstrip"), words=those("single_word"),
+        opening=frozenset(name for name, text in normal.items() if text != name and text.endswith(name)),
+        first='"prepend_scheme": "first"' in json.dumps(raw.get("pre_tokenizer")),
+    )  # fmt: skip
 
 
 def _settings(folder: Path) -> dict[str, Any]:

@@ -131,12 +131,13 @@ class Local:
         if not self.chat:
             return self._base((request.text + given).rstrip())
         messages = (*request.messages, Message("assistant", given)) if given else request.messages
-        return self.rendering.ask(messages).ids
+        return self.rendering.ask(messages, request.template_kwargs).ids
 
     def _context_and_choice(self, request: Request, given: str, choice: str) -> list[int]:
         if not self.chat:
             return self._base(request.text + given + choice)
-        return self.rendering.ask((*request.messages, Message("assistant", given + choice))).ids
+        messages = (*request.messages, Message("assistant", given + choice))
+        return self.rendering.ask(messages, request.template_kwargs).ids
 
     def _base(self, text: str) -> list[int]:
         return self.rendering.ask((Message("user", text),)).ids
@@ -170,7 +171,7 @@ class Local:
         """The request as token ids, cut from the left so that the answer fits behind it."""
         from evalharness.engine.base import GenerationRequest
 
-        ids = self.rendering.ask(request.messages).ids
+        ids = self.rendering.ask(request.messages, request.template_kwargs).ids
         if not ids:
             ids, _ = self._begin([])
         context = self.engine.context
@@ -211,7 +212,7 @@ class Local:
 
     def preview(self, request: Request) -> Preview:
         """The prompt's text, ids and pieces as the network reads them, before any cut."""
-        asked = self.rendering.ask(request.messages)
+        asked = self.rendering.ask(request.messages, request.template_kwargs)
         pieces = tuple(self._piece(number) for number in asked.ids)
         return Preview(text=asked.text, ids=tuple(asked.ids), pieces=pieces, bos=asked.bos)
 

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from evalharness.report import judges
 from evalharness.report.escape import printable
+from evalharness.scoring.reference import in_words
 
 if TYPE_CHECKING:  # torch is imported by the tuner only
     from evalharness.judging.run import JudgeRun
@@ -39,6 +40,8 @@ class TrainingLines:
             printable(f"{prepared.data.origin}: {len(prepared.data.rows)} rows, shape {prepared.data.shape}"),
             markup=False,
         )
+        for note in prepared.notes:
+            self.console.print(printable(note), markup=False)
         counts = ", ".join(f"{count} {name}" for name, count in seen.rows.items())
         shares = ", ".join(f"{count} of {name}" for name, count in seen.crossing.items())
         self.console.print(f"split: {counts}; prompts that also stand in train: {shares}", markup=False)
@@ -119,7 +122,8 @@ def show_training(tuned: Tuned, *, as_json: bool, judged: JudgeRun | None = None
     out = printable(str(tuned.out))
     print(f"{out}: weights of step {tuned.kept_step} of {tuned.steps} ({tuned.tokens:,} tokens seen{early})")
     if tuned.answers is not None:
-        print(f"answers to the test rows: {printable(str(tuned.answers.path))} (evalh show, evalh judge)")
+        print(f"answers to the test rows: {in_words(tuned.answered['counts'], tuned.answered['metrics'])}")
+        print(f"  {printable(str(tuned.answers.path))} (evalh show, evalh judge)")
     if judged is not None:
         judges.show_judge_run(judged, as_json=False, stream=sys.stdout)
     print(f"next: evalh run BENCHMARK --model local:{out}    evalh chat {out}", file=sys.stderr)

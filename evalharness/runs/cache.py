@@ -16,7 +16,7 @@ from evalharness.data.files import OWN_FILE, json_value, own_folder
 from evalharness.data.typed import record
 from evalharness.errors import UserError
 from evalharness.model import Model, Preview, Previews, Priced
-from evalharness.records import Request, Response, on_disk
+from evalharness.records import Request, Response, message_fields, on_disk
 
 BESIDE_RUNS = Path(".cache") / "replies.sqlite"
 
@@ -27,6 +27,9 @@ def reply_key(fingerprint: str, request: Request) -> str:
     How a reply is parsed is no part of it: reading stored replies anew costs nothing.
     """
     decides = on_disk(asdict(replace(request, origin=None)))
+    decides["messages"] = [message_fields(message) for message in request.messages]
+    if not request.template_kwargs:  # the key of an answer that was kept before there were any
+        del decides["template_kwargs"]
     decides |= {"fingerprint": fingerprint, "repeat": request.origin.repeat if request.origin else 0}
     return hashlib.sha256(json.dumps(decides, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
 

@@ -333,6 +333,7 @@ def prompt_hash(requests: Iterable[Request]) -> str:
     """sha256 over what is asked: messages and choices of every request, in order."""
     total = hashlib.sha256()
     for asked in requests:
-        shown = [[m.role, m.content] for m in asked.messages], asked.choices, asked.context_per_choice
-        total.update(json.dumps(shown, ensure_ascii=True).encode())
+        said = [[m.role, m.content, *([m.extra] if m.extra else [])] for m in asked.messages]
+        more = [asked.template_kwargs] if asked.template_kwargs else []
+        total.update(json.dumps([said, asked.choices, asked.context_per_choice, *more], ensure_ascii=True).encode())
     return total.hexdigest()

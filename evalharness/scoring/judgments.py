@@ -69,7 +69,7 @@ def scored(result: Result, owns: bool) -> Result:
         if value is not None:
             scores[name] = value
     status = result.status
-    if owns and settled and status != "error":
+    if owns and settled and status not in ("error", "truncated"):
         status = "scored" if any(v is not None for v in settled.values()) else "unparsed"
     return replace(result, scores=scores, status=status)
 

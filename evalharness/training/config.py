@@ -18,8 +18,8 @@ class TrainingConfig:
     """Everything that decides the trained weights, besides the data, the prompt format and the model.
 
     A step sees `batch` rows (or `batch_tokens` tokens), at most `micro` of them at a time (0 = all). `lr` 0 chooses by
-    the model's size. `warmup` is a share of the steps. `decay_all`: weight decay on vectors too. `dtype` bfloat16 is
-    autocast over float32 weights.
+    the model's size. `warmup` is a share of the steps, `lr_floor` the share of `lr` that the schedule ends at.
+    `decay_all`: weight decay on vectors too. `dtype` bfloat16 is autocast over float32 weights.
     """
 
     epochs: int = 2
@@ -35,6 +35,7 @@ class TrainingConfig:
     decay_all: bool = False
     schedule: Schedule = "cosine"
     warmup: float = 0.03
+    lr_floor: float = 0.05
     clip: float = 1.0
     seed: int = 123
     dtype: str = "auto"
@@ -51,6 +52,8 @@ class TrainingConfig:
             raise UserError("--epochs and --batch want 1 or more, --max-steps, --micro and --batch-tokens 0 or more")
         if not 0 <= self.lr < math.inf or not 0 <= self.warmup < 1 or self.clip < 0 or self.weight_decay < 0:
             raise UserError("--lr, --clip and --weight-decay want 0 or more, --warmup a share below 1")
+        if not 0 <= self.lr_floor <= 1:
+            raise UserError(f"--lr-floor wants a share of the learning rate, 0 to 1, there is {self.lr_floor}")
         for option, value, known in (
             ("--schedule", self.schedule, SCHEDULES),
             ("--loss", self.loss, ("sft", "dpo")),
@@ -69,11 +72,15 @@ class TrainingConfig:
 
 
 def factor(settings: TrainingConfig, step: int, steps: int) -> float:
-    """The share of the peak learning rate at a step (from 0): a pure function, so that nothing has to be restored."""
-    warm = math.ceil(settings.warmup * steps)
+    """The share of the peak learning rate at a step (from 0): a pure function, so that nothing has to be restored.
+
+    With a floor of 0 it is transformers' schedule exactly, whose first step of a warm-up does nothing; above 0 every
+    step moves the weights (https://huggingface.co/docs/transformers/main_classes/optimizer_schedules).
+    """
+    warm, floor = math.ceil(settings.warmup * steps), settings.lr_floor
     if step < warm:
-        return (step + 1) / warm
+        return (step + 1 if floor else step) / warm
     if settings.schedule == "constant":
         return 1.0
     left = (step - warm) / max(1, steps - warm)
-    return 0.05 + 0.95 * (0.5 * (1 + math.cos(math.pi * left)) if settings.schedule == "cosine" else 1 - left)
+    return floor + (1 - floor) * (0.5 * (1 + math.cos(math.pi * left)) if settings.schedule == "cosine" else 1 - left)

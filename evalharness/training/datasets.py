@@ -1,256 +1,148 @@
-"""Instruction data -> conversations. Five shapes of rows are found by themselves:
-
-Alpaca (https://github.com/tatsu-lab/stanford_alpaca), ShareGPT, chat messages, prompt and completion, preference pairs.
-"""
+"""Instruction data -> conversations, with what was left out or is broken said row by row."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from evalharness.data import files
+from evalharness.data.files import write_whole
 from evalharness.errors import DataError
-from evalharness.records import Message, Role
+from evalharness.training.row_files import Entry, read_entries
+from evalharness.training.shapes import SHAPES, Row, make_row, shape_of, unused
+from evalharness.training.turns import BrokenRowError, unused_in_turns
 
-SHAPES = "instruction+output, conversations, messages, prompt+completion, or (prompt or instruction)+chosen+rejected"
+BROKEN_SHOWN = 8  # broken rows that an error message says
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingRow:
-    """One conversation to learn from. `number` counts from 1 in the file as read. `rejected` is the worse last answer
-    of a preference pair. `part` is the split that the data itself names, where it does."""
+class Broken:
+    """A row that cannot be learned from: its number in the data as read, where it stands, and why."""
 
     number: int
-    messages: tuple[Message, ...]
-    rejected: str | None = None
-    part: str = ""
-
-    @property
-    def prompt(self) -> str:
-        """What the user says, all turns: what makes two rows near-duplicates."""
-        return "\n".join(message.content for message in self.messages if message.role == "user")
+    place: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Data:
-    """Rows, the shape they had, where they came from, and the sha256 (hex) of what they say."""
+    """Rows, the shape they had, where they came from, and the sha256 (hex) of what they say. `broken` rows were
+    skipped; `notes` say what else was not learned from."""
 
-    rows: tuple[TrainingRow, ...]
+    rows: tuple[Row, ...]
     shape: str
     origin: str
     sha256: str
+    broken: tuple[Broken, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
-class _BrokenError(Exception):
-    """A row that is not what its shape promises."""
+class BrokenRowsError(DataError):
+    """Rows that cannot be learned from, each with its reason in `broken`."""
+
+    def __init__(self, message: str, broken: Sequence[Broken]) -> None:
+        super().__init__(message)
+        self.broken = tuple(broken)
 
 
-def read_training_data(data: str) -> Data:
-    """Rows of a file (.json .jsonl .parquet .csv), a folder of such files, or a hub data set.
+def read_training_data(data: str, *, skip_bad: bool = False) -> Data:
+    """Rows of a file, a folder of files, or a hub data set; see `row_files`.
 
-    DataError where there is nothing to read, fewer than two rows, or rows with missing or empty fields (their numbers).
+    DataError where there is nothing to read or fewer than two rows; BrokenRowsError for rows with missing or empty
+    fields unless `skip_bad`.
     """
-    raw, origin = _raw(data)
-    if len(raw) < 2:
-        raise DataError(f"{origin}: wanted at least 2 rows (one to learn from, one to check on), there are {len(raw)}")
-    shape = _shape(raw[0], origin)
-    rows, broken = [], []
-    for number, entry in enumerate(raw, 1):
-        try:
-            rows.append(replace(_READ[shape](number, entry), part=_part(entry)))
-        except _BrokenError as problem:
-            broken.append((number, str(problem)))
-    if broken:
-        numbers = ", ".join(str(number) for number, _ in broken[:8]) + (", ..." if len(broken) > 8 else "")
+    found = read_entries(data)
+    total = len(found.entries)
+    if total < 2:
         raise DataError(
-            f"{origin}: {len(broken)} of {len(raw)} rows cannot be learned from as {shape}: row {numbers} "
-            f"({broken[0][1]} in row {broken[0][0]}); mend or delete them"
+            f"{found.origin}: wanted at least 2 rows (one to learn from, one to check on), there are {total}"
         )
-    return Data(rows=tuple(rows), shape=shape, origin=origin, sha256=fingerprint(rows))
+    shapes = [shape_of(entry.fields) for entry in found.entries]
+    shape = _commonest(shapes, found.entries, found.origin)
+    rows: list[Row] = []
+    broken: list[Broken] = []
+    for number, (entry, own) in enumerate(zip(found.entries, shapes, strict=True), 1):
+        try:
+            if entry.unread:
+                raise BrokenRowError(entry.unread)
+            row = make_row(number, entry.fields, own or shape)
+            rows.append(replace(row, part=entry.part or row.part))
+        except BrokenRowError as problem:
+            broken.append(Broken(number=number, place=f"{entry.file}:{entry.number}", reason=str(problem)))
+    if broken and not skip_bad:
+        raise rows_refused(found.origin, f"cannot be learned from as {shape}", broken, total)
+    kept = [row for row in rows if row.learned]
+    if not kept:
+        raise DataError(f"{found.origin}: no row is left to learn from; look at labels, weights and broken rows")
+    notes = (*found.notes, *_left_out(len(rows) - len(kept)), *_unused(found.entries, shapes))
+    return Data(
+        rows=tuple(kept), shape=shape, origin=found.origin, sha256=fingerprint(kept), broken=tuple(broken), notes=notes
+    )
 
 
-def fingerprint(rows: Iterable[TrainingRow]) -> str:
+def _commonest(shapes: Sequence[str | None], entries: Sequence[Entry], origin: str) -> str:
+    counted = Counter(shape for shape in shapes if shape is not None)
+    if counted:
+        return counted.most_common(1)[0][0]
+    first = next((entry for entry in entries if not entry.unread), entries[0])
+    if first.unread:
+        raise DataError(f"{origin}: no row can be read; row 1 is {first.unread}")
+    if not isinstance(first.fields, Mapping):
+        raise DataError(f"{origin}: wanted rows with fields, the first is {type(first.fields).__name__}")
+    keys = ", ".join(sorted(map(str, first.fields))[:8])
+    raise DataError(f"{origin}: the fields {keys} are no shape known; wanted {SHAPES}")
+
+
+def _left_out(count: int) -> list[str]:
+    if not count:
+        return []
+    return [f"{count} row{'s' * (count > 1)} left out: labelled as bad answers (false), or of weight 0"]
+
+
+def _unused(entries: Sequence[Entry], shapes: Sequence[str | None]) -> list[str]:
+    names: set[str] = set()
+    for entry, shape in zip(entries, shapes, strict=True):
+        if shape is not None and isinstance(entry.fields, Mapping):
+            names |= unused(entry.fields, shape)
+            turns = (value for name, value in entry.fields.items() if name not in ("tools", "functions", "history"))
+            names |= {f"{name} (of a turn)" for value in turns for name in unused_in_turns(value)}
+    return [f"fields that are not learned from: {', '.join(sorted(names))}"] if names else []
+
+
+def rows_refused(origin: str, what: str, broken: Sequence[Broken], total: int) -> BrokenRowsError:
+    """The error that says how many rows are broken, and the first of them with their reasons."""
+    numbers = ", ".join(str(b.number) for b in broken[:BROKEN_SHOWN]) + (", ..." if len(broken) > BROKEN_SHOWN else "")
+    first: dict[str, Broken] = {}
+    for each in broken[:BROKEN_SHOWN]:
+        first.setdefault(each.reason, each)
+    reasons = "; ".join(f"{reason} in row {each.number}" for reason, each in first.items())
+    return BrokenRowsError(
+        f"{origin}: {len(broken)} of {total} rows {what}: row {numbers} ({reasons}); mend or delete them, or say "
+        "--skip-bad",
+        broken,
+    )
+
+
+def list_broken(broken: Sequence[Broken], file: Path) -> Path:
+    """Write all broken rows with their places and reasons as JSON lines."""
+    lines = (json.dumps({"row": b.number, "place": b.place, "reason": b.reason}, ensure_ascii=False) for b in broken)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(file, "".join(f"{line}\n" for line in lines))
+    return file
+
+
+def fingerprint(rows: Iterable[Row]) -> str:
     """sha256 (hex) of what the rows say, in their order."""
     digest = hashlib.sha256()
     for row in rows:
         for message in row.messages:
             digest.update(f"{message.role}\x00{message.content}\x01".encode("utf-8", "surrogatepass"))
+            if message.extra or not message.learned:
+                digest.update(f"{json.dumps(message.extra, default=str)}{message.learned}\x03".encode())
         digest.update(f"\x02{row.rejected}".encode("utf-8", "surrogatepass"))
+        if row.template_kwargs:
+            digest.update(f"\x04{json.dumps(row.template_kwargs, default=str)}".encode())
     return digest.hexdigest()
-
-
-def _raw(data: str) -> tuple[list[Mapping[str, Any]], str]:
-    path = Path(data).expanduser()
-    if path.is_dir():
-        files = sorted(f for f in path.rglob("*") if f.suffix in _FILES and not f.name.startswith("."))
-        if not files:
-            raise DataError(f"{path}: wanted {', '.join(_FILES)} files in the folder, there are none")
-        return [row for file in files for row in _FILES[file.suffix](file)], str(path)
-    if path.is_file():
-        if path.suffix not in _FILES:
-            raise DataError(f"{path}: wanted a {', '.join(_FILES)} file, there is {path.suffix or 'no ending'}")
-        return list(_FILES[path.suffix](path)), str(path)
-    if data.count("/") != 1 or data.startswith((".", "~", "/")):
-        raise DataError(f"{data}: there is no such file or folder, and it is no hub data set (OWNER/NAME)")
-    return _from_hub(data), f"hub {data}"
-
-
-def _json(path: Path) -> list[Any]:
-    text = files.read_text(path)
-    if not text.strip():
-        return []
-    found = files.parse_json(text, path)
-    if isinstance(found, Mapping):  # {"data": [...]}, {"train": [...]}
-        lists = [value for value in found.values() if isinstance(value, list)]
-        found = lists[0] if len(lists) == 1 else found
-    if not isinstance(found, list):
-        raise DataError(f"{path}: wanted a list of rows, there is {type(found).__name__}")
-    return found
-
-
-_FILES: dict[str, Callable[[Path], Iterable[Any]]] = {
-    ".json": _json, ".jsonl": files.jsonl, ".parquet": files.parquet, ".csv": files.csv_rows,
-}  # fmt: skip
-
-
-def _from_hub(name: str) -> list[Mapping[str, Any]]:
-    import datasets
-
-    datasets.disable_progress_bars()
-    try:
-        return [dict(row) for row in datasets.load_dataset(name, split="train")]
-    except Exception as error:  # datasets and the hub client raise a dozen unrelated types when the hub is out of reach
-        first = (str(error).splitlines() or [type(error).__name__])[0][:160]
-        raise DataError(f"the hub data set {name} cannot be read ({first}); name a file or folder instead") from error
-
-
-def _shape(entry: object, origin: str) -> str:
-    if not isinstance(entry, Mapping):
-        raise DataError(f"{origin}: wanted rows with fields, the first is {type(entry).__name__}")
-    keys = set(entry)
-    if {"chosen", "rejected"} <= keys:
-        return "preference"
-    if "messages" in keys or "conversations" in keys or "conversation" in keys:
-        turns = _turns(entry)
-        said = isinstance(turns, Sequence) and turns and isinstance(turns[0], Mapping) and "from" in turns[0]
-        return "sharegpt" if said else "messages"
-    if "instruction" in keys and keys & {"output", "response"}:
-        return "alpaca"
-    if _pair(keys):
-        return "prompt"
-    raise DataError(f"{origin}: the fields {', '.join(sorted(map(str, keys))[:8])} are no shape known; wanted {SHAPES}")
-
-
-def _pair(keys: set[str]) -> tuple[str, str] | None:
-    for pair in (("prompt", "completion"), ("prompt", "response"), ("question", "answer"), ("input", "output")):
-        if set(pair) <= keys:
-            return pair
-    return None
-
-
-def _text(entry: Mapping[str, Any], *names: str) -> str:
-    for name in names:
-        if isinstance(entry.get(name), str) and entry[name].strip():
-            return str(entry[name])
-        if isinstance(entry.get(name), int | float) and not isinstance(entry.get(name), bool):
-            return str(entry[name])
-    state = "is empty" if any(name in entry for name in names) else "is missing"
-    raise _BrokenError(f"{names[0]!r} {state}")
-
-
-def _alpaca(number: int, entry: object) -> TrainingRow:
-    entry = _fields(entry)
-    asked = [Message("user", _text(entry, "instruction"))]
-    given = entry.get("input")
-    if given not in (None, "") and not isinstance(given, str):
-        raise _BrokenError("'input' is no text")
-    if given:
-        asked.append(Message("user", given))
-    if isinstance(entry.get("system"), str) and entry["system"]:
-        asked.insert(0, Message("system", entry["system"]))
-    return TrainingRow(number=number, messages=(*asked, Message("assistant", _text(entry, "output", "response"))))
-
-
-def _prompt(number: int, entry: object) -> TrainingRow:
-    entry = _fields(entry)
-    pair = _pair(set(entry))
-    if pair is None:
-        raise _BrokenError("'prompt' or 'completion' is missing")
-    asked, answer = (Message(role, _text(entry, name)) for role, name in zip(_BOTH, pair, strict=True))
-    return TrainingRow(number=number, messages=(asked, answer))
-
-
-_BOTH: tuple[Role, Role] = ("user", "assistant")
-_ROLES: dict[str, Role] = {
-    "system": "system", "developer": "system", "user": "user", "human": "user", "assistant": "assistant",
-    "gpt": "assistant", "model": "assistant", "chatgpt": "assistant", "bot": "assistant",
-}  # fmt: skip
-
-
-def _turns(entry: Mapping[str, Any]) -> Any:
-    return next((entry[name] for name in ("messages", "conversations", "conversation") if name in entry), None)
-
-
-def _chat(number: int, entry: object) -> TrainingRow:
-    turns = _turns(_fields(entry))
-    if not isinstance(turns, Sequence) or isinstance(turns, str) or not turns:
-        raise _BrokenError("no list of turns")
-    return TrainingRow(number=number, messages=_conversation(turns))
-
-
-def _conversation(turns: Sequence[Any]) -> tuple[Message, ...]:
-    messages = []
-    for turn in turns:
-        if not isinstance(turn, Mapping):
-            raise _BrokenError("a turn without fields")
-        role, text = turn.get("role", turn.get("from")), turn.get("content", turn.get("value"))
-        if role not in _ROLES:
-            raise _BrokenError(f"a turn of role {role!r}")
-        if not isinstance(text, str) or not text.strip():
-            raise _BrokenError(f"an empty turn of {role!r}")
-        messages.append(Message(_ROLES[str(role)], text))
-    while messages and messages[-1].role != "assistant":  # a question that nobody answered teaches nothing
-        messages.pop()
-    if not any(message.role == "user" for message in messages):
-        raise _BrokenError("no user turn with an assistant turn behind it")
-    return tuple(messages)
-
-
-def _preference(number: int, entry: object) -> TrainingRow:
-    entry = _fields(entry)
-    chosen, rejected = entry.get("chosen"), entry.get("rejected")
-    if isinstance(chosen, list) and isinstance(rejected, list):  # whole conversations that differ in the last turn
-        good, bad = _conversation(chosen), _conversation(rejected)
-        if good[:-1] != bad[:-1]:
-            raise _BrokenError("'chosen' and 'rejected' differ before the last turn")
-        return TrainingRow(number=number, messages=good, rejected=bad[-1].content)
-    answer, worse = _text(entry, "chosen"), _text(entry, "rejected")
-    if isinstance(entry.get("prompt"), list):
-        asked = list(_conversation([*entry["prompt"], {"role": "assistant", "content": answer}])[:-1])
-    else:
-        asked = [Message("user", _text(entry, "instruction", "prompt", "question"))]
-        if isinstance(entry.get("input"), str) and entry["input"]:
-            asked.append(Message("user", entry["input"]))
-    return TrainingRow(number=number, messages=(*asked, Message("assistant", answer)), rejected=worse)
-
-
-_PARTS = {"train": "train", "validation": "validation", "valid": "validation", "val": "validation", "test": "test"}
-
-
-def _part(entry: Mapping[str, Any]) -> str:
-    named = entry.get("split")
-    return _PARTS.get(named, "") if isinstance(named, str) else ""
-
-
-def _fields(entry: object) -> Mapping[str, Any]:
-    if not isinstance(entry, Mapping):
-        raise _BrokenError(f"it is {type(entry).__name__}, not fields")
-    return entry
-
-
-_READ: dict[str, Callable[[int, object], TrainingRow]] = {
-    "alpaca": _alpaca, "prompt": _prompt, "messages": _chat, "sharegpt": _chat, "preference": _preference,
-}  # fmt: skip

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
 from torch import Tensor
 
 from evalharness.chat.render import Chat, TrainingExample
-from evalharness.errors import DataError
+from evalharness.errors import DataError, UserError
 from evalharness.records import Message
-from evalharness.training.datasets import TrainingRow
+from evalharness.training.datasets import Broken, rows_refused
+from evalharness.training.shapes import Row
 
 IGNORED = -100
 
@@ -42,37 +43,52 @@ class EncodedExample:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """How rows become lessons: `limit` tokens at most; all tokens are learned unless `mask_prompt`; rows whose answer
-    does not fit are dropped or are an error; `end_masked` teaches no end token (what the preflight refuses)."""
+    does not fit are dropped or are an error; `end_masked` teaches no end token (what the preflight refuses);
+    `skip_bad` leaves out rows that the template cannot write, instead of an error."""
 
     limit: int
     mask_prompt: bool = True
     drop_long: bool = False
     end_masked: bool = False
+    skip_bad: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Encodings:
-    """The lessons of one part, and the numbers of the rows that were dropped because their answer does not fit."""
+    """The lessons of one part, the numbers of the rows that were dropped because their answer does not fit, and the
+    rows that the template cannot write."""
 
     lessons: tuple[EncodedExample, ...]
     dropped: tuple[int, ...] = ()
+    broken: tuple[Broken, ...] = ()
 
     @property
     def cut(self) -> int:
         return sum(lesson.cut > 0 for lesson in self.lessons)
 
 
-def encode(rows: Sequence[TrainingRow], chat: Chat, rules: Rules) -> Encodings:
-    """Tokenise each row once. DataError names rows whose answer is longer than the context, or that train nothing."""
-    kept, long, empty = [], [], []
+def encode(rows: Sequence[Row], chat: Chat, rules: Rules) -> Encodings:
+    """Tokenise each row once; a row is several lessons where its turns are learned one by one.
+
+    DataError names rows whose answer is longer than the context, that train nothing, or that the template cannot write.
+    """
+    kept: list[EncodedExample] = []
+    long, empty = [], []
+    broken: list[Broken] = []
     for row in rows:
-        lesson = fitted(row.number, chat.lesson(row.messages), chat, rules)
-        if lesson is None:
-            long.append(row.number)
+        try:
+            found = chat.lessons(row.messages, row.template_kwargs or {})
+        except UserError as error:
+            broken.append(Broken(number=row.number, place="", reason=str(error)))
             continue
-        if not lesson.targets:
+        fitting = [fitted(row.number, lesson, chat, rules) for lesson in found]
+        kept += [lesson for lesson in fitting if lesson is not None]
+        if None in fitting:
+            long.append(row.number)
+        if not all(lesson.targets for lesson in fitting if lesson is not None):
             empty.append(row.number)
-        kept.append(lesson)
+    if broken and not rules.skip_bad:
+        raise rows_refused("the data", f"cannot be written by the template {chat.name}", broken, len(rows))
     if long and not rules.drop_long:
         raise DataError(
             f"the answers of {len(long)} rows do not fit into {rules.limit} tokens with their end (rows "
@@ -82,15 +98,15 @@ def encode(rows: Sequence[TrainingRow], chat: Chat, rules: Rules) -> Encodings:
         raise DataError(
             f"no token would be learned of {len(empty)} rows ({_some(empty)}); does the template mark answers?"
         )
-    if rows and not kept:
+    if rows and not kept and not broken:
         raise DataError(f"no row fits into {rules.limit} tokens; raise --max-length")
-    return Encodings(lessons=tuple(kept), dropped=tuple(long))
+    return Encodings(lessons=tuple(kept), dropped=tuple(long), broken=tuple(broken))
 
 
-def rejected(rows: Sequence[TrainingRow], chat: Chat, rules: Rules) -> Encodings:
+def rejected(rows: Sequence[Row], chat: Chat, rules: Rules) -> Encodings:
     """The same conversations with the worse last answer, of rows that are preference pairs."""
     worse = [
-        TrainingRow(number=row.number, messages=(*row.messages[:-1], Message("assistant", row.rejected)))
+        replace(row, messages=(*row.messages[:-1], Message("assistant", row.rejected)), rejected=None)
         for row in rows
         if row.rejected is not None
     ]
@@ -258,8 +274,6 @@ class Loader:
 
 def loaders(train: Encodings, validation: Encodings, test: Encodings, order: Batching) -> dict[str, Loader]:
     """A loader for each part; only the training rows are shuffled, and only they may lose their last batch."""
-    from dataclasses import replace
-
     still = replace(order, shuffle=False, buckets=False, drop_last=False)
     return {
         "train": Loader(lessons=train.lessons, order=order),

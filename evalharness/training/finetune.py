@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import math
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -47,21 +50,54 @@ class Tuned:
     difference: float
     stopped_early: bool
 
+    @property
+    def answered(self) -> dict[str, Any]:
+        """The answers to the test rows: how many of each status, and the figures beside their references."""
+        if self.answers is None:
+            return {}
+        (found,) = self.answers.summary["benchmarks"].values()
+        return {"counts": found["counts"], "metrics": {name: m["value"] for name, m in found["metrics"].items()}}
+
     def as_json(self) -> dict[str, Any]:
         """What `--json` prints."""
         return {
             "out": str(self.out), "steps": self.steps, "tokens": self.tokens, "kept_step": self.kept_step,
             "stopped_early": self.stopped_early, "evaluations": [dict(line) for line in self.evaluations],
             "answers": str(self.answers.path) if self.answers else None, "gguf": str(self.gguf) if self.gguf else None,
-            "read_back_difference": self.difference,
+            "read_back_difference": self.difference, "answered": self.answered,
         }  # fmt: skip
 
 
 def run_training(prepared: PreparedTraining, teller: TrainingObserver) -> Tuned:
-    """Train, goes on where a stopped training was; export; answer the test rows."""
-    job = prepared.job
-    preflight.check_overlap(prepared.seen, job.allow_overlap)
+    """Train, goes on where a stopped training was; export; answer the test rows. UserError while another one does."""
+    preflight.check_overlap(prepared.seen, prepared.job.allow_overlap)
     teller.prepared(prepared)
+    with _alone(prepared.job.out):
+        return _run(prepared, teller)
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Two trainings in one folder would destroy each other's log and state. The lock ends with the process."""
+    if int(os.environ.get("RANK", "0")):  # the first process of a training holds it for all
+        yield
+        return
+    file = out / TRAINING_FOLDER / ".lock"
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        stream = file.open("w")
+    except OSError as error:
+        raise UserError(f"{out}: cannot be written ({error.strerror}); choose another --out") from error
+    with stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UserError(f"{out}: another training is writing here; wait for it or give another --out") from error
+        yield
+
+
+def _run(prepared: PreparedTraining, teller: TrainingObserver) -> Tuned:
+    job = prepared.job
     device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if job.device == "auto" else job.device)
     folder = job.out / TRAINING_FOLDER
     saved = _saved(folder, prepared)
@@ -73,7 +109,7 @@ def run_training(prepared: PreparedTraining, teller: TrainingObserver) -> Tuned:
     best = Best(by=job.best, patience=job.patience)
     if saved is not None:
         training.restore(saved["training"])
-        best = Best(**saved["best"])
+        best = _going_on(best, saved["best"], job.out)
     elif training.settings.loss == "dpo":
         training.prepare_reference()
     facts = {"products": route, "dtype": training.settings.dtype, "threads": torch.get_num_threads()}
@@ -83,10 +119,21 @@ def run_training(prepared: PreparedTraining, teller: TrainingObserver) -> Tuned:
         prepared, training, best, teller, facts, Log(folder / "log.jsonl", training.step, job.log_to, facts)
     )
     try:
-        early = drive.to_the_end(finished=bool(saved and saved.get("finished")))
+        early = drive.to_the_end(saved=bool(saved and saved.get("finished")))
     finally:
         drive.log.close()
     return _finish(drive, early)
+
+
+def _going_on(wanted: Best, saved: Mapping[str, Any], out: Path) -> Best:
+    """The best so far, with the patience of this command. UserError where it was chosen by another figure: the weights
+    of other steps are gone."""
+    if saved["by"] != wanted.by:
+        raise UserError(
+            f"{out}: its best weights are chosen by {saved['by']}; --best {wanted.by} wants a training of its own: "
+            "give another --out"
+        )
+    return Best(**{**saved, "patience": wanted.patience})
 
 
 _SMALL = 20_000_000  # weights: below, more than one thread gains nothing and a busy machine loses a lot

@@ -89,26 +89,36 @@ class TrainingLoop:
     def main(self) -> bool:
         return self.training.rank == 0
 
-    def to_the_end(self, finished: bool) -> bool:
-        """True when it stopped early."""
+    def to_the_end(self, saved: bool) -> bool:
+        """True when it stopped early. `saved`: what is saved is an end, which nothing has to be added to where the
+        steps are done or patience is over."""
         training = self.training
         every = self.job.eval_every or training.per_epoch
         if training.step == 0:
             self.evaluate()
-        stop = finished or self.best.over
+        begun = training.step
         with _interruptible() as interrupted:
-            while training.step < training.steps and not stop:
+            while training.step < training.steps and not self.best.over:
                 if interrupted():
                     self.save()
+                    self.teller.said(
+                        f"stopped at step {training.step} of {training.steps}, which is saved; the same command goes "
+                        "on from there"
+                    )
                     raise KeyboardInterrupt
                 self.step()
                 if training.step % every == 0 or training.step == training.steps:
                     self.evaluate()
-                    stop = self.best.over
                 self.save_sometimes()
-        if not finished:
+        early = self.best.over and training.step < training.steps
+        if early:
+            self.teller.said(
+                f"stopped early at step {training.step} of {training.steps}: {self.best.since} evaluations without a "
+                f"better {self.best.by} than {self.best.value:.4f} of step {self.best.step}; --patience 0 goes on"
+            )
+        if not saved or training.step != begun:
             self.save(finished=True)
-        return stop and training.step < training.steps
+        return early
 
     def step(self) -> None:
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,7 +60,7 @@ def preflight(
     everything = [lesson for part in parts.values() for lesson in part.lessons]
     return Preflight(
         example=tuple(zip(spelled, first.trained, strict=True)),
-        rows={name: len(part.lessons) for name, part in parts.items()},
+        rows={name: len({lesson.row for lesson in part.lessons}) for name, part in parts.items()},
         tokens=sum(len(lesson.ids) for lesson in lessons),
         trained=sum(lesson.targets for lesson in lessons),
         longest=max(len(lesson.ids) for lesson in everything),
@@ -86,21 +86,34 @@ def check_ends(lessons: Sequence[EncodedExample], chat: Chat) -> None:
 
 
 def _ended(lesson: EncodedExample, chat: Chat) -> bool:
+    def blank(number: int) -> bool:  # a template may have the newline behind the end learned
+        return not chat.tokenizer.decode_bytes([number]).strip()
+
     ends = [
         number
         for i, (number, learn) in enumerate(zip(lesson.ids, lesson.trained, strict=True))
-        if learn and (i + 1 == len(lesson.ids) or not lesson.trained[i + 1])
+        if learn and not blank(number) and not _goes_on(lesson, i + 1, blank)
     ]
     return bool(ends) and all(number in chat.stops for number in ends)
 
 
+def _goes_on(lesson: EncodedExample, at: int, blank: Callable[[int], bool]) -> bool:
+    """Whether anything but white space is learned right behind."""
+    while at < len(lesson.ids) and lesson.trained[at]:
+        if not blank(lesson.ids[at]):
+            return True
+        at += 1
+    return False
+
+
 def check_bos(lessons: Sequence[EncodedExample], chat: Chat) -> None:
-    """One BOS, at the beginning, where the checkpoint wants one."""
+    """One BOS, at the beginning; in a base model's text where the checkpoint wants one. A chat template that writes
+    none is followed: transformers and vLLM ask so too."""
     bos = chat.tokenizer.bos
     for lesson in lessons:
         if bos is not None and lesson.ids[:2] == (bos, bos):
             raise DataError(f"row {lesson.row} begins with two BOS tokens; the template must write one or none")
-        if chat.tokenizer.adds_bos and lesson.ids[0] != bos:
+        if chat.source is None and chat.tokenizer.adds_bos and lesson.ids[0] != bos:
             raise DataError(f"row {lesson.row} does not begin with the BOS token that the checkpoint expects")
 
 

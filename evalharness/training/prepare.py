@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from evalharness import plugins
 from evalharness.chat.render import Chat, choose_chat, own_template
+from evalharness.engine.checkpoint import weight_files
 from evalharness.engine.config import UnsupportedError, read_config
 from evalharness.engine.tokenizer import open_tokenizer
-from evalharness.errors import UserError
+from evalharness.errors import DataError, UserError
+from evalharness.models._digest import digest
 from evalharness.training import datasets, encoding, preflight, split
 from evalharness.training.callbacks import BenchmarkChecks
 from evalharness.training.config import TrainingConfig
-from evalharness.training.datasets import Data
+from evalharness.training.datasets import Broken, BrokenRowsError, Data
 from evalharness.training.encoding import Encodings, Rules
 from evalharness.training.lora import Lora
 from evalharness.training.preflight import Preflight
 from evalharness.training.split import Split
 from evalharness.training.step import Material
+
+BAD_ROWS = Path("training") / "bad_rows.jsonl"  # in the output folder
+Seen = TypeVar("Seen")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +46,7 @@ class FinetuneJob:
     mask_prompt: bool = True
     mask_end: bool = False
     drop_long: bool = False
+    skip_bad: bool = False
     file_order: bool = False
     validation: float = 0.05
     test: float = 0.10
@@ -58,7 +64,8 @@ class FinetuneJob:
 
 @dataclass(frozen=True, kw_only=True)
 class PreparedTraining:
-    """Everything before the first step: the data in three parts, as lessons, and what the preflight saw."""
+    """Everything before the first step: the data in three parts, as lessons, what the preflight saw, and what else
+    there is to say of the data."""
 
     job: FinetuneJob
     source: Path
@@ -68,6 +75,7 @@ class PreparedTraining:
     parts: Mapping[str, Encodings]
     material: Material
     seen: Preflight
+    notes: tuple[str, ...] = ()
 
 
 def _resolve(model: str) -> Path:
@@ -92,32 +100,87 @@ def prepare_training(job: FinetuneJob) -> PreparedTraining:
         config = read_config(source)
     except UnsupportedError as error:
         raise UserError(f"{source}: {error} cannot be trained here; GPT-2, Llama, Qwen, ... can") from error
-    data = datasets.read_training_data(job.data)
+    data = _listed(job, lambda: datasets.read_training_data(job.data, skip_bad=job.skip_bad))
     tokenizer = open_tokenizer(source, config.vocab, job.tokenizer)
     own = own_template(source)
     chat = choose_chat(job.style if job.style or own else "alpaca", own, tokenizer)
     limit = min(job.max_length or config.context, config.context)
-    rules = Rules(limit=limit, mask_prompt=job.mask_prompt, drop_long=job.drop_long, end_masked=job.mask_end)
+    rules = Rules(
+        limit=limit, mask_prompt=job.mask_prompt, drop_long=job.drop_long, end_masked=job.mask_end, skip_bad=True
+    )
     parted = _parted(job, data)
     parts = {
         name: encoding.encode(part, chat, rules)
         for name, part in (("train", parted.train), ("validation", parted.validation), ("test", parted.test))
     }
+    unwritten = [broken for part in parts.values() for broken in part.broken]
+    parted = _listed(job, lambda: _written(parted, unwritten, data, job))
     preflight.check_vocabulary(parts, config.vocab)
     named = {name: job.asking.data.get(name) for name in (*job.asking.names, *job.asking.data)}
     seen = preflight.preflight(data, parted, parts, chat, named=named)
     return PreparedTraining(
         job=job, source=source, chat=chat, data=data, split=parted, parts=parts,
         material=_material(job, parted, parts, chat, rules), seen=seen,
+        notes=(*data.notes, *_said(job, data, [*data.broken, *unwritten]), *_turns_said(parts, parted, chat)),
     )  # fmt: skip
 
 
 def _parted(job: FinetuneJob, data: Data) -> Split:
+    if any(row.part for row in data.rows):
+        return split.as_given(data.rows, job.settings.seed, job.validation, job.test)
     if job.file_order:
         return split.by_file_order(data.rows)
-    if any(row.part for row in data.rows):
-        return split.as_given(data.rows)
     return split.by_groups(data.rows, job.settings.seed, job.validation, job.test)
+
+
+def _listed(job: FinetuneJob, look: Callable[[], Seen]) -> Seen:
+    """What `look` finds; broken rows that it refuses are all listed in a file."""
+    try:
+        return look()
+    except BrokenRowsError as error:
+        file = datasets.list_broken(error.broken, job.out / BAD_ROWS)
+        raise DataError(f"{error} (all of them: {file})") from error
+
+
+def _written(parted: Split, unwritten: Sequence[Broken], data: Data, job: FinetuneJob) -> Split:
+    """The split without the rows that the template cannot write. BrokenRowsError unless they may be skipped."""
+    if unwritten and not job.skip_bad:
+        raise datasets.rows_refused(data.origin, "cannot be written by the template", unwritten, len(data.rows))
+    left = {broken.number for broken in unwritten}
+    kept = split.without(parted, left)
+    if not kept.train:
+        raise DataError(f"{data.origin}: no row to train on can be written by the template; {unwritten[0].reason}")
+    return kept
+
+
+def _said(job: FinetuneJob, data: Data, broken: Sequence[Broken]) -> list[str]:
+    """What the user should know of the data before the first step."""
+    said = []
+    if broken:
+        file = datasets.list_broken(broken, job.out / BAD_ROWS)
+        said.append(f"{len(broken)} broken rows skipped, listed in {file}")
+    if given := {row.part for row in data.rows if row.part}:
+        shares = {"validation": job.validation, "test": job.test}
+        drawn = " and ".join(name for name, share in shares.items() if name not in given and share)
+        also = f"; {drawn} drawn from train by groups of prompts" if drawn else ""
+        said.append(f"split: as the data names it{also}")
+    if data.shape == "preference" and job.settings.loss != "dpo":
+        said.append("preference pairs: the chosen answers are learned, the rejected are not used; --loss dpo uses both")
+    return said
+
+
+def _turns_said(parts: Mapping[str, Encodings], parted: Split, chat: Chat) -> list[str]:
+    """What becomes of conversations of several turns."""
+    said = []
+    taught = [lesson.row for part in parts.values() for lesson in part.lessons]
+    if len(taught) > len(set(taught)):
+        said.append(f"{chat.name} writes turns otherwise once they are answered: {len(taught)} turns, one by one")
+    several = sum(sum(message.role == "assistant" for message in row.messages) > 1 for row in parted.test)
+    if several:
+        said.append(
+            f"{several} of {len(parted.test)} test rows have several turns; the last answer of each is asked for"
+        )
+    return said
 
 
 def _material(job: FinetuneJob, parted: Split, parts: Mapping[str, Encodings], chat: Chat, rules: Rules) -> Material:
@@ -144,6 +207,7 @@ def training_identity(prepared: PreparedTraining) -> dict[str, Any]:
     facts = {
         "data": prepared.data.sha256, "split": [datasets.fingerprint(part) for part in (prepared.split.train,)],
         "template": prepared.chat.hash, "model": job.model, "settings": asdict(job.settings),
+        "weights": digest(sorted(set(weight_files(prepared.source).values()))),
         "rules": [job.mask_prompt, job.max_length, job.drop_long],
     }  # fmt: skip
     return dict(json.loads(json.dumps(facts)))
@@ -191,15 +255,12 @@ def job_of(options: Mapping[str, Any], asking: BenchmarkChecks) -> FinetuneJob:
     return FinetuneJob(**same, settings=settings, asking=asking, log_to=trackers)
 
 
-def as_in_the_book(options: Mapping[str, Any]) -> dict[str, Any]:
+def as_in_the_book(options: Mapping[str, Any], typed: Collection[str]) -> dict[str, Any]:
     """The options as chapter 7 of the book has them (https://github.com/rasbt/LLMs-from-scratch): split by file order,
-    loss on all tokens, AdamW on everything, no schedule and no clipping; what the user changed stays."""
+    loss on all tokens, AdamW on everything, no schedule and no clipping; what the user `typed` stays."""
     own = {
-        "style": (None, "alpaca-book"), "lr": (0.0, 5e-5), "weight_decay": (0.01, 0.1),
-        "schedule": ("cosine", "constant"),
-        "warmup": (0.03, 0.0), "clip": (1.0, 0.0), "keep": ("best", "last"), "patience": (3, 0),
+        "style": "alpaca-book", "lr": 5e-5, "weight_decay": 0.1, "schedule": "constant", "warmup": 0.0, "clip": 0.0,
+        "keep": "last", "patience": 0, "mask_prompt": False,
     }  # fmt: skip
-    changed = {key: theirs for key, (usual, theirs) in own.items() if options[key] == usual}
-    return {
-        **options, **changed, "mask_prompt": False, "file_order": True, "drop_last": True, "decay_all": True,
-    }  # fmt: skip
+    changed = {key: value for key, value in own.items() if key not in typed}
+    return {**options, **changed, "file_order": True, "drop_last": True, "decay_all": True}

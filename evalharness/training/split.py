@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from math import ceil
 
 from evalharness.errors import DataError
-from evalharness.training.datasets import TrainingRow
+from evalharness.training.shapes import Row
 
 NEAR = 0.8  # Jaccard similarity of word trigrams from which two prompts are near-duplicates
 
@@ -19,9 +19,9 @@ NEAR = 0.8  # Jaccard similarity of word trigrams from which two prompts are nea
 class Split:
     """The three parts. `crossing` counts the rows of test and validation whose very prompt also stands in train."""
 
-    train: tuple[TrainingRow, ...]
-    validation: tuple[TrainingRow, ...]
-    test: tuple[TrainingRow, ...]
+    train: tuple[Row, ...]
+    validation: tuple[Row, ...]
+    test: tuple[Row, ...]
 
     def crossing(self) -> dict[str, int]:
         known = {row.prompt for row in self.train}
@@ -29,22 +29,28 @@ class Split:
         return {name: sum(row.prompt in known for row in part) for name, part in parts.items()}
 
 
-def by_file_order(rows: Sequence[TrainingRow], train: float = 0.85, test: float = 0.10) -> Split:
+def by_file_order(rows: Sequence[Row], train: float = 0.85, test: float = 0.10) -> Split:
     """The book's split: the first 85 % train, then 10 % test, the rest validates."""
     first, second = int(len(rows) * train), int(len(rows) * train) + int(len(rows) * test)
     return _checked(Split(train=tuple(rows[:first]), test=tuple(rows[first:second]), validation=tuple(rows[second:])))
 
 
-def as_given(rows: Sequence[TrainingRow]) -> Split:
-    """The split that the rows name themselves; a row that names none trains."""
+def as_given(rows: Sequence[Row], seed: int = 0, validation: float = 0.0, test: float = 0.0) -> Split:
+    """The split that the rows name themselves; a row that names none trains. A part that none names is drawn from the
+    rows to train on, by groups, as large a share of them as is wanted."""
     parts = {part: tuple(row for row in rows if (row.part or "train") == part) for part in _PARTS}
-    return _checked(Split(train=parts["train"], validation=parts["validation"], test=parts["test"]))
+    if not parts["train"]:
+        raise DataError("the data names no rows to train on, only to validate or test on; give it a train part")
+    drawn = by_groups(parts["train"], seed, 0 if parts["validation"] else validation, 0 if parts["test"] else test)
+    return Split(
+        train=drawn.train, validation=parts["validation"] or drawn.validation, test=parts["test"] or drawn.test
+    )
 
 
 _PARTS = ("train", "validation", "test")
 
 
-def by_groups(rows: Sequence[TrainingRow], seed: int, validation: float = 0.05, test: float = 0.10) -> Split:
+def by_groups(rows: Sequence[Row], seed: int, validation: float = 0.05, test: float = 0.10) -> Split:
     """A seeded draw of whole groups of near-duplicates; every part keeps the order of the file."""
     if not 0 <= validation < 1 or not 0 <= test < 1 or validation + test >= 1:
         raise DataError(f"the parts wanted are {validation} to validate and {test} to test; together less than 1")
@@ -61,6 +67,13 @@ def by_groups(rows: Sequence[TrainingRow], seed: int, validation: float = 0.05, 
         parts[next(fits, "train")] += members[group]
     chosen = {name: tuple(rows[i] for i in sorted(indices)) for name, indices in parts.items()}
     return _checked(Split(train=chosen["train"], validation=chosen["validation"], test=chosen["test"]))
+
+
+def without(parted: Split, numbers: Collection[int]) -> Split:
+    """The split without the rows of these numbers."""
+    kept = (tuple(row for row in part if row.number not in numbers) for part in
+            (parted.train, parted.validation, parted.test))  # fmt: skip
+    return Split(**dict(zip(("train", "validation", "test"), kept, strict=True)))
 
 
 def _size(count: int, share: float) -> int:

@@ -10,13 +10,14 @@ from evalharness import plugins
 from evalharness.data.files import write_whole
 from evalharness.events import SilentObserver
 from evalharness.options import ModelOptions
+from evalharness.records import message_fields
 from evalharness.runs import plan as planning
 from evalharness.runs import runner
 from evalharness.runs.plan import Plan
 from evalharness.runs.store import Run
-from evalharness.training.datasets import TrainingRow
 from evalharness.training.loop import TRAINING_FOLDER
 from evalharness.training.prepare import PreparedTraining
+from evalharness.training.shapes import Row
 
 
 def answer_test_rows(prepared: PreparedTraining) -> Run | None:
@@ -42,10 +43,16 @@ def _free(folder: Path, name: str, fingerprint: str) -> Path:
     return path
 
 
-def _as_row(row: TrainingRow) -> dict[str, Any]:
+def _as_row(row: Row) -> dict[str, Any]:
     """Alpaca's fields where they say it all, else the conversation."""
     asked = [message.content for message in row.messages[:-1]]
-    if {message.role for message in row.messages[:-1]} == {"user"} and len(asked) <= 2:
+    plain = not row.template_kwargs and not any(message.extra for message in row.messages[:-1])
+    if plain and {message.role for message in row.messages[:-1]} == {"user"} and len(asked) <= 2:
         given = {"input": asked[1]} if len(asked) > 1 else {}
         return {"id": str(row.number), "instruction": asked[0], **given, "output": row.messages[-1].content}
-    return {"id": str(row.number), "messages": [{"role": m.role, "content": m.content} for m in row.messages]}
+    asking: dict[str, Any] = {"messages": [message_fields(message) for message in row.messages]}
+    return {
+        "id": str(row.number),
+        **asking,
+        **({"template_kwargs": row.template_kwargs} if row.template_kwargs else {}),
+    }

@@ -215,7 +215,7 @@ def test_rows_that_train_nothing_are_refused(monkeypatch: pytest.MonkeyPatch) ->
     t = render.chat_of_style("alpaca", Bytes())
     silent = t.lesson(row(4, "a", "b").messages)
     silent = replace(silent, trained=[False] * len(silent.ids))
-    monkeypatch.setattr(render.Chat, "lesson", lambda self, messages: silent)
+    monkeypatch.setattr(render.Chat, "lessons", lambda self, messages, given: [silent])
     with pytest.raises(DataError, match=r"no token would be learned of 1 rows .4."):
         encoding.encode([row(4, "a", "b")], t, Rules(limit=400))
 

@@ -1,0 +1,370 @@
+"""Usual forms of rows are read as their makers mean them; a field that changes what is learned is never passed over."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evalharness.chat import render
+from evalharness.errors import DataError, UserError
+from evalharness.training import datasets, encoding
+from evalharness.training.encoding import Rules
+
+TAGS = ("<s>", "</s>", "<|im_start|>", "<|im_end|>")
+
+
+class Bytes:
+    """Bytes with ChatML's tags."""
+
+    size, bos, eos, adds_bos, files = 260, 256, 257, False, ()
+    specials = {tag: 256 + i for i, tag in enumerate(TAGS)}  # noqa: RUF012
+
+    def encode(self, text: str) -> list[int]:
+        return list(text.encode())
+
+    def decode_bytes(self, ids: Sequence[int]) -> bytes:
+        return b"".join(bytes([i]) if i < 256 else TAGS[i - 256].encode() for i in ids)
+
+
+# Thoughts of earlier turns are taken away, the last turn keeps them; QWQ opens the thought in the prompt itself.
+THINKING = (
+    "{%- for m in messages -%}{%- if m.role == 'assistant' -%}"
+    "{%- set said = m.content -%}{%- set thought = m.reasoning_content or '' -%}"
+    "{%- if '</think>' in said -%}{%- set thought = said.split('</think>')[0].split('<think>')[-1].strip('\n') -%}"
+    "{%- set said = said.split('</think>')[-1].lstrip('\n') -%}{%- endif -%}"
+    "{{ '<|im_start|>assistant\n' + ('<think>\n' + thought + '\n</think>\n\n' if loop.last else '') + said }}"
+    "{{ '<|im_end|>\n' }}"
+    "{%- else -%}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}{%- endif -%}{%- endfor -%}"
+    "{%- if add_generation_prompt -%}{{ '<|im_start|>assistant\n' }}{%- endif -%}"
+)
+QWQ = THINKING.removesuffix("{%- endif -%}") + "{{ '<think>\n' }}{%- endif -%}"
+BOTH = QWQ.replace("{%- if '</think>' in said -%}", "{%- if '<think>' in said and '</think>' in said -%}")
+# The distilled R1: thoughts are never written back, and the prompt opens one.
+R1 = (
+    "{%- for m in messages -%}{%- if m.role == 'assistant' -%}{{ 'A:' + m.content.split('</think>')[-1] + eos_token }}"
+    "{%- else -%}{{ 'U:' + m.content }}{%- endif -%}{%- endfor -%}{%- if add_generation_prompt -%}{{ 'A:<think>\n' }}"
+    "{%- endif -%}"
+)
+
+
+def write(path: Path, content: object) -> str:
+    if isinstance(content, str):
+        path.write_text(content)
+    elif path.suffix == ".jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in content))  # type: ignore[attr-defined]
+    else:
+        path.write_text(json.dumps(content))
+    return str(path)
+
+
+def marked(found: Sequence[render.TrainingExample], tokenizer: Any) -> list[str]:
+    """Each lesson with what is learned between « and »."""
+    shown = []
+    for lesson in found:
+        text, before = "", False
+        for number, on in [*zip(lesson.ids, lesson.trained, strict=True), (None, False)]:
+            text += ("«" if on else "»") if on != before else ""
+            text += "" if number is None else tokenizer.decode_bytes([number]).decode()
+            before = on
+        shown.append(text.replace("\n<|im_start|>", "<").replace("<|im_start|>", "<").replace("<|im_end|>", ">"))
+    return shown
+
+
+def learned(entry: Any, tmp_path: Path, template: str | None = None) -> list[str]:
+    """What is learned of an entry that stands twice in a file."""
+    data = datasets.read_training_data(write(tmp_path / "x.jsonl", [entry, entry]))
+    t = Bytes()
+    made = (
+        render.chat_of_style("chatml", t) if template is None else render.Chat(tokenizer=t, name="own", source=template)
+    )
+    return marked(made.lessons(data.rows[0].messages, data.rows[0].template_kwargs or {}), t)
+
+
+U, A, B = {"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}, {"role": "assistant", "content": "b"}
+GPT = {"from": "gpt", "value": "a"}
+HUMAN = {"from": "human", "value": "q"}
+ONE = ["<user\nq><assistant\n«a>»"]
+SYSTEM = ["<system\nS><user\nq><assistant\n«a>»"]
+TWO = ["<user\nq><assistant\n«a>»<user\nq><assistant\n«b>»"]
+LAST = ["<user\nq><assistant\na><user\nq><assistant\n«b>»"]
+GIVEN = ["<user\nq\nc><assistant\n«a>»"]
+CALL = (
+    '<user\nq><assistant\n«<tool_call>\n{"name": "w", "arguments": {"c": "Oslo"}}\n</tool_call>>»<tool\nrain>'
+    "<assistant\n«a>»"
+)
+CALLS = [{"id": "c1", "type": "function", "function": {"name": "w", "arguments": '{"c":"Oslo"}'}}]
+RAIN = {"role": "tool", "tool_call_id": "c1", "content": "rain"}
+
+
+@pytest.mark.parametrize(
+    ("entry", "wanted"),
+    [
+        # Alpaca, Dolly and their like
+        ({"instruction": "q", "input": "c", "output": "a"}, GIVEN),
+        ({"instruction": "q", "context": "c", "response": "a", "category": "qa"}, GIVEN),
+        ({"instruction": "q", "input": 0, "output": 7}, ["<user\nq\n0><assistant\n«7>»"]),
+        ({"instruction": "q", "input": 1.5, "output": 0}, ["<user\nq\n1.5><assistant\n«0>»"]),
+        ({"instruction": "q", "input": None, "output": "a", "system": "S"}, SYSTEM),
+        ({"instruction": "", "input": "q", "output": "a"}, ONE),
+        ({"instruction": "q", "output": "b", "history": [["q", "a"]]}, TWO),
+        ({"instruction": "q", "output": "b", "history": [["q", "a"]], "system": "S"}, ["<system\nS>" + TWO[0]]),
+        ({"instruction": "q", "output": "a", "history": []}, ONE),
+        # prompt and completion
+        *(({p: "q", c: "a"}, ONE) for p, c in (("prompt", "completion"), ("question", "answer"), ("query", "response"),
+                                               ("problem", "solution"), ("prompt", "answer"), ("input", "output"))),
+        ({"system_prompt": "S", "question": "q", "response": "a", "id": "x"}, SYSTEM),
+        ({"question": "q", "context": "c", "answer": "a"}, GIVEN),
+        ({"prompt": [U], "completion": [A]}, ONE),
+        ({"prompt": [U], "completion": "a"}, ONE),
+        ({"prompt": "q", "completion": A}, ONE),
+        ({"prompt": [U, A, U], "completion": [B]}, LAST),  # what is in the prompt is no completion
+        # chats
+        ({"messages": [U, A]}, ONE),
+        ({"system": "S", "messages": [U, A]}, SYSTEM),
+        ({"system": "S", "messages": [{"role": "system", "content": "S"}, U, A]}, SYSTEM),
+        ({"system": "", "messages": [{"role": "system", "content": ""}, U, A]}, ONE),
+        ({"system": "S", "conversations": [HUMAN, GPT]}, SYSTEM),
+        ({"conversations": [HUMAN, GPT], "system": None}, ONE),
+        ({"messages": [U, A, U, B]}, TWO),
+        ({"messages": [U, A, U]}, ONE),
+        ({"messages": json.dumps([U, A])}, ONE),  # as tables hold them
+        *(({"messages": [U, {**A, name: value}, U, B]}, LAST)
+          for name, value in (("weight", 0), ("weight", 0.0), ("train", False), ("training", False), ("loss", False))),
+        ({"messages": [U, {**A, "weight": 1}, U, {**B, "weight": None}]}, TWO),
+        ({"conversations": [HUMAN, {**GPT, "train": False}, HUMAN, {**GPT, "value": "b"}]}, LAST),
+        # parts
+        ({"messages": [{"role": "user", "content": [{"type": "text", "text": "q"}]},
+                       {"role": "assistant", "content": [{"type": "text", "text": "a"}]}]}, ONE),
+        ({"messages": [{"role": "user", "content": [{"type": "text", "text": "q"}, {"type": "text", "text": "c"}]}, A]},
+         ["<user\nqc><assistant\n«a>»"]),
+        # tools, as OpenAI, ShareGPT and older files write them
+        ({"messages": [U, {"role": "assistant", "content": None, "tool_calls": CALLS}, RAIN, A], "tools": []}, [CALL]),
+        ({"messages": [U, {"role": "assistant", "content": "", "function_call": CALLS[0]["function"]},
+                       {"role": "function", "name": "w", "content": "rain"}, A]}, [CALL]),
+        ({"conversations": [HUMAN, {"from": "function_call", "value": '{"name": "w", "arguments": {"c": "Oslo"}}'},
+                            {"from": "observation", "value": "rain"}, GPT]}, [CALL]),
+        # preference pairs: the chosen answer alone
+        ({"prompt": "q", "chosen": "a", "rejected": "b"}, ONE),
+        ({"prompt": [U], "chosen": [A], "rejected": [B]}, ONE),
+        ({"chosen": [U, A], "rejected": [U, B]}, ONE),
+        ({"chosen": [U, A, U, B], "rejected": [U, A, U, A]}, LAST),
+        ({"conversations": [HUMAN], "chosen": GPT, "rejected": {"from": "gpt", "value": "b"}}, ONE),
+        ({"instruction": "q", "input": "c", "chosen": "a", "rejected": "b"}, GIVEN),
+        # labels
+        ({"prompt": "q", "completion": "a", "label": True}, ONE),
+        ({"messages": [U, A], "kto_tag": True}, ONE),
+    ],
+)  # fmt: skip
+def test_forms_of_rows(entry: Any, wanted: list[str], tmp_path: Path) -> None:
+    assert learned(entry, tmp_path) == wanted
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"prompt": "q", "completion": "BAD", "label": False},
+        {"prompt": "q", "completion": "BAD", "label": "false"},
+        {"messages": [U, {**A, "content": "BAD"}], "kto_tag": False},
+        {"messages": [U, {**A, "content": "BAD", "weight": 0}]},
+        {"instruction": "q", "output": "BAD", "weight": 0},
+    ],
+)
+def test_rows_that_are_not_to_be_learned_are_left_out_and_said(bad: dict[str, Any], tmp_path: Path) -> None:
+    data = datasets.read_training_data(write(tmp_path / "x.jsonl", [bad, {"messages": [U, A]}, bad]))
+    assert [row.number for row in data.rows] == [2]
+    assert any("2 rows left out" in note for note in data.notes)
+    with pytest.raises(DataError, match="no row is left to learn from"):
+        datasets.read_training_data(write(tmp_path / "y.jsonl", [bad, bad]))
+
+
+def test_a_class_label_is_no_verdict_and_unknown_fields_are_named(tmp_path: Path) -> None:
+    entry = {"prompt": "q", "completion": "a", "label": "sports", "source": "x", "id": 3}
+    data = datasets.read_training_data(write(tmp_path / "x.jsonl", [entry, {"messages": [U, {**A, "mood": "calm"}]}]))
+    assert len(data.rows) == 2
+    assert data.notes == ("fields that are not learned from: label, mood (of a turn), source",)
+
+
+@pytest.mark.parametrize(
+    ("entry", "says"),
+    [
+        ({"instruction": "q", "output": ""}, "'output' is empty"),
+        ({"instruction": "q", "output": ["a"]}, "'output' is a list"),
+        ({"instruction": "q", "output": None, "input": "c"}, "'output' is empty"),
+        ({"prompt": "q", "completion": True}, "'completion' is a bool"),
+        ({"instruction": "q", "output": "a", "input": "c", "context": "d"}, "both 'input' and 'context'"),
+        ({"instruction": "q", "output": "a", "history": ["q", "a"]}, "'history' is no list of pairs"),
+        ({"instruction": "q", "output": "a", "images": ["x.png"]}, "'images' cannot be learned from"),
+        ({"instruction": "q", "output": "a", "weight": 0.5}, "'weight' is 0.5, wanted 0 or 1"),
+        ({"messages": [U, {**A, "weight": 0.5}]}, "'weight' of a turn is 0.5"),
+        ({"messages": [U, {"role": "assistant", "content": [{"type": "image_url"}]}]}, "a part of type image_url"),
+        ({"messages": [U, {"role": "assistant", "content": None}]}, "an empty turn of 'assistant'"),
+        ({"messages": [U, {"role": "thinker", "content": "a"}]}, "a turn of role 'thinker'"),
+        ({"messages": [U, {**A, "tool_calls": [{"id": 1}]}]}, "a tool call without the name"),
+        ({"messages": [U, A], "tools": "no json"}, "'tools' is not valid JSON"),
+        (
+            {"conversations": [HUMAN, {"from": "function_call", "value": "w(1)"}, GPT]},
+            "function_call turn is not valid",
+        ),
+        ({"system": "S", "messages": [{"role": "system", "content": "T"}, U, A]}, "two system messages"),
+        ({"system": {"a": 1}, "messages": [U, A]}, "the system message is a dict"),
+        ({"messages": [U, A], "chat_template_kwargs": "x"}, "'chat_template_kwargs' is not valid JSON"),
+        ({"messages": [U, A], "chat_template_kwargs": [1]}, "'chat_template_kwargs' is no object"),
+        ({"messages": "[no json"}, "the list of turns is not valid JSON"),
+        ({"messages": {"role": "user"}}, "no list of turns"),
+        ({"prompt": "q", "completion": []}, "'completion' is empty"),
+        ([1, 2], "it is list, not fields"),
+        ({"chosen": [U, A, U, B], "rejected": [U, B, U, A]}, "differ before the last turn"),
+        ({"prompt": "q", "chosen": "a", "rejected": {**B, "tool_calls": CALLS}}, "tool_calls in 'rejected'"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_by_name(entry: Any, says: str, tmp_path: Path) -> None:
+    file = write(tmp_path / "x.jsonl", [{"messages": [U, A]}, entry, {"messages": [U, B]}])
+    with pytest.raises(DataError, match=r"1 of 3 rows .* row 2 ") as raised:
+        datasets.read_training_data(file)
+    assert says in str(raised.value)
+    data = datasets.read_training_data(file, skip_bad=True)
+    assert [row.number for row in data.rows] == [1, 3]
+    assert [(b.number, b.place) for b in data.broken] == [(2, "x.jsonl:2")]
+
+
+@pytest.mark.parametrize("style", ["alpaca", "phi3-book", "none"])
+def test_a_format_that_cannot_write_a_turn_says_so(style: str, tmp_path: Path) -> None:
+    t = Bytes()
+    called = {"messages": [U, {"role": "assistant", "content": "", "tool_calls": CALLS}, RAIN, A]}
+    data = datasets.read_training_data(write(tmp_path / "x.jsonl", [called, {"messages": [U, A]}]))
+    with pytest.raises(DataError, match=r"1 of 2 rows cannot be written by the template .*row 1 .*(tool|leaves out)"):
+        encoding.encode(data.rows, render.chat_of_style(style, t), Rules(limit=400))
+    kept = encoding.encode(data.rows, render.chat_of_style(style, t), Rules(limit=400, skip_bad=True))
+    assert ([lesson.row for lesson in kept.lessons], [b.number for b in kept.broken]) == ([2], [1])
+
+
+def test_tools_and_template_variables_reach_the_template(tmp_path: Path) -> None:
+    tool = {"name": "w", "description": "weather", "parameters": {}}
+    source = "{% for t in tools or [] %}{{ t.function.name }};{% endfor %}{{ tone }}" + THINKING
+    for given in ([tool], json.dumps([{"type": "function", "function": tool}])):
+        entry = {"messages": [U, A], "tools": given, "chat_template_kwargs": {"tone": "calm"}}
+        (found,) = learned(entry, tmp_path, source)
+        assert found.startswith("w;calm<user")
+    assert (
+        '{"type": "function", "function": {"name": "w"' in learned({"messages": [U, A], "tools": [tool]}, tmp_path)[0]
+    )
+    with pytest.raises(UserError, match="leaves out the tool w"):
+        learned({"messages": [U, A], "tools": [tool]}, tmp_path, THINKING)
+
+
+def said(content: str, **more: str) -> dict[str, str]:
+    return {"role": "assistant", "content": content, **more}
+
+
+EMPTY, HMM = "<think>\n\n</think>\n\n", "<think>\nhmm\n</think>\n\n"
+
+
+@pytest.mark.parametrize(
+    ("template", "turns", "wanted"),
+    [
+        (THINKING, [U, said(f"{HMM}a")], [f"<user\nq><assistant\n«{HMM}a>»"]),
+        (THINKING, [U, said("a", reasoning_content="hmm")], [f"<user\nq><assistant\n«{HMM}a>»"]),
+        (THINKING, [U, said("a", reasoning="hmm")], [f"<user\nq><assistant\n«{HMM}a>»"]),
+        (THINKING, [U, A, U, B],
+         [f"<user\nq><assistant\n«{EMPTY}a>»", f"<user\nq><assistant\na><user\nq><assistant\n«{EMPTY}b>»"]),
+        (THINKING, [U, said("<think>hmm</think>\n\na"), U, said("<think>hmm</think>\n\nb")],
+         [f"<user\nq><assistant\n«{HMM}a>»", f"<user\nq><assistant\na><user\nq><assistant\n«{HMM}b>»"]),
+        (THINKING, [U, {**A, "weight": 0}, U, B], [f"<user\nq><assistant\na><user\nq><assistant\n«{EMPTY}b>»"]),
+        (QWQ, [U, A], ["<user\nq><assistant\n<think>\n«\n</think>\n\na>»"]),
+        (QWQ, [U, said(f"{HMM}a"), U, B], ["<user\nq><assistant\n<think>\n«hmm\n</think>\n\na>»",
+                                           "<user\nq><assistant\na><user\nq><assistant\n<think>\n«\n</think>\n\nb>»"]),
+        # an answer as the model wrote it behind the opened thought, on a template that looks for both tags
+        (BOTH, [U, said("hmm\n</think>\n\na")], ["<user\nq><assistant\n<think>\n«hmm\n</think>\n\na>»"]),
+        (R1, [U, said(f"{HMM}a")], ["U:qA:<think>\n«hmm\n</think>\n\na</s>»"]),
+        (R1, [U, said("a", reasoning_content="hmm")], ["U:qA:<think>\n«hmm\n</think>\n\na</s>»"]),
+        (R1, [U, said("hmm\n</think>\n\na")], ["U:qA:<think>\n«hmm\n</think>\n\na</s>»"]),
+        (R1, [U, A, U, B], ["U:qA:<think>\n«\n</think>\n\na</s>»", "U:qA:a</s>U:qA:<think>\n«\n</think>\n\nb</s>»"]),
+    ],
+)  # fmt: skip
+def test_turns_are_learned_as_they_will_be_asked(
+    template: str, turns: list[Any], wanted: list[str], tmp_path: Path
+) -> None:
+    assert learned({"messages": turns}, tmp_path, template) == wanted
+    t = Bytes()
+    own = render.Chat(tokenizer=t, name="own", source=template)
+    data = datasets.read_training_data(write(tmp_path / "y.jsonl", [{"messages": turns}] * 2)).rows[0]
+    taught = [i for i, m in enumerate(data.messages) if m.role == "assistant" and m.learned]
+    for lesson, index in zip(own.lessons(data.messages), taught, strict=True):
+        asked = own.ask(data.messages[:index]).ids
+        assert lesson.ids[: len(asked)] == asked and lesson.trained.index(True) == len(asked)
+
+
+def test_a_template_that_drops_the_thoughts_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="leaves out the reasoning"):
+        learned({"messages": [U, said("a", reasoning_content="hmm")]}, tmp_path)
+    plain = "{% for m in messages if m.role != 'system' %}{{ m.role + m.content + eos_token }}{% endfor %}"
+    plain += "{% if add_generation_prompt %}assistant{% endif %}"
+    with pytest.raises(UserError, match="leaves out the system message 'S'"):
+        learned({"system": "S", "messages": [U, A]}, tmp_path, plain)
+
+
+def test_a_thought_s_tags_that_are_control_tokens_stay_so_in_answers_only() -> None:
+    class Thinking(Bytes):
+        specials = {**Bytes.specials, "<think>": 260, "</think>": 261}  # noqa: RUF012
+
+        def decode_bytes(self, ids: Sequence[int]) -> bytes:
+            return b"".join({260: b"<think>", 261: b"</think>"}.get(i) or super().decode_bytes([i]) for i in ids)
+
+    own = render.Chat(tokenizer=Thinking(), name="own", source=THINKING)
+    (lesson,) = own.lessons([rows_message("user", "is <think> a tag?"), rows_message("assistant", f"{HMM}a")])
+    assert [lesson.ids.count(260), lesson.ids.count(261)] == [1, 1]
+
+
+def rows_message(role: Any, content: str) -> Any:
+    from evalharness.records import Message
+
+    return Message(role, content)
+
+
+FILES = {
+    "semi.csv": "instruction;input;output\nq;;a\nq;;a\n",
+    "comma.csv": "instruction,input,output\nq,,a\nq,,a\n",
+    "tabs.csv": "instruction\tinput\toutput\nq\t\ta\nq\t\ta\n",
+    "tabs.tsv": "instruction\toutput\nq\ta\nq\ta\n",
+    "bar.csv": 'prompt|completion\n"q"|a\nq|a\n',
+    "lines.json": '{"prompt": "q", "completion": "a"}\n{"prompt": "q", "completion": "a"}\n',
+    "lines.ndjson": '{"prompt": "q", "completion": "a"}\n\n{"prompt": "q", "completion": "a"}\n',
+    "data.json": {"version": 1, "data": [{"prompt": "q", "completion": "a"}] * 2},
+    "viewer.json": {"features": None, "rows": [{"row_idx": 0, "row": {"prompt": "q", "completion": "a"}}] * 2},
+    "long.csv": "prompt,completion\nq,a\nq," + "b" * 200_000 + "\n",
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_files(name: str, tmp_path: Path) -> None:
+    data = datasets.read_training_data(write(tmp_path / name, FILES[name]))
+    assert [row.number for row in data.rows] == [1, 2]
+    assert [m.content for m in data.rows[0].messages] == ["q", "a"]
+
+
+def test_packed_files_and_broken_lines(tmp_path: Path) -> None:
+    import gzip
+
+    lines = [json.dumps({"prompt": "q", "completion": "a"})] * 3
+    lines[1] = '{"prompt": "q", "comp'
+    (tmp_path / "x.jsonl.gz").write_bytes(gzip.compress("\n".join(lines).encode()))
+    with pytest.raises(DataError, match=r"1 of 3 rows .*row 2 \(not valid JSON"):
+        datasets.read_training_data(str(tmp_path / "x.jsonl.gz"))
+    assert len(datasets.read_training_data(str(tmp_path / "x.jsonl.gz"), skip_bad=True).rows) == 2
+    with pytest.raises(DataError, match=r"row 2 \(2 more cells than the header"):
+        datasets.read_training_data(write(tmp_path / "x.csv", "prompt,completion\nq,a\nq,a,b,c\n"))
+    with pytest.raises(DataError, match="lists named prompt, completion"):
+        datasets.read_training_data(write(tmp_path / "columns.json", {"prompt": ["q", "q"], "completion": ["a", "a"]}))
+
+
+def test_all_broken_rows_are_listed_and_eight_are_shown(tmp_path: Path) -> None:
+    bad: list[Any] = [{"instruction": "q", "output": ""}] * 20 + [{"instruction": "q", "output": 3}, {"output": "a"}]
+    with pytest.raises(datasets.BrokenRowsError, match=r"21 of 22 .*row 1, 2, 3, 4, 5, 6, 7, 8, \.\.\. ") as raised:
+        datasets.read_training_data(write(tmp_path / "x.jsonl", bad))
+    listed = datasets.list_broken(raised.value.broken, tmp_path / "out" / "bad_rows.jsonl").read_text().splitlines()
+    assert len(listed) == 21
+    assert json.loads(listed[-1]) == {"row": 22, "place": "x.jsonl:22", "reason": "'instruction' is missing"}

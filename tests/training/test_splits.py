@@ -1,0 +1,188 @@
+"""The splits of files, folders and data sets are what they say; nothing of a test split is ever trained on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evalharness.errors import DataError
+from evalharness.training import datasets as rows
+from evalharness.training import row_files, split
+
+NOUNS = ("river", "castle", "engine", "garden", "planet", "violin", "market", "desert", "island", "bridge")
+
+
+def some(part: str, count: int) -> list[dict[str, Any]]:
+    return [{"prompt": f"{part} {NOUNS[i % 10]} {i}", "completion": f"{part}-{i}"} for i in range(count)]
+
+
+def lines(found: list[dict[str, Any]]) -> str:
+    return "".join(json.dumps(row) + "\n" for row in found)
+
+
+def put(folder: Path, files: dict[str, list[dict[str, Any]]]) -> None:
+    for name, found in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".parquet":
+            import pyarrow
+            import pyarrow.parquet
+
+            pyarrow.parquet.write_table(pyarrow.Table.from_pylist(found), path)
+        elif path.suffix == ".csv":
+            path.write_text("prompt,completion\n" + "".join(f"{r['prompt']},{r['completion']}\n" for r in found))
+        else:
+            path.write_text(lines(found))
+
+
+TRAIN, DEV, TEST = some("train", 60), some("validation", 10), some("test", 50)
+LAYOUTS: dict[str, dict[str, list[dict[str, Any]]]] = {
+    "files by name": {"train.jsonl": TRAIN, "validation.jsonl": DEV, "test.jsonl": TEST},
+    "shards": {"data/train-00000-of-00002.parquet": TRAIN[:30], "data/train-00001-of-00002.parquet": TRAIN[30:],
+               "data/validation-00000-of-00001.parquet": DEV, "data/test-00000-of-00001.parquet": TEST},
+    "folders": {"train/a.jsonl": TRAIN[:20], "train/b.jsonl": TRAIN[20:], "dev/a.jsonl": DEV, "test/a.jsonl": TEST},
+    "keywords": {"my_training-set.csv": TRAIN, "my_valid_set.csv": DEV, "my_eval_set.csv": TEST},
+    "numbered": {"train_0.jsonl": TRAIN[:30], "train_1.jsonl": TRAIN[30:], "val_0.jsonl": DEV, "testing_0.jsonl": TEST},
+    "kinds": {"train.jsonl": TRAIN, "dev.csv": DEV, "test.parquet": TEST},
+}  # fmt: skip
+
+
+def parts(data: str, **shares: float) -> dict[str, list[str]]:
+    found = split.as_given(rows.read_training_data(data).rows, seed=1, **shares)
+    named = {"train": found.train, "validation": found.validation, "test": found.test}
+    return {name: sorted(row.messages[-1].content for row in part) for name, part in named.items()}
+
+
+def answers(found: list[dict[str, Any]]) -> list[str]:
+    return sorted(row["completion"] for row in found)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_folders_are_split_as_datasets_knows_them(layout: str, tmp_path: Path) -> None:
+    import datasets
+
+    put(tmp_path / "data set", LAYOUTS[layout])
+    (tmp_path / "data set" / "notes.txt").write_text("nothing to learn")
+    found = parts(str(tmp_path / "data set"), validation=0.05, test=0.1)
+    assert found == {"train": answers(TRAIN), "validation": answers(DEV), "test": answers(TEST)}
+    if layout != "kinds":  # there only files of the commonest kind are read
+        datasets.disable_progress_bars()
+        theirs = datasets.load_dataset(str(tmp_path / "data set"), cache_dir=str(tmp_path / "cache"))
+        assert {name: sorted(part["completion"]) for name, part in theirs.items()} == found
+
+
+def test_no_test_row_is_trained_on(tmp_path: Path) -> None:
+    """Pooled and split again, 41 of 50 test rows were trained on, while 0 of test was printed."""
+    put(tmp_path, {"train.jsonl": TRAIN, "test.jsonl": TEST})
+    data = rows.read_training_data(str(tmp_path))
+    found = split.as_given(data.rows, seed=123, validation=0.05, test=0.1)
+    assert sum(row.messages[-1].content.startswith("test") for row in (*found.train, *found.validation)) == 0
+    assert (len(found.train), len(found.validation), len(found.test)) == (57, 3, 50)
+    assert found.crossing() == {"test": 0, "validation": 0}
+
+
+def test_what_a_readme_describes(tmp_path: Path) -> None:
+    put(tmp_path, {"one.jsonl": TRAIN, "two.jsonl": TEST, "three.jsonl": DEV})
+    header = "configs:\n- config_name: default\n  data_files:\n  - split: train\n    path: one.jsonl\n"
+    header += "  - split: test\n    path: two.jsonl\n"
+    (tmp_path / "README.md").write_text(f"---\n{header}---\n# About\n")
+    found = parts(str(tmp_path))
+    assert found == {"train": answers(TRAIN), "validation": [], "test": answers(TEST)}
+    assert rows.read_training_data(str(tmp_path)).notes == ("left out, as datasets.load_dataset would: three.jsonl",)
+    (tmp_path / "README.md").write_text(f"---\n{header.replace('one.jsonl', 'gone.jsonl')}---\n")
+    with pytest.raises(DataError, match=r"README\.md: the data files that it names are not there"):
+        rows.read_training_data(str(tmp_path))
+    (tmp_path / "README.md").write_text("# no header\n")
+    assert len(rows.read_training_data(str(tmp_path)).rows) == 120
+
+
+def test_a_file_that_names_no_split_is_said(tmp_path: Path) -> None:
+    put(tmp_path, {"train.jsonl": TRAIN, "test.jsonl": TEST, "more.jsonl": DEV})
+    data = rows.read_training_data(str(tmp_path))
+    assert (len(data.rows), data.notes) == (110, ("left out, as datasets.load_dataset would: more.jsonl",))
+
+
+def test_a_folder_of_no_splits_is_one_heap(tmp_path: Path) -> None:
+    for names in (("a.jsonl", "b.csv"), ("train_0.jsonl", "train_1.jsonl")):
+        folder = tmp_path / names[0]
+        put(folder, dict(zip(names, (TRAIN, DEV), strict=True)))
+        (folder / "dataset_infos.json").write_text("{}")
+        assert {row.part for row in rows.read_training_data(str(folder)).rows} == {""}
+
+
+def test_saved_data_sets(tmp_path: Path) -> None:
+    import datasets
+
+    datasets.disable_progress_bars()
+    both = {name: datasets.Dataset.from_list(found) for name, found in (("train", TRAIN), ("test", TEST))}
+    datasets.DatasetDict(both).save_to_disk(str(tmp_path / "both"))
+    both["train"].save_to_disk(str(tmp_path / "one"))
+    assert parts(str(tmp_path / "both"))["test"] == answers(TEST)
+    assert len(rows.read_training_data(str(tmp_path / "one")).rows) == 60
+
+
+@pytest.mark.parametrize(
+    ("content", "wanted"),
+    [
+        ({"train": TRAIN, "test": TEST}, (60, 0, 50)),
+        ({"train": TRAIN, "dev": DEV, "eval": TEST, "about": "x"}, (60, 10, 50)),
+        ({"train": TRAIN, "validation": []}, (60, 0, 0)),
+        ({"training": TRAIN, "val": DEV}, (60, 10, 0)),
+    ],
+)
+def test_json_of_splits(content: Any, wanted: tuple[int, int, int], tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text(json.dumps(content))
+    found = parts(str(tmp_path / "x.json"))
+    assert tuple(map(len, found.values())) == wanted
+
+
+def test_a_split_that_is_missing_is_drawn_from_train_by_groups(tmp_path: Path) -> None:
+    twins = [{**row, "completion": row["completion"] + "'"} for row in TRAIN]
+    (tmp_path / "x.json").write_text(json.dumps({"train": TRAIN + twins, "test": TEST}))
+    found = parts(str(tmp_path / "x.json"), validation=0.2, test=0.5)
+    assert found["test"] == answers(TEST)
+    assert len(found["validation"]) == 24 and len(found["train"]) == 96
+    assert not {a.strip("'") for a in found["validation"]} & {a.strip("'") for a in found["train"]}
+    (tmp_path / "y.json").write_text(json.dumps({"test": TEST, "validation": DEV}))
+    with pytest.raises(DataError, match="names no rows to train on"):
+        parts(str(tmp_path / "y.json"))
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, list[dict[str, Any]]]], None]:
+    import datasets
+
+    def made(splits: dict[str, list[dict[str, Any]]]) -> None:
+        found = datasets.DatasetDict({name: datasets.Dataset.from_list(rows) for name, rows in splits.items()})
+        monkeypatch.setattr(datasets, "load_dataset", lambda name: found)
+
+    return made
+
+
+def test_hub_data_sets(hub: Callable[[dict[str, list[dict[str, Any]]]], None]) -> None:
+    hub({"train": TRAIN, "test": TEST})
+    assert parts("owner/name") == {"train": answers(TRAIN), "validation": [], "test": answers(TEST)}
+    hub({"train_sft": TRAIN, "test_sft": TEST, "extra": DEV})
+    assert parts("owner/name")["test"] == answers(TEST)
+    assert rows.read_training_data("owner/name").notes == ("splits left out: extra",)
+    hub({"anything": TRAIN})
+    assert len(parts("owner/name")["train"]) == 60
+    hub({"train_sft": TRAIN, "train_gen": DEV, "test_sft": TEST, "test_gen": DEV})
+    with pytest.raises(DataError, match=r"train_sft, train_gen are several splits of one part; .*OWNER/NAME:train_sft"):
+        rows.read_training_data("owner/name")
+    assert list(map(len, parts("owner/name:train_sft,test_sft").values())) == [60, 0, 50]
+    with pytest.raises(DataError, match="there is no split dev"):
+        rows.read_training_data("owner/name:dev")
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [("train", "train"), ("dev", "validation"), ("test-00000-of-00002", "test"), ("train_sft", "train"),
+     ("Valid", "validation"), ("latest", ""), ("contest", ""), ("random", ""), ("eval.v2", "test")],
+)  # fmt: skip
+def test_names_of_splits(name: str, part: str) -> None:
+    assert row_files.part_of(name) == part
