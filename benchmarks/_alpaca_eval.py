@@ -13,6 +13,7 @@ from evalharness.data.files import csv_rows, json_rows
 from evalharness.data.sources import Files, Row, Want
 from evalharness.errors import DataError
 from evalharness.records import Estimate, Result, Sample
+from evalharness.scoring.final_answer import final_answer
 from evalharness.scoring.judgments import judged_mean, scores_of
 from evalharness.scoring.metrics import Metric, average
 
@@ -83,7 +84,7 @@ def _discrete(results: Sequence[Result]) -> Estimate | None:
 
 
 def _length(results: Sequence[Result]) -> Estimate | None:
-    lengths = [len(r.response.text) for r in results]
+    lengths = [len(final_answer(r.response.text).text) for r in results]
     if not lengths:
         return None
     mean = int(fmean(lengths))

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from evalharness.benchmark import Benchmark, Prompt
@@ -115,19 +116,23 @@ def said(text: str) -> str | None:
 def exact(asked: Sample, request: Request, response: Response) -> Score:
     """Exact match of the whole text, or of what stands after the last `answer is`."""
     found = said(response.text)
-    return _compare(asked, found if found is not None else response.text.strip().removesuffix("."))
+    if found is not None:
+        return _compare(asked, found, "text after `answer is `")
+    return _compare(asked, response.text.strip().removesuffix("."), "the whole text")
 
 
 def after_steps(asked: Sample, request: Request, response: Response) -> Score:
     """Exact match of what stands after the last `answer is`; an answer that never says it is not read."""
-    return _compare(asked, said(response.text) or "")
+    return _compare(asked, said(response.text) or "", "text after `answer is `")
 
 
-def _compare(asked: Sample, answer: str) -> Score:
-    """An option counts by its letter, as the authors read it: `(D) 12/14/1937` is (D)."""
+def _compare(asked: Sample, answer: str, rule: str) -> Score:
+    """Exact match, as the authors have it. Where the target is an option, it may stand bare (`D`) or before its text
+    (`(D) 12/14/1937`), but not among others: `(A) or (B)` is neither."""
     target = asked.answers[0].strip()
-    if re.fullmatch(r"\([A-Z]\)", target) and answer:
-        option = re.search(r"\([A-Z]\)", answer)
-        bare = None if option else letter(answer, 26)
-        answer = option.group() if option else f"({bare})" if bare else answer
-    return binary_score(answer == target, answer) if answer else unparsed_score()
+    if re.fullmatch(r"\([A-Z]\)", target) and answer and answer != target:
+        first = re.match(r"[\s*]*(\([A-Z]\))", answer)
+        several = len(set(re.findall(r"\([A-Z]\)", answer))) > 1
+        bare = None if "(" in answer else letter(answer, 26)
+        answer = first.group(1) if first and not several else f"({bare})" if bare else answer
+    return replace(binary_score(answer == target, answer), detail={"rule": rule}) if answer else unparsed_score()

@@ -7,6 +7,7 @@ from evalharness.building_blocks.code import code_block, cut_at_stop, defines, p
 from evalharness.data.sources import Files, Row
 from evalharness.records import Message, Mode, Request, Sample
 from evalharness.sandbox.program import Program
+from evalharness.scoring.code_blocks import future_first
 
 from ._code import jsonl_file, text_fields
 
@@ -51,12 +52,14 @@ def program(asked: Sample, request: Request, text: str) -> Program | None:
     if code is None and chat:
         return None
     if code is None:
-        source = prompt + cut_at_stop(text, STOP)
+        source = prompt + indented_as(cut_at_stop(text, (*STOP, "\n@")), prompt)
     elif FUTURE.search(code):
         source = code
+    elif code[:1].isspace() and not defines(code, entry):
+        source = prompt + indented_as(code, prompt)
     else:
-        source = prompt + ("" if code[:1].isspace() and not defines(code, entry) else "\n") + code
-    return Program(source=source, context=with_body(prompt), test=asked.extra["test"], entry=entry)
+        source = prompt + "\n" + code
+    return Program(source=future_first(source), context=with_body(prompt), test=asked.extra["test"], entry=entry)
 
 
 def with_body(prompt: str) -> str:
@@ -66,3 +69,21 @@ def with_body(prompt: str) -> str:
         return prompt
     indent = lines[-1][: len(lines[-1]) - len(lines[-1].lstrip())]
     return f"{prompt.rstrip()}\n{indent}    pass\n"
+
+
+def indented_as(completion: str, prompt: str) -> str:
+    """A completion whose first line lost a blank, or all of whose lines did, indented as the prompt's body is."""
+    body = re.search(r"^([ \t]+)\S[^\n]*\s*\Z", prompt, re.MULTILINE)
+    lines = completion.splitlines(keepends=True)
+    first = next((i for i, line in enumerate(lines) if line.strip()), None)
+    if body is None or first is None:
+        return completion
+    wanted, found = len(body[1]), len(lines[first]) - len(lines[first].lstrip(" "))
+    if not 0 < found < wanted or "\t" in body[1]:
+        return completion
+    others = [len(line) - len(line.lstrip(" ")) for line in lines[first + 1 :] if line.strip()]
+    short = " " * (wanted - found)
+    if others and min(others) == found:
+        return "".join(short + line if line.strip() else line for line in lines)
+    lines[first] = short + lines[first]
+    return "".join(lines)

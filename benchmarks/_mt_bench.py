@@ -8,6 +8,7 @@ from statistics import fmean
 from evalharness.data.files import jsonl
 from evalharness.data.sources import Files, Row, Want
 from evalharness.records import Estimate, Message, Mode, Request, Response, Result, Sample
+from evalharness.scoring.final_answer import final_answer
 from evalharness.scoring.judgments import on_scale, scores_of
 from evalharness.scoring.metrics import Metric, average
 
@@ -54,7 +55,12 @@ def follow_up(asked: Sample, request: Request, response: Response) -> Request | 
     if done >= len(turns):
         return None
     return replace(
-        request, messages=(*request.messages, Message("assistant", response.text), Message("user", turns[done]))
+        request,
+        messages=(
+            *request.messages,
+            Message("assistant", final_answer(response.text).text),
+            Message("user", turns[done]),
+        ),
     )
 
 

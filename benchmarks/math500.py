@@ -5,7 +5,8 @@ from evalharness.benchmark import Benchmark, Prompt
 from evalharness.data.sources import Row, Source, files_named
 from evalharness.records import Sample
 from evalharness.scoring.math import boxed, last_box
-from evalharness.scoring.metrics import macro, mean
+from evalharness.scoring.metrics import macro, mean, mean_where
+from evalharness.scoring.symbolic import open_closed_answers
 
 
 def sample(row: Row) -> Sample:
@@ -30,5 +31,6 @@ benchmark = Benchmark(
     chat_max_tokens=4096,
     stop=("Problem:",),
     score=boxed,
-    metrics=(mean(), macro()),
+    open_scorer=open_closed_answers,
+    metrics=(mean(), macro(), mean_where("accuracy_symbolic")),
 )

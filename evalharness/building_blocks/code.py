@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,15 @@ from evalharness.sandbox.pool import Checked, CheckMode, Sandbox
 from evalharness.sandbox.program import Program, ProgramOutcome
 from evalharness.sandbox.tiers import open_sandbox
 from evalharness.scoring.answers import REFUSAL, Scorer, unparsed_score
+from evalharness.scoring.code_blocks import (
+    bare_code,
+    before_closing_fence,
+    binds,
+    is_body,
+    outdented,
+    python_blocks,
+    with_helpers,
+)
 from evalharness.scoring.metrics import mean_where, pass_at
 
 _CHECKS = ("both", "split", "inproc")
@@ -27,22 +37,38 @@ PROGRAM_METRICS = (
     mean_where("confirmed", "pass@1_confirmed"),
 )  # fmt: skip
 _NO_MODULE = re.compile(r"ModuleNotFoundError: No module named '(?P<name>\w+)")
-_BLOCK = re.compile(r"```[ \t]*(?P<language>[\w+-]*)[^\n]*\n(?P<code>.*?)(?:\n[ \t]*```|\Z)", re.DOTALL)
 ProgramOf = Callable[[Sample, Request, str], "Program | None"]
 
 
 def code_block(text: str, entry: str) -> str | None:
-    """The code of an answer in prose: the last fenced block that defines the function, else the first; None if none.
+    """The code of an answer in prose; None where there is none.
 
-    A text that is nothing but code counts as its own block.
+    The last block that defines the function, else the first that binds its name, else the first, with what it needs of
+    the other blocks. A block that the answer only closes counts, and so does bare code that defines the function.
     """
-    blocks = [m["code"] for m in _BLOCK.finditer(text) if m["language"].lower() in ("", "python", "python3", "py")]
-    defining = [code for code in blocks if defines(code, entry)]
-    if defining or blocks:
-        return (defining or blocks[:1])[-1]
-    return (
-        text if defines(text, entry) and text.lstrip().startswith(("def ", "import ", "from ", "class ", "@")) else None
-    )
+    begun = before_closing_fence(text)
+    if begun is not None:
+        return outdented(begun) if defines(outdented(begun), entry) else begun
+    found = python_blocks(text)
+    if found is None:
+        code = bare_code(text)
+        return code if code is not None and defines(code, entry) else None
+    blocks = [_placed(code, entry) for code in found]
+    if not blocks:
+        return None
+    defining = [at for at, code in enumerate(blocks) if defines(code, entry)]
+    binding = [at for at, code in enumerate(blocks) if binds(code, entry)]
+    at = (defining[-1:] or binding[:1] or [0])[0]
+    others = [code for place, code in enumerate(blocks) if place != at and not defines(code, entry)]
+    return with_helpers(blocks[at], others)
+
+
+def _placed(code: str, entry: str) -> str:
+    """A block's code at the left edge where it defines something; the body of a function where it returns."""
+    flush = outdented(code)
+    if defines(flush, entry) or not code[:1].isspace():
+        return textwrap.indent(flush, "    ") if not defines(flush, entry) and is_body(flush) else flush
+    return code
 
 
 def defines(code: str, entry: str) -> bool:

@@ -245,7 +245,10 @@ class Chat:
     def _probe(self) -> Turn | None:
         if self.source is None:
             return None
-        return self._turn(_PROBE, NOTHING, frozenset(self.tokenizer.specials.values()))
+        try:
+            return self._turn(_PROBE, NOTHING, frozenset(self.tokenizer.specials.values()))
+        except UserError:  # a template that cannot be trained with, such as one that opens thinking, can be asked
+            return None
 
     def _plain_lesson(self, messages: Sequence[Message]) -> TrainingExample:
         if self.tokenizer.eos is None:

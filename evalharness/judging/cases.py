@@ -13,6 +13,7 @@ from evalharness.judge import JudgeCase, Turns
 from evalharness.records import Result
 from evalharness.runs.store import Run, find_run
 from evalharness.scoring.answers import LETTERS, best
+from evalharness.scoring.final_answer import final_answer
 
 if TYPE_CHECKING:
     from evalharness.judging.panel import JudgePanel
@@ -85,10 +86,10 @@ def question_of(result: Result) -> str:
 
 
 def answer_of(result: Result) -> str:
-    """What the model answered: its text, or the choice that it ranked first."""
+    """What the model answered: its text without its thinking, or the choice that it ranked first."""
     if result.response.logprobs and not result.response.text:
         return _choice(result, best(result.response.logprobs))
-    return result.response.text
+    return final_answer(result.response.text).text
 
 
 def _choice(result: Result, position: int) -> str:

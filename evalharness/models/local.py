@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from evalharness.model import Preview
 from evalharness.options import ModelOptions
 from evalharness.plugins import warn
 from evalharness.records import Message, Request, Response
+from evalharness.scoring.final_answer import is_mark, opened_thinking
 
 if TYPE_CHECKING:
     from evalharness.chat.render import Chat
@@ -49,7 +50,13 @@ class Local:
         self.engine, self.tokenizer, self.rendering = engine, tokenizer, chat
         self.chat = chat.source is not None
         self._stop_ids = chat.stops | _stop_ids(origin.folder)
-        self._control_ids = frozenset(tokenizer.specials.values())
+        # Marks of thinking are part of the answer's text: what scores it sets them apart.
+        self._control_ids = frozenset(token for text, token in tokenizer.specials.items() if not is_mark(text))
+
+    @cached_property
+    def _begins(self) -> str:
+        """The mark of thinking that the template writes before every answer: the text begins behind it."""
+        return opened_thinking(self.rendering.ask((Message("user", "a"),)).text) if self.chat else ""
 
     @property
     def fingerprint(self) -> str:
@@ -198,7 +205,7 @@ class Local:
 
     def _response(self, generation: Generation, cut: int, seconds: float) -> Response:
         return Response(
-            text=self.rendering.answer(generation.text) if self.chat else generation.text,
+            text=self._begins + (self.rendering.answer(generation.text) if self.chat else generation.text),
             top_logprobs=tuple((self._piece(token), logprob) for token, logprob in generation.top_logprobs),
             finish=generation.finish,
             tokens_in=len(generation.request.ids),

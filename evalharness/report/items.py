@@ -25,12 +25,22 @@ def show_results(results: Sequence[Result], *, whole: bool, left: int, as_json: 
 
 
 def one_line(result: Result) -> str:
-    """`id status answer <- text`."""
+    """`id status wanted got read`: what was written, what was read in it, and by which rule."""
     wanted = " | ".join(result.sample.choices[i] for i in result.sample.gold_indices) or " | ".join(
         result.sample.answers[:3]
     )
     said = result.response.error or result.response.text or (result.answer or "")
-    return printable(f"{result.sample.id}  {result.status}  wanted {_short(wanted)!r}  got {_short(said)!r}")
+    return printable(
+        f"{result.sample.id}  {result.status}  wanted {_short(wanted)!r}  got {_short(said)!r}  {read_as(result)}"
+    )
+
+
+def read_as(result: Result) -> str:
+    """What was read in an answer and the rule that read it: `answer: 9  (rule: answer is NUMBER)`."""
+    rule = result.detail.get("rule", "the scorer's own" if result.answer is not None else "none applies")
+    stripped = result.detail.get("stripped")
+    set_apart = f"; set apart: {' '.join(map(str, stripped))}" if stripped else ""
+    return f"answer: {'none' if result.answer is None else _short(result.answer)}  (rule: {rule}{set_apart})"
 
 
 def _short(text: str, width: int = 60) -> str:
@@ -54,8 +64,9 @@ def in_full(result: Result) -> str:
         parts.append(f"[answer, finish {response.finish or '?'}]\n{response.text}")
     if sample.answers:
         parts.append("[reference]\n" + "\n".join(sample.answers[:5]))
-    parts.append(f"[scores] {json.dumps(dict(result.scores))} read as {result.answer!r}")
-    parts += [f"[{key}]\n{_shown(value)}" for key, value in result.detail.items()]
+    parts.append(read_as(result))
+    parts.append(f"[scores] {json.dumps(dict(result.scores))}")
+    parts += [f"[{key}]\n{_shown(value)}" for key, value in result.detail.items() if key not in ("rule", "stripped")]
     parts += [f"[verdict of {v.judge}] {v.value} {v.label} {v.order} {v.status}\n{v.raw}" for v in result.verdicts]
     if response.error:
         parts.append(f"[error] {response.error}")

@@ -26,7 +26,7 @@ from evalharness.runs.manifest import environment
 from evalharness.runs.plan import Plan, Question, Task
 from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Journal, Run, aside, result_from_json, result_to_json
 from evalharness.scoring import judgments
-from evalharness.scoring.answers import SCORING_VERSION, Recorded, Scorer, score_response
+from evalharness.scoring.answers import READING_RULES, SCORING_VERSION, Recorded, Scorer, score_response
 from evalharness.scoring.metrics import by_group
 from evalharness.stats.intervals import mean_interval
 
@@ -60,6 +60,7 @@ def make_manifest(name: str, tasks: Sequence[Task], plan: Plan, model: Model) ->
         "sampling": plan_sampling(plan),
         "options": {**asdict(plan.options), "skip_unanswered": plan.skip_unanswered},
         "identity": run_identity(tasks, plan, model),
+        "reading_rules": READING_RULES,
         **environment(),
     }
 
@@ -80,13 +81,14 @@ def open_run(folder: Path, tasks: Sequence[Task], plan: Plan, model: Model) -> R
         differing = [key for key in now if before.get(key) != now[key]]
         if differing:
             raise UserError(f"{folder}: holds another run (other {', '.join(differing)}); give another --name")
+        programs = any(task.benchmark.open_scorer is not None for task in tasks)
         version = run.manifest.get("scoring_version", 1)
-        if version != SCORING_VERSION:
+        if version != SCORING_VERSION and (programs or not run.finished):
             raise UserError(
-                f"{folder}: its answers were scored by version {version}, these would be by {SCORING_VERSION}; "
-                f"`evalh rescore {folder}` scores them again, then give the command again"
+                f"{folder}: its answers were scored by version {version}, new ones would be by {SCORING_VERSION}; "
+                f"give `evalh rescore {folder}` and then this command again, or another --name"
             )
-        if any(task.benchmark.open_scorer is not None for task in tasks):
+        if programs:
             _same_check(run, plan.options)
         return run
     run.write(MANIFEST, make_manifest(folder.name, tasks, plan, model))

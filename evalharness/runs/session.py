@@ -18,7 +18,7 @@ from evalharness.runs import plan as planning
 from evalharness.runs.plan import Plan, Question, Task
 from evalharness.runs.runner import StoppingRule
 from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Journal, Run, new_folder, result_to_json
-from evalharness.scoring.answers import SCORING_VERSION
+from evalharness.scoring.answers import READING_RULES, SCORING_VERSION
 
 DEFAULT_MODEL = "tiny"
 
@@ -151,7 +151,8 @@ def rescore_run(found: Run, **options: Any) -> tuple[Run, int]:
         if found.finished:
             found.write(SUMMARY, made)
         said = {**found.manifest.get("options", {}), **options}
-        found.write(MANIFEST, {**found.manifest, "options": said, "scoring_version": SCORING_VERSION})
+        versions = {"scoring_version": SCORING_VERSION, "reading_rules": READING_RULES}
+        found.write(MANIFEST, {**found.manifest, "options": said, **versions})
         found.seal()
     return found, sum((a.status, a.scores, a.answer) != (b.status, b.scores, b.answer) for a, b in changed)
 

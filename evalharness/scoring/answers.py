@@ -15,6 +15,8 @@ from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
 from evalharness.records import Request, Response, Sample, Score
+from evalharness.scoring.final_answer import final_answer
+from evalharness.scoring.letters import ALPHABET, read_letter
 
 # What scores are by, in every manifest; it rises when the same answers would score otherwise than before.
 # 2: a program that passes the published check alone no longer counts in the headline.
@@ -31,7 +33,10 @@ class Recorded(Protocol):
     def record(self) -> Mapping[str, Any]: ...
 
 
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+LETTERS = ALPHABET
+# The version of the rules by which answers are read out of texts; larger with every change that can move a score. Runs
+# without one in their manifest were read by the rules of version 1.
+READING_RULES = 2
 
 
 def score_response(scorer: Scorer, sample: Sample, request: Request, response: Response) -> Score:
@@ -40,7 +45,15 @@ def score_response(scorer: Scorer, sample: Sample, request: Request, response: R
         return Score(status="error", detail={"error": response.error})
     if response.finish == "refused":
         return Score(status="refused")
-    score = scorer(sample, request, replace(response, text=spoken(response.text)))
+    final = final_answer(response.text)
+    score = scorer(sample, request, replace(response, text=final.text))
+    read = {"rule": "the whole text"} if score.answer is not None and score.answer.strip() == final.text.strip() else {}
+    stripped = {"stripped": list(final.stripped)} if final.stripped else {}
+    if read or stripped:
+        score = replace(score, detail={**read, **score.detail, **stripped})
+    if final.cut and score.status != "error":
+        # Nothing was answered: not even where an empty answer would be right.
+        return replace(score, status="truncated", scores=dict.fromkeys(score.scores, 0.0), answer=None)
     if score.status == "unparsed" and response.finish == "length":
         return replace(score, status="truncated")
     return score
@@ -66,6 +79,11 @@ def unparsed_score(name: str = "accuracy") -> Score:
     return Score(status="unparsed", scores={name: 0.0})
 
 
+def none_read(text: str, name: str = "accuracy") -> Score:
+    """The score of a text in which no answer could be read: a refusal, or unparsed."""
+    return Score(status="refused", scores={name: 0.0}) if REFUSAL.search(text) else unparsed_score(name)
+
+
 # What a model writes instead of an answer. Deliberately narrow: a refusal must be the whole point of the text.
 REFUSAL = re.compile(
     r"^\W*(i'?m sorry|i am sorry|sorry|i apologi[sz]e|as an ai)\b.{0,200}\b(can'?t|cannot|unable|won'?t|not able)\b"
@@ -73,52 +91,17 @@ REFUSAL = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 
-# One letter, perhaps in brackets, quotes, bold or LaTeX; not a contraction, not the first of several.
-_ONE = (
-    r"[\"'(\[*]*(?:\\(?:text|mathrm|boxed)\{\(?)?([A-Z])\b(?!['’][a-z])"
-    r"(?!\)?\s*(?:\b(?:or|and)\b|/|&)\s*\(?[A-Z]\b)(?!\)?\s*,\s*\(?[A-Z]\)?\s*(?:[.,\n]|$))"
-)
-# From the surest sign to the weakest; the first pattern that matches decides, by its last match.
-_LETTER_PATTERNS = tuple(
-    re.compile(pattern)
-    for pattern in (
-        r"\\boxed\{\s*(?:\\text\{)?\s*\(?([A-Z])\)?\s*\}",
-        r"(?i:\banswer\b(?:\s+(?:is|would be|should be|must be))?\s*[:=]?\s*\**\s*(?:is\s+)?)"
-        r"(?i:(?:option\s+|choice\s+)?" + _ONE + ")",
-        r"^\s*[\"'(\[*]*([A-Z])(?:[\"')\]*]+(?!\s*\()|\s*[.:,\n-]|\s*$)",
-        r"(?i:\b(?:choice|option)\b(?:\s+is)?\s*[:=]?\s*)" + _ONE,
-        r"(?i:\b(?:it is|it['’]s|i(?:['’]d| would)? (?:go with|choose|pick|select))\s+)" + _ONE,
-        r"\(([A-Z])\)",
-    )
-)
-# What a reasoning model thinks before it answers, as the open families mark it.
-THOUGHT_END = "</think>"
-
 
 def spoken(text: str) -> str:
     """The answer without the thinking before it; nothing when the thinking never ended."""
-    if THOUGHT_END in text:
-        return text.rpartition(THOUGHT_END)[2].lstrip()
-    return "" if text.lstrip().startswith("<think>") else text
+    return final_answer(text).text
 
 
 def letter(text: str, count: int) -> str | None:
-    """The letter (A is the first of `count` choices) that a text answers with, or None when it cannot be read.
-
-    Two different letters found by the same rule on one line leave the answer unread.
-    """
-    allowed = LETTERS[:count]
-    stripped = text.strip().strip("*").strip()
-    if len(stripped) == 1 and stripped.upper() in allowed:
-        return stripped.upper()
-    for pattern in _LETTER_PATTERNS:
-        found = [m for m in pattern.finditer(text) if m.group(1).upper() in allowed and m.group(1) != "a"]
-        if found:
-            last = found[-1]
-            line_start = text.rfind("\n", 0, last.start(1)) + 1
-            same_line = {m.group(1).upper() for m in found if m.start(1) >= line_start}
-            return last.group(1).upper() if len(same_line) == 1 else None
-    return None
+    """The letter (A is the first of `count` choices) that a text answers with, or None when it answers with none of
+    them, or with several."""
+    found = read_letter(text, count).answer
+    return found if found is not None and found in LETTERS[:count] else None
 
 
 def best(logprobs: tuple[float, ...]) -> int:
@@ -154,7 +137,8 @@ def choice(sample: Sample, request: Request, response: Response) -> Score:
     """
     if request.choices:
         picked = best(response.logprobs)
-        return binary_score(picked in sample.gold_indices, LETTERS[picked] if picked < len(LETTERS) else str(picked))
+        score = binary_score(picked in sample.gold_indices, LETTERS[picked] if picked < len(LETTERS) else str(picked))
+        return replace(score, detail={"rule": "the choice ranked first"})
     if len(sample.choices) > len(LETTERS):
         place = same_text(response.text, sample.choices)
         return (
@@ -162,12 +146,11 @@ def choice(sample: Sample, request: Request, response: Response) -> Score:
             if place is None
             else binary_score(place in sample.gold_indices, sample.choices[place])
         )
-    written = letter(response.text, len(sample.choices))
-    if written is not None:
-        return binary_score(LETTERS.index(written) in sample.gold_indices, written)
-    if REFUSAL.search(response.text):
-        return Score(status="refused", scores={"accuracy": 0.0})
-    return unparsed_score()
+    said = read_letter(response.text, len(sample.choices))
+    if said.answer is None:
+        return none_read(response.text)
+    score = binary_score(LETTERS.index(said.answer) in sample.gold_indices, said.answer)
+    return replace(score, detail={"rule": said.rule})
 
 
 def normalized(text: str, punctuation: str = "") -> str:
@@ -230,8 +213,8 @@ def which_label(text: str, labels: Sequence[str]) -> str | None:
     begins with, else the only label that it mentions. Case does not count."""
     known = {label.lower(): label for label in labels}
     either = "|".join(re.escape(label) for label in sorted(known, key=len, reverse=True))
-    bare = rf"[\s\"'*(\[]*\b({either})\b(?!-)"
-    for pattern in (rf"\banswer\b(?:\s+is)?\s*:?{bare}", rf"\A{bare}"):
+    bare = rf"[\s\"'*(\[]{{0,20}}\b({either})\b(?!-)"
+    for pattern in (rf"\banswer\b(?:\s{{1,5}}is)?\s{{0,5}}:?{bare}", rf"\A\s*{bare}"):
         found = {known[m.lower()] for m in re.findall(pattern, text, re.IGNORECASE)}
         if found:
             return found.pop() if len(found) == 1 else None
@@ -246,10 +229,9 @@ def label(sample: Sample, request: Request, response: Response) -> Score:
     """
     said = sample.choices[best(response.logprobs)] if request.choices else which_label(response.text, sample.choices)
     if said is not None:
-        return binary_score(sample.choices.index(said) in sample.gold_indices, said)
-    if REFUSAL.search(response.text):
-        return Score(status="refused", scores={"accuracy": 0.0})
-    return unparsed_score()
+        rule = "the choice ranked first" if request.choices else "label in the text"
+        return replace(binary_score(sample.choices.index(said) in sample.gold_indices, said), detail={"rule": rule})
+    return none_read(response.text)
 
 
 def choice_by_length(sample: Sample, request: Request, response: Response) -> Score:
@@ -288,6 +270,7 @@ def letter_after(pattern: str) -> Scorer:
         found = said.search(response.text)
         if found is None or found.group(1) not in LETTERS[: len(sample.choices)]:
             return choice(sample, request, response)
-        return binary_score(LETTERS.index(found.group(1)) in sample.gold_indices, found.group(1))
+        right = LETTERS.index(found.group(1)) in sample.gold_indices
+        return replace(binary_score(right, found.group(1)), detail={"rule": f"first match of {pattern}"})
 
     return score

@@ -15,12 +15,16 @@ from statistics import fmean
 from typing import Any, Literal
 
 from evalharness.records import Response, Verdict
+from evalharness.scoring.final_answer import final_answer
 
 How = Literal["schema", "logprobs", "text"]
-MARKER = re.compile(r"\[\[\s*([^\[\]\n]{1,40}?)\s*\]\]")
+MARKER = re.compile(r"\[\[\s{0,8}([^\[\]\n]{1,40}?)\s{0,8}\]\]")
+MOST_MARKERS = 200  # of a reply with more the last ones are looked at
 # A line that holds nothing but a verdict, perhaps with a word before it.
 _ALONE = re.compile(
-    r"^\W*(?:(?:my |final |the )*(?:verdict|rating|score|grade|answer)\W*(?:is\W*)?)?\[\[[^\[\]\n]*\]\]\W*$", re.I
+    r"^(?!\s*>)\W{0,20}(?:(?:my |final |the )*(?:verdict|rating|score|grade|answer)\W*(?:is\W*)?)?"
+    r"\[\[[^\[\]\n]*\]\]\W*$",
+    re.I,
 )
 
 
@@ -57,6 +61,16 @@ class Scale:
         if number is None or (number[2] and float(number[2]) != self.high):
             return None
         return self.worth(float(number[1]))
+
+    def from_field(self, said: object) -> float | None:
+        """The worth of a field of JSON: also of a label in another case, and of a number in quotation marks."""
+        if not isinstance(said, str):
+            return self.worth(said)
+        bare = said.strip()
+        if not self.labels:
+            return self.from_text(bare)
+        same = [label for label in self.labels if label.casefold() == bare.casefold()]
+        return self.worth(bare if bare in self.labels else same[0] if len(same) == 1 else None)
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -102,8 +116,10 @@ def read_verdict(
         return Reading(status="error", problem=response.error, hopeless=True)
     if response.finish == "refused":
         return Reading(status="refused", problem="the judge refused", hopeless=True)
-    spoken = _unquoted(_spoken(response.text), (*prompt, *submissions))
-    response = replace(response, text=spoken)
+    final = final_answer(response.text)
+    if final.cut:
+        return unparsable("it was cut off inside its thinking")
+    response = replace(response, text=_unquoted(final.text, (*prompt, *submissions)))
     for how in scale.reads:
         found = _READERS[how](response, scale, submissions)
         if found is not None:
@@ -113,43 +129,48 @@ def read_verdict(
     return unparsable("it holds no verdict")
 
 
-def _spoken(text: str) -> str:
-    """The reply without the thoughts that some models write before it."""
-    if "</think>" in text:
-        return text.rpartition("</think>")[2]
-    return "" if text.lstrip().startswith("<think>") else text
-
-
 def _from_schema(response: Response, scale: Scale, submissions: Sequence[str]) -> Reading | None:
     """None when the reply is no JSON at all: endpoints that ignore schemas answer in prose."""
-    objects = _objects(response.text, submissions)
+    objects = _objects(response.text, scale, submissions)
     if not objects:
         return None
     said = [o.get(scale.field) for o in objects]
-    if any(v != said[0] for v in said):
+    values = [scale.from_field(v) for v in said]
+    if any(v != said[0] for v in said) and (None in values or len(set(values)) > 1):
         return unparsable("it gives two different verdicts", "schema")
-    value = scale.worth(said[0])
-    if value is None:
+    later = MARKER.search(response.text, response.text.rfind("}"))
+    if later is not None and scale.from_text(later[1]) not in (None, values[0]):
+        return unparsable("it gives two different verdicts", "schema")
+    if values[0] is None:
         return unparsable(f"its field {scale.field!r} is not {scale.offer}", "schema")
-    return Reading(value=value, label=_shown(said[0]), how="schema")
+    return Reading(value=values[0], label=_shown(said[0]), how="schema")
 
 
-def _objects(text: str, submissions: Sequence[str]) -> list[dict[str, Any]]:
-    """The reply as a JSON object, or the objects in it when it ends in one; quotations from submissions left out."""
-    bare = re.sub(r"^```(?:json)?\s*|\s*```$", "", text.strip())
+def _objects(text: str, scale: Scale, submissions: Sequence[str]) -> list[dict[str, Any]]:
+    """The reply as a JSON object, or the objects in it; quotations from submissions left out.
+
+    Behind the last object there may be a sentence, unless a submission holds a verdict that might be quoted.
+    """
+    bare = text.strip()
+    bare = (bare[3:].removeprefix("json") if bare.startswith("```") else bare).removesuffix("```").strip()
     if (whole := _json_object(bare)) is not None:
         return [whole]
-    if not re.search(r"\}\W*$", bare):
+    end = bare.rfind("}") + 1
+    if not end:
         return []
-    found = [_json_object(piece) for piece in _pieces(bare) if not any(piece in s for s in submissions)]
-    return [o for o in found if o is not None]
+    pieces = [piece for piece in _pieces(bare) if not any(piece in s for s in submissions)]
+    found = [o for piece in pieces if (o := _json_object(piece)) is not None]
+    if not re.search(r"\w", bare[end : end + 10000]):
+        return found
+    planted = any(MARKER.search(s) or f'"{scale.field}"' in s for s in submissions)
+    return [] if planted else [o for o in found if scale.field in o]
 
 
 def _pieces(text: str) -> list[str]:
     """The outermost JSON objects that stand in a text."""
     found: list[str] = []
     decoder, position = json.JSONDecoder(), 0
-    for _ in range(500):
+    for _ in range(200):
         position = text.find("{", position)
         if position < 0:
             break
@@ -203,21 +224,37 @@ def _from_text(response: Response, scale: Scale, submissions: Sequence[str]) -> 
         return unparsable("it was cut off before its end", "text")
     planted = any(MARKER.search(s) for s in submissions)
     text = response.text
-    found = list(MARKER.finditer(text))
+    found = [m for m in list(MARKER.finditer(text))[-MOST_MARKERS:] if not _in_quotes(text, m)]
     if not found:
         return None
     last = found[-1]
     if planted and text[last.end() :].strip(" \t\r\n.*`\"'"):
         return unparsable("it does not end with the verdict", "text")
-    line_start = text.rfind("\n", 0, last.start()) + 1
-    same_line = {m[1] for m in found if m.start() >= line_start}
-    alone = {m[1] for line in text.splitlines() if _ALONE.match(line) and (m := MARKER.search(line))}
-    if len(same_line) > 1 or len(alone) > 1:
+    same_line = {m[1] for m in found if "\n" not in text[m.start() : last.start()]}
+    alone = {m[1] for m in found if _ALONE.match(_line(text, m))}
+    if len(same_line) > 1 or len(alone) > 1 or (alone and last[1] not in alone):
         return unparsable("it gives two different verdicts", "text")
     value = scale.from_text(last[1])
     if value is None:
         return unparsable(f"the verdict between the brackets is not {scale.offer}", "text")
     return Reading(value=value, label=last[1], how="text")
+
+
+def _line(text: str, marker: re.Match[str]) -> str:
+    """The line of a marker, as far as a line that holds little else can reach."""
+    before = text[max(0, marker.start() - 100) : marker.start()].rsplit("\n", 1)[-1]
+    return before + text[marker.start() : marker.end() + 100].split("\n", 1)[0]
+
+
+_QUOTES = {'"': '"', "'": "'", "`": "`", "“": "”", "„": "“", "«": "»", "‘": "’", "「": "」"}
+
+
+def _in_quotes(text: str, marker: re.Match[str]) -> bool:
+    """Whether a marker is quoted: between quotation marks in a sentence, or on a line that is a quotation."""
+    line = _line(text, marker)
+    before, after = text[max(0, marker.start() - 1) : marker.start()], text[marker.end() : marker.end() + 1]
+    quoted = before in _QUOTES and before != "" and after == _QUOTES[before]
+    return line.lstrip().startswith(">") or (quoted and not _ALONE.match(line))
 
 
 def _unquoted(reply: str, submissions: Sequence[str]) -> str:
@@ -232,6 +269,9 @@ def _unquoted(reply: str, submissions: Sequence[str]) -> str:
         quoted = len(before) - len(match[0]) >= 4 and any(before in s for s in submissions)
         return " " * len(match[0]) if quoted else match[0]
 
+    markers = list(MARKER.finditer(reply))
+    if len(markers) > MOST_MARKERS:  # no judge writes so many; what it quotes is not looked for in them
+        return " " * markers[-MOST_MARKERS].start() + reply[markers[-MOST_MARKERS].start() :]
     return MARKER.sub(kept, reply)
 
 

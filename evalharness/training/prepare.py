@@ -12,9 +12,9 @@ from evalharness import plugins
 from evalharness.chat.render import Chat, choose_chat, own_template
 from evalharness.engine.checkpoint import weight_files
 from evalharness.engine.config import UnsupportedError, read_config
+from evalharness.engine.fingerprint import files_digest
 from evalharness.engine.tokenizer import open_tokenizer
 from evalharness.errors import DataError, UserError
-from evalharness.models._digest import digest
 from evalharness.training import datasets, encoding, preflight, split
 from evalharness.training.callbacks import BenchmarkChecks
 from evalharness.training.config import TrainingConfig
@@ -207,7 +207,7 @@ def training_identity(prepared: PreparedTraining) -> dict[str, Any]:
     facts = {
         "data": prepared.data.sha256, "split": [datasets.fingerprint(part) for part in (prepared.split.train,)],
         "template": prepared.chat.hash, "model": job.model, "settings": asdict(job.settings),
-        "weights": digest(sorted(set(weight_files(prepared.source).values()))),
+        "weights": files_digest(sorted(set(weight_files(prepared.source).values()))),
         "rules": [job.mask_prompt, job.max_length, job.drop_long],
     }  # fmt: skip
     return dict(json.loads(json.dumps(facts)))

@@ -70,6 +70,27 @@ def test_a_base_model_is_stopped_where_the_paper_stops_it(scorer):
     assert answered(scorer, sample, sample.answers[0] + "\nprint(1 / 0)").status == "correct"
 
 
+LEAP = "return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)"
+
+
+@pytest.mark.parametrize(
+    ("completion", "status"),
+    [
+        (f"    {LEAP}\n```\nThis function tests it.", "correct"),
+        (f"   {LEAP}\n", "correct"),
+        (f"   leap = year\n   {LEAP}\n", "correct"),
+        (f"   leap = year\n    {LEAP}\n", "correct"),
+        (f"{LEAP}\n", "wrong"),
+        (f"    {LEAP}<|endoftext|>Next", "correct"),
+        (f"    {LEAP}\n\n@cache\ndef other():\n    return 1\n", "correct"),
+        (f"    # strip </think> tags\n    {LEAP}", "correct"),
+        (f"<think>\nhm\n</think>\n    {LEAP}", "correct"),
+    ],
+)
+def test_completions_of_a_base_model(scorer, completion, status):
+    assert answered(scorer, of("is_leap"), completion).status == status
+
+
 @pytest.mark.parametrize(
     ("text", "status"),
     [
@@ -78,6 +99,12 @@ def test_a_base_model_is_stopped_where_the_paper_stops_it(scorer):
         ("<think>```python\nx\n```</think>```py\nfrom calendar import isleap as is_leap\n```", "correct"),
         ("```python\nprint(is_leap(4))\n```\n\n```python\ndef is_leap(year):\n    return True\n```", "wrong"),
         ("def is_leap(year):\n    import calendar\n    return calendar.isleap(year)", "correct"),
+        ("```python\nfrom __future__ import annotations\nimport calendar\n```\nand\n"
+         "```python\ndef is_leap(year: Year):\n    return calendar.isleap(year)\n```", "correct"),
+        ("```python\nfrom __future__ import annotations\nimport calendar\ndef is_leap(year: Year):\n"
+         "    return calendar.isleap(year)\n```", "correct"),
+        ("```python\nimport calendar\n```\nand\n```python\ndef is_leap(year):\n    return calendar.isleap(year)\n```",
+         "correct"),
         ("It depends on the year.", "unparsed"),
         ("", "unparsed"),
         ("I'm sorry, but I can't help with that.", "refused"),

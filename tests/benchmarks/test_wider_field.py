@@ -173,7 +173,7 @@ def test_lambada_is_right_where_greedy_decoding_would_be():
         ("the answer is A. No, the answer is (D)", "wrong"),
         ("Answer: D", "correct"),
         ("the answer is (J)", "wrong"),
-        ("the answer is (K)", "unparsed"),
+        ("the answer is (K)", "wrong"),
         ("hard to say", "unparsed"),
     ],
 )

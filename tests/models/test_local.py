@@ -13,6 +13,7 @@ from evalharness.errors import UserError
 from evalharness.models.local import open_model
 from evalharness.options import ModelOptions
 from evalharness.records import Message, Request
+from evalharness.scoring.final_answer import final_answer
 
 SHOTS = "The following are multiple choice questions (with answers) about birds.\n\n" + "".join(
     f"Which of these {n} birds cannot fly?\nA. Kiwi\nB. Owl\nAnswer: A\n\n" for n in ("small", "old")
@@ -310,6 +311,16 @@ def test_a_chat_model_scores_and_generates_behind_its_template(template, llama):
         assert logprob == logprobs(sum(float(r[i]) for r, i in zip(rows, own, strict=True)))
     (said,) = answers(model, [asked("Which of these birds cannot fly?", max_tokens=5)])
     assert said.tokens_in == len(prompt.ids) and said.tokens_out <= 5
+
+
+def test_thinking_that_the_template_opens_belongs_to_the_answer(llama, tmp_path):
+    template = tmp_path / "thinks.jinja"
+    turns = "{% for m in messages %}<{{ m.role }}>{{ m.content }}\n{% endfor %}"
+    template.write_text(turns + "{% if add_generation_prompt %}<assistant><think>\n{% endif %}", encoding="utf-8")
+    (said,) = answers(opened(llama, template=str(template)), [asked("Which?", max_tokens=4)])
+    assert said.text.startswith("<think>") and final_answer(said.text).cut
+    (plain,) = answers(opened(llama), [asked("Which?", max_tokens=4)])
+    assert "<think>" not in plain.text
 
 
 def test_bfloat16_is_near_and_says_so(llama):

@@ -1,9 +1,14 @@
 """Which letter a text answers with: right, or not read at all."""
 
+import time
+
+import letter_texts
 import pytest
 
 from evalharness.records import Message, Request, Response, Sample
 from evalharness.scoring.answers import choice, letter, score_response, spoken
+from evalharness.scoring.final_answer import final_answer
+from evalharness.scoring.letters import read_letter
 
 READ = [
     (" B", "B"), ("b", "B"), ("**B**", "B"), ("(A)", "A"), ("C)", "C"), ("B. Paris", "B"), ("B) Paris", "B"),
@@ -36,6 +41,66 @@ def test_only_letters_that_were_offered_count():
     assert letter("Answer: J", 10) == "J"
 
 
+@pytest.mark.parametrize("language", letter_texts.LANGUAGES)
+def test_the_usual_forms_of_each_language_are_read(language):
+    texts = letter_texts.LANGUAGES[language]
+    found = {text: read_letter(final_answer(text).text, 4).answer for text in texts}
+    assert len(texts) >= 8
+    assert {text: said for text, said in found.items() if said != "D"} == {}
+
+
+def test_several_letters_and_none_are_not_read():
+    assert [text for text in letter_texts.NONE if letter(text, 4) is not None] == []
+
+
+def test_a_letter_beyond_the_choices_is_wrong_and_not_unread():
+    assert {text: status(text) for text in letter_texts.BEYOND} == dict.fromkeys(letter_texts.BEYOND, "wrong")
+    assert status("Vitamin E helps.") == "unparsed"
+
+
+@pytest.mark.parametrize(
+    ("text", "count", "wanted"),
+    [
+        ("Answer: I think it is C", 10, "C"),
+        ("ANSWER: I don't know", 10, None),
+        ("I", 10, "I"),
+        ("I think the answer is A", 10, "A"),
+        ("I. e. D", 10, "D"),
+        ("A dog is a mammal, thus C.", 4, "C"),
+        ("The answer is a", 4, "A"),
+        ("The answer is a good one, namely D", 4, "D"),
+        ("Vitamin C is the right one, hence A", 4, "A"),
+        ("The correct answer is the option that describes hepatitis B, so it is A.", 4, "A"),
+        ("Answer: A. The answer A is right since the Hepatitis B virus is...", 4, "A"),
+        ("Answer: this asks which is a colour\n...\nANSWER: B", 4, "B"),
+        ("Answer: A\nAfter checking the reasoning, I need to correct this.\nAnswer: B", 4, "B"),
+        ("A. Paris\nB. Rome\nC. Bonn\nD. Oslo", 4, None),
+        ("The energy is \\boxed{\\langle H\\rangle}\n**Answer: D**", 10, "D"),
+    ],
+)
+def test_words_are_no_letters_and_corrections_count(text, count, wanted):
+    assert letter(text, count) == wanted
+
+
+def test_the_rule_is_told():
+    assert read_letter("So the answer is (B).", 4) == ("B", "answer is LETTER")
+    assert read_letter("no idea", 4).rule == "no letter is claimed"
+    assert settled("B").detail["rule"] == "nothing but a letter"
+
+
+HOSTILE = [
+    "A " * 500_000, "\\boxed{A}" * 110_000, "the answer is D. wait " * 45_000, "答案是" * 330_000, "`" * 1_000_000,
+    " " * 1_000_000 + "A",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("number", range(len(HOSTILE)))
+def test_a_megabyte_of_anything_takes_no_time(number):
+    before = time.process_time()
+    settled(HOSTILE[number])
+    assert time.process_time() - before < 3  # under 1 s alone on a core; quadratic time would be minutes
+
+
 def test_thinking_is_not_the_answer():
     assert spoken("<think>\nA? No.</think>\n\nB") == "B"
     assert spoken("A? No.</think>B") == "B"
@@ -43,10 +108,14 @@ def test_thinking_is_not_the_answer():
     assert spoken("plain") == "plain"
 
 
-def status(text, finish="stop"):
+def settled(text, finish="stop"):
     sample = Sample(id="1", question="?", choices=("a", "b"), gold_indices=(1,))
     request = Request(messages=(Message("user", "?"),))
-    return score_response(choice, sample, request, Response(text=text, finish=finish)).status
+    return score_response(choice, sample, request, Response(text=text, finish=finish))
+
+
+def status(text, finish="stop"):
+    return settled(text, finish).status
 
 
 def test_every_kind_of_no_answer_has_its_status():

@@ -1,0 +1,187 @@
+"""Where the program is in an answer: in fenced blocks, between tags, or bare after a sentence."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import re
+import textwrap
+import warnings
+
+from evalharness.scoring.fences import Fenced, fenced
+
+LONGEST = 50_000  # characters of code that are parsed; a longer program is taken as it is
+MOST_BLOCKS = 50
+_PYTHON = re.compile(r"(?:i?python[\d.]*|py[\d.]*|pycon|sage|)", re.IGNORECASE)
+_TAGGED = re.compile(r"\[(?P<a>PYTHON|CODE)\]|<(?P<b>code|python|pre)>", re.IGNORECASE)
+_STATEMENT = re.compile(
+    r"(?:async def|def|class) +\w+|import +[\w.]+(?: as \w+)?(?:,| *(?:#.*)?$)|from +[\w.]+ +import\b|@\w"
+)
+_GOES_ON = re.compile(
+    r"(?:async def|def|class|import|from|if|for|while|with|try|except|finally|else|elif|return|assert|print|raise"
+    r"|del|global|pass)\b"
+    r"|[@#\])}'\"]|\w[\w.\[\]'\", ]*\s*(?:[-+*/|&]?=|\()"
+)  # fmt: skip
+_PROMPT = re.compile(r"^(?:>>> ?|\.\.\. ?)", re.MULTILINE)
+
+
+def python_blocks(text: str) -> list[str] | None:
+    """The Python code of a text's blocks, in order; None where it has no blocks at all, of whatever language.
+
+    Tags count where there are no fences. Of more than MOST_BLOCKS the last ones count.
+    """
+    blocks = fenced(text)
+    if blocks:
+        return [_code(block) for block in [b for b in blocks if _PYTHON.fullmatch(b.language)][-MOST_BLOCKS:]]
+    return _tagged(text) or None
+
+
+def _code(block: Fenced) -> str:
+    code = block.code
+    if _PROMPT.match(code):
+        code = "\n".join(_PROMPT.sub("", line) for line in code.splitlines() if _PROMPT.match(line)) + "\n"
+    return code if block.closed else code_before_prose(code)
+
+
+def _tagged(text: str) -> list[str]:
+    found: list[str] = []
+    at = 0
+    while len(found) < MOST_BLOCKS and (match := _TAGGED.search(text, at)):
+        name = match["a"] or match["b"]
+        closing = f"[/{name}]" if match["a"] else f"</{name}>"
+        end = text.find(closing, match.end())
+        found.append(text[match.end() : end if end >= 0 else len(text)].strip("\n") + "\n")
+        if end < 0:
+            break
+        at = end + len(closing)
+    return found
+
+
+def before_closing_fence(text: str) -> str | None:
+    """The code before a fence that only closes: the answer went on with a block that its prompt had opened.
+
+    None where the text begins with no code, or its first fence opens a block.
+    """
+    first = re.search(r"^[ \t]*(?:```+|~~~+)[ \t]*$", text, re.MULTILINE)
+    if first is None:
+        return None
+    before = text[: first.start()]
+    opening = next((line for line in before.splitlines() if line.strip()), "")
+    return before if opening[:1] in (" ", "\t") or _STATEMENT.match(opening) else None
+
+
+def bare_code(text: str) -> str | None:
+    """Code without a fence: from the first line that begins a definition or an import up to the prose behind it.
+
+    None for a text that begins indented: it goes on with a function that its prompt began.
+    """
+    lines = text.splitlines(keepends=True)
+    if next((line for line in lines if line.strip()), "")[:1].isspace():
+        return None
+    start = next((i for i, line in enumerate(lines) if _STATEMENT.match(line)), None)
+    return None if start is None else code_before_prose("".join(lines[start:]))
+
+
+def code_before_prose(code: str) -> str:
+    """Code up to the first line at its left edge that can be none, once something is defined."""
+    kept: list[str] = []
+    defined, quotes = False, ""
+    for line in code.splitlines(keepends=True):
+        if not quotes and defined and line[:1].strip() and not _GOES_ON.match(line):
+            break
+        defined = defined or line.startswith(("def ", "class ", "async def ", "    ", "\t"))
+        for mark in re.findall(r"'''|\"\"\"", line):
+            quotes = mark if not quotes else "" if quotes == mark else quotes
+        kept.append(line)
+    return "".join(kept)
+
+
+def outdented(code: str) -> str:
+    """Code without a common indentation, a byte order mark, and blanks that are none in Python."""
+    plain = code.replace("\ufeff", "")
+    plain = re.sub(
+        r"^[ \t\u00a0\u3000]+",
+        lambda m: m.group().replace("\u00a0", " ").replace("\u3000", "  "),
+        plain,
+        flags=re.MULTILINE,
+    )
+    return textwrap.dedent(plain)
+
+
+def with_helpers(chosen: str, others: list[str]) -> str:
+    """A block with those of the other blocks in front that bind a name which it uses and does not bind."""
+    if not others or sum(map(len, others)) > LONGEST:
+        return future_first(chosen)
+    wanted = _free(chosen)
+    taken: list[str] = []
+    for other in reversed(others):
+        bound = _bound(other)
+        if wanted & bound and not _runs_anything(other):
+            taken.insert(0, other)
+            wanted = (wanted - bound) | _free(other)
+    return future_first("".join(block.rstrip("\n") + "\n" for block in taken) + chosen)
+
+
+def binds(code: str, name: str) -> bool:
+    """Whether code binds a name at its top level, by whatever statement."""
+    return name in _bound(code)
+
+
+def is_body(code: str) -> bool:
+    """Whether code is the body of a function: it returns at its top level."""
+    return any(isinstance(node, ast.Return) for node in _parsed(code).body)
+
+
+def future_first(code: str) -> str:
+    """A program with its `from __future__` imports at the top, where Python wants them."""
+    lines = code.splitlines(keepends=True)
+    first = [line for line in lines if line.startswith("from __future__ import ")]
+    if not first:
+        return code
+    rest = [line for line in lines if not line.startswith("from __future__ import ")]
+    return "".join(dict.fromkeys(line.rstrip("\r\n") + "\n" for line in first)) + "".join(rest)
+
+
+def _parsed(code: str) -> ast.Module:
+    """The syntax tree; empty where there is none or the code is too long."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(code) if len(code) <= LONGEST else ast.Module(body=[], type_ignores=[])
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ast.Module(body=[], type_ignores=[])
+
+
+def _bound(code: str) -> set[str]:
+    """The names that code binds at its top level."""
+    names: set[str] = set()
+    for node in _parsed(code).body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
+            names |= {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    return names
+
+
+def _free(code: str) -> set[str]:
+    """The names that code uses and binds nowhere."""
+    tree = _parsed(code)
+    bound = _bound(code) | set(dir(builtins))
+    used: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            (used if isinstance(node.ctx, ast.Load) else bound).add(node.id)
+        elif isinstance(node, ast.arg):
+            bound.add(node.arg)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            bound.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            bound |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
+    return used - bound
+
+
+def _runs_anything(code: str) -> bool:
+    """Whether code does more than define: a call at its top level is an example of use."""
+    return any(isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) for node in _parsed(code).body)

@@ -1,0 +1,264 @@
+"""The final answer in what a model wrote: the one place that sets thinking, channels and control tokens apart.
+
+The marks are those of the open model families: `<think>` and its like (DeepSeek, Qwen, Seed, Reka, EXAONE), `[THINK]`
+(Magistral), `◁think▷` (Kimi), `<|begin_of_thought|>` (OpenThinker), `<|START_THINKING|>` (Command), channels (gpt-oss).
+A mark inside code is code. A closing mark without its opening one ends thinking that the chat template began.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from itertools import islice
+from typing import NamedTuple
+
+from evalharness.scoring.fences import fenced, inline
+
+_NAMES = (
+    r"think|thinking|thought|thoughts|seed:think|reasoning|reason|reflection|scratchpad|analysis|antthinking|"
+    r"longcat_think|inner_monologue|chain_of_thought"
+)
+_MARKS = re.compile(
+    rf"<(?P<close>/?)(?P<name>{_NAMES})(?:\s[^<>\n]{{0,80}})?>"
+    r"|\[(?P<close2>/?)(?P<name2>THINK|THINKING)\]"
+    r"|◁(?P<close3>/?)(?P<name3>think)▷"
+    r"|<\|(?P<edge4>begin|end)_of_(?P<name4>thought)\|>"
+    r"|<\|(?P<edge5>START|END)_(?P<name5>THINKING)\|>"
+    r"|<\|inner_(?P<edge6>prefix|suffix)\|>",
+    re.IGNORECASE,
+)
+_CHANNEL = re.compile(r"<\|channel\|>\s*(?P<name>\w+)[^<\n]{0,200}(?:<\|constrain\|>\s*\w+\s*)?<\|message\|>")
+# gpt-oss decoded without its control tokens: `analysisThe user asks ... assistantfinalThe answer`.
+_BARE_CHANNEL = re.compile(r"\A\s*analysis(?=[A-Z])")
+_BARE_FINAL = "assistantfinal"
+_PROSE = re.compile(r"\AHere(?:'s| is) my (?:thought|thinking) process:?\s", re.IGNORECASE)
+_PROSE_END = re.compile(
+    r"^\W*Here(?:'s| is) my (?:response|answer):?\W*?(?:\n|(?<=:)[ *]*)", re.IGNORECASE | re.MULTILINE
+)
+# Where the answer's turn is over; what stands behind is no answer.
+_ENDS = re.compile(
+    r"<\|(?:im_end|endoftext|eot_id|eom_id|end|return|end_of_text|end_of_turn|endofanswer|eos|user|END_RESPONSE"
+    r"|END_OF_TURN_TOKEN|assistant_end|end_of_solution|observation|im_start)\|>"
+    r"|<(?:/s|eos|end_of_turn|EOT|\|end▁of▁sentence\|)>|<｜end▁of▁sentence｜>|<\[(?:EOS|eos)\]>|\[EOS\]|\[/s\]"
+)
+_BEGINS = re.compile(
+    r"\A(?:\s*(?:<s>|<bos>|<\|begin_of_text\|>|<｜begin▁of▁sentence｜>|<｜Assistant｜>|<\|assistant\|>"
+    r"|<\|im_start\|>\s*assistant|<\|start\|>\s*assistant|<\|start_header_id\|>\s*assistant\s*<\|end_header_id\|>"
+    r"|<start_of_turn>\s*model|<\|START_RESPONSE\|>|<\|begin_of_solution\|>))+\s*"
+)
+_WRAPPER = re.compile(r"\A\s*<(answer|final_answer|solution|response|output)>(.*)</\1>\s*\Z", re.DOTALL | re.IGNORECASE)
+# A text with more marks than this is hostile: what stands behind its last closing mark is its answer.
+MOST_MARKS = 1000
+_ANY = re.compile(r"[<\[◁]|\Aanalysis[A-Z]|\A\s*Here", re.IGNORECASE)
+
+
+class ReadAnswer(NamedTuple):
+    """What was read out of a text, None where nothing could be, and the rule that read it, in a few words."""
+
+    answer: str | None
+    rule: str
+
+
+class FinalAnswer(NamedTuple):
+    """`text` is the answer; `stripped` names the marks that were taken away, in order, each once.
+
+    `cut`: the text ends inside its thinking, so that there is no answer.
+    """
+
+    text: str
+    stripped: tuple[str, ...] = ()
+    cut: bool = False
+
+
+def final_answer(text: str) -> FinalAnswer:
+    """The answer without thinking, channels and control tokens."""
+    if not _ANY.search(text):
+        return FinalAnswer(text)
+    marks: list[str] = []
+    begins = _BEGINS.match(text)
+    if begins:
+        marks += begins.group().split()
+        text = text[begins.end() :]
+    channel = _of_channels(text)
+    if channel is not None:
+        return _finished(channel.text, [*marks, *channel.stripped], channel.cut)
+    spoken = _without_thinking(text)
+    begins = _BEGINS.match(spoken.text)
+    if begins:
+        spoken = spoken._replace(text=spoken.text[begins.end() :], stripped=(*spoken.stripped, begins.group().strip()))
+    return _finished(spoken.text, [*marks, *spoken.stripped], spoken.cut)
+
+
+def is_mark(token: str) -> bool:
+    """Whether a token marks thinking or a channel, so that it has to stay in the text."""
+    return _MARKS.fullmatch(token) is not None or token in ("<|channel|>", "<|message|>", "<|start|>", "<|constrain|>")
+
+
+def opened_thinking(prompt: str) -> str:
+    """The mark of thinking that a prompt leaves open at its end, so that the answer begins inside it; '' for none."""
+    tail = prompt[-200:]
+    marks = list(_MARKS.finditer(tail))
+    opened = bool(marks) and not _closing(marks[-1]) and not tail[marks[-1].end() :].strip()
+    return marks[-1].group() if opened else ""
+
+
+def _finished(text: str, marks: list[str], cut: bool) -> FinalAnswer:
+    """The answer up to the end of its turn, and out of a pair of tags around all of it."""
+    ends = list(islice(_ENDS.finditer(text), MOST_MARKS))
+    code = _Code(text) if ends else None
+    for found in ends:
+        rest = text[found.end() : found.end() + 400]
+        if code is None or not code.holds(found.start(), found.end()) or not _ENDS.sub("", rest).strip():
+            marks.append(found.group())
+            text = text[: found.start()]
+            break
+    wrapped = _WRAPPER.match(text)
+    if wrapped and f"<{wrapped[1].lower()}>" not in wrapped[2].lower():
+        marks.append(f"<{wrapped[1]}>")
+        text = wrapped[2].strip()
+    return FinalAnswer(text, tuple(dict.fromkeys(marks)), cut)
+
+
+def _of_channels(text: str) -> FinalAnswer | None:
+    """The last `final` channel of a text that has channels; nothing where only other channels were reached."""
+    found = list(_CHANNEL.finditer(text))
+    if found and not _Code(text).holds(found[0].start(), found[0].end()):
+        finals = [mark for mark in found if mark["name"].lower() == "final"]
+        marks = tuple(f"<|channel|>{mark['name']}" for mark in found)
+        if finals:
+            return FinalAnswer(text[finals[-1].end() :], marks)
+        return FinalAnswer("", marks, cut=True)
+    if _BARE_CHANNEL.match(text):
+        _, final, answer = text.rpartition(_BARE_FINAL)
+        marks = ("analysis", _BARE_FINAL) if final else ("analysis",)
+        return FinalAnswer(answer if final else "", marks, cut=not final)
+    if _PROSE.match(text):
+        ends = _PROSE_END.search(text)
+        marks = ("Here is my thought process:", *(("Here is my response:",) if ends else ()))
+        return FinalAnswer(text[ends.end() :] if ends else "", marks, cut=ends is None)
+    return None
+
+
+def _closing(mark: re.Match[str]) -> bool:
+    edge = next((mark[n] for n in ("edge4", "edge5", "edge6") if mark[n]), "").lower()
+    return bool(mark["close"] or mark["close2"] or mark["close3"]) or edge in ("end", "suffix")
+
+
+def _kind(mark: re.Match[str]) -> str:
+    name = next((mark[f"name{n}"] for n in ("", 2, 3, 4, 5) if mark[f"name{n}"]), "inner")
+    return mark.group()[0] + name.lower()
+
+
+def _without_thinking(text: str) -> FinalAnswer:
+    """The text without its blocks of thinking. A closing mark alone takes everything before it away."""
+    real = _marks_of(text)
+    kept: list[str] = []
+    stripped: list[str] = []
+    at, depth, kind = 0, 0, ""
+    for mark in real:
+        name, closing = _kind(mark), _closing(mark)
+        if depth and name == kind:
+            depth += -1 if closing else 1
+            if depth:
+                continue
+        elif depth or (not closing and not _may_open(text, mark, real)):
+            continue
+        elif closing:
+            kept.clear()
+        else:
+            kept.append(text[at : mark.start()])
+            kind, depth = name, 1
+        stripped.append(mark.group())
+        at = mark.end()
+    if depth:
+        return _unfinished(text, real, kind, stripped, kept)
+    return FinalAnswer(_trimmed("".join([*kept, text[at:]])), tuple(stripped)) if stripped else FinalAnswer(text)
+
+
+def _marks_of(text: str) -> list[re.Match[str]]:
+    """The marks of thinking that are no code."""
+    found = list(_MARKS.finditer(text))
+    if not found:
+        return []
+    if len(found) > MOST_MARKS:
+        found = [next((m for m in reversed(found) if _closing(m)), found[0])]
+    code = _Code(text)
+    real = [m for m in found if not (code.holds(m.start(), m.end()) or code.indents(m.start(), m.end()))]
+    if not text[: found[0].start()].strip() and not _closing(found[0]) and not any(_closing(m) for m in real):
+        # Thinking that holds an unfinished fence: its closing mark stands inside what looks like code.
+        return [found[0], *(m for m in found if _closing(m) and _kind(m) == _kind(found[0]))]
+    return real
+
+
+def _unfinished(text: str, real: list[re.Match[str]], kind: str, marks: list[str], kept: list[str]) -> FinalAnswer:
+    """Thinking whose marks do not pair: the last closing mark of its kind ends it, and without one it never ended."""
+    closing = [m for m in real if _closing(m) and _kind(m) == kind]
+    before = "".join(kept).strip()
+    if closing and not before:
+        return FinalAnswer(_trimmed(text[closing[-1].end() :]), (*marks, closing[-1].group()))
+    return FinalAnswer(before, tuple(marks), cut=not before)
+
+
+def _trimmed(text: str) -> str:
+    """The text without blank lines at its beginning; the indentation of its first line stays, which may be code."""
+    begin = re.match(r"(?:[ \t\r]*\n)*", text)
+    out = text[begin.end() :] if begin else text
+    return (out if begin and begin.end() else out.lstrip(" \t")).rstrip()
+
+
+def _may_open(text: str, mark: re.Match[str], real: list[re.Match[str]]) -> bool:
+    """Thinking opens at the beginning of a line; elsewhere only where its closing mark follows."""
+    start = text.rfind("\n", max(0, mark.start() - 200), mark.start()) + 1
+    if not text[start : mark.start()].strip() and (start or mark.start() <= 200):
+        return True
+    return bool(real) and _closing(real[-1]) and real[-1].start() > mark.start()
+
+
+class _Code:
+    """Where a text is code: inside a fence, between backticks, or by the look of the line."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.blocks = fenced(text)
+        self.starts = [block.start for block in self.blocks]
+        self.lines = [0, *(found.end() for found in re.finditer("\n", text))]
+        self.spans: tuple[int, list[tuple[int, int]]] = (-1, [])
+
+    def holds(self, start: int, end: int) -> bool:
+        """Whether a mark stands in code. In a fence that never ends, a mark alone on its line counts as a mark."""
+        at = bisect_right(self.starts, start) - 1
+        if at >= 0 and start < self.blocks[at].end:
+            return self.blocks[at].closed or not self._alone(start, end)
+        before, after = self._around(start, end)
+        quoted = before[-1:] in ("'", '"') and before[-1] in after
+        in_string = before.count('"') % 2 == 1 and '"' in after
+        comment = re.search(r"(?:^|\s)#\s", before) is not None
+        return quoted or in_string or comment or self._in_backticks(start)
+
+    def indents(self, start: int, end: int) -> bool:
+        """Whether a mark stands behind something on a line that is indented as code is."""
+        line = self._line(start)
+        indented = self.text.startswith(("    ", "\t"), line)
+        return indented and bool(self._around(start, end)[0].strip())
+
+    def _line(self, position: int) -> int:
+        return self.lines[bisect_right(self.lines, position) - 1]
+
+    def _around(self, start: int, end: int) -> tuple[str, str]:
+        """What stands before and behind a mark on its line, as far as one looks."""
+        before = self.text[max(self._line(start), start - 200) : start]
+        return before, self.text[end : end + 200].split("\n", 1)[0]
+
+    def _alone(self, start: int, end: int) -> bool:
+        before, after = self._around(start, end)
+        return not before.strip() and not after.strip()
+
+    def _in_backticks(self, start: int) -> bool:
+        line = self._line(start)
+        if self.spans[0] != line:
+            end = self.text.find("\n", start)
+            whole = self.text[line : end if end >= 0 else len(self.text)]
+            self.spans = (line, inline(whole) if "`" in whole else [])
+        spans = self.spans[1]
+        at = bisect_right(spans, (start - line, len(self.text))) - 1
+        return at >= 0 and start - line < spans[at][1]

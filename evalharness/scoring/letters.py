@@ -1,0 +1,278 @@
+"""Which option of a multiple choice a text answers with: the letter, and the rule that found it.
+
+Every letter that stands alone is a mention. What stands before and behind it says whether the text claims it, rejects
+it (`B is wrong`) or only names it. Claims of the strongest kind decide; two different ones leave the answer unread,
+unless the text corrects itself between them. The words of each language are in `letter_words`.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from evalharness.scoring import letter_words as words
+from evalharness.scoring.final_answer import ReadAnswer
+from evalharness.scoring.latex import boxes
+
+ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+# A text with more mentions than this is hostile: the first ones and the last ones are looked at.
+MOST_MENTIONS = 600
+MOST_BOXES = 50
+LONGEST = 100_000  # characters of a text that are read: its first half and its last
+LOOK = 120  # characters that are looked at before and behind a mention
+
+_ARABIC = {"أ": "A", "ا": "A", "ب": "B", "ج": "C", "د": "D", "ه": "E"}
+_CYRILLIC = {"А": "A", "В": "B", "С": "C", "Е": "E"}  # look like the Latin letters that were shown
+_OTHER = _ARABIC | _CYRILLIC
+_WORD = r"0-9A-Za-zÀ-ɏͰ-ӿ\u0600-\u06ff\u0900-\u097f"
+_MENTION = re.compile(
+    rf"(?<![{_WORD}])(?<![A-Za-z]')(?<![0-9A-Za-z]-)"
+    rf"(?P<letter>[A-Za-z]|[{''.join(_OTHER)}])"
+    rf"(?![{_WORD}]|'[a-zÀ-ɏ]|-[0-9A-Za-z]|\.[A-Za-z]\.|[+#]|\s*=\s*\S)"
+)
+_OPEN, _SHUT = r"[\[({<'\"]*", r"[\])}>'\"]*"
+_CLAUSE_ENDS = re.compile(rf"{_SHUT}\s*(?:$|[.,;:!?)\]|。、]|\n|-\s|–|—)")
+# What may follow `A` and the pronoun `I` when they are letters and no words of English.
+_NO_ARTICLE = re.compile(
+    rf"{_SHUT}(?:\s*(?:$|[^\sa-z])|\s+(?:because|since|as|for|due|in|by|with|on|at|if|when|where|while|though|although|"
+    r"given|based|according|from|per|following|which|that|not|but|and|or|is|was|are|were|would|can|could|must|has|seems|"
+    r"cannot|should|isn't|wasn't|doesn't|may|might|will|over|instead|rather|oder|und|o|ou|e|y|et|lub|oraz|i|na|au|est|es|ist|"
+    r"jest|to|ni|ndilo|ndiyo|sino|sondern|mais|ma|mas|lecz|[a-z]*[^\x00-\x7f])(?![a-z]))"
+)
+_NO_PRONOUN = re.compile(rf"{_SHUT}(?:\s*(?:$|[.,;:)!?\n](?!\s?e\.))|\s+(?:is|because|since)\b)")
+_TEXT_MACRO = re.compile(
+    r"\\(?:text|mathrm|mathbf|textbf|mathit|textit|mathsf|textsf|texttt|rm|bf|emph)\s*\{([^{}]{0,200})\}"
+)
+_TAG = re.compile(r"</?[A-Za-z][\w-]{1,20}>")
+_SHORT_TAG = re.compile(r"<([biup])>([^<>]{0,100})</\1>")
+_MARKUP = re.compile(r"\\[()\[\]]|[*`$\"“”„«»「」『』\u200b\u200e\u200f\ufeff]")
+_LIST_MARK = re.compile(r"^[ \t]*(?:[-+>•#|]+|\d{1,2}[.)])[ \t]+", re.MULTILINE)
+_ENUMERATED = re.compile(r"^[ \t]*\(?([A-Za-z])[.):]", re.MULTILINE)
+
+
+class Mention(NamedTuple):
+    """One letter, or several in one breath (`A, B and C`), and what stands around it.
+
+    `clause` is what stands before it in its clause, `after` what follows. It `opens` the text, is `alone` in its line
+    or opens the last one, or is `last`, the last sentence of all.
+    """
+
+    letters: tuple[str, ...]
+    start: int
+    clause: str
+    after: str
+    bracketed: bool
+    opens: bool
+    alone: bool
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """That a text answers with a letter; None: with several at once."""
+
+    letter: str | None
+    at: int
+
+
+def read_letter(text: str, count: int) -> ReadAnswer:
+    """The letter (A is the first of `count` choices) that a text answers with; None where it cannot be read.
+
+    A letter beyond the choices is read too where the text claims it outright: it is an answer, and a wrong one.
+    """
+    if len(text) > LONGEST:
+        text = f"{text[: LONGEST // 2]}\n{text[-LONGEST // 2 :]}"
+    plain = _plain(text)
+    whole = plain.strip(" \t\r\n.?*()[]{}<>'\",:;!|#-")
+    if len(whole) == 1 and (alone := _letter(whole)) and (alone != "I" or count > ALPHABET.index("I")):
+        return ReadAnswer(alone, "nothing but a letter")
+    offered = ALPHABET[:count]
+    beyond: ReadAnswer | None = None
+    for letters in (offered, ALPHABET.replace("I", "")):  # beyond the choices `I` is the pronoun
+        found = _boxed(text, letters)
+        if found.answer is None and found.rule != SEVERAL:
+            found = _claimed(plain, letters, outright=letters != offered)
+        if found.answer is not None or found.rule == SEVERAL:
+            return found
+        beyond = beyond or found
+    return beyond or ReadAnswer(None, NOTHING)
+
+
+NOTHING, SEVERAL = "no letter is claimed", "two different letters are claimed"
+
+
+def _letter(character: str) -> str | None:
+    letter = _OTHER.get(character, character).upper()
+    return letter if letter in ALPHABET and len(letter) == 1 else None
+
+
+def _plain(text: str) -> str:
+    """The text in plain characters: no markup, one kind of quotation marks, answer tags as `answer:`."""
+    out = text
+    if not out.isascii():
+        out = (
+            unicodedata.normalize("NFKC", out.replace("\ufdfa", " ").replace("…", "..."))
+            .replace("’", "'")
+            .replace("‘", "'")
+        )
+    out = re.sub(r"<\s*(?:final_?)?answer\s*>\s*", "\nanswer: ", out, flags=re.IGNORECASE)
+    out = _TAG.sub(" ", _SHORT_TAG.sub(r"\2", out))
+    for _ in range(2):
+        out = _TEXT_MACRO.sub(r"\1", out)
+    out = _MARKUP.sub("", out).replace("_", " ")
+    return _LIST_MARK.sub("", out)
+
+
+def _boxed(text: str, offered: str) -> ReadAnswer:
+    """The letter in the last box that holds one, alone or before its text."""
+    found: list[str] = []
+    for box in boxes(text)[-MOST_BOXES:]:
+        inner = _plain(box).strip(" {}$.'\"")
+        match = re.match(r"\(?\s*([A-Za-z])\s*(?:\)|[.:,](?=\s|$)|$|(?=\s*\\))", inner) or re.match(
+            rf"(?i:(?:the\s+)?(?:correct\s+|final\s+)?(?:answer|option|choice)(?:\s+is)?\s*:?\s*)\(?([A-Za-z])\)?(?![{_WORD}])",
+            inner,
+        )
+        if match and match.group(1).upper() in offered:
+            found.append(match.group(1).upper())
+    if not found:
+        return ReadAnswer(None, NOTHING)
+    corrected = words.CORRECTION.search(text) is not None
+    return ReadAnswer(found[-1], "\\boxed{LETTER}") if len(set(found)) == 1 or corrected else ReadAnswer(None, SEVERAL)
+
+
+def _claimed(text: str, offered: str, outright: bool) -> ReadAnswer:
+    """The letter of the strongest kind of claim."""
+    mentions = [m for m in _mentions(text) if set(m.letters) <= set(offered) and not words.rejected(m.clause, m.after)]
+    rules = words.RULES[: words.OUTRIGHT] if outright else words.RULES
+    listed = [letter.upper() for letter in _ENUMERATED.findall(text)]
+    skipped = {"line"} if len(set(listed)) > 1 else set()
+    if listed[:3] == ["A", "B", "C"]:  # the text repeats the options before it answers, if it does
+        skipped.add("start")
+    claims = [[] if rule.place in skipped else _claims(rule, mentions) for rule in rules]
+    strong = [claim for found in claims[: words.EXPLICIT] for claim in found]
+    for rule, found in zip(rules, claims, strict=True):
+        if not found:
+            continue
+        letter, at = _settled(found, text)
+        later = sorted((c for c in strong if c.at > at), key=lambda c: c.at)
+        if letter is None:
+            said = {c.letter for c in later}
+            if len(said) == 1 and None not in said:
+                return ReadAnswer(said.pop(), f"{rule.name}, then a conclusion")
+            return ReadAnswer(None, SEVERAL)
+        if later and later[-1].letter not in (letter, None) and words.CORRECTION.search(text, at, later[-1].at):
+            return ReadAnswer(later[-1].letter, f"{rule.name}, then a correction")
+        return ReadAnswer(letter, rule.name)
+    return ReadAnswer(None, NOTHING)
+
+
+def _settled(found: Sequence[Claim], text: str) -> tuple[str | None, int]:
+    """The letter that claims of one kind come to, and where the last one stands."""
+    last = found[-1]
+    other = [claim for claim in found if claim.letter != last.letter]
+    if other and not words.CORRECTION.search(text, other[-1].at, last.at):
+        return None, last.at
+    return last.letter, last.at
+
+
+def _mentions(text: str) -> list[Mention]:
+    """The letters that stand alone, those in one breath together."""
+    found = list(_MENTION.finditer(text))
+    if len(found) > MOST_MENTIONS:
+        found = [*found[: MOST_MENTIONS // 3], *found[-2 * MOST_MENTIONS // 3 :]]
+    found = [m for m in found if _stands_alone(text, m)]
+    groups: list[list[re.Match[str]]] = []
+    for match in found:
+        gap = (
+            text[groups[-1][-1].end() : match.start()] if groups and match.start() - groups[-1][-1].end() < 24 else None
+        )
+        if (
+            gap is not None
+            and words.TOGETHER.fullmatch(gap)
+            and not _new_clause(gap, text[match.end() : match.end() + 40])
+        ):
+            groups[-1].append(match)
+        else:
+            groups.append([match])
+    first = len(text) - len(text.lstrip(" \t\r\n([{<'#"))
+    last_line = text.rstrip().rfind("\n") + 1
+    return [_mention(text, group, first, last_line) for group in groups]
+
+
+def _new_clause(gap: str, after: str) -> bool:
+    """`D, A is wrong`: behind a comma and before a verb the letter is a subject of its own."""
+    return (
+        gap.strip(" ()[]'") in (",", "")
+        and re.match(rf"{_SHUT}\s+(?:is|was|isn't|would|can|cannot|does)\b", after) is not None
+    )
+
+
+def _mention(text: str, group: Sequence[re.Match[str]], first: int, last_line: int) -> Mention:
+    start, end = group[0].start(), group[-1].end()
+    before, after = text[max(0, start - LOOK) : start], text[end : end + LOOK]
+    opens_line = not before.rsplit("\n", 1)[-1].strip(" \t([{<'#")
+    ends_line = not after.split("\n", 1)[0].strip(" .)]}>'")
+    ends_text = len(after) < LOOK and not after.strip(" .)]}>'!\n")
+    return Mention(
+        letters=tuple(dict.fromkeys(letter for m in group if (letter := _letter(m["letter"])))),
+        start=start,
+        clause=_clause(before),
+        after=after,
+        bracketed=before[-1:] in tuple("([{") and after[:1] in tuple(")]}"),
+        opens=start == first,
+        alone=opens_line and (ends_line or start >= last_line),
+        last=ends_text and re.search(r"[.!?:,]\s+[(\[']*\Z", before) is not None,
+    )
+
+
+def _stands_alone(text: str, match: re.Match[str]) -> bool:
+    """Whether a letter is none of the words `a` and `I`, no letter of another script within a sentence."""
+    letter, after = match["letter"], text[match.end() : match.end() + LOOK]
+    if letter in _OTHER or letter.islower():
+        return (
+            _CLAUSE_ENDS.match(after) is not None
+            or re.match(r"\)?\s+is (?:the )?(?:correct|right|best)\b", after) is not None
+        )
+    if letter == "A":
+        return _NO_ARTICLE.match(after) is not None
+    return letter != "I" or _NO_PRONOUN.match(after) is not None
+
+
+def _claims(rule: words.Rule, mentions: Iterable[Mention]) -> list[Claim]:
+    """The claims of one kind, in order."""
+    found: dict[int, Claim] = {}
+    for mention in mentions:
+        anchor = _anchor(rule, mention)
+        if anchor is not None and anchor not in found:
+            found[anchor] = Claim(mention.letters[0] if len(mention.letters) == 1 else None, mention.start)
+    return list(found.values())
+
+
+def _anchor(rule: words.Rule, mention: Mention) -> int | None:
+    """Where a claim of this kind begins; None where the mention is none."""
+    if rule.after is not None and not rule.after.match(mention.after):
+        return None
+    if rule.place == "line":
+        return mention.start if mention.alone or mention.last else None
+    if rule.place:
+        return mention.start if (mention.opens if rule.place == "start" else mention.bracketed) else None
+    if rule.before is None:
+        return mention.start
+    found = rule.before.search(mention.clause)
+    return (
+        None if found is None else mention.start - len(mention.clause) + found.start() if rule.first else mention.start
+    )
+
+
+def _clause(before: str) -> str:
+    """What stands before a mention in its clause; a label on the line above belongs to it."""
+    line = before.rfind("\n") + 1
+    clause = before[line:]
+    if line and not clause.strip(" ([{<'"):
+        above = before[:line].rstrip().rsplit("\n", 1)[-1]
+        if above.endswith(":") or words.HEADING.fullmatch(above):
+            return above.rstrip(":") + ": " + clause
+    return clause

@@ -1,0 +1,273 @@
+"""The number that a text answers with, and the rule that found it.
+
+From the surest sign to the weakest: what stands after `####`, in a box, after or before `answer`, and else the last
+number that counts nothing of the text itself (a step, a line of a list). Values are exact fractions.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from fractions import Fraction
+
+from evalharness.scoring.final_answer import ReadAnswer
+from evalharness.scoring.latex import boxes
+from evalharness.scoring.letter_words import ANSWER_WORDS
+
+LONGEST = 100_000  # characters at the end of a text that are read
+MOST_DIGITS = 300  # a longer number, or a larger exponent, is no answer to a question
+
+_PLAIN = str.maketrans("−﹣－‐‑﹢＋٫٬，．：＝％＄﹪／", "-----++.,,.:=%$%/")
+_CURRENCY = r"(?:US\$|C\$|A\$|[$€£¥₹₩₽]|Rs\.?|USD|EUR|GBP)"
+_DIGITS = r"(?:\d{1,3}(?:,\d{3})+(?![\d,]\d)|\d+)(?:\.\d+)?|\.\d+"
+_POWER = r"(?:[eE][+-]?\d{1,4}(?![\dA-Za-z])|\s?(?:[x×*]|\\times|\\cdot)\s?10\s?\^\s?\{?\s?[+-]?\d{1,4}\}?)"
+_SIGN = r"(?:(?<![\w)\]}.])[-+]\s?)?"
+_ONE = rf"{_SIGN}(?:{_CURRENCY}\s?)?(?:(?<=[$€£¥₹₩₽])-)?(?:{_DIGITS}){_POWER}?"
+NUMERAL = re.compile(
+    rf"(?P<number>{_ONE})(?:(?P<mixed>\s\d{{1,20}})?\s?/\s?(?P<below>\d+(?:\.\d+)?)(?![\d/]))?(?P<percent>\s?%)?"
+)
+_STRICT_HASHES = re.compile(r"####[ \t]*(?P<rest>[^\n]*)")
+_HEADING = re.compile(r"\d+\s*[.):]\s+[A-Za-z]|(?:step|part)\b", re.IGNORECASE)
+_LATEX = (
+    (
+        re.compile(r"\\(?:left|right|displaystyle|[!,;: ])|(?<=\d)\{,\}(?=\d)"),
+        lambda m: "," if m.group() == "{,}" else "",
+    ),
+    (re.compile(r"\\[dtc]?frac\s*\{\s*(-?[\d.,]+)\s*\}\s*\{\s*(-?[\d.,]+)\s*\}"), r" \1/\2"),
+    (re.compile(r"\\[dtc]?frac\s?(\d)\s?(\d)"), r" \1/\2"),
+    (re.compile(r"\\(?:text|mathrm|textbf|mathbf|mbox|boxed|fbox)\s*\{"), " {"),
+    (re.compile(r"\\([$%#&])"), r"\1"),
+    (re.compile(r"\\(?:times|cdot|ast)\b"), "×"),
+    (re.compile(r"\\(?:approx|implies|Rightarrow|rightarrow|to)\b"), "="),
+    (re.compile(r"\\[()\[\]]|\*\*|__|[`\"“”]|(?<![\d$])\$(?=\s|\\|[A-Za-z(])|\$(?=\s|[.,;:!?)]|$)"), " "),
+)
+_SPACED = re.compile(r"(?<![\d.,])(\d{1,3})((?:[ \u00a0\u2009\u202f']\d{3})+)(?![\d,]|\.\d)")
+_THIN = re.compile(r"(?<=\d)[\u00a0\u2009\u202f'](?=\d{3}(?!\d))")
+_FILLER = (
+    r"(?:therefore|thus|simply|exactly|approximately|about|roughly|around|just|only|a total of|total(?: of)?|the"
+    r"|that|is|are|"
+    r"equal to|equals|an?|indeed|then|now|so|hence|option|[A-Za-z][\w ]{0,30}?\s?=|he|she|it|they|we|has|have|get"
+    r"|gets|makes?|"
+    r"there (?:are|is)|number|value|amount|of|be|as|follows|≈|~|=)"
+)
+_SAID = re.compile(
+    r"\b(?:answers?|solution|(?:the|final|end) result)\b(?:[^\n.;:=]{0,60}?(?:\b(?:is|are|was|be|equals)\b|=|\s[-–—]\s)"
+    r"|[\s*]{0,4}(?:(?:to|for|of|in)\b[^\n.:]{0,40})?:)\s*"
+    r"|\b(?:final\s+)?answers?\b[\s*]{1,3}(?=[-+$€£\d])|\bans\s*[.:]\s*"
+    rf"|(?:{'|'.join(ANSWER_WORDS.values())})[^\n.。!?;\d]{{0,40}}?(?=[-+$€£¥]?\d)",
+    re.IGNORECASE,
+)
+_BEHIND = re.compile(
+    r"[\s*]*(?:[A-Za-z%°€/]+\s+){0,4}(?:is|are|=)\s+(?:thus |therefore |then )?(?:the|my|our)\s+(?:final |correct "
+    r"|right )?answer",
+    re.IGNORECASE,
+)
+_THATS = re.compile(
+    r"\b(?:that|this|which)(?:'s|’s| is| would be| gives) (?:my|the|our|your) (?:final |correct )?answer", re.IGNORECASE
+)
+_RESTATED = re.compile(
+    r"[^\n.;]{0,40}?(?:\b(?:which|that) (?:is|equals|makes|gives)|\bi\.e\.|\bor\b|\bequals\b|\bequal to\b|=|≈|→|->)\s*",
+    re.IGNORECASE,
+)
+_COUNTS = re.compile(
+    r"\b(?:steps?|questions?|examples?|problems?|parts?|cases?|method|equation|line|figure|table|note|option)\s+#?\Z",
+    re.IGNORECASE,
+)
+_NEXT_QUESTION = re.compile(r"\n[ \t]{0,10}(?:Question|Q|Problem)\s*\d{0,3}\s*:")
+_ASIDE = re.compile(r"\((?:see|note|as|from|step|cf|refer|check)\b[^()\n]{0,200}\)?[\s.]*\Z", re.IGNORECASE)
+
+
+def read_number(text: str) -> ReadAnswer:
+    """The number that a text answers with."""
+    text = text[-LONGEST:]
+    plain = plain_numbers(text)
+    following = _NEXT_QUESTION.search(plain)
+    if following and NUMERAL.search(plain, 0, following.start()):
+        plain = plain[: following.start()]
+    for rule, find in _RULES:
+        value = find(text if find is _in_box else plain)
+        if value is not None:
+            return ReadAnswer(shown(value), rule)
+    return ReadAnswer(None, "there is no number")
+
+
+def plain_numbers(text: str) -> str:
+    """The text with its numbers in ASCII: other scripts' digits, minus signs, and what LaTeX puts between digits."""
+    out = text
+    if not out.isascii():
+        out = re.sub(r"[^\x00-\x7f]", _digit, out.translate(_PLAIN))
+        out = re.sub(r"(?:(?<=\s)|\A)[–—](?=\d)", "-", out)
+    for pattern, new in _LATEX:
+        out = pattern.sub(new, out)
+    return _THIN.sub("", out)
+
+
+def _digit(found: re.Match[str]) -> str:
+    digit = unicodedata.digit(found.group(), None)
+    return str(digit) if digit is not None and unicodedata.category(found.group()) == "Nd" else found.group()
+
+
+def value_of(found: re.Match[str]) -> Fraction | None:
+    """The value of a numeral; None where it is too long or divides by nothing."""
+    whole = _decimal(found["number"])
+    if whole is None or not found["below"]:
+        return whole
+    below = _decimal(found["below"])
+    if not below:
+        return whole
+    if found["mixed"]:
+        part = Fraction(int(found["mixed"]), 1) / below
+        return whole - part if whole < 0 else whole + part
+    return whole / below
+
+
+def _decimal(text: str) -> Fraction | None:
+    bare = re.sub(rf"{_CURRENCY}|[,\s{{}}]", "", text)
+    bare = re.sub(r"(?:[x×*]|\\times|\\cdot)10\^", "e", bare)
+    mantissa, _, power = bare.lower().partition("e")
+    if len(mantissa) > MOST_DIGITS or len(power.lstrip("+-")) > 3 or (power and abs(int(power)) > MOST_DIGITS):
+        return None
+    try:
+        return Fraction(bare)
+    except ValueError:
+        return None
+
+
+def shown(value: Fraction) -> str:
+    """A value as digits: `18`, `-2.5`, and `1/3` where decimals never end."""
+    if value.denominator == 1:
+        return str(value.numerator)
+    rest = value.denominator
+    for prime in (2, 5):
+        while rest % prime == 0:
+            rest //= prime
+    if rest != 1:
+        return f"{value.numerator}/{value.denominator}"
+    places = 0
+    while value.denominator != 1 and (value * 10**places).denominator != 1:
+        places += 1
+    scaled = abs(value * 10**places).numerator
+    digits = str(scaled).rjust(places + 1, "0")
+    return ("-" if value < 0 else "") + f"{digits[:-places]}.{digits[-places:]}"
+
+
+def _after_hashes(text: str) -> Fraction | None:
+    for found in _STRICT_HASHES.finditer(text):
+        rest = found["rest"].lstrip("# ")
+        if not _HEADING.match(rest) and (value := _claimed(rest)) is not None:
+            return value
+    return None
+
+
+def _in_box(text: str) -> Fraction | None:
+    for box in reversed(boxes(text)[-20:]):
+        inner = plain_numbers(box)
+        inner = _SPACED.sub(lambda m: m.group(1) + re.sub(r"\D", "", m.group(2)), inner)
+        found = _chain(inner, NUMERAL.search(inner))
+        if found is not None:
+            return found
+    return None
+
+
+def _after_answer(text: str) -> Fraction | None:
+    """After the last `answer is` or `answer:` that a number follows, on its line or, behind a label, on the next."""
+    said = list(_SAID.finditer(text))
+    for found in reversed(said[-50:]):
+        line_end = text.find("\n", found.end())
+        clause = text[found.end() : min(line_end if line_end >= 0 else len(text), found.end() + 400)]
+        if not clause.strip(" *:_#="):
+            below = re.match(r"[\s*:_#=]{0,40}", text[found.end() : found.end() + 40])
+            start = found.end() + (below.end() if below else 0)
+            clause = text[start : start + 400].split("\n", 1)[0]
+        value = _claimed(clause)
+        if value is not None:
+            return value
+    return None
+
+
+def _claimed(clause: str) -> Fraction | None:
+    """The number that a clause begins with, or the end of the equation that it begins with."""
+    clause = _SPACED.sub(lambda m: m.group(1) + re.sub(r"\D", "", m.group(2)), clause[:400])
+    for start in _starts(clause):
+        found = NUMERAL.match(clause, start)
+        if found:
+            return _chain(clause, found)
+    return None
+
+
+def _starts(clause: str) -> Iterator[int]:
+    """Where a number may begin a clause: behind marks, and behind the words that may stand before it."""
+    yield len(clause) - len(clause.lstrip(" \t:*({[~≈>=,#"))
+    found = re.match(rf"(?:[\s:*({{\[~≈>=$]*{_FILLER}(?!\w)){{1,5}}[\s:*({{\[~≈>=,#]*", clause, re.IGNORECASE)
+    if found:
+        yield found.end()
+
+
+_OPERATOR = re.compile(r"[\s)\]}]*[-+*/×x÷·^]\s*[\s(\[{$]*(?=[-$\d.])|[\s\w$%.)\]}]{0,20}?=\s*")
+
+
+def _chain(text: str, found: re.Match[str] | None) -> Fraction | None:
+    """The value at the end of the calculation that begins with a numeral: `9 * 2 = 18` is 18."""
+    if found is None:
+        return None
+    value, first, calculated, equal = value_of(found), found, bool(found["below"]), False
+    at = found.end()
+    for _ in range(30):
+        operator = _OPERATOR.match(text, at)
+        following = NUMERAL.match(text, operator.end()) if operator else None
+        if operator is None or following is None:
+            break
+        if "=" in operator.group():
+            value, equal = value_of(following), True
+        calculated, at = True, following.end()
+    if equal:  # the last equation of the line
+        ends = list(re.finditer(r"=\s*(?=[-+$€£\d.])", text[at : at + 300].split("\n", 1)[0].split("(", 1)[0]))
+        final = NUMERAL.match(text, at + ends[-1].end()) if ends else None
+        return value_of(final) if final else value
+    if calculated:
+        restated = _RESTATED.match(text, at)
+        final = NUMERAL.match(text, restated.end()) if restated else None
+        if final:
+            return value_of(final)
+    return value_of(first)
+
+
+def _before_answer(text: str) -> Fraction | None:
+    """The number of `18 is the answer`, or the last one before `that's my answer`."""
+    numerals = _numerals(text)
+    for found in reversed(numerals[-200:]):
+        if _BEHIND.match(text[found.end() : found.end() + 120]):
+            return value_of(found)
+    said = list(_THATS.finditer(text))
+    before = [n for n in numerals if said and n.end() <= said[-1].start()]
+    return value_of(before[-1]) if before else None
+
+
+def _last(text: str) -> Fraction | None:
+    """The last number, but for those that count steps, questions and lines, unless there is no other."""
+    aside = _ASIDE.search(text, max(0, len(text) - 300))
+    body = text[: aside.start()] if aside else text
+    numerals = _numerals(body) or _numerals(text)
+    for found in reversed(numerals[-200:]):
+        line = body.rfind("\n", 0, found.start()) + 1
+        marker = not body[line : found.start()].strip(" \t*#-") and re.match(
+            r"[.)]\s", body[found.end() : found.end() + 2]
+        )
+        if not marker and not _COUNTS.search(body[max(0, found.start() - 20) : found.start()]):
+            return value_of(found)
+    return value_of(numerals[-1]) if numerals else None
+
+
+def _numerals(text: str) -> list[re.Match[str]]:
+    """The numerals of the end of a text: more than a long answer holds."""
+    return list(NUMERAL.finditer(text, max(0, len(text) - 20000)))
+
+
+_RULES = (
+    ("number after ####", _after_hashes),
+    ("\\boxed{NUMBER}", _in_box),
+    ("answer is NUMBER", _after_answer),
+    ("NUMBER is the answer", _before_answer),
+    ("last number", _last),
+)

@@ -1,0 +1,146 @@
+"""What the final answer is: without thinking, channels and control tokens, in every scorer; marks in code are code."""
+
+import time
+
+import pytest
+
+from evalharness import plugins
+from evalharness.judging.cases import answer_of
+from evalharness.records import Message, Request, Response, Result, Sample
+from evalharness.scoring.answers import score_response
+from evalharness.scoring.final_answer import final_answer, is_mark, opened_thinking
+from evalharness.scoring.judge_replies import Scale, read_verdict
+
+ASKED = Request(messages=(Message("user", "?"),))
+PAIRS = [
+    ("<think>", "</think>"),
+    ("<thinking>", "</thinking>"),
+    ("<thought>", "</thought>"),
+    ("[THINK]", "[/THINK]"),
+    ("<seed:think>", "</seed:think>"),
+    ("<reasoning>", "</reasoning>"),
+    ("◁think▷", "◁/think▷"),
+    ("<THINK>", "</THINK>"),
+    ("<|begin_of_thought|>", "<|end_of_thought|>"),
+    ("<|START_THINKING|>", "<|END_THINKING|>"),
+    ("<|inner_prefix|>", "<|inner_suffix|>"),
+]
+
+
+@pytest.mark.parametrize(("opens", "closes"), PAIRS)
+def test_thinking_is_set_apart_and_its_marks_are_recorded(opens, closes):
+    assert final_answer(f"{opens}The answer is A{closes}\n\nD") == ("D", (opens, closes), False)
+    assert final_answer(f"The answer is A{closes}D") == ("D", (closes,), False)  # the template opened it
+    assert final_answer(f"{opens}The answer is A") == ("", (opens,), True)
+    assert final_answer(f"D {opens}hm, A?{closes} is it.").text == "D  is it."
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("plain", "plain"),
+        ("<|channel|>analysis<|message|>A?<|end|><|start|>assistant<|channel|>final<|message|>D", "D"),
+        ("<|channel|>analysis<|message|>A?", ""),
+        ("analysisWe need A.assistantfinalD", "D"),
+        ("analysisWe need A.", ""),
+        ("analysis of the case", "analysis of the case"),
+        ("Here is my thought process:\nA?\nHere is my response:\nD", "D"),
+        ("<think>a<think>b</think>c</think>D", "D"),
+        ("<think>a</think>b</think>D", "D"),
+        ("<think>a <think> b</think>D", "D"),
+        ("<seed:think>a<seed:cot_budget_reflect>b</seed:cot_budget_reflect></seed:think>D", "D"),
+        ("<think>The tag `</think>` ends it. A.</think>D", "D"),
+        ("<think>```python\nnever closed\n</think>\nD", "D"),
+        ("```python\ntry\n</think>\n```python\nx = 1\n```", "```python\nx = 1\n```"),
+        ("<think></think>\n    return 1", "    return 1"),
+        ("D<|im_end|>", "D"),
+        ("D</s>", "D"),
+        ("    return 1<|endoftext|>\nclass X", "    return 1"),
+        ("<|im_start|>assistant\n<think>x</think>D<|im_end|>\n<|im_start|>user", "D"),
+        ("<answer>D</answer>", "D"),
+        ("<reasoning>x</reasoning><answer>D</answer>", "D"),
+        ("<|begin_of_thought|>x<|end_of_thought|><|begin_of_solution|>D<|end_of_solution|>", "D"),
+    ],
+)
+def test_final_answers(text, answer):
+    assert final_answer(text).text == answer
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "```python\ndef f(xs):\n    # strip </think> tags\n    return 1\n```",
+        "    # strip </think> tags\n    return text",
+        "    return text.split('</think>')[-1]",
+        '    return re.sub(r"<think>.*?</think>", "", t)',
+        "    return t.replace('<|endoftext|>', '')",
+        "Use `<think>` and `</think>` around it.",
+        "~~~\n<think>\nA\n</think>\n~~~\nis how it looks.",
+        "x </think",
+        "1 < 2 > 0",
+        "the <think> tag",
+    ],
+)
+def test_marks_in_code_are_code(text):
+    assert final_answer(text) == (text, (), False)
+
+
+def test_what_a_prompt_leaves_open():
+    assert opened_thinking("<|im_start|>assistant\n<think>\n") == "<think>"
+    assert opened_thinking("<think>\n\n</think>\n\n") == "" == opened_thinking("The <think> tag is")
+    assert is_mark("[THINK]") and is_mark("<|channel|>") and not is_mark("<|im_end|>")
+
+
+SAMPLE = Sample(
+    id="1", question="?", answers=("18",), choices=("18", "2"), gold_indices=(0,), extra={"spans": [["18"]]}
+)
+
+
+@pytest.mark.parametrize(
+    "name", ["mmlu", "gsm8k", "math500", "squad", "squad2", "triviaqa", "nq_open", "drop", "bbh/navigate"]
+)
+@pytest.mark.parametrize("opens", ["<think>", "[THINK]", "<thought>", "<|channel|>analysis<|message|>"])
+def test_an_answer_cut_inside_its_thinking_is_truncated_in_every_scorer(name, opens):
+    score = plugins.load_benchmark(name).score
+    for finish in ("length", "stop"):
+        found = score_response(
+            score, SAMPLE, ASKED, Response(text=f"{opens}The answer is 18. \\boxed{{18}} A", finish=finish)
+        )
+        assert found.status == "truncated" and set(found.scores.values()) <= {0.0} and found.answer is None
+    assert found.detail["stripped"]
+
+
+def test_no_answer_is_right_where_the_thinking_never_ended():
+    none = Sample(id="1", question="?", answers=())
+    found = score_response(
+        plugins.load_benchmark("squad2").score, none, ASKED, Response(text="<think>hm", finish="length")
+    )
+    assert (found.status, found.scores) == ("truncated", {"exact_match": 0.0, "f1": 0.0})
+
+
+def test_a_judge_neither_thinks_aloud_nor_sees_thinking():
+    scale = Scale(labels={"A": 1.0, "B": 0.0})
+    assert read_verdict(Response(text="[THINK][[A]][/THINK][[B]]"), scale).value == 0.0
+    assert read_verdict(Response(text="<thought>[[A]]"), scale).value is None
+    result = Result(
+        benchmark="b", sample=SAMPLE, request=ASKED, response=Response(text="<think>A</think>D"), status="scored"
+    )
+    assert answer_of(result) == "D"
+
+
+HOSTILE = [
+    "`" * 1_000_000,
+    "<think>" * 140_000,
+    "<think></think>" * 70_000,
+    "`</think>`" * 110_000,
+    "```\n</think>\n" * 80_000,
+    "'<|im_end|>'" * 80_000,
+    "\n" * 1_000_000 + "<",
+]
+
+
+@pytest.mark.parametrize("number", range(len(HOSTILE)))
+def test_a_megabyte_of_anything_takes_no_time(number):
+    before = time.process_time()
+    final_answer(HOSTILE[number])
+    assert time.process_time() - before < 3  # under 1 s alone on a core; quadratic time would be minutes

@@ -1,0 +1,86 @@
+"""Which number a text answers with, and by which rule."""
+
+import json
+import re
+import time
+from fractions import Fraction
+
+import number_texts
+import pytest
+
+from evalharness.scoring.numbers import read_number, shown
+
+
+@pytest.mark.parametrize("wanted", number_texts.NUMBERS)
+def test_numbers_are_read(wanted):
+    found = {text: read_number(text).answer for text in number_texts.NUMBERS[wanted]}
+    value = Fraction(wanted.replace(",", ""))
+    assert {text: said for text, said in found.items() if said is None or Fraction(said) != value} == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [("#### -18", "18"), ("5 apples", "18"), ("it is 1,8", "18"), ("1e999999", "18"), ("The answer is 1/0.", "0")],
+)
+def test_other_numbers_are_not_the_one_wanted(text, wrong):
+    assert read_number(text).answer != wrong
+
+
+def test_the_rule_is_told():
+    assert read_number("The answer is 9 * 2 = $18") == ("18", "answer is NUMBER")
+    assert read_number("#### 18").rule == "number after ####"
+    assert read_number("18 is the answer to question 3.").rule == "NUMBER is the answer"
+    assert read_number("none") == (None, "there is no number")
+
+
+def test_values_are_written_out():
+    assert [shown(Fraction(x)) for x in ("18", "-2.50", "1/3", "1/8", "-1/20")] == [
+        "18",
+        "-2.5",
+        "1/3",
+        "0.125",
+        "-0.05",
+    ]
+
+
+FLEXIBLE = re.compile(r"(-?[$0-9.,]{2,})|(-?[0-9]+)")
+
+
+def flexible(text):
+    """lm-evaluation-harness's flexible-extract: the last match without commas, dollar signs and the final full stop."""
+    found = [a or b for a, b in FLEXIBLE.findall(text)]
+    return re.sub(r"[,$]|\\.$", "", found[-1]) if found else None
+
+
+ENDINGS = [
+    "\n#### {}", "\nThe answer is {}.", "\n**Answer: {}**", "\nSo the answer is ${}.", "\n\\\\boxed{{{}}}", "\nA: {}",
+    "\nFinal answer: {}\n", "\nTherefore, {} is the answer.", "", "\nThe answer is {}. I hope it is correct.",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_no_solution_that_flexible_extract_reads_is_missed(shared, ending):
+    """GSM8K's own solutions with the usual endings, and with none."""
+    rows = [
+        json.loads(line) for line in (shared / "gsm8k" / "test.jsonl").read_text(encoding="utf-8").splitlines()[:400]
+    ]
+    lost = []
+    for row in rows:
+        steps, _, gold = re.sub(r"<<[^>]*>>", "", row["answer"]).partition("\n#### ")
+        text = steps + ending.format(gold)
+        said, value = read_number(text).answer, Fraction(gold.replace(",", ""))
+        if (said is None or Fraction(said) != value) and flexible(text) == gold.replace(",", ""):
+            lost.append(text[-80:])
+    assert lost == []
+
+
+HOSTILE = [
+    "1 " * 500_000, "1" * 1_000_000, "answer is 1 " * 80_000, "#### 1\n" * 140_000, "\n" * 1_000_000, "½" * 300_000,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("number", range(len(HOSTILE)))
+def test_a_megabyte_of_anything_takes_no_time(number):
+    before = time.process_time()
+    read_number(HOSTILE[number])
+    assert time.process_time() - before < 3  # under 1 s alone on a core; quadratic time would be minutes
