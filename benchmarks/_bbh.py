@@ -18,6 +18,13 @@ DESCRIPTIONS: dict[str, str] = json.loads(Path(__file__).with_name("bbh.json").r
 TASKS = tuple(sorted(DESCRIPTIONS))
 ITEMS = {"causal_judgement": 187, "penguins_in_a_table": 146, "snarks": 178}  # 250 in every other task
 
+# What of the question's own spelling the answer depends on.
+FORM = {
+    "boolean_expressions": "symbols", "dyck_languages": "symbols", "multistep_arithmetic_two": "symbols",
+    "geometric_shapes": "code", "hyperbaton": "the order of words", "word_sorting": "the letters of words",
+    "ruin_names": "the letters of names",
+}  # fmt: skip
+
 
 def of_task(task: str, data: Path | None, *, steps: bool) -> Benchmark:
     """One task. The authors' three examples come from their folder cot-prompts; without it none are shown."""
@@ -26,6 +33,7 @@ def of_task(task: str, data: Path | None, *, steps: bool) -> Benchmark:
         paper="https://arxiv.org/abs/2210.09261",
         licence="MIT",
         items=ITEMS.get(task, 250),
+        about_form=FORM.get(task, ""),
         source=Source(
             "lukaemon/bbh@982bb89fd79532a8ac676a61fc42eb1aeec63f99",
             config=task,

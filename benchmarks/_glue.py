@@ -13,7 +13,7 @@ from evalharness.data.sources import PULLED, Files, Row, Source, Want
 from evalharness.errors import DataError
 from evalharness.records import Estimate, Request, Response, Sample, Score
 from evalharness.scoring.answers import graded_score, label, softmax
-from evalharness.scoring.classification import f1, matthews, mean_of, pearson, spearman
+from evalharness.scoring.classification import f1, few_numbers, matthews, mean_of, pearson, spearman
 from evalharness.scoring.metrics import Metric, mean
 
 FOLDERS = {
@@ -159,9 +159,13 @@ def _task(
 STSB = {
     "sample": similar, "prompt": SIMILAR, "score": similarity,
     "metrics": (pearson(), spearman()), "items": 1500, "chance": 0.0,
+    "cautions": lambda results: few_numbers(len({r.sample.id for r in results})),
 }  # fmt: skip
 TASKS: dict[str, dict[str, Any]] = {
-    "cola": _task("{sentence}\nQuestion: Does this sentence make sense?", NO_YES, (matthews(),), 1043),
+    "cola": {
+        **_task("{sentence}\nQuestion: Does this sentence make sense?", NO_YES, (matthews(),), 1043),
+        "about_form": "whether a sentence is acceptable as it stands",
+    },
     "sst2": _task(
         "{sentence}\nQuestion: Is this sentence positive or negative?", ("negative", "positive"), ACCURACY, 872
     ),

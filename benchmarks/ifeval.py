@@ -17,6 +17,7 @@ benchmark = Benchmark(
     paper="https://arxiv.org/abs/2311.07911",
     licence="Apache-2.0",
     items=541,
+    about_form="the form that the instructions ask for",
     source=Source(
         "google/IFEval@966cd89545d6b6acfd7638bc708b98261ca58e84",
         split="train",

@@ -21,6 +21,7 @@ benchmark = Benchmark(
     paper="https://arxiv.org/abs/2305.20050",
     licence="MIT",
     items=500,
+    about_form="symbols",
     source=Source(
         "HuggingFaceH4/MATH-500@6e4ed1a2a79af7d8630a6b768ec859cb5af4d3be",
         files=files_named({"test": "test.jsonl"}, "(problem, solution, answer, subject, level)"),

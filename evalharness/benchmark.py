@@ -78,6 +78,15 @@ BUNDLED = Source()
 ACCURACY = (mean(),)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leaderboard:
+    """What the figures of a benchmark's published board rest on, besides the authors' prompt and all items: the model
+    that judged, and whose answers others are compared with (a part of that run's name; '' where the data has them)."""
+
+    judge_model: str
+    baseline: str = ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Benchmark:
     """One benchmark. Its facts are these fields and stand nowhere else.
@@ -91,9 +100,11 @@ class Benchmark:
     turn. `ask` replaces the default request; `follow_up` gives the next turn's request, or None when the conversation
     is over. `open_scorer` replaces `score` where scoring needs resources (a sandbox). A chat model writes up to
     `chat_max_tokens` and ends by itself, a base model up to `max_tokens` or `stop`. `temperature` and `top_p` are used
-    where the user says none. `judge` names the judge plug-in that gives the verdicts. `warnings` says, from the
-    results, when a figure is not to be believed. `missing_is_wrong`: the authors' script counts a question that a file
-    of predictions lacks as 0 (SQuAD 1.1), not as absent (SQuAD 2.0).
+    where the user says none. `judge` names the judge plug-in that gives the verdicts, `leaderboard` what the
+    published board rests on. `warnings` says, from the results, when a figure is not to be believed. `about_form` names
+    what of a question's spelling the right answer depends on (acceptability, symbols): such questions are not changed
+    by --holistic. `missing_is_wrong`: the authors' script counts a question that a file of predictions lacks as 0
+    (SQuAD 1.1), not as absent (SQuAD 2.0).
     """
 
     name: str = ""
@@ -119,6 +130,8 @@ class Benchmark:
     chance: float | None = None
     judge: str | None = None
     warnings: Callable[[Sequence[Result]], tuple[str, ...]] | None = None
+    about_form: str = ""
+    leaderboard: Leaderboard | None = None
     missing_is_wrong: bool = False
     ask: Callable[[Sample, Sequence[Sample], Mode, bool], Request] | None = None
     follow_up: Callable[[Sample, Request, Response], Request | None] | None = None

@@ -83,6 +83,7 @@ class Judge:
     Jinja (https://jinja.palletsprojects.com). `orders` says how a pair is shown when the user does not: both ways, or
     one way decided by `order_of` (item's id and question, seed) and never by the model. `max_tokens` bounds a reply.
     `texts` are values of the template that are the same for every answer: a prompt that was read from a file is text.
+    `messages` replaces the template where a benchmark's authors published their own prompt.
     """
 
     name: str
@@ -101,6 +102,7 @@ class Judge:
     temperature: float = 0.0
     top_logprobs: int = 0
     texts: Mapping[str, str] = field(default_factory=dict)
+    messages: Callable[[JudgeCase, JudgeItem, Order], tuple[Message, ...]] | None = None
 
     @property
     def sha(self) -> str:
@@ -132,6 +134,20 @@ def seeded_order(case: JudgeCase, seed: int) -> Order:
 
 def judge_request(judge: Judge, case: JudgeCase, part: JudgeItem, order: Order) -> Request:
     """The request that asks for one verdict. In order AB the judged answer stands first."""
+    messages = (
+        _fenced_messages(judge, case, part, order) if judge.messages is None else judge.messages(case, part, order)
+    )
+    return Request(
+        messages=messages,
+        max_tokens=judge.max_tokens,
+        temperature=judge.temperature,
+        top_logprobs=judge.top_logprobs,
+        schema=judge.scale.schema if "schema" in judge.scale.reads else None,
+    )
+
+
+def _fenced_messages(judge: Judge, case: JudgeCase, part: JudgeItem, order: Order) -> tuple[Message, ...]:
+    """The judge's own template, each text from a model or from data in a fence."""
     texts: dict[str, Turns | str] = {"answer": part.turns}
     if judge.kind == "pairwise":
         against = case.against or ()
@@ -144,17 +160,10 @@ def judge_request(judge: Judge, case: JudgeCase, part: JudgeItem, order: Order) 
     for name, text in texts.items():
         shown = [text] if isinstance(text, str) else [answer for _, answer in text]
         fields[name] = _fenced(name, shown, nonce)
-    messages = tuple(
+    return tuple(
         Message(role, rendered.strip())
         for role, source in sections(judge.template)
         if (rendered := _rendered(judge.name, source, fields)).strip()
-    )
-    return Request(
-        messages=messages,
-        max_tokens=judge.max_tokens,
-        temperature=judge.temperature,
-        top_logprobs=judge.top_logprobs,
-        schema=judge.scale.schema if "schema" in judge.scale.reads else None,
     )
 
 

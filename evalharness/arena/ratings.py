@@ -24,25 +24,29 @@ if TYPE_CHECKING:
 
 SCALE = 400 / math.log(10)
 CENTRE = 1000.0
+USABLE = 0.9  # of the bootstrap's draws; what is left of fewer is a selection, and says too little
 _STYLES = ("length", "headers", "lists", "bold")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Battle:
     """Two models on one item: `score` is 1 where `a` won, 0 where `b` did, 0.5 a tie. Battles of one `item` (both
-    orders, several opponents) are not independent. `style` holds the differences of the answers' style, a minus b."""
+    orders, several opponents) are not independent. `style` holds the differences of the answers' style, a minus b.
+    `named`: the record says which item it was, else it counts as one of its own."""
 
     a: str
     b: str
     score: float
     item: str
     style: tuple[float, ...] = ()
+    named: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rating:
     """A model's rating (400 points are odds of ten to one, the mean is 1000), its sandwich standard error and 95 %
-    interval, and the bootstrap's. None where it has no finite value: a model that never lost, or never won a point."""
+    interval, and the bootstrap's. None where it has no finite value: a model that never lost, or never won a point.
+    The rating without error and interval: its battles leave nothing to estimate them from."""
 
     model: str
     rating: float | None
@@ -60,12 +64,14 @@ class Rating:
 
 @dataclass(frozen=True, kw_only=True)
 class Leaderboard:
-    """Ratings, best first; what the style columns are worth (log odds per standard deviation of the difference)."""
+    """Ratings, best first; what the style columns are worth (log odds per standard deviation of the difference).
+    `repeated` battles say the same as another and do not say of which item they are."""
 
     ratings: tuple[Rating, ...]
     style: Mapping[str, float] = field(default_factory=dict)
     battles: int = 0
     items: int = 0
+    repeated: int = 0
     separability: float | None = None
     draws: int = 0
     draws_used: int = 0
@@ -102,7 +108,8 @@ def rate_models(
     lost = [_unrated(m, battles, rated, tallies) for g in groups for m in sorted(g) if m not in rated or len(rated) < 2]
     inside = [b for b in battles if b.a in rated and b.b in rated]
     if len(rated) < 2:
-        return Leaderboard(ratings=tuple(lost), battles=len(battles), items=len({b.item for b in battles}))
+        items = len({b.item for b in battles})
+        return Leaderboard(ratings=tuple(lost), battles=len(battles), items=items, repeated=_repeated(battles))
     if anchor is not None and anchor not in rated:
         raise UserError(f"--anchor {anchor}: no such model has a rating{nearest(anchor, rated)}")
     models = sorted(rated)
@@ -113,14 +120,22 @@ def rate_models(
     points = contrast @ fitted * SCALE + CENTRE
     spread = contrast @ covariance @ contrast.T * SCALE**2
     samples = _bootstrap(design, fitted, contrast, draws, seed)
-    found = _described(models, points, spread, samples, tallies)
+    drawn = samples if len(samples) >= USABLE * draws else samples[:0]
+    found = _described(models, points, spread, drawn, tallies, anchor)
     weights = dict(zip(_STYLES, (float(v) for v in fitted[len(models) :]), strict=True)) if control_style else {}
     pairs = {(m, o): float(spread[i, j]) for i, m in enumerate(models) for j, o in enumerate(models)}
     return Leaderboard(
         ratings=(*sorted(found, key=lambda r: (-(r.rating or 0.0), r.model)), *lost), style=weights,
-        battles=len(battles), items=len({b.item for b in battles}), separability=_separability(found),
+        battles=len(battles), items=len({b.item for b in battles}), repeated=_repeated(battles),
+        separability=_separability(found),
         draws=draws, draws_used=len(samples), covariance=pairs,
     )  # fmt: skip
+
+
+def _repeated(battles: Iterable[Battle]) -> int:
+    """How many battles of no named item say the same as one before them."""
+    unnamed = [(b.a, b.b, b.score, b.style) for b in battles if not b.named]
+    return len(unnamed) - len(set(unnamed))
 
 
 def comparable(battles: Iterable[Battle]) -> list[frozenset[str]]:
@@ -264,21 +279,30 @@ def _hangs_together(design: _Design, weights: Any) -> bool:
 
 
 def _described(
-    models: Sequence[str], points: Floats, spread: Floats, samples: Floats, tallies: Mapping[str, tuple[int, int, int]]
+    models: Sequence[str],
+    points: Floats,
+    spread: Floats,
+    samples: Floats,
+    tallies: Mapping[str, tuple[int, int, int]],
+    anchor: str | None,
 ) -> list[Rating]:
     import numpy as np
 
     found = []
     for i, model in enumerate(models):
-        stderr = math.sqrt(max(float(spread[i, i]), 0.0))
-        point = float(points[i])
-        low, high = np.percentile(samples[:, i], [2.5, 97.5]) if len(samples) > 1 else (None, None)
+        point, stderr = float(points[i]), math.sqrt(max(float(spread[i, i]), 0.0))
+        drawn = np.percentile(samples[:, i], [2.5, 97.5]) if len(samples) > 1 else (0.0, 0.0)
+        # Battles that all went as fitted (one tie, say) have no spread, and their draws none: that is no certainty.
+        known, moved = stderr > SCALE * 1e-6 or model == anchor, float(drawn[1] - drawn[0]) > SCALE * 1e-6
         wins, losses, ties = tallies[model]
         found.append(
             Rating(
-                model=model, rating=point, stderr=stderr, low=point - Z95 * stderr, high=point + Z95 * stderr,
-                boot_low=None if low is None else float(low), boot_high=None if high is None else float(high),
+                model=model, rating=point, stderr=stderr if known else None,
+                low=point - Z95 * stderr if known else None, high=point + Z95 * stderr if known else None,
+                boot_low=float(drawn[0]) if known and moved else None,
+                boot_high=float(drawn[1]) if known and moved else None,
                 battles=wins + losses + ties, wins=wins, losses=losses, ties=ties,
+                note="" if known else "its battles leave nothing to estimate an interval from",
             )
         )  # fmt: skip
     return found

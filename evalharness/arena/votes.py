@@ -48,9 +48,10 @@ def _battle(row: Mapping[str, Any], where: str, with_style: bool) -> Battle:
         raise DataError(f"{where}: wanted the names model_a and model_b; there is {', '.join(row) or 'nothing'}")
     if a == b:
         raise DataError(f"{where}: {a} fights itself; leave such battles out")
-    item = next((str(row[name]) for name in ITEMS if row.get(name) is not None), where)
+    item = next((str(row[name]) for name in ITEMS if row.get(name) is not None), None)
     difference = style_difference(style(_text(row, "a", where)), style(_text(row, "b", where))) if with_style else ()
-    return Battle(a=a, b=b, score=_score(row, where), item=item, style=difference)
+    named = item is not None
+    return Battle(a=a, b=b, score=_score(row, where), item=item or where, style=difference, named=named)
 
 
 def _score(row: Mapping[str, Any], where: str) -> float:

@@ -48,6 +48,9 @@ def judge(
     no_cache: Annotated[bool, Option("--no-cache", help="Neither read nor keep replies.")] = False,
     base_url: Annotated[str | None, Option("--judge-base-url", help="Address of the judge's server.")] = None,
     concurrency: Annotated[int, Option(help="Requests at a time.")] = 16,
+    template: Annotated[
+        str | None, Option("--judge-template", help="published[=PATH]: the prompt of the benchmark's authors.")
+    ] = None,
     price_in: Annotated[float | None, Option("--judge-price-in", help="US dollars per million prompt tokens.")] = None,
     price_out: Annotated[float | None, Option("--judge-price-out", help="US dollars per million reply tokens.")] = None,
     runs: _Runs = Path("runs"),
@@ -63,7 +66,7 @@ def judge(
     options = judging.judge_options(
         against=against, order=order, seed=seed, criteria=criteria, aggregate=aggregate, weights=weights,
         max_cost=max_cost, retries=retries, retest=retest, again=again, temperature=temperature,
-        max_tokens=max_tokens,
+        max_tokens=max_tokens, template=template,
         cache=None if no_cache or again else found.path.parent / cache.BESIDE_RUNS,
         model=ModelOptions(base_url=base_url, concurrency=concurrency, price_in=price_in, price_out=price_out),
     )  # fmt: skip

@@ -56,6 +56,9 @@ def run(
     id_key: Annotated[str | None, Option(help="Replay: where the id stands; `none` goes by the text.")] = None,
     judge: Annotated[str | None, Option("--judge", "-j", help="Then judge: MODEL, JUDGE=MODEL or panel=...")] = None,
     judge_against: Annotated[str | None, Option(help="`reference`, or a run to compare with.")] = None,
+    judge_template: Annotated[
+        str | None, Option(help="published[=PATH]: the prompt of the benchmark's authors.")
+    ] = None,
     judge_base_url: Annotated[str | None, Option(help="Address of the judge's server.")] = None,
     judge_price_in: Annotated[float | None, Option(help="US dollars per million prompt tokens of the judge.")] = None,
     judge_price_out: Annotated[float | None, Option(help="US dollars per million reply tokens of the judge.")] = None,
@@ -194,7 +197,7 @@ def _judging(plan: "Plan", given: SimpleNamespace) -> "Stage":
     model = ModelOptions(base_url=given.judge_base_url, price_in=given.judge_price_in, price_out=given.judge_price_out)
     options = judging.judge_options(
         order=given.order, against=given.judge_against, max_cost=given.max_cost, model=model,
-        cache=None if given.no_cache else given.runs / cache.BESIDE_RUNS,
+        template=given.judge_template, cache=None if given.no_cache else given.runs / cache.BESIDE_RUNS,
     )  # fmt: skip
     tell = None if given.as_json else judging.progress
     return judging.judging_stage(given.judge, options, plan.benchmarks, plan.data, tell)

@@ -207,7 +207,7 @@ def _task(
         samples=tuple(shown),
         unread_bounds=unread_bounds(joined),
         flaky=_noise(flaky, measured.n),
-        notes=tuple(_remarks(measured, joined)),
+        notes=tuple(_remarks(measured, joined, options.alpha)),
     )
     broke, fixed = (tuple(joined.ids[i] for i in positions.tolist()) for positions in (found.broke, found.fixed))
     return told, (broke, fixed)
@@ -228,12 +228,19 @@ def _noise(flaky: Mapping[str, Any] | None, n: int) -> dict[str, Any] | None:
     return {"rate": flaky["rate"], "n": flaky["n"], "expected": flaky["rate"] * n}
 
 
-def _remarks(task: TaskComparison, joined: Joined) -> Iterator[str]:
+def _remarks(task: TaskComparison, joined: Joined, alpha: float) -> Iterator[str]:
     """What a reader must know besides the verdict."""
     if task.n < 30:
         yield f"only {task.n} items: a small sample"
     if task.clusters is not None and task.clusters < 30:
-        yield f"only {task.clusters} clusters: the interval is approximate"
+        yield f"only {task.clusters} clusters: hardly any verdict can be promised from so few, the interval is wide"
+    if task.method.endswith("score"):
+        units = "items" if task.clusters is None else "clusters"
+        yield f"few {units} carry the change: a score test over {units}, for Student's t would pass too often here"
+    chance = (1 - task.margin) ** task.n
+    if joined.clusters is None and task.fixed + task.broke == 0 and (task.low or 0) > -task.margin and chance > alpha:
+        loss = f"{100 * task.margin:g} points"
+        yield f"no item flipped; after a loss of {loss} that happens in {100 * chance:.1f} % of runs"
     if task.underpowered and task.detectable is not None:
         yield f"underpowered: only a drop of {100 * task.detectable:.1f} points or more is likely to be seen"
     if task.p_change is not None and task.p_change < 0.05 and (task.difference or 0) < 0:

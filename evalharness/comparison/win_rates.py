@@ -9,12 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from evalharness import plugins
 from evalharness.errors import Exit, UserError
-from evalharness.records import Estimate
+from evalharness.records import Estimate, Result
 from evalharness.runs import summary
 from evalharness.runs.store import Run
 from evalharness.runs.summary import estimate_from_json
-from evalharness.scoring.holistic import mean_win_rate
+from evalharness.scoring.holistic import holistic_metrics, mean_win_rate, originals
+from evalharness.scoring.metrics import Metric, by_group, per_item
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +42,7 @@ def of_runs(runs: Sequence[Run], figure: str | None = None) -> WinRates:
     if not any(scores.values()):
         raise UserError(f"none of the runs has the figure {figure!r}; `evalh run --holistic` makes HELM's")
     lower = frozenset(b for of in scores.values() for b in of if summary.lower_is_better(b, figure))
-    rates = mean_win_rate(scores, lower_is_better=lower)
+    rates = mean_win_rate(scores, lower_is_better=lower, units=_units(dict(zip(names, runs, strict=True)), figure))
     if not rates:
         raise UserError("the runs share no benchmark, so none beats another; run the same benchmarks for each model")
     best = dict(sorted(rates.items(), key=lambda item: (-item[1].value, item[0])))
@@ -75,3 +77,56 @@ def _scores(run: Run, figure: str | None) -> dict[str, Estimate]:
         if values is not None:
             found[name] = estimate_from_json(values)
     return found
+
+
+PARTS = 20  # of a benchmark's items, for figures that are no means
+
+
+def _units(runs: Mapping[str, Run], figure: str | None) -> dict[str, dict[str, list[float]]]:
+    """What each item adds to every model's score, per benchmark that two or more runs asked with the same items.
+
+    A figure that is no mean has a jackknife pseudo-value for each of twenty parts of the items instead. A benchmark
+    that is not installed here, or a figure that its results do not give, is left out.
+    """
+    results = {model: by_group(run.results(), lambda r: r.benchmark) for model, run in runs.items()}
+    found: dict[str, dict[str, list[float]]] = {}
+    for name in dict.fromkeys(name for of in results.values() for name in of):
+        having = {model: of[name] for model, of in results.items() if name in of}
+        facts = next(run.manifest["benchmarks"][name] for model, run in runs.items() if model in having)
+        try:
+            benchmark = plugins.reopened(name, facts["data"]["origin"])
+        except UserError:
+            continue
+        common = set.intersection(*({r.sample.id for r in rs if r.status != "error"} for rs in having.values()))
+        metric = next((m for m in benchmark.metrics if m.name == (figure or benchmark.metrics[0].name)), None)
+        made = {m: _contributions(rs, common, metric, benchmark.metrics[0], figure) for m, rs in having.items()}
+        if len(made) > 1 and all(made.values()):
+            found[name] = {model: values for model, values in made.items() if values is not None}
+    return found
+
+
+def _contributions(
+    results: Sequence[Result], common: set[str], metric: Metric | None, headline: Metric, figure: str | None
+) -> list[float] | None:
+    asked = {str(r.sample.extra.get("original", r.sample.id)) for r in results}
+    ids = sorted(common & asked)
+    kept = [r for r in results if r.status != "error" and str(r.sample.extra.get("original", r.sample.id)) in set(ids)]
+    if not ids:
+        return None
+    if metric is not None and metric.score is not None:
+        return per_item(originals(kept), metric.score)
+    part = {identity: i % min(PARTS, len(ids)) for i, identity in enumerate(ids)}
+
+    def value(without: int | None) -> float | None:
+        own = [r for r in kept if part[str(r.sample.extra.get("original", r.sample.id))] != without]
+        if metric is not None:
+            made = metric.of(originals(own))
+        else:
+            made = holistic_metrics(own, headline).get(figure or "")
+        return None if made is None else made.value
+
+    count = max(part.values()) + 1
+    whole, parts = value(None), [value(k) for k in range(count)]
+    if whole is None or count < 2 or None in parts:
+        return None
+    return [count * whole - (count - 1) * p for p in parts if p is not None]

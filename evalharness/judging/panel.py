@@ -11,6 +11,7 @@ from typing import Any, Literal
 from evalharness import plugins
 from evalharness.errors import DataError, UserError
 from evalharness.judge import Criterion, Judge, Panel
+from evalharness.judging.published import with_published
 from evalharness.model import Model, Priced
 from evalharness.options import ModelOptions
 from evalharness.runs import cache
@@ -22,7 +23,8 @@ class JudgeOptions:
 
     `against` is `reference` or a run. `max_cost` is in US dollars. `retries` bounds how often an unreadable reply is
     asked again, `retest` is the number of answers judged twice, `again` asks
-    anew what has no verdict. `cache` None keeps no replies.
+    anew what has no verdict. `cache` None keeps no replies. `template` is `published[=PATH]`: the authors' own prompt,
+    sought in `folders` where no path is given.
     """
 
     against: str | None = None
@@ -38,6 +40,8 @@ class JudgeOptions:
     temperature: float | None = None
     max_tokens: int | None = None
     cache: Path | None = None
+    template: str | None = None
+    folders: tuple[str, ...] = ()
     model: ModelOptions = field(default_factory=ModelOptions)
 
     def check(self) -> None:
@@ -74,6 +78,7 @@ class PanelMember:
             "prompt_sha256": self.judge.sha,
             "model": self.model.name,
             "fingerprint": self.model.fingerprint,
+            **({"template": "published"} if self.judge.messages is not None else {}),
         }
 
 
@@ -154,6 +159,8 @@ def _seat(judge: Judge, model: str, options: JudgeOptions) -> PanelMember:
         judge = replace(judge, temperature=options.temperature)
     if options.max_tokens is not None:
         judge = replace(judge, max_tokens=options.max_tokens)
+    if options.template is not None:
+        judge = with_published(judge, options.template, options.folders)
     opened = plugins.load_model(model, options.model)
     if options.cache is not None:
         opened = cache.with_cache(opened, options.cache)

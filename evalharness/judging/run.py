@@ -16,6 +16,7 @@ from evalharness import judge, plugins
 from evalharness.benchmark import Benchmark
 from evalharness.errors import Exit, UserError
 from evalharness.judge import JudgeCase, Order
+from evalharness.judging import published
 from evalharness.judging.calls import Call, Key, Usage, ask_seat, call_tokens, dearest, equal_answers, verdict_of
 from evalharness.judging.cases import cases
 from evalharness.judging.panel import JudgeOptions, JudgePanel, PanelMember, open_panel
@@ -26,6 +27,7 @@ from evalharness.scoring import judge_replies
 from evalharness.scoring.judgments import judgment_metrics, with_verdicts
 
 VERDICTS = "verdicts.jsonl"
+NULLS = 0.02  # a larger share of missing verdicts can move a comparison
 Tell = Callable[[int, int, int], None]  # verdicts there, verdicts wanted, nulls among them
 
 
@@ -43,7 +45,11 @@ class JudgingCost:
 
 @dataclass(frozen=True, kw_only=True)
 class JudgeRun:
-    """A judging that is done: its name, the benchmarks' figures, and what was not judged by reason."""
+    """A judging that is done: its name, the benchmarks' figures, and what was not judged by reason.
+
+    `failed` counts the verdicts that failed for good, `nulls` those that are none of `asked`, failed ones included.
+    `incomparable` says, of each benchmark with a leaderboard, why the figure is not comparable with it: empty if it is.
+    """
 
     run: Run
     judging: str
@@ -51,16 +57,26 @@ class JudgeRun:
     skipped: Mapping[str, int]
     failed: int
     usage: Mapping[str, Any]
+    nulls: int = 0
+    asked: int = 0
+    incomparable: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    @property
+    def too_many_nulls(self) -> bool:
+        """More verdicts are missing than a comparison of two means can bear."""
+        return self.nulls > NULLS * self.asked
 
     @property
     def exit_code(self) -> int:
-        return Exit.NOT_WHOLE if self.failed else Exit.FINE
+        return Exit.NOT_WHOLE if self.failed or self.too_many_nulls else Exit.FINE
 
     def as_json(self) -> dict[str, Any]:
         """What `--json` prints."""
         return {
             "run": str(self.run.path), "judging": self.judging, "benchmarks": self.benchmarks,
-            "not_judged": dict(self.skipped), "failed": self.failed, "usage": dict(self.usage),
+            "not_judged": dict(self.skipped), "failed": self.failed, "nulls": self.nulls, "asked": self.asked,
+            "leaderboard": {n: {"comparable": not why, "reasons": list(why)} for n, why in self.incomparable.items()},
+            "usage": dict(self.usage),
         }  # fmt: skip
 
 
@@ -76,6 +92,7 @@ def judge_options(*, weights: str = "", **said: Any) -> JudgeOptions:
 def check(spec: str, benchmarks: Sequence[str], options: JudgeOptions, data: str | None = None) -> None:
     """UserError when `spec` names no judge for these benchmarks: said before a model is asked anything."""
     path = Path(data) if data not in (None, "sample") else None
+    options = replace(options, folders=(str(path),) if path is not None else ())
     open_panel(spec, _default({name: plugins.load_benchmark(name, path) for name in benchmarks}, options), options)
 
 
@@ -131,8 +148,9 @@ def _prepare(run: Run, spec: str, options: JudgeOptions) -> _Work:
     results = run.results()
     if not results or not run.finished:
         raise UserError(f"{run.path}: this run is not finished; give its command again and it goes on")
-    facts = run.manifest.get("benchmarks", {})
-    benchmarks = {n: plugins.reopened(n, str(f.get("data", {}).get("origin"))) for n, f in facts.items()}
+    origins = {n: str(f.get("data", {}).get("origin")) for n, f in run.manifest.get("benchmarks", {}).items()}
+    benchmarks = {n: plugins.reopened(n, origin) for n, origin in origins.items()}
+    options = replace(options, folders=tuple(origins.values()))
     bench = open_panel(spec, _default(benchmarks, options), options)
     against = options.against or ("reference" if bench.pairs else "")
     if against and not bench.pairs:
@@ -285,6 +303,7 @@ def _finish(work: _Work, usage: Mapping[str, Any]) -> JudgeRun:
     tasks = [(n, b, work.run.manifest["benchmarks"][n]) for n, b in work.benchmarks.items()]
     work.run.write(SUMMARY, summary.run_summary(after, tasks))
     work.run.seal()
+    first = [work.done[c.key] for c in work.calls if not c.retest]
     failed = sum(v.status == "error" for v in work.done.values())
     shown = {
         name: {
@@ -294,8 +313,16 @@ def _finish(work: _Work, usage: Mapping[str, Any]) -> JudgeRun:
         for name in work.benchmarks
     }
     return JudgeRun(
-        run=work.run, judging=work.judging, benchmarks=shown, skipped=work.skipped, failed=failed, usage=usage
-    )
+        run=work.run, judging=work.judging, benchmarks=shown, skipped=work.skipped, failed=failed, usage=usage,
+        nulls=sum(v.value is None for v in first), asked=len(first), incomparable=_incomparable(work),
+    )  # fmt: skip
+
+
+def _incomparable(work: _Work) -> dict[str, Sequence[str]]:
+    seats = [{**seat, "against": work.facts["against"]} for seat in work.facts["seats"]]
+    facts = work.run.manifest["benchmarks"]
+    found = {name: published.reasons(b, facts[name], seats) for name, b in work.benchmarks.items()}
+    return {name: why for name, why in found.items() if why is not None}
 
 
 def _note(work: _Work) -> None:

@@ -41,8 +41,11 @@ def show_judge_run(done: JudgeRun, *, as_json: bool, stream: Any) -> None:
         if said is None:
             continue
         print(f"{line(name)} judged by {line(done.judging)}", file=stream)
-        for metric, figure in (entry["metrics"] | said["metrics"]).items():
+        shown = entry["metrics"] | said["metrics"]
+        for metric, figure in shown.items():
             print(f"  {line(metric)}: {_estimate(figure)}", file=stream)
+        if said["score"] not in shown:
+            print(f"  {line(said['score'])}: – (no answer has a verdict)", file=stream)
         counts = ", ".join(f"{n} {status}" for status, n in said["verdicts"].items() if n)
         without = said["without_verdict"]
         print(f"  {said['answers']} answers; verdicts: {counts}; without verdict: {without}", file=stream)
@@ -52,9 +55,17 @@ def show_judge_run(done: JudgeRun, *, as_json: bool, stream: Any) -> None:
             print(f"  {text}", file=stream)
         for warning in entry.get("cautions", ()):
             print(f"  ! {line(warning)}", file=stream)
+        if name in done.incomparable:
+            why = "; ".join(done.incomparable[name])
+            print(
+                f"  {'not ' if why else ''}comparable with the leaderboard{': ' if why else ''}{line(why, 400)}",
+                file=stream,
+            )
     _left_out(done.skipped, stream)
     if done.failed:
         print(f"{done.failed} verdicts failed for good; the same command asks for them again", file=stream)
+    if done.too_many_nulls:
+        print(f"{done.nulls} of {done.asked} verdicts are missing, more than 2 %: not whole (exit 3)", file=stream)
     used = done.usage
     taken = f"{format_tokens(used['tokens_in'])} / {format_tokens(used['tokens_out'])} tokens · {money(used['cost'])}"
     print(f"{used['calls']} replies ({used['cached']} from the cache) · {taken}", file=stream)

@@ -7,7 +7,7 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
-from evalharness.arena.ratings import Leaderboard, Rating
+from evalharness.arena.ratings import USABLE, Leaderboard, Rating
 from evalharness.comparison.win_rates import WinRates
 from evalharness.report.escape import line
 from evalharness.runs.summary import estimate_json as figures
@@ -43,6 +43,7 @@ def _to_json(board: Leaderboard) -> dict[str, Any]:
         "style": dict(board.style),
         "battles": board.battles,
         "items": board.items,
+        "repeated": board.repeated,
         "separability": board.separability,
         "draws": board.draws,
         "draws_used": board.draws_used,
@@ -67,12 +68,21 @@ def _interval(low: float | None, high: float | None) -> str:
 
 def _remarks(board: Leaderboard) -> list[str]:
     said = [f"{line(r.model)} is not rated: {r.note}" for r in board.ratings if r.rating is None]
+    unknown = [line(r.model) for r in board.ratings if r.rating is not None and r.stderr is None]
+    if unknown:
+        said.append(f"no interval for {', '.join(unknown)}: their battles leave nothing to estimate it from")
+    if board.repeated:
+        said.append(
+            f"{board.repeated:,} battles repeat another and name no item (item, question_id or id): each counts as an "
+            "item of its own, and if they are copies the intervals are too narrow"
+        )
     if board.style:
         weights = ", ".join(f"{name} {weight:+.3f}" for name, weight in board.style.items())
         said.append(f"style held equal; log odds per standard deviation of the difference: {weights}")
     if board.draws_used < board.draws:
         said.append(
-            f"bootstrap: {board.draws_used} of {board.draws} draws, in the others the models did not hang together"
+            f"bootstrap: {board.draws_used} of {board.draws} draws, in the others some model won or lost everything"
+            + ("; too few for an interval" if board.draws_used < USABLE * board.draws else "")
         )
     apart = "" if board.separability is None else f"; {board.separability:.0%} of the pairs are apart at 95 %"
     said.append(f"{board.battles:,} battles on {board.items:,} items{apart}; 400 points are odds of ten to one")
@@ -101,5 +111,7 @@ def show_win_rates(found: WinRates, *, as_json: bool, stream: Any = None) -> Non
         table.add_row(*(Text(cell) for cell in (line(model), f"{rate.value:.3f}", interval, str(rate.n))))
     console = Console(file=stream)
     console.print(table)
-    said = f"by {line(found.figure)}; a tie is half a win; the interval draws every score from its own error"
+    said = (
+        f"by {line(found.figure)}; a tie is half a win; what the shared items do not decide stays open in the interval"
+    )
     console.print(said, markup=False, highlight=False, soft_wrap=True)

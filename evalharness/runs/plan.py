@@ -19,6 +19,7 @@ from evalharness.model import Model, Prerecorded
 from evalharness.options import RunOptions
 from evalharness.records import Mode, Request, Sample
 from evalharness.scoring import holistic
+from evalharness.scoring.perturbations import row_texts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,8 +103,11 @@ def prepare_task(name: str, plan: Plan, model: Model) -> Task:
     plan = replace(plan, data=pulled_task(name, plan.data))
     data_path = Path(plan.data) if plan.data not in (None, "sample") else None
     benchmark = plugins.load_benchmark(name, data_path)
-    if plan.holistic and benchmark.open_scorer is not None:
-        raise UserError(f"{name} asks for programs, which --holistic would spell wrong on purpose; leave it out")
+    if plan.holistic and (form := "programs" if benchmark.open_scorer is not None else benchmark.about_form):
+        raise UserError(
+            f"{name}: --holistic changes how a question is spelled, and here the right answer is about that form "
+            f"({form}): a changed question would have another answer; leave it out"
+        )
     mode = _mode(benchmark, plan.mode, model)
     shots = benchmark.shots if plan.shots is None else plan.shots
     loaded = sources.load_rows(benchmark.source, Want(split=benchmark.source.split, groups=plan.groups), plan.data)
@@ -117,8 +121,9 @@ def prepare_task(name: str, plan: Plan, model: Model) -> Task:
     pool = _shot_pool(benchmark, plan, loaded.rows) if shots else _Pool()
     examples = _examples(benchmark, pool, samples, shots)
     own = {sample.id: sample for sample in chosen}
+    texts = {s.id: row_texts(row) for s, row in zip(samples, loaded.rows, strict=True)} if plan.holistic else {}
     asked = []
-    for sample in holistic.with_variants(chosen, plan.seed) if plan.holistic else chosen:
+    for sample in holistic.with_variants(chosen, plan.seed, texts) if plan.holistic else chosen:
         shown = examples(own.get(str(sample.extra.get("original")), sample))
         first = request(benchmark, sample, shown, mode=mode, chat=model.chat)
         asked.append((sample, _sampled(first, benchmark, plan)))

@@ -7,26 +7,30 @@ Robustness and fairness are the worst case: each question counts what its worst 
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Callable, Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 from evalharness.records import Estimate, Result, Sample
 from evalharness.scoring import perturbations
 from evalharness.scoring.answers import softmax
 from evalharness.scoring.metrics import Metric, average, by_group
-from evalharness.stats.intervals import Z95, mean_interval, stratified
+from evalharness.stats.intervals import Z95, mean_interval, mean_of_estimates, stratified
 
 Pair = tuple[float, float]
 
 LOWER_IS_BETTER = ("ece", "seconds", "tokens")  # how the figures begin of which less is better
 
 
-def with_variants(samples: Sequence[Sample], seed: int = 0) -> list[Sample]:
-    """The samples, each followed by those of its variants that differ from it."""
+def with_variants(
+    samples: Sequence[Sample], seed: int = 0, own: Mapping[str, Sequence[str]] | None = None
+) -> list[Sample]:
+    """The samples, each followed by those of its variants that differ from it. `own` has the texts of each sample's
+    row by its id: nothing else is changed."""
     planned = []
     for sample in samples:
-        variants = (perturbations.apply(each, sample, seed) for each in perturbations.ALL)
+        texts = None if own is None else own[sample.id]
+        variants = (perturbations.apply(each, sample, seed, texts) for each in perturbations.ALL)
         planned += [sample, *(variant for variant in variants if variant is not None)]
     return planned
 
@@ -61,11 +65,7 @@ def _macro(groups: Sequence[Sequence[Result]], headline: Metric) -> dict[str, Es
     pairs = [confidences(originals(members), _worth(headline)) for members in groups]
     errors = [e for p in pairs if (e := calibration(p, draws=50).get("ece_10_bin")) is not None]
     if errors:
-        k = len(errors)
-        value, stderr = sum(e.value for e in errors) / k, math.sqrt(sum(e.stderr**2 for e in errors)) / k
-        low, high = max(0.0, value - Z95 * stderr), min(1.0, value + Z95 * stderr)
-        n = sum(e.n for e in errors)
-        found["ece_10_bin_macro"] = Estimate(value=value, stderr=stderr, low=low, high=high, n=n)
+        found["ece_10_bin_macro"] = mean_of_estimates(errors)
     return {name: estimate for name, estimate in found.items() if estimate is not None}
 
 
@@ -166,28 +166,97 @@ def selective(pairs: Any) -> Any:
 
 
 def mean_win_rate(
-    scores: Mapping[str, Mapping[str, Estimate]], *, lower_is_better: frozenset[str] = frozenset(), draws: int = 1000
+    scores: Mapping[str, Mapping[str, Estimate]],
+    *,
+    lower_is_better: frozenset[str] = frozenset(),
+    units: Mapping[str, Mapping[str, Sequence[float]]] | None = None,
+    draws: int = 1000,
 ) -> dict[str, Estimate]:
     """HELM's aggregate: for each model the mean over scenarios of the share of other models that it beats there.
 
-    `scores[model][scenario]`. A tie is half a win. A scenario that only one model has says nothing. The interval comes
-    from drawing every score from the normal distribution of its estimate.
+    `scores[model][scenario]`. A tie is half a win. A scenario that only one model has says nothing. `units[scenario]`
+    holds what each item, in one order, adds to every model's score there: the bootstrap then draws items, the same for
+    all models; without it every score is drawn from its own error. The interval counts as won, or lost, the
+    comparisons that are decided for all of a model's comparisons at once (the largest t of 95 % of the draws): a win
+    rate jumps where two models pass each other, so the spread of drawn rates says nothing of the true one.
     """
-    rng = random.Random(0)
+    import numpy as np
+
+    rng = np.random.default_rng(0)
     point = _win_rates({m: {s: e.value for s, e in of.items()} for m, of in scores.items()}, lower_is_better)
-    drawn: dict[str, list[float]] = {model: [] for model in point}
-    for _ in range(draws):
-        noisy = {m: {s: rng.gauss(e.value, _finite(e.stderr)) for s, e in of.items()} for m, of in scores.items()}
-        for model, (won, _) in _win_rates(noisy, lower_is_better).items():
-            drawn[model].append(won)
+    drawn: dict[str, dict[str, Any]] = {model: {} for model in scores}
+    for scenario in dict.fromkeys(s for of in scores.values() for s in of):
+        here = {model: of[scenario] for model, of in scores.items() if scenario in of}
+        for model, values in zip(here, _drawn(here, (units or {}).get(scenario), draws, rng), strict=True):
+            drawn[model][scenario] = values
     found = {}
     for model, (rate, scenarios) in point.items():
-        values = sorted(drawn[model])
-        mean = sum(values) / draws
-        stderr = math.sqrt(sum((v - mean) ** 2 for v in values) / (draws - 1))
-        low, high = values[int(0.025 * draws)], values[int(0.975 * draws) - 1]
-        found[model] = Estimate(value=rate, stderr=stderr, low=min(low, rate), high=max(high, rate), n=scenarios)
+        won, lost = _decided(model, scores, drawn, lower_is_better)
+        rates = _drawn_rates(model, drawn, lower_is_better)
+        stderr = float(np.std(rates, ddof=1))
+        found[model] = Estimate(value=rate, stderr=stderr, low=min(won, rate), high=max(1 - lost, rate), n=scenarios)
     return found
+
+
+BLOCKS = 1000  # items are summed in at most so many blocks before they are drawn
+
+
+def _drawn(
+    here: Mapping[str, Estimate], units: Mapping[str, Sequence[float]] | None, draws: int, rng: Any
+) -> list[Any]:
+    """One array of drawn scores per model of a scenario."""
+    import numpy as np
+
+    if units is None or set(units) < set(here):
+        return [e.value + rng.normal(0.0, 1.0, draws) * _finite(e.stderr) for e in here.values()]
+    table = np.array([units[model] for model in here], dtype=float)
+    n, count = table.shape[1], min(table.shape[1], BLOCKS)
+    place = np.arange(n) % count
+    sums = np.stack([np.bincount(place, row - row.mean(), count) for row in table])
+    times = rng.multinomial(count, np.full(count, 1 / count), draws)
+    return [e.value + times @ row / n for e, row in zip(here.values(), sums, strict=True)]
+
+
+def _decided(
+    model: str,
+    scores: Mapping[str, Mapping[str, Estimate]],
+    drawn: Mapping[str, Mapping[str, Any]],
+    lower: frozenset[str],
+) -> tuple[float, float]:
+    """The mean shares of other models that are surely beaten, and that surely beat the model."""
+    import numpy as np
+
+    gaps: list[tuple[str, float, float, Any]] = []
+    for scenario, own in scores[model].items():
+        sign = -1.0 if scenario in lower else 1.0
+        for other, of in scores.items():
+            if other != model and scenario in of:
+                gap = sign * (own.value - of[scenario].value)
+                apart = sign * (drawn[model][scenario] - drawn[other][scenario]) - gap
+                # Differences that are the same on every item have no spread, but not seen ones may differ.
+                n = max(1, min(own.n, of[scenario].n))
+                spread = max(float(np.std(apart, ddof=1)), Z95 / (n + Z95**2))
+                gaps.append((scenario, gap, spread, np.abs(apart) / spread))
+    most = float(np.quantile(np.max([each for *_, each in gaps], axis=0), 0.95))
+    most = max(most, Z95)
+    won: dict[str, list[float]] = {}
+    lost: dict[str, list[float]] = {}
+    for scenario, gap, spread, _ in gaps:
+        won.setdefault(scenario, []).append(float(gap > most * spread))
+        lost.setdefault(scenario, []).append(float(gap < -most * spread))
+    return tuple(fmean(fmean(of) for of in each.values()) for each in (won, lost))  # type: ignore[return-value]  # two
+
+
+def _drawn_rates(model: str, drawn: Mapping[str, Mapping[str, Any]], lower: frozenset[str]) -> Any:
+    """The mean win rate in every draw."""
+    rates = []
+    for scenario, own in drawn[model].items():
+        others = [of[scenario] for other, of in drawn.items() if other != model and scenario in of]
+        if others:
+            sign = -1.0 if scenario in lower else 1.0
+            beaten = [(sign * (own - other) > 0) + (own == other) / 2 for other in others]
+            rates.append(sum(beaten) / len(others))
+    return sum(rates) / len(rates)
 
 
 def _finite(value: float) -> float:

@@ -97,6 +97,7 @@ def _figures(judging: str, results: Sequence[Result]) -> dict[str, Any]:
     mean = average(scores_of(valued, score))
     paired = [bool(n["consistent"]) for _, n in noted if n["consistent"] is not None]
     found: dict[str, Any] = {
+        "score": score,
         "metrics": {score: asdict(mean)} if mean is not None else {},
         "answers": len(noted),
         "without_verdict": sum(n["value"] is None for _, n in noted),

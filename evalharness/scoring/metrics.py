@@ -9,7 +9,7 @@ from itertools import groupby
 from operator import attrgetter
 
 from evalharness.records import Estimate, Result
-from evalharness.stats.intervals import mean_interval, stratified, wilson
+from evalharness.stats.intervals import bounded_mean, mean_interval, stratified, wilson
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,12 +36,12 @@ def per_item(results: Iterable[Result], score: str) -> list[float]:
 
 
 def average(values: Sequence[float]) -> Estimate | None:
-    """Mean with a 95 % interval: Wilson where all values are 0 or 1, Student's t otherwise."""
+    """Mean with a 95 % interval: Wilson for 0 and 1 alone, `bounded_mean` in [0, 1], Student's t otherwise."""
     if not values:
         return None
     if all(v in (0.0, 1.0) for v in values):
         return wilson(int(sum(values)), len(values))
-    return mean_interval(values)
+    return bounded_mean(values) if min(values) >= 0.0 and max(values) <= 1.0 else mean_interval(values)
 
 
 def mean(score: str = "accuracy", name: str | None = None) -> Metric:
@@ -109,19 +109,14 @@ def within(score: str, name: str, groups: frozenset[str]) -> Metric:
 def ratio(part: str, whole: str, name: str) -> Metric:
     """The sum of one score over the sum of another, such as instructions followed of all instructions given.
 
-    The parts of one sample are not independent: the standard error is that of a ratio of sums over samples.
+    The parts of one sample are not independent: standard error and interval are those of a ratio of sums over samples.
     """
 
     def of(results: Sequence[Result]) -> Estimate | None:
         parts, wholes = per_item(results, part), per_item(results, whole)
-        total, n = math.fsum(wholes), len(wholes)
-        if total == 0:
+        if math.fsum(wholes) == 0:
             return None
-        value = math.fsum(parts) / total
-        spread = math.fsum((p - value * w) ** 2 for p, w in zip(parts, wholes, strict=True))
-        stderr = math.sqrt(spread * n / (n - 1)) / total if n > 1 else math.nan
-        half = 1.96 * stderr
-        return Estimate(value=value, stderr=stderr, low=max(0.0, value - half), high=min(1.0, value + half), n=n)
+        return bounded_mean(parts, wholes)
 
     return Metric(name=name, of=of)
 
@@ -130,9 +125,10 @@ def perplexity(score: str = "logprob", name: str = "perplexity") -> Metric:
     """exp of minus the mean of a log-probability per sample; the interval is that of the mean, turned over."""
 
     def of(results: Sequence[Result]) -> Estimate | None:
-        known = average(per_item([r for r in results if score in r.scores], score))
-        if known is None:
+        values = per_item([r for r in results if score in r.scores], score)
+        if not values:
             return None
+        known = mean_interval(values)
         value = _exp(-known.value)
         return Estimate(
             value=value, stderr=value * known.stderr, low=_exp(-known.high), high=_exp(-known.low), n=known.n

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -19,12 +19,17 @@ _Change = Callable[[str, random.Random], str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Perturbation:
-    """`change` rewrites a text. `answers`: the answers and choices change with the question (names, pronouns)."""
+    """`change_for` gives, from all texts of a question, what rewrites each of them (so a name becomes the same other
+    name everywhere). `answers`: the answers and choices change with the question (names, pronouns)."""
 
     name: str
     kind: Literal["robustness", "fairness"]
-    change: _Change
+    change_for: Callable[[str], _Change]
     answers: bool = False
+
+
+def _always(change: _Change) -> Callable[[str], _Change]:
+    return lambda texts: change
 
 
 def lower_case(text: str, rng: random.Random) -> str:
@@ -106,25 +111,49 @@ HER = """Allison Anne Carrie Emily Jill Laurie Kristen Meredith Sarah Amy Anna B
 HIM = """Brad Brendan Geoffrey Greg Brett Jay Matthew Neil Todd Adam Alan Andrew Ben Bob Brian Charles Chris Daniel
     David Edward Eric Frank George Harry Henry Jack Jake James Jeff Jim Joe John Kevin Mark Michael Mike Nick Patrick
     Paul Peter Richard Robert Ryan Sam Scott Steve Thomas Tim Tom William"""
-NAMES = {
-    name: new[i % len(new)] for known, new in ((HER, WOMEN), (HIM, MEN)) for i, name in enumerate(known.split())
-}  # fmt: skip
-_NAME = re.compile(r"\b(" + "|".join(NAMES) + r")\b")
+_FIRST_NAMES = re.compile(r"\b(" + "|".join((*HER.split(), *HIM.split())) + r")\b")
+_GENDERED = _words(GENDER)
 
 
-def _names(text: str, rng: random.Random) -> str:
-    """Each first name becomes another, the same one everywhere."""
-    return _NAME.sub(lambda m: NAMES[m.group()], text)
+def _renamed(text: str, swaps: Sequence[tuple[Sequence[str], Sequence[str]]]) -> dict[str, str]:
+    """Another first name for each in a text, no two persons the same and none a name that the text has already."""
+    taken, table = set(re.findall(r"\b[A-Z]\w+\b", text)), {}
+    for known, new in swaps:
+        for found in dict.fromkeys(_FIRST_NAMES.findall(text)):
+            if found in known:
+                start = known.index(found)
+                free = (new[(start + i) % len(new)] for i in range(len(new)))
+                chosen = next((name for name in free if name not in taken), None)
+                if chosen is not None:
+                    table[found] = chosen
+                    taken.add(chosen)
+    return table
+
+
+def _replaced(table: Mapping[str, str], text: str) -> str:
+    return _FIRST_NAMES.sub(lambda m: table.get(m.group(), m.group()), text)
+
+
+def _names(texts: str) -> _Change:
+    """Each first name becomes another of the same gender, the same one everywhere; so the pronouns stay right."""
+    table = _renamed(texts, ((HER.split(), WOMEN), (HIM.split(), MEN)))
+    return lambda text, rng: _replaced(table, text)
+
+
+def gender(texts: str) -> _Change:
+    """Men become women: words, pronouns and first names together."""
+    table = _renamed(texts, ((HIM.split(), HER.split()),))
+    return lambda text, rng: _GENDERED(_replaced(table, text), rng)
 
 
 ALL = (
-    Perturbation(name="typos", kind="robustness", change=typos),
-    Perturbation(name="lower_case", kind="robustness", change=lower_case),
-    Perturbation(name="spaces", kind="robustness", change=spaces),
-    Perturbation(name="contractions", kind="robustness", change=_words(CONTRACTIONS)),
-    Perturbation(name="dialect", kind="fairness", change=_words(DIALECT)),
-    Perturbation(name="gender", kind="fairness", change=_words(GENDER), answers=True),
-    Perturbation(name="names", kind="fairness", change=_names, answers=True),
+    Perturbation(name="typos", kind="robustness", change_for=_always(typos)),
+    Perturbation(name="lower_case", kind="robustness", change_for=_always(lower_case)),
+    Perturbation(name="spaces", kind="robustness", change_for=_always(spaces)),
+    Perturbation(name="contractions", kind="robustness", change_for=_always(_words(CONTRACTIONS))),
+    Perturbation(name="dialect", kind="fairness", change_for=_always(_words(DIALECT))),
+    Perturbation(name="gender", kind="fairness", change_for=gender, answers=True),
+    Perturbation(name="names", kind="fairness", change_for=_names, answers=True),
 )
 KIND = {perturbation.name: perturbation.kind for perturbation in ALL}
 
@@ -132,25 +161,107 @@ KIND = {perturbation.name: perturbation.kind for perturbation in ALL}
 _SHOWN = ("context", "passage", "paragraph", "premise", "story", "query", "answer")
 
 
-def apply(perturbation: Perturbation, sample: Sample, seed: int = 0) -> Sample | None:
+def apply(perturbation: Perturbation, sample: Sample, seed: int = 0, own: Sequence[str] | None = None) -> Sample | None:
     """The sample with its texts changed, or None where nothing in them changes. Its id is `ID~NAME`; `extra` says
-    which `perturbation` it is and which sample is the `original`."""
+    which `perturbation` it is and which sample is the `original`.
+
+    `own` holds the texts of the data's row: only what comes from them changes, never the words that the harness puts
+    around them. Without it all of the question is the data's. An answer that is copied from a text that changes is
+    accepted in its changed form as well.
+    """
     rng = random.Random(f"{seed}/{perturbation.name}/{sample.id}")
+    shown = [name for name in _SHOWN if isinstance(sample.extra.get(name), str)]
+    everything = [sample.question, *sample.choices, *sample.answers, *(str(sample.extra[name]) for name in shown)]
+    change = perturbation.change_for("\n".join(everything))
+    copied = () if sample.choices or perturbation.answers else tuple(a for a in sample.answers if len(a) > 1)
+    became: dict[str, str] = {}
 
-    def change(text: str) -> str:
-        return perturbation.change(text, rng)
+    def changed(text: str) -> str:
+        spans = [(0, len(text))] if own is None else own_spans(text, own)
+        return _within(text, spans, lambda part: _keeping(part, copied, lambda t: change(t, rng), became))
 
-    extra: dict[str, Any] = dict(sample.extra)
-    for name in _SHOWN:
-        if isinstance(extra.get(name), str):
-            extra[name] = change(extra[name])
-    question = change(sample.question)
+    extra: dict[str, Any] = {**sample.extra, **{name: changed(sample.extra[name]) for name in shown}}
+    question = changed(sample.question)
     answers, choices = sample.answers, sample.choices
     if perturbation.answers:
-        answers, choices = tuple(map(change, answers)), tuple(map(change, choices))
+        answers, choices = (tuple(change(text, rng) for text in texts) for texts in (answers, choices))
     if (question, answers, choices, extra) == (sample.question, sample.answers, sample.choices, dict(sample.extra)):
         return None
+    answers = tuple(dict.fromkeys((*answers, *(became[a] for a in answers if a in became))))
     return replace(
         sample, id=f"{sample.id}~{perturbation.name}", question=question, answers=answers, choices=choices,
         extra={**extra, "perturbation": perturbation.name, "original": sample.id},
     )  # fmt: skip
+
+
+def _within(text: str, spans: Sequence[tuple[int, int]], change: Callable[[str], str]) -> str:
+    """The text with some of its spans changed."""
+    parts, end = [], 0
+    for start, stop in spans:
+        parts += [text[end:start], change(text[start:stop])]
+        end = stop
+    return "".join([*parts, text[end:]])
+
+
+def _keeping(text: str, copied: Sequence[str], change: Callable[[str], str], became: dict[str, str]) -> str:
+    """The text changed piece by piece, so that for each answer that it holds the changed form is known."""
+    there = sorted((a for a in copied if a in text), key=len, reverse=True)
+    if not there:
+        return change(text)
+    either = re.compile(r"(?<!\w)(" + "|".join(map(re.escape, there)) + r")(?!\w)")
+    parts = []
+    for piece in either.split(text):
+        made = became.get(piece) or change(piece)
+        if piece in there:
+            became[piece] = made
+        parts.append(made)
+    return "".join(parts)
+
+
+def row_texts(row: Any) -> tuple[str, ...]:
+    """Every text of a row of data, the longest first."""
+    if isinstance(row, str):
+        return (row,) if row.strip() else ()
+    parts = row.values() if isinstance(row, Mapping) else row if isinstance(row, list | tuple) else ()
+    return tuple(sorted({text for part in parts for text in row_texts(part)}, key=lambda t: (-len(t), t)))
+
+
+LEAST_RUN = 3  # words in a row that are in the data's text too are the data's, even where the rest was rewritten
+
+
+def own_spans(text: str, own: Sequence[str]) -> list[tuple[int, int]]:
+    """Where a text comes from the data: whole texts of the row, and runs of their words where they were rewritten.
+
+    A single word counts only where it fills a line or stands in quotes: `True` or `question` may as well be ours.
+    """
+    spans: list[tuple[int, int]] = []
+    for part in dict.fromkeys(whole.strip() for whole in own if len(whole.strip()) > 1):
+        around = r"(?:(?<=^)|(?<=[\"'“‘]))", r"(?=$|[\"'”’])"
+        if " " in part:
+            around = r"(?<!\w)" if part[0].isalnum() else "", r"(?!\w)" if part[-1].isalnum() else ""
+        for hit in re.finditer(around[0] + re.escape(part) + around[1], text, re.MULTILINE):
+            if all(hit.end() <= start or hit.start() >= stop for start, stop in spans):
+                spans.append(hit.span())
+    whole = "\n".join(own)
+    for start, stop in _gaps(text, sorted(spans)):
+        spans += _runs(text, start, stop, whole)
+    return sorted(spans)
+
+
+def _gaps(text: str, spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    edges = [0, *(edge for span in spans for edge in span), len(text)]
+    return [(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True) if a < b]
+
+
+def _runs(text: str, start: int, stop: int, whole: str) -> list[tuple[int, int]]:
+    """The stretches of three words and more between two places that stand so in the data's text."""
+    words = [(m.start(), m.end()) for m in re.compile(r"\S+").finditer(text, start, stop)]
+    found, first = [], 0
+    while first < len(words):
+        last = first
+        while last < len(words) and text[words[first][0] : words[last][1]] in whole:
+            last += 1
+        if last - first >= LEAST_RUN:
+            found.append((words[first][0], words[last - 1][1]))
+        first = max(last, first + 1)
+    return found

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from evalharness.records import Estimate
-from evalharness.stats.intervals import Z95, normal_quantile, t_quantile
+from evalharness.stats.intervals import bounded_mean, normal_quantile, t_quantile
 
 
 def cohen(first: Sequence[Hashable], second: Sequence[Hashable]) -> float | None:
@@ -110,7 +110,7 @@ def powered_mean(
 ) -> Powered:
     """Prediction-powered inference with the best weight (Angelopoulos et al. 2023, https://arxiv.org/abs/2311.01453).
 
-    `labels` are human values by item, `values` the judge's. Student's t up to 30 labels. ValueError with under 3 of
+    `labels` are human values by item, `values` the judge's. Student's t up to 100 labels. ValueError with under 3 of
     the labelled items judged, or none unlabelled.
     """
     both = sorted(labels.keys() & values.keys())
@@ -128,11 +128,12 @@ def powered_mean(
     value = lam * fmean(rest) + fmean(off)
     stderr = math.sqrt(lam * lam * _variance(rest, 0) / m + _variance(off, 0) / n)
     level = 0.5 + confidence / 2
-    z = t_quantile(level, n - 1) if n <= 30 else normal_quantile(level)
+    z = t_quantile(level, n - 1) if n <= 100 else normal_quantile(level)
+    people = bounded_mean(human)
     return Powered(
-        human=_around(fmean(human), math.sqrt(_variance(human, 1) / n), z, n),
-        judge=_around(fmean(values.values()), math.sqrt(_variance(list(values.values()), 1) / (n + m)), Z95, n + m),
-        powered=_around(value, stderr, z, n),
+        human=people,
+        judge=bounded_mean(list(values.values())),
+        powered=_around(value, stderr, z, people),
         lam=lam,
         half=half,
         needed=max(3, math.ceil((z * math.sqrt(_variance(off, 1)) / half) ** 2)),
@@ -144,5 +145,9 @@ def _variance(values: Sequence[float], ddof: int) -> float:
     return math.fsum((v - mean) ** 2 for v in values) / max(1, len(values) - ddof)
 
 
-def _around(value: float, stderr: float, z: float, n: int) -> Estimate:
-    return Estimate(value=value, stderr=stderr, low=value - z * stderr, high=value + z * stderr, n=n)
+def _around(value: float, stderr: float, z: float, people: Estimate) -> Estimate:
+    """The powered mean within [0, 1]; where labels and verdicts differ by one number throughout, people's width."""
+    low, high = value - z * stderr, value + z * stderr
+    if stderr == 0:
+        low, high = value - (people.value - people.low), value + (people.high - people.value)
+    return Estimate(value=value, stderr=stderr, low=max(0.0, low), high=min(1.0, high), n=people.n)

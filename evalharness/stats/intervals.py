@@ -53,30 +53,162 @@ def sample_variance(values: Sequence[float]) -> float:
 
 
 def mean_interval(values: Sequence[float]) -> Estimate:
-    """A mean with Student's t interval at 95 %; with fewer than two values the interval is unbounded."""
+    """A mean of values without known ends, with Student's t interval at 95 %.
+
+    The interval is unbounded where nothing tells the spread: a single value, or several that are all the same.
+    """
     n = len(values)
     mean = math.fsum(values) / n
-    if n < 2:
-        return Estimate(value=mean, stderr=math.nan, low=-math.inf, high=math.inf, n=n)
+    if n < 2 or min(values) == max(values):
+        stderr = math.nan if n < 2 else 0.0
+        return Estimate(value=mean, stderr=stderr, low=-math.inf, high=math.inf, n=n)
     stderr = math.sqrt(sample_variance(values) / n)
     half = t_quantile(0.975, n - 1) * stderr
     return Estimate(value=mean, stderr=stderr, low=mean - half, high=mean + half, n=n)
 
 
-def stratified(groups: Sequence[Sequence[float]]) -> Estimate | None:
-    """The unweighted mean of group means, with the standard error of a stratified sample.
+# Below these a t interval of values in [0, 1] is not trusted (perf/coverage.py).
+_MAKERS, _SKEWNESS = 8, 0.1
 
-    A group of one tells nothing of its spread; it is given that of all values together, no smaller on average.
+
+def bounded_mean(values: Sequence[float], sizes: Sequence[float] | None = None) -> Estimate:
+    """A mean of values in [0, 1], or of sums over `sizes` (0 <= value <= size), with its 95 % interval in [0, 1].
+
+    Student's t where many values make up the variance and their skewness is small, else the score interval of
+    `tilting`, which is Wilson's for right-or-wrong values and has width where all values are equal.
     """
+    import numpy as np
+
+    total = np.asarray(values, float)
+    size = np.ones(1) if sizes is None else np.asarray(sizes, float)
+    n, whole = len(total), math.fsum(np.broadcast_to(size, total.shape))
+    mean = min(1.0, max(0.0, math.fsum(total) / whole))
+    off = total - mean * size
+    stderr = math.sqrt(math.fsum(off * off) * n / (n - 1)) / whole if n > 1 else math.nan
+    low, high = (_mean_end(total, size, mean, side) for side in (-1.0, 1.0))
+    return Estimate(value=mean, stderr=stderr, low=low, high=high, n=n)
+
+
+def mean_pivot(total: FloatArray, size: FloatArray, mean: FloatArray | float) -> FloatArray:
+    """The statistic of `bounded_mean` for a supposed mean, over its critical value: the interval is where it lies
+    between -1 and 1. Leading axes are independent samples."""
+    from evalharness.stats import tilting
+
+    n = total.shape[-1]
+    lopsided = tilting.lopsided(total, size, _MAKERS, _SKEWNESS)
+    plain = tilting.student(total, size, mean) / (t_quantile(0.975, n - 1) if n > 1 else 1.0)
+    return _replaced(plain, lopsided, total, size, lambda t, s: tilting.score(t, s, mean, (0.0, 1.0)) / Z95)
+
+
+def _replaced(
+    plain: FloatArray,
+    where: NDArray[np.bool_],
+    total: FloatArray,
+    size: FloatArray,
+    other: Callable[[FloatArray, FloatArray], FloatArray],
+) -> FloatArray:
+    """A statistic of samples, replaced by another for some of them."""
+    import numpy as np
+
+    found = np.array(plain)
+    if bool(np.any(where)):
+        found[where] = other(total[where], size if size.ndim == 1 else size[where])
+    return found
+
+
+def _mean_end(total: FloatArray, size: FloatArray, mean: float, side: float) -> float:
+    """One end of the interval; the end of the range where that is not ruled out."""
+    from scipy.optimize import brentq
+
+    outer = 1e-9 if side < 0 else 1 - 1e-9
+    if (mean - outer) * side >= 0:
+        return 0.0 if side < 0 else 1.0
+
+    def beyond(supposed: float) -> float:
+        return float(mean_pivot(total, size, supposed)) + side
+
+    if beyond(outer) * side > 0:
+        return 0.0 if side < 0 else 1.0
+    return float(brentq(beyond, min(max(mean, 1e-9), 1 - 1e-9), outer, xtol=1e-10))
+
+
+def stratified(groups: Sequence[Sequence[float]]) -> Estimate | None:
+    """The unweighted mean of group means, with the standard error of a stratified sample and a 95 % interval.
+
+    A group of one tells nothing of its spread; it is given that of all values together, no smaller on average. The
+    interval is Wilson's at the number of independent values that would have this variance: see `stratified_ends`.
+    """
+    import numpy as np
+
     groups = [g for g in groups if g]
     if not groups:
         return None
-    k, n = len(groups), sum(len(g) for g in groups)
-    value = math.fsum(math.fsum(g) / len(g) for g in groups) / k
+    if len(groups) == 1:
+        return bounded_mean(groups[0]) if _in_range(groups[0]) else mean_interval(groups[0])
     together = sample_variance([v for g in groups for v in g])
-    spread = [(sample_variance(g) if len(g) > 1 else together) / len(g) for g in groups]
-    stderr = math.sqrt(math.fsum(spread)) / k
-    return Estimate(value=value, stderr=stderr, low=value - Z95 * stderr, high=value + Z95 * stderr, n=n)
+    sizes = np.array([len(g) for g in groups])
+    means = np.array([math.fsum(g) / len(g) for g in groups])
+    spread = np.array([sample_variance(g) if len(g) > 1 else together for g in groups])
+    if all(_in_range(g) for g in groups):
+        value, stderr, low, high = (float(x) for x in stratified_ends(means, spread, sizes))
+    else:
+        value, stderr = float(means.mean()), math.sqrt(float(np.sum(spread / sizes))) / len(groups)
+        half = t_quantile(0.975, _freedom(sizes)) * stderr if stderr > 0 else math.inf
+        low, high = value - half, value + half
+    return Estimate(value=value, stderr=stderr, low=low, high=high, n=int(sizes.sum()))
+
+
+def _in_range(values: Sequence[float]) -> bool:
+    return min(values) >= 0.0 and max(values) <= 1.0
+
+
+def stratified_ends(
+    means: FloatArray, variances: FloatArray, sizes: IntArray
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Value, standard error, low and high of a mean of group means in [0, 1]; groups on the last axis.
+
+    With n0 values that all had the macro mean m, the variance would be m(1-m)/n0; the observed one stands in the ratio
+    r to that (as a survey's design effect, Korn and Graubard 1998, Survey Methodology 24:193). Few failures say little
+    of r, so one more that had ratio 1 is counted in. Wilson's interval at n0/r, with Student's t for the small groups.
+    """
+    import numpy as np
+
+    k = means.shape[-1]
+    shares = 1 / (k * k * sizes)
+    even = 1 / float(shares.sum())
+    value = means.mean(-1)
+    variance = np.sum(variances * shares, -1)
+    plain = value * (1 - value)
+    ratio = np.where(plain > 0, even * variance / np.maximum(plain, 1e-300), 1.0)
+    events = even * np.minimum(value, 1 - value)
+    n = even * (events + 1) / (events * ratio + 1)
+    z = t_quantile(0.975, _freedom(sizes))
+    centre, scale = value + z * z / (2 * n), 1 + z * z / n
+    half = z * np.sqrt(plain / n + (z / (2 * n)) ** 2)
+    low, high = np.maximum((centre - half) / scale, 0.0), np.minimum((centre + half) / scale, 1.0)
+    return value, np.sqrt(variance), np.minimum(low, value), np.maximum(high, value)
+
+
+def _freedom(sizes: IntArray) -> float:
+    """Satterthwaite's degrees of freedom of the variance of a mean of group means, were all groups as spread."""
+    import numpy as np
+
+    shares, single = 1 / sizes, sizes == 1
+    parts = float(np.sum(shares[~single] ** 2 / (sizes[~single] - 1)))
+    if single.any():
+        parts += float(single.sum()) ** 2 / max(1, int(sizes.sum()) - 1)
+    return max(1.0, float(shares.sum()) ** 2 / parts)
+
+
+def mean_of_estimates(parts: Sequence[Estimate]) -> Estimate:
+    """The plain mean of independent figures; the distance to either end adds up by squares (Zou and Donner 2008,
+    https://doi.org/10.1002/sim.3095), so that it leaves no range that none of them leaves."""
+    k = len(parts)
+    value = math.fsum(p.value for p in parts) / k
+    below = math.sqrt(math.fsum((p.value - p.low) ** 2 for p in parts)) / k
+    above = math.sqrt(math.fsum((p.high - p.value) ** 2 for p in parts)) / k
+    stderr = math.sqrt(math.fsum(p.stderr**2 for p in parts)) / k
+    return Estimate(value=value, stderr=stderr, low=value - below, high=value + above, n=sum(p.n for p in parts))
 
 
 def normal_quantile(probability: float) -> float:
@@ -136,13 +268,35 @@ def tango(fixed: int, broke: int, n: int, confidence: float = 0.95) -> tuple[flo
     return (end(z, -edge) if value > -edge else -1.0, end(-z, edge) if value < edge else 1.0)
 
 
+def flips_are_few(fixed: int, broke: int) -> bool:
+    """Whether the score statistic is not normal enough for these flips, so that its exact distribution is used."""
+    flips = fixed + broke
+    return 0 < flips < 50 or (min(fixed, broke) < 10 and 0 < flips < 120)
+
+
 def paired_binary(fixed: int, broke: int, n: int, confidence: float) -> Paired:
-    """The difference of two proportions over the same n items, one answer each, by Tango's score method."""
+    """The difference of two proportions over the same n items, one answer each, by Tango's score method.
+
+    With few flips both ends are moved out, where need be, until the exact chance of an outcome as far off is
+    no more than half of 1 - confidence, whatever share of the items flips both ways (`exact_flips`).
+    """
+    from evalharness.stats import exact_flips
+
     low, high = tango(fixed, broke, n, confidence)
     value = (fixed - broke) / n
     sd = math.sqrt(max((fixed + broke) / n - value * value, 0.0))
-    p_worse = lambda margin: normal_cdf(tango_statistic(fixed, broke, n, -margin))
-    return Paired(value=value, low=low, high=high, sd=sd, method="tango", p_worse=p_worse)
+
+    def score(margin: float) -> float:
+        return normal_cdf(tango_statistic(fixed, broke, n, -margin))
+
+    if flips_are_few(fixed, broke):
+        low, high = exact_flips.widened(fixed, broke, n, confidence, (low, high))
+
+        def p_worse(margin: float) -> float:
+            return max(score(margin), exact_flips.tail(fixed, broke, n, -margin, -1))
+
+        return Paired(value=value, low=low, high=high, sd=sd, method="tango", p_worse=p_worse)
+    return Paired(value=value, low=low, high=high, sd=sd, method="tango", p_worse=score)
 
 
 def normal_cdf(z: float) -> float:
@@ -150,29 +304,74 @@ def normal_cdf(z: float) -> float:
     return 0.5 * math.erfc(-z / math.sqrt(2))
 
 
-FEW_CHANGES = 10
+# Below these a paired t test is not trusted (perf/coverage.py): a wrong verdict would come too often.
+_TEST_MAKERS, _TEST_SKEWNESS = 20, 0.02
 
 
 def paired_mean(differences: FloatArray, confidence: float) -> Paired:
-    """The mean of graded differences in [-1, 1] by Student's t.
+    """The mean of graded differences in [-1, 1]: Student's t, or the score test of `tilting` where t is too narrow.
 
-    The t interval is too narrow while hardly any item changes. With all differences equal it is Tango's bound for zero
-    flips; with fewer than ten changes one change of full size is added in either direction (as Bonett and Price 2012
-    do for proportions, https://doi.org/10.3102/1076998611411915) before the spread is taken.
+    That is, while few items make up the variance, or few large drops make it lopsided. With all differences equal it is
+    Tango's bound for zero flips, and with nothing but whole flips `paired_binary`.
     """
     import numpy as np
 
     n, value = len(differences), float(np.mean(differences))
-    sd = float(np.std(differences, ddof=1)) if n > 1 else 0.0
     if n < 2 or bool(np.all(differences == differences[0])):
         return _all_equal(value, n, confidence)
-    spread = differences
-    if np.count_nonzero(differences) < FEW_CHANGES:
-        spread = np.concatenate([differences, [1.0, -1.0]])
-    stderr = float(np.std(spread, ddof=1)) / math.sqrt(len(spread))
-    half = t_quantile((1 + confidence) / 2, n - 1) * stderr
-    p_worse = lambda margin: t_cdf((value + margin) / stderr, n - 1)
-    return Paired(value=value, low=value - half, high=value + half, sd=sd, method="paired t", p_worse=p_worse)
+    if bool(np.all(np.isin(differences, (-1.0, 0.0, 1.0)))):
+        return paired_binary(int(np.sum(differences > 0)), int(np.sum(differences < 0)), n, confidence)
+    return _paired_units(differences, np.ones(1), confidence, ("paired t", "paired score"))
+
+
+def _paired_units(total: FloatArray, size: FloatArray, confidence: float, methods: tuple[str, str]) -> Paired:
+    """The paired difference over units (items, or clusters of them): sums and sizes. `methods` name t and score."""
+    import numpy as np
+
+    units, whole = len(total), float(np.sum(np.broadcast_to(size, total.shape)))
+    value = float(np.sum(total)) / whole
+    lopsided = bool(paired_lopsided(total, size))
+
+    def statistic(supposed: float) -> float:
+        return float(paired_statistic(total, size, max(-1 + 1e-9, min(1 - 1e-9, supposed))))
+
+    z = t_quantile((1 + confidence) / 2, units - 1)
+    low, high = (_paired_end(statistic, value, side, z) for side in (-1.0, 1.0))
+    off = total - value * size
+    sd = math.sqrt(float(np.sum(off**2)) * units / (units - 1) / whole)
+    p_worse = lambda margin: t_cdf(statistic(-margin), units - 1)
+    return Paired(value=value, low=low, high=high, sd=sd, method=methods[lopsided], p_worse=p_worse)
+
+
+def paired_statistic(total: FloatArray, size: FloatArray, supposed: FloatArray | float) -> FloatArray:
+    """The statistic of a paired test for a supposed difference, to be held against Student's t with units - 1 degrees
+    of freedom. Leading axes are independent samples."""
+    from evalharness.stats import tilting
+
+    lopsided = paired_lopsided(total, size)
+    plain = tilting.student(total, size, supposed)
+    ends = (-1.0, 1.0)
+    return _replaced(plain, lopsided, total, size, lambda t, s: tilting.score(t, s, supposed, ends, skew=True))
+
+
+def paired_lopsided(total: FloatArray, size: FloatArray) -> NDArray[np.bool_]:
+    """Whether the score test takes the place of t; never for differences beyond [-1, 1], whose ends nobody knows."""
+    import numpy as np
+
+    from evalharness.stats import tilting
+
+    inside = np.all(np.abs(total) <= size * (1 + 1e-12), -1)
+    return np.asarray(inside & tilting.lopsided(total, size, _TEST_MAKERS, _TEST_SKEWNESS))
+
+
+def _paired_end(statistic: Callable[[float], float], value: float, side: float, z: float) -> float:
+    """The supposed difference on one side of the estimate where the statistic reaches z; else the end of the range."""
+    from scipy.optimize import brentq
+
+    outer = side * (1 - 1e-9)
+    if (value - outer) * side >= 0 or (statistic(outer) + side * z) * side > 0:
+        return side
+    return float(brentq(lambda supposed: statistic(supposed) + side * z, value, outer, xtol=1e-12))
 
 
 def _all_equal(value: float, n: int, confidence: float) -> Paired:
@@ -188,22 +387,21 @@ def _all_equal(value: float, n: int, confidence: float) -> Paired:
 
 
 def paired_clustered(differences: FloatArray, clusters: IntArray, confidence: float) -> Paired:
-    """The mean difference with cluster-robust standard errors (CR1) and t on G - 1 degrees of freedom."""
-    import numpy as np
-    from statsmodels.regression.linear_model import OLS
+    """The mean difference where items come in clusters that go together: the clusters are what was sampled.
 
-    n, count = len(differences), len(np.unique(clusters))
+    Student's t on G - 1 degrees of freedom with cluster-robust errors (CR1) where many clusters make up the variance
+    and none dominates, else the score test of `tilting` over clusters, which a few broken clusters cannot deceive.
+    """
+    import numpy as np
+
+    _, place = np.unique(clusters, return_inverse=True)
+    size = np.bincount(place).astype(float)
+    count = len(size)
     if count < 2 or bool(np.all(differences == differences[0])):
         # One cluster says nothing of the spread between clusters: it counts as one item.
         return _all_equal(float(np.mean(differences)), count, confidence)
-    fit = OLS(differences, np.ones(n)).fit(
-        cov_type="cluster", cov_kwds={"groups": clusters, "use_correction": True}, use_t=True
-    )
-    value, stderr = float(fit.params[0]), max(float(fit.bse[0]), 1e-12)
-    half = t_quantile((1 + confidence) / 2, count - 1) * stderr
-    p_worse = lambda margin: t_cdf((value + margin) / stderr, count - 1)
-    sd = float(np.std(differences, ddof=1))
-    return Paired(value=value, low=value - half, high=value + half, sd=sd, method="clustered t", p_worse=p_worse)
+    total = np.asarray(np.bincount(place, differences), float)
+    return _paired_units(total, size, confidence, ("clustered t", "clustered score"))
 
 
 def mcnemar(fixed: int, broke: int) -> float:

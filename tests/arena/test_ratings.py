@@ -71,6 +71,24 @@ def test_an_anchor_is_worth_1000_and_has_no_error():
         rate_models(battles("x", "y", 3, 1, 2), draws=2, anchor="z")
 
 
+def test_one_tie_is_no_certainty():
+    for board in (rate_models(battles("x", "y", 0, 1, 0), draws=20), rate_models(battles("x", "y", 0, 5, 0), draws=20)):
+        assert [(r.rating, r.stderr, r.low, r.boot_low) for r in board.ratings] == [(1000.0, None, None, None)] * 2
+        assert board.separability is None
+    few = rate_models(battles("x", "y", 2, 1, 0), draws=50)
+    assert few.draws_used < 45 and few.ratings[0].boot_low is None, "what is left of the draws is a selection"
+
+
+def test_repeated_battles_that_name_no_item_are_told(tmp_path, capsys):
+    row = {"model_a": "x", "model_b": "y", "winner": "model_a"}
+    rows = [row, row, {**row, "winner": "model_b"}, {**row, "id": 1}, {**row, "id": 2}]
+    file = tmp_path / "b.jsonl"
+    file.write_text("\n".join(map(json.dumps, rows)))
+    assert guarded(["arena", "rate", str(file), "--draws", "20"]) == 0
+    assert "1 battles repeat another and name no item" in capsys.readouterr().out
+    assert rate_models(read_battles(file), draws=2).repeated == 1
+
+
 def test_models_without_a_finite_rating_are_said_to_have_none():
     fought = [*battles("x", "y", 5, 0, 3), *battles("z", "y", 2, 0, 0), *battles("y", "w", 2, 0, 0)]
     notes = {r.model: (r.rating, r.note) for r in rate_models([*fought, *battles("p", "q", 1, 0, 1)], draws=5).ratings}

@@ -45,7 +45,7 @@ def test_a_gain_that_rules_a_loss_out_passes_though_its_size_is_open(tmp_path):
     assert "surely a gain" in task.reason
 
 
-def test_graded_scores_take_the_paired_t_and_crossings_of_one_half_are_flips(tmp_path):
+def test_graded_scores_that_lean_take_the_score_test_and_crossings_of_one_half_are_flips(tmp_path):
     draw = np.random.default_rng(0)
     values = draw.random(200)
     lower = np.clip(values - 0.3, 0, 1)
@@ -56,7 +56,7 @@ def test_graded_scores_take_the_paired_t_and_crossings_of_one_half_are_flips(tmp
         for name, vs in (("a", values), ("b", lower))
     ]
     task = one(*runs)
-    assert (task.verdict, task.metric, task.method) == ("worse", "f1", "paired t")
+    assert (task.verdict, task.metric, task.method) == ("worse", "f1", "paired score")
     assert task.broke == int(np.sum((values > 0.5) & (lower <= 0.5)))
     assert task.samples[0].base - task.samples[0].new >= task.samples[1].base - task.samples[1].new
 
@@ -72,7 +72,7 @@ def test_several_answers_per_item_are_compared_by_their_means(tmp_path):
 
     base, new = write_run(tmp_path / "a", lines(0.9, 1)), write_run(tmp_path / "b", lines(0.5, 2))
     task = one(base, new)
-    assert (task.n, task.method, task.verdict) == (80, "paired t", "worse")
+    assert (task.n, task.method, task.verdict) == (80, "paired score", "worse")
     assert task.difference == pytest.approx(task.new - task.base)
 
 
@@ -82,12 +82,23 @@ def test_clusters_widen_the_interval_and_never_fall_below_tango(tmp_path):
         make_run(tmp_path / "b", "1" * 180 + "0" * 20, groups=20),
     )
     plain, clustered = one(base, new), one(base, new, clusters="group")
-    assert (clustered.method, clustered.clusters) == ("clustered t", 20)
+    assert (clustered.method, clustered.clusters) == ("clustered score", 20)
     assert clustered.high - clustered.low > plain.high - plain.low
     same = one(base, base, clusters="group")
     assert same.low <= one(base, base).low
     with pytest.raises(UserError, match=r"--clusters author: .* has no such field; there is group"):
         one(base, new, clusters="author")
+
+
+def test_what_a_verdict_cannot_promise_is_said(tmp_path):
+    runs = [make_run(tmp_path / name, "1" * 140, groups=20) for name in "ab"]
+    plain, clustered = one(*runs), one(*runs, clusters="group")
+    assert plain.gate == "pass" and any("in 5.9 % of runs" in note for note in plain.notes)
+    assert clustered.gate == "inconclusive" and any("only 20 clusters" in note for note in clustered.notes)
+    broken = make_run(tmp_path / "c", "1" * 133 + "0" * 7, groups=20)
+    told = one(runs[0], broken, clusters="group")
+    assert told.gate == "inconclusive", "one broken cluster of twenty"
+    assert any("few clusters carry the change" in note for note in told.notes)
 
 
 def test_a_field_of_the_sample_can_be_the_cluster(tmp_path):

@@ -151,8 +151,25 @@ def test_a_reply_that_cannot_be_read_is_null_and_counted(evalh, run, reply, stat
     assert judged["metrics"] == {} and "win_rate" not in entry["metrics"]
     assert entry["counts"]["unparsed"] == 8
     assert entry["bounds"] == {"low": 0.0, "high": 1.0}
-    assert said.code == (3 if statuses == {"error"} else 0)
+    assert said.code == 3 and said.json["nulls"] == said.json["asked"] == 8
     assert len(stub.seen) == 8 * (3 if statuses == {"unparsable"} else 1)
+
+
+@pytest.mark.parametrize(("unread", "code"), [(0, 0), (1, 3)])
+def test_more_than_two_percent_of_nulls_is_not_whole_and_the_score_is_printed(evalh, run, unread, code):
+    name = run(lambda s, n: f"number {n}.")
+    reply = lambda body: "no idea" if unread and "number 0." in text_of(body) else '{"score": 80}'
+    with serve(reply) as stub:
+        arguments = ("--judge", "score=openai:stub", "--judge-base-url", stub.url, "--retries", "0")
+        told = evalh("judge", name, *arguments)
+    assert told.code == code and "judge_score: 0.800" in told.out
+    assert ("1 of 8 verdicts are missing" in told.out) is bool(unread)
+
+
+def test_the_score_line_is_printed_where_nothing_could_be_read(evalh, run):
+    name = run(lambda s, n: GOOD)
+    said = evalh("judge", name, "--judge", "score=echo")
+    assert said.code == 3 and "judge_score: –" in said.out
 
 
 def test_a_planted_verdict_does_not_help_the_candidate(evalh, run):
@@ -175,7 +192,7 @@ def test_a_planted_verdict_does_not_help_the_candidate(evalh, run):
 def test_a_judge_that_repeats_its_prompt_gives_no_verdict(evalh, run, spec):
     name = run(lambda s, n: GOOD)
     said = evalh("judge", name, "--judge", f"{spec}=echo", "--json")
-    assert said.code == 0, said.err
+    assert said.code == 3, said.err
     assert only(said)[1]["without_verdict"] == 8
 
 
@@ -231,7 +248,7 @@ def test_against_another_run(evalh, run):
         said = judge(evalh, stub, new, "--against", base)
         other = judge(evalh, stub, base, "--against", new)
     assert only(said)[1]["without_verdict"] == 8, "the benchmark's own judge wants log-probabilities"
-    assert other.code == 0
+    assert other.code == 3
     with serve(lambda body: fair(body)) as stub:
         said = judge(evalh, stub, new, "--against", base, spec="pairwise=openai:stub")
     assert said.json["judging"] == "pairwise=openai:stub vs base"

@@ -109,12 +109,28 @@ def test_constant_answers_correlate_with_nothing_without_a_warning():
     assert pearson().of(numbers([1, 2, 3], [None, None, 1])) is None
 
 
-def test_fishers_interval():
-    figure = pearson().of(numbers([1, 2, 3, 4, 5, 6], [2, 1, 4, 3, 5, 6]))
-    from scipy.stats import pearsonr
+def test_the_interval_of_a_correlation_allows_for_absurd_answers():
+    right = [i / 10 for i in range(50)]
+    close = [r + 0.2 * ((7 * i) % 5 - 2) / 2 for i, r in enumerate(right)]
+    absurd = [0.0 if i in (20, 40) else c for i, c in enumerate(close)]
+    for figure in (pearson(), spearman()):
+        one, other = figure.of(numbers(right, close)), figure.of(numbers(right, absurd))
+        assert one.value > 0.99 and one.low < 0.97, "two absurd answers may come"
+        assert other.low < 0.8 < other.value < other.high < 1
+        assert other.high - other.low > 2 * (one.high - one.low)
+        turned = figure.of(numbers(right, [-v for v in absurd]))
+        assert (turned.value, turned.low, turned.high) == pytest.approx(
+            (-other.value, -other.high, -other.low), abs=0.03
+        )
+    assert pearson().of(numbers([1, 2, 3], [1, 2, 3])).low == -1.0, "three numbers say nothing"
 
-    low, high = pearsonr([1, 2, 3, 4, 5, 6], [2, 1, 4, 3, 5, 6]).confidence_interval()
-    assert (figure.low, figure.high) == (pytest.approx(low), pytest.approx(high))
+
+def test_an_answer_that_is_no_number_is_counted_and_does_not_pay():
+    right, said = [1, 2, 3, 4, 5, 6], [2, 1, 4, 3, 5, 6]
+    whole, gap = pearson().of(numbers(right, said)), pearson().of(numbers(right, [None, 1, 4, 3, 5, "nan"]))
+    assert gap.n == whole.n == 6
+    assert gap.value < pearson().of(numbers(right[1:5], said[1:5])).value < 1
+    assert pearson().of(numbers(right, ["about 3", 1, 4, 3, 5, "inf"])).n == 6
 
 
 def test_multirc_counts_answers_and_whole_questions():
@@ -147,6 +163,28 @@ def test_the_jackknife_agrees_with_the_known_error_of_a_proportion():
 def test_answers_that_are_all_right_still_have_an_interval():
     figure = f1("yes").of(table(10, 0, 0, 10))
     assert figure.value == 1.0 and figure.low < 0.9 and figure.high == 1.0
+
+
+def test_rare_positives_do_not_make_a_narrow_interval():
+    found = table(2, 1, 1, 46)
+    for figure in (matthews(), f1("yes"), f1("yes", "no")):
+        e = figure.of(found)
+        assert e.low < e.value - 0.2 and e.value < e.high <= 1, "three positives of fifty"
+    again = f1("yes").of(found)
+    assert (again.low, again.high) == (f1("yes").of(found).low, f1("yes").of(found).high), "the draws are seeded"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_figures_of_tables_are_scikit_learns(seed):
+    from sklearn.metrics import f1_score, matthews_corrcoef
+
+    rng = random.Random(seed)
+    labels = ("a", "b", "c")
+    right = [rng.choice(labels) for _ in range(60)]
+    said = [r if rng.random() < 0.6 else rng.choice(labels) for r in right]
+    found = results(right, said, labels)
+    assert matthews().of(found).value == pytest.approx(matthews_corrcoef(right, said))
+    assert f1(*labels).of(found).value == pytest.approx(f1_score(right, said, average="macro"))
 
 
 def exact(value):
@@ -182,3 +220,6 @@ def test_the_benchmarks_own_average_gives_the_published_one(family, name, scores
 def test_the_error_of_an_average_adds_up():
     made = mean_of({"a": [exact(0.5)], "b": [exact(0.7), exact(0.9)]}, "score")["score"]
     assert made.value == pytest.approx(0.65) and made.stderr == pytest.approx(0.01 / 2**0.5)
+    near = Estimate(value=0.98, stderr=0.02, low=0.9, high=1.0, n=50)
+    made = mean_of({"a": [near], "b": [near]}, "score")["score"]
+    assert 0.9 < made.low < 0.98 < made.high < 1.0

@@ -220,3 +220,89 @@ def test_runs_that_cannot_be_ranked_are_one_line(two_runs, arguments, code, mess
 def test_programs_are_not_misspelt(evalh):
     said = evalh("run", "humaneval", "--data", "sample", "--model", "echo", "--holistic")
     assert said.code == 2 and "leave it out" in said.err and said.err.count("\n") == 1
+
+
+FRAME = "Sentence 1: {}\nSentence 2: {}\nQuestion: Do both sentences mean the same thing?"
+
+
+def test_only_the_datas_own_text_changes_and_never_the_frame_around_it():
+    row = {"sentence1": "The old farmer is not going there with his brother.", "sentence2": "Emily stays.", "label": 1}
+    sample = Sample(
+        id="s", question=FRAME.format(row["sentence1"], row["sentence2"]), choices=("no", "yes"), gold_indices=(1,)
+    )
+    for seed in range(40):
+        for variant in holistic.with_variants([sample], seed, {"s": perturbations.row_texts(row)})[1:]:
+            first, second, asked = variant.question.split("\n")
+            assert first.startswith("Sentence 1: ") and second.startswith("Sentence 2: "), variant.question
+            assert asked == "Question: Do both sentences mean the same thing?"
+
+
+@pytest.mark.parametrize(
+    ("text", "own", "kept"),
+    [
+        ("True, False or Neither?\nIs it True?", ("True",), []),
+        ("a premise\nQuestion: It rains. True?", ("a premise", "It rains."), ["a premise", "It rains."]),
+        ("The street was wet because", ("The street was wet.", "cause"), ["The street was wet"]),
+        ("Is the word \"place\" used alike?", ("place", "a place of no use"), ["place"]),
+        ("because *it* was too tall.\nIn the passage above", ("it was too tall and wide.",), []),
+        ("one\n\n\ntwo words more", ("one", "two words more"), ["one", "two words more"]),
+    ],
+)  # fmt: skip
+def test_what_comes_from_the_data(text, own, kept):
+    assert [text[a:b] for a, b in perturbations.own_spans(text, own)] == kept
+
+
+def test_the_bundled_glue_tasks_keep_their_frames():
+    from evalharness import plugins
+    from evalharness.data import sources
+
+    for task in ("sst2", "mrpc", "qqp", "stsb", "mnli", "qnli", "rte", "wnli"):
+        bench = plugins.load_benchmark(f"glue/{task}")
+        rows = sources.load_rows(bench.source, sources.Want(split=bench.source.split), "sample").rows
+        samples = sources.build_samples(rows, bench.sample)
+        own = {s.id: perturbations.row_texts(r) for s, r in zip(samples, rows, strict=True)}
+        frames = {frame_of(s, own) for s in samples}
+        for seed in range(3):
+            for variant in holistic.with_variants(samples, seed, own):
+                if holistic.is_variant(variant):
+                    ours = frame_of(next(s for s in samples if s.id == variant.extra["original"]), own)
+                    assert ours in frames and all(piece in variant.question for piece in ours)
+
+
+def frame_of(sample, own):
+    """The pieces of a question that are the harness's."""
+    edges = [0, *(e for span in perturbations.own_spans(sample.question, own[sample.id]) for e in span)]
+    edges.append(len(sample.question))
+    return tuple(sample.question[a:b] for a, b in zip(edges[::2], edges[1::2], strict=True))
+
+
+def test_an_answer_that_is_copied_from_the_passage_is_accepted_as_the_passage_now_has_it():
+    context = "The harbour of Velm was rebuilt by Architect Aurelio Montefiore in 1921. He is not forgotten."
+    sample = Sample(
+        id="q", question="Who rebuilt the harbour?", answers=("Architect Aurelio Montefiore", "Aurelio Montefiore"),
+        extra={"context": context},
+    )  # fmt: skip
+    for seed in range(30):
+        for variant in holistic.with_variants([sample], seed)[1:]:
+            shown = variant.extra["context"]
+            assert any(answer in shown for answer in variant.answers), variant
+            assert set(sample.answers) <= set(variant.answers) or variant.extra["perturbation"] in ("gender", "names")
+
+
+def test_names_and_pronouns_change_together_and_no_two_persons_become_one():
+    text = "John gave Mary his book. He told Tom and James that Emily liked him."
+    changed_text = changed("gender", text)
+    assert "her book. She told" in changed_text and not {"John", "Tom", "James"} & set(changed_text.split())
+    people = [w.strip(".") for w in changed_text.split() if w[0].isupper() and w.strip(".") not in ("She",)]
+    assert len(people) == len(set(people)) == 5 and {"Mary", "Emily"} <= set(people)
+    many = " and ".join(perturbations.HER.split()[:9])
+    renamed = [w for w in changed("names", many).split() if w != "and"]
+    assert len(set(renamed)) == 9
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("glue/cola", "acceptable"), ("math500", "symbols"), ("bbh/dyck_languages", "symbols")]
+)
+def test_tasks_about_form_are_refused_with_the_true_reason(evalh, name, reason):
+    said = evalh("run", name, "--data", "sample", "--model", "echo", "--holistic")
+    assert said.code == 2 and reason in said.err and "another answer" in said.err and said.err.count("\n") == 1

@@ -12,13 +12,13 @@ from typing import Any, Literal
 
 from evalharness.judging.audit.evidence import Evidence
 from evalharness.judging.cases import answer_of, reference_of
+from evalharness.judging.run import NULLS
 from evalharness.records import Estimate, Result, Verdict
 from evalharness.scoring.judge_replies import MARKER, winner
 from evalharness.scoring.metrics import average
 from evalharness.stats import length_control
 from evalharness.stats.intervals import mean_interval, sample_variance, t_quantile, wilson
 
-NULLS = 0.02  # more verdicts than this missing can move a comparison
 BIAS = 0.05  # distance from one half that a position effect must have to matter
 TASTE = 0.6  # a preference for long or formatted answers above this wants a look: such answers may also be better
 FAMILIES = (
@@ -82,9 +82,15 @@ def position(found: Evidence) -> list[AuditCheck]:
         return [AuditCheck.unknown("position", "first shown", "answers were graded one by one")]
     checks: list[AuditCheck] = []
     for seat, own in _by_seat(found):
-        both = [vs for _, vs in own if {v.order for v in vs if v.value is not None} == {"AB", "BA"}]
-        checks += _swapped(seat, both) if both else [_seeded(seat, own)]
+        shown = [(r, vs) for r, vs in own if not _same(found, r, vs)]
+        both = [vs for _, vs in shown if {v.order for v in vs if v.value is not None} == {"AB", "BA"}]
+        checks += _swapped(seat, both) if both else [_seeded(seat, shown)]
     return checks
+
+
+def _same(found: Evidence, result: Result, verdicts: Sequence[Verdict]) -> bool:
+    """Both answers are one text: a tie by rule, which no judge saw and no order could move."""
+    return any(v.label == "same" for v in verdicts) or found.opponents.get(result.sample.id) == answer_of(result)
 
 
 def _swapped(seat: str, pairs: Sequence[Sequence[Verdict]]) -> list[AuditCheck]:
@@ -126,8 +132,8 @@ def _welch(first: Sequence[float], second: Sequence[float]) -> Estimate:
     """Difference of two means with Welch's interval."""
     a, b = sample_variance(first) / len(first), sample_variance(second) / len(second)
     value, stderr = fmean(first) - fmean(second), math.sqrt(a + b)
-    if stderr == 0:
-        return Estimate(value=value, stderr=0.0, low=value, high=value, n=len(first) + len(second))
+    if stderr == 0:  # nothing tells the spread
+        return Estimate(value=value, stderr=0.0, low=-math.inf, high=math.inf, n=len(first) + len(second))
     degrees = (a + b) ** 2 / (a * a / (len(first) - 1) + b * b / (len(second) - 1))
     half = t_quantile(0.975, degrees) * stderr
     return Estimate(value=value, stderr=stderr, low=value - half, high=value + half, n=len(first) + len(second))
