@@ -1,6 +1,6 @@
 """AlpacaEval 2 (Dubois et al. 2024, https://arxiv.org/abs/2404.04475; https://github.com/tatsu-lab/alpaca_eval)."""
 
-from evalharness.benchmark import Benchmark, Leaderboard
+from evalharness.benchmark import Benchmark, PublishedBoard
 from evalharness.data.sources import Source
 from evalharness.scoring.answers import unscored
 
@@ -25,5 +25,5 @@ benchmark = Benchmark(
     chat_max_tokens=2048,
     stop=(),
     judge="pairwise_logprob",
-    leaderboard=Leaderboard(judge_model="gpt-4-1106-preview"),
+    leaderboard=PublishedBoard(judge_model="gpt-4-1106-preview"),
 )

@@ -1,6 +1,6 @@
 """Arena-Hard: demanding prompts, answers compared in five steps (Li et al. 2024, https://arxiv.org/abs/2406.11939)."""
 
-from evalharness.benchmark import Benchmark, Leaderboard
+from evalharness.benchmark import Benchmark, PublishedBoard
 from evalharness.data.sources import Row, Source, files_named
 from evalharness.records import Sample
 from evalharness.scoring.answers import unscored
@@ -35,5 +35,5 @@ benchmark = Benchmark(
     chat_max_tokens=4096,
     stop=(),
     judge="pairwise/five",
-    leaderboard=Leaderboard(judge_model="gpt-4-1106-preview", baseline="gpt-4-0314"),
+    leaderboard=PublishedBoard(judge_model="gpt-4-1106-preview", baseline="gpt-4-0314"),
 )

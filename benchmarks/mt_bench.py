@@ -1,6 +1,6 @@
 """MT-bench: 80 conversations of two turns (Zheng et al. 2023, https://arxiv.org/abs/2306.05685; lm-sys/FastChat)."""
 
-from evalharness.benchmark import Benchmark, Leaderboard, Prompt
+from evalharness.benchmark import Benchmark, Prompt, PublishedBoard
 from evalharness.data.sources import Source
 from evalharness.scoring.answers import unscored
 from evalharness.scoring.judgments import judged_mean
@@ -29,5 +29,5 @@ benchmark = Benchmark(
     ask=ask,
     follow_up=follow_up,
     judge="score/10",
-    leaderboard=Leaderboard(judge_model="gpt-4"),
+    leaderboard=PublishedBoard(judge_model="gpt-4"),
 )

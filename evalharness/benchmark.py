@@ -79,7 +79,7 @@ ACCURACY = (mean(),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Leaderboard:
+class PublishedBoard:
     """What the figures of a benchmark's published board rest on, besides the authors' prompt and all items: the model
     that judged, and whose answers others are compared with (a part of that run's name; '' where the data has them)."""
 
@@ -131,7 +131,7 @@ class Benchmark:
     judge: str | None = None
     warnings: Callable[[Sequence[Result]], tuple[str, ...]] | None = None
     about_form: str = ""
-    leaderboard: Leaderboard | None = None
+    leaderboard: PublishedBoard | None = None
     missing_is_wrong: bool = False
     ask: Callable[[Sample, Sequence[Sample], Mode, bool], Request] | None = None
     follow_up: Callable[[Sample, Request, Response], Request | None] | None = None

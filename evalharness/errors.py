@@ -23,15 +23,15 @@ def gravest(*codes: int) -> int:
     return min(codes, key=order.index)
 
 
-LONGEST = 2000  # characters of a message: what it quotes may be a name of a megabyte
+_LONGEST = 2000  # characters of a message: what it quotes may be a name of a megabyte
 
 
 class UserError(Exception):
     """A mistake that the user can mend. The message is one line and is printed without a traceback."""
 
     def __init__(self, message: str, exit_code: Exit = Exit.USAGE) -> None:
-        one_line = message if message.isprintable() else " ".join(message[: 2 * LONGEST].split())
-        super().__init__(one_line if len(one_line) <= LONGEST else one_line[: LONGEST - 1] + "…")
+        one_line = message if message.isprintable() else " ".join(message[: 2 * _LONGEST].split())
+        super().__init__(one_line if len(one_line) <= _LONGEST else one_line[: _LONGEST - 1] + "…")
         self.exit_code = exit_code
 
 

@@ -52,7 +52,7 @@ class ChatTokenizer(Protocol):
         ...
 
 
-NOTHING: Mapping[str, Any] = MappingProxyType({})
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +162,7 @@ class Chat:
         found = {self.tokenizer.eos, self._probe.end if self._probe is not None else None}
         return frozenset(number for number in found if number is not None)
 
-    def ask(self, messages: Sequence[Message], given: Mapping[str, Any] = NOTHING) -> RenderedPrompt:
+    def ask(self, messages: Sequence[Message], given: Mapping[str, Any] = _NOTHING) -> RenderedPrompt:
         """The prompt that ends where the answer begins; an assistant message at the end is begun, to be continued.
 
         `given` are further variables of the template, such as `tools`.
@@ -185,14 +185,14 @@ class Chat:
             return RenderedPrompt(ids=[self.tokenizer.bos, *ids], text=self._texts[self.tokenizer.bos] + text, bos=True)
         return RenderedPrompt(ids=ids, text=text, bos=False)
 
-    def lesson(self, messages: Sequence[Message], given: Mapping[str, Any] = NOTHING) -> TrainingExample:
+    def lesson(self, messages: Sequence[Message], given: Mapping[str, Any] = _NOTHING) -> TrainingExample:
         """The one lesson of a conversation; see `lessons`. UserError where its turns are learned one by one."""
         found = self.lessons(messages, given)
         if len(found) != 1:
             raise UserError(f"the template {self.name} makes {len(found)} lessons of this conversation; one was wanted")
         return found[0]
 
-    def lessons(self, messages: Sequence[Message], given: Mapping[str, Any] = NOTHING) -> list[TrainingExample]:
+    def lessons(self, messages: Sequence[Message], given: Mapping[str, Any] = _NOTHING) -> list[TrainingExample]:
         """The whole conversation; trained are every assistant turn that is to be learned and the token that ends it.
 
         The ids up to the first trained one are exactly those of `ask` on the messages before that turn. Where the
@@ -246,7 +246,7 @@ class Chat:
         if self.source is None:
             return None
         try:
-            return self._turn(_PROBE, NOTHING, frozenset(self.tokenizer.specials.values()))
+            return self._turn(_PROBE, _NOTHING, frozenset(self.tokenizer.specials.values()))
         except UserError:  # a template that cannot be trained with, such as one that opens thinking, can be asked
             return None
 

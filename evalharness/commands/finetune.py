@@ -1,7 +1,7 @@
 """`evalh finetune`: from instruction data to a checkpoint that the evaluation and other programs load."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Context, Option
 
@@ -75,16 +75,20 @@ def finetune(
     as_json: Annotated[bool, Option("--json", help="Print one JSON object on standard output.")] = False,
 ) -> int:
     """Fine-tune a model on instruction data, watching what matters, and export it."""
+    job = _job(context, locals())
+    return _tune(job, then_judge, judge_base_url, only_look=preflight_only, as_json=as_json)
+
+
+def _job(context: Context, options: dict[str, Any]) -> "FinetuneJob":
+    """What the options describe; `--book` changes those that were not typed."""
     from evalharness.training.prepare import as_in_the_book, benchmark_checks_of, job_of
 
-    options = locals()
-    if book:
+    if options["book"]:
         sources = {name: context.get_parameter_source(name) for name in context.params}
-        options = as_in_the_book(
-            options, {name for name, source in sources.items() if source and source.name != "DEFAULT"}
-        )
-    job = job_of(options, benchmark_checks_of(evaluate, eval_data or [], eval_limit))
-    return _tune(job, then_judge, judge_base_url, only_look=preflight_only, as_json=as_json)
+        typed = {name for name, source in sources.items() if source and source.name != "DEFAULT"}
+        options = as_in_the_book(options, typed)
+    asked = benchmark_checks_of(options["evaluate"], options["eval_data"] or [], options["eval_limit"])
+    return job_of(options, asked)
 
 
 def _tune(job: "FinetuneJob", judge: str | None, judge_base_url: str | None, *, only_look: bool, as_json: bool) -> int:

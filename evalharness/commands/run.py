@@ -20,6 +20,10 @@ Benchmarks = Annotated[
 Holistic = Annotated[
     bool, Option("--holistic", help="Also HELM's view: calibration, robustness, fairness, efficiency.")
 ]
+JudgeTemplate = Annotated[str | None, Option(help="published[=PATH]: the prompt of the benchmark's authors.")]
+SandboxPackages = Annotated[
+    str | None, Option(help="Packages that programs may import, e.g. numpy,pandas or VENV:numpy.")
+]
 
 
 def run(
@@ -56,9 +60,7 @@ def run(
     id_key: Annotated[str | None, Option(help="Replay: where the id stands; `none` goes by the text.")] = None,
     judge: Annotated[str | None, Option("--judge", "-j", help="Then judge: MODEL, JUDGE=MODEL or panel=...")] = None,
     judge_against: Annotated[str | None, Option(help="`reference`, or a run to compare with.")] = None,
-    judge_template: Annotated[
-        str | None, Option(help="published[=PATH]: the prompt of the benchmark's authors.")
-    ] = None,
+    judge_template: JudgeTemplate = None,
     judge_base_url: Annotated[str | None, Option(help="Address of the judge's server.")] = None,
     judge_price_in: Annotated[float | None, Option(help="US dollars per million prompt tokens of the judge.")] = None,
     judge_price_out: Annotated[float | None, Option(help="US dollars per million reply tokens of the judge.")] = None,
@@ -66,9 +68,7 @@ def run(
     max_cost: Annotated[float | None, Option(help="Stop judging before more US dollars than this are spent.")] = None,
     no_cache: Annotated[bool, Option("--no-cache", help="Neither look up nor keep paid answers.")] = False,
     sandbox: Annotated[str, Option(help="Where programs run: auto, namespace, landlock, docker, podman, ...")] = "auto",
-    sandbox_packages: Annotated[
-        str | None, Option(help="Packages that programs may import, e.g. numpy,pandas or VENV:numpy.")
-    ] = None,
+    sandbox_packages: SandboxPackages = None,
     check: Annotated[str, Option(help="How programs are checked: both, split or inproc.")] = "both",
     workers: Annotated[int, Option(help="Programs at a time; 0 = one per core.")] = 0,
     items: Annotated[Path | None, Option(help="Ask only these: a file of `evalh compare --save-flips`.")] = None,

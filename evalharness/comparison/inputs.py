@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from evalharness.comparison import baseline, schema
+from evalharness.comparison import baseline
 from evalharness.comparison.scores import Scores, journal_scores, lines_at, numbered_lines
 from evalharness.errors import Exit, UserError, nearest
+from evalharness.runs import schema
 from evalharness.runs.store import JOURNAL, MANIFEST, Run, all_runs, loads
 
 FLAKY = "flaky.json"  # what `evalh flaky` leaves in a run's folder

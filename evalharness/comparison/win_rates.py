@@ -79,7 +79,7 @@ def _scores(run: Run, figure: str | None) -> dict[str, Estimate]:
     return found
 
 
-PARTS = 20  # of a benchmark's items, for figures that are no means
+_PARTS = 20  # of a benchmark's items, for figures that are no means
 
 
 def _units(runs: Mapping[str, Run], figure: str | None) -> dict[str, dict[str, list[float]]]:
@@ -115,7 +115,7 @@ def _contributions(
         return None
     if metric is not None and metric.score is not None:
         return per_item(originals(kept), metric.score)
-    part = {identity: i % min(PARTS, len(ids)) for i, identity in enumerate(ids)}
+    part = {identity: i % min(_PARTS, len(ids)) for i, identity in enumerate(ids)}
 
     def value(without: int | None) -> float | None:
         own = [r for r in kept if part[str(r.sample.extra.get("original", r.sample.id))] != without]

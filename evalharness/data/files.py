@@ -22,7 +22,7 @@ from evalharness.errors import DataError
 
 Row = Mapping[str, Any]
 
-LARGEST = 4 << 30  # bytes of a text that is read whole
+_LARGEST = 4 << 30  # bytes of a text that is read whole
 FREE, RATIO = 64 << 20, 200  # what unpacks to more than FREE bytes and RATIO times its size is a bomb, not data
 CELL = 16 << 20  # characters of one cell of a table
 PIECE = 1 << 20
@@ -62,7 +62,7 @@ def _unfolded(column: Any) -> int:
 
 
 def _no_bomb(path: Path, packed: int, unpacked: int) -> None:
-    if unpacked > LARGEST or (unpacked > FREE and unpacked > RATIO * packed):
+    if unpacked > _LARGEST or (unpacked > FREE and unpacked > RATIO * packed):
         size = f"{unpacked >> 20:,} MiB or more from {packed:,} bytes"
         raise DataError(f"{path}: unpacks to {size}, which no data does; unpack it yourself if it is what you want")
 
@@ -178,8 +178,8 @@ def read_text(path: Path) -> str:
         if path.suffix == ".gz":
             with gzip.open(path) as file:
                 raw = _unpacked(path, cast(BinaryIO, file), packed)
-        elif packed > LARGEST:
-            raise DataError(f"{path}: has {packed >> 20:,} MiB, more than {LARGEST >> 20:,}; split it")
+        elif packed > _LARGEST:
+            raise DataError(f"{path}: has {packed >> 20:,} MiB, more than {_LARGEST >> 20:,}; split it")
         else:
             raw = path.read_bytes()
         text = raw.decode("utf-8-sig")

@@ -14,7 +14,7 @@ from evalharness.records import FIELDS_ON_DISK
 
 R = TypeVar("R")
 Convert = Callable[[Any], Any]
-LARGEST = 1 << 53  # whole numbers beyond it are not the same everywhere that JSON is read
+_LARGEST = 1 << 53  # whole numbers beyond it are not the same everywhere that JSON is read
 
 
 class _OddError(ValueError):
@@ -74,14 +74,14 @@ def _text(value: Any) -> str:
 
 
 def _whole(value: Any) -> int:
-    if type(value) is not int or abs(value) > LARGEST:
+    if type(value) is not int or abs(value) > _LARGEST:
         raise _OddError("a whole number")
     return value
 
 
 def number(value: Any) -> int | float:
     """A finite number. ValueError for everything else, true and false too."""
-    if type(value) is int and abs(value) <= LARGEST:
+    if type(value) is int and abs(value) <= _LARGEST:
         return value
     if type(value) is not float or not math.isfinite(value):
         raise _OddError("a finite number")

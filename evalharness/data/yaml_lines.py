@@ -12,8 +12,8 @@ from evalharness.errors import DataError
 
 YamlPath = tuple[str | int, ...]
 PYTHON = "!function"
-DEEPEST = 50
-LONGEST = 16 << 20  # characters
+_DEEPEST = 50
+_LONGEST = 16 << 20  # characters
 YAML = "tag:yaml.org,2002:"
 SCALARS = {YAML + name for name in ("str", "int", "float", "bool", "null", "timestamp", "merge", "value")}
 
@@ -68,8 +68,8 @@ def parsed(file: Path, *, strict: bool = True) -> tuple[Any, dict[YamlPath, int]
     import yaml
 
     text = read_text(file)
-    if len(text) > LONGEST:
-        raise DataError(f"{file}: has {len(text):,} characters; a YAML file has {LONGEST:,} at most")
+    if len(text) > _LONGEST:
+        raise DataError(f"{file}: has {len(text):,} characters; a YAML file has {_LONGEST:,} at most")
     try:
         _check(yaml.parse(text, Loader=yaml.SafeLoader), file)
         node = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -93,8 +93,8 @@ def _check(events: Iterator[Any], file: Path) -> None:
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if isinstance(event, yaml.AliasEvent):
             raise DataError(f"{file}:{line}: aliases (*{event.anchor}) are not read")
-        if depth > DEEPEST:
-            raise DataError(f"{file}:{line}: nested more than {DEEPEST} deep")
+        if depth > _DEEPEST:
+            raise DataError(f"{file}:{line}: nested more than {_DEEPEST} deep")
 
 
 @dataclass(frozen=True, slots=True)

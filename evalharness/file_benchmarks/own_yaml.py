@@ -145,10 +145,10 @@ def open_file(name: str, judge_of: JudgeOf) -> Benchmark:
     document = yaml_lines.read_yaml(file)
     if lm_eval.is_task(document):
         return lm_eval.open_lm_eval_task(document)
-    return benchmark_of(document, parsed(document), judge_of)
+    return benchmark_of(document, _parsed(document), judge_of)
 
 
-def parsed(document: YamlDocument) -> Bench:
+def _parsed(document: YamlDocument) -> Bench:
     """The file's values, checked. DataError names the line of the first that is wrong."""
     said = dict(document.value)
     if isinstance(said.get("source"), str):  # the short form

@@ -21,9 +21,9 @@ from evalharness.judge import Judge, JudgeCase, JudgeItem, Order
 from evalharness.records import Message
 
 PUBLISHED = "published"
-PROMPTS, CLF, CONFIG = "judge_prompts.jsonl", "alpaca_eval_clf.txt", "judge_config.yaml"
+PROMPTS, CLF, _CONFIG = "judge_prompts.jsonl", "alpaca_eval_clf.txt", "judge_config.yaml"
 # The file that holds the prompt of each judge whose reply is read as its authors' is.
-FILES = {"score/10": PROMPTS, "pairwise": PROMPTS, "pairwise_logprob": CLF, "pairwise/five": CONFIG}
+_FILES = {"score/10": PROMPTS, "pairwise": PROMPTS, "pairwise_logprob": CLF, "pairwise/five": _CONFIG}
 _PLACE = re.compile(r"\{(\w+)\}")
 _CHATML = re.compile(r"<\|im_start\|>(system|user)\n(.*?)\n?<\|im_end\|>", re.DOTALL)
 Sections = tuple[tuple[str, str], ...]
@@ -35,9 +35,9 @@ def with_published(judge: Judge, spec: str, folders: Sequence[str]) -> Judge:
     word, _, where = spec.partition("=")
     if word != PUBLISHED:
         raise UserError(f"--judge-template wants published or published=PATH; there is {spec!r}")
-    if judge.name not in FILES:
-        raise UserError(f"the judge {judge.name} has no published prompt; these have: {', '.join(FILES)}")
-    file = _file(FILES[judge.name], [where] if where else list(folders))
+    if judge.name not in _FILES:
+        raise UserError(f"the judge {judge.name} has no published prompt; these have: {', '.join(_FILES)}")
+    file = _file(_FILES[judge.name], [where] if where else list(folders))
     prompts = _prompts(file)
     reads = tuple(how for how in judge.scale.reads if how != "schema")
     text = json.dumps(prompts, sort_keys=True, ensure_ascii=False)

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from evalharness.comparison import schema
 from evalharness.comparison.scores import numbered_lines
 from evalharness.errors import UserError, nearest
 from evalharness.report import deliver, html, junit, markdown
+from evalharness.runs import schema
 from evalharness.runs.store import JOURNAL, Run, find_run
 
 

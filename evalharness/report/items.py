@@ -31,11 +31,11 @@ def one_line(result: Result) -> str:
     )
     said = result.response.error or result.response.text or (result.answer or "")
     return printable(
-        f"{result.sample.id}  {result.status}  wanted {_short(wanted)!r}  got {_short(said)!r}  {read_as(result)}"
+        f"{result.sample.id}  {result.status}  wanted {_short(wanted)!r}  got {_short(said)!r}  {_read_as(result)}"
     )
 
 
-def read_as(result: Result) -> str:
+def _read_as(result: Result) -> str:
     """What was read in an answer and the rule that read it: `answer: 9  (rule: answer is NUMBER)`."""
     rule = result.detail.get("rule", "the scorer's own" if result.answer is not None else "none applies")
     stripped = result.detail.get("stripped")
@@ -64,7 +64,7 @@ def in_full(result: Result) -> str:
         parts.append(f"[answer, finish {response.finish or '?'}]\n{response.text}")
     if sample.answers:
         parts.append("[reference]\n" + "\n".join(sample.answers[:5]))
-    parts.append(read_as(result))
+    parts.append(_read_as(result))
     parts.append(f"[scores] {json.dumps(dict(result.scores))}")
     parts += [f"[{key}]\n{_shown(value)}" for key, value in result.detail.items() if key not in ("rule", "stripped")]
     parts += [f"[verdict of {v.judge}] {v.value} {v.label} {v.order} {v.status}\n{v.raw}" for v in result.verdicts]

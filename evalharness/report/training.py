@@ -21,8 +21,8 @@ if TYPE_CHECKING:  # torch is imported by the tuner only
     from evalharness.training.prepare import PreparedTraining
     from evalharness.training.step import StepStats, Training
 
-SECONDS = 5.0
-LONGEST = 1000  # tokens of the example that are shown
+_SECONDS = 5.0
+_LONGEST = 1000  # tokens of the example that are shown
 
 
 class TrainingLines:
@@ -63,7 +63,7 @@ class TrainingLines:
         plain = not self.console.is_terminal
         example = Text("learned between « and »: " if plain else "learned in green: ")
         before = False
-        for piece, learned in (*pieces[:LONGEST], ("", False)):
+        for piece, learned in (*pieces[:_LONGEST], ("", False)):
             if plain and learned != before:
                 example.append("«" if learned else "»")
             example.append(printable(piece), style="bold green" if learned else "dim")
@@ -86,7 +86,7 @@ class TrainingLines:
     def stepped(self, stepped: StepStats, steps: int) -> None:
         self.seconds += stepped.seconds
         self.tokens = self.tokens or stepped.tokens
-        if time.monotonic() - self.said_at > SECONDS or stepped.step == steps:
+        if time.monotonic() - self.said_at > _SECONDS or stepped.step == steps:
             self.said_at = time.monotonic()
             rate = (stepped.tokens - self.tokens) / max(self.seconds, 1e-9)
             self.console.print(

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from evalharness import plugins
-from evalharness.comparison.schema import MANIFEST_SCHEMA, SUMMARY_SCHEMA, checked_part
 from evalharness.data.files import digest
 from evalharness.errors import Exit, UserError
 from evalharness.records import Result
 from evalharness.runs import summary
+from evalharness.runs.schema import MANIFEST_SCHEMA, SUMMARY_SCHEMA, checked_part
 from evalharness.runs.store import HASHES, JOURNAL, MANIFEST, ODD_LINE, SUMMARY, Run, aside, loads, result_from_json
 
 REPORTED = 20

@@ -61,7 +61,7 @@ class Shown(NamedTuple):
     entries: Mapping[str, str]
 
 
-NOTHING = Shown("", {})
+_NOTHING = Shown("", {})
 
 
 class Worker:
@@ -70,7 +70,7 @@ class Worker:
     Start it from a thread that lives as long as the run: the kernel ends the server with the thread that started it.
     """
 
-    def __init__(self, tier: Tier, place: str, owner: tuple[int, int] | None, shown: Shown = NOTHING) -> None:
+    def __init__(self, tier: Tier, place: str, owner: tuple[int, int] | None, shown: Shown = _NOTHING) -> None:
         self.tier, self.served, self.serial, self.worn = tier, 0, 0, False
         self.about: dict[str, Any] = {}
         self.control, control = socket.socketpair()

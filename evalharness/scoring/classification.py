@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 Cell = tuple[str, str]
 # A figure of confusion tables: counts by right label (rows) and label said (columns), leading axes free.
 Figure = Callable[["Floats"], "Floats"]
-PARTS = ("value", "stderr", "low", "high")
-DRAWS = 2000
+_PARTS = ("value", "stderr", "low", "high")
+_DRAWS = 2000
 # The weight of what was not seen: 2 answers, shared by all cells of a table; .1 of an answer at either far corner.
 CELLS, CORNERS = 2.0, 0.1
 
@@ -105,7 +105,7 @@ def from_table(
 
 
 def drawn_tables(
-    times: Floats, tables: Floats, labels: Sequence[int], draw: np.random.Generator, draws: int = DRAWS
+    times: Floats, tables: Floats, labels: Sequence[int], draw: np.random.Generator, draws: int = _DRAWS
 ) -> Floats:
     """Confusion tables from the posterior of the sample: (..., draws, K, K) from `times` (..., kinds) clusters of each
     kind of `tables` (kinds, K, K). The cells of `labels` were seen, all together, CELLS times more (for two labels that
@@ -136,7 +136,7 @@ def few_numbers(n: int) -> tuple[str, ...]:
     return (said,) if n < 100 else ()
 
 
-def number_of(answer: str | None) -> float | None:
+def _number_of(answer: str | None) -> float | None:
     """The number that an answer is; None where it is none, or not finite."""
     try:
         value = float(answer) if answer is not None else math.nan
@@ -155,7 +155,7 @@ def _correlation(results: Sequence[Result], *, ranked: bool) -> Estimate | None:
 
     numbers: dict[str, list[float]] = {}
     for result in results:
-        found = number_of(result.answer)
+        found = _number_of(result.answer)
         numbers.setdefault(result.sample.id, []).extend([] if found is None else [found])
     wanted = {r.sample.id: float(r.sample.answers[0]) for r in results}
     read = [sum(v) / len(v) for v in numbers.values() if v]
@@ -180,7 +180,7 @@ def correlation_of(said: Floats, right: Floats, weights: Floats) -> Floats:
 
 
 def correlation_ends(
-    said: Floats, right: Floats, draw: np.random.Generator, draws: int = DRAWS // 2
+    said: Floats, right: Floats, draw: np.random.Generator, draws: int = _DRAWS // 2
 ) -> tuple[Floats, Floats, Floats]:
     """Low, high and standard error of a correlation of numbers (or ranks) on the last axis.
 
@@ -259,5 +259,5 @@ def mean_of(tasks: Mapping[str, Sequence[Estimate | None]], name: str) -> dict[s
         found = [figure for figure in figures if figure is not None]
         if len(found) < len(figures):
             return {}
-        means.append(Estimate(**{part: fmean(getattr(f, part) for f in found) for part in PARTS}, n=found[0].n))
+        means.append(Estimate(**{part: fmean(getattr(f, part) for f in found) for part in _PARTS}, n=found[0].n))
     return {name: mean_of_estimates(means)}

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from fractions import Fraction
 
 Value = Fraction | float
-LONGEST, DEEPEST, LARGEST = 400, 40, 2000  # characters, levels of nesting, bits of an exact number
+_LONGEST, _DEEPEST, _LARGEST = 400, 40, 2000  # characters, levels of nesting, bits of an exact number
 
 _TOKEN = re.compile(
     r"(?P<number>\d+(?:\.\d+)?|\.\d+)|(?P<macro>\\[A-Za-z]+)(?:_\{?\w{1,3}\}?)?|(?P<name>[A-Za-z](?:_(?:\{\w{1,8}\}|\w))?)"
@@ -33,7 +33,7 @@ _NO_VARIABLE = frozenset(
 
 def closed_value(text: str) -> Value | None:
     """The value of an expression, None where it is none or too large."""
-    if len(text) > LONGEST:
+    if len(text) > _LONGEST:
         return None
     try:
         tokens = _tokens(text)
@@ -97,7 +97,7 @@ class _Reader:
 
     def _sum(self) -> Value:
         self.depth += 1
-        if self.depth > DEEPEST:
+        if self.depth > _DEEPEST:
             raise ValueError("nested too deeply")
         sign = -1 if self._take("-") else 1
         self._take("+")
@@ -145,7 +145,7 @@ class _Reader:
             return base
         exponent = self._group() if self._next() == "{" else self._signed_atom()
         if isinstance(base, Fraction) and isinstance(exponent, Fraction) and exponent.denominator == 1:
-            if abs(exponent) * max(base.numerator.bit_length(), base.denominator.bit_length()) > LARGEST:
+            if abs(exponent) * max(base.numerator.bit_length(), base.denominator.bit_length()) > _LARGEST:
                 raise ValueError("too large")
             return Fraction(base ** int(exponent))
         return _real(float(base) ** float(exponent))
@@ -220,7 +220,7 @@ class _Reader:
 
 
 def _bounded(value: Value) -> Value:
-    if isinstance(value, Fraction) and max(value.numerator.bit_length(), value.denominator.bit_length()) > LARGEST:
+    if isinstance(value, Fraction) and max(value.numerator.bit_length(), value.denominator.bit_length()) > _LARGEST:
         raise ValueError("too large")
     return value
 

@@ -10,7 +10,7 @@ import warnings
 
 from evalharness.scoring.fences import Fenced, fenced
 
-LONGEST = 50_000  # characters of code that are parsed; a longer program is taken as it is
+_LONGEST = 50_000  # characters of code that are parsed; a longer program is taken as it is
 MOST_BLOCKS = 50
 _PYTHON = re.compile(r"(?:i?python[\d.]*|py[\d.]*|pycon|sage|)", re.IGNORECASE)
 _TAGGED = re.compile(r"\[(?P<a>PYTHON|CODE)\]|<(?P<b>code|python|pre)>", re.IGNORECASE)
@@ -110,7 +110,7 @@ def outdented(code: str) -> str:
 
 def with_helpers(chosen: str, others: list[str]) -> str:
     """A block with those of the other blocks in front that bind a name which it uses and does not bind."""
-    if not others or sum(map(len, others)) > LONGEST:
+    if not others or sum(map(len, others)) > _LONGEST:
         return future_first(chosen)
     wanted = _free(chosen)
     taken: list[str] = []
@@ -147,7 +147,7 @@ def _parsed(code: str) -> ast.Module:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return ast.parse(code) if len(code) <= LONGEST else ast.Module(body=[], type_ignores=[])
+            return ast.parse(code) if len(code) <= _LONGEST else ast.Module(body=[], type_ignores=[])
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ast.Module(body=[], type_ignores=[])
 

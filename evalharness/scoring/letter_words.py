@@ -137,7 +137,7 @@ _REJECTS_BEHIND = re.compile(
 )  # fmt: skip
 
 
-def rejected(before: str, after: str) -> bool:
+def rejected_letters(before: str, after: str) -> bool:
     """Whether a text says that a letter is not the answer, by what stands before and behind it."""
     return _REJECTS_BEFORE.search(before) is not None or _REJECTS_BEHIND.match(after) is not None
 

@@ -21,7 +21,7 @@ ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 # A text with more mentions than this is hostile: the first ones and the last ones are looked at.
 MOST_MENTIONS = 600
 MOST_BOXES = 50
-LONGEST = 100_000  # characters of a text that are read: its first half and its last
+_LONGEST = 100_000  # characters of a text that are read: its first half and its last
 LOOK = 120  # characters that are looked at before and behind a mention
 
 _ARABIC = {"أ": "A", "ا": "A", "ب": "B", "ج": "C", "د": "D", "ه": "E"}
@@ -83,8 +83,8 @@ def read_letter(text: str, count: int) -> ReadAnswer:
 
     A letter beyond the choices is read too where the text claims it outright: it is an answer, and a wrong one.
     """
-    if len(text) > LONGEST:
-        text = f"{text[: LONGEST // 2]}\n{text[-LONGEST // 2 :]}"
+    if len(text) > _LONGEST:
+        text = f"{text[: _LONGEST // 2]}\n{text[-_LONGEST // 2 :]}"
     plain = _plain(text)
     whole = plain.strip(" \t\r\n.?*()[]{}<>'\",:;!|#-")
     if len(whole) == 1 and (alone := _letter(whole)) and (alone != "I" or count > ALPHABET.index("I")):
@@ -98,10 +98,10 @@ def read_letter(text: str, count: int) -> ReadAnswer:
         if found.answer is not None or found.rule == SEVERAL:
             return found
         beyond = beyond or found
-    return beyond or ReadAnswer(None, NOTHING)
+    return beyond or ReadAnswer(None, _NOTHING)
 
 
-NOTHING, SEVERAL = "no letter is claimed", "two different letters are claimed"
+_NOTHING, SEVERAL = "no letter is claimed", "two different letters are claimed"
 
 
 def _letter(character: str) -> str | None:
@@ -138,14 +138,16 @@ def _boxed(text: str, offered: str) -> ReadAnswer:
         if match and match.group(1).upper() in offered:
             found.append(match.group(1).upper())
     if not found:
-        return ReadAnswer(None, NOTHING)
+        return ReadAnswer(None, _NOTHING)
     corrected = words.CORRECTION.search(text) is not None
     return ReadAnswer(found[-1], "\\boxed{LETTER}") if len(set(found)) == 1 or corrected else ReadAnswer(None, SEVERAL)
 
 
 def _claimed(text: str, offered: str, outright: bool) -> ReadAnswer:
     """The letter of the strongest kind of claim."""
-    mentions = [m for m in _mentions(text) if set(m.letters) <= set(offered) and not words.rejected(m.clause, m.after)]
+    mentions = [
+        m for m in _mentions(text) if set(m.letters) <= set(offered) and not words.rejected_letters(m.clause, m.after)
+    ]
     rules = words.RULES[: words.OUTRIGHT] if outright else words.RULES
     listed = [letter.upper() for letter in _ENUMERATED.findall(text)]
     skipped = {"line"} if len(set(listed)) > 1 else set()
@@ -166,7 +168,7 @@ def _claimed(text: str, offered: str, outright: bool) -> ReadAnswer:
         if later and later[-1].letter not in (letter, None) and words.CORRECTION.search(text, at, later[-1].at):
             return ReadAnswer(later[-1].letter, f"{rule.name}, then a correction")
         return ReadAnswer(letter, rule.name)
-    return ReadAnswer(None, NOTHING)
+    return ReadAnswer(None, _NOTHING)
 
 
 def _settled(found: Sequence[Claim], text: str) -> tuple[str | None, int]:

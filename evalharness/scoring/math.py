@@ -15,9 +15,9 @@ from evalharness.scoring.closed_forms import Value, closed_value, equal_values
 from evalharness.scoring.final_answer import ReadAnswer
 from evalharness.scoring.latex import boxes
 from evalharness.scoring.math_reading import LONGEST, read_closed
-from evalharness.scoring.numbers import NUMERAL, read_number, shown, value_of
+from evalharness.scoring.numbers import NUMERAL, read_number, shown_number, value_of
 
-HASHES = re.compile(r"#### (-?[0-9.,]+)")
+_HASHES = re.compile(r"#### (-?[0-9.,]+)")
 
 
 def number_after_hashes(sample: Sample, request: Request, response: Response) -> Score:
@@ -30,7 +30,7 @@ def number_after_hashes(sample: Sample, request: Request, response: Response) ->
     strict = _after_hashes(response.text)
     exact = float(strict is not None and strict == _after_hashes(sample.answers[0]))
     if strict is not None and (value := _number(strict)) is not None:
-        said = ReadAnswer(shown(value), "number after ####")
+        said = ReadAnswer(shown_number(value), "number after ####")
     else:
         said = read_number(response.text)
     if said.answer is None:
@@ -40,7 +40,7 @@ def number_after_hashes(sample: Sample, request: Request, response: Response) ->
 
 
 def _after_hashes(text: str) -> str | None:
-    found = HASHES.search(text)
+    found = _HASHES.search(text)
     return found.group(1).replace(",", "") if found else None
 
 

@@ -15,7 +15,7 @@ from evalharness.scoring.final_answer import ReadAnswer
 from evalharness.scoring.latex import boxes
 from evalharness.scoring.letter_words import ANSWER_WORDS
 
-LONGEST = 100_000  # characters at the end of a text that are read
+_LONGEST = 100_000  # characters at the end of a text that are read
 MOST_DIGITS = 300  # a longer number, or a larger exponent, is no answer to a question
 
 _PLAIN = str.maketrans("−﹣－‐‑﹢＋٫٬，．：＝％＄﹪／", "-----++.,,.:=%$%/")
@@ -80,7 +80,7 @@ _ASIDE = re.compile(r"\((?:see|note|as|from|step|cf|refer|check)\b[^()\n]{0,200}
 
 def read_number(text: str) -> ReadAnswer:
     """The number that a text answers with."""
-    text = text[-LONGEST:]
+    text = text[-_LONGEST:]
     plain = plain_numbers(text)
     following = _NEXT_QUESTION.search(plain)
     if following and NUMERAL.search(plain, 0, following.start()):
@@ -88,7 +88,7 @@ def read_number(text: str) -> ReadAnswer:
     for rule, find in _RULES:
         value = find(text if find is _in_box else plain)
         if value is not None:
-            return ReadAnswer(shown(value), rule)
+            return ReadAnswer(shown_number(value), rule)
     return ReadAnswer(None, "there is no number")
 
 
@@ -134,7 +134,7 @@ def _decimal(text: str) -> Fraction | None:
         return None
 
 
-def shown(value: Fraction) -> str:
+def shown_number(value: Fraction) -> str:
     """A value as digits: `18`, `-2.5`, and `1/3` where decimals never end."""
     if value.denominator == 1:
         return str(value.numerator)

@@ -23,16 +23,16 @@ from evalharness.records import Request, Response, Sample, Score
 from evalharness.scoring.answers import Scorer
 from evalharness.scoring.math import boxed
 
-SECONDS = 5.0  # for one question; the first one of a process has STARTING more, for its imports
+_SECONDS = 5.0  # for one question; the first one of a process has STARTING more, for its imports
 STARTING = 60.0
-LONGEST = 2000  # characters of an answer that is asked about
+_LONGEST = 2000  # characters of an answer that is asked about
 MEMORY = 2 << 30
 
 
 class Checker:
     """Asks a process about pairs of answers, one at a time. Close it at the end."""
 
-    def __init__(self, seconds: float = SECONDS) -> None:
+    def __init__(self, seconds: float = _SECONDS) -> None:
         self.seconds = seconds
         self.killed = 0
         self._process: subprocess.Popen[bytes] | None = None
@@ -45,7 +45,7 @@ class Checker:
 
     def equal(self, answer: str, reference: str) -> bool | None:
         """Whether the two are equal; None where that could not be said in time."""
-        if len(answer) > LONGEST or len(reference) > LONGEST:
+        if len(answer) > _LONGEST or len(reference) > _LONGEST:
             return None
         with self._lock:
             new = self._process is None
@@ -121,7 +121,7 @@ class SymbolicScorer:
         return replace(score, scores={**score.scores, "accuracy_symbolic": float(bool(said))}, detail=detail)
 
 
-def main() -> None:
+def _main() -> None:
     """Answer the pairs on standard input, a line each, with `true` or `false`."""
     import resource
 
@@ -141,4 +141,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    _main()

@@ -22,7 +22,7 @@ Array = NDArray[np.float64]
 # Published figures choose C by cross-validation; on the upper half of its grid they move by less than 0.1 point.
 C = 10.0
 WEIGHT = 0.1  # of a regulariser row: 0.2, shared by the two gamed models
-DRAWS = 400
+_DRAWS = 400
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def predicted(found: Fit, difficulty: Array) -> Array:
     return _sigmoid(found.bias + found.difficulty * difficulty)
 
 
-def length_controlled(pairs: Pairs, regulariser: Regulariser, *, seed: int = 0, draws: int = DRAWS) -> Estimate | None:
+def length_controlled(pairs: Pairs, regulariser: Regulariser, *, seed: int = 0, draws: int = _DRAWS) -> Estimate | None:
     """The length-controlled rate in [0, 1]. Standard error and interval are a bootstrap's over the model's rows.
 
     None when no row has a verdict. A row without one is left out of the fit but keeps its place in the mean.

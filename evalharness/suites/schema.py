@@ -18,7 +18,7 @@ from evalharness.options import ModelOptions, RunOptions
 from evalharness.runs.budget import Budget
 
 _SCHEMA = Path(__file__).with_name("suite.schema.json")
-LARGEST = 1_000_000  # bytes
+_LARGEST = 1_000_000  # bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +82,8 @@ def load_suite(path: Path, *, yes_run_untrusted_code: bool = False) -> Suite:
 
 def _read(path: Path) -> YamlDocument:
     try:
-        if path.stat().st_size > LARGEST:
-            raise UserError(f"{path}: larger than {LARGEST:,} bytes; a suite is a short file")
+        if path.stat().st_size > _LARGEST:
+            raise UserError(f"{path}: larger than {_LARGEST:,} bytes; a suite is a short file")
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
     return read_yaml(path)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-SECONDS = 1.0  # for one search through one text
+_SECONDS = 1.0  # for one search through one text
 
 
 class SlowPatternError(ValueError):
@@ -26,7 +26,7 @@ class Pattern:
     def matches(self, text: str) -> list[tuple[str, ...]]:
         """Every match: the text of the whole and of each group, '' for a group that took no part."""
         try:
-            found = list(self._compiled.finditer(text, timeout=SECONDS))
+            found = list(self._compiled.finditer(text, timeout=_SECONDS))
         except TimeoutError as error:
             raise self._slow(text) from error
         return [(one.group(), *(group or "" for group in one.groups())) for one in found]
@@ -34,13 +34,13 @@ class Pattern:
     def sub(self, by: str, text: str, count: int = 0) -> str:
         """The text with the first `count` matches replaced, all where it is 0."""
         try:
-            replaced: str = self._compiled.sub(by, text, count=count, timeout=SECONDS)
+            replaced: str = self._compiled.sub(by, text, count=count, timeout=_SECONDS)
         except TimeoutError as error:
             raise self._slow(text) from error
         return replaced
 
     def _slow(self, text: str) -> SlowPatternError:
-        said = f"the regular expression {self.source!r:.100} takes more than {SECONDS:g} s on {len(text):,} characters"
+        said = f"the regular expression {self.source!r:.100} takes more than {_SECONDS:g} s on {len(text):,} characters"
         return SlowPatternError(said)
 
 

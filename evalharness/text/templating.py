@@ -26,13 +26,13 @@ from jinja2.runtime import LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 
-SOURCE = 1 << 20  # characters of a template
+_SOURCE = 1 << 20  # characters of a template
 NODES = 100_000  # of its syntax tree
 WORK = 64 << 20  # units of work of one rendering: characters made, and STEP for every loop step, call and filter
 STEP = 256
 ITEM = 64  # of a list or a dictionary
-SECONDS = 5.0  # processor time of one rendering
-DEEPEST = 64  # lists in lists
+_SECONDS = 5.0  # processor time of one rendering
+_DEEPEST = 64  # lists in lists
 
 # What a template can raise besides Jinja's own errors: it runs on values that it does not fit, or is too large.
 FAILURES = (
@@ -49,7 +49,7 @@ class _Budget:
     """What is left of one rendering's work and time."""
 
     def __init__(self) -> None:
-        self.left, self.steps, self.end = WORK, 0, time.thread_time() + SECONDS
+        self.left, self.steps, self.end = WORK, 0, time.thread_time() + _SECONDS
 
     def pay(self, units: int) -> None:
         self.left -= STEP + units
@@ -57,7 +57,7 @@ class _Budget:
         if self.left < 0:
             raise LimitError(f"the template makes more than {WORK >> 20} million characters or {WORK // STEP:,} steps")
         if self.steps % 16 == 0 and time.thread_time() > self.end:
-            raise LimitError(f"the template takes more than {SECONDS:g} seconds")
+            raise LimitError(f"the template takes more than {_SECONDS:g} seconds")
 
 
 class _Running(threading.local):
@@ -87,8 +87,8 @@ def _size(value: Any, left: int, depth: int = 0) -> int:
         inside = value
     else:
         return 1
-    if depth > DEEPEST:
-        raise LimitError(f"the template makes lists more than {DEEPEST} deep")
+    if depth > _DEEPEST:
+        raise LimitError(f"the template makes lists more than {_DEEPEST} deep")
     total = 0
     for one in inside:
         total += ITEM + _size(one, left - total, depth + 1)
@@ -295,8 +295,8 @@ def _printed(context: Any, value: Any) -> Any:
 
 def compiled(environment: Environment, source: str) -> jinja2.Template:
     """The template. jinja2.TemplateError where it is none, LimitError where it is too large."""
-    if len(source) > SOURCE:
-        raise LimitError(f"the template has {len(source):,} characters, more than {SOURCE:,}")
+    if len(source) > _SOURCE:
+        raise LimitError(f"the template has {len(source):,} characters, more than {_SOURCE:,}")
     try:
         return environment.from_string(source)
     except (SyntaxError, RecursionError, MemoryError, ValueError, OverflowError) as error:

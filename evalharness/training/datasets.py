@@ -12,7 +12,7 @@ from pathlib import Path
 from evalharness.data.files import write_whole
 from evalharness.errors import DataError
 from evalharness.training.row_files import Entry, read_entries
-from evalharness.training.shapes import SHAPES, Row, make_row, shape_of, unused
+from evalharness.training.shapes import SHAPES, TrainingRow, make_row, shape_of, unused
 from evalharness.training.turns import BrokenRowError, unused_in_turns
 
 BROKEN_SHOWN = 8  # broken rows that an error message says
@@ -32,7 +32,7 @@ class Data:
     """Rows, the shape they had, where they came from, and the sha256 (hex) of what they say. `broken` rows were
     skipped; `notes` say what else was not learned from."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[TrainingRow, ...]
     shape: str
     origin: str
     sha256: str
@@ -62,7 +62,7 @@ def read_training_data(data: str, *, skip_bad: bool = False) -> Data:
         )
     shapes = [shape_of(entry.fields) for entry in found.entries]
     shape = _commonest(shapes, found.entries, found.origin)
-    rows: list[Row] = []
+    rows: list[TrainingRow] = []
     broken: list[Broken] = []
     for number, (entry, own) in enumerate(zip(found.entries, shapes, strict=True), 1):
         try:
@@ -134,7 +134,7 @@ def list_broken(broken: Sequence[Broken], file: Path) -> Path:
     return file
 
 
-def fingerprint(rows: Iterable[Row]) -> str:
+def fingerprint(rows: Iterable[TrainingRow]) -> str:
     """sha256 (hex) of what the rows say, in their order."""
     digest = hashlib.sha256()
     for row in rows:

@@ -14,7 +14,7 @@ from evalharness.chat.render import Chat, TrainingExample
 from evalharness.errors import DataError, UserError
 from evalharness.records import Message
 from evalharness.training.datasets import Broken, rows_refused
-from evalharness.training.shapes import Row
+from evalharness.training.shapes import TrainingRow
 
 IGNORED = -100
 
@@ -67,7 +67,7 @@ class Encodings:
         return sum(lesson.cut > 0 for lesson in self.lessons)
 
 
-def encode(rows: Sequence[Row], chat: Chat, rules: Rules) -> Encodings:
+def encode(rows: Sequence[TrainingRow], chat: Chat, rules: Rules) -> Encodings:
     """Tokenise each row once; a row is several lessons where its turns are learned one by one.
 
     DataError names rows whose answer is longer than the context, that train nothing, or that the template cannot write.
@@ -103,7 +103,7 @@ def encode(rows: Sequence[Row], chat: Chat, rules: Rules) -> Encodings:
     return Encodings(lessons=tuple(kept), dropped=tuple(long), broken=tuple(broken))
 
 
-def rejected(rows: Sequence[Row], chat: Chat, rules: Rules) -> Encodings:
+def encode_rejected(rows: Sequence[TrainingRow], chat: Chat, rules: Rules) -> Encodings:
     """The same conversations with the worse last answer, of rows that are preference pairs."""
     worse = [
         replace(row, messages=(*row.messages[:-1], Message("assistant", row.rejected)), rejected=None)

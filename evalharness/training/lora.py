@@ -21,7 +21,7 @@ from evalharness.engine.matmul import Linear
 from evalharness.errors import UserError
 from evalharness.training.qlora import FourBit
 
-CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+_CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,4 +136,4 @@ def save_adapters(decoder: Decoder, lora: Lora, folder: Path, base: str) -> None
     }  # fmt: skip
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / WEIGHTS, to_bytes(tensors, metadata={"format": "pt"}))
-    write_whole(folder / CONFIG, json.dumps(config, indent=2) + "\n")
+    write_whole(folder / _CONFIG, json.dumps(config, indent=2) + "\n")

@@ -15,7 +15,7 @@ from evalharness import plugins
 from evalharness.data import files, sources
 from evalharness.data.sources import Want
 from evalharness.errors import UserError
-from evalharness.training.shapes import Row
+from evalharness.training.shapes import TrainingRow
 from evalharness.training.split import content_words
 
 SIZE = 8
@@ -81,7 +81,7 @@ def _of(task: str, data: str, path: Path | None) -> list[tuple[str, str]]:
     return [(sample.id, sample.question) for sample in sources.build_samples(rows.rows, benchmark.sample)]
 
 
-def find_overlap(rows: Sequence[Row], asked: Questions) -> list[Found]:
+def find_overlap(rows: Sequence[TrainingRow], asked: Questions) -> list[Found]:
     """Each row and question that overlap, the fullest first; one line per row and benchmark."""
     holders, whole = _index(asked)
     found: dict[tuple[int, str], Found] = {}
@@ -126,7 +126,7 @@ def _index(asked: Questions) -> tuple[dict[Any, list[tuple[str, str, int]]], dic
     return holders, whole
 
 
-def _texts(row: Row) -> Iterable[tuple[str, ...]]:
+def _texts(row: TrainingRow) -> Iterable[tuple[str, ...]]:
     said = [message.content for message in row.messages]
     asked = [message.content for message in row.messages if message.role == "user"]
     return {tuple(content_words(text)) for text in (*said, " ".join(asked), " ".join(said))}

@@ -192,7 +192,7 @@ def _material(job: FinetuneJob, parted: Split, parts: Mapping[str, Encodings], c
     pairs = {}
     for name, part in (("train", parted.train), ("validation", parted.validation)):
         good = {lesson.row: lesson for lesson in parts[name].lessons}
-        bad = {lesson.row: lesson for lesson in encoding.rejected(part, chat, rules).lessons}
+        bad = {lesson.row: lesson for lesson in encoding.encode_rejected(part, chat, rules).lessons}
         both = sorted(good.keys() & bad.keys())  # a row of which one answer was too long has no pair
         pairs[name] = tuple(good[i] for i in both), tuple(bad[i] for i in both)
     return Material(

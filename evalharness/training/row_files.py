@@ -18,7 +18,7 @@ from typing import Any
 from evalharness.data import files
 from evalharness.errors import DataError
 
-PARTS = {
+_PARTS = {
     "train": "train", "training": "train", "validation": "validation", "valid": "validation", "val": "validation",
     "dev": "validation", "test": "test", "testing": "test", "eval": "test", "evaluation": "test",
 }  # fmt: skip
@@ -100,7 +100,7 @@ def _json(path: Path) -> Iterator[FileRow]:
         return
     if isinstance(found, Mapping):
         lists = {str(name): value for name, value in found.items() if isinstance(value, list)}
-        if all(part_of(name) for name in lists) and (len(lists) > 1 or PARTS.keys() & lists.keys()):
+        if all(part_of(name) for name in lists) and (len(lists) > 1 or _PARTS.keys() & lists.keys()):
             yield from ((part_of(name), row, "") for name, rows in lists.items() for row in rows)
             return
         if len(lists) > 1:
@@ -148,7 +148,7 @@ _READERS: dict[str, Callable[[Path], Iterable[FileRow]]] = {
 
 def part_of(split: str) -> str:
     """train, validation or test for a split's name (`dev`, `train_sft`, `test-00000-of-00002`), '' for another."""
-    return next((PARTS[word] for word in re.split(r"[-._ 0-9]+", split.lower()) if word in PARTS), "")
+    return next((_PARTS[word] for word in re.split(r"[-._ 0-9]+", split.lower()) if word in _PARTS), "")
 
 
 def _from_folder(folder: Path) -> Entries:

@@ -24,7 +24,7 @@ SHAPES = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class TrainingRow:
     """One conversation to learn from. `number` counts from 1 in the data as read. `rejected` is the worse last answer
     of a preference pair. `part` is the split that the data itself names, where it does. `template_kwargs` are variables
     for the chat template: `tools`, and what a data set's `chat_template_kwargs` say."""
@@ -90,7 +90,7 @@ def _by_keys(fields: Mapping[str, Any], keys: set[str]) -> str | None:
     return "prompt" if _pair(keys) else None
 
 
-def make_row(number: int, fields: Any, shape: str) -> Row:
+def make_row(number: int, fields: Any, shape: str) -> TrainingRow:
     """The row that an entry of a shape says. BrokenRowError for one that is not what the shape promises."""
     if not isinstance(fields, Mapping):
         raise BrokenRowError(f"it is {type(fields).__name__}, not fields")
@@ -193,20 +193,20 @@ def _answer(entry: Mapping[str, Any], *names: str) -> Message:
     return Message("assistant", _text(entry, *names), extra)
 
 
-def _alpaca(number: int, entry: Mapping[str, Any]) -> Row:
+def _alpaca(number: int, entry: Mapping[str, Any]) -> TrainingRow:
     given = _given(entry)
     asked = [] if given and not str(entry["instruction"]).strip() else [Message("user", _text(entry, "instruction"))]
-    return Row(number=number, messages=(*_history(entry), *asked, *given, _answer(entry, *_ANSWERS)))
+    return TrainingRow(number=number, messages=(*_history(entry), *asked, *given, _answer(entry, *_ANSWERS)))
 
 
-def _prompt(number: int, entry: Mapping[str, Any]) -> Row:
+def _prompt(number: int, entry: Mapping[str, Any]) -> TrainingRow:
     pair = _pair({key for key, value in entry.items() if value is not None}) or _pair(set(entry))
     if pair is None:
         raise BrokenRowError("'prompt' or 'completion' is missing")
     asked = _asked(entry, pair[0], () if pair[0] == "input" else ("context",))
     if isinstance(entry[pair[1]], list | dict) and entry[pair[1]]:
-        return Row(number=number, messages=conversation([*asked, *_listed(entry[pair[1]])]))
-    return Row(number=number, messages=(*_history(entry), *asked, _answer(entry, pair[1])))
+        return TrainingRow(number=number, messages=conversation([*asked, *_listed(entry[pair[1]])]))
+    return TrainingRow(number=number, messages=(*_history(entry), *asked, _answer(entry, pair[1])))
 
 
 def _listed(turns: Any) -> list[Any]:
@@ -227,14 +227,14 @@ def _turns(entry: Mapping[str, Any]) -> Any:
     return found
 
 
-def _chat(number: int, entry: Mapping[str, Any]) -> Row:
+def _chat(number: int, entry: Mapping[str, Any]) -> TrainingRow:
     turns = _turns(entry)
     if not isinstance(turns, Sequence) or isinstance(turns, str) or not turns:
         raise BrokenRowError("no list of turns")
-    return Row(number=number, messages=conversation(turns))
+    return TrainingRow(number=number, messages=conversation(turns))
 
 
-def _preference(number: int, entry: Mapping[str, Any]) -> Row:
+def _preference(number: int, entry: Mapping[str, Any]) -> TrainingRow:
     """The last answer alone is what is better or worse."""
     chosen, rejected = (
         [{"role": "assistant", "content": _text(entry, name)}] if not isinstance(entry[name], list | dict)
@@ -252,9 +252,9 @@ def _preference(number: int, entry: Mapping[str, Any]) -> Row:
         raise BrokenRowError("'chosen' and 'rejected' differ before the last turn")
     if bad[-1].extra:
         raise BrokenRowError(f"{', '.join(bad[-1].extra)} in 'rejected' cannot be compared")
-    return Row(number=number, messages=(*unlearned(good[:-1]), good[-1]), rejected=bad[-1].content)
+    return TrainingRow(number=number, messages=(*unlearned(good[:-1]), good[-1]), rejected=bad[-1].content)
 
 
-_READ: dict[str, Callable[[int, Mapping[str, Any]], Row]] = {
+_READ: dict[str, Callable[[int, Mapping[str, Any]], TrainingRow]] = {
     "alpaca": _alpaca, "prompt": _prompt, "messages": _chat, "sharegpt": _chat, "preference": _preference,
 }  # fmt: skip

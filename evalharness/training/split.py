@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from evalharness.errors import DataError
-from evalharness.training.shapes import Row
+from evalharness.training.shapes import TrainingRow
 
 NEAR = 0.8  # Jaccard similarity of word trigrams from which two prompts are near-duplicates
 
@@ -19,9 +19,9 @@ NEAR = 0.8  # Jaccard similarity of word trigrams from which two prompts are nea
 class Split:
     """The three parts. `crossing` counts the rows of test and validation whose very prompt also stands in train."""
 
-    train: tuple[Row, ...]
-    validation: tuple[Row, ...]
-    test: tuple[Row, ...]
+    train: tuple[TrainingRow, ...]
+    validation: tuple[TrainingRow, ...]
+    test: tuple[TrainingRow, ...]
 
     def crossing(self) -> dict[str, int]:
         known = {row.prompt for row in self.train}
@@ -29,13 +29,13 @@ class Split:
         return {name: sum(row.prompt in known for row in part) for name, part in parts.items()}
 
 
-def by_file_order(rows: Sequence[Row], train: float = 0.85, test: float = 0.10) -> Split:
+def by_file_order(rows: Sequence[TrainingRow], train: float = 0.85, test: float = 0.10) -> Split:
     """The book's split: the first 85 % train, then 10 % test, the rest validates."""
     first, second = int(len(rows) * train), int(len(rows) * train) + int(len(rows) * test)
     return _checked(Split(train=tuple(rows[:first]), test=tuple(rows[first:second]), validation=tuple(rows[second:])))
 
 
-def as_given(rows: Sequence[Row], seed: int = 0, validation: float = 0.0, test: float = 0.0) -> Split:
+def as_given(rows: Sequence[TrainingRow], seed: int = 0, validation: float = 0.0, test: float = 0.0) -> Split:
     """The split that the rows name themselves; a row that names none trains. A part that none names is drawn from the
     rows to train on, by groups, as large a share of them as is wanted."""
     parts = {part: tuple(row for row in rows if (row.part or "train") == part) for part in _PARTS}
@@ -50,7 +50,7 @@ def as_given(rows: Sequence[Row], seed: int = 0, validation: float = 0.0, test: 
 _PARTS = ("train", "validation", "test")
 
 
-def by_groups(rows: Sequence[Row], seed: int, validation: float = 0.05, test: float = 0.10) -> Split:
+def by_groups(rows: Sequence[TrainingRow], seed: int, validation: float = 0.05, test: float = 0.10) -> Split:
     """A seeded draw of whole groups of near-duplicates; every part keeps the order of the file."""
     if not 0 <= validation < 1 or not 0 <= test < 1 or validation + test >= 1:
         raise DataError(f"the parts wanted are {validation} to validate and {test} to test; together less than 1")

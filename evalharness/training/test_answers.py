@@ -17,7 +17,7 @@ from evalharness.runs.plan import Plan
 from evalharness.runs.store import Run
 from evalharness.training.loop import TRAINING_FOLDER
 from evalharness.training.prepare import PreparedTraining
-from evalharness.training.shapes import Row
+from evalharness.training.shapes import TrainingRow
 
 
 def answer_test_rows(prepared: PreparedTraining) -> Run | None:
@@ -43,7 +43,7 @@ def _free(folder: Path, name: str, fingerprint: str) -> Path:
     return path
 
 
-def _as_row(row: Row) -> dict[str, Any]:
+def _as_row(row: TrainingRow) -> dict[str, Any]:
     """Alpaca's fields where they say it all, else the conversation."""
     asked = [message.content for message in row.messages[:-1]]
     plain = not row.template_kwargs and not any(message.extra for message in row.messages[:-1])

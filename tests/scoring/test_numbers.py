@@ -8,7 +8,7 @@ from fractions import Fraction
 import number_texts
 import pytest
 
-from evalharness.scoring.numbers import read_number, shown
+from evalharness.scoring.numbers import read_number, shown_number
 
 
 @pytest.mark.parametrize("wanted", number_texts.NUMBERS)
@@ -34,7 +34,7 @@ def test_the_rule_is_told():
 
 
 def test_values_are_written_out():
-    assert [shown(Fraction(x)) for x in ("18", "-2.50", "1/3", "1/8", "-1/20")] == [
+    assert [shown_number(Fraction(x)) for x in ("18", "-2.50", "1/3", "1/8", "-1/20")] == [
         "18",
         "-2.5",
         "1/3",
