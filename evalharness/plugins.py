@@ -25,7 +25,7 @@ from evalharness.options import ModelOptions
 from evalharness.records import Mode
 from evalharness.text.visible import line
 
-PluginKind = Literal["benchmarks", "judges", "models"]
+PluginKind = Literal["benchmarks", "judges", "models", "importers"]
 
 
 def warn(message: str) -> None:

@@ -12,15 +12,14 @@ import numpy as np
 from coverage import Cell, batches
 
 from evalharness.stats import exact_flips, tilting
-from evalharness.stats.intervals import (
+from evalharness.stats.intervals import normal_quantile, t_quantile
+from evalharness.stats.paired import (
     flips_are_few,
-    normal_quantile,
     paired_binary,
     paired_clustered,
     paired_lopsided,
     paired_mean,
     paired_statistic,
-    t_quantile,
 )
 
 Draw = np.random.Generator

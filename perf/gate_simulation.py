@@ -17,7 +17,7 @@ from functools import cache
 import numpy as np
 
 from evalharness.comparison.sequential import BETS, FIRST_LOOK, LOOK_EVERY, EProcess, evidence_needed, final_alpha
-from evalharness.stats.intervals import paired_binary, paired_mean
+from evalharness.stats.paired import paired_binary, paired_mean
 
 MARGIN, ALPHA = 0.02, 0.05
 SIZES = (20, 50, 100, 400, 2000)

@@ -18,7 +18,7 @@ def import_(
     as_json: Annotated[bool, Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Make a run of judgments that were made elsewhere."""
-    from evalharness.importers import imports
+    from evalharness.judging import imported as imports
     from evalharness.report import judges
     from evalharness.runs import store
 

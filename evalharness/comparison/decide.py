@@ -17,19 +17,17 @@ from numpy.typing import NDArray
 from evalharness.comparison.align import Joined, Mismatch
 from evalharness.comparison.scores import STATUS_CODE
 from evalharness.records import UNREAD
-from evalharness.stats.intervals import (
+from evalharness.stats.intervals import normal_quantile
+from evalharness.stats.paired import (
     Paired,
     bootstrap_interval,
-    detectable,
     holm,
-    items_to_pass,
     mcnemar,
-    normal_quantile,
     paired_binary,
     paired_clustered,
     paired_mean,
-    zero_flip_items,
 )
+from evalharness.stats.power import detectable, items_to_pass, zero_flip_items
 
 Word = Literal["worse", "better", "same", "can't tell", "not comparable", "incomplete"]
 GateWord = Literal["pass", "fail", "inconclusive"]

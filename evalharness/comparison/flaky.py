@@ -17,7 +17,8 @@ from evalharness.comparison.flips import flips
 from evalharness.comparison.inputs import FLAKY, Side, open_side
 from evalharness.data.files import write_whole
 from evalharness.errors import Exit, UserError
-from evalharness.stats.intervals import paired_binary, paired_mean, wilson
+from evalharness.stats.intervals import wilson
+from evalharness.stats.paired import paired_binary, paired_mean
 
 
 def measure_flips(base: Side, again: Side) -> dict[str, dict[str, Any]]:

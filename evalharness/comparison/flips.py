@@ -14,7 +14,7 @@ from evalharness.comparison.align import Joined
 from evalharness.comparison.scores import natural
 from evalharness.records import STATUSES
 from evalharness.scoring.answers import LETTERS
-from evalharness.stats.intervals import benjamini_hochberg
+from evalharness.stats.paired import benjamini_hochberg
 
 _Change = Literal["broke", "fixed"]
 TEXT_LIMIT = 2000

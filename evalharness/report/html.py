@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalharness.comparison.flips import TEXT_LIMIT, gold_text
-from evalharness.report import charts, terminal, worddiff, words
+from evalharness.report import charts, numbers, worddiff, words
 from evalharness.report.escape import printable
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def page_environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals.update(w=words, charts=charts, diff=worddiff.parts, t=terminal)
+    made.globals.update(w=words, charts=charts, diff=worddiff.parts, t=numbers)
     return made
 
 

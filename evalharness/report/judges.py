@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from evalharness.report.escape import line, printable
-from evalharness.report.terminal import format_number, format_tokens, money
+from evalharness.report.numbers import format_number, format_tokens, money
 
 if TYPE_CHECKING:
-    from evalharness.importers.imports import Imported
     from evalharness.judging.audit.examine import Audit, Calibration
+    from evalharness.judging.imported import Imported
     from evalharness.judging.run import JudgeRun, JudgingCost
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from evalharness.report import terminal, words
+from evalharness.report import numbers, words
 from evalharness.report.escape import markdown, printable
 
 COMMENT_LIMIT = 60_000  # GitHub cuts at 65,536 characters
@@ -147,12 +147,12 @@ def run_markdown(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> str
             counts = ", ".join(f"{n:,} {status}" for status, n in entry.get("counts", {}).items() if n)
             counts += f"; {words.programs(entry['programs'])}" if "programs" in entry else ""
             head = (markdown(name), markdown(str(entry.get("mode", "")))) if position == 0 else ("", "")
-            ends = f"{terminal.format_number(figure.get('low'))} … {terminal.format_number(figure.get('high'))}"
+            ends = f"{numbers.format_number(figure.get('low'))} … {numbers.format_number(figure.get('high'))}"
             cells = (
                 *head,
                 markdown(metric),
                 f"{figure.get('n', 0):,}",
-                terminal.format_number(figure.get("value")),
+                numbers.format_number(figure.get("value")),
                 ends,
             )
             lines.append(f"| {' | '.join(cells)} | {markdown(counts) if position == 0 else ''} |")

@@ -12,42 +12,11 @@ from rich.table import Table
 from rich.text import Text
 
 from evalharness.report.escape import line
+from evalharness.report.numbers import format_number, format_tokens, money, seconds
 from evalharness.report.words import programs
 
 FEW = 50  # below it the intervals' coverage dips under 93 % (perf/coverage.py)
 _UNREAD = ("unparsed", "truncated", "refused", "error")
-
-
-def format_number(value: float | None, digits: int = 3) -> str:
-    """A figure with fixed digits, a real minus sign, and a dash where there is none."""
-    if value is None or value != value or value in (float("inf"), float("-inf")):
-        return "–"
-    return f"{value:.{digits}f}".replace("-", "−")
-
-
-def seconds(value: float | None) -> str:
-    """A duration as a person reads it."""
-    if value is None:
-        return "–"
-    if value < 60:
-        return f"{value:.1f} s"
-    minutes, rest = divmod(round(value), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} m" if hours else f"{minutes} m {rest:02d} s"
-
-
-def format_tokens(value: int | None) -> str:
-    """A number of tokens, rounded above ten thousand."""
-    if not value:
-        return "–"
-    if value < 10_000:
-        return f"{value:,}"
-    return f"{value / 1e6:.1f} M" if value >= 1e6 else f"{value / 1e3:.0f} k"
-
-
-def money(value: float | None) -> str:
-    """US dollars; a dash when the price is unknown."""
-    return "–" if value is None else f"${value:.2f}" if value >= 0.01 or value == 0 else f"${value:.4f}"
 
 
 def run_table(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> RenderableType:

@@ -143,7 +143,7 @@ def remarks(document: _Document) -> list[str]:
 
 def usage(document: _Document) -> list[tuple[str, str, str]]:
     """(what, base, new) of tokens, cost and time, where both are known."""
-    from evalharness.report.terminal import format_tokens, money, seconds
+    from evalharness.report.numbers import format_tokens, money, seconds
 
     before, after = document["base"].get("usage"), document["new"].get("usage")
     if not before or not after:

@@ -9,7 +9,7 @@ from run_folders import letters, line, write_run
 from evalharness.comparison import sequential as s
 from evalharness.comparison.compare import Options, compare_runs
 from evalharness.comparison.inputs import open_side
-from evalharness.stats.intervals import paired_binary
+from evalharness.stats.paired import paired_binary
 
 
 def test_the_e_values_are_the_formulas_of_the_note():

@@ -91,12 +91,11 @@ def import_file(kind: str, path: Path, options: ImportOptions, folder: Callable[
 
     UserError or DataError for an unknown format, a file that is not of it, and a folder that holds a run already.
     """
-    from evalharness.importers import import_formats
-
-    known: Mapping[str, FormatReader] = import_formats.FORMAT_READERS
+    known = plugins.modules("importers")
     if kind not in known:
         raise UserError(f"there is no format {kind!r}{nearest(kind, known)}; there is {', '.join(known)}")
-    foreign = known[kind](path, options)
+    read: FormatReader = plugins.load_plugin("importers", kind).read_judgments
+    foreign = read(path, options)
     if not foreign.items:
         raise DataError(f"{path}: it holds no judgments")
     ids = Counter(item.sample.id for item in foreign.items)
@@ -225,3 +224,16 @@ def one_of(names: Sequence[str], wanted: str | None, option: str, path: Path) ->
     if wanted not in names:
         raise UserError(f"{path}: has no judgments of {wanted!r}{nearest(wanted, names)}")
     return wanted
+
+
+def import_notes(rows: int, expected: int, known: Mapping[str, Sample]) -> tuple[str, ...]:
+    """What a reader must know of a file: that it is not whole, or that its length-controlled rate cannot be had."""
+    found = []
+    if rows != expected:
+        found.append(f"{rows} rows of {expected}: {expected - rows} items have no judgment and are in no figure")
+    if not any("difficulty" in s.extra for s in known.values()):
+        found.append(
+            "without the published difficulties there is no length-controlled win rate; say --data with a folder that "
+            "has df_gamed.csv and the baseline's outputs"
+        )
+    return tuple(found)
