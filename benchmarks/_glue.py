@@ -159,7 +159,7 @@ def _task(
 STSB = {
     "sample": similar, "prompt": SIMILAR, "score": similarity,
     "metrics": (pearson(), spearman()), "items": 1500, "chance": 0.0,
-    "cautions": lambda results: few_numbers(len({r.sample.id for r in results})),
+    "warnings": lambda results: few_numbers(len({r.sample.id for r in results})),
 }  # fmt: skip
 TASKS: dict[str, dict[str, Any]] = {
     "cola": {

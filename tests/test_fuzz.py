@@ -16,6 +16,7 @@ from evalharness.clients.pool import AttemptError
 from evalharness.comparison import baseline
 from evalharness.data import files, yaml_lines
 from evalharness.errors import UserError
+from evalharness.models._recorded_answers import AnswerKeys
 from evalharness.models.openai import FilteredError, OpenAI, RequestError
 from evalharness.models.replay import Replay
 from evalharness.records import Message, Request, Response
@@ -129,7 +130,7 @@ class Reply:
 
 
 def read_replay(path: Path) -> None:
-    Replay(path)
+    Replay(path, AnswerKeys())
 
 
 def read_journal(path: Path) -> None:

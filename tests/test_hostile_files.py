@@ -12,12 +12,13 @@ import pytest
 
 from evalharness.arena import votes
 from evalharness.comparison import baseline
-from evalharness.comparison.flips import load_items
 from evalharness.data import files, yaml_lines
 from evalharness.errors import DataError, UserError
+from evalharness.models._recorded_answers import AnswerKeys
 from evalharness.models.replay import Replay
 from evalharness.records import Message, Request, Response
 from evalharness.runs import cache
+from evalharness.runs.items import load_items
 from evalharness.runs.store import Journal, find_run, result_from_json
 
 DEEP, LONG = "[" * 200_000, "9" * 20_000
@@ -54,7 +55,7 @@ def test_a_replay_names_file_and_line(tmp_path, change, said):
     path = tmp_path / "said.jsonl"
     path.write_text(json.dumps(ROW) + "\n\n" + json.dumps({**ROW, **change}) + "\n", encoding="utf-8")
     with pytest.raises(DataError) as found:
-        Replay(path)
+        Replay(path, AnswerKeys())
     one_line(found.value, "said.jsonl:3: ", said)
 
 
@@ -68,7 +69,7 @@ def test_json_of_any_depth_and_length_is_one_line(tmp_path, name, text):
     for read in (
         lambda p: list(files.jsonl(p)),
         lambda p: list(files.json_rows(p)),
-        Replay,
+        lambda p: Replay(p, AnswerKeys()),
         votes.read_battles,
         load_items,
     ):

@@ -41,11 +41,13 @@ def test_a_run_is_read_and_scored_again_to_the_same_figures(old, evalh, monkeypa
     assert evalh("show", old / "runs" / name).code == 0
     said = evalh("rescore", old / "runs" / name, "--json")
     assert said.code == 0, said.err
-    assert values(said.json) == values(before.summary)
+    now = values(said.json)  # a benchmark may have figures by now that it had not then
+    assert {key: now[key] for key in values(before.summary)} == values(before.summary)
     after = Run(old / "runs" / name).results()
-    assert [(r.sample, r.request, r.response, r.status, r.scores) for r in after] == [
-        (r.sample, r.request, r.response, r.status, r.scores) for r in results
+    assert [(r.sample, r.request, r.response, r.status) for r in after] == [
+        (r.sample, r.request, r.response, r.status) for r in results
     ]
+    assert all(dict(a.scores) == {**a.scores, **b.scores} for a, b in zip(after, results, strict=True))
 
 
 def test_the_same_command_finds_its_run_again(old, evalh, monkeypatch):

@@ -1,5 +1,6 @@
 """`evalh rescore`: score a run's recorded answers again, asking nobody."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -12,8 +13,9 @@ def rescore(
     sandbox_packages: Annotated[str | None, Option(help="Packages that programs may import from now on.")] = None,
     runs: Annotated[Path, Option(help="Folder that holds the runs.")] = Path("runs"),
     as_json: Annotated[bool, Option("--json", help="Print one JSON object and nothing else.")] = False,
-) -> None:
+) -> int:
     """Score the recorded answers again with the scorers as they are now, asking nobody."""
+    from evalharness.errors import Exit
     from evalharness.options import package_names
     from evalharness.report import progress
     from evalharness.runs import session, store
@@ -23,4 +25,8 @@ def rescore(
     found, changed = session.rescore_run(store.find_run(run, runs), **changes)
     if not as_json:
         print(f"{changed} of {len(found.results())} results changed")
+    if not found.finished:
+        print(f"evalh: {found.path}: this run is not finished; give its command again and it goes on", file=sys.stderr)
+        return Exit.NOT_WHOLE
     progress.show_run(session.run_outcome(found), as_json=as_json)
+    return Exit.FINE

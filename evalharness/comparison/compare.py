@@ -281,8 +281,11 @@ def _notes(base: Side, new: Side) -> tuple[str, ...]:
         found.append("both sides are the same model (same fingerprint)")
     for word, side in (("BASE", base), ("NEW", new)):
         if "rescored_from" in side.manifest:
-            version = side.manifest["rescored_from"]
-            found.append(f"{word} was scored by version {version} of the rules; its answers were scored again")
+            scored, read = side.manifest["rescored_from"]
+            found.append(
+                f"{word} was scored by version {scored} of the rules and read by version {read}; its answers were "
+                "scored again"
+            )
         stopped = [name for name in side.facts if side.stopped_early(name)]
         if stopped:
             found.append(

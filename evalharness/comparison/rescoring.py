@@ -11,7 +11,9 @@ from pathlib import Path
 from evalharness.comparison.inputs import Side
 from evalharness.errors import Exit, UserError
 from evalharness.runs.store import JOURNAL, Run, dumps, result_to_json
-from evalharness.scoring.answers import SCORING_VERSION
+from evalharness.scoring.answers import READING_RULES, SCORING_VERSION
+
+NOW = (SCORING_VERSION, READING_RULES)
 
 
 @contextmanager
@@ -30,12 +32,15 @@ def scored_now(side: Side) -> Iterator[Side]:
 
     UserError with exit 4, naming the version, where that cannot be done.
     """
-    version = scored_by(side)
-    if version == SCORING_VERSION:
+    versions = scored_by(side)
+    if versions == NOW:
         yield side
         return
-    said = f"{side.name} was scored by version {version} of the rules, this is version {SCORING_VERSION}"
-    if version > SCORING_VERSION:
+    said = (
+        f"{side.name} was scored by version {versions[0]} of the rules and read by version {versions[1]}, "
+        f"these are versions {NOW[0]} and {NOW[1]}"
+    )
+    if any(theirs > ours for theirs, ours in zip(versions, NOW, strict=True)):
         raise UserError(f"{said}; pip install --upgrade evalharness", Exit.NOT_COMPARABLE)
     if side.journal is None:
         raise UserError(
@@ -46,9 +51,9 @@ def scored_now(side: Side) -> Iterator[Side]:
         yield _rescored(side, Path(folder) / JOURNAL, said)
 
 
-def scored_by(side: Side) -> int:
-    """The version of the scoring rules; runs of the first one do not say it."""
-    return int(side.manifest.get("scoring_version", 1))
+def scored_by(side: Side) -> tuple[int, int]:
+    """The versions of the scoring rules and of the reading rules; runs of the first ones do not say them."""
+    return int(side.manifest.get("scoring_version", 1)), int(side.manifest.get("reading_rules", 1))
 
 
 def _rescored(side: Side, journal: Path, said: str) -> Side:
@@ -60,5 +65,6 @@ def _rescored(side: Side, journal: Path, said: str) -> Side:
     except UserError as error:
         raise UserError(f"{said}, and its answers cannot be scored again: {error}", Exit.NOT_COMPARABLE) from error
     journal.write_bytes(b"".join(dumps(result_to_json(result)) + b"\n" for result in results))
-    manifest = {**side.manifest, "scoring_version": SCORING_VERSION, "rescored_from": scored_by(side)}
+    versions = {"scoring_version": SCORING_VERSION, "reading_rules": READING_RULES}
+    manifest = {**side.manifest, **versions, "rescored_from": list(scored_by(side))}
     return replace(side, manifest=manifest, summary=summary, journal=journal)

@@ -103,7 +103,7 @@ def prepare_task(name: str, plan: Plan, model: Model) -> Task:
     plan = replace(plan, data=pulled_task(name, plan.data))
     data_path = Path(plan.data) if plan.data not in (None, "sample") else None
     benchmark = plugins.load_benchmark(name, data_path)
-    if plan.holistic and (form := "programs" if benchmark.open_scorer is not None else benchmark.about_form):
+    if plan.holistic and (form := benchmark.about_form or ("programs" if benchmark.open_scorer is not None else "")):
         raise UserError(
             f"{name}: --holistic changes how a question is spelled, and here the right answer is about that form "
             f"({form}): a changed question would have another answer; leave it out"

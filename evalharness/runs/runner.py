@@ -82,17 +82,26 @@ def open_run(folder: Path, tasks: Sequence[Task], plan: Plan, model: Model) -> R
         if differing:
             raise UserError(f"{folder}: holds another run (other {', '.join(differing)}); give another --name")
         programs = any(task.benchmark.open_scorer is not None for task in tasks)
-        version = run.manifest.get("scoring_version", 1)
-        if version != SCORING_VERSION and (programs or not run.finished):
+        if older := scored_otherwise(run.manifest) if programs or not run.finished else "":
             raise UserError(
-                f"{folder}: its answers were scored by version {version}, new ones would be by {SCORING_VERSION}; "
-                f"give `evalh rescore {folder}` and then this command again, or another --name"
+                f"{folder}: {older}; give `evalh rescore {folder}` and then this command again, or another --name"
             )
         if programs:
             _same_check(run, plan.options)
         return run
     run.write(MANIFEST, make_manifest(folder.name, tasks, plan, model))
     return run
+
+
+def scored_otherwise(manifest: Mapping[str, Any]) -> str:
+    """How a run's answers were read or scored by older or newer rules than ours; '' where by the same."""
+    for what, key, now in (
+        ("scored by version", "scoring_version", SCORING_VERSION),
+        ("read by rules of version", "reading_rules", READING_RULES),
+    ):
+        if (before := manifest.get(key, 1)) != now:
+            return f"its answers were {what} {before}, new ones would be by {now}"
+    return ""
 
 
 def _same_check(run: Run, now: RunOptions) -> None:

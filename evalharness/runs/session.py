@@ -153,7 +153,8 @@ def rescore_run(found: Run, **options: Any) -> tuple[Run, int]:
         said = {**found.manifest.get("options", {}), **options}
         versions = {"scoring_version": SCORING_VERSION, "reading_rules": READING_RULES}
         found.write(MANIFEST, {**found.manifest, "options": said, **versions})
-        found.seal()
+        if found.finished:
+            found.seal()
     return found, sum((a.status, a.scores, a.answer) != (b.status, b.scores, b.answer) for a, b in changed)
 
 

@@ -165,7 +165,7 @@ def test_rescoring_waits_for_the_journals_lock_and_loses_no_line(evalh, tmp_path
         assert (said.code, said.err.count("\n")) == (2, 1) and "another evalh is writing this run" in said.err
         assert (journal.read_bytes(), summary.read_bytes()) == before
         line = json.loads(before[0].splitlines()[0])
-        running.append({**line, "sample": {**line["sample"], "id": "appended meanwhile"}})
+        running.append({**line, "id": "appended meanwhile"})
     changed = int(evalh("rescore", folder).out.split()[0])
     lines = journal.read_bytes().splitlines(keepends=True)
     assert changed > 0 and b"".join(lines[: -changed - 1]) == before[0]
@@ -177,7 +177,7 @@ def test_rescoring_an_unfinished_run_leaves_it_unfinished(evalh):
     folder = Path(evalh(*RUN, "--json").json["run"])
     (folder / "summary.json").unlink()
     said = evalh("rescore", folder)
-    assert said.code == 2 and "is not finished" in said.err
+    assert said.code == 3 and "is not finished" in said.err
     assert not (folder / "summary.json").exists()
 
 

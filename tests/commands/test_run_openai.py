@@ -92,7 +92,7 @@ def test_some_requests_that_fail_make_the_run_not_whole_and_are_asked_again(eval
 
 
 def test_answers_are_judged_in_the_same_command(evalh):
-    with serve(lambda body: "5" if "score" in text_of(body).lower() else "A fine answer.") as stub:
+    with serve(lambda body: "[[A]]" if body["model"] == "j" else "A fine answer.") as stub:
         said = evalh(
             "run", "alpaca_eval", "--data", "sample", "--limit", 4, "--json", "--model", "openai:m", "--base-url",
             stub.url, "--judge", "pairwise=openai:j", "--judge-base-url", stub.url,

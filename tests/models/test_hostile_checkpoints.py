@@ -8,9 +8,9 @@ import struct
 from pathlib import Path
 
 import pytest
-from evalharness.models._digest import fingerprint
 
 from evalharness import plugins
+from evalharness.engine.fingerprint import checkpoint_fingerprint
 from evalharness.errors import UserError
 from evalharness.options import ModelOptions
 
@@ -132,17 +132,17 @@ def test_nothing_is_taken_from_the_hub_or_from_an_adapter_s_base(folder):
     ],
 )  # fmt: skip
 def test_every_file_that_is_read_counts_in_the_fingerprint(folder, file):
-    before = fingerprint(folder)
+    before = checkpoint_fingerprint(folder)
     (folder / file).write_bytes((folder / file).read_bytes() + b" " if (folder / file).is_file() else b"{}")
-    assert fingerprint(folder) != before
+    assert checkpoint_fingerprint(folder) != before
 
 
 @pytest.mark.parametrize("kept", ["[]", "{", '{"PATH": 7}', '{"PATH": [[1, 2, 3], 5]}', '{"PATH": null}', "[" * 99999])
 def test_a_damaged_cache_of_digests_changes_no_fingerprint(folder, kept, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    right = fingerprint(folder)
+    right = checkpoint_fingerprint(folder)
     (tmp_path / "cache" / "evalharness" / "digests.json").write_text(kept.replace("PATH", str(folder / "config.json")))
-    assert fingerprint(folder) == right
+    assert checkpoint_fingerprint(folder) == right
 
 
 @pytest.mark.parametrize("file", ["config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"])

@@ -11,7 +11,8 @@ from mutants import OPERATORS, mutants
 
 from evalharness import plugins
 from evalharness.data import files
-from evalharness.sandbox import Limits, Program, Sandbox
+from evalharness.sandbox.pool import Sandbox
+from evalharness.sandbox.program import Limits, Program
 
 SEED = 20260801
 # A mutant that loops without end costs this much in each check; a right program needs a hundredth of it.

@@ -5,8 +5,9 @@ import sys
 import pytest
 
 from evalharness.errors import UserError
-from evalharness.sandbox import Program, open_sandbox
 from evalharness.sandbox.packages import find_packages
+from evalharness.sandbox.program import Program
+from evalharness.sandbox.tiers import open_sandbox
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the tiers are Linux's")
 VERSION = f"python{sys.version_info.major}.{sys.version_info.minor}"

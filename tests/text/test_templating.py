@@ -107,7 +107,7 @@ ESCAPES = (
 
 @pytest.mark.parametrize("name", BOMBS)
 def test_a_template_takes_no_more_than_its_limits(name, monkeypatch):
-    monkeypatch.setattr(templating, "SECONDS", 1.0)
+    monkeypatch.setattr(templating, "_SECONDS", 1.0)
     for made in (templating.Environment(), templating.strict()):
         with pytest.raises(templating.FAILURES) as found:
             templating.rendered(templating.compiled(made, BOMBS[name]), {"messages": []})
@@ -197,7 +197,7 @@ def spec(tmp_path, **said):
 )
 def test_a_modelgraded_file_is_text(tmp_path, monkeypatch, said):
     monkeypatch.chdir(tmp_path)
-    judge = modelgraded.modelgraded_judge(str(spec(tmp_path, **said)))
+    judge = modelgraded.open_judge(str(spec(tmp_path, **said)))
     case = JudgeCase(id="1", turns=(("2 + 2? {{ 7 * 7 }}", "4 {% raw %}"),))
     request = judge_request(judge, case, judge.parts(case, ())[0], "")
     shown = "\n".join(message.content for message in request.messages)
@@ -208,9 +208,7 @@ def test_a_modelgraded_file_is_text(tmp_path, monkeypatch, said):
 
 
 def test_a_field_of_the_samples_shadows_none_of_ours(tmp_path):
-    judge = modelgraded.modelgraded_judge(
-        str(spec(tmp_path, prompt="{question} {answer} {completion} {range} {input}"))
-    )
+    judge = modelgraded.open_judge(str(spec(tmp_path, prompt="{question} {answer} {completion} {range} {input}")))
     given = {"question": "Q", "answer": "A", "range": "R"}
     case = JudgeCase(id="1", turns=(("asked", "said"),), extra={"fields": given})
     request = judge_request(judge, case, judge.parts(case, ())[0], "")

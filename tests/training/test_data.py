@@ -20,7 +20,7 @@ from evalharness.data.sources import Want
 from evalharness.errors import DataError, UserError
 from evalharness.records import Message
 from evalharness.training import datasets as rows
-from evalharness.training import encoding, overlap, preflight, split
+from evalharness.training import encoding, overlap, preflight, shapes, split
 from evalharness.training.encoding import Batching, EncodedExample, Rules
 
 _spec = importlib.util.spec_from_file_location("tuner_support", Path(__file__).parent / "support.py")
@@ -175,8 +175,8 @@ class Bytes:
         return b"".join(bytes([i]) if i < 256 else {257: b"<s>", 258: b"</s>"}[i] for i in ids)
 
 
-def row(number: int, asked: str, answer: str) -> rows.TrainingRow:
-    return rows.TrainingRow(number=number, messages=(Message("user", asked), Message("assistant", answer)))
+def row(number: int, asked: str, answer: str) -> shapes.TrainingRow:
+    return shapes.TrainingRow(number=number, messages=(Message("user", asked), Message("assistant", answer)))
 
 
 def test_prompts_are_cut_from_the_left_and_answers_never() -> None:
