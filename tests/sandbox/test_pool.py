@@ -258,7 +258,7 @@ def test_no_verdict_changes_at_load_ten():
 @pytest.mark.parametrize("mode", ["split", "inproc"])
 def test_memory_that_is_allowed_costs_no_processor_time(one, mode):
     filling = program(
-        "def f(x):\n    return x + bytearray(700 << 20)[5]", "assert f(1) == 1", limits=Limits(seconds=0.1)
+        "def f(x):\n    return x + bytearray(700 << 20)[5]", "assert f(1) == 1", limits=Limits(seconds=0.5)
     )
     assert one.run(filling, mode).verdict == "pass"
 
@@ -272,8 +272,7 @@ def test_touching_the_same_memory_for_ever_ends_in_time(one):
 def test_a_judge_that_a_program_has_filled_is_replaced(one):
     one.run(program("def f(x):\n    return 'a' * 60_000_000", "assert f(1) == ''", limits=Limits(seconds=9.0)))
     assert one._free.empty()
-    one.run(program())
-    assert one._free.qsize() == 1
+    assert one.run(program(f"{GOOD}\n# on a fresh worker")).verdict == "pass" and one._free.qsize() == 1
 
 
 SAID = ["{'v': 'error'}", "{'v': 'test'}", "{'v': 'pass '}", "{'v': {}}", "[]", "{'v': 'pass', 'calls': 'x'}"]
