@@ -138,10 +138,8 @@ def _answer(program: Any, message: dict[str, Any], held: _Held) -> dict[str, Any
 
 
 def _crossing(value: Any, held: _Held) -> dict[str, Any]:
-    try:
+    with contextlib.suppress(Exception):  # not plain, too deep, or a type whose own methods raise
         return {"value": wire.pack_value(value)}
-    except Exception:  # not plain, too deep, or a type whose own methods raise
-        pass
     try:
         return {"flat": stand_ins.flatten(value, held.node)}
     except Exception as error:
