@@ -10,7 +10,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from evalharness.data.files import csv_rows, json_rows
-from evalharness.data.sources import Files, Row, Want
+from evalharness.data.rows import Files, Row, Want
 from evalharness.errors import DataError
 from evalharness.records import Estimate, Result, Sample
 from evalharness.scoring.final_answer import final_answer

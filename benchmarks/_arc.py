@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from evalharness.data.files import jsonl
-from evalharness.data.sources import Files, Row, Want
+from evalharness.data.rows import Files, Row, Want
 from evalharness.errors import DataError
 from evalharness.plugins import warn
 from evalharness.records import Sample

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from evalharness.benchmark import Benchmark, Prompt
 from evalharness.data.files import parse_json, read_text
-from evalharness.data.sources import Files, Row, Source, Want
+from evalharness.data.rows import Files, Row, Source, Want
 from evalharness.errors import DataError
 from evalharness.records import Request, Response, Sample, Score
 from evalharness.scoring.answers import binary_score, letter, unparsed_score

@@ -17,7 +17,8 @@ from typing import Any
 
 from evalharness.building_blocks.multiple_choice import shuffled
 from evalharness.data.files import jsonl, parse_json, read_text
-from evalharness.data.sources import Files, Row, build_samples
+from evalharness.data.rows import Files, Row
+from evalharness.data.sources import build_samples
 from evalharness.errors import DataError, nearest
 from evalharness.records import Estimate, Mode, Request, Response, Result, Sample, Score
 from evalharness.scoring.answers import LETTERS, best, choice, read_as, same_text

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from evalharness.data.files import jsonl
-from evalharness.data.sources import Row, SourceReader, Want
+from evalharness.data.rows import Row, SourceReader, Want
 
 
 def text_fields(row: Row, *names: str) -> None:

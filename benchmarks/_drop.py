@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from evalharness.data.files import parse_json, read_text
-from evalharness.data.sources import Files, Row, Want
+from evalharness.data.rows import Files, Row, Want
 from evalharness.records import Request, Response, Sample, Score
 from evalharness.scoring.answers import ARTICLE, read_as
 

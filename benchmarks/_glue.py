@@ -9,7 +9,7 @@ from typing import Any
 
 from evalharness.building_blocks.multiple_choice import classified, labelled
 from evalharness.data.files import read_text
-from evalharness.data.sources import PULLED, Files, Row, Source, Want
+from evalharness.data.rows import PULLED, Files, Row, Source, Want
 from evalharness.errors import DataError
 from evalharness.records import Estimate, Request, Response, Sample, Score
 from evalharness.scoring.answers import graded_score, label, softmax

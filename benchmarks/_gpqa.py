@@ -1,7 +1,7 @@
 """GPQA's rows, cleaned as lm-evaluation-harness does, and its layout (https://github.com/idavidrein/gpqa)."""
 
 from evalharness.building_blocks.multiple_choice import lettered, lettered_options, shuffled
-from evalharness.data.sources import Row
+from evalharness.data.rows import Row
 from evalharness.records import Sample
 
 OPTIONS = ("Incorrect Answer 1", "Incorrect Answer 2", "Incorrect Answer 3", "Correct Answer")

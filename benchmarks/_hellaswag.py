@@ -2,7 +2,7 @@
 
 import re
 
-from evalharness.data.sources import Row, files_named
+from evalharness.data.rows import Row, files_named
 from evalharness.records import Sample
 
 FILES = files_named({"validation": "hellaswag_val.jsonl", "train": "hellaswag_train.jsonl"})

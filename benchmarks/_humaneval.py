@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from evalharness.building_blocks.code import code_block, cut_at_stop, defines, plus_test
-from evalharness.data.sources import Files, Row
+from evalharness.data.rows import Files, Row
 from evalharness.records import Message, Mode, Request, Sample
 from evalharness.sandbox.program import Program
 from evalharness.scoring.code_blocks import future_first

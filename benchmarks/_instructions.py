@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evalharness.data.sources import Row
+from evalharness.data.rows import Row
 from evalharness.records import Message, Mode, Request, Sample
 
 

@@ -13,7 +13,7 @@ from evalharness.building_blocks.code import (
     plus_test,
     program_cautions,
 )
-from evalharness.data.sources import Files, Row, Source, Want
+from evalharness.data.rows import Files, Row, Source, Want
 from evalharness.errors import DataError
 from evalharness.records import Message, Mode, Request, Sample
 from evalharness.sandbox.program import Limits, Program

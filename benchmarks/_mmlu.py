@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from evalharness.data.files import read_text
-from evalharness.data.sources import Files, Row, Want
+from evalharness.data.rows import Files, Row, Want
 from evalharness.errors import DataError
 from evalharness.records import Sample
 from evalharness.scoring.answers import LETTERS

@@ -2,7 +2,7 @@
 
 from evalharness.benchmark import Prompt
 from evalharness.building_blocks.multiple_choice import lettered_options
-from evalharness.data.sources import Row
+from evalharness.data.rows import Row
 from evalharness.records import Sample
 from evalharness.scoring.answers import letter_after
 

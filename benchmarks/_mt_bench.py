@@ -6,7 +6,7 @@ from pathlib import Path
 from statistics import fmean
 
 from evalharness.data.files import jsonl
-from evalharness.data.sources import Files, Row, Want
+from evalharness.data.rows import Files, Row, Want
 from evalharness.records import Estimate, Message, Mode, Request, Response, Result, Sample
 from evalharness.scoring.final_answer import final_answer
 from evalharness.scoring.judgments import on_scale, scores_of

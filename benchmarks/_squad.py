@@ -10,7 +10,7 @@ from pathlib import Path
 
 from evalharness.benchmark import Prompt
 from evalharness.data.files import parse_json, read_text
-from evalharness.data.sources import Files, Row, Want
+from evalharness.data.rows import Files, Row, Want
 from evalharness.errors import DataError
 from evalharness.records import Request, Response, Sample, Score
 from evalharness.scoring.answers import against, normalized, read_as

@@ -10,7 +10,7 @@ from evalharness.benchmark import Prompt
 from evalharness.building_blocks.multiple_choice import classified, labelled, lettered
 from evalharness.data.fields import place, take
 from evalharness.data.files import each
-from evalharness.data.sources import PULLED, Files, Row, Source, Want
+from evalharness.data.rows import PULLED, Files, Row, Source, Want
 from evalharness.records import Estimate, Request, Response, Sample, Score
 from evalharness.scoring.answers import against, best, choice, label, read_as
 from evalharness.scoring.classification import all_right, f1, matthews, mean_of, parity

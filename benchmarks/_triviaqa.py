@@ -7,7 +7,7 @@ from typing import Any
 
 from evalharness.data.fields import ROW_ERRORS, row_error, take, texts
 from evalharness.data.files import each, parse_json, read_text
-from evalharness.data.sources import Files, Row, Want
+from evalharness.data.rows import Files, Row, Want
 from evalharness.errors import DataError
 from evalharness.records import Sample
 from evalharness.scoring.answers import normalized

@@ -6,7 +6,7 @@ from typing import Any
 
 from evalharness.building_blocks.multiple_choice import shuffled, written_out
 from evalharness.data.files import csv_rows, parse_json, read_text
-from evalharness.data.sources import Files, Row, Want
+from evalharness.data.rows import Files, Row, Want
 from evalharness.records import Sample
 
 SOUGHT = {"mc1": "the one true answer", "mc2": "how much probability the true answers get"}

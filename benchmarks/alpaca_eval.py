@@ -1,7 +1,7 @@
 """AlpacaEval 2 (Dubois et al. 2024, https://arxiv.org/abs/2404.04475; https://github.com/tatsu-lab/alpaca_eval)."""
 
 from evalharness.benchmark import Benchmark, PublishedBoard
-from evalharness.data.sources import Source
+from evalharness.data.rows import Source
 from evalharness.scoring.answers import unscored
 
 from ._alpaca_eval import FILES, METRICS, cautions, sample

@@ -2,7 +2,7 @@
 
 from evalharness.benchmark import Benchmark, Family
 from evalharness.building_blocks.multiple_choice import BY_LENGTH, written_out
-from evalharness.data.sources import Source
+from evalharness.data.rows import Source
 from evalharness.scoring.answers import choice_by_length
 
 from ._arc import files_of, sample

@@ -1,7 +1,7 @@
 """Arena-Hard: demanding prompts, answers compared in five steps (Li et al. 2024, https://arxiv.org/abs/2406.11939)."""
 
 from evalharness.benchmark import Benchmark, PublishedBoard
-from evalharness.data.sources import Row, Source, files_named
+from evalharness.data.rows import Row, Source, files_named
 from evalharness.records import Sample
 from evalharness.scoring.answers import unscored
 from evalharness.scoring.judgments import judged_mean

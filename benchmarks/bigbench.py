@@ -4,7 +4,7 @@ from pathlib import Path
 
 from evalharness.benchmark import Benchmark, Family, Prompt
 from evalharness.building_blocks.multiple_choice import shown
-from evalharness.data.sources import Source
+from evalharness.data.rows import Source
 from evalharness.scoring.metrics import mean, mean_where
 
 from . import _bigbench as big

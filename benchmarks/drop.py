@@ -2,7 +2,7 @@
 https://arxiv.org/abs/1903.00161)."""
 
 from evalharness.benchmark import Benchmark
-from evalharness.data.sources import Source
+from evalharness.data.rows import Source
 from evalharness.scoring.metrics import mean
 
 from ._drop import FILES, sample, score

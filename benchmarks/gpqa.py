@@ -1,7 +1,7 @@
 """GPQA: graduate questions that a search engine does not answer (Rein et al. 2023, https://arxiv.org/abs/2311.12022)."""
 
 from evalharness.benchmark import Benchmark, Family
-from evalharness.data.sources import Source, files_named
+from evalharness.data.rows import Source, files_named
 from evalharness.scoring.metrics import macro, mean
 
 from ._gpqa import PROMPT, sample

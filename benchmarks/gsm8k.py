@@ -2,7 +2,7 @@
 https://github.com/openai/grade-school-math)."""
 
 from evalharness.benchmark import Benchmark, Prompt
-from evalharness.data.sources import Files, Source
+from evalharness.data.rows import Files, Source
 from evalharness.records import Sample
 from evalharness.scoring.math import number_after_hashes
 from evalharness.scoring.metrics import mean

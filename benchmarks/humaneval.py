@@ -2,7 +2,7 @@
 
 from evalharness.benchmark import Benchmark
 from evalharness.building_blocks.code import PROGRAM_METRICS, not_opened, open_code_scorer, program_cautions
-from evalharness.data.sources import Source
+from evalharness.data.rows import Source
 
 from ._humaneval import FILES, STOP, ask, program, sample
 

@@ -2,7 +2,7 @@
 
 from evalharness.benchmark import Benchmark
 from evalharness.building_blocks import instructions as checks
-from evalharness.data.sources import Row, Source, files_named
+from evalharness.data.rows import Row, Source, files_named
 from evalharness.records import Sample
 from evalharness.scoring.metrics import mean, ratio
 

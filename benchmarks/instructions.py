@@ -1,7 +1,7 @@
 """Your own instruction data, judged against its outputs (layout: https://github.com/tatsu-lab/stanford_alpaca)."""
 
 from evalharness.benchmark import Benchmark
-from evalharness.data.sources import Source, files_named
+from evalharness.data.rows import Source, files_named
 from evalharness.scoring.judgments import judged_mean
 from evalharness.scoring.reference import REFERENCE_METRICS, beside_references
 

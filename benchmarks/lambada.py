@@ -2,7 +2,7 @@
 
 from evalharness.benchmark import Benchmark
 from evalharness.building_blocks.multiple_choice import cloze, continued
-from evalharness.data.sources import Source, files_named
+from evalharness.data.rows import Source, files_named
 from evalharness.scoring.answers import last_word
 from evalharness.scoring.metrics import mean, perplexity
 

@@ -2,7 +2,7 @@
 Lightman et al. 2023, https://arxiv.org/abs/2305.20050)."""
 
 from evalharness.benchmark import Benchmark, Prompt
-from evalharness.data.sources import Row, Source, files_named
+from evalharness.data.rows import Row, Source, files_named
 from evalharness.records import Sample
 from evalharness.scoring.math import boxed, last_box
 from evalharness.scoring.metrics import macro, mean, mean_where

@@ -2,7 +2,7 @@
 
 from evalharness.benchmark import Benchmark
 from evalharness.building_blocks.multiple_choice import from_fields, lettered
-from evalharness.data.sources import Source
+from evalharness.data.rows import Source
 from evalharness.scoring.metrics import macro, mean
 
 from ._mmlu import BY_CATEGORY, FOLDERS, header

@@ -1,7 +1,7 @@
 """MMLU-Pro: up to ten options, solved step by step (Wang et al. 2024, https://arxiv.org/abs/2406.01574)."""
 
 from evalharness.benchmark import Benchmark
-from evalharness.data.sources import Source
+from evalharness.data.rows import Source
 from evalharness.scoring.metrics import macro, mean
 
 from ._mmlu_pro import PROMPT, sample, score

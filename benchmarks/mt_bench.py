@@ -1,7 +1,7 @@
 """MT-bench: 80 conversations of two turns (Zheng et al. 2023, https://arxiv.org/abs/2306.05685; lm-sys/FastChat)."""
 
 from evalharness.benchmark import Benchmark, Prompt, PublishedBoard
-from evalharness.data.sources import Source
+from evalharness.data.rows import Source
 from evalharness.scoring.answers import unscored
 from evalharness.scoring.judgments import judged_mean
 from evalharness.scoring.metrics import Metric

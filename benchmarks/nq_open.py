@@ -4,7 +4,7 @@ import unicodedata
 
 from evalharness.benchmark import Benchmark, Prompt
 from evalharness.data.fields import texts
-from evalharness.data.sources import Source, files_named
+from evalharness.data.rows import Source, files_named
 from evalharness.records import Sample
 from evalharness.scoring.answers import normalized, short_answer
 from evalharness.scoring.metrics import mean

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from evalharness.benchmark import Benchmark, Family
-from evalharness.data.sources import Files, Source
+from evalharness.data.rows import Files, Source
 from evalharness.file_benchmarks import openai_evals as oai
 from evalharness.scoring.judgments import judged_mean
 from evalharness.scoring.metrics import mean, mean_where

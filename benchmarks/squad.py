@@ -1,7 +1,7 @@
 """SQuAD 1.1: answers to questions on Wikipedia paragraphs (Rajpurkar et al. 2016, https://arxiv.org/abs/1606.05250)."""
 
 from evalharness.benchmark import Benchmark
-from evalharness.data.sources import Source
+from evalharness.data.rows import Source
 from evalharness.scoring.answers import short_answer
 from evalharness.scoring.metrics import mean
 

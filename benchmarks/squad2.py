@@ -1,7 +1,7 @@
 """SQuAD 2.0: the paragraph may not hold the answer (Rajpurkar, Jia and Liang 2018, https://arxiv.org/abs/1806.03822)."""
 
 from evalharness.benchmark import Benchmark
-from evalharness.data.sources import Source
+from evalharness.data.rows import Source
 from evalharness.scoring.metrics import mean, within
 
 from ._squad import PROMPT, files_of, sample2, score2

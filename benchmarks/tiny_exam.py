@@ -2,7 +2,7 @@
 
 from evalharness.benchmark import Benchmark
 from evalharness.building_blocks.multiple_choice import continued, from_fields, question_with_options
-from evalharness.data.sources import Source
+from evalharness.data.rows import Source
 from evalharness.scoring.answers import option
 from evalharness.scoring.metrics import macro, mean
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from evalharness.benchmark import Benchmark
-from evalharness.data.sources import Row
+from evalharness.data.rows import Row
 from evalharness.records import Message, Mode, Request, Response, Sample, Score
 from evalharness.scoring.answers import binary_score
 from evalharness.scoring.metrics import macro, mean

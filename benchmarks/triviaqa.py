@@ -1,7 +1,7 @@
 """TriviaQA without evidence: trivia, many aliases of each answer (Joshi et al. 2017, https://arxiv.org/abs/1705.03551)."""
 
 from evalharness.benchmark import Benchmark, Prompt
-from evalharness.data.sources import Source
+from evalharness.data.rows import Source
 from evalharness.scoring.answers import short_answer
 from evalharness.scoring.metrics import mean
 

@@ -1,7 +1,7 @@
 """TruthfulQA, one (mc1) or several (mc2) of the answers are true (Lin et al. 2021, https://arxiv.org/abs/2109.07958)."""
 
 from evalharness.benchmark import Benchmark, Family
-from evalharness.data.sources import Source
+from evalharness.data.rows import Source
 from evalharness.scoring.answers import choice, truth_mass
 
 from ._truthfulqa import FILES, PROMPT, SOUGHT, sample

@@ -2,7 +2,7 @@
 
 from evalharness.benchmark import Benchmark
 from evalharness.building_blocks.multiple_choice import from_fields, gap_filled
-from evalharness.data.sources import Source, files_named
+from evalharness.data.rows import Source, files_named
 
 benchmark = Benchmark(
     title="WinoGrande (XL): resolve the gap",

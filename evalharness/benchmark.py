@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from evalharness.data.sources import Row, Source
+from evalharness.data.rows import Row, Source
 from evalharness.options import RunOptions
 from evalharness.records import Estimate, Message, Mode, Origin, Request, Response, Result, Sample
 from evalharness.scoring.answers import Scorer, choice

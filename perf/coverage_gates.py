@@ -243,7 +243,7 @@ def sequential(draw: Draw, draws: int) -> Iterator[Cell]:
     """The rule that stops early, at its looks, with one last test at the planned number of items."""
     from gate_simulation import evidence
 
-    from evalharness.comparison.sequential import FIRST_LOOK, LOOK_EVERY, evidence_needed, final_alpha
+    from evalharness.stats.e_processes import FIRST_LOOK, LOOK_EVERY, evidence_needed, final_alpha
 
     draws = min(draws, 2000)
     for planned in (200, 1000):

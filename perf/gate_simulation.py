@@ -16,7 +16,7 @@ from functools import cache
 
 import numpy as np
 
-from evalharness.comparison.sequential import BETS, FIRST_LOOK, LOOK_EVERY, EProcess, evidence_needed, final_alpha
+from evalharness.stats.e_processes import BETS, FIRST_LOOK, LOOK_EVERY, EProcess, evidence_needed, final_alpha
 from evalharness.stats.paired import paired_binary, paired_mean
 
 MARGIN, ALPHA = 0.02, 0.05

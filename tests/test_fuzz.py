@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import struct
+import zipfile
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -52,8 +53,19 @@ def seeds() -> dict[str, list[bytes]]:
     tensors = json.dumps({"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()
     sealed = json.dumps({**header, "sha256": baseline._digest(header, [kept])})
     answer = {name: value for name, value in asdict(Response(text="a", logprobs=(-1.0,))).items() if name != "cached"}
+    logged = {"doc_id": 0, "doc": {"question": "Q", "choices": ["a"]}, "resps": [[["-1.0", "False"]]],
+              "arguments": {"gen_args_0": {"arg_0": "Q", "arg_1": "a"}}, "messages": [{"role": "user", "content": "Q"}],
+              "output": [{"type": "text", "text": "a"}], "epoch": 1}  # fmt: skip
     return {
-        "replay": [b'{"id": "0", "text": "a", "tokens_in": 1, "logprobs": [-1.0]}\n', b'{"0": "a", "1": "b"}'],
+        "replay": [
+            b'{"id": "0", "text": "a", "tokens_in": 1, "logprobs": [-1.0]}\n',
+            json.dumps(logged).encode(),
+            json.dumps(result).encode(),
+            json.dumps(reply | {"id": 1}).encode(),
+        ],
+        "replayed_object": [b'{"0": "a", "1": "b"}', b'{"id": [0, 1], "text": ["a", "b"]}'],
+        "replayed_table": [b"id,choices,text,repeat\n0,\"['a', 'b']\",x,1\n1,,\"y\nz\",2\n"],
+        "replayed_log": [archive({"id": 0, "epoch": 1, "input": "Q", "output": {"completion": "a"}})],
         "journal": [json.dumps(result).encode() + b"\n"],
         "baseline": [f"{sealed}\n{kept}\n".encode()],
         "cache": [json.dumps(answer).encode()],
@@ -62,6 +74,13 @@ def seeds() -> dict[str, list[bytes]]:
         "safetensors": [struct.pack("<Q", len(tensors)) + tensors + b"\0" * 4],
         "parquet": [parquet({"a": [1, 2], "b": ["x", None]}), parquet({"a": [[1], []], "c": [{"d": "e"}, None]})],
     }
+
+
+def archive(sample: dict) -> bytes:
+    into = io.BytesIO()
+    with zipfile.ZipFile(into, "w", zipfile.ZIP_DEFLATED) as made:
+        made.writestr("samples/0_epoch_1.json", json.dumps(sample))
+    return into.getvalue()
 
 
 def parquet(columns: dict) -> bytes:
@@ -79,7 +98,7 @@ def bent(draw, kind: str) -> bytes:
     how = draw(st.integers(0, 9))
     if how == 0:
         return draw(st.binary(max_size=200))
-    if how <= 3 and kind in ("replay", "journal", "baseline", "cache", "reply"):
+    if how <= 3 and kind in ("replay", "replayed_object", "journal", "baseline", "cache", "reply"):
         return changed(draw, json.loads(draw(st.sampled_from(SEEDS[kind])).splitlines()[-1]))
     data = bytearray(draw(st.sampled_from(SEEDS[kind])))
     for _ in range(draw(st.integers(1, 4))):
@@ -133,6 +152,10 @@ def read_replay(path: Path) -> None:
     Replay(path, AnswerKeys())
 
 
+def replayed_as(suffix: str) -> Callable[[Path], None]:
+    return lambda path: read_replay(path.rename(path.with_suffix(suffix)))
+
+
 def read_journal(path: Path) -> None:
     run = Run(path.parent)
     (path.parent / "results.jsonl").write_bytes(path.read_bytes() + b"\n")
@@ -183,6 +206,7 @@ def read_parquet(path: Path) -> None:
 READERS: dict[str, Callable[[Path], None]] = {
     "replay": read_replay, "journal": read_journal, "baseline": read_baseline, "cache": read_cache, "reply": read_reply,
     "yaml": read_yaml, "safetensors": read_safetensors, "parquet": read_parquet,
+    "replayed_object": replayed_as(".json"), "replayed_table": replayed_as(".csv"), "replayed_log": replayed_as(".eval"),
 }  # fmt: skip
 
 
@@ -217,6 +241,7 @@ def test_many_of_them(tmp_path, kind):
 def test_what_is_bent_is_good_before(tmp_path):
     assert cache._response(SEEDS["cache"][0].decode()) is not None
     assert result_from_json(json.loads(SEEDS["journal"][0])).benchmark == "b"
-    for kind in ("replay", "baseline", "safetensors", "parquet"):
-        (tmp_path / "f.jsonl").write_bytes(SEEDS[kind][0])
-        READERS[kind](tmp_path / "f.jsonl")
+    for kind in ("replay", "replayed_object", "replayed_table", "replayed_log", "baseline", "safetensors", "parquet"):
+        for seed in SEEDS[kind]:
+            (tmp_path / "f.jsonl").write_bytes(seed)
+            READERS[kind](tmp_path / "f.jsonl")

@@ -5,6 +5,7 @@ import json
 import os
 import sqlite3
 import stat
+import sys
 import time
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from evalharness.runs.items import load_items
 from evalharness.runs.store import Journal, find_run, result_from_json
 
 DEEP, LONG = "[" * 200_000, "9" * 20_000
+PACKED = gzip.compress(b"[]", mtime=0)
 ROW = {"id": "0", "text": "a"}
 
 
@@ -37,18 +39,28 @@ def one_line(error: UserError, *parts: str) -> None:
         ({"tokens_out": 1.5}, "its tokens_out is 1.5"),
         ({"tokens_out": [1]}, "its tokens_out is [1]"),
         ({"tokens_in": 10**30}, "its tokens_in is 1000"),
-        ({"logprobs": ["a"]}, "its logprobs is ['a'], wanted a finite number"),
+        ({"tokens_in": int("9" * 4000)}, "its tokens_in is 9999"),
+        ({"tokens_in": float("nan")}, "its tokens_in is nan"),
+        ({"tokens_in": True}, "its tokens_in is True"),
+        ({"tokens_in": -1}, "its tokens_in is -1, wanted a whole number, 0 or more"),
+        ({"logprobs": ["a"]}, "its logprobs is ['a'], wanted a list of finite numbers"),
         ({"logprobs": [float("nan")]}, "its logprobs is [nan]"),
-        ({"logprobs": [float("-inf"), -1.0]}, "its logprobs is [-inf, -1.0]"),
+        ({"logprobs": [float("inf"), -1.0]}, "its logprobs is [inf, -1.0]"),
         ({"logprobs": [True]}, "its logprobs is [True]"),
-        ({"logprobs": {"content": 1}}, "its logprobs is {'content': 1}, wanted a list"),
+        ({"text": None, "logprobs": ["a"]}, "its logprobs is ['a'], wanted a list of finite numbers"),
+        ({"text": None, "logprobs": [float("nan")]}, "its logprobs is [nan]"),
+        ({"text": None, "logprobs": {"A": float("nan")}}, "wanted log-probabilities, there is [nan]"),
+        ({"text": {"text": "a", "logprobs": [True]}}, "its logprobs is [True]"),
+        ({"text": {"text": "a", "tokens_in": "b"}}, "its tokens_in is 'b', wanted a whole number"),
         ({"logprobs": "abc"}, "its logprobs is 'abc', wanted a list"),
         ({"cost": "much"}, "its cost is 'much', wanted a finite number"),
+        ({"cost": float("inf")}, "its cost is inf, wanted a finite number"),
+        ({"cost": -1}, "its cost is -1, wanted a finite number, 0 or more"),
         ({"repeat": "two"}, "its repeat is 'two', wanted a whole number"),
         ({"repeat": 1.5}, "its repeat is 1.5"),
-        ({"text": ["a"]}, "wanted the answer as text"),
-        ({"text": 7}, "wanted the answer as text"),
-        ({"text": None}, "wanted the answer under one of"),
+        ({"text": 7}, "wanted the answer as text, there is int"),
+        ({"text": ["a", 7]}, "wanted the answer as text, there is int"),
+        ({"text": {"a": 7}}, "wanted the answer's text in its object"),
     ],
 )
 def test_a_replay_names_file_and_line(tmp_path, change, said):
@@ -57,6 +69,35 @@ def test_a_replay_names_file_and_line(tmp_path, change, said):
     with pytest.raises(DataError) as found:
         Replay(path, AnswerKeys())
     one_line(found.value, "said.jsonl:3: ", said)
+
+
+def test_a_number_of_thousands_of_digits_in_a_replay(tmp_path):
+    path = tmp_path / "said.jsonl"
+    path.write_text(json.dumps(ROW) + '\n\n{"id": "0", "text": "a", "tokens_in": ' + LONG + "}\n", encoding="utf-8")
+    with pytest.raises(DataError) as found:
+        Replay(path, AnswerKeys())
+    one_line(found.value, "said.jsonl:3: not valid JSON (a whole number has too many digits)")
+
+
+LEAST = -sys.float_info.max  # what a choice of no probability gets
+
+
+@pytest.mark.parametrize(
+    ("row", "answers"),
+    [
+        ({"text": None}, [[]]),  # a question without answer
+        ({"text": ["a", "b"]}, [["a"], ["b"]]),  # two answers to it
+        ({"text": "a", "logprobs": [float("-inf"), -1.0]}, [["a"]]),  # those of the tokens of a text
+        ({"text": "a", "logprobs": {"content": 1}}, [["a"]]),
+        ({"logprobs": [float("-inf"), -1.0]}, [[(LEAST, -1.0)]]),
+        ({"logprobs": {"B": -2, "A": -1}}, [[(-1.0, -2.0)]]),  # by the letter of the choice
+    ],
+)
+def test_what_a_replay_reads_that_is_no_text(tmp_path, row, answers):
+    path = tmp_path / "said.jsonl"
+    path.write_text(json.dumps(ROW) + "\n" + json.dumps({"id": "1", **row}) + "\n", encoding="utf-8")
+    said = Replay(path, AnswerKeys())._index.rows[1].answers
+    assert [[r.logprobs or r.text for r in turns] for turns in said] == answers
 
 
 @pytest.mark.parametrize(
@@ -89,7 +130,7 @@ def test_a_file_that_unpacks_to_far_more_than_it_is(tmp_path):
     assert time.process_time() - began < 5
 
 
-@pytest.mark.parametrize("kept", [b"", b"\x1f\x8b", b"no gzip", gzip.compress(b"[]")[:-6], gzip.compress(b"[]") + b"x"])
+@pytest.mark.parametrize("kept", [b"", b"\x1f\x8b", b"no gzip", PACKED[:-6], PACKED + b"x"])
 def test_a_broken_gz_is_one_line(tmp_path, kept):
     (tmp_path / "a.jsonl.gz").write_bytes(kept)
     with pytest.raises(DataError) as found:

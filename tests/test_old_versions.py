@@ -115,15 +115,25 @@ def test_a_suite_says_the_same(old):
     assert (suite.margins, suite.alpha, suite.policy) == (("0.03", "tiny_exam=0.05"), 0.1, "require-pass")
 
 
-def test_a_stopped_training_goes_on_to_the_same_weights(old, capsys, monkeypatch):
-    from safetensors.numpy import load_file
-
+@pytest.fixture
+def finetune(old, capsys, monkeypatch):
+    """Go on with the stopped training: its code, and what it said."""
     from evalharness.cli import guarded
 
     monkeypatch.chdir(old / "training")
-    words = ["--max-length", "128", "--style", "chatml", "--batch", "8", "--answer-tokens", "4", "--threads", "1"]
-    code = guarded(["finetune", "data.json", "--model", "base", "--out", "tuned", "--epochs", "2", "--json", *words])
-    said = capsys.readouterr()
+    words = ["--max-length", "128", "--batch", "8", "--answer-tokens", "4", "--threads", "1", "--epochs", "2"]
+
+    def called(*more, style="chatml"):
+        line = ["finetune", "data.json", "--model", "base", "--out", "tuned", "--style", style, "--json", *words, *more]
+        return guarded(line), capsys.readouterr()
+
+    return called
+
+
+def test_a_stopped_training_goes_on_to_the_same_weights(old, finetune):
+    from safetensors.numpy import load_file
+
+    code, said = finetune()
     assert code == 0, said.err
     assert json.loads(said.out)["steps"] == 8
     made, wanted = load_file(old / "training" / "tuned" / "model.safetensors"), load_file("finished.safetensors")
@@ -131,3 +141,30 @@ def test_a_stopped_training_goes_on_to_the_same_weights(old, capsys, monkeypatch
     # Rounding differs between processors: a hundredth of a step's change is far above it, and far below a lost step.
     for name, weight in wanted.items():
         assert abs(made[name] - weight).max() <= 1e-4 * max(1.0, abs(weight).max()), name
+    # From here on it knows its base weights too.
+    kept = json.loads((old / "training" / "tuned" / "training" / "training.json").read_text())
+    assert len(kept["identity"]["weights"]) == 64
+
+
+@pytest.mark.parametrize(
+    ("more", "style", "others"),
+    [
+        (["--lr-floor", "0.1"], "chatml", "settings"),
+        (["--lr", "1e-3"], "chatml", "settings"),
+        ([], "phi3", "template"),
+        (["--no-mask-prompt"], "chatml", "rules"),
+    ],
+)
+def test_another_training_than_the_stopped_one_is_refused(finetune, more, style, others):
+    code, said = finetune(*more, style=style)
+    assert code == 2
+    assert f"holds another training (other {others});" in said.err
+
+
+def test_what_a_stopped_training_must_say_of_itself(old, finetune):
+    about = old / "training" / "tuned" / "training" / "training.json"
+    wrote = json.loads(about.read_text())
+    for key, value in {"weights": "0" * 64, "template": "0" * 64, "rules": None, "settings": None}.items():
+        about.write_text(json.dumps({**wrote, "identity": {**wrote["identity"], key: value}}))
+        code, said = finetune()
+        assert (code, f"(other {key});" in said.err) == (2, True)

@@ -15,7 +15,7 @@ from pathlib import Path
 from evalharness import plugins
 from evalharness.benchmark import Benchmark, request
 from evalharness.data import files, sources
-from evalharness.data.sources import Row, Want
+from evalharness.data.rows import Row, Want
 from evalharness.records import Request
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -9,7 +9,7 @@ from string import Formatter
 
 from evalharness.benchmark import Prompt, TextOf, nothing, plain_question
 from evalharness.data.fields import place, take, texts
-from evalharness.data.sources import Row
+from evalharness.data.rows import Row
 from evalharness.records import Sample
 from evalharness.scoring.answers import LETTERS
 from evalharness.scoring.metrics import mean, mean_where

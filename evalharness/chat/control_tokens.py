@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 _SPACES = "\t\n\v\f\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"  # Unicode's White_Space, as in Rust
 _BEFORE, _BEHIND = re.compile(f"[{_SPACES}]*$"), re.compile(f"[{_SPACES}]*")
@@ -20,18 +21,28 @@ class Habits:
 
     `left` and `right`: those that swallow the white space before and behind them (lstrip, rstrip). `words`: those that
     are none beside a word character (single_word). `opening`: those found only behind a blank or where a piece of text
-    begins, because the normalizer puts a blank before every piece, theirs too. `first`: only the beginning of the whole
-    text is encoded like the beginning of a text (Metaspace, prepend_scheme first).
+    begins, because the normalizer puts a blank before every piece, theirs too. `apart`: ordinary added tokens that are
+    found before the normalizer runs, so that a piece begins behind each. `first`: only the beginning of the whole text
+    is encoded like the beginning of a text (Metaspace, prepend_scheme first).
     """
 
     left: frozenset[str] = frozenset()
     right: frozenset[str] = frozenset()
     words: frozenset[str] = frozenset()
     opening: frozenset[str] = frozenset()
+    apart: re.Pattern[str] | None = None
     first: bool = False
 
 
 NO_HABITS = Habits()
+
+
+def pattern_of_added(token: Mapping[str, Any]) -> str:
+    """Where an entry of `added_tokens` stands in a text, with the white space behind it that it swallows."""
+    found = re.escape(token["content"])
+    if token.get("single_word"):
+        found = rf"(?<!\w){found}(?!\w)"
+    return f"{found}[{_SPACES}]*" if token.get("rstrip") else found
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +65,15 @@ def split_at_control(
         name, start, stop = match[0], match.start(), match.end()
         if name in habits.words and (_is_word(text[start - 1 : start]) or _is_word(text[stop : stop + 1])):
             continue
-        if name in habits.opening and (start > at or goes_on):
+        if name in habits.opening and start != (begin := _beginning(text, at, start, goes_on, habits.apart)):
             if start == at or text[start - 1] != " ":
                 continue
-            start -= 1
+            if start - 1 == begin:  # the normalizer's blank stands before this one, which stays
+                if begin > at:
+                    yield Piece(at, begin, None, goes_on)
+                at, goes_on = begin, True
+            else:
+                start -= 1
         if name in habits.right:
             stop = _BEHIND.match(text, stop).end()  # type: ignore[union-attr]  # it matches the empty text too
         if name in habits.left:
@@ -68,6 +84,14 @@ def split_at_control(
         at, goes_on = stop, name in habits.opening
     if at < len(text):
         yield Piece(at, len(text), None, goes_on)
+
+
+def _beginning(text: str, at: int, end: int, goes_on: bool, apart: re.Pattern[str] | None) -> int | None:
+    """Where the last piece of text[at:end] begins, None where it only goes on."""
+    begin = None if goes_on else at
+    for match in apart.finditer(text, at, end) if apart else ():
+        begin = match.end()
+    return begin
 
 
 def _is_word(letter: str) -> bool:

@@ -17,8 +17,17 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from evalharness.chat.control_tokens import NO_HABITS, Habits, encode_stretches, split_at_control
-from evalharness.chat.prompt_styles import ENDS, FORMATS
-from evalharness.chat.turns import THOUGHT_TAGS, End, NextEnd, Turn, check_written, find_turn, follow_marks
+from evalharness.chat.prompt_styles import BOS_FIRST, ENDS, FORMATS
+from evalharness.chat.turns import (
+    THOUGHT_TAGS,
+    End,
+    NextEnd,
+    Turn,
+    check_written,
+    find_turn,
+    follow_marks,
+    opened_thought,
+)
 from evalharness.data.files import json_value
 from evalharness.errors import UserError, nearest
 from evalharness.records import Message
@@ -87,7 +96,7 @@ def chat_of_style(name: str, tokenizer: ChatTokenizer) -> Chat:
     end = ENDS.get(name, "")
     source = FORMATS[name].replace("END", f"'{end}'" if end in tokenizer.specials else "eos_token")
     if tokenizer.adds_bos:
-        source = "{{- bos_token -}}" + source
+        source = BOS_FIRST + source
     return Chat(tokenizer=tokenizer, name=name, source=source)
 
 
@@ -159,7 +168,7 @@ class Chat:
     def stops(self) -> frozenset[int]:
         """Ids that end an answer: the end of text, and what the template writes behind the last assistant turn. Only
         these end a turn in `lesson` too: a tag that opens the next turn would never be there to be learned."""
-        found = {self.tokenizer.eos, self._probe.end if self._probe is not None else None}
+        found = {self.tokenizer.eos, self._frame[1]}
         return frozenset(number for number in found if number is not None)
 
     def ask(self, messages: Sequence[Message], given: Mapping[str, Any] = _NOTHING) -> RenderedPrompt:
@@ -231,24 +240,30 @@ class Chat:
 
     def answer(self, text: str) -> str:
         """What the model wrote, without the header that the format lets the model write itself (the book's formats)."""
-        lead = self._lead
+        lead = self._frame[0]
         for begin in (lead, lead.strip()):
             if begin and text.lstrip("\n").startswith(begin.lstrip("\n")):
                 return text.lstrip("\n")[len(begin.lstrip("\n")) :].lstrip("\n")
         return text
 
     @cached_property
-    def _lead(self) -> str:
-        return self._probe.lead if self._probe is not None else ""
-
-    @cached_property
-    def _probe(self) -> Turn | None:
+    def _frame(self) -> tuple[str, int | None]:
+        """The header that the template writes before an answer and does not ask with, and the id of the first control
+        token behind the answer. A template that cannot be trained with has them too: it can be asked."""
         if self.source is None:
-            return None
+            return "", None
         try:
-            return self._turn(_PROBE, _NOTHING, frozenset(self.tokenizer.specials.values()))
-        except UserError:  # a template that cannot be trained with, such as one that opens thinking, can be asked
-            return None
+            before = self._render(_PROBE[:1], _NOTHING, prompt=True)
+            upto = self._render(_PROBE, _NOTHING, prompt=False)
+        except UserError:  # the question itself says so where it cannot be written either
+            return "", None
+        at = upto.rfind(_PROBE[1].content)
+        if at < 0:
+            return "", None
+        end = self._next_end(frozenset(self.tokenizer.specials.values()))(upto, at + len(_PROBE[1].content))
+        # Behind an opened thought stands its end, which belongs to the answer.
+        lead = upto[len(before) : at] if upto.startswith(before) and opened_thought(before) is None else ""
+        return lead, None if end is None else end.id
 
     def _plain_lesson(self, messages: Sequence[Message]) -> TrainingExample:
         if self.tokenizer.eos is None:
@@ -323,11 +338,11 @@ class Chat:
         bos, eos = self.tokenizer.bos, self.tokenizer.eos
         return ("" if bos is None else self._texts.get(bos, "")), ("" if eos is None else self._texts.get(eos, ""))
 
-    def _turn(self, messages: Sequence[Message], given: Mapping[str, Any], ends: Collection[int] | None = None) -> Turn:
-        """The last of `messages`, an assistant's; `ends` are the ids that may end it, by default `stops`."""
+    def _turn(self, messages: Sequence[Message], given: Mapping[str, Any]) -> Turn:
+        """The last of `messages`, an assistant's; one of `stops` ends it."""
         before = self._render(messages[:-1], given, prompt=True)
         upto = self._render(messages, given, prompt=False)
-        turn = find_turn(self.name, messages[-1], before, upto, self._next_end(self.stops if ends is None else ends))
+        turn = find_turn(self.name, messages[-1], before, upto, self._next_end(self.stops))
         if "endgeneration" not in (self.source or "") or turn.text != upto:
             return turn
         from evalharness.chat.templates import marked_spans

@@ -56,7 +56,7 @@ def find_turn(name: str, message: Message, before: str, upto: str, next_end: Nex
 
     UserError where the template called `name` asks otherwise than it writes, or does not write the message.
     """
-    opened = _opened(before)
+    opened = opened_thought(before)
     goes_on = opened is not None and opened not in message.content and THOUGHTS[opened] in message.content
     if goes_on or not upto.startswith(before):  # an answer as it was written behind an opened thought begins inside it
         upto = _behind_an_opened_thought(name, message, before, upto, next_end)
@@ -101,7 +101,7 @@ def behind_thoughts(content: str) -> str:
     return content[last:].strip()
 
 
-def _opened(before: str) -> str | None:
+def opened_thought(before: str) -> str | None:
     """The tag that opens a thought at the end of a prompt."""
     return next((tag for tag in THOUGHTS if before.rstrip().endswith(tag)), None)
 
@@ -109,7 +109,7 @@ def _opened(before: str) -> str | None:
 def _behind_an_opened_thought(name: str, message: Message, before: str, upto: str, next_end: NextEnd) -> str:
     """The conversation as it goes on from a prompt that ends with the tag that opens a thought, where the template
     writes no thought back: the message's own thoughts, or none, then the answer and the template's end of a turn."""
-    opened = _opened(before)
+    opened = opened_thought(before)
     if opened is None:
         raise UserError(
             f"the template {name} asks otherwise than it writes: the prompt before an assistant turn is not the "

@@ -15,12 +15,12 @@ def pull(
 ) -> None:
     """Copy a benchmark's rows from the hub, at its pinned revision, to a folder that `--data` reads."""
     from evalharness import plugins
-    from evalharness.data import sources
+    from evalharness.data.pull import pull_source
     from evalharness.text.visible import printable
 
     for name in plugins.task_names(benchmark):
         folder = to / name.partition("/")[2]
-        counts = sources.pull_source(plugins.load_benchmark(name).source, folder)
+        counts = pull_source(plugins.load_benchmark(name).source, folder)
         rows = ", ".join(f"{n} rows of {split}" for split, n in counts.items())
         print(printable(f"{name}: {rows} -> {folder}"))
 

@@ -14,9 +14,9 @@ from evalharness.comparison.decide import GateWord, TaskComparison, Word, decide
 from evalharness.comparison.inputs import Side
 from evalharness.comparison.rescoring import scored_alike
 from evalharness.comparison.scores import STATUS_CODE, Scores
-from evalharness.comparison.sequential import final_alpha
 from evalharness.errors import Exit, UserError, nearest
 from evalharness.records import UNREAD
+from evalharness.stats.e_processes import final_alpha
 
 Policy = Literal["block-on-fail", "require-pass"]
 _MARGIN = 0.02

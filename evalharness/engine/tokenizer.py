@@ -21,7 +21,7 @@ from typing import Any, Protocol
 import orjson
 
 from evalharness.chat import render
-from evalharness.chat.control_tokens import NO_HABITS, Habits
+from evalharness.chat.control_tokens import NO_HABITS, Habits, pattern_of_added
 from evalharness.data.files import json_value
 from evalharness.engine.incremental_encoding import IncrementalEncoder, splits_by_pattern
 from evalharness.errors import UserError
@@ -327,15 +327,21 @@ def _whole_letters(text: str) -> str:
 
 
 def _habits(raw: Mapping[str, Any], library: Any) -> Habits:
-    special = [token for token in raw.get("added_tokens") or [] if token.get("special")]
+    added = [token for token in raw.get("added_tokens") or [] if token["content"]]
+    special = [token for token in added if token.get("special")]
 
     def those(flag: str) -> frozenset[str]:
         return frozenset(token["content"] for token in special if token.get(flag))
 
+    apart = sorted(
+        (token for token in added if not token.get("special") and not token.get("normalized")),
+        key=lambda token: -len(token["content"]),
+    )
     normal = {name: library.normalizer.normalize_str(name) for name in those("normalized") if library.normalizer}
     return Habits(
         left=those("lstrip"), right=those("rstrip"), words=those("single_word"),
         opening=frozenset(name for name, text in normal.items() if text != name and text.endswith(name)),
+        apart=re.compile("|".join(map(pattern_of_added, apart))) if apart else None,
         first='"prepend_scheme": "first"' in json.dumps(raw.get("pre_tokenizer")),
     )  # fmt: skip
 

@@ -15,7 +15,7 @@ from typing import Any
 from evalharness.benchmark import Benchmark, Prompt, ShotsDrawn
 from evalharness.building_blocks.multiple_choice import shown
 from evalharness.data import yaml_lines
-from evalharness.data.sources import Source
+from evalharness.data.rows import Source
 from evalharness.data.yaml_lines import Function, YamlDocument, YamlPath
 from evalharness.errors import nearest
 from evalharness.file_benchmarks.lm_eval_rows import sample_of

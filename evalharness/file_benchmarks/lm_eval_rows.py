@@ -8,7 +8,7 @@ import ast
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from evalharness.data.sources import Row
+from evalharness.data.rows import Row
 from evalharness.data.yaml_lines import YamlDocument
 from evalharness.file_benchmarks.templates import Render, value
 from evalharness.records import Sample

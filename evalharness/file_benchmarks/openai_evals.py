@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from evalharness.data.files import inside, json_value, jsonl, read_text
-from evalharness.data.sources import Row
+from evalharness.data.rows import Row
 from evalharness.data.yaml_lines import parsed
 from evalharness.errors import DataError, UserError, nearest
 from evalharness.records import Message, Request, Response, Role, Sample, Score

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from evalharness.benchmark import Benchmark, Prompt, plain_question
 from evalharness.building_blocks.multiple_choice import BY_LENGTH, lettered, shown, written_out
 from evalharness.data import yaml_lines
-from evalharness.data.sources import Files, Row, Source
+from evalharness.data.rows import Files, Row, Source
 from evalharness.data.yaml_lines import YamlDocument
 from evalharness.errors import DataError, UserError, nearest
 from evalharness.file_benchmarks import lm_eval

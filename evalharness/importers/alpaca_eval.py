@@ -15,7 +15,7 @@ from typing import Any
 from evalharness import plugins
 from evalharness.benchmark import Benchmark
 from evalharness.data.files import json_rows
-from evalharness.data.sources import Row
+from evalharness.data.rows import Row
 from evalharness.data.typed import number
 from evalharness.errors import DataError
 from evalharness.judging.imported import (

@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import Any
 
 from evalharness.data.files import numbered_rows
-from evalharness.data.sources import Row
+from evalharness.data.rows import Row
 from evalharness.errors import DataError
 from evalharness.judging.imported import (
     ImportedJudgment,

@@ -15,7 +15,7 @@ from typing import Any
 from evalharness import plugins
 from evalharness.benchmark import Benchmark
 from evalharness.data import files, sources
-from evalharness.data.sources import Row, Want
+from evalharness.data.rows import Row, Want
 from evalharness.errors import DataError, UserError, nearest
 from evalharness.judge import Judge, JudgeCase, Order
 from evalharness.records import Message, Request, Response, Result, Sample, Verdict

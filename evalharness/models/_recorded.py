@@ -6,7 +6,7 @@ import ast
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from evalharness.data.sources import Row
+from evalharness.data.rows import Row
 from evalharness.errors import DataError
 from evalharness.models._recorded_answers import (
     AnswerKeys,
@@ -17,6 +17,7 @@ from evalharness.models._recorded_answers import (
     logprobs_by_label,
     named_by,
     spoken_by,
+    whole,
 )
 
 # The first of these that a row has is its id.
@@ -129,14 +130,19 @@ def _options(value: object) -> tuple[str, ...]:
     if isinstance(value, str):
         try:
             value = ast.literal_eval(value)
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
             return ()
     if isinstance(value, Mapping):
         value = value.get("text")
-    if not isinstance(value, list | tuple) or not all(isinstance(v, str | int | float) for v in value):
+    if not isinstance(value, list | tuple) or not all(map(_is_option, value)):
         return ()
     found = tuple(squeezed(str(v)) for v in value)
     return () if all(len(text) == 1 and text.isalpha() for text in found) else found  # labels are no options
+
+
+def _is_option(value: object) -> bool:
+    """A text or a number; none whose digits Python refuses to print."""
+    return isinstance(value, str | float) or (isinstance(value, int) and value.bit_length() <= 64)
 
 
 def _asked(row: Row) -> list[tuple[str, str]]:
@@ -154,11 +160,11 @@ def _asked(row: Row) -> list[tuple[str, str]]:
 def _repeat(row: Row, where: str) -> int | None:
     """Which of several answers to its question a row is; Inspect's epochs count from 1."""
     name, first = ("repeat", 0) if row.get("repeat") is not None else ("epoch", 1)
-    found = row.get(name)
-    if found is None:
+    if row.get(name) is None:
         return None
-    if isinstance(found, str) and found.isdigit():
-        found = int(found)
-    if not isinstance(found, int) or isinstance(found, bool) or not first <= found <= MOST_REPEATS:
-        raise DataError(f"{where}: its {name} is {found!r:.40}, wanted a whole number from {first} to {MOST_REPEATS}")
+    found = whole(row[name])
+    if found is None or not first <= found <= MOST_REPEATS:
+        raise DataError(
+            f"{where}: its {name} is {row[name]!r:.40}, wanted a whole number from {first} to {MOST_REPEATS}"
+        )
     return found - first

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, cast
 
-from evalharness.data.sources import Row
+from evalharness.data.rows import Row
+from evalharness.data.typed import number, record
 from evalharness.errors import DataError
 from evalharness.records import Finish, Response
 
@@ -29,7 +30,7 @@ FINISHES: Mapping[object, Finish] = {
     "stop": "stop", "length": "length", "refused": "refused",
     "max_tokens": "length", "content_filter": "refused", "model_length": "length",
 }  # fmt: skip
-FACTS = ("finish", "finish_reason", "stop_reason", "tokens_in", "tokens_out", "cost")
+FACTS = ("finish", "finish_reason", "stop_reason", "tokens_in", "tokens_out", "cost", "logprobs")
 
 Turns = tuple[Response, ...]  # what was answered, turn by turn, mostly one; nothing where the answer is null
 
@@ -43,13 +44,12 @@ class AnswerKeys:
 
 
 def answers_in(row: Row, where: str, keys: AnswerKeys) -> tuple[Turns, ...]:
-    if keys.answer is not None:
-        value = named_by(row, keys.answer, where, "--answer-key")
-    elif _is_ours(row):
+    """The answers of a row. DataError where there are none, and where what stands beside them is of another kind."""
+    if keys.answer is None and _is_ours(row):
         return (_ours(row, where),)
-    else:
-        value = _found(row, where)
-    found, facts = _read(value, where) or [()], _facts(row, where)
+    facts = _facts(row, where)
+    value = _found(row, where) if keys.answer is None else named_by(row, keys.answer, where, "--answer-key")
+    found = _read(value, where) or [()]
     if row.get("error") and not any(r.text or r.logprobs for turns in found for r in turns):
         return ((),)
     if not facts:
@@ -64,7 +64,8 @@ def _found(row: Row, where: str) -> Any:
     names = [name for name in known_keys(row, ANSWERS) if not NOT_THE_ANSWER.get(name, set()) & row.keys()]
     value = next((row[name] for name in names if row[name] is not None), None)
     if value is None and (isinstance(row.get("logprobs"), list) or logprobs_by_label(row)):
-        return list(logprobs_by_label(row).values()) or row["logprobs"]
+        held = list(logprobs_by_label(row).values()) or row["logprobs"]
+        return [float(v) if isinstance(v, str) else v for v in held]
     listed = row.get("choices")  # of an OpenAI completion, or FastChat's list of turns; options are texts
     if value is None and isinstance(listed, list) and listed and isinstance(listed[0], Mapping):
         return listed
@@ -81,7 +82,7 @@ def _found(row: Row, where: str) -> Any:
 def logprobs_by_label(row: Row) -> dict[str, float]:
     """Log-probabilities by the letter of each choice, in the order of letters, or by its text."""
     held = row.get("logprobs")
-    if not isinstance(held, Mapping) or not all(isinstance(v, int | float) for v in held.values()):
+    if not isinstance(held, Mapping) or any(type(v) not in (int, float) for v in held.values()):
         return {}
     labels = sorted(held) if all(len(label) == 1 for label in held) else held
     return {label: held[label] for label in labels}
@@ -97,12 +98,22 @@ def _ours(row: Row, where: str) -> Turns:
     if response.get("error"):
         return ()
     if response.get("logprobs"):
-        held, greedy = response["logprobs"], response.get("greedy")
+        held, greedy = response["logprobs"], response.get("greedy") or ()
         logprobs = _logprobs(held if isinstance(held, list) else [held], where)
-        return (Response(logprobs=logprobs, greedy=tuple(map(bool, greedy)) if isinstance(greedy, list) else ()),)
+        ranked = _typed({"logprobs": logprobs, "greedy": greedy}, where)
+        if len(ranked.greedy) not in (0, len(logprobs)):
+            raise DataError(f"{where}: its greedy has {len(ranked.greedy)} entries, its logprobs {len(logprobs)}")
+        return (ranked,)
     earlier = spoken_by(request, "assistant") if isinstance(request, Mapping) else []
-    last = Response(text=str(response.get("text", "")), **{"finish": "stop", **_facts(response, where)})
-    return (*(Response(text=str(text), finish="stop") for text in earlier), last)
+    last = {"text": response.get("text", ""), "finish": "stop", **_facts(response, where)}
+    return (*(_typed({"text": text, "finish": "stop"}, where) for text in earlier), _typed(last, where))
+
+
+def _typed(values: Mapping[str, object], where: str) -> Response:
+    try:
+        return record(Response, values)
+    except ValueError as error:
+        raise DataError(f"{where}: {error}") from None
 
 
 def _facts(row: Row, where: str) -> dict[str, Any]:
@@ -113,24 +124,41 @@ def _facts(row: Row, where: str) -> dict[str, Any]:
     finish = row.get("finish") or row.get("finish_reason") or row.get("stop_reason")
     if isinstance(finish, str) and finish in FINISHES:
         found["finish"] = FINISHES[finish]
-    for name in ("tokens_in", "tokens_out", "cost"):
-        value = _number(row.get(name))
-        if row.get(name) is not None and (value is None or value < 0):
-            raise DataError(f"{where}: its {name} is {row[name]!r:.40}, wanted a number, 0 or more")
-        if value is not None:
-            found[name] = value if name == "cost" else int(value)
+    for name, read in (("tokens_in", whole), ("tokens_out", whole), ("cost", _number)):
+        if row.get(name) is None:
+            continue
+        value = read(row[name])
+        if value is None or value < 0:
+            wanted = "whole" if read is whole else "finite"
+            raise DataError(f"{where}: its {name} is {row[name]!r:.40}, wanted a {wanted} number, 0 or more")
+        found[name] = value
+    if _is_odd(row.get("logprobs")):
+        raise DataError(f"{where}: its logprobs is {row['logprobs']!r:.60}, wanted a list of finite numbers")
     return found
+
+
+def _is_odd(logprobs: object) -> bool:
+    """Whether no reader could mean it: a word, or a list with one, with NaN or true. Log-probabilities of tokens, which
+    stand beside a text, are lists and objects of many layouts, and a table has them as texts; all these are left alone.
+    """
+    if isinstance(logprobs, str):
+        return not logprobs.lstrip().startswith(("[", "{")) and bool(logprobs) and _logprob(logprobs) is None
+    listed = logprobs if isinstance(logprobs, list) else []
+    return any(not isinstance(v, list | Mapping | None) and _logprob(v) is None for v in listed)
 
 
 def _number(value: object) -> float | None:
     """A finite number, or a text of one (lm-evaluation-harness writes log-probabilities as texts), else None."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
     try:
-        number = float(value)
-    except (ValueError, OverflowError):
+        return float(number(float(value) if isinstance(value, str) else value))
+    except ValueError:
         return None
-    return number if math.isfinite(number) else None
+
+
+def whole(value: object) -> int | None:
+    """A whole number, also as a text, or as the fraction that a table makes of it (`3.0`), else None."""
+    found = _number(value)
+    return None if found is None or not found.is_integer() or _number(int(found)) is None else int(found)
 
 
 def _read(value: object, where: str) -> list[Turns]:
@@ -147,6 +175,8 @@ def _read(value: object, where: str) -> list[Turns]:
         return [(ranked,)]
     if value and all(isinstance(part, Mapping) and "type" in part for part in value):  # the parts of one message
         texts = [part.get("text") or "" for part in value if part["type"] in ("text", "output_text")]
+        if odd := [text for text in texts if not isinstance(text, str)]:
+            raise DataError(f"{where}: wanted the answer as text, there is {type(odd[0]).__name__}")
         return _read("".join(texts), where)
     return [turns for part in value for turns in _read(part, where)]
 
@@ -181,11 +211,15 @@ def _ranked(value: Sequence[object], where: str) -> Response | None:
 
 
 def _logprobs(values: Sequence[object], where: str) -> tuple[float, ...]:
-    """A choice of no probability at all gets the least number there is: a journal is JSON, which has no infinity."""
-    found = tuple(-sys.float_info.max if v in (-math.inf, "-inf") else _number(v) for v in values)
+    found = tuple(map(_logprob, values))
     if None in found:
         raise DataError(f"{where}: wanted log-probabilities, there is {list(values)!r:.60}")
     return cast("tuple[float, ...]", found)
+
+
+def _logprob(value: object) -> float | None:
+    """A choice of no probability at all gets the least number there is: a journal is JSON, which has no infinity."""
+    return -sys.float_info.max if value in (-math.inf, "-inf") else _number(value)
 
 
 def _truth(value: object) -> bool | None:

@@ -11,14 +11,15 @@ import json
 import re
 import sys
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from io import TextIOWrapper
+from io import StringIO
 from itertools import chain
 from pathlib import Path
 from typing import IO, Any, cast
 
-from evalharness.data.files import parse_json, read_text
-from evalharness.data.sources import Row
+from evalharness.data.files import FREE, RATIO, json_value, parquet, parse_json, read_text
+from evalharness.data.rows import Row
 from evalharness.errors import DataError, UserError
 from evalharness.models._recorded import IDS, QUESTIONS
 from evalharness.models._recorded_answers import ANSWERS
@@ -26,7 +27,7 @@ from evalharness.models._recorded_answers import ANSWERS
 KNOWN = {*IDS, *QUESTIONS, *ANSWERS}
 Placed = Iterator[tuple[str, Row]]
 STAMP = re.compile(r"_\d{4}-\d\d-\d\dT.*")  # of a sample log's name: samples_TASK_2026-11-28T17-15-22.855867.jsonl
-LARGEST_SAMPLE = 1 << 28  # bytes of one unpacked sample of an `.eval` log
+LARGEST_ROW = 1 << 28  # bytes of one line, or of one unpacked sample of an `.eval` log
 LARGEST_CELL = 1 << 26  # characters of one CSV cell; Python's own limit, 131,072, is less than long reasoning takes
 
 
@@ -44,6 +45,8 @@ def answer_files(path: Path) -> list[Path]:
     """The files that hold the answers: of a run of ours its journal, of a log folder of lm-evaluation-harness its
     samples, else every file of a folder that a reader knows."""
     if not path.is_dir():
+        if not path.is_file():
+            raise DataError(f"{path}: not a file")  # a pipe or a device, which may never end
         return [path]
     journal = path / "results.jsonl"
     if journal.is_file() and (path / "run.json").is_file():
@@ -68,20 +71,16 @@ def _opened(path: Path) -> IO[bytes]:
 
 def _json(path: Path) -> Placed:
     """A JSON list, a JSON object, or JSON lines, which is told from what the text begins with."""
-    try:
-        with _opened(path) as file:
-            start = next((line.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] for line in file if line.strip()), b"")
-    except (OSError, EOFError) as error:
-        raise DataError(f"{path}: cannot be read: {error}") from error
+    lines = _raw_lines(path)
+    start = next((line.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] for _, line in lines if line.strip()), b"")
     if start == b"[":
         return _entries(path, parse_json(read_text(path), path))
     if start == b"{" and ".json" in path.suffixes:
-        text = read_text(path)
         try:
-            value = json.loads(text)
-        except json.JSONDecodeError as error:
-            if error.msg != "Extra data":  # a second object: JSON lines under the name of JSON
-                raise DataError(f"{path}:{error.lineno}:{error.colno}: not valid JSON ({error.msg})") from error
+            value = parse_json(read_text(path), path)
+        except DataError as error:
+            if getattr(error.__cause__, "msg", "") != "Extra data":  # a second object: JSON lines in a file named .json
+                raise
         else:
             return _entries(path, _listed(value))
     return _lines(path)
@@ -111,29 +110,44 @@ def _entries(path: Path, found: Iterable[Any]) -> Placed:
 def _lines(path: Path) -> Placed:
     """JSON lines, read as they stand: a file of a million never lies in memory whole."""
     empty = True
-    try:
-        with _opened(path) as file:
-            for number, raw in enumerate(file, 1):
-                line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
-                if not line.strip():
-                    continue
-                empty = False
-                yield f"{path}:{number}", _object(line, f"{path}:{number}")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}:{number}: not UTF-8 text ({error.reason})") from error
-    except (OSError, EOFError) as error:
-        raise DataError(f"{path}: cannot be read: {error}") from error
+    for number, raw in _raw_lines(path):
+        try:
+            line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            raise DataError(f"{path}:{number}: not UTF-8 text ({error.reason})") from error
+        if not line.strip():
+            continue
+        empty = False
+        yield f"{path}:{number}", _object(line, f"{path}:{number}")
     if empty:
         raise DataError(f"{path}: the file is empty")
 
 
+def _raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """The lines of a file and their numbers. DataError before a line, or what a file unpacks to, fills the memory."""
+    unpacked, number = 0, 0
+    try:
+        most = max(FREE, RATIO * path.stat().st_size)
+        with _opened(path) as file:
+            while raw := file.readline(LARGEST_ROW):
+                number += 1
+                unpacked += len(raw)
+                if unpacked > most:
+                    raise DataError(f"{path}: unpacks to more than {most >> 20:,} MiB, which no data does; unpack it")
+                if len(raw) == LARGEST_ROW:
+                    raise DataError(f"{path}:{number}: has {LARGEST_ROW >> 20} MiB or more in one line")
+                yield number, raw
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path}: cannot be read: {error}") from error
+
+
 def _object(line: str, where: str) -> Row:
     try:
-        row = json.loads(line)
+        row = json_value(line)
     except json.JSONDecodeError as error:
         raise DataError(f"{where}: not valid JSON ({error.msg} at column {error.colno})") from error
-    except (ValueError, RecursionError) as error:  # a number of thousands of digits, lists in lists in lists
-        raise DataError(f"{where}: not readable JSON ({error})") from error
+    except ValueError as error:
+        raise DataError(f"{where}: not valid JSON ({error})") from error
     if not isinstance(row, dict):
         raise DataError(f"{where}: wanted a JSON object, there is {type(row).__name__}")
     return row
@@ -144,39 +158,27 @@ def _table(path: Path) -> Placed:
     import csv
 
     csv.field_size_limit(min(LARGEST_CELL, sys.maxsize))
-    number = 1
+    file, number = StringIO(read_text(path), newline=""), 1
+    header = file.readline()
+    if not header.strip():
+        raise DataError(f"{path}: wanted a CSV file with a header; its first line is empty")
+    reader = csv.DictReader(chain([header], file), delimiter=max(",;\t", key=header.count), strict=True)
     try:
-        with TextIOWrapper(_opened(path), encoding="utf-8-sig", newline="") as file:
-            header = file.readline()
-            if not header.strip():
-                raise DataError(f"{path}: wanted a CSV file with a header; its first line is empty")
-            reader = csv.DictReader(chain([header], file), delimiter=max(",;\t", key=header.count), strict=True)
-            for row in reader:
-                number = reader.line_num
-                if None in row:
-                    raise DataError(f"{path}:{number}: has more cells than the header has columns")
-                yield f"{path}:{number}", {name: cell or None for name, cell in row.items()}
+        for row in reader:
+            number = reader.line_num
+            if None in row:
+                raise DataError(f"{path}:{number}: has more cells than the header has columns")
+            yield f"{path}:{number}", {name: cell or None for name, cell in row.items()}
     except csv.Error as error:
         raise DataError(f"{path}:{number + 1}: not a readable CSV row ({error})") from error
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read as UTF-8 text: {error}") from error
 
 
 def _parquet(path: Path) -> Placed:
     try:
-        import pyarrow
-        import pyarrow.parquet
+        for number, row in enumerate(parquet(path), 1):
+            yield f"{path}: row {number}", row
     except ImportError as error:
         raise UserError(f"{path}: parquet needs the package pyarrow: pip install pyarrow") from error
-    number = 0
-    try:
-        with pyarrow.parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=4096):
-                for row in batch.to_pylist():
-                    number += 1
-                    yield f"{path}: row {number}", row
-    except (pyarrow.ArrowException, OSError) as error:
-        raise DataError(f"{path}: not a readable parquet file: {error}") from error
 
 
 def _inspect(path: Path) -> Placed:
@@ -187,16 +189,16 @@ def _inspect(path: Path) -> Placed:
             if not names:
                 raise DataError(f"{path}: wanted an Inspect log with samples; it has none")
             for name in names:
-                if archive.getinfo(name).file_size > LARGEST_SAMPLE:
-                    raise DataError(f"{path}: {name} is larger than {LARGEST_SAMPLE:,} bytes")
+                if archive.getinfo(name).file_size > LARGEST_ROW:
+                    raise DataError(f"{path}: {name} is larger than {LARGEST_ROW:,} bytes")
                 where = f"{path}: {name}"
                 sample = _object(archive.read(name).decode("utf-8"), where)
                 kept = {k: sample[k] for k in ("id", "epoch", "input", "choices", "output") if k in sample}
                 yield where, kept | ({"output": None} if sample.get("error") else {})
-    except (OSError, EOFError, UnicodeDecodeError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path}: not a readable Inspect log: {error}") from error
     except NotImplementedError as error:
         raise UserError(f"{path}: packed with zstd; pip install backports.zstd, and it is read") from error
+    except (OSError, EOFError, ValueError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
+        raise DataError(f"{path}: not a readable Inspect log: {error}") from error
 
 
 def _zip(path: Path) -> zipfile.ZipFile:

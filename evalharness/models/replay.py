@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from evalharness.data.files import digest
-from evalharness.data.sources import Row
+from evalharness.data.rows import Row
 from evalharness.errors import DataError, UserError
 from evalharness.model import Preview
 from evalharness.models._recorded import RecordedAnswers, recorded_answers, squeezed
@@ -116,12 +116,16 @@ def _once(rows: Iterable[tuple[str, Row]], keys: AnswerKeys) -> Iterator[Recorde
     was applied, and earlier versions do not say which filter it was."""
     first: dict[tuple[str, str], object] = {}
     for where, row in rows:
-        if "doc_id" in row and "resps" in row:
-            place = where.rpartition(":")[0], str(row["doc_id"])
-            if place in first and first[place] == row["resps"]:
-                continue
-            first[place] = row["resps"]
-        yield recorded_answers(row, where, keys)
+        try:
+            if "doc_id" in row and "resps" in row:
+                place = where.rpartition(":")[0], str(row["doc_id"])
+                if place in first and first[place] == row["resps"]:
+                    continue
+                first[place] = row["resps"]
+            read = recorded_answers(row, where, keys)
+        except RecursionError:
+            raise DataError(f"{where}: nested too deep") from None
+        yield read
 
 
 def _slots(rows: Sequence[RecordedAnswers]) -> AnswerSlots:

@@ -13,7 +13,7 @@ from typing import Any
 from evalharness import plugins
 from evalharness.benchmark import Benchmark, request, same_question
 from evalharness.data import sources
-from evalharness.data.sources import Row, Want
+from evalharness.data.rows import PULLED, Row, Want
 from evalharness.errors import DataError, UserError, nearest
 from evalharness.model import Model, Prerecorded
 from evalharness.options import RunOptions
@@ -160,7 +160,7 @@ def pulled_task(name: str, data: str | None) -> str | None:
     """`evalh data pull FAMILY` makes a folder of its own for each task."""
     task = name.partition("/")[2]
     folder = Path(data) / task if data not in (None, "sample") and task else None
-    return str(folder) if folder is not None and (folder / sources.PULLED).is_file() else data
+    return str(folder) if folder is not None and (folder / PULLED).is_file() else data
 
 
 def _mode(benchmark: Benchmark, wanted: Mode | None, model: Model) -> Mode:

@@ -30,7 +30,7 @@ from evalharness.training.callbacks import Best, Log
 from evalharness.training.config import TrainingConfig
 from evalharness.training.loop import TRAINING_FOLDER, TrainingLoop, TrainingObserver
 from evalharness.training.lora import Lora
-from evalharness.training.prepare import PreparedTraining, training_identity
+from evalharness.training.prepare import PreparedTraining, differing, training_identity
 from evalharness.training.qlora import BYTES, FourBit
 from evalharness.training.step import Training
 from evalharness.training.test_answers import answer_test_rows
@@ -167,11 +167,8 @@ def _saved(folder: Path, prepared: PreparedTraining) -> dict[str, Any] | None:
         before = said.get("identity") if isinstance(said, dict) else None
         if not isinstance(before, dict):
             raise UserError(f"{about}: not what a training writes; give another --out")
-        now = training_identity(prepared)
-        if differing := [key for key in now if before.get(key) != now[key]]:
-            raise UserError(
-                f"{folder.parent}: holds another training (other {', '.join(differing)}); give another --out"
-            )
+        if others := differing(before, prepared):
+            raise UserError(f"{folder.parent}: holds another training (other {', '.join(others)}); give another --out")
     return step.load_state(file) if file.is_file() else None
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from evalharness import plugins
 from evalharness.data import files, sources
-from evalharness.data.sources import Want
+from evalharness.data.rows import Want
 from evalharness.errors import UserError
 from evalharness.training.shapes import TrainingRow
 from evalharness.training.split import content_words

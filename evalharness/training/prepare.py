@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from evalharness import plugins
+from evalharness.chat.prompt_styles import earlier_hash
 from evalharness.chat.render import Chat, choose_chat, own_template
 from evalharness.engine.checkpoint import weight_files
 from evalharness.engine.config import UnsupportedError, read_config
@@ -211,6 +212,22 @@ def training_identity(prepared: PreparedTraining) -> dict[str, Any]:
         "rules": [job.mask_prompt, job.max_length, job.drop_long],
     }  # fmt: skip
     return dict(json.loads(json.dumps(facts)))
+
+
+def differing(saved: Mapping[str, Any], prepared: PreparedTraining) -> list[str]:
+    """The parts of a saved `training_identity` that are others now.
+
+    One that an earlier version wrote is completed first: it went on from whatever base weights were there, it did what
+    the defaults of newer settings do, and its hash of a named format is that of the format's source at the time.
+    """
+    now = training_identity(prepared)
+    before = {"weights": now["weights"], **saved}
+    if isinstance(saved.get("settings"), dict):
+        before["settings"] = {**json.loads(json.dumps(asdict(TrainingConfig()))), **saved["settings"]}
+    earlier = earlier_hash(prepared.chat.name, prepared.chat.source or "")
+    if earlier is not None and saved.get("template") == earlier:
+        before["template"] = now["template"]
+    return [key for key in now if before.get(key) != now[key]]
 
 
 def benchmark_checks_of(names: str, data: Sequence[str], limit: int) -> BenchmarkChecks:

@@ -9,7 +9,7 @@ import pytest
 from evalharness import plugins
 from evalharness.benchmark import request, training_messages
 from evalharness.data import sources
-from evalharness.data.sources import Want
+from evalharness.data.rows import Want
 from evalharness.errors import DataError
 
 PLAIN = {"premise": "It rains.", "hypothesis": "It is wet.", "label": "entailment", "idx": 0}

@@ -7,6 +7,7 @@ import pytest
 from evalharness import plugins
 from evalharness.benchmark import request
 from evalharness.data import sources
+from evalharness.data.rows import Want
 from evalharness.errors import DataError, UserError
 from evalharness.records import Response
 from evalharness.scoring.answers import score_response
@@ -14,7 +15,7 @@ from evalharness.scoring.answers import score_response
 
 def opened(name, data=None, split="test"):
     benchmark = plugins.load_benchmark(name, data)
-    rows = sources.load_rows(benchmark.source, sources.Want(split=split), str(data) if data else "sample").rows
+    rows = sources.load_rows(benchmark.source, Want(split=split), str(data) if data else "sample").rows
     return benchmark, sources.build_samples(rows, benchmark.sample)
 
 
@@ -72,7 +73,7 @@ def test_without_the_authors_prompts_none_are_shown(tmp_path):
     asked = request(benchmark, sample, (), mode="write", chat=False)
     assert asked.text.endswith("\n\nQ: Turn. Options:\nA: Let's think step by step.")
     with pytest.raises(DataError, match="--shots 0"):
-        sources.load_rows(benchmark.source, sources.Want(split="shots"), str(tmp_path))
+        sources.load_rows(benchmark.source, Want(split="shots"), str(tmp_path))
 
 
 @pytest.mark.parametrize(

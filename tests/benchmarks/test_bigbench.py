@@ -7,6 +7,7 @@ import pytest
 from evalharness import plugins
 from evalharness.benchmark import request
 from evalharness.data import sources
+from evalharness.data.rows import Want
 from evalharness.errors import DataError, UserError
 from evalharness.records import Response, Result
 from evalharness.scoring.answers import score_response
@@ -30,7 +31,7 @@ TASKS = [
 
 def opened(task, data):
     benchmark = plugins.load_benchmark(f"bigbench/{task}", data)
-    rows = sources.load_rows(benchmark.source, sources.Want(split="examples"), str(data) if data else "sample").rows
+    rows = sources.load_rows(benchmark.source, Want(split="examples"), str(data) if data else "sample").rows
     return benchmark, sources.build_samples(rows, benchmark.sample)
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from evalharness import plugins
 from evalharness.benchmark import request
 from evalharness.data import sources
-from evalharness.data.sources import Want
+from evalharness.data.rows import Want
 from evalharness.records import Response
 from evalharness.scoring.answers import score_response
 

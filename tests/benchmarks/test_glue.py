@@ -6,7 +6,7 @@ import pytest
 
 from evalharness import plugins
 from evalharness.data import files, sources
-from evalharness.data.sources import Want
+from evalharness.data.rows import Want
 from evalharness.records import Request, Response
 from evalharness.scoring.answers import score_response
 

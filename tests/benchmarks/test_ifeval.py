@@ -70,13 +70,14 @@ from evalharness.benchmark import request
 from evalharness.options import RunOptions
 from evalharness.records import Response
 from evalharness.data import sources
+from evalharness.data.rows import Want
 from evalharness.scoring.answers import score_response
 
 found = [b for b in map(plugins.load_benchmark, sys.argv[1:]) if b.open_scorer is not None]
 assert {"ifeval", "humaneval", "mbpp"} <= {b.name for b in found}
 for benchmark in found:
     source = benchmark.source
-    rows = sources.load_rows(source, sources.Want(split=source.split), "sample").rows
+    rows = sources.load_rows(source, Want(split=source.split), "sample").rows
     samples = sources.build_samples(rows, benchmark.sample)
     asked = [request(benchmark, s, (), mode="write", chat=False) for s in samples]
     answers = [Response(text=benchmark.prompt.answer(s) or s.question, finish="stop") for s in samples]

@@ -7,7 +7,7 @@ import pytest
 from evalharness import plugins
 from evalharness.benchmark import request
 from evalharness.data import files, sources
-from evalharness.data.sources import Want
+from evalharness.data.rows import Want
 from evalharness.errors import DataError
 from evalharness.options import RunOptions
 from evalharness.records import Response

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from evalharness import plugins
-from evalharness.data import sources
-from evalharness.data.sources import Want
+from evalharness.data import pull, sources
+from evalharness.data.rows import SplitRows, Want
 from evalharness.errors import DataError
 from evalharness.models.echo import Echo
 from evalharness.runs import plan
@@ -171,10 +171,10 @@ def test_pulled_data_is_read_back_and_a_changed_file_is_noticed(evalh, folder, m
     rows = {"test": list(load(folder, "test", ("anatomy",))), "dev": list(load(folder, "dev", ("anatomy",)))}
 
     def hub(source, split):
-        return sources.SplitRows(rows=tuple(rows[split]), origin="hub", revision=source.revision)
+        return SplitRows(rows=tuple(rows[split]), origin="hub", revision=source.revision)
 
     with monkeypatch.context() as patch:
-        patch.setattr(sources, "_from_hub", hub)
+        patch.setattr(pull, "from_hub", hub)
         said = evalh("data", "pull", "mmlu", "--to", "pulled")
     assert said.code == 0 and "6 rows of test, 6 rows of dev" in said.out
     said = evalh("run", "mmlu", "--model", "echo", "--data", "pulled", "--json")

@@ -7,6 +7,7 @@ import pytest
 from evalharness import plugins
 from evalharness.benchmark import request
 from evalharness.data import sources
+from evalharness.data.rows import Want
 from evalharness.errors import DataError, UserError
 from evalharness.file_benchmarks import openai_evals
 from evalharness.judge import JudgeCase, judge_request
@@ -17,7 +18,7 @@ from evalharness.scoring.judge_replies import read_verdict
 
 def opened(name, data=None):
     benchmark = plugins.load_benchmark(f"openai_evals/{name}", data)
-    rows = sources.load_rows(benchmark.source, sources.Want(split="samples"), str(data) if data else "sample").rows
+    rows = sources.load_rows(benchmark.source, Want(split="samples"), str(data) if data else "sample").rows
     return benchmark, sources.build_samples(rows, benchmark.sample)
 
 

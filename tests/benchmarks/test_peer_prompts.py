@@ -9,7 +9,7 @@ import pytest
 from evalharness import plugins
 from evalharness.benchmark import request
 from evalharness.data import sources
-from evalharness.data.sources import Want
+from evalharness.data.rows import Want
 
 SUPERGLUE = ("boolq", "cb", "copa", "multirc", "record", "rte", "wic", "wsc")
 TASKS = {

@@ -6,7 +6,7 @@ import pytest
 
 from evalharness import plugins
 from evalharness.data import sources
-from evalharness.data.sources import Want
+from evalharness.data.rows import Want
 
 BERT = "predictions/1.1/BERT_ensemble_Google_AI_Language.json"
 LOGISTIC = "predictions/1.1/Logistic_Regression_Baseline_Stanford_University.json"

@@ -9,7 +9,7 @@ import pytest
 from evalharness import plugins
 from evalharness.benchmark import request
 from evalharness.data import sources
-from evalharness.data.sources import Want
+from evalharness.data.rows import Want
 from evalharness.errors import DataError, UserError
 from evalharness.records import Response, Result
 from evalharness.scoring.answers import score_response

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evalharness.chat import render
-from evalharness.chat.prompt_styles import FORMATS
+from evalharness.chat.prompt_styles import ENDS, FORMATS, earlier_hash
 from evalharness.chat.render import Chat, chat_of_style
 from evalharness.errors import UserError
 from evalharness.records import Message
@@ -210,3 +210,41 @@ def test_transformers_renders_the_same() -> None:
             )
             ours = c.ask(messages[:upto]).text if given_prompt else c.lesson(messages).text
             assert theirs[0] == ours, name
+
+
+_TURN_OF_0_1_0 = r"""{%- if loop.previtem is not defined or loop.previtem.role != message.role -%}
+{{ OPENING }}
+{%- else -%}
+{{ '\n' }}
+{%- endif -%}
+{{ message.content }}
+{%- if loop.nextitem is not defined or loop.nextitem.role != message.role -%}
+{{ CLOSING }}
+{%- endif -%}"""
+OF_0_1_0 = {
+    "phi3": (r"'<|' + message.role + '|>\n'", r"(END if message.role == 'assistant' else '<|end|>') + '\n'",
+             r"'<|assistant|>\n'"),
+    "chatml": (r"'<|im_start|>' + message.role + '\n'",
+               r"(END if message.role == 'assistant' else '<|im_end|>') + '\n'", r"'<|im_start|>assistant\n'"),
+    "llama3": (r"'<|start_header_id|>' + message.role + '<|end_header_id|>\n\n'",
+               "(END if message.role == 'assistant' else '<|eot_id|>')",
+               r"'<|start_header_id|>assistant<|end_header_id|>\n\n'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("bos", [False, True])
+@pytest.mark.parametrize("end", [True, False])
+@pytest.mark.parametrize("name", OF_0_1_0)
+def test_the_formats_of_0_1_0_are_known_and_wrote_the_same(name: str, end: bool, bos: bool) -> None:
+    opening, closing, prompt = OF_0_1_0[name]
+    turn = _TURN_OF_0_1_0.replace("OPENING", opening).replace("CLOSING", closing)
+    source = "{%- for message in messages -%}" + turn + "{%- endfor -%}"
+    source += "{%- if add_generation_prompt -%}{{ " + prompt + " }}{%- endif -%}"
+    source = source.replace("END", f"'{ENDS[name]}'" if end else "eos_token")
+    t = Bytes(("<s>", "</s>", *([ENDS[name]] if end else [])), adds_bos=bos)
+    source = f"{'{{- bos_token -}}' if bos else ''}{source}"
+    now, before = chat_of_style(name, t), Chat(tokenizer=t, name=name, source=source)
+    assert earlier_hash(name, now.source or "") == before.hash != now.hash
+    for talk in ([U("a")], [S("s"), U("a"), U("b"), A("c"), U(" e\n")], [U(""), A(""), U("f")]):
+        assert now.ask(talk).ids == before.ask(talk).ids
+        assert now.lessons([*talk, A("g")]) == before.lessons([*talk, A("g")])

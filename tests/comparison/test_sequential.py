@@ -9,13 +9,14 @@ from run_folders import letters, line, write_run
 from evalharness.comparison import sequential as s
 from evalharness.comparison.compare import Options, compare_runs
 from evalharness.comparison.inputs import open_side
+from evalharness.stats import e_processes
 from evalharness.stats.paired import paired_binary
 
 
 def test_the_e_values_are_the_formulas_of_the_note():
     draw = np.random.default_rng(0)
     d = draw.choice([-1, 0, 1], size=50, p=[0.2, 0.7, 0.1]).astype(float)
-    process, margin = s.EProcess(0.02), 0.02
+    process, margin = e_processes.EProcess(0.02), 0.02
     for value in d:
         process.add(value, value)
     x, null = (d + 1) / 2, (1 - margin) / 2
@@ -25,12 +26,12 @@ def test_the_e_values_are_the_formulas_of_the_note():
 
 
 def test_half_of_alpha_fifths():
-    assert s.evidence_needed(0.05) == pytest.approx(100)
-    assert s.final_alpha(0.05) == pytest.approx(0.04)
+    assert e_processes.evidence_needed(0.05) == pytest.approx(100)
+    assert e_processes.final_alpha(0.05) == pytest.approx(0.04)
 
 
 def test_looks_are_at_30_40_50():
-    process, seen = s.EProcess(0.02), []
+    process, seen = e_processes.EProcess(0.02), []
     for n in range(1, 61):
         process.add(-1.0, -1.0)
         if process.look(1e-9) is not None:
@@ -46,7 +47,11 @@ def test_the_order_depends_on_seed_and_ids_alone():
 def watch(n=200, base=1.0, repeats=1):
     ids = [f"q/{i}" for i in range(n)]
     return s.Monitor(
-        order=s.order(ids, 0), base=dict.fromkeys(ids, base), repeats=repeats, process=s.EProcess(0.02), needed=100
+        order=s.order(ids, 0),
+        base=dict.fromkeys(ids, base),
+        repeats=repeats,
+        process=e_processes.EProcess(0.02),
+        needed=100,
     )
 
 
@@ -68,8 +73,8 @@ def test_an_item_counts_when_all_its_answers_are_there_and_failures_are_bounded(
     assert one.counted == 1
     failed, null = watch(base=1.0), (1 - 0.02) / 2
     failed.add(failed.order[0], 0, None)
-    assert failed.process.passing == pytest.approx(np.mean(1 + s.BETS * (0 - null) / null))
-    assert failed.process.failing == pytest.approx(np.mean(1 - s.BETS * (0.5 - null) / (1 - null)))
+    assert failed.process.passing == pytest.approx(np.mean(1 + e_processes.BETS * (0 - null) / null))
+    assert failed.process.failing == pytest.approx(np.mean(1 - e_processes.BETS * (0.5 - null) / (1 - null)))
 
 
 def test_a_wreck_is_stopped_at_the_first_look():

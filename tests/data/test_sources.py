@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from evalharness.data import files, sources
-from evalharness.data.sources import Files, Source, Want, files_named
+from evalharness.data.rows import Files, Source, Want, files_named
 from evalharness.errors import DataError
 from evalharness.records import Sample
 

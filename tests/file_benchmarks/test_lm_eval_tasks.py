@@ -10,6 +10,7 @@ import yaml
 
 from evalharness import plugins
 from evalharness.data import sources
+from evalharness.data.rows import Want
 from evalharness.errors import DataError
 from evalharness.models.echo import Echo
 from evalharness.records import Message, Request, Response
@@ -250,7 +251,7 @@ def test_every_right_answer_of_a_list_counts(task):
 def test_the_published_lists_of_answers_are_read_as_lists(shared, tmp_path):
     """nq_open's rows with the target as its published task file has it."""
     source = plugins.load_benchmark("nq_open", shared / "nq_open").source
-    found = sources.load_rows(source, sources.Want(split=source.split), str(shared / "nq_open")).rows[:50]
+    found = sources.load_rows(source, Want(split=source.split), str(shared / "nq_open")).rows[:50]
     (tmp_path / "t.jsonl").write_text("".join(json.dumps(dict(row)) + "\n" for row in found), encoding="utf-8")
     keys = {**TASK, **WRITTEN, "doc_to_text": "Q: {{question}}?\nA:", "doc_to_target": "{{answer}}"}
     keys = {key: value for key, value in keys.items() if value is not None}

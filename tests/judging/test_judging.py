@@ -19,7 +19,8 @@ def run(evalh, tmp_path, monkeypatch):
 
     def make(text, benchmark="alpaca_eval", name="run", **replaced):
         from evalharness import plugins
-        from evalharness.data.sources import Want, build_samples, load_rows
+        from evalharness.data.rows import Want
+        from evalharness.data.sources import build_samples, load_rows
 
         bench = plugins.load_benchmark(benchmark)
         samples = build_samples(load_rows(bench.source, Want(split=bench.source.split), "sample").rows, bench.sample)

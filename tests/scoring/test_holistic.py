@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from evalharness.data.rows import Want
 from evalharness.records import Estimate, Request, Response, Result, Sample
 from evalharness.scoring import holistic, perturbations
 from evalharness.scoring.metrics import mean
@@ -183,7 +184,7 @@ def two_runs(evalh, tmp_path):
     from evalharness.data import sources
 
     mmlu = plugins.load_benchmark("mmlu")
-    rows = sources.load_rows(mmlu.source, sources.Want(split="test"), "sample").rows
+    rows = sources.load_rows(mmlu.source, Want(split="test"), "sample").rows
     samples = holistic.with_variants(sources.build_samples(rows, mmlu.sample))
     answers = tmp_path / "right.jsonl"
     right = [{"id": s.id, "text": "ABCD"[s.gold_indices[0]]} for s in samples]
@@ -258,7 +259,7 @@ def test_the_bundled_glue_tasks_keep_their_frames():
 
     for task in ("sst2", "mrpc", "qqp", "stsb", "mnli", "qnli", "rte", "wnli"):
         bench = plugins.load_benchmark(f"glue/{task}")
-        rows = sources.load_rows(bench.source, sources.Want(split=bench.source.split), "sample").rows
+        rows = sources.load_rows(bench.source, Want(split=bench.source.split), "sample").rows
         samples = sources.build_samples(rows, bench.sample)
         own = {s.id: perturbations.row_texts(r) for s, r in zip(samples, rows, strict=True)}
         frames = {frame_of(s, own) for s in samples}

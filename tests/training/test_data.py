@@ -16,7 +16,7 @@ from evalharness import benchmark as benchmarks
 from evalharness import plugins
 from evalharness.chat import render
 from evalharness.data import sources
-from evalharness.data.sources import Want
+from evalharness.data.rows import Want
 from evalharness.errors import DataError, UserError
 from evalharness.records import Message
 from evalharness.training import datasets as rows

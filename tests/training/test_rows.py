@@ -298,6 +298,13 @@ def test_turns_are_learned_as_they_will_be_asked(
         assert lesson.ids[: len(asked)] == asked and lesson.trained.index(True) == len(asked)
 
 
+@pytest.mark.parametrize("template", [QWQ, BOTH, QWQ.replace("'<think>\n' }}{%- endif", "'<hm>\n' }}{%- endif"), R1])
+def test_an_answer_behind_an_opened_thought_keeps_the_thought_s_end_and_stops(template: str) -> None:
+    own = render.Chat(tokenizer=Bytes(), name="own", source=template)
+    assert own.answer("\n</think>\n\na") == "\n</think>\n\na"
+    assert own.stops == {Bytes.specials["</s>"]} | ({Bytes.specials["<|im_end|>"]} if template != R1 else set())
+
+
 def test_a_template_that_drops_the_thoughts_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="leaves out the reasoning"):
         learned({"messages": [U, said("a", reasoning_content="hmm")]}, tmp_path)

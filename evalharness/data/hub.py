@@ -1,0 +1,27 @@
+"""Rows from the Hugging Face hub, at a pinned revision."""
+
+from __future__ import annotations
+
+from evalharness.data.files import Row as Row
+from evalharness.data.rows import Source, SplitRows
+from evalharness.errors import DataError
+
+
+def from_hub(source: Source, split: str) -> SplitRows:
+    import datasets
+
+    datasets.disable_progress_bars()
+    try:
+        if source.hub_file is not None:
+            address = f"hf://datasets/{source.hub}/{source.hub_file}"
+            table = datasets.load_dataset("json", data_files={split: address}, split=split)
+        else:
+            table = datasets.load_dataset(source.repository, source.config, split=split, revision=source.revision)
+    except Exception as error:  # datasets and the hub client raise a dozen unrelated types when the hub is out of reach
+        first = (str(error).splitlines() or [type(error).__name__])[0][:160]
+        raise DataError(
+            f"the hub data set {source.repository} cannot be read ({first}); say --data FOLDER with "
+            f"{source.wanted}, or --data sample; "
+            "`evalh data pull BENCHMARK --to FOLDER` makes such a folder where there is a network"
+        ) from error
+    return SplitRows(rows=tuple(dict(r) for r in table), origin=f"hub {source.repository}", revision=source.revision)
