@@ -21,23 +21,23 @@ OURS = """
 import json, resource, sys, time
 from pathlib import Path
 import torch
-from evalharness.network import checkpoint
-from evalharness.tuner import train
-from evalharness.tuner.lessons import Encoded
-from evalharness.tuner.settings import Settings
+from evalharness.engine.checkpoint import load_decoder
+from evalharness.training import step
+from evalharness.training.encoding import EncodedExample
+from evalharness.training.config import TrainingConfig
 model, file, out, threads, masked, dtype = sys.argv[1:]
 torch.set_num_threads(int(threads))
 rows = json.loads(Path(file).read_text())
 lessons = tuple(
-    Encoded(row=i, ids=tuple(r["ids"]), trained=tuple(k >= r["prompt"] or masked == "no" for k in range(len(r["ids"]))))
+    EncodedExample(row=i, ids=tuple(r["ids"]), trained=tuple(k >= r["prompt"] or masked == "no" for k in range(len(r["ids"]))))
     for i, r in enumerate(rows)
 )
-decoder = checkpoint.load(Path(model))
-settings = Settings(
+decoder = load_decoder(Path(model))
+settings = TrainingConfig(
     epochs=1, batch=8, lr=5e-5, weight_decay=0.1, decay_all=masked == "no", schedule="constant", warmup=0.0, clip=0.0,
     dtype=dtype,
 )
-training = train.Training(decoder, train.Material(train=lessons), settings)
+training = step.Training(decoder, step.Material(train=lessons), settings)
 training.schedule = [list(range(i, i + 8)) for i in range(0, len(lessons), 8)]
 route = train.choose_products(decoder, settings)
 start, cpu = time.perf_counter(), time.process_time()

@@ -120,7 +120,8 @@ def test_a_worse_run_fails_the_last_step_and_a_forks_token_fails_nothing(reposit
     lines = [json.loads(line) for line in (repository / "runs/s-echo/results.jsonl").read_text().splitlines()]
     for mine, theirs in zip(names, lines, strict=True):
         mine.update(id=theirs["id"], group=theirs["group"])
-    write_run(repository / "runs/base", names, facts=facts, sampling=run["sampling"])
+    versions = {key: run[key] for key in ("scoring_version", "reading_rules")}
+    write_run(repository / "runs/base", names, facts=facts, sampling=run["sampling"], **versions)
     text = SUITE.replace("0.5", "0.01")
     (repository / "suite.yaml").write_text(text)
     (repository / "event.json").write_text(json.dumps({"number": 7}))

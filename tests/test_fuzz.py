@@ -206,7 +206,8 @@ def read_parquet(path: Path) -> None:
 READERS: dict[str, Callable[[Path], None]] = {
     "replay": read_replay, "journal": read_journal, "baseline": read_baseline, "cache": read_cache, "reply": read_reply,
     "yaml": read_yaml, "safetensors": read_safetensors, "parquet": read_parquet,
-    "replayed_object": replayed_as(".json"), "replayed_table": replayed_as(".csv"), "replayed_log": replayed_as(".eval"),
+    "replayed_object": replayed_as(".json"), "replayed_table": replayed_as(".csv"),
+    "replayed_log": replayed_as(".eval"),
 }  # fmt: skip
 
 

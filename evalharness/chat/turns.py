@@ -42,13 +42,7 @@ class Turn:
     content: int
     content_end: int
     stop: int
-    end: int | None
     learned: tuple[tuple[int, int], ...]
-
-    @property
-    def lead(self) -> str:
-        """What stands between the prompt and the answer."""
-        return self.text[self.start : self.content]
 
 
 def find_turn(name: str, message: Message, before: str, upto: str, next_end: NextEnd) -> Turn:
@@ -78,8 +72,7 @@ def find_turn(name: str, message: Message, before: str, upto: str, next_end: Nex
 def _turn(text: str, start: int, content: int, content_end: int, end: End | None) -> Turn:
     stop = content_end if end is None else end.stop
     return Turn(
-        text=text, start=start, content=content, content_end=content_end, stop=stop,
-        end=None if end is None else end.id, learned=((start, stop),),
+        text=text, start=start, content=content, content_end=content_end, stop=stop, learned=((start, stop),)
     )  # fmt: skip
 
 

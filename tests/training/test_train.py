@@ -209,9 +209,9 @@ from pathlib import Path
 import torch
 sys.path.insert(0, sys.argv[1])
 import support
-from evalharness.tuner.settings import Settings
-from evalharness.tuner.train import Material, Training
-training = Training(support.decoder(), Material(train=support.lessons(24)), Settings(epochs=1, batch=7, lr=3e-4))
+from evalharness.training.config import TrainingConfig
+from evalharness.training.step import Material, Training
+training = Training(support.decoder(), Material(train=support.lessons(24)), TrainingConfig(epochs=1, batch=7, lr=3e-4))
 while training.step < training.steps:
     training.advance()
 if training.rank == 0:
