@@ -29,7 +29,9 @@ model, file, out, threads, masked, dtype = sys.argv[1:]
 torch.set_num_threads(int(threads))
 rows = json.loads(Path(file).read_text())
 lessons = tuple(
-    EncodedExample(row=i, ids=tuple(r["ids"]), trained=tuple(k >= r["prompt"] or masked == "no" for k in range(len(r["ids"]))))
+    EncodedExample(
+        row=i, ids=tuple(r["ids"]), trained=tuple(k >= r["prompt"] or masked == "no" for k in range(len(r["ids"])))
+    )
     for i, r in enumerate(rows)
 )
 decoder = load_decoder(Path(model))
@@ -39,7 +41,7 @@ settings = TrainingConfig(
 )
 training = step.Training(decoder, step.Material(train=lessons), settings)
 training.schedule = [list(range(i, i + 8)) for i in range(0, len(lessons), 8)]
-route = train.choose_products(decoder, settings)
+route = step.choose_matmul(decoder, settings)
 start, cpu = time.perf_counter(), time.process_time()
 losses = [training.advance().loss for _ in range(training.steps)]
 spent = time.perf_counter() - start, time.process_time() - cpu
