@@ -28,7 +28,7 @@ from evalharness.training.config import TrainingConfig
 model, file, out, threads, masked, dtype = sys.argv[1:]
 torch.set_num_threads(int(threads))
 rows = json.loads(Path(file).read_text())
-lessons = tuple(
+examples = tuple(
     EncodedExample(
         row=i, ids=tuple(r["ids"]), trained=tuple(k >= r["prompt"] or masked == "no" for k in range(len(r["ids"])))
     )
@@ -39,8 +39,8 @@ settings = TrainingConfig(
     epochs=1, batch=8, lr=5e-5, weight_decay=0.1, decay_all=masked == "no", schedule="constant", warmup=0.0, clip=0.0,
     dtype=dtype,
 )
-training = step.Training(decoder, step.Material(train=lessons), settings)
-training.schedule = [list(range(i, i + 8)) for i in range(0, len(lessons), 8)]
+training = step.Training(decoder, step.Material(train=examples), settings)
+training.schedule = [list(range(i, i + 8)) for i in range(0, len(examples), 8)]
 route = step.choose_matmul(decoder, settings)
 start, cpu = time.perf_counter(), time.process_time()
 losses = [training.advance().loss for _ in range(training.steps)]
@@ -64,8 +64,8 @@ def rows(model: Path, count: int) -> list[dict[str, Any]]:
     format_ = render.chat_of_style("alpaca-book", open_tokenizer(model, 50257))
     made = []
     for row in reading.read_training_data(str(book if book.is_file() else bundled)).rows[:count]:
-        lesson = format_.lesson(row.messages)
-        made.append({"ids": lesson.ids, "prompt": lesson.trained.index(True)})
+        example = format_.example(row.messages)
+        made.append({"ids": example.ids, "prompt": example.trained.index(True)})
     return made
 
 

@@ -148,7 +148,7 @@ def _template_file(path: Path) -> str:
 class Chat:
     """One way of writing messages for one tokenizer. `source` is Jinja; None = base model, contents joined as they are.
 
-    `ask` and `lesson` raise UserError where the template fails or cannot be trained with.
+    `ask` and `example` raise UserError where the template fails or cannot be trained with.
     """
 
     tokenizer: ChatTokenizer
@@ -167,7 +167,7 @@ class Chat:
     @cached_property
     def stops(self) -> frozenset[int]:
         """Ids that end an answer: the end of text, and what the template writes behind the last assistant turn. Only
-        these end a turn in `lesson` too: a tag that opens the next turn would never be there to be learned."""
+        these end a turn in `example` too: a tag that opens the next turn would never be there to be learned."""
         found = {self.tokenizer.eos, self._frame[1]}
         return frozenset(number for number in found if number is not None)
 
@@ -194,23 +194,25 @@ class Chat:
             return RenderedPrompt(ids=[self.tokenizer.bos, *ids], text=self._texts[self.tokenizer.bos] + text, bos=True)
         return RenderedPrompt(ids=ids, text=text, bos=False)
 
-    def lesson(self, messages: Sequence[Message], given: Mapping[str, Any] = _NOTHING) -> TrainingExample:
-        """The one lesson of a conversation; see `lessons`. UserError where its turns are learned one by one."""
-        found = self.lessons(messages, given)
+    def example(self, messages: Sequence[Message], given: Mapping[str, Any] = _NOTHING) -> TrainingExample:
+        """The one example of a conversation; see `examples`. UserError where its turns are learned one by one."""
+        found = self.examples(messages, given)
         if len(found) != 1:
-            raise UserError(f"the template {self.name} makes {len(found)} lessons of this conversation; one was wanted")
+            raise UserError(
+                f"the template {self.name} makes {len(found)} examples of this conversation; one was wanted"
+            )
         return found[0]
 
-    def lessons(self, messages: Sequence[Message], given: Mapping[str, Any] = _NOTHING) -> list[TrainingExample]:
+    def examples(self, messages: Sequence[Message], given: Mapping[str, Any] = _NOTHING) -> list[TrainingExample]:
         """The whole conversation; trained are every assistant turn that is to be learned and the token that ends it.
 
         The ids up to the first trained one are exactly those of `ask` on the messages before that turn. Where the
         template writes a turn otherwise once the conversation has gone on (thoughts are taken out, mostly), each turn
-        is a lesson of its own, written as it will be asked. A turn that the template does not end with a control token
-        is left without one: the preflight refuses it. No lesson where no turn is to be learned.
+        is a example of its own, written as it will be asked. A turn that the template does not end with a control token
+        is left without one: the preflight refuses it. No example where no turn is to be learned.
         """
         if self.source is None:
-            return [self._plain_lesson(messages)]
+            return [self._plain_example(messages)]
         messages, given, mark = self._guard(messages, given)
         turns: list[Turn] = []
         taught: list[Turn] = []
@@ -265,7 +267,7 @@ class Chat:
         lead = upto[len(before) : at] if upto.startswith(before) and opened_thought(before) is None else ""
         return lead, None if end is None else end.id
 
-    def _plain_lesson(self, messages: Sequence[Message]) -> TrainingExample:
+    def _plain_example(self, messages: Sequence[Message]) -> TrainingExample:
         if self.tokenizer.eos is None:
             raise UserError("the tokenizer has no end-of-text token, so an answer cannot be ended; name a chat format")
         ids: list[int] = []

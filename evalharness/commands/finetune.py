@@ -48,7 +48,7 @@ def finetune(
     device: Annotated[str, Option(help="cpu, cuda or auto.")] = "auto",
     threads: Annotated[int, Option(help="0 = all cores.")] = 0,
     products: Annotated[str, Option(help="Matrix products on a CPU: onednn, switch, plain or auto.")] = "auto",
-    max_length: Annotated[int, Option(help="Longest lesson in tokens; 0 = the model's context.")] = 0,
+    max_length: Annotated[int, Option(help="Longest example in tokens; 0 = the model's context.")] = 0,
     mask_prompt: Annotated[bool, Option(help="Learn the answers only, in every turn.")] = True,
     mask_end: Annotated[bool, Option("--mask-end", help="Learn no end token: refused, for showing the bug.")] = False,
     drop_long: Annotated[bool, Option("--drop-long", help="Leave out rows whose answer does not fit.")] = False,

@@ -59,7 +59,7 @@ class TrainingLines:
             self.console.print(printable(text), markup=False)
 
     def _example(self, pieces: Sequence[tuple[str, bool]]) -> Text:
-        """One lesson; what is learned is green, and between marks where there are no colours."""
+        """One example; what is learned is green, and between marks where there are no colours."""
         plain = not self.console.is_terminal
         example = Text("learned between « and »: " if plain else "learned in green: ")
         before = False

@@ -42,7 +42,7 @@ class EncodedExample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """How rows become lessons: `limit` tokens at most; all tokens are learned unless `mask_prompt`; rows whose answer
+    """How rows become examples: `limit` tokens at most; all tokens are learned unless `mask_prompt`; rows whose answer
     does not fit are dropped or are an error; `end_masked` teaches no end token (what the preflight refuses);
     `skip_bad` leaves out rows that the template cannot write, instead of an error."""
 
@@ -55,20 +55,20 @@ class Rules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Encodings:
-    """The lessons of one part, the numbers of the rows that were dropped because their answer does not fit, and the
+    """The examples of one part, the numbers of the rows that were dropped because their answer does not fit, and the
     rows that the template cannot write."""
 
-    lessons: tuple[EncodedExample, ...]
+    examples: tuple[EncodedExample, ...]
     dropped: tuple[int, ...] = ()
     broken: tuple[Broken, ...] = ()
 
     @property
     def cut(self) -> int:
-        return sum(lesson.cut > 0 for lesson in self.lessons)
+        return sum(example.cut > 0 for example in self.examples)
 
 
 def encode(rows: Sequence[TrainingRow], chat: Chat, rules: Rules) -> Encodings:
-    """Tokenise each row once; a row is several lessons where its turns are learned one by one.
+    """Tokenise each row once; a row is several examples where its turns are learned one by one.
 
     DataError names rows whose answer is longer than the context, that train nothing, or that the template cannot write.
     """
@@ -77,15 +77,15 @@ def encode(rows: Sequence[TrainingRow], chat: Chat, rules: Rules) -> Encodings:
     broken: list[Broken] = []
     for row in rows:
         try:
-            found = chat.lessons(row.messages, row.template_kwargs or {})
+            found = chat.examples(row.messages, row.template_kwargs or {})
         except UserError as error:
             broken.append(Broken(number=row.number, place="", reason=str(error)))
             continue
-        fitting = [fitted(row.number, lesson, chat, rules) for lesson in found]
-        kept += [lesson for lesson in fitting if lesson is not None]
+        fitting = [fitted(row.number, example, chat, rules) for example in found]
+        kept += [example for example in fitting if example is not None]
         if None in fitting:
             long.append(row.number)
-        if not all(lesson.targets for lesson in fitting if lesson is not None):
+        if not all(example.targets for example in fitting if example is not None):
             empty.append(row.number)
     if broken and not rules.skip_bad:
         raise rows_refused("the data", f"cannot be written by the template {chat.name}", broken, len(rows))
@@ -100,7 +100,7 @@ def encode(rows: Sequence[TrainingRow], chat: Chat, rules: Rules) -> Encodings:
         )
     if rows and not kept and not broken:
         raise DataError(f"no row fits into {rules.limit} tokens; raise --max-length")
-    return Encodings(lessons=tuple(kept), dropped=tuple(long), broken=tuple(broken))
+    return Encodings(examples=tuple(kept), dropped=tuple(long), broken=tuple(broken))
 
 
 def encode_rejected(rows: Sequence[TrainingRow], chat: Chat, rules: Rules) -> Encodings:
@@ -117,9 +117,9 @@ def _some(numbers: Sequence[int]) -> str:
     return ", ".join(map(str, numbers[:8])) + (", ..." if len(numbers) > 8 else "")
 
 
-def fitted(number: int, lesson: TrainingExample, chat: Chat, rules: Rules) -> EncodedExample | None:
-    """A lesson of at most `limit` tokens: the prompt is cut from the left, an answer never. None when it cannot be."""
-    ids, trained = list(lesson.ids), list(lesson.trained)
+def fitted(number: int, example: TrainingExample, chat: Chat, rules: Rules) -> EncodedExample | None:
+    """A example of at most `limit` tokens: the prompt is cut from the left, an answer never. None when it cannot be."""
+    ids, trained = list(example.ids), list(example.trained)
     if rules.end_masked:
         trained = [learn and token not in chat.stops for token, learn in zip(ids, trained, strict=True)]
     over = max(0, len(ids) - rules.limit)
@@ -142,15 +142,15 @@ class Padded:
     targets: Tensor
 
 
-def collate(lessons: Sequence[EncodedExample], pad: int) -> Padded:
+def collate(examples: Sequence[EncodedExample], pad: int) -> Padded:
     """Rows padded to the longest of them; the targets are the inputs shifted by one."""
-    longest = max(len(lesson.ids) for lesson in lessons) - 1
-    inputs = torch.full((len(lessons), longest), pad)
-    targets = torch.full((len(lessons), longest), IGNORED)
-    for i, lesson in enumerate(lessons):
-        length = len(lesson.ids) - 1
-        inputs[i, :length] = torch.tensor(lesson.ids[:-1])
-        targets[i, :length] = torch.tensor(lesson.labels)
+    longest = max(len(example.ids) for example in examples) - 1
+    inputs = torch.full((len(examples), longest), pad)
+    targets = torch.full((len(examples), longest), IGNORED)
+    for i, example in enumerate(examples):
+        length = len(example.ids) - 1
+        inputs[i, :length] = torch.tensor(example.ids[:-1])
+        targets[i, :length] = torch.tensor(example.labels)
     return Padded(inputs, targets)
 
 
@@ -174,18 +174,18 @@ class Packed:
     owners: Tensor
 
 
-def pack_examples(lessons: Sequence[EncodedExample], device: torch.device | str = "cpu") -> Packed:
+def pack_examples(examples: Sequence[EncodedExample], device: torch.device | str = "cpu") -> Packed:
     """Rows of a batch for the decoder, which attends inside each row only."""
-    ids, positions, spread = _tree([lesson.ids[:-1] for lesson in lessons])
-    labels = [label for lesson in lessons for label in lesson.labels]
-    owners = [number for number, lesson in enumerate(lessons) for _ in lesson.labels]
+    ids, positions, spread = _tree([example.ids[:-1] for example in examples])
+    labels = [label for example in examples for label in example.labels]
+    owners = [number for number, example in enumerate(examples) for _ in example.labels]
     known = [each for each in zip(spread, labels, owners, strict=True) if each[1] != IGNORED]
     pairs: dict[tuple[int, int], int] = {}
     same = [pairs.setdefault((place, label), len(pairs)) for place, label, _ in known]
     tensor = partial(torch.tensor, dtype=torch.long, device=device)
     return Packed(
         ids=tensor(ids), positions=tensor(positions), spread=tensor(spread),
-        lengths=[len(lesson.ids) - 1 for lesson in lessons], places=tensor([place for place, _ in pairs]),
+        lengths=[len(example.ids) - 1 for example in examples], places=tensor([place for place, _ in pairs]),
         labels=tensor([label for _, label in pairs]), same=tensor(same), owners=tensor([owner for *_, owner in known]),
     )  # fmt: skip
 
@@ -209,7 +209,7 @@ def _tree(rows: Sequence[tuple[int, ...]]) -> tuple[list[int], list[int], list[i
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batching:
-    """How lessons meet: batches of `rows` rows, or as many as fit into `tokens` tokens where that is not 0.
+    """How examples meet: batches of `rows` rows, or as many as fit into `tokens` tokens where that is not 0.
 
     `buckets` puts rows of like length together. `drop_last` leaves out the last batch when it is not full.
     """
@@ -255,28 +255,28 @@ def _cut(order: Sequence[int], lengths: Sequence[int], rule: Batching) -> Iterat
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loader:
-    """The batches of one part. Iterating gives the lessons of each batch of `epoch`; `collate` or `pack` them."""
+    """The batches of one part. Iterating gives the examples of each batch of `epoch`; `collate` or `pack` them."""
 
-    lessons: tuple[EncodedExample, ...]
+    examples: tuple[EncodedExample, ...]
     order: Batching
     epoch: int = 0
 
     def __iter__(self) -> Iterator[list[EncodedExample]]:
         for batch in self.indices():
-            yield [self.lessons[i] for i in batch]
+            yield [self.examples[i] for i in batch]
 
     def __len__(self) -> int:
         return len(self.indices())
 
     def indices(self) -> list[list[int]]:
-        return self.order.batches([len(lesson.ids) for lesson in self.lessons], self.epoch)
+        return self.order.batches([len(example.ids) for example in self.examples], self.epoch)
 
 
 def loaders(train: Encodings, validation: Encodings, test: Encodings, order: Batching) -> dict[str, Loader]:
     """A loader for each part; only the training rows are shuffled, and only they may lose their last batch."""
     still = replace(order, shuffle=False, buckets=False, drop_last=False)
     return {
-        "train": Loader(lessons=train.lessons, order=order),
-        "validation": Loader(lessons=validation.lessons, order=still),
-        "test": Loader(lessons=test.lessons, order=still),
+        "train": Loader(examples=train.examples, order=order),
+        "validation": Loader(examples=validation.examples, order=still),
+        "test": Loader(examples=test.examples, order=still),
     }

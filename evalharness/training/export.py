@@ -34,7 +34,7 @@ _TOKENIZER = (
 )  # fmt: skip
 
 
-def export(decoder: Decoder, chat: Chat, source: Path, out: Path, lessons: Sequence[EncodedExample]) -> float:
+def export(decoder: Decoder, chat: Chat, source: Path, out: Path, examples: Sequence[EncodedExample]) -> float:
     """Write the checkpoint and read it back; returns the largest difference of a log-probability.
 
     `source` is the folder the model came from. UserError where the disk is full or the files do not give the same
@@ -50,17 +50,17 @@ def export(decoder: Decoder, chat: Chat, source: Path, out: Path, lessons: Seque
         raise UserError(
             f"{out}: the model cannot be written ({error.strerror}); the training is kept: make room"
         ) from error
-    return read_back(decoder, out, lessons)
+    return read_back(decoder, out, examples)
 
 
 @torch.no_grad()
-def read_back(decoder: Decoder, out: Path, lessons: Sequence[EncodedExample]) -> float:
+def read_back(decoder: Decoder, out: Path, examples: Sequence[EncodedExample]) -> float:
     """The largest difference between the log-probabilities in memory and those of the files. UserError over 1e-5."""
     again = checkpoint.load_decoder(out, device=decoder.device)
     again.use_matmul(decoder.matmul)
     worst = 0.0
-    for lesson in lessons[:_CHECKED]:
-        batch = pack_examples([lesson], decoder.device)
+    for example in examples[:_CHECKED]:
+        batch = pack_examples([example], decoder.device)
         here, there = (negative_log_likelihoods(model, batch) for model in (decoder, again))
         worst = max(worst, float((here - there).abs().max()) / max(1.0, float(here.abs().max())))
     if worst > TOLERANCE:
@@ -128,7 +128,7 @@ def _ollama(chat: Chat) -> str:
             text = "{{ if .System }}" + before + "{{ .System }}" + between + "{{ end }}" + text
     except UserError:  # the template takes no system text
         pass
-    whole = chat.lesson([Message("user", prompt), Message("assistant", answer)]).text.removeprefix(bos)
+    whole = chat.example([Message("user", prompt), Message("assistant", answer)]).text.removeprefix(bos)
     begun = plain.removeprefix(bos)
     lead = whole[len(begun) :].partition(answer)[0] if whole.startswith(begun) else ""
     tail = whole.partition(answer)[2]

@@ -37,22 +37,22 @@ def _part(decoder: Decoder, states: Tensor, labels: Tensor) -> Tensor:
     return F.cross_entropy(decoder.head(states), labels, reduction="none")
 
 
-def cross_entropy(decoder: Decoder, lessons: Sequence[EncodedExample]) -> Tensor:
-    """The sum over labelled tokens (natural logarithm). Lessons without labels add exactly 0."""
-    batch = pack_examples(lessons, decoder.device)
+def cross_entropy(decoder: Decoder, examples: Sequence[EncodedExample]) -> Tensor:
+    """The sum over labelled tokens (natural logarithm). Examples without labels add exactly 0."""
+    batch = pack_examples(examples, decoder.device)
     if not len(batch.labels):
         return torch.zeros((), device=decoder.device)
     return negative_log_likelihoods(decoder, batch).sum()
 
 
-def answer_log_likelihoods(decoder: Decoder, lessons: Sequence[EncodedExample], average: bool) -> Tensor:
-    """log p of each lesson's labels, [rows]: their sum, or per token with `average` (as the book does)."""
-    batch = pack_examples(lessons, decoder.device)
-    sums = torch.zeros(len(lessons), device=decoder.device)
+def answer_log_likelihoods(decoder: Decoder, examples: Sequence[EncodedExample], average: bool) -> Tensor:
+    """log p of each example's labels, [rows]: their sum, or per token with `average` (as the book does)."""
+    batch = pack_examples(examples, decoder.device)
+    sums = torch.zeros(len(examples), device=decoder.device)
     sums = sums.index_add(0, batch.owners, -negative_log_likelihoods(decoder, batch))
     if not average:
         return sums
-    return sums / torch.tensor([lesson.targets for lesson in lessons], device=decoder.device).clamp_min(1)
+    return sums / torch.tensor([example.targets for example in examples], device=decoder.device).clamp_min(1)
 
 
 def dpo_losses(better: Tensor, worse: Tensor, reference: Tensor, beta: float) -> tuple[Tensor, Tensor]:

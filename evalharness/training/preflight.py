@@ -19,7 +19,7 @@ _SHOWN = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preflight:
-    """The figures of the preflight. `example` has the pieces of one lesson, and whether each is learned."""
+    """The figures of the preflight. `example` has the pieces of one example, and whether each is learned."""
 
     example: tuple[tuple[str, bool], ...]
     rows: Mapping[str, int]
@@ -49,21 +49,21 @@ def preflight(
     data: Data, split: Split, parts: Mapping[str, Encodings], chat: Chat, *, named: Mapping[str, str | None],
 ) -> Preflight:  # fmt: skip
     """Every check that needs no network weights. Raises DataError where training would teach the wrong thing."""
-    lessons = parts["train"].lessons
-    check_ends(lessons, chat)
-    check_bos(lessons, chat)
+    examples = parts["train"].examples
+    check_ends(examples, chat)
+    check_bos(examples, chat)
     asked = overlap.questions(named)
     known = {row.number for row in (*split.train, *split.validation)}
     found = overlap.find_overlap([row for row in data.rows if row.number in known], asked)
-    first = lessons[0]
+    first = examples[0]
     spelled = (chat.tokenizer.decode_bytes([i]).decode("utf-8", "replace") for i in first.ids)
-    everything = [lesson for part in parts.values() for lesson in part.lessons]
+    everything = [example for part in parts.values() for example in part.examples]
     return Preflight(
         example=tuple(zip(spelled, first.trained, strict=True)),
-        rows={name: len({lesson.row for lesson in part.lessons}) for name, part in parts.items()},
-        tokens=sum(len(lesson.ids) for lesson in lessons),
-        trained=sum(lesson.targets for lesson in lessons),
-        longest=max(len(lesson.ids) for lesson in everything),
+        rows={name: len({example.row for example in part.examples}) for name, part in parts.items()},
+        tokens=sum(len(example.ids) for example in examples),
+        trained=sum(example.targets for example in examples),
+        longest=max(len(example.ids) for example in everything),
         cut=sum(part.cut for part in parts.values()),
         dropped=tuple(sorted(number for part in parts.values() for number in part.dropped)),
         crossing=split.crossing(),
@@ -73,48 +73,48 @@ def preflight(
     )
 
 
-def check_ends(lessons: Sequence[EncodedExample], chat: Chat) -> None:
+def check_ends(examples: Sequence[EncodedExample], chat: Chat) -> None:
     """Every stretch of learned tokens ends with a stop token, or the model would never learn to stop."""
-    endless = [lesson.row for lesson in lessons if not _ended(lesson, chat)]
+    endless = [example.row for example in examples if not _ended(example, chat)]
     if endless:
         numbers = ", ".join(map(str, endless[:8])) + (", ..." if len(endless) > 8 else "")
         raise DataError(
-            f"no end token is learned after the answers of {len(endless)} of {len(lessons)} rows (rows {numbers}): the "
-            "model would never learn to stop; the template must end an assistant's turn with a control token "
+            f"no end token is learned after the answers of {len(endless)} of {len(examples)} rows (rows {numbers}): "
+            "the model would never learn to stop; the template must end an assistant's turn with a control token "
             "(name another format)"
         )
 
 
-def _ended(lesson: EncodedExample, chat: Chat) -> bool:
+def _ended(example: EncodedExample, chat: Chat) -> bool:
     def blank(number: int) -> bool:  # a template may have the newline behind the end learned
         return not chat.tokenizer.decode_bytes([number]).strip()
 
     ends = [
         number
-        for i, (number, learn) in enumerate(zip(lesson.ids, lesson.trained, strict=True))
-        if learn and not blank(number) and not _goes_on(lesson, i + 1, blank)
+        for i, (number, learn) in enumerate(zip(example.ids, example.trained, strict=True))
+        if learn and not blank(number) and not _goes_on(example, i + 1, blank)
     ]
     return bool(ends) and all(number in chat.stops for number in ends)
 
 
-def _goes_on(lesson: EncodedExample, at: int, blank: Callable[[int], bool]) -> bool:
+def _goes_on(example: EncodedExample, at: int, blank: Callable[[int], bool]) -> bool:
     """Whether anything but white space is learned right behind."""
-    while at < len(lesson.ids) and lesson.trained[at]:
-        if not blank(lesson.ids[at]):
+    while at < len(example.ids) and example.trained[at]:
+        if not blank(example.ids[at]):
             return True
         at += 1
     return False
 
 
-def check_bos(lessons: Sequence[EncodedExample], chat: Chat) -> None:
+def check_bos(examples: Sequence[EncodedExample], chat: Chat) -> None:
     """One BOS, at the beginning; in a base model's text where the checkpoint wants one. A chat template that writes
     none is followed: transformers and vLLM ask so too."""
     bos = chat.tokenizer.bos
-    for lesson in lessons:
-        if bos is not None and lesson.ids[:2] == (bos, bos):
-            raise DataError(f"row {lesson.row} begins with two BOS tokens; the template must write one or none")
-        if chat.source is None and chat.tokenizer.adds_bos and lesson.ids[0] != bos:
-            raise DataError(f"row {lesson.row} does not begin with the BOS token that the checkpoint expects")
+    for example in examples:
+        if bos is not None and example.ids[:2] == (bos, bos):
+            raise DataError(f"row {example.row} begins with two BOS tokens; the template must write one or none")
+        if chat.source is None and chat.tokenizer.adds_bos and example.ids[0] != bos:
+            raise DataError(f"row {example.row} does not begin with the BOS token that the checkpoint expects")
 
 
 def check_overlap(found: Preflight, allowed: bool) -> None:
@@ -135,7 +135,7 @@ def check_overlap(found: Preflight, allowed: bool) -> None:
 
 def check_vocabulary(parts: Mapping[str, Encodings], vocabulary: int) -> None:
     """Every id has a row in the embedding."""
-    largest = max(max(lesson.ids) for part in parts.values() for lesson in part.lessons)
+    largest = max(max(example.ids) for part in parts.values() for example in part.examples)
     if largest >= vocabulary:
         raise UserError(
             f"the tokenizer gives ids up to {largest}, the model has {vocabulary} rows of embedding; they do not "

@@ -1,4 +1,4 @@
-"""From a user's words to lessons that have been looked at: everything before the first step."""
+"""From a user's words to examples that have been looked at: everything before the first step."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class FinetuneJob:
 
 @dataclass(frozen=True, kw_only=True)
 class PreparedTraining:
-    """Everything before the first step: the data in three parts, as lessons, what the preflight saw, and what else
+    """Everything before the first step: the data in three parts, as examples, what the preflight saw, and what else
     there is to say of the data."""
 
     job: FinetuneJob
@@ -173,7 +173,7 @@ def _said(job: FinetuneJob, data: Data, broken: Sequence[Broken]) -> list[str]:
 def _turns_said(parts: Mapping[str, Encodings], parted: Split, chat: Chat) -> list[str]:
     """What becomes of conversations of several turns."""
     said = []
-    taught = [lesson.row for part in parts.values() for lesson in part.lessons]
+    taught = [example.row for part in parts.values() for example in part.examples]
     if len(taught) > len(set(taught)):
         said.append(f"{chat.name} writes turns otherwise once they are answered: {len(taught)} turns, one by one")
     several = sum(sum(message.role == "assistant" for message in row.messages) > 1 for row in parted.test)
@@ -185,15 +185,15 @@ def _turns_said(parts: Mapping[str, Encodings], parted: Split, chat: Chat) -> li
 
 
 def _material(job: FinetuneJob, parted: Split, parts: Mapping[str, Encodings], chat: Chat, rules: Rules) -> Material:
-    kept = Material(train=parts["train"].lessons, validation=parts["validation"].lessons)
+    kept = Material(train=parts["train"].examples, validation=parts["validation"].examples)
     if job.settings.loss != "dpo":
         return kept
     if any(row.rejected is None for row in (*parted.train, *parted.validation)):
         raise UserError(f"--loss dpo wants rows with chosen and rejected answers; {job.data} has none")
     pairs = {}
     for name, part in (("train", parted.train), ("validation", parted.validation)):
-        good = {lesson.row: lesson for lesson in parts[name].lessons}
-        bad = {lesson.row: lesson for lesson in encoding.encode_rejected(part, chat, rules).lessons}
+        good = {example.row: example for example in parts[name].examples}
+        bad = {example.row: example for example in encoding.encode_rejected(part, chat, rules).examples}
         both = sorted(good.keys() & bad.keys())  # a row of which one answer was too long has no pair
         pairs[name] = tuple(good[i] for i in both), tuple(bad[i] for i in both)
     return Material(

@@ -76,7 +76,7 @@ class Training:
             seed=self.settings.seed, rows=self.settings.batch, tokens=self.settings.batch_tokens,
             buckets=self.settings.buckets, drop_last=self.settings.drop_last,
         )  # fmt: skip
-        lengths = [len(lesson.ids) for lesson in self.material.train]
+        lengths = [len(example.ids) for example in self.material.train]
         epochs = [order.batches(lengths, epoch) for epoch in range(self.settings.epochs)]
         self.per_epoch = len(epochs[0])
         self.schedule = [batch for epoch in epochs for batch in epoch]
@@ -145,12 +145,12 @@ class Training:
         return float(total) / max(1, trained), trained
 
     def _loss(self, indices: Sequence[int]) -> Tensor:
-        lessons = [self.material.train[i] for i in indices]
+        examples = [self.material.train[i] for i in indices]
         if self.settings.loss != "dpo":
-            return losses.cross_entropy(self.decoder, lessons)
+            return losses.cross_entropy(self.decoder, examples)
         worse = [self.material.worse[i] for i in indices]
         assert self.reference is not None
-        return self._preference(lessons, worse, self.reference[list(indices)])[0]
+        return self._preference(examples, worse, self.reference[list(indices)])[0]
 
     def _preference(
         self, better: Sequence[EncodedExample], worse: Sequence[EncodedExample], reference: Tensor
@@ -198,14 +198,14 @@ class Training:
         return {"loss": self.mean_loss(part)}
 
     @torch.no_grad()
-    def mean_loss(self, lessons: Sequence[EncodedExample]) -> float:
+    def mean_loss(self, examples: Sequence[EncodedExample]) -> float:
         """Loss per trained token."""
         order = Batching(seed=0, tokens=VALIDATE_TOKENS, shuffle=False)
         total, count = 0.0, 0
-        for batch in order.batches([len(lesson.ids) for lesson in lessons], 0):
+        for batch in order.batches([len(example.ids) for example in examples], 0):
             with self.precision():
-                total += float(losses.cross_entropy(self.decoder, [lessons[i] for i in batch]))
-            count += sum(lessons[i].targets for i in batch)
+                total += float(losses.cross_entropy(self.decoder, [examples[i] for i in batch]))
+            count += sum(examples[i].targets for i in batch)
         return total / max(1, count)
 
     def state(self) -> dict[str, Any]:

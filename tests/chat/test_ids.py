@@ -206,7 +206,7 @@ def test_what_is_learned_is_what_the_assistant_mask_marks(
     if inside:
         template = template.replace("{% endgeneration %}{{ " + tail + " }}", "{{ " + tail + " }}{% endgeneration %}")
     messages = [turn for user, answer in talk for turn in (Message("user", user), Message("assistant", answer))]
-    lesson = render.Chat(tokenizer=ours, name="own", source=template).lesson(messages)
+    example = render.Chat(tokenizer=ours, name="own", source=template).example(messages)
     found = theirs.apply_chat_template(
         [{"role": m.role, "content": m.content} for m in messages], chat_template=template, tokenize=True,
         return_dict=True, return_assistant_tokens_mask=True,
@@ -216,7 +216,7 @@ def test_what_is_learned_is_what_the_assistant_mask_marks(
     # is its answer, and learned. No answer here begins with a blank, so one that is marked is the prompt's.
     over = b" " if head.endswith(" '") else b""
     marked = [said.removeprefix(over) for said in runs(ours, found["input_ids"], found["assistant_masks"])]
-    assert runs(ours, lesson.ids, lesson.trained) == marked
+    assert runs(ours, example.ids, example.trained) == marked
 
 
 def runs(tokenizer: Any, ids: list[int], on: Iterable[int]) -> list[bytes]:

@@ -69,8 +69,8 @@ def test_alpaca_has_two_preambles_and_the_book_has_one() -> None:
     asked = book.ask([U("Add."), U("1 2")]).text
     assert asked.startswith("Below is an instruction that describes a task. Write")
     assert asked.endswith("\n\n### Input:\n1 2")
-    lesson = book.lesson([U("Add."), U("1 2"), A("3")])
-    assert lesson.text == asked + "\n\n### Response:\n3</s>"
+    example = book.example([U("Add."), U("1 2"), A("3")])
+    assert example.text == asked + "\n\n### Response:\n3</s>"
     assert book.answer("\n\n### Response:\n3 ### Response: x") == "3 ### Response: x"
     assert book.answer("3") == "3"
 
@@ -81,20 +81,20 @@ def test_phi3_in_its_real_form_and_in_the_book_s() -> None:
     assert (
         real.ask([S("Be brief."), U("Hi")]).text == "<|system|>\nBe brief.<|end|>\n<|user|>\nHi<|end|>\n<|assistant|>\n"
     )
-    assert real.lesson([U("Hi"), A("Ho")]).text == "<|user|>\nHi<|end|>\n<|assistant|>\nHo<|end|>\n"
+    assert real.example([U("Hi"), A("Ho")]).text == "<|user|>\nHi<|end|>\n<|assistant|>\nHo<|end|>\n"
     assert t.specials["<|end|>"] in real.stops
     book = chat_of_style("phi3-book", t)
     assert book.ask([U("Add."), U("1 2")]).text == "<|user|>\nAdd.\n1 2"
-    assert book.lesson([U("Add."), A("3")]).text == "<|user|>\nAdd.\n<|assistant|>:\n3</s>"
+    assert book.example([U("Add."), A("3")]).text == "<|user|>\nAdd.\n<|assistant|>:\n3</s>"
 
 
 def test_chatml_and_llama3() -> None:
     t = Bytes()
-    assert chat_of_style("chatml", t).lesson([U("a"), U("b"), A("c")]).text == (
+    assert chat_of_style("chatml", t).example([U("a"), U("b"), A("c")]).text == (
         "<|im_start|>user\na\nb<|im_end|>\n<|im_start|>assistant\nc<|im_end|>\n"
     )
     llama = Bytes(names=("<s>", "</s>", "<|eot_id|>", "<|start_header_id|>", "<|end_header_id|>"), adds_bos=True)
-    text = chat_of_style("llama3", llama).lesson([U("a"), A("c")]).text
+    text = chat_of_style("llama3", llama).example([U("a"), A("c")]).text
     assert text == (
         "<s><|start_header_id|>user<|end_header_id|>\n\na<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\nc<|eot_id|>"
     )
@@ -102,8 +102,8 @@ def test_chatml_and_llama3() -> None:
 
 def test_a_format_without_its_own_end_token_ends_with_the_end_of_text() -> None:
     t = Bytes(names=("<s>", "</s>"))
-    lesson = chat_of_style("chatml", t).lesson([U("a"), A("c")])
-    assert t.decode_bytes([i for i, on in zip(lesson.ids, lesson.trained, strict=True) if on]) == b"c</s>"
+    example = chat_of_style("chatml", t).example([U("a"), A("c")])
+    assert t.decode_bytes([i for i, on in zip(example.ids, example.trained, strict=True) if on]) == b"c</s>"
     assert chat_of_style("chatml", t).stops == {t.eos}
 
 
@@ -124,25 +124,25 @@ def test_trained_tokens_are_the_answers_byte_for_byte(
     t = Bytes(adds_bos=adds_bos)
     c = chat_of_style(name, t)
     messages = [m for q, a in zip(questions, answers, strict=False) for m in (U(q), A(a))]
-    lesson = c.lesson(messages)
-    learned = [i for i, on in zip(lesson.ids, lesson.trained, strict=True) if on]
+    example = c.example(messages)
+    learned = [i for i, on in zip(example.ids, example.trained, strict=True) if on]
     header = {"alpaca-book": "\n\n### Response:\n", "phi3-book": "\n<|assistant|>:\n"}.get(name, "")
     end = {"phi3": "<|end|>", "chatml": "<|im_end|>"}.get(name, "</s>")
     assert t.decode_bytes(learned) == "".join(header + m.content + end for m in messages[1::2]).encode()
     assert sum(i in c.stops for i in learned) == len(questions)  # user text never becomes a control token
-    assert lesson.ids.count(256) == (1 if adds_bos else 0)
+    assert example.ids.count(256) == (1 if adds_bos else 0)
     asked = c.ask(messages[:1]).ids
-    assert lesson.ids[: len(asked)] == asked
-    assert not any(lesson.trained[: len(asked)])
-    assert lesson.trained[len(asked)]
+    assert example.ids[: len(asked)] == asked
+    assert not any(example.trained[: len(asked)])
+    assert example.trained[len(asked)]
 
 
 def test_the_checkpoint_s_own_template() -> None:
     t = Bytes()
     own = render.choose_chat(None, QWEN, t)
-    lesson = own.lesson([U("a"), A("  bc  "), U("d"), A("e")])
+    example = own.example([U("a"), A("  bc  "), U("d"), A("e")])
     assert (
-        t.decode_bytes([i for i, on in zip(lesson.ids, lesson.trained, strict=True) if on])
+        t.decode_bytes([i for i, on in zip(example.ids, example.trained, strict=True) if on])
         == b"bc<|im_end|>e<|im_end|>"
     )
     assert own.stops == {t.specials["<|im_end|>"], t.eos}
@@ -155,8 +155,8 @@ def test_an_end_tag_that_opens_the_next_turn_is_no_end() -> None:
     )
     source += "{% if add_generation_prompt %}<|assistant|>{% endif %}"
     t = Bytes()
-    lesson = Chat(tokenizer=t, name="x", source=source).lesson([U("a"), A("b"), U("c"), A("d")])
-    assert t.decode_bytes([i for i, on in zip(lesson.ids, lesson.trained, strict=True) if on]) == b"bd"
+    example = Chat(tokenizer=t, name="x", source=source).example([U("a"), A("b"), U("c"), A("d")])
+    assert t.decode_bytes([i for i, on in zip(example.ids, example.trained, strict=True) if on]) == b"bd"
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_an_end_tag_that_opens_the_next_turn_is_no_end() -> None:
 )
 def test_templates_that_cannot_teach_say_so(source: str, says: str) -> None:
     with pytest.raises(UserError, match=says):
-        Chat(tokenizer=Bytes(), name="x", source=source).lesson([U("ab"), A("cd")])
+        Chat(tokenizer=Bytes(), name="x", source=source).example([U("ab"), A("cd")])
 
 
 def test_choosing_a_template(tmp_path: Path) -> None:
@@ -208,7 +208,7 @@ def test_transformers_renders_the_same() -> None:
                 eos_token="</s>",
                 bos_token="<s>",
             )
-            ours = c.ask(messages[:upto]).text if given_prompt else c.lesson(messages).text
+            ours = c.ask(messages[:upto]).text if given_prompt else c.example(messages).text
             assert theirs[0] == ours, name
 
 
@@ -247,4 +247,4 @@ def test_the_formats_of_0_1_0_are_known_and_wrote_the_same(name: str, end: bool,
     assert earlier_hash(name, now.source or "") == before.hash != now.hash
     for talk in ([U("a")], [S("s"), U("a"), U("b"), A("c"), U(" e\n")], [U(""), A(""), U("f")]):
         assert now.ask(talk).ids == before.ask(talk).ids
-        assert now.lessons([*talk, A("g")]) == before.lessons([*talk, A("g")])
+        assert now.examples([*talk, A("g")]) == before.examples([*talk, A("g")])

@@ -1,4 +1,4 @@
-"""Small networks and lessons for the tuner's tests."""
+"""Small networks and examples for the tuner's tests."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def decoder(raw: dict = LLAMA, seed: int = 0) -> Decoder:
     return made
 
 
-def lessons(count: int, seed: int = 0, longest: int = 30) -> tuple[EncodedExample, ...]:
+def examples(count: int, seed: int = 0, longest: int = 30) -> tuple[EncodedExample, ...]:
     chance = random.Random(seed)
     made = []
     for row in range(1, count + 1):

@@ -156,7 +156,7 @@ def test_every_row_is_met_once_an_epoch(lengths: list[int], size: int, buckets: 
 
 
 def test_loaders_for_three_parts() -> None:
-    part = encoding.Encodings(lessons=support.lessons(9))
+    part = encoding.Encodings(examples=support.examples(9))
     made = encoding.loaders(part, part, part, Batching(seed=0, rows=4, drop_last=True))
     assert {name: [len(batch) for batch in loader] for name, loader in made.items()} == {
         "train": [4, 4], "validation": [4, 4, 1], "test": [4, 4, 1],
@@ -182,9 +182,9 @@ def row(number: int, asked: str, answer: str) -> shapes.TrainingRow:
 def test_prompts_are_cut_from_the_left_and_answers_never() -> None:
     t = render.chat_of_style("none", Bytes())
     found = encoding.encode([row(1, "x" * 50, "yes")], t, Rules(limit=20))
-    lesson = found.lessons[0]
-    assert (len(lesson.ids), lesson.ids[0], lesson.ids[-1], lesson.cut) == (20, 257, 258, 35)
-    assert t.tokenizer.decode_bytes(lesson.ids[-4:]) == b"yes</s>"
+    example = found.examples[0]
+    assert (len(example.ids), example.ids[0], example.ids[-1], example.cut) == (20, 257, 258, 35)
+    assert t.tokenizer.decode_bytes(example.ids[-4:]) == b"yes</s>"
     assert found.cut == 1
     long = [row(1, "a", "b"), row(7, "a", "b" * 50)]
     with pytest.raises(DataError, match=r"1 rows do not fit into 20 tokens .*rows 7"):
@@ -193,17 +193,17 @@ def test_prompts_are_cut_from_the_left_and_answers_never() -> None:
 
 
 def test_without_a_mask_everything_is_learned() -> None:
-    lesson = encoding.encode(
+    example = encoding.encode(
         [row(1, "ab", "c")], render.chat_of_style("none", Bytes()), Rules(limit=20, mask_prompt=False)
-    ).lessons[0]
-    assert lesson.labels == (97, 98, 99, 258)
+    ).examples[0]
+    assert example.labels == (97, 98, 99, 258)
 
 
 def test_nothing_to_learn_is_an_error() -> None:
     endless = render.Chat(tokenizer=Bytes(), name="x", source="{% for m in messages %}{{ m.content }}{% endfor %}")
     only = Rules(limit=20, end_masked=True)
     with pytest.raises(DataError, match=r"no end token is learned after the answers of 1 of 1 rows .rows 3"):
-        preflight.check_ends(encoding.encode([row(3, "a", "b")], endless, only).lessons, endless)
+        preflight.check_ends(encoding.encode([row(3, "a", "b")], endless, only).examples, endless)
     source = "{% for m in messages if m.role == 'user' %}{{ m.content }}{% endfor %}"
     user_only = render.Chat(tokenizer=Bytes(), name="x", source=source)
     with pytest.raises(UserError, match="does not write the assistant"):
@@ -213,19 +213,19 @@ def test_nothing_to_learn_is_an_error() -> None:
 def test_rows_that_train_nothing_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every label masked: the mean over no tokens would be no number."""
     t = render.chat_of_style("alpaca", Bytes())
-    silent = t.lesson(row(4, "a", "b").messages)
+    silent = t.example(row(4, "a", "b").messages)
     silent = replace(silent, trained=[False] * len(silent.ids))
-    monkeypatch.setattr(render.Chat, "lessons", lambda self, messages, given: [silent])
+    monkeypatch.setattr(render.Chat, "examples", lambda self, messages, given: [silent])
     with pytest.raises(DataError, match=r"no token would be learned of 1 rows .4."):
         encoding.encode([row(4, "a", "b")], t, Rules(limit=400))
 
 
 def test_a_masked_end_token_is_refused() -> None:
     t = render.chat_of_style("alpaca", Bytes())
-    good = encoding.encode([row(1, "a", "b")], t, Rules(limit=400)).lessons
+    good = encoding.encode([row(1, "a", "b")], t, Rules(limit=400)).examples
     preflight.check_ends(good, t)
     preflight.check_bos(good, t)
-    bad = encoding.encode([row(1, "a", "b")], t, Rules(limit=400, end_masked=True)).lessons
+    bad = encoding.encode([row(1, "a", "b")], t, Rules(limit=400, end_masked=True)).examples
     with pytest.raises(DataError, match="never learn to stop"):
         preflight.check_ends(bad, t)
     with pytest.raises(DataError, match="two BOS"):
@@ -270,16 +270,16 @@ def test_what_is_trained_begins_with_exactly_what_is_asked(name: str, style: str
         for sample in sources.build_samples(loaded.rows, found.sample)[:5]:
             question = benchmarks.request(found, sample, (), mode="write", chat=is_chat).messages
             asked = t.ask(question)
-            lesson = t.lesson(benchmarks.training_messages(found, sample, chat=is_chat))
-            assert lesson.ids[: len(asked.ids)] == asked.ids
+            example = t.example(benchmarks.training_messages(found, sample, chat=is_chat))
+            assert example.ids[: len(asked.ids)] == asked.ids
             shown = any(message.role == "assistant" for message in question)  # an example's answer is learned too
-            assert shown or not any(lesson.trained[: len(asked.ids)])
-            assert all(lesson.trained[len(asked.ids) :])
+            assert shown or not any(example.trained[: len(asked.ids)])
+            assert all(example.trained[len(asked.ids) :])
             seen += 1
     assert seen
 
 
 def test_a_vocabulary_that_does_not_fit() -> None:
-    part = encoding.Encodings(lessons=(whole([1, 400]),))
+    part = encoding.Encodings(examples=(whole([1, 400]),))
     with pytest.raises(UserError, match="ids up to 400, the model has 300"):
         preflight.check_vocabulary({"train": part}, 300)

@@ -62,11 +62,11 @@ def write(path: Path, content: object) -> str:
 
 
 def marked(found: Sequence[render.TrainingExample], tokenizer: Any) -> list[str]:
-    """Each lesson with what is learned between « and »."""
+    """Each example with what is learned between « and »."""
     shown = []
-    for lesson in found:
+    for example in found:
         text, before = "", False
-        for number, on in [*zip(lesson.ids, lesson.trained, strict=True), (None, False)]:
+        for number, on in [*zip(example.ids, example.trained, strict=True), (None, False)]:
             text += ("«" if on else "»") if on != before else ""
             text += "" if number is None else tokenizer.decode_bytes([number]).decode()
             before = on
@@ -81,7 +81,7 @@ def learned(entry: Any, tmp_path: Path, template: str | None = None) -> list[str
     made = (
         render.chat_of_style("chatml", t) if template is None else render.Chat(tokenizer=t, name="own", source=template)
     )
-    return marked(made.lessons(data.rows[0].messages, data.rows[0].template_kwargs or {}), t)
+    return marked(made.examples(data.rows[0].messages, data.rows[0].template_kwargs or {}), t)
 
 
 U, A, B = {"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}, {"role": "assistant", "content": "b"}
@@ -239,7 +239,7 @@ def test_a_format_that_cannot_write_a_turn_says_so(style: str, tmp_path: Path) -
     with pytest.raises(DataError, match=r"1 of 2 rows cannot be written by the template .*row 1 .*(tool|leaves out)"):
         encoding.encode(data.rows, render.chat_of_style(style, t), Rules(limit=400))
     kept = encoding.encode(data.rows, render.chat_of_style(style, t), Rules(limit=400, skip_bad=True))
-    assert ([lesson.row for lesson in kept.lessons], [b.number for b in kept.broken]) == ([2], [1])
+    assert ([example.row for example in kept.examples], [b.number for b in kept.broken]) == ([2], [1])
 
 
 def test_tools_and_template_variables_reach_the_template(tmp_path: Path) -> None:
@@ -293,9 +293,9 @@ def test_turns_are_learned_as_they_will_be_asked(
     own = render.Chat(tokenizer=t, name="own", source=template)
     data = datasets.read_training_data(write(tmp_path / "y.jsonl", [{"messages": turns}] * 2)).rows[0]
     taught = [i for i, m in enumerate(data.messages) if m.role == "assistant" and m.learned]
-    for lesson, index in zip(own.lessons(data.messages), taught, strict=True):
+    for example, index in zip(own.examples(data.messages), taught, strict=True):
         asked = own.ask(data.messages[:index]).ids
-        assert lesson.ids[: len(asked)] == asked and lesson.trained.index(True) == len(asked)
+        assert example.ids[: len(asked)] == asked and example.trained.index(True) == len(asked)
 
 
 @pytest.mark.parametrize("template", [QWQ, BOTH, QWQ.replace("'<think>\n' }}{%- endif", "'<hm>\n' }}{%- endif"), R1])
@@ -322,8 +322,8 @@ def test_a_thought_s_tags_that_are_control_tokens_stay_so_in_answers_only() -> N
             return b"".join({260: b"<think>", 261: b"</think>"}.get(i) or super().decode_bytes([i]) for i in ids)
 
     own = render.Chat(tokenizer=Thinking(), name="own", source=THINKING)
-    (lesson,) = own.lessons([rows_message("user", "is <think> a tag?"), rows_message("assistant", f"{HMM}a")])
-    assert [lesson.ids.count(260), lesson.ids.count(261)] == [1, 1]
+    (example,) = own.examples([rows_message("user", "is <think> a tag?"), rows_message("assistant", f"{HMM}a")])
+    assert [example.ids.count(260), example.ids.count(261)] == [1, 1]
 
 
 def rows_message(role: Any, content: str) -> Any:

@@ -36,7 +36,7 @@ def weights(training: Training) -> dict[str, torch.Tensor]:
 
 
 def trained(settings: TrainingConfig, raw: dict = support.LLAMA, count: int = 48) -> dict[str, torch.Tensor]:
-    training = Training(support.decoder(raw), Material(train=support.lessons(count)), settings)
+    training = Training(support.decoder(raw), Material(train=support.examples(count)), settings)
     while training.step < training.steps:
         training.advance()
     return weights(training)
@@ -53,7 +53,7 @@ def test_accumulation_does_not_change_the_weights(raw: dict) -> None:
 def test_recomputing_layers_and_routes_of_products_do_not_change_the_weights() -> None:
     whole = trained(SETTINGS, support.GPT2)
     for settings in (replace(SETTINGS, recompute=True), replace(SETTINGS, products="onednn")):
-        training = Training(support.decoder(support.GPT2), Material(train=support.lessons(48)), settings)
+        training = Training(support.decoder(support.GPT2), Material(train=support.examples(48)), settings)
         train.choose_matmul(training.decoder, settings)
         while training.step < training.steps:
             training.advance()
@@ -73,7 +73,7 @@ def test_the_products_have_the_gradients_of_torch_s_own() -> None:
 
 @pytest.mark.parametrize("raw", [support.LLAMA, support.GPT2], ids=["llama", "gpt2"])
 def test_packed_rows_give_the_logits_of_each_row_alone(raw: dict) -> None:
-    made, rows = support.decoder(raw), support.lessons(6)
+    made, rows = support.decoder(raw), support.examples(6)
     batch = pack_examples(rows)
     with torch.no_grad():
         together = losses.negative_log_likelihoods(made, batch)
@@ -90,10 +90,10 @@ def test_packed_rows_give_the_logits_of_each_row_alone(raw: dict) -> None:
 @pytest.mark.parametrize("raw", [support.LLAMA, support.GPT2], ids=["llama", "gpt2"])
 @pytest.mark.parametrize("all_tokens", [False, True])
 def test_a_common_beginning_has_the_gradient_of_all_its_rows(raw: dict, all_tokens: bool) -> None:
-    made, frame = support.decoder(raw), tuple(support.lessons(1)[0].ids[:7])
+    made, frame = support.decoder(raw), tuple(support.examples(1)[0].ids[:7])
     rows = [
         replace(row, ids=frame + row.ids, trained=(all_tokens,) * len(frame) + row.trained)
-        for row in support.lessons(6)
+        for row in support.examples(6)
     ]
     assert len(pack_examples(rows).ids) < sum(len(row.ids) - 1 for row in rows)
     found = []
@@ -108,7 +108,7 @@ def test_a_common_beginning_has_the_gradient_of_all_its_rows(raw: dict, all_toke
 
 def test_a_batch_without_labels_adds_exactly_nothing() -> None:
     made = support.decoder()
-    bare = [replace(row, trained=(False,) * len(row.ids)) for row in support.lessons(2)]
+    bare = [replace(row, trained=(False,) * len(row.ids)) for row in support.examples(2)]
     assert float(losses.cross_entropy(made, bare)) == 0.0
 
 
@@ -117,19 +117,19 @@ def test_interrupted_five_times_the_weights_are_bitwise_the_same(tmp_path: Path)
     right = trained(settings)
     chance = random.Random(5)
     stops = sorted(chance.sample(range(1, 23), 5))
-    training = Training(support.decoder(), Material(train=support.lessons(48)), settings)
+    training = Training(support.decoder(), Material(train=support.examples(48)), settings)
     while training.step < training.steps:
         training.advance()
         if training.step in stops:
             train.save_state(training.state(), tmp_path / "state.pt")
             training.validate()
-            training = Training(support.decoder(seed=9), Material(train=support.lessons(48)), settings)
+            training = Training(support.decoder(seed=9), Material(train=support.examples(48)), settings)
             training.restore(train.load_state(tmp_path / "state.pt"))
     assert all(torch.equal(right[name], weight) for name, weight in training.weights.items())
 
 
 def test_a_loss_that_is_no_number_stops_and_names_the_rows() -> None:
-    training = Training(support.decoder(), Material(train=support.lessons(8)), replace(SETTINGS, batch=2, lr=1e-3))
+    training = Training(support.decoder(), Material(train=support.examples(8)), replace(SETTINGS, batch=2, lr=1e-3))
     training.advance()
     before = weights(training)
     with torch.no_grad():
@@ -158,8 +158,8 @@ def test_a_full_disk_leaves_the_previous_checkpoint(tmp_path: Path, monkeypatch:
 
 
 def test_preference_pairs_move_apart_from_zero() -> None:
-    rows = support.lessons(16)
-    worse = support.lessons(16, seed=3)
+    rows = support.examples(16)
+    worse = support.examples(16, seed=3)
     pair = Material(train=rows, worse=worse, validation=rows[:4], worse_validation=worse[:4])
     training = Training(support.decoder(), pair, replace(SETTINGS, loss="dpo", epochs=4, batch=4, lr=1e-3))
     training.prepare_reference()
@@ -173,7 +173,7 @@ def test_preference_pairs_move_apart_from_zero() -> None:
 
 def test_bfloat16_learns_too() -> None:
     training = Training(
-        support.decoder(), Material(train=support.lessons(16)), replace(SETTINGS, dtype="bfloat16", epochs=6)
+        support.decoder(), Material(train=support.examples(16)), replace(SETTINGS, dtype="bfloat16", epochs=6)
     )
     losses_seen = [training.advance().loss for _ in range(training.steps)]
     assert losses_seen[-1] < losses_seen[0]
@@ -197,7 +197,7 @@ def test_settings_that_make_no_sense(wrong: dict) -> None:
 
 
 def test_state_is_not_shared_with_a_copy() -> None:
-    training = Training(support.decoder(), Material(train=support.lessons(8)), SETTINGS)
+    training = Training(support.decoder(), Material(train=support.examples(8)), SETTINGS)
     kept = copy.deepcopy(training.state()["weights"])
     training.advance()
     assert any(not torch.equal(kept[n], w) for n, w in training.weights.items())
@@ -211,7 +211,7 @@ sys.path.insert(0, sys.argv[1])
 import support
 from evalharness.training.config import TrainingConfig
 from evalharness.training.step import Material, Training
-training = Training(support.decoder(), Material(train=support.lessons(24)), TrainingConfig(epochs=1, batch=7, lr=3e-4))
+training = Training(support.decoder(), Material(train=support.examples(24)), TrainingConfig(epochs=1, batch=7, lr=3e-4))
 while training.step < training.steps:
     training.advance()
 if training.rank == 0:
