@@ -20,14 +20,14 @@ from typing import Any, Protocol
 
 import orjson
 
-from evalharness.chat import render
 from evalharness.chat.control_tokens import NO_HABITS, Habits, pattern_of_added
+from evalharness.chat.tokenizer import ChatTokenizer
 from evalharness.data.files import json_value
 from evalharness.engine.incremental_encoding import IncrementalEncoder, splits_by_pattern
 from evalharness.errors import UserError
 
 
-class Tokenizer(render.ChatTokenizer, Protocol):
+class Tokenizer(ChatTokenizer, Protocol):
     """Text to ids and back, as rendering needs it. `size` is one more than the largest id; ids without a token stand
     for no bytes. `files` are what it was read from.
     """

@@ -25,7 +25,7 @@ from evalharness.judging import run as judging
 from evalharness.judging.run import JudgeRun
 from evalharness.options import ModelOptions
 from evalharness.runs.store import Run
-from evalharness.training import callbacks, export, lora, preflight, step
+from evalharness.training import checkpointing, curves, export, lora, preflight, step
 from evalharness.training.callbacks import Best, Log
 from evalharness.training.config import TrainingConfig
 from evalharness.training.loop import TRAINING_FOLDER, TrainingLoop, TrainingObserver
@@ -169,7 +169,7 @@ def _saved(folder: Path, prepared: PreparedTraining) -> dict[str, Any] | None:
             raise UserError(f"{about}: not what a training writes; give another --out")
         if others := differing(before, prepared):
             raise UserError(f"{folder.parent}: holds another training (other {', '.join(others)}); give another --out")
-    return step.load_state(file) if file.is_file() else None
+    return checkpointing.load_state(file) if file.is_file() else None
 
 
 def _decoder(source: Path, settings: TrainingConfig, device: torch.device) -> Decoder:
@@ -234,11 +234,11 @@ def _finish(drive: TrainingLoop, early: bool) -> Tuned:
     prepared, training, job = drive.prepared, drive.training, drive.job
     kept, best_file = training.step, drive.folder / "best.pt"
     if job.keep == "best" and best_file.is_file():
-        best = step.load_state(best_file)
+        best = checkpointing.load_state(best_file)
         training.load(best["weights"])
         kept = best["step"]
     checks = tuple(line for line in drive.log.lines if "validation_loss" in line)
-    callbacks.curves(drive.log.lines, training.per_epoch, drive.folder)
+    curves.curves(drive.log.lines, training.per_epoch, drive.folder)
     decoder = training.decoder
     kind = job.settings.lora
     if kind is not None:

@@ -12,8 +12,7 @@ from typing import Any, Protocol
 
 from evalharness.engine.memory import available, gigabytes, is_out_of_memory
 from evalharness.errors import UserError
-from evalharness.training import callbacks
-from evalharness.training import step as train
+from evalharness.training import callbacks, checkpointing
 from evalharness.training.callbacks import Best, Log
 from evalharness.training.prepare import PreparedTraining
 from evalharness.training.step import StepStats, Training
@@ -156,7 +155,9 @@ class TrainingLoop:
         line["metrics"] = metrics
         figures = {**metrics, **({"loss": checked["loss"]} if "loss" in checked else {})}
         if (figures or self.job.best != "loss") and self.best.better(training.step, figures) and self.main:
-            train.save_state({"step": training.step, "weights": training.state()["weights"]}, self.folder / "best.pt")
+            checkpointing.save_state(
+                {"step": training.step, "weights": training.state()["weights"]}, self.folder / "best.pt"
+            )
         if self.main:
             self.log.write(line)
             self.teller.evaluated(line)
@@ -178,5 +179,5 @@ class TrainingLoop:
             "finished": finished,
             "facts": self.facts,
         }
-        train.save_state(state, self.folder / "state.pt")
+        checkpointing.save_state(state, self.folder / "state.pt")
         self.saved_at, self.save_took = time.monotonic(), time.monotonic() - begun

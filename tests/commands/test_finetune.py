@@ -22,7 +22,7 @@ from evalharness.engine import checkpoint
 from evalharness.engine.config import parse_config
 from evalharness.engine.decoder import Decoder, initialise
 from evalharness.errors import UserError
-from evalharness.training import callbacks, export, prepare
+from evalharness.training import callbacks, checkpointing, curves, export, prepare
 from evalharness.training import step as train
 from evalharness.training.callbacks import Best
 
@@ -169,7 +169,7 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(
 
     monkeypatch.setattr(train.Training, "advance", interrupted)
     assert guarded(command(data, base, out, "--epochs", "2")) == 130
-    assert train.load_state(out / "training" / "state.pt")["training"]["step"] == 5
+    assert checkpointing.load_state(out / "training" / "state.pt")["training"]["step"] == 5
     monkeypatch.setattr(train.Training, "advance", step)
     capsys.readouterr()
     assert tuned(command(data, base, out, "--epochs", "2"), capsys)["steps"] == 14
@@ -257,7 +257,7 @@ def test_a_loss_that_is_no_number_keeps_the_last_good_checkpoint(
     monkeypatch.setattr(losses, "cross_entropy", broken)
     assert guarded(command(data, base, tmp_path / "tuned")) == 2
     assert "the loss is not a number at step" in capsys.readouterr().err
-    state = train.load_state(tmp_path / "tuned" / "training" / "state.pt")
+    state = checkpointing.load_state(tmp_path / "tuned" / "training" / "state.pt")
     assert all(torch.isfinite(weight).all() for weight in state["training"]["weights"].values())
 
 
@@ -371,7 +371,7 @@ def test_the_log_drops_what_lies_behind_the_saved_step(tmp_path: Path) -> None:
         stream.write('{"step": 5, "lo')
     again = callbacks.Log(tmp_path / "log.jsonl", 2, (), {})
     again.close()
-    assert [line["step"] for line in callbacks.read_log(tmp_path / "log.jsonl")] == [1, 2]
+    assert [line["step"] for line in curves.read_log(tmp_path / "log.jsonl")] == [1, 2]
 
 
 def test_jobs_are_what_the_options_say() -> None:

@@ -18,7 +18,7 @@ from closeness import BAR, BAR_TRAINED, apart, furthest
 
 from evalharness.engine.matmul import onednn_matmul
 from evalharness.errors import UserError
-from evalharness.training import losses
+from evalharness.training import checkpointing, losses
 from evalharness.training import step as train
 from evalharness.training.config import TrainingConfig, factor
 from evalharness.training.encoding import pack_examples
@@ -121,10 +121,10 @@ def test_interrupted_five_times_the_weights_are_bitwise_the_same(tmp_path: Path)
     while training.step < training.steps:
         training.advance()
         if training.step in stops:
-            train.save_state(training.state(), tmp_path / "state.pt")
+            checkpointing.save_state(training.state(), tmp_path / "state.pt")
             training.validate()
             training = Training(support.decoder(seed=9), Material(train=support.examples(48)), settings)
-            training.restore(train.load_state(tmp_path / "state.pt"))
+            training.restore(checkpointing.load_state(tmp_path / "state.pt"))
     assert all(torch.equal(right[name], weight) for name, weight in training.weights.items())
 
 
@@ -142,19 +142,19 @@ def test_a_loss_that_is_no_number_stops_and_names_the_rows() -> None:
 
 def test_a_full_disk_leaves_the_previous_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "state.pt"
-    train.save_state({"step": 1}, file)
+    checkpointing.save_state({"step": 1}, file)
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(torch, "save", full)
     with pytest.raises(UserError, match=r"No space left on device.*is intact"):
-        train.save_state({"step": 2}, file)
-    assert train.load_state(file)["step"] == 1
+        checkpointing.save_state({"step": 2}, file)
+    assert checkpointing.load_state(file)["step"] == 1
     assert [f.name for f in tmp_path.iterdir()] == ["state.pt"]
     file.write_bytes(b"junk")
     with pytest.raises(UserError, match="not a saved training"):
-        train.load_state(file)
+        checkpointing.load_state(file)
 
 
 def test_preference_pairs_move_apart_from_zero() -> None:
