@@ -216,6 +216,7 @@ def tables(draw: Draw, draws: int) -> Iterator[Cell]:
                     section="table", figure=name, n=n,
                     world=f"{positive:g} positive, {found:g} found, {spared:g} spared",
                     truth=float(figure(truth)), draws=draws, held=_posterior(draw, draws, n, truth, figure),
+                    caution=FEW if n < 50 else "",
                 )  # fmt: skip
 
 
