@@ -52,11 +52,13 @@ def test_a_run_is_read_and_scored_again_to_the_same_figures(old, evalh, monkeypa
 
 def test_the_same_command_finds_its_run_again(old, evalh, monkeypatch):
     monkeypatch.chdir(old)
-    before = (old / "runs" / "ranked" / "results.jsonl").read_bytes()
+    files = [old / "runs" / "ranked" / name for name in ("results.jsonl", "summary.json", "run.json")]
+    before = [file.read_bytes() for file in files]
     words = ["winogrande", "tiny_exam", "--data", "sample", "--limit", 6, "--model", "tiny", "--name", "ranked"]
     said = evalh("run", *words, "--json")
     assert said.code == 0, said.err
-    assert (old / "runs" / "ranked" / "results.jsonl").read_bytes() == before
+    assert [file.read_bytes() for file in files] == before
+    assert "damaged" not in said.err
 
 
 def test_fields_keep_their_names_on_disk(old):
