@@ -22,7 +22,7 @@ from evalharness.data.sources import build_samples
 from evalharness.errors import DataError, nearest
 from evalharness.records import Estimate, Mode, Request, Response, Result, Sample, Score
 from evalharness.scoring.answers import LETTERS, best, choice, read_as, same_text
-from evalharness.scoring.metrics import Metric, average, per_item
+from evalharness.scoring.metrics import Metric, average, mean, mean_where, per_item
 
 BUNDLED = Path(__file__).with_name("bigbench.jsonl")
 SETTINGS = {
@@ -37,7 +37,10 @@ SETTINGS = {
     "preferred_score": None,
     "metrics": (),
     "description": "",
+    "keywords": (),
 }
+# Keywords of tasks whose right answer depends on how the question is spelled: --holistic must not change it.
+FORM = ("computer code", "algorithms", "grammar", "syntax", "morphology", "phonology", "tokenization", "non-language")
 ENDS = r"[^\.\?\!\;\n]+"  # what is read of an answer where a task says neither regular expression nor stop string
 MEANS = ("multiple_choice_grade", "exact_str_match", "rouge1", "rouge2", "rougeLsum")
 KNOWN = {"multiple_choice_grade", "exact_str_match", "bleu", "rouge"}
@@ -81,6 +84,8 @@ def _check(settings: Mapping[str, Any], file: Path) -> None:
     metrics = settings["metrics"]
     if not isinstance(metrics, list | tuple) or not KNOWN & set(map(str, metrics)):
         raise DataError(f"{file}: wanted one of the metrics {', '.join(sorted(KNOWN))}; there is {metrics!r:.100}")
+    if not isinstance(settings["keywords"], list | tuple):
+        raise DataError(f"{file}: keywords wants a list, there is {settings['keywords']!r:.100}")
     for name, default in SETTINGS.items():
         if isinstance(default, str | None) and not isinstance(settings[name], str | None):
             raise DataError(f"{file}: {name} wants a text, there is {settings[name]!r:.100}")
@@ -110,6 +115,7 @@ class Facts:
     modes: tuple[Mode, ...]
     stop: tuple[str, ...]
     between: str
+    about_form: str = ""
 
 
 def facts(task: str, data: Path | None) -> Facts:
@@ -127,9 +133,9 @@ def facts(task: str, data: Path | None) -> Facts:
     modes: tuple[Mode, ...] = ("rank", "write") if ranks else ("write",)
     chance = fsum(s.extra["chance"] for s in asked) / len(asked)
     stop = settings["stop_string"] or "\n"
-    return Facts(
-        settings["description"] or task, len(asked), chance, modes, (stop,), settings["few_shot_example_separator"]
-    )
+    about_form = next((word for word in FORM if word in settings["keywords"]), "")
+    title, between = settings["description"] or task, settings["few_shot_example_separator"]
+    return Facts(title, len(asked), chance, modes, (stop,), between, about_form)
 
 
 def _chooses(asked: Sample) -> bool:
@@ -320,3 +326,6 @@ def aggregate(tasks: Mapping[str, Mapping[str, Estimate]]) -> Mapping[str, Estim
     stderr = sqrt(fsum(f.stderr**2 for f in found)) / len(found)
     low, high = value - 1.96 * stderr, value + 1.96 * stderr
     return {"normalized_aggregate": Estimate(value=value, stderr=stderr, low=low, high=high, n=len(found))}
+
+
+METRICS = (mean("preferred_score"), normalized(), *map(mean_where, MEANS), bleu())

@@ -5,7 +5,6 @@ from pathlib import Path
 from evalharness.benchmark import Benchmark, Family, Prompt
 from evalharness.building_blocks.multiple_choice import shown
 from evalharness.data.rows import Source
-from evalharness.scoring.metrics import mean, mean_where
 
 from . import _bigbench as big
 
@@ -33,7 +32,8 @@ def _open_task(task: str, data: Path | None) -> Benchmark:
         max_tokens=128,
         stop=facts.stop,
         score=big.score,
-        metrics=(mean("preferred_score"), big.normalized(), *map(mean_where, big.MEANS), big.bleu()),
+        about_form=facts.about_form,
+        metrics=big.METRICS,
     )
 
 

@@ -296,3 +296,14 @@ def test_the_aggregate_is_the_mean_of_normalised_scores():
     )
     total = plugins.load_family("bigbench").average({"a": right, "b": wrong})["normalized_aggregate"]
     assert total.value == pytest.approx((100 - 100 / 3) / 2)
+
+
+@pytest.mark.parametrize(("keywords", "refused"), [(["computer code"], "computer code"), (["common sense"], "")])
+def test_a_task_about_form_is_not_spelled_otherwise_on_purpose(evalh, tmp_path, keywords, refused):
+    examples = [{"input": f"print({i}) prints", "target_scores": {str(i): 1, "nothing": 0}} for i in range(4)]
+    task = {"name": "printing", "metrics": ["multiple_choice_grade"], "keywords": keywords, "examples": examples}
+    (tmp_path / "printing").mkdir()
+    (tmp_path / "printing" / "task.json").write_text(json.dumps(task))
+    said = evalh("run", "bigbench/printing", "--data", tmp_path, "--model", "echo", "--holistic", "--shots", 0)
+    assert said.code == (2 if refused else 0), said.err
+    assert refused in said.err and said.err.count("another answer") == bool(refused)
