@@ -68,9 +68,9 @@ def test_its_template_is_the_alpaca_format(model):
     ):
         assert model.rendering.ask(messages) == alpaca.ask(messages)
         solved = [*messages, Message("assistant", "An answer.")]
-        lesson = model.rendering.lesson(solved)
-        assert lesson == alpaca.lesson(solved)
-        answer = [number for number, learned in zip(lesson.ids, lesson.trained, strict=True) if learned]
+        example = model.rendering.example(solved)
+        assert example == alpaca.example(solved)
+        answer = [number for number, learned in zip(example.ids, lesson.trained, strict=True) if learned]
         assert model.tokenizer.decode_bytes(answer) == b"An answer.<|endoftext|>"
 
 
