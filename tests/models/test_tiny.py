@@ -70,7 +70,7 @@ def test_its_template_is_the_alpaca_format(model):
         solved = [*messages, Message("assistant", "An answer.")]
         example = model.rendering.example(solved)
         assert example == alpaca.example(solved)
-        answer = [number for number, learned in zip(example.ids, lesson.trained, strict=True) if learned]
+        answer = [number for number, learned in zip(example.ids, example.trained, strict=True) if learned]
         assert model.tokenizer.decode_bytes(answer) == b"An answer.<|endoftext|>"
 
 
