@@ -333,6 +333,7 @@ def rated(draw: Draw, draws: int) -> Iterator[Cell]:
             yield Cell(
                 section="ratings", figure="rating", world=f"model {model} of three", n=items,
                 truth=_ratings_of(real)[model], draws=some, held=float(held[k] / some),
+                caution="under 100 items the leaderboard says so" if items < 100 else "",
             )  # fmt: skip
 
 

@@ -12,6 +12,8 @@ from evalharness.comparison.win_rates import WinRates
 from evalharness.report.escape import line
 from evalharness.runs.summary import estimate_json as figures
 
+_FEW = 100  # items: of 50 the intervals hold about 91 % (perf/coverage.py)
+
 
 def show_leaderboard(board: Leaderboard, *, as_json: bool, stream: Any = None) -> None:
     """Ratings best first, then what they rest on."""
@@ -75,6 +77,10 @@ def _remarks(board: Leaderboard) -> list[str]:
         said.append(
             f"{board.repeated:,} battles repeat another and name no item (item, question_id or id): each counts as an "
             "item of its own, and if they are copies the intervals are too narrow"
+        )
+    if 0 < board.items < _FEW:
+        said.append(
+            f"only {board.items} items: intervals from so few are a little too narrow (of 50 they hold about 91 %)"
         )
     if board.style:
         weights = ", ".join(f"{name} {weight:+.3f}" for name, weight in board.style.items())

@@ -99,7 +99,7 @@ def paired_binary(fixed: int, broke: int, n: int, confidence: float) -> Paired:
 
 
 # Below these a paired t test is not trusted (perf/coverage.py): a wrong verdict would come too often.
-_TEST_MAKERS, _TEST_SKEWNESS = 20, 0.02
+_TEST_MAKERS, _TEST_SKEWNESS = 20, 0.01
 
 
 def paired_mean(differences: FloatArray, confidence: float) -> Paired:

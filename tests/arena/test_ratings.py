@@ -1,5 +1,6 @@
 """Ratings equal closed forms, do not depend on the order of battles, and refuse what has no finite rating."""
 
+import io
 import json
 import math
 import random
@@ -11,6 +12,7 @@ from evalharness.arena.ratings import SCALE, Battle, comparable, rate_models, st
 from evalharness.arena.votes import read_battles
 from evalharness.cli import guarded
 from evalharness.errors import UserError
+from evalharness.report.leaderboard import show_leaderboard
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -128,6 +130,14 @@ def test_style_control_takes_length_out():
     board = rate_models(fought, draws=0, control_style=True)
     held, stderr = difference(board, "wordy", "terse")
     assert plain > 30 and abs(held) < 2.5 * stderr and board.style["length"] > 0.2
+
+
+@pytest.mark.parametrize(("items", "told"), [(60, True), (120, False)])
+def test_a_board_of_few_items_says_that_its_intervals_are_a_little_narrow(items, told):
+    shown = io.StringIO()
+    board = rate_models(battles("x", "y", items // 2, 0, items // 2), draws=20)
+    show_leaderboard(board, as_json=False, stream=shown)
+    assert (f"only {items} items" in " ".join(shown.getvalue().split())) is told
 
 
 def test_style_counts_markdown():
