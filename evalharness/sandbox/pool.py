@@ -11,7 +11,7 @@ from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 from evalharness.sandbox import scratch
 from evalharness.sandbox.judge import UNCROSSABLE
@@ -87,6 +87,8 @@ class Sandbox:
     """
 
     def __init__(self, tier: Tier, workers: int = 0, packages: Packages = NONE) -> None:
+        if tier not in get_args(Tier):  # a misspelt fence would be none
+            raise ValueError(f"wanted a tier of {', '.join(get_args(Tier))}, there is {tier!r}")
         self.tier: Tier = tier
         self.packages = packages
         self.workers = workers or 2 * len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else workers or 4

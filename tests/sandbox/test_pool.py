@@ -290,3 +290,8 @@ def test_a_program_in_one_process_may_say_pass_or_fail_and_no_more(one, said, st
     assert one.run(program(source), "inproc").verdict == ("pass" if "'pass'," in said else "fail")
     assert one.run(program(source)).verdict == "fail"
     assert one.check(program(source)).standing in ("suspect", "failed")
+
+
+def test_a_tier_of_no_such_name_is_refused_and_not_run_without_a_fence():
+    with pytest.raises(ValueError, match="wanted a tier of namespace, landlock"):
+        Sandbox("namespaces")
