@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from evalharness.errors import UserError
 from evalharness.records import STATUSES
-from evalharness.runs.store import damaged_line, loads
+from evalharness.runs.store import damaged_line, loads, placed_lines
 
 STATUS_CODE = {status: code for code, status in enumerate(STATUSES)}
 _TEXT = {str}
@@ -175,23 +175,11 @@ def _is_variant(line: Mapping[str, Any]) -> bool:
 
 
 def numbered_lines(path: Path) -> Iterator[tuple[int, int, dict[str, Any]]]:
-    """(line number, byte where it starts, object) of each whole line of a journal."""
-    place = 0
-    try:
-        with path.open("rb") as file:
-            for number, raw in enumerate(file, 1):
-                if not raw.endswith(b"\n"):
-                    return
-                try:
-                    line = loads(raw)
-                    if {type(line.get("benchmark")), type(line.get("id")), type(line.get("status"))} != _TEXT:
-                        raise ValueError("it has no benchmark, id and status")
-                except (ValueError, AttributeError) as error:
-                    raise damaged_line(path, number, f"is damaged ({error})") from error
-                yield number, place, line
-                place += len(raw)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+    """(line number, byte where it starts, object) of each result of a journal. UserError names a line that is none."""
+    for number, place, line in placed_lines(path):
+        if {type(line.get("benchmark")), type(line.get("id")), type(line.get("status"))} != _TEXT:
+            raise damaged_line(path, number, "is damaged (it has no benchmark, id and status)")
+        yield number, place, line
 
 
 def lines_at(path: Path, places: Sequence[int]) -> list[dict[str, Any]]:

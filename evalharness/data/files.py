@@ -85,17 +85,21 @@ def each(path: Path, make: Callable[[Row], Iterable[Row]]) -> Iterator[Row]:
 def numbered_rows(path: Path) -> Iterator[tuple[int, Row]]:
     """Line number and object of each line of a JSONL file that is not empty. DataError names the line that is none."""
     for number, line in enumerate(read_text(path).split("\n"), 1):  # splitlines would cut at U+2028 inside a string
-        if not line.strip():
-            continue
-        try:
-            row = json_value(line)
-        except json.JSONDecodeError as error:
-            raise DataError(f"{path}:{number}: not valid JSON ({error.msg} at column {error.colno})") from error
-        except ValueError as error:
-            raise DataError(f"{path}:{number}: not valid JSON ({error})") from error
-        if not isinstance(row, dict):
-            raise DataError(f"{path}:{number}: wanted a JSON object, there is {type(row).__name__}")
-        yield number, row
+        if line.strip():
+            yield number, json_object(line, f"{path}:{number}")
+
+
+def json_object(text: str, where: str) -> Row:
+    """The object that `text` is. DataError says what is wrong at `where`."""
+    try:
+        row = json_value(text)
+    except json.JSONDecodeError as error:
+        raise DataError(f"{where}: not valid JSON ({error.msg} at column {error.colno})") from error
+    except ValueError as error:
+        raise DataError(f"{where}: not valid JSON ({error})") from error
+    if not isinstance(row, dict):
+        raise DataError(f"{where}: wanted a JSON object, there is {type(row).__name__}")
+    return row
 
 
 def json_rows(path: Path) -> Iterator[Row]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gzip
 import importlib
-import json
 import re
 import sys
 import zipfile
@@ -18,7 +17,7 @@ from itertools import chain
 from pathlib import Path
 from typing import IO, Any, cast
 
-from evalharness.data.files import FREE, RATIO, json_value, parquet, parse_json, read_text
+from evalharness.data.files import FREE, RATIO, json_object, parquet, parse_json, read_text
 from evalharness.data.rows import Row
 from evalharness.errors import DataError, UserError
 from evalharness.models._recorded import IDS, QUESTIONS
@@ -118,7 +117,7 @@ def _lines(path: Path) -> Placed:
         if not line.strip():
             continue
         empty = False
-        yield f"{path}:{number}", _object(line, f"{path}:{number}")
+        yield f"{path}:{number}", json_object(line, f"{path}:{number}")
     if empty:
         raise DataError(f"{path}: the file is empty")
 
@@ -139,18 +138,6 @@ def _raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
                 yield number, raw
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: cannot be read: {error}") from error
-
-
-def _object(line: str, where: str) -> Row:
-    try:
-        row = json_value(line)
-    except json.JSONDecodeError as error:
-        raise DataError(f"{where}: not valid JSON ({error.msg} at column {error.colno})") from error
-    except ValueError as error:
-        raise DataError(f"{where}: not valid JSON ({error})") from error
-    if not isinstance(row, dict):
-        raise DataError(f"{where}: wanted a JSON object, there is {type(row).__name__}")
-    return row
 
 
 def _table(path: Path) -> Placed:
@@ -192,7 +179,7 @@ def _inspect(path: Path) -> Placed:
                 if archive.getinfo(name).file_size > LARGEST_ROW:
                     raise DataError(f"{path}: {name} is larger than {LARGEST_ROW:,} bytes")
                 where = f"{path}: {name}"
-                sample = _object(archive.read(name).decode("utf-8"), where)
+                sample = json_object(archive.read(name).decode("utf-8"), where)
                 kept = {k: sample[k] for k in ("id", "epoch", "input", "choices", "output") if k in sample}
                 yield where, kept | ({"output": None} if sample.get("error") else {})
     except NotImplementedError as error:

@@ -160,17 +160,28 @@ ODD_LINE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)  # 
 
 def lines(path: Path) -> Iterator[dict[str, Any]]:
     """The whole lines of a journal. UserError names a line that was damaged."""
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            if not line.endswith(b"\n"):
-                return
-            try:
-                value = loads(line)
-                if not isinstance(value, dict):
-                    raise ValueError("not an object")
-            except ValueError as error:
-                raise damaged_line(path, number, f"is damaged ({error})") from error
-            yield value
+    return (line for _, _, line in placed_lines(path))
+
+
+def placed_lines(path: Path) -> Iterator[tuple[int, int, dict[str, Any]]]:
+    """(line number, byte where it starts, object) of each whole line of a journal; a torn last one is passed over.
+    UserError names a line that was damaged, or says why the file cannot be read."""
+    place = 0
+    try:
+        with path.open("rb") as file:
+            for number, raw in enumerate(file, 1):
+                if not raw.endswith(b"\n"):
+                    return
+                try:
+                    value = loads(raw)
+                    if not isinstance(value, dict):
+                        raise ValueError("not an object")
+                except ValueError as error:
+                    raise damaged_line(path, number, f"is damaged ({error})") from error
+                yield number, place, value
+                place += len(raw)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
 
 
 def damaged_line(path: Path, number: int, what: str) -> UserError:

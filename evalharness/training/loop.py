@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
 from evalharness.engine.memory import available, gigabytes, is_out_of_memory
@@ -61,26 +61,25 @@ def _interruptible() -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
 
+@dataclass(eq=False)
 class TrainingLoop:
-    """Steps, evaluations and saves until the end, an early stop, or an interruption."""
+    """Steps, evaluations and saves until the end, an early stop, or an interruption. `facts` are saved with each state:
+    what was chosen for this machine, and a training that goes on has to keep."""
 
-    def __init__(
-        self,
-        prepared: PreparedTraining,
-        training: Training,
-        best: Best,
-        teller: TrainingObserver,
-        facts: Mapping[str, Any],
-        log: Log,
-    ) -> None:
-        self.prepared, self.training, self.best, self.teller, self.log = prepared, training, best, teller, log
-        self.facts = dict(facts)
-        self.job = prepared.job
+    prepared: PreparedTraining
+    training: Training
+    best: Best
+    teller: TrainingObserver
+    facts: Mapping[str, Any]
+    log: Log
+
+    def __post_init__(self) -> None:
+        self.job = self.prepared.job
         self.folder = self.job.out / TRAINING_FOLDER
         self.saved_at, self.save_took = time.monotonic(), 0.0
         self.prompts = tuple(
             tuple(message for message in row.messages if message.role != "assistant")
-            for row in (*prepared.split.validation, *prepared.split.train)[:1]
+            for row in (*self.prepared.split.validation, *self.prepared.split.train)[:1]
             if sum(message.role == "assistant" for message in row.messages) == 1
         )
 
@@ -177,7 +176,7 @@ class TrainingLoop:
             "training": self.training.state(),
             "best": asdict(self.best),
             "finished": finished,
-            "facts": self.facts,
+            "facts": dict(self.facts),
         }
         checkpointing.save_state(state, self.folder / "state.pt")
         self.saved_at, self.save_took = time.monotonic(), time.monotonic() - begun

@@ -83,9 +83,11 @@ def _lines(path: Path) -> Iterator[FileRow]:
 
 def _line(line: str) -> FileRow:
     try:
-        return "", json.loads(line), ""
+        return "", files.json_value(line), ""
     except json.JSONDecodeError as error:
         return "", None, f"not valid JSON ({error.msg} at column {error.colno})"
+    except ValueError as error:
+        return "", None, f"not valid JSON ({error})"
 
 
 def _json(path: Path) -> Iterator[FileRow]:

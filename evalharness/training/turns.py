@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+from evalharness.data.files import json_value
 from evalharness.records import Message, Role
 
 
@@ -124,7 +125,7 @@ def from_json_text(value: Any, what: str) -> Any:
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value)
+        return json_value(value)
     except ValueError as error:
         raise BrokenRowError(f"{what} is not valid JSON ({error})") from error
 
@@ -138,7 +139,7 @@ def _call(call: Any) -> dict[str, Any]:
     arguments = function.get("arguments", function.get("parameters"))
     if isinstance(arguments, str):
         with suppress(ValueError):  # a template that takes a text gets it as it is
-            arguments = json.loads(arguments or "{}")
+            arguments = json_value(arguments or "{}")
     named = {"name": function["name"], "arguments": {} if arguments is None else arguments}
     found = {"type": "function", "function": named}
     return {"id": call["id"], **found} if call.get("id") else found

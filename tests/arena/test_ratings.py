@@ -4,7 +4,6 @@ import io
 import json
 import math
 import random
-from pathlib import Path
 
 import pytest
 
@@ -13,8 +12,6 @@ from evalharness.arena.votes import read_battles
 from evalharness.cli import guarded
 from evalharness.errors import UserError
 from evalharness.report.leaderboard import show_leaderboard
-
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 def battles(a, b, wins, ties, losses, per_item=1):
@@ -144,10 +141,8 @@ def test_style_counts_markdown():
     assert style("# Head\n\n- one\n- two\n1. three\n**bold** and __bold__\nnot a#header") == (63.0, 1.0, 3.0, 2.0)
 
 
-def test_real_battles_are_rated_and_the_bootstrap_agrees_with_the_sandwich():
-    file = SHARED / "pandalm" / "testset-v1.json"
-    if not file.is_file():
-        pytest.skip("../shared/data/pandalm is not there")
+def test_real_battles_are_rated_and_the_bootstrap_agrees_with_the_sandwich(shared):
+    file = shared / "pandalm" / "testset-v1.json"
     fought = []
     for row in json.loads(file.read_text(encoding="utf-8")):
         a, b = row["cmp_key"].split("_")

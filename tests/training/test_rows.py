@@ -353,6 +353,21 @@ def test_files(name: str, tmp_path: Path) -> None:
     assert [m.content for m in data.rows[0].messages] == ["q", "a"]
 
 
+@pytest.mark.parametrize(
+    ("value", "said"), [("[" * 100_000 + "]" * 100_000, "nested too deep"), ("9" * 6000, "too many digits")]
+)
+def test_json_that_no_parser_survives_is_a_broken_row(tmp_path: Path, value: str, said: str) -> None:
+    whole = '{"prompt": "q", "completion": "a"}'
+    for broken in (
+        whole.replace('"a"', value),
+        json.dumps({"messages": [U, A], "tools": value}),
+    ):
+        file = tmp_path / "x.jsonl"
+        file.write_text(f"{whole}\n{broken}\n")
+        with pytest.raises(DataError, match=f"1 of 2 rows .*row 2 .*{said}"):
+            datasets.read_training_data(str(file))
+
+
 def test_packed_files_and_broken_lines(tmp_path: Path) -> None:
     import gzip
 
