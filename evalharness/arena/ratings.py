@@ -101,7 +101,9 @@ def rate_models(
     anchor: str | None = None,
 ) -> Leaderboard:
     """Fit all models' ratings. Models whose rating is not finite, and those that share no scale with the largest group
-    of models, get None and a note. UserError when `anchor` has no finite rating."""
+    of models, get None and a note. UserError when there is no battle, or `anchor` has no finite rating."""
+    if not battles:
+        raise UserError("there is no battle to rate models by")
     groups = comparable(battles)
     rated = max(groups, key=lambda g: (len(g) > 1, sum(b.a in g and b.b in g for b in battles), sorted(g)))
     tallies = _tallies(battles)

@@ -7,6 +7,7 @@ inside. The gate passes a task when a loss of d is ruled out (low > -d: non-infe
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -49,9 +50,10 @@ class TaskComparison:
     """What is known of one benchmark. Values and differences are in the metric's own unit (0.02 = 2 points).
 
     `n` items have a value on both sides, `missing` of `total` lack one; `low` and `high` allow for the worst and the
-    best that those could be. `unread_bounds` is the difference if every answer that could not be read were wrong in
-    NEW and right in BASE, and the other way round. `programs` counts answers that are programs by their standing, in
-    base and new. `p_worse` is for "worse than the margin", `p_change` (exact McNemar, or t) for "differs from 0".
+    best that those could be, and are infinite where nothing bounds them (JSON: null). `unread_bounds` is the difference
+    if every answer that could not be read were wrong in NEW and right in BASE, and the other way round. `programs`
+    counts answers that are programs by their standing, in base and new. `p_worse` is for "worse than the margin",
+    `p_change` (exact McNemar, or t) for "differs from 0".
     """
 
     benchmark: str
@@ -137,6 +139,7 @@ def measured_task(joined: Joined, task: TaskComparison, alpha: float) -> TaskCom
     differences = new - base
     found = paired(joined, differences, rows, confidence)
     low, high, p_worse = _bounded(joined, found, task.margin, confidence)
+    unbounded = math.isinf(low)  # then more items of the same kind would decide nothing
     before, after = _sides(base, new)
     fixed, broke = int(np.sum(after & ~before)), int(np.sum(before & ~after))
     mde = max(detectable(found.sd, n, alpha), _zero_flip_bound(n, alpha))
@@ -156,21 +159,29 @@ def measured_task(joined: Joined, task: TaskComparison, alpha: float) -> TaskCom
         underpowered=mde > 2 * task.margin,
         fixed=fixed,
         broke=broke,
-        items_to_decide=_items(found, n, task.margin, alpha),
+        items_to_decide=None if unbounded else _items(found, n, task.margin, alpha),
     )
 
 
 def unread_bounds(joined: Joined) -> tuple[float, float] | None:
-    """The differences if unread answers were worth the worst and the best for NEW; None where all could be read."""
+    """The differences if unread answers were worth the worst and the best for NEW.
+
+    None where all could be read, and where the metric has no worst and best that are known.
+    """
     rows = joined.known
     codes = [STATUS_CODE[status] for status in UNREAD]
     before, after = np.isin(joined.base_status[rows], codes), np.isin(joined.new_status[rows], codes)
-    if not (before.any() or after.any()):
+    if not (before.any() or after.any()) or not _has_range(joined):
         return None
     base, new = joined.base[rows], joined.new[rows]
     worst = np.where(after, 0.0, new) - np.where(before, 1.0, base)
     best = np.where(after, 1.0, new) - np.where(before, 0.0, base)
     return float(np.mean(worst)), float(np.mean(best))
+
+
+def _has_range(joined: Joined) -> bool:
+    """Whether no value lies outside [0, 1], so that 0 and 1 are the worst and the best that one could be."""
+    return not any(bool(np.any((values < 0) | (values > 1))) for values in (joined.base, joined.new))
 
 
 def _sides(base: NDArray[np.float64], new: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -179,10 +190,13 @@ def _sides(base: NDArray[np.float64], new: NDArray[np.float64]) -> tuple[NDArray
 
 
 def _bounded(joined: Joined, found: Paired, margin: float, confidence: float) -> tuple[float, float, float]:
-    """Low, high and p value, allowing for the worst and best that the missing values could be."""
+    """Low, high and p value, allowing for the worst and best that the missing values could be: anything, for a metric
+    without a known range."""
     everything = np.ones(len(joined.ids), bool)
     if joined.known.all():
         return found.low, found.high, found.p_worse(margin)
+    if not _has_range(joined):
+        return -math.inf, math.inf, 1.0
     worst = np.where(np.isnan(joined.new), 0.0, joined.new) - np.where(np.isnan(joined.base), 1.0, joined.base)
     best = np.where(np.isnan(joined.new), 1.0, joined.new) - np.where(np.isnan(joined.base), 0.0, joined.base)
     below, above = (paired(joined, d, everything, confidence) for d in (worst, best))
@@ -190,7 +204,9 @@ def _bounded(joined: Joined, found: Paired, margin: float, confidence: float) ->
 
 
 def _p_change(found: Paired) -> float:
-    """Two-sided p value of "the difference is not 0", from the one-sided one."""
+    """Two-sided p value of "the difference is not 0", from the one-sided one; 1 where nothing tells the spread."""
+    if math.isinf(found.low):
+        return 1.0
     below = found.p_worse(0.0)
     return min(1.0, 2 * min(below, 1 - below))
 
@@ -299,6 +315,9 @@ def _not_worse(low: float, high: float, margin: float) -> tuple[Word, str]:
 
 def _open(task: TaskComparison, points: str) -> str:
     low, high = task.low or 0.0, task.high or 0.0
+    if math.isinf(low):
+        why = "the items without a value could be worth anything" if task.missing else "nothing tells how far it varies"
+        return f"cannot rule out a loss of {points}: the metric is not held to 0 … 1, and {why}"
     if high < -task.margin:
         return f"below the margin by itself, but not after Holm's correction over the tasks (p {task.p_worse_holm:.3f})"
     said = "surely a drop, unsure whether of more than" if high < 0 else "cannot rule out a loss of"

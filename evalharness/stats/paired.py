@@ -106,20 +106,29 @@ def paired_mean(differences: FloatArray, confidence: float) -> Paired:
     """The mean of graded differences in [-1, 1]: Student's t, or the score test of `tilting` where t is too narrow.
 
     That is, while few items make up the variance, or few large drops make it lopsided. With all differences equal it is
-    Tango's bound for zero flips, and with nothing but whole flips `paired_binary`.
+    Tango's bound for zero flips, and with nothing but whole flips `paired_binary`. Differences that leave [-1, 1]
+    (log-probabilities, grades of 1 to 10) have no range that is known: always t, and unbounded where they are equal.
     """
     import numpy as np
 
     n, value = len(differences), float(np.mean(differences))
     if n < 2 or bool(np.all(differences == differences[0])):
-        return _all_equal(value, n, confidence)
+        return _all_equal(value, n, confidence) if _in_range(differences) else _unbounded(value)
     if bool(np.all(np.isin(differences, (-1.0, 0.0, 1.0)))):
         return paired_binary(int(np.sum(differences > 0)), int(np.sum(differences < 0)), n, confidence)
+    if not _in_range(differences):
+        return _plain_t(differences, np.ones(1), confidence, "paired t")
     return _paired_units(differences, np.ones(1), confidence, ("paired t", "paired score"))
 
 
+def _in_range(differences: FloatArray) -> bool:
+    """Whether all differences could be those of values in [0, 1]; a hair beyond is rounding."""
+    return float(abs(differences).max()) <= 1 + 1e-12
+
+
 def _paired_units(total: FloatArray, size: FloatArray, confidence: float, methods: tuple[str, str]) -> Paired:
-    """The paired difference over units (items, or clusters of them): sums and sizes. `methods` name t and score."""
+    """The paired difference in [-1, 1] over units (items, or clusters of them): sums and sizes. `methods` name t and
+    score."""
     import numpy as np
 
     units, whole = len(total), float(np.sum(np.broadcast_to(size, total.shape)))
@@ -135,6 +144,27 @@ def _paired_units(total: FloatArray, size: FloatArray, confidence: float, method
     sd = math.sqrt(float(np.sum(off**2)) * units / (units - 1) / whole)
     p_worse = lambda margin: t_cdf(statistic(-margin), units - 1)
     return Paired(value=value, low=low, high=high, sd=sd, method=methods[lopsided], p_worse=p_worse)
+
+
+def _plain_t(total: FloatArray, size: FloatArray, confidence: float, method: str) -> Paired:
+    """Student's t interval (CR1 over clusters) of differences without a known range, which it is not held to."""
+    import numpy as np
+
+    units, whole = len(total), float(np.sum(np.broadcast_to(size, total.shape)))
+    value = float(np.sum(total)) / whole
+    off = total - value * size
+    # Units that differ by rounding alone, or clusters with one mean, tell no more of the spread than equal differences.
+    if float(np.max(np.abs(off))) <= 1e-9 * float(np.max(np.abs(total))):
+        return _unbounded(value)
+    spread = math.sqrt(float(np.sum(off**2)) * units / (units - 1))
+    stderr = spread / whole
+    half = t_quantile((1 + confidence) / 2, units - 1) * stderr
+
+    def p_worse(margin: float) -> float:
+        return t_cdf((value + margin) / stderr, units - 1)
+
+    sd = spread / math.sqrt(whole)
+    return Paired(value=value, low=value - half, high=value + half, sd=sd, method=method, p_worse=p_worse)
 
 
 def paired_statistic(total: FloatArray, size: FloatArray, supposed: FloatArray | float) -> FloatArray:
@@ -169,6 +199,7 @@ def _paired_end(statistic: Callable[[float], float], value: float, side: float, 
 
 
 def _all_equal(value: float, n: int, confidence: float) -> Paired:
+    """Tango's bound for zero flips on either side of the one difference that there is, within [-1, 1]."""
     z2 = normal_quantile((1 + confidence) / 2) ** 2
     half = z2 / (n + z2)
 
@@ -177,7 +208,13 @@ def _all_equal(value: float, n: int, confidence: float) -> Paired:
         z = math.sqrt(n * beyond / (1 - beyond))
         return normal_cdf(z if margin + value > 0 else -z)
 
-    return Paired(value=value, low=value - half, high=value + half, sd=0.0, method="all equal", p_worse=p_worse)
+    low, high = max(-1.0, value - half), min(1.0, value + half)
+    return Paired(value=value, low=low, high=high, sd=0.0, method="all equal", p_worse=p_worse)
+
+
+def _unbounded(value: float) -> Paired:
+    """Where nothing tells the spread and no range bounds it: as in `mean_interval`, no end and no proof of a loss."""
+    return Paired(value=value, low=-math.inf, high=math.inf, sd=0.0, method="all equal", p_worse=lambda _: 1.0)
 
 
 def paired_clustered(differences: FloatArray, clusters: IntArray, confidence: float) -> Paired:
@@ -193,8 +230,11 @@ def paired_clustered(differences: FloatArray, clusters: IntArray, confidence: fl
     count = len(size)
     if count < 2 or bool(np.all(differences == differences[0])):
         # One cluster says nothing of the spread between clusters: it counts as one item.
-        return _all_equal(float(np.mean(differences)), count, confidence)
+        value = float(np.mean(differences))
+        return _all_equal(value, count, confidence) if _in_range(differences) else _unbounded(value)
     total = np.asarray(np.bincount(place, differences), float)
+    if not _in_range(differences):
+        return _plain_t(total, size, confidence, "clustered t")
     return _paired_units(total, size, confidence, ("clustered t", "clustered score"))
 
 

@@ -70,6 +70,15 @@ def test_an_anchor_is_worth_1000_and_has_no_error():
         rate_models(battles("x", "y", 3, 1, 2), draws=2, anchor="z")
 
 
+def test_no_battle_is_said_in_one_line(tmp_path, capsys):
+    with pytest.raises(UserError, match="no battle"):
+        rate_models([])
+    file = tmp_path / "none.json"
+    file.write_text("[]")
+    assert guarded(["arena", "rate", str(file)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
 def test_one_tie_is_no_certainty():
     for board in (rate_models(battles("x", "y", 0, 1, 0), draws=20), rate_models(battles("x", "y", 0, 5, 0), draws=20)):
         assert [(r.rating, r.stderr, r.low, r.boot_low) for r in board.ratings] == [(1000.0, None, None, None)] * 2

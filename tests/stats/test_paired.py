@@ -148,6 +148,70 @@ def test_one_cluster_says_next_to_nothing():
     assert found.high - found.low > 1
 
 
+def test_differences_without_a_known_range_take_a_plain_t_whatever_their_size():
+    """Log-probabilities and grades of 1 to 10: no end is cut off at 1, and no search for one fails."""
+    draw = np.random.default_rng(4)
+    for base, new in (
+        (draw.normal(-50, 5, 60), draw.normal(-48, 5, 60)),
+        (draw.integers(1, 11, 60).astype(float), draw.integers(1, 11, 60) + 0.8),
+        (draw.normal(0, 1, 60), draw.normal(-300, 1, 60)),
+    ):
+        found = s.paired_mean(new - base, 0.90)
+        theirs = ttest_rel(new, base)
+        ends = theirs.confidence_interval(0.90)
+        assert found.method == "paired t"
+        assert (found.low, found.high) == pytest.approx((ends.low, ends.high))
+        assert found.p_worse(0.0) == pytest.approx(ttest_rel(new, base, alternative="less").pvalue)
+        assert found.p_worse(-found.high) == pytest.approx(0.05)
+        assert found.sd == pytest.approx(float(np.std(new - base, ddof=1)))
+
+
+def test_clusters_of_differences_without_a_known_range_take_cr1():
+    draw = np.random.default_rng(5)
+    clusters = np.repeat(np.arange(30), 4)
+    d = 3 + np.repeat(draw.normal(size=30), 4) + draw.normal(size=120)
+    found = s.paired_clustered(d, clusters, 0.90)
+    stderr = math.sqrt(np.sum(np.bincount(clusters, weights=d - d.mean()) ** 2) * 30 / 29) / 120
+    from scipy.stats import t
+
+    assert found.method == "clustered t"
+    assert found.high - found.value == pytest.approx(t.ppf(0.95, 29) * stderr)
+    assert found.low > 1
+
+
+def test_one_item_beyond_the_range_is_enough_though_its_cluster_is_not():
+    d = np.array([3.0, -2.5, 0.2, 0.1, 0.3, 0.2])
+    assert s.paired_clustered(d, np.array([0, 0, 1, 1, 2, 2]), 0.90).method == "clustered t"
+
+
+@pytest.mark.parametrize("value", [1.0, -1.0, 0.9, 0.0])
+def test_equal_differences_stay_within_their_range(value):
+    found = s.paired_mean(np.full(5, value), 0.90)
+    assert -1 <= found.low <= value <= found.high <= 1
+    assert found.high - found.low > 0.3
+    one_cluster = s.paired_clustered(np.array([-1.0, 1.0, 1.0]), np.zeros(3, int), 0.90)
+    assert (one_cluster.high, one_cluster.low > -1) == (1.0, True)
+
+
+@pytest.mark.parametrize(
+    ("differences", "clusters"),
+    [
+        ([250.0], None),
+        ([-250.0], None),
+        ([2.0, 2.0, 2.0], None),
+        ([0.1 + 2 - 0.1, 2.0, 0.7 + 2 - 0.7], None),  # equal but for rounding
+        ([2.0, 5.0, -3.0], [0, 0, 0]),
+        ([1.0, 3.0, 1.0, 3.0], [0, 0, 1, 1]),  # both clusters have the mean 2
+    ],
+)
+def test_without_range_and_spread_an_interval_has_no_ends(differences, clusters):
+    d = np.array(differences)
+    found = s.paired_mean(d, 0.90) if clusters is None else s.paired_clustered(d, np.array(clusters), 0.90)
+    assert found.value == pytest.approx(float(np.mean(d)))
+    assert (found.low, found.high) == (-math.inf, math.inf)
+    assert found.p_worse(0.02) == found.p_worse(-1000.0) == 1
+
+
 def test_holm_by_hand():
     assert s.holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
     assert s.holm([0.2]) == [0.2]
