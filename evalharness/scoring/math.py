@@ -16,8 +16,10 @@ from evalharness.scoring.final_answer import ReadAnswer
 from evalharness.scoring.latex import boxes
 from evalharness.scoring.math_reading import LONGEST, read_closed
 from evalharness.scoring.numbers import NUMERAL, read_number, shown_number, value_of
+from evalharness.scoring.written_signs import ascii_signs, powers
 
 _HASHES = re.compile(r"#### (-?[0-9.,]+)")
+_HASHES_LINE = re.compile(r"#### -?[0-9.,]+([^\n]*)")
 
 
 def number_after_hashes(sample: Sample, request: Request, response: Response) -> Score:
@@ -29,7 +31,8 @@ def number_after_hashes(sample: Sample, request: Request, response: Response) ->
     wanted = _number(_after_hashes(sample.answers[0]) or sample.answers[0])
     strict = _after_hashes(response.text)
     exact = float(strict is not None and strict == _after_hashes(sample.answers[0]))
-    if strict is not None and (value := _number(strict)) is not None:
+    line = _HASHES_LINE.search(response.text)  # `#### 2½`, `#### 5 million`: more of the line belongs to the number
+    if strict is not None and line and not line[1].strip("*$ ") and (value := _number(strict)) is not None:
         said = ReadAnswer(shown_number(value), "number after ####")
     else:
         said = read_number(response.text)
@@ -77,14 +80,32 @@ def answer_in(text: str) -> str | None:
 
 def same(one: str, other: str) -> bool:
     """Whether two closed answers are equal."""
-    return _same(one, other, 0)
+    return _same(one, other, 0) or _same_with_letter_unit(one, other) or _same_with_letter_unit(other, one)
 
 
 def _same(one: str, other: str, depth: int) -> bool:
+    """Equal as they stand; or, where one of them is surely a list, with every comma of the other one parting too."""
+    if _same_as_read(one, other, depth):
+        return True
+    if LISTED not in canonical(one) + canonical(other):
+        return False
+    spread_one, spread_other = (_BETWEEN_DIGITS.sub(LISTED, text) for text in (one, other))
+    return (spread_one, spread_other) != (one, other) and _same_as_read(spread_one, spread_other, depth)
+
+
+def _same_with_letter_unit(one: str, other: str) -> bool:
+    """`5 m` and `5\\text{ m}` or 5: one letter is a unit only beside a number with a unit or without anything else."""
+    found = _LETTER_UNIT.fullmatch(one.strip().strip("$").rstrip(".,;"))
+    if found is None or len(other) > LONGEST_CLOSED or _LETTER_UNIT.fullmatch(other.strip().strip("$").rstrip(".,;")):
+        return False
+    return _BARE_NUMBER.fullmatch(canonical(other)) is not None and _same(found["value"], other, 0)
+
+
+def _same_as_read(one: str, other: str, depth: int) -> bool:
     a, b = canonical(one), canonical(other)
-    if a == b:
+    if a.replace(LISTED, ",") == b.replace(LISTED, ","):
         return a != "" or one.strip() == other.strip()
-    if depth > 4 or max(len(a), len(b)) > 2000 or not a or not b:
+    if depth > 4 or max(len(a), len(b)) > LONGEST_CLOSED or not a or not b:
         return False
     in_base = _same_in_base(a, b)
     if in_base is not None:
@@ -219,25 +240,32 @@ PLAIN_UNIT = re.compile(
 )
 ORDINAL = re.compile(rf"(?<=\d)(?:\^\{{?\s*(?:{_GROUP}\{{)?(?:st|nd|rd|th)\}}{{0,2}}|(?:st|nd|rd|th)\b)")
 DROPPED = re.compile(
-    r"\\(?:left|right|displaystyle|[Bb]igg?[lr]?)(?![A-Za-z])|\\!|\\,|\\;|\\:|\\ |~|\^\{?\\circ\}?|\\degree|\\%|%"
-    r"|\\\$|\$|\s+"
+    r"\\(?:left|right|displaystyle|[Bb]igg?[lr]?)(?![A-Za-z])|\\!|\\,|\\;|\\:|\\ |~"
+    r"|(?:\^\{?\\circ\}?|\\degree)(?:\s?[CF](?![A-Za-z]))?"
+    r"|\\%|%|\\\$|[$€£¥₹₩₽¢]|\\(?:pounds|euro|q?quad)(?![A-Za-z])|\s+"
 )
 ROW = "¶"  # the end of a matrix's row
+LISTED = "⸲"  # a comma that surely parts two numbers, where a plain one would be taken for a thousands comma
+LONGEST_CLOSED = 2000  # characters of an answer that is compared by more than its letters
+_BETWEEN_DIGITS = re.compile(r"(?<=\d),(?=\d)")
+_THOUSANDS = re.compile(r"[^\w,]{0,20}\d{1,3}(?:,\d{3})+(?![\d,]\d)[^,⸲]*")
+_BLANK = r"(?:\s|~|\\ |\\[;:]|\\q?quad(?![A-Za-z]))"
+# Letters that are units of measure; x, y, n and i are names of numbers. Grams, metres, seconds, hours, litres, ...
+_LETTER_UNIT = re.compile(rf"(?P<value>[^A-Za-z]*\d)(?:{_BLANK}|\\,)+(?P<unit>[mgshlLNJWVAKCF])")
+_BARE_NUMBER = re.compile(r"[-+]?(?:[\d.]+|\\frac\{\d+\}\{\d+\})")
 SPELLINGS = (
     (re.compile(r"\\\\"), ROW),
     (re.compile(r"\\[dtc]frac(?![a-z])"), r"\\frac"),
-    (re.compile(rf"{_GROUP}\{{\s*(?:or|and)\s*\}}|\s(?:or|and)\s"), ","),
+    (re.compile(rf"(?:,\s{{0,9}})?(?:{_GROUP}\{{\s*,?\s*(?:or|and)\s*\}}|\s(?:or|and)\s)"), LISTED),
+    (re.compile(rf"(?<!\\),{_BLANK}+"), LISTED),
     (re.compile(r"(?<=\d)(?:\\,|\\!|\{,\}|,\\!)(?=\d)"), ""),
     (re.compile(r"(?<=\d)(?:\s|\\ |~)+(?=\d{3}(?!\d))"), ""),
     (re.compile(r"(?<=\d)(?:\s|\\ |~)+(?=\d)"), "␣"),
-    (re.compile(r"\\leq?slant|\\leq(?![a-z])|≤"), r"\\le"),
-    (re.compile(r"\\geq?slant|\\geq(?![a-z])|≥"), r"\\ge"),
+    (re.compile(r"\\leq?slant|\\leq(?![a-z])"), r"\\le"),
+    (re.compile(r"\\geq?slant|\\geq(?![a-z])"), r"\\ge"),
     (re.compile(r"\\varnothing"), r"\\emptyset"),
     (re.compile(r"(?<=\d)[eE]([+-]?\d{1,3})$"), r"\\cdot10^{\1}"),
-    (re.compile(r"π"), r"\\pi "),
-    (re.compile(r"∞"), r"\\infty "),
-    (re.compile(r"[−–]"), "-"),
-    (re.compile(r"√\s?(\d+|\{)"), r"\\sqrt{\1}"),
+    (re.compile(r"–"), "-"),
     (re.compile(r"(?<![\\A-Za-z])sqrt\s?\(([^()]*)\)"), r"\\sqrt{\1}"),
     (re.compile(r"(?<![\\A-Za-z])(pi|infty)(?![A-Za-z])"), r"\\\1 "),
 )  # fmt: skip
@@ -245,12 +273,15 @@ SPELLINGS = (
 
 def canonical(text: str) -> str:
     """One spelling of a LaTeX answer: no sizes, blanks, units, currency, per cent and degree signs; \\frac12 as
-    \\frac{1}{2}, 1/2 likewise, \\sqrt2 as \\sqrt{2}; `and`, `or` as commas; no commas in numbers."""
-    out = text.strip().strip("$").rstrip(".,;").replace("\n", " ").strip()
+    \\frac{1}{2}, 1/2 likewise, \\sqrt2 as \\sqrt{2}; `and`, `or` as commas; no commas in numbers.
+
+    Where a list could then be taken for one number (`1, 120`) its comma is LISTED."""
+    out = powers(ascii_signs(text.strip().strip("`$").rstrip(".,;").replace("\n", " "))).strip().lstrip("= ")
     if "\\begin" not in out:  # no rows to break: a backslash too many
         out = re.sub(r"\\\\(?=[a-zA-Z])", r"\\", out)
     for pattern, new in SPELLINGS:
         out = pattern.sub(new, out)
+    out = LISTED.join(_without_thousands(part) for part in out.split(LISTED))
     out = ORDINAL.sub("", UNIT.sub("", out))
     plain = PLAIN_UNIT.fullmatch(out)
     out = DROPPED.sub("", plain["value"] if plain else out)
@@ -260,10 +291,16 @@ def canonical(text: str) -> str:
     out = re.sub(r"(\\frac\{[^{}]*\})(\d|[a-z])", r"\1{\2}", out)
     out = re.sub(r"\\sqrt(\w)", r"\\sqrt{\1}", out)
     out = re.sub(r"^(-?)(\d+)/(\d+)$", r"\1\\frac{\2}{\3}", out)
-    if re.fullmatch(r"-?\d{1,3}(,\d{3})+(\.\d+)?", out):
-        out = out.replace(",", "")
+    out = re.sub(r"^(-?\d+)␣(\d+)/(\d+)$", r"\1\\frac{\2}{\3}", out)
+    out = re.sub(rf"(?<!\d){LISTED}|{LISTED}(?!\d{{3}}(?!\d))", ",", out)
     out = re.sub(r"^\(([A-J])\)$", r"\1", out)
     return re.sub(r"(?<![\d.])\.(?=\d)", "0.", out)
+
+
+def _without_thousands(part: str) -> str:
+    """A number, with what may stand before and behind it, without its thousands commas; all else as it is."""
+    name, sign, value = part.rpartition("=")
+    return name + sign + value.replace(",", "") if _THOUSANDS.fullmatch(value.strip()) else part
 
 
 def _parts(text: str) -> list[str]:
@@ -272,7 +309,7 @@ def _parts(text: str) -> list[str]:
     parts, depth, start = [], 0, 0
     for position, character in enumerate(inner):
         depth += {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}.get(character, 0)
-        if character == "," and depth == 0:
+        if character in (",", LISTED) and depth == 0:
             parts.append(inner[start:position])
             start = position + 1
     return [*parts, inner[start:]]

@@ -7,25 +7,38 @@ number that counts nothing of the text itself (a step, a line of a list). Values
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from fractions import Fraction
 
 from evalharness.scoring.final_answer import ReadAnswer
 from evalharness.scoring.latex import boxes
 from evalharness.scoring.letter_words import ANSWER_WORDS
+from evalharness.scoring.written_signs import ascii_signs, powers
 
 _LONGEST = 100_000  # characters at the end of a text that are read
 MOST_DIGITS = 300  # a longer number, or a larger exponent, is no answer to a question
 
-_PLAIN = str.maketrans("−﹣－‐‑﹢＋٫٬，．：＝％＄﹪／", "-----++.,,.:=%$%/")
 _CURRENCY = r"(?:US\$|C\$|A\$|[$€£¥₹₩₽]|Rs\.?|USD|EUR|GBP)"
-_DIGITS = r"(?:\d{1,3}(?:,\d{3})+(?![\d,]\d)|\d+)(?:\.\d+)?|\.\d+"
-_POWER = r"(?:[eE][+-]?\d{1,4}(?![\dA-Za-z])|\s?(?:[x×*]|\\times|\\cdot)\s?10\s?\^\s?\{?\s?[+-]?\d{1,4}\}?)"
+_EXPONENT = r"\s?\^\s?\{?\s?[+-]?\d{1,4}\}?"
+# `10^6` alone, thousands in threes, and in India's twos before the last three: 1,00,000
+_DIGITS = (
+    rf"10{_EXPONENT}(?!\.?\d)|(?:\d{{1,3}}(?:,\d{{3}})+(?![\d,]\d)|\d{{1,2}}(?:,\d\d)+,\d{{3}}(?![\d,]\d)|\d+)(?:\.\d+)?"
+    r"|\.\d+"
+)
+_POWER = rf"(?:[eE][+-]?\d{{1,4}}(?![\dA-Za-z])|\s?(?:[x×*]|\\times|\\cdot)\s?10{_EXPONENT})"
 _SIGN = r"(?:(?<![\w)\]}.])[-+]\s?)?"
 _ONE = rf"{_SIGN}(?:{_CURRENCY}\s?)?(?:(?<=[$€£¥₹₩₽])-)?(?:{_DIGITS}){_POWER}?"
 NUMERAL = re.compile(
     rf"(?P<number>{_ONE})(?:(?P<mixed>\s\d{{1,20}})?\s?/\s?(?P<below>\d+(?:\.\d+)?)(?![\d/]))?(?P<percent>\s?%)?"
+    r"(?:\s?(?P<scale>(?i:thousand|million|billion|trillion|lakh|crore))(?![\w-])|(?P<letter>[kKMB]|[mb]n)(?!\w))?"
+)
+_SCALES = {"t": 10**3, "k": 10**3, "l": 10**5, "m": 10**6, "c": 10**7, "b": 10**9, "trillion": 10**12}
+_CURRENCY_SIGN = re.compile(_CURRENCY)
+# A word for the minus sign. `minus` between two quantities takes away, so only where a value begins.
+_MINUS = re.compile(
+    r"(?:(?<![\w-])(?<!\d\s)negative|(?P<before>(?:\A|[\n:=(\[{*#~≈>]|\b(?:is|are|was|be|equals|to|gets?|gives|makes"
+    r"|answer|about|approximately|exactly))\s{0,3})minus)[ ]{1,3}(?=[$€£¥₹₩₽]?\.?\d)",
+    re.IGNORECASE,
 )
 _STRICT_HASHES = re.compile(r"####[ \t]*(?P<rest>[^\n]*)")
 _HEADING = re.compile(r"\d+\s*[.):]\s+[A-Za-z]|(?:step|part)\b", re.IGNORECASE)
@@ -34,11 +47,13 @@ _LATEX = (
         re.compile(r"\\(?:left|right|displaystyle|[!,;: ])|(?<=\d)\{,\}(?=\d)"),
         lambda m: "," if m.group() == "{,}" else "",
     ),
-    (re.compile(r"\\[dtc]?frac\s*\{\s*(-?[\d.,]+)\s*\}\s*\{\s*(-?[\d.,]+)\s*\}"), r" \1/\2"),
-    (re.compile(r"\\[dtc]?frac\s?(\d)\s?(\d)"), r" \1/\2"),
+    (re.compile(r" ?\\[dtc]?frac\s*\{\s*(-?[\d.,]+)\s*\}\s*\{\s*(-?[\d.,]+)\s*\}"), r" \1/\2"),
+    (re.compile(r" ?\\[dtc]?frac\s?(\d)\s?(\d)"), r" \1/\2"),
     (re.compile(r"\\(?:text|mathrm|textbf|mathbf|mbox|boxed|fbox)\s*\{"), " {"),
     (re.compile(r"\\([$%#&])"), r"\1"),
-    (re.compile(r"\\(?:times|cdot|ast)\b"), "×"),
+    (re.compile(r"\\(?:times|cdot|ast)\b ?"), "×"),
+    (re.compile(r"\\div\b ?"), "÷"),
+    (re.compile(r"\^\s?\{?\\circ\b\}? ?"), "° "),
     (re.compile(r"\\(?:approx|implies|Rightarrow|rightarrow|to)\b"), "="),
     (re.compile(r"\\[()\[\]]|\*\*|__|[`\"“”]|(?<![\d$])\$(?=\s|\\|[A-Za-z(])|\$(?=\s|[.,;:!?)]|$)"), " "),
 )
@@ -93,23 +108,33 @@ def read_number(text: str) -> ReadAnswer:
 
 
 def plain_numbers(text: str) -> str:
-    """The text with its numbers in ASCII: other scripts' digits, minus signs, and what LaTeX puts between digits."""
+    """The text with its numbers in ASCII: other scripts' digits, fractions, minus signs, LaTeX between digits."""
     out = text
     if not out.isascii():
-        out = re.sub(r"[^\x00-\x7f]", _digit, out.translate(_PLAIN))
+        out = powers(ascii_signs(out), of_ten_only=True)
         out = re.sub(r"(?:(?<=\s)|\A)[–—](?=\d)", "-", out)
     for pattern, new in _LATEX:
         out = pattern.sub(new, out)
+    out = _MINUS.sub(lambda m: (m["before"] or "") + "-", out)
     return _THIN.sub("", out)
 
 
-def _digit(found: re.Match[str]) -> str:
-    digit = unicodedata.digit(found.group(), None)
-    return str(digit) if digit is not None and unicodedata.category(found.group()) == "Nd" else found.group()
-
-
 def value_of(found: re.Match[str]) -> Fraction | None:
-    """The value of a numeral; None where it is too long or divides by nothing."""
+    """The value of a numeral; None where it is too long."""
+    value = _unscaled(found)
+    return None if value is None else value * _scale(found)
+
+
+def _scale(found: re.Match[str]) -> int:
+    """What `million`, `k` behind a number multiply it by; M and B only money, else they are units or names."""
+    word, letter = (found["scale"] or "").lower(), (found["letter"] or "").lower()
+    if letter and found["letter"] != "k" and not _CURRENCY_SIGN.search(found["number"]):
+        return 1
+    return _SCALES[word] if word in _SCALES else _SCALES.get((word or letter)[:1], 1)
+
+
+def _unscaled(found: re.Match[str]) -> Fraction | None:
+    """The value of a numeral's digits; what divides by nothing is left undivided."""
     whole = _decimal(found["number"])
     if whole is None or not found["below"]:
         return whole
@@ -124,7 +149,7 @@ def value_of(found: re.Match[str]) -> Fraction | None:
 
 def _decimal(text: str) -> Fraction | None:
     bare = re.sub(rf"{_CURRENCY}|[,\s{{}}]", "", text)
-    bare = re.sub(r"(?:[x×*]|\\times|\\cdot)10\^", "e", bare)
+    bare = re.sub(r"(?:[x×*]|\\times|\\cdot)10\^", "e", bare).replace("10^", "1e")
     mantissa, _, power = bare.lower().partition("e")
     if len(mantissa) > MOST_DIGITS or len(power.lstrip("+-")) > 3 or (power and abs(int(power)) > MOST_DIGITS):
         return None
@@ -261,7 +286,9 @@ def _last(text: str) -> Fraction | None:
 
 def _numerals(text: str) -> list[re.Match[str]]:
     """The numerals of the end of a text: more than a long answer holds."""
-    return list(NUMERAL.finditer(text, max(0, len(text) - 20000)))
+    found = list(NUMERAL.finditer(text, max(0, len(text) - 20000)))
+    # The exponent of a unit, as in 25 m^2, is no number of its own, unless there is no other.
+    return [n for n in found if not text[max(0, n.start() - 2) : n.start()].rstrip("{").endswith("^")] or found
 
 
 _RULES = (

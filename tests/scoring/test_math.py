@@ -262,6 +262,33 @@ def test_closed_answers_are_read_and_compared(text, gold, status):
     assert boxed(Sample(question="", answers=(gold,)), ASKED, Response(text=text)).status == status
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "equal"),
+    [
+        ("1, 120", "1120", False), ("1,120", "1120", True), ("5125", "5, 125", False), ("5,125", "5, 125", True),
+        ("1 and 2", "1,2", True), ("1, 2, and 3", "1,2,3", True), ("1,234 and 5", "1234,5", True),
+        ("1,000, 2,000", "1000,2000", True), ("12,345", "12, 345", True), ("12345", "12, 345", False),
+        ("(1, 234)", "(1,234)", True), ("(1, 234)", "1234", False), ("x=1,234", "1234", True),
+    ],
+)  # fmt: skip
+def test_a_list_is_no_number_with_a_thousands_comma(one, other, equal):
+    assert same(one, other) is same(other, one) is equal
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "equal"),
+    [
+        ("90°", "90", True), ("5°C", "5", True), ("x²", "x^2", True), ("x²", "x^3", False), ("2×3", "6", True),
+        ("8÷4", "2", True), ("€5", "5", True), ("½", "\\frac{1}{2}", True), ("3½", "3.5", True), ("1⁄2", "0.5", True),
+        ("3√2", "3\\sqrt{2}", True), ("x ≤ 5", "x \\le 5", True), ("２５", "25", True), ("x₁", "x_1", True),
+        ("5 m", "5", True), ("5 m", "5m", True), ("5x", "5", False), ("2n", "2", False), ("3i", "3", False),
+        ("`42`", "42", True), ("= 42", "42", True), ("−4", "-4", True),
+    ],
+)  # fmt: skip
+def test_signs_of_unicode_and_units_of_one_letter_are_read(one, other, equal):
+    assert same(one, other) is same(other, one) is equal
+
+
 def test_a_box_that_is_never_closed_hides_the_earlier_ones():
     found = boxed(
         Sample(question="", answers=("4",)), ASKED, Response(text="First \\boxed{4}, so in all \\boxed{4 + \\frac{1")
