@@ -42,7 +42,7 @@ def parquet(path: Path) -> Iterator[Row]:
             unpacked, packed = 0, path.stat().st_size
             for batch in file.iter_batches(batch_size=AT_A_TIME):
                 unpacked += sum(map(_unfolded, batch.columns))
-                _no_bomb(path, packed, unpacked)
+                no_bomb(path, packed, unpacked)
                 yield from batch.to_pylist()
     except (pyarrow.ArrowException, OSError, ValueError, TypeError, OverflowError, MemoryError) as error:
         raise DataError(f"{path}: not a readable parquet file: {' '.join(str(error).split())[:300]}") from error
@@ -61,8 +61,9 @@ def _unfolded(column: Any) -> int:
     return sum(map(_unfolded, column.flatten())) if types.is_struct(column.type) else int(column.nbytes)
 
 
-def _no_bomb(path: Path, packed: int, unpacked: int) -> None:
-    if unpacked > _LARGEST or (unpacked > FREE and unpacked > RATIO * packed):
+def no_bomb(path: Path, packed: int, unpacked: int, most: float = _LARGEST) -> None:
+    """DataError where a file unpacks to far more bytes than it has, or to more than `most`."""
+    if unpacked > most or (unpacked > FREE and unpacked > RATIO * packed):
         size = f"{unpacked >> 20:,} MiB or more from {packed:,} bytes"
         raise DataError(f"{path}: unpacks to {size}, which no data does; unpack it yourself if it is what you want")
 
@@ -148,18 +149,23 @@ def csv_rows(path: Path) -> Iterator[Row]:
             yield dict(zip_longest(header, cells[: len(header)]))
 
 
-def csv_lines(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
-    """Line number and cells of each row of a CSV text. DataError for a cell that is too long, and for odd quoting."""
+def csv_lines(path: Path, text: str, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
+    """Number of the last line and cells of each row of a CSV text. DataError for a cell that is too long, and for odd
+    quoting, by the line where its row begins: a quote that is not closed swallows all rows behind it."""
     import csv
     import io
 
     csv.field_size_limit(CELL)
-    reader = csv.reader(io.StringIO(text, newline=""))
+    reader, before = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True), 0
     try:
         for cells in reader:
-            yield reader.line_num, cells
+            before = reader.line_num
+            yield before, cells
     except csv.Error as error:
-        raise DataError(f"{path}:{reader.line_num}: not a CSV file that can be read ({error})") from error
+        raise DataError(
+            f"{path}:{before + 1}: not a CSV file that can be read ({error}); look for a quote that is not closed or "
+            "not doubled"
+        ) from error
 
 
 FILE_READERS: Mapping[str, Callable[[Path], Iterator[Row]]] = {
@@ -199,7 +205,7 @@ def _unpacked(path: Path, file: BinaryIO, packed: int) -> bytes:
     while piece := file.read(PIECE):
         pieces.append(piece)
         size += len(piece)
-        _no_bomb(path, packed, size)
+        no_bomb(path, packed, size)
     return b"".join(pieces)
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from evalharness.data.files import write_whole
 from evalharness.errors import DataError
-from evalharness.training.row_files import Entry, read_entries
-from evalharness.training.shapes import SHAPES, TrainingRow, make_row, shape_of, unused
-from evalharness.training.turns import BrokenRowError, unused_in_turns
+from evalharness.training.row_files import Entry, part_of, read_entries
+from evalharness.training.shapes import SHAPES, TrainingRow, labels_of, make_row, shape_of
+from evalharness.training.turns import BrokenRowError, empty
 
 BROKEN_SHOWN = 8  # broken rows that an error message says
 
@@ -62,25 +62,55 @@ def read_training_data(data: str, *, skip_bad: bool = False) -> Data:
         )
     shapes = [shape_of(entry.fields) for entry in found.entries]
     shape = _commonest(shapes, found.entries, found.origin)
+    labels, splits = labels_of(entry.fields for entry in found.entries), _splits(found.entries)
     rows: list[TrainingRow] = []
     broken: list[Broken] = []
     for number, (entry, own) in enumerate(zip(found.entries, shapes, strict=True), 1):
         try:
             if entry.unread:
                 raise BrokenRowError(entry.unread)
-            row = make_row(number, entry.fields, own or shape)
-            rows.append(replace(row, part=entry.part or row.part))
+            row = make_row(number, entry.fields, own or shape, labels)
+            rows.append(replace(row, part=_part(entry)))
         except BrokenRowError as problem:
             broken.append(Broken(number=number, place=f"{entry.file}:{entry.number}", reason=str(problem)))
     if broken and not skip_bad:
         raise rows_refused(found.origin, f"cannot be learned from as {shape}", broken, total)
-    kept = [row for row in rows if row.learned]
+    inside = [row for row in rows if row.number not in splits]
+    kept = [row for row in inside if row.learned]
+    notes = (*found.notes, *_splits_left_out(splits), *_left_out(len(inside) - len(kept)), *_unused(rows))
     if not kept:
-        raise DataError(f"{found.origin}: no row is left to learn from; look at labels, weights and broken rows")
-    notes = (*found.notes, *_left_out(len(rows) - len(kept)), *_unused(found.entries, shapes))
+        why = "labels, weights, splits and broken rows"
+        raise DataError(f"{found.origin}: no row is left to learn from; look at {why}")
     return Data(
         rows=tuple(kept), shape=shape, origin=found.origin, sha256=fingerprint(kept), broken=tuple(broken), notes=notes
     )
+
+
+def _split(entry: Entry) -> str:
+    """The split that the row itself names."""
+    said = entry.fields.get("split") if isinstance(entry.fields, Mapping) else None
+    return "" if empty(said) else str(said)
+
+
+def _part(entry: Entry) -> str:
+    own = part_of(_split(entry))
+    if own and entry.part and own != entry.part:
+        raise BrokenRowError(f"its 'split' is {_split(entry)!r}, and it stands among the rows of {entry.part}")
+    return entry.part or own
+
+
+def _splits(entries: Sequence[Entry]) -> dict[int, str]:
+    """By their numbers, the rows of splits that are no part, which are left out as whole splits of such names are. One
+    name that all rows bear tells none apart."""
+    named = [_split(entry) for entry in entries]
+    if len(set(named)) == 1:
+        return {}
+    return {number: name for number, name in enumerate(named, 1) if name and not part_of(name)}
+
+
+def _splits_left_out(splits: Mapping[int, str]) -> list[str]:
+    named = (f"{name} ({count} row{'s' * (count > 1)})" for name, count in Counter(splits.values()).items())
+    return [f"splits left out: {', '.join(named)}"] if splits else []
 
 
 def _commonest(shapes: Sequence[str | None], entries: Sequence[Entry], origin: str) -> str:
@@ -102,13 +132,8 @@ def _left_out(count: int) -> list[str]:
     return [f"{count} row{'s' * (count > 1)} left out: labelled as bad answers (false), or of weight 0"]
 
 
-def _unused(entries: Sequence[Entry], shapes: Sequence[str | None]) -> list[str]:
-    names: set[str] = set()
-    for entry, shape in zip(entries, shapes, strict=True):
-        if shape is not None and isinstance(entry.fields, Mapping):
-            names |= unused(entry.fields, shape)
-            turns = (value for name, value in entry.fields.items() if name not in ("tools", "functions", "history"))
-            names |= {f"{name} (of a turn)" for value in turns for name in unused_in_turns(value)}
+def _unused(rows: Iterable[TrainingRow]) -> list[str]:
+    names = set[str]().union(*(row.unused for row in rows))
     return [f"fields that are not learned from: {', '.join(sorted(names))}"] if names else []
 
 

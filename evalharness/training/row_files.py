@@ -6,8 +6,6 @@ https://huggingface.co/docs/datasets/repository_structure
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -23,7 +21,6 @@ _PARTS = {
     "dev": "validation", "test": "test", "testing": "test", "eval": "test", "evaluation": "test",
 }  # fmt: skip
 _ABOUT = frozenset({"dataset_infos.json", "dataset_info.json", "dataset_dict.json", "state.json"})  # no rows in these
-_CELL = 2**31 - 1  # the longest cell of a CSV file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,17 +119,18 @@ def _unwrapped(row: Any) -> Any:
 
 
 def _cells(path: Path, delimiters: str = ",;\t|") -> Iterator[FileRow]:
-    """A file with a header; of the delimiters, the one that the header has most of."""
+    """A file with a header; of the delimiters, the one that the header has most of. DataError names the line where
+    quotes go wrong: a quote that is not closed makes one cell of all rows behind it."""
     text = files.read_text(path)
-    header = text.lstrip("\n").split("\n", 1)[0]
-    csv.field_size_limit(_CELL)
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=max(delimiters, key=header.count))
-    try:
-        for row in reader:
-            extra = row.pop(None, None)
-            yield "", row, "" if extra is None else f"{len(extra)} more cells than the header has names"
-    except csv.Error as error:
-        raise DataError(f"{path}: not a readable CSV file ({error}, line {reader.line_num})") from error
+    first = text.lstrip("\n").split("\n", 1)[0]
+    rows = (cells for _, cells in files.csv_lines(path, text, max(delimiters, key=first.count)) if cells)
+    header = next(rows, [])
+    if twice := [name for name in header if name and header.count(name) > 1]:
+        raise DataError(f"{path}: two columns are called {twice[0]!r}; one of them would be lost")
+    for cells in rows:
+        more = len(cells) - len(header)
+        wrong = f"{abs(more)} {'more' if more > 0 else 'fewer'} cells than the header has names" if more else ""
+        yield "", dict(zip(header, cells, strict=False)), wrong
 
 
 def _tabs(path: Path) -> Iterator[FileRow]:

@@ -8,14 +8,23 @@ makers mean it or refused by name; whatever else there is, is named.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from evalharness.records import Message
-from evalharness.training.row_files import part_of
-from evalharness.training.turns import BrokenRowError, conversation, from_json_text, functions_of, unlearned
+from evalharness.training.turns import (
+    BrokenRowError,
+    Fields,
+    conversation,
+    empty,
+    from_json_text,
+    functions_of,
+    plain_text,
+    truth,
+    unlearned,
+    wanted,
+)
 
 SHAPES = (
     "instruction+output, conversations, messages, prompt+completion (or response, answer), or "
@@ -27,13 +36,15 @@ SHAPES = (
 class TrainingRow:
     """One conversation to learn from. `number` counts from 1 in the data as read. `rejected` is the worse last answer
     of a preference pair. `part` is the split that the data itself names, where it does. `template_kwargs` are variables
-    for the chat template: `tools`, and what a data set's `chat_template_kwargs` say."""
+    for the chat template: `tools`, and what a data set's `chat_template_kwargs` say. `unused` are the names of fields
+    that hold something and were not read."""
 
     number: int
     messages: tuple[Message, ...]
     rejected: str | None = None
     part: str = ""
     template_kwargs: Mapping[str, Any] | None = None
+    unused: frozenset[str] = frozenset()
 
     @property
     def prompt(self) -> str:
@@ -46,6 +57,7 @@ class TrainingRow:
         return any(message.role == "assistant" and message.learned for message in self.messages)
 
 
+_QUESTIONS = ("prompt", "question", "query", "problem")
 _ANSWERS = ("output", "response", "answer", "completion")
 _PAIRS = (
     *(("prompt", name) for name in ("completion", "response", "answer", "output")),
@@ -58,15 +70,7 @@ _CHATS = ("messages", "conversations", "conversation")
 _SYSTEMS = ("system", "system_prompt")
 _LABELS = ("label", "kto_tag")
 _REFUSED = ("image", "images", "video", "videos", "audio", "audios", "documents", "train_detail")
-# Read for every shape, where they are there.
-_COMMON = {*_SYSTEMS, *_LABELS, "tools", "functions", "chat_template_kwargs", "split", "weight", "train", "id"}
-_USED = {
-    "alpaca": {"instruction", "input", "context", "history", "reasoning_content", *_ANSWERS},
-    "prompt": {"context", "history", "reasoning_content", *(name for pair in _PAIRS for name in pair)},
-    "messages": set(_CHATS),
-    "sharegpt": set(_CHATS),
-    "preference": {"instruction", "prompt", "question", "input", "context", "chosen", "rejected", *_CHATS},
-}
+_ABOUT = ("id", "split")  # `datasets` reads the split
 
 
 def shape_of(fields: object) -> str | None:
@@ -90,59 +94,63 @@ def _by_keys(fields: Mapping[str, Any], keys: set[str]) -> str | None:
     return "prompt" if _pair(keys) else None
 
 
-def make_row(number: int, fields: Any, shape: str) -> TrainingRow:
-    """The row that an entry of a shape says. BrokenRowError for one that is not what the shape promises."""
+def labels_of(entries: Iterable[object]) -> frozenset[str]:
+    """The fields that are labels of unpaired answers in these data: in some row they say that it is good or bad. A
+    `label` may be a class; `kto_tag` is nothing else."""
+    marked = (
+        name
+        for fields in entries
+        if isinstance(fields, Mapping)
+        for name in _LABELS
+        if not empty(fields.get(name)) and truth(fields[name]) is not None
+    )
+    return frozenset(["kto_tag", *marked])
+
+
+def make_row(number: int, fields: Any, shape: str, labels: Collection[str]) -> TrainingRow:
+    """The row that an entry of a shape says; `labels` as `labels_of` finds them in all of them. BrokenRowError for one
+    that is not what the shape promises."""
     if not isinstance(fields, Mapping):
         raise BrokenRowError(f"it is {type(fields).__name__}, not fields")
-    for name in _REFUSED:
-        if fields.get(name):
-            raise BrokenRowError(f"{name!r} cannot be learned from here")
-    row = _READ[shape](number, fields)
-    given = from_json_text(fields.get("chat_template_kwargs") or {}, "'chat_template_kwargs'")
+    entry = Fields(fields)
+    for name in entry.filled(*_REFUSED):
+        raise BrokenRowError(f"{name!r} cannot be learned from here")
+    unused: set[str] = set()
+    row = _READ[shape](number, entry, unused)
+    named = entry.one("chat_template_kwargs")
+    given = from_json_text(entry[named], f"{named!r}") if named else {}
     if not isinstance(given, Mapping):
         raise BrokenRowError("'chat_template_kwargs' is no object")
     given = dict(given)
-    if tools := functions_of(fields.get("tools") or fields.get("functions")):
+    if (named := entry.one("tools", "functions")) and (tools := functions_of(entry[named])):
         given["tools"] = tools
-    messages = _with_system(row.messages, fields)
-    if not _wanted(fields):
+    messages = _with_system(row.messages, entry)
+    good = _good(entry, labels)
+    if not wanted(entry) or not good:
         messages = unlearned(messages)
-    split = fields.get("split")
-    part = part_of(split) if isinstance(split, str) else ""
-    return replace(row, messages=messages, template_kwargs=given or None, part=part)
+    unused |= entry.unread() - set(_ABOUT)
+    return replace(row, messages=messages, template_kwargs=given or None, unused=frozenset(unused))
 
 
-def unused(fields: Mapping[str, Any], shape: str) -> set[str]:
-    """The names of the fields that hold something and are not read."""
-    own = _USED[shape] | _COMMON
-    found = {str(name) for name, value in fields.items() if name not in own and not _empty(value)}
-    return found | {name for name in _LABELS if _label(fields.get(name)) is None and not _empty(fields.get(name))}
+def _good(entry: Fields, labels: Collection[str]) -> bool:
+    """Whether no label calls the row bad. A label that cannot be read, among others that can, might."""
+    good = True
+    for name in entry.filled(*_LABELS):
+        if name not in labels:
+            continue  # a class of texts, which is named with the fields that are not read
+        said = truth(entry[name])
+        if said is None:
+            raise BrokenRowError(f"{name!r} is {entry[name]!r}, wanted true or false (1 or 0)")
+        good = good and said
+    return good
 
 
-def _wanted(fields: Mapping[str, Any]) -> bool:
-    """Whether the row is to be learned: not where it is labelled bad or has no weight."""
-    if any(_label(fields.get(name)) is False for name in _LABELS):
-        return False
-    weight, train = fields.get("weight"), fields.get("train")
-    if not _empty(weight) and str(weight) not in ("0", "1", "0.0", "1.0"):
-        raise BrokenRowError(f"'weight' is {weight!r}, wanted 0 or 1")
-    return train is not False and str(weight) not in ("0", "0.0")
-
-
-def _label(value: object) -> bool | None:
-    """What an unpaired label says; None for what is no such label."""
-    return {"true": True, "1": True, "false": False, "0": False}.get(str(value).strip().lower())
-
-
-def _empty(value: object) -> bool:
-    return value is None or value in ("", [], {}) or (isinstance(value, float) and math.isnan(value))
-
-
-def _with_system(messages: tuple[Message, ...], fields: Mapping[str, Any]) -> tuple[Message, ...]:
-    said = next((fields[name] for name in _SYSTEMS if not _empty(fields.get(name))), "")
-    if not isinstance(said, str):
-        raise BrokenRowError(f"the system message is a {type(said).__name__}, wanted a text")
-    if not said.strip() or Message("system", said) in messages[:1]:
+def _with_system(messages: tuple[Message, ...], entry: Fields) -> tuple[Message, ...]:
+    named = entry.one(*_SYSTEMS)
+    if named is None:
+        return messages
+    said = plain_text(entry[named], "the system message")
+    if Message("system", said) in messages[:1]:
         return messages
     if messages[0].role == "system":
         raise BrokenRowError("two system messages, in a field of its own and in the conversation")
@@ -153,88 +161,83 @@ def _pair(keys: set[str]) -> tuple[str, str] | None:
     return next((pair for pair in _PAIRS if set(pair) <= keys), None)
 
 
-def _text(entry: Mapping[str, Any], *names: str) -> str:
-    """The text or number in the first of the fields that has one."""
-    for name in names:
-        value = entry.get(name)
-        if isinstance(value, str) and value.strip():
-            return value
-        if isinstance(value, int | float) and not isinstance(value, bool) and not _empty(value):
-            return str(value)
-    there = next((name for name in names if name in entry), None)
-    if there is None:
+def _text(entry: Fields, *names: str) -> str:
+    """The text or number in the one of the fields that has one."""
+    name = entry.one(*names) or next((name for name in names if name in entry), None)
+    if name is None:
         raise BrokenRowError(f"{names[0]!r} is missing")
-    value = entry[there]
-    blank = _empty(value) or isinstance(value, str)
-    raise BrokenRowError(f"{there!r} is empty" if blank else f"{there!r} is a {type(value).__name__}, wanted a text")
+    text = plain_text(entry[name], repr(name))
+    if not text.strip():
+        raise BrokenRowError(f"{name!r} is empty")
+    return text
 
 
-def _given(entry: Mapping[str, Any]) -> list[Message]:
-    """What stands beside an instruction or question: its input, or its context."""
-    there = [name for name in ("input", "context") if not _empty(entry.get(name)) and str(entry[name]).strip()]
-    if len(there) > 1:
-        raise BrokenRowError("both 'input' and 'context' hold something; one of them is the input")
-    return [Message("user", _text(entry, there[0]))] if there else []
-
-
-def _history(entry: Mapping[str, Any]) -> list[Message]:
+def _history(entry: Fields) -> list[Message]:
     found: list[Message] = []
-    history = entry.get("history")
-    for pair in [] if _empty(history) else history or []:
+    for pair in entry["history"] if entry.filled("history") else []:
         if not isinstance(pair, list | tuple) or len(pair) != 2 or not all(isinstance(s, str) and s for s in pair):
             raise BrokenRowError("'history' is no list of pairs of question and answer")
         found += [Message("user", pair[0]), Message("assistant", pair[1])]
     return found
 
 
-def _answer(entry: Mapping[str, Any], *names: str) -> Message:
-    thoughts = entry.get("reasoning_content")
-    extra = {} if _empty(thoughts) else {"reasoning_content": _text(entry, "reasoning_content")}
+def _answer(entry: Fields, *names: str) -> Message:
+    thoughts = entry.filled("reasoning_content")
+    extra = {"reasoning_content": _text(entry, "reasoning_content")} if thoughts else {}
     return Message("assistant", _text(entry, *names), extra)
 
 
-def _alpaca(number: int, entry: Mapping[str, Any]) -> TrainingRow:
-    given = _given(entry)
-    asked = [] if given and not str(entry["instruction"]).strip() else [Message("user", _text(entry, "instruction"))]
-    return TrainingRow(number=number, messages=(*_history(entry), *asked, *given, _answer(entry, *_ANSWERS)))
+def _alpaca(number: int, entry: Fields, unused: set[str]) -> TrainingRow:
+    asked = _asked(entry, "instruction", unused)
+    return TrainingRow(number=number, messages=(*_history(entry), *asked, _answer(entry, *_ANSWERS)))
 
 
-def _prompt(number: int, entry: Mapping[str, Any]) -> TrainingRow:
-    pair = _pair({key for key, value in entry.items() if value is not None}) or _pair(set(entry))
+def _prompt(number: int, entry: Fields, unused: set[str]) -> TrainingRow:
+    pair = _pair({name for name in entry if entry.peek(name) is not None}) or _pair(set(entry))
     if pair is None:
         raise BrokenRowError("'prompt' or 'completion' is missing")
-    asked = _asked(entry, pair[0], () if pair[0] == "input" else ("context",))
-    if isinstance(entry[pair[1]], list | dict) and entry[pair[1]]:
-        return TrainingRow(number=number, messages=conversation([*asked, *_listed(entry[pair[1]])]))
-    return TrainingRow(number=number, messages=(*_history(entry), *asked, _answer(entry, pair[1])))
+    asked = _asked(entry, entry.one(*_QUESTIONS) or pair[0], unused)
+    # What stands beside the solution of a problem as its `answer` is the result alone.
+    answers = ("solution", "completion", "response", "output") if pair[1] == "solution" else _ANSWERS
+    answered = entry.one(*answers) or pair[1]
+    if isinstance(entry[answered], list | dict) and entry[answered]:
+        messages = conversation([*asked, *_listed(entry[answered])], unused)
+        return TrainingRow(number=number, messages=messages)
+    return TrainingRow(number=number, messages=(*_history(entry), *asked, _answer(entry, answered)))
 
 
 def _listed(turns: Any) -> list[Any]:
     return [turns] if isinstance(turns, Mapping) else list(turns)
 
 
-def _asked(entry: Mapping[str, Any], name: str, beside: Sequence[str]) -> list[Message]:
-    """The prompt, a text or turns: what an assistant says in it is no part of the completion, and not learned."""
+def _asked(entry: Fields, name: str, unused: set[str]) -> list[Message]:
+    """What is asked, a text with its input or context behind it, or turns: what an assistant says in those is no part
+    of the completion, and not learned."""
     if isinstance(entry.get(name), list | dict):
-        return list(unlearned(conversation(_listed(entry[name]), whole=False)))
-    return [Message("user", _text(entry, name)), *_given({key: entry.get(key) for key in beside})]
+        return list(unlearned(conversation(_listed(entry[name]), unused, whole=False)))
+    beside = entry.one(*(other for other in ("input", "context") if other != name))
+    given = [Message("user", _text(entry, beside))] if beside else []
+    if beside == "input" and name in entry and not entry.filled(name):  # the whole question stands there
+        return given
+    return [Message("user", _text(entry, name)), *given]
 
 
-def _turns(entry: Mapping[str, Any]) -> Any:
-    found = next((entry[name] for name in _CHATS if entry.get(name) is not None), None)
+def _turns(entry: Fields) -> Any:
+    named = entry.one(*_CHATS)
+    found = entry[named] if named else None
     if isinstance(found, str) and found.lstrip().startswith("["):  # a table's cell
         return from_json_text(found, "the list of turns")
     return found
 
 
-def _chat(number: int, entry: Mapping[str, Any]) -> TrainingRow:
+def _chat(number: int, entry: Fields, unused: set[str]) -> TrainingRow:
     turns = _turns(entry)
     if not isinstance(turns, Sequence) or isinstance(turns, str) or not turns:
         raise BrokenRowError("no list of turns")
-    return TrainingRow(number=number, messages=conversation(turns))
+    return TrainingRow(number=number, messages=conversation(turns, unused))
 
 
-def _preference(number: int, entry: Mapping[str, Any]) -> TrainingRow:
+def _preference(number: int, entry: Fields, unused: set[str]) -> TrainingRow:
     """The last answer alone is what is better or worse."""
     chosen, rejected = (
         [{"role": "assistant", "content": _text(entry, name)}] if not isinstance(entry[name], list | dict)
@@ -243,11 +246,10 @@ def _preference(number: int, entry: Mapping[str, Any]) -> TrainingRow:
     )  # fmt: skip
     asked: list[Message] = []
     if len(chosen) == len(rejected) == 1:
-        named = next((n for n in ("prompt", "instruction", "question") if not _empty(entry.get(n))), "")
-        turns = _turns(entry)
-        asked = list(conversation(turns, whole=False)) if not named and turns else []
-        asked = asked or _asked(entry, named or "prompt", ("input", "context"))
-    good, bad = conversation([*asked, *chosen]), conversation([*asked, *rejected])
+        named = entry.one("prompt", "instruction", "question")
+        turns = None if named else _turns(entry)
+        asked = list(conversation(turns, unused, whole=False)) if turns else _asked(entry, named or "prompt", unused)
+    good, bad = conversation([*asked, *chosen], unused), conversation([*asked, *rejected], unused)
     if good[:-1] != bad[:-1]:
         raise BrokenRowError("'chosen' and 'rejected' differ before the last turn")
     if bad[-1].extra:
@@ -255,6 +257,6 @@ def _preference(number: int, entry: Mapping[str, Any]) -> TrainingRow:
     return TrainingRow(number=number, messages=(*unlearned(good[:-1]), good[-1]), rejected=bad[-1].content)
 
 
-_READ: dict[str, Callable[[int, Mapping[str, Any]], TrainingRow]] = {
+_READ: dict[str, Callable[[int, Fields, set[str]], TrainingRow]] = {
     "alpaca": _alpaca, "prompt": _prompt, "messages": _chat, "sharegpt": _chat, "preference": _preference,
 }  # fmt: skip

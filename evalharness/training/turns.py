@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -25,14 +26,99 @@ _ROLES: dict[str, Role] = {
 }  # fmt: skip
 _CALLS = ("function_call", "tool_call")  # roles whose text is a call, as JSON
 _LEARN = ("weight", "train", "training", "trainable", "loss")
+_WORDS = {"true": True, "yes": True, "false": False, "no": False}
 _THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 _REFUSED = ("train_detail", "audio", "images", "image")
-_READ = {"role", "from", "content", "value", "name", "tool_call_id", "tool_calls", "function_call", *_LEARN, *_THOUGHTS}
 
 
-def conversation(turns: Sequence[Any], *, whole: bool = True) -> tuple[Message, ...]:
-    """The messages of a conversation; `whole`: up to its last answer, which must be there."""
-    messages = [turn if isinstance(turn, Message) else _message(turn) for turn in turns]
+class Fields(Mapping[str, Any]):
+    """The fields of a row or turn, which remember those that were read: whatever else holds something must be named,
+    and only the reading itself knows what that is."""
+
+    def __init__(self, fields: Mapping[str, Any]) -> None:
+        self._fields = fields
+        self._read: set[str] = set()
+
+    def __getitem__(self, name: str) -> Any:
+        value = self._fields[name]
+        self._read.add(name)
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._fields  # to ask whether it is there is not to read it
+
+    def peek(self, name: str) -> Any:
+        """The value, which does not count as read by that."""
+        return self._fields.get(name)
+
+    def filled(self, *names: str) -> list[str]:
+        """Those of the names that hold something."""
+        return [name for name in names if not empty(self._fields.get(name))]
+
+    def one(self, *names: str) -> str | None:
+        """The first name that holds something. BrokenRowError where another one holds something else, which would be
+        lost."""
+        there = self.filled(*names)
+        values = [self[name] for name in there]
+        for name, value in zip(there, values, strict=True):
+            if value != values[0]:
+                raise BrokenRowError(f"both {there[0]!r} and {name!r} hold something; keep the one that is meant")
+        return there[0] if there else None
+
+    def unread(self) -> set[str]:
+        """The names that hold something and were not read."""
+        return {str(name) for name, value in self._fields.items() if name not in self._read and not empty(value)}
+
+
+def empty(value: object) -> bool:
+    """Whether a field holds nothing: what JSON, a CSV file and pandas write where there is no value."""
+    if isinstance(value, str):
+        return not value.strip()
+    return value is None or value in ([], (), {}) or (isinstance(value, float) and math.isnan(value))
+
+
+def truth(value: object) -> bool | None:
+    """What a mark says, as a bool, a number or a text (tables make 0.0 or "0" of false); None for what is no mark."""
+    said = str(value).strip().lower()
+    if said in _WORDS:
+        return _WORDS[said]
+    try:
+        return {0.0: False, 1.0: True}.get(float(said))
+    except ValueError:
+        return None
+
+
+def plain_text(value: Any, what: str) -> str:
+    """The text that a text or number is, '' where there is none. BrokenRowError, which calls it `what`, for all else:
+    nobody who writes true or a list means the letters of it."""
+    if isinstance(value, str):
+        return value
+    if empty(value):
+        return ""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise BrokenRowError(f"{what} is a {type(value).__name__}, wanted a text")
+    return str(value)
+
+
+def wanted(fields: Fields, where: str = "") -> bool:
+    """Whether a row or turn is to be learned, as far as its own marks say."""
+    marks = {name: truth(fields[name]) for name in fields.filled(*_LEARN)}
+    for name, mark in marks.items():
+        if mark is None:
+            raise BrokenRowError(f"{name!r}{where} is {fields[name]!r}, wanted 0 or 1")
+    return all(marks.values())
+
+
+def conversation(turns: Sequence[Any], unused: set[str], *, whole: bool = True) -> tuple[Message, ...]:
+    """The messages of a conversation; `whole`: up to its last answer, which must be there. Names of fields that are
+    not read are added to `unused`."""
+    messages = [turn if isinstance(turn, Message) else _message(turn, unused) for turn in turns]
     messages = [m for m in messages if m.role != "system" or m.content.strip()]
     while whole and messages and messages[-1].role != "assistant":  # a question that nobody answered teaches nothing
         messages.pop()
@@ -46,70 +132,78 @@ def unlearned(messages: Sequence[Message]) -> tuple[Message, ...]:
     return tuple(replace(m, learned=False) if m.role == "assistant" else m for m in messages)
 
 
-def unused_in_turns(turns: object) -> set[str]:
-    """The names of the fields of turns that hold something and are not read."""
-    listed = turns if isinstance(turns, list | tuple) else []
-    found = ((name, value) for turn in listed if isinstance(turn, Mapping) for name, value in turn.items())
-    return {str(name) for name, value in found if name not in _READ and value not in (None, "", [], {})}
-
-
-def _message(turn: Any) -> Message:
-    if not isinstance(turn, Mapping):
+def _message(fields: Any, unused: set[str]) -> Message:
+    if not isinstance(fields, Mapping):
         raise BrokenRowError("a turn without fields")
-    said = turn.get("role", turn.get("from"))
-    role = _ROLES.get(str(said).lower())
-    if role is None:
-        raise BrokenRowError(f"a turn of role {said!r}")
-    for name in _REFUSED:
-        if turn.get(name):
-            raise BrokenRowError(f"{name!r} in a turn cannot be learned from here")
-    content, thoughts = _content(turn.get("content", turn.get("value")), role)
-    extra = {name: turn[name] for name in ("name", "tool_call_id") if turn.get(name)}
-    extra |= {name: str(turn[name]) for name in _THOUGHTS if turn.get(name)}
-    thoughts = next((extra[name] for name in _THOUGHTS if name in extra), thoughts)
+    turn = Fields(fields)
+    said, role = _role(turn)
+    for name in turn.filled(*_REFUSED):
+        raise BrokenRowError(f"{name!r} in a turn cannot be learned from here")
+    holder = turn.one("content", "value") or next((name for name in ("content", "value") if name in turn), "content")
+    content, thoughts = _content(turn.get(holder), role)
+    extra = {name: turn[name] for name in turn.filled("name", "tool_call_id")}
+    if named := turn.one(*_THOUGHTS):
+        told = plain_text(turn[named], repr(named))
+        if thoughts.strip() not in ("", told.strip()):
+            raise BrokenRowError(f"{named!r} and the content of a turn hold different thoughts")
+        extra |= dict.fromkeys(turn.filled(*_THOUGHTS), told)
+        thoughts = told
     if thoughts.strip():  # by the name that most templates know, too
         extra["reasoning_content"] = thoughts
-    calls = turn.get("tool_calls") or ([turn["function_call"]] if turn.get("function_call") else [])
-    if str(said).lower() in _CALLS:
-        calls, content = from_json_text(content, f"a {said} turn"), ""
+    calls = _calls(turn)
+    if said in _CALLS and content.strip():
+        if calls:
+            raise BrokenRowError(f"a {said} turn with other calls beside its text")
+        called = from_json_text(content, f"a {said} turn")
+        calls, content = [_call(call) for call in (called if isinstance(called, list) else [called])], ""
     if calls:
-        extra["tool_calls"] = [_call(call) for call in (calls if isinstance(calls, list | tuple) else [calls])]
+        extra["tool_calls"] = calls
     if not content.strip() and not calls and role != "system":
         raise BrokenRowError(f"an empty turn of {said!r}")
-    return Message(role, content, extra, _learned(turn))
+    learned = wanted(turn, " of a turn")
+    unused |= {f"{name} (of a turn)" for name in turn.unread()}
+    return Message(role, content, extra, learned)
 
 
-def _learned(turn: Mapping[str, Any]) -> bool:
-    for name in _LEARN:
-        value = turn.get(name)
-        if value is None:
-            continue
-        if value not in (0, 1):  # True and False are these too
-            raise BrokenRowError(f"{name!r} of a turn is {value!r}, wanted 0 or 1")
-        if not value:
-            return False
-    return True
+def _role(turn: Fields) -> tuple[str, Role]:
+    """The role of a turn as it stands there, in small letters, and as it is meant."""
+    name = "role" if turn.filled("role") else "from"
+    said = str(turn.get(name)).lower()
+    role = _ROLES.get(said)
+    if role is None:
+        raise BrokenRowError(f"a turn of role {turn.get(name)!r}")
+    other = _ROLES.get(str(turn.peek("from")).lower(), role)  # a name that is no role may say who wrote it
+    if other != role:
+        raise BrokenRowError(f"a turn of role {said!r} and from {turn.get('from')!r}")
+    if str(turn.peek("from")).lower() in _ROLES:
+        turn.get("from")
+    return said, role
+
+
+def _calls(turn: Fields) -> list[dict[str, Any]]:
+    """The calls of a turn, as OpenAI writes them now or wrote the one call of a turn before."""
+    found = []
+    for name in turn.filled("tool_calls", "function_call"):
+        calls = turn[name]
+        found.append([_call(call) for call in (calls if isinstance(calls, list | tuple) else [calls])])
+    if len(found) > 1 and [c["function"] for c in found[0]] != [c["function"] for c in found[1]]:
+        raise BrokenRowError("both 'tool_calls' and 'function_call' hold something; keep the one that is meant")
+    return found[0] if found else []
 
 
 def _content(value: Any, role: str) -> tuple[str, str]:
     """Text and thoughts of a turn, whose content is a text, or a list of parts."""
-    if value is None:
-        return "", ""
-    if isinstance(value, str):
-        return value, ""
-    if isinstance(value, int | float):
-        return str(value), ""
-    if role == "tool" and not _parts(value):
+    if role == "tool" and isinstance(value, list | dict) and not _parts(value):
         return json.dumps(value, ensure_ascii=False), ""
     if not _parts(value):
-        raise BrokenRowError(f"a turn whose content is a {type(value).__name__}")
+        return plain_text(value, "the content of a turn"), ""
     text, thoughts = "", ""
     for part in value:
         kind = "text" if isinstance(part, str) else str(part.get("type"))
         if kind in ("text", "input_text", "output_text"):
-            text += part if isinstance(part, str) else str(part.get("text") or "")
+            text += part if isinstance(part, str) else plain_text(part.get("text"), "the text of a part")
         elif kind == "thinking":
-            thoughts += str(part.get("thinking") or "")
+            thoughts += plain_text(part.get("thinking"), "the thinking of a part")
         else:
             raise BrokenRowError(f"a part of type {kind}: only text can be learned")
     return text, thoughts
