@@ -15,7 +15,6 @@ FILES = Files(
     "HumanEval.jsonl(.gz) of the authors, or HumanEvalPlus.jsonl(.gz) of EvalPlus", jsonl_file("HumanEval*.jsonl*")
 )
 
-COMMENT = re.compile(r"\s*#[^\"']*")
 STOP = ("\nclass", "\ndef", "\n#", "\nif", "\nprint")  # section 3.2 of the paper
 FUTURE = re.compile(r"^from __future__ import ", re.MULTILINE)
 CHAT = (
@@ -64,7 +63,7 @@ def program(asked: Sample, request: Request, text: str) -> Program | None:
 
 def with_body(prompt: str) -> str:
     """A prompt as a program of its own: a function of which it says no more than the first line gets a body."""
-    lines = [line for line in prompt.splitlines() if line.strip() and not COMMENT.fullmatch(line)]
+    lines = [line for line in prompt.splitlines() if line.strip() and not re.fullmatch(r"\s*#[^\"']*", line)]
     if not lines or not lines[-1].partition("#")[0].rstrip().endswith(":"):
         return prompt
     indent = lines[-1][: len(lines[-1]) - len(lines[-1].lstrip())]

@@ -5,6 +5,7 @@ A stage takes records and returns new ones. Nothing writes on a record that exis
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -106,6 +107,7 @@ class Request:
 
 
 Finish = Literal["stop", "length", "refused", ""]
+IMPOSSIBLE = -sys.float_info.max  # of a choice without any probability: a journal is JSON, which has no infinity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

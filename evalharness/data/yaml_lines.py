@@ -41,6 +41,14 @@ class YamlDocument:
         file = self.files.get(str(where[0]), self.file) if where else self.file
         return DataError(f"{file}:{self.lines.get(where, 1)}: {message}")
 
+    def hold_to(self, schema: Mapping[str, Any]) -> None:
+        """DataError names file and line of the first value that is not as a JSON schema has it."""
+        from jsonschema import Draft202012Validator
+
+        for mistake in Draft202012Validator(schema).iter_errors(self.value):
+            where = tuple(mistake.absolute_path)
+            raise self.error(where, f"{'.'.join(map(str, where))}: {mistake.message:.200}")
+
     def over(self, base: YamlDocument) -> YamlDocument:
         """This mapping laid over another: its keys win, and every key keeps its own file and line."""
         kept = {key: line for key, line in base.lines.items() if not key or key[0] not in self.value}

@@ -55,6 +55,36 @@ METRICS: Mapping[str, Mapping[str, str]] = {  # theirs -> ours
     "loglikelihood": {"acc": "accuracy", "perplexity": "perplexity"},
 }
 AGGREGATIONS = {"mean", "perplexity"}
+_TEXT, _NUMBER, _COUNT = ({"type": [kind, "null"]} for kind in ("string", "number", "integer"))
+
+
+def _mapping(**fields: Any) -> Mapping[str, Any]:
+    return {"type": ["object", "null"], "properties": fields}
+
+
+def _list(each: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"type": ["array", "null"], "items": each}
+
+
+# What kind of value each key has, where one of another kind could not be worked with.
+SHAPES = _mapping(
+    output_type={"type": "string"}, target_delimiter={"type": "string"}, fewshot_delimiter={"type": "string"},
+    test_split=_TEXT, validation_split=_TEXT, training_split=_TEXT, fewshot_split=_TEXT,
+    num_fewshot={**_COUNT, "minimum": 0}, fewshot_config=_mapping(), dataset_kwargs=_mapping(),
+    generation_kwargs=_mapping(
+        temperature=_NUMBER, top_p=_NUMBER, until={"type": ["string", "array", "null"]},
+        **{name: {**_COUNT, "minimum": 1} for name in LENGTHS},
+    ),
+    metric_list=_list(
+        {"type": "object", "properties": {"metric": {"type": "string"}, "aggregation": {"type": "string"},
+                                          "regexes_to_ignore": _list({"type": "string"})}}
+    ),
+    filter_list=_list(
+        {"type": "object", "properties": {"filter": _list(
+            {"type": "object", "properties": {"group_select": {"type": "integer"}, "fallback": _TEXT}}
+        )}}
+    ),
+)  # fmt: skip
 _FILES = {"json": ".json", "csv": ".csv", "parquet": ".parquet"}
 
 
@@ -140,6 +170,7 @@ class LmEvalTask:
             if key not in READ | HARMLESS:
                 known = nearest(key, READ)
                 raise self.document.error((key,), f"the key {key!r} is not understood{known}; it may decide the score")
+        self.document.hold_to(SHAPES)
         if self.kind not in METRICS:
             raise self.document.error(
                 ("output_type",), f"the output_type {self.kind} is not read; there is {', '.join(METRICS)}"

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from evalharness.data.yaml_lines import parsed
 from evalharness.errors import DataError, UserError, known
 from evalharness.judge import Criterion, Judge, JudgeCase, JudgeItem
 from evalharness.scoring.judge_replies import Scale
@@ -27,13 +28,12 @@ ASKS = {
 
 def open_judge(name: str) -> Judge:
     """The judge that `FILE.yaml` or `FILE.yaml#NAME` defines. DataError for what it lacks."""
-    from evalharness.file_benchmarks.openai_evals import entries
-
     path, _, wanted = name.partition("#")
     file = Path(path).expanduser()
     if not file.is_file():
         raise UserError(f"there is no judge called {name!r}: no such file")
-    held = {key: value for key, (where, value) in entries(file.parent).items() if where == file}
+    said, _ = parsed(file, strict=False)
+    held: dict[str, Any] = said if isinstance(said, dict) else {}
     key = known(f"modelgraded spec in {file}", wanted, held) if wanted else next(iter(held), "")
     spec = held.get(key)
     if not isinstance(spec, dict) or not isinstance(spec.get("prompt"), str) or "choice_strings" not in spec:
@@ -67,12 +67,19 @@ def open_judge(name: str) -> Judge:
 
 def worths(spec: dict[str, Any], key: str, file: Path) -> dict[str, float]:
     """What each choice is worth, moved to [0, 1]. `from_strings`: a choice is its own number."""
-    choices, scores = [str(c) for c in spec["choice_strings"]], spec.get("choice_scores")
+    listed, scores = spec["choice_strings"], spec.get("choice_scores")
     if str(spec["choice_strings"]).startswith("from_n"):
         raise UserError(f"{file}: {key} compares several answers, which is not supported")
     if scores is None:
         raise UserError(f"{file}: {key} says what its choices mean but not what they are worth (choice_scores)")
-    numbers = {c: float(c if scores == "from_strings" else scores[c]) for c in choices}
+    try:
+        numbers = {str(c): float(c if scores == "from_strings" else scores[str(c)]) for c in listed}
+        if not numbers:
+            raise ValueError("no choice")
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            f"{file}: {key}: wanted choice_scores with a number for each of choice_strings ({error})"
+        ) from error
     low, high = min(numbers.values()), max(numbers.values())
     return {c: (value - low) / (high - low) if high > low else 1.0 for c, value in numbers.items()}
 

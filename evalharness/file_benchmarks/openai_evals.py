@@ -121,9 +121,12 @@ def _spec(name: str, file: Path, held: Any, root: Path, about: str) -> Spec:
     kind = _kind(held)
     if kind not in SUPPORTED:
         raise UserError(
-            f"{name} is of the class {held['class'].strip()}, which is not supported; there is {', '.join(SUPPORTED)}"
+            f"{name} is of the class {str(held['class']).strip()}, which is not supported; "
+            f"there is {', '.join(SUPPORTED)}"
         )
-    args = held.get("args") or {}
+    args = _args(held)
+    if args is None:
+        raise DataError(f"{file}: the args of the eval {name!r} are no mapping")
     for asked in ("metaeval", "multicomp_n"):
         if args.get(asked):
             raise UserError(f"{name} wants {kind} with {asked}={args[asked]}, which is not supported")
@@ -137,8 +140,14 @@ def _kind(held: Mapping[str, Any]) -> str:
     return str(held["class"]).strip().rsplit(":", 1)[-1]
 
 
+def _args(held: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The arguments of an eval's class; None where they are of another kind."""
+    args = held.get("args") or {}
+    return args if isinstance(args, Mapping) else None
+
+
 def _samples(held: Mapping[str, Any], root: Path) -> Path | None:
-    named = (held.get("args") or {}).get("samples_jsonl")
+    named = (_args(held) or {}).get("samples_jsonl")
     return _data(root, str(named)) if named else None
 
 
@@ -150,7 +159,9 @@ def eval_rows(found: Spec, path: Path) -> Iterator[Row]:
     """The samples of an eval with what its scores need. DataError when the file is absent or a Git LFS pointer."""
     few, registry = found.args.get("few_shot_jsonl"), None if path.is_file() else root_of(path)
     examples = [row["sample"] for row in _lines(_data(root_of(path), str(few)), found.name, registry)] if few else []
-    count = int(found.args.get("num_few_shot", 0))
+    count = found.args.get("num_few_shot", 0)
+    if type(count) is not int or count < 0:
+        raise DataError(f"the eval {found.name} wants num_few_shot={count!r:.40}; a whole number is meant")
     facts = {"kind": found.kind, "args": dict(found.args)}
     return (
         {**facts, "shots": _shots(examples, row, count), "sample": row}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -12,7 +11,7 @@ from typing import Any, cast
 from evalharness.data.rows import Row
 from evalharness.data.typed import number, record
 from evalharness.errors import DataError
-from evalharness.records import Finish, Response
+from evalharness.records import IMPOSSIBLE, Finish, Response
 
 # The first of these that a row has is taken, so the surest come first: `output` and `solution` may be a data set's own
 # reference, and `text` its question, where the model's answer stands beside them under another name.
@@ -218,8 +217,7 @@ def _logprobs(values: Sequence[object], where: str) -> tuple[float, ...]:
 
 
 def _logprob(value: object) -> float | None:
-    """A choice of no probability at all gets the least number there is: a journal is JSON, which has no infinity."""
-    return -sys.float_info.max if value in (-math.inf, "-inf") else _number(value)
+    return IMPOSSIBLE if value in (-math.inf, "-inf") else _number(value)
 
 
 def _truth(value: object) -> bool | None:

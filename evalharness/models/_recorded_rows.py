@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import importlib
+import math
 import re
 import sys
 import zipfile
@@ -17,7 +18,7 @@ from itertools import chain
 from pathlib import Path
 from typing import IO, Any, cast
 
-from evalharness.data.files import FREE, RATIO, json_object, parquet, parse_json, read_text
+from evalharness.data.files import json_object, no_bomb, parquet, parse_json, read_text
 from evalharness.data.rows import Row
 from evalharness.errors import DataError, UserError
 from evalharness.models._recorded import IDS, QUESTIONS
@@ -126,13 +127,12 @@ def _raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """The lines of a file and their numbers. DataError before a line, or what a file unpacks to, fills the memory."""
     unpacked, number = 0, 0
     try:
-        most = max(FREE, RATIO * path.stat().st_size)
+        packed = path.stat().st_size
         with _opened(path) as file:
             while raw := file.readline(LARGEST_ROW):
                 number += 1
                 unpacked += len(raw)
-                if unpacked > most:
-                    raise DataError(f"{path}: unpacks to more than {most >> 20:,} MiB, which no data does; unpack it")
+                no_bomb(path, packed, unpacked, most=math.inf)
                 if len(raw) == LARGEST_ROW:
                     raise DataError(f"{path}:{number}: has {LARGEST_ROW >> 20} MiB or more in one line")
                 yield number, raw
@@ -175,8 +175,12 @@ def _inspect(path: Path) -> Placed:
             names = sorted(n for n in archive.namelist() if n.startswith("samples/") and n.endswith(".json"))
             if not names:
                 raise DataError(f"{path}: wanted an Inspect log with samples; it has none")
+            packed, unpacked = path.stat().st_size, 0
             for name in names:
-                if archive.getinfo(name).file_size > LARGEST_ROW:
+                size = archive.getinfo(name).file_size
+                unpacked += size
+                no_bomb(path, packed, unpacked, most=math.inf)
+                if size > LARGEST_ROW:
                     raise DataError(f"{path}: {name} is larger than {LARGEST_ROW:,} bytes")
                 where = f"{path}: {name}"
                 sample = json_object(archive.read(name).decode("utf-8"), where)

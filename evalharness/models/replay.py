@@ -118,7 +118,9 @@ def _once(rows: Iterable[tuple[str, Row]], keys: AnswerKeys) -> Iterator[Recorde
     for where, row in rows:
         try:
             if "doc_id" in row and "resps" in row:
-                place = where.rpartition(":")[0], str(row["doc_id"])
+                # Where a file holds several tasks, each has a question 0.
+                asked = row.get("doc_hash") or row.get("prompt_hash") or row.get("doc")
+                place = where.rpartition(":")[0], f"{row['doc_id']} {asked}"
                 if place in first and first[place] == row["resps"]:
                     continue
                 first[place] = row["resps"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,7 +21,7 @@ from evalharness.events import Observer
 from evalharness.model import Model
 from evalharness.options import RunOptions
 from evalharness.plugins import warn
-from evalharness.records import Origin, Response, Result
+from evalharness.records import IMPOSSIBLE, Origin, Response, Result
 from evalharness.runs import summary
 from evalharness.runs.manifest import environment
 from evalharness.runs.plan import Plan, Question, Task
@@ -272,7 +273,17 @@ def _next_turn(origin: Origin | None) -> Origin | None:
     return None if origin is None else replace(origin, turn=origin.turn + 1)
 
 
+def _told(response: Response) -> Response:
+    """What a model says of its choices, in numbers that a journal can hold; an error where they are none."""
+    if all(map(math.isfinite, response.logprobs)):
+        return response
+    if any(math.isnan(value) or value > 0 for value in response.logprobs):
+        return Response(error="its log-probabilities are no numbers", seconds=response.seconds)
+    return replace(response, logprobs=tuple(max(value, IMPOSSIBLE) for value in response.logprobs))
+
+
 def _result(task: Task, question: Question, response: Response, scorer: Scorer) -> Result:
+    response = _told(response)
     score = score_response(scorer, question.sample, question.request, response)
     return Result(
         benchmark=task.name,

@@ -17,7 +17,9 @@ from evalharness.runs import cache, runner, summary
 from evalharness.runs import plan as planning
 from evalharness.runs.plan import Plan, Question, Task
 from evalharness.runs.runner import StoppingRule
+from evalharness.runs.schema import MANIFEST_SCHEMA, checked_part
 from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Journal, Run, new_folder, result_to_json
+from evalharness.sandbox.packages import is_distribution
 from evalharness.scoring.answers import READING_RULES, SCORING_VERSION
 
 DEFAULT_MODEL = "tiny"
@@ -163,23 +165,32 @@ def rescored_results(found: Run, results: Sequence[Result], **changes: Any) -> t
 
     `changes` to the options that the run was made with.
     """
-    facts = found.manifest.get("benchmarks", {})
+    facts = checked_part(found, MANIFEST, found.manifest, MANIFEST_SCHEMA)["benchmarks"]
     if not facts:
         raise UserError(f"{found.path / MANIFEST}: names no benchmark, so there is nothing to score again")
-    benchmarks = {name: plugins.reopened(name, str(facts[name].get("data", {}).get("origin"))) for name in facts}
-    options = replace(_rescoring(found.manifest.get("options") or {}), **changes)
+    if unknown := sorted({result.benchmark for result in results} - facts.keys()):
+        raise UserError(
+            f"{found.path / JOURNAL}: has answers to {unknown[0]}, which {MANIFEST} does not name; restore it"
+        )
+    benchmarks = {name: plugins.reopened(name, str((facts[name].get("data") or {}).get("origin"))) for name in facts}
+    options = replace(_rescoring(found, named="sandbox_packages" in changes), **changes)
     after = runner.rescored(results, benchmarks, options)
     return after, summary.run_summary(after, [(n, b, facts[n]) for n, b in benchmarks.items()])
 
 
-def _rescoring(said: Any) -> RunOptions:
+def _rescoring(found: Run, named: bool) -> RunOptions:
     """The options of a run that decide its scores. Where programs may run is never taken from a file: whoever wrote it
-    would choose a container of his own, or no fence at all."""
-    said = said if isinstance(said, dict) else {}
+    would choose a container of his own, or no fence at all. `named`: the packages of programs are said anew."""
+    said = found.manifest.get("options") or {}
     check, workers, packages = (said.get(key) for key in ("check", "workers", "sandbox_packages"))
-    names = packages if isinstance(packages, list | tuple) else ()
+    names = tuple(packages) if isinstance(packages, list | tuple) and not named else ()
+    if elsewhere := [name for name in names if not is_distribution(name)]:
+        raise UserError(
+            f"{found.path}: its programs were run with {elsewhere[0]!r:.80}, and a path is not taken from a run's own "
+            f"file; `evalh rescore {found.path} --sandbox-packages ...` says it anew"
+        )
     return RunOptions(
-        sandbox_packages=tuple(name for name in names if isinstance(name, str) and name.isidentifier()),
+        sandbox_packages=names,
         check=check if isinstance(check, str) else RunOptions().check,
         workers=workers if type(workers) is int and 0 <= workers <= 1024 else 0,
     )

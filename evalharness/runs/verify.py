@@ -54,17 +54,19 @@ def verify_run(run: Run) -> Verified:
         notes.append(f"{kept.name} holds {len(kept.read_bytes().splitlines())} damaged lines that were set aside")
     if not run.finished:
         notes.append("the run is not finished: there is no summary to check")
-    problems += [*_form(run), *_identity(manifest), *_counted(run, results)]
+    bent = list(_form(run))
+    problems += bent or [*_identity(manifest), *_counted(run, results)]
     problems += [] if problems else list(_recomputed(run, results, notes))
     problems += _hashes(run, notes)
     return Verified(run=run, results=len(results), problems=tuple(problems), notes=tuple(notes))
 
 
 def _journal(run: Run) -> tuple[list[Result], list[str]]:
-    """The results, of each answer the last, in their order; and every line that is none."""
+    """The results, of each answer the last, in their order; and every line that is none. A torn last line is passed
+    over, as it is everywhere."""
     path, problems = run.path / JOURNAL, list[str]()
     last: dict[tuple[str, str, int], Result] = {}
-    for number, line in enumerate(path.read_bytes().split(b"\n") if path.is_file() else (), 1):
+    for number, line in enumerate(path.read_bytes().split(b"\n")[:-1] if path.is_file() else (), 1):
         try:
             if line:
                 result = result_from_json(loads(line))
@@ -127,7 +129,7 @@ def _recomputed(run: Run, results: list[Result], notes: list[str]) -> Iterator[s
         return
     facts = run.manifest["benchmarks"]
     try:
-        tasks = [(n, plugins.reopened(n, str(f["data"]["origin"])), f) for n, f in facts.items()]
+        tasks = [(n, plugins.reopened(n, str((f.get("data") or {}).get("origin"))), f) for n, f in facts.items()]
         made = json.loads(json.dumps(summary.run_summary(results, tasks)))
     except UserError as error:
         notes.append(f"the summary cannot be computed again: {error}")

@@ -7,6 +7,7 @@ Programs go in and outcomes come out as JSON lines on the container's standard i
 from __future__ import annotations
 
 import json
+import select
 import subprocess
 import sys
 from dataclasses import asdict
@@ -15,9 +16,10 @@ from pathlib import Path
 from evalharness.errors import UserError
 from evalharness.sandbox.pool import ProgramRunner, Sandbox
 from evalharness.sandbox.program import Limits, Program, ProgramMode, ProgramOutcome
-from evalharness.sandbox.worker import WorkerLost
+from evalharness.sandbox.worker import PATIENCE, WorkerLost
 
 ENGINES = ("docker", "podman", "gvisor")
+STARTS = 600.0  # seconds: the first start may have to fetch the image
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -58,12 +60,17 @@ class Container:
         try:
             self.process.stdin.write(json.dumps({"program": asdict(program), "mode": mode}).encode() + b"\n")
             self.process.stdin.flush()
+            # The sandbox inside keeps the limits and tries twice; this is for a container that hangs.
+            patience = 2 * (program.limits.wall + PATIENCE) + (STARTS if self.served == 1 else 0)
+            if not select.select([self.process.stdout], [], [], patience)[0]:
+                self.process.kill()
+                raise WorkerLost(f"the container said nothing for {patience:.0f} s")
             line = self.process.stdout.readline()
-        except OSError as error:
+            if not line:
+                raise WorkerLost("the container ended")
+            return ProgramOutcome(**json.loads(line))
+        except (OSError, ValueError, TypeError) as error:
             raise WorkerLost(f"the container is gone: {error}") from error
-        if not line:
-            raise WorkerLost("the container ended")
-        return ProgramOutcome(**json.loads(line))
 
     def close(self) -> None:
         """Hang up: the relay inside ends, and with it the container."""

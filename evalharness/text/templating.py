@@ -155,7 +155,9 @@ def _grown(name: str, value: Any, given: Sequence[Any]) -> int:
             (len(one) for one in sides if hasattr(one, "__len__")), default=0
         )
     if name == "sum":
-        return _weigh(value) * (len(value) if hasattr(value, "__len__") and isinstance(given[-1], list | tuple) else 1)
+        return _weigh(value) * (
+            len(value) if hasattr(value, "__len__") and isinstance(given[-1] if given else 0, list | tuple) else 1
+        )
     widest = max(_numbers(given), *map(len, texts), 1) if texts else max(_numbers(given), 1)
     rows = 1 + (str(value).count("\n") if name == "indent" else _weigh(value))
     return widest if name in ("center", "ljust", "rjust", "zfill", "batch", "slice", "round", "truncate") else (
