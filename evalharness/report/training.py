@@ -15,7 +15,7 @@ from evalharness.report import judges
 from evalharness.report.escape import printable
 from evalharness.scoring.reference import in_words
 
-if TYPE_CHECKING:  # torch is imported by the tuner only
+if TYPE_CHECKING:  # torch is imported by training only
     from evalharness.judging.run import JudgeRun
     from evalharness.training.finetune import Tuned
     from evalharness.training.prepare import PreparedTraining
