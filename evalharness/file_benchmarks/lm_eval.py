@@ -72,7 +72,8 @@ _SHAPES = _mapping(
     test_split=_TEXT, validation_split=_TEXT, training_split=_TEXT, fewshot_split=_TEXT,
     num_fewshot={**_COUNT, "minimum": 0, "maximum": 10**6}, fewshot_config=_mapping(), dataset_kwargs=_mapping(),
     generation_kwargs=_mapping(
-        temperature={**_NUMBER, "minimum": 0, "maximum": 10**6}, top_p={**_NUMBER, "minimum": 0, "maximum": 1}, until={"type": ["string", "array", "null"]},
+        temperature={**_NUMBER, "minimum": 0, "maximum": 10**6}, top_p={**_NUMBER, "minimum": 0, "maximum": 1},
+        until={"type": ["string", "array", "null"]},
         **{name: {**_COUNT, "minimum": 1} for name in LENGTHS},
     ),
     metric_list=_list(

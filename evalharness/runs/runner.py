@@ -25,6 +25,7 @@ from evalharness.records import IMPOSSIBLE, Origin, Response, Result
 from evalharness.runs import summary
 from evalharness.runs.manifest import environment
 from evalharness.runs.plan import Plan, Question, Task
+from evalharness.runs.schema import MANIFEST_SCHEMA, checked_part
 from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Journal, Run, aside, result_from_json, result_to_json
 from evalharness.scoring import judgments
 from evalharness.scoring.answers import READING_RULES, SCORING_VERSION, Recorded, Scorer, score_response
@@ -78,7 +79,8 @@ def open_run(folder: Path, tasks: Sequence[Task], plan: Plan, model: Model) -> R
     """The run in `folder`, new or to be continued. UserError when the folder holds a different run."""
     run = Run(folder)
     if (folder / MANIFEST).is_file():
-        before, now = run.manifest.get("identity", {}), run_identity(tasks, plan, model)
+        said = checked_part(run, MANIFEST, run.manifest, MANIFEST_SCHEMA)
+        before, now = said.get("identity") or {}, run_identity(tasks, plan, model)
         differing = [key for key in now if before.get(key) != now[key]]
         if differing:
             raise UserError(f"{folder}: holds another run (other {', '.join(differing)}); give another --name")
@@ -107,10 +109,12 @@ def scored_otherwise(manifest: Mapping[str, Any]) -> str:
 
 def _same_check(run: Run, now: RunOptions) -> None:
     """UserError where a run's programs were checked in another way than is asked for now."""
-    said = run.manifest.get("options", {})
+    said = run.manifest.get("options") or {}
+    packages = said.get("sandbox_packages")
+    named = ",".join(map(str, packages)) if isinstance(packages, list) else ""
     for option, before, wanted in (
         ("--check", said.get("check", now.check), now.check),
-        ("--sandbox-packages", ",".join(said.get("sandbox_packages", ())), ",".join(now.sandbox_packages)),
+        ("--sandbox-packages", named, ",".join(now.sandbox_packages)),
     ):
         if before != wanted:
             raise UserError(
@@ -277,7 +281,7 @@ def _told(response: Response) -> Response:
     """What a model says of its choices, in numbers that a journal can hold; an error where they are none."""
     if all(map(math.isfinite, response.logprobs)):
         return response
-    if any(math.isnan(value) or value > 0 for value in response.logprobs):
+    if any(math.isnan(value) or value == math.inf for value in response.logprobs):
         return Response(error="its log-probabilities are no numbers", seconds=response.seconds)
     return replace(response, logprobs=tuple(max(value, IMPOSSIBLE) for value in response.logprobs))
 

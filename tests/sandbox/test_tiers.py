@@ -136,8 +136,10 @@ PROGRAM = Program(source="def f(x):\n    return x", test="assert f(1) == 1", ent
 HANGING = {
     "says nothing": ("sleep 60", PROGRAM, "the container said nothing for"),
     "says half a line": ("printf '{'; sleep 60", PROGRAM, "the container said nothing for"),
-    "reads nothing": ("sleep 60", replace(PROGRAM, source="#" * 300_000), "the container"),
-    "ends": ("exit 1", PROGRAM, "the container"),
+    "reads nothing": ("sleep 60", replace(PROGRAM, source="#" * 300_000), "the container said nothing for"),
+    "ends": ("exit 1", PROGRAM, "the container is gone"),
+    "says without end": ("exec cat /dev/zero", PROGRAM, "the container is gone: its answer has no end"),
+    "nests too deep": ("head -c 99999 /dev/zero | tr '\\0' '['; echo; exec cat", PROGRAM, "the container is gone"),
     "says nonsense": ("echo nonsense; exec cat", PROGRAM, "the container is gone"),
     "says a list": ("echo '[1]'; exec cat", PROGRAM, "the container is gone"),
     "says other fields": ("""echo '{"a": 1}'; exec cat""", PROGRAM, "the container is gone"),
@@ -153,7 +155,8 @@ def test_a_container_that_hangs_or_talks_nonsense_is_given_up(tmp_path, monkeypa
     engine.chmod(engine.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setattr(outer, "WORKER_PATIENCE", 0.1)
-    monkeypatch.setattr(outer, "STARTS", 0.1)
+    monkeypatch.setattr(outer, "STARTS", 0.1 if "nothing for" in said else 30.0)
+    monkeypatch.setattr(outer, "_LONGEST", 1 << 17)
     began = time.monotonic()
     container = outer.Container("docker")
     try:
