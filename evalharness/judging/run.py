@@ -104,7 +104,7 @@ def judging_stage(
 
 
 def judge_answers(run: Run, spec: str, options: JudgeOptions) -> JudgeRun:
-    """Judge every answer of a run. This is what `evalh run --judge`, `evalh judge` and the tuner call.
+    """Judge every answer of a run. This is what `evalh run --judge`, `evalh judge` and training call.
 
     UserError for an unknown judge, a reference that no answer has, or a price limit that is reached (what was judged
     until then is kept).

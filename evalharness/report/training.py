@@ -17,7 +17,7 @@ from evalharness.report.escape import printable
 from evalharness.report.progress import warnings_and_verdicts
 from evalharness.scoring.reference import in_words
 
-if TYPE_CHECKING:  # torch is imported by the tuner only
+if TYPE_CHECKING:  # torch is imported by training only
     from evalharness.judging.run import JudgeRun
     from evalharness.training.finetune import Tuned
     from evalharness.training.prepare import PreparedTraining

@@ -12,7 +12,7 @@ from evalharness import plugins
 from evalharness.errors import Exit, UserError, gravest, nearest
 from evalharness.events import RunOpened, tell
 from evalharness.model import Model, Preview, Previews, Priced
-from evalharness.options import ModelOptions, RunOptions
+from evalharness.options import ModelOptions, RunOptions, is_distribution
 from evalharness.records import STATUSES, Estimate, Mode, Result
 from evalharness.runs import cache, runner, summary, tables
 from evalharness.runs import plan as planning
@@ -20,7 +20,6 @@ from evalharness.runs.plan import Plan, Question, Task
 from evalharness.runs.runner import StoppingRule
 from evalharness.runs.schema import MANIFEST_SCHEMA, checked_part
 from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Journal, Run, new_folder, result_to_json
-from evalharness.sandbox.packages import is_distribution
 from evalharness.scoring.answers import READING_RULES, SCORING_VERSION
 
 if TYPE_CHECKING:
@@ -189,7 +188,7 @@ def rescore_run(found: Run, **options: Any) -> tuple[Run, int]:
         journal.sync()
         if found.finished:
             found.write(SUMMARY, made)
-        said = {**found.manifest.get("options", {}), **options}
+        said = {**(found.manifest.get("options") or {}), **options}
         versions = {"scoring_version": SCORING_VERSION, "reading_rules": READING_RULES}
         found.write(MANIFEST, {**found.manifest, "options": said, **versions})
         if found.finished:
@@ -237,7 +236,8 @@ def run_outcome(found: Run, skipped: bool | None = None) -> RunOutcome:
     """What a run says. UserError when it is not finished."""
     failed = tuple(r for r in found.results() if r.status == "error")
     if skipped is None:
-        skipped = bool(found.manifest.get("options", {}).get("skip_unanswered"))
+        said = checked_part(found, MANIFEST, found.manifest, MANIFEST_SCHEMA).get("options") or {}
+        skipped = bool(said.get("skip_unanswered"))
     return RunOutcome(run=found, benchmarks=found.summary["benchmarks"], unanswered=failed, skipped=skipped)
 
 

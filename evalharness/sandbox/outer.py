@@ -16,7 +16,7 @@ from pathlib import Path
 from evalharness.errors import UserError
 from evalharness.sandbox.pool import ProgramRunner, Sandbox
 from evalharness.sandbox.program import Limits, Program, ProgramMode, ProgramOutcome
-from evalharness.sandbox.worker import PATIENCE, WorkerLost
+from evalharness.sandbox.worker import WORKER_PATIENCE, WorkerLost
 
 ENGINES = ("docker", "podman", "gvisor")
 STARTS = 600.0  # seconds: the first start may have to fetch the image
@@ -61,7 +61,7 @@ class Container:
             self.process.stdin.write(json.dumps({"program": asdict(program), "mode": mode}).encode() + b"\n")
             self.process.stdin.flush()
             # The sandbox inside keeps the limits and tries twice; this is for a container that hangs.
-            patience = 2 * (program.limits.wall + PATIENCE) + (STARTS if self.served == 1 else 0)
+            patience = 2 * (program.limits.wall + WORKER_PATIENCE) + (STARTS if self.served == 1 else 0)
             if not select.select([self.process.stdout], [], [], patience)[0]:
                 self.process.kill()
                 raise WorkerLost(f"the container said nothing for {patience:.0f} s")
