@@ -13,6 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 from evalharness.records import Request, Response
 
 
+@runtime_checkable
 class Model(Protocol):
     """A model under evaluation or a judge.
 

@@ -17,10 +17,9 @@ from typing import Any, Protocol
 
 from evalharness.benchmark import Benchmark
 from evalharness.errors import UserError
-from evalharness.events import Observer
+from evalharness.events import ResultCame, TaskBegan, TaskEnded, tell, warn
 from evalharness.model import Model
 from evalharness.options import RunOptions
-from evalharness.plugins import warn
 from evalharness.records import IMPOSSIBLE, Origin, Response, Result
 from evalharness.runs import summary
 from evalharness.runs.manifest import environment
@@ -144,9 +143,7 @@ class StoppingRule(Protocol):
         ...
 
 
-def evaluate_tasks(
-    run: Run, tasks: Sequence[Task], plan: Plan, model: Model, observer: Observer, stop: StoppingRule | None = None
-) -> Run:
+def evaluate_tasks(run: Run, tasks: Sequence[Task], plan: Plan, model: Model, stop: StoppingRule | None = None) -> Run:
     """Ask what has not been answered yet, score, journal, and write the summary.
 
     Answers with an error are asked again. `stop`, told of each result, may end a task early; then questions are asked
@@ -159,15 +156,15 @@ def evaluate_tasks(
         done = {r.key: r for r in _known(run, journal) if r.status != "error"}
         for task in tasks:
             left = [q for q in task.questions if (task.name, q.sample.id, q.repeat) not in done]
-            observer.begin(task, len(task.questions) - len(left))
+            tell(TaskBegan(task=task, done=len(task.questions) - len(left)))
             for batch in _batches(task, left, done, stop):
                 for result in _asked(task, batch, model, plan.options, records):
                     journal.append(result_to_json(result))
                     asked += 1
-                    observer.result(result)
+                    tell(ResultCame(result=result))
                     if stop is not None and stop(result):
                         break
-            observer.end(task)
+            tell(TaskEnded(task=task))
         journal.sync()
         if not asked and run.finished and scored_otherwise(run.manifest):
             return run  # its figures are those of the rules it was scored by; `evalh rescore` makes today's

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from evalharness.events import SilentObserver
 from evalharness.records import IMPOSSIBLE, Response
 from evalharness.runs import plan, runner, store
 from evalharness.runs.plan import Plan
@@ -264,9 +263,7 @@ class Slow:
 def evaluate(folder: Path, log: Path, kind: type[Slow] = Slow) -> Run:
     planned, model = Plan(benchmarks=("mmlu",), data="sample"), kind(log)
     tasks = [plan.prepare_task("mmlu", planned, model)]
-    return runner.evaluate_tasks(
-        runner.open_run(folder, tasks, planned, model), tasks, planned, model, SilentObserver()
-    )
+    return runner.evaluate_tasks(runner.open_run(folder, tasks, planned, model), tasks, planned, model)
 
 
 @pytest.mark.parametrize("moment", range(1, 7))
