@@ -252,7 +252,7 @@ def test_choices_are_ranked_by_echo():
 
 @pytest.mark.parametrize("choice", ["a", "ab"])
 def test_an_endpoint_that_hides_the_generated_token_is_refused(choice):
-    """A choice of two tokens leaves one whose value could be summed: of one token alone nothing would be left anyway."""
+    """Of a choice of two tokens one would be left to sum; of one token nothing is."""
     with serve(echo({"a": -1.0, "b": -1.0}, shift=1)) as stub, pytest.raises(UserError, match="truthfully"):
         one(model(stub, chat=False), ask("Q:", choices=(choice,)))
 
