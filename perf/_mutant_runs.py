@@ -22,7 +22,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
-from typing import Any
 
 import pytest
 from _mutations import Mutant, mutants, noting
@@ -74,7 +73,8 @@ class _Forks:
     """The plugin that takes pytest's loop over: it is called with the tests collected and none of them run."""
 
     def __init__(self, wish: Wish) -> None:
-        self.wish, self.outcome = wish, {}  # type: Wish, dict[str, Any]
+        self.wish = wish
+        self.outcome: dict[str, object] = {}
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
@@ -85,9 +85,11 @@ class _Forks:
         functions = _functions(self.wish.file)
         gc.freeze()  # a collection in a fork would copy all of this
         reached = _unmutated(session, module, functions, noting(source, NOTED), self.wish.file)
-        if reached.failed:
+        if 10 * len(reached.failed) > len(session.items) or not reached.lines:
             self.outcome = {"error": f"unmutated, these fail: {', '.join(reached.failed[:5])}"}
             return True
+        for name in reached.failed:
+            reached.lines[name] = set()
         found = []
         for mutant in mutants(source, self.wish.count, f"{self.wish.seed}/{self.wish.module}"):
             tests = _against(session.items, self.wish, reached, mutant)
@@ -98,7 +100,8 @@ class _Forks:
                 "line": mutant.place.line, "operator": mutant.place.operator, "says": mutant.says,
                 "tests": len(tests), "ended": ended,
             })  # fmt: skip
-        self.outcome = {"mutants": found, "tests": sum(bool(lines) for lines in reached.lines.values())}
+        tests = sum(bool(lines) for lines in reached.lines.values())
+        self.outcome = {"mutants": found, "tests": tests, "failed": reached.failed}
         return True
 
 
@@ -200,7 +203,7 @@ def _unmutated(
 
     ended = _forked(run, 1800.0)
     if ended != SURVIVED:
-        return Reached(failed=[f"all tests (the process ended with {ended})"])
+        return Reached(failed=[f"all tests (the process ended with {ended})"])  # nothing is known of any
     seconds, lines, failed = json.loads(into.read_text())
     return Reached(seconds, {name: set(each) for name, each in lines.items()}, failed)
 

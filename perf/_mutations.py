@@ -49,8 +49,9 @@ def _is_none(node: ast.AST) -> bool:
     return isinstance(node, ast.Constant) and node.value is None
 
 
+OF_PROGRAMS = ("comparison", "arithmetic", "boolean", "constant", "condition", "left out")
 OPERATORS: dict[str, Operator] = {
-    **{name: programs.OPERATORS[name] for name in ("comparison", "arithmetic", "boolean", "constant", "condition", "left out")},
+    **{name: programs.OPERATORS[name] for name in OF_PROGRAMS},
     "membership": _membership,
     "quotient": _quotient,
     "returned": _returned,

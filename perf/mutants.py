@@ -1,10 +1,10 @@
 """Mutation testing: would a test fail if a line of ours were wrong? Seeded changes, one at a time, against the tests.
 
-`python perf/mutants.py [--modules evalharness/stats,evalharness/judging/calls.py] [--count 40] [--seed 0] [--workers 2]`
+`python perf/mutants.py [--modules evalharness/stats,PATH] [--count 40] [--seed 0] [--workers 1]`
 prints, per module, how many mutants there were, how many of them a test noticed, and those that none did, with file and
 line: what a test is missing, or what perf/mutants_survivors.md says why nobody can notice. First all tests are run as
-the code is: where one fails, the module is not measured. Tests are those of the files that import the module directly or
-through one step, and of the folder that mirrors its own; tests marked slow are left out, so are those that measure time.
+the code is: one that fails is named and left out. Tests are those of the files that import the module directly or
+through one step, and of the folder that mirrors its own; those that are marked slow or measure time are left out.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "perf")]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 
 import imports
+
+ROOT = Path(__file__).resolve().parents[1]
 
 MEASURED = (
     "evalharness/stats", "evalharness/scoring", "evalharness/comparison", "evalharness/judging",
@@ -34,8 +35,10 @@ MEASURED = (
 )  # fmt: skip
 FILES = 8  # test files a module is held against, the likeliest first
 UNSTEADY = ("tests/scoring/test_linear_time.py",)  # it measures time, which a busy machine has others of
-HEAVY = ("numpy", "scipy.stats", "scipy.optimize", "scipy.special", "statsmodels.api", "sklearn.metrics", "torch", "typer",
-         "rich.console", "jsonschema", "pydantic", "aiohttp", "jinja2", "tiktoken", "orjson")  # fmt: skip
+HEAVY = (
+    "numpy", "scipy.stats", "scipy.optimize", "scipy.special", "statsmodels.api", "sklearn.metrics", "torch", "typer",
+    "rich.console", "jsonschema", "pydantic", "aiohttp", "jinja2", "tiktoken", "orjson",
+)  # fmt: skip
 
 
 def modules(wanted: Sequence[str], tree: imports.Tree) -> list[tuple[str, str]]:
@@ -170,6 +173,8 @@ def report(outcome: dict[str, Any], place: str) -> tuple[int, int]:
     share = f"{killed / len(found):.0%}" if found else "-"
     print(f"{place}: {len(found)} mutants, {killed} killed ({share}), {outcome['tests']} tests, "
           f"{outcome['seconds']:.0f} s of processor time", flush=True)  # fmt: skip
+    for name in outcome["failed"]:
+        print(f"  without {name}, which fails here as the code is")
     for one in (*alive, *broken):
         why = "no test gets there" if not one["tests"] else f"{one['tests']} tests pass"
         print(f"  {place}:{one['line']}: {one['says']}  ({one['operator']}; {why if one in alive else 'broken off'})")
@@ -204,8 +209,8 @@ def main() -> None:
             seconds += outcome["seconds"]
         os.chdir(ROOT)
     made, killed = (sum(each) for each in zip(*counts, strict=True))
-    print(f"all: {made} mutants, {killed} killed ({killed / max(1, made):.1%}), {seconds / 60:.1f} minutes of processor "
-          f"time, {(time.monotonic() - began) / 60:.1f} minutes")  # fmt: skip
+    took = f"{seconds / 60:.1f} minutes of processor time, {(time.monotonic() - began) / 60:.1f} minutes"
+    print(f"all: {made} mutants, {killed} killed ({killed / max(1, made):.1%}), {took}")
 
 
 if __name__ == "__main__":
