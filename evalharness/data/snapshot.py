@@ -27,8 +27,8 @@ def from_snapshot(source: Source, split: str, path: Path) -> SplitRows | None:
                 break
     if not files:
         return None
-    rows = [row for file in files for row in FILE_READERS[file.suffix](file)]
-    return SplitRows(rows=tuple(rows), origin=str(path), revision=_snapshot_revision(path))
+    rows = tuple(row for file in files for row in FILE_READERS[file.suffix](file))
+    return SplitRows(rows=rows, origin=str(path), revision=_snapshot_revision(path), kind="snapshot", path=path)
 
 
 def _pinned_snapshot(source: Source, repository: Path) -> Path:
