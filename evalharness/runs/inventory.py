@@ -90,8 +90,6 @@ def run_rows(runs: Path) -> _Rows:
             found += _run_rows(run)
         except UserError as error:
             plugins.warn(str(error))
-        except (KeyError, TypeError, AttributeError) as error:
-            plugins.warn(f"{run.path}: edited or damaged: {error!r}; `evalh verify {run.name}` says more")
         else:
             continue
         found.append({**dict.fromkeys(COLUMNS), "name": run.name, "n": "damaged"})
@@ -102,12 +100,13 @@ COLUMNS = ("name", "benchmark", "model", "mode", "n", "score", "low", "high", "c
 
 
 def _run_rows(run: store.Run) -> _Rows:
-    summary = run.summary["benchmarks"] if run.finished else {}
+    manifest, summary = run.manifest, run.summary if run.finished else None
     found: _Rows = []
-    for name, asked in run.manifest["benchmarks"].items():
-        figures = summary.get(name, {})
-        headline = figures.get("metrics", {}).get(figures.get("headline"), {})
-        made = (run.manifest["model"]["name"], asked["mode"], figures.get("n", "unfinished"))
-        known = (headline.get("value"), headline.get("low"), headline.get("high"), run.manifest["created"])
+    for name, asked in manifest.benchmarks.items():
+        entry = None if summary is None else summary.benchmarks.get(name)
+        headline = None if entry is None else entry.headline_figure
+        made = (manifest.model.name, asked.mode, "unfinished" if entry is None else entry.n)
+        known = (headline.value, headline.low, headline.high) if headline is not None else (None, None, None)
+        known = (*known, manifest.created)
         found.append(dict(zip(COLUMNS, (run.name, name, *made, *known), strict=True)))
     return found

@@ -79,10 +79,10 @@ class SeatFacts(Kept):
 class JudgingUsage(Kept):
     """What a judging took."""
 
-    calls: Count = 0
-    cached: Count = 0
-    tokens_in: Count = 0
-    tokens_out: Count = 0
+    calls: Count = field(default=0, metadata=ALWAYS)
+    cached: Count = field(default=0, metadata=ALWAYS)
+    tokens_in: Count = field(default=0, metadata=ALWAYS)
+    tokens_out: Count = field(default=0, metadata=ALWAYS)
     cost: float | None = field(default=None, metadata=ALWAYS)
 
 
@@ -100,7 +100,7 @@ class JudgingFacts(Kept):
     weights: Mapping[str, float] = field(default_factory=dict, metadata=ALWAYS)
     criteria: tuple[Mapping[str, Any], ...] = field(default=(), metadata=ALWAYS)
     usage: JudgingUsage | None = None
-    not_judged: Mapping[str, Count] = field(default_factory=dict)
+    not_judged: Mapping[str, Count] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,6 +205,14 @@ class FlakyFacts(Kept):
     low: float | None = None
     high: float | None = None
     ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlakyFile(Kept):
+    """`flaky.json`, which `evalh flaky` leaves in a run's folder."""
+
+    format: Count = field(default=1, metadata=ALWAYS)
+    benchmarks: Mapping[str, FlakyFacts]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,9 +52,9 @@ class BenchmarkChecks:
             tasks = [planning.prepare_task(task, wanted, model) for task in wanted.benchmarks]
             run = runner.open_run(runs / f"{mark}-{name.replace('/', '-')}", tasks, wanted, model)
             made = runner.evaluate_tasks(run, tasks, wanted, model, SilentObserver())
-            for task, entry in made.summary["benchmarks"].items():
+            for task, entry in made.summary.benchmarks.items():
                 bare = task.removesuffix("@sample")
-                found.update({f"{bare}.{m}": e["value"] for m, e in entry["metrics"].items() if e["value"] is not None})
+                found.update({f"{bare}.{m}": e.value for m, e in entry.metrics.items() if e.value is not None})
         return found
 
     def samples(self, model: Model, tokens: int = 50) -> list[str]:

@@ -201,7 +201,7 @@ def family_checks(model: str) -> str:
 
 def own_family(found: Evidence, human: Mapping[str, float] | None) -> list[AuditCheck]:
     """Is a judge kinder to its own family than others are to the same answers (difference in differences)?"""
-    candidate = family_checks(str(found.run.manifest["model"].get("name", "")))
+    candidate = family_checks(found.run.manifest.model.name or "")
     named = {s: family_checks(str(next(v.extra.get("model", v.judge) for r in found.results for v in found.verdicts(r)
                                 if v.extra.get("seat", v.judge) == s))) for s in found.seats}  # fmt: skip
     own = [s for s, f in named.items() if f and f == candidate]
@@ -314,10 +314,10 @@ def panel_member_checks(found: Evidence) -> list[AuditCheck]:
 
 def cost_checks(found: Evidence) -> list[AuditCheck]:
     """What the judging took."""
-    used = found.facts.get("usage")
+    used = found.facts.usage
     if not used:
         return [AuditCheck.unknown("cost", "price", "these verdicts were made elsewhere")]
-    price = "unknown price" if used["cost"] is None else f"${used['cost']:.4f}"
-    says = f"{used['calls']} replies, {used['tokens_in']} + {used['tokens_out']} tokens, {price}"
-    cached = wilson(used["cached"], used["calls"]) if used["calls"] else None
+    price = "unknown price" if used.cost is None else f"${used.cost:.4f}"
+    says = f"{used.calls} replies, {used.tokens_in} + {used.tokens_out} tokens, {price}"
+    cached = wilson(used.cached, used.calls) if used.calls else None
     return [AuditCheck.of("cost", "share from the cache", cached, False, says)]

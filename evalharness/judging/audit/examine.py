@@ -32,7 +32,7 @@ def latest(runs: Path) -> Run:
 
 def _was_judged(run: Run) -> bool:
     try:
-        return bool(run.manifest.get("judgings"))
+        return bool(run.manifest.judgings)
     except UserError:  # a broken run hides no other
         return False
 
