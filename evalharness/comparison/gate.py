@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, cast, get_args
 
 from evalharness.comparison.compare import Comparison, Options, Policy, compare_runs, exit_code
-from evalharness.comparison.document import comparison_document
+from evalharness.comparison.document import ComparisonDocument, comparison_document
 from evalharness.comparison.inputs import open_side
 from evalharness.errors import Exit, UserError, nearest
 
@@ -32,7 +32,7 @@ class GatedComparison:
     """A comparison with the exit code that the gate gives it; `document` is its JSON form, for every report."""
 
     comparison: Comparison
-    document: Mapping[str, Any]
+    document: ComparisonDocument
     exit_code: Exit
 
     def settled(self) -> Exit:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
-from dataclasses import MISSING, Field, replace
+from dataclasses import MISSING, Field, fields, is_dataclass, replace
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -17,9 +18,12 @@ _PLAIN: Mapping[Any, Mapping[str, Any]] = {
 
 
 def to_json(value: object) -> Any:
-    """A record as JSON values: the keys that it was read with in their order, then what else it holds."""
+    """A record as JSON values: of a kept one the keys that it was read with in their order, then what else it holds;
+    of another one every field."""
     if isinstance(value, Kept):
         return _written(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return {f.name: to_json(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, Mapping):
         return {key: to_json(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
@@ -44,6 +48,15 @@ def _written(value: Kept) -> dict[str, Any]:
 
 def _default(of: Field[Any]) -> Any:
     return of.default if of.default_factory is MISSING else of.default_factory()
+
+
+def finite(value: Any) -> Any:
+    """JSON values with null for numbers that are not finite, which JSON has not."""
+    if isinstance(value, Mapping):
+        return {key: finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def only(record: K, names: Collection[str]) -> K:

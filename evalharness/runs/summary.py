@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from evalharness import plugins
 from evalharness.benchmark import Benchmark
+from evalharness.data.kept import finite
 from evalharness.data.typed import record
 from evalharness.errors import UserError
 from evalharness.records import UNREAD, Estimate, Result
@@ -78,14 +79,7 @@ def task_summary(results: Sequence[Result], benchmark: Benchmark, facts: Benchma
 
 def judgments_of(results: Sequence[Result]) -> dict[str, Judgment]:
     """What each judging of a benchmark's results says, by the judging's name."""
-    return {name: record(Judgment, _finite(said)) for name, said in judgments.judgment_metrics(results).items()}
-
-
-def _finite(value: object) -> object:
-    """What is not finite is null, as files have it."""
-    if isinstance(value, Mapping):
-        return {key: _finite(one) for key, one in value.items()}
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return {name: record(Judgment, finite(said)) for name, said in judgments.judgment_metrics(results).items()}
 
 
 def not_recorded(result: Result) -> bool:
