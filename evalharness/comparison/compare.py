@@ -10,7 +10,16 @@ import numpy as np
 
 from evalharness.comparison import flips as flipped
 from evalharness.comparison.align import ALLOWABLE, Joined, Mismatch, align_scores, mismatches
-from evalharness.comparison.decide import GateWord, Noise, TaskComparison, Word, decide, measured_task, overall, unread_bounds
+from evalharness.comparison.decide import (
+    GateWord,
+    Noise,
+    TaskComparison,
+    Word,
+    decide,
+    measured_task,
+    overall,
+    unread_bounds,
+)
 from evalharness.comparison.inputs import Side
 from evalharness.comparison.rescoring import scored_alike
 from evalharness.comparison.scores import STATUS_CODE, Scores

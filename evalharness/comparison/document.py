@@ -23,7 +23,6 @@ _FORMAT = 1
 _SCHEMA = Path(__file__).with_name("report.schema.json")
 
 
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparisonDocument:
     """A comparison as it is kept, and as every report reads it. Scores and differences are shares: 0.02 is two

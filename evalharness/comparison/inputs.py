@@ -175,9 +175,7 @@ def from_run(run: Run) -> Side:
         )
     if not (run.path / JOURNAL).is_file():
         raise UserError(f"{run.path}: {JOURNAL} is missing; restore it or run again")
-    return Side(
-        name=run.name, path=run.path, manifest=run.manifest, summary=run.summary, journal=run.path / JOURNAL
-    )
+    return Side(name=run.name, path=run.path, manifest=run.manifest, summary=run.summary, journal=run.path / JOURNAL)
 
 
 def keep_baseline(name: str, as_name: str, *, metric: str | None, runs: Path, baselines: Path) -> tuple[Path, int]:

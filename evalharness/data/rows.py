@@ -10,7 +10,6 @@ from typing import Literal
 from evalharness.data.files import FILE_READERS
 from evalharness.data.files import Row as Row
 
-
 # Where rows came from: the hub, a benchmark's bundled rows or the sample of one, the user's files (the authors' own, a
 # copy of the hub's, one that we pulled), files that the benchmark's description names, or judgments made elsewhere.
 DataKind = Literal["hub", "sample", "bundled", "files", "snapshot", "pulled", "own", "imported"]

@@ -51,7 +51,7 @@ def is_required(of: Field[Any]) -> bool:
 
 
 def _kept(kind: type[Any], values: Mapping[str, Any]) -> Any:
-    convert, required = _fields(kind)
+    convert, required = _fields(kind)  # type: ignore[arg-type]  # classes are hashable
     names = {key_on_disk(f): f.name for f in kept_fields(kind)}
     made: dict[str, Any] = {}
     for key, value in values.items():

@@ -80,7 +80,8 @@ class Imported:
         """What `--json` prints."""
         return {
             "run": str(self.run.path), "rows": len(self.foreign.items), "expected": self.foreign.expected,
-            "figures": self.figures, "notes": list(self.foreign.notes), "benchmarks": to_json(self.run.summary.benchmarks),
+            "figures": self.figures, "notes": list(self.foreign.notes),
+            "benchmarks": to_json(self.run.summary.benchmarks),
         }  # fmt: skip
 
     @property

@@ -12,13 +12,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from evalharness.benchmark import Benchmark
 from evalharness.data.files import jsonl, read_text
 from evalharness.errors import DataError, UserError
 from evalharness.judge import Judge, JudgeCase, JudgeItem, Order
 from evalharness.records import Message
+from evalharness.runs.manifest import BenchmarkFacts, JudgingFacts
 
 PUBLISHED = "published"
 PROMPTS, CLF, _CONFIG = "judge_prompts.jsonl", "alpaca_eval_clf.txt", "judge_config.yaml"

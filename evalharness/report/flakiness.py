@@ -14,7 +14,8 @@ from evalharness.runs.manifest import FlakyFacts
 def show_flakiness(found: MeasuredFlakiness, *, as_json: bool) -> None:
     """A line for each benchmark, or one JSON object."""
     if as_json:
-        print(json.dumps({"run": str(found.base.path), "again": str(found.again.path), "benchmarks": to_json(found.benchmarks)}))
+        said = {"run": str(found.base.path), "again": str(found.again.path), "benchmarks": to_json(found.benchmarks)}
+        print(json.dumps(said))
         return
     for benchmark, noise in found.benchmarks.items():
         print(noise_line(benchmark, noise))

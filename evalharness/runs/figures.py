@@ -106,7 +106,7 @@ class TaskSummary(Kept):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary(Kept):
-    """`summary.json`: nothing in it depends on the clock. `averages` are those that families define over their tasks."""
+    """`summary.json`: nothing in it depends on the clock. `averages` are those that families define of their tasks."""
 
     benchmarks: Mapping[str, TaskSummary]
     averages: Mapping[str, Mapping[str, Figure]] = field(default_factory=dict)

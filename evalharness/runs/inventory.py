@@ -106,7 +106,7 @@ def _run_rows(run: store.Run) -> _Rows:
         entry = None if summary is None else summary.benchmarks.get(name)
         headline = None if entry is None else entry.headline_figure
         made = (manifest.model.name, asked.mode, "unfinished" if entry is None else entry.n)
-        known = (headline.value, headline.low, headline.high) if headline is not None else (None, None, None)
-        known = (*known, manifest.created)
+        ends = (headline.value, headline.low, headline.high) if headline is not None else (None, None, None)
+        known = (*ends, manifest.created)
         found.append(dict(zip(COLUMNS, (run.name, name, *made, *known), strict=True)))
     return found

@@ -152,9 +152,7 @@ def prepare_task(name: str, plan: Plan, model: Model) -> Task:
     return Task(name=reported, benchmark=benchmark, mode=mode, shots=shots, questions=tuple(questions), facts=facts)
 
 
-def _data_facts(
-    name: str, loaded: SplitRows, chosen: Sequence[Sample], repeated: Mapping[str, str]
-) -> DataFacts:
+def _data_facts(name: str, loaded: SplitRows, chosen: Sequence[Sample], repeated: Mapping[str, str]) -> DataFacts:
     """Where the questions came from, with the places that find them again from any folder."""
     described = Path(name).expanduser().absolute() if plugins.is_file(name) else None
     path = None if loaded.path is None else loaded.path.expanduser().absolute()

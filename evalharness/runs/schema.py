@@ -6,7 +6,6 @@ The schemas are made from the records (`runs.manifest`, `runs.figures`): they ca
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,12 +16,6 @@ from evalharness.runs.figures import Summary
 from evalharness.runs.manifest import FORMAT, SCHEMA_VERSION, Manifest
 
 K = TypeVar("K", bound=Kept)
-
-
-@cache
-def run_schema(kind: type[Kept]) -> Mapping[str, Any]:
-    """The JSON schema of one of a run's files."""
-    return schema_of(kind)
 
 
 def read_manifest(file: Path, value: Mapping[str, Any]) -> Manifest:
@@ -55,7 +48,7 @@ def _mistake(kind: type[Kept], value: object) -> str:
     """What the schema finds wrong, field and all; it knows every name on the way to it."""
     from jsonschema import Draft202012Validator
 
-    for mistake in Draft202012Validator(run_schema(kind)).iter_errors(value):
+    for mistake in Draft202012Validator(schema_of(kind)).iter_errors(value):
         where = ".".join(map(str, mistake.absolute_path))
         return f"{where}: {mistake.message}" if where else mistake.message
     return ""

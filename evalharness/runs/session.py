@@ -157,8 +157,8 @@ def rescore_run(found: Run, **options: Any) -> tuple[Run, int]:
             found.write(SUMMARY, made)
         manifest = found.manifest
         said = record(OptionFacts, {**to_json(manifest.options or {}), **options})
-        versions = {"scoring_version": SCORING_VERSION, "reading_rules": READING_RULES}
-        found.write(MANIFEST, replace(manifest, options=said, **versions))
+        now = replace(manifest, options=said, scoring_version=SCORING_VERSION, reading_rules=READING_RULES)
+        found.write(MANIFEST, now)
         if found.finished:
             found.seal()
     return found, sum((a.status, a.scores, a.answer) != (b.status, b.scores, b.answer) for a, b in changed)

@@ -56,9 +56,7 @@ class Settling(Protocol):
     def weights(self) -> Mapping[str, float]: ...
 
 
-def with_verdicts(
-    result: Result, verdicts: Sequence[Verdict], judging: str, facts: Settling, *, owns: bool
-) -> Result:
+def with_verdicts(result: Result, verdicts: Sequence[Verdict], judging: str, facts: Settling, *, owns: bool) -> Result:
     """The result with the verdicts of one judging; those of other judgings stay. Nothing is asked.
 
     `owns`: the benchmark has no score but the judge's. Only then does a missing verdict leave the answer `unparsed`.

@@ -6,14 +6,15 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from statistics import fmean
-from typing import Any, Literal
+from typing import Literal
 
 from evalharness.judging.audit.evidence import Evidence
 from evalharness.judging.cases import answer_of, reference_of
 from evalharness.judging.run import NULLS
 from evalharness.records import Estimate, Result, Verdict
+from evalharness.runs.figures import Figure, figure_of
 from evalharness.scoring.judge_replies import MARKER, winner
 from evalharness.scoring.metrics import average
 from evalharness.stats import length_control
@@ -34,14 +35,12 @@ class AuditCheck:
     section: str
     name: str
     verdict: Literal["OK", "WARN", "not identifiable"]
-    figure: Mapping[str, Any] | None = None
+    figure: Figure | None = None
     says: str = ""
 
     @staticmethod
     def of(section: str, name: str, figure: Estimate | None, warn: bool, says: str = "") -> AuditCheck:
-        shown = None
-        if figure is not None:
-            shown = {k: v if math.isfinite(v) else None for k, v in asdict(figure).items()}
+        shown = None if figure is None else figure_of(figure)
         return AuditCheck(section=section, name=name, verdict="WARN" if warn else "OK", figure=shown, says=says)
 
     @staticmethod
@@ -290,7 +289,7 @@ def retest(found: Evidence) -> list[AuditCheck]:
     return [AuditCheck.of("retest", "flips", rate, rate.value > 0.1, f"standard deviation of one verdict {noise:.4f}")]
 
 
-def _place(verdict: Verdict) -> tuple[Any, ...]:
+def _place(verdict: Verdict) -> tuple[object, ...]:
     return verdict.extra.get("seat", verdict.judge), verdict.extra.get("part", ""), verdict.order
 
 
