@@ -76,7 +76,7 @@ class Imported:
     run: Run
     foreign: ImportedJudgments
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """What `--json` prints."""
         return {
             "run": str(self.run.path), "rows": len(self.foreign.items), "expected": self.foreign.expected,

@@ -73,7 +73,7 @@ class JudgeRun:
     def exit_code(self) -> int:
         return Exit.NOT_WHOLE if self.failed or self.too_many_nulls else Exit.FINE
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """What `--json` prints."""
         return {
             "run": str(self.run.path), "judging": self.judging, "benchmarks": to_json(self.benchmarks),

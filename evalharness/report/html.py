@@ -27,7 +27,7 @@ HERE = Path(__file__).parent
 _SHOWN = 100
 
 
-def _safe(value: Any) -> Any:
+def _safe(value: object) -> object:
     """Plain text without control characters; SVG of ours as it is."""
     return printable(value) if type(value) is str else value
 
@@ -50,7 +50,7 @@ def page_environment() -> Environment:
     return made
 
 
-def _page(template: str, **values: Any) -> str:
+def _page(template: str, **values: object) -> str:
     from markupsafe import Markup
 
     style = (HERE / "page.css").read_text(encoding="utf-8")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TextIO
 
 from evalharness.records import Estimate
 from evalharness.report.escape import line, printable
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from evalharness.judging.run import JudgeRun, JudgingCost
 
 
-def show_judging_cost(found: JudgingCost, *, as_json: bool, stream: Any) -> None:
+def show_judging_cost(found: JudgingCost, *, as_json: bool, stream: TextIO) -> None:
     """What a judging would ask and cost."""
     if as_json:
         said = {
@@ -33,7 +33,7 @@ def show_judging_cost(found: JudgingCost, *, as_json: bool, stream: Any) -> None
     _left_out(found.skipped, stream)
 
 
-def show_judge_run(done: JudgeRun, *, as_json: bool, stream: Any) -> None:
+def show_judge_run(done: JudgeRun, *, as_json: bool, stream: TextIO) -> None:
     """The figures of a judging, with what has no verdict in plain sight."""
     if as_json:
         print(json.dumps(done.as_json()), file=stream)
@@ -84,7 +84,7 @@ def _panel(said: PanelAgreement | None) -> list[str]:
     return [*rows, *kappas, f"members disagree on the winner of {said.split} answers"]
 
 
-def _left_out(skipped: Mapping[str, int], stream: Any) -> None:
+def _left_out(skipped: Mapping[str, int], stream: TextIO) -> None:
     for reason, count in sorted(skipped.items()):
         print(f"{count} answers not judged: {line(reason)}", file=stream)
 
@@ -94,7 +94,7 @@ def _estimate(figure: Figure | Estimate) -> str:
     return f"{value} (SE {stderr}, 95 % {low} … {high}, n {figure.n:,})"
 
 
-def audited(found: Audit, *, as_json: bool, stream: Any) -> None:
+def audited(found: Audit, *, as_json: bool, stream: TextIO) -> None:
     """The sections of an audit, a line each, with the warnings in words."""
     if as_json:
         print(json.dumps(found.as_json()), file=stream)
@@ -107,7 +107,7 @@ def audited(found: Audit, *, as_json: bool, stream: Any) -> None:
             print(f"  {'':<16} {line(check.says)}", file=stream)
 
 
-def calibrated(found: Calibration, *, as_json: bool, stream: Any) -> None:
+def calibrated(found: Calibration, *, as_json: bool, stream: TextIO) -> None:
     """Agreement with the labels, the three means, and how many labels more precision takes."""
     if as_json:
         print(json.dumps(found.as_json()), file=stream)
@@ -123,7 +123,7 @@ def calibrated(found: Calibration, *, as_json: bool, stream: Any) -> None:
         print(line(note), file=stream)
 
 
-def imported(made: Imported, *, as_json: bool, stream: Any) -> None:
+def imported(made: Imported, *, as_json: bool, stream: TextIO) -> None:
     """The figures of judgments made elsewhere."""
     if as_json:
         print(json.dumps(made.as_json()), file=stream)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
-from typing import Any
+from typing import TextIO
 
 from evalharness.arena.ratings import USABLE, Leaderboard, Rating
 from evalharness.comparison.win_rates import WinRates
@@ -16,7 +16,7 @@ from evalharness.runs.figures import figure_of
 _FEW = 100  # items: of 50 the intervals hold about 91 % (perf/coverage.py)
 
 
-def show_leaderboard(board: Leaderboard, *, as_json: bool, stream: Any = None) -> None:
+def show_leaderboard(board: Leaderboard, *, as_json: bool, stream: TextIO | None = None) -> None:
     """Ratings best first, then what they rest on."""
     stream = stream or sys.stdout
     if as_json:
@@ -39,7 +39,7 @@ def show_leaderboard(board: Leaderboard, *, as_json: bool, stream: Any = None) -
         console.print(said, markup=False, highlight=False, soft_wrap=True)
 
 
-def _to_json(board: Leaderboard) -> dict[str, Any]:
+def _to_json(board: Leaderboard) -> dict[str, object]:
     """The board as JSON: `ratings` best first, `style` weights, `separability`."""
     return {
         "ratings": [asdict(rating) for rating in board.ratings],
@@ -96,7 +96,7 @@ def _remarks(board: Leaderboard) -> list[str]:
     return said
 
 
-def show_win_rates(found: WinRates, *, as_json: bool, stream: Any = None) -> None:
+def show_win_rates(found: WinRates, *, as_json: bool, stream: TextIO | None = None) -> None:
     """Mean win rates best first, with the scores they come from."""
     stream = stream or sys.stdout
     if as_json:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from evalharness import plugins
+from evalharness.benchmark import Benchmark
 from evalharness.errors import UserError
 from evalharness.runs import store
 
@@ -46,7 +47,7 @@ def benchmarks() -> _Rows:
     return found
 
 
-def _facts(name: str, benchmark: Any) -> dict[str, Any]:
+def _facts(name: str, benchmark: Benchmark) -> dict[str, Any]:
     """The facts of one benchmark."""
     source = benchmark.source
     return {

@@ -23,7 +23,7 @@ from evalharness.events import Observer
 from evalharness.model import Model
 from evalharness.options import RunOptions
 from evalharness.plugins import warn
-from evalharness.records import IMPOSSIBLE, Origin, Response, Result
+from evalharness.records import IMPOSSIBLE, Origin, Response, Result, ResultKey
 from evalharness.runs import summary
 from evalharness.runs.figures import Summary, figure_of
 from evalharness.runs.manifest import (
@@ -222,7 +222,7 @@ def _write_summary(run: Run, made: Summary, *, changed: bool) -> None:
 
 
 def _batches(
-    task: Task, left: Sequence[Question], done: Mapping[Any, Result], stop: StoppingRule | None
+    task: Task, left: Sequence[Question], done: Mapping[ResultKey, Result], stop: StoppingRule | None
 ) -> Iterator[Sequence[Question]]:
     """All at once; or, where something may stop the task, its order in small batches until it is over."""
     rank = None if stop is None else stop.rank(task.name)

@@ -49,7 +49,7 @@ class RunOutcome:
         manifest = self.run.manifest
         return any(facts.wants_judge for facts in manifest.benchmarks.values()) and manifest.judgings is None
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """What `--json` prints."""
         left_out = [{"benchmark": r.benchmark, "id": r.sample.id, "error": r.response.error} for r in self.unanswered]
         averages = self.run.summary.averages
@@ -103,7 +103,7 @@ class StageResult(Protocol):
     @property
     def exit_code(self) -> int: ...
 
-    def as_json(self) -> dict[str, Any]: ...
+    def as_json(self) -> dict[str, object]: ...
 
 
 Stage = Callable[[Run], StageResult]  # what is done with a run once its answers are there, such as judging

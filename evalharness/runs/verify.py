@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from evalharness import plugins
 from evalharness.data.files import digest
@@ -37,7 +36,7 @@ class Verified:
         """2 where something does not agree, 3 where the run is not finished."""
         return Exit.USAGE if self.problems else Exit.FINE if self.run.finished else Exit.NOT_WHOLE
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """What `--json` prints."""
         return {
             "run": str(self.run.path), "results": self.results, "agrees": not self.problems,
@@ -134,7 +133,7 @@ def _recomputed(run: Run, results: list[Result], notes: list[str]) -> Iterator[s
     yield from (f"{SUMMARY}: {what}" for what in _differences(to_json(run.summary), to_json(made)))
 
 
-def _differences(said: Any, made: Any, where: str = "") -> list[str]:
+def _differences(said: object, made: object, where: str = "") -> list[str]:
     """The first places in which two JSON values differ; floats but for their last digits."""
     if isinstance(said, dict) and isinstance(made, dict):
         keys = dict.fromkeys([*said, *made])

@@ -58,7 +58,7 @@ class Tuned:
         (found,) = self.answers.summary.benchmarks.values()
         return {"counts": found.counts, "metrics": {name: figure.value for name, figure in found.metrics.items()}}
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """What `--json` prints."""
         return {
             "out": str(self.out), "steps": self.steps, "tokens": self.tokens, "kept_step": self.kept_step,

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from evalharness.data import files
 from evalharness.data.kept import to_json
@@ -47,7 +46,7 @@ class Audit:
     judging: str
     checks: tuple[AuditCheck, ...]
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         return {
             "run": self.run, "judging": self.judging, "warnings": sum(c.verdict == "WARN" for c in self.checks),
             "checks": to_json(self.checks),
@@ -130,7 +129,7 @@ class Calibration:
     weight: float
     notes: tuple[str, ...] = field(default=())
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         return asdict(self)
 
 
