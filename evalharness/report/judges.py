@@ -47,7 +47,7 @@ def show_judge_run(done: JudgeRun, *, as_json: bool, stream: TextIO) -> None:
         for metric, figure in shown.items():
             print(f"  {line(metric)}: {_estimate(figure)}", file=stream)
         if said.score not in shown:
-            print(f"  {line(said.score)}: – (no answer has a verdict)", file=stream)
+            print(f"  {line(str(said.score))}: – (no answer has a verdict)", file=stream)
         counts = ", ".join(f"{n} {status}" for status, n in said.verdicts.items() if n)
         print(f"  {said.answers} answers; verdicts: {counts}; without verdict: {said.without_verdict}", file=stream)
         if said.same_winner_in_both_orders is not None:

@@ -68,7 +68,7 @@ class PanelAgreement(Kept):
 class Judgment(Kept):
     """What one judging says of a benchmark's answers."""
 
-    score: str
+    score: str | None = field(default=None, metadata=ALWAYS)  # version 0.1.0 did not say it
     metrics: Mapping[str, Figure]
     answers: Count
     without_verdict: Count
