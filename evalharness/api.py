@@ -2,7 +2,7 @@
 
     run = evaluate("mmlu", "local:DIR", limit=100)
     judge_run(run.run, "pairwise=openai:MODEL")
-    compare("base", run.run.path).document["verdict"]
+    compare("base", run.run.path).document.verdict
 
 Every mistake that a caller can mend is a `UserError`.
 """

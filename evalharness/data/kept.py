@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 from evalharness.data.typed import Count, Kept, is_required, kept_fields, key_on_disk
 
-K = TypeVar("K", bound=Kept)
+_K = TypeVar("_K", bound=Kept)
 _PLAIN: Mapping[Any, Mapping[str, Any]] = {
     str: {"type": "string"}, int: {"type": "integer"}, float: {"type": "number"}, bool: {"type": "boolean"}, Any: {},
     object: {}, Count: {"type": "integer", "minimum": 0},
@@ -59,7 +59,7 @@ def finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def only(record: K, names: Collection[str]) -> K:
+def only(record: _K, names: Collection[str]) -> _K:
     """The record with these fields alone; the others are as by default, and not written."""
     keys = {key_on_disk(f) for f in kept_fields(type(record)) if f.name in names}
     others = {f.name: _default(f) for f in kept_fields(type(record)) if f.name not in names}
@@ -68,8 +68,7 @@ def only(record: K, names: Collection[str]) -> K:
 
 
 def schema_of(hint: Any) -> dict[str, Any]:
-    """The JSON schema of what a field of this kind may hold. Keys that a record does not know are allowed: it keeps
-    them."""
+    """The JSON schema of what a field of this kind may hold."""
     if hint in _PLAIN:
         return dict(_PLAIN[hint])
     origin, inner = get_origin(hint), get_args(hint)
@@ -93,11 +92,14 @@ def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
     return {**schema, **({"type": [schema["type"], "null"]} if "type" in schema else {}), **more}
 
 
-def _of_record(kind: type[Kept]) -> dict[str, Any]:
+def _of_record(kind: type[Any]) -> dict[str, Any]:
+    """Of a kept record, whose keys may be more and whose fields with a default may lack; of another one, all of it."""
     hints = get_type_hints(kind, include_extras=True)
-    own = kept_fields(kind)
+    kept = issubclass(kind, Kept)
+    own = kept_fields(kind) if kept else fields(kind)
     return {
         "type": "object",
         "properties": {key_on_disk(f): schema_of(hints[f.name]) for f in own},
-        "required": [key_on_disk(f) for f in own if is_required(f)],
+        "required": [key_on_disk(f) for f in own if is_required(f) or not kept],
+        **({} if kept else {"additionalProperties": False}),
     }

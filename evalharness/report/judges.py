@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 from evalharness.records import Estimate
 from evalharness.report.escape import line, printable
 from evalharness.report.numbers import format_number, format_tokens, money
-from evalharness.runs.figures import Figure, PanelAgreement
+from evalharness.runs.figures import KeptEstimate, PanelAgreement
 
 if TYPE_CHECKING:
     from evalharness.judging.audit.examine import Audit, Calibration
@@ -89,7 +89,7 @@ def _left_out(skipped: Mapping[str, int], stream: TextIO) -> None:
         print(f"{count} answers not judged: {line(reason)}", file=stream)
 
 
-def _estimate(figure: Figure | Estimate) -> str:
+def _estimate(figure: KeptEstimate | Estimate) -> str:
     value, stderr, low, high = map(format_number, (figure.value, figure.stderr, figure.low, figure.high))
     return f"{value} (SE {stderr}, 95 % {low} … {high}, n {figure.n:,})"
 

@@ -11,7 +11,7 @@ from evalharness.arena.ratings import USABLE, Leaderboard, Rating
 from evalharness.comparison.win_rates import WinRates
 from evalharness.data.kept import to_json
 from evalharness.report.escape import line
-from evalharness.runs.figures import figure_of
+from evalharness.runs.figures import kept_estimate
 
 _FEW = 100  # items: of 50 the intervals hold about 91 % (perf/coverage.py)
 
@@ -100,8 +100,8 @@ def show_win_rates(found: WinRates, *, as_json: bool, stream: TextIO | None = No
     """Mean win rates best first, with the scores they come from."""
     stream = stream or sys.stdout
     if as_json:
-        scores = {model: {b: to_json(figure_of(e)) for b, e in of.items()} for model, of in found.scores.items()}
-        rates = {model: to_json(figure_of(e)) for model, e in found.rates.items()}
+        scores = {model: {b: to_json(kept_estimate(e)) for b, e in of.items()} for model, of in found.scores.items()}
+        rates = {model: to_json(kept_estimate(e)) for model, e in found.rates.items()}
         print(json.dumps({"figure": found.figure, "mean_win_rate": rates, "scores": scores}), file=stream)
         return
     from rich import box

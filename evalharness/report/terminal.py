@@ -13,7 +13,7 @@ from rich.text import Text
 from evalharness.report.escape import line
 from evalharness.report.numbers import format_number, format_tokens, money, seconds
 from evalharness.report.words import programs
-from evalharness.runs.figures import Figure, Summary, TaskSummary
+from evalharness.runs.figures import KeptEstimate, Summary, TaskSummary
 from evalharness.runs.manifest import UsageFacts
 
 FEW = 50  # below it the intervals' coverage dips under 93 % (perf/coverage.py)
@@ -51,7 +51,7 @@ def _account(name: str, entry: TaskSummary, used: UsageFacts) -> Text:
     return Text(" · ").join(part for part in parts if part)
 
 
-def _figures(figure: Figure, style: str) -> list[Text]:
+def _figures(figure: KeptEstimate, style: str) -> list[Text]:
     return [
         Text(f"{figure.n:,}"),
         Text(format_number(figure.value), style=style),

@@ -11,7 +11,7 @@ from evalharness.records import Estimate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Figure(Kept):
+class KeptEstimate(Kept):
     """An estimate as files hold it: what is not finite is None there."""
 
     value: float | None
@@ -29,12 +29,12 @@ class Figure(Kept):
         return Estimate(value=value, stderr=stderr, low=low, high=high, n=self.n)
 
 
-def figure_of(estimate: Estimate) -> Figure:
+def kept_estimate(estimate: Estimate) -> KeptEstimate:
     """An estimate as files hold it."""
     value, stderr, low, high = (
         one if math.isfinite(one) else None for one in (estimate.value, estimate.stderr, estimate.low, estimate.high)
     )
-    return Figure(value=value, stderr=stderr, low=low, high=high, n=estimate.n)
+    return KeptEstimate(value=value, stderr=stderr, low=low, high=high, n=estimate.n)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,12 +69,12 @@ class Judgment(Kept):
     """What one judging says of a benchmark's answers."""
 
     score: str | None = field(default=None, metadata=ALWAYS)  # version 0.1.0 did not say it
-    metrics: Mapping[str, Figure]
+    metrics: Mapping[str, KeptEstimate]
     answers: Count
     without_verdict: Count
     verdicts: Mapping[str, Count]
     labels: Mapping[str, Count] = field(default_factory=dict, metadata=ALWAYS)
-    same_winner_in_both_orders: Figure | None = None
+    same_winner_in_both_orders: KeptEstimate | None = None
     panel: PanelAgreement | None = None
 
 
@@ -87,19 +87,19 @@ class TaskSummary(Kept):
     n: Count = field(default=0, metadata=ALWAYS)
     headline: str | None = field(default=None, metadata=ALWAYS)
     chance: float | None = field(default=None, metadata=ALWAYS)
-    metrics: Mapping[str, Figure]
-    groups: Mapping[str, Figure] = field(default_factory=dict, metadata=ALWAYS)
+    metrics: Mapping[str, KeptEstimate]
+    groups: Mapping[str, KeptEstimate] = field(default_factory=dict, metadata=ALWAYS)
     counts: Mapping[str, Count]
     programs: Mapping[str, Count] = field(default_factory=dict)
     bounds: Bounds | None = field(default=None, metadata=ALWAYS)
     missing: int = field(default=0, metadata=ALWAYS)
     tokens: TokenCounts | None = field(default=None, metadata=ALWAYS)
-    holistic: Mapping[str, Figure] = field(default_factory=dict)
+    holistic: Mapping[str, KeptEstimate] = field(default_factory=dict)
     judged: Mapping[str, Judgment] = field(default_factory=dict)
     cautions: tuple[str, ...] = ()
 
     @property
-    def headline_figure(self) -> Figure | None:
+    def headline_figure(self) -> KeptEstimate | None:
         """The figure that the headline names."""
         return self.metrics.get(self.headline or "")
 
@@ -109,4 +109,4 @@ class Summary(Kept):
     """`summary.json`: nothing in it depends on the clock. `averages` are those that families define of their tasks."""
 
     benchmarks: Mapping[str, TaskSummary]
-    averages: Mapping[str, Mapping[str, Figure]] = field(default_factory=dict)
+    averages: Mapping[str, Mapping[str, KeptEstimate]] = field(default_factory=dict)

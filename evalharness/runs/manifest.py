@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from evalharness.data.rows import DataKind
 from evalharness.data.typed import ALWAYS, Count, Kept
-from evalharness.runs.figures import Figure
+from evalharness.runs.figures import KeptEstimate
 
 FORMAT = 1
 # Rises with every change of the records of a run's files; tests/runs/test_records.py says what else that takes.
@@ -166,7 +166,7 @@ class UsageFacts(Kept):
     tokens_in: float | None = field(default=None, metadata=ALWAYS)
     tokens_out: float | None = field(default=None, metadata=ALWAYS)
     cost: float | None = field(default=None, metadata=ALWAYS)
-    seconds_each: Figure | None = None
+    seconds_each: KeptEstimate | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,14 +197,14 @@ class FlakyFacts(Kept):
     """What asking one benchmark twice showed: how many items flipped by themselves, and which."""
 
     n: Count
-    flips: Count | None = None
+    flips: Count | None = field(default=None, metadata=ALWAYS)
     rate: float
-    rate_low: float | None = None
-    rate_high: float | None = None
-    difference: float | None = None
-    low: float | None = None
-    high: float | None = None
-    ids: tuple[str, ...] = ()
+    rate_low: float | None = field(default=None, metadata=ALWAYS)
+    rate_high: float | None = field(default=None, metadata=ALWAYS)
+    difference: float | None = field(default=None, metadata=ALWAYS)
+    low: float | None = field(default=None, metadata=ALWAYS)
+    high: float | None = field(default=None, metadata=ALWAYS)
+    ids: tuple[str, ...] = field(default=(), metadata=ALWAYS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ from evalharness.options import RunOptions
 from evalharness.plugins import warn
 from evalharness.records import IMPOSSIBLE, Origin, Response, Result, ResultKey
 from evalharness.runs import summary
-from evalharness.runs.figures import Summary, figure_of
+from evalharness.runs.figures import Summary, kept_estimate
 from evalharness.runs.manifest import (
     SCHEMA_VERSION,
     Identity,
@@ -248,7 +248,7 @@ def _usage(run: Run, results: Sequence[Result], seconds: float) -> dict[str, Usa
             tokens_in=sum(r.response.tokens_in for r in members),
             tokens_out=sum(r.response.tokens_out for r in members),
             cost=summary.total_cost(members),
-            seconds_each=figure_of(mean_interval([r.response.seconds for r in members])),
+            seconds_each=kept_estimate(mean_interval([r.response.seconds for r in members])),
         )
         for name, members in by_name.items()
     }

@@ -15,7 +15,7 @@ from evalharness.errors import UserError
 from evalharness.runs.figures import Summary
 from evalharness.runs.manifest import FORMAT, SCHEMA_VERSION, Manifest
 
-K = TypeVar("K", bound=Kept)
+_K = TypeVar("_K", bound=Kept)
 
 
 def read_manifest(file: Path, value: Mapping[str, Any]) -> Manifest:
@@ -35,7 +35,7 @@ def read_summary(file: Path, value: Mapping[str, Any]) -> Summary:
     return read_part(file, Summary, value)
 
 
-def read_part(file: Path, kind: type[K], value: object) -> K:
+def read_part(file: Path, kind: type[_K], value: object) -> _K:
     """The record that this JSON value is. UserError names the field that is not as it should be."""
     try:
         return record(kind, value)

@@ -12,7 +12,7 @@ from evalharness.data.kept import finite
 from evalharness.data.typed import record
 from evalharness.errors import UserError
 from evalharness.records import UNREAD, Estimate, Result
-from evalharness.runs.figures import Bounds, Figure, Judgment, Summary, TaskSummary, TokenCounts, figure_of
+from evalharness.runs.figures import Bounds, Judgment, KeptEstimate, Summary, TaskSummary, TokenCounts, kept_estimate
 from evalharness.runs.manifest import BenchmarkFacts
 from evalharness.scoring import holistic, judgments
 from evalharness.scoring.metrics import Metric, by_group, counts, standings
@@ -25,9 +25,9 @@ def run_summary(results: Sequence[Result], tasks: Sequence[tuple[str, Benchmark,
     return Summary(benchmarks=made, averages=family_averages({name: entry.metrics for name, entry in made.items()}))
 
 
-def family_averages(metrics: Mapping[str, Mapping[str, Figure]]) -> dict[str, dict[str, Figure]]:
+def family_averages(metrics: Mapping[str, Mapping[str, KeptEstimate]]) -> dict[str, dict[str, KeptEstimate]]:
     """The average that a family of tasks defines over itself (GLUE's score), where the tasks it needs were run."""
-    found: dict[str, dict[str, Figure]] = {}
+    found: dict[str, dict[str, KeptEstimate]] = {}
     families = [name for name in metrics if "/" in name and not plugins.is_file(name)]
     for roof in dict.fromkeys(name.partition("/")[0] for name in families):
         family = plugins.load_family(roof)
@@ -39,7 +39,7 @@ def family_averages(metrics: Mapping[str, Mapping[str, Figure]]) -> dict[str, di
             known = {task: metrics[name] for task, name in names.items() if metrics.get(name)}
             made = family.average({t: {m: figure.estimate for m, figure in of.items()} for t, of in known.items()})
             if made:
-                found[roof + suffix] = {name: figure_of(estimate) for name, estimate in made.items()}
+                found[roof + suffix] = {name: kept_estimate(estimate) for name, estimate in made.items()}
     return found
 
 
@@ -58,8 +58,8 @@ def task_summary(results: Sequence[Result], benchmark: Benchmark, facts: Benchma
         n=len({r.sample.id for r in answered}),
         headline=headline.name,
         chance=benchmark.chance,
-        metrics={name: figure_of(made) for name, made in estimates.items() if made is not None},
-        groups={g: figure_of(made) for g, rs in groups.items() if (made := headline.of(rs)) is not None}
+        metrics={name: kept_estimate(made) for name, made in estimates.items() if made is not None},
+        groups={g: kept_estimate(made) for g, rs in groups.items() if (made := headline.of(rs)) is not None}
         if len(groups) > 1
         else {},
         counts=counts(results),
@@ -71,7 +71,7 @@ def task_summary(results: Sequence[Result], benchmark: Benchmark, facts: Benchma
             wrote=sum(r.response.tokens_out for r in everything),
             cut=sum(r.response.tokens_truncated > 0 for r in everything),
         ),
-        holistic={n: figure_of(made) for n, made in whole.items() if not n.startswith("seconds")},
+        holistic={n: kept_estimate(made) for n, made in whole.items() if not n.startswith("seconds")},
         judged=judgments_of(results),
         cautions=tuple(benchmark.warnings(answered)) if benchmark.warnings else (),
     )

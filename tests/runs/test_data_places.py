@@ -10,7 +10,7 @@ from evalharness.comparison.inputs import keep_baseline
 from evalharness.runs.store import Run
 
 GRADED = {"e": {"class": "evals.elsuite.modelgraded.classify:ModelBasedClassify",
-                "args": {"samples_jsonl": "s.jsonl", "modelgraded_spec": "fact", "eval_type": "cot_classify"}}}  # fmt: skip
+                "args": {"samples_jsonl": "s.jsonl", "modelgraded_spec": "fact"}}}  # fmt: skip
 MATCHED = {"e": {"class": "evals.elsuite.basic.match:Match", "args": {"samples_jsonl": "s.jsonl"}}}
 FACT = {"fact": {"prompt": "{input} {completion} {ideal}", "choice_strings": "ABCDE"}}
 YAML = 'source: rows.jsonl\ntemplate: "{{country}}?"\nanswers: capital\nscorer: exact\n'

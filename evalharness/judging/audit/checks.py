@@ -14,7 +14,7 @@ from evalharness.judging.audit.evidence import Evidence
 from evalharness.judging.cases import answer_of, reference_of
 from evalharness.judging.run import NULLS
 from evalharness.records import Estimate, Result, Verdict
-from evalharness.runs.figures import Figure, figure_of
+from evalharness.runs.figures import KeptEstimate, kept_estimate
 from evalharness.scoring.judge_replies import MARKER, winner
 from evalharness.scoring.metrics import average
 from evalharness.stats import length_control
@@ -35,12 +35,12 @@ class AuditCheck:
     section: str
     name: str
     verdict: Literal["OK", "WARN", "not identifiable"]
-    figure: Figure | None = None
+    figure: KeptEstimate | None = None
     says: str = ""
 
     @staticmethod
     def of(section: str, name: str, figure: Estimate | None, warn: bool, says: str = "") -> AuditCheck:
-        shown = None if figure is None else figure_of(figure)
+        shown = None if figure is None else kept_estimate(figure)
         return AuditCheck(section=section, name=name, verdict="WARN" if warn else "OK", figure=shown, says=says)
 
     @staticmethod
