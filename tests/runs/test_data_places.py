@@ -115,3 +115,15 @@ def test_kinds_are_said(evalh, tmp_path):
     assert {name: (one.kind, one.path) for name, one in found.items()} == {
         "s": ("sample", None), "b": ("bundled", None), "i": ("imported", None),
     }  # fmt: skip
+
+
+def test_no_file_stands_in_for_a_benchmark_that_none_describes(evalh, tmp_path):
+    """Whoever sends a run folder cannot have `tiny_exam` scored by a file of his own."""
+    (tmp_path / "evil.yaml").write_text(OTHER_YAML)
+    assert evalh("run", "tiny_exam", "--limit", 2, "--model", "echo", "--mode", "write", "--name", "r").code == 0
+    file = tmp_path / "runs" / "r" / "run.json"
+    said = json.loads(file.read_text())
+    said["benchmarks"]["tiny_exam"]["data"]["described_by"] = str(tmp_path / "evil.yaml")
+    file.write_text(json.dumps(said))
+    assert evalh("rescore", "r").code == 0
+    assert headline(tmp_path / "runs" / "r") == "accuracy"
