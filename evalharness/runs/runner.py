@@ -7,9 +7,9 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import asdict, replace
 from itertools import groupby
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from evalharness.benchmark import Benchmark
 from evalharness.errors import UserError
 from evalharness.events import Observer
-from evalharness.model import Model
+from evalharness.model import Model, Requests, answered
 from evalharness.options import RunOptions
 from evalharness.plugins import warn
 from evalharness.records import IMPOSSIBLE, Origin, Response, Result
@@ -234,8 +234,8 @@ def _asked(
     """Results in order of completion. `records` receives what the scorer has to say of itself."""
     if not questions:
         return
-    with _scorer(task.benchmark, options) as scorer:
-        answers = _conversations(task.benchmark, questions, model)
+    conversations = _conversations(task.benchmark, questions, model)
+    with _scorer(task.benchmark, options) as scorer, closing(conversations) as answers:
         workers = options.workers or 2 * (os.cpu_count() or 1)
         if task.benchmark.open_scorer is None:
             for question, response in answers:
@@ -252,12 +252,12 @@ def _scorer(benchmark: Benchmark, options: RunOptions) -> AbstractContextManager
 
 def _conversations(
     benchmark: Benchmark, questions: Sequence[Question], model: Model
-) -> Iterator[tuple[Question, Response]]:
-    """Each question with its last answer; follow-up turns are asked in further rounds."""
+) -> Generator[tuple[Question, Response], None, None]:
+    """Each question with its last answer; a follow-up turn is asked as soon as the turn before it is answered."""
     asked = list(questions)
-    while asked:
-        following: list[Question] = []
-        for index, response in model.answer([q.request for q in asked]):
+    requests = Requests(question.request for question in asked)
+    with closing(answered(model, requests)) as answers:
+        for index, response in answers:
             question = asked[index]
             turn = None
             if benchmark.follow_up is not None and not response.error:
@@ -265,8 +265,9 @@ def _conversations(
             if turn is None:
                 yield question, response
             else:
-                following.append(replace(question, request=replace(turn, origin=_next_turn(question.request.origin))))
-        asked = following
+                turn = replace(turn, origin=_next_turn(question.request.origin))
+                requests.add(turn)
+                asked.append(replace(question, request=turn))
 
 
 def _next_turn(origin: Origin | None) -> Origin | None:
