@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from evalharness.benchmark import Benchmark
 from evalharness.errors import Exit, UserError
 from evalharness.judge import JudgeCase, Order
 from evalharness.judging import published
-from evalharness.judging.calls import Call, Key, Usage, ask_seat, call_tokens, dearest, equal_answers, verdict_of
+from evalharness.judging.asking import Purse, judged
+from evalharness.judging.calls import Call, Key, Usage, call_tokens, dearest, equal_answers, verdict_of
 from evalharness.judging.cases import cases
 from evalharness.judging.panel import JudgeOptions, JudgePanel, PanelMember, open_panel
 from evalharness.records import Request, Response, Result, ResultKey, Verdict
@@ -277,9 +279,12 @@ def _ask_all(work: _Work, options: JudgeOptions, tell: Tell | None) -> dict[str,
         for call in work.calls:
             if call.key not in work.done and equal_answers(call):
                 write(call, verdict_of(call, Response(), judge_replies.Reading(value=0.5, label="same"), attempts=0))
-        for seat in work.jury.seats:
-            left = [c for c in work.calls if c.seat is seat and c.key not in work.done]
-            ask_seat(left, options, write, lambda: spent.cost)
+        left = [c for c in work.calls if c.key not in work.done]
+        purse = Purse(options.max_cost, 1 + options.retries, lambda: spent.cost, len(left))
+        with closing(judged(left, options.retries, purse)) as verdicts:
+            for call, verdict in verdicts:
+                write(call, verdict)
+                purse.settle(call)
     return spent.as_json()
 
 
