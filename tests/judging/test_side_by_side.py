@@ -127,4 +127,10 @@ def test_seats_of_one_model_share_its_connections_and_models_of_this_machine_tak
         said = judge(evalh, stub, name, "--no-cache", "--concurrency", "3", spec=spec)
     assert said.code == 3, "echo gives no verdict"
     assert stub.busiest <= 3 and len(stub.seen) == 32 and threads() == []
-    assert list(only(said)[1]["panel"]["members"].values()) == [1.0, 1.0, None, None]
+    members = only(said)[1]["panel"]["members"]
+    assert members == {
+        "pairwise=echo": None,
+        "pairwise=echo#2": None,
+        "pairwise=openai:x": 1.0,
+        "pairwise=openai:x#2": 1.0,
+    }
