@@ -178,22 +178,26 @@ def answers(
     event loop has a thread of its own, so that slow scoring does not hold up the network, nor the other way round; but
     no further than AHEAD, so that little is asked in vain where the caller stops.
     """
-    if not (known := requests.take(2 * workers + AHEAD)):
+    most = 2 * workers + AHEAD
+    if not (known := requests.take(most)):
         return
     flight = Flight(workers, retry)
     flight.ask(known)
+    unread = len(known)
     thread = threading.Thread(target=flight.run, args=(connect,), name="evalh-network", daemon=True)
     thread.start()
-    unread = len(known)
     try:
         with requests.stop.waking(lambda: flight.out.put(None)):
             while unread and (items := flight.out.get()) is not None:
                 if isinstance(items, BaseException):
                     raise items
-                for item in items:
+                due = time.monotonic() + BATCH_SECONDS
+                for place, item in enumerate(items, 1):
                     unread -= 1
                     yield item
-                    if more := requests.take(2 * workers + AHEAD - unread):
+                    # Handed over in batches too, unless the reader takes his time.
+                    last = place == len(items) or time.monotonic() > due
+                    if last and (more := requests.take(most - unread)):
                         unread += len(more)
                         flight.loop.call_soon_threadsafe(flight.ask, more)
     finally:
