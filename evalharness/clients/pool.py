@@ -93,15 +93,19 @@ class Flight:
         if not self.over.done():
             self.over.set_result(None)
 
+    def _may_ask(self, others: int) -> bool:
+        """Whether one of those that wait may be sent, with so many in flight."""
+        if not self.waiting or others >= self.limit or self.pause is not None or self.over.done():
+            return False
+        if (pause := self.resume_at - time.monotonic()) > 0:
+            self.pause = self.loop.call_later(pause, self._resume)
+            return False
+        return True
+
     def _start(self) -> None:
         """Send what may be sent at this moment."""
-        if self.send is None or self.over.done() or self.pause is not None:
-            return
-        if self.waiting and (pause := self.resume_at - time.monotonic()) > 0:
-            self.pause = self.loop.call_later(pause, self._resume)
-            return
-        while self.waiting and len(self.flying) < self.limit:
-            task = self.loop.create_task(self._one(*self.waiting.popleft(), self.send))
+        while self.send is not None and self._may_ask(len(self.flying)):
+            task = self.loop.create_task(self._work(*self.waiting.popleft(), self.send))
             self.flying.add(task)
             task.add_done_callback(self._landed)
 
@@ -109,11 +113,18 @@ class Flight:
         self.pause = None
         self._start()
 
-    async def _one(self, index: int, request: Request, send: Send) -> None:
-        response = await self._persist(send, request)
-        if not self.ready:
-            self.loop.call_later(BATCH_SECONDS, self._hand_over)
-        self.ready.append((index, response))
+    async def _work(self, index: int, request: Request, send: Send) -> None:
+        """Ask this and then one after another, as long as any waits and may be sent."""
+        while True:
+            response = await self._persist(send, request)
+            if not self.ready:
+                self.loop.call_later(BATCH_SECONDS, self._hand_over)
+            self.ready.append((index, response))
+            if not self.waiting:  # what this answer brings on may be all that is left to ask
+                self._hand_over()
+            if not self._may_ask(len(self.flying) - 1):
+                return
+            index, request = self.waiting.popleft()
 
     def _landed(self, task: asyncio.Task[None]) -> None:
         self.flying.discard(task)
@@ -124,8 +135,6 @@ class Flight:
                 self.over.set_exception(error)
             return
         self._start()
-        if not self.waiting:  # what this answer brings on may be all that is left to ask
-            self._hand_over()
 
     def _hand_over(self) -> None:
         if self.ready:
@@ -159,6 +168,7 @@ class Flight:
         if self.limit < self.most and self.fine >= self.limit:
             self.fine = 0
             self.limit += 1
+            self._start()
 
     def _crowded(self, sent: float, wait: float) -> None:
         """The endpoint said "too many". Requests sent before the last halving do not halve again."""
