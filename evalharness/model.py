@@ -90,6 +90,7 @@ class Requests(Sequence[Request]):
         return self._known[index]
 
 
+@runtime_checkable
 class Model(Protocol):
     """A model under evaluation or a judge.
 

@@ -117,8 +117,9 @@ def test_consent_to_run_programs_comes_from_no_file(tmp_path, evalh):
     manifest["command"] = ["evalh", "run", "humaneval", "--sandbox", "none", "--yes-run-untrusted-code"]
     Path("runs/r/run.json").write_text(json.dumps(manifest))
     from evalharness.runs import session
+    from evalharness.runs.store import Run
 
-    options = session._rescoring(manifest["options"])
+    options = session._rescoring(Run(Path("runs/r")), named=False)
     assert options.sandbox == "auto" and not options.yes_run_untrusted_code
     found = evalh("flaky", "r")
     assert found.code == 2 and "which a file cannot consent to" in found.err

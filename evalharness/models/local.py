@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from evalharness.data.files import json_value
 from evalharness.engine.fingerprint import checkpoint_fingerprint, files_digest
 from evalharness.errors import UserError
+from evalharness.events import warn
 from evalharness.model import Preview, Requests
 from evalharness.options import ModelOptions
-from evalharness.plugins import warn
 from evalharness.records import Message, Request, Response
 from evalharness.scoring.final_answer import is_mark, opened_thinking
 

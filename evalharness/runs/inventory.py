@@ -8,6 +8,7 @@ from typing import Any
 
 from evalharness import plugins
 from evalharness.errors import UserError
+from evalharness.events import warn
 from evalharness.runs import store
 
 _Rows = list[dict[str, Any]]
@@ -42,7 +43,7 @@ def benchmarks() -> _Rows:
                 each = [_facts(f"{name}/{task}", plugins.load_benchmark(f"{name}/{task}")) for task in family.tasks]
                 found.append({"name": name, "tasks": len(each) or "by --data", "title": title, "each": each})
         except (UserError, ImportError) as error:
-            plugins.warn(f"the benchmark {name} cannot be read: {error}")
+            warn(f"the benchmark {name} cannot be read: {error}")
     return found
 
 
@@ -89,9 +90,9 @@ def run_rows(runs: Path) -> _Rows:
         try:
             found += _run_rows(run)
         except UserError as error:
-            plugins.warn(str(error))
+            warn(str(error))
         except (KeyError, TypeError, AttributeError) as error:
-            plugins.warn(f"{run.path}: edited or damaged: {error!r}; `evalh verify {run.name}` says more")
+            warn(f"{run.path}: edited or damaged: {error!r}; `evalh verify {run.name}` says more")
         else:
             continue
         found.append({**dict.fromkeys(COLUMNS), "name": run.name, "n": "damaged"})

@@ -17,14 +17,14 @@ from typing import Any, Protocol
 
 from evalharness.benchmark import Benchmark
 from evalharness.errors import UserError
-from evalharness.events import Observer
+from evalharness.events import ResultCame, TaskBegan, TaskEnded, tell, warn
 from evalharness.model import Model, Requests, answered
 from evalharness.options import RunOptions
-from evalharness.plugins import warn
 from evalharness.records import IMPOSSIBLE, Origin, Response, Result
 from evalharness.runs import summary
 from evalharness.runs.manifest import environment
 from evalharness.runs.plan import Plan, Question, Task
+from evalharness.runs.schema import MANIFEST_SCHEMA, checked_part
 from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Journal, Run, aside, result_from_json, result_to_json
 from evalharness.scoring import judgments
 from evalharness.scoring.answers import READING_RULES, SCORING_VERSION, Recorded, Scorer, score_response
@@ -78,7 +78,8 @@ def open_run(folder: Path, tasks: Sequence[Task], plan: Plan, model: Model) -> R
     """The run in `folder`, new or to be continued. UserError when the folder holds a different run."""
     run = Run(folder)
     if (folder / MANIFEST).is_file():
-        before, now = run.manifest.get("identity", {}), run_identity(tasks, plan, model)
+        said = checked_part(run, MANIFEST, run.manifest, MANIFEST_SCHEMA)
+        before, now = said.get("identity") or {}, run_identity(tasks, plan, model)
         differing = [key for key in now if before.get(key) != now[key]]
         if differing:
             raise UserError(f"{folder}: holds another run (other {', '.join(differing)}); give another --name")
@@ -107,10 +108,12 @@ def scored_otherwise(manifest: Mapping[str, Any]) -> str:
 
 def _same_check(run: Run, now: RunOptions) -> None:
     """UserError where a run's programs were checked in another way than is asked for now."""
-    said = run.manifest.get("options", {})
+    said = run.manifest.get("options") or {}
+    packages = said.get("sandbox_packages")
+    named = ",".join(map(str, packages)) if isinstance(packages, list) else ""
     for option, before, wanted in (
         ("--check", said.get("check", now.check), now.check),
-        ("--sandbox-packages", ",".join(said.get("sandbox_packages", ())), ",".join(now.sandbox_packages)),
+        ("--sandbox-packages", named, ",".join(now.sandbox_packages)),
     ):
         if before != wanted:
             raise UserError(
@@ -140,9 +143,7 @@ class StoppingRule(Protocol):
         ...
 
 
-def evaluate_tasks(
-    run: Run, tasks: Sequence[Task], plan: Plan, model: Model, observer: Observer, stop: StoppingRule | None = None
-) -> Run:
+def evaluate_tasks(run: Run, tasks: Sequence[Task], plan: Plan, model: Model, stop: StoppingRule | None = None) -> Run:
     """Ask what has not been answered yet, score, journal, and write the summary.
 
     Answers with an error are asked again. `stop`, told of each result, may end a task early; then questions are asked
@@ -155,15 +156,15 @@ def evaluate_tasks(
         done = {r.key: r for r in _known(run, journal) if r.status != "error"}
         for task in tasks:
             left = [q for q in task.questions if (task.name, q.sample.id, q.repeat) not in done]
-            observer.begin(task, len(task.questions) - len(left))
+            tell(TaskBegan(task=task, done=len(task.questions) - len(left)))
             for batch in _batches(task, left, done, stop):
                 for result in _asked(task, batch, model, plan.options, records):
                     journal.append(result_to_json(result))
                     asked += 1
-                    observer.result(result)
+                    tell(ResultCame(result=result))
                     if stop is not None and stop(result):
                         break
-            observer.end(task)
+            tell(TaskEnded(task=task))
         journal.sync()
         if not asked and run.finished and scored_otherwise(run.manifest):
             return run  # its figures are those of the rules it was scored by; `evalh rescore` makes today's
@@ -278,7 +279,7 @@ def _told(response: Response) -> Response:
     """What a model says of its choices, in numbers that a journal can hold; an error where they are none."""
     if all(map(math.isfinite, response.logprobs)):
         return response
-    if any(math.isnan(value) or value > 0 for value in response.logprobs):
+    if any(math.isnan(value) or value == math.inf for value in response.logprobs):
         return Response(error="its log-probabilities are no numbers", seconds=response.seconds)
     return replace(response, logprobs=tuple(max(value, IMPOSSIBLE) for value in response.logprobs))
 
