@@ -7,7 +7,7 @@ from pathlib import Path
 from evalharness.data.files import jsonl
 from evalharness.data.rows import Files, Row, Want
 from evalharness.errors import DataError
-from evalharness.plugins import warn
+from evalharness.events import warn
 from evalharness.records import Sample
 from evalharness.scoring.answers import LETTERS
 

@@ -1,37 +1,66 @@
 """What a program calls: the work of the commands, one call each, without printing and without exit codes.
 
     run = evaluate("mmlu", "local:DIR", limit=100)
-    judge_run(run.run, "pairwise=openai:MODEL")
-    compare("base", run.run.path).document.verdict
+    run.metrics["mmlu"]["accuracy"].value
+    judge_run(run, "pairwise=openai:MODEL")
+    compare("base", run).decisions
 
-Every mistake that a caller can mend is a `UserError`.
+Every mistake that a caller can mend is a `UserError`. Nothing is printed: what is told on the way (`events`) goes to
+`observer`, or with `progress=True` to the notebook or terminal; warnings are kept with the run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from evalharness import plugins
+from evalharness.benchmark import Benchmark
+from evalharness.comparison import gate
 from evalharness.comparison.gate import ComparisonRequest, GatedComparison, run_gate
-from evalharness.judging.run import JudgeRun, judge_answers
+from evalharness.errors import UserError
+from evalharness.events import Event, Observer, Warned, observed_by
+from evalharness.judging import run as judging
+from evalharness.judging.run import JudgeRun
+from evalharness.model import Model
+from evalharness.models.function import FunctionModel
 from evalharness.options import ModelOptions, RunOptions
 from evalharness.runs import session, store
 from evalharness.runs.session import RunHooks, RunOutcome, RunPlace
 from evalharness.runs.store import Run
 
 if TYPE_CHECKING:  # torch is imported where something is trained
-    from evalharness.judging.panel import JudgeOptions
     from evalharness.training.config import TrainingConfig
     from evalharness.training.finetune import Tuned
-    from evalharness.training.loop import TrainingObserver
+
+Rows = Sequence[Mapping[str, Any]]
+Asked = str | Benchmark
+Answering = str | Model | Callable[[list[str]], Sequence[str]]
+RunLike = str | Path | Run | RunOutcome  # a run, its folder, or its name under `runs`
 
 
-class PlanSettings(TypedDict, total=False):
-    """How a benchmark is asked, under the names of `evalh run`'s options; see `runs.plan.Plan`."""
+class ListenerSettings(TypedDict, total=False):
+    """Who hears what happens on the way."""
 
-    data: str | None
+    observer: Observer | None
+    progress: bool
+
+
+class EvaluateSettings(ListenerSettings, total=False):
+    """How benchmarks are asked, under the names of `evalh run`'s options; see `runs.plan.Plan`.
+
+    `data` is a file, a folder, `"sample"`, or the rows themselves.
+    """
+
+    name: str | None
+    runs: str | Path
+    cache: bool
+    model_options: ModelOptions
+    judge: str | None
+    data: str | Path | Rows | None
     mode: str | None
     subjects: str | None
     shots: int | None
@@ -47,58 +76,100 @@ class PlanSettings(TypedDict, total=False):
 
 
 def evaluate(
-    benchmarks: str | Sequence[str],
-    model: str = session.DEFAULT_MODEL,
-    *,
-    model_options: ModelOptions | None = None,
-    place: RunPlace | None = None,
-    hooks: RunHooks | None = None,
-    **asked: Unpack[PlanSettings],
+    benchmarks: Asked | Sequence[Asked], model: Answering = session.DEFAULT_MODEL, **settings: Unpack[EvaluateSettings]
 ) -> RunOutcome:
-    """Ask `model` (`PLUGIN[:ARGUMENT]`) the questions of benchmarks and score what it answers.
+    """Ask a model the questions of benchmarks and score what it answers.
 
-    The same call goes on where a stopped run was; a finished run is returned without asking. UserError for an unknown
-    name, data that is not there, or a model that cannot be opened.
+    A benchmark is a name or a `Benchmark`; a model is `PLUGIN[:ARGUMENT]`, a `Model`, or a function from a list of
+    prompts to the list of answers. `judge` judges the answers at the end. The same call goes on where a stopped run
+    was; a finished run is returned without asking. UserError for an unknown name, data that is not there, or a model
+    that cannot be opened.
     """
-    names = [benchmarks] if isinstance(benchmarks, str) else list(benchmarks)
-    settings: dict[str, Any] = {"data": None, "mode": None, "subjects": None, **asked}
-    plan = session.make_plan(names, model=model, **settings)
-    opened = plugins.load_model(model, model_options or ModelOptions())
-    return session.run_plan(plan, opened, place or RunPlace(), hooks or RunHooks())
+    asked: dict[str, Any] = {**settings}
+    place = RunPlace(runs=Path(asked.pop("runs", "runs")), name=asked.pop("name", None), cache=asked.pop("cache", True))
+    judge, options = asked.pop("judge", None), asked.pop("model_options", None)
+    with _heard(asked) as warnings:
+        names = [_name(b) for b in ([benchmarks] if isinstance(benchmarks, Asked) else benchmarks)]
+        opened = _opened(model, options)
+        plan = session.make_plan(names, model=opened.name, **_with_rows(asked))
+        path = None if plan.rows is not None else plan.data
+        stages = [judging.judging_stage(judge, judging.judge_options(), plan.benchmarks, path)] if judge else []
+        outcome = session.run_plan(plan, opened, place, RunHooks(stages=stages))
+    return replace(outcome, warnings=tuple(warnings))
 
 
-def load_run(name: str | Path, runs: Path = Path("runs")) -> RunOutcome:
+def load_run(name: RunLike, runs: str | Path = "runs") -> RunOutcome:
     """The finished run at a path, or with a name under `runs`. UserError where there is none or it is not finished."""
-    return session.run_outcome(store.find_run(name, runs))
+    return name if isinstance(name, RunOutcome) else session.run_outcome(_run(name, Path(runs)))
 
 
-def judge_run(run: Run, judge: str, options: JudgeOptions | None = None) -> JudgeRun:
+class JudgeSettings(ListenerSettings, total=False):
+    """How answers are judged, under the names of `evalh judge`'s options; see `judging.panel.JudgeOptions`."""
+
+    runs: str | Path
+    against: str | None
+    order: str | None
+    seed: int
+    criteria: Path | None
+    aggregate: str | None
+    max_cost: float | None
+    retries: int
+    retest: int
+    temperature: float | None
+    max_tokens: int | None
+    template: str | None
+    model: ModelOptions
+
+
+def judge_run(run: RunLike, judge: str, **settings: Unpack[JudgeSettings]) -> JudgeRun:
     """Have the answers of a finished run judged by `[JUDGE=]MODEL`. UserError as for `evalh judge`."""
-    from evalharness.judging.panel import JudgeOptions
+    chosen: dict[str, Any] = {**settings}
+    found = _run(run, Path(chosen.pop("runs", "runs")))
+    with _heard(chosen):
+        return judging.judge_answers(found, judge, judging.judge_options(**chosen))
 
-    return judge_answers(run, judge, options or JudgeOptions())
+
+class CompareSettings(TypedDict, total=False):
+    """How two runs are compared, under the names of `evalh compare`'s options; `margin` is a share, or shares by
+    benchmark."""
+
+    margin: float | Mapping[str, float]
+    alpha: float
+    metric: str | None
+    clusters: str | None
+    benchmarks: Sequence[str]
+    allow: Sequence[str]
+    gate: bool
+    policy: str | None
+    runs: str | Path
+    baselines: str | Path
 
 
-def compare(base: str | Path, new: str | Path, request: ComparisonRequest | None = None) -> GatedComparison:
-    """Compare two runs or baselines item by item; `request` says how, and what the gate does.
+def compare(base: RunLike, new: RunLike, **settings: Unpack[CompareSettings]) -> GatedComparison:
+    """Compare two runs or baselines item by item: `.decisions` has a verdict for each benchmark.
 
     UserError for a side that cannot be read; a task that cannot be compared says so in its verdict.
     """
-    from dataclasses import replace
-
-    from evalharness.comparison.compare import Options
-
-    asked = request or ComparisonRequest(base="", new="", options=Options())
-    return run_gate(replace(asked, base=str(base), new=str(new)))
+    said: dict[str, Any] = {**settings}
+    gated, word = said.pop("gate", False), said.pop("policy", None)
+    runs, baselines = (Path(said.pop(place, place)) for place in ("runs", "baselines"))
+    margin, alpha = said.pop("margin", {}), said.pop("alpha", 0.05)
+    words = [f"{n}={m}" for n, m in margin.items()] if isinstance(margin, Mapping) else [str(margin)]
+    options = gate.comparison_options(words, alpha, said.pop("benchmarks", ()), said.pop("allow", ()), **said)
+    request = ComparisonRequest(
+        base=_place(base), new=_place(new), options=options, gate=gated, policy=gate.policy(word, gate=gated),
+        runs=runs, baselines=baselines,
+    )  # fmt: skip
+    return run_gate(request)
 
 
 def finetune(
     data: str | Path,
     model: str,
-    out: Path,
+    out: str | Path,
     *,
     settings: TrainingConfig | None = None,
-    observer: TrainingObserver | None = None,
+    observer: Observer | None = None,
     **chosen: Any,
 ) -> Tuned:
     """Fine-tune `model` on instruction data and export it to `out`; `chosen` are fields of `training.FinetuneJob`.
@@ -108,8 +179,62 @@ def finetune(
     """
     from evalharness.training.config import TrainingConfig
     from evalharness.training.finetune import run_training
-    from evalharness.training.loop import SilentTrainingObserver
     from evalharness.training.prepare import FinetuneJob, prepare_training
 
-    job = FinetuneJob(data=str(data), model=model, out=out, settings=settings or TrainingConfig(), **chosen)
-    return run_training(prepare_training(job), observer or SilentTrainingObserver())
+    job = FinetuneJob(data=str(data), model=model, out=Path(out), settings=settings or TrainingConfig(), **chosen)
+    with observed_by(observer):
+        return run_training(prepare_training(job))
+
+
+@contextmanager
+def _heard(settings: dict[str, Any]) -> Iterator[list[str]]:
+    """Who hears what is told inside, as the settings say, which these are taken out of; the warnings are kept."""
+    observer: Observer | None = settings.pop("observer", None)
+    if settings.pop("progress", False) and observer is None:
+        from evalharness.report.progress import watcher
+
+        observer = watcher(quiet=False)
+    warnings: list[str] = []
+    with observed_by(observer) as chosen:
+
+        def hear(event: Event) -> None:
+            if isinstance(event, Warned):
+                warnings.append(event.text)
+            chosen(event)
+
+        with observed_by(hear):
+            yield warnings
+
+
+def _name(benchmark: Asked) -> str:
+    return benchmark if isinstance(benchmark, str) else plugins.add_benchmark(benchmark)
+
+
+def _opened(model: Answering, options: ModelOptions | None) -> Model:
+    if isinstance(model, str):
+        return plugins.load_model(model, options or ModelOptions())
+    if options is not None:
+        raise UserError("model_options are for a model that is named; one that is passed has its own")
+    if isinstance(model, Model):
+        return model
+    if not callable(model):
+        raise UserError(f"model is a {type(model).__name__}; wanted PLUGIN[:ARGUMENT], a Model or a function")
+    return FunctionModel(model)
+
+
+def _with_rows(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a plan; rows that were handed over as `data` are no path."""
+    data = asked.get("data")
+    if data is None or isinstance(data, str | Path):
+        return {**asked, "data": None if data is None else str(data)}
+    return {**asked, "data": None, "rows": tuple(data)}
+
+
+def _run(named: RunLike, runs: Path) -> Run:
+    if isinstance(named, Run):
+        return named
+    return named.run if isinstance(named, RunOutcome) else store.find_run(named, runs)
+
+
+def _place(side: RunLike) -> str:
+    return str(side.path if isinstance(side, Run | RunOutcome) else side)

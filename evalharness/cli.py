@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import evalharness
 from evalharness.errors import Exit, UserError
+from evalharness.events import Event, Warned, observed_by
 
 if TYPE_CHECKING:
     import typer
@@ -90,7 +91,8 @@ def guarded(arguments: list[str]) -> int:
     import typer
 
     try:
-        outcome = application()(args=arguments, prog_name="evalh", standalone_mode=False)
+        with observed_by(_warned):
+            outcome = application()(args=arguments, prog_name="evalh", standalone_mode=False)
         code = int(outcome or 0)
         return _complain(INTERRUPTED, code) if code == Exit.INTERRUPTED else code  # what typer makes of Ctrl-C
     except UserError as error:
@@ -111,6 +113,14 @@ def guarded(arguments: list[str]) -> int:
         if message is None:
             raise
         return _complain(f"{message()}; `evalh --help` shows what there is", Exit.USAGE)
+
+
+def _warned(event: Event) -> None:
+    """Warnings on standard error, for commands that show no progress."""
+    if isinstance(event, Warned):
+        from evalharness.text.visible import line
+
+        print(f"evalh: warning: {line(event.text, 2000)}", file=sys.stderr)
 
 
 def _complain(message: str, code: int) -> int:

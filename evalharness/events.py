@@ -1,12 +1,21 @@
-"""What a run tells while it goes: an observer draws progress, keeps a budget, or stays silent."""
+"""What is told while work goes on: events as records, and who hears them.
+
+An observer is a function that takes an event: it draws progress, keeps a budget, or passes over what does not concern
+it. It may raise UserError to end a run; what was answered is kept.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
-from evalharness.benchmark import Benchmark
 from evalharness.records import Result
+
+if TYPE_CHECKING:  # the command line imports this module before it knows what is asked
+    from evalharness.benchmark import Benchmark
 
 
 class ObservedTask(Protocol):
@@ -27,22 +36,106 @@ class ObservedTask(Protocol):
         ...
 
 
-class Observer(Protocol):
-    """Is told what happens: once what will be run, then per benchmark its beginning, every result, its end.
-
-    An observer that raises UserError ends the run; what was answered is kept.
-    """
-
-    def open(self, tasks: Sequence[ObservedTask], model: str) -> None: ...
-    def begin(self, task: ObservedTask, done: int) -> None: ...
-    def result(self, result: Result) -> None: ...
-    def end(self, task: ObservedTask) -> None: ...
+class Event:
+    """Something that happened. Each kind is a record of its own; training adds kinds of its own."""
 
 
-class SilentObserver:
-    """Says nothing."""
+Observer = Callable[[Event], None]
 
-    def open(self, tasks: Sequence[ObservedTask], model: str) -> None: ...
-    def begin(self, task: ObservedTask, done: int) -> None: ...
-    def result(self, result: Result) -> None: ...
-    def end(self, task: ObservedTask) -> None: ...
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOpened(Event):
+    """A run begins: what will be asked, and of which model."""
+
+    tasks: Sequence[ObservedTask]
+    model: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskBegan(Event):
+    """A benchmark begins, of which `done` answers are there from before."""
+
+    task: ObservedTask
+    done: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultCame(Event):
+    """An answer was scored and written down."""
+
+    result: Result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskEnded(Event):
+    """A benchmark is done."""
+
+    task: ObservedTask
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictCame(Event):
+    """A judge gave a verdict: how many are there, how many are wanted, and how many of them are none."""
+
+    done: int
+    wanted: int
+    nulls: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warned(Event):
+    """Something that the user should know, and that stops nothing."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told(Event):
+    """Something that the user should know, and that is as it should be."""
+
+    text: str
+
+
+def logged(event: Event) -> None:
+    """The observer where nobody chose one: warnings go to the logger `evalharness`, which prints nothing by itself."""
+    if isinstance(event, Warned):
+        import logging
+
+        logger = logging.getLogger("evalharness")
+        if not logger.handlers:
+            logger.addHandler(logging.NullHandler())
+        logger.warning(event.text)
+
+
+_current: ContextVar[Observer] = ContextVar("observer", default=logged)
+
+
+def tell(event: Event) -> None:
+    """Tell the observer of the work at hand."""
+    _current.get()(event)
+
+
+def warn(text: str) -> None:
+    """Tell of something that stops nothing."""
+    tell(Warned(text=text))
+
+
+@contextmanager
+def observed_by(observer: Observer | None) -> Iterator[Observer]:
+    """Whoever hears what is told inside; None leaves the observer that there is."""
+    token = _current.set(observer or _current.get())
+    try:
+        yield _current.get()
+    finally:
+        _current.reset(token)
+
+
+def only_warnings() -> Observer:
+    """An observer that passes warnings on to the one that there is now, and nothing else."""
+    outer = _current.get()
+
+    def hear(event: Event) -> None:
+        if isinstance(event, Warned):
+            outer(event)
+
+    return hear

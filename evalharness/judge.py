@@ -24,9 +24,9 @@ Turns = tuple[tuple[str, str], ...]  # (what was asked, what was answered), in o
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgeCase:
-    """One answer to judge. `reference` is the data set's output, `against` the answer it is compared with.
+    """One answer to judge. `turns` is the whole conversation that ends in it, `against` the one it is compared with.
 
-    `turns` and `against_turns` hold the whole conversations; `extra` is the sample's.
+    `reference` is the data set's output; `extra` is the sample's.
     """
 
     id: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -47,3 +48,8 @@ class RunOptions:
 def package_names(words: str) -> tuple[str, ...]:
     """What `--sandbox-packages` names, from its comma-separated text."""
     return tuple(word.strip() for word in words.split(",") if word.strip())
+
+
+def is_distribution(name: object) -> bool:
+    """Whether `--sandbox-packages` names a distribution alone, without the path of an environment."""
+    return isinstance(name, str) and re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", name) is not None

@@ -10,7 +10,6 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import pkgutil
-import sys
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -19,18 +18,13 @@ from typing import Literal, Protocol, cast
 
 from evalharness.benchmark import Benchmark, Family
 from evalharness.errors import UserError, known, nearest
+from evalharness.events import warn
 from evalharness.judge import Judge, Panel
 from evalharness.model import Model
 from evalharness.options import ModelOptions
 from evalharness.records import Mode
-from evalharness.text.visible import line
 
 PluginKind = Literal["benchmarks", "judges", "models", "importers"]
-
-
-def warn(message: str) -> None:
-    """One line on standard error; a broken plug-in must never hide the others."""
-    print(f"evalh: warning: {line(message, 2000)}", file=sys.stderr)
 
 
 @cache
@@ -43,6 +37,7 @@ def modules(kind: PluginKind) -> dict[str, str]:
             package = entry.load()
             names = [m.name for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_")]
         except Exception as error:  # whatever a third party's import raises, the rest must go on
+            # a broken plug-in must never hide the others
             warn(f"the plug-in package {entry.value} cannot be imported: {type(error).__name__}: {error}")
             continue
         for name in names:
@@ -107,9 +102,28 @@ def _file_reader(kind: Literal["benchmarks", "judges"], name: str) -> ModuleType
     return cast(ModuleType, _suffixes(kind)[Path(name).suffix].load())
 
 
+_added: dict[str, Benchmark] = {}  # benchmarks that this program made itself, by name
+
+
+def add_benchmark(benchmark: Benchmark) -> str:
+    """Make a benchmark known by its name to this process, in place of an earlier one so added. Returns the name.
+
+    UserError where it has none, or that of a plug-in.
+    """
+    name = benchmark.name
+    if not name or "/" in name or is_file(name):
+        raise UserError(f"a benchmark wants a name without slashes to be run under; there is name={name!r}")
+    if name in modules("benchmarks"):
+        raise UserError(f"there is a plug-in called {name!r}; give your benchmark another name")
+    _added[name] = replace(benchmark, modes=benchmark.modes or _modes(benchmark))
+    return name
+
+
 def load_benchmark(name: str, data: Path | None = None) -> Benchmark:
     """The benchmark `NAME` or `FAMILY/TASK`, or the one that a YAML file describes (`./my_bench.yaml`)."""
     _there(data)
+    if name in _added:
+        return _added[name]
     if is_file(name):
         return cast(Benchmark, _file_reader("benchmarks", name).open_file(name, load_judge))
     module_name, _, task = name.partition("/")
@@ -131,9 +145,12 @@ def _task(roof: Family, name: str, task: str, data: Path | None) -> Benchmark:
 
 def _filled_in(found: Benchmark, name: str, module: ModuleType) -> Benchmark:
     """The benchmark with what its plug-in need not say: its name, where its sample lies, how it can be asked."""
-    modes: tuple[Mode, ...] = ("rank", "write") if found.prompt.choices is not None else ("write",)
     source = replace(found.source, sample=found.source.sample or _beside(module))
-    return replace(found, name=name, source=source, modes=found.modes or modes)
+    return replace(found, name=name, source=source, modes=found.modes or _modes(found))
+
+
+def _modes(found: Benchmark) -> tuple[Mode, ...]:
+    return ("rank", "write") if found.prompt.choices is not None else ("write",)
 
 
 def _beside(module: ModuleType) -> Path:
@@ -176,7 +193,7 @@ def reopened(name: str, data: KnownData) -> Benchmark:
 
 def load_family(name: str) -> Family | None:
     """The family called `name`, or None where the plug-in is a single benchmark."""
-    if is_file(name):
+    if is_file(name) or name in _added:
         return None
     return cast("Family | None", getattr(load_plugin("benchmarks", name.partition("/")[0]), "family", None))
 

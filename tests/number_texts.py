@@ -62,7 +62,8 @@ NUMBERS = {
         "The answer is 20%.",
     ],
     "0.5": [
-        "The answer is ½.", "1⁄2 is the answer", "The answer is 1/2.", "The answer is \\frac{1}{2}", "The answer is \\(\\frac{1}{2}\\).",
+        "The answer is ½.", "1⁄2 is the answer", "The answer is 1/2.",
+        "The answer is \\frac{1}{2}", "The answer is \\(\\frac{1}{2}\\).",
     ],
     "1800": [
         "#### 1,800", "Answer: 1 800", "\\boxed{\\$1{,}800}", "\\boxed{1\\,800}", "\\boxed{1\\ 800}", "$1{,}800$",

@@ -47,10 +47,10 @@ def test_the_file_says_name_and_sample_and_the_prompt_says_the_modes(acme, tmp_p
         ),
     ],
 )
-def test_a_broken_plug_in_is_one_line_and_does_not_hide_the_others(acme, capsys, text, said):
+def test_a_broken_plug_in_is_one_line_and_does_not_hide_the_others(acme, caplog, text, said):
     acme("acme_one", ONE)
     acme("acme_two", text)
     with pytest.raises(UserError, match=said):
         plugins.load_benchmark("acme_two")
     assert [row["name"] for row in inventory.benchmarks()] == ["acme_one"]
-    assert said in capsys.readouterr().err
+    assert said in caplog.text

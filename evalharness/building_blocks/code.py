@@ -23,7 +23,9 @@ from evalharness.scoring.code_blocks import (
     before_closing_fence,
     binds,
     is_body,
+    one_line_code,
     outdented,
+    plain_lines,
     python_blocks,
     with_helpers,
 )
@@ -44,20 +46,27 @@ def code_block(text: str, entry: str) -> str | None:
     """The code of an answer in prose; None where there is none.
 
     The last block that defines the function, else the first that binds its name, else the first, with what it needs of
-    the other blocks. A block that the answer only closes counts, and so does bare code that defines the function.
+    the other blocks. A block that the answer only closes counts, and so does bare code that defines the function, or
+    code within one line.
     """
+    text = plain_lines(text)
     begun = before_closing_fence(text)
     if begun is not None:
         return outdented(begun) if defines(outdented(begun), entry) else begun
     found = python_blocks(text)
     if found is None:
         code = bare_code(text)
-        return code if code is not None and defines(code, entry) else None
-    blocks = [_placed(code, entry) for code in found]
+        if code is not None and defines(code, entry):
+            return code
+    blocks = [_placed(code, entry) for code in found or []]
     if not blocks:
-        return None
+        line = one_line_code(text, entry)
+        return None if line is None else _placed(line, entry)
     defining = [at for at, code in enumerate(blocks) if defines(code, entry)]
     binding = [at for at, code in enumerate(blocks) if binds(code, entry)]
+    line = None if defining or binding else one_line_code(text, entry, fences=True)
+    if line is not None:
+        return with_helpers(line, blocks)
     at = (defining[-1:] or binding[:1] or [0])[0]
     others = [code for place, code in enumerate(blocks) if place != at and not defines(code, entry)]
     return with_helpers(blocks[at], others)

@@ -72,10 +72,8 @@ def _steps(folder: Path, seed: int) -> Iterator[tuple[str, list[str], Callable[[
 def _evaluate(model: str, runs: Path, name: str) -> int:
     from evalharness import api
     from evalharness.report import progress
-    from evalharness.runs.session import RunHooks, RunPlace
 
-    place, hooks = RunPlace(runs=runs, name=name), RunHooks(observer=progress.watcher(quiet=False))
-    outcome = api.evaluate(EXAMS, model, place=place, hooks=hooks)
+    outcome = api.evaluate(EXAMS, model, name=name, runs=runs, observer=progress.watcher(quiet=False))
     progress.show_run(outcome, as_json=False)
     return outcome.exit_code
 
@@ -93,11 +91,8 @@ def _finetune(data: Path, out: Path, seed: int) -> int:
 
 def _compare(runs: Path) -> int:
     from evalharness import api
-    from evalharness.comparison.compare import Options
-    from evalharness.comparison.gate import ComparisonRequest
     from evalharness.report import deliver
 
-    request = ComparisonRequest(base="base", new="tuned", options=Options(), runs=runs)
-    made = api.compare("base", "tuned", request)
+    made = api.compare("base", "tuned", runs=runs)
     deliver.deliver_comparison(made, deliver.ReportsWanted(show=SHOWN))
     return made.settled()

@@ -92,19 +92,19 @@ def _job(context: Context, options: dict[str, Any]) -> "FinetuneJob":
 
 
 def _tune(job: "FinetuneJob", judge: str | None, judge_base_url: str | None, *, only_look: bool, as_json: bool) -> int:
+    from evalharness.events import observed_by
     from evalharness.report import training
     from evalharness.training import finetune as tuner
-    from evalharness.training.loop import SilentTrainingObserver, TrainingObserver
     from evalharness.training.prepare import prepare_training
 
-    prepared = prepare_training(job)
-    teller: TrainingObserver = SilentTrainingObserver() if as_json else training.TrainingLines()
-    if only_look:
-        tuner.report_preflight(prepared, teller)
-        return 0
-    if judge:
-        tuner.check_judge(judge, judge_base_url)
-    tuned = tuner.run_training(prepared, teller)
-    judged = tuner.judge_test_answers(tuned, judge, judge_base_url) if judge else None
+    with observed_by(None if as_json else training.TrainingLines()):
+        prepared = prepare_training(job)
+        if only_look:
+            tuner.report_preflight(prepared)
+            return 0
+        if judge:
+            tuner.check_judge(judge, judge_base_url)
+        tuned = tuner.run_training(prepared)
+        judged = tuner.judge_test_answers(tuned, judge, judge_base_url) if judge else None
     training.show_training(tuned, as_json=as_json, judged=judged)
     return judged.exit_code if judged else 0

@@ -57,9 +57,10 @@ def judge(
     as_json: _Json = False,
 ) -> int:
     """Judge every answer of a run; the model that was judged is not asked again. A stopped judging goes on."""
+    from evalharness.events import observed_by
     from evalharness.judging import run as judging
     from evalharness.options import ModelOptions
-    from evalharness.report import judges
+    from evalharness.report import judges, progress
     from evalharness.runs import cache, store
 
     found = store.find_run(run, runs)
@@ -73,7 +74,8 @@ def judge(
     if dry_run:
         judges.show_judging_cost(judging.estimate_judging(found, judge, options), as_json=as_json, stream=sys.stdout)
         return 0
-    done = judging.judge_answers(found, judge, options, tell=None if as_json else judging.progress)
+    with observed_by(progress.watcher(quiet=as_json)):
+        done = judging.judge_answers(found, judge, options)
     judges.show_judge_run(done, as_json=as_json, stream=sys.stdout)
     return done.exit_code
 

@@ -90,6 +90,7 @@ def _run(given: SimpleNamespace) -> int:
     from evalharness.comparison.early_stop import rule_against
     from evalharness.data.files import allow_outside
     from evalharness.errors import gravest
+    from evalharness.events import observed_by
     from evalharness.report import judges, progress
     from evalharness.runs import session
     from evalharness.runs.items import benchmarks_of, only_items
@@ -101,13 +102,13 @@ def _run(given: SimpleNamespace) -> int:
         return _run_suite(Path(named[0]), given)
     plan = _plan(named, given)
     hooks = session.RunHooks(
-        observer=progress.watcher(quiet=given.as_json),
         rule_of=rule_against(given.against, given.sequential, given.margin or [], given.runs),
         stages=[_judging(plan, given)] if given.judge is not None else [],
     )
     model = plugins.load_model(given.model or session.DEFAULT_MODEL, _model_options(given))
     place = session.RunPlace(runs=given.runs, name=given.name, cache=not given.no_cache)
-    outcome = session.run_plan(only_items(plan, given.items), model, place, hooks)
+    with observed_by(progress.watcher(quiet=given.as_json)):
+        outcome = session.run_plan(only_items(plan, given.items), model, place, hooks)
     for judged in outcome.stages:
         judges.show_judge_run(judged, as_json=given.as_json, stream=sys.stdout)  # type: ignore[arg-type]
     if not outcome.stages and (given.against is None or not given.as_json):
@@ -201,5 +202,4 @@ def _judging(plan: "Plan", given: SimpleNamespace) -> "Stage":
         order=given.order, against=given.judge_against, max_cost=given.max_cost, model=model,
         template=given.judge_template, cache=None if given.no_cache else given.runs / cache.BESIDE_RUNS,
     )  # fmt: skip
-    tell = None if given.as_json else judging.progress
-    return judging.judging_stage(given.judge, options, plan.benchmarks, plan.data, tell)
+    return judging.judging_stage(given.judge, options, plan.benchmarks, plan.data)

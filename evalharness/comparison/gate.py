@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast, get_args
 
 from evalharness.comparison.compare import Comparison, Options, Policy, compare_runs, exit_code
+from evalharness.comparison.decide import TaskComparison, Word
 from evalharness.comparison.document import ComparisonDocument, comparison_document
 from evalharness.comparison.inputs import open_side
 from evalharness.errors import Exit, UserError, nearest
@@ -34,6 +35,16 @@ class GatedComparison:
     comparison: Comparison
     document: ComparisonDocument
     exit_code: Exit
+
+    @property
+    def decisions(self) -> tuple[TaskComparison, ...]:
+        """What is known of each benchmark: the difference, its interval, the verdict and the reason."""
+        return self.comparison.tasks
+
+    @property
+    def verdict(self) -> Word:
+        """The verdict over all benchmarks: better, worse, same or can't tell."""
+        return self.document.verdict
 
     def settled(self) -> Exit:
         """The exit code. UserError with exit 3 or 4 where a task has no verdict."""

@@ -47,6 +47,13 @@ def load_rows(source: Source, want: Want, data: str | None) -> SplitRows:
     raise DataError(f"--data {data}: wanted {source.wanted}{hint}; there is {_glimpse(path)}")
 
 
+def rows_of_split(rows: Iterable[Row], source: Source, split: str) -> SplitRows:
+    """The rows of a split, of those that a program hands over: a row's `split` says where it belongs, else it is one of
+    the questions."""
+    found = tuple(dict(row) for row in rows if _is_sample_of(row, source, split))
+    return SplitRows(rows=found, origin="rows of the program", revision="given")
+
+
 def _bundled(source: Source, split: str) -> SplitRows:
     if source.sample is None or not source.sample.is_file():
         raise DataError(f"no questions are bundled; say --data with {source.wanted}")

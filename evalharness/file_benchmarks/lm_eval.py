@@ -67,12 +67,13 @@ def _list(each: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 # What kind of value each key has, where one of another kind could not be worked with.
-SHAPES = _mapping(
+_SHAPES = _mapping(
     output_type={"type": "string"}, target_delimiter={"type": "string"}, fewshot_delimiter={"type": "string"},
     test_split=_TEXT, validation_split=_TEXT, training_split=_TEXT, fewshot_split=_TEXT,
-    num_fewshot={**_COUNT, "minimum": 0}, fewshot_config=_mapping(), dataset_kwargs=_mapping(),
+    num_fewshot={**_COUNT, "minimum": 0, "maximum": 10**6}, fewshot_config=_mapping(), dataset_kwargs=_mapping(),
     generation_kwargs=_mapping(
-        temperature=_NUMBER, top_p=_NUMBER, until={"type": ["string", "array", "null"]},
+        temperature={**_NUMBER, "minimum": 0, "maximum": 10**6}, top_p={**_NUMBER, "minimum": 0, "maximum": 1},
+        until={"type": ["string", "array", "null"]},
         **{name: {**_COUNT, "minimum": 1} for name in LENGTHS},
     ),
     metric_list=_list(
@@ -170,7 +171,7 @@ class LmEvalTask:
             if key not in READ | HARMLESS:
                 known = nearest(key, READ)
                 raise self.document.error((key,), f"the key {key!r} is not understood{known}; it may decide the score")
-        self.document.hold_to(SHAPES)
+        self.document.hold_to(_SHAPES)
         if self.kind not in METRICS:
             raise self.document.error(
                 ("output_type",), f"the output_type {self.kind} is not read; there is {', '.join(METRICS)}"

@@ -8,6 +8,7 @@ where OpenAI Evals counts it as the worst one.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,7 +39,8 @@ def open_judge(name: str) -> Judge:
     spec = held.get(key)
     if not isinstance(spec, dict) or not isinstance(spec.get("prompt"), str) or "choice_strings" not in spec:
         raise DataError(f"{file}: wanted a modelgraded spec with prompt (a text) and choice_strings")
-    if set(spec.get("input_outputs") or {"input": "completion"}) != {"input"}:
+    asked = spec.get("input_outputs") or {"input": "completion"}
+    if not isinstance(asked, dict) or set(asked) != {"input"}:
         raise UserError(f"{file}: {key} judges several answers at a time, which is not supported")
     labels = worths(spec, key, file)
     source, texts, fields = _template(spec, tuple(labels))
@@ -74,9 +76,9 @@ def worths(spec: dict[str, Any], key: str, file: Path) -> dict[str, float]:
         raise UserError(f"{file}: {key} says what its choices mean but not what they are worth (choice_scores)")
     try:
         numbers = {str(c): float(c if scores == "from_strings" else scores[str(c)]) for c in listed}
-        if not numbers:
-            raise ValueError("no choice")
-    except (KeyError, TypeError, ValueError) as error:
+        if not numbers or not all(map(math.isfinite, numbers.values())):
+            raise ValueError(f"there is {numbers}")
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise DataError(
             f"{file}: {key}: wanted choice_scores with a number for each of choice_strings ({error})"
         ) from error

@@ -189,10 +189,14 @@ def judge_of(found: Spec, path: Path) -> tuple[str, str]:
 
 
 def _lines(file: Path, name: str, registry: Path | None) -> Iterator[Row]:
-    if registry is not None:
-        inside(registry / "data", file, registry)
-    if not file.is_file():
-        raise DataError(f"{name}: its samples are not there, {file} is missing")
+    try:
+        if registry is not None:
+            inside(registry / "data", file, registry)
+        there = file.is_file()
+    except OSError:  # a name that no file can have
+        there = False
+    if not there:
+        raise DataError(f"{name}: its samples are not there, {str(file)[:300]} is missing")
     if read_text(file).startswith(POINTER):
         raise DataError(f"{file}: a Git LFS pointer and no samples; say `git lfs pull` in the checkout")
     return jsonl(file)
@@ -209,6 +213,8 @@ def eval_sample(row: Row) -> Sample:
         asked += "".join(f"\n{a}. {t}" for a, t in zip(said["choices"]["label"], said["choices"]["text"], strict=True))
     turns = asked if isinstance(asked, list) else [{"role": "user", "content": str(asked)}]
     turns = [*turns[:-1], *row.get("shots", ()), *turns[-1:]]
+    if not all(map(_is_turn, turns)):
+        raise ValueError("a turn of a conversation wants a role (a text) and a content")
     ideals = ideal if isinstance(ideal, list) else [] if ideal is None else [ideal]
     args = row.get("args", {})
     return Sample(
@@ -225,6 +231,12 @@ def eval_sample(row: Row) -> Sample:
             },
         },
     )
+
+
+def _is_turn(turn: object) -> bool:
+    if not isinstance(turn, Mapping) or "content" not in turn:
+        return False
+    return isinstance(turn.get("role"), str) and isinstance(turn.get("name"), str | None)
 
 
 # System messages with these names are examples of a conversation, in OpenAI's convention.

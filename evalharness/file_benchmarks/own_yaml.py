@@ -1,7 +1,7 @@
 """A benchmark without code: one YAML file says where the rows are, how they are asked, and how answers are scored.
 
 `evalh run ./my_bench.yaml`; docs/yaml-benchmarks.md describes the keys. A file in lm-evaluation-harness's format is
-known by its keys and read by `lm_eval_yaml`.
+known by its keys and read by `lm_eval`.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ judging goes on where it was. The model that was judged is not asked again.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,11 @@ from evalharness import judge, plugins
 from evalharness.benchmark import Benchmark
 from evalharness.data.kept import to_json
 from evalharness.errors import Exit, UserError
+from evalharness.events import VerdictCame, tell, warn
 from evalharness.judge import JudgeCase, Order
 from evalharness.judging import published
-from evalharness.judging.calls import Call, Key, Usage, ask_seat, call_tokens, dearest, equal_answers, verdict_of
+from evalharness.judging.asking import Purse, judged
+from evalharness.judging.calls import Call, Key, Usage, call_tokens, dearest, equal_answers, verdict_of
 from evalharness.judging.cases import cases
 from evalharness.judging.panel import JudgeOptions, JudgePanel, PanelMember, open_panel
 from evalharness.records import Request, Response, Result, ResultKey, Verdict
@@ -31,7 +33,6 @@ from evalharness.scoring.judgments import with_verdicts
 
 VERDICTS = "verdicts.jsonl"
 NULLS = 0.02  # a larger share of missing verdicts can move a comparison
-Tell = Callable[[int, int, int], None]  # verdicts there, verdicts wanted, nulls among them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,21 +101,21 @@ def check(spec: str, benchmarks: Sequence[str], options: JudgeOptions, data: str
 
 
 def judging_stage(
-    spec: str, options: JudgeOptions, benchmarks: Sequence[str], data: str | None = None, tell: Tell | None = None
+    spec: str, options: JudgeOptions, benchmarks: Sequence[str], data: str | None = None
 ) -> Callable[[Run], JudgeRun]:
     """The stage of a run that judges its answers. UserError, before anything is asked, where `spec` fits none."""
     check(spec, benchmarks, options, data)
-    return lambda run: judge_answers(run, spec, options, tell)
+    return lambda run: judge_answers(run, spec, options)
 
 
-def judge_answers(run: Run, spec: str, options: JudgeOptions, tell: Tell | None = None) -> JudgeRun:
-    """Judge every answer of a run. This is what `evalh run --judge`, `evalh judge` and the tuner call.
+def judge_answers(run: Run, spec: str, options: JudgeOptions) -> JudgeRun:
+    """Judge every answer of a run. This is what `evalh run --judge`, `evalh judge` and training call.
 
     UserError for an unknown judge, a reference that no answer has, or a price limit that is reached (what was judged
     until then is kept).
     """
     work = _prepare(run, spec, options)
-    usage = _ask_all(work, options, tell)
+    usage = _ask_all(work, options)
     return _finish(work, usage)
 
 
@@ -200,7 +201,7 @@ def _warn_of_self(run: Run, bench: JudgePanel) -> None:
     candidate = run.manifest.model
     for seat in bench.seats:
         if seat.model.fingerprint == candidate.fingerprint or seat.model.name == candidate.name:
-            plugins.warn(f"{seat.model.name} judges its own answers; judges tend to prefer their own")
+            warn(f"{seat.model.name} judges its own answers; judges tend to prefer their own")
 
 
 def _calls(
@@ -259,11 +260,11 @@ def _verdicts(path: Path) -> list[tuple[Key, Verdict]]:
     except (UserError, *store.ODD_LINE):
         with Journal(path) as journal:
             count = journal.set_aside(_line)
-        plugins.warn(f"{count} damaged lines of {path} are set aside in {store.aside(path).name} and judged again")
+        warn(f"{count} damaged lines of {path} are set aside in {store.aside(path).name} and judged again")
         return [_line(line) for line in store.lines(path)]
 
 
-def _ask_all(work: _Work, options: JudgeOptions, tell: Tell | None) -> JudgingUsage:
+def _ask_all(work: _Work, options: JudgeOptions) -> JudgingUsage:
     """Ask what the journal lacks, writing every verdict down. Returns what it took."""
     spent = Usage(priced=all(s.prices is not None for s in work.jury.seats))
     if options.max_cost is not None and not spent.priced:
@@ -274,15 +275,18 @@ def _ask_all(work: _Work, options: JudgeOptions, tell: Tell | None) -> JudgingUs
             work.done[call.key] = verdict
             journal.append({"key": list(call.key), "judging": work.judging, "verdict": record_to_json(verdict)})
             spent.add(verdict)
-            if tell is not None:
-                tell(len(work.done), len(work.calls), sum(v.value is None for v in work.done.values()))
+            nulls = sum(v.value is None for v in work.done.values())
+            tell(VerdictCame(done=len(work.done), wanted=len(work.calls), nulls=nulls))
 
         for call in work.calls:
             if call.key not in work.done and equal_answers(call):
                 write(call, verdict_of(call, Response(), judge_replies.Reading(value=0.5, label="same"), attempts=0))
-        for seat in work.jury.seats:
-            left = [c for c in work.calls if c.seat is seat and c.key not in work.done]
-            ask_seat(left, options, write, lambda: spent.cost)
+        left = [c for c in work.calls if c.key not in work.done]
+        purse = Purse(options.max_cost, 1 + options.retries, lambda: spent.cost, len(left))
+        with closing(judged(left, options.retries, purse)) as verdicts:
+            for call, verdict in verdicts:
+                write(call, verdict)
+                purse.settle(call)
     return spent.facts()
 
 
@@ -341,9 +345,3 @@ def _note(work: _Work) -> None:
     }
     judgings = {**(manifest.judgings or {}), work.judging: said}
     work.run.write(store.MANIFEST, replace(manifest, benchmarks=benchmarks, judgings=judgings))
-
-
-def progress(done: int, wanted: int, nulls: int) -> None:
-    """One line on standard error for every tenth of the verdicts."""
-    if done == wanted or done % max(1, wanted // 10) == 0:
-        print(f"judging: {done}/{wanted}" + (f", {nulls} without verdict" if nulls else ""), file=sys.stderr)

@@ -8,7 +8,18 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from evalharness.events import ObservedTask, Observer, SilentObserver
+from evalharness.events import (
+    Event,
+    ObservedTask,
+    Observer,
+    ResultCame,
+    RunOpened,
+    TaskBegan,
+    TaskEnded,
+    Told,
+    VerdictCame,
+    Warned,
+)  # fmt: skip
 from evalharness.records import Result
 from evalharness.report.escape import line, printable
 from evalharness.runs.session import RunOutcome
@@ -17,6 +28,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 PLAIN_SECONDS = 10.0
+NOTEBOOK_SECONDS = 0.2
 
 
 class Tally:
@@ -46,32 +58,31 @@ class Tally:
     def rate(self) -> float:
         return (self.done - self.before) / max(time.monotonic() - self.started, 1e-9)
 
+    @property
+    def as_line(self) -> str:
+        left = (self.total - self.done) / max(self.rate, 1e-9)
+        return f"{line(self.task.name)}: {self.done}/{self.total}, {self.rate:.1f}/s, {left:.0f} s left, {self.score}"
 
-class _Lines:
+
+class Lines:
     """Plain lines on standard error, one every ten seconds: for logs and pipes."""
 
-    def open(self, tasks: Sequence[ObservedTask], model: str) -> None:
-        announce(tasks, model)
-
-    def begin(self, task: ObservedTask, done: int) -> None:
-        self.tally = Tally(task, done)
-        self.said = time.monotonic()
-        again = f", {done} answered before" if done else ""
-        print(f"{line(task.name)}: {task.size} questions{again}", file=sys.stderr, flush=True)
-
-    def result(self, result: Result) -> None:
-        self.tally.add(result)
-        if time.monotonic() - self.said > PLAIN_SECONDS:
-            self.said = time.monotonic()
-            t = self.tally
-            left = (t.total - t.done) / max(t.rate, 1e-9)
-            print(
-                f"{line(t.task.name)}: {t.done}/{t.total}, {t.rate:.1f}/s, {left:.0f} s left, {t.score}",
-                file=sys.stderr,
-                flush=True,
-            )
-
-    def end(self, task: ObservedTask) -> None: ...
+    def __call__(self, event: Event) -> None:
+        match event:
+            case RunOpened(tasks=tasks, model=model):
+                announce(tasks, model)
+            case TaskBegan(task=task, done=done):
+                self.tally = Tally(task, done)
+                self.said = time.monotonic()
+                again = f", {done} answered before" if done else ""
+                _say(f"{line(task.name)}: {task.size} questions{again}")
+            case ResultCame(result=result):
+                self.tally.add(result)
+                if time.monotonic() - self.said > PLAIN_SECONDS:
+                    self.said = time.monotonic()
+                    _say(self.tally.as_line)
+            case _:
+                warnings_and_verdicts(event)
 
 
 class Bar:
@@ -80,10 +91,26 @@ class Bar:
     def __init__(self) -> None:
         self.bar: Progress | None = None
 
-    def open(self, tasks: Sequence[ObservedTask], model: str) -> None:
-        announce(tasks, model)
+    def __call__(self, event: Event) -> None:
+        match event:
+            case RunOpened(tasks=tasks, model=model):
+                announce(tasks, model)
+            case TaskBegan(task=task, done=done):
+                self._begin(task, done)
+            case ResultCame(result=result):
+                self.tally.add(result)
+                if self.bar is not None:
+                    rate = f"{self.tally.rate:.1f}/s"
+                    self.bar.update(self.id, completed=self.tally.done, rate=rate, score=self.tally.score)
+            case TaskEnded() if self.bar is not None:
+                self.bar.stop()
+                self.bar = None
+            case Warned(text=text) if self.bar is not None:  # above the bar, which a bare line would tear
+                self.bar.console.print(printable(f"evalh: warning: {line(text, 2000)}"), markup=False, soft_wrap=True)
+            case _:
+                warnings_and_verdicts(event)
 
-    def begin(self, task: ObservedTask, done: int) -> None:
+    def _begin(self, task: ObservedTask, done: int) -> None:
         from rich.console import Console
         from rich.markup import escape
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -102,23 +129,65 @@ class Bar:
         self.id: TaskID = self.bar.add_task(escape(line(task.name)), total=task.size, completed=done, rate="", score="")
         self.bar.start()
 
-    def result(self, result: Result) -> None:
-        self.tally.add(result)
-        if self.bar is not None:
-            rate = f"{self.tally.rate:.1f}/s"
-            self.bar.update(self.id, completed=self.tally.done, rate=rate, score=self.tally.score)
 
-    def end(self, task: ObservedTask) -> None:
-        if self.bar is not None:
-            self.bar.stop()
-            self.bar = None
+class NotebookLine:
+    """One line in a notebook's cell, written over as the run goes."""
+
+    def __init__(self) -> None:
+        self.handle: Any = None
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case TaskBegan(task=task, done=done):
+                self.tally, self.said = Tally(task, done), 0.0
+                self.handle = None
+            case ResultCame(result=result):
+                self.tally.add(result)
+                if time.monotonic() - self.said > NOTEBOOK_SECONDS:
+                    self.said = time.monotonic()
+                    self._show(self.tally.as_line)
+            case TaskEnded(task=task):
+                self._show(f"{line(task.name)}: {self.tally.done}/{self.tally.total}, {self.tally.score}")
+            case _:
+                warnings_and_verdicts(event)
+
+    def _show(self, text: str) -> None:
+        from IPython.display import Pretty, display
+
+        if self.handle is None:
+            self.handle = display(Pretty(text), display_id=True)
+        else:
+            self.handle.update(Pretty(text))
+
+
+def warnings_and_verdicts(event: Event) -> None:
+    """Warnings, and a line for every tenth of a judge's verdicts, on standard error."""
+    match event:
+        case Warned():
+            warnings_only(event)
+        case Told(text=text):
+            _say(line(text, 2000))
+        case VerdictCame(done=done, wanted=wanted, nulls=nulls) if done == wanted or not done % max(1, wanted // 10):
+            _say(f"judging: {done}/{wanted}" + (f", {nulls} without verdict" if nulls else ""))
+
+
+def warnings_only(event: Event) -> None:
+    """The observer of a quiet command: warnings on standard error."""
+    if isinstance(event, Warned):
+        _say(f"evalh: warning: {line(event.text, 2000)}")
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def watcher(*, quiet: bool) -> Observer:
-    """A bar on a terminal, lines elsewhere, nothing when quiet."""
+    """A line in a notebook, a bar on a terminal, lines elsewhere; warnings alone when quiet."""
     if quiet:
-        return SilentObserver()
-    return Bar() if sys.stderr.isatty() else _Lines()
+        return warnings_only
+    if "ipykernel" in sys.modules:
+        return NotebookLine()
+    return Bar() if sys.stderr.isatty() else Lines()
 
 
 def announce(tasks: Sequence[ObservedTask], model: str) -> None:

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
+from evalharness.events import Event, Told
 from evalharness.report import judges
 from evalharness.report.escape import printable
+from evalharness.report.progress import warnings_and_verdicts
 from evalharness.scoring.reference import in_words
 
-if TYPE_CHECKING:  # torch is imported by the tuner only
+if TYPE_CHECKING:  # torch is imported by training only
     from evalharness.judging.run import JudgeRun
     from evalharness.training.finetune import Tuned
     from evalharness.training.prepare import PreparedTraining
@@ -34,7 +36,24 @@ class TrainingLines:
         self.seconds = 0.0
         self.tokens = 0
 
-    def prepared(self, prepared: PreparedTraining) -> None:
+    def __call__(self, event: Event) -> None:
+        from evalharness.training.events import StepDone, TrainingBegan, TrainingEvaluated, TrainingPrepared
+
+        match event:
+            case TrainingPrepared(prepared=prepared):
+                self._prepared(prepared)
+            case TrainingBegan(training=training, facts=facts):
+                self._begun(training, facts)
+            case StepDone(stats=stats, steps=steps):
+                self._stepped(stats, steps)
+            case TrainingEvaluated(line=line):
+                self._evaluated(line)
+            case Told(text=text):
+                self.console.print(printable(text), markup=False)
+            case _:
+                warnings_and_verdicts(event)
+
+    def _prepared(self, prepared: PreparedTraining) -> None:
         seen = prepared.seen
         self.console.print(
             printable(f"{prepared.data.origin}: {len(prepared.data.rows)} rows, shape {prepared.data.shape}"),
@@ -70,7 +89,7 @@ class TrainingLines:
             before = learned
         return example
 
-    def begun(self, training: Training, facts: Mapping[str, Any]) -> None:
+    def _begun(self, training: Training, facts: Mapping[str, Any]) -> None:
         weights = sum(weight.numel() for weight in training.weights.values())
         kind = training.settings.lora
         where = f" in adapters of rank {kind.rank}" if kind else ""
@@ -83,7 +102,7 @@ class TrainingLines:
             markup=False,
         )
 
-    def stepped(self, stepped: StepStats, steps: int) -> None:
+    def _stepped(self, stepped: StepStats, steps: int) -> None:
         self.seconds += stepped.seconds
         self.tokens = self.tokens or stepped.tokens
         if time.monotonic() - self.said_at > _SECONDS or stepped.step == steps:
@@ -95,16 +114,13 @@ class TrainingLines:
                 markup=False,
             )
 
-    def evaluated(self, line: Mapping[str, Any]) -> None:
+    def _evaluated(self, line: Mapping[str, Any]) -> None:
         loss = line.get("validation_loss")
         figures = "".join(f"  {name} {value:.4f}" for name, value in line.get("metrics", {}).items())
         checked = "no validation rows" if loss is None else f"validation loss {loss:.4f}"
         self.console.print(f"step {line['step']}  {checked}{figures}", markup=False)
         for text in line.get("samples", [])[:1]:
             self.console.print(f"  writes: {printable(' '.join(text.split()))[:160]}", markup=False)
-
-    def said(self, text: str) -> None:
-        self.console.print(printable(text), markup=False)
 
 
 def show_training(tuned: Tuned, *, as_json: bool, judged: JudgeRun | None = None) -> None:

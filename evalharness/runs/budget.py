@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from evalharness.errors import Exit, UserError
-from evalharness.events import ObservedTask, Observer
-from evalharness.records import Result
+from evalharness.events import Event, Observer, ResultCame
+from evalharness.records import Response, Result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,25 +30,22 @@ class BudgetObserver:
     def before(self, results: Iterable[Result]) -> None:
         """Count what earlier starts of the same run used. UserError where that is the whole budget."""
         for result in results:
-            self.cost += result.response.cost or 0.0
-            self.tokens += result.response.tokens_in + result.response.tokens_out
-        self.check()
+            self._count(result.response)
+        self._check()
 
-    def open(self, tasks: Sequence[ObservedTask], model: str) -> None:
-        self.inner.open(tasks, model)
+    def __call__(self, event: Event) -> None:
+        """Pass the event on, then count what it used. UserError with exit 3 once more than the budget is used."""
+        self.inner(event)
+        if isinstance(event, ResultCame):
+            self._count(event.result.response)
+            self._check()
 
-    def begin(self, task: ObservedTask, done: int) -> None:
-        self.inner.begin(task, done)
+    def _count(self, response: Response) -> None:
+        self.tokens += response.tokens_in + response.tokens_out
+        if not response.cached:
+            self.cost += response.cost or 0.0
 
-    def result(self, result: Result) -> None:
-        self.inner.result(result)
-        if not result.response.cached:
-            self.cost += result.response.cost or 0.0
-        self.tokens += result.response.tokens_in + result.response.tokens_out
-        self.check()
-
-    def check(self) -> None:
-        """UserError with exit 3 once more than the budget is used."""
+    def _check(self) -> None:
         used = None
         if self.budget.cost is not None and self.cost > self.budget.cost:
             used = f"${self.cost:.2f} of ${self.budget.cost:.2f}"
@@ -59,6 +56,3 @@ class BudgetObserver:
                 f"the budget is used up ({used}); what was answered is kept, raise it and give the command again",
                 Exit.NOT_WHOLE,
             )
-
-    def end(self, task: ObservedTask) -> None:
-        self.inner.end(task)

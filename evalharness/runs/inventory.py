@@ -9,6 +9,7 @@ from typing import Any
 from evalharness import plugins
 from evalharness.benchmark import Benchmark
 from evalharness.errors import UserError
+from evalharness.events import warn
 from evalharness.runs import store
 
 _Rows = list[dict[str, Any]]
@@ -43,7 +44,7 @@ def benchmarks() -> _Rows:
                 each = [_facts(f"{name}/{task}", plugins.load_benchmark(f"{name}/{task}")) for task in family.tasks]
                 found.append({"name": name, "tasks": len(each) or "by --data", "title": title, "each": each})
         except (UserError, ImportError) as error:
-            plugins.warn(f"the benchmark {name} cannot be read: {error}")
+            warn(f"the benchmark {name} cannot be read: {error}")
     return found
 
 
@@ -90,7 +91,7 @@ def run_rows(runs: Path) -> _Rows:
         try:
             found += _run_rows(run)
         except UserError as error:
-            plugins.warn(str(error))
+            warn(str(error))
         else:
             continue
         found.append({**dict.fromkeys(COLUMNS), "name": run.name, "n": "damaged"})

@@ -15,6 +15,7 @@ from evalharness.benchmark import Benchmark, request, same_question
 from evalharness.data import sources
 from evalharness.data.rows import PULLED, Row, SplitRows, Want
 from evalharness.errors import DataError, UserError, nearest
+from evalharness.events import warn
 from evalharness.model import Model, Prerecorded
 from evalharness.options import RunOptions
 from evalharness.records import Mode, Request, Sample
@@ -29,8 +30,8 @@ class Plan:
 
     `data`: None = the hub, `sample`, or a folder. `limit` draws that many samples, seeded and stratified by group, the
     same for every model. `groups` and `items` (ids) restrict what is asked. `repeats` answers are asked per sample:
-    one, or as many as there are where a model has them already. `own` holds what differs for single benchmarks, by
-    name and field.
+    one, or as many as there are where a model has them already. `rows` are the data itself, where a program has them.
+    `own` holds what differs for single benchmarks, by name and field.
     """
 
     benchmarks: tuple[str, ...]
@@ -48,6 +49,7 @@ class Plan:
     skip_unanswered: bool = False
     holistic: bool = False
     options: RunOptions = field(default_factory=RunOptions)
+    rows: tuple[Row, ...] | None = None
     own: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def of(self, benchmark: str) -> Plan:
@@ -111,7 +113,7 @@ def prepare_task(name: str, plan: Plan, model: Model) -> Task:
         )
     mode = _mode(benchmark, plan.mode, model)
     shots = benchmark.shots if plan.shots is None else plan.shots
-    loaded = sources.load_rows(benchmark.source, Want(split=benchmark.source.split, groups=plan.groups), plan.data)
+    loaded = _loaded(benchmark, plan, benchmark.source.split)
     samples = sources.build_samples(loaded.rows, benchmark.sample, f"{loaded.origin} ({name})")
     if not samples:
         raise DataError(f"{loaded.origin}: there are no questions of {name} (split {benchmark.source.split})")
@@ -172,6 +174,13 @@ def pulled_task(name: str, data: str | None) -> str | None:
     task = name.partition("/")[2]
     folder = Path(data) / task if data not in (None, "sample") and task else None
     return str(folder) if folder is not None and (folder / PULLED).is_file() else data
+
+
+def _loaded(benchmark: Benchmark, plan: Plan, split: str) -> SplitRows:
+    """The rows of a split, from wherever the plan has them."""
+    if plan.rows is not None:
+        return sources.rows_of_split(plan.rows, benchmark.source, split)
+    return sources.load_rows(benchmark.source, Want(split=split, groups=plan.groups), plan.data)
 
 
 def _mode(benchmark: Benchmark, wanted: Mode | None, model: Model) -> Mode:
@@ -241,7 +250,7 @@ def _shot_pool(benchmark: Benchmark, plan: Plan, questions: Sequence[Row]) -> _P
     split = benchmark.source.shot_split
     if split is None:
         raise UserError(f"{benchmark.name} has no split to take examples from; say --shots 0")
-    loaded = sources.load_rows(benchmark.source, Want(split=split, groups=plan.groups), plan.data)
+    loaded = _loaded(benchmark, plan, split)
     there = set(map(_canonical, questions))
     groups: dict[str, list[Sample]] = {}
     asked = set()
@@ -260,7 +269,7 @@ def _canonical(row: Row) -> bytes:
 def _say_repeated(name: str, count: int, repeated: Mapping[str, str]) -> None:
     named = [f"{later} repeats {first}" for later, first in islice(repeated.items(), 3)]
     more = ", ..." if len(repeated) > len(named) else ""
-    plugins.warn(
+    warn(
         f"{name}: {len(repeated):,} of {count:,} questions repeat an earlier one ({', '.join(named)}{more}); "
         "each is asked and counted"
     )

@@ -7,9 +7,9 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import asdict, replace
 from itertools import groupby
 from pathlib import Path
@@ -19,10 +19,9 @@ from evalharness.benchmark import Benchmark
 from evalharness.data.kept import to_json
 from evalharness.data.typed import record
 from evalharness.errors import UserError
-from evalharness.events import Observer
-from evalharness.model import Model
+from evalharness.events import ResultCame, TaskBegan, TaskEnded, tell, warn
+from evalharness.model import Model, Requests, answered
 from evalharness.options import RunOptions
-from evalharness.plugins import warn
 from evalharness.records import IMPOSSIBLE, Origin, Response, Result, ResultKey
 from evalharness.runs import summary
 from evalharness.runs.figures import Summary, kept_estimate
@@ -166,9 +165,7 @@ class StoppingRule(Protocol):
         ...
 
 
-def evaluate_tasks(
-    run: Run, tasks: Sequence[Task], plan: Plan, model: Model, observer: Observer, stop: StoppingRule | None = None
-) -> Run:
+def evaluate_tasks(run: Run, tasks: Sequence[Task], plan: Plan, model: Model, stop: StoppingRule | None = None) -> Run:
     """Ask what has not been answered yet, score, journal, and write the summary.
 
     Answers with an error are asked again. `stop`, told of each result, may end a task early; then questions are asked
@@ -181,15 +178,15 @@ def evaluate_tasks(
         done = {r.key: r for r in _known(run, journal) if r.status != "error"}
         for task in tasks:
             left = [q for q in task.questions if (task.name, q.sample.id, q.repeat) not in done]
-            observer.begin(task, len(task.questions) - len(left))
+            tell(TaskBegan(task=task, done=len(task.questions) - len(left)))
             for batch in _batches(task, left, done, stop):
                 for result in _asked(task, batch, model, plan.options, records):
                     journal.append(result_to_json(result))
                     asked += 1
-                    observer.result(result)
+                    tell(ResultCame(result=result))
                     if stop is not None and stop(result):
                         break
-            observer.end(task)
+            tell(TaskEnded(task=task))
         journal.sync()
         if not asked and run.finished and scored_otherwise(run.manifest):
             return run  # its figures are those of the rules it was scored by; `evalh rescore` makes today's
@@ -260,8 +257,8 @@ def _asked(
     """Results in order of completion. `records` receives what the scorer has to say of itself."""
     if not questions:
         return
-    with _scorer(task.benchmark, options) as scorer:
-        answers = _conversations(task.benchmark, questions, model)
+    conversations = _conversations(task.benchmark, questions, model)
+    with _scorer(task.benchmark, options) as scorer, closing(conversations) as answers:
         workers = options.workers or 2 * (os.cpu_count() or 1)
         if task.benchmark.open_scorer is None:
             for question, response in answers:
@@ -278,12 +275,12 @@ def _scorer(benchmark: Benchmark, options: RunOptions) -> AbstractContextManager
 
 def _conversations(
     benchmark: Benchmark, questions: Sequence[Question], model: Model
-) -> Iterator[tuple[Question, Response]]:
-    """Each question with its last answer; follow-up turns are asked in further rounds."""
+) -> Generator[tuple[Question, Response], None, None]:
+    """Each question with its last answer; a follow-up turn is asked as soon as the turn before it is answered."""
     asked = list(questions)
-    while asked:
-        following: list[Question] = []
-        for index, response in model.answer([q.request for q in asked]):
+    requests = Requests(question.request for question in asked)
+    with closing(answered(model, requests)) as answers:
+        for index, response in answers:
             question = asked[index]
             turn = None
             if benchmark.follow_up is not None and not response.error:
@@ -291,8 +288,9 @@ def _conversations(
             if turn is None:
                 yield question, response
             else:
-                following.append(replace(question, request=replace(turn, origin=_next_turn(question.request.origin))))
-        asked = following
+                turn = replace(turn, origin=_next_turn(question.request.origin))
+                requests.add(turn)
+                asked.append(replace(question, request=turn))
 
 
 def _next_turn(origin: Origin | None) -> Origin | None:
@@ -303,7 +301,7 @@ def _told(response: Response) -> Response:
     """What a model says of its choices, in numbers that a journal can hold; an error where they are none."""
     if all(map(math.isfinite, response.logprobs)):
         return response
-    if any(math.isnan(value) or value > 0 for value in response.logprobs):
+    if any(math.isnan(value) or value == math.inf for value in response.logprobs):
         return Response(error="its log-probabilities are no numbers", seconds=response.seconds)
     return replace(response, logprobs=tuple(max(value, IMPOSSIBLE) for value in response.logprobs))
 

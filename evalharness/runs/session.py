@@ -3,40 +3,77 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from evalharness import plugins
 from evalharness.data.kept import to_json
 from evalharness.data.typed import record
 from evalharness.errors import Exit, UserError, gravest, nearest
-from evalharness.events import Observer, SilentObserver
+from evalharness.events import RunOpened, tell
 from evalharness.model import Model, Preview, Previews, Priced
-from evalharness.options import ModelOptions, RunOptions
-from evalharness.records import STATUSES, Mode, Result
-from evalharness.runs import cache, runner, summary
+from evalharness.options import ModelOptions, RunOptions, is_distribution
+from evalharness.records import STATUSES, Estimate, Mode, Result
+from evalharness.runs import cache, runner, summary, tables
 from evalharness.runs import plan as planning
 from evalharness.runs.figures import Summary, TaskSummary
 from evalharness.runs.manifest import OptionFacts
 from evalharness.runs.plan import Plan, Question, Task
 from evalharness.runs.runner import StoppingRule
 from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Journal, Run, new_folder, result_to_json
-from evalharness.sandbox.packages import is_distribution
 from evalharness.scoring.answers import READING_RULES, SCORING_VERSION
+
+if TYPE_CHECKING:
+    import pandas
+    import pyarrow
 
 DEFAULT_MODEL = "tiny"
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunOutcome:
-    """A finished run, what to say of it, and the exit code."""
+    """A finished run: what it measured, what to say of it, and the exit code.
+
+    `benchmarks` is the summary's part as `--json` prints it; `warnings` is what was told while it was made.
+    """
 
     run: Run
     benchmarks: Mapping[str, TaskSummary]
     unanswered: tuple[Result, ...]
     skipped: bool
     stages: tuple[StageResult, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.run.name
+
+    @property
+    def path(self) -> Path:
+        """The run's folder."""
+        return self.run.path
+
+    @cached_property
+    def metrics(self) -> Mapping[str, Mapping[str, Estimate]]:
+        """Benchmark -> figure -> its value with standard error and 95 % interval; NaN where nothing was measured."""
+        return {
+            name: {metric: figure.estimate for metric, figure in figures.metrics.items()}
+            for name, figures in self.benchmarks.items()
+        }
+
+    def results(self, benchmark: str | None = None) -> list[Result]:
+        """Every answer with its question, status and scores, in the order of benchmark, id and repeat."""
+        return self.run.results(benchmark)
+
+    def to_arrow(self) -> pyarrow.Table:
+        """The results as an Arrow table; see `runs.tables`."""
+        return tables.to_arrow(self.results())
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """The results as a pandas table. UserError where pandas is not installed."""
+        return tables.to_pandas(self.results())
 
     @property
     def exit_code(self) -> int:
@@ -66,9 +103,9 @@ def make_plan(
     benchmarks: Sequence[str],
     *,
     model: str | None,
-    data: str | None,
-    mode: str | None,
-    subjects: str | None,
+    data: str | None = None,
+    mode: str | None = None,
+    subjects: str | None = None,
     **rest: Any,
 ) -> Plan:
     """The plan that a command line asks for. Without model and data: the bundled sample."""
@@ -111,12 +148,11 @@ Stage = Callable[[Run], StageResult]  # what is done with a run once its answers
 
 @dataclass(frozen=True, kw_only=True)
 class RunHooks:
-    """What accompanies a run: who is told of it, what may stop a benchmark early, and what is done with its answers.
+    """What accompanies a run: what may stop a benchmark early, and what is done with its answers.
 
     `rule_of` makes the rule that may stop a benchmark early; the manifest keeps what it decided.
     """
 
-    observer: Observer = field(default_factory=SilentObserver)
     rule_of: RuleOf | None = None
     stages: Sequence[Stage] = ()
 
@@ -130,10 +166,10 @@ def run_plan(plan: Plan, model: Model, place: RunPlace, hooks: RunHooks) -> RunO
         model = cache.with_cache(model, place.runs / cache.BESIDE_RUNS)
     tasks = [planning.prepare_task(benchmark, plan.of(benchmark), model) for benchmark in plan.benchmarks]
     rule = None if hooks.rule_of is None else hooks.rule_of(tasks, plan)
-    hooks.observer.open(tasks, model.name)
+    tell(RunOpened(tasks=tasks, model=model.name))
     folder = new_folder(place.runs, place.name or runner.folder_name(tasks, plan, model))
     opened = runner.open_run(folder, tasks, plan, model)
-    found = runner.evaluate_tasks(opened, tasks, plan, model, hooks.observer, rule)
+    found = runner.evaluate_tasks(opened, tasks, plan, model, rule)
     if rule is not None or found.manifest.sequential is not None:
         found.write(MANIFEST, replace(found.manifest, sequential=None if rule is None else rule.facts()))
     stages = tuple(stage(found) for stage in hooks.stages)

@@ -7,19 +7,23 @@ Programs go in and outcomes come out as JSON lines on the container's standard i
 from __future__ import annotations
 
 import json
-import select
+import os
+import signal
 import subprocess
 import sys
+import threading
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
 from evalharness.errors import UserError
 from evalharness.sandbox.pool import ProgramRunner, Sandbox
 from evalharness.sandbox.program import Limits, Program, ProgramMode, ProgramOutcome
-from evalharness.sandbox.worker import PATIENCE, WorkerLost
+from evalharness.sandbox.worker import WORKER_PATIENCE, WorkerLost
 
 ENGINES = ("docker", "podman", "gvisor")
 STARTS = 600.0  # seconds: the first start may have to fetch the image
+_LONGEST = 16 << 20  # bytes of an outcome, whose texts are cut long before
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -44,7 +48,7 @@ class Container:
     """One container with a sandbox of one worker in it."""
 
     def __init__(self, wanted: str) -> None:
-        self.served, self.worn = 0, False
+        self.served, self.worn, self.given_up = 0, False, False
         try:
             self.process = subprocess.Popen(
                 _command(wanted), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
@@ -56,21 +60,34 @@ class Container:
     def run(self, program: Program, mode: ProgramMode) -> ProgramOutcome:
         """Run one program. Raises WorkerLost when the container is gone."""
         self.served += 1
-        assert self.process.stdin is not None and self.process.stdout is not None
+        # The sandbox inside keeps the limits and tries twice; this is for a container that hangs.
+        patience = 2 * (program.limits.wall + WORKER_PATIENCE) + (STARTS if self.served == 1 else 0)
+        watch = threading.Timer(patience, self._give_up)
+        watch.daemon = True
+        watch.start()
         try:
-            self.process.stdin.write(json.dumps({"program": asdict(program), "mode": mode}).encode() + b"\n")
-            self.process.stdin.flush()
-            # The sandbox inside keeps the limits and tries twice; this is for a container that hangs.
-            patience = 2 * (program.limits.wall + PATIENCE) + (STARTS if self.served == 1 else 0)
-            if not select.select([self.process.stdout], [], [], patience)[0]:
-                self.process.kill()
-                raise WorkerLost(f"the container said nothing for {patience:.0f} s")
-            line = self.process.stdout.readline()
-            if not line:
-                raise WorkerLost("the container ended")
-            return ProgramOutcome(**json.loads(line))
-        except (OSError, ValueError, TypeError) as error:
-            raise WorkerLost(f"the container is gone: {error}") from error
+            return self._asked(program, mode)
+        except (OSError, ValueError, TypeError, RecursionError) as error:
+            said = f"said nothing for {patience:.0f} s" if self.given_up else f"is gone: {error}"
+            raise WorkerLost(f"the container {said}") from error
+        finally:
+            watch.cancel()
+
+    def _asked(self, program: Program, mode: ProgramMode) -> ProgramOutcome:
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.process.stdin.write(json.dumps({"program": asdict(program), "mode": mode}).encode() + b"\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline(_LONGEST)
+        if not line.endswith(b"\n"):
+            raise ValueError("it ended" if len(line) < _LONGEST else "its answer has no end")
+        return ProgramOutcome(**json.loads(line))
+
+    def _give_up(self) -> None:
+        """End a container that takes too long to read, or to say one line. All of its processes: each holds the pipes,
+        and whoever writes to them or reads from them would wait for the last."""
+        self.given_up = True
+        with suppress(OSError):
+            os.killpg(self.process.pid, signal.SIGKILL)
 
     def close(self) -> None:
         """Hang up: the relay inside ends, and with it the container."""

@@ -19,11 +19,6 @@ from evalharness.errors import UserError
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
-def is_distribution(name: object) -> bool:
-    """Whether it is a distribution's name alone, without the path of an environment."""
-    return isinstance(name, str) and _NAME.fullmatch(name) is not None
-
-
 _ABOUT = (".dist-info", ".egg-info", ".libs")  # stand beside modules and are none
 _NOT_SHOWN = (".pth", ".egg-link")
 

@@ -21,7 +21,7 @@ from evalharness.sandbox.program import Program, ProgramMode, ProgramOutcome, Pr
 
 BOOT = Path(__file__).with_name("boot.py")
 _START = 60.0  # seconds that a worker may take to start on a busy machine
-PATIENCE = 10.0  # beyond the wall limit, before a worker is given up
+WORKER_PATIENCE = 10.0  # beyond the wall limit, before a worker is given up
 _STALLED = 3.0  # for the judge to finish after its candidate was ended
 _VERDICT = 64 << 10  # bytes of a verdict's frame
 _SAID = 2000  # characters kept of a text that a program's process sent
@@ -117,7 +117,7 @@ class Worker:
                 if mode == "split":
                     ours.close()
                 talk = _Talk(self.control, self.judge if mode == "split" else ours, self.serial, mode)
-                talk.until(time.monotonic() + program.limits.wall + PATIENCE, program.limits)
+                talk.until(time.monotonic() + program.limits.wall + WORKER_PATIENCE, program.limits)
             except (OSError, wire.Closed) as error:
                 raise WorkerLost(f"{BROKE}: {error}") from error
         if mode == "split" and talk.verdict is not None and talk.verdict.get("nonce") != nonce:

@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import ast
 import builtins
+import html
 import re
 import textwrap
 import warnings
 
-from evalharness.scoring.fences import Fenced, fenced
+from evalharness.scoring.fences import Fenced, fenced, one_liners
 
 _LONGEST = 50_000  # characters of code that are parsed; a longer program is taken as it is
+_LONGEST_LINE = 2_000
 MOST_BLOCKS = 50
-_PYTHON = re.compile(r"(?:i?python[\d.]*|py[\d.]*|pycon|sage|)", re.IGNORECASE)
-_TAGGED = re.compile(r"\[(?P<a>PYTHON|CODE)\]|<(?P<b>code|python|pre)>", re.IGNORECASE)
+_PYTHON = re.compile(
+    r"(?:i?python[\d.]*|python-repl|py[\d.]*|pycon|ipynb|sage|jupyter(?:-python)?|tool_code|)", re.IGNORECASE
+)
+_TAGGED = re.compile(
+    r"<pre\b(?P<pre>[^<>]{0,200})>\s{0,20}<code\b(?P<code>[^<>]{0,200})>"
+    r"|<(?:pre|code)\s(?P<alone>[^<>]{1,200})>"
+    r"|\[(?P<square>PYTHON|CODE)\]|<(?P<angle>code|python|pre)>",
+    re.IGNORECASE,
+)
+_HTML_END = re.compile(r"</(?:code|pre)\s{0,9}>", re.IGNORECASE)
+_NAMED = re.compile(r"\{?\.?(?P<name>[\w.-]+)\}?[ \t]+(?=\S)")
+# A byte order mark and its like, which editors and web pages leave before code.
+_UNSEEN = re.compile("[\ufeff\u200b-\u200d\u2060]")
+_BLANKS_WITH_UNSEEN = re.compile("^[ \t\u00a0\u3000\ufeff\u200b-\u200d\u2060]+", re.MULTILINE)
 _STATEMENT = re.compile(
     r"(?:async def|def|class) +\w+|import +[\w.]+(?: as \w+)?(?:,| *(?:#.*)?$)|from +[\w.]+ +import\b|@\w"
 )
@@ -43,18 +57,59 @@ def _code(block: Fenced) -> str:
     return code if block.closed else code_before_prose(code)
 
 
+def plain_lines(text: str) -> str:
+    """A text whose lines end in a line feed alone and begin with nothing that cannot be seen."""
+    plain = text.replace("\r\n", "\n")
+    if not _UNSEEN.search(plain):
+        return plain
+    return _BLANKS_WITH_UNSEEN.sub(lambda blanks: _UNSEEN.sub("", blanks.group()), plain)
+
+
+def one_line_code(text: str, entry: str, *, fences: bool = False) -> str | None:
+    """The last code within one line that binds a name: of all between backticks, or only of what is fenced and alone
+    on its line. Where there is none, the first such fence that is named for Python."""
+    named: list[str] = []
+    binding: list[str] = []
+    for code, fence in one_liners(text):
+        name = _NAMED.match(code)
+        python = name is not None and _PYTHON.fullmatch(name["name"]) is not None
+        bare = code[name.end() :] if name and python else code
+        if python and fence:
+            named.append(bare)
+        if (fence or not fences) and entry in bare and len(bare) <= _LONGEST_LINE:
+            binding.append(bare)
+    chosen = next((code for code in reversed(binding[-MOST_BLOCKS:]) if binds(code, entry)), None)
+    if chosen is None and named and not fences:
+        chosen = named[0]
+    return None if chosen is None else chosen + "\n"
+
+
 def _tagged(text: str) -> list[str]:
+    """The code between tags. HTML, which shows by a class or by `<pre><code>`, writes it with entities."""
     found: list[str] = []
     at = 0
     while len(found) < MOST_BLOCKS and (match := _TAGGED.search(text, at)):
-        name = match["a"] or match["b"]
-        closing = f"[/{name}]" if match["a"] else f"</{name}>"
-        end = text.find(closing, match.end())
-        found.append(text[match.end() : end if end >= 0 else len(text)].strip("\n") + "\n")
-        if end < 0:
+        name, of_html = match["square"] or match["angle"], not (match["square"] or match["angle"])
+        closes = re.compile(rf"\[/{name}\]" if match["square"] else rf"</{name}>", re.IGNORECASE)
+        end = (_HTML_END if of_html else closes).search(text, match.end())
+        code = text[match.end() : end.start() if end else len(text)].strip("\n") + "\n"
+        if not of_html:
+            found.append(code)
+        elif _of_python(match):
+            found.append(html.unescape(code))
+        if end is None:
             break
-        at = end + len(closing)
+        at = end.end()
     return found
+
+
+def _of_python(tag: re.Match[str]) -> bool:
+    """Whether a tag of HTML holds Python: its class says so, or it is `<pre><code>` that names no other language."""
+    words = re.findall(r"[\w.-]+", f"{tag['pre'] or ''} {tag['code'] or ''} {tag['alone'] or ''}")
+    languages = [word.split("-", 1)[1] for word in words if word.lower().startswith(("language-", "lang-"))]
+    if languages or tag["alone"]:
+        return any(_PYTHON.fullmatch(word) for word in languages or words)
+    return True
 
 
 def before_closing_fence(text: str) -> str | None:

@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 # Blanks, quotation marks and one list marker, then the fence, then what says the language.
-_OPENS = re.compile(r"(?P<before>[ \t>]*(?:(?:[-*+•]|\d{1,3}[.)])[ \t]+)?)(?P<fence>`{3,}|~{3,})(?P<info>[^`\n]*)$")
+_BEFORE = re.compile(r"[ \t>]*(?:(?:[-*+•]|\d{1,3}[.)])[ \t]+)?")
+_OPENS = re.compile(rf"(?P<before>{_BEFORE.pattern})(?P<fence>`{{3,}}|~{{3,}})(?P<info>[^`\n]*)$")
 # A fence that opens behind a sentence: `Sure: ```python`.
-_OPENS_BEHIND = re.compile(r"(?<=[^`~\s])[ \t]*(?P<fence>`{3,})[ \t]*(?P<info>[A-Za-z][\w.+-]*|)[ \t]*$")
+_OPENS_BEHIND = re.compile(
+    r"(?<=[^`~\s])[ \t]*(?P<fence>`{3,})[ \t]*(?P<info>\{\.?[A-Za-z][\w.+-]*\}|[A-Za-z][\w.+-]*|)[ \t]*$"
+)
 _CLOSES = re.compile(r"(?P<before>[ \t>]*)(?P<fence>`{3,}|~{3,})[ \t]*$")
 # The parts of Python that may hide a fence: strings and comments.
 _LEXEME = re.compile(r"\\.|'''|\"\"\"|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|#[^\n]*", re.DOTALL)
@@ -92,7 +95,9 @@ def _opened(line: str, number: int) -> _Open | None:
     found = _OPENS.match(bare)
     if found is None:
         found = _OPENS_BEHIND.search(bare)
-        return _Open(0, found["fence"], found["info"], number) if found else None
+        if found is None or (not found["info"] and _ends_one_line(bare)):
+            return None
+        return _Open(0, found["fence"], found["info"], number)
     info = found["info"].strip()
     if not info:
         return _Open(len(found["before"]), found["fence"], info, number)
@@ -100,6 +105,14 @@ def _opened(line: str, number: int) -> _Open | None:
     if code and code.end() < len(info) and re.match(r"(?:def|class|import|from)\s+\w", info[code.end() :]):
         return _Open(len(found["before"]), found["fence"], info[: code.end()], number, info[code.end() :] + "\n")
     return _Open(len(found["before"]), found["fence"], info, number)
+
+
+def _ends_one_line(line: str) -> bool:
+    """Whether the fence at the end of a line ends code that began on the line, and more than a language's name."""
+    spans = inline(line)
+    if not spans or spans[-1][1] < len(line.rstrip()):
+        return False
+    return re.search(r"[^\w`]", line[slice(*spans[-1])].strip()) is not None
 
 
 def _last_line(lines: Sequence[str], opened: _Open) -> tuple[int, bool]:
@@ -138,7 +151,7 @@ def _opens_anew(line: str, opened: _Open) -> bool:
     return (
         found is not None
         and found["fence"] == opened.fence
-        and re.fullmatch(r"[A-Za-z]\w*", found["info"].strip()) is not None
+        and re.fullmatch(r"[A-Za-z][\w-]*|\{\.?[A-Za-z][\w-]*\}", found["info"].strip()) is not None
     )
 
 
@@ -163,6 +176,25 @@ def _outdented(line: str, indent: int) -> str:
     while at < indent and at < len(line) and line[at] in " \t>":
         at += 1
     return line[at:]
+
+
+class OneLine(NamedTuple):
+    """Code between backticks within one line; `fence`: between three or more, and nothing else is on the line."""
+
+    code: str
+    fence: bool
+
+
+def one_liners(text: str) -> list[OneLine]:
+    """All code of a text that begins and ends on one line, in order."""
+    found: list[OneLine] = []
+    for line in text.splitlines():
+        spans = inline(line) if "`" in line else []
+        for start, end in spans:
+            code = line[start:end]
+            alone = len(spans) == 1 and not line[end:].strip() and _BEFORE.fullmatch(line, 0, start) is not None
+            found.append(OneLine(code.strip("`").strip(), alone and code.startswith("```")))
+    return found
 
 
 def inline(line: str) -> list[tuple[int, int]]:

@@ -2,17 +2,20 @@
 
 The marks are those of the open model families: `<think>` and its like (DeepSeek, Qwen, Seed, Reka, EXAONE), `[THINK]`
 (Magistral), `◁think▷` (Kimi), `<|begin_of_thought|>` (OpenThinker), `<|START_THINKING|>` (Command), channels (gpt-oss).
-A mark inside code is code. A closing mark without its opening one ends thinking that the chat template began.
+A mark inside code is code. A closing mark without its opening one ends thinking that the chat template began, and
+one of another name ends thinking that its own name never does: models mix them up (`<think>...</thinking>`).
 """
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections import Counter
+from collections.abc import Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from evalharness.scoring.fences import fenced, inline
+from evalharness.scoring.fences import Fenced, fenced, inline
 
 _NAMES = (
     r"think|thinking|thought|thoughts|seed:think|reasoning|reason|reflection|scratchpad|analysis|antthinking|"
@@ -97,9 +100,9 @@ def is_mark(token: str) -> bool:
 def opened_thinking(prompt: str) -> str:
     """The mark of thinking that a prompt leaves open at its end, so that the answer begins inside it; '' for none."""
     tail = prompt[-200:]
-    marks = list(_MARKS.finditer(tail))
-    opened = bool(marks) and not _closing(marks[-1]) and not tail[marks[-1].end() :].strip()
-    return marks[-1].group() if opened else ""
+    marks = [_mark(found) for found in _MARKS.finditer(tail)]
+    opened = bool(marks) and not marks[-1].closing and not tail[marks[-1].end :].strip()
+    return marks[-1].text if opened else ""
 
 
 def _finished(text: str, marks: list[str], cut: bool) -> FinalAnswer:
@@ -139,63 +142,112 @@ def _of_channels(text: str) -> FinalAnswer | None:
     return None
 
 
-def _closing(mark: re.Match[str]) -> bool:
-    edge = next((mark[n] for n in ("edge4", "edge5", "edge6") if mark[n]), "").lower()
-    return bool(mark["close"] or mark["close2"] or mark["close3"]) or edge in ("end", "suffix")
+class _Mark(NamedTuple):
+    """A mark of thinking. `kind` is its bracket and name, the same of an opening mark and of its closing one."""
+
+    text: str
+    start: int
+    end: int
+    kind: str
+    closing: bool
 
 
-def _kind(mark: re.Match[str]) -> str:
-    name = next((mark[f"name{n}"] for n in ("", 2, 3, 4, 5) if mark[f"name{n}"]), "inner")
-    return mark.group()[0] + name.lower()
+def _mark(found: re.Match[str]) -> _Mark:
+    edge = next((found[n] for n in ("edge4", "edge5", "edge6") if found[n]), "").lower()
+    name = next((found[f"name{n}"] for n in ("", 2, 3, 4, 5) if found[f"name{n}"]), "inner").lower()
+    closing = bool(found["close"] or found["close2"] or found["close3"]) or edge in ("end", "suffix")
+    return _Mark(found.group(), found.start(), found.end(), found.group()[0] + name, closing)
 
 
 def _without_thinking(text: str) -> FinalAnswer:
     """The text without its blocks of thinking. A closing mark alone takes everything before it away."""
     real = _marks_of(text)
+    ends = _Ends(real)
     kept: list[str] = []
     stripped: list[str] = []
-    at, depth, kind = 0, 0, ""
-    for mark in real:
-        name, closing = _kind(mark), _closing(mark)
-        if depth and name == kind:
-            depth += -1 if closing else 1
-            if depth:
-                continue
-        elif depth or (not closing and not _may_open(text, mark, real)):
-            continue
-        elif closing:
+    at = number = 0
+    while number < len(real):
+        mark = real[number]
+        if mark.closing:
             kept.clear()
+        elif _may_open(text, mark, real):
+            kept.append(text[at : mark.start])
+            stripped.append(mark.text)
+            number, ended = ends.of(number)
+            if not ended:
+                return _unfinished(text, real[number], stripped, "".join(kept).strip())
         else:
-            kept.append(text[at : mark.start()])
-            kind, depth = name, 1
-        stripped.append(mark.group())
-        at = mark.end()
-    if depth:
-        return _unfinished(text, real, kind, stripped, kept)
+            number += 1
+            continue
+        stripped.append(real[number].text)
+        at = real[number].end
+        number += 1
     return FinalAnswer(_trimmed("".join([*kept, text[at:]])), tuple(stripped)) if stripped else FinalAnswer(text)
 
 
-def _marks_of(text: str) -> list[re.Match[str]]:
+class _Ends:
+    """Where each block of thinking ends, by its marks in order."""
+
+    def __init__(self, marks: Sequence[_Mark]) -> None:
+        self.marks = marks
+        self.unopened: dict[str, list[int]] = {}
+
+    def of(self, first: int) -> tuple[int, bool]:
+        """The mark that ends the block, and True; for a block whose marks do not pair its last closing one, and False.
+
+        A closing mark of another name counts where it closes none of its own name inside the block, and the closing
+        marks of the block's name behind it do not suffice.
+        """
+        kind = self.marks[first].kind
+        unopened = self._unopened(kind)
+        depth, last = 1, first
+        inner: Counter[str] = Counter()
+        for at in range(first + 1, len(self.marks)):
+            mark = self.marks[at]
+            if mark.kind != kind and not mark.closing:
+                inner[mark.kind] += 1
+            elif mark.kind != kind and inner[mark.kind]:
+                inner[mark.kind] -= 1
+            elif not mark.closing:
+                depth += 1
+            elif mark.kind == kind or unopened[at] < depth:
+                depth, last = depth - 1, at
+                if not depth:
+                    return at, True
+        return last, False
+
+    def _unopened(self, kind: str) -> list[int]:
+        """For every mark, how many closing marks of a kind stand behind it whose opening one does not."""
+        if kind not in self.unopened:
+            counts = [0] * len(self.marks)
+            for at in range(len(self.marks) - 1, 0, -1):
+                mark = self.marks[at]
+                step = 0 if mark.kind != kind else 1 if mark.closing else -1
+                counts[at - 1] = max(0, counts[at] + step)
+            self.unopened[kind] = counts
+        return self.unopened[kind]
+
+
+def _marks_of(text: str) -> list[_Mark]:
     """The marks of thinking that are no code."""
-    found = list(_MARKS.finditer(text))
+    found = [_mark(match) for match in _MARKS.finditer(text)]
     if not found:
         return []
     if len(found) > MOST_MARKS:
-        found = [next((m for m in reversed(found) if _closing(m)), found[0])]
+        found = [next((m for m in reversed(found) if m.closing), found[0])]
     code = _Code(text)
-    real = [m for m in found if not (code.holds(m.start(), m.end()) or code.indents(m.start(), m.end()))]
-    if not text[: found[0].start()].strip() and not _closing(found[0]) and not any(_closing(m) for m in real):
+    real = [m for m in found if not (code.holds(m.start, m.end) or code.indents(m.start, m.end))]
+    if not text[: found[0].start].strip() and not found[0].closing and not any(m.closing for m in real):
         # Thinking that holds an unfinished fence: its closing mark stands inside what looks like code.
-        return [found[0], *(m for m in found if _closing(m) and _kind(m) == _kind(found[0]))]
+        own = [m for m in found if m.closing and m.kind == found[0].kind]
+        return [found[0], *(m for m in own[-1:] if not code.shows(m.start, m.end))]
     return real
 
 
-def _unfinished(text: str, real: list[re.Match[str]], kind: str, marks: list[str], kept: list[str]) -> FinalAnswer:
-    """Thinking whose marks do not pair: the last closing mark of its kind ends it, and without one it never ended."""
-    closing = [m for m in real if _closing(m) and _kind(m) == kind]
-    before = "".join(kept).strip()
-    if closing and not before:
-        return FinalAnswer(_trimmed(text[closing[-1].end() :]), (*marks, closing[-1].group()))
+def _unfinished(text: str, last: _Mark, marks: list[str], before: str) -> FinalAnswer:
+    """Thinking whose marks do not pair: its last closing mark ends it, and without one it never ended."""
+    if last.closing and not before:
+        return FinalAnswer(_trimmed(text[last.end :]), (*marks, last.text))
     return FinalAnswer(before, tuple(marks), cut=not before)
 
 
@@ -206,12 +258,12 @@ def _trimmed(text: str) -> str:
     return (out if begin and begin.end() else out.lstrip(" \t")).rstrip()
 
 
-def _may_open(text: str, mark: re.Match[str], real: list[re.Match[str]]) -> bool:
+def _may_open(text: str, mark: _Mark, real: Sequence[_Mark]) -> bool:
     """Thinking opens at the beginning of a line; elsewhere only where its closing mark follows."""
-    start = text.rfind("\n", max(0, mark.start() - 200), mark.start()) + 1
-    if not text[start : mark.start()].strip() and (start or mark.start() <= 200):
+    start = text.rfind("\n", max(0, mark.start - 200), mark.start) + 1
+    if not text[start : mark.start].strip() and (start or mark.start <= 200):
         return True
-    return bool(real) and _closing(real[-1]) and real[-1].start() > mark.start()
+    return bool(real) and real[-1].closing and real[-1].start > mark.start
 
 
 class _Code:
@@ -226,9 +278,9 @@ class _Code:
 
     def holds(self, start: int, end: int) -> bool:
         """Whether a mark stands in code. In a fence that never ends, a mark alone on its line counts as a mark."""
-        at = bisect_right(self.starts, start) - 1
-        if at >= 0 and start < self.blocks[at].end:
-            return self.blocks[at].closed or not self._alone(start, end)
+        block = self._block(start)
+        if block is not None:
+            return block.closed or not self._alone(start, end)
         before, after = self._around(start, end)
         quoted = before[-1:] in ("'", '"') and before[-1] in after
         in_string = before.count('"') % 2 == 1 and '"' in after
@@ -240,6 +292,21 @@ class _Code:
         line = self._line(start)
         indented = self.text.startswith(("    ", "\t"), line)
         return indented and bool(self._around(start, end)[0].strip())
+
+    def shows(self, start: int, end: int) -> bool:
+        """Whether a mark that is in code is surely there to be shown: right between quotation marks or backticks, or in
+        a block without which the fences behind it do not pair."""
+        block = self._block(start)
+        if block is not None:
+            return block.closed and not all(later.closed for later in fenced(self.text[end:]))
+        before, after = self._around(start, end)
+        quote = before[-1:]
+        quoted = quote in ("'", '"') and after[:1] == quote and before.count(quote) % 2 == 1
+        return quoted or (self._in_backticks(start) and "`" in (quote, after[:1]))
+
+    def _block(self, position: int) -> Fenced | None:
+        at = bisect_right(self.starts, position) - 1
+        return self.blocks[at] if at >= 0 and position < self.blocks[at].end else None
 
     def _line(self, position: int) -> int:
         return self.lines[bisect_right(self.lines, position) - 1]

@@ -134,20 +134,30 @@ def _from_schema(response: Response, scale: Scale, submissions: Sequence[str]) -
     objects = _objects(response.text, scale, submissions)
     if not objects:
         return None
-    said = [o.get(scale.field) for o in objects]
-    values = [scale.from_field(v) for v in said]
-    if any(v != said[0] for v in said) and (None in values or len(set(values)) > 1):
+    said = [value for o in objects for value in _said(o, scale)]
+    given = {_verdict(scale.from_field(value), value) for value in said}
+    behind = MARKER.finditer(response.text, response.text.rfind("}"))
+    later = {value for marker in behind if (value := scale.from_text(marker[1])) is not None}
+    if len(given) > 1 or (given and later - given):
         return unparsable("it gives two different verdicts", "schema")
-    later = MARKER.search(response.text, response.text.rfind("}"))
-    if later is not None and scale.from_text(later[1]) not in (None, values[0]):
-        return unparsable("it gives two different verdicts", "schema")
-    if values[0] is None:
+    value = scale.from_field(said[0]) if said else None
+    if value is None:
         return unparsable(f"its field {scale.field!r} is not {scale.offer}", "schema")
-    return Reading(value=values[0], label=_shown(said[0]), how="schema")
+    return Reading(value=value, label=_shown(said[0]), how="schema")
 
 
-def _objects(text: str, scale: Scale, submissions: Sequence[str]) -> list[dict[str, Any]]:
-    """The reply as a JSON object, or the objects in it; quotations from submissions left out.
+def _said(pairs: _Pairs, scale: Scale) -> list[object]:
+    """All that an object gives as its verdict: the field's name counts in any case, and as often as it is there."""
+    return [value for name, value in pairs if name.casefold() == scale.field.casefold()]
+
+
+def _verdict(worth: float | None, said: object) -> object:
+    """What makes two verdicts the same: their worth, and where they have none what was said."""
+    return str(said) if worth is None else worth
+
+
+def _objects(text: str, scale: Scale, submissions: Sequence[str]) -> list[_Pairs]:
+    """The reply as a JSON object, or the objects in it that hold the field; quotations from submissions left out.
 
     Behind the last object there may be a sentence, unless a submission holds a verdict that might be quoted.
     """
@@ -159,11 +169,12 @@ def _objects(text: str, scale: Scale, submissions: Sequence[str]) -> list[dict[s
     if not end:
         return []
     pieces = [piece for piece in _pieces(bare) if not any(piece in s for s in submissions)]
-    found = [o for piece in pieces if (o := _json_object(piece)) is not None]
+    found = [o for piece in pieces if (o := _json_object(piece)) is not None and _said(o, scale)]
     if not re.search(r"\w", bare[end : end + 10000]):
         return found
-    planted = any(MARKER.search(s) or f'"{scale.field}"' in s for s in submissions)
-    return [] if planted else [o for o in found if scale.field in o]
+    name = f'"{scale.field}"'.casefold()
+    planted = any(MARKER.search(s) or name in s.casefold() for s in submissions)
+    return [] if planted else found
 
 
 def _pieces(text: str) -> list[str]:
@@ -184,17 +195,16 @@ def _pieces(text: str) -> list[str]:
     return found
 
 
-def _json_object(text: str) -> dict[str, Any] | None:
-    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
-        if len({k for k, _ in items}) < len(items):
-            return {}  # a key given twice says two things: nothing
-        return dict(items)
+class _Pairs(list[tuple[str, Any]]):
+    """The names and values of a JSON object in order, a name as often as it is there."""
 
+
+def _json_object(text: str) -> _Pairs | None:
     try:
-        value = json.loads(text, object_pairs_hook=pairs)
+        value = json.loads(text, object_pairs_hook=_Pairs)
     except (ValueError, RecursionError):
         return None
-    return value if isinstance(value, dict) else None
+    return value if isinstance(value, _Pairs) else None
 
 
 def _from_logprobs(response: Response, scale: Scale, _: Sequence[str]) -> Reading | None:
@@ -230,11 +240,12 @@ def _from_text(response: Response, scale: Scale, submissions: Sequence[str]) -> 
     last = found[-1]
     if planted and text[last.end() :].strip(" \t\r\n.*`\"'"):
         return unparsable("it does not end with the verdict", "text")
-    same_line = {m[1] for m in found if "\n" not in text[m.start() : last.start()]}
-    alone = {m[1] for m in found if _ALONE.match(_line(text, m))}
-    if len(same_line) > 1 or len(alone) > 1 or (alone and last[1] not in alone):
-        return unparsable("it gives two different verdicts", "text")
     value = scale.from_text(last[1])
+    given = {m: _verdict(scale.from_text(m[1]), m[1]) for m in found}
+    same_line = {given[m] for m in found if "\n" not in text[m.start() : last.start()]}
+    alone = {given[m] for m in found if _ALONE.match(_line(text, m))}
+    if len(same_line) > 1 or len(alone) > 1 or (alone and given[last] not in alone):
+        return unparsable("it gives two different verdicts", "text")
     if value is None:
         return unparsable(f"the verdict between the brackets is not {scale.offer}", "text")
     return Reading(value=value, label=last[1], how="text")

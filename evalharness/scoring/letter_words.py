@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from evalharness.scoring.letter_denials import denies
+
 _END = r"[\s\[({<'\"]*\Z"
 _SHUT = r"[\])}>'\"]*"
 _FILLER = (
@@ -19,7 +21,9 @@ _FILLER = (
     r"is|it|i|think|believe|say|would|be|must|should|has|have|to|going|with|of|course|only|following|one|marked|both|"
     r"either|which|that|so|we|can|conclude|represented|listed|under|found|number|part|option's"
 )
-_FILL = rf"(?:[\s:,(]*\b(?:{_FILLER})\b[\s:,]*){{0,8}}"
+# Up to eight of these. Every word takes the marks before it and no word is given back (`?+`): tried in every way, they
+# would take time by the power of eight on `Answer: (A Answer: (A`.
+_FILL = rf"(?:(?:[\s:,(]*+\b(?:{_FILLER})\b){{1,8}}+[\s:,]*+)?+"
 _COPULA = r"(?:\b(?:is|are|was|be|as)\b|'s\b|[:=→⇒]|->|\s[-–—])"
 _RIGHT = r"(?:correct|right|best|final|selected|chosen|most appropriate|most accurate|accurate|true|valid|appropriate)"
 _NAMED = rf"(?:answers?|solution|{_RIGHT}\s+(?:option|choice|letter|one|alternative|response|statement|selection|pick))"
@@ -70,11 +74,13 @@ CHOOSE_WORDS = {
     "zh": r"(?:故|应该?|應|本题|所以|因此|我|就|该|综上|，|,|^)\s*(?:选择?|選擇?)\s*"
     r"(?:项|項)?\s*[:：]?\s*(?:选项)?|而是\s*",
     "foreign": r"\b(?:elijo|escojo|sino(?: la)?|escolho|e sim|w[aä]hle|sondern|je choisis|mais|scelgo|bensì"
-        r"|wybieram|lecz|"
+        r"|wybieram|lecz|ale|tylko|mas(?: sim)?|ma|а|"
     r"выбираю|выберу|أختار|اختر|بل|ninachagua|bali|मैं चुनता हूँ|बल्कि|c'est|kies|seç|(?:acho que )?(?:es|è"
     r"|é))\s+(?:la |el |le |die |a |o "
     r"|l'|opcję |la letra |a letra |la lettera |"
     r"opción |option |opzione |вариант |الخيار |विकल्प )?",
+    "ja": r"(?:では|じゃ)なくて?[、,]?\s*",
+    "ko": r"아니라,?\s*",
 }  # fmt: skip
 _THEREFORE = (
     r"\b(?:so|thus|therefore|hence|consequently|accordingly|ergo|leaving|leaves|conclusion|namely|i\.\s?e\.|"
@@ -132,14 +138,17 @@ _REJECTS_BEHIND = re.compile(
     rf"|{_SHUT}\s*(?:no es|no\b|não|ist (?:nicht|falsch|inkorrekt)|n'est pas|est fausse?|non è|è sbagliat|è errat|"
     r"nie jest|"
     r"не\s|неверн|неправ|ليس|غير|خطأ|siyo|sio|si sahihi|नहीं|गलत|es incorrect|es fals|está errad|"
-    r"(?:选项|項)?\s*(?:不是|不对|错|不正确|不符)|ではな|じゃな|は間違|は誤|[가이]\s*아니|[은는]\s*틀)",
+    r"(?:选项|項)?\s*(?:不是|不对|错|不正确|不符)|"
+    r"(?:では|じゃ)な(?!いで(?:しょう|すか)|いだろう|いか(?!ら|も))|は間違|は誤|[가이]\s*아니|[은는]\s*틀)",
     re.IGNORECASE,
 )  # fmt: skip
 
 
 def rejected_letters(before: str, after: str) -> bool:
     """Whether a text says that a letter is not the answer, by what stands before and behind it."""
-    return _REJECTS_BEFORE.search(before) is not None or _REJECTS_BEHIND.match(after) is not None
+    return (
+        _REJECTS_BEFORE.search(before) is not None or _REJECTS_BEHIND.match(after) is not None or denies(before, after)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +218,11 @@ RULES = (
         ),
         _begins_with(_CLAUSE_END),
     ),
-    Rule("LETTER is chosen", _ends_with("|".join(CHOOSE_WORDS.values())), _begins_with(_CLAUSE_END + r"|\s*[项項]")),
+    Rule(
+        "LETTER is chosen",
+        _ends_with("|".join(CHOOSE_WORDS.values())),
+        _begins_with(_CLAUSE_END + r"|\s*(?:[项項]|です|だ|である|입니다|이다|예요)"),
+    ),
     Rule("LETTER is chosen", None, re.compile(rf"{_SHUT}\s*(?:を選|[을를]\s*(?:선택|고르)|を選択)")),
     Rule("option LETTER", _ends_with(rf"(?:{OPTION_WORDS})\s*(?:is\s+|es\s+|ist\s+|est\s+)?[:=]?\s*")),
     Rule("LETTER is true", _SUBJECT, _begins_with(r"\s+is\s+(?:also\s+)?(?:true|valid|supported|consistent)")),

@@ -48,7 +48,7 @@ _TEXT_MACRO = re.compile(
 )
 _TAG = re.compile(r"</?[A-Za-z][\w-]{1,20}>")
 _SHORT_TAG = re.compile(r"<([biup])>([^<>]{0,100})</\1>")
-_MARKUP = re.compile(r"\\[()\[\]]|[*`$\"“”„«»「」『』\u200b\u200e\u200f\ufeff]")
+_MARKUP = re.compile(r"\\f?boxed\s*(?=\{)|\\[()\[\]]|[*`$\"“”„«»「」『』\u200b\u200e\u200f\ufeff]")
 _LIST_MARK = re.compile(r"^[ \t]*(?:[-+>•#|]+|\d{1,2}[.)])[ \t]+", re.MULTILINE)
 _ENUMERATED = re.compile(r"^[ \t]*\(?([A-Za-z])[.):]", re.MULTILINE)
 
@@ -90,11 +90,13 @@ def read_letter(text: str, count: int) -> ReadAnswer:
     if len(whole) == 1 and (alone := _letter(whole)) and (alone != "I" or count > ALPHABET.index("I")):
         return ReadAnswer(alone, "nothing but a letter")
     offered = ALPHABET[:count]
+    claimable = [m for m in _mentions(plain) if not words.rejected_letters(m.clause, m.after)]
     beyond: ReadAnswer | None = None
     for letters in (offered, ALPHABET.replace("I", "")):  # beyond the choices `I` is the pronoun
         found = _boxed(text, letters)
         if found.answer is None and found.rule != SEVERAL:
-            found = _claimed(plain, letters, outright=letters != offered)
+            mentions = [m for m in claimable if set(m.letters) <= set(letters)]
+            found = _claimed(plain, mentions, outright=letters != offered)
         if found.answer is not None or found.rule == SEVERAL:
             return found
         beyond = beyond or found
@@ -129,7 +131,13 @@ def _plain(text: str) -> str:
 def _boxed(text: str, offered: str) -> ReadAnswer:
     """The letter in the last box that holds one, alone or before its text."""
     found: list[str] = []
-    for box in boxes(text)[-MOST_BOXES:]:
+    end = len(text)
+    for box in reversed(boxes(text)[-MOST_BOXES:]):
+        at = text.rfind("{" + box, 0, end)
+        if at >= 0:
+            end = at
+            if _denied_box(text, at, at + len(box) + 2):
+                continue
         inner = _plain(box).strip(" {}$.'\"")
         match = re.match(r"\(?\s*([A-Za-z])\s*(?:\)|[.:,](?=\s|$)|$|(?=\s*\\))", inner) or re.match(
             rf"(?i:(?:the\s+)?(?:correct\s+|final\s+)?(?:answer|option|choice)(?:\s+is)?\s*:?\s*)\(?([A-Za-z])\)?(?![{_WORD}])",
@@ -140,14 +148,17 @@ def _boxed(text: str, offered: str) -> ReadAnswer:
     if not found:
         return ReadAnswer(None, _NOTHING)
     corrected = words.CORRECTION.search(text) is not None
-    return ReadAnswer(found[-1], "\\boxed{LETTER}") if len(set(found)) == 1 or corrected else ReadAnswer(None, SEVERAL)
+    return ReadAnswer(found[0], "\\boxed{LETTER}") if len(set(found)) == 1 or corrected else ReadAnswer(None, SEVERAL)
 
 
-def _claimed(text: str, offered: str, outright: bool) -> ReadAnswer:
+def _denied_box(text: str, start: int, end: int) -> bool:
+    """Whether the text around a box says that what it holds is not the answer."""
+    before = _plain(text[max(0, start - LOOK) : start + 1])
+    return words.rejected_letters(_clause(before), _plain(text[end : end + LOOK]))
+
+
+def _claimed(text: str, mentions: Sequence[Mention], outright: bool) -> ReadAnswer:
     """The letter of the strongest kind of claim."""
-    mentions = [
-        m for m in _mentions(text) if set(m.letters) <= set(offered) and not words.rejected_letters(m.clause, m.after)
-    ]
     rules = words.RULES[: words.OUTRIGHT] if outright else words.RULES
     listed = [letter.upper() for letter in _ENUMERATED.findall(text)]
     skipped = {"line"} if len(set(listed)) > 1 else set()

@@ -10,7 +10,7 @@ from typing import Any
 from evalharness import plugins
 from evalharness.comparison.gate import ComparisonRequest, GatedComparison, comparison_options, policy, run_gate
 from evalharness.comparison.inputs import open_side
-from evalharness.events import Observer
+from evalharness.events import Observer, observed_by
 from evalharness.runs import session
 from evalharness.runs.budget import BudgetObserver
 from evalharness.runs.session import RunHooks, RunOutcome, RunPlace
@@ -27,7 +27,7 @@ class SuiteEntry:
 
 
 def run_suite(suite: Suite, runs: Path, observer: Observer) -> Iterator[SuiteEntry]:
-    """Run model after model; an entry comes as soon as it is finished and compared.
+    """Run model after model, each heard by `observer`; an entry comes as soon as it is finished and compared.
 
     UserError before anything is asked where the baseline or a number of the suite makes no sense.
     """
@@ -63,4 +63,5 @@ def _run_model(suite: Suite, model: SuiteModel, runs: Path, observer: Observer) 
     before = Run(new_folder(runs, str(place.name)))
     if (before.path / MANIFEST).is_file():
         thrifty.before(before.results())
-    return session.run_plan(plan, plugins.load_model(model.spec, model.options), place, RunHooks(observer=thrifty))
+    with observed_by(thrifty):
+        return session.run_plan(plan, plugins.load_model(model.spec, model.options), place, RunHooks())

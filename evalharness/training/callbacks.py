@@ -15,7 +15,7 @@ from evalharness.data.files import OWN_FILE, own_folder, write_whole
 from evalharness.engine.decoder import Decoder
 from evalharness.engine.native import NativeEngine
 from evalharness.errors import UserError
-from evalharness.events import SilentObserver
+from evalharness.events import observed_by, only_warnings
 from evalharness.model import Model
 from evalharness.records import Message, Request
 from evalharness.runs import plan as planning
@@ -51,7 +51,8 @@ class BenchmarkChecks:
             wanted = Plan(benchmarks=plugins.task_names(name), data=self.data.get(name), limit=self.limit)
             tasks = [planning.prepare_task(task, wanted, model) for task in wanted.benchmarks]
             run = runner.open_run(runs / f"{mark}-{name.replace('/', '-')}", tasks, wanted, model)
-            made = runner.evaluate_tasks(run, tasks, wanted, model, SilentObserver())
+            with observed_by(only_warnings()):
+                made = runner.evaluate_tasks(run, tasks, wanted, model)
             for task, entry in made.summary.benchmarks.items():
                 bare = task.removesuffix("@sample")
                 found.update({f"{bare}.{m}": e.value for m, e in entry.metrics.items() if e.value is not None})

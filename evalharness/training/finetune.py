@@ -21,6 +21,7 @@ from evalharness.engine.decoder import Decoder
 from evalharness.engine.loading import free_threads
 from evalharness.engine.memory import available, gigabytes
 from evalharness.errors import UserError
+from evalharness.events import Told, tell
 from evalharness.judging import run as judging
 from evalharness.judging.run import JudgeRun
 from evalharness.options import ModelOptions
@@ -28,7 +29,8 @@ from evalharness.runs.store import Run
 from evalharness.training import checkpointing, curves, export, lora, preflight, step
 from evalharness.training.callbacks import Best, Log
 from evalharness.training.config import TrainingConfig
-from evalharness.training.loop import TRAINING_FOLDER, TrainingLoop, TrainingObserver
+from evalharness.training.events import TrainingBegan, TrainingPrepared
+from evalharness.training.loop import TRAINING_FOLDER, TrainingLoop
 from evalharness.training.lora import Lora
 from evalharness.training.prepare import PreparedTraining, differing, training_identity
 from evalharness.training.qlora import BYTES, FourBit
@@ -68,12 +70,12 @@ class Tuned:
         }  # fmt: skip
 
 
-def run_training(prepared: PreparedTraining, teller: TrainingObserver) -> Tuned:
+def run_training(prepared: PreparedTraining) -> Tuned:
     """Train, goes on where a stopped training was; export; answer the test rows. UserError while another one does."""
     preflight.check_overlap(prepared.seen, prepared.job.allow_overlap)
-    teller.prepared(prepared)
+    tell(TrainingPrepared(prepared=prepared))
     with _alone(prepared.job.out):
-        return _run(prepared, teller)
+        return _run(prepared)
 
 
 @contextmanager
@@ -96,7 +98,7 @@ def _alone(out: Path) -> Iterator[None]:
         yield
 
 
-def _run(prepared: PreparedTraining, teller: TrainingObserver) -> Tuned:
+def _run(prepared: PreparedTraining) -> Tuned:
     job = prepared.job
     device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if job.device == "auto" else job.device)
     folder = job.out / TRAINING_FOLDER
@@ -114,10 +116,8 @@ def _run(prepared: PreparedTraining, teller: TrainingObserver) -> Tuned:
         training.prepare_reference()
     facts = {"products": route, "dtype": training.settings.dtype, "threads": torch.get_num_threads()}
     _record(prepared, folder, training, facts)
-    teller.begun(training, facts)
-    drive = TrainingLoop(
-        prepared, training, best, teller, facts, Log(folder / "log.jsonl", training.step, job.log_to, facts)
-    )
+    tell(TrainingBegan(training=training, facts=facts))
+    drive = TrainingLoop(prepared, training, best, facts, Log(folder / "log.jsonl", training.step, job.log_to, facts))
     try:
         early = drive.to_the_end(saved=bool(saved and saved.get("finished")))
     finally:
@@ -245,16 +245,16 @@ def _finish(drive: TrainingLoop, early: bool) -> Tuned:
         export.export_adapters(decoder, kind, job.out / "adapter", str(prepared.source), prepared.chat, prepared.source)
         lora.merge(decoder)
     difference = export.export(decoder, prepared.chat, prepared.source, job.out, prepared.material.train)
-    drive.teller.said(f"{job.out}: written and read back, log-probabilities differ by {difference:.1e} at most")
+    tell(Told(text=f"{job.out}: written and read back, log-probabilities differ by {difference:.1e} at most"))
     return Tuned(
         out=job.out, steps=training.step, tokens=training.tokens, kept_step=kept, evaluations=checks,
         answers=answer_test_rows(prepared), gguf=export.gguf(job.out), difference=difference, stopped_early=early,
     )  # fmt: skip
 
 
-def report_preflight(prepared: PreparedTraining, teller: TrainingObserver) -> None:
+def report_preflight(prepared: PreparedTraining) -> None:
     """The preflight alone."""
-    teller.prepared(prepared)
+    tell(TrainingPrepared(prepared=prepared))
     preflight.check_overlap(prepared.seen, prepared.job.allow_overlap)
 
 

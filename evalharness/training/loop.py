@@ -8,36 +8,18 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 from evalharness.engine.memory import available, gigabytes, is_out_of_memory
 from evalharness.errors import UserError
+from evalharness.events import Told, tell
 from evalharness.training import callbacks, checkpointing
 from evalharness.training.callbacks import Best, Log
+from evalharness.training.events import StepDone, TrainingEvaluated
 from evalharness.training.prepare import PreparedTraining
-from evalharness.training.step import StepStats, Training
+from evalharness.training.step import Training
 
 TRAINING_FOLDER = "training"  # inside the output folder: log, state, curves, evaluations
-
-
-class TrainingObserver(Protocol):
-    """Is told what happens; draws progress."""
-
-    def prepared(self, prepared: PreparedTraining) -> None: ...
-    def begun(self, training: Training, facts: Mapping[str, Any]) -> None: ...
-    def stepped(self, stepped: StepStats, steps: int) -> None: ...
-    def evaluated(self, line: Mapping[str, Any]) -> None: ...
-    def said(self, text: str) -> None: ...
-
-
-class SilentTrainingObserver:
-    """Is told, and says nothing."""
-
-    def prepared(self, prepared: PreparedTraining) -> None: ...
-    def begun(self, training: Training, facts: Mapping[str, Any]) -> None: ...
-    def stepped(self, stepped: StepStats, steps: int) -> None: ...
-    def evaluated(self, line: Mapping[str, Any]) -> None: ...
-    def said(self, text: str) -> None: ...
 
 
 @contextmanager
@@ -69,7 +51,6 @@ class TrainingLoop:
     prepared: PreparedTraining
     training: Training
     best: Best
-    teller: TrainingObserver
     facts: Mapping[str, Any]
     log: Log
 
@@ -99,10 +80,8 @@ class TrainingLoop:
             while training.step < training.steps and not self.best.over:
                 if interrupted():
                     self.save()
-                    self.teller.said(
-                        f"stopped at step {training.step} of {training.steps}, which is saved; the same command goes "
-                        "on from there"
-                    )
+                    at = f"step {training.step} of {training.steps}"
+                    tell(Told(text=f"stopped at {at}, which is saved; the same command goes on from there"))
                     raise KeyboardInterrupt
                 self.step()
                 if training.step % every == 0 or training.step == training.steps:
@@ -110,10 +89,11 @@ class TrainingLoop:
                 self.save_sometimes()
         early = self.best.over and training.step < training.steps
         if early:
-            self.teller.said(
-                f"stopped early at step {training.step} of {training.steps}: {self.best.since} evaluations without a "
-                f"better {self.best.by} than {self.best.value:.4f} of step {self.best.step}; --patience 0 goes on"
+            why = (
+                f"{self.best.since} evaluations without a better {self.best.by} than {self.best.value:.4f} of step "
+                f"{self.best.step}; --patience 0 goes on"
             )
+            tell(Told(text=f"stopped early at step {training.step} of {training.steps}: {why}"))
         if not saved or training.step != begun:
             self.save(finished=True)
         return early
@@ -137,7 +117,7 @@ class TrainingLoop:
                 "tokens_per_s": round(sum(len(self.training.material.train[i].ids) for i in
                                           self.training.schedule[stepped.step - 1]) / stepped.seconds, 1)
             })  # fmt: skip
-            self.teller.stepped(stepped, self.training.steps)
+            tell(StepDone(stats=stepped, steps=self.training.steps))
 
     def evaluate(self) -> None:
         """Validation loss, benchmarks and samples with the weights as they are; notes and keeps the best."""
@@ -159,7 +139,7 @@ class TrainingLoop:
             )
         if self.main:
             self.log.write(line)
-            self.teller.evaluated(line)
+            tell(TrainingEvaluated(line=line))
 
     def save_sometimes(self) -> None:
         """Every `save_every` steps; else so that saving takes at most a twentieth of the time."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from evalharness import plugins
 from evalharness.data.files import write_whole
-from evalharness.events import SilentObserver
+from evalharness.events import observed_by, only_warnings
 from evalharness.options import ModelOptions
 from evalharness.records import message_fields
 from evalharness.runs import plan as planning
@@ -31,7 +31,8 @@ def answer_test_rows(prepared: PreparedTraining) -> Run | None:
     wanted = Plan(benchmarks=("instructions",), data=str(file), max_tokens=job.answer_tokens)
     tasks = [planning.prepare_task("instructions", wanted, model)]
     run = runner.open_run(_free(job.out / "runs", "test", model.fingerprint), tasks, wanted, model)
-    return runner.evaluate_tasks(run, tasks, wanted, model, SilentObserver())
+    with observed_by(only_warnings()):
+        return runner.evaluate_tasks(run, tasks, wanted, model)
 
 
 def _free(folder: Path, name: str, fingerprint: str) -> Path:

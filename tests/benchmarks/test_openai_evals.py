@@ -85,6 +85,49 @@ def test_bad_registries_are_one_line(tmp_path):
         opened("a", root)
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"class": 7}, "e is of the class 7, which is not supported; there is Match"),
+        ({"class": ["x"]}, "is of the class ..x.., which is not supported"),
+        ({"args": ["x"]}, "one.yaml: the args of the eval 'e' are no mapping"),
+        ({"args": "x"}, "one.yaml: the args of the eval 'e' are no mapping"),
+        *(({"args": {"samples_jsonl": "s.jsonl", "few_shot_jsonl": "s.jsonl", "num_few_shot": value}},
+           "the eval e wants num_few_shot=.*; a whole number is meant") for value in ("2", -1, 1.5, True, None, [1])),
+    ],
+)  # fmt: skip
+def test_an_eval_of_another_form_is_one_line(tmp_path, change, said):
+    whole = {"class": "evals.elsuite.basic.match:Match", "args": {"samples_jsonl": "s.jsonl"}}
+    root = registry(tmp_path, json.dumps({"e": {**whole, **change}}), [{"input": "q", "ideal": "a", "sample": []}])
+    with pytest.raises(UserError, match=said) as found:
+        opened("e", root)
+    assert "\n" not in str(found.value)
+
+
+@pytest.mark.parametrize("said", [{"args": ["x"]}, {"args": "x"}, {"class": 7}])
+def test_an_eval_that_was_not_asked_for_harms_none(tmp_path, said):
+    others = {"f": {"class": "evals.elsuite.basic.match:Match", **said}}
+    root = registry(tmp_path, json.dumps({**json.loads(evals()), **others}), [{"input": "q", "ideal": "a"}])
+    assert [sample.answers for sample in opened("e", root)[1]] == [("a",)]
+    assert plugins.task_names("openai_evals", root) == ("openai_evals/e",)
+
+
+@pytest.mark.parametrize(
+    "turn",
+    ["q", {"content": "q"}, {"role": "user"}, {"role": 7, "content": "q"}, {"role": "user", "content": "", "name": []}],
+    ids=repr,
+)
+def test_a_turn_of_another_form_is_one_line(tmp_path, turn):
+    whole = {"role": "user", "content": "asked"}
+    root = registry(tmp_path / "1", evals(), [{"input": [turn, whole], "ideal": "a"}])
+    with pytest.raises(DataError, match=r"row 1 is not a question of this benchmark: a turn .* wants a role"):
+        opened("e", root)
+    root = registry(tmp_path / "2", evals(few_shot_jsonl="f.jsonl", num_few_shot=1), [{"input": [whole], "ideal": "a"}])
+    (root / "data" / "f.jsonl").write_text(json.dumps({"sample": [{"role": "user", "content": "s"}, turn]}) + "\n")
+    with pytest.raises(DataError, match=r"(a turn .* wants a role|wanted a registry .* laid out otherwise)"):
+        opened("e", root)
+
+
 def test_an_alias_of_itself_and_a_pointer_file(tmp_path):
     root = registry(tmp_path / "one", evals="a: {id: b}\nb: {id: a}\n")
     with pytest.raises(DataError, match="stands for itself"):
@@ -212,6 +255,56 @@ def test_a_modelgraded_file_is_a_judge(shared):
         judge.parts(JudgeCase(id="1", turns=(("a", "b"),)), ())
 
 
+GRADED = {"prompt": "Say {completion}", "choice_strings": ["A", "B"], "choice_scores": {"A": 1, "B": 0}}
+
+
+def graded(folder, **change):
+    spec = {key: value for key, value in {**GRADED, **change}.items() if value is not None}
+    (folder / "mine.yaml").write_text(json.dumps({"mine": spec}))
+    return str(folder / "mine.yaml")
+
+
+@pytest.mark.parametrize(
+    ("change", "worth"),
+    [
+        ({}, {"A": 1.0, "B": 0.0}),
+        ({"choice_strings": "AB"}, {"A": 1.0, "B": 0.0}),
+        ({"choice_strings": [1, 2], "choice_scores": {"1": 5, "2": 7}}, {"1": 0.0, "2": 1.0}),
+        ({"choice_strings": ["1", "5", 3], "choice_scores": "from_strings"}, {"1": 0.0, "5": 1.0, "3": 0.5}),
+    ],
+)
+def test_a_modelgraded_judge_reads_its_own_file_alone(tmp_path, change, worth):
+    (tmp_path / "broken.yaml").write_text("a: [\n")
+    (tmp_path / "other.yaml").write_text(json.dumps({"mine": {"prompt": 7}}))
+    assert plugins.load_judge(graded(tmp_path, **change)).scale.labels == worth
+    with pytest.raises(DataError, match=r"broken.yaml:2:1: not valid YAML"):
+        plugins.load_judge(str(tmp_path / "broken.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        *((change, "mine.yaml: mine: wanted choice_scores with a number for each of choice_strings")
+          for change in ({"choice_scores": {"A": 1}}, {"choice_scores": {"A": 1, "B": "x"}}, {"choice_scores": 7},
+                         {"choice_scores": {"A": 1, "B": None}}, {"choice_scores": ["A", "B"]},
+                         {"choice_scores": "from_strings"}, {"choice_strings": 7}, {"choice_strings": []},
+                         {"choice_strings": ["A", "C"]}, {"choice_scores": {"A": 10**400, "B": 1}},
+                         {"choice_scores": {"A": float("nan"), "B": 1}},
+                         {"choice_scores": {"A": float("inf"), "B": 1}})),
+        *(({"prompt": value}, "mine.yaml: wanted a modelgraded spec with prompt") for value in (7, ["x"], None)),
+        ({"choice_strings": None}, "mine.yaml: wanted a modelgraded spec with prompt .* and choice_strings"),
+        ({"choice_scores": None}, "mine.yaml: mine says what its choices mean but not what they are worth"),
+        ({"choice_strings": "from_n"}, "mine.yaml: mine compares several answers"),
+        *(({"input_outputs": value}, "mine.yaml: mine judges several answers at a time")
+          for value in (7, [["x"]], {"input": "completion", "b": "c"})),
+    ],
+)  # fmt: skip
+def test_a_modelgraded_file_of_another_form_is_one_line(tmp_path, change, said):
+    with pytest.raises(UserError, match=said) as found:
+        plugins.load_judge(graded(tmp_path, **change))
+    assert "\n" not in str(found.value)
+
+
 def test_every_modelgraded_file_is_a_judge_or_says_why(shared):
     kept, refused = [], []
     for file in sorted((shared / "openai_evals" / "registry" / "modelgraded").glob("*.yaml")):
@@ -223,3 +316,11 @@ def test_every_modelgraded_file_is_a_judge_or_says_why(shared):
                     refused.append(str(error))
     assert len(kept) >= 12
     assert all("\n" not in said and ("several answers" in said or "worth" in said) for said in refused)
+
+
+def test_a_name_that_no_file_can_have_is_a_missing_file(tmp_path):
+    from evalharness.file_benchmarks.openai_evals import _lines
+
+    with pytest.raises(DataError, match="is missing") as found:
+        _lines(tmp_path / ("x" * 400), "an eval", tmp_path)
+    assert len(str(found.value)) < 500

@@ -15,16 +15,16 @@ def called(monkeypatch):
     """The calls of the demo as the words of the commands that do the same; the work itself is left out."""
     calls, codes = [], []
 
-    def evaluate(benchmarks, model, *, place, hooks):
-        calls.append(["run", *benchmarks, "--model", model, "--name", place.name, "--runs", str(place.runs)])
+    def evaluate(benchmarks, model, *, name, runs, observer):
+        calls.append(["run", *benchmarks, "--model", model, "--name", name, "--runs", str(runs)])
         return SimpleNamespace(exit_code=codes.pop(0) if codes else 0)
 
     def finetune(data, model, out, *, settings, observer, test):
         words = ["finetune", str(data), "--model", model, "--out", str(out), "--epochs", str(settings.epochs)]
         calls.append([*words, "--batch", str(settings.batch), "--test", f"{test:g}", "--seed", str(settings.seed)])
 
-    def compare(base, new, request):
-        calls.append(["compare", base, new, "--show", "3", "--runs", str(request.runs)])
+    def compare(base, new, *, runs):
+        calls.append(["compare", base, new, "--show", "3", "--runs", str(runs)])
         return SimpleNamespace(settled=lambda: 0)
 
     for name, fake in (("evaluate", evaluate), ("finetune", finetune), ("compare", compare)):

@@ -340,7 +340,7 @@ def test_conversations_of_several_turns_are_answered_too(
 
 
 def test_another_template_than_the_trained_one_is_warned_of(
-    data: Path, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    data: Path, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     from evalharness import plugins
     from evalharness.options import ModelOptions
@@ -349,9 +349,9 @@ def test_another_template_than_the_trained_one_is_warned_of(
     tuned(command(data, base, out, "--max-steps", "1", "--test", "0"), capsys)
     trained = json.loads((out / "training" / "training.json").read_text())["template"]["sha256"]
     assert plugins.load_model(f"local:{out}").describe()["template_sha256"] == trained
-    assert not capsys.readouterr().err
+    assert not caplog.text
     plugins.load_model(f"local:{out}", ModelOptions(template="alpaca"))
-    assert "which it was trained with" in capsys.readouterr().err
+    assert "which it was trained with" in caplog.text
 
 
 def test_talking(base: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from evalharness.runs.store import Journal
+from evalharness.options import is_distribution
+from evalharness.runs import session
+from evalharness.runs.store import Journal, Run
 
 RUN = ("run", "mmlu", "--data", "sample", "--model", "echo")
 
@@ -179,6 +181,62 @@ def test_rescoring_an_unfinished_run_leaves_it_unfinished(evalh):
     said = evalh("rescore", folder)
     assert said.code == 3 and "is not finished" in said.err
     assert not (folder / "summary.json").exists()
+
+
+def edited(folder, edit):
+    """The run's manifest, changed in place."""
+    file = Path(folder) / "run.json"
+    manifest = json.loads(file.read_text())
+    edit(manifest)
+    file.write_text(json.dumps(manifest))
+
+
+@pytest.mark.parametrize(
+    ("name", "right"),
+    [("numpy", True), ("scikit-learn", True), ("ruamel.yaml", True), ("a_b", True), ("7z", True), ("/opt/env", False),
+     ("../env", False), ("env/", False), ("env:numpy", False), ("~/env", False), ("~", False), (".", False),
+     ("", False), ("numpy\n", False), ("-r", False), (None, False), (7, False), (["numpy"], False)],
+)  # fmt: skip
+def test_a_distribution_is_named_without_a_path(name, right):
+    assert is_distribution(name) is right
+
+
+@pytest.mark.parametrize(("name", "right"), [("scikit-learn", True), ("/opt/env", False), ("env:numpy", False)])
+def test_the_packages_of_a_runs_programs_come_from_its_file_by_name_alone(evalh, name, right):
+    folder = evalh(*RUN, "--json").json["run"]
+    edited(folder, lambda m: m["options"].update(sandbox_packages=["numpy", name]))
+    said = evalh("rescore", folder)
+    if right:
+        assert said.code == 0 and session._rescoring(Run(Path(folder)), named=False).sandbox_packages == ("numpy", name)
+        return
+    assert said.code == 2 and said.err.count("\n") == 1
+    assert f"with {name!r}" in said.err and "a path is not taken from a run's own file" in said.err
+    assert f"evalh rescore {folder} --sandbox-packages" in said.err
+    assert evalh("rescore", folder, "--sandbox-packages", "scikit-learn").code == 0
+    assert evalh("rescore", folder).code == 0
+    assert session._rescoring(Run(Path(folder)), named=False).sandbox_packages == ("scikit-learn",)
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (lambda m: m["benchmarks"].update(other=m["benchmarks"].pop("mmlu@sample")),
+         "results.jsonl: has answers to mmlu@sample, which run.json does not name; restore it"),
+        (lambda m: m["benchmarks"].clear(), "names no benchmark"),
+        (lambda m: m["benchmarks"]["mmlu@sample"].pop("items"), "benchmarks.mmlu@sample: 'items' is a required"),
+        (lambda m: m["benchmarks"]["mmlu@sample"]["data"].update(origin=["here"]), "data.origin: ['here'] is not of"),
+        (lambda m: m.update(options=["check"]), "options: ['check'] is not of type"),
+        (lambda m: m.update(identity="x"), "identity: 'x' is not of type"),
+        (lambda m: m["identity"].update(benchmarks=[1]), "identity.benchmarks: [1] is not of type"),
+    ],
+)  # fmt: skip
+def test_rescoring_a_run_whose_manifest_was_changed_is_one_line_and_changes_nothing(evalh, edit, said):
+    folder = Path(evalh(*RUN, "--json").json["run"])
+    edited(folder, edit)
+    before = {file.name: file.read_bytes() for file in folder.iterdir()}
+    found = evalh("rescore", folder)
+    assert found.code == 2 and said in found.err and found.err.count("\n") == 1
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
 
 
 def test_preview_shows_the_prompt_as_sent(evalh):

@@ -117,11 +117,46 @@ def test_the_text_of_a_field_is_a_choice_though_it_is_made_of_digits(task):
         ({**WRITTEN, "metric_list": [{"metric": "exact_match", "ignore_blanks": True}]}, "'ignore_blanks' is not read"),
         ({**WRITTEN, "filter_list": [{"name": "x", "filter": [{"function": "regex", "flags": 2}]}]}, "'flags' is not"),
         ({"fewshot_config": {"sampler": "balanced"}}, "only `sampler: first_n` and `sampler: default`"),
+        *(({key: 7}, f"{key}: 7 is not of type") for key in (
+            "output_type", "test_split", "training_split", "fewshot_split", "target_delimiter", "fewshot_delimiter",
+            "fewshot_config", "dataset_kwargs", "generation_kwargs", "metric_list", "filter_list")),
+        *(({"num_fewshot": value}, "num_fewshot: .* is (not of type|less than|greater than)")
+          for value in ("two", -1, 1.5, [2], True, 10**9)),
+        *(({**WRITTEN, "generation_kwargs": {key: value}}, rf"generation_kwargs\.{key}: .* is (not of|less|greater)")
+          for key, value in (("temperature", "hot"), ("temperature", -1), ("temperature", 10**9), ("top_p", [1]),
+                             ("top_p", 1.5), ("until", 7), ("max_gen_toks", "x"), ("max_tokens", 0),
+                             ("max_new_tokens", 1.5))),
+        ({"metric_list": ["acc"]}, r"metric_list\.0: 'acc' is not of type 'object'"),
+        ({"metric_list": [{"metric": "acc"}, {"metric": ["acc"]}]}, r"metric_list\.1\.metric: \['acc'\] is not of"),
+        ({"metric_list": [{"metric": "acc", "aggregation": {}}]}, r"metric_list\.0\.aggregation: {} is not of type"),
+        ({**WRITTEN, "metric_list": [{"metric": "exact_match", "regexes_to_ignore": ["a", 7]}]},
+         r"metric_list\.0\.regexes_to_ignore\.1: 7 is not of type"),
+        ({**WRITTEN, "filter_list": ["x"]}, r"filter_list\.0: 'x' is not of type"),
+        ({**WRITTEN, "filter_list": [{"filter": {"function": "regex"}}]}, r"filter_list\.0\.filter: .* is not of type"),
+        ({**WRITTEN, "filter_list": [{"filter": ["regex"]}]}, r"filter_list\.0\.filter\.0: 'regex' is not of type"),
+        ({**WRITTEN, "filter_list": [{"filter": [{"function": "regex", "group_select": "1"}]}]},
+         r"filter\.0\.group_select: '1' is not of type"),
+        ({**WRITTEN, "filter_list": [{"filter": [{"function": "regex", "fallback": 7}]}]},
+         r"filter\.0\.fallback: 7 is not of type"),
     ],
-)
+)  # fmt: skip
 def test_what_would_give_another_number_is_refused_by_its_line(task, keys, said):
     with pytest.raises(DataError, match=rf"t.yaml:\d+: .*{said}"):
         task(**keys)
+
+
+def test_a_value_of_the_wrong_kind_is_named_by_its_own_line_and_file(task, tmp_path):
+    task()
+    with (tmp_path / "t.yaml").open("a", encoding="utf-8") as file:
+        file.write("generation_kwargs:\n  until: x\n  temperature:\n    hot\n")
+    name = str(tmp_path / "t.yaml")
+    with pytest.raises(DataError) as found:
+        plugins.load_benchmark(name)
+    line = (tmp_path / "t.yaml").read_text().splitlines().index("  temperature:") + 1
+    assert str(found.value) == f"{name}:{line}: generation_kwargs.temperature: 'hot' is not of type 'number', 'null'"
+    (tmp_path / "u.yaml").write_text("include: t.yaml\ntask: u\n", encoding="utf-8")
+    with pytest.raises(DataError, match=rf"/t.yaml:{line}: generation_kwargs"):
+        plugins.load_benchmark(str(tmp_path / "u.yaml"))
 
 
 @pytest.mark.parametrize(

@@ -256,6 +256,23 @@ def test_several_answers_to_each_question_are_all_scored(evalh, tmp_path, rows):
     assert entry["counts"]["correct"] == 4 and entry["counts"]["wrong"] == 8
 
 
+BESIDE = {
+    "doc_hash": lambda text: {"doc_hash": hashlib.sha256(f"doc {text}".encode()).hexdigest(), "prompt": text},
+    "prompt_hash": lambda text: {"prompt_hash": hashlib.sha256(text.encode()).hexdigest(), "prompt": text},
+    "doc": lambda text: {"doc": {"question": text}},
+}
+
+
+@pytest.mark.parametrize("beside", BESIDE.values(), ids=list(BESIDE))
+def test_a_log_of_several_tasks_keeps_their_equal_answers_and_drops_those_of_other_filters(evalh, tmp_path, beside):
+    file = quiz(tmp_path, WORDS)
+    rows = [{"doc_id": n % 2, "resps": [["3"]], "filtered_resps": ["3"], "filter": f, **beside(text)}
+            for f in ("strict", "flexible") for n, text in enumerate(WORDS)]  # fmt: skip
+    lines(tmp_path / "a.jsonl", rows)
+    code, entry = replayed(evalh, file, "a.jsonl", "--id-key", "none")
+    assert (code, entry["counts"]["correct"], entry["counts"]["wrong"], entry["counts"]["error"]) == (0, 1, 3, 0)
+
+
 def test_a_missing_one_of_several_answers_is_an_error_and_more_are_not_made_up(evalh, tmp_path):
     file = quiz(tmp_path, WORDS)
     lines(tmp_path / "a.jsonl", SEVERAL["rows"][:-1])
@@ -670,6 +687,30 @@ def test_a_file_that_unpacks_without_end_or_never_ends_is_one_line(tmp_path):
     ):
         with pytest.raises(DataError, match=wanted):
             Replay(path, AnswerKeys())
+
+
+@pytest.mark.parametrize("free", [1 << 10, 1 << 20])
+def test_a_log_of_inspect_that_unpacks_to_far_too_much_in_all_is_one_line(tmp_path, monkeypatch, free):
+    from evalharness.data import files
+    from evalharness.models._recorded_rows import placed_rows
+
+    monkeypatch.setattr(files, "FREE", free)
+    blank = {"input": " " * 200_000, "output": {"completion": "a"}, "epoch": 1}
+    log = inspect_log(tmp_path / "x.eval", [{"id": n, **blank} for n in range(9)])
+    with pytest.raises(DataError, match=r"x\.eval: unpacks to [0-9,]+ MiB or more from [0-9,]+ bytes"):
+        list(placed_rows(log))
+    log = inspect_log(tmp_path / "y.eval", [{"id": n, **blank} for n in range(9)], zipfile.ZIP_STORED)
+    assert len(list(placed_rows(log))) == 9
+
+
+def test_data_that_is_large_is_no_bomb():
+    from evalharness.data.files import no_bomb
+
+    no_bomb(Path("x"), 1 << 40, 1 << 41, most=float("inf"))
+    no_bomb(Path("x"), 1, 1 << 20)
+    for packed, unpacked in ((1 << 40, 1 << 41), (1, 1 << 30)):
+        with pytest.raises(DataError, match="x: unpacks to"):
+            no_bomb(Path("x"), packed, unpacked)
 
 
 def test_a_key_that_is_not_there_is_said_with_its_line(evalh, tmp_path):

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from evalharness.events import SilentObserver
-from evalharness.records import Response
+from evalharness.records import IMPOSSIBLE, Response
 from evalharness.runs import plan, runner, store
 from evalharness.runs.plan import Plan
 from evalharness.runs.store import JOURNAL, Journal, Run
@@ -93,6 +92,60 @@ def test_a_changed_summary_is_found(evalh):
     assert (FOLDER / "summary.json").read_bytes() == right and evalh(*RUN).err.count("damaged") == 0
 
 
+def entry(manifest):
+    return manifest["benchmarks"]["mmlu@sample"]
+
+
+BENT = (
+    (lambda m: entry(m).pop("items"), "benchmarks.mmlu@sample: 'items' is a required property"),
+    (lambda m: entry(m).update(items=None), "benchmarks.mmlu@sample.items: None is not of type 'integer'"),
+    (lambda m: entry(m).update(items=-1), "benchmarks.mmlu@sample.items: -1 is less than"),
+    (lambda m: entry(m)["data"].update(origin=7), "benchmarks.mmlu@sample.data.origin: 7 is not of type"),
+    (lambda m: m.update(identity=[1]), "identity: [1] is not of type 'object', 'null'"),
+    (lambda m: m["identity"].update(benchmarks="x"), "identity.benchmarks: 'x' is not of type"),
+    (lambda m: m["identity"]["benchmarks"].update({"mmlu@sample": 7}), "identity.benchmarks.mmlu@sample: 7 is not of"),
+    (lambda m: m["identity"].update(data=[]), "identity.data: [] is not of type"),
+    (lambda m: m.update(options="x"), "options: 'x' is not of type"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("edit", "said"), BENT)
+def test_a_manifest_of_another_form_is_one_line_wherever_it_is_read(evalh, edit, said):
+    assert evalh(*RUN).code == 0
+    change("run.json", edit)
+    for words in (["verify", "r"], ["rescore", "r"], ["compare", "r", "r"], ["report", "r"], ["show", "r"], RUN):
+        found = evalh(*words)
+        told = [line for line in (found.out + found.err).splitlines() if "edited or damaged" in line]
+        assert "Traceback" not in found.err and len(told) <= 1, words
+        assert words[0] not in ("verify", "rescore") or (found.code == 2 and said in told[0]), words
+
+
+def test_a_run_without_options_and_identity_is_read(evalh):
+    assert evalh(*RUN).code == 0
+    change("run.json", lambda m: m.update(options=None, identity=None))
+    for words in (["verify", "r"], ["show", "r"], ["rescore", "r"], ["verify", "r"], ["compare", "r", "r"]):
+        found = evalh(*words)
+        assert found.code == 0, (words, found.err)
+    assert evalh(*RUN).code == 2
+
+
+def test_a_torn_last_line_is_passed_over(evalh):
+    assert evalh(*RUN).code == 0
+    whole = (FOLDER / JOURNAL).read_bytes()
+    (FOLDER / JOURNAL).write_bytes(whole + whole.splitlines()[0][:40])
+    found = evalh("verify", "r")
+    assert found.code == 2 and "not a result" not in found.out and "its sha256 differs" in found.out
+    (FOLDER / "summary.json").unlink()
+    change("run.json", lambda m: m.pop("sha256"))
+    found = evalh("verify", "r", "--json")
+    assert found.code == 3 and found.json["agrees"] and found.json["results"] == len(whole.splitlines())
+    (FOLDER / JOURNAL).write_bytes(whole.replace(b"\n", b"\n{torn\n", 1) + b"{torn")
+    assert f"{JOURNAL}:2: not a result" in evalh("verify", "r").out
+    (FOLDER / JOURNAL).write_bytes(whole + b"{torn")
+    assert evalh(*RUN).code == 0 and (FOLDER / JOURNAL).read_bytes() == whole
+    assert evalh("verify", "r").code == 0
+
+
 @pytest.mark.parametrize(
     ("edit", "said"),
     [
@@ -104,6 +157,7 @@ def test_a_changed_summary_is_found(evalh):
         (lambda: change("run.json", lambda m: m["benchmarks"]["mmlu@sample"].update(items=99)), "the manifest says 99"),
         (lambda: change("run.json", lambda m: m["benchmarks"].clear()), "which the manifest does not name"),
         (lambda: change("run.json", lambda m: m.update(benchmarks=None)), "edited or damaged"),
+        *((lambda edit=edit: change("run.json", edit), f"edited or damaged: {said}") for edit, said in BENT),
         (lambda: change("summary.json", lambda s: s["benchmarks"]["mmlu@sample"].update(n=7)), "n is 7"),
         (lambda: change("summary.json", lambda s: s.update(benchmarks=[])), "edited or damaged"),
         (lambda: (FOLDER / "summary.json").write_text("{"), "not valid JSON"),
@@ -142,6 +196,54 @@ def test_verify_of_every_kind_of_run(evalh, tmp_path):
     assert evalh("verify", "nowhere").code == 2
 
 
+INF, NAN = float("inf"), float("nan")
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ((-1.0, -2.5), (-1.0, -2.5)),
+        ((), ()),
+        ((-INF, -2.5), (IMPOSSIBLE, -2.5)),
+        ((-INF, -INF), (IMPOSSIBLE, IMPOSSIBLE)),
+        ((0.0, -INF, IMPOSSIBLE), (0.0, IMPOSSIBLE, IMPOSSIBLE)),
+        ((NAN, -1.0), None),
+        ((-INF, NAN), None),
+        ((INF, -1.0), None),
+        ((1e-9, -INF), (1e-9, IMPOSSIBLE)),
+    ],
+)
+def test_log_probabilities_become_numbers_that_a_journal_can_hold(given, kept):
+    asked = Response(logprobs=given, greedy=(True,) * len(given), seconds=2.0)
+    told = runner._told(asked)
+    if kept is None:
+        assert told == Response(error="its log-probabilities are no numbers", seconds=2.0)
+    else:
+        assert told == Response(logprobs=kept, greedy=asked.greedy, seconds=2.0)
+
+
+def test_odd_log_probabilities_leave_the_journal_readable(tmp_path, evalh):
+    given = [(-INF, -1.0, -2.0, -3.0), (NAN, -1.0, -2.0, -3.0), (INF, -1.0, -2.0, -3.0), (-INF,) * 4]
+
+    class Odd(Slow):
+        def answer(self, requests):
+            for index, _ in super().answer(requests):
+                yield index, Response(logprobs=given[index % 4])
+
+    folder = tmp_path / "runs" / "r"
+    run = evaluate(folder, tmp_path / "log", Odd)
+    text = (folder / JOURNAL).read_text()
+    assert not any(word in text for word in ("NaN", "Infinity"))
+    found = Run(folder).results()
+    errors = sum(result.status == "error" for result in found)
+    assert len(found) == len(text.splitlines()) == run.summary.benchmarks["mmlu@sample"].n + errors
+    assert {result.response.logprobs for result in found} == {
+        (IMPOSSIBLE, -1.0, -2.0, -3.0), (), (IMPOSSIBLE,) * 4
+    }  # fmt: skip
+    assert {r.response.error for r in found if r.status == "error"} == {"its log-probabilities are no numbers"}
+    assert evalh("verify", "r").code == 0 and evalh("rescore", "r").code == 0 and evalh("show", "r").code == 0
+
+
 class Slow:
     name, fingerprint, chat, ranks = "slow", "slow-1", False, True
 
@@ -158,12 +260,10 @@ class Slow:
         return {}
 
 
-def evaluate(folder: Path, log: Path) -> Run:
-    planned, model = Plan(benchmarks=("mmlu",), data="sample"), Slow(log)
+def evaluate(folder: Path, log: Path, kind: type[Slow] = Slow) -> Run:
+    planned, model = Plan(benchmarks=("mmlu",), data="sample"), kind(log)
     tasks = [plan.prepare_task("mmlu", planned, model)]
-    return runner.evaluate_tasks(
-        runner.open_run(folder, tasks, planned, model), tasks, planned, model, SilentObserver()
-    )
+    return runner.evaluate_tasks(runner.open_run(folder, tasks, planned, model), tasks, planned, model)
 
 
 @pytest.mark.parametrize("moment", range(1, 7))

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from evalharness.events import SilentObserver
 from evalharness.records import Response
 from evalharness.runs import plan, runner, store
 from evalharness.runs.plan import Plan
@@ -42,7 +41,7 @@ def evaluate(folder: Path, log: Path) -> None:
     model = Counting(log)
     tasks = [plan.prepare_task("mmlu", PLAN, model)]
     run = runner.open_run(folder, tasks, PLAN, model)
-    runner.evaluate_tasks(run, tasks, PLAN, model, SilentObserver())
+    runner.evaluate_tasks(run, tasks, PLAN, model)
 
 
 def die() -> None:

@@ -5,14 +5,17 @@ import os
 import stat
 import subprocess
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from evalharness.errors import UserError
 from evalharness.sandbox import outer, seccomp, syscalls, tiers
-from evalharness.sandbox.program import Program
+from evalharness.sandbox.program import Limits, Program
 from evalharness.sandbox.tiers import open_sandbox
+from evalharness.sandbox.worker import WorkerLost
 
 # A process under a filter that answers some system calls with an error, as a container engine or an old kernel does.
 UNDER_FILTER = """
@@ -127,6 +130,42 @@ def test_programs_reach_a_container_and_outcomes_come_back(tmp_path, monkeypatch
     said = (tmp_path / "said").read_text()
     for wall in ("--network none", "--cap-drop ALL", "no-new-privileges", "--read-only", "--pids-limit", "--memory"):
         assert wall in said
+
+
+PROGRAM = Program(source="def f(x):\n    return x", test="assert f(1) == 1", entry="f", limits=Limits(wall=0.05))
+HANGING = {
+    "says nothing": ("sleep 60", PROGRAM, "the container said nothing for"),
+    "says half a line": ("printf '{'; sleep 60", PROGRAM, "the container said nothing for"),
+    "reads nothing": ("sleep 60", replace(PROGRAM, source="#" * 300_000), "the container said nothing for"),
+    "ends": ("exit 1", PROGRAM, "the container is gone"),
+    "says without end": ("exec cat /dev/zero", PROGRAM, "the container is gone: its answer has no end"),
+    "nests too deep": ("head -c 99999 /dev/zero | tr '\\0' '['; echo; exec cat", PROGRAM, "the container is gone"),
+    "says nonsense": ("echo nonsense; exec cat", PROGRAM, "the container is gone"),
+    "says a list": ("echo '[1]'; exec cat", PROGRAM, "the container is gone"),
+    "says other fields": ("""echo '{"a": 1}'; exec cat""", PROGRAM, "the container is gone"),
+    "says no text": (r"printf '\\377\\n'; exec cat", PROGRAM, "the container is gone"),
+}
+
+
+@pytest.mark.parametrize("kind", HANGING)
+def test_a_container_that_hangs_or_talks_nonsense_is_given_up(tmp_path, monkeypatch, kind):
+    does, program, said = HANGING[kind]
+    engine = tmp_path / "docker"
+    engine.write_text(f"#!/bin/sh\n{does}\n")
+    engine.chmod(engine.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(outer, "WORKER_PATIENCE", 0.1)
+    monkeypatch.setattr(outer, "STARTS", 0.1 if "nothing for" in said else 30.0)
+    monkeypatch.setattr(outer, "_LONGEST", 1 << 17)
+    began = time.monotonic()
+    container = outer.Container("docker")
+    try:
+        with pytest.raises(WorkerLost, match=said):
+            container.run(program, "split")
+    finally:
+        container.process.kill()
+        container.close()
+    assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])

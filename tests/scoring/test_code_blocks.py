@@ -6,9 +6,11 @@ import pytest
 
 from evalharness.building_blocks.code import code_block
 from evalharness.scoring.code_blocks import future_first, is_body
-from evalharness.scoring.fences import fenced, inline
+from evalharness.scoring.fences import fenced, inline, one_liners
 
 GOOD = "def f(xs):\n    return sorted(xs)\n"
+NAMES = ["jupyter", "tool_code", "ipython", "ipython3", "Python3", "PYTHON", "{python}", "{.python}", "jupyter-python",
+         "python3.11"]  # fmt: skip
 
 
 def ran(text):
@@ -66,14 +68,61 @@ def indented(text, by="   "):
         "```python\nf = lambda xs: sorted(xs)\n```",
         f"```python\n{GOOD}print('ok')```",
         f"```python\ntry\n```python\n{GOOD}```",
+        *(f"```{name}\n{GOOD}```" for name in NAMES),
+        *(f"Run this:\n```bash\nls\n```\n```{name}\n{GOOD}```" for name in NAMES),
+        *(f"Sure: ```{name}\n{GOOD}```" for name in NAMES),
+        *(f"```python\ntry\n```{name}\n{GOOD}```" for name in NAMES if "." not in name.strip("{.}")),
+        f'<pre><code class="language-python">{GOOD}</code></pre>',
+        f"<p>Here:</p>\n<PRE class='x'>\n<CODE class='hljs language-Python'>{GOOD}</CODE></PRE>",
+        f"<pre><code>{GOOD}</code></pre> and <code>f([1])</code>",
+        f'<code class="language-python">{GOOD}</code>',
+        f'<pre lang="python">{GOOD}</pre>',
+        f'<pre><code class="language-bash">f = 1</code></pre><pre><code class="language-python">{GOOD}</code></pre>',
+        '<pre><code class="language-python">def f(xs):\n    a = &#39;&gt;&quot;&#x27;\n'
+        "    return sorted(xs) if 1 &lt; 2 else a\n</code></pre>",
+        f"[PYTHON]\n{GOOD}[/python]\nThis sorts.",
+        f"[python]\n{GOOD}[/PYTHON]\nThis sorts.",
+        f"<code>\n{GOOD}</CODE>\nThis sorts.",
+        f"\ufeff```python\n{GOOD}```",
+        f"\u200b```python\n\u200b{GOOD}\u200b```",
+        f"\ufeff{GOOD}",
+        f"Here:\n\n\u200b{GOOD}",
+        f"```python\n{GOOD.replace('    ', chr(0x2060) + '    ')}```",
+        "```python def f(xs): return sorted(xs)```",
+        "Sure.\n\n- ```py def f(xs): return sorted(xs)```\n",
+        "```def f(xs): return sorted(xs)```",
+        "Use ```python f = lambda xs: sorted(xs)``` for it.",
+        "Use `f = sorted`, or better `f = lambda xs: sorted(xs)`.",
+        "```python f([1])```\nfor this:\n```python\n" + GOOD + "```",
+        "```python def f(xs): return sorted(xs)```\nUsage:\n```python\nf([1])\n```",
+        f"```f([1])```\n\n{GOOD}",
+        f"```python```\n{GOOD}```",
+        f"The name is `f`:\n\n{GOOD}",
+        f"```bash ls```\n```python\n{GOOD}```",
+        *(text.replace("\n", "\r\n") for text in (
+            f"```python\n{GOOD}```\n", f"~~~\n{GOOD}~~~\n", GOOD, f"{GOOD}```\nThis sorts.",
+            f"import os\n\n{GOOD}\n\nThis sorts it.", f"[PYTHON]\n{GOOD}[/PYTHON]",
+            "1. Here:\n\n" + indented(f"```python\nimport os\n\n{GOOD}```\n"),
+            "```python\n" + indented(f"import os\n\n{GOOD}") + "```\n", "```python def f(xs): return sorted(xs)```\n",
+        )),
     ],
-)
+)  # fmt: skip
 def test_the_program_is_found(text, capsys):
     assert ran(text) == [1, 2]
 
 
 @pytest.mark.parametrize(
-    "text", ["It depends.", "", "```bash\nls\n```", "from the list we take f", "    return 1\ndef f(xs):\n    return 7"]
+    "text",
+    [
+        "It depends.",
+        "",
+        "```bash\nls\n```",
+        "from the list we take f",
+        "    return 1\ndef f(xs):\n    return 7",
+        "The function `f` sorts `xs`.",
+        "```sorted(xs)```",
+        '<pre><code class="language-bash">f = 1</code></pre>',
+    ],
 )
 def test_what_holds_no_program_has_none(text):
     assert code_block(text, "f") is None
@@ -83,6 +132,8 @@ def test_a_body_stays_a_body():
     assert code_block("```python\n    return 1\n```", "f") == "    return 1\n"
     assert code_block("```python\nreturn 1\n```", "f") == "    return 1\n"
     assert code_block("    return 1\n```\nThis is it.", "f") == "    return 1\n"
+    assert code_block("```python return 1```", "f") == "    return 1\n"
+    assert code_block("Of `f = 2`:\n```python\n    return 1\n```", "f") == "    return 1\n"
     assert is_body("x = 1\nreturn x") and not is_body("def f():\n    return 1")
 
 
@@ -100,6 +151,19 @@ def test_a_block_knows_where_it_is():
     assert [text[a:b] for text in ["x `a` ``b ` c`` `d"] for a, b in inline(text)] == ["`a`", "``b ` c``"]
 
 
+def test_code_within_one_line():
+    assert code_block("```python print(1)```", "f") == "print(1)\n"
+    assert fenced("```python print(1)```\na\n```\nb\n```")[0].code == "b\n"
+    found = [tuple(line) for line in one_liners("1. ```py x```\na `b` and ```c```\n`d`")]
+    assert found == [("py x", True), ("b", False), ("c", False), ("d", False)]
+
+
+def test_entities_are_code_outside_of_html():
+    assert code_block('<code>\nf = "&lt;"\n</code>', "f") == 'f = "&lt;"\n'
+    assert code_block('```python\nf = "&lt;"\n```', "f") == 'f = "&lt;"\n'
+    assert code_block('<pre><code>f = "&amp;lt;"</code></pre>', "f") == 'f = "&lt;"\n'
+
+
 HOSTILE = [
     "`" * 20_000,
     "`" * 1_000_000,
@@ -110,6 +174,15 @@ HOSTILE = [
     "```python\n" + "(" * 1_000_000,
     "def f():\n" + "    x\n" * 160_000,
     "[PYTHON]" * 120_000,
+    "`f`" * 330_000,
+    " " * 500_000 + "`f`" * 160_000,
+    "```f=1```\n" * 100_000,
+    "`f = 1` ``f`` " * 70_000,
+    "<pre><code>" * 90_000,
+    "<pre " * 200_000,
+    "<code class='a'></code>" * 43_000,
+    "\u200b" * 1_000_000,
+    " \u200b\r\n" * 250_000,
 ]
 
 

@@ -67,6 +67,52 @@ def test_final_answers(text, answer):
 
 
 @pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("<think>a</thinking>18", "18"),
+        ("[THINK]a</think>B", "B"),
+        ("<THINK>a</Thinking>\n18", "18"),
+        ("<thought>a[/think]18", "18"),
+        ("◁think▷a</think>18", "18"),
+        ("<think>a</thinking>\n<think>b</thinking>\n18", "18"),
+        ("<think>a</think>\n<think>b</thinking>18", "18"),
+        ("<think>a</thinking>\n<think>b</think>18", "18"),
+        ("<think>a<reasoning>b</reasoning>c</thinking>18", "18"),
+        ("<think>a<think>b</thinking>c</thinking>18", "18"),
+        ("<think>a<think>b</thinking>c</think>18", "18"),
+        ("<think>a</thinking>b</think>18", "18"),  # its own closing mark is still to come
+        ("<think>a</thinking>```xml\n<reason>b</thinking>\n```", "```xml\n<reason>b</thinking>\n```"),
+        ("<think>```\n</thinking>\n```\na</think>18", "18"),
+        ("<think># so it is 17</think>18", "18"),
+        ('<think>"17"</think>"18"', '"18"'),
+        ("<think>```python\nnever closed</think>\n18\n```\nx\n```", "18\n```\nx\n```"),
+    ],
+)
+def test_a_closing_mark_of_another_name_ends_thinking(text, answer):
+    found = final_answer(text)
+    assert (found.text, found.cut) == (answer, False)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<think>a <reasoning>b</reasoning> c",
+        "<think>a `</thinking>` b",
+        "<think>The tag `</think>` ends it. 18",
+        'The template began it.</think>\n<think>It ends with "</think>", so 18',
+        '<think>It ends with "</think>", so 18',
+        "<think>```html\n</thinking>\n```\n18",
+        "<think>```html\n<think>\n</think>\n```\n18",
+        "<think>a</think>\n<think>b",
+        "<think>a</thinking>\n[THINK]b",
+        "<think>a<think>b",
+    ],
+)
+def test_thinking_that_was_cut_stays_cut(text):
+    assert final_answer(text).cut and final_answer(text).text == ""
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "```python\ndef f(xs):\n    # strip </think> tags\n    return 1\n```",
@@ -136,6 +182,10 @@ HOSTILE = [
     "```\n</think>\n" * 80_000,
     "'<|im_end|>'" * 80_000,
     "\n" * 1_000_000 + "<",
+    "<think></thinking>" * 55_000,
+    "<think></thinking>\n" * 499,
+    "<think>" * 499 + "</thinking>" * 499,
+    "<think>" + "</think>\n```\n" * 80_000,
 ]
 
 

@@ -62,6 +62,19 @@ def value(text, scale=PAIR, submissions=()):
         ('{"verdict": "A"} Note that [[B]] is silly.', "unparsable"),
         ('First {"verdict": "A"}, then {"verdict": "B"}, I think.', "unparsable"),
         ('{"a":' * 3000, "unparsable"),
+        ('{"Verdict": "A"}', 1.0),
+        ('{"REASON": "x", "VERDICT": "b"}', 0.0),
+        ('{"Verdict": "A", "verdict": "a"}', 1.0),
+        ('{"Verdict": "A", "verdict": "B"}', "unparsable"),
+        ('{"verdict": "A", "reason": "x", "verdict": "A"}', 1.0),
+        ('{"verdict": "A", "verdict": null}', "unparsable"),
+        ('{"reason": "x", "reason": "y", "verdict": "A"}', 1.0),
+        ('{"note": 1}\n{"verdict": "A"}', 1.0),
+        ('{"verdict": "A"}\n{"note": 1}', 1.0),
+        ('{"note": 1}\n[[A]]', 1.0),
+        ('[[A]], for it prints {"note": 1}', 1.0),
+        ('{"verdict": "A"}\n[[A]] and not [[B]]', "unparsable"),
+        ("[[A]]. Yes: [[A]]", 1.0),
     ],
 )
 def test_pair_replies(text, expected):
@@ -86,10 +99,38 @@ def test_pair_replies(text, expected):
         ("[[6/10]]", "unparsable"),
         ("[[-5]]", "unparsable"),
         ("about 80 or so", "unparsable"),
+        ("[[7]]\nSo it is:\n[[7.0]]", 0.07),
+        ("[[7]] or rather [[7.00]]", 0.07),
+        ("[[7]] or [[7/100]]", 0.07),
+        ("[[7]]\n[[8.0]]", "unparsable"),
+        ("[[7]] or rather [[about 7]]", "unparsable"),
+        ('{"score": 85} [[85.0]]', 0.85),
+        ('{"score": 85} [[86]]', "unparsable"),
+        ('{"SCORE": 85}', 0.85),
+        ('{"Score": 85}\n{"score": "85"}', 0.85),
+        ('{"Score": 85, "score": "85.0"}', 0.85),
+        ('{"Score": 85, "score": "58"}', "unparsable"),
+        ('{"score": 85, "score": 85.0}', 0.85),
+        ('{"score": 85, "score": 101}', "unparsable"),
+        ('Score: 85\n{"score": "85"}', 0.85),
     ],
 )
 def test_grades(text, expected):
     assert value(text, GRADE) == expected
+
+
+@pytest.mark.parametrize("reply", ['{"reason": "x", "Score": "85"}', '{"score": 85, "SCORE": 85.0}'])
+@pytest.mark.parametrize(
+    "form",
+    [
+        "{}", "```json\n{}\n```", "```JSON\n{}\n```", "```\n{}\n```", "~~~json\n{}\n~~~", "Here it is: {}",
+        "{}\nThat is all.", "Here:\n```json\n{}\n```", "```json\n{}\n```\nThat is all.",
+        'It prints {{"a": 1}}.\n```json\n{}\n```\nThat is all.', "\ufeff{}", "<think>hm</thinking>{}",
+    ],
+)  # fmt: skip
+def test_a_json_verdict_is_read_alike_wherever_it_stands(form, reply):
+    assert value(form.format(reply), GRADE) == 0.85
+    assert value(form.format(reply.replace("85", "850")), GRADE) == "unparsable"
 
 
 def test_a_planted_marker_is_not_a_verdict():
@@ -99,6 +140,9 @@ def test_a_planted_marker_is_not_a_verdict():
     assert value("The text holds [[A]], an attempt to cheat. So much for it.", PAIR, [planted]) == "unparsable"
     assert value('It holds {"verdict": "A"}', PAIR, [planted]) == "unparsable"
     assert value('{"reason": "it planted [[A]]", "verdict": "B"}', PAIR, [planted]) == 0.0
+    shouted = planted.replace("verdict", "VERDICT").replace("[[A]]", "A")
+    assert value('It says {"VERDICT": "A"} in it', PAIR, [shouted]) == "unparsable"
+    assert value('It says {"VERDICT": "A" } in it', PAIR, [shouted]) == "unparsable"
 
 
 def test_log_probabilities_of_the_labels():

@@ -42,6 +42,8 @@ SHAPES = {
     "sentences": filled("A. "), "ellipses": filled("..."), "bullets": filled("* a\n"), "returns": filled("\r\n"),
     "wide letters": filled("é"), "emoji": filled("\U0001f600"), "marks": filled("<<A 0>>"), "json": filled('{"a":[1,'),
     "urls": filled("http://a.b/"), "equals": filled("a = "), "semicolons": filled("a;"), "placeholders": filled("[a] "),
+    "mixed thoughts": filled("<think></thinking>"), "html": filled("<pre><code>"), "code in a line": filled("`f = 1` "),
+    "fenced lines": filled("```f = 1```\n"), "unseen": filled("\u200b"), "fields": filled('{"Verdict": "A"} '),
 }  # fmt: skip
 CALLS = ("search", "match", "fullmatch", "findall", "finditer", "sub", "split", "compile")
 # Their expressions meet short pieces of a text, or what another has found: READERS below hold them as they are used.

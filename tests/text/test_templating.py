@@ -149,6 +149,23 @@ def test_one_rendering_s_work_does_not_count_for_the_next():
     assert [len(templating.rendered(template, {})) for _ in range(4)] == [15_000_000] * 4
 
 
+@pytest.mark.parametrize(
+    ("source", "wanted"),
+    [
+        ("{{ x | sum }}", "6"),
+        ("{{ [] | sum }}", "0"),
+        ("{{ x | map('int') | sum }}", "6"),
+        ("{{ x | sum(start=4) }}", "10"),
+        ("{{ [{'a': 1}, {'a': 2}] | sum('a') }}", "3"),
+        ("{{ [[1], [2]] | sum(start=[]) }}", "[1, 2]"),
+        ("{{ [x, x] | map('sum') | list }}", "[6, 6]"),
+    ],
+)
+def test_a_sum_with_and_without_arguments(source, wanted):
+    for made in (templating.Environment(), templating.strict()):
+        assert templating.rendered(templating.compiled(made, source), {"x": [1, 2, 3]}) == wanted
+
+
 def test_no_other_jinja_environment_exists():
     """Only `templating` makes one, and only from the sandboxed class; nothing else compiles or renders a source."""
     made = {"Environment", "SandboxedEnvironment", "NativeEnvironment", "ImmutableSandboxedEnvironment", "Template"}

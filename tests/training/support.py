@@ -1,4 +1,4 @@
-"""Small networks and examples for the tuner's tests."""
+"""Small networks and examples for the tests of training."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from evalharness.training import datasets as rows
 from evalharness.training import encoding, overlap, preflight, shapes, split
 from evalharness.training.encoding import Batching, EncodedExample, Rules
 
-_spec = importlib.util.spec_from_file_location("tuner_support", Path(__file__).parent / "support.py")
+_spec = importlib.util.spec_from_file_location("training_support", Path(__file__).parent / "support.py")
 assert _spec is not None
 support = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(support)  # type: ignore[union-attr]

@@ -17,7 +17,7 @@ from evalharness.errors import UserError
 from evalharness.training import lora
 from evalharness.training.qlora import BYTES, FourBit, library, size
 
-_spec = importlib.util.spec_from_file_location("tuner_support", Path(__file__).parent / "support.py")
+_spec = importlib.util.spec_from_file_location("training_support", Path(__file__).parent / "support.py")
 assert _spec is not None
 support = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(support)  # type: ignore[union-attr]

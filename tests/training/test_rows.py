@@ -84,6 +84,7 @@ def learned(entry: Any, tmp_path: Path, template: str | None = None) -> list[str
     return marked(made.examples(data.rows[0].messages, data.rows[0].template_kwargs or {}), t)
 
 
+NAN = float("nan")
 U, A, B = {"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}, {"role": "assistant", "content": "b"}
 GPT = {"from": "gpt", "value": "a"}
 HUMAN = {"from": "human", "value": "q"}
@@ -118,6 +119,9 @@ RAIN = {"role": "tool", "tool_call_id": "c1", "content": "rain"}
                                                ("problem", "solution"), ("prompt", "answer"), ("input", "output"))),
         ({"system_prompt": "S", "question": "q", "response": "a", "id": "x"}, SYSTEM),
         ({"question": "q", "context": "c", "answer": "a"}, GIVEN),
+        ({"instruction": "q", "input": "c", "context": "c", "output": "a"}, GIVEN),
+        ({"instruction": "q", "input": "c", "context": " ", "output": "a", "response": "a"}, GIVEN),
+        ({"prompt": "q", "question": "q", "completion": "a", "response": None}, ONE),
         ({"prompt": [U], "completion": [A]}, ONE),
         ({"prompt": [U], "completion": "a"}, ONE),
         ({"prompt": "q", "completion": A}, ONE),
@@ -147,6 +151,9 @@ RAIN = {"role": "tool", "tool_call_id": "c1", "content": "rain"}
                        {"role": "function", "name": "w", "content": "rain"}, A]}, [CALL]),
         ({"conversations": [HUMAN, {"from": "function_call", "value": '{"name": "w", "arguments": {"c": "Oslo"}}'},
                             {"from": "observation", "value": "rain"}, GPT]}, [CALL]),
+        ({"messages": [U, {"role": "assistant", "content": NAN, "tool_calls": CALLS,
+                           "function_call": CALLS[0]["function"]}, RAIN, A]}, [CALL]),
+        ({"messages": [{**U, "from": "human"}, {**A, "from": "alice", "value": "a"}]}, ONE),
         # preference pairs: the chosen answer alone
         ({"prompt": "q", "chosen": "a", "rejected": "b"}, ONE),
         ({"prompt": [U], "chosen": [A], "rejected": [B]}, ONE),
@@ -161,6 +168,34 @@ RAIN = {"role": "tool", "tool_call_id": "c1", "content": "rain"}
 )  # fmt: skip
 def test_forms_of_rows(entry: Any, wanted: list[str], tmp_path: Path) -> None:
     assert learned(entry, tmp_path) == wanted
+
+
+LEARN = ("weight", "train", "training", "trainable", "loss")
+OFF = (False, 0, 0.0, "0", "0.0", "false", "False", " no ")
+ON = (True, 1, 1.0, "1", "1.0", "True", "yes", None, "", NAN)
+
+
+@pytest.mark.parametrize("name", [*LEARN, "label", "kto_tag"])
+def test_a_mark_of_a_row_is_read_in_every_spelling(name: str, tmp_path: Path) -> None:
+    entries = [{"prompt": "q", "completion": f"a{n}", name: mark} for n, mark in enumerate((*OFF, *ON))]
+    for given in (entries, [{"messages": [U, {**A, "content": e["completion"]}], name: e[name]} for e in entries]):
+        data = datasets.read_training_data(write(tmp_path / "x.jsonl", given))
+        assert [row.messages[-1].content for row in data.rows] == [f"a{n}" for n in range(len(OFF), len(entries))]
+        assert data.notes == (f"{len(OFF)} rows left out: labelled as bad answers (false), or of weight 0",)
+    table = f"prompt,completion,{name}\n" + "".join(f"q,a,{'' if m in (None, NAN) else m}\n" for m in (*OFF, *ON))
+    data = datasets.read_training_data(write(tmp_path / "x.csv", table))
+    assert [row.number for row in data.rows] == list(range(len(OFF) + 1, len(entries) + 1))
+
+
+@pytest.mark.parametrize("name", LEARN)
+def test_a_mark_of_a_turn_is_read_in_every_spelling(name: str, tmp_path: Path) -> None:
+    entries = [{"messages": [U, {**A, name: mark}, U, B]} for mark in (*OFF, *ON)]
+    data = datasets.read_training_data(write(tmp_path / "x.jsonl", entries))
+    assert [[row.messages[1].learned, row.messages[3].learned] for row in data.rows] == [
+        *([False, True] for _ in OFF),
+        *([True, True] for _ in ON),
+    ]
+    assert data.notes == ()
 
 
 @pytest.mark.parametrize(
@@ -188,6 +223,33 @@ def test_a_class_label_is_no_verdict_and_unknown_fields_are_named(tmp_path: Path
     assert data.notes == ("fields that are not learned from: label, mood (of a turn), source",)
 
 
+def test_a_label_that_cannot_be_read_among_labels_is_refused(tmp_path: Path) -> None:
+    good = {"prompt": "q", "completion": "a", "label": 1}
+    for said in ("positive", 2):
+        with pytest.raises(DataError, match=rf"1 of 2 rows .* row 2 \('label' is {said!r}, wanted true or false"):
+            datasets.read_training_data(write(tmp_path / "x.jsonl", [good, {**good, "label": said}]))
+    classes = [{**good, "label": said} for said in ("positive", "negative", None)]
+    data = datasets.read_training_data(write(tmp_path / "x.jsonl", classes))
+    assert (len(data.rows), data.notes) == (3, ("fields that are not learned from: label",))
+
+
+@pytest.mark.parametrize(
+    ("entry", "unused"),
+    [
+        ({"messages": [U, {**A, "from": "alice"}]}, "from (of a turn)"),
+        ({"messages": [U, {**A, "label": 0}]}, "label (of a turn)"),
+        ({"messages": [{**U, "mood": NAN}, {**A, "mood": "calm"}], "topic": ""}, "mood (of a turn)"),
+        ({"problem": "q", "solution": "a", "answer": "7"}, "answer"),
+        ({"messages": [U, A], "input": "c", "prompt": "q"}, "input, prompt"),
+        ({"chosen": [U, A], "rejected": [U, B], "prompt": "q"}, "prompt"),
+        ({"messages": [U, A], "history": [["q", "a"]], "id": 0, "split": "train"}, "history"),
+    ],
+)
+def test_what_was_not_read_is_named(entry: Any, unused: str, tmp_path: Path) -> None:
+    data = datasets.read_training_data(write(tmp_path / "x.jsonl", [entry, entry]))
+    assert data.notes == (f"fields that are not learned from: {unused}",)
+
+
 @pytest.mark.parametrize(
     ("entry", "says"),
     [
@@ -196,19 +258,39 @@ def test_a_class_label_is_no_verdict_and_unknown_fields_are_named(tmp_path: Path
         ({"instruction": "q", "output": None, "input": "c"}, "'output' is empty"),
         ({"prompt": "q", "completion": True}, "'completion' is a bool"),
         ({"instruction": "q", "output": "a", "input": "c", "context": "d"}, "both 'input' and 'context'"),
+        ({"prompt": "q", "completion": "a", "input": "c", "context": "d"}, "both 'input' and 'context'"),
+        ({"instruction": "q", "output": "a", "response": "b"}, "both 'output' and 'response'"),
+        ({"prompt": "q", "completion": "a", "answer": "b"}, "both 'answer' and 'completion'"),
+        ({"prompt": "q", "question": "r", "completion": "a"}, "both 'prompt' and 'question'"),
+        ({"messages": [U, A], "conversations": [HUMAN, GPT]}, "both 'messages' and 'conversations'"),
+        ({"messages": [U, A], "system": "S", "system_prompt": "T"}, "both 'system' and 'system_prompt'"),
+        ({"messages": [U, {**A, "value": "b"}]}, "both 'content' and 'value'"),
+        ({"messages": [U, {**A, "from": "human"}]}, "a turn of role 'assistant' and from 'human'"),
+        ({"messages": [U, {**A, "content": NAN}]}, "an empty turn of 'assistant'"),
+        ({"messages": [U, {**A, "content": True}]}, "the content of a turn is a bool, wanted a text"),
+        ({"messages": [U, {**A, "content": {"a": 1}}]}, "the content of a turn is a dict, wanted a text"),
+        ({"messages": [U, {**A, "reasoning_content": "hmm", "thinking": "oh"}]},
+         "both 'reasoning_content' and 'thinking'"),
+        ({"messages": [U, {**A, "thinking": True}]}, "'thinking' is a bool, wanted a text"),
+        ({"messages": [U, {**A, "thinking": "oh", "content": [{"type": "thinking", "thinking": "hmm"}, "a"]}]},
+         "'thinking' and the content of a turn hold different thoughts"),
+        ({"messages": [U, {**A, "tool_calls": CALLS, "function_call": {"name": "v"}}]},
+         "both 'tool_calls' and 'function_call'"),
+        ({"conversations": [HUMAN, {"from": "function_call", "value": '{"name": "w"}', "tool_calls": CALLS}, GPT]},
+         "a function_call turn with other calls beside its text"),
         ({"instruction": "q", "output": "a", "history": ["q", "a"]}, "'history' is no list of pairs"),
         ({"instruction": "q", "output": "a", "images": ["x.png"]}, "'images' cannot be learned from"),
         ({"instruction": "q", "output": "a", "weight": 0.5}, "'weight' is 0.5, wanted 0 or 1"),
         ({"messages": [U, {**A, "weight": 0.5}]}, "'weight' of a turn is 0.5"),
+        *(({"messages": [U, A], name: value}, f"{name!r} is {value!r}, wanted")
+          for name in (*LEARN, "kto_tag") for value in ("maybe", 2, [0])),
+        *(({"messages": [U, {**A, name: "maybe"}]}, f"{name!r} of a turn is 'maybe', wanted 0 or 1") for name in LEARN),
         ({"messages": [U, {"role": "assistant", "content": [{"type": "image_url"}]}]}, "a part of type image_url"),
         ({"messages": [U, {"role": "assistant", "content": None}]}, "an empty turn of 'assistant'"),
         ({"messages": [U, {"role": "thinker", "content": "a"}]}, "a turn of role 'thinker'"),
         ({"messages": [U, {**A, "tool_calls": [{"id": 1}]}]}, "a tool call without the name"),
         ({"messages": [U, A], "tools": "no json"}, "'tools' is not valid JSON"),
-        (
-            {"conversations": [HUMAN, {"from": "function_call", "value": "w(1)"}, GPT]},
-            "function_call turn is not valid",
-        ),
+        ({"conversations": [HUMAN, {"from": "function_call", "value": "w(1)"}, GPT]}, "function_call turn is not"),
         ({"system": "S", "messages": [{"role": "system", "content": "T"}, U, A]}, "two system messages"),
         ({"system": {"a": 1}, "messages": [U, A]}, "the system message is a dict"),
         ({"messages": [U, A], "chat_template_kwargs": "x"}, "'chat_template_kwargs' is not valid JSON"),
@@ -220,7 +302,7 @@ def test_a_class_label_is_no_verdict_and_unknown_fields_are_named(tmp_path: Path
         ({"chosen": [U, A, U, B], "rejected": [U, B, U, A]}, "differ before the last turn"),
         ({"prompt": "q", "chosen": "a", "rejected": {**B, "tool_calls": CALLS}}, "tool_calls in 'rejected'"),
     ],
-)
+)  # fmt: skip
 def test_what_cannot_be_read_is_refused_by_name(entry: Any, says: str, tmp_path: Path) -> None:
     file = write(tmp_path / "x.jsonl", [{"messages": [U, A]}, entry, {"messages": [U, B]}])
     with pytest.raises(DataError, match=r"1 of 3 rows .* row 2 ") as raised:
@@ -269,6 +351,9 @@ EMPTY, HMM = "<think>\n\n</think>\n\n", "<think>\nhmm\n</think>\n\n"
         (THINKING, [U, said(f"{HMM}a")], [f"<user\nq><assistant\n«{HMM}a>»"]),
         (THINKING, [U, said("a", reasoning_content="hmm")], [f"<user\nq><assistant\n«{HMM}a>»"]),
         (THINKING, [U, said("a", reasoning="hmm")], [f"<user\nq><assistant\n«{HMM}a>»"]),
+        (THINKING, [U, said("a", reasoning_content="hmm", thinking="hmm")], [f"<user\nq><assistant\n«{HMM}a>»"]),
+        (THINKING, [U, {**A, "thinking": "hmm", "content": [{"type": "thinking", "thinking": " hmm"}, "a"]}],
+         [f"<user\nq><assistant\n«{HMM}a>»"]),
         (THINKING, [U, A, U, B],
          [f"<user\nq><assistant\n«{EMPTY}a>»", f"<user\nq><assistant\na><user\nq><assistant\n«{EMPTY}b>»"]),
         (THINKING, [U, said("<think>hmm</think>\n\na"), U, said("<think>hmm</think>\n\nb")],
@@ -381,6 +466,40 @@ def test_packed_files_and_broken_lines(tmp_path: Path) -> None:
         datasets.read_training_data(write(tmp_path / "x.csv", "prompt,completion\nq,a\nq,a,b,c\n"))
     with pytest.raises(DataError, match="lists named prompt, completion"):
         datasets.read_training_data(write(tmp_path / "columns.json", {"prompt": ["q", "q"], "completion": ["a", "a"]}))
+
+
+TABLES = {
+    "x.csv": ["prompt,completion", "q,a", '"q\nr",a'],
+    "semi.csv": ["prompt;completion", "q;a", '"q\nr";a'],
+    "x.tsv": ["prompt\tcompletion", "q\ta", '"q\nr"\ta'],
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("bad", ['q{}"never closed', '"q" stray{}a'])
+def test_a_quote_that_swallows_rows_is_refused_by_the_line_of_its_row(name: str, bad: str, tmp_path: Path) -> None:
+    mark = TABLES[name][0].removeprefix("prompt")[0]
+    text = "\n".join([*TABLES[name], "", bad.format(mark), f"q{mark}a", f"q{mark}a", ""])
+    with pytest.raises(DataError, match=rf"{name}:6: not a CSV file .*; look for a quote that is not closed"):
+        datasets.read_training_data(write(tmp_path / name, text))
+    good = "\n".join([*TABLES[name], "", f'q 5" wide{mark}a', f'"q ""r"""{mark}a'])
+    asked = [row.messages[0].content for row in datasets.read_training_data(write(tmp_path / name, good)).rows]
+    assert asked == ["q", "q\nr", 'q 5" wide', 'q "r"']
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("prompt,completion,prompt\nq,a,r\nq,a,r\n", "two columns are called 'prompt'"),
+        ("prompt,completion\nq,a\nq\n", r"1 of 2 rows .*row 2 \(1 fewer cells than the header has names"),
+        ("prompt;completion\nq;a;b\nq;a\n", r"1 of 2 rows .*row 1 \(1 more cells than the header has names"),
+        ("prompt,completion\n", "at least 2 rows .* there are 0"),
+        ("", "the file is empty"),
+    ],
+)
+def test_a_table_that_would_lose_cells_is_refused(text: str, says: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=says):
+        datasets.read_training_data(write(tmp_path / "x.csv", text))
 
 
 def test_all_broken_rows_are_listed_and_eight_are_shown(tmp_path: Path) -> None:

@@ -152,6 +152,42 @@ def test_a_split_that_is_missing_is_drawn_from_train_by_groups(tmp_path: Path) -
         parts(str(tmp_path / "y.json"))
 
 
+def named(*splits: Any) -> list[dict[str, Any]]:
+    return [{**row, "split": split} for row, split in zip(TRAIN, splits, strict=False)]
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted", "notes"),
+    [
+        (named("train", "holdout", "test", "holdout", "dev"), ["train", "test", "validation"],
+         ("splits left out: holdout (2 rows)",)),
+        (named("train", "holdout", "extra"), ["train"], ("splits left out: holdout (1 row), extra (1 row)",)),
+        (named("holdout", None, "", float("nan")), ["", "", ""], ("splits left out: holdout (1 row)",)),
+        (named("holdout", "holdout"), ["", ""], ()),
+        (named(1, 1), ["", ""], ()),
+        (named("test", "train_sft"), ["test", "train"], ()),
+    ],
+)  # fmt: skip
+def test_the_split_that_a_row_names(found: Any, wanted: list[str], notes: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_text(lines(found))
+    data = rows.read_training_data(str(tmp_path / "x.jsonl"))
+    assert ([row.part for row in data.rows], data.notes) == (wanted, notes)
+
+
+def test_rows_of_unknown_splits_alone_leave_nothing(tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_text(lines(named("holdout", "extra")))
+    with pytest.raises(DataError, match=r"no row is left to learn from; look at labels, weights, splits"):
+        rows.read_training_data(str(tmp_path / "x.jsonl"))
+
+
+def test_a_row_whose_split_is_not_that_of_its_file_is_broken(tmp_path: Path) -> None:
+    put(tmp_path, {"train.jsonl": named("train", "test", "training"), "test.jsonl": TEST[:2]})
+    with pytest.raises(DataError, match=r"1 of 5 rows .*row 2 \(its 'split' is 'test', .* among the rows of train"):
+        rows.read_training_data(str(tmp_path))
+    found = rows.read_training_data(str(tmp_path), skip_bad=True)
+    assert [row.part for row in found.rows] == ["train", "train", "test", "test"]
+
+
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, list[dict[str, Any]]]], None]:
     import datasets

@@ -24,7 +24,7 @@ from evalharness.training.config import TrainingConfig, factor
 from evalharness.training.encoding import pack_examples
 from evalharness.training.step import Material, Training
 
-_spec = importlib.util.spec_from_file_location("tuner_support", Path(__file__).parent / "support.py")
+_spec = importlib.util.spec_from_file_location("training_support", Path(__file__).parent / "support.py")
 assert _spec is not None
 support = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(support)  # type: ignore[union-attr]
