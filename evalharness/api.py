@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from evalharness import plugins
 from evalharness.comparison.gate import ComparisonRequest, GatedComparison, run_gate
 from evalharness.judging.run import JudgeRun, judge_answers
-from evalharness.options import ModelOptions, RunOptions
+from evalharness.options import RunOptions
 from evalharness.runs import session, store
 from evalharness.runs.session import RunHooks, RunOutcome, RunPlace
 from evalharness.runs.store import Run
@@ -50,7 +50,7 @@ def evaluate(
     benchmarks: str | Sequence[str],
     model: str = session.DEFAULT_MODEL,
     *,
-    model_options: ModelOptions | None = None,
+    model_options: object = None,
     place: RunPlace | None = None,
     hooks: RunHooks | None = None,
     **asked: Unpack[PlanSettings],
@@ -63,7 +63,7 @@ def evaluate(
     names = [benchmarks] if isinstance(benchmarks, str) else list(benchmarks)
     settings: dict[str, Any] = {"data": None, "mode": None, "subjects": None, **asked}
     plan = session.make_plan(names, model=model, **settings)
-    opened = plugins.load_model(model, model_options or ModelOptions())
+    opened = plugins.load_model(model, model_options)
     return session.run_plan(plan, opened, place or RunPlace(), hooks or RunHooks())
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 
 
@@ -37,6 +39,32 @@ class UserError(Exception):
 
 class DataError(UserError):
     """Benchmark or training data that is not what its format promises; the message names file and line."""
+
+
+# Whether messages are read at a command line. One for the process and no context variable: models answer in threads of
+# their own, which would not see that.
+_at_command_line = False
+_SPELLED = {"repeats": "samples", "cache": "no-cache"}  # fields whose flag has another name
+
+
+@contextmanager
+def command_line() -> Iterator[None]:
+    """While it is open, messages name options as they are typed: `--limit`, not `limit`."""
+    global _at_command_line
+    before, _at_command_line = _at_command_line, True
+    try:
+        yield
+    finally:
+        _at_command_line = before
+
+
+def option(name: str, value: object = None) -> str:
+    """An option in a message: the field `max_tokens` to a program, `--max-tokens` at the command line; with a value
+    `mode=write` and `--mode write`."""
+    if not _at_command_line:
+        return name if value is None else f"{name}={value}"
+    flag = f"--{_SPELLED.get(name, name).replace('_', '-')}"
+    return flag if value is None else f"{flag} {value}"
 
 
 def nearest(name: str, known: object) -> str:

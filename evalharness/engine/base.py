@@ -149,7 +149,7 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class EngineSettings:
-    """How to run: see ModelOptions."""
+    """How to run: see options.LocalOptions."""
 
     dtype: str = "auto"
     device: str = "auto"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +13,6 @@ from evalharness.errors import DataError, UserError
 from evalharness.judge import Criterion, Judge, Panel
 from evalharness.judging.published import with_published
 from evalharness.model import Model, Priced
-from evalharness.options import ModelOptions
 from evalharness.runs import cache
 
 
@@ -24,7 +23,7 @@ class JudgeOptions:
     `against` is `reference` or a run. `max_cost` is in US dollars. `retries` bounds how often an unreadable reply is
     asked again, `retest` is the number of answers judged twice, `again` asks
     anew what has no verdict. `cache` None keeps no replies. `template` is `published[=PATH]`: the authors' own prompt,
-    sought in `folders` where no path is given.
+    sought in `folders` where no path is given. `model` are options of the judge's model, by name.
     """
 
     against: str | None = None
@@ -42,7 +41,7 @@ class JudgeOptions:
     cache: Path | None = None
     template: str | None = None
     folders: tuple[str, ...] = ()
-    model: ModelOptions = field(default_factory=ModelOptions)
+    model: Mapping[str, object] = field(default_factory=dict)
 
     def check(self) -> None:
         """UserError for what makes no sense."""
@@ -129,12 +128,12 @@ def _panel(spec: str, panel: Panel, models: str, options: JudgeOptions, default:
     if len(members) < 2:
         raise UserError(f"--judge {spec}: a panel wants two judges or more, separated by commas")
     seats: list[PanelMember] = []
-    for member in members:
-        name, model = _split(member, default if default != panel.name else panel.member)
+    chosen = [_split(member, default if default != panel.name else panel.member) for member in members]
+    for name, model in chosen:
         judge = plugins.load_judge(name)
         if isinstance(judge, Panel):
             raise UserError(f"--judge {spec}: a panel cannot sit on a panel")
-        seat = _seat(judge, model, options)
+        seat = _seat(judge, model, replace(options, model=_own(options.model, model, [m for _, m in chosen])))
         taken = sum(s.name.partition("#")[0] == seat.name for s in seats)
         seats.append(
             PanelMember(name=f"{seat.name}#{taken + 1}" if taken else seat.name, judge=judge, model=seat.model)
@@ -152,6 +151,15 @@ def _panel(spec: str, panel: Panel, models: str, options: JudgeOptions, default:
     together = f"panel[{aggregate}]=" + ",".join(s.name for s in seats)
     criteria = _criteria(seats, options)
     return JudgePanel(name=together, seats=tuple(seats), aggregate=aggregate, weights=weights, criteria=criteria)
+
+
+def _own(given: Mapping[str, object], model: str, all_models: Sequence[str]) -> dict[str, object]:
+    """The options that one model of a panel gets: those it takes, and those that none takes, to be refused."""
+    return {
+        name: value
+        for name, value in given.items()
+        if plugins.takes_option(model, name) or not any(plugins.takes_option(other, name) for other in all_models)
+    }
 
 
 def _seat(judge: Judge, model: str, options: JudgeOptions) -> PanelMember:

@@ -24,18 +24,19 @@ from evalharness.data.files import json_value
 from evalharness.data.typed import number
 from evalharness.errors import UserError
 from evalharness.model import Preview
-from evalharness.options import ModelOptions
+from evalharness.options import EndpointOptions
 from evalharness.records import Finish, Request, Response
 
 if TYPE_CHECKING:
     import aiohttp
 
+Options = EndpointOptions
 OPENAI = "https://api.openai.com/v1"
 _TIMEOUT = 600.0  # seconds for one attempt: a long answer of a slow local server must fit
 FINISHES: Mapping[str, Finish] = {"stop": "stop", "length": "length", "content_filter": "refused", "tool_calls": "stop"}
 
 
-def open_model(argument: str, options: ModelOptions) -> OpenAI:
+def open_model(argument: str, options: EndpointOptions) -> OpenAI:
     """The model MODEL[@URL]. UserError when the name, the address or the key is missing."""
     model, _, address = argument.partition("@http")
     base = "http" + address if address else options.base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI

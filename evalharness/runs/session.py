@@ -11,7 +11,7 @@ from evalharness import plugins
 from evalharness.errors import Exit, UserError, gravest, nearest
 from evalharness.events import Observer, SilentObserver
 from evalharness.model import Model, Preview, Previews, Priced
-from evalharness.options import ModelOptions, RunOptions
+from evalharness.options import RunOptions
 from evalharness.records import STATUSES, Mode, Result
 from evalharness.runs import cache, runner, summary
 from evalharness.runs import plan as planning
@@ -236,8 +236,8 @@ class Previewed:
     cost: float | None
 
 
-def preview_prompts(plan: Plan, model: str, options: ModelOptions, count: int) -> Previewed:
-    """The first `count` prompts exactly as `model` will read them."""
+def preview_prompts(plan: Plan, model: str, options: object, count: int) -> Previewed:
+    """The first `count` prompts exactly as `model`, opened with these options, will read them."""
     opened = plugins.load_model(model, options)
     task = planning.prepare_task(plan.benchmarks[0], plan, opened)
 

@@ -22,8 +22,8 @@ from evalharness.engine.loading import free_threads
 from evalharness.engine.memory import available, gigabytes
 from evalharness.errors import UserError
 from evalharness.judging import run as judging
+from evalharness.judging.panel import JudgeOptions
 from evalharness.judging.run import JudgeRun
-from evalharness.options import ModelOptions
 from evalharness.runs.store import Run
 from evalharness.training import checkpointing, curves, export, lora, preflight, step
 from evalharness.training.callbacks import Best, Log
@@ -258,13 +258,17 @@ def report_preflight(prepared: PreparedTraining, teller: TrainingObserver) -> No
     preflight.check_overlap(prepared.seen, prepared.job.allow_overlap)
 
 
+def _judge_options(base_url: str | None) -> JudgeOptions:
+    return judging.judge_options(model={} if base_url is None else {"base_url": base_url})
+
+
 def check_judge(spec: str, base_url: str | None) -> None:
     """UserError when `spec` names no judge: said before anything is trained."""
-    judging.check(spec, ["instructions"], judging.judge_options(model=ModelOptions(base_url=base_url)))
+    judging.check(spec, ["instructions"], _judge_options(base_url))
 
 
 def judge_test_answers(tuned: Tuned, spec: str, base_url: str | None) -> JudgeRun:
     """Judge the answers to the test rows against the data's own."""
     if tuned.answers is None:
         raise UserError("there are no test rows to judge; raise --test")
-    return judging.judge_answers(tuned.answers, spec, judging.judge_options(model=ModelOptions(base_url=base_url)))
+    return judging.judge_answers(tuned.answers, spec, _judge_options(base_url))
