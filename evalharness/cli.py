@@ -57,7 +57,7 @@ def application() -> typer.Typer:
     app.command("flaky")(flaky.flaky)
     app.command("report")(report.report)
     app.add_typer(baseline.app, name="baseline")
-    app.command("finetune", cls=HelpInGroups)(finetune.finetune)
+    app.command("finetune", cls=HelpInGroups, epilog=finetune.EXAMPLES)(finetune.finetune)
     app.command("chat", cls=HelpInGroups)(chat.chat)
     app.command("rescore")(rescore.rescore)
     app.command("preview", cls=HelpInGroups)(preview.preview)

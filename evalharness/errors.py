@@ -58,7 +58,7 @@ def command_line() -> Iterator[None]:
         _at_command_line = before
 
 
-def option(name: str, value: object = None) -> str:
+def option_name(name: str, value: object = None) -> str:
     """An option in a message: the field `max_tokens` to a program, `--max-tokens` at the command line; with a value
     `mode=write` and `--mode write`."""
     if not _at_command_line:

@@ -10,12 +10,12 @@ import math
 import re
 import types
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from evalharness.errors import UserError, nearest, option
+from evalharness.errors import UserError, nearest, option_name
 
 Made = TypeVar("Made")
 
@@ -185,7 +185,7 @@ def bare(hint: Any) -> Any:
     return hint
 
 
-def build(kind: type[Made], given: Mapping[str, object], owner: str) -> Made:
+def build_options(kind: type[Made], given: Mapping[str, object], owner: str) -> Made:
     """A group of which these fields were given; text is read as its field's type. UserError, naming the field, for one
     that is missing, or a value that makes no sense."""
     made = {name: read(kind, name, value) for name, value in given.items()}
@@ -200,18 +200,18 @@ def build(kind: type[Made], given: Mapping[str, object], owner: str) -> Made:
 
 def taken(kind: type | None) -> str:
     """What a group takes, in words."""
-    names = [each.name for each in fields(kind) if each.init] if kind is not None else []  # type: ignore[arg-type]
+    names = [each.name for each in fields(kind) if each.init] if kind is not None else []
     return f"it takes {', '.join(names)}" if names else "it takes none"
 
 
-def named(kind: type, name: str) -> str:
+def _named(kind: type, name: str) -> str:
     """A field in a message: a flag only where it is one of those that come along."""
-    return option(name) if kind.__module__.partition(".")[0] == "evalharness" else f"the option {name}"
+    return option_name(name) if kind.__module__.partition(".")[0] == "evalharness" else f"the option {name}"
 
 
 def read(kind: type, name: str, value: object) -> object:
     """A value as the type of a group's field, within its bounds. UserError, naming the field, where it is not."""
-    each = {each.name: each for each in fields(kind)}[name]  # type: ignore[arg-type]
+    each = {each.name: each for each in fields(kind)}[name]
     hint = hints(kind)[name]
     if value is None and bare(hint) is not hint:
         return None
@@ -221,13 +221,13 @@ def read(kind: type, name: str, value: object) -> object:
     try:
         found = _typed(inner, value)
     except (TypeError, ValueError):
-        raise UserError(f"{named(kind, each.name)} wants {wanted}; there is {value!r:.80}") from None
+        raise UserError(f"{_named(kind, name)} wants {wanted}; there is {value!r:.80}") from None
     least, form = each.metadata.get("least"), each.metadata.get("form")
     outside = isinstance(found, int | float) and least is not None and not (found >= least and math.isfinite(found))
     misformed = form is not None and not re.fullmatch(form, str(found))
     if outside or misformed or (choices and found not in choices):
         near = nearest(str(found), choices) if choices else ""
-        raise UserError(f"{named(kind, each.name)} wants {wanted}{near}; there is {value!r:.80}")
+        raise UserError(f"{_named(kind, name)} wants {wanted}{near}; there is {value!r:.80}")
     return found
 
 

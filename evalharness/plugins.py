@@ -220,7 +220,7 @@ def model_options(spec: str, given: object = None) -> object:
         raise UserError(f"{name} takes {takes}; there is {type(given).__name__}")
     for word in given or ():
         _taking(name, word)
-    return None if kind is None else options.build(kind, given or {}, name)
+    return None if kind is None else options.build_options(kind, given or {}, name)
 
 
 def check_option(spec: str, word: str, value: object) -> None:

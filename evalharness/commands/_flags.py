@@ -12,12 +12,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_origin, get_type_hints
 
 from typer import Context, Option
 from typer.core import TyperCommand
 
-from evalharness.errors import UserError, option
+from evalharness.errors import UserError, option_name
 from evalharness.options import MODEL_GROUPS, bare, hints, package_names
 
 _CONTEXT, _MODEL_OPTION = "typer_context", "model_option"  # `context` is an option of local models
@@ -132,9 +132,9 @@ def _model_options(given: Mapping[str, Any], typed: Typed) -> GivenModelOptions:
         name, equals, value = word.partition("=")
         name = name.strip().replace("-", "_")
         if not equals or not name:
-            raise UserError(f"{option(_MODEL_OPTION)} wants NAME=VALUE; there is {word!r:.80}")
+            raise UserError(f"{option_name(_MODEL_OPTION)} wants NAME=VALUE; there is {word!r:.80}")
         if name in found:
-            raise UserError(f"{option(_MODEL_OPTION)} {word!r:.80}: {name} is said twice")
+            raise UserError(f"{option_name(_MODEL_OPTION)} {word!r:.80}: {name} is said twice")
         found[name] = value
     return found
 

@@ -1,5 +1,6 @@
 import json
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -77,13 +78,13 @@ def run(
     return _tell(outcome, comparison, output)
 
 
-def _refuse_lone(typed: Typed, group: type, head: str) -> None:
+def _refuse_lone(typed: Typed, group: Any, head: str) -> None:
     """UserError for an option that would do nothing, because the one that it belongs to was not typed."""
-    from evalharness.errors import UserError, option
+    from evalharness.errors import UserError, option_name
 
-    lone = [name for name in group.__dataclass_fields__ if name in typed]
+    lone = [each.name for each in fields(group) if each.name in typed]
     if lone and head not in typed:
-        raise UserError(f"{option(lone[0])} does nothing without {option(head)}")
+        raise UserError(f"{option_name(lone[0])} does nothing without {option_name(head)}")
 
 
 def _asked(data: DataOptions, sampling: SamplingOptions) -> dict[str, Any]:

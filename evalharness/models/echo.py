@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from evalharness.errors import UserError, option
+from evalharness.errors import UserError, option_name
 from evalharness.model import Preview
 from evalharness.records import Request, Response
 
@@ -43,5 +43,5 @@ def _written(request: Request) -> Response:
 def open_model(argument: str, options: None) -> Echo:
     """The echo model; it takes no argument and no options."""
     if argument:
-        raise UserError(f"echo takes no argument, there is {argument!r}; say {option('model', 'echo')}")
+        raise UserError(f"echo takes no argument, there is {argument!r}; say {option_name('model', 'echo')}")
     return Echo()

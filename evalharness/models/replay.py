@@ -15,7 +15,7 @@ from typing import Any
 
 from evalharness.data.files import digest
 from evalharness.data.rows import Row
-from evalharness.errors import DataError, UserError, option
+from evalharness.errors import DataError, UserError, option_name
 from evalharness.model import Preview
 from evalharness.models._recorded import RecordedAnswers, recorded_answers, squeezed
 from evalharness.models._recorded_answers import AnswerKeys, Turns
@@ -171,7 +171,7 @@ def _fingerprint(path: Path, keys: AnswerKeys) -> str:
 def open_model(argument: str, options: ReplayOptions) -> Replay:
     """The answers in a file or folder. DataError names the line that is none."""
     if not argument:
-        raise UserError(f"replay wants a file of recorded answers; say {option('model', 'replay:FILE')}")
+        raise UserError(f"replay wants a file of recorded answers; say {option_name('model', 'replay:FILE')}")
     path = Path(argument).expanduser()
     if not path.exists():
         raise UserError(f"replay:{argument}: there is no such file")

@@ -13,7 +13,7 @@ from typing import Any
 
 from evalharness import plugins
 from evalharness.data.yaml_lines import YamlDocument, YamlPath, read_yaml
-from evalharness.errors import UserError, nearest, option
+from evalharness.errors import UserError, nearest, option_name
 from evalharness.options import RunOptions
 from evalharness.runs.budget import Budget
 
@@ -111,7 +111,7 @@ def _check(document: YamlDocument) -> None:
 def _models(document: YamlDocument) -> Iterator[SuiteModel]:
     seen: set[str] = set()
     for position, entry in enumerate(document.value["models"]):
-        options = {"model": entry} if isinstance(entry, str) else dict(entry)
+        options: dict[str, Any] = {"model": entry} if isinstance(entry, str) else dict(entry)
         spec = options.pop("model")
         name = options.pop("name", "".join(c if c.isalnum() or c in "._-" else "-" for c in spec))
         if name in seen:
@@ -168,7 +168,7 @@ def is_suite(named: Sequence[str], said: Collection[str]) -> bool:
     if not files or all(plugins.describes_benchmark(word) for word in files):
         return False
     if len(named) > 1 or said:
-        without = f", without {option(min(said))}" if said else ""
+        without = f", without {option_name(min(said))}" if said else ""
         raise UserError(f"a suite names its models, benchmarks, data and baseline itself; give the file alone{without}")
     return True
 

@@ -27,9 +27,8 @@ from evalharness.judging.run import JudgeRun
 from evalharness.runs.store import Run
 from evalharness.training import checkpointing, curves, export, lora, preflight, step
 from evalharness.training.callbacks import Best, Log
-from evalharness.training.config import TrainingConfig
+from evalharness.training.config import Lora, TrainingConfig
 from evalharness.training.loop import TRAINING_FOLDER, TrainingLoop, TrainingObserver
-from evalharness.training.lora import Lora
 from evalharness.training.prepare import PreparedTraining, differing, training_identity
 from evalharness.training.qlora import BYTES, FourBit
 from evalharness.training.step import Training

@@ -18,10 +18,9 @@ from evalharness.engine.tokenizer import open_tokenizer
 from evalharness.errors import DataError, UserError
 from evalharness.training import datasets, encoding, preflight, split
 from evalharness.training.callbacks import BenchmarkChecks
-from evalharness.training.config import TrainingConfig
+from evalharness.training.config import Lora, MachineOptions, RowOptions, TrainingConfig, WatchOptions
 from evalharness.training.datasets import Broken, BrokenRowsError, Data
 from evalharness.training.encoding import Encodings, Rules
-from evalharness.training.lora import Lora
 from evalharness.training.preflight import Preflight
 from evalharness.training.split import Split
 from evalharness.training.step import Material
@@ -31,36 +30,16 @@ Seen = TypeVar("Seen")
 
 
 @dataclass(frozen=True, kw_only=True)
-class FinetuneJob:
-    """A fine-tuning as the user asked for it. `style` names a prompt format; None = the checkpoint's own template, else
-    alpaca. `best` is `loss` or `BENCHMARK.METRIC`; `keep` is best or last; 0 for `eval_every` means once an epoch."""
+class FinetuneJob(RowOptions, MachineOptions, WatchOptions):
+    """A fine-tuning as the user asked for it: what it learns from and changes, and the groups of options that it is."""
 
     data: str
     model: str
     out: Path
     settings: TrainingConfig = field(default_factory=TrainingConfig)
-    style: str | None = None
-    tokenizer: str | None = None
-    device: str = "auto"
-    threads: int = 0
-    max_length: int = 0
-    mask_prompt: bool = True
-    mask_end: bool = False
-    drop_long: bool = False
-    skip_bad: bool = False
     file_order: bool = False
-    validation: float = 0.05
-    test: float = 0.10
-    allow_overlap: bool = False
     asking: BenchmarkChecks = field(default_factory=BenchmarkChecks)
-    eval_every: int = 0
-    best: str = "loss"
-    patience: int = 3
-    keep: str = "best"
-    save_every: int = 0
-    log_to: tuple[str, ...] = ()
     merge: bool = True
-    answer_tokens: int = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -266,10 +245,9 @@ def job_of(options: Mapping[str, Any], asking: BenchmarkChecks) -> FinetuneJob:
     same = {
         key: options[key]
         for key in FinetuneJob.__dataclass_fields__
-        if key in options and key not in ("log_to", "asking")
+        if key in options and key not in ("settings", "asking")
     }
-    trackers = tuple(name.strip() for name in options["log_to"].split(",") if name.strip())
-    return FinetuneJob(**same, settings=settings, asking=asking, log_to=trackers)
+    return FinetuneJob(**same, settings=settings, asking=asking)
 
 
 def as_in_the_book(options: Mapping[str, Any], typed: Collection[str]) -> dict[str, Any]:

@@ -343,14 +343,14 @@ def test_another_template_than_the_trained_one_is_warned_of(
     data: Path, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from evalharness import plugins
-    from evalharness.options import ModelOptions
+    from evalharness.options import LocalOptions
 
     out = tmp_path / "tuned"
     tuned(command(data, base, out, "--max-steps", "1", "--test", "0"), capsys)
     trained = json.loads((out / "training" / "training.json").read_text())["template"]["sha256"]
     assert plugins.load_model(f"local:{out}").describe()["template_sha256"] == trained
     assert not capsys.readouterr().err
-    plugins.load_model(f"local:{out}", ModelOptions(template="alpaca"))
+    plugins.load_model(f"local:{out}", LocalOptions(template="alpaca"))
     assert "which it was trained with" in capsys.readouterr().err
 
 
