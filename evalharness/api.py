@@ -57,6 +57,8 @@ def evaluate(
 ) -> RunOutcome:
     """Ask `model` (`PLUGIN[:ARGUMENT]`) the questions of benchmarks and score what it answers.
 
+    `model_options` are its plug-in's options by name (`{"threads": 2}`), or its `Options`.
+
     The same call goes on where a stopped run was; a finished run is returned without asking. UserError for an unknown
     name, data that is not there, or a model that cannot be opened.
     """

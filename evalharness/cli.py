@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import evalharness
-from evalharness.errors import Exit, UserError, command_line
+from evalharness.errors import Exit, UserError, flags_in_messages
 
 if TYPE_CHECKING:
     import typer
@@ -91,7 +91,7 @@ def guarded(arguments: list[str]) -> int:
     import typer
 
     try:
-        with command_line():
+        with flags_in_messages(True):
             outcome = application()(args=arguments, prog_name="evalh", standalone_mode=False)
         code = int(outcome or 0)
         return _complain(INTERRUPTED, code) if code == Exit.INTERRUPTED else code  # what typer makes of Ctrl-C

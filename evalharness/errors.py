@@ -41,30 +41,32 @@ class DataError(UserError):
     """Benchmark or training data that is not what its format promises; the message names file and line."""
 
 
-# Whether messages are read at a command line. One for the process and no context variable: models answer in threads of
+# Whether messages spell options as flags. One for the process and no context variable: models answer in threads of
 # their own, which would not see that.
-_at_command_line = False
-_SPELLED = {"repeats": "samples", "cache": "no-cache"}  # fields whose flag has another name
+_flags = False
+_SPELLED = {"repeats": "samples", "evaluate": "eval", "as_json": "json"}  # fields whose flag has another name
 
 
 @contextmanager
-def command_line() -> Iterator[None]:
-    """While it is open, messages name options as they are typed: `--limit`, not `limit`."""
-    global _at_command_line
-    before, _at_command_line = _at_command_line, True
+def flags_in_messages(shown: bool) -> Iterator[None]:
+    """While it is open, messages name options as they are typed, `--limit`, or as fields, `limit`."""
+    global _flags
+    before, _flags = _flags, shown
     try:
         yield
     finally:
-        _at_command_line = before
+        _flags = before
 
 
 def option_name(name: str, value: object = None) -> str:
     """An option in a message: the field `max_tokens` to a program, `--max-tokens` at the command line; with a value
-    `mode=write` and `--mode write`."""
-    if not _at_command_line:
+    `mode=write` and `--mode write`, `cache=False` and `--no-cache`."""
+    if not _flags:
         return name if value is None else f"{name}={value}"
-    flag = f"--{_SPELLED.get(name, name).replace('_', '-')}"
-    return flag if value is None else f"{flag} {value}"
+    flag = _SPELLED.get(name, name).replace("_", "-")
+    if isinstance(value, bool):
+        return f"--{flag}" if value else f"--no-{flag}"
+    return f"--{flag}" if value is None else f"--{flag} {value}"
 
 
 def nearest(name: str, known: object) -> str:

@@ -20,7 +20,7 @@ from typing import Any, Literal, cast
 
 from evalharness import options
 from evalharness.benchmark import Benchmark, Family
-from evalharness.errors import UserError, known, nearest
+from evalharness.errors import UserError, known, nearest, option_name
 from evalharness.judge import Judge, Panel
 from evalharness.model import Model
 from evalharness.records import Mode
@@ -84,7 +84,7 @@ def install_hint(package: str) -> str:
 
 def _there(data: Path | None) -> None:
     if data is not None and not data.expanduser().exists():
-        raise UserError(f"--data {data}: there is no such file or folder")
+        raise UserError(f"{option_name('data', data)}: there is no such file or folder")
 
 
 def is_file(name: str) -> bool:
@@ -176,7 +176,7 @@ def task_names(name: str, data: Path | None = None) -> tuple[str, ...]:
     if found and absent:
         warn(f"{data} has no files of {name}'s {', '.join(absent)}; the others are run, without an average")
     if not found:
-        raise UserError(f"{name} has tasks only in its data: say --data FOLDER, or {name}/TASK")
+        raise UserError(f"{name} has tasks only in its data: say {option_name('data', 'FOLDER')}, or {name}/TASK")
     return tuple(f"{name}/{task}" for task in found)
 
 
@@ -231,7 +231,7 @@ def check_option(spec: str, word: str, value: object) -> None:
 def takes_option(spec: str, word: str) -> bool:
     """Whether the plug-in that `spec` names has an option of that name."""
     kind = _options_of(spec.partition(":")[0])
-    return kind is not None and word in kind.__dataclass_fields__
+    return kind is not None and word in {each.name for each in fields(kind) if each.init}
 
 
 def _taking(name: str, word: str) -> type:
@@ -248,6 +248,11 @@ def _options_of(name: str) -> Any:
     kind = getattr(module, "Options", None)
     if kind is not None and not (isinstance(kind, type) and is_dataclass(kind)):
         raise UserError(f"the plug-in {module.__name__}: its `Options` is no dataclass")
+    try:
+        if kind is not None:
+            options.hints(kind)
+    except Exception as error:  # a third party's annotations may be anything
+        raise UserError(f"the plug-in {module.__name__}: its `Options` cannot be read: {error}") from error
     return kind
 
 

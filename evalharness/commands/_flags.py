@@ -10,7 +10,7 @@ the model, by name. Whatever else a command takes is typer's as ever.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Annotated, Any, Literal, get_origin, get_type_hints
 
@@ -25,6 +25,12 @@ _CONTEXT, _MODEL_OPTION = "typer_context", "model_option"  # `context` is an opt
 
 class Typed(frozenset[str]):
     """The names of the parameters that were typed, whatever their values."""
+
+    def refuse_lone(self, names: Iterable[str], head: str) -> None:
+        """UserError for one of these that would do nothing, because the one that they belong to was not typed."""
+        lone = [name for name in names if name in self]
+        if lone and head not in self:
+            raise UserError(f"{option_name(lone[0])} does nothing without {option_name(head)}")
 
 
 class GivenModelOptions(dict[str, object]):

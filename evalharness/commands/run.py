@@ -1,6 +1,5 @@
 import json
 import sys
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -64,8 +63,8 @@ def run(
     named = benchmarks_of(data.items, benchmarks)
     if is_suite(named, typed - BESIDE_A_SUITE):
         return _run_suite(Path(named[0]), output, consent=sandbox.yes_run_untrusted_code)
-    _refuse_lone(typed, JudgingOptions, "judge")
-    _refuse_lone(typed, ComparisonOptions, "against")
+    typed.refuse_lone(JudgingOptions.__dataclass_fields__, "judge")
+    typed.refuse_lone(ComparisonOptions.__dataclass_fields__, "against")
     plan = session.make_plan(named, model=model, options=sandbox, **_asked(data, sampling))
     hooks = session.RunHooks(
         observer=progress.watcher(quiet=output.as_json),
@@ -76,15 +75,6 @@ def run(
     place = session.RunPlace(runs=output.runs, name=output.name, cache=not output.no_cache)
     outcome = session.run_plan(only_items(plan, data.items), opened, place, hooks)
     return _tell(outcome, comparison, output)
-
-
-def _refuse_lone(typed: Typed, group: Any, head: str) -> None:
-    """UserError for an option that would do nothing, because the one that it belongs to was not typed."""
-    from evalharness.errors import UserError, option_name
-
-    lone = [each.name for each in fields(group) if each.name in typed]
-    if lone and head not in typed:
-        raise UserError(f"{option_name(lone[0])} does nothing without {option_name(head)}")
 
 
 def _asked(data: DataOptions, sampling: SamplingOptions) -> dict[str, Any]:

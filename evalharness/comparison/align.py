@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalharness.comparison.scores import STATUS_CODE, Scores
-from evalharness.errors import UserError
+from evalharness.errors import UserError, option_name
 
 # Field name for --allow-mismatch -> where the manifest's entry of a benchmark holds it.
 FIELDS: Mapping[str, tuple[str, ...]] = {
@@ -141,6 +141,6 @@ def _clusters(
         return None
     known, at = (new, at_new) if new.clusters is not None else (base, at_base)
     if known.clusters is None:
-        raise UserError(f"--clusters {cluster}: a baseline knows only the field group")
+        raise UserError(f"{option_name('clusters', cluster)}: a baseline knows only the field group")
     alone = len(known.ids) + np.arange(len(at))
     return np.where(at >= 0, known.clusters[at].astype(np.int64), alone)

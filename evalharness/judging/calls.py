@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from evalharness import judge
-from evalharness.errors import Exit, UserError
+from evalharness.errors import Exit, UserError, option_name
 from evalharness.judge import JudgeCase, JudgeItem, Order
 from evalharness.judging.panel import JudgeOptions, PanelMember
 from evalharness.records import Request, Response, Result, Verdict
@@ -75,7 +75,8 @@ def ask_seat(
             batch = _affordable(batch, options.max_cost - spent(), 1 + options.retries)
             if not batch:
                 raise UserError(
-                    f"--max-cost {options.max_cost:g} is reached: ${spent():.4f} spent, {len(left)} verdicts not "
+                    f"{option_name('max_cost')} {options.max_cost:g} is reached: ${spent():.4f} spent, {len(left)} "
+                    "verdicts not "
                     "asked; what was judged is kept, the same command with a higher limit goes on",
                     Exit.NOT_WHOLE,
                 )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from evalharness.data.files import json_value
 from evalharness.engine.fingerprint import checkpoint_fingerprint, files_digest
-from evalharness.errors import UserError
+from evalharness.errors import UserError, option_name
 from evalharness.model import Preview
 from evalharness.options import LocalOptions
 from evalharness.plugins import warn
@@ -254,7 +254,7 @@ def model_folder(argument: str) -> Path:
     UserError where neither is to be had.
     """
     if not argument:
-        raise UserError("local needs a checkpoint: say --model local:FOLDER or local:ORG/NAME")
+        raise UserError(f"local needs a checkpoint: say {option_name('model')} local:FOLDER or local:ORG/NAME")
     folder = Path(argument).expanduser()
     if folder.exists() or argument.count("/") != 1 or argument.startswith((".", "/", "~")):
         if not folder.is_dir():

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from evalharness.comparison.scores import numbered_lines
-from evalharness.errors import UserError, nearest
+from evalharness.errors import UserError, nearest, option_name
 from evalharness.report import deliver, html, junit, markdown
 from evalharness.runs import schema
 from evalharness.runs.store import JOURNAL, Run, find_run
@@ -25,7 +25,7 @@ def comparison_as(document: Mapping[str, Any], form: str, key: str = "default") 
 
 def _made(form: str, forms: Mapping[str, Callable[[], str | bytes]]) -> str | bytes:
     if form not in forms:
-        raise UserError(f"--format {form!r}{nearest(form, forms)}: wanted one of {', '.join(forms)}")
+        raise UserError(f"{option_name('format')} {form!r}{nearest(form, forms)}: wanted one of {', '.join(forms)}")
     return forms[form]()
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from evalharness.benchmark import Benchmark
-from evalharness.errors import UserError
+from evalharness.errors import UserError, option_name
 from evalharness.events import Observer
 from evalharness.model import Model
 from evalharness.options import RunOptions
@@ -81,11 +81,14 @@ def open_run(folder: Path, tasks: Sequence[Task], plan: Plan, model: Model) -> R
         before, now = run.manifest.get("identity", {}), run_identity(tasks, plan, model)
         differing = [key for key in now if before.get(key) != now[key]]
         if differing:
-            raise UserError(f"{folder}: holds another run (other {', '.join(differing)}); give another --name")
+            raise UserError(
+                f"{folder}: holds another run (other {', '.join(differing)}); give another {option_name('name')}"
+            )
         programs = any(task.benchmark.open_scorer is not None for task in tasks)
         if older := scored_otherwise(run.manifest) if programs or not run.finished else "":
             raise UserError(
-                f"{folder}: {older}; give `evalh rescore {folder}` and then this command again, or another --name"
+                f"{folder}: {older}; give `evalh rescore {folder}` and then this command again, or another "
+                f"{option_name('name')}"
             )
         if programs:
             _same_check(run, plan.options)
@@ -108,14 +111,15 @@ def scored_otherwise(manifest: Mapping[str, Any]) -> str:
 def _same_check(run: Run, now: RunOptions) -> None:
     """UserError where a run's programs were checked in another way than is asked for now."""
     said = run.manifest.get("options", {})
-    for option, before, wanted in (
-        ("--check", said.get("check", now.check), now.check),
-        ("--sandbox-packages", ",".join(said.get("sandbox_packages", ())), ",".join(now.sandbox_packages)),
+    for name, before, wanted in (
+        ("check", said.get("check", now.check), now.check),
+        ("sandbox_packages", ",".join(said.get("sandbox_packages", ())), ",".join(now.sandbox_packages)),
     ):
         if before != wanted:
             raise UserError(
-                f"{run.path}: its programs were checked with {option} {before or '(none)'}, not {wanted or '(none)'}; "
-                f"`evalh rescore {run.path} {option} ...` checks them again, or give another --name"
+                f"{run.path}: its programs were checked with {option_name(name)} {before or '(none)'}, not "
+                f"{wanted or '(none)'}; `evalh rescore {run.path} --{name.replace('_', '-')} ...` checks them again, "
+                f"or give another {option_name('name')}"
             )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from evalharness import plugins
-from evalharness.errors import Exit, UserError, gravest, nearest
+from evalharness.errors import Exit, UserError, gravest, nearest, option_name
 from evalharness.events import Observer, SilentObserver
 from evalharness.model import Model, Preview, Previews, Priced
 from evalharness.options import RunOptions
@@ -70,7 +70,7 @@ def make_plan(
 ) -> Plan:
     """The plan that a command line asks for. Without model and data: the bundled sample."""
     if mode not in (None, "rank", "write"):
-        raise UserError(f"--mode wants rank or write, there is {mode!r}")
+        raise UserError(f"{option_name('mode')} wants rank or write, there is {mode!r}")
     if data is None and model is None:
         data = "sample"
     path = Path(data) if data not in (None, "sample") else None
@@ -213,7 +213,7 @@ def select_results(found: Run, *, item: str | None, status: str | None) -> list[
             raise UserError(f"{found.name} has no item {item!r}{nearest(item, {r.sample.id for r in results})}")
         return chosen
     if status not in STATUSES:
-        raise UserError(f"--status wants one of {', '.join(STATUSES)}; there is {status!r}")
+        raise UserError(f"{option_name('status')} wants one of {', '.join(STATUSES)}; there is {status!r}")
     return [r for r in results if r.status == status]
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from evalharness import plugins
 from evalharness.data.yaml_lines import YamlDocument, YamlPath, read_yaml
-from evalharness.errors import UserError, nearest, option_name
+from evalharness.errors import UserError, flags_in_messages, nearest, option_name
 from evalharness.options import RunOptions
 from evalharness.runs.budget import Budget
 
@@ -129,7 +129,8 @@ def _held_to_plugin(document: YamlDocument, where: YamlPath, spec: str, value: o
     if spec.partition(":")[0] not in plugins.modules("models"):
         return
     try:
-        plugins.check_option(spec, str(where[-1]), value)
+        with flags_in_messages(False):  # it is a field of this file
+            plugins.check_option(spec, str(where[-1]), value)
     except UserError as error:
         raise document.error(where, f"{'.'.join(map(str, where))}: {error}") from error
 

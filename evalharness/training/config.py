@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from evalharness.errors import UserError, nearest
+from evalharness.errors import UserError, nearest, option_name
 from evalharness.options import setting
 
 Schedule = Literal["cosine", "linear", "constant"]
@@ -31,7 +31,10 @@ class Lora:
 
     def check(self) -> None:
         if self.rank < 1 or self.alpha <= 0:
-            raise UserError(f"--lora wants a rank of 1 or more and --alpha above 0; there is {self.rank}, {self.alpha}")
+            raise UserError(
+                f"{option_name('lora')} wants a rank of 1 or more and {option_name('alpha')} above 0; there is "
+                f"{self.rank}, {self.alpha}"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,19 +75,29 @@ class TrainingConfig:
     def check(self) -> None:
         """UserError for a number or name that makes no sense."""
         if self.epochs < 1 or self.batch < 1 or min(self.max_steps, self.micro, self.batch_tokens) < 0:
-            raise UserError("--epochs and --batch want 1 or more, --max-steps, --micro and --batch-tokens 0 or more")
+            raise UserError(
+                f"{option_name('epochs')} and {option_name('batch')} want 1 or more, {option_name('max_steps')}, "
+                f"{option_name('micro')} and {option_name('batch_tokens')} 0 or more"
+            )
         if not 0 <= self.lr < math.inf or not 0 <= self.warmup < 1 or self.clip < 0 or self.weight_decay < 0:
-            raise UserError("--lr, --clip and --weight-decay want 0 or more, --warmup a share below 1")
+            raise UserError(
+                f"{option_name('lr')}, {option_name('clip')} and {option_name('weight_decay')} want 0 or more, "
+                f"{option_name('warmup')} a share below 1"
+            )
         if not 0 <= self.lr_floor <= 1:
-            raise UserError(f"--lr-floor wants a share of the learning rate, 0 to 1, there is {self.lr_floor}")
-        for option, value, known in (
-            ("--schedule", self.schedule, SCHEDULES),
-            ("--loss", self.loss, ("sft", "dpo")),
-            ("--dtype", self.dtype, ("auto", "float32", "bfloat16")),
-            ("--products", self.products, ("auto", "onednn", "switch", "plain")),
+            raise UserError(
+                f"{option_name('lr_floor')} wants a share of the learning rate, 0 to 1, there is {self.lr_floor}"
+            )
+        for name, value, known in (
+            ("schedule", self.schedule, SCHEDULES),
+            ("loss", self.loss, ("sft", "dpo")),
+            ("dtype", self.dtype, ("auto", "float32", "bfloat16")),
+            ("products", self.products, ("auto", "onednn", "switch", "plain")),
         ):
             if value not in known:
-                raise UserError(f"{option} wants {', '.join(known)}{nearest(value, known)}; there is {value!r}")
+                raise UserError(
+                    f"{option_name(name)} wants {', '.join(known)}{nearest(value, known)}; there is {value!r}"
+                )
 
     def rate(self, parameters: int) -> float:
         """The peak learning rate; small models bear larger ones, adapters too."""

@@ -15,7 +15,7 @@ from evalharness.engine.checkpoint import weight_files
 from evalharness.engine.config import UnsupportedError, read_config
 from evalharness.engine.fingerprint import files_digest
 from evalharness.engine.tokenizer import open_tokenizer
-from evalharness.errors import DataError, UserError
+from evalharness.errors import DataError, UserError, option_name
 from evalharness.training import datasets, encoding, preflight, split
 from evalharness.training.callbacks import BenchmarkChecks
 from evalharness.training.config import Lora, MachineOptions, RowOptions, TrainingConfig, WatchOptions
@@ -168,7 +168,9 @@ def _material(job: FinetuneJob, parted: Split, parts: Mapping[str, Encodings], c
     if job.settings.loss != "dpo":
         return kept
     if any(row.rejected is None for row in (*parted.train, *parted.validation)):
-        raise UserError(f"--loss dpo wants rows with chosen and rejected answers; {job.data} has none")
+        raise UserError(
+            f"{option_name('loss', 'dpo')} wants rows with chosen and rejected answers; {job.data} has none"
+        )
     pairs = {}
     for name, part in (("train", parted.train), ("validation", parted.validation)):
         good = {example.row: example for example in parts[name].examples}
@@ -215,10 +217,10 @@ def benchmark_checks_of(names: str, data: Sequence[str], limit: int) -> Benchmar
     for entry in data:
         name, equals, path = entry.partition("=")
         if not equals or not name or not path:
-            raise UserError(f"--eval-data wants NAME=FOLDER or NAME=sample, there is {entry!r}")
+            raise UserError(f"{option_name('eval_data')} wants NAME=FOLDER or NAME=sample, there is {entry!r}")
         by_name[name] = path
     if limit < 1:
-        raise UserError(f"--eval-limit wants 1 or more, there is {limit}")
+        raise UserError(f"{option_name('eval_limit')} wants 1 or more, there is {limit}")
     asked = tuple(name.strip() for name in names.split(",") if name.strip())
     for name in asked:
         plugins.task_names(name, None)
@@ -230,18 +232,26 @@ def job_of(options: Mapping[str, Any], asking: BenchmarkChecks) -> FinetuneJob:
     rank = options["lora"]
     four_bit = options["load_in_4bit"]
     if rank < 0 or ((options["dora"] or four_bit) and not rank):
-        raise UserError("--lora wants a rank of 1 or more, --dora and --load-in-4bit want --lora RANK")
+        raise UserError(
+            f"{option_name('lora')} wants a rank of 1 or more, {option_name('dora', True)} and "
+            f"{option_name('load_in_4bit', True)} want {option_name('lora', 'RANK')}"
+        )
     kind = Lora(rank=rank, alpha=options["alpha"] or rank, dora=options["dora"], four_bit=four_bit) if rank else None
     chosen = {key: options[key] for key in TrainingConfig.__dataclass_fields__ if key in options and key != "lora"}
     settings = TrainingConfig(**chosen, lora=kind)
     if options["keep"] not in ("best", "last"):
-        raise UserError(f"--keep wants best or last, there is {options['keep']!r}")
+        raise UserError(f"{option_name('keep')} wants best or last, there is {options['keep']!r}")
     if options["best"] != "loss" and options["best"].split(".")[0].split("/")[0] not in {
         name.split("/")[0] for name in asking.names
     }:
-        raise UserError(f"--best {options['best']} is measured only with --eval {options['best'].split('.')[0]}")
+        raise UserError(
+            f"{option_name('best')} {options['best']} is measured only with {option_name('evaluate')} "
+            f"{options['best'].split('.')[0]}"
+        )
     if options["resume"] and not (options["out"] / "training" / "state.pt").is_file():
-        raise UserError(f"--resume: there is no stopped training in {options['out']}; leave it out to begin one")
+        raise UserError(
+            f"{option_name('resume')}: there is no stopped training in {options['out']}; leave it out to begin one"
+        )
     same = {
         key: options[key]
         for key in FinetuneJob.__dataclass_fields__
