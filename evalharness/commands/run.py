@@ -1,3 +1,5 @@
+"""`evalh run`: ask a model the questions of benchmarks, score the answers, report."""
+
 import json
 import sys
 from pathlib import Path

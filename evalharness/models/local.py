@@ -254,7 +254,7 @@ def model_folder(argument: str) -> Path:
     UserError where neither is to be had.
     """
     if not argument:
-        raise UserError(f"local needs a checkpoint: say {option_name('model')} local:FOLDER or local:ORG/NAME")
+        raise UserError(f"local needs a checkpoint: say {option_name('model', 'local:FOLDER')} or local:ORG/NAME")
     folder = Path(argument).expanduser()
     if folder.exists() or argument.count("/") != 1 or argument.startswith((".", "/", "~")):
         if not folder.is_dir():

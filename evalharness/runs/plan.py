@@ -289,7 +289,7 @@ def _examples(
             besides = " beside the question itself" if len(there) > len(chosen) else ""
             raise DataError(
                 f"{benchmark.name}: wanted {shots} examples{where}, there are {len(chosen)}{besides}; "
-                f"say {option_name('shots')} {len(chosen)}"
+                f"say {option_name('shots', len(chosen))}"
             )
         return chosen
 

@@ -575,7 +575,7 @@ def test_without_a_floor_the_schedule_is_transformers_own(schedule: str, warmup:
     assert [factor(ours, step, steps) for step in range(steps)] == pytest.approx(wanted, rel=1e-12, abs=1e-12)
     floored = TrainingConfig(schedule=schedule, warmup=warmup)
     assert min(factor(floored, step, steps) for step in range(steps)) > 0.0
-    with pytest.raises(UserError, match="--lr-floor wants a share"):
+    with pytest.raises(UserError, match="lr_floor wants a share"):
         TrainingConfig(lr_floor=1.5).check()
 
 

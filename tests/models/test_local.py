@@ -360,12 +360,12 @@ def test_preview_shows_ids_and_bos(llama):
 @pytest.mark.parametrize(
     ("argument", "options", "said"),
     [
-        ("", {}, "say --model local:FOLDER"),
+        ("", {}, "say model=local:FOLDER"),
         ("/no/such/folder", {}, "no such folder"),
         (None, {"dtype": "float23"}, "did you mean float32"),
         (None, {"device": "cuda:7"}, "wanted a GPU"),
         (None, {"device": "toaster"}, "no such device"),
-        (None, {"context": 9999}, "--context"),
+        (None, {"context": 9999}, "context wants"),
         (None, {"backend": "nativ"}, "did you mean native"),
         (None, {"tokenizer": "/no/such.tiktoken"}, "no such file"),
         (None, {"template": "alpacca"}, "did you mean alpaca"),
