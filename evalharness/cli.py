@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import evalharness
-from evalharness.errors import Exit, UserError
+from evalharness.errors import Exit, UserError, flags_in_messages
 from evalharness.events import Event, Warned, observed_by
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def application() -> typer.Typer:
         verify,
         winrate,
     )
+    from evalharness.commands._flags import HelpInGroups
 
     app = typer.Typer(
         name="evalh",
@@ -50,17 +51,17 @@ def application() -> typer.Typer:
         rich_markup_mode=None,  # rich help alone would cost half of the start-up time
         pretty_exceptions_enable=False,
     )
-    app.command("run")(run.run)
+    app.command("run", cls=HelpInGroups, epilog=run.EXAMPLES)(run.run)
     app.command("show")(show.show)
     app.command("verify")(verify.verify)
     app.command("compare")(compare.compare)
     app.command("flaky")(flaky.flaky)
     app.command("report")(report.report)
     app.add_typer(baseline.app, name="baseline")
-    app.command("finetune")(finetune.finetune)
-    app.command("chat")(chat.chat)
+    app.command("finetune", cls=HelpInGroups, epilog=finetune.EXAMPLES)(finetune.finetune)
+    app.command("chat", cls=HelpInGroups)(chat.chat)
     app.command("rescore")(rescore.rescore)
-    app.command("preview")(preview.preview)
+    app.command("preview", cls=HelpInGroups)(preview.preview)
     app.command("import")(import_.import_)
     app.command("list")(listing.list_)
     app.command("demo")(demo.demo)
@@ -91,7 +92,7 @@ def guarded(arguments: list[str]) -> int:
     import typer
 
     try:
-        with observed_by(_warned):
+        with flags_in_messages(True), observed_by(_warned):
             outcome = application()(args=arguments, prog_name="evalh", standalone_mode=False)
         code = int(outcome or 0)
         return _complain(INTERRUPTED, code) if code == Exit.INTERRUPTED else code  # what typer makes of Ctrl-C

@@ -55,6 +55,7 @@ OPEN: Mapping[str, str] = {
     "training/callbacks.py": "torch.load and its state",
     "training/qlora.py": "bitsandbytes",
     "engine/": "torch and transformers: weights, configurations, tokenizers",
+    "commands/_flags.py": "typer: parameters of any type, made from options",
     "sandbox/": "values of untrusted programs on their way through a pipe",
     "text/": "values inside templates",
     "chat/": "chat templates and tokenizer files",

@@ -87,7 +87,7 @@ def test_clusters_widen_the_interval_and_never_fall_below_tango(tmp_path):
     assert clustered.high - clustered.low > plain.high - plain.low
     same = one(base, base, clusters="group")
     assert same.low <= one(base, base).low
-    with pytest.raises(UserError, match=r"--clusters author: .* has no such field; there is group"):
+    with pytest.raises(UserError, match=r"clusters=author: .* has no such field; there is group"):
         one(base, new, clusters="author")
 
 
@@ -204,7 +204,7 @@ def test_what_both_have_is_compared_when_asked(tmp_path):
     assert compared(base, new, benchmarks=("x",)).verdict == "same"
     with pytest.raises(UserError, match="neither run has a benchmark 'z'"):
         compared(base, new, benchmarks=("z",))
-    with pytest.raises(UserError, match=r"--allow-mismatch 'dta' \(did you mean data\?\)"):
+    with pytest.raises(UserError, match=r"allow_mismatch 'dta' \(did you mean data\?\)"):
         compared(base, new, allow=frozenset({"dta"}))
 
 
