@@ -7,7 +7,7 @@ import pytest
 from stub_server import Stub, serve, text_of
 
 from evalharness.errors import UserError
-from evalharness.events import SilentObserver
+from evalharness.events import ResultCame, observed_by
 from evalharness.model import Requests
 from evalharness.models.openai import OpenAI
 from evalharness.records import Message, Request, Response
@@ -20,11 +20,11 @@ def turn(body) -> int:
     return sum(m["role"] == "user" for m in body["messages"])
 
 
-def evaluate(folder, stub: Stub, observer=None, wrapped: Callable = lambda model: model):
+def evaluate(folder, stub: Stub, wrapped: Callable = lambda model: model):
     model = wrapped(OpenAI(model="m", base_url=stub.url, workers=8))
     tasks = [plan.prepare_task("mt_bench", MT_BENCH, model)]
     run = runner.open_run(folder, tasks, MT_BENCH, model)
-    return runner.evaluate_tasks(run, tasks, MT_BENCH, model, observer or SilentObserver())
+    return runner.evaluate_tasks(run, tasks, MT_BENCH, model)
 
 
 def first_of(stub: Stub) -> str:
@@ -54,8 +54,8 @@ def test_second_turns_wait_for_no_other_first_turn(tmp_path, cached):
 def test_nothing_is_sent_once_the_budget_is_used_up(tmp_path):
     over = threading.Event()
 
-    class Stingy(SilentObserver):
-        def result(self, result):
+    def stingy(event):
+        if isinstance(event, ResultCame):
             raise UserError("the budget is used up")
 
     def reply(body):
@@ -64,8 +64,8 @@ def test_nothing_is_sent_once_the_budget_is_used_up(tmp_path):
         return "x"
 
     with serve(reply) as stub:
-        with pytest.raises(UserError, match="budget"):
-            evaluate(tmp_path / "r", stub, Stingy())
+        with pytest.raises(UserError, match="budget"), observed_by(stingy):
+            evaluate(tmp_path / "r", stub)
         assert not [thread for thread in threading.enumerate() if thread.name == "evalh-network"]
         sent = len(stub.seen)
         over.set()
