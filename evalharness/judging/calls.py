@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from evalharness.judge import JudgeCase, JudgeItem, Order
 from evalharness.judging.panel import PanelMember
 from evalharness.records import Request, Response, Result, Verdict
+from evalharness.runs.manifest import JudgingUsage
 from evalharness.scoring import judge_replies
 
 Key = tuple[str, str, int, str, str, str, int]  # benchmark, id, repeat, seat, part, order, retest
@@ -51,9 +51,15 @@ class Usage:
         self.tokens_out += verdict.tokens_out
         self.cost += verdict.cost or 0.0
 
-    def as_json(self) -> dict[str, Any]:
-        tokens = {"tokens_in": self.tokens_in, "tokens_out": self.tokens_out}
-        return {"calls": self.calls, "cached": self.cached, **tokens, "cost": self.cost if self.priced else None}
+    def facts(self) -> JudgingUsage:
+        """What the manifest keeps of it."""
+        return JudgingUsage(
+            calls=self.calls,
+            cached=self.cached,
+            tokens_in=self.tokens_in,
+            tokens_out=self.tokens_out,
+            cost=self.cost if self.priced else None,
+        )
 
 
 def call_tokens(call: Call) -> tuple[int, int]:

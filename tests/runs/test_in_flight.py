@@ -20,11 +20,12 @@ def turn(body) -> int:
     return sum(m["role"] == "user" for m in body["messages"])
 
 
-def evaluate(folder, stub: Stub, wrapped: Callable = lambda model: model):
+def evaluate(folder, stub: Stub, observer=None, wrapped: Callable = lambda model: model):
     model = wrapped(OpenAI(model="m", base_url=stub.url, workers=8))
     tasks = [plan.prepare_task("mt_bench", MT_BENCH, model)]
     run = runner.open_run(folder, tasks, MT_BENCH, model)
-    return runner.evaluate_tasks(run, tasks, MT_BENCH, model)
+    with observed_by(observer):
+        return runner.evaluate_tasks(run, tasks, MT_BENCH, model)
 
 
 def first_of(stub: Stub) -> str:
@@ -64,8 +65,8 @@ def test_nothing_is_sent_once_the_budget_is_used_up(tmp_path):
         return "x"
 
     with serve(reply) as stub:
-        with pytest.raises(UserError, match="budget"), observed_by(stingy):
-            evaluate(tmp_path / "r", stub)
+        with pytest.raises(UserError, match="budget"):
+            evaluate(tmp_path / "r", stub, stingy)
         assert not [thread for thread in threading.enumerate() if thread.name == "evalh-network"]
         sent = len(stub.seen)
         over.set()
