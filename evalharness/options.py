@@ -29,7 +29,7 @@ def setting(default: Any, help: str = "", **marks: Any) -> Any:  # noqa: A002  #
 _PRICE_IN, _PRICE_OUT = "US dollars per million prompt tokens.", "US dollars per million answer tokens."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class LocalOptions:
     """How a checkpoint on this machine is run. 0 means that the engine chooses."""
 
@@ -48,7 +48,7 @@ class LocalOptions:
     template: str | None = setting(None, "Chat template; `none` asks as a base model.")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class EndpointOptions:
     """Where an endpoint is, how many requests it gets at a time, and its prices."""
 
@@ -61,7 +61,7 @@ class EndpointOptions:
     template: str | None = setting(None, "`none` asks as a base model, through /completions.", choices=("none",))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ReplayOptions:
     """Where a recorded answer and its question's id stand."""
 
@@ -74,7 +74,7 @@ class ReplayOptions:
 MODEL_GROUPS = (LocalOptions, EndpointOptions, ReplayOptions)  # those of the plug-ins that come along
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class DataOptions:
     """What is asked. None is the benchmark's own choice."""
 
@@ -92,7 +92,7 @@ class DataOptions:
     allow_outside: bool = setting(False, "Files may name others outside their own folder.")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class SamplingOptions:
     """How answers are drawn. None is the benchmark's own choice."""
 
@@ -104,7 +104,7 @@ class SamplingOptions:
     max_tokens: int | None = setting(None, "Longest answer, in tokens.")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class JudgingOptions:
     """Who judges the answers of a run once they are there, and what that may cost."""
 
@@ -136,7 +136,7 @@ class RunOptions:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ComparisonOptions:
     """What a run is compared with at its end."""
 
@@ -147,7 +147,7 @@ class ComparisonOptions:
     margin: tuple[str, ...] = setting((), "For --against: 0.02, or BENCHMARK=0.01. Repeatable.", repeatable=True)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class OutputOptions:
     """Where a run is kept and how it is told."""
 
