@@ -1,5 +1,6 @@
 """`evalh finetune`: from instruction data to a checkpoint that the evaluation and other programs load."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -73,7 +74,8 @@ def _tune(job: "FinetuneJob", judge: str | None, judge_base_url: str | None, *, 
     from evalharness.training import finetune as tuner
     from evalharness.training.prepare import prepare_training
 
-    with observed_by(None if as_json else training.TrainingLines()):
+    follows = int(os.environ.get("RANK", "0")) > 0  # under torchrun the first process speaks for all
+    with observed_by(None if as_json or follows else training.TrainingLines()):
         prepared = prepare_training(job)
         if only_look:
             tuner.report_preflight(prepared)
@@ -81,6 +83,8 @@ def _tune(job: "FinetuneJob", judge: str | None, judge_base_url: str | None, *, 
         if judge:
             tuner.check_judge(judge, judge_base_url)
         tuned = tuner.run_training(prepared)
+        if tuned.rank:
+            return 0
         judged = tuner.judge_test_answers(tuned, judge, judge_base_url) if judge else None
     training.show_training(tuned, as_json=as_json, judged=judged)
     return judged.exit_code if judged else 0

@@ -119,3 +119,16 @@ class Log:
         self._stream.close()
         for tracker in self._trackers:
             tracker.close()
+
+
+class NoLog(Log):
+    """The log of a rank that is not the first: that one writes for all."""
+
+    def __init__(self) -> None:
+        self.lines = []
+
+    def write(self, line: Mapping[str, Any]) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""

@@ -27,7 +27,7 @@ from evalharness.judging.panel import JudgeOptions
 from evalharness.judging.run import JudgeRun
 from evalharness.runs.store import Run
 from evalharness.training import checkpointing, curves, export, lora, preflight, step
-from evalharness.training.callbacks import Best, Log
+from evalharness.training.callbacks import Best, Log, NoLog
 from evalharness.training.config import Lora, TrainingConfig
 from evalharness.training.events import TrainingBegan, TrainingPrepared
 from evalharness.training.loop import TRAINING_FOLDER, TrainingLoop
@@ -39,7 +39,10 @@ from evalharness.training.test_answers import answer_test_rows
 
 @dataclass(frozen=True, kw_only=True)
 class Tuned:
-    """A finished fine-tuning: where it lies, what was measured before and after, and the run over the test rows."""
+    """A finished fine-tuning: where it lies, what was measured before and after, and the run over the test rows.
+
+    Of several ranks the first one writes, and knows, all that comes after the last step.
+    """
 
     out: Path
     steps: int
@@ -50,6 +53,7 @@ class Tuned:
     gguf: Path | None
     difference: float
     stopped_early: bool
+    rank: int = 0
 
     @property
     def answered(self) -> dict[str, Any]:
@@ -116,9 +120,12 @@ def _run(prepared: PreparedTraining) -> Tuned:
     elif training.settings.loss == "dpo":
         training.prepare_reference()
     facts = {"products": route, "dtype": training.settings.dtype, "threads": torch.get_num_threads()}
-    _record(prepared, folder, training, facts)
+    log: Log = NoLog()
+    if training.rank == 0:
+        _record(prepared, folder, training, facts)
+        log = Log(folder / "log.jsonl", training.step, job.log_to, facts)
     tell(TrainingBegan(training=training, facts=facts))
-    drive = TrainingLoop(prepared, training, best, facts, Log(folder / "log.jsonl", training.step, job.log_to, facts))
+    drive = TrainingLoop(prepared, training, best, facts, log)
     try:
         early = drive.to_the_end(saved=bool(saved and saved.get("finished")))
     finally:
@@ -240,7 +247,15 @@ def _record(prepared: PreparedTraining, folder: Path, training: Training, facts:
 def _finish(drive: TrainingLoop, early: bool) -> Tuned:
     """Choose the weights, export, read back, answer the test rows."""
     prepared, training, job = drive.prepared, drive.training, drive.job
-    kept, best_file = training.step, drive.folder / "best.pt"
+    kept = training.step
+    if not drive.main:
+        if job.keep == "best" and drive.best.value is not None:
+            kept = drive.best.step
+        return Tuned(
+            out=job.out, steps=training.step, tokens=training.tokens, kept_step=kept, evaluations=(),
+            answers=None, gguf=None, difference=0.0, stopped_early=early, rank=training.rank,
+        )  # fmt: skip
+    best_file = drive.folder / "best.pt"
     if job.keep == "best" and best_file.is_file():
         best = checkpointing.load_state(best_file)
         training.load(best["weights"])

@@ -133,7 +133,8 @@ class TrainingLoop:
             metrics = self.job.asking.metrics(model, self.folder / "evaluations", f"step-{training.step}")
             line["samples"] = replace(self.job.asking, prompts=self.prompts).samples(model)
         line["metrics"] = metrics
-        figures = {**metrics, **({"loss": checked["loss"]} if "loss" in checked else {})}
+        # Every rank has to choose the same weights and to stop at the same step.
+        figures = training.of_first_rank({**metrics, **({"loss": checked["loss"]} if "loss" in checked else {})})
         if (figures or self.job.best != "loss") and self.best.better(training.step, figures) and self.main:
             checkpointing.save_state(
                 {"step": training.step, "weights": training.state()["weights"]}, self.folder / "best.pt"

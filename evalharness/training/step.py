@@ -11,7 +11,8 @@ import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, cast
+from datetime import timedelta
+from typing import Any, TypeVar, cast
 
 import torch
 import torch.distributed as dist
@@ -27,6 +28,8 @@ from evalharness.training.qlora import size
 
 VALIDATE_TOKENS = 2048
 PAIRS = 8  # preference pairs that are checked at a time
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +92,14 @@ class Training:
     @property
     def steps(self) -> int:
         return len(self.schedule)
+
+    def of_first_rank(self, value: T) -> T:
+        """What the first rank has of this: the others measured nothing."""
+        if self.world < 2:
+            return value
+        held = [value]
+        dist.broadcast_object_list(held, 0)
+        return held[0]
 
     def precision(self) -> AbstractContextManager[Any]:
         """bfloat16 autocast where it was chosen."""
@@ -259,7 +270,8 @@ def _ranks() -> tuple[int, int]:
     if int(os.environ.get("WORLD_SIZE", "1")) < 2:
         return 0, 1
     if not dist.is_initialized():
-        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        # The others wait while the first asks whole benchmarks; who died is noticed by its closed connection.
+        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo", timeout=timedelta(days=7))
     return dist.get_rank(), dist.get_world_size()
 
 

@@ -250,9 +250,14 @@ def test_choices_are_ranked_by_echo():
     assert not any(math.isnan(v) for v in response.logprobs)
 
 
-def test_an_endpoint_that_does_not_echo_truthfully_is_refused():
-    with serve(echo({"a": -1.0}, shift=1)) as stub, pytest.raises(UserError, match="truthfully"):
-        one(model(stub, chat=False), ask("Q:", choices=("a",)))
+@pytest.mark.parametrize("choice", ["a", "ab"])
+def test_an_endpoint_that_hides_the_generated_token_is_refused(choice):
+    """Of a choice of two tokens one would be left to sum; of one token nothing is."""
+    with serve(echo({"a": -1.0, "b": -1.0}, shift=1)) as stub, pytest.raises(UserError, match="truthfully"):
+        one(model(stub, chat=False), ask("Q:", choices=(choice,)))
+
+
+def test_an_endpoint_that_does_not_echo_is_refused():
     with serve(lambda body: "ignored") as stub, pytest.raises(UserError, match="truthfully"):
         one(model(stub, chat=False), ask("Q:", choices=("a",)))
 
