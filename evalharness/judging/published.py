@@ -12,13 +12,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from evalharness.benchmark import Benchmark
 from evalharness.data.files import jsonl, read_text
-from evalharness.errors import DataError, UserError
+from evalharness.errors import DataError, UserError, option_name
 from evalharness.judge import Judge, JudgeCase, JudgeItem, Order
 from evalharness.records import Message
+from evalharness.runs.manifest import BenchmarkFacts, JudgingFacts
 
 PUBLISHED = "published"
 PROMPTS, CLF, _CONFIG = "judge_prompts.jsonl", "alpaca_eval_clf.txt", "judge_config.yaml"
@@ -34,7 +34,7 @@ def with_published(judge: Judge, spec: str, folders: Sequence[str]) -> Judge:
     `published=PATH`. UserError where this judge has none, or the file is nowhere; DataError for another file."""
     word, _, where = spec.partition("=")
     if word != PUBLISHED:
-        raise UserError(f"--judge-template wants published or published=PATH; there is {spec!r}")
+        raise UserError(f"{option_name('judge_template')} wants published or published=PATH; there is {spec!r}")
     if judge.name not in _FILES:
         raise UserError(f"the judge {judge.name} has no published prompt; these have: {', '.join(_FILES)}")
     file = _file(_FILES[judge.name], [where] if where else list(folders))
@@ -63,8 +63,8 @@ def _file(name: str, places: Sequence[str]) -> Path:
         if found:
             return found[0]
     raise UserError(
-        f"--judge-template published: there is no {name} in {', '.join(places) or 'the data'}; "
-        f"give it: --judge-template {PUBLISHED}=PATH (the authors' file, or a folder that holds it)"
+        f"{option_name('judge_template', 'published')}: there is no {name} in {', '.join(places) or 'the data'}; "
+        f"give it: {option_name('judge_template', PUBLISHED)}=PATH (the authors' file, or a folder that holds it)"
     )
 
 
@@ -73,7 +73,7 @@ def _from_hub(place: str) -> Path:
 
     found = re.fullmatch(r"hub:([\w.-]+/[\w.-]+)(?:@(\w+))?/(.+)", place)
     if found is None:
-        raise UserError(f"--judge-template: wanted hub:OWNER/NAME[@COMMIT]/FILE; there is {place!r}")
+        raise UserError(f"{option_name('judge_template')}: wanted hub:OWNER/NAME[@COMMIT]/FILE; there is {place!r}")
     try:
         return Path(hf_hub_download(found[1], found[3], revision=found[2], repo_type="dataset"))
     except (OSError, ValueError) as error:
@@ -160,23 +160,22 @@ def _filled(role: str, text: str, fields: Mapping[str, str], file: Path) -> Mess
     return Message("system" if role == "system" else "user", _PLACE.sub(value, text))
 
 
-def reasons(
-    benchmark: Benchmark, facts: Mapping[str, Any], seats: Sequence[Mapping[str, Any]]
-) -> tuple[str, ...] | None:
+def reasons(benchmark: Benchmark, facts: BenchmarkFacts, judged: JudgingFacts) -> tuple[str, ...] | None:
     """Why a judged figure is not comparable with the benchmark's leaderboard: none where it is, None without one."""
     board = benchmark.leaderboard
     if board is None:
         return None
     found = []
-    if any(seat["judge"] != benchmark.judge for seat in seats):
+    seats = judged.seats
+    if any(seat.judge != benchmark.judge for seat in seats):
         found.append(f"another judge than the board's {benchmark.judge}")
-    if any(not seat.get("template") for seat in seats):
+    if any(not seat.template for seat in seats):
         found.append("not the authors' prompt (--judge-template published)")
-    models = [str(seat["model"]).removeprefix("openai:").partition("@")[0] for seat in seats]
+    models = [str(seat.model).removeprefix("openai:").partition("@")[0] for seat in seats]
     if any(model != board.judge_model for model in models):
         found.append(f"judged by {', '.join(models)}, the board by {board.judge_model}")
-    if facts["items"] != benchmark.items:
-        found.append(f"{facts['items']} of {benchmark.items} items")
-    if board.baseline and not any(board.baseline in str(seat.get("against", "")) for seat in seats):
+    if facts.items != benchmark.items:
+        found.append(f"{facts.items} of {benchmark.items} items")
+    if board.baseline and board.baseline not in judged.against:
         found.append(f"not compared with the answers of {board.baseline}")
     return tuple(found)

@@ -22,32 +22,36 @@ from urllib.request import getproxies
 from evalharness.clients.pool import AttemptError, Retry, Send, answers
 from evalharness.data.files import json_value
 from evalharness.data.typed import number
-from evalharness.errors import UserError
-from evalharness.model import Preview
-from evalharness.options import ModelOptions
+from evalharness.errors import UserError, option_name
+from evalharness.model import Preview, Requests
+from evalharness.models._choices import by_choice
+from evalharness.options import EndpointOptions
 from evalharness.records import Finish, Request, Response
 
 if TYPE_CHECKING:
     import aiohttp
 
+Options = EndpointOptions
 OPENAI = "https://api.openai.com/v1"
 _TIMEOUT = 600.0  # seconds for one attempt: a long answer of a slow local server must fit
 FINISHES: Mapping[str, Finish] = {"stop": "stop", "length": "length", "content_filter": "refused", "tool_calls": "stop"}
 
 
-def open_model(argument: str, options: ModelOptions) -> OpenAI:
+def open_model(argument: str, options: EndpointOptions) -> OpenAI:
     """The model MODEL[@URL]. UserError when the name, the address or the key is missing."""
     model, _, address = argument.partition("@http")
     base = "http" + address if address else options.base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI
     if not model:
         raise UserError("openai needs the name of a model: openai:MODEL, such as openai:gpt-4o")
     if urlsplit(base).scheme not in ("http", "https") or not urlsplit(base).hostname:
-        raise UserError(f"--base-url {_public(base)}: wanted an address such as http://localhost:8000/v1")
+        raise UserError(f"{option_name('base_url', _public(base))}: wanted an address such as http://localhost:8000/v1")
     if options.concurrency < 1:
-        raise UserError(f"--concurrency {options.concurrency}: wanted 1 or more")
+        raise UserError(f"{option_name('concurrency', options.concurrency)}: wanted 1 or more")
     key = os.environ.get("OPENAI_API_KEY", "").strip()
     if not key and base == OPENAI:
-        raise UserError(f"{OPENAI} wants a key: set OPENAI_API_KEY, or say --base-url for another endpoint")
+        raise UserError(
+            f"{OPENAI} wants a key: set OPENAI_API_KEY, or say {option_name('base_url')} for another endpoint"
+        )
     if not (key.isascii() and key.isprintable()):
         raise UserError("OPENAI_API_KEY holds characters that no key has; copy it again")
     known = options.price_in is not None and options.price_out is not None
@@ -73,6 +77,7 @@ class OpenAI:
     chat: bool = True
     workers: int = 16
     prices: tuple[float, float] | None = None
+    remote: bool = True
     retry: Retry = field(default_factory=Retry)
     retries: int = 0
     served: set[str] = field(default_factory=set)
@@ -111,8 +116,9 @@ class OpenAI:
         return Preview(text=request.text)
 
     def answer(self, requests: Sequence[Request]) -> Iterator[tuple[int, Response]]:
-        if requests:
-            yield from answers(requests, self._connect, self.workers, self.retry)
+        yield from by_choice(
+            Requests.of(requests), lambda parts: answers(parts, self._connect, self.workers, self.retry)
+        )
 
     @asynccontextmanager
     async def _connect(self) -> AsyncIterator[Send]:
@@ -175,7 +181,7 @@ class OpenAI:
             if not self.proven:
                 raise UserError(
                     f"{_public(self.base_url)} cannot be reached ({self._clean(str(error))}); "
-                    "is the server up, and --base-url right?"
+                    f"is the server up, and {option_name('base_url')} right?"
                 ) from None
             raise AttemptError(f"the endpoint cannot be reached: {self._clean(str(error))}") from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -248,25 +254,20 @@ class OpenAI:
         return {"tokens_in": tokens_in, "tokens_out": tokens_out, "cost": cost}
 
     async def _rank(self, session: aiohttp.ClientSession, request: Request, started: float) -> Response:
-        """Score each choice by echoing it after the prompt (max_tokens=1: some servers take 0 for no limit)."""
+        """Score one choice by echoing it after the prompt (max_tokens=1: some servers take 0 for no limit)."""
         if self.chat:
             raise UserError(
-                "a chat endpoint cannot rank choices; say --mode write, or --template none for /completions"
+                f"a chat endpoint cannot rank choices; say {option_name('mode', 'write')}, or "
+                f"{option_name('template', 'none')} for /completions"
             )
-        given = request.context_per_choice or ("",) * len(request.choices)
-        scored: list[tuple[float, bool, int]] = []
-        tokens = {"prompt_tokens": 0, "completion_tokens": 0}
-        for before, choice in zip(given, request.choices, strict=True):
-            context = request.text + before
-            body = {"model": self.model, "prompt": context + choice, "max_tokens": 1}
-            reply = await self._post(session, body | {"echo": True, "logprobs": 1, "temperature": 0})
-            scored.append(_echoed(reply, context, choice))
-            for name in tokens:
-                tokens[name] += _count(reply["usage"], name)
-        logprobs, greedy, lengths = zip(*scored, strict=True)
+        context, (choice,) = request.text + "".join(request.context_per_choice), request.choices
+        body = {"model": self.model, "prompt": context + choice, "max_tokens": 1}
+        reply = await self._post(session, body | {"echo": True, "logprobs": 1, "temperature": 0})
+        logprob, greedy, length = _echoed(reply, context, choice)
         return Response(
-            logprobs=logprobs, greedy=greedy, lengths=lengths, seconds=time.monotonic() - started, **self._usage(tokens)
-        )
+            logprobs=(logprob,), greedy=(greedy,), lengths=(length,), seconds=time.monotonic() - started,
+            **self._usage(reply["usage"]),
+        )  # fmt: skip
 
     def _clean(self, text: str) -> str:
         """The first line of what an endpoint said, without anything that looks like a key."""
@@ -382,7 +383,8 @@ def _echoed(reply: Mapping[str, Any], context: str, choice: str) -> tuple[float,
         held = []
     if not held:
         raise UserError(
-            "this endpoint does not echo log-probabilities truthfully, so it cannot rank choices; say --mode write"
+            "this endpoint does not echo log-probabilities truthfully, so it cannot rank choices; say "
+            f"{option_name('mode', 'write')}"
         )
     return total, greedy, len(held)
 

@@ -14,7 +14,7 @@ from evalharness.chat.render import Chat
 from evalharness.data.files import OWN_FILE, own_folder, write_whole
 from evalharness.engine.decoder import Decoder
 from evalharness.engine.native import NativeEngine
-from evalharness.errors import UserError
+from evalharness.errors import UserError, option_name
 from evalharness.events import observed_by, only_warnings
 from evalharness.model import Model
 from evalharness.records import Message, Request
@@ -53,9 +53,9 @@ class BenchmarkChecks:
             run = runner.open_run(runs / f"{mark}-{name.replace('/', '-')}", tasks, wanted, model)
             with observed_by(only_warnings()):
                 made = runner.evaluate_tasks(run, tasks, wanted, model)
-            for task, entry in made.summary["benchmarks"].items():
+            for task, entry in made.summary.benchmarks.items():
                 bare = task.removesuffix("@sample")
-                found.update({f"{bare}.{m}": e["value"] for m, e in entry["metrics"].items() if e["value"] is not None})
+                found.update({f"{bare}.{m}": e.value for m, e in entry.metrics.items() if e.value is not None})
         return found
 
     def samples(self, model: Model, tokens: int = 50) -> list[str]:
@@ -78,7 +78,7 @@ class Best:
         """Note an evaluation; True when it is the best so far. UserError when the figure was not measured."""
         if self.by not in figures:
             known = ", ".join(sorted(figures)) or "nothing"
-            raise UserError(f"--best {self.by} is not measured; there is {known}")
+            raise UserError(f"{option_name('best', self.by)} is not measured; there is {known}")
         value = figures[self.by]
         benchmark, _, metric = self.by.rpartition(".")
         down = self.by == "loss" or lower_is_better(benchmark, metric)

@@ -1,16 +1,40 @@
-"""What a user can say about training."""
+"""What a user can say about training: everything that decides the weights, and groups of what else there is.
+
+Light to import: `evalh finetune` makes its flags of these records before anything is trained.
+"""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
-from evalharness.errors import UserError, nearest
-from evalharness.training.lora import Lora
+from evalharness.errors import UserError, nearest, option_name
+from evalharness.options import setting
 
 Schedule = Literal["cosine", "linear", "constant"]
 SCHEDULES: tuple[Schedule, ...] = ("cosine", "linear", "constant")
+_MACHINE, _LOSS = "Machine", "Loss"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lora:
+    """Rank, scale numerator and kind of the adapters; every linear layer of the blocks gets one, the head none.
+
+    `four_bit`: the weights that they stand on are kept in four bits (QLoRA).
+    """
+
+    rank: int
+    alpha: float
+    dora: bool = False
+    four_bit: bool = False
+
+    def check(self) -> None:
+        if self.rank < 1 or self.alpha <= 0:
+            raise UserError(
+                f"{option_name('lora')} wants a rank of 1 or more and {option_name('alpha')} above 0; there is "
+                f"{self.rank}, {self.alpha}"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,46 +46,58 @@ class TrainingConfig:
     `decay_all`: weight decay on vectors too. `dtype` bfloat16 is autocast over float32 weights.
     """
 
-    epochs: int = 2
-    max_steps: int = 0
-    batch: int = 8
-    batch_tokens: int = 0
-    micro: int = 0
-    buckets: bool = False
+    HEADING: ClassVar[str] = "Steps"
+
+    epochs: int = setting(2, "How often all rows are seen.")
+    max_steps: int = setting(0, "Stop after so many steps; 0 = all.")
+    batch: int = setting(8, "Rows per step.")
+    batch_tokens: int = setting(0, "Tokens per step instead of rows.")
+    micro: int = setting(0, "Rows at a time within a step (gradient accumulation); 0 = all.")
+    buckets: bool = setting(False, "Rows of like length meet: a little faster.", switch=True)
     drop_last: bool = False
-    lr: float = 0.0
+    lr: float = setting(0.0, "Peak learning rate; 0 = by the model's size.")
     betas: tuple[float, float] = (0.9, 0.999)
-    weight_decay: float = 0.01
+    weight_decay: float = setting(0.01, "AdamW's, on matrices.")
     decay_all: bool = False
-    schedule: Schedule = "cosine"
-    warmup: float = 0.03
-    lr_floor: float = 0.05
-    clip: float = 1.0
-    seed: int = 123
-    dtype: str = "auto"
-    recompute: bool = False
+    schedule: Schedule = setting("cosine", "cosine, linear or constant.")
+    warmup: float = setting(0.03, "Share of the steps.")
+    lr_floor: float = setting(0.05, "Share of --lr that cosine and linear end at; 0: as transformers.")
+    clip: float = setting(1.0, "Largest gradient norm; 0 = any.")
+    seed: int = setting(123, "Decides split, order and adapters.")
+    dtype: str = setting("auto", "float32, bfloat16 (autocast) or auto.", group=_MACHINE)
+    recompute: bool = setting(False, "Gradient checkpointing: less memory, more time.", switch=True, group=_MACHINE)
     lora: Lora | None = None
-    loss: str = "sft"
-    beta: float = 0.1
-    dpo_average: bool = False
-    products: str = "auto"
+    loss: str = setting("sft", "sft, or dpo on preference pairs.", group=_LOSS)
+    beta: float = setting(0.1, "DPO's strength.", group=_LOSS)
+    dpo_average: bool = setting(False, "Log-probability per token, as the book does.", switch=True, group=_LOSS)
+    products: str = setting("auto", "Matrix products on a CPU: onednn, switch, plain or auto.", group=_MACHINE)
 
     def check(self) -> None:
         """UserError for a number or name that makes no sense."""
         if self.epochs < 1 or self.batch < 1 or min(self.max_steps, self.micro, self.batch_tokens) < 0:
-            raise UserError("--epochs and --batch want 1 or more, --max-steps, --micro and --batch-tokens 0 or more")
+            raise UserError(
+                f"{option_name('epochs')} and {option_name('batch')} want 1 or more, {option_name('max_steps')}, "
+                f"{option_name('micro')} and {option_name('batch_tokens')} 0 or more"
+            )
         if not 0 <= self.lr < math.inf or not 0 <= self.warmup < 1 or self.clip < 0 or self.weight_decay < 0:
-            raise UserError("--lr, --clip and --weight-decay want 0 or more, --warmup a share below 1")
+            raise UserError(
+                f"{option_name('lr')}, {option_name('clip')} and {option_name('weight_decay')} want 0 or more, "
+                f"{option_name('warmup')} a share below 1"
+            )
         if not 0 <= self.lr_floor <= 1:
-            raise UserError(f"--lr-floor wants a share of the learning rate, 0 to 1, there is {self.lr_floor}")
-        for option, value, known in (
-            ("--schedule", self.schedule, SCHEDULES),
-            ("--loss", self.loss, ("sft", "dpo")),
-            ("--dtype", self.dtype, ("auto", "float32", "bfloat16")),
-            ("--products", self.products, ("auto", "onednn", "switch", "plain")),
+            raise UserError(
+                f"{option_name('lr_floor')} wants a share of the learning rate, 0 to 1, there is {self.lr_floor}"
+            )
+        for name, value, known in (
+            ("schedule", self.schedule, SCHEDULES),
+            ("loss", self.loss, ("sft", "dpo")),
+            ("dtype", self.dtype, ("auto", "float32", "bfloat16")),
+            ("products", self.products, ("auto", "onednn", "switch", "plain")),
         ):
             if value not in known:
-                raise UserError(f"{option} wants {', '.join(known)}{nearest(value, known)}; there is {value!r}")
+                raise UserError(
+                    f"{option_name(name)} wants {', '.join(known)}{nearest(value, known)}; there is {value!r}"
+                )
 
     def rate(self, parameters: int) -> float:
         """The peak learning rate; small models bear larger ones, adapters too."""
@@ -69,6 +105,78 @@ class TrainingConfig:
             return self.lr
         chosen = 7e-4 if parameters < 10_000_000 else 2e-4 if parameters < 100_000_000 else 5e-5
         return chosen * 5 if self.lora else chosen
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdapterOptions:
+    """Adapters in place of all weights; see Lora."""
+
+    HEADING: ClassVar[str] = "Adapters"
+
+    lora: int = setting(0, "Train adapters of this rank only; 0 = all weights.")
+    alpha: float = setting(0.0, "LoRA's scale numerator; 0 = the rank.")
+    dora: bool = setting(False, "DoRA adapters.", switch=True)
+    load_in_4bit: bool = setting(False, "QLoRA: frozen weights in 4 bits.", flag="--load-in-4bit", switch=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MachineOptions:
+    """Where it is computed."""
+
+    HEADING: ClassVar[str] = _MACHINE
+
+    device: str = setting("auto", "cpu, cuda or auto.")
+    threads: int = setting(0, "0 = all cores.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowOptions:
+    """How rows become examples, and which are learned from. `style` names a prompt format; None = the checkpoint's own
+    template, else alpaca."""
+
+    HEADING: ClassVar[str] = "Rows"
+
+    style: str | None = setting(
+        None, "alpaca, alpaca-book, phi3, phi3-book, chatml, llama3, none, own, or a .jinja file."
+    )
+    tokenizer: str | None = setting(None, "Tokenizer file, where the checkpoint has none.")
+    max_length: int = setting(0, "Longest example in tokens; 0 = the model's context.")
+    mask_prompt: bool = setting(True, "Learn the answers only, in every turn.")
+    mask_end: bool = setting(False, "Learn no end token: refused, for showing the bug.", switch=True)
+    drop_long: bool = setting(False, "Leave out rows whose answer does not fit.", switch=True)
+    skip_bad: bool = setting(False, "Leave out rows that cannot be read; list them.", switch=True)
+    validation: float = setting(0.05, "Share of rows to validate on.")
+    test: float = setting(0.10, "Share of rows to answer at the end.")
+    allow_overlap: bool = setting(False, "Train on benchmark questions anyway.", switch=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckOptions:
+    """Benchmarks that are asked while training; see callbacks.BenchmarkChecks."""
+
+    HEADING: ClassVar[str] = "Evaluation while training"
+
+    evaluate: str = setting("", "Benchmarks to ask while training, separated by commas.", flag="--eval")
+    eval_data: tuple[str, ...] = setting(
+        (), "NAME=FOLDER or NAME=sample: data of a benchmark (also for the overlap).", repeatable=True
+    )
+    eval_limit: int = setting(200, "Questions of each.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchOptions:
+    """When it is looked at, when it stops, and what is kept. `best` is `loss` or `BENCHMARK.METRIC`; `keep` is best or
+    last; 0 for `eval_every` means once an epoch."""
+
+    HEADING: ClassVar[str] = CheckOptions.HEADING
+
+    eval_every: int = setting(0, "Steps between evaluations; 0 = an epoch.")
+    best: str = setting("loss", "Which checkpoint is kept: loss, or BENCHMARK.METRIC.")
+    patience: int = setting(3, "Stop after so many evaluations without a better one; 0 = never.")
+    keep: str = setting("best", "best or last weights are exported.")
+    save_every: int = setting(0, "Steps between saves; 0 = by the clock.")
+    log_to: tuple[str, ...] = setting((), "tensorboard, wandb, mlflow, separated by commas.")
+    answer_tokens: int = setting(256, "Longest answer to a test row.")
 
 
 def factor(settings: TrainingConfig, step: int, steps: int) -> float:

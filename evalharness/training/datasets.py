@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from evalharness.data.files import write_whole
-from evalharness.errors import DataError
+from evalharness.errors import DataError, option_name
 from evalharness.training.row_files import Entry, part_of, read_entries
 from evalharness.training.shapes import SHAPES, TrainingRow, labels_of, make_row, shape_of
 from evalharness.training.turns import BrokenRowError, empty
@@ -146,7 +146,7 @@ def rows_refused(origin: str, what: str, broken: Sequence[Broken], total: int) -
     reasons = "; ".join(f"{reason} in row {each.number}" for reason, each in first.items())
     return BrokenRowsError(
         f"{origin}: {len(broken)} of {total} rows {what}: row {numbers} ({reasons}); mend or delete them, or say "
-        "--skip-bad",
+        f"{option_name('skip_bad', True)}",
         broken,
     )
 

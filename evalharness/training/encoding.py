@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from evalharness.chat.render import Chat, TrainingExample
-from evalharness.errors import DataError, UserError
+from evalharness.errors import DataError, UserError, option_name
 from evalharness.records import Message
 from evalharness.training.datasets import Broken, rows_refused
 from evalharness.training.shapes import TrainingRow
@@ -92,14 +92,14 @@ def encode(rows: Sequence[TrainingRow], chat: Chat, rules: Rules) -> Encodings:
     if long and not rules.drop_long:
         raise DataError(
             f"the answers of {len(long)} rows do not fit into {rules.limit} tokens with their end (rows "
-            f"{_some(long)}); raise --max-length, shorten them, or say --drop-long"
+            f"{_some(long)}); raise {option_name('max_length')}, shorten them, or say {option_name('drop_long', True)}"
         )
     if empty:
         raise DataError(
             f"no token would be learned of {len(empty)} rows ({_some(empty)}); does the template mark answers?"
         )
     if rows and not kept and not broken:
-        raise DataError(f"no row fits into {rules.limit} tokens; raise --max-length")
+        raise DataError(f"no row fits into {rules.limit} tokens; raise {option_name('max_length')}")
     return Encodings(examples=tuple(kept), dropped=tuple(long), broken=tuple(broken))
 
 

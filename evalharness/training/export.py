@@ -23,6 +23,7 @@ from evalharness.engine.decoder import Decoder
 from evalharness.errors import UserError
 from evalharness.records import Message
 from evalharness.training import lora
+from evalharness.training.config import Lora
 from evalharness.training.encoding import EncodedExample, pack_examples
 from evalharness.training.losses import negative_log_likelihoods
 
@@ -142,7 +143,7 @@ def _bos(chat: Chat) -> str:
     return next((text for text, i in chat.tokenizer.specials.items() if i == number), "")
 
 
-def export_adapters(decoder: Decoder, kind: lora.Lora, out: Path, base: str, chat: Chat, source: Path) -> None:
+def export_adapters(decoder: Decoder, kind: Lora, out: Path, base: str, chat: Chat, source: Path) -> None:
     """The adapters alone in `out`, in PEFT's layout, with tokenizer and template."""
     try:
         lora.save_adapters(decoder, kind, out, base)

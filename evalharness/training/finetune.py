@@ -20,18 +20,17 @@ from evalharness.engine import checkpoint
 from evalharness.engine.decoder import Decoder
 from evalharness.engine.loading import free_threads
 from evalharness.engine.memory import available, gigabytes
-from evalharness.errors import UserError
+from evalharness.errors import UserError, option_name
 from evalharness.events import Told, tell
 from evalharness.judging import run as judging
+from evalharness.judging.panel import JudgeOptions
 from evalharness.judging.run import JudgeRun
-from evalharness.options import ModelOptions
 from evalharness.runs.store import Run
 from evalharness.training import checkpointing, curves, export, lora, preflight, step
 from evalharness.training.callbacks import Best, Log, NoLog
-from evalharness.training.config import TrainingConfig
+from evalharness.training.config import Lora, TrainingConfig
 from evalharness.training.events import TrainingBegan, TrainingPrepared
 from evalharness.training.loop import TRAINING_FOLDER, TrainingLoop
-from evalharness.training.lora import Lora
 from evalharness.training.prepare import PreparedTraining, differing, training_identity
 from evalharness.training.qlora import BYTES, FourBit
 from evalharness.training.step import Training
@@ -61,10 +60,10 @@ class Tuned:
         """The answers to the test rows: how many of each status, and the figures beside their references."""
         if self.answers is None:
             return {}
-        (found,) = self.answers.summary["benchmarks"].values()
-        return {"counts": found["counts"], "metrics": {name: m["value"] for name, m in found["metrics"].items()}}
+        (found,) = self.answers.summary.benchmarks.values()
+        return {"counts": found.counts, "metrics": {name: figure.value for name, figure in found.metrics.items()}}
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """What `--json` prints."""
         return {
             "out": str(self.out), "steps": self.steps, "tokens": self.tokens, "kept_step": self.kept_step,
@@ -93,12 +92,14 @@ def _alone(out: Path) -> Iterator[None]:
         file.parent.mkdir(parents=True, exist_ok=True)
         stream = file.open("w")
     except OSError as error:
-        raise UserError(f"{out}: cannot be written ({error.strerror}); choose another --out") from error
+        raise UserError(f"{out}: cannot be written ({error.strerror}); choose another {option_name('out')}") from error
     with stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise UserError(f"{out}: another training is writing here; wait for it or give another --out") from error
+            raise UserError(
+                f"{out}: another training is writing here; wait for it or give another {option_name('out')}"
+            ) from error
         yield
 
 
@@ -137,8 +138,8 @@ def _going_on(wanted: Best, saved: Mapping[str, Any], out: Path) -> Best:
     of other steps are gone."""
     if saved["by"] != wanted.by:
         raise UserError(
-            f"{out}: its best weights are chosen by {saved['by']}; --best {wanted.by} wants a training of its own: "
-            "give another --out"
+            f"{out}: its best weights are chosen by {saved['by']}; {option_name('best', wanted.by)} wants a training "
+            f"of its own: give another {option_name('out')}"
         )
     return Best(**{**saved, "patience": wanted.patience})
 
@@ -173,9 +174,12 @@ def _saved(folder: Path, prepared: PreparedTraining) -> dict[str, Any] | None:
         said = parse_json(read_text(about), about)
         before = said.get("identity") if isinstance(said, dict) else None
         if not isinstance(before, dict):
-            raise UserError(f"{about}: not what a training writes; give another --out")
+            raise UserError(f"{about}: not what a training writes; give another {option_name('out')}")
         if others := differing(before, prepared):
-            raise UserError(f"{folder.parent}: holds another training (other {', '.join(others)}); give another --out")
+            raise UserError(
+                f"{folder.parent}: holds another training (other {', '.join(others)}); give another "
+                f"{option_name('out')}"
+            )
     return checkpointing.load_state(file) if file.is_file() else None
 
 
@@ -203,7 +207,9 @@ def _check_memory(sizes: Mapping[str, int], kind: Lora | None, there: float) -> 
     need = count * 16 if kind is None else four_bit if kind.four_bit else count * 4
     if need <= there:
         return
-    fitting = "--lora 16" if count * 5 <= there else "--lora 16 --load-in-4bit" if four_bit * 1.2 <= there else ""
+    adapters = option_name("lora", 16)
+    small = f"{adapters} {option_name('load_in_4bit', True)}"
+    fitting = adapters if count * 5 <= there else small if four_bit * 1.2 <= there else ""
     raise UserError(
         f"training {count / 1e6:.0f}M weights needs {gigabytes(need)} for "
         f"{'weights, gradients and AdamW' if kind is None else 'the weights'}, there are {gigabytes(there)}"
@@ -233,7 +239,9 @@ def _record(prepared: PreparedTraining, folder: Path, training: Training, facts:
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(folder / "training.json", json.dumps(about, indent=2) + "\n")
     except OSError as error:
-        raise UserError(f"{folder}: cannot be written ({error.strerror}); choose another --out") from error
+        raise UserError(
+            f"{folder}: cannot be written ({error.strerror}); choose another {option_name('out')}"
+        ) from error
 
 
 def _finish(drive: TrainingLoop, early: bool) -> Tuned:
@@ -273,13 +281,17 @@ def report_preflight(prepared: PreparedTraining) -> None:
     preflight.check_overlap(prepared.seen, prepared.job.allow_overlap)
 
 
+def _judge_options(base_url: str | None) -> JudgeOptions:
+    return judging.judge_options(model={} if base_url is None else {"base_url": base_url})
+
+
 def check_judge(spec: str, base_url: str | None) -> None:
     """UserError when `spec` names no judge: said before anything is trained."""
-    judging.check(spec, ["instructions"], judging.judge_options(model=ModelOptions(base_url=base_url)))
+    judging.check(spec, ["instructions"], _judge_options(base_url))
 
 
 def judge_test_answers(tuned: Tuned, spec: str, base_url: str | None) -> JudgeRun:
     """Judge the answers to the test rows against the data's own."""
     if tuned.answers is None:
-        raise UserError("there are no test rows to judge; raise --test")
-    return judging.judge_answers(tuned.answers, spec, judging.judge_options(model=ModelOptions(base_url=base_url)))
+        raise UserError(f"there are no test rows to judge; raise {option_name('test')}")
+    return judging.judge_answers(tuned.answers, spec, _judge_options(base_url))

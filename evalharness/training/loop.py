@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from evalharness.engine.memory import available, gigabytes, is_out_of_memory
-from evalharness.errors import UserError
+from evalharness.errors import UserError, option_name
 from evalharness.events import Told, tell
 from evalharness.training import callbacks, checkpointing
 from evalharness.training.callbacks import Best, Log
@@ -110,7 +110,8 @@ class TrainingLoop:
             free = gigabytes(available(self.training.decoder.device))
             raise UserError(
                 f"out of memory in step {self.training.step + 1} with {free} free;"
-                " lower --micro (the result stays the same), say --recompute, or --lora 16"
+                f" lower {option_name('micro')} (the result stays the same), say {option_name('recompute', True)}, or "
+                f"{option_name('lora', 16)}"
             ) from error
         if self.main:
             self.log.write({k: v for k, v in asdict(stepped).items() if k != "seconds"} | {

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from evalharness.chat.render import Chat
-from evalharness.errors import DataError, UserError
+from evalharness.errors import DataError, UserError, option_name
 from evalharness.training import overlap
 from evalharness.training.datasets import Data
 from evalharness.training.encoding import EncodedExample, Encodings
@@ -33,7 +32,7 @@ class Preflight:
     unread: Mapping[str, str]
     template: str
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """For the training's record."""
         return {
             "rows": dict(self.rows), "tokens": self.tokens, "trained_tokens": self.trained, "longest": self.longest,
@@ -129,7 +128,7 @@ def check_overlap(found: Preflight, allowed: bool) -> None:
     more = f" and {len(grave) - _SHOWN} more" if len(grave) > _SHOWN else ""
     raise UserError(
         f"training rows hold questions of benchmarks, which would make their scores worthless: {some}{more}; take them "
-        "out or say --allow-overlap"
+        f"out or say {option_name('allow_overlap', True)}"
     )
 
 
@@ -139,5 +138,5 @@ def check_vocabulary(parts: Mapping[str, Encodings], vocabulary: int) -> None:
     if largest >= vocabulary:
         raise UserError(
             f"the tokenizer gives ids up to {largest}, the model has {vocabulary} rows of embedding; they do not "
-            "belong together: name the model's own with --tokenizer"
+            f"belong together: name the model's own with {option_name('tokenizer')}"
         )

@@ -15,13 +15,12 @@ from evalharness.engine.checkpoint import weight_files
 from evalharness.engine.config import UnsupportedError, read_config
 from evalharness.engine.fingerprint import files_digest
 from evalharness.engine.tokenizer import open_tokenizer
-from evalharness.errors import DataError, UserError
+from evalharness.errors import DataError, UserError, option_name
 from evalharness.training import datasets, encoding, preflight, split
 from evalharness.training.callbacks import BenchmarkChecks
-from evalharness.training.config import TrainingConfig
+from evalharness.training.config import Lora, MachineOptions, RowOptions, TrainingConfig, WatchOptions
 from evalharness.training.datasets import Broken, BrokenRowsError, Data
 from evalharness.training.encoding import Encodings, Rules
-from evalharness.training.lora import Lora
 from evalharness.training.preflight import Preflight
 from evalharness.training.split import Split
 from evalharness.training.step import Material
@@ -31,36 +30,16 @@ Seen = TypeVar("Seen")
 
 
 @dataclass(frozen=True, kw_only=True)
-class FinetuneJob:
-    """A fine-tuning as the user asked for it. `style` names a prompt format; None = the checkpoint's own template, else
-    alpaca. `best` is `loss` or `BENCHMARK.METRIC`; `keep` is best or last; 0 for `eval_every` means once an epoch."""
+class FinetuneJob(RowOptions, MachineOptions, WatchOptions):
+    """A fine-tuning as the user asked for it: what it learns from and changes, and the groups of options that it is."""
 
     data: str
     model: str
     out: Path
     settings: TrainingConfig = field(default_factory=TrainingConfig)
-    style: str | None = None
-    tokenizer: str | None = None
-    device: str = "auto"
-    threads: int = 0
-    max_length: int = 0
-    mask_prompt: bool = True
-    mask_end: bool = False
-    drop_long: bool = False
-    skip_bad: bool = False
     file_order: bool = False
-    validation: float = 0.05
-    test: float = 0.10
-    allow_overlap: bool = False
     asking: BenchmarkChecks = field(default_factory=BenchmarkChecks)
-    eval_every: int = 0
-    best: str = "loss"
-    patience: int = 3
-    keep: str = "best"
-    save_every: int = 0
-    log_to: tuple[str, ...] = ()
     merge: bool = True
-    answer_tokens: int = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,7 +168,9 @@ def _material(job: FinetuneJob, parted: Split, parts: Mapping[str, Encodings], c
     if job.settings.loss != "dpo":
         return kept
     if any(row.rejected is None for row in (*parted.train, *parted.validation)):
-        raise UserError(f"--loss dpo wants rows with chosen and rejected answers; {job.data} has none")
+        raise UserError(
+            f"{option_name('loss', 'dpo')} wants rows with chosen and rejected answers; {job.data} has none"
+        )
     pairs = {}
     for name, part in (("train", parted.train), ("validation", parted.validation)):
         good = {example.row: example for example in parts[name].examples}
@@ -236,10 +217,10 @@ def benchmark_checks_of(names: str, data: Sequence[str], limit: int) -> Benchmar
     for entry in data:
         name, equals, path = entry.partition("=")
         if not equals or not name or not path:
-            raise UserError(f"--eval-data wants NAME=FOLDER or NAME=sample, there is {entry!r}")
+            raise UserError(f"{option_name('eval_data')} wants NAME=FOLDER or NAME=sample, there is {entry!r}")
         by_name[name] = path
     if limit < 1:
-        raise UserError(f"--eval-limit wants 1 or more, there is {limit}")
+        raise UserError(f"{option_name('eval_limit')} wants 1 or more, there is {limit}")
     asked = tuple(name.strip() for name in names.split(",") if name.strip())
     for name in asked:
         plugins.task_names(name, None)
@@ -251,25 +232,32 @@ def job_of(options: Mapping[str, Any], asking: BenchmarkChecks) -> FinetuneJob:
     rank = options["lora"]
     four_bit = options["load_in_4bit"]
     if rank < 0 or ((options["dora"] or four_bit) and not rank):
-        raise UserError("--lora wants a rank of 1 or more, --dora and --load-in-4bit want --lora RANK")
+        raise UserError(
+            f"{option_name('lora')} wants a rank of 1 or more, {option_name('dora', True)} and "
+            f"{option_name('load_in_4bit', True)} want {option_name('lora', 'RANK')}"
+        )
     kind = Lora(rank=rank, alpha=options["alpha"] or rank, dora=options["dora"], four_bit=four_bit) if rank else None
     chosen = {key: options[key] for key in TrainingConfig.__dataclass_fields__ if key in options and key != "lora"}
     settings = TrainingConfig(**chosen, lora=kind)
     if options["keep"] not in ("best", "last"):
-        raise UserError(f"--keep wants best or last, there is {options['keep']!r}")
+        raise UserError(f"{option_name('keep')} wants best or last, there is {options['keep']!r}")
     if options["best"] != "loss" and options["best"].split(".")[0].split("/")[0] not in {
         name.split("/")[0] for name in asking.names
     }:
-        raise UserError(f"--best {options['best']} is measured only with --eval {options['best'].split('.')[0]}")
+        raise UserError(
+            f"{option_name('best')} {options['best']} is measured only with {option_name('evaluate')} "
+            f"{options['best'].split('.')[0]}"
+        )
     if options["resume"] and not (options["out"] / "training" / "state.pt").is_file():
-        raise UserError(f"--resume: there is no stopped training in {options['out']}; leave it out to begin one")
+        raise UserError(
+            f"{option_name('resume')}: there is no stopped training in {options['out']}; leave it out to begin one"
+        )
     same = {
         key: options[key]
         for key in FinetuneJob.__dataclass_fields__
-        if key in options and key not in ("log_to", "asking")
+        if key in options and key not in ("settings", "asking")
     }
-    trackers = tuple(name.strip() for name in options["log_to"].split(",") if name.strip())
-    return FinetuneJob(**same, settings=settings, asking=asking, log_to=trackers)
+    return FinetuneJob(**same, settings=settings, asking=asking)
 
 
 def as_in_the_book(options: Mapping[str, Any], typed: Collection[str]) -> dict[str, Any]:

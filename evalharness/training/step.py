@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from evalharness.engine.decoder import Decoder
 from evalharness.engine.matmul import MATMULS, Route, choose_route
-from evalharness.errors import UserError
+from evalharness.errors import UserError, option_name
 from evalharness.training import losses
 from evalharness.training.config import TrainingConfig, factor
 from evalharness.training.encoding import Batching, EncodedExample
@@ -121,7 +121,8 @@ class Training:
             rows = sorted(self.material.train[i].row for i in batch)
             raise UserError(
                 f"the loss is not a number at step {self.step + 1} (loss {loss}, gradient norm {norm}), rows "
-                f"{', '.join(map(str, rows))}; the weights before it are kept: lower --lr or look at these rows"
+                f"{', '.join(map(str, rows))}; the weights before it are kept: lower {option_name('lr')} or look at "
+                "these rows"
             )
         self.optimizer.step()
         tokens = sum(len(self.material.train[i].ids) for i in batch)

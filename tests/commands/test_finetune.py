@@ -384,14 +384,14 @@ def test_another_template_than_the_trained_one_is_warned_of(
     data: Path, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     from evalharness import plugins
-    from evalharness.options import ModelOptions
+    from evalharness.options import LocalOptions
 
     out = tmp_path / "tuned"
     tuned(command(data, base, out, "--max-steps", "1", "--test", "0"), capsys)
     trained = json.loads((out / "training" / "training.json").read_text())["template"]["sha256"]
     assert plugins.load_model(f"local:{out}").describe()["template_sha256"] == trained
     assert not caplog.text
-    plugins.load_model(f"local:{out}", ModelOptions(template="alpaca"))
+    plugins.load_model(f"local:{out}", LocalOptions(template="alpaca"))
     assert "which it was trained with" in caplog.text
 
 
@@ -616,7 +616,7 @@ def test_without_a_floor_the_schedule_is_transformers_own(schedule: str, warmup:
     assert [factor(ours, step, steps) for step in range(steps)] == pytest.approx(wanted, rel=1e-12, abs=1e-12)
     floored = TrainingConfig(schedule=schedule, warmup=warmup)
     assert min(factor(floored, step, steps) for step in range(steps)) > 0.0
-    with pytest.raises(UserError, match="--lr-floor wants a share"):
+    with pytest.raises(UserError, match="lr_floor wants a share"):
         TrainingConfig(lr_floor=1.5).check()
 
 

@@ -6,7 +6,7 @@ from run_folders import letters, line, make_run, write_run
 
 from evalharness.comparison.align import align_scores
 from evalharness.comparison.compare import Options, compare_runs, exit_code
-from evalharness.comparison.decide import paired
+from evalharness.comparison.decide import Noise, paired
 from evalharness.comparison.inputs import open_side
 from evalharness.errors import Exit, UserError
 
@@ -88,7 +88,7 @@ def test_clusters_widen_the_interval_and_never_fall_below_tango(tmp_path):
     assert clustered.high - clustered.low > plain.high - plain.low
     same = one(base, base, clusters="group")
     assert same.low <= one(base, base).low
-    with pytest.raises(UserError, match=r"--clusters author: .* has no such field; there is group"):
+    with pytest.raises(UserError, match=r"clusters=author: .* has no such field; there is group"):
         one(base, new, clusters="author")
 
 
@@ -198,7 +198,7 @@ def test_a_drop_that_rests_on_unread_answers_says_so(tmp_path):
         ("prompt", {"prompt_sha256": "b" * 64}),
         ("mode", {"mode": "rank"}),
         ("shots", {"shots": 5}),
-        ("judge", {"judge": "pairwise"}),
+        ("judge", {"judge": {"judging": "pairwise"}}),
         ("items", {"items": 12}),
     ],
 )
@@ -237,7 +237,7 @@ def test_what_both_have_is_compared_when_asked(tmp_path):
     assert compared(base, new, benchmarks=("x",)).verdict == "same"
     with pytest.raises(UserError, match="neither run has a benchmark 'z'"):
         compared(base, new, benchmarks=("z",))
-    with pytest.raises(UserError, match=r"--allow-mismatch 'dta' \(did you mean data\?\)"):
+    with pytest.raises(UserError, match=r"allow_mismatch 'dta' \(did you mean data\?\)"):
         compared(base, new, allow=frozenset({"dta"}))
 
 
@@ -301,4 +301,4 @@ def test_flaky_items_of_an_aa_run_are_marked(tmp_path):
     (base / "flaky.json").write_text(json.dumps({"benchmarks": {"quiz": {"rate": 0.02, "n": 100, "ids": ["g0/3"]}}}))
     task = one(base, new)
     assert [s.id for s in task.samples if s.flaky] == ["g0/3"]
-    assert task.flaky == {"rate": 0.02, "n": 100, "expected": 2.0}
+    assert task.flaky == Noise(rate=0.02, n=100, expected=2.0)
