@@ -95,7 +95,11 @@ class _Forks:
             tests = _against(session.items, self.wish, reached, mutant)
             seconds = sum(reached.seconds[item.nodeid] for item in tests)
             put = lambda m=mutant: _put(m.tree, module, functions, self.wish.file, m.place.names)
-            ended = _forked(lambda t=tests, p=put: _held(session, t, p), 5 + 4 * seconds) if tests else SURVIVED
+            ended = (
+                _forked(lambda t=tests, p=put: _held(session, t, reached.seconds, p), 5 + 4 * seconds)
+                if tests
+                else SURVIVED
+            )
             found.append({
                 "line": mutant.place.line, "operator": mutant.place.operator, "says": mutant.says,
                 "tests": len(tests), "ended": ended,
@@ -230,13 +234,17 @@ def _against(items: Sequence[pytest.Item], wish: Wish, reached: Reached, mutant:
     return chosen
 
 
-def _held(session: pytest.Session, tests: Sequence[pytest.Item], put: Callable[[], None]) -> int:
+def _held(
+    session: pytest.Session, tests: Sequence[pytest.Item], seconds: Mapping[str, float], put: Callable[[], None]
+) -> int:
+    """KILLED by the first test that fails, or that takes far longer than it does unmutated: the signal ends us."""
     try:
         put()
     except Exception:
         return KILLED  # it cannot even be imported
     try:
         for item, following in zip(tests, [*tests[1:], None], strict=True):
+            signal.setitimer(signal.ITIMER_PROF, 2 + 4 * seconds[item.nodeid])
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
             if session.testsfailed:
                 return KILLED
@@ -260,7 +268,7 @@ def _forked(work: Callable[[], int], seconds: float) -> int:
             traceback.print_exc()
         finally:
             os._exit(code)
-    deadline = time.monotonic() + 60 + 20 * seconds
+    deadline = time.monotonic() + 30 + 10 * seconds
     while True:
         ended, status = os.waitpid(process, os.WNOHANG)
         if ended or time.monotonic() > deadline:
