@@ -83,3 +83,11 @@ def test_what_is_not_ruled_out_anywhere_ends_with_the_range():
     assert exact_flips.widened(1, 1, 2, 0.99, (-0.2, 0.2)) == (-1.0, 1.0)
     low, high = exact_flips.widened(0, 3, 4, 0.90, (-0.9, -0.1))
     assert low == -1.0 and 0.0 < high < 0.2
+
+
+@pytest.mark.parametrize(("fixed", "broke", "n"), [(1, 7, 150), (3, 0, 40)])
+def test_an_end_that_is_far_off_is_found_in_growing_steps(fixed, broke, n):
+    value = (fixed - broke) / n
+    near, far = (exact_flips.widened(fixed, broke, n, 0.90, ends) for ends in (
+        paired.tango(fixed, broke, n, 0.90), (value - 1e-6, value + 1e-6)))  # fmt: skip
+    assert far == pytest.approx(near, abs=3e-5)
