@@ -92,5 +92,8 @@ def test_what_could_not_be_read_has_no_value_in_either_order():
         call("BA"), Response(text="hm"), Reading(value=None, status="unparsable", problem="none"), attempts=1
     )
     assert made.value is None and made.status == "unparsable" and made.extra["problem"] == "none"
+    turns = (("Why?", "a"), ("And?", "bcd"))
+    several = replace(call(), case=JudgeCase(id="q/1", turns=turns[::-1], against=turns))
+    assert verdict_of(several, Response(), Reading(value=0.5), attempts=1).extra["chars"] == [1, 3], "of the last turns"
     alone = verdict_of(call("", against=None), Response(), Reading(value=0.5), attempts=1)
     assert alone.extra["chars"] == [4]
