@@ -12,6 +12,10 @@ Style = Annotated[
     str | None, Option(help="alpaca, alpaca-book, phi3, phi3-book, chatml, llama3, none, own, or a .jinja file.")
 ]
 Book = Annotated[bool, Option("--book", help="As rasbt/LLMs-from-scratch, chapter 7: format, split, loss, optimizer.")]
+Beta = Annotated[float | None, Option(help="Strength of dpo, kto, orpo (0.1 each) or simpo (2).")]
+Gamma = Annotated[float, Option(help="The margin of rewards that simpo asks for.")]
+Neftune = Annotated[float, Option(help="Size of NEFTune's noise on embeddings; 5 is usual, 0 = none.")]
+Replay = Annotated[str | None, Option(help="DATA:SHARE, general rows that are that share of every epoch.")]
 EvalData = Annotated[
     list[str] | None, Option(help="NAME=FOLDER or NAME=sample: data of a benchmark (also for the overlap).")
 ]
@@ -30,18 +34,18 @@ def finetune(
     batch_tokens: Annotated[int, Option(help="Tokens per step instead of rows.")] = 0,
     micro: Annotated[int, Option(help="Rows at a time within a step (gradient accumulation); 0 = all.")] = 0,
     buckets: Annotated[bool, Option("--buckets", help="Rows of like length meet: a little faster.")] = False,
-    lr: Annotated[float, Option(help="Peak learning rate; 0 = by the model's size.")] = 0.0,
+    lr: Annotated[float, Option(help="Peak learning rate; 0 = by the model's size and the loss.")] = 0.0,
     weight_decay: Annotated[float, Option(help="AdamW's, on matrices.")] = 0.01,
     schedule: Annotated[str, Option(help="cosine, linear or constant.")] = "cosine",
-    warmup: Annotated[float, Option(help="Share of the steps.")] = 0.03,
+    warmup: Annotated[float | None, Option(help="Share of the steps; 0.03, or 0.1 where answers are compared.")] = None,
     lr_floor: Annotated[float, Option(help="Share of --lr that cosine and linear end at; 0: as transformers.")] = 0.05,
     clip: Annotated[float, Option(help="Largest gradient norm; 0 = any.")] = 1.0,
     lora: Annotated[int, Option(help="Train adapters of this rank only; 0 = all weights.")] = 0,
     alpha: Annotated[float, Option(help="LoRA's scale numerator; 0 = the rank.")] = 0.0,
     dora: Annotated[bool, Option("--dora", help="DoRA adapters.")] = False,
     load_in_4bit: Annotated[bool, Option("--load-in-4bit", help="QLoRA: frozen weights in 4 bits.")] = False,
-    loss: Annotated[str, Option(help="sft, or dpo on preference pairs.")] = "sft",
-    beta: Annotated[float, Option(help="DPO's strength.")] = 0.1,
+    loss: Annotated[str, Option(help="sft; dpo, orpo or simpo on preference pairs; kto on labelled rows.")] = "sft",
+    beta: Beta = None, gamma: Gamma = 1.0, neftune: Neftune = 0.0, replay: Replay = None,
     dpo_average: Annotated[bool, Option("--dpo-average", help="Log-probability per token, as the book does.")] = False,
     recompute: Annotated[bool, Option("--recompute", help="Gradient checkpointing: less memory, more time.")] = False,
     dtype: Annotated[str, Option(help="float32, bfloat16 (autocast) or auto.")] = "auto",
@@ -73,7 +77,7 @@ def finetune(
     resume: Annotated[bool, Option("--resume", help="Only go on; the same command does so anyway.")] = False,
     preflight_only: Annotated[bool, Option("--preflight", help="Look at the data and stop.")] = False,
     as_json: Annotated[bool, Option("--json", help="Print one JSON object on standard output.")] = False,
-) -> int:
+) -> int:  # fmt: skip
     """Fine-tune a model on instruction data, watching what matters, and export it."""
     job = _job(context, locals())
     return _tune(job, then_judge, judge_base_url, only_look=preflight_only, as_json=as_json)

@@ -112,7 +112,7 @@ def _run(prepared: PreparedTraining) -> Tuned:
     if saved is not None:
         training.restore(saved["training"])
         best = _going_on(best, saved["best"], job.out)
-    elif training.settings.loss == "dpo":
+    else:
         training.prepare_reference()
     facts = {"products": route, "dtype": training.settings.dtype, "threads": torch.get_num_threads()}
     _record(prepared, folder, training, facts)

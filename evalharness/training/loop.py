@@ -113,8 +113,8 @@ class TrainingLoop:
                 " lower --micro (the result stays the same), say --recompute, or --lora 16"
             ) from error
         if self.main:
-            self.log.write({k: v for k, v in asdict(stepped).items() if k != "seconds"} | {
-                "tokens_per_s": round(sum(len(self.training.material.train[i].ids) for i in
+            self.log.write({k: v for k, v in asdict(stepped).items() if k != "seconds" and v is not None} | {
+                "tokens_per_s": round(sum(len(self.training.examples[i].ids) for i in
                                           self.training.schedule[stepped.step - 1]) / stepped.seconds, 1)
             })  # fmt: skip
             tell(StepDone(stats=stepped, steps=self.training.steps))
