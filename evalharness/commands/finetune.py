@@ -96,12 +96,11 @@ def _job(context: Context, options: dict[str, Any]) -> "FinetuneJob":
 
 
 def _tune(job: "FinetuneJob", judge: str | None, judge_base_url: str | None, *, only_look: bool, as_json: bool) -> int:
-    from evalharness.events import observed_by
     from evalharness.report import training
     from evalharness.training import finetune as tuner
     from evalharness.training.prepare import prepare_training
 
-    with observed_by(None if as_json else training.TrainingLines()):
+    with training.watched_training(as_json=as_json):
         prepared = prepare_training(job)
         if only_look:
             tuner.report_preflight(prepared)

@@ -238,7 +238,7 @@ def _finish(drive: TrainingLoop, early: bool) -> Tuned:
         training.load(best["weights"])
         kept = best["step"]
     checks = tuple(line for line in drive.log.lines if "validation_loss" in line)
-    curves.curves(drive.log.lines, training.per_epoch, drive.folder)
+    curves.curves(drive.log.lines, training.per_epoch, drive.folder, kept)
     decoder = training.decoder
     kind = job.settings.lora
     if kind is not None:

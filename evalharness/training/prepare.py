@@ -18,7 +18,7 @@ from evalharness.engine.tokenizer import open_tokenizer
 from evalharness.errors import DataError, UserError
 from evalharness.training import datasets, encoding, preflight, split
 from evalharness.training.callbacks import BenchmarkChecks
-from evalharness.training.config import LOSSES, TrainingConfig
+from evalharness.training.config import TrainingConfig
 from evalharness.training.datasets import Broken, BrokenRowsError, Data
 from evalharness.training.encoding import Encodings, Rules
 from evalharness.training.lora import Lora
@@ -200,13 +200,11 @@ def _said(job: FinetuneJob, data: Data, broken: Sequence[Broken]) -> list[str]:
         said.append(f"split: as the data names it{also}")
     if data.shape == "preference" and job.settings.loss == "sft":
         said.append(
-            "preference pairs: the chosen answers are learned, the rejected are not used; --loss dpo uses both, and so "
-            f"do {' and '.join(name for name in LOSSES if name not in ('sft', 'dpo'))}"
+            "preference pairs: the chosen answers are learned, the rejected are not used; --loss dpo, orpo, simpo or "
+            "kto uses both"
         )
     if data.bad:
-        said.append(
-            f"{data.bad} of them are labelled as bad answers, the others are learned; --loss kto learns from both"
-        )
+        said.append(f"{data.bad} rows are labelled as bad answers: the good are learned; --loss kto learns from both")
     return said
 
 
