@@ -117,7 +117,7 @@ def _run(prepared: PreparedTraining) -> Tuned:
     if saved is not None:
         training.restore(saved["training"])
         best = _going_on(best, saved["best"], job.out)
-    elif training.settings.loss == "dpo":
+    else:
         training.prepare_reference()
     facts = {"products": route, "dtype": training.settings.dtype, "threads": torch.get_num_threads()}
     log: Log = NoLog()
@@ -261,7 +261,7 @@ def _finish(drive: TrainingLoop, early: bool) -> Tuned:
         training.load(best["weights"])
         kept = best["step"]
     checks = tuple(line for line in drive.log.lines if "validation_loss" in line)
-    curves.curves(drive.log.lines, training.per_epoch, drive.folder)
+    curves.curves(drive.log.lines, training.per_epoch, drive.folder, kept)
     decoder = training.decoder
     kind = job.settings.lora
     if kind is not None:

@@ -493,11 +493,13 @@ def test_broken_rows_are_listed_or_skipped(
 def test_preference_pairs_without_dpo_are_said(base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = [{"prompt": f"say {i}", "chosen": f"well {i}", "rejected": "no"} for i in range(24)]
     (tmp_path / "pairs.json").write_text(json.dumps(rows))
-    for loss, said in (("sft", True), ("dpo", False)):
+    for loss, said in (("sft", True), ("dpo", False), ("orpo", False), ("simpo", False), ("kto", False)):
         line = command(tmp_path / "pairs.json", base, tmp_path / "tuned", "--preflight", "--loss", loss)
         line.remove("--json")
         assert guarded(line) == 0
-        assert ("--loss dpo uses both" in capsys.readouterr().err) == said
+        told = capsys.readouterr().err
+        assert ("--loss dpo, orpo, simpo or kto uses both" in told) == said
+        assert (f"{loss}: " in told) != said
 
 
 def test_other_weights_under_the_same_path_are_another_training(
