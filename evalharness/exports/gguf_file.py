@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -90,10 +91,11 @@ def write_gguf(folder: Path, chat: Chat, kind: str = "f16", target: Path | None 
     architecture = getattr(gguf.MODEL_ARCH, _ARCHITECTURES[config.family])
     try:
         writer = gguf.GGUFWriter(aside, gguf.MODEL_ARCH_NAMES[architecture])
+        stored = _Stored(folder, config, gguf.get_tensor_name_map(architecture, len(config.layers)), kind)
         _facts(writer, config, folder.resolve().name, kind)
         _words(writer, words, chat)
-        stored = _Stored(folder, config, gguf.get_tensor_name_map(architecture, len(config.layers)), kind)
-        _write_tensors(writer, stored)
+        with closing(writer):
+            _write_tensors(writer, stored)
         difference = _read_back(aside, stored)
         aside.replace(target)
     except OSError as error:
@@ -190,7 +192,10 @@ def _facts(writer: Any, config: Config, name: str, kind: str) -> None:
         writer.add_attn_logit_softcapping(config.cap)
     if config.final_cap:
         writer.add_final_logit_softcapping(config.final_cap)
-    rope = next(layer.rope for layer in reversed(config.layers) if layer.rope is not None and layer.window not in windows)
+    ropes = [layer.rope for layer in config.layers if layer.rope is not None]
+    if config.family in _WINDOWED:  # what layers within windows have is in llama.cpp's code
+        ropes = [layer.rope for layer in config.layers if layer.rope is not None and layer.window is None]
+    rope = ropes[0]
     writer.add_rope_dimension_count(rope.dims)
     writer.add_rope_freq_base(rope.theta)
     if rope.kind == "linear":
@@ -308,9 +313,9 @@ def _write_tensors(writer: Any, stored: _Stored) -> None:
     writer.write_kv_data_to_file()
     writer.write_ti_data_to_file()
     for theirs, kind in kinds.items():
-        made = gguf.quants.quantize(stored.read(theirs), kind)
+        with np.errstate(over="ignore"):  # what does not fit is found when it is read back
+            made = gguf.quants.quantize(stored.read(theirs), kind)
         writer.write_tensor_data(np.ascontiguousarray(made).view(np.uint8))
-    writer.close()
 
 
 def _read_back(file: Path, stored: _Stored) -> float:
