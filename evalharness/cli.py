@@ -33,6 +33,7 @@ def application() -> typer.Typer:
         judge,
         listing,
         preview,
+        push,
         report,
         rescore,
         run,
@@ -58,6 +59,7 @@ def application() -> typer.Typer:
     app.command("report")(report.report)
     app.add_typer(baseline.app, name="baseline")
     app.command("finetune")(finetune.finetune)
+    app.command("push")(push.push)
     app.command("chat")(chat.chat)
     app.command("rescore")(rescore.rescore)
     app.command("preview")(preview.preview)

@@ -64,6 +64,7 @@ def finetune(
     best: Annotated[str, Option(help="Which checkpoint is kept: loss, or BENCHMARK.METRIC.")] = "loss",
     patience: Annotated[int, Option(help="Stop after so many evaluations without a better one; 0 = never.")] = 3,
     keep: Annotated[str, Option(help="best or last weights are exported.")] = "best",
+    export: Annotated[str, Option(help="One file more: gguf, or gguf:q8_0, gguf:bf16, gguf:f32.")] = "",
     save_every: Annotated[int, Option(help="Steps between saves; 0 = by the clock.")] = 0,
     seed: Annotated[int, Option(help="Decides split, order and adapters.")] = 123,
     log_to: Annotated[str, Option(help="tensorboard, wandb, mlflow, separated by commas.")] = "",

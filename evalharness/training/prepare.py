@@ -16,6 +16,7 @@ from evalharness.engine.config import UnsupportedError, read_config
 from evalharness.engine.fingerprint import files_digest
 from evalharness.engine.tokenizer import open_tokenizer
 from evalharness.errors import DataError, UserError
+from evalharness.exports.gguf_file import check_gguf, wanted_kind
 from evalharness.training import datasets, encoding, preflight, split
 from evalharness.training.callbacks import BenchmarkChecks
 from evalharness.training.config import TrainingConfig
@@ -33,7 +34,7 @@ Seen = TypeVar("Seen")
 @dataclass(frozen=True, kw_only=True)
 class FinetuneJob:
     """A fine-tuning as the user asked for it. `style` names a prompt format; None = the checkpoint's own template, else
-    alpaca. `best` is `loss` or `BENCHMARK.METRIC`; `keep` is best or last; 0 for `eval_every` means once an epoch."""
+    alpaca. `export` asks for one file more (see `exports.gguf_file`). `best` is `loss` or `BENCHMARK.METRIC`; `keep` is best or last; 0 for `eval_every` means once an epoch."""
 
     data: str
     model: str
@@ -61,6 +62,7 @@ class FinetuneJob:
     log_to: tuple[str, ...] = ()
     merge: bool = True
     answer_tokens: int = 256
+    export: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +107,8 @@ def prepare_training(job: FinetuneJob) -> PreparedTraining:
     tokenizer = open_tokenizer(source, config.vocab, job.tokenizer)
     own = own_template(source)
     chat = choose_chat(job.style if job.style or own else "alpaca", own, tokenizer)
+    if wanted_kind(job.export):
+        check_gguf(source, chat, next((f for f in tokenizer.files if f.name == "tokenizer.json"), None))
     limit = min(job.max_length or config.context, config.context)
     rules = Rules(
         limit=limit, mask_prompt=job.mask_prompt, drop_long=job.drop_long, end_masked=job.mask_end, skip_bad=True
