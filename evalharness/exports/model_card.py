@@ -116,4 +116,4 @@ def _figure(found: Estimate) -> str:
 def _cell(value: object) -> str:
     """Foreign text in a cell of a Markdown table: one line, nothing in it is markup."""
     text = " ".join(str(value).split())
-    return "".join(f"\\{letter}" if letter in "\\`*_[]<>|#&" else letter for letter in text)
+    return "".join(f"\\{letter}" if letter in "\\`*[]<>|&" else letter for letter in text)

@@ -95,7 +95,9 @@ def _benchmark(
     name: str, after: Mapping[str, Estimate], before: Mapping[str, Estimate], run: Run
 ) -> MeasuredBenchmark:
     asked: Mapping[str, Any] = run.manifest["benchmarks"].get(name, {})
-    source, revision = _source(name.removesuffix("@sample")), str(asked.get("data", {}).get("revision", ""))
+    # A bundled sample is not the benchmark: its figure must not stand beside the published ones.
+    source = Source() if name.endswith("@sample") else _source(name)
+    revision = str(asked.get("data", {}).get("revision", ""))
     about = f"{asked.get('items')} of {asked.get('items_published')} questions, {asked.get('shots')} examples, "
     about += "by log-probability" if asked.get("mode") == "rank" else "written"
     return MeasuredBenchmark(
