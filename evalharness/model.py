@@ -6,11 +6,88 @@ A plug-in module defines `open_model(argument, options) -> Model`; `local:PATH` 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, overload, runtime_checkable
 
 from evalharness.records import Request, Response
+
+
+class Stop:
+    """Said once, from any thread: no more answers are wanted. Whoever waits for an answer is woken by it."""
+
+    def __init__(self) -> None:
+        self.said = False
+        self._lock = threading.Lock()
+        self._wakes: list[Callable[[], None]] = []
+
+    def say(self) -> None:
+        with self._lock:
+            self.said = True
+            wakes = tuple(self._wakes)
+        for wake in wakes:
+            wake()
+
+    @contextmanager
+    def waking(self, wake: Callable[[], None]) -> Iterator[None]:
+        """Within, `wake` is called when the stop is said, and at once where it was said before."""
+        with self._lock:
+            self._wakes.append(wake)
+            said = self.said
+        try:
+            if said:
+                wake()
+            yield
+        finally:
+            with self._lock:
+                self._wakes.remove(wake)
+
+
+class Requests(Sequence[Request]):
+    """What a model is asked: known from the start, or added by whoever reads the answers while he reads them.
+
+    Whoever asks says `add`, the model says `take`; both in one thread, as a generator and its reader are. As a sequence
+    it has what is known at that moment: iterating it sees nothing that is added meanwhile. `stop` alone may come from
+    another thread; once it is said there is nothing more to take, and the model is to end.
+    """
+
+    def __init__(self, requests: Iterable[Request] = (), stop: Stop | None = None) -> None:
+        self._known = list(requests)
+        self._taken = 0
+        self.stop = stop or Stop()
+
+    @classmethod
+    def of(cls, requests: Sequence[Request]) -> Requests:
+        """Any sequence as one that can be taken from; one that can is returned itself."""
+        return requests if isinstance(requests, Requests) else cls(requests)
+
+    def add(self, request: Request) -> int:
+        """Ask this too. Returns its index."""
+        self._known.append(request)
+        return len(self._known) - 1
+
+    def take(self, most: int | None = None) -> list[tuple[int, Request]]:
+        """Those that nobody has taken yet, with their indices, at most so many; empty where there is none now."""
+        if self.stop.said:
+            return []
+        begin, end = self._taken, len(self._known)
+        self._taken = end if most is None else min(end, begin + max(0, most))
+        return list(enumerate(self._known[begin : self._taken], begin))
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def __iter__(self) -> Iterator[Request]:
+        return iter(tuple(self._known))
+
+    @overload
+    def __getitem__(self, index: int) -> Request: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Request]: ...
+    def __getitem__(self, index: int | slice) -> Request | Sequence[Request]:
+        return self._known[index]
 
 
 @runtime_checkable
@@ -33,6 +110,12 @@ class Model(Protocol):
 
     def answer(self, requests: Sequence[Request]) -> Iterator[tuple[int, Response]]:
         """Yield (index into `requests`, response) in order of completion, each index once.
+
+        A model may treat `requests` as a list and answer that. Whoever reads the answers is then asked for the next
+        round once they are through. A model that can do better says `Requests.of(requests)` and, before it begins and
+        after each answer that it yielded, `take()`: what was added meanwhile (a second turn, a question put again) is
+        answered beside the rest. It ends when there is nothing to take and nothing it has taken is unanswered. Closed
+        early, it sends nothing more and leaves no thread and no connection.
 
         A request that failed for good gets a Response with `error`; UserError is raised only where nothing can be
         answered at all (no key, no such model, not enough memory).
@@ -76,3 +159,37 @@ class Priced(Protocol):
 
     @property
     def prices(self) -> tuple[float, float] | None: ...
+
+
+@runtime_checkable
+class Remote(Protocol):
+    """A model that computes elsewhere (`remote` is true): others may be asked beside it, each from its own thread."""
+
+    @property
+    def remote(self) -> bool: ...
+
+
+def answered(model: Model, requests: Requests) -> Generator[tuple[int, Response], None, None]:
+    """Every request with its answer in order of completion, those too that are added while the answers are read.
+
+    A model that reads `requests` as a list is asked again for what came meanwhile. Where it then gives no answer at
+    all, what is left gets an error.
+    """
+    done: set[int] = set()
+    before = -1
+    while not requests.stop.said and (left := [i for i in range(len(requests)) if i not in done]):
+        if before == len(done):
+            yield from ((index, Response(error="the model gave no answer to it")) for index in left)
+            done.update(left)
+            continue
+        first, before = before < 0, len(done)
+        answers = model.answer(requests if first else [requests[index] for index in left])
+        try:
+            for number, response in answers:
+                index = number if first else left[number]
+                if index not in done:
+                    done.add(index)
+                    yield index, response
+        finally:
+            if isinstance(answers, Generator):
+                answers.close()

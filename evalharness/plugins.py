@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Literal, cast
+from typing import Literal, Protocol, cast
 
 from evalharness.benchmark import Benchmark, Family
 from evalharness.errors import UserError, known, nearest
@@ -162,10 +162,33 @@ def bundled(name: str) -> Path:
     return _beside(load_plugin("benchmarks", name))
 
 
-def reopened(name: str, origin: str) -> Benchmark:
-    """The benchmark of a run that was made before; `origin` says where its data came from, a folder or else."""
-    path = Path(origin)
-    return load_benchmark(name.removesuffix("@sample"), path if path.exists() else None)
+class KnownData(Protocol):
+    """Where the data of a run came from, as its manifest has it (`runs.manifest.DataFacts`)."""
+
+    @property
+    def origin(self) -> str | None: ...
+    @property
+    def kind(self) -> str | None: ...
+    @property
+    def path(self) -> str | None: ...
+    @property
+    def described_by(self) -> str | None: ...
+
+
+def reopened(name: str, data: KnownData) -> Benchmark:
+    """The benchmark of a run that was made before, from whatever folder: by the places that its manifest keeps, and
+    where they are gone, as on another machine, by what it shows. UserError where only the data tell what it is, and
+    there are none."""
+    plain = name.removesuffix("@sample")
+    if data.described_by is not None and is_file(plain) and Path(data.described_by).is_file():
+        return load_benchmark(data.described_by)
+    there = [path for path in (data.path, data.origin) if path is not None and Path(path).exists()]
+    if data.kind is None or there:  # version 0.1.0 kept no more than what it showed
+        return load_benchmark(plain, Path(there[0]) if there else None)
+    family = load_family(plain)
+    if data.path is not None and family is not None and not family.tasks:
+        raise UserError(f"{name} is what its data say, and they are gone: {data.path}; put them back")
+    return load_benchmark(plain)
 
 
 def load_family(name: str) -> Family | None:

@@ -41,6 +41,7 @@ class RegressionGate:
         not ruled out; always when the two cannot be compared or one is not whole.
         """
         from evalharness.comparison import gate
+        from evalharness.comparison.document import document_values
         from evalharness.errors import Exit, UserError
         from evalharness.report import deliver, words
 
@@ -60,17 +61,17 @@ class RegressionGate:
             )
         except UserError as error:
             raise AssertionError(str(error)) from None
-        made = dict(found.document)
+        made = found.document
         if chosen.report is not None:
             deliver.write_reports(made, deliver.Places(folder=chosen.report))
         if found.exit_code != Exit.FINE:
             lines = [
                 words.gate_sentence(made),
-                *(words.sentence(made, task) for task in made["tasks"]),
+                *(words.sentence(made, task) for task in made.tasks),
                 *words.remarks(made),
             ]
             raise AssertionError("\n".join(lines))
-        return made
+        return document_values(made)
 
 
 def _margins(margin: float | dict[str, float]) -> list[str]:

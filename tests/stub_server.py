@@ -38,10 +38,29 @@ Answer = Callable[[dict[str, Any]], "str | Reply"]
 
 @dataclass
 class Stub:
-    """A running server: its base URL, and the bodies it was sent (with `path` and `authorization` added)."""
+    """A running server: its base URL, and the bodies it was sent (with `path` and `authorization` added).
+
+    `connections` are those that are open, `busy` the requests that are being answered, `busiest` the most at a time.
+    """
 
     url: str
     seen: list[dict[str, Any]] = field(default_factory=list)
+    connections: int = 0
+    busy: int = 0
+    busiest: int = 0
+    changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def until(self, enough: Callable[[], bool], seconds: float = 20.0) -> bool:
+        """Wait for what the server was sent or lost; False when it does not come in time."""
+        with self.changed:
+            return self.changed.wait_for(enough, seconds)
+
+    def count(self, **more: int) -> None:
+        with self.changed:
+            for name, by in more.items():
+                setattr(self, name, getattr(self, name) + by)
+            self.busiest = max(self.busiest, self.busy)
+            self.changed.notify_all()
 
 
 def text_of(body: Mapping[str, Any]) -> str:
@@ -75,17 +94,30 @@ def envelope(body: Mapping[str, Any], reply: Reply) -> bytes:
 @contextmanager
 def serve(reply: Answer) -> Iterator[Stub]:
     """A server on a free port of 127.0.0.1, until the block ends."""
-    lock = threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
 
+        def setup(self) -> None:
+            super().setup()
+            stub.count(connections=1)
+
+        def finish(self) -> None:
+            try:
+                super().finish()
+            finally:
+                stub.count(connections=-1)
+
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            with lock:
+            with stub.changed:
                 stub.seen.append({**body, "path": self.path, "authorization": self.headers.get("Authorization")})
-            said = reply(body)
+            stub.count(busy=1)
+            try:
+                said = reply(body)
+            finally:
+                stub.count(busy=-1)
             said = Reply(text=said) if isinstance(said, str) else said
             content = envelope(body, said)
             self.send_response(said.status)

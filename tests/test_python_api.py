@@ -156,7 +156,7 @@ def test_comparing_takes_runs_paths_and_names():
     for base, new in ((one, two), ("a", "b"), (one.path, two.run)):
         found = compare(base, new)
         assert [task.benchmark for task in found.decisions] == ["sums"]
-        assert found.decisions[0].difference == pytest.approx(0.8) and found.verdict == found.document["verdict"]
+        assert found.decisions[0].difference == pytest.approx(0.8) and found.verdict == found.document.verdict
     assert compare(two, one, gate=True, policy="require-pass").exit_code == 1
     assert compare(one, two, margin={"sums": 0.5}).decisions[0].margin == 0.5
 

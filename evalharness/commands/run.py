@@ -121,6 +121,7 @@ def _run(given: SimpleNamespace) -> int:
 def _compare(outcome: "RunOutcome", given: SimpleNamespace) -> int:
     """Compare the finished run with --against, print that (or all of the run in one JSON object), give the code."""
     from evalharness.comparison import gate
+    from evalharness.comparison.document import document_values
     from evalharness.report import deliver
 
     options = gate.comparison_options(given.margin or [], 0.05, (), ())
@@ -128,7 +129,7 @@ def _compare(outcome: "RunOutcome", given: SimpleNamespace) -> int:
         gate.ComparisonRequest(base=given.against, new=str(outcome.run.path), options=options, runs=given.runs)
     )
     if given.as_json:
-        print(json.dumps({**outcome.as_json(), "comparison": made.document}))
+        print(json.dumps({**outcome.as_json(), "comparison": document_values(made.document)}))
         return made.exit_code
     deliver.deliver_comparison(made, deliver.ReportsWanted())
     return made.settled()
@@ -136,6 +137,7 @@ def _compare(outcome: "RunOutcome", given: SimpleNamespace) -> int:
 
 def _run_suite(file: Path, given: SimpleNamespace) -> int:
     """Run a suite and print every model's figures and comparison, or one JSON object at the end."""
+    from evalharness.comparison.document import document_values
     from evalharness.errors import Exit, gravest
     from evalharness.report import deliver, progress
     from evalharness.suites.run import run_suite
@@ -147,7 +149,7 @@ def _run_suite(file: Path, given: SimpleNamespace) -> int:
     for entry in run_suite(suite, given.runs, progress.watcher(quiet=given.as_json)):
         codes += [entry.outcome.exit_code] + ([entry.compared.exit_code] if entry.compared else [])
         if given.as_json:
-            compared = {"comparison": entry.compared.document} if entry.compared else {}
+            compared = {"comparison": document_values(entry.compared.document)} if entry.compared else {}
             entries.append({**entry.outcome.as_json(), **compared})
             continue
         progress.show_run(entry.outcome, as_json=False)

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evalharness.comparison.scores import STATUS_CODE, Scores
+from evalharness.data.kept import to_json
 from evalharness.errors import UserError
+from evalharness.runs.manifest import BenchmarkFacts, SamplingFacts
 
-# Field name for --allow-mismatch -> where the manifest's entry of a benchmark holds it.
-FIELDS: Mapping[str, tuple[str, ...]] = {
-    "data": ("data", "sha256"),
-    "items": ("items",),
-    "prompt": ("prompt_sha256",),
-    "shots": ("shots",),
-    "mode": ("mode",),
-    "judge": ("judge",),
+# Field name for --allow-mismatch -> what it is about in the manifest's facts of a benchmark.
+FIELDS: Mapping[str, Callable[[BenchmarkFacts], object]] = {
+    "data": lambda facts: facts.data.sha256,
+    "items": lambda facts: facts.items,
+    "prompt": lambda facts: facts.prompt_sha256,
+    "shots": lambda facts: facts.shots,
+    "mode": lambda facts: facts.mode,
+    "judge": lambda facts: facts.judge,
 }
 ALLOWABLE = ("benchmarks", *FIELDS, "sampling")
 
@@ -36,14 +37,7 @@ class Mismatch:
         return f"{self.field} differs ({self.base} in BASE, {self.new} in NEW)"
 
 
-def _at(facts: Mapping[str, Any], path: tuple[str, ...]) -> Any:
-    value: Any = facts
-    for key in path:
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return value
-
-
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     """A fact in a few characters: hashes by their first eight."""
     text = "nothing" if value is None else str(value)
     if len(text) in (40, 64) and all(c in "0123456789abcdef" for c in text):
@@ -51,19 +45,25 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else text[:59] + "…"
 
 
-def mismatches(base: Mapping[str, Any], new: Mapping[str, Any], sampling: tuple[Any, Any]) -> tuple[Mismatch, ...]:
-    """Where the facts of one benchmark differ between two runs, in the order of FIELDS, sampling last."""
-    pairs = [(field, _at(base, path), _at(new, path)) for field, path in FIELDS.items()]
-    pairs.append(("sampling", *sampling))
+def mismatches(
+    base: BenchmarkFacts, new: BenchmarkFacts, sampling: tuple[SamplingFacts | None, SamplingFacts | None]
+) -> tuple[Mismatch, ...]:
+    """Where the facts of one benchmark differ between two runs, in the order of FIELDS, sampling last.
+
+    How answers were drawn, but for the seed: another seed is another draw from the same thing.
+    """
+    pairs = [(field, said(base), said(new)) for field, said in FIELDS.items()]
+    drawn = [replace(one or SamplingFacts(), seed=None) for one in sampling]
+    pairs.append(("sampling", drawn[0], drawn[1]))
     return tuple(_mismatch(field, one, other) for field, one, other in pairs if one != other)
 
 
-def _mismatch(field: str, base: Any, new: Any) -> Mismatch:
-    one, other = _apart(base, new)
+def _mismatch(field: str, base: object, new: object) -> Mismatch:
+    one, other = _apart(to_json(base), to_json(new))
     return Mismatch(field=field, base=_short(one), new=_short(other))
 
 
-def _apart(base: Any, new: Any) -> tuple[Any, Any]:
+def _apart(base: object, new: object) -> tuple[object, object]:
     """The parts of two settings that differ."""
     if not (isinstance(base, Mapping) and isinstance(new, Mapping)):
         return base, new

@@ -12,7 +12,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,12 @@ import numpy as np
 
 from evalharness.comparison.scores import STATUS_CODE, Scores, natural
 from evalharness.data.files import json_value, write_whole
+from evalharness.data.kept import only, to_json
 from evalharness.data.typed import record
 from evalharness.errors import UserError
 from evalharness.records import STATUSES
+from evalharness.runs.figures import Summary
+from evalharness.runs.manifest import Manifest, ModelFacts
 
 _FORMAT = 1
 BASELINES = Path("baselines")
@@ -31,6 +34,8 @@ _LETTERS = {status[0]: code for status, code in STATUS_CODE.items()}
 # What of the manifest says whether two runs are comparable, and names what was run. Paths and command lines stay out.
 _KEPT = ("name", "created", "benchmarks", "sampling", "git", "versions", "flaky", "sequential", "scoring_version",
          "reading_rules")  # fmt: skip
+_DATA = ("origin", "revision", "sha256", "repeated")
+_FIGURES = ("mode", "n", "metrics", "counts", "programs", "bounds")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,99}")
 
 
@@ -39,8 +44,8 @@ class StoredBaseline:
     """A baseline as read: the manifest and summary of the run that it stands for, and its values."""
 
     name: str
-    manifest: Mapping[str, Any]
-    summary: Mapping[str, Any]
+    manifest: Manifest
+    summary: Summary
     scores: Mapping[str, Scores]
 
 
@@ -63,17 +68,11 @@ def write_baseline(stored: StoredBaseline, folder: Path = BASELINES) -> Path:
     if not _NAME.fullmatch(stored.name):
         raise UserError(f"--name {stored.name!r}: wanted letters, digits and . _ - + @, as in a file's name")
     body = [_dumps(line) for name in sorted(stored.scores) for line in _lines(name, stored.scores[name])]
-    model = {key: stored.manifest.get("model", {}).get(key) for key in ("name", "fingerprint")}
-    manifest = {key: stored.manifest[key] for key in _KEPT if key in stored.manifest} | {"model": model}
-    benchmarks = {
-        name: {key: entry[key] for key in ("mode", "n", "metrics", "counts", "programs", "bounds") if key in entry}
-        for name, entry in stored.summary.get("benchmarks", {}).items()
-    }
     header = {
         "evalh_baseline": _FORMAT,
         "name": stored.name,
-        "manifest": manifest,
-        "summary": {"benchmarks": benchmarks},
+        "manifest": to_json(_comparable(stored.manifest)),
+        "summary": to_json(_measured(stored.summary)),
     }
     path = folder / f"{stored.name}{SUFFIX}"
     try:
@@ -83,6 +82,19 @@ def write_baseline(stored: StoredBaseline, folder: Path = BASELINES) -> Path:
     except OSError as error:
         raise UserError(f"{path}: cannot be written ({error.strerror})") from error
     return path
+
+
+def _comparable(manifest: Manifest) -> Manifest:
+    """What of the manifest says whether two runs are comparable, and names what was run."""
+    facts = {name: replace(entry, data=only(entry.data, _DATA)) for name, entry in manifest.benchmarks.items()}
+    model = ModelFacts(name=manifest.model.name, fingerprint=manifest.model.fingerprint)
+    return replace(only(manifest, _KEPT), benchmarks=facts, model=model)
+
+
+def _measured(summary: Summary) -> Summary:
+    """What of the summary the values of a baseline are held against."""
+    entries = {name: only(entry, _FIGURES) for name, entry in summary.benchmarks.items()}
+    return replace(only(summary, ("benchmarks",)), benchmarks=entries)
 
 
 def read_baseline(path: Path) -> StoredBaseline:

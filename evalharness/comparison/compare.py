@@ -4,18 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from evalharness.comparison import flips as flipped
 from evalharness.comparison.align import ALLOWABLE, Joined, Mismatch, align_scores, mismatches
-from evalharness.comparison.decide import GateWord, TaskComparison, Word, decide, measured_task, overall, unread_bounds
+from evalharness.comparison.decide import (
+    GateWord,
+    Noise,
+    TaskComparison,
+    Word,
+    decide,
+    measured_task,
+    overall,
+    unread_bounds,
+)
 from evalharness.comparison.inputs import Side
 from evalharness.comparison.rescoring import scored_alike
 from evalharness.comparison.scores import STATUS_CODE, Scores
 from evalharness.errors import Exit, UserError, nearest
 from evalharness.records import UNREAD
+from evalharness.runs.manifest import FlakyFacts, GitState, WatchedFacts
 from evalharness.stats.e_processes import final_alpha
 
 Policy = Literal["block-on-fail", "require-pass"]
@@ -47,11 +57,34 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SideUsage:
+    """What the compared benchmarks of a side took together."""
+
+    seconds: float
+    tokens_in: float
+    tokens_out: float
+    cost: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparedSide:
+    """What a report says of a side."""
+
+    name: str
+    kind: Literal["run", "baseline"]
+    model: str | None
+    fingerprint: str | None
+    created: str | None
+    git: GitState | None
+    usage: SideUsage | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """The outcome over all tasks. `level` is the intervals' confidence; `allowed` the mismatches overridden."""
 
-    base: Mapping[str, Any]
-    new: Mapping[str, Any]
+    base: ComparedSide
+    new: ComparedSide
     alpha: float
     level: float
     verdict: Word
@@ -92,7 +125,7 @@ def _compared(base: Side, new: Side, options: Options) -> Comparison:
             benchmark=name,
             metric=metrics[name],
             margin=options.margin_of(name),
-            mode=str(new.facts.get(name, {}).get("mode", "")),
+            mode=new.facts[name].mode or "",
             mismatches=tuple(clashes[name]),
         )
         if refused[name]:
@@ -153,13 +186,8 @@ def _metric(base: Side, new: Side, benchmark: str, wanted: str | None) -> str:
 
 
 def _clashes(base: Side, new: Side, benchmark: str) -> list[Mismatch]:
-    drawn = (sampling_facts(base.manifest.get("sampling")), sampling_facts(new.manifest.get("sampling")))
+    drawn = (base.manifest.sampling, new.manifest.sampling)
     return list(mismatches(base.facts[benchmark], new.facts[benchmark], drawn))
-
-
-def sampling_facts(recorded: Mapping[str, Any] | None) -> dict[str, Any]:
-    """How answers were drawn, but for the seed: another seed is another draw from the same thing."""
-    return {key: value for key, value in (recorded or {}).items() if key != "seed"}
 
 
 def _refused(task: TaskComparison, found: list[Mismatch]) -> TaskComparison:
@@ -193,12 +221,12 @@ def _task(
             before.texts(was.places[joined.at_base[positions]].tolist()),
             after.texts(now.places[joined.at_new[positions]].tolist()),
         )
-        ids = frozenset((flaky or {}).get("ids", ()))
+        ids = frozenset(() if flaky is None else flaky.ids)
         shown += flipped.flipped_items(positions.tolist(), change, joined, texts, ids)  # type: ignore[arg-type]  # a literal
     planned = task.sequential is not None and not early
     measured = measured_task(joined, task, final_alpha(options.alpha) if planned else options.alpha)
     if task.sequential is not None and early:
-        measured = replace(measured, p_worse=min(1.0, 1 / max(task.sequential["e_fail"], 1e-300)))
+        measured = replace(measured, p_worse=min(1.0, 1 / max(task.sequential.e_fail, 1e-300)))
     told = replace(
         measured,
         counts={"base": was.counts(), "new": now.counts(), "flips": flipped.transitions(joined, found)},
@@ -213,19 +241,16 @@ def _task(
     return told, (broke, fixed)
 
 
-def _rule(base: Side, new: Side, task: TaskComparison) -> dict[str, Any] | None:
+def _rule(base: Side, new: Side, task: TaskComparison) -> WatchedFacts | None:
     """What the sequential rule recorded of NEW, if it watched it against this BASE at this margin."""
-    plan = new.manifest.get("sequential") or {}
-    found = (plan.get("benchmarks") or {}).get(task.benchmark)
-    same = plan.get("fingerprint") == (base.manifest.get("model") or {}).get("fingerprint")
-    return dict(found) if found and same and found["margin"] == task.margin else None
-
-
-def _noise(flaky: Mapping[str, Any] | None, n: int) -> dict[str, Any] | None:
-    """What an A/A run leads one to expect: flips that mean nothing."""
-    if not flaky:
+    plan, found = new.manifest.sequential, new.watched(task.benchmark)
+    if plan is None or found is None or plan.fingerprint != base.manifest.model.fingerprint:
         return None
-    return {"rate": flaky["rate"], "n": flaky["n"], "expected": flaky["rate"] * n}
+    return found if found.margin == task.margin else None
+
+
+def _noise(flaky: FlakyFacts | None, n: int) -> Noise | None:
+    return None if flaky is None else Noise(rate=flaky.rate, n=flaky.n, expected=flaky.rate * n)
 
 
 def _remarks(task: TaskComparison, joined: Joined, alpha: float) -> Iterator[str]:
@@ -254,20 +279,25 @@ def _remarks(task: TaskComparison, joined: Joined, alpha: float) -> Iterator[str
         yield f"items without a value, allowed for in the interval: {sides}"
 
 
-def _about(side: Side, benchmarks: list[str]) -> dict[str, Any]:
-    """What a report says of a side: name, model, when, git state, and usage summed over the benchmarks."""
-    model = side.manifest.get("model") or {}
-    usage = [used for name, used in (side.manifest.get("usage") or {}).items() if name in benchmarks]
-    total = {key: sum(u.get(key) or 0 for u in usage) for key in ("seconds", "tokens_in", "tokens_out", "cost")}
-    return {
-        "name": side.name,
-        "kind": "baseline" if side.journal is None else "run",
-        "model": model.get("name"),
-        "fingerprint": model.get("fingerprint"),
-        "created": side.manifest.get("created"),
-        "git": side.manifest.get("git"),
-        "usage": total if usage else None,
-    }
+def _about(side: Side, benchmarks: list[str]) -> ComparedSide:
+    """What a report says of a side, usage summed over the benchmarks."""
+    manifest = side.manifest
+    usage = [used for name, used in (manifest.usage or {}).items() if name in benchmarks]
+    total = SideUsage(
+        seconds=sum(used.seconds or 0 for used in usage),
+        tokens_in=sum(used.tokens_in or 0 for used in usage),
+        tokens_out=sum(used.tokens_out or 0 for used in usage),
+        cost=sum(used.cost or 0 for used in usage),
+    )
+    return ComparedSide(
+        name=side.name,
+        kind="baseline" if side.journal is None else "run",
+        model=manifest.model.name,
+        fingerprint=manifest.model.fingerprint,
+        created=manifest.created,
+        git=manifest.git,
+        usage=total if usage else None,
+    )
 
 
 def _allowed(clashes: Mapping[str, list[Mismatch]], options: Options) -> tuple[str, ...]:
@@ -276,12 +306,12 @@ def _allowed(clashes: Mapping[str, list[Mismatch]], options: Options) -> tuple[s
 
 def _notes(base: Side, new: Side) -> tuple[str, ...]:
     found = []
-    prints = [(side.manifest.get("model") or {}).get("fingerprint") for side in (base, new)]
+    prints = [side.manifest.model.fingerprint for side in (base, new)]
     if prints[0] is not None and prints[0] == prints[1]:
         found.append("both sides are the same model (same fingerprint)")
     for word, side in (("BASE", base), ("NEW", new)):
-        if "rescored_from" in side.manifest:
-            scored, read = side.manifest["rescored_from"]
+        if side.rescored_from is not None:
+            scored, read = side.rescored_from
             found.append(
                 f"{word} was scored by version {scored} of the rules and read by version {read}; its answers were "
                 "scored again"
@@ -308,4 +338,4 @@ def exit_code(comparison: Comparison, *, gate: bool, policy: Policy = "block-on-
     return Exit.FINE
 
 
-__all__ = ["Comparison", "Joined", "Options", "Policy", "TaskComparison", "compare_runs", "exit_code", "sampling_facts"]
+__all__ = ["Comparison", "Joined", "Options", "Policy", "TaskComparison", "compare_runs", "exit_code"]

@@ -10,14 +10,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evalharness.comparison.align import Joined, Mismatch
+from evalharness.comparison.flips import FlippedItem, Slice
 from evalharness.comparison.scores import STATUS_CODE
 from evalharness.records import UNREAD
+from evalharness.runs.manifest import WatchedFacts
 from evalharness.stats.intervals import normal_quantile
 from evalharness.stats.paired import (
     Paired,
@@ -43,6 +45,15 @@ SYMBOLS: dict[Word, str] = {
 MISSING_LIMIT = 0.02
 SUSPECT_LIMIT = 0.02  # of the answers; honest ones leave none or a few
 _SMALL = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noise:
+    """What an A/A run leads one to expect: flips that mean nothing."""
+
+    rate: float
+    n: int
+    expected: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,10 +101,10 @@ class TaskComparison:
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
     programs: dict[str, dict[str, int]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    flaky: dict[str, Any] | None = None
-    sequential: dict[str, Any] | None = None
-    slices: tuple[Any, ...] = ()
-    samples: tuple[Any, ...] = ()
+    flaky: Noise | None = None
+    sequential: WatchedFacts | None = None
+    slices: tuple[Slice, ...] = ()
+    samples: tuple[FlippedItem, ...] = ()
 
     @property
     def symbol(self) -> str:
@@ -247,7 +258,7 @@ def _decided(task: TaskComparison, alpha: float) -> TaskComparison:
     low, high, margin, adjusted = task.low, task.high, task.margin, task.p_worse_holm
     if low is None or high is None or adjusted is None:
         return task
-    if task.sequential is not None and task.sequential["decision"] is not None:
+    if task.sequential is not None and task.sequential.decision is not None:
         return _stopped(task, low, high, adjusted <= alpha)
     points = f"{100 * margin:g} points"
     if high < -margin and adjusted <= alpha:
@@ -290,12 +301,14 @@ def _share(found: Mapping[str, int], standing: str) -> float:
 
 def _stopped(task: TaskComparison, low: float, high: float, survives: bool) -> TaskComparison:
     """The verdict of a run that was stopped early: the rule's own, for its interval is not corrected for stopping."""
-    told = task.sequential or {}
-    after = f"stopped early after {told['counted']:,} of {told['planned']:,} items"
-    if told["decision"] == "fail" and survives:
+    told = task.sequential
+    if told is None:
+        return task
+    after = f"stopped early after {told.counted:,} of {told.planned:,} items"
+    if told.decision == "fail" and survives:
         reason = f"a loss of more than {100 * task.margin:g} points, {after}"
         return replace(task, verdict="worse", gate="fail", items_to_decide=None, reason=reason)
-    if told["decision"] == "pass":
+    if told.decision == "pass":
         word, reason = _not_worse(max(low, -task.margin), high, task.margin)
         return replace(task, verdict=word, gate="pass", items_to_decide=None, reason=f"{reason}; {after}")
     return replace(task, reason=f"worse by itself, but not after Holm's correction over the tasks; {after}")

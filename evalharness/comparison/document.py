@@ -7,48 +7,71 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from evalharness.comparison.compare import Comparison, Policy
-from evalharness.comparison.decide import SYMBOLS
+from evalharness.comparison.compare import ComparedSide, Comparison, Policy
+from evalharness.comparison.decide import SYMBOLS, GateWord, TaskComparison, Word
 from evalharness.data.files import json_value
+from evalharness.data.kept import finite, to_json
+from evalharness.data.typed import record
 from evalharness.errors import Exit, UserError
 
 _FORMAT = 1
 _SCHEMA = Path(__file__).with_name("report.schema.json")
 
-_Document = Mapping[str, Any]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparisonDocument:
+    """A comparison as it is kept, and as every report reads it. Scores and differences are shares: 0.02 is two
+    points."""
+
+    kind: Literal["comparison"] = "comparison"
+    format: int = _FORMAT
+    verdict: Word
+    symbol: str
+    gate: GateWord
+    gated: bool
+    policy: Policy
+    exit_code: int
+    alpha: float
+    level: float
+    base: ComparedSide
+    new: ComparedSide
+    tasks: tuple[TaskComparison, ...]
+    allowed: tuple[str, ...]
+    notes: tuple[str, ...]
+    command: str
 
 
 def comparison_document(
     comparison: Comparison, *, exit_code: Exit, gated: bool, policy: Policy, command: str = ""
-) -> dict[str, Any]:
-    """The comparison as JSON values. Scores and differences are shares: 0.02 is two points."""
-    return {
-        "kind": "comparison",
-        "format": _FORMAT,
-        "verdict": comparison.verdict,
-        "symbol": SYMBOLS[comparison.verdict],
-        "gate": comparison.gate,
-        "gated": gated,
-        "policy": policy,
-        "exit_code": int(exit_code),
-        "alpha": comparison.alpha,
-        "level": comparison.level,
-        "base": dict(comparison.base),
-        "new": dict(comparison.new),
-        "tasks": [_task(asdict(task)) for task in comparison.tasks],
-        "allowed": list(comparison.allowed),
-        "notes": list(comparison.notes),
-        "command": command,
-    }
+) -> ComparisonDocument:
+    """The comparison with what the gate made of it."""
+    return ComparisonDocument(
+        verdict=comparison.verdict,
+        symbol=SYMBOLS[comparison.verdict],
+        gate=comparison.gate,
+        gated=gated,
+        policy=policy,
+        exit_code=int(exit_code),
+        alpha=comparison.alpha,
+        level=comparison.level,
+        base=comparison.base,
+        new=comparison.new,
+        tasks=comparison.tasks,
+        allowed=comparison.allowed,
+        notes=comparison.notes,
+        command=command,
+    )
 
 
-def _task(task: dict[str, Any]) -> dict[str, Any]:
-    return {"symbol": SYMBOLS[task["verdict"]], **task}
+def document_values(document: ComparisonDocument) -> dict[str, Any]:
+    """The document as JSON values: what is not finite is null there."""
+    found: dict[str, Any] = finite(to_json(document))
+    return {**found, "tasks": [{"symbol": SYMBOLS[task["verdict"]], **task} for task in found["tasks"]]}
 
 
 @cache
@@ -58,7 +81,7 @@ def schema() -> Mapping[str, Any]:
     return found
 
 
-def read_document(path: Path) -> _Document:
+def read_document(path: Path) -> ComparisonDocument:
     """A comparison kept as JSON. UserError when the file is none, or of a later version."""
     from jsonschema import Draft202012Validator
 
@@ -74,4 +97,8 @@ def read_document(path: Path) -> _Document:
         raise UserError(f"{path}: written by a later evalharness (format {found.get('format')}); upgrade to read it")
     for mistake in Draft202012Validator(schema()).iter_errors(found):
         raise UserError(f"{path}: {mistake.json_path}: {mistake.message[:200]}")
-    return found
+    tasks = [{key: value for key, value in task.items() if key != "symbol"} for task in found["tasks"]]
+    try:
+        return record(ComparisonDocument, {**found, "tasks": tasks})
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from None

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evalharness.comparison.align import mismatches
-from evalharness.comparison.compare import Options, sampling_facts
+from evalharness.comparison.compare import Options
 from evalharness.comparison.gate import comparison_options
 from evalharness.comparison.inputs import Side, open_side
 from evalharness.comparison.rescoring import scored_now
@@ -34,11 +34,11 @@ def sequential_rule(base: Side, tasks: Sequence[Task], plan: Plan, options: Opti
 
 
 def _rule(base: Side, tasks: Sequence[Task], plan: Plan, options: Options) -> SequentialRule:
-    ours = sampling_facts(runner.plan_sampling(plan))
+    drawn = (base.manifest.sampling, runner.plan_sampling(plan))
     for task in tasks:
         if task.name not in base.facts:
             raise UserError(f"{base.name} has no {task.name} to compare with", Exit.NOT_COMPARABLE)
-        found = mismatches(base.facts[task.name], task.facts, (sampling_facts(base.manifest.get("sampling")), ours))
+        found = mismatches(base.facts[task.name], task.facts, drawn)
         refused = [mismatch for mismatch in found if mismatch.field not in options.allow]
         if refused:
             raise UserError(
@@ -49,7 +49,7 @@ def _rule(base: Side, tasks: Sequence[Task], plan: Plan, options: Options) -> Se
     scores = base.scores(metrics)
     return SequentialRule(
         against=base.name,
-        fingerprint=(base.manifest.get("model") or {}).get("fingerprint"),
+        fingerprint=base.manifest.model.fingerprint,
         alpha=options.alpha,
         seed=plan.seed,
         metrics=metrics,
@@ -58,7 +58,7 @@ def _rule(base: Side, tasks: Sequence[Task], plan: Plan, options: Options) -> Se
                 scores[task.name],
                 dict.fromkeys(question.sample.id for question in task.questions),
                 seed=plan.seed,
-                repeats=task.facts["repeats"],
+                repeats=task.facts.repeats,
                 margin=options.margin_of(task.name),
                 alpha=options.alpha,
             )

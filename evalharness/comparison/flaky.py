@@ -7,7 +7,6 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import orjson
@@ -15,19 +14,21 @@ import orjson
 from evalharness.comparison.align import align_scores
 from evalharness.comparison.flips import flips
 from evalharness.comparison.inputs import FLAKY, Side, open_side
+from evalharness.comparison.scores import Scores
 from evalharness.data.files import write_whole
+from evalharness.data.kept import to_json
 from evalharness.errors import Exit, UserError
+from evalharness.runs.manifest import FlakyFacts, FlakyFile
 from evalharness.stats.intervals import wilson
 from evalharness.stats.paired import paired_binary, paired_mean
 
 
-def measure_flips(base: Side, again: Side) -> dict[str, dict[str, Any]]:
+def measure_flips(base: Side, again: Side) -> dict[str, FlakyFacts]:
     """Per benchmark: the flip rate with its 95 % interval, the A/A difference with its, and the ids that flipped.
 
     UserError with exit 4 when the two are not the same model asked in the same way.
     """
-    prints = [(side.manifest.get("model") or {}).get("fingerprint") for side in (base, again)]
-    if prints[0] != prints[1]:
+    if base.manifest.model.fingerprint != again.manifest.model.fingerprint:
         raise UserError(
             f"{base.name} and {again.name} are not the same model; A/A wants one model", Exit.NOT_COMPARABLE
         )
@@ -35,14 +36,14 @@ def measure_flips(base: Side, again: Side) -> dict[str, dict[str, Any]]:
     if not names:
         raise UserError(f"{base.name} and {again.name} have no benchmark in common", Exit.NOT_COMPARABLE)
     for name in names:
-        if base.facts[name].get("mode") != again.facts[name].get("mode"):
+        if base.facts[name].mode != again.facts[name].mode:
             raise UserError(f"{name}: mode differs between the two runs; A/A wants the same", Exit.NOT_COMPARABLE)
     metrics = {name: base.item_metric(name) for name in names}
     first, second = base.scores(metrics), again.scores(metrics)
     return {name: _noise(name, first, second) for name in names if name in first and name in second}
 
 
-def _noise(name: str, first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+def _noise(name: str, first: Mapping[str, Scores], second: Mapping[str, Scores]) -> FlakyFacts:
     joined = align_scores(first[name], second[name], common_only=True)
     known = joined.known
     n = int(known.sum())
@@ -54,24 +55,24 @@ def _noise(name: str, first: Mapping[str, Any], second: Mapping[str, Any]) -> di
     difference = (joined.new - joined.base)[known]
     binary = paired_binary(len(found.fixed), len(found.broke), n, 0.95)
     pair = binary if joined.binary else paired_mean(difference, 0.95)
-    return {
-        "n": n,
-        "flips": len(ids),
-        "rate": rate.value,
-        "rate_low": rate.low,
-        "rate_high": rate.high,
-        "difference": pair.value,
-        "low": pair.low,
-        "high": pair.high,
-        "ids": sorted(ids),
-    }
+    return FlakyFacts(
+        n=n,
+        flips=len(ids),
+        rate=rate.value,
+        rate_low=rate.low,
+        rate_high=rate.high,
+        difference=pair.value,
+        low=pair.low,
+        high=pair.high,
+        ids=tuple(sorted(ids)),
+    )
 
 
-def save_flakiness(base: Side, found: Mapping[str, Any]) -> Path:
+def save_flakiness(base: Side, found: Mapping[str, FlakyFacts]) -> Path:
     """Leave the outcome in the run's folder, where comparisons find it."""
     path = base.path / FLAKY
     try:
-        write_whole(path, orjson.dumps({"format": 1, "benchmarks": found}, option=orjson.OPT_INDENT_2) + b"\n")
+        write_whole(path, orjson.dumps(to_json(FlakyFile(benchmarks=found)), option=orjson.OPT_INDENT_2) + b"\n")
     except OSError as error:
         raise UserError(f"{path}: cannot be written ({error.strerror})") from error
     return path
@@ -79,7 +80,7 @@ def save_flakiness(base: Side, found: Mapping[str, Any]) -> Path:
 
 def ask_again(base: Side, limit: int | None, runs: Path) -> Side:
     """Give the run's own command once more, into a folder beside it. It goes on where it was stopped."""
-    words = list(base.manifest.get("command") or [])
+    words = list(base.manifest.command or ())
     if len(words) < 3 or words[1] != "run" or "***" in words:
         raise UserError(f"{base.name} does not say how it was made; run it again yourself and give both runs")
     if consent := [
@@ -103,7 +104,7 @@ class MeasuredFlakiness:
     base: Side
     again: Side
     path: Path
-    benchmarks: Mapping[str, Mapping[str, Any]]
+    benchmarks: Mapping[str, FlakyFacts]
 
 
 def measure_flakiness(name: str, again: str | None, *, limit: int | None, runs: Path) -> MeasuredFlakiness:

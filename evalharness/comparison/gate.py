@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, cast, get_args
 
 from evalharness.comparison.compare import Comparison, Options, Policy, compare_runs, exit_code
-from evalharness.comparison.decide import TaskComparison
-from evalharness.comparison.document import comparison_document
+from evalharness.comparison.decide import TaskComparison, Word
+from evalharness.comparison.document import ComparisonDocument, comparison_document
 from evalharness.comparison.inputs import open_side
 from evalharness.errors import Exit, UserError, nearest
 
@@ -33,7 +33,7 @@ class GatedComparison:
     """A comparison with the exit code that the gate gives it; `document` is its JSON form, for every report."""
 
     comparison: Comparison
-    document: Mapping[str, Any]
+    document: ComparisonDocument
     exit_code: Exit
 
     @property
@@ -42,9 +42,9 @@ class GatedComparison:
         return self.comparison.tasks
 
     @property
-    def verdict(self) -> str:
+    def verdict(self) -> Word:
         """The verdict over all benchmarks: better, worse, same or can't tell."""
-        return str(self.document["verdict"])
+        return self.document.verdict
 
     def settled(self) -> Exit:
         """The exit code. UserError with exit 3 or 4 where a task has no verdict."""

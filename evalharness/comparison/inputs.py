@@ -12,8 +12,10 @@ import numpy as np
 
 from evalharness.comparison import baseline
 from evalharness.comparison.scores import Scores, journal_scores, lines_at, numbered_lines
+from evalharness.data.typed import record
 from evalharness.errors import Exit, UserError, nearest
-from evalharness.runs import schema
+from evalharness.runs.figures import Summary
+from evalharness.runs.manifest import BenchmarkFacts, FlakyFacts, FlakyFile, Manifest, WatchedFacts
 from evalharness.runs.store import JOURNAL, MANIFEST, Run, all_runs, loads
 
 FLAKY = "flaky.json"  # what `evalh flaky` leaves in a run's folder
@@ -25,41 +27,48 @@ class Side:
 
     name: str
     path: Path
-    manifest: Mapping[str, Any]
-    summary: Mapping[str, Any]
+    manifest: Manifest
+    summary: Summary
     journal: Path | None
     stored: Mapping[str, Scores] = field(default_factory=dict)
+    rescored_from: tuple[int, int] | None = None  # the rules that it was scored and read by, where they were others
 
     @property
-    def flaky(self) -> Mapping[str, Mapping[str, Any]]:
-        """Per benchmark what `evalh flaky` found: `rate`, `n` and the `ids` whose correctness changed by itself."""
+    def flaky(self) -> Mapping[str, FlakyFacts]:
+        """Per benchmark what `evalh flaky` found."""
         if self.journal is None:
-            return dict(self.manifest.get("flaky", {}))
+            return self.manifest.flaky or {}
         file = self.path / FLAKY
         try:
-            return dict(loads(file.read_bytes())["benchmarks"]) if file.is_file() else {}
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            return record(FlakyFile, loads(file.read_bytes())).benchmarks if file.is_file() else {}
+        except (OSError, ValueError) as error:
             raise UserError(
                 f"{file}: edited or damaged ({error!r:.100}); delete it or run evalh flaky again"
             ) from error
 
     @property
-    def facts(self) -> Mapping[str, Mapping[str, Any]]:
-        found: Mapping[str, Mapping[str, Any]] = self.manifest.get("benchmarks", {})
-        return found
+    def facts(self) -> Mapping[str, BenchmarkFacts]:
+        return self.manifest.benchmarks
 
     def stopped_early(self, benchmark: str) -> bool:
         """The sequential rule decided before all planned items were asked."""
-        plan = (self.manifest.get("sequential") or {}).get("benchmarks") or {}
-        return (plan.get(benchmark) or {}).get("decision") is not None
+        watched = self.watched(benchmark)
+        return watched is not None and watched.decision is not None
+
+    def watched(self, benchmark: str) -> WatchedFacts | None:
+        """What the sequential rule recorded of a benchmark, where one watched it."""
+        plan = self.manifest.sequential
+        return None if plan is None else plan.benchmarks.get(benchmark)
 
     def programs(self, benchmark: str) -> dict[str, int]:
         """How many answers that are programs have each standing; empty for a benchmark of another kind."""
-        return dict(self.summary.get("benchmarks", {}).get(benchmark, {}).get("programs", {}))
+        entry = self.summary.benchmarks.get(benchmark)
+        return {} if entry is None else dict(entry.programs)
 
     def item_metric(self, benchmark: str) -> str:
         """The score that stands for an item: the headline, or where items lack it (MCC) the first they have."""
-        metrics = tuple(self.summary.get("benchmarks", {}).get(benchmark, {}).get("metrics", {}))
+        entry = self.summary.benchmarks.get(benchmark)
+        metrics = () if entry is None else tuple(entry.metrics)
         if self.journal is None:
             return self.stored[benchmark].metric
         for _, _, line in numbered_lines(self.journal):
@@ -91,22 +100,21 @@ class Side:
         return {name: replace(scores, clusters=scores.groups) for name, scores in found.items()}
 
     def _adds_up(self, benchmark: str, scores: Scores) -> None:
-        entry = self.summary.get("benchmarks", {}).get(benchmark, {})
-        estimate = entry.get("metrics", {}).get(scores.metric)
-        counted = {status: n for status, n in entry.get("counts", {}).items() if n}
+        entry = self.summary.benchmarks.get(benchmark)
+        if entry is None:
+            return
+        figure = entry.metrics.get(scores.metric)
+        counted = {status: n for status, n in entry.counts.items() if n}
         if bool(np.all(scores.answers <= 1)) and counted and counted != scores.counts():
             said, there = _difference(counted, scores.counts())
             raise self._damaged(f"{benchmark} has {there} where the summary counts {said}")
         known = scores.values[~np.isnan(scores.values)]
         unscored = len(scores.values) - len(known) - counted.get("error", 0)
-        if (
-            estimate
-            and len(known)
-            and not unscored
-            and not math.isclose(float(np.mean(known)), estimate["value"], rel_tol=0, abs_tol=1e-6)
-        ):
+        if figure is None or figure.value is None or not len(known) or unscored:
+            return
+        if not math.isclose(float(np.mean(known)), figure.value, rel_tol=0, abs_tol=1e-6):
             raise self._damaged(
-                f"{benchmark} has {scores.metric} {np.mean(known):.6f} where the summary says {estimate['value']:.6f}"
+                f"{benchmark} has {scores.metric} {np.mean(known):.6f} where the summary says {figure.value:.6f}"
             )
 
     def _damaged(self, what: str) -> UserError:
@@ -159,7 +167,7 @@ def from_run(run: Run) -> Side:
     if not run.finished:
         journal = run.path / JOURNAL
         there = sum(1 for _ in numbered_lines(journal)) if journal.is_file() else 0
-        wanted = sum(int(facts.get("items") or 0) for facts in run.manifest.get("benchmarks", {}).values())
+        wanted = sum(facts.items for facts in run.manifest.benchmarks.values())
         of = f" of {wanted:,}" if wanted else ""
         raise UserError(
             f"{run.path} is not finished: {there:,}{of} answers are there; give its command again and it goes on",
@@ -167,8 +175,7 @@ def from_run(run: Run) -> Side:
         )
     if not (run.path / JOURNAL).is_file():
         raise UserError(f"{run.path}: {JOURNAL} is missing; restore it or run again")
-    manifest, summary = schema.checked_run(run)
-    return Side(name=run.name, path=run.path, manifest=manifest, summary=summary, journal=run.path / JOURNAL)
+    return Side(name=run.name, path=run.path, manifest=run.manifest, summary=run.summary, journal=run.path / JOURNAL)
 
 
 def keep_baseline(name: str, as_name: str, *, metric: str | None, runs: Path, baselines: Path) -> tuple[Path, int]:
@@ -177,6 +184,6 @@ def keep_baseline(name: str, as_name: str, *, metric: str | None, runs: Path, ba
     if side.journal is None:
         raise UserError(f"{name} is a baseline already; wanted a run")
     scores = side.scores({benchmark: metric or side.item_metric(benchmark) for benchmark in side.facts})
-    manifest = {**side.manifest, "flaky": side.flaky}
+    manifest = replace(side.manifest, flaky=side.flaky)
     stored = baseline.StoredBaseline(name=as_name, manifest=manifest, summary=side.summary, scores=scores)
     return baseline.write_baseline(stored, baselines), sum(len(one.ids) for one in scores.values())

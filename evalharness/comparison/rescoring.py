@@ -19,7 +19,7 @@ NOW = (SCORING_VERSION, READING_RULES)
 @contextmanager
 def scored_alike(base: Side, new: Side) -> Iterator[tuple[Side, Side]]:
     """Both sides as they are where they were scored by the same version, else both by this one's rules."""
-    if scored_by(base) == scored_by(new):
+    if base.manifest.scored_by == new.manifest.scored_by:
         yield base, new
         return
     with scored_now(base) as before, scored_now(new) as after:
@@ -32,7 +32,7 @@ def scored_now(side: Side) -> Iterator[Side]:
 
     UserError with exit 4, naming the version, where that cannot be done.
     """
-    versions = scored_by(side)
+    versions = side.manifest.scored_by
     if versions == NOW:
         yield side
         return
@@ -51,11 +51,6 @@ def scored_now(side: Side) -> Iterator[Side]:
         yield _rescored(side, Path(folder) / JOURNAL, said)
 
 
-def scored_by(side: Side) -> tuple[int, int]:
-    """The versions of the scoring rules and of the reading rules; runs of the first ones do not say them."""
-    return int(side.manifest.get("scoring_version", 1)), int(side.manifest.get("reading_rules", 1))
-
-
 def _rescored(side: Side, journal: Path, said: str) -> Side:
     from evalharness.runs import session
 
@@ -65,6 +60,5 @@ def _rescored(side: Side, journal: Path, said: str) -> Side:
     except UserError as error:
         raise UserError(f"{said}, and its answers cannot be scored again: {error}", Exit.NOT_COMPARABLE) from error
     journal.write_bytes(b"".join(dumps(result_to_json(result)) + b"\n" for result in results))
-    versions = {"scoring_version": SCORING_VERSION, "reading_rules": READING_RULES}
-    manifest = {**side.manifest, **versions, "rescored_from": list(scored_by(side))}
-    return replace(side, manifest=manifest, summary=summary, journal=journal)
+    manifest = replace(side.manifest, scoring_version=SCORING_VERSION, reading_rules=READING_RULES)
+    return replace(side, manifest=manifest, summary=summary, journal=journal, rescored_from=side.manifest.scored_by)

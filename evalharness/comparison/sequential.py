@@ -11,10 +11,10 @@ import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from evalharness.comparison.scores import Scores
 from evalharness.records import Result
+from evalharness.runs.manifest import SequentialFacts, WatchedFacts
 from evalharness.stats.e_processes import Decision, EProcess, evidence_needed
 
 
@@ -86,25 +86,22 @@ class SequentialRule:
         watch = self.watches.get(benchmark)
         return watch is not None and watch.decision is not None
 
-    def as_json(self) -> dict[str, Any]:
+    def facts(self) -> SequentialFacts:
         """What the manifest keeps: per benchmark the decision, after how many of how many items, and the e-values."""
-        return {
-            "against": self.against,
-            "fingerprint": self.fingerprint,
-            "alpha": self.alpha,
-            "seed": self.seed,
-            "benchmarks": {
-                name: {
-                    "decision": watch.decision,
-                    "counted": watch.counted,
-                    "planned": len(watch.order),
-                    "margin": watch.process.margin,
-                    "e_pass": watch.process.passing,
-                    "e_fail": watch.process.failing,
-                }
-                for name, watch in self.watches.items()
-            },
+        watched = {
+            name: WatchedFacts(
+                decision=watch.decision,
+                counted=watch.counted,
+                planned=len(watch.order),
+                margin=watch.process.margin,
+                e_pass=watch.process.passing,
+                e_fail=watch.process.failing,
+            )
+            for name, watch in self.watches.items()
         }
+        return SequentialFacts(
+            against=self.against, fingerprint=self.fingerprint, alpha=self.alpha, seed=self.seed, benchmarks=watched
+        )
 
 
 def monitor(base: Scores, ids: Iterable[str], *, seed: int, repeats: int, margin: float, alpha: float) -> Monitor:

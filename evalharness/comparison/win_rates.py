@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from evalharness import plugins
 from evalharness.errors import Exit, UserError
 from evalharness.records import Estimate, Result
 from evalharness.runs import summary
 from evalharness.runs.store import Run
-from evalharness.runs.summary import estimate_from_json
 from evalharness.scoring.holistic import holistic_metrics, mean_win_rate, originals
 from evalharness.scoring.metrics import Metric, by_group, per_item
 
@@ -51,15 +49,15 @@ def of_runs(runs: Sequence[Run], figure: str | None = None) -> WinRates:
 
 def _names(runs: Sequence[Run]) -> list[str]:
     """Each run by its model, or by its own name where two have the same model."""
-    models = [str(run.manifest["model"]["name"]) for run in runs]
+    models = [str(run.manifest.model.name) for run in runs]
     return [model if models.count(model) == 1 else run.name for model, run in zip(models, runs, strict=True)]
 
 
 def _same_questions(runs: Sequence[Run]) -> None:
-    asked: dict[str, tuple[str, tuple[Any, ...]]] = {}
+    asked: dict[str, tuple[str, tuple[object, ...]]] = {}
     for run in runs:
-        for name, facts in run.manifest["benchmarks"].items():
-            how = (facts["mode"], facts["shots"], facts["data"]["sha256"])
+        for name, facts in run.manifest.benchmarks.items():
+            how = (facts.mode, facts.shots, facts.data.sha256)
             first, before = asked.setdefault(name, (run.name, how))
             if before != how:
                 differing = [
@@ -71,11 +69,10 @@ def _same_questions(runs: Sequence[Run]) -> None:
 
 def _scores(run: Run, figure: str | None) -> dict[str, Estimate]:
     found = {}
-    for name, entry in run.summary["benchmarks"].items():
-        figures = {**entry.get("holistic", {}), **entry["metrics"]}
-        values = figures.get(figure or entry["headline"])
-        if values is not None:
-            found[name] = estimate_from_json(values)
+    for name, entry in run.summary.benchmarks.items():
+        made = {**entry.holistic, **entry.metrics}.get(figure or entry.headline or "")
+        if made is not None:
+            found[name] = made.estimate
     return found
 
 
@@ -92,9 +89,9 @@ def _units(runs: Mapping[str, Run], figure: str | None) -> dict[str, dict[str, l
     found: dict[str, dict[str, list[float]]] = {}
     for name in dict.fromkeys(name for of in results.values() for name in of):
         having = {model: of[name] for model, of in results.items() if name in of}
-        facts = next(run.manifest["benchmarks"][name] for model, run in runs.items() if model in having)
+        facts = next(run.manifest.benchmarks[name] for model, run in runs.items() if model in having)
         try:
-            benchmark = plugins.reopened(name, facts["data"]["origin"])
+            benchmark = plugins.reopened(name, facts.data)
         except UserError:
             continue
         common = set.intersection(*({r.sample.id for r in rs if r.status != "error"} for rs in having.values()))

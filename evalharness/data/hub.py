@@ -24,4 +24,5 @@ def from_hub(source: Source, split: str) -> SplitRows:
             f"{source.wanted}, or --data sample; "
             "`evalh data pull BENCHMARK --to FOLDER` makes such a folder where there is a network"
         ) from error
-    return SplitRows(rows=tuple(dict(r) for r in table), origin=f"hub {source.repository}", revision=source.revision)
+    rows = tuple(dict(r) for r in table)
+    return SplitRows(rows=rows, origin=f"hub {source.repository}", revision=source.revision, kind="hub")

@@ -24,7 +24,8 @@ def from_pulled(folder: Path, split: str) -> SplitRows:
             f"{path}: its content is not what was pulled (sha256 differs from {PULLED}); pull the data again"
         )
     origin = f"{folder} (pulled from {about.get('hub')})"
-    return SplitRows(rows=tuple(jsonl(path)), origin=origin, revision=str(about.get("revision")))
+    rows, revision = tuple(jsonl(path)), str(about.get("revision"))
+    return SplitRows(rows=rows, origin=origin, revision=revision, kind="pulled", path=folder)
 
 
 def pull_source(source: Source, folder: Path) -> dict[str, int]:

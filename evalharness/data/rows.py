@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from evalharness.data.files import FILE_READERS
 from evalharness.data.files import Row as Row
+
+# Where rows came from: the hub, a benchmark's bundled rows or the sample of one, the user's files (the authors' own, a
+# copy of the hub's, one that we pulled), files that the benchmark's description names, or judgments made elsewhere.
+DataKind = Literal["hub", "sample", "bundled", "files", "snapshot", "pulled", "own", "imported"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,11 +83,14 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class SplitRows:
-    """The rows of one split and where they came from; `origin` is what reports print, `revision` what can be pinned."""
+    """The rows of one split and where they came from: `origin` is what reports print, `revision` what can be pinned,
+    `path` the user's file or folder as it was given."""
 
     rows: tuple[Row, ...]
     origin: str
     revision: str
+    kind: DataKind = "files"
+    path: Path | None = None
 
 
 def files_named(names: Mapping[str, str], note: str = "") -> Files:

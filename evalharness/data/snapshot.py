@@ -12,6 +12,7 @@ from evalharness.errors import DataError
 
 def from_snapshot(source: Source, split: str, path: Path) -> SplitRows | None:
     """A folder in the hub's layout: parquet, JSON or CSV files whose names hold the split, in the config's folder."""
+    given = path
     if (path / "snapshots").is_dir():
         path = _pinned_snapshot(source, path)
     if path.is_file():  # one file holds one split: examples taken from the scored questions would give them away
@@ -27,8 +28,8 @@ def from_snapshot(source: Source, split: str, path: Path) -> SplitRows | None:
                 break
     if not files:
         return None
-    rows = [row for file in files for row in FILE_READERS[file.suffix](file)]
-    return SplitRows(rows=tuple(rows), origin=str(path), revision=_snapshot_revision(path))
+    rows = tuple(row for file in files for row in FILE_READERS[file.suffix](file))
+    return SplitRows(rows=rows, origin=str(path), revision=_snapshot_revision(path), kind="snapshot", path=given)
 
 
 def _pinned_snapshot(source: Source, repository: Path) -> Path:

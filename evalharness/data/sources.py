@@ -39,7 +39,7 @@ def load_rows(source: Source, want: Want, data: str | None) -> SplitRows:
         return from_pulled(path, split)
     found = _from_files(source, want, path)
     if found is not None:
-        return SplitRows(rows=found, origin=str(path), revision="files")
+        return SplitRows(rows=found, origin=str(path), revision="files", path=path)
     snapshot = from_snapshot(source, split, path)
     if snapshot is not None:
         return snapshot
@@ -60,7 +60,9 @@ def _bundled(source: Source, split: str) -> SplitRows:
     rows = tuple(r for r in jsonl(source.sample) if _is_sample_of(r, source, split))
     if not rows and not source.hub and source.files is not None:
         raise DataError(f"these questions are not bundled; say --data with {source.wanted}")
-    return SplitRows(rows=rows, origin="bundled sample" if source.hub else "bundled", revision="bundled")
+    if source.hub:
+        return SplitRows(rows=rows, origin="bundled sample", revision="bundled", kind="sample")
+    return SplitRows(rows=rows, origin="bundled", revision="bundled", kind="bundled")
 
 
 def _is_sample_of(row: Row, source: Source, split: str) -> bool:
@@ -102,7 +104,8 @@ def _from_own(source: Source, split: str) -> SplitRows:
         raise DataError(f"{file}: there is no such file")
     if source.described_by is not None:
         inside(source.described_by.parent, file, source.described_by)
-    return SplitRows(rows=tuple(FILE_READERS.get(file.suffix, jsonl)(file)), origin=str(file), revision="files")
+    rows = tuple(FILE_READERS.get(file.suffix, jsonl)(file))
+    return SplitRows(rows=rows, origin=str(file), revision="files", kind="own", path=file)
 
 
 def content_hash(samples: Iterable[Sample]) -> str:

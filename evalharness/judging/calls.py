@@ -1,20 +1,17 @@
-"""Asking a judge: what is wanted, within what budget, and again where a reply cannot be read."""
+"""What is asked of a judge, what that takes at most, and the verdict that a reply makes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-from evalharness import judge
-from evalharness.errors import Exit, UserError
 from evalharness.judge import JudgeCase, JudgeItem, Order
-from evalharness.judging.panel import JudgeOptions, PanelMember
+from evalharness.judging.panel import PanelMember
 from evalharness.records import Request, Response, Result, Verdict
+from evalharness.runs.manifest import JudgingUsage
 from evalharness.scoring import judge_replies
 
 Key = tuple[str, str, int, str, str, str, int]  # benchmark, id, repeat, seat, part, order, retest
-NO_SCHEMA = ("response_format", "json_schema", "structured output", "guided")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,46 +51,15 @@ class Usage:
         self.tokens_out += verdict.tokens_out
         self.cost += verdict.cost or 0.0
 
-    def as_json(self) -> dict[str, Any]:
-        tokens = {"tokens_in": self.tokens_in, "tokens_out": self.tokens_out}
-        return {"calls": self.calls, "cached": self.cached, **tokens, "cost": self.cost if self.priced else None}
-
-
-def ask_seat(
-    calls: Sequence[Call], options: JudgeOptions, write: Callable[[Call, Verdict], None], spent: Callable[[], float]
-) -> None:
-    """Ask one judge: first one call alone, which shows whether the endpoint knows schemas, then the rest.
-
-    Under --max-cost the rest goes in batches whose dearest outcome still fits into what is left.
-    """
-    plain_text = False
-    left = list(calls)
-    first = True
-    while left:
-        batch = left[:1] if first else left
-        if options.max_cost is not None:
-            batch = _affordable(batch, options.max_cost - spent(), 1 + options.retries)
-            if not batch:
-                raise UserError(
-                    f"--max-cost {options.max_cost:g} is reached: ${spent():.4f} spent, {len(left)} verdicts not "
-                    "asked; what was judged is kept, the same command with a higher limit goes on",
-                    Exit.NOT_WHOLE,
-                )
-        for call, verdict, schema_refused in _ask(batch, options.retries, plain_text):
-            plain_text = plain_text or schema_refused
-            write(call, verdict)
-        left = left[len(batch) :]
-        first = False
-
-
-def _affordable(calls: Sequence[Call], money: float, attempts: int) -> list[Call]:
-    chosen = []
-    for call in calls:
-        money -= (dearest(call) or 0.0) * attempts
-        if money < 0:
-            break
-        chosen.append(call)
-    return chosen
+    def facts(self) -> JudgingUsage:
+        """What the manifest keeps of it."""
+        return JudgingUsage(
+            calls=self.calls,
+            cached=self.cached,
+            tokens_in=self.tokens_in,
+            tokens_out=self.tokens_out,
+            cost=self.cost if self.priced else None,
+        )
 
 
 def call_tokens(call: Call) -> tuple[int, int]:
@@ -108,39 +74,7 @@ def dearest(call: Call) -> float | None:
     return None if prices is None else (tokens_in * prices[0] + tokens_out * prices[1]) / 1e6
 
 
-@dataclass(frozen=True)
-class _Try:
-    """A call that is being asked, and what its earlier attempts said."""
-
-    call: Call
-    request: Request
-    said: tuple[Response, ...] = ()
-    schema_refused: bool = False
-
-
-def _ask(calls: Sequence[Call], retries: int, plain_text: bool) -> Iterator[tuple[Call, Verdict, bool]]:
-    """Each call's verdict; a reply that cannot be read is asked again, with the reason, at most `retries` times."""
-    open_ = [_Try(c, replace(c.request, schema=None) if plain_text else c.request) for c in calls]
-    while open_:
-        following: list[_Try] = []
-        for index, response in open_[0].call.seat.model.answer([t.request for t in open_]):
-            asked = open_[index]
-            call, said = asked.call, (*asked.said, response)
-            scale = call.seat.judge.scale
-            told = [m.content for m in asked.request.messages if m.role != "assistant"]
-            reading = judge_replies.read_verdict(response, scale, judge.submissions(call.case), told)
-            refused = response.error and asked.request.schema is not None
-            if refused and any(sign in response.error.lower() for sign in NO_SCHEMA):
-                following.append(_Try(call, replace(asked.request, schema=None), asked.said, schema_refused=True))
-            elif reading.status == "unparsable" and not reading.hopeless and len(said) <= retries:
-                request = judge.again(asked.request, response.text, reading.problem, scale)
-                following.append(_Try(call, request, said, asked.schema_refused))
-            else:
-                yield call, verdict_of(call, _sum(said), reading, attempts=len(said)), asked.schema_refused
-        open_ = following
-
-
-def _sum(said: Sequence[Response]) -> Response:
+def together(said: Sequence[Response]) -> Response:
     """The last response, with the tokens and costs of all attempts."""
     costs = [r.cost for r in said if r.cost is not None]
     return replace(

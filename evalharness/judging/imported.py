@@ -15,12 +15,23 @@ from typing import Any
 from evalharness import plugins
 from evalharness.benchmark import Benchmark
 from evalharness.data import files, sources
+from evalharness.data.kept import to_json
 from evalharness.data.rows import Row, Want
 from evalharness.errors import DataError, UserError, nearest
 from evalharness.judge import Judge, JudgeCase, Order
 from evalharness.records import Message, Request, Response, Result, Sample, Verdict
 from evalharness.runs import summary
-from evalharness.runs.manifest import environment
+from evalharness.runs.manifest import (
+    SCHEMA_VERSION,
+    BenchmarkFacts,
+    DataFacts,
+    JudgingFacts,
+    Manifest,
+    ModelFacts,
+    SamplingFacts,
+    SeatFacts,
+    surroundings,
+)
 from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Run, dumps, result_to_json
 from evalharness.scoring.judgments import with_verdicts
 
@@ -65,21 +76,22 @@ class Imported:
     run: Run
     foreign: ImportedJudgments
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """What `--json` prints."""
         return {
             "run": str(self.run.path), "rows": len(self.foreign.items), "expected": self.foreign.expected,
-            "figures": self.figures, "notes": list(self.foreign.notes), "benchmarks": self.run.summary["benchmarks"],
+            "figures": self.figures, "notes": list(self.foreign.notes),
+            "benchmarks": to_json(self.run.summary.benchmarks),
         }  # fmt: skip
 
     @property
     def figures(self) -> dict[str, Any]:
         """As the authors print them: AlpacaEval's leaderboard has its length-controlled rate beside the others."""
-        metrics = self.run.summary["benchmarks"][self.foreign.benchmark]["metrics"]
-        controlled = metrics.get("length_controlled_win_rate")
+        controlled = self.run.summary.benchmarks[self.foreign.benchmark].metrics.get("length_controlled_win_rate")
         if controlled is None:
             return dict(self.foreign.figures)
-        added = {"length_controlled_winrate": 100 * controlled["value"], "bootstrap_error": 100 * controlled["stderr"]}
+        rate = controlled.estimate
+        added = {"length_controlled_winrate": 100 * rate.value, "bootstrap_error": 100 * rate.stderr}
         return {**self.foreign.figures, **added}
 
 
@@ -113,30 +125,43 @@ def _write(run: Run, path: Path, foreign: ImportedJudgments) -> Run:
     benchmark = plugins.load_benchmark(foreign.benchmark)
     judging = f"{foreign.judge} vs {foreign.against}" if foreign.against else foreign.judge
     owns = benchmark.judge is not None
-    facts = {
-        "judging": judging, "score": foreign.score, "aggregate": "mean", "weights": {}, "against": foreign.against,
-        "seats": [{"seat": s} for s in sorted({_seat(v) for i in foreign.items for v in i.verdicts})],
-    }  # fmt: skip
-    results = [_result(foreign, item, judging, {**facts, "owns": owns}) for item in foreign.items]
-    about = {
-        "mode": "write", "shots": 0, "limit": None, "seed": 0, "repeats": 1,
-        "items": max(foreign.expected, len(results)), "items_published": benchmark.items,
-        "data": {
-            "origin": f"{path.name} (imported)", "revision": "files",
-            "sha256": sources.content_hash(item.sample for item in foreign.items),
-        },
-        "prompt_sha256": "",
-        "judge": facts,
-    }  # fmt: skip
-    manifest = {
-        "format": 1,
-        "name": run.name,
-        "model": {"name": foreign.model, "fingerprint": f"imported:{foreign.model}"},
-        "benchmarks": {foreign.benchmark: about},
-        "judgings": {judging: facts},
-        "sampling": {},
-        **environment(),
-    }
+    facts = JudgingFacts(
+        judging=judging,
+        score=foreign.score,
+        against=foreign.against,
+        seats=tuple(SeatFacts(seat=s) for s in sorted({_seat(v) for i in foreign.items for v in i.verdicts})),
+        written=("judging", "score", "aggregate", "weights", "against", "seats"),
+    )
+    results = [_result(foreign, item, facts, owns) for item in foreign.items]
+    about = BenchmarkFacts(
+        mode="write",
+        shots=0,
+        seed=0,
+        items=max(foreign.expected, len(results)),
+        items_published=benchmark.items,
+        data=DataFacts(
+            origin=f"{path.name} (imported)",
+            revision="files",
+            sha256=sources.content_hash(item.sample for item in foreign.items),
+            kind="imported",
+        ),
+        prompt_sha256="",
+        judge=facts,
+    )
+    now = surroundings()
+    manifest = Manifest(
+        schema_version=SCHEMA_VERSION,
+        name=run.name,
+        model=ModelFacts(name=foreign.model, fingerprint=f"imported:{foreign.model}"),
+        benchmarks={foreign.benchmark: about},
+        judgings={judging: facts},
+        sampling=SamplingFacts(written=()),
+        created=now.created,
+        versions=now.versions,
+        hardware=now.hardware,
+        git=now.git,
+        command=now.command,
+    )
     run.write(MANIFEST, manifest)
     files.write_whole(run.path / JOURNAL, b"".join(dumps(result_to_json(r)) + b"\n" for r in results), files.OWN_FILE)
     run.write(SUMMARY, summary.run_summary(results, [(foreign.benchmark, benchmark, about)]))
@@ -148,7 +173,7 @@ def _seat(verdict: Verdict) -> str:
     return str(verdict.extra.get("seat", verdict.judge))
 
 
-def _result(foreign: ImportedJudgments, item: ImportedJudgment, judging: str, facts: Mapping[str, Any]) -> Result:
+def _result(foreign: ImportedJudgments, item: ImportedJudgment, facts: JudgingFacts, owns: bool) -> Result:
     result = Result(
         benchmark=foreign.benchmark,
         sample=item.sample,
@@ -156,8 +181,9 @@ def _result(foreign: ImportedJudgments, item: ImportedJudgment, judging: str, fa
         response=Response(text=item.text),
         status="scored",
     )
+    judging = str(facts.judging)
     named = [_named(v, judging) for v in item.verdicts]
-    return with_verdicts(result, named, judging, facts)
+    return with_verdicts(result, named, judging, facts, owns=owns)
 
 
 def _named(verdict: Verdict, judging: str) -> Verdict:

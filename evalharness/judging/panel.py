@@ -15,6 +15,7 @@ from evalharness.judging.published import with_published
 from evalharness.model import Model, Priced
 from evalharness.options import ModelOptions
 from evalharness.runs import cache
+from evalharness.runs.manifest import SeatFacts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,16 +71,16 @@ class PanelMember:
     def prices(self) -> tuple[float, float] | None:
         return self.model.prices if isinstance(self.model, Priced) else None
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> SeatFacts:
         """What makes two verdicts comparable."""
-        return {
-            "seat": self.name,
-            "judge": self.judge.name,
-            "prompt_sha256": self.judge.sha,
-            "model": self.model.name,
-            "fingerprint": self.model.fingerprint,
-            **({"template": "published"} if self.judge.messages is not None else {}),
-        }
+        return SeatFacts(
+            seat=self.name,
+            judge=self.judge.name,
+            prompt_sha256=self.judge.sha,
+            model=self.model.name,
+            fingerprint=self.model.fingerprint,
+            template="published" if self.judge.messages is not None else None,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,13 +12,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from evalharness.benchmark import Benchmark
 from evalharness.data.files import jsonl, read_text
 from evalharness.errors import DataError, UserError
 from evalharness.judge import Judge, JudgeCase, JudgeItem, Order
 from evalharness.records import Message
+from evalharness.runs.manifest import BenchmarkFacts, JudgingFacts
 
 PUBLISHED = "published"
 PROMPTS, CLF, _CONFIG = "judge_prompts.jsonl", "alpaca_eval_clf.txt", "judge_config.yaml"
@@ -160,23 +160,22 @@ def _filled(role: str, text: str, fields: Mapping[str, str], file: Path) -> Mess
     return Message("system" if role == "system" else "user", _PLACE.sub(value, text))
 
 
-def reasons(
-    benchmark: Benchmark, facts: Mapping[str, Any], seats: Sequence[Mapping[str, Any]]
-) -> tuple[str, ...] | None:
+def reasons(benchmark: Benchmark, facts: BenchmarkFacts, judged: JudgingFacts) -> tuple[str, ...] | None:
     """Why a judged figure is not comparable with the benchmark's leaderboard: none where it is, None without one."""
     board = benchmark.leaderboard
     if board is None:
         return None
     found = []
-    if any(seat["judge"] != benchmark.judge for seat in seats):
+    seats = judged.seats
+    if any(seat.judge != benchmark.judge for seat in seats):
         found.append(f"another judge than the board's {benchmark.judge}")
-    if any(not seat.get("template") for seat in seats):
+    if any(not seat.template for seat in seats):
         found.append("not the authors' prompt (--judge-template published)")
-    models = [str(seat["model"]).removeprefix("openai:").partition("@")[0] for seat in seats]
+    models = [str(seat.model).removeprefix("openai:").partition("@")[0] for seat in seats]
     if any(model != board.judge_model for model in models):
         found.append(f"judged by {', '.join(models)}, the board by {board.judge_model}")
-    if facts["items"] != benchmark.items:
-        found.append(f"{facts['items']} of {benchmark.items} items")
-    if board.baseline and not any(board.baseline in str(seat.get("against", "")) for seat in seats):
+    if facts.items != benchmark.items:
+        found.append(f"{facts.items} of {benchmark.items} items")
+    if board.baseline and board.baseline not in judged.against:
         found.append(f"not compared with the answers of {board.baseline}")
     return tuple(found)

@@ -7,24 +7,29 @@ judging goes on where it was. The model that was judged is not asked again.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from evalharness import judge, plugins
 from evalharness.benchmark import Benchmark
+from evalharness.data.kept import to_json
 from evalharness.errors import Exit, UserError
 from evalharness.events import VerdictCame, tell, warn
 from evalharness.judge import JudgeCase, Order
 from evalharness.judging import published
-from evalharness.judging.calls import Call, Key, Usage, ask_seat, call_tokens, dearest, equal_answers, verdict_of
+from evalharness.judging.asking import Purse, judged
+from evalharness.judging.calls import Call, Key, Usage, call_tokens, dearest, equal_answers, verdict_of
 from evalharness.judging.cases import cases
 from evalharness.judging.panel import JudgeOptions, JudgePanel, PanelMember, open_panel
 from evalharness.records import Request, Response, Result, ResultKey, Verdict
 from evalharness.runs import cache, store, summary
+from evalharness.runs.figures import TaskSummary
+from evalharness.runs.manifest import JudgingFacts, JudgingUsage
 from evalharness.runs.store import JOURNAL, SUMMARY, Journal, Run, record_to_json, result_to_json
 from evalharness.scoring import judge_replies
-from evalharness.scoring.judgments import judgment_metrics, with_verdicts
+from evalharness.scoring.judgments import with_verdicts
 
 VERDICTS = "verdicts.jsonl"
 NULLS = 0.02  # a larger share of missing verdicts can move a comparison
@@ -52,10 +57,10 @@ class JudgeRun:
 
     run: Run
     judging: str
-    benchmarks: dict[str, Any]
+    benchmarks: Mapping[str, TaskSummary]
     skipped: Mapping[str, int]
     failed: int
-    usage: Mapping[str, Any]
+    usage: JudgingUsage
     nulls: int = 0
     asked: int = 0
     incomparable: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -69,13 +74,13 @@ class JudgeRun:
     def exit_code(self) -> int:
         return Exit.NOT_WHOLE if self.failed or self.too_many_nulls else Exit.FINE
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """What `--json` prints."""
         return {
-            "run": str(self.run.path), "judging": self.judging, "benchmarks": self.benchmarks,
+            "run": str(self.run.path), "judging": self.judging, "benchmarks": to_json(self.benchmarks),
             "not_judged": dict(self.skipped), "failed": self.failed, "nulls": self.nulls, "asked": self.asked,
             "leaderboard": {n: {"comparable": not why, "reasons": list(why)} for n, why in self.incomparable.items()},
-            "usage": dict(self.usage),
+            "usage": to_json(self.usage),
         }  # fmt: skip
 
 
@@ -140,16 +145,16 @@ class _Work:
     calls: list[Call]
     done: dict[Key, Verdict]
     skipped: Mapping[str, int]
-    facts: Mapping[str, Any]
+    facts: JudgingFacts
 
 
 def _prepare(run: Run, spec: str, options: JudgeOptions) -> _Work:
     results = run.results()
     if not results or not run.finished:
         raise UserError(f"{run.path}: this run is not finished; give its command again and it goes on")
-    origins = {n: str(f.get("data", {}).get("origin")) for n, f in run.manifest.get("benchmarks", {}).items()}
-    benchmarks = {n: plugins.reopened(n, origin) for n, origin in origins.items()}
-    options = replace(options, folders=tuple(origins.values()))
+    data = {name: facts.data for name, facts in run.manifest.benchmarks.items()}
+    benchmarks = {name: plugins.reopened(name, known) for name, known in data.items()}
+    options = replace(options, folders=tuple(known.path or str(known.origin) for known in data.values()))
     bench = open_panel(spec, _default(benchmarks, options), options)
     against = options.against or ("reference" if bench.pairs else "")
     if against and not bench.pairs:
@@ -164,17 +169,17 @@ def _prepare(run: Run, spec: str, options: JudgeOptions) -> _Work:
         calls += [c for r, case in found if id(case) in twice for c in _calls(r, case, bench, options, retest=1)]
     _warn_of_self(run, bench)
     name = bench.name + (f" vs {against if against == 'reference' else Path(against).name}" if against else "")
-    facts = {
-        "judging": name,
-        "score": bench.score,
-        "seats": [s.facts() for s in bench.seats],
-        "order": (options.order or bench.seats[0].judge.orders) if bench.pairs else "",
-        "seed": options.seed,
-        "against": against,
-        "aggregate": bench.aggregate,
-        "weights": dict(bench.weights),
-        "criteria": [record_to_json(c) for c in bench.criteria],
-    }
+    facts = JudgingFacts(
+        judging=name,
+        score=bench.score,
+        seats=tuple(s.facts() for s in bench.seats),
+        order=(options.order or bench.seats[0].judge.orders) if bench.pairs else "",
+        seed=options.seed,
+        against=against,
+        aggregate=bench.aggregate,
+        weights=dict(bench.weights),
+        criteria=tuple(record_to_json(c) for c in bench.criteria),
+    )
     return _Work(
         run=run, jury=bench, judging=name, results=results, benchmarks=benchmarks, calls=calls,
         done=_known(run, calls, options), skipped=skipped.counts, facts=facts,
@@ -193,9 +198,9 @@ def _default(benchmarks: Mapping[str, Benchmark], options: JudgeOptions) -> str:
 
 
 def _warn_of_self(run: Run, bench: JudgePanel) -> None:
-    candidate = run.manifest["model"]
+    candidate = run.manifest.model
     for seat in bench.seats:
-        if seat.model.fingerprint == candidate.get("fingerprint") or seat.model.name == candidate.get("name"):
+        if seat.model.fingerprint == candidate.fingerprint or seat.model.name == candidate.name:
             warn(f"{seat.model.name} judges its own answers; judges tend to prefer their own")
 
 
@@ -259,7 +264,7 @@ def _verdicts(path: Path) -> list[tuple[Key, Verdict]]:
         return [_line(line) for line in store.lines(path)]
 
 
-def _ask_all(work: _Work, options: JudgeOptions) -> dict[str, Any]:
+def _ask_all(work: _Work, options: JudgeOptions) -> JudgingUsage:
     """Ask what the journal lacks, writing every verdict down. Returns what it took."""
     spent = Usage(priced=all(s.prices is not None for s in work.jury.seats))
     if options.max_cost is not None and not spent.priced:
@@ -276,13 +281,16 @@ def _ask_all(work: _Work, options: JudgeOptions) -> dict[str, Any]:
         for call in work.calls:
             if call.key not in work.done and equal_answers(call):
                 write(call, verdict_of(call, Response(), judge_replies.Reading(value=0.5, label="same"), attempts=0))
-        for seat in work.jury.seats:
-            left = [c for c in work.calls if c.seat is seat and c.key not in work.done]
-            ask_seat(left, options, write, lambda: spent.cost)
-    return spent.as_json()
+        left = [c for c in work.calls if c.key not in work.done]
+        purse = Purse(options.max_cost, 1 + options.retries, lambda: spent.cost, len(left))
+        with closing(judged(left, options.retries, purse)) as verdicts:
+            for call, verdict in verdicts:
+                write(call, verdict)
+                purse.settle(call)
+    return spent.facts()
 
 
-def _finish(work: _Work, usage: Mapping[str, Any]) -> JudgeRun:
+def _finish(work: _Work, usage: JudgingUsage) -> JudgeRun:
     """Put the verdicts on the results, the judging into the manifest, and the figures into the summary."""
     given: dict[ResultKey, list[Verdict]] = {}
     for call in work.calls:
@@ -293,22 +301,21 @@ def _finish(work: _Work, usage: Mapping[str, Any]) -> JudgeRun:
     with Journal(work.run.path / JOURNAL) as journal:
         for result in work.results:
             own = given.get(result.key)
-            facts = {**work.facts, "owns": work.benchmarks[result.benchmark].judge is not None}
-            changed = with_verdicts(result, own, work.judging, facts) if own else result
+            owns = work.benchmarks[result.benchmark].judge is not None
+            changed = with_verdicts(result, own, work.judging, work.facts, owns=owns) if own else result
             if changed != result:
                 journal.append(result_to_json(changed))
             after.append(changed)
     _note(work)
-    tasks = [(n, b, work.run.manifest["benchmarks"][n]) for n, b in work.benchmarks.items()]
+    tasks = [(n, b, work.run.manifest.benchmarks[n]) for n, b in work.benchmarks.items()]
     work.run.write(SUMMARY, summary.run_summary(after, tasks))
     work.run.seal()
     first = [work.done[c.key] for c in work.calls if not c.retest]
     failed = sum(v.status == "error" for v in work.done.values())
     shown = {
-        name: {
-            **work.run.summary["benchmarks"][name],
-            "judged": judgment_metrics([r for r in after if r.benchmark == name]),
-        }
+        name: replace(
+            work.run.summary.benchmarks[name], judged=summary.judgments_of([r for r in after if r.benchmark == name])
+        )
         for name in work.benchmarks
     }
     return JudgeRun(
@@ -318,9 +325,8 @@ def _finish(work: _Work, usage: Mapping[str, Any]) -> JudgeRun:
 
 
 def _incomparable(work: _Work) -> dict[str, Sequence[str]]:
-    seats = [{**seat, "against": work.facts["against"]} for seat in work.facts["seats"]]
-    facts = work.run.manifest["benchmarks"]
-    found = {name: published.reasons(b, facts[name], seats) for name, b in work.benchmarks.items()}
+    facts = work.run.manifest.benchmarks
+    found = {name: published.reasons(b, facts[name], work.facts) for name, b in work.benchmarks.items()}
     return {name: why for name, why in found.items() if why is not None}
 
 
@@ -331,11 +337,11 @@ def _note(work: _Work) -> None:
         if line["judging"] == work.judging:
             total.add(store.verdict_from_json(line["verdict"]))
     manifest = work.run.manifest
-    said = {**work.facts, "usage": total.as_json(), "not_judged": dict(work.skipped)}
+    said = replace(work.facts, usage=total.facts(), not_judged=dict(work.skipped))
     # Where the judge gives the benchmark's own score, runs with different judges are not comparable.
     benchmarks = {
-        name: facts if work.benchmarks[name].judge is None else {**facts, "judge": dict(work.facts)}
-        for name, facts in manifest["benchmarks"].items()
+        name: facts if work.benchmarks[name].judge is None else replace(facts, judge=work.facts)
+        for name, facts in manifest.benchmarks.items()
     }
-    judgings = {**manifest.get("judgings", {}), work.judging: said}
-    work.run.write("run.json", {**manifest, "benchmarks": benchmarks, "judgings": judgings})
+    judgings = {**(manifest.judgings or {}), work.judging: said}
+    work.run.write(store.MANIFEST, replace(manifest, benchmarks=benchmarks, judgings=judgings))

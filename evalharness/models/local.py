@@ -17,7 +17,7 @@ from evalharness.data.files import json_value
 from evalharness.engine.fingerprint import checkpoint_fingerprint, files_digest
 from evalharness.errors import UserError
 from evalharness.events import warn
-from evalharness.model import Preview
+from evalharness.model import Preview, Requests
 from evalharness.options import ModelOptions
 from evalharness.records import Message, Request, Response
 from evalharness.scoring.final_answer import is_mark, opened_thinking
@@ -74,13 +74,16 @@ class Local:
         return "/".join(parts)
 
     def answer(self, requests: Sequence[Request]) -> Iterator[tuple[int, Response]]:
-        """Requests with choices first, then those without; each in the order that costs least."""
-        scored = [i for i, request in enumerate(requests) if request.choices]
-        generated = [i for i, request in enumerate(requests) if not request.choices]
-        if scored:
-            yield from self._loglikelihoods(requests, scored)
-        if generated:
-            yield from self._generations(requests, generated)
+        """All that is known: requests with choices first, then those without, each in the order that costs least. What
+        came meanwhile is the next batch."""
+        given = Requests.of(requests)
+        while taken := given.take():
+            scored = [i for i, request in taken if request.choices]
+            generated = [i for i, request in taken if not request.choices]
+            if scored:
+                yield from self._loglikelihoods(given, scored)
+            if generated:
+                yield from self._generations(given, generated)
 
     def _loglikelihoods(self, requests: Sequence[Request], which: Sequence[int]) -> Iterator[tuple[int, Response]]:
         prompts: list[list[Continuation]] = []

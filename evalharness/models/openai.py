@@ -23,7 +23,8 @@ from evalharness.clients.pool import AttemptError, Retry, Send, answers
 from evalharness.data.files import json_value
 from evalharness.data.typed import number
 from evalharness.errors import UserError
-from evalharness.model import Preview
+from evalharness.model import Preview, Requests
+from evalharness.models._choices import by_choice
 from evalharness.options import ModelOptions
 from evalharness.records import Finish, Request, Response
 
@@ -73,6 +74,7 @@ class OpenAI:
     chat: bool = True
     workers: int = 16
     prices: tuple[float, float] | None = None
+    remote: bool = True
     retry: Retry = field(default_factory=Retry)
     retries: int = 0
     served: set[str] = field(default_factory=set)
@@ -111,8 +113,9 @@ class OpenAI:
         return Preview(text=request.text)
 
     def answer(self, requests: Sequence[Request]) -> Iterator[tuple[int, Response]]:
-        if requests:
-            yield from answers(requests, self._connect, self.workers, self.retry)
+        yield from by_choice(
+            Requests.of(requests), lambda parts: answers(parts, self._connect, self.workers, self.retry)
+        )
 
     @asynccontextmanager
     async def _connect(self) -> AsyncIterator[Send]:
@@ -248,25 +251,19 @@ class OpenAI:
         return {"tokens_in": tokens_in, "tokens_out": tokens_out, "cost": cost}
 
     async def _rank(self, session: aiohttp.ClientSession, request: Request, started: float) -> Response:
-        """Score each choice by echoing it after the prompt (max_tokens=1: some servers take 0 for no limit)."""
+        """Score one choice by echoing it after the prompt (max_tokens=1: some servers take 0 for no limit)."""
         if self.chat:
             raise UserError(
                 "a chat endpoint cannot rank choices; say --mode write, or --template none for /completions"
             )
-        given = request.context_per_choice or ("",) * len(request.choices)
-        scored: list[tuple[float, bool, int]] = []
-        tokens = {"prompt_tokens": 0, "completion_tokens": 0}
-        for before, choice in zip(given, request.choices, strict=True):
-            context = request.text + before
-            body = {"model": self.model, "prompt": context + choice, "max_tokens": 1}
-            reply = await self._post(session, body | {"echo": True, "logprobs": 1, "temperature": 0})
-            scored.append(_echoed(reply, context, choice))
-            for name in tokens:
-                tokens[name] += _count(reply["usage"], name)
-        logprobs, greedy, lengths = zip(*scored, strict=True)
+        context, (choice,) = request.text + "".join(request.context_per_choice), request.choices
+        body = {"model": self.model, "prompt": context + choice, "max_tokens": 1}
+        reply = await self._post(session, body | {"echo": True, "logprobs": 1, "temperature": 0})
+        logprob, greedy, length = _echoed(reply, context, choice)
         return Response(
-            logprobs=logprobs, greedy=greedy, lengths=lengths, seconds=time.monotonic() - started, **self._usage(tokens)
-        )
+            logprobs=(logprob,), greedy=(greedy,), lengths=(length,), seconds=time.monotonic() - started,
+            **self._usage(reply["usage"]),
+        )  # fmt: skip
 
     def _clean(self, text: str) -> str:
         """The first line of what an endpoint said, without anything that looks like a key."""

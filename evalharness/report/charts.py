@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from markupsafe import Markup, escape
 
+from evalharness.comparison.decide import TaskComparison
+from evalharness.comparison.flips import Slice
 from evalharness.report import words
 
 WIDTH, HEIGHT, EDGE = 260, 26, 6
 
 
-def reach(tasks: Sequence[Mapping[str, Any]]) -> float:
+def reach(tasks: Sequence[TaskComparison]) -> float:
     """How far the common axis of interval bars goes to either side: all intervals, and twice the margins."""
-    ends = [abs(task[end]) for task in tasks for end in ("low", "high") if task[end] is not None]
-    return float(min(1.0, max([*ends, *(2 * task["margin"] for task in tasks)]) * 1.05))
+    ends = [abs(end) for task in tasks for end in (task.low, task.high) if end is not None]
+    return float(min(1.0, max([*ends, *(2 * task.margin for task in tasks)]) * 1.05))
 
 
-def interval_bar(task: Mapping[str, Any], axis: float) -> Markup:
+def interval_bar(task: TaskComparison, axis: float) -> Markup:
     """The interval of a difference as a bar with its estimate, beside zero and the two margins."""
-    label = f"{words.points(task['difference'])} points, interval {words.format_interval(task)}"
+    label = f"{words.points(task.difference)} points, interval {words.format_interval(task)}"
     parts = [_line(_x(0, axis), "zero")]
-    parts += [_line(_x(side * task["margin"], axis), "margin") for side in (-1, 1)]
-    if task["difference"] is not None:
-        low, high, at = (_x(task[key], axis) for key in ("low", "high", "difference"))
-        word = {"worse": "worse", "better": "better", "same": "better"}.get(task["verdict"], "open")
+    parts += [_line(_x(side * task.margin, axis), "margin") for side in (-1, 1)]
+    if task.difference is not None and task.low is not None and task.high is not None:
+        low, high, at = (_x(share, axis) for share in (task.low, task.high, task.difference))
+        word = {"worse": "worse", "better": "better", "same": "better"}.get(task.verdict, "open")
         middle = HEIGHT / 2
         parts.append(
             f'<line class="bar {word}" x1="{low:.1f}" x2="{high:.1f}" y1="{middle}" y2="{middle}"/>'
@@ -56,17 +57,17 @@ def share(low: float, value: float, high: float) -> Markup:
     return _svg(f"{value:.3f} between {low:.3f} and {high:.3f}", parts)
 
 
-def flip_bars(one: Mapping[str, Any], most: int) -> Markup:
+def flip_bars(one: Slice, most: int) -> Markup:
     """What broke (to the left) and got fixed (to the right) in a slice."""
     half = WIDTH / 2 - EDGE
-    broke, fixed = (half * one[key] / max(1, most) for key in ("broke", "fixed"))
+    broke, fixed = (half * number / max(1, most) for number in (one.broke, one.fixed))
     middle = WIDTH / 2
     parts = [
         f'<rect class="fill worse" x="{middle - broke:.1f}" y="6" width="{broke:.1f}" height="14"/>',
         f'<rect class="fill better" x="{middle:.1f}" y="6" width="{fixed:.1f}" height="14"/>',
         _line(middle, "zero"),
     ]
-    return _svg(f"{one['broke']} broke, {one['fixed']} fixed", parts)
+    return _svg(f"{one.broke} broke, {one.fixed} fixed", parts)
 
 
 def _x(value: float, axis: float) -> float:

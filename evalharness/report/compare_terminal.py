@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
-from typing import Any
 
 from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from evalharness.comparison.decide import TaskComparison
+from evalharness.comparison.document import ComparisonDocument
+from evalharness.comparison.flips import FlippedItem
 from evalharness.report import words
 from evalharness.report.escape import line, without_commands
 
@@ -21,10 +22,10 @@ _SHOWN = 5
 WIDTHS = {"p (Holm)": 116, "detectable": 108, "fixed/broke": 96, "n": 84, "metric": 76}
 
 
-def comparison_view(document: Mapping[str, Any], width: int, samples: int = _SHOWN) -> RenderableType:
+def comparison_view(document: ComparisonDocument, width: int, samples: int = _SHOWN) -> RenderableType:
     """Header, table, reasons, what broke, and the gate's word."""
-    base, new = document["base"], document["new"]
-    models = " → ".join(dict.fromkeys(line(str(side.get("model") or "?"), 60) for side in (base, new)))
+    base, new = document.base, document.new
+    models = " → ".join(dict.fromkeys(line(side.model or "?", 60) for side in (base, new)))
     parts: list[RenderableType] = [
         Text(
             f"{line(words.side_title(base), 60)} → {line(words.side_title(new), 60)} · model {models} · "
@@ -33,13 +34,13 @@ def comparison_view(document: Mapping[str, Any], width: int, samples: int = _SHO
         _table(document, width),
         *(Text(line(remark, 400)) for remark in words.remarks(document)),
     ]
-    for task in document["tasks"]:
+    for task in document.tasks:
         parts += _flips(task, samples)
-    parts.append(Text(words.gate_sentence(document), style="bold red" if document["gate"] == "fail" else "bold"))
+    parts.append(Text(words.gate_sentence(document), style="bold red" if document.gate == "fail" else "bold"))
     return Group(*parts)
 
 
-def _table(document: Mapping[str, Any], width: int) -> Table:
+def _table(document: ComparisonDocument, width: int) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     headings = {
         "task": "left", "metric": "left", "n": "right", "base": "right", "new": "right", "Δ points": "right",
@@ -50,59 +51,62 @@ def _table(document: Mapping[str, Any], width: int) -> Table:
     for heading in shown:
         fold = heading in ("task", "metric")
         table.add_column(heading, justify=headings[heading], no_wrap=not fold, overflow="fold")  # type: ignore[arg-type]  # rich's literal
-    for task in document["tasks"]:
+    for task in document.tasks:
         cells = dict(zip(headings, _cells(task), strict=True))
         table.add_row(*(cells[heading] for heading in shown))
     return table
 
 
-def _cells(task: Mapping[str, Any]) -> list[Text]:
-    verdict = Text(f"{task['symbol']} {task['verdict']}", style=_STYLES.get(task["verdict"], "magenta"))
-    known = task["difference"] is not None
+def _cells(task: TaskComparison) -> list[Text]:
+    verdict = Text(f"{task.symbol} {task.verdict}", style=_STYLES.get(task.verdict, "magenta"))
+    known = task.difference is not None
     figures = (
         words.items(task) if known else "–",
-        words.percent(task["base"]),
-        words.percent(task["new"]),
-        words.points(task["difference"]),
+        words.percent(task.base),
+        words.percent(task.new),
+        words.points(task.difference),
         words.format_interval(task),
-        f"{task['fixed']:,}/{task['broke']:,}" if known else "–",
-        words.p_value(task["p_change_holm"]),
-        words.percent(task["detectable"]),
-        f"{100 * task['margin']:g}",
+        f"{task.fixed:,}/{task.broke:,}" if known else "–",
+        words.p_value(task.p_change_holm),
+        words.percent(task.detectable),
+        f"{100 * task.margin:g}",
     )
-    return [Text(line(task["benchmark"], 60)), Text(line(task["metric"], 40)), *map(Text, figures), verdict]
+    return [Text(line(task.benchmark, 60)), Text(line(task.metric, 40)), *map(Text, figures), verdict]
 
 
-def _flips(task: Mapping[str, Any], samples: int) -> list[RenderableType]:
+def _flips(task: TaskComparison, samples: int) -> list[RenderableType]:
     """The first of what broke and got fixed, and where the broken ones concentrate."""
     found: list[RenderableType] = []
     for change in ("broke", "fixed"):
-        these = [one for one in task["samples"] if one["change"] == change][:samples]
+        these = [one for one in task.samples if one.change == change][:samples]
         if these:
-            of = f"{len(these)} of {task[change]:,}" if task[change] > len(these) else f"{task[change]:,}"
-            found.append(Text(f"\n{line(task['benchmark'])}: {change} ({of})", style="bold"))
+            number = task.broke if change == "broke" else task.fixed
+            of = f"{len(these)} of {number:,}" if number > len(these) else f"{number:,}"
+            found.append(Text(f"\n{line(task.benchmark)}: {change} ({of})", style="bold"))
             found += [_sample(one) for one in these]
-    spots = [one for one in task["slices"] if one["p"] < 0.05]
+    spots = [one for one in task.slices if one.p < 0.05]
     if spots:
-        found.append(Text(f"\n{line(task['benchmark'])}: what broke concentrates in", style="bold"))
+        found.append(Text(f"\n{line(task.benchmark)}: what broke concentrates in", style="bold"))
         found += [
             Text(
-                f"  {one['field']} {line(one['value'], 60)}: {one['broke']:,} broke, {one['fixed']:,} fixed "
-                f"of {one['n']:,} ({words.points(one['difference'])} points, p {words.p_value(one['p'])}, exploratory)"
+                f"  {one.field} {line(one.value, 60)}: {one.broke:,} broke, {one.fixed:,} fixed "
+                f"of {one.n:,} ({words.points(one.difference)} points, p {words.p_value(one.p)}, exploratory)"
             )
             for one in spots[:samples]
         ]
     return found
 
 
-def _sample(one: Mapping[str, Any]) -> Text:
-    def said(side: str) -> str:
-        text = one[f"{side}_answer"] or one[f"{side}_text"]
-        return f"{one[f'{side}_status']} {line(text, 60)!r}" if text else str(one[f"{side}_status"])
+def _sample(one: FlippedItem) -> Text:
+    def said(status: str, text: str) -> str:
+        return f"{status} {line(text, 60)!r}" if text else status
 
-    flaky = " (flaky)" if one["flaky"] else ""
-    gold = f" · gold {line(one['gold'], 60)!r}" if one["gold"] else ""
-    return Text(f"  {line(one['id'], 80)}{flaky}{gold} · was {said('base')} · now {said('new')}")
+    was = said(one.base_status, one.base_answer or one.base_text)
+    now = said(one.new_status, one.new_answer or one.new_text)
+
+    flaky = " (flaky)" if one.flaky else ""
+    gold = f" · gold {line(one.gold, 60)!r}" if one.gold else ""
+    return Text(f"  {line(one.id, 80)}{flaky}{gold} · was {was} · now {now}")
 
 
 def console() -> Console:
@@ -111,7 +115,7 @@ def console() -> Console:
     return Console(width=None if wide else 160)
 
 
-def show_comparison(document: Mapping[str, Any], out: Console, samples: int = _SHOWN) -> None:
+def show_comparison(document: ComparisonDocument, out: Console, samples: int = _SHOWN) -> None:
     """Print it. In a GitHub log no workflow command in it is obeyed."""
     table = comparison_view(document, out.width, samples)
     if os.environ.get("GITHUB_ACTIONS") != "true":

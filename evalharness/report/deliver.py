@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
+from evalharness.comparison.document import ComparisonDocument, document_values
 from evalharness.comparison.gate import GatedComparison
 from evalharness.data.files import write_whole
 from evalharness.errors import UserError
@@ -40,7 +41,7 @@ def write_report_file(path: Path, content: str | bytes) -> None:
         raise UserError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
 
 
-def write_reports(document: Mapping[str, Any], places: Places, *, key: str = "default") -> list[Path]:
+def write_reports(document: ComparisonDocument, places: Places, *, key: str = "default") -> list[Path]:
     """Write the wanted files and return their paths."""
     folder = places.folder
     wanted: list[tuple[Path | None, Path | None, Callable[[], str | bytes]]] = [
@@ -98,9 +99,9 @@ def hand_over(made: str | bytes, output: Path | None) -> None:
         print(made, end="" if made.endswith("\n") else "\n")
 
 
-def document_json(document: Mapping[str, Any]) -> bytes:
-    """The document on a line. What is not finite cannot be in it."""
-    return dumps(document) + b"\n"
+def document_json(document: ComparisonDocument) -> bytes:
+    """The document on a line."""
+    return dumps(document_values(document)) + b"\n"
 
 
 def link() -> str:
@@ -111,7 +112,7 @@ def link() -> str:
     return os.environ.get("CI_JOB_URL", "")
 
 
-def to_ci(document: Mapping[str, Any], report: Path | None, log: TextIO) -> None:
+def to_ci(document: ComparisonDocument, report: Path | None, log: TextIO) -> None:
     """Tell the CI system that this runs in: job summary, the step's outputs, and annotations.
 
     `log` is the stream that the table went to: on another one the annotations might arrive while commands are stopped.
@@ -122,7 +123,7 @@ def to_ci(document: Mapping[str, Any], report: Path | None, log: TextIO) -> None
         page = "" if report is None else " ".join(str(report).split())
         append(
             Path(os.environ["GITHUB_OUTPUT"]),
-            f"verdict={document['verdict']}\ngate={document['gate']}\nreport={page}\n",
+            f"verdict={document.verdict}\ngate={document.gate}\nreport={page}\n",
         )
     if os.environ.get("GITHUB_ACTIONS") == "true":
         for command in commands(document):
@@ -138,14 +139,14 @@ def append(path: Path, text: str) -> None:
         print(f"evalh: warning: {line(str(path))} cannot be written ({error.strerror})", file=sys.stderr)
 
 
-def commands(document: Mapping[str, Any]) -> list[str]:
+def commands(document: ComparisonDocument) -> list[str]:
     """One workflow command per task that is worse or could not be compared; never one per sample."""
     found = []
-    for task in document["tasks"]:
-        kind = {"worse": "error", "not comparable": "warning", "incomplete": "warning"}.get(task["verdict"])
-        blocked = kind is None and task["gate"] == "fail"
+    for task in document.tasks:
+        kind = {"worse": "error", "not comparable": "warning", "incomplete": "warning"}.get(task.verdict)
+        blocked = kind is None and task.gate == "fail"
         if kind is not None or blocked:
-            title = workflow_property(f"{task['benchmark']}: {'the gate fails' if blocked else task['verdict']}")
-            said = task["reason"] if blocked else words.sentence(document, task)
+            title = workflow_property(f"{task.benchmark}: {'the gate fails' if blocked else task.verdict}")
+            said = task.reason if blocked else words.sentence(document, task)
             found.append(f"::{kind or 'error'} title={title}::{workflow_data(said)}")
     return found[:10]

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
 
 from evalharness.comparison.flaky import MeasuredFlakiness
+from evalharness.data.kept import to_json
 from evalharness.report import words
 from evalharness.report.escape import line
+from evalharness.runs.manifest import FlakyFacts
 
 
 def show_flakiness(found: MeasuredFlakiness, *, as_json: bool) -> None:
     """A line for each benchmark, or one JSON object."""
     if as_json:
-        print(json.dumps({"run": str(found.base.path), "again": str(found.again.path), "benchmarks": found.benchmarks}))
+        said = {"run": str(found.base.path), "again": str(found.again.path), "benchmarks": to_json(found.benchmarks)}
+        print(json.dumps(said))
         return
     for benchmark, noise in found.benchmarks.items():
         print(noise_line(benchmark, noise))
@@ -22,15 +23,14 @@ def show_flakiness(found: MeasuredFlakiness, *, as_json: bool) -> None:
     print(f"{kept}: comparisons with {name} mark these items and expect so many flips from noise")
 
 
-def noise_line(benchmark: str, noise: Mapping[str, Any]) -> str:
+def noise_line(benchmark: str, noise: FlakyFacts) -> str:
     """The noise of one benchmark in a line."""
-    rates = (f"{100 * noise[key]:.2f} %" for key in ("rate", "rate_low", "rate_high"))
-    rate, low, high = rates
-    contains = (
-        "contains 0, as it should" if noise["low"] <= 0 <= noise["high"] else "does NOT contain 0: something moved"
-    )
+    ends = (noise.rate_low or 0.0, noise.rate_high or 0.0)
+    rate, low, high = (f"{100 * share:.2f} %" for share in (noise.rate, *ends))
+    fine = (noise.low or 0.0) <= 0 <= (noise.high or 0.0)
+    contains = "contains 0, as it should" if fine else "does NOT contain 0: something moved"
     return (
-        f"{line(benchmark)}: {noise['flips']:,} of {noise['n']:,} items flipped by themselves ({rate}, 95 % interval "
-        f"{low} … {high}); A/A difference {words.points(noise['difference'])} points "
-        f"({words.points(noise['low'])} … {words.points(noise['high'])}, {contains})"
+        f"{line(benchmark)}: {noise.flips or 0:,} of {noise.n:,} items flipped by themselves ({rate}, 95 % interval "
+        f"{low} … {high}); A/A difference {words.points(noise.difference)} points "
+        f"({words.points(noise.low)} … {words.points(noise.high)}, {contains})"
     )

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
+from evalharness.comparison.document import ComparisonDocument
 from evalharness.comparison.scores import numbered_lines
+from evalharness.data.kept import to_json
 from evalharness.errors import UserError, nearest
 from evalharness.report import deliver, html, junit, markdown
-from evalharness.runs import schema
-from evalharness.runs.store import JOURNAL, Run, find_run
+from evalharness.runs.figures import Summary
+from evalharness.runs.manifest import Manifest
+from evalharness.runs.store import JOURNAL, Run, dumps, find_run
 
 
 def run_as(what: str, form: str, runs: Path) -> str | bytes:
@@ -18,7 +20,7 @@ def run_as(what: str, form: str, runs: Path) -> str | bytes:
     return _made(form, _run_forms(find_run(what, runs)))
 
 
-def comparison_as(document: Mapping[str, Any], form: str, key: str = "default") -> str | bytes:
+def comparison_as(document: ComparisonDocument, form: str, key: str = "default") -> str | bytes:
     """The report of a comparison's document. UserError for a form that there is not."""
     return _made(form, _comparison_forms(document, key))
 
@@ -29,7 +31,7 @@ def _made(form: str, forms: Mapping[str, Callable[[], str | bytes]]) -> str | by
     return forms[form]()
 
 
-def _comparison_forms(found: Mapping[str, Any], key: str) -> Mapping[str, Callable[[], str | bytes]]:
+def _comparison_forms(found: ComparisonDocument, key: str) -> Mapping[str, Callable[[], str | bytes]]:
     return {
         "terminal": lambda: _terminal(found),
         "markdown": lambda: markdown.comment_markdown(found, key=key, link=deliver.link()),
@@ -39,7 +41,7 @@ def _comparison_forms(found: Mapping[str, Any], key: str) -> Mapping[str, Callab
     }
 
 
-def _terminal(found: Mapping[str, Any]) -> str:
+def _terminal(found: ComparisonDocument) -> str:
     from evalharness.report import compare_terminal
 
     out = compare_terminal.console()
@@ -49,21 +51,21 @@ def _terminal(found: Mapping[str, Any]) -> str:
 
 
 def _run_forms(run: Run) -> Mapping[str, Callable[[], str | bytes]]:
-    manifest, summary = schema.checked_run(run)
+    manifest, summary = run.manifest, run.summary
     return {
         "terminal": lambda: _table(summary, manifest),
         "markdown": lambda: markdown.run_markdown(summary, manifest),
         "html": lambda: html.run_html(summary, manifest, (line for _, _, line in numbered_lines(run.path / JOURNAL))),
-        "junit": lambda: junit.run_junit(summary, manifest),
-        "json": lambda: deliver.document_json({"run": str(run.path), "benchmarks": summary["benchmarks"]}),
+        "junit": lambda: junit.run_junit(summary),
+        "json": lambda: dumps({"run": str(run.path), "benchmarks": to_json(summary.benchmarks)}) + b"\n",
     }
 
 
-def _table(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
+def _table(summary: Summary, manifest: Manifest) -> str:
     from evalharness.report import compare_terminal
     from evalharness.report.terminal import run_table
 
     out = compare_terminal.console()
     with out.capture() as captured:
-        out.print(run_table(summary, manifest), highlight=False)
+        out.print(run_table(summary, manifest.usage or {}), highlight=False)
     return captured.get()

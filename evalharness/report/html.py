@@ -13,9 +13,12 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evalharness.comparison.document import ComparisonDocument
 from evalharness.comparison.flips import TEXT_LIMIT, gold_text
 from evalharness.report import charts, numbers, worddiff, words
 from evalharness.report.escape import printable
+from evalharness.runs.figures import Summary
+from evalharness.runs.manifest import Manifest
 
 if TYPE_CHECKING:
     from evalharness.text.templating import Environment
@@ -24,7 +27,7 @@ HERE = Path(__file__).parent
 _SHOWN = 100
 
 
-def _safe(value: Any) -> Any:
+def _safe(value: object) -> object:
     """Plain text without control characters; SVG of ours as it is."""
     return printable(value) if type(value) is str else value
 
@@ -47,7 +50,7 @@ def page_environment() -> Environment:
     return made
 
 
-def _page(template: str, **values: Any) -> str:
+def _page(template: str, **values: object) -> str:
     from markupsafe import Markup
 
     style = (HERE / "page.css").read_text(encoding="utf-8")
@@ -56,12 +59,12 @@ def _page(template: str, **values: Any) -> str:
     return found.render(style=Markup(style), style_hash=digest, **values)  # our own file
 
 
-def comparison_html(document: Mapping[str, Any]) -> str:
+def comparison_html(document: ComparisonDocument) -> str:
     """The page of a comparison."""
-    return _page("comparison.html.j2", d=document, axis=charts.reach(document["tasks"]))
+    return _page("comparison.html.j2", d=document, axis=charts.reach(document.tasks))
 
 
-def run_html(summary: Mapping[str, Any], manifest: Mapping[str, Any], lines: Iterable[Mapping[str, Any]]) -> str:
+def run_html(summary: Summary, manifest: Manifest, lines: Iterable[Mapping[str, Any]]) -> str:
     """The page of one run: figures, groups, and the first answers that were not right. `lines` are the journal's."""
     wrong = islice((_answer(one) for one in lines if _not_right(one)), _SHOWN)
     return _page("run.html.j2", summary=summary, manifest=manifest, wrong=list(wrong))

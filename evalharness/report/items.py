@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from evalharness.records import Result
 from evalharness.report.escape import line, printable
@@ -73,7 +72,7 @@ def in_full(result: Result) -> str:
     return printable("\n".join(parts))
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
@@ -113,7 +112,7 @@ PROSE = ("title", "what")  # shown last, and cut where the terminal ends
 ONLY_JSON = ("paper", "licence", "metrics", "data", "each")
 
 
-def table(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
+def table(rows: Sequence[Mapping[str, object]], *, as_json: bool) -> None:
     """Rows of equal meaning, as a table or as JSON."""
     if as_json:
         print(json.dumps(list(rows)))
@@ -137,5 +136,5 @@ def table(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
     Console().print(drawn)
 
 
-def _cell(value: Any) -> str:
+def _cell(value: object) -> str:
     return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)

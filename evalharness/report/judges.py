@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TextIO
 
+from evalharness.records import Estimate
 from evalharness.report.escape import line, printable
 from evalharness.report.numbers import format_number, format_tokens, money
+from evalharness.runs.figures import KeptEstimate, PanelAgreement
 
 if TYPE_CHECKING:
     from evalharness.judging.audit.examine import Audit, Calibration
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from evalharness.judging.run import JudgeRun, JudgingCost
 
 
-def show_judging_cost(found: JudgingCost, *, as_json: bool, stream: Any) -> None:
+def show_judging_cost(found: JudgingCost, *, as_json: bool, stream: TextIO) -> None:
     """What a judging would ask and cost."""
     if as_json:
         said = {
@@ -31,29 +33,28 @@ def show_judging_cost(found: JudgingCost, *, as_json: bool, stream: Any) -> None
     _left_out(found.skipped, stream)
 
 
-def show_judge_run(done: JudgeRun, *, as_json: bool, stream: Any) -> None:
+def show_judge_run(done: JudgeRun, *, as_json: bool, stream: TextIO) -> None:
     """The figures of a judging, with what has no verdict in plain sight."""
     if as_json:
         print(json.dumps(done.as_json()), file=stream)
         return
     for name, entry in done.benchmarks.items():
-        said = entry["judged"].get(done.judging)
+        said = entry.judged.get(done.judging)
         if said is None:
             continue
         print(f"{line(name)} judged by {line(done.judging)}", file=stream)
-        shown = entry["metrics"] | said["metrics"]
+        shown = {**entry.metrics, **said.metrics}
         for metric, figure in shown.items():
             print(f"  {line(metric)}: {_estimate(figure)}", file=stream)
-        if said["score"] not in shown:
-            print(f"  {line(said['score'])}: – (no answer has a verdict)", file=stream)
-        counts = ", ".join(f"{n} {status}" for status, n in said["verdicts"].items() if n)
-        without = said["without_verdict"]
-        print(f"  {said['answers']} answers; verdicts: {counts}; without verdict: {without}", file=stream)
-        if "same_winner_in_both_orders" in said:
-            print(f"  same winner in both orders: {_estimate(said['same_winner_in_both_orders'])}", file=stream)
-        for text in _panel(said.get("panel")):
+        if said.score not in shown:
+            print(f"  {line(str(said.score))}: – (no answer has a verdict)", file=stream)
+        counts = ", ".join(f"{n} {status}" for status, n in said.verdicts.items() if n)
+        print(f"  {said.answers} answers; verdicts: {counts}; without verdict: {said.without_verdict}", file=stream)
+        if said.same_winner_in_both_orders is not None:
+            print(f"  same winner in both orders: {_estimate(said.same_winner_in_both_orders)}", file=stream)
+        for text in _panel(said.panel):
             print(f"  {text}", file=stream)
-        for warning in entry.get("cautions", ()):
+        for warning in entry.cautions:
             print(f"  ! {line(warning)}", file=stream)
         if name in done.incomparable:
             why = "; ".join(done.incomparable[name])
@@ -67,33 +68,33 @@ def show_judge_run(done: JudgeRun, *, as_json: bool, stream: Any) -> None:
     if done.too_many_nulls:
         print(f"{done.nulls} of {done.asked} verdicts are missing, more than 2 %: not whole (exit 3)", file=stream)
     used = done.usage
-    taken = f"{format_tokens(used['tokens_in'])} / {format_tokens(used['tokens_out'])} tokens · {money(used['cost'])}"
-    print(f"{used['calls']} replies ({used['cached']} from the cache) · {taken}", file=stream)
+    taken = f"{format_tokens(used.tokens_in)} / {format_tokens(used.tokens_out)} tokens · {money(used.cost)}"
+    print(f"{used.calls} replies ({used.cached} from the cache) · {taken}", file=stream)
     print(printable(f"{done.run.path}  (evalh judge audit {done.run.path})"), file=stream)
 
 
-def _panel(said: Mapping[str, Any] | None) -> list[str]:
+def _panel(said: PanelAgreement | None) -> list[str]:
     if said is None:
         return []
     rows = [
-        f"{line(seat)}: {format_number(mean)}; the panel without it: {format_number(said['without'][seat])}"
-        for seat, mean in said["members"].items()
+        f"{line(seat)}: {format_number(mean)}; the panel without it: {format_number(said.without[seat])}"
+        for seat, mean in said.members.items()
     ]
-    kappas = [f"kappa {line(pair)}: {format_number(kappa)}" for pair, kappa in said["kappa"].items()]
-    return [*rows, *kappas, f"members disagree on the winner of {said['split']} answers"]
+    kappas = [f"kappa {line(pair)}: {format_number(kappa)}" for pair, kappa in said.kappa.items()]
+    return [*rows, *kappas, f"members disagree on the winner of {said.split} answers"]
 
 
-def _left_out(skipped: Mapping[str, int], stream: Any) -> None:
+def _left_out(skipped: Mapping[str, int], stream: TextIO) -> None:
     for reason, count in sorted(skipped.items()):
         print(f"{count} answers not judged: {line(reason)}", file=stream)
 
 
-def _estimate(figure: Mapping[str, Any]) -> str:
-    value, stderr, low, high = (format_number(figure[key]) for key in ("value", "stderr", "low", "high"))
-    return f"{value} (SE {stderr}, 95 % {low} … {high}, n {figure['n']:,})"
+def _estimate(figure: KeptEstimate | Estimate) -> str:
+    value, stderr, low, high = map(format_number, (figure.value, figure.stderr, figure.low, figure.high))
+    return f"{value} (SE {stderr}, 95 % {low} … {high}, n {figure.n:,})"
 
 
-def audited(found: Audit, *, as_json: bool, stream: Any) -> None:
+def audited(found: Audit, *, as_json: bool, stream: TextIO) -> None:
     """The sections of an audit, a line each, with the warnings in words."""
     if as_json:
         print(json.dumps(found.as_json()), file=stream)
@@ -106,7 +107,7 @@ def audited(found: Audit, *, as_json: bool, stream: Any) -> None:
             print(f"  {'':<16} {line(check.says)}", file=stream)
 
 
-def calibrated(found: Calibration, *, as_json: bool, stream: Any) -> None:
+def calibrated(found: Calibration, *, as_json: bool, stream: TextIO) -> None:
     """Agreement with the labels, the three means, and how many labels more precision takes."""
     if as_json:
         print(json.dumps(found.as_json()), file=stream)
@@ -122,7 +123,7 @@ def calibrated(found: Calibration, *, as_json: bool, stream: Any) -> None:
         print(line(note), file=stream)
 
 
-def imported(made: Imported, *, as_json: bool, stream: Any) -> None:
+def imported(made: Imported, *, as_json: bool, stream: TextIO) -> None:
     """The figures of judgments made elsewhere."""
     if as_json:
         print(json.dumps(made.as_json()), file=stream)
@@ -130,10 +131,10 @@ def imported(made: Imported, *, as_json: bool, stream: Any) -> None:
     print(
         f"{len(made.foreign.items)} judgments of {line(made.foreign.model)} by {line(made.foreign.judge)}", file=stream
     )
-    for name, entry in made.run.summary["benchmarks"].items():
-        for metric, figure in entry["metrics"].items():
+    for name, entry in made.run.summary.benchmarks.items():
+        for metric, figure in entry.metrics.items():
             print(f"  {line(name)} {line(metric)}: {_estimate(figure)}", file=stream)
-        for warning in entry.get("cautions", ()):
+        for warning in entry.cautions:
             print(f"  ! {line(warning)}", file=stream)
     for name, figure in made.figures.items():
         said = format_number(figure, 6) if isinstance(figure, float) else figure

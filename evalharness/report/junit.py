@@ -3,31 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 from xml.etree import ElementTree as ET
 
+from evalharness.comparison.decide import TaskComparison
+from evalharness.comparison.document import ComparisonDocument
+from evalharness.comparison.flips import FlippedItem
 from evalharness.report import words
 from evalharness.report.escape import line, printable
+from evalharness.runs.figures import Summary
 
 _SHOWN = 10
 
 
-def comparison_junit(document: Mapping[str, Any], *, samples: bool = False) -> bytes:
+def comparison_junit(document: ComparisonDocument, *, samples: bool = False) -> bytes:
     """Worse is a failure, not comparable and incomplete are errors, can't tell passes and says so.
 
     With `samples` every sample that broke, of those shown, is a case of its own.
     """
-    suites = [_suite(document, task, samples) for task in document["tasks"]]
+    suites = [_suite(document, task, samples) for task in document.tasks]
     return _written(suites)
 
 
-def _suite(document: Mapping[str, Any], task: Mapping[str, Any], samples: bool) -> ET.Element:
-    name = line(task["benchmark"])
+def _suite(document: ComparisonDocument, task: TaskComparison, samples: bool) -> ET.Element:
+    name = line(task.benchmark)
     suite = ET.Element("testsuite", name=name)
-    properties = {"verdict": task["verdict"], "gate": task["gate"], "margin_points": f"{100 * task['margin']:g}"}
-    if task["difference"] is not None:
-        properties |= {key: f"{100 * task[key]:.4f}" for key in ("difference", "low", "high", "detectable")}
-        properties |= {key: str(task[key]) for key in ("n", "missing", "fixed", "broke")}
+    properties = {"verdict": task.verdict, "gate": task.gate, "margin_points": f"{100 * task.margin:g}"}
+    if task.difference is not None:
+        properties |= _points(
+            {"difference": task.difference, "low": task.low, "high": task.high, "detectable": task.detectable}
+        )
+        counted = {"n": task.n, "missing": task.missing, "fixed": task.fixed, "broke": task.broke}
+        properties |= {key: str(number) for key, number in counted.items()}
     inside = ET.SubElement(suite, "properties")
     for key, value in properties.items():
         ET.SubElement(inside, "property", name=key, value=value)
@@ -35,53 +41,53 @@ def _suite(document: Mapping[str, Any], task: Mapping[str, Any], samples: bool) 
         suite,
         "testcase",
         classname=f"evalh.{name}",
-        name=f"{line(task['metric'] or 'comparison')} vs {line(words.side_title(document['base']))}",
+        name=f"{line(task.metric or 'comparison')} vs {line(words.side_title(document.base))}",
         time=_seconds(document),
     )
     message = words.sentence(document, task)
-    if task["verdict"] == "worse":
+    if task.verdict == "worse":
         failure = ET.SubElement(case, "failure", type="regression", message=line(message, 400))
         failure.text = printable("\n".join(_broken(task)))
-    elif task["verdict"] in ("not comparable", "incomplete"):
-        ET.SubElement(case, "error", type=task["verdict"], message=line(task["reason"], 400))
-    elif task["gate"] == "fail":
-        ET.SubElement(case, "failure", type="gate", message=line(task["reason"], 400))
-    ET.SubElement(case, "system-out").text = printable(
-        f"{task['symbol']} {task['verdict']}: {task['reason']}\n{message}"
-    )
-    for one in task["samples"] if samples else ():
-        if one["change"] == "broke":
-            single = ET.SubElement(suite, "testcase", classname=f"evalh.{name}.samples", name=line(one["id"]))
-            ET.SubElement(single, "failure", type="flip", message=_flip(one)).text = printable(one["new_text"])
+    elif task.verdict in ("not comparable", "incomplete"):
+        ET.SubElement(case, "error", type=task.verdict, message=line(task.reason, 400))
+    elif task.gate == "fail":
+        ET.SubElement(case, "failure", type="gate", message=line(task.reason, 400))
+    ET.SubElement(case, "system-out").text = printable(f"{task.symbol} {task.verdict}: {task.reason}\n{message}")
+    for one in task.samples if samples else ():
+        if one.change == "broke":
+            single = ET.SubElement(suite, "testcase", classname=f"evalh.{name}.samples", name=line(one.id))
+            ET.SubElement(single, "failure", type="flip", message=_flip(one)).text = printable(one.new_text)
     return suite
 
 
-def _seconds(document: Mapping[str, Any]) -> str:
-    return f"{(document['new'].get('usage') or {}).get('seconds') or 0:.3f}"
+def _seconds(document: ComparisonDocument) -> str:
+    return f"{0 if document.new.usage is None else document.new.usage.seconds:.3f}"
 
 
-def _broken(task: Mapping[str, Any]) -> list[str]:
-    return [f"{line(one['id'])}: {_flip(one)}" for one in task["samples"] if one["change"] == "broke"][:_SHOWN]
+def _points(shares: Mapping[str, float | None]) -> dict[str, str]:
+    return {key: f"{100 * share:.4f}" for key, share in shares.items() if share is not None}
 
 
-def _flip(one: Mapping[str, Any]) -> str:
-    was, now = (line(one[f"{side}_answer"] or one[f"{side}_text"], 80) for side in ("base", "new"))
-    return f"gold {line(one['gold'], 80)!r}, was {was!r}, now {now!r} ({one['new_status']})"
+def _broken(task: TaskComparison) -> list[str]:
+    return [f"{line(one.id)}: {_flip(one)}" for one in task.samples if one.change == "broke"][:_SHOWN]
 
 
-def run_junit(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> bytes:
+def _flip(one: FlippedItem) -> str:
+    was, now = (line(said, 80) for said in (one.base_answer or one.base_text, one.new_answer or one.new_text))
+    return f"gold {line(one.gold, 80)!r}, was {was!r}, now {now!r} ({one.new_status})"
+
+
+def run_junit(summary: Summary) -> bytes:
     """One case per benchmark; failed requests are an error, for the score is then not whole."""
     suites = []
-    for name, entry in summary.get("benchmarks", {}).items():
+    for name, entry in summary.benchmarks.items():
         suite = ET.Element("testsuite", name=line(name))
         case = ET.SubElement(suite, "testcase", classname=f"evalh.{line(name)}", name="whole", time="0")
-        errors = entry.get("counts", {}).get("error", 0)
+        errors = entry.counts.get("error", 0)
         if errors:
             ET.SubElement(case, "error", type="error", message=f"{errors} requests failed")
-        figures = [
-            f"{line(m)} {f.get('value')} ({f.get('low')} … {f.get('high')})" for m, f in entry["metrics"].items()
-        ]
-        figures += [f"programs: {words.programs(entry['programs'])}"] if "programs" in entry else []
+        figures = [f"{line(m)} {figure.value} ({figure.low} … {figure.high})" for m, figure in entry.metrics.items()]
+        figures += [f"programs: {words.programs(entry.programs)}"] if entry.programs else []
         ET.SubElement(case, "system-out").text = printable("\n".join(figures))
         suites.append(suite)
     return _written(suites)

@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
-from typing import Any
+from typing import TextIO
 
 from evalharness.arena.ratings import USABLE, Leaderboard, Rating
 from evalharness.comparison.win_rates import WinRates
+from evalharness.data.kept import to_json
 from evalharness.report.escape import line
-from evalharness.runs.summary import estimate_json as figures
+from evalharness.runs.figures import kept_estimate
 
 _FEW = 100  # items: of 50 the intervals hold about 91 % (perf/coverage.py)
 
 
-def show_leaderboard(board: Leaderboard, *, as_json: bool, stream: Any = None) -> None:
+def show_leaderboard(board: Leaderboard, *, as_json: bool, stream: TextIO | None = None) -> None:
     """Ratings best first, then what they rest on."""
     stream = stream or sys.stdout
     if as_json:
@@ -38,7 +39,7 @@ def show_leaderboard(board: Leaderboard, *, as_json: bool, stream: Any = None) -
         console.print(said, markup=False, highlight=False, soft_wrap=True)
 
 
-def _to_json(board: Leaderboard) -> dict[str, Any]:
+def _to_json(board: Leaderboard) -> dict[str, object]:
     """The board as JSON: `ratings` best first, `style` weights, `separability`."""
     return {
         "ratings": [asdict(rating) for rating in board.ratings],
@@ -95,12 +96,12 @@ def _remarks(board: Leaderboard) -> list[str]:
     return said
 
 
-def show_win_rates(found: WinRates, *, as_json: bool, stream: Any = None) -> None:
+def show_win_rates(found: WinRates, *, as_json: bool, stream: TextIO | None = None) -> None:
     """Mean win rates best first, with the scores they come from."""
     stream = stream or sys.stdout
     if as_json:
-        scores = {model: {b: figures(e) for b, e in of.items()} for model, of in found.scores.items()}
-        rates = {model: figures(e) for model, e in found.rates.items()}
+        scores = {model: {b: to_json(kept_estimate(e)) for b, e in of.items()} for model, of in found.scores.items()}
+        rates = {model: to_json(kept_estimate(e)) for model, e in found.rates.items()}
         print(json.dumps({"figure": found.figure, "mean_win_rate": rates, "scores": scores}), file=stream)
         return
     from rich import box

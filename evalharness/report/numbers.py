@@ -21,7 +21,7 @@ def seconds(value: float | None) -> str:
     return f"{hours} h {minutes:02d} m" if hours else f"{minutes} m {rest:02d} s"
 
 
-def format_tokens(value: int | None) -> str:
+def format_tokens(value: float | None) -> str:
     """A number of tokens, rounded above ten thousand."""
     if not value:
         return "–"

@@ -42,7 +42,7 @@ class CommentPlace:
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
     """A redirect would carry the token to another host."""
 
-    def redirect_request(self, *_: Any, **__: Any) -> None:
+    def redirect_request(self, *_: object, **__: object) -> None:
         return None
 
 

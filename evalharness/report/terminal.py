@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -14,62 +13,60 @@ from rich.text import Text
 from evalharness.report.escape import line
 from evalharness.report.numbers import format_number, format_tokens, money, seconds
 from evalharness.report.words import programs
+from evalharness.runs.figures import KeptEstimate, Summary, TaskSummary
+from evalharness.runs.manifest import UsageFacts
 
 FEW = 50  # below it the intervals' coverage dips under 93 % (perf/coverage.py)
 _UNREAD = ("unparsed", "truncated", "refused", "error")
 
 
-def run_table(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> RenderableType:
-    """The table of one run, from `summary.json` and `run.json`; it fits 80 columns.
+def run_table(summary: Summary, usage: Mapping[str, UsageFacts]) -> RenderableType:
+    """The table of one run; it fits 80 columns.
 
     A benchmark's headline is the first of its metrics; the others follow in rows of their own. Below the table a line
-    per benchmark says how the answers were counted and what they took. Time, tokens and cost are read from the
-    manifest's `usage` (`{BENCHMARK: {seconds, tokens_in, tokens_out, cost}}`) where it is there.
+    per benchmark says how the answers were counted and what they took, as the manifest's `usage` has it.
     """
-    benchmarks: Mapping[str, Any] = summary.get("benchmarks", {})
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("benchmark", "mode", "metric"):
         table.add_column(heading, overflow="fold")
     for heading in ("n", "score", "95 % interval"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for name, entry in benchmarks.items():
-        shown = {**entry.get("holistic", {}), **entry.get("metrics", {})}
-        for position, (metric, estimate) in enumerate({**entry.get("metrics", {}), **shown}.items()):
+    for name, entry in summary.benchmarks.items():
+        shown = {**entry.holistic, **entry.metrics}
+        for position, (metric, figure) in enumerate({**entry.metrics, **shown}.items()):
             first = position == 0
-            cells = [Text(line(name)) if first else Text(""), Text(line(str(entry.get("mode", ""))) if first else "")]
-            table.add_row(*cells, Text(line(metric)), *_figures(estimate, "bold" if first else ""))
-    for name, figures in summary.get("averages", {}).items():
-        for metric, estimate in figures.items():
-            table.add_row(Text(line(name)), Text("average"), Text(line(metric)), *_figures(estimate, "bold"))
-    said = [_account(name, entry, manifest.get("usage", {}).get(name, {})) for name, entry in benchmarks.items()]
-    return Group(table, *said, *_remarks(benchmarks))
+            cells = [Text(line(name)) if first else Text(""), Text(line(entry.mode or "") if first else "")]
+            table.add_row(*cells, Text(line(metric)), *_figures(figure, "bold" if first else ""))
+    for name, of in summary.averages.items():
+        for metric, figure in of.items():
+            table.add_row(Text(line(name)), Text("average"), Text(line(metric)), *_figures(figure, "bold"))
+    said = [_account(name, entry, usage.get(name, UsageFacts())) for name, entry in summary.benchmarks.items()]
+    return Group(table, *said, *_remarks(summary.benchmarks))
 
 
-def _account(name: str, entry: Mapping[str, Any], used: Mapping[str, Any]) -> Text:
+def _account(name: str, entry: TaskSummary, used: UsageFacts) -> Text:
     """`mmlu: 8,565 correct, 5,477 wrong · bounds 0.600 … 0.640 · 4 m 31 s · 1.9 M / 14 k tokens · $2.31`."""
-    counted = Text(f"{line(name)}: ") + _counts(entry.get("counts", {}))
-    parts = [counted, Text(programs(entry.get("programs", {}))), _bounds(entry), *_usage(used)]
+    counted = Text(f"{line(name)}: ") + _counts(entry.counts)
+    parts = [counted, Text(programs(entry.programs)), _bounds(entry), *_usage(used)]
     return Text(" · ").join(part for part in parts if part)
 
 
-def _figures(estimate: Mapping[str, Any], style: str) -> list[Text]:
+def _figures(figure: KeptEstimate, style: str) -> list[Text]:
     return [
-        Text(f"{estimate.get('n', 0):,}"),
-        Text(format_number(estimate.get("value")), style=style),
-        Text(f"{format_number(estimate.get('low'))} … {format_number(estimate.get('high'))}"),
+        Text(f"{figure.n:,}"),
+        Text(format_number(figure.value), style=style),
+        Text(f"{format_number(figure.low)} … {format_number(figure.high)}"),
     ]
 
 
-def _unread(entry: Mapping[str, Any]) -> int:
-    counts: Mapping[str, int] = entry.get("counts", {})
-    return sum(counts.get(status, 0) for status in _UNREAD)
+def _unread(entry: TaskSummary) -> int:
+    return sum(entry.counts.get(status, 0) for status in _UNREAD)
 
 
-def _bounds(entry: Mapping[str, Any]) -> Text:
-    bounds = entry.get("bounds") or {}
-    if not _unread(entry) or not bounds:
+def _bounds(entry: TaskSummary) -> Text:
+    if not _unread(entry) or entry.bounds is None:
         return Text("")
-    return Text(f"bounds {format_number(bounds.get('low'))} … {format_number(bounds.get('high'))}")
+    return Text(f"bounds {format_number(entry.bounds.low)} … {format_number(entry.bounds.high)}")
 
 
 def _counts(counts: Mapping[str, int]) -> Text:
@@ -82,30 +79,27 @@ def _counts(counts: Mapping[str, int]) -> Text:
     return parts
 
 
-def _usage(used: Mapping[str, Any]) -> list[Text]:
+def _usage(used: UsageFacts) -> list[Text]:
     """Time, tokens read and written, cost: what is known of them."""
-    found = [Text(seconds(used["seconds"]))] if used.get("seconds") is not None else []
-    if used.get("tokens_in") or used.get("tokens_out"):
-        found.append(
-            Text(f"{format_tokens(used.get('tokens_in'))} / {format_tokens(used.get('tokens_out'))} tokens in/out")
-        )
-    if used.get("cost") is not None:
-        found.append(Text(money(used["cost"])))
+    found = [Text(seconds(used.seconds))] if used.seconds is not None else []
+    if used.tokens_in or used.tokens_out:
+        found.append(Text(f"{format_tokens(used.tokens_in)} / {format_tokens(used.tokens_out)} tokens in/out"))
+    if used.cost is not None:
+        found.append(Text(money(used.cost)))
     return found
 
 
-def _remarks(benchmarks: Mapping[str, Any]) -> list[Text]:
+def _remarks(benchmarks: Mapping[str, TaskSummary]) -> list[Text]:
     found = []
     for name, entry in benchmarks.items():
-        counts = entry.get("counts", {})
-        errors = counts.get("error", 0)
-        if 0 < entry.get("n", 0) < FEW:
-            said = f"{line(name)}: only {entry['n']} questions: a 95 % interval from so few may hold 92 times in 100"
+        errors = entry.counts.get("error", 0)
+        if 0 < entry.n < FEW:
+            said = f"{line(name)}: only {entry.n} questions: a 95 % interval from so few may hold 92 times in 100"
             found.append(Text(said))
-        found += [Text(f"{line(name)}: {line(said)}", style="yellow") for said in entry.get("cautions", ())]
-        if (error := entry.get("holistic", {}).get("ece_10_bin")) and error.get("n"):
+        found += [Text(f"{line(name)}: {line(said)}", style="yellow") for said in entry.cautions]
+        if (error := entry.holistic.get("ece_10_bin")) is not None and error.n:
             # Ten bins of n / 10 answers each: sqrt(2/pi) standard errors, at a usual spread of .45.
-            chance = format_number(0.36 * (10 / error["n"]) ** 0.5)
+            chance = format_number(0.36 * (10 / error.n) ** 0.5)
             said = (
                 f"{line(name)}: ece_10_bin is above 0 by chance too: about {chance} for a model that is well calibrated"
             )
@@ -113,8 +107,8 @@ def _remarks(benchmarks: Mapping[str, Any]) -> list[Text]:
         unread = _unread(entry) - errors
         if unread:
             found.append(Text(f"{line(name)}: {unread:,} answers could not be read and count as 0; see the bounds"))
-        if cut := entry.get("tokens", {}).get("cut"):
-            said = f"{line(name)}: {cut:,} prompts were cut from the left to fit the context"
+        if entry.tokens is not None and entry.tokens.cut:
+            said = f"{line(name)}: {entry.tokens.cut:,} prompts were cut from the left to fit the context"
             found.append(Text(said, style="yellow"))
         if errors:
             found.append(Text(f"{line(name)}: {errors:,} requests failed and are not in the score", style="red"))
@@ -139,6 +133,6 @@ def baseline_lines(folder: Path) -> list[str]:
             f"{line(benchmark)} {one.metric} {format_number(float(np.nanmean(one.values)))} (n {len(one.ids):,})"
             for benchmark, one in stored.scores.items()
         ]
-        run = line(str(stored.manifest.get("name", "?")))
-        found.append(f"{line(name)}: {run}, {stored.manifest.get('created', 'no date')}: {', '.join(scores)}")
+        run = line(stored.manifest.name or "?")
+        found.append(f"{line(name)}: {run}, {stored.manifest.created or 'no date'}: {', '.join(scores)}")
     return found or [f"there is no baseline in {folder}; `evalh baseline set RUN --name main` makes one"]

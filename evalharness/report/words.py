@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
 
-_Task = Mapping[str, Any]
-_Document = Mapping[str, Any]
+from evalharness.comparison.compare import ComparedSide
+from evalharness.comparison.decide import TaskComparison as _Task
+from evalharness.comparison.decide import Word
+from evalharness.comparison.document import ComparisonDocument as _Document
 
-WORDS = ("worse", "better", "same", "can't tell", "incomplete", "not comparable")
+WORDS: tuple[Word, ...] = ("worse", "better", "same", "can't tell", "incomplete", "not comparable")
 
 
 def percent(share: float | None) -> str:
@@ -27,7 +28,7 @@ def points(difference: float | None) -> str:
 
 def format_interval(task: _Task) -> str:
     """`−8.0 … −4.5`, in points."""
-    return "–" if task["low"] is None else f"{points(task['low'])} … {points(task['high'])}"
+    return "–" if task.low is None else f"{points(task.low)} … {points(task.high)}"
 
 
 def p_value(p: float | None) -> str:
@@ -37,12 +38,12 @@ def p_value(p: float | None) -> str:
 
 def items(task: _Task) -> str:
     """How many items were compared, of how many."""
-    return f"{task['n']:,}" if not task["missing"] else f"{task['n']:,}/{task['total']:,}"
+    return f"{task.n:,}" if not task.missing else f"{task.n:,}/{task.total:,}"
 
 
 def tally(document: _Document) -> str:
     """`1 task worse, 2 better, 1 can't tell`."""
-    found = Counter(task["verdict"] for task in document["tasks"])
+    found = Counter(task.verdict for task in document.tasks)
     parts = [f"{found[word]} {word}" for word in WORDS if found[word]]
     number, _, rest = parts[0].partition(" ")
     parts[0] = f"{number} {'task' if number == '1' else 'tasks'} {rest}"
@@ -51,24 +52,24 @@ def tally(document: _Document) -> str:
 
 def leading(document: _Document) -> _Task:
     """The task to name first: the largest proven drop, else the first task of the overall verdict."""
-    same = [task for task in document["tasks"] if task["verdict"] == document["verdict"]]
-    return min(same or document["tasks"], key=lambda task: task["difference"] or 0.0)
+    same = [task for task in document.tasks if task.verdict == document.verdict]
+    return min(same or document.tasks, key=lambda task: task.difference or 0.0)
 
 
 def sentence(document: _Document, task: _Task) -> str:
     """One line on one task: by how much, how sure, how many samples; without markup."""
-    if task["difference"] is None:
-        return f"{task['benchmark']}: {task['reason']}"
-    flips = f"{count(task['broke'], 'sample')} broke, {task['fixed']:,} fixed"
+    if task.difference is None:
+        return f"{task.benchmark}: {task.reason}"
+    flips = f"{count(task.broke, 'sample')} broke, {task.fixed:,} fixed"
     return (
-        f"{task['benchmark']} {points(task['difference'])} points ({percent(task['base'])} → {percent(task['new'])}, "
+        f"{task.benchmark} {points(task.difference)} points ({percent(task.base)} → {percent(task.new)}, "
         f"{level(document)} interval {format_interval(task)}, n = {items(task)}): {flips}"
     )
 
 
 def level(document: _Document) -> str:
     """The confidence of the intervals: `90 %`."""
-    return f"{100 * document['level']:.4g} %"
+    return f"{100 * document.level:.4g} %"
 
 
 def programs(found: Mapping[str, int]) -> str:
@@ -88,80 +89,76 @@ def gate_sentence(document: _Document) -> str:
         "fail": f"FAIL: {_failing(document)}",
         "inconclusive": "INCONCLUSIVE: neither a loss nor its absence is shown on every task",
     }  # fmt: skip
-    line = said[document["gate"]]
-    if document["gate"] == "inconclusive" and document["gated"]:
-        blocks = document["policy"] == "require-pass" or document["exit_code"] in (3, 4)
+    line = said[document.gate]
+    if document.gate == "inconclusive" and document.gated:
+        blocks = document.policy == "require-pass" or document.exit_code in (3, 4)
         line += "; it blocks" if blocks else "; it does not block (--policy require-pass would)"
     return line
 
 
 def _failing(document: _Document) -> str:
     """What the gate fails for: the tasks that are worse in one breath, any other with its reason."""
-    failing = [task for task in document["tasks"] if task["gate"] == "fail"]
-    worse = ", ".join(task["benchmark"] for task in failing if task["verdict"] == "worse")
-    others = [f"{task['benchmark']}: {task['reason']}" for task in failing if task["verdict"] != "worse"]
+    failing = [task for task in document.tasks if task.gate == "fail"]
+    worse = ", ".join(task.benchmark for task in failing if task.verdict == "worse")
+    others = [f"{task.benchmark}: {task.reason}" for task in failing if task.verdict != "worse"]
     return "; ".join([*([f"{worse} worse by more than the margin"] if worse else []), *others])
 
 
 def task_facts(task: _Task) -> str:
     """Margin, detectable effect and method: what the verdict rests on."""
     return (
-        f"margin {100 * task['margin']:g} points · detectable with 80 % power: {percent(task['detectable'])} points · "
-        f"{task['method']}" + (f", {task['clusters']:,} clusters" if task["clusters"] else "")
+        f"margin {100 * task.margin:g} points · detectable with 80 % power: {percent(task.detectable)} points · "
+        f"{task.method}" + (f", {task.clusters:,} clusters" if task.clusters else "")
     )
 
 
 def remarks(document: _Document) -> list[str]:
     """Everything a reader must know besides the table, a line each."""
     found = []
-    for task in document["tasks"]:
-        found.append(f"{task['benchmark']}: {task['symbol']} {task['verdict']}: {task['reason']}")
-        if task["difference"] is not None:
-            found.append(f"{task['benchmark']}: {task_facts(task)}")
-        found += [f"{task['benchmark']}: {note}" for note in task["notes"]]
-        if standing := task.get("programs"):
+    for task in document.tasks:
+        found.append(f"{task.benchmark}: {task.symbol} {task.verdict}: {task.reason}")
+        if task.difference is not None:
+            found.append(f"{task.benchmark}: {task_facts(task)}")
+        found += [f"{task.benchmark}: {note}" for note in task.notes]
+        if standing := task.programs:
             said = "; ".join(f"{side.upper()} {programs(counted)}" for side, counted in standing.items() if counted)
-            found.append(f"{task['benchmark']}: programs: {said}")
-        if task["unread_bounds"]:
-            low, high = task["unread_bounds"]
+            found.append(f"{task.benchmark}: programs: {said}")
+        if task.unread_bounds:
+            low, high = task.unread_bounds
             found.append(
-                f"{task['benchmark']}: if what could not be read were wrong or right, the difference would lie between "
+                f"{task.benchmark}: if what could not be read were wrong or right, the difference would lie between "
                 f"{points(low)} and {points(high)} points"
             )
-        if task["bootstrap"]:
-            low, high = task["bootstrap"]
-            found.append(f"{task['benchmark']}: bootstrap interval (BCa) {points(low)} … {points(high)}")
-        if task["flaky"]:
-            noise = task["flaky"]
+        if task.bootstrap:
+            low, high = task.bootstrap
+            found.append(f"{task.benchmark}: bootstrap interval (BCa) {points(low)} … {points(high)}")
+        if task.flaky:
+            noise = task.flaky
             found.append(
-                f"{task['benchmark']}: about {noise['expected']:.0f} of {task['fixed'] + task['broke']:,} flips are "
-                f"expected from noise alone (A/A flip rate {100 * noise['rate']:.1f} %)"
+                f"{task.benchmark}: about {noise.expected:.0f} of {task.fixed + task.broke:,} flips are "
+                f"expected from noise alone (A/A flip rate {100 * noise.rate:.1f} %)"
             )
-    found += [f"allowed by --allow-mismatch: {one}" for one in document["allowed"]]
-    return found + list(document["notes"])
+    found += [f"allowed by --allow-mismatch: {one}" for one in document.allowed]
+    return found + list(document.notes)
 
 
 def usage(document: _Document) -> list[tuple[str, str, str]]:
     """(what, base, new) of tokens, cost and time, where both are known."""
     from evalharness.report.numbers import format_tokens, money, seconds
 
-    before, after = document["base"].get("usage"), document["new"].get("usage")
+    before, after = document.base.usage, document.new.usage
     if not before or not after:
         return []
     shown = (
-        ("tokens in", "tokens_in", format_tokens),
-        ("tokens out", "tokens_out", format_tokens),
-        ("cost", "cost", money),
-        ("time", "seconds", seconds),
+        ("tokens in", before.tokens_in, after.tokens_in, format_tokens),
+        ("tokens out", before.tokens_out, after.tokens_out, format_tokens),
+        ("cost", before.cost, after.cost, money),
+        ("time", before.seconds, after.seconds, seconds),
     )
-    return [
-        (what, form(before.get(key)), form(after.get(key)))
-        for what, key, form in shown
-        if before.get(key) or after.get(key)
-    ]
+    return [(what, form(was), form(now)) for what, was, now, form in shown if was or now]
 
 
-def side_title(side: Mapping[str, Any]) -> str:
+def side_title(side: ComparedSide) -> str:
     """A side in a few words: name and commit."""
-    commit = (side.get("git") or {}).get("commit")
-    return f"{side['name']}@{commit[:7]}" if commit else str(side["name"])
+    commit = None if side.git is None else side.git.commit
+    return f"{side.name}@{commit[:7]}" if commit else side.name

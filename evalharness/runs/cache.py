@@ -15,7 +15,7 @@ from typing import Any
 from evalharness.data.files import OWN_FILE, json_value, own_folder
 from evalharness.data.typed import record
 from evalharness.errors import UserError
-from evalharness.model import Model, Preview, Previews, Priced
+from evalharness.model import Model, Preview, Previews, Priced, Remote, Requests, answered
 from evalharness.records import Request, Response, message_fields, on_disk
 
 BESIDE_RUNS = Path(".cache") / "replies.sqlite"
@@ -66,6 +66,10 @@ class CachedModel:
     def prices(self) -> tuple[float, float] | None:
         return self.model.prices if isinstance(self.model, Priced) else None
 
+    @property
+    def remote(self) -> bool:
+        return isinstance(self.model, Remote) and self.model.remote
+
     def describe(self) -> Mapping[str, Any]:
         return self.model.describe()
 
@@ -74,25 +78,36 @@ class CachedModel:
 
     def answer(self, requests: Sequence[Request]) -> Iterator[tuple[int, Response]]:
         """As the model's; an answer from the cache says so and costs nothing. Equal requests are asked once."""
-        places: dict[str, list[int]] = {}
-        for index, request in enumerate(requests):
-            places.setdefault(reply_key(self.fingerprint, request), []).append(index)
+        given = Requests.of(requests)
+        missing = Requests(stop=given.stop)
+        asking: dict[str, list[int]] = {}  # who waits for an answer, by the digest of the request
+        digests: list[str] = []
         with closing(_open(self.path)) as store:
-            missing = []
-            for digest, indices in places.items():
-                kept = _kept(store, digest)
-                if kept is None:
-                    missing.append(digest)
-                    continue
-                yield from ((index, kept) for index in indices)
-            for number, response in self.model.answer([requests[places[digest][0]] for digest in missing]):
-                digest = missing[number]
-                if not response.error:
-                    _keep(store, digest, response)
-                first, *others = places[digest]
-                yield first, response
-                again = response if response.error else replace(response, cached=True, cost=0.0)
-                yield from ((index, again) for index in others)
+
+            def known() -> Iterator[tuple[int, Response]]:
+                """Answers that are there to what was added meanwhile; the rest goes to the model."""
+                while taken := given.take():
+                    for index, request in taken:
+                        digest = reply_key(self.fingerprint, request)
+                        if digest in asking:
+                            asking[digest].append(index)
+                        elif (kept := _kept(store, digest)) is not None:
+                            yield index, kept
+                        else:
+                            asking[digest] = [index]
+                            digests.append(digest)
+                            missing.add(request)
+
+            yield from known()
+            with closing(answered(self.model, missing)) as answers:
+                for number, response in answers:
+                    if not response.error:
+                        _keep(store, digests[number], response)
+                    first, *others = asking.pop(digests[number])
+                    yield first, response
+                    again = response if response.error else replace(response, cached=True, cost=0.0)
+                    yield from ((index, again) for index in others)
+                    yield from known()
 
 
 def _open(path: Path) -> sqlite3.Connection:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from evalharness import plugins
+from evalharness.benchmark import Benchmark
 from evalharness.errors import UserError
 from evalharness.events import warn
 from evalharness.runs import store
@@ -47,7 +48,7 @@ def benchmarks() -> _Rows:
     return found
 
 
-def _facts(name: str, benchmark: Any) -> dict[str, Any]:
+def _facts(name: str, benchmark: Benchmark) -> dict[str, Any]:
     """The facts of one benchmark."""
     source = benchmark.source
     return {
@@ -91,8 +92,6 @@ def run_rows(runs: Path) -> _Rows:
             found += _run_rows(run)
         except UserError as error:
             warn(str(error))
-        except (KeyError, TypeError, AttributeError) as error:
-            warn(f"{run.path}: edited or damaged: {error!r}; `evalh verify {run.name}` says more")
         else:
             continue
         found.append({**dict.fromkeys(COLUMNS), "name": run.name, "n": "damaged"})
@@ -103,12 +102,13 @@ COLUMNS = ("name", "benchmark", "model", "mode", "n", "score", "low", "high", "c
 
 
 def _run_rows(run: store.Run) -> _Rows:
-    summary = run.summary["benchmarks"] if run.finished else {}
+    manifest, summary = run.manifest, run.summary if run.finished else None
     found: _Rows = []
-    for name, asked in run.manifest["benchmarks"].items():
-        figures = summary.get(name, {})
-        headline = figures.get("metrics", {}).get(figures.get("headline"), {})
-        made = (run.manifest["model"]["name"], asked["mode"], figures.get("n", "unfinished"))
-        known = (headline.get("value"), headline.get("low"), headline.get("high"), run.manifest["created"])
+    for name, asked in manifest.benchmarks.items():
+        entry = None if summary is None else summary.benchmarks.get(name)
+        headline = None if entry is None else entry.headline_figure
+        made = (manifest.model.name, asked.mode, "unfinished" if entry is None else entry.n)
+        ends = (headline.value, headline.low, headline.high) if headline is not None else (None, None, None)
+        known = (*ends, manifest.created)
         found.append(dict(zip(COLUMNS, (run.name, name, *made, *known), strict=True)))
     return found

@@ -1,4 +1,8 @@
-"""What a run records of the world it ran in: versions, hardware, git state, command line. Never a secret."""
+"""What `run.json` says: what was run, how, by whom it was judged, and in which world. Never a secret.
+
+These records are the one place that says so: the schema for files from elsewhere is made from them (`runs.schema`).
+What is open by nature (what a model says of itself, hardware, versions) stays a mapping.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,252 @@ import platform
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
+
+from evalharness.data.rows import DataKind
+from evalharness.data.typed import ALWAYS, Count, Kept
+from evalharness.runs.figures import KeptEstimate
+
+FORMAT = 1
+# Rises with every change of the records of a run's files; tests/runs/test_records.py says what else that takes.
+SCHEMA_VERSION = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataFacts(Kept):
+    """Where a benchmark's questions came from. `origin` is shown; `path` (absolute, of a folder or file) and
+    `described_by` (the file that describes the benchmark) find them again from any folder, and decide nothing."""
+
+    origin: str | None = field(default=None, metadata=ALWAYS)
+    revision: str | None = field(default=None, metadata=ALWAYS)
+    sha256: str | None = field(default=None, metadata=ALWAYS)
+    repeated: Mapping[str, str] = field(default_factory=dict)
+    kind: DataKind | None = None  # None: a run of version 0.1.0
+    path: str | None = None
+    described_by: str | None = None
+
+    @property
+    def imported(self) -> bool:
+        """The answers were judged elsewhere: these are not the benchmark's own questions."""
+        return self.kind == "imported" or str(self.origin).endswith("(imported)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplingFacts(Kept):
+    """How the answers of a run were drawn."""
+
+    temperature: float | None = field(default=None, metadata=ALWAYS)
+    top_p: float | None = field(default=None, metadata=ALWAYS)
+    seed: int | None = field(default=None, metadata=ALWAYS)
+    max_tokens: int | None = field(default=None, metadata=ALWAYS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnSampling(Kept):
+    """How the answers to one benchmark were drawn, where it samples of its own accord."""
+
+    temperature: float | None = field(default=None, metadata=ALWAYS)
+    top_p: float | None = field(default=None, metadata=ALWAYS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeatFacts(Kept):
+    """One judge of a panel: what makes two verdicts comparable."""
+
+    seat: str
+    judge: str | None = None
+    prompt_sha256: str | None = None
+    model: str | None = None
+    fingerprint: str | None = None
+    template: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgingUsage(Kept):
+    """What a judging took."""
+
+    calls: Count = field(default=0, metadata=ALWAYS)
+    cached: Count = field(default=0, metadata=ALWAYS)
+    tokens_in: Count = field(default=0, metadata=ALWAYS)
+    tokens_out: Count = field(default=0, metadata=ALWAYS)
+    cost: float | None = field(default=None, metadata=ALWAYS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgingFacts(Kept):
+    """Who judged, how, and what that took. `against` is `reference`, a run, or '' where nothing was compared."""
+
+    judging: str | None = field(default=None, metadata=ALWAYS)
+    score: str | None = field(default=None, metadata=ALWAYS)
+    seats: tuple[SeatFacts, ...] = field(default=(), metadata=ALWAYS)
+    order: str = field(default="", metadata=ALWAYS)
+    seed: int = field(default=0, metadata=ALWAYS)
+    against: str = field(default="reference", metadata=ALWAYS)
+    aggregate: str = field(default="mean", metadata=ALWAYS)
+    weights: Mapping[str, float] = field(default_factory=dict, metadata=ALWAYS)
+    criteria: tuple[Mapping[str, Any], ...] = field(default=(), metadata=ALWAYS)
+    usage: JudgingUsage | None = None
+    not_judged: Mapping[str, Count] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchmarkFacts(Kept):
+    """How one benchmark was asked: what decides whether two runs of it may be compared."""
+
+    mode: str | None = field(default=None, metadata=ALWAYS)
+    shots: Count | None = field(default=None, metadata=ALWAYS)
+    limit: Count | None = field(default=None, metadata=ALWAYS)
+    seed: int | None = field(default=None, metadata=ALWAYS)
+    repeats: Count = field(default=1, metadata=ALWAYS)
+    items: Count
+    items_published: Count | None = field(default=None, metadata=ALWAYS)
+    data: DataFacts = field(default_factory=DataFacts, metadata=ALWAYS)
+    prompt_sha256: str | None = field(default=None, metadata=ALWAYS)
+    wants_judge: str | None = None
+    sampling: OwnSampling | None = None
+    judge: JudgingFacts | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFacts(Kept):
+    """Which model answered; `extra` is what its kind says of itself."""
+
+    name: str | None = field(default=None, metadata=ALWAYS)
+    fingerprint: str | None = field(default=None, metadata=ALWAYS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptionFacts(Kept):
+    """The options of a run; those that decide what its answers are worth by name, the others in `extra`."""
+
+    check: str | None = None
+    workers: int | None = None
+    sandbox_packages: tuple[str, ...] | None = None
+    skip_unanswered: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity(Kept):
+    """What decides a run's answers: two runs that agree in it may share one folder. By benchmark its deciding facts
+    and the hash of its questions."""
+
+    model: str | None = field(default=None, metadata=ALWAYS)
+    sampling: SamplingFacts | None = field(default=None, metadata=ALWAYS)
+    benchmarks: Mapping[str, Mapping[str, Any]] | None = field(default=None, metadata=ALWAYS)
+    data: Mapping[str, str | None] | None = field(default=None, metadata=ALWAYS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitState(Kept):
+    """The commit of the working folder, and whether it had changes."""
+
+    commit: str | None = None
+    changed: bool = field(default=False, metadata=ALWAYS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageFacts(Kept):
+    """What the answers to one benchmark took."""
+
+    seconds: float | None = field(default=None, metadata=ALWAYS)
+    tokens_in: float | None = field(default=None, metadata=ALWAYS)
+    tokens_out: float | None = field(default=None, metadata=ALWAYS)
+    cost: float | None = field(default=None, metadata=ALWAYS)
+    seconds_each: KeptEstimate | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchedFacts(Kept):
+    """What the sequential rule decided of one benchmark, after how many of how many items, and its e-values."""
+
+    decision: Literal["pass", "fail"] | None
+    counted: Count
+    planned: Count
+    margin: float
+    e_pass: float
+    e_fail: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SequentialFacts(Kept):
+    """The sequential rule that watched a run, and against what."""
+
+    against: str | None = field(default=None, metadata=ALWAYS)
+    fingerprint: str | None = field(default=None, metadata=ALWAYS)
+    alpha: float | None = field(default=None, metadata=ALWAYS)
+    seed: int | None = field(default=None, metadata=ALWAYS)
+    benchmarks: Mapping[str, WatchedFacts]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlakyFacts(Kept):
+    """What asking one benchmark twice showed: how many items flipped by themselves, and which."""
+
+    n: Count
+    flips: Count | None = field(default=None, metadata=ALWAYS)
+    rate: float
+    rate_low: float | None = field(default=None, metadata=ALWAYS)
+    rate_high: float | None = field(default=None, metadata=ALWAYS)
+    difference: float | None = field(default=None, metadata=ALWAYS)
+    low: float | None = field(default=None, metadata=ALWAYS)
+    high: float | None = field(default=None, metadata=ALWAYS)
+    ids: tuple[str, ...] = field(default=(), metadata=ALWAYS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlakyFile(Kept):
+    """`flaky.json`, which `evalh flaky` leaves in a run's folder."""
+
+    format: Count = field(default=1, metadata=ALWAYS)
+    benchmarks: Mapping[str, FlakyFacts]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest(Kept):
+    """`run.json`. `usage`, `scorers`, `sha256` and `sequential` come when answers are there, `judgings` from a judge;
+    `flaky` is in a baseline's only."""
+
+    format: Count = field(default=FORMAT, metadata=ALWAYS)
+    schema_version: Count = 1
+    scoring_version: Count = 1
+    name: str | None = field(default=None, metadata=ALWAYS)
+    model: ModelFacts = field(default_factory=ModelFacts, metadata=ALWAYS)
+    benchmarks: Mapping[str, BenchmarkFacts]
+    sampling: SamplingFacts | None = field(default=None, metadata=ALWAYS)
+    options: OptionFacts | None = None
+    identity: Identity | None = None
+    reading_rules: Count = 1
+    created: str | None = field(default=None, metadata=ALWAYS)
+    versions: Mapping[str, Any] | None = field(default=None, metadata=ALWAYS)
+    hardware: Mapping[str, Any] | None = field(default=None, metadata=ALWAYS)
+    git: GitState | None = field(default=None, metadata=ALWAYS)
+    command: tuple[str, ...] | None = field(default=None, metadata=ALWAYS)
+    usage: Mapping[str, UsageFacts] | None = None
+    scorers: Mapping[str, Any] | None = None
+    sha256: Mapping[str, str] | None = None
+    sequential: SequentialFacts | None = None
+    judgings: Mapping[str, JudgingFacts] | None = None
+    flaky: Mapping[str, FlakyFacts] | None = None
+
+    @property
+    def scored_by(self) -> tuple[int, int]:
+        """The versions of the scoring rules and of the reading rules; runs of the first ones do not say them."""
+        return self.scoring_version, self.reading_rules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """The facts of a moment and a machine."""
+
+    created: str
+    versions: Mapping[str, str]
+    hardware: Mapping[str, Any]
+    git: GitState | None
+    command: tuple[str, ...]
+
 
 _PACKAGES = (
     "evalharness",
@@ -26,15 +274,15 @@ _PACKAGES = (
 _SECRET = re.compile(r"(?i)(key|token|secret|password|authorization)")
 
 
-def environment() -> dict[str, Any]:
+def surroundings() -> Surroundings:
     """The facts of this moment and this machine."""
-    return {
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": {"python": platform.python_version(), **versions()},
-        "hardware": {"machine": platform.machine(), "system": platform.system(), "cpus": os.cpu_count()},
-        "git": git_state(),
-        "command": command(sys.argv),
-    }
+    return Surroundings(
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        versions={"python": platform.python_version(), **versions()},
+        hardware={"machine": platform.machine(), "system": platform.system(), "cpus": os.cpu_count()},
+        git=git_state(),
+        command=tuple(command(sys.argv)),
+    )
 
 
 def versions() -> dict[str, str]:
@@ -48,7 +296,7 @@ def versions() -> dict[str, str]:
     return found
 
 
-def git_state() -> dict[str, Any] | None:
+def git_state() -> GitState | None:
     """Commit of the working folder and whether it has changes; None outside a repository."""
     try:
         commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=True)
@@ -61,7 +309,7 @@ def git_state() -> dict[str, Any] | None:
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    return {"commit": commit.stdout.strip(), "changed": bool(status.stdout.strip())}
+    return GitState(commit=commit.stdout.strip(), changed=bool(status.stdout.strip()))
 
 
 def command(argv: list[str]) -> list[str]:

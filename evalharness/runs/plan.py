@@ -19,6 +19,7 @@ from evalharness.events import warn
 from evalharness.model import Model, Prerecorded
 from evalharness.options import RunOptions
 from evalharness.records import Mode, Request, Sample
+from evalharness.runs.manifest import BenchmarkFacts, DataFacts, OwnSampling
 from evalharness.scoring import holistic
 from evalharness.scoring.perturbations import row_texts
 
@@ -87,7 +88,7 @@ class Task:
     mode: Mode
     shots: int
     questions: tuple[Question, ...]
-    facts: Mapping[str, Any]
+    facts: BenchmarkFacts
 
     @property
     def size(self) -> int:
@@ -136,26 +137,36 @@ def prepare_task(name: str, plan: Plan, model: Model) -> Task:
         for sample, first in asked
         for repeat in range(repeats)
     ]
-    facts = {
-        "mode": mode,
-        "shots": shots,
-        "limit": plan.limit,
-        "seed": plan.seed,
-        "repeats": repeats,
-        "items": len(chosen),
-        "items_published": benchmark.items,
-        "data": {
-            "origin": loaded.origin,
-            "revision": loaded.revision,
-            "sha256": sources.content_hash(chosen),
-            **({"repeated": dict(repeated)} if repeated else {}),
-        },
-        "prompt_sha256": prompt_hash(q.request for q in questions),
-        **({"wants_judge": benchmark.judge} if benchmark.judge else {}),
-        **_own_sampling(benchmark, plan),
-    }
+    facts = BenchmarkFacts(
+        mode=mode,
+        shots=shots,
+        limit=plan.limit,
+        seed=plan.seed,
+        repeats=repeats,
+        items=len(chosen),
+        items_published=benchmark.items,
+        data=_data_facts(name, loaded, chosen, repeated),
+        prompt_sha256=prompt_hash(q.request for q in questions),
+        wants_judge=benchmark.judge or None,
+        sampling=_own_sampling(benchmark, plan),
+    )
     reported = f"{name}@sample" if plan.data == "sample" and benchmark.source.hub else name
     return Task(name=reported, benchmark=benchmark, mode=mode, shots=shots, questions=tuple(questions), facts=facts)
+
+
+def _data_facts(name: str, loaded: SplitRows, chosen: Sequence[Sample], repeated: Mapping[str, str]) -> DataFacts:
+    """Where the questions came from, with the places that find them again from any folder."""
+    described = Path(name).expanduser().absolute() if plugins.is_file(name) else None
+    path = None if loaded.path is None else loaded.path.expanduser().absolute()
+    return DataFacts(
+        origin=loaded.origin,
+        revision=loaded.revision,
+        sha256=sources.content_hash(chosen),
+        repeated=dict(repeated),
+        kind=loaded.kind,
+        path=None if path is None else str(path),
+        described_by=None if described is None else str(described),
+    )
 
 
 def pulled_task(name: str, data: str | None) -> str | None:
@@ -307,12 +318,12 @@ def _sampled(asked: Request, benchmark: Benchmark, plan: Plan) -> Request:
     return replace(asked, temperature=temperature, top_p=top_p, max_tokens=plan.max_tokens or asked.max_tokens)
 
 
-def _own_sampling(benchmark: Benchmark, plan: Plan) -> dict[str, Any]:
+def _own_sampling(benchmark: Benchmark, plan: Plan) -> OwnSampling | None:
     """What the manifest says of a benchmark that samples of its own accord."""
     temperature, top_p = sampling_of(benchmark, plan)
     if (temperature, top_p) == (plan.temperature or 0.0, 1.0 if plan.top_p is None else plan.top_p):
-        return {}
-    return {"sampling": {"temperature": temperature, "top_p": top_p}}
+        return None
+    return OwnSampling(temperature=temperature, top_p=top_p)
 
 
 def sampling_of(benchmark: Benchmark, plan: Plan) -> tuple[float, float]:

@@ -7,24 +7,36 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import asdict, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Protocol
 
 from evalharness.benchmark import Benchmark
+from evalharness.data.kept import to_json
+from evalharness.data.typed import record
 from evalharness.errors import UserError
 from evalharness.events import ResultCame, TaskBegan, TaskEnded, tell, warn
-from evalharness.model import Model
+from evalharness.model import Model, Requests, answered
 from evalharness.options import RunOptions
-from evalharness.records import IMPOSSIBLE, Origin, Response, Result
+from evalharness.records import IMPOSSIBLE, Origin, Response, Result, ResultKey
 from evalharness.runs import summary
-from evalharness.runs.manifest import environment
+from evalharness.runs.figures import Summary, kept_estimate
+from evalharness.runs.manifest import (
+    SCHEMA_VERSION,
+    Identity,
+    Manifest,
+    ModelFacts,
+    OptionFacts,
+    SamplingFacts,
+    SequentialFacts,
+    UsageFacts,
+    surroundings,
+)
 from evalharness.runs.plan import Plan, Question, Task
-from evalharness.runs.schema import MANIFEST_SCHEMA, checked_part
 from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Journal, Run, aside, result_from_json, result_to_json
 from evalharness.scoring import judgments
 from evalharness.scoring.answers import READING_RULES, SCORING_VERSION, Recorded, Scorer, score_response
@@ -34,41 +46,52 @@ from evalharness.stats.intervals import mean_interval
 DECIDING = ("mode", "shots", "prompt_sha256", "repeats", "sampling")  # the facts of a task that decide its answers
 
 
-def run_identity(tasks: Sequence[Task], plan: Plan, model: Model) -> dict[str, Any]:
+def run_identity(tasks: Sequence[Task], plan: Plan, model: Model) -> Identity:
     """The facts that decide a run's answers: two runs that agree in them may share one folder."""
-    return {
-        "model": model.fingerprint,
-        "sampling": plan_sampling(plan),
-        "benchmarks": {t.name: {k: t.facts[k] for k in DECIDING if k in t.facts} for t in tasks},
-        "data": {t.name: t.facts["data"]["sha256"] for t in tasks},
-    }
+    facts = {task.name: to_json(task.facts) for task in tasks}
+    return Identity(
+        model=model.fingerprint,
+        sampling=plan_sampling(plan),
+        benchmarks={name: {key: said[key] for key in DECIDING if key in said} for name, said in facts.items()},
+        data={task.name: task.facts.data.sha256 for task in tasks},
+    )
 
 
-def plan_sampling(plan: Plan) -> dict[str, Any]:
+def identity_hash(identity: Identity) -> str:
+    """What ends the name of a run's folder."""
+    return hashlib.sha256(json.dumps(to_json(identity), sort_keys=True).encode()).hexdigest()[:8]
+
+
+def plan_sampling(plan: Plan) -> SamplingFacts:
     """How answers are drawn, where a benchmark does not say otherwise (`sampling` among its facts)."""
     temperature, top_p = plan.temperature or 0.0, 1.0 if plan.top_p is None else plan.top_p
-    return {"temperature": temperature, "top_p": top_p, "seed": plan.seed, "max_tokens": plan.max_tokens}
+    return SamplingFacts(temperature=temperature, top_p=top_p, seed=plan.seed, max_tokens=plan.max_tokens)
 
 
-def make_manifest(name: str, tasks: Sequence[Task], plan: Plan, model: Model) -> dict[str, Any]:
+def make_manifest(name: str, tasks: Sequence[Task], plan: Plan, model: Model) -> Manifest:
     """What `run.json` says."""
-    return {
-        "format": 1,
-        "scoring_version": SCORING_VERSION,
-        "name": name,
-        "model": {"name": model.name, "fingerprint": model.fingerprint, **model.describe()},
-        "benchmarks": {task.name: dict(task.facts) for task in tasks},
-        "sampling": plan_sampling(plan),
-        "options": {**asdict(plan.options), "skip_unanswered": plan.skip_unanswered},
-        "identity": run_identity(tasks, plan, model),
-        "reading_rules": READING_RULES,
-        **environment(),
-    }
+    now = surroundings()
+    return Manifest(
+        schema_version=SCHEMA_VERSION,
+        scoring_version=SCORING_VERSION,
+        name=name,
+        model=record(ModelFacts, {"name": model.name, "fingerprint": model.fingerprint, **model.describe()}),
+        benchmarks={task.name: task.facts for task in tasks},
+        sampling=plan_sampling(plan),
+        options=record(OptionFacts, {**asdict(plan.options), "skip_unanswered": plan.skip_unanswered}),
+        identity=run_identity(tasks, plan, model),
+        reading_rules=READING_RULES,
+        created=now.created,
+        versions=now.versions,
+        hardware=now.hardware,
+        git=now.git,
+        command=now.command,
+    )
 
 
 def folder_name(tasks: Sequence[Task], plan: Plan, model: Model) -> str:
     """A name that says what was run, ending in the hash of what decides it."""
-    short = hashlib.sha256(json.dumps(run_identity(tasks, plan, model), sort_keys=True).encode()).hexdigest()[:8]
+    short = identity_hash(run_identity(tasks, plan, model))
     named = "+".join(t.name for t in tasks[:3]) + (f"+{len(tasks) - 3}" if len(tasks) > 3 else "")
     cleaned = "".join(c if c.isalnum() or c in "@+._-" else "-" for c in f"{named}-{model.name.rsplit('/', 1)[-1]}")
     return f"{cleaned[:100]}-{short}"
@@ -78,9 +101,10 @@ def open_run(folder: Path, tasks: Sequence[Task], plan: Plan, model: Model) -> R
     """The run in `folder`, new or to be continued. UserError when the folder holds a different run."""
     run = Run(folder)
     if (folder / MANIFEST).is_file():
-        said = checked_part(run, MANIFEST, run.manifest, MANIFEST_SCHEMA)
-        before, now = said.get("identity") or {}, run_identity(tasks, plan, model)
-        differing = [key for key in now if before.get(key) != now[key]]
+        before, now = run.manifest.identity or Identity(), run_identity(tasks, plan, model)
+        pairs = {"model": (before.model, now.model), "sampling": (before.sampling, now.sampling),
+                 "benchmarks": (before.benchmarks, now.benchmarks), "data": (before.data, now.data)}  # fmt: skip
+        differing = [name for name, (theirs, ours) in pairs.items() if theirs != ours]
         if differing:
             raise UserError(f"{folder}: holds another run (other {', '.join(differing)}); give another --name")
         programs = any(task.benchmark.open_scorer is not None for task in tasks)
@@ -95,25 +119,23 @@ def open_run(folder: Path, tasks: Sequence[Task], plan: Plan, model: Model) -> R
     return run
 
 
-def scored_otherwise(manifest: Mapping[str, Any]) -> str:
+def scored_otherwise(manifest: Manifest) -> str:
     """How a run's answers were read or scored by older or newer rules than ours; '' where by the same."""
-    for what, key, now in (
-        ("scored by version", "scoring_version", SCORING_VERSION),
-        ("read by rules of version", "reading_rules", READING_RULES),
+    for what, before, now in (
+        ("scored by version", manifest.scoring_version, SCORING_VERSION),
+        ("read by rules of version", manifest.reading_rules, READING_RULES),
     ):
-        if (before := manifest.get(key, 1)) != now:
+        if before != now:
             return f"its answers were {what} {before}, new ones would be by {now}"
     return ""
 
 
 def _same_check(run: Run, now: RunOptions) -> None:
     """UserError where a run's programs were checked in another way than is asked for now."""
-    said = run.manifest.get("options") or {}
-    packages = said.get("sandbox_packages")
-    named = ",".join(map(str, packages)) if isinstance(packages, list) else ""
+    said = run.manifest.options or OptionFacts()
     for option, before, wanted in (
-        ("--check", said.get("check", now.check), now.check),
-        ("--sandbox-packages", named, ",".join(now.sandbox_packages)),
+        ("--check", now.check if said.check is None else said.check, now.check),
+        ("--sandbox-packages", ",".join(said.sandbox_packages or ()), ",".join(now.sandbox_packages)),
     ):
         if before != wanted:
             raise UserError(
@@ -138,7 +160,7 @@ class StoppingRule(Protocol):
         """Nothing more need be asked of it."""
         ...
 
-    def as_json(self) -> dict[str, Any]:
+    def facts(self) -> SequentialFacts:
         """What the manifest keeps of it."""
         ...
 
@@ -150,7 +172,7 @@ def evaluate_tasks(run: Run, tasks: Sequence[Task], plan: Plan, model: Model, st
     in its order and in small batches, so that little is asked in vain.
     """
     began = time.monotonic()
-    records: dict[str, Any] = dict(run.manifest.get("scorers", {}))
+    records: dict[str, Any] = dict(run.manifest.scorers or {})
     asked = 0
     with Journal(run.path / JOURNAL) as journal:
         done = {r.key: r for r in _known(run, journal) if r.status != "error"}
@@ -170,7 +192,7 @@ def evaluate_tasks(run: Run, tasks: Sequence[Task], plan: Plan, model: Model, st
             return run  # its figures are those of the rules it was scored by; `evalh rescore` makes today's
         results = run.results()
         usage = _usage(run, results, time.monotonic() - began)
-        run.write(MANIFEST, {**run.manifest, "usage": usage, **({"scorers": records} if records else {})})
+        run.write(MANIFEST, replace(run.manifest, usage=usage, scorers=records or run.manifest.scorers))
         made = summary.run_summary(results, [(t.name, t.benchmark, t.facts) for t in tasks])
         _write_summary(run, made, changed=asked > 0)
         run.seal()
@@ -187,7 +209,7 @@ def _known(run: Run, journal: Journal) -> list[Result]:
         return run.results()
 
 
-def _write_summary(run: Run, made: Mapping[str, Any], *, changed: bool) -> None:
+def _write_summary(run: Run, made: Summary, *, changed: bool) -> None:
     """The summary, written anew; one that was finished and says otherwise than its journal was edited or damaged."""
     path = run.path / SUMMARY
     before = path.read_bytes() if path.is_file() else None
@@ -197,7 +219,7 @@ def _write_summary(run: Run, made: Mapping[str, Any], *, changed: bool) -> None:
 
 
 def _batches(
-    task: Task, left: Sequence[Question], done: Mapping[Any, Result], stop: StoppingRule | None
+    task: Task, left: Sequence[Question], done: Mapping[ResultKey, Result], stop: StoppingRule | None
 ) -> Iterator[Sequence[Question]]:
     """All at once; or, where something may stop the task, its order in small batches until it is over."""
     rank = None if stop is None else stop.rank(task.name)
@@ -213,18 +235,18 @@ def _batches(
         yield ordered[start : start + STOP_BATCH]
 
 
-def _usage(run: Run, results: Sequence[Result], seconds: float) -> dict[str, Any]:
+def _usage(run: Run, results: Sequence[Result], seconds: float) -> dict[str, UsageFacts]:
     """What the run took, by benchmark. Seconds are those of the whole run, over all its starts."""
-    before = sum(used["seconds"] for used in run.manifest.get("usage", {}).values())
+    before = sum(used.seconds or 0.0 for used in (run.manifest.usage or {}).values())
     by_name = by_group(results, lambda r: r.benchmark)
     return {
-        name: {
-            "seconds": round((before + seconds) * len(members) / len(results), 3),
-            "tokens_in": sum(r.response.tokens_in for r in members),
-            "tokens_out": sum(r.response.tokens_out for r in members),
-            "cost": summary.total_cost(members),
-            "seconds_each": summary.estimate_json(mean_interval([r.response.seconds for r in members])),
-        }
+        name: UsageFacts(
+            seconds=round((before + seconds) * len(members) / len(results), 3),
+            tokens_in=sum(r.response.tokens_in for r in members),
+            tokens_out=sum(r.response.tokens_out for r in members),
+            cost=summary.total_cost(members),
+            seconds_each=kept_estimate(mean_interval([r.response.seconds for r in members])),
+        )
         for name, members in by_name.items()
     }
 
@@ -235,8 +257,8 @@ def _asked(
     """Results in order of completion. `records` receives what the scorer has to say of itself."""
     if not questions:
         return
-    with _scorer(task.benchmark, options) as scorer:
-        answers = _conversations(task.benchmark, questions, model)
+    conversations = _conversations(task.benchmark, questions, model)
+    with _scorer(task.benchmark, options) as scorer, closing(conversations) as answers:
         workers = options.workers or 2 * (os.cpu_count() or 1)
         if task.benchmark.open_scorer is None:
             for question, response in answers:
@@ -253,12 +275,12 @@ def _scorer(benchmark: Benchmark, options: RunOptions) -> AbstractContextManager
 
 def _conversations(
     benchmark: Benchmark, questions: Sequence[Question], model: Model
-) -> Iterator[tuple[Question, Response]]:
-    """Each question with its last answer; follow-up turns are asked in further rounds."""
+) -> Generator[tuple[Question, Response], None, None]:
+    """Each question with its last answer; a follow-up turn is asked as soon as the turn before it is answered."""
     asked = list(questions)
-    while asked:
-        following: list[Question] = []
-        for index, response in model.answer([q.request for q in asked]):
+    requests = Requests(question.request for question in asked)
+    with closing(answered(model, requests)) as answers:
+        for index, response in answers:
             question = asked[index]
             turn = None
             if benchmark.follow_up is not None and not response.error:
@@ -266,8 +288,9 @@ def _conversations(
             if turn is None:
                 yield question, response
             else:
-                following.append(replace(question, request=replace(turn, origin=_next_turn(question.request.origin))))
-        asked = following
+                turn = replace(turn, origin=_next_turn(question.request.origin))
+                requests.add(turn)
+                asked.append(replace(question, request=turn))
 
 
 def _next_turn(origin: Origin | None) -> Origin | None:

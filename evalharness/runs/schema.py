@@ -1,75 +1,54 @@
-"""Whether what a run says of itself has the form that comparisons and reports read; checked before it is used."""
+"""Whether what a run says of itself has the form that comparisons and reports read; checked when it is read.
+
+The schemas are made from the records (`runs.manifest`, `runs.figures`): they cannot disagree.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
+from evalharness.data.kept import schema_of
+from evalharness.data.typed import Kept, record
 from evalharness.errors import UserError
-from evalharness.runs.store import MANIFEST, SUMMARY, Run
+from evalharness.runs.figures import Summary
+from evalharness.runs.manifest import FORMAT, SCHEMA_VERSION, Manifest
 
-_TEXT = {"type": ["string", "null"]}
-_NUMBER = {"type": ["number", "null"]}
-_COUNT = {"type": "integer", "minimum": 0}
-
-
-def _object(required: tuple[str, ...] = (), each: Mapping[str, Any] | None = None, **fields: Any) -> dict[str, Any]:
-    more = {"additionalProperties": each} if each is not None else {}
-    return {"type": "object", "properties": fields, "required": list(required), **more}
+_K = TypeVar("_K", bound=Kept)
 
 
-def _maybe(schema: Mapping[str, Any]) -> dict[str, Any]:
-    return {**schema, "type": [schema["type"], "null"]}
+def read_manifest(file: Path, value: Mapping[str, Any]) -> Manifest:
+    """The manifest. UserError for one of a later version, or names the field that is not as it should be."""
+    for key, known in (("format", FORMAT), ("schema_version", SCHEMA_VERSION)):
+        said = value.get(key, 0)
+        if not isinstance(said, int) or said > known:
+            raise UserError(
+                f"{file}: {key}: written by a later evalharness ({said!r:.20}, this one reads {known}); "
+                "pip install --upgrade evalharness"
+            )
+    return read_part(file, Manifest, value)
 
 
-_WATCHED = _object(
-    ("decision", "counted", "planned", "margin", "e_pass", "e_fail"),
-    decision={"enum": ["pass", "fail", None]}, counted=_COUNT, planned=_COUNT, margin={"type": "number"},
-    e_pass={"type": "number"}, e_fail={"type": "number"},
-)  # fmt: skip
-_USED = _object(seconds=_NUMBER, tokens_in=_NUMBER, tokens_out=_NUMBER, cost=_NUMBER)
-_FIGURE = _object(("value", "n"), value={"type": "number"}, low=_NUMBER, high=_NUMBER, stderr=_NUMBER, n=_COUNT)
-
-MANIFEST_SCHEMA = _object(
-    ("benchmarks",),
-    name=_TEXT,
-    scoring_version={"type": "integer", "minimum": 1},
-    created=_TEXT,
-    benchmarks=_object(each=_object(("items",), items=_COUNT, mode=_TEXT, data=_maybe(_object(origin=_TEXT)))),
-    identity=_maybe(_object(benchmarks=_maybe(_object(each=_object())), data=_maybe(_object()))),
-    options=_maybe(_object()),
-    model=_maybe(_object(name=_TEXT, fingerprint=_TEXT)),
-    sampling=_maybe(_object()),
-    git=_maybe(_object(commit=_TEXT)),
-    usage=_maybe(_object(each=_USED)),
-    sequential=_maybe(_object(("benchmarks",), fingerprint=_TEXT, benchmarks=_object(each=_WATCHED))),
-    command={"type": "array", "items": {"type": "string"}},
-)
-SUMMARY_SCHEMA = _object(
-    ("benchmarks",),
-    benchmarks=_object(
-        each=_object(
-            ("metrics", "counts"),
-            mode=_TEXT, metrics=_object(each=_FIGURE), counts=_object(each=_COUNT), programs=_object(each=_COUNT),
-            groups=_object(each=_FIGURE), bounds=_maybe(_object(low=_NUMBER, high=_NUMBER)),
-        )
-    ),
-)  # fmt: skip
+def read_summary(file: Path, value: Mapping[str, Any]) -> Summary:
+    """The summary. UserError names the field that is not as it should be."""
+    return read_part(file, Summary, value)
 
 
-def checked_run(run: Run) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """The manifest and summary of a run. UserError names the first part that is not as it should be."""
-    return checked_part(run, MANIFEST, run.manifest, MANIFEST_SCHEMA), checked_part(
-        run, SUMMARY, run.summary, SUMMARY_SCHEMA
-    )
+def read_part(file: Path, kind: type[_K], value: object) -> _K:
+    """The record that this JSON value is. UserError names the field that is not as it should be."""
+    try:
+        return record(kind, value)
+    except ValueError as error:
+        said = _mistake(kind, value) or str(error)
+        raise UserError(f"{file}: edited or damaged: {said[:300]}; restore it or run again") from None
 
 
-def checked_part(run: Run, file: str, value: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The value, if it has the form of the schema. UserError names the part that has not."""
+def _mistake(kind: type[Kept], value: object) -> str:
+    """What the schema finds wrong, field and all; it knows every name on the way to it."""
     from jsonschema import Draft202012Validator
 
-    for mistake in Draft202012Validator(schema).iter_errors(value):
+    for mistake in Draft202012Validator(schema_of(kind)).iter_errors(value):
         where = ".".join(map(str, mistake.absolute_path))
-        said = f"{where}: {mistake.message}" if where else mistake.message
-        raise UserError(f"{run.path / file}: edited or damaged: {said[:300]}; restore it or run again")
-    return value
+        return f"{where}: {mistake.message}" if where else mistake.message
+    return ""

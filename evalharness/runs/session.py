@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from evalharness import plugins
+from evalharness.data.kept import to_json
+from evalharness.data.typed import record
 from evalharness.errors import Exit, UserError, gravest, nearest
 from evalharness.events import RunOpened, tell
 from evalharness.model import Model, Preview, Previews, Priced
@@ -16,9 +18,10 @@ from evalharness.options import ModelOptions, RunOptions, is_distribution
 from evalharness.records import STATUSES, Estimate, Mode, Result
 from evalharness.runs import cache, runner, summary, tables
 from evalharness.runs import plan as planning
+from evalharness.runs.figures import Summary, TaskSummary
+from evalharness.runs.manifest import OptionFacts
 from evalharness.runs.plan import Plan, Question, Task
 from evalharness.runs.runner import StoppingRule
-from evalharness.runs.schema import MANIFEST_SCHEMA, checked_part
 from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Journal, Run, new_folder, result_to_json
 from evalharness.scoring.answers import READING_RULES, SCORING_VERSION
 
@@ -37,7 +40,7 @@ class RunOutcome:
     """
 
     run: Run
-    benchmarks: dict[str, Any]
+    benchmarks: Mapping[str, TaskSummary]
     unanswered: tuple[Result, ...]
     skipped: bool
     stages: tuple[StageResult, ...] = ()
@@ -56,7 +59,7 @@ class RunOutcome:
     def metrics(self) -> Mapping[str, Mapping[str, Estimate]]:
         """Benchmark -> figure -> its value with standard error and 95 % interval; NaN where nothing was measured."""
         return {
-            name: {metric: summary.estimate_from_json(figure) for metric, figure in figures["metrics"].items()}
+            name: {metric: figure.estimate for metric, figure in figures.metrics.items()}
             for name, figures in self.benchmarks.items()
         }
 
@@ -80,19 +83,19 @@ class RunOutcome:
     @property
     def wants_judge(self) -> bool:
         """The answers are worth nothing until a judge has seen them."""
-        asked = self.run.manifest.get("benchmarks", {}).values()
-        return any("wants_judge" in facts for facts in asked) and "judgings" not in self.run.manifest
+        manifest = self.run.manifest
+        return any(facts.wants_judge for facts in manifest.benchmarks.values()) and manifest.judgings is None
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """What `--json` prints."""
         left_out = [{"benchmark": r.benchmark, "id": r.sample.id, "error": r.response.error} for r in self.unanswered]
-        averages = {"averages": self.run.summary["averages"]} if "averages" in self.run.summary else {}
+        averages = self.run.summary.averages
         return {
             "run": str(self.run.path),
-            "benchmarks": self.benchmarks,
-            **averages,
+            "benchmarks": to_json(self.benchmarks),
+            **({"averages": to_json(averages)} if averages else {}),
             "unanswered": left_out,
-            "usage": self.run.manifest.get("usage", {}),
+            "usage": to_json(self.run.manifest.usage or {}),
         }
 
 
@@ -137,7 +140,7 @@ class StageResult(Protocol):
     @property
     def exit_code(self) -> int: ...
 
-    def as_json(self) -> dict[str, Any]: ...
+    def as_json(self) -> dict[str, object]: ...
 
 
 Stage = Callable[[Run], StageResult]  # what is done with a run once its answers are there, such as judging
@@ -167,8 +170,8 @@ def run_plan(plan: Plan, model: Model, place: RunPlace, hooks: RunHooks) -> RunO
     folder = new_folder(place.runs, place.name or runner.folder_name(tasks, plan, model))
     opened = runner.open_run(folder, tasks, plan, model)
     found = runner.evaluate_tasks(opened, tasks, plan, model, rule)
-    if rule is not None or "sequential" in found.manifest:
-        found.write(MANIFEST, {**found.manifest, "sequential": None if rule is None else rule.as_json()})
+    if rule is not None or found.manifest.sequential is not None:
+        found.write(MANIFEST, replace(found.manifest, sequential=None if rule is None else rule.facts()))
     stages = tuple(stage(found) for stage in hooks.stages)
     return replace(run_outcome(found, skipped=plan.skip_unanswered), stages=stages)
 
@@ -188,27 +191,28 @@ def rescore_run(found: Run, **options: Any) -> tuple[Run, int]:
         journal.sync()
         if found.finished:
             found.write(SUMMARY, made)
-        said = {**(found.manifest.get("options") or {}), **options}
-        versions = {"scoring_version": SCORING_VERSION, "reading_rules": READING_RULES}
-        found.write(MANIFEST, {**found.manifest, "options": said, **versions})
+        manifest = found.manifest
+        said = record(OptionFacts, {**to_json(manifest.options or {}), **options})
+        now = replace(manifest, options=said, scoring_version=SCORING_VERSION, reading_rules=READING_RULES)
+        found.write(MANIFEST, now)
         if found.finished:
             found.seal()
     return found, sum((a.status, a.scores, a.answer) != (b.status, b.scores, b.answer) for a, b in changed)
 
 
-def rescored_results(found: Run, results: Sequence[Result], **changes: Any) -> tuple[list[Result], dict[str, Any]]:
+def rescored_results(found: Run, results: Sequence[Result], **changes: Any) -> tuple[list[Result], Summary]:
     """The results of a run scored as they are scored now, and their summary. Writes nothing, asks nobody.
 
     `changes` to the options that the run was made with.
     """
-    facts = checked_part(found, MANIFEST, found.manifest, MANIFEST_SCHEMA)["benchmarks"]
+    facts = found.manifest.benchmarks
     if not facts:
         raise UserError(f"{found.path / MANIFEST}: names no benchmark, so there is nothing to score again")
     if unknown := sorted({result.benchmark for result in results} - facts.keys()):
         raise UserError(
             f"{found.path / JOURNAL}: has answers to {unknown[0]}, which {MANIFEST} does not name; restore it"
         )
-    benchmarks = {name: plugins.reopened(name, str((facts[name].get("data") or {}).get("origin"))) for name in facts}
+    benchmarks = {name: plugins.reopened(name, facts[name].data) for name in facts}
     options = replace(_rescoring(found, named="sandbox_packages" in changes), **changes)
     after = runner.rescored(results, benchmarks, options)
     return after, summary.run_summary(after, [(n, b, facts[n]) for n, b in benchmarks.items()])
@@ -217,9 +221,8 @@ def rescored_results(found: Run, results: Sequence[Result], **changes: Any) -> t
 def _rescoring(found: Run, named: bool) -> RunOptions:
     """The options of a run that decide its scores. Where programs may run is never taken from a file: whoever wrote it
     would choose a container of his own, or no fence at all. `named`: the packages of programs are said anew."""
-    said = found.manifest.get("options") or {}
-    check, workers, packages = (said.get(key) for key in ("check", "workers", "sandbox_packages"))
-    names = tuple(packages) if isinstance(packages, list | tuple) and not named else ()
+    said = found.manifest.options or OptionFacts()
+    names = (said.sandbox_packages or ()) if not named else ()
     if elsewhere := [name for name in names if not is_distribution(name)]:
         raise UserError(
             f"{found.path}: its programs were run with {elsewhere[0]!r:.80}, and a path is not taken from a run's own "
@@ -227,8 +230,8 @@ def _rescoring(found: Run, named: bool) -> RunOptions:
         )
     return RunOptions(
         sandbox_packages=names,
-        check=check if isinstance(check, str) else RunOptions().check,
-        workers=workers if type(workers) is int and 0 <= workers <= 1024 else 0,
+        check=said.check if said.check is not None else RunOptions().check,
+        workers=said.workers if said.workers is not None and 0 <= said.workers <= 1024 else 0,
     )
 
 
@@ -236,9 +239,8 @@ def run_outcome(found: Run, skipped: bool | None = None) -> RunOutcome:
     """What a run says. UserError when it is not finished."""
     failed = tuple(r for r in found.results() if r.status == "error")
     if skipped is None:
-        said = checked_part(found, MANIFEST, found.manifest, MANIFEST_SCHEMA).get("options") or {}
-        skipped = bool(said.get("skip_unanswered"))
-    return RunOutcome(run=found, benchmarks=found.summary["benchmarks"], unanswered=failed, skipped=skipped)
+        skipped = bool(found.manifest.options and found.manifest.options.skip_unanswered)
+    return RunOutcome(run=found, benchmarks=found.summary.benchmarks, unanswered=failed, skipped=skipped)
 
 
 def select_results(found: Run, *, item: str | None, status: str | None) -> list[Result]:

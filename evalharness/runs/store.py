@@ -11,7 +11,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,14 +19,16 @@ from typing import Any
 import orjson
 
 from evalharness.data.files import OWN_FILE, digest, json_value, own_folder, write_whole
-from evalharness.data.typed import record
+from evalharness.data.kept import to_json
+from evalharness.data.typed import Kept, record
 from evalharness.errors import UserError, nearest
 from evalharness.records import KEYS_ON_DISK, Result, ResultKey, Verdict
+from evalharness.runs.figures import Summary
+from evalharness.runs.manifest import Manifest
+from evalharness.runs.schema import read_manifest, read_summary
 
-_FORMAT = 1
 MANIFEST, JOURNAL, SUMMARY = "run.json", "results.jsonl", "summary.json"
 SYNC_SECONDS = 1.0
-HASHES = "sha256"  # in the manifest of a finished run: the hashes of its journal and its summary
 
 
 def dumps(value: object) -> bytes:
@@ -262,37 +264,16 @@ class Run:
         return self.path.name
 
     @cached_property
-    def manifest(self) -> dict[str, Any]:
-        """What was run. UserError when the folder holds no run, or one of a later version."""
-        found = self._read(MANIFEST)
-        if not isinstance(found.get("format", 0), int) or found.get("format", 0) > _FORMAT:
-            raise UserError(
-                f"{self.path}: written by a later evalharness (format {found['format']!r:.20}); upgrade to read it"
-            )
-        parts = {key: found.get(key, {}) for key in ("model", "benchmarks")}
-        if isinstance(parts["benchmarks"], dict):
-            parts |= {f"benchmarks.{name}": facts for name, facts in parts["benchmarks"].items()}
-            parts |= {f"{n}.data": f.get("data", {}) for n, f in parts.items() if "." in n and isinstance(f, dict)}
-        return self._objects(MANIFEST, parts, found)
+    def manifest(self) -> Manifest:
+        """What was run. UserError when the folder holds no run, one of a later version, or a damaged one."""
+        return read_manifest(self.path / MANIFEST, self._read(MANIFEST))
 
     @cached_property
-    def summary(self) -> dict[str, Any]:
-        """The figures. UserError when the run is not finished."""
+    def summary(self) -> Summary:
+        """The figures. UserError when the run is not finished, or they are damaged."""
         if not (self.path / SUMMARY).is_file():
             raise UserError(f"{self.path}: this run is not finished; give its command again and it goes on")
-        found = self._read(SUMMARY)
-        parts = {"benchmarks": found.get("benchmarks")}
-        if isinstance(found.get("benchmarks"), dict):
-            parts |= {f"benchmarks.{name}": figures for name, figures in found["benchmarks"].items()}
-        return self._objects(SUMMARY, parts, found)
-
-    def _objects(self, file: str, parts: Mapping[str, Any], found: dict[str, Any]) -> dict[str, Any]:
-        """What was found, if these parts of it are objects."""
-        for name, part in parts.items():
-            if not isinstance(part, dict):
-                said = f"{name}: {part!r:.60} is not of type 'object'"
-                raise UserError(f"{self.path / file}: edited or damaged: {said}; restore it or run again")
-        return found
+        return read_summary(self.path / SUMMARY, self._read(SUMMARY))
 
     def _read(self, name: str) -> dict[str, Any]:
         path = self.path / name
@@ -325,8 +306,9 @@ class Run:
                 last[result.key] = result
         return [last[key] for key in sorted(last)]
 
-    def write(self, name: str, value: Mapping[str, Any]) -> None:
-        """Write one of the JSON files whole, keys in the order given."""
+    def write(self, name: str, record: Kept) -> None:
+        """Write one of the JSON files whole."""
+        value = to_json(record)
         try:
             text = orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
         except TypeError:  # half a surrogate pair in a name
@@ -342,7 +324,8 @@ class Run:
 
     def seal(self) -> None:
         """Keep in the manifest the hashes of journal and summary as they are now, for `evalh verify`."""
-        self.write(MANIFEST, {**self.manifest, HASHES: {n: digest(self.path / n) for n in (JOURNAL, SUMMARY)}})
+        hashes = {name: digest(self.path / name) for name in (JOURNAL, SUMMARY)}
+        self.write(MANIFEST, replace(self.manifest, sha256=hashes))
 
 
 def new_folder(runs: Path, name: str) -> Path:

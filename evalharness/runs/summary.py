@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
-from typing import Any
+from dataclasses import replace
 
 from evalharness import plugins
 from evalharness.benchmark import Benchmark
+from evalharness.data.kept import finite
+from evalharness.data.typed import record
 from evalharness.errors import UserError
 from evalharness.records import UNREAD, Estimate, Result
+from evalharness.runs.figures import Bounds, Judgment, KeptEstimate, Summary, TaskSummary, TokenCounts, kept_estimate
+from evalharness.runs.manifest import BenchmarkFacts
 from evalharness.scoring import holistic, judgments
 from evalharness.scoring.metrics import Metric, by_group, counts, standings
 
 
-def run_summary(results: Sequence[Result], tasks: Sequence[tuple[str, Benchmark, Mapping[str, Any]]]) -> dict[str, Any]:
+def run_summary(results: Sequence[Result], tasks: Sequence[tuple[str, Benchmark, BenchmarkFacts]]) -> Summary:
     """The summary of a run: one entry per benchmark name, from (name, benchmark, its facts in the manifest)."""
     by_name = by_group(results, lambda r: r.benchmark)
     made = {name: task_summary(by_name.get(name, []), benchmark, facts) for name, benchmark, facts in tasks}
-    averages = family_averages({name: entry["metrics"] for name, entry in made.items()})
-    return {"benchmarks": made, **({"averages": averages} if averages else {})}
+    return Summary(benchmarks=made, averages=family_averages({name: entry.metrics for name, entry in made.items()}))
 
 
-def family_averages(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def family_averages(metrics: Mapping[str, Mapping[str, KeptEstimate]]) -> dict[str, dict[str, KeptEstimate]]:
     """The average that a family of tasks defines over itself (GLUE's score), where the tasks it needs were run."""
-    found: dict[str, Any] = {}
+    found: dict[str, dict[str, KeptEstimate]] = {}
     families = [name for name in metrics if "/" in name and not plugins.is_file(name)]
     for roof in dict.fromkeys(name.partition("/")[0] for name in families):
         family = plugins.load_family(roof)
@@ -34,21 +36,14 @@ def family_averages(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         for suffix in ("", "@sample"):
             run = [n.removeprefix(f"{roof}/").removesuffix("@sample") for n in families if n.startswith(f"{roof}/")]
             names = {task: f"{roof}/{task}{suffix}" for task in family.tasks or run}
-            figures = {task: metrics[name] for task, name in names.items() if metrics.get(name)}
-            made = family.average({t: {m: estimate_from_json(e) for m, e in of.items()} for t, of in figures.items()})
+            known = {task: metrics[name] for task, name in names.items() if metrics.get(name)}
+            made = family.average({t: {m: figure.estimate for m, figure in of.items()} for t, of in known.items()})
             if made:
-                found[roof + suffix] = {name: estimate_json(figure) for name, figure in made.items()}
+                found[roof + suffix] = {name: kept_estimate(estimate) for name, estimate in made.items()}
     return found
 
 
-def estimate_from_json(values: Mapping[str, Any]) -> Estimate:
-    """An estimate from its JSON; null is not a number."""
-    names = ("value", "stderr", "low", "high")
-    value, stderr, low, high = (math.nan if values[name] is None else values[name] for name in names)
-    return Estimate(value=value, stderr=stderr, low=low, high=high, n=values["n"])
-
-
-def task_summary(results: Sequence[Result], benchmark: Benchmark, facts: Mapping[str, Any]) -> dict[str, Any]:
+def task_summary(results: Sequence[Result], benchmark: Benchmark, facts: BenchmarkFacts) -> TaskSummary:
     """The figures of one benchmark. An answer that failed for good (`error`) counts in counts and bounds only; one that
     a record of answers lacks is worth 0 where the benchmark's authors count it so. Changed questions (`--holistic`)
     count in `holistic` only, and there without the seconds: those are of the clock."""
@@ -56,44 +51,40 @@ def task_summary(results: Sequence[Result], benchmark: Benchmark, facts: Mapping
     whole = holistic.holistic_metrics(everything, benchmark.metrics[0]) if len(everything) > len(results) else {}
     answered = [r for r in results if r.status != "error" or (benchmark.missing_is_wrong and not_recorded(r))]
     headline = benchmark.metrics[0]
-    figures = {m.name: m.of(answered) for m in benchmark.metrics} if answered else {}
+    estimates = {m.name: m.of(answered) for m in benchmark.metrics} if answered else {}
     groups = by_group(answered)
-    return {
-        "mode": facts["mode"],
-        "n": len({r.sample.id for r in answered}),
-        "headline": headline.name,
-        "chance": benchmark.chance,
-        "metrics": {name: estimate_json(figure) for name, figure in figures.items() if figure is not None},
-        "groups": {g: estimate_json(f) for g, rs in groups.items() if (f := headline.of(rs)) is not None}
+    return TaskSummary(
+        mode=facts.mode,
+        n=len({r.sample.id for r in answered}),
+        headline=headline.name,
+        chance=benchmark.chance,
+        metrics={name: kept_estimate(made) for name, made in estimates.items() if made is not None},
+        groups={g: kept_estimate(made) for g, rs in groups.items() if (made := headline.of(rs)) is not None}
         if len(groups) > 1
         else {},
-        "counts": counts(results),
-        **({"programs": programs} if (programs := standings(results)) else {}),
-        "bounds": bounds(results, headline),
-        "missing": facts["items"] - len({r.sample.id for r in answered}),
-        "tokens": {
-            "in": sum(r.response.tokens_in for r in everything),
-            "out": sum(r.response.tokens_out for r in everything),
-            "cut": sum(r.response.tokens_truncated > 0 for r in everything),
-        },
-        **(
-            {"holistic": {n: estimate_json(f) for n, f in whole.items() if not n.startswith("seconds")}}
-            if whole
-            else {}
+        counts=counts(results),
+        programs=standings(results),
+        bounds=bounds(results, headline),
+        missing=facts.items - len({r.sample.id for r in answered}),
+        tokens=TokenCounts(
+            read=sum(r.response.tokens_in for r in everything),
+            wrote=sum(r.response.tokens_out for r in everything),
+            cut=sum(r.response.tokens_truncated > 0 for r in everything),
         ),
-        **({"judged": said} if (said := judgments.judgment_metrics(results)) else {}),
-        **({"cautions": list(warned)} if benchmark.warnings and (warned := benchmark.warnings(answered)) else {}),
-    }
+        holistic={n: kept_estimate(made) for n, made in whole.items() if not n.startswith("seconds")},
+        judged=judgments_of(results),
+        cautions=tuple(benchmark.warnings(answered)) if benchmark.warnings else (),
+    )
+
+
+def judgments_of(results: Sequence[Result]) -> dict[str, Judgment]:
+    """What each judging of a benchmark's results says, by the judging's name."""
+    return {name: record(Judgment, finite(said)) for name, said in judgments.judgment_metrics(results).items()}
 
 
 def not_recorded(result: Result) -> bool:
     """A replayed file has no answer to this question: nobody failed, there is none."""
     return result.response.error.startswith("unanswered:")
-
-
-def estimate_json(figure: Estimate) -> dict[str, Any]:
-    """An estimate as JSON; what is not finite becomes null."""
-    return {k: v if isinstance(v, int) or math.isfinite(v) else None for k, v in asdict(figure).items()}
 
 
 def total_cost(results: Sequence[Result]) -> float | None:
@@ -102,7 +93,7 @@ def total_cost(results: Sequence[Result]) -> float | None:
     return round(math.fsum(known), 6) if known else None
 
 
-def bounds(results: Sequence[Result], headline: Metric) -> dict[str, float] | None:
+def bounds(results: Sequence[Result], headline: Metric) -> Bounds | None:
     """The headline if every answer that failed or could not be read were worth 0, and were worth 1."""
     unknown = UNREAD | {"error"}
     if headline.score is None or not results:
@@ -113,7 +104,7 @@ def bounds(results: Sequence[Result], headline: Metric) -> dict[str, float] | No
         return headline.of([replace(r, scores={key: worth}) if r.status in unknown else r for r in results])
 
     low, high = supposing(0.0), supposing(1.0)
-    return {"low": low.value, "high": high.value} if low is not None and high is not None else None
+    return Bounds(low=low.value, high=high.value) if low is not None and high is not None else None
 
 
 def lower_is_better(benchmark: str, figure: str | None = None) -> bool:

@@ -5,20 +5,19 @@ What is found out is damage and carelessness: whoever can write the folder can m
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from evalharness import plugins
 from evalharness.data.files import digest
+from evalharness.data.kept import to_json
 from evalharness.errors import Exit, UserError
 from evalharness.records import Result
 from evalharness.runs import summary
-from evalharness.runs.schema import MANIFEST_SCHEMA, SUMMARY_SCHEMA, checked_part
-from evalharness.runs.store import HASHES, JOURNAL, MANIFEST, ODD_LINE, SUMMARY, Run, aside, loads, result_from_json
+from evalharness.runs.manifest import Manifest
+from evalharness.runs.runner import identity_hash
+from evalharness.runs.store import JOURNAL, MANIFEST, ODD_LINE, SUMMARY, Run, aside, loads, result_from_json
 
 REPORTED = 20
 
@@ -37,7 +36,7 @@ class Verified:
         """2 where something does not agree, 3 where the run is not finished."""
         return Exit.USAGE if self.problems else Exit.FINE if self.run.finished else Exit.NOT_WHOLE
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """What `--json` prints."""
         return {
             "run": str(self.run.path), "results": self.results, "agrees": not self.problems,
@@ -79,31 +78,31 @@ def _journal(run: Run) -> tuple[list[Result], list[str]]:
 
 
 def _form(run: Run) -> Iterator[str]:
-    for file, schema in ((MANIFEST, MANIFEST_SCHEMA), (SUMMARY, SUMMARY_SCHEMA))[: 1 + run.finished]:
+    """What is wrong with the form of the summary; the manifest was read."""
+    if run.finished:
         try:
-            checked_part(run, file, run.manifest if file == MANIFEST else run.summary, schema)
+            _ = run.summary
         except UserError as error:
             yield str(error)
 
 
-def _identity(manifest: Mapping[str, Any]) -> Iterator[str]:
+def _identity(manifest: Manifest) -> Iterator[str]:
     """The facts that decide the answers stand twice, and their hash ends the name that was made from them."""
-    said = manifest.get("identity")
-    if not isinstance(said, dict):
+    said = manifest.identity
+    if said is None:
         return
-    model = manifest.get("model") or {}
-    if said.get("model") != model.get("fingerprint"):
+    if said.model != manifest.model.fingerprint:
         yield f"{MANIFEST}: the model's fingerprint is not that of the run's identity"
-    if said.get("sampling") != manifest.get("sampling"):
+    if said.sampling != manifest.sampling:
         yield f"{MANIFEST}: the sampling is not that of the run's identity"
-    for name, facts in (manifest.get("benchmarks") or {}).items():
-        own = (said.get("benchmarks") or {}).get(name)
-        if not isinstance(own, dict) or any(facts.get(key) != value for key, value in own.items()):
+    for name, facts in manifest.benchmarks.items():
+        own, there = (said.benchmarks or {}).get(name), to_json(facts)
+        if own is None or any(there.get(key) != value for key, value in own.items()):
             yield f"{MANIFEST}: mode, shots or prompts of {name} are not those of the run's identity"
-        if (said.get("data") or {}).get(name) != (facts.get("data") or {}).get("sha256"):
+        if (said.data or {}).get(name) != facts.data.sha256:
             yield f"{MANIFEST}: the data of {name} are not those of the run's identity"
-    short = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:8]
-    name = str(manifest.get("name", ""))
+    short = identity_hash(said)
+    name = str(manifest.name)
     ending = name.rpartition("-")[2]
     made = len(ending) == 8 and set(ending) <= set("0123456789abcdef")
     if made and ending != short:
@@ -111,33 +110,30 @@ def _identity(manifest: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _counted(run: Run, results: list[Result]) -> Iterator[str]:
-    facts = run.manifest.get("benchmarks") or {}
-    for name in sorted({r.benchmark for r in results} - facts.keys()):
+    manifest = run.manifest
+    for name in sorted({r.benchmark for r in results} - manifest.benchmarks.keys()):
         yield f"{JOURNAL}: has answers to {name}, which the manifest does not name"
-    stopped = run.manifest.get("sequential")
-    for name, said in facts.items():
+    for name, facts in manifest.benchmarks.items():
         there = len({r.sample.id for r in results if r.benchmark == name and "perturbation" not in r.sample.extra})
-        wanted = said.get("items") if isinstance(said, dict) else None
-        imported = str(((said or {}).get("data") or {}).get("origin", "")).endswith("(imported)")
-        if run.finished and isinstance(wanted, int) and not stopped and not imported and there != wanted:
-            yield f"{JOURNAL}: has answers to {there:,} items of {name}, the manifest says {wanted:,}"
+        whole = run.finished and manifest.sequential is None and not facts.data.imported
+        if whole and there != facts.items:
+            yield f"{JOURNAL}: has answers to {there:,} items of {name}, the manifest says {facts.items:,}"
 
 
 def _recomputed(run: Run, results: list[Result], notes: list[str]) -> Iterator[str]:
     """The summary once more, from the journal."""
     if not run.finished:
         return
-    facts = run.manifest["benchmarks"]
     try:
-        tasks = [(n, plugins.reopened(n, str((f.get("data") or {}).get("origin"))), f) for n, f in facts.items()]
-        made = json.loads(json.dumps(summary.run_summary(results, tasks)))
+        tasks = [(n, plugins.reopened(n, facts.data), facts) for n, facts in run.manifest.benchmarks.items()]
+        made = summary.run_summary(results, tasks)
     except UserError as error:
         notes.append(f"the summary cannot be computed again: {error}")
         return
-    yield from (f"{SUMMARY}: {what}" for what in _differences(run.summary, made))
+    yield from (f"{SUMMARY}: {what}" for what in _differences(to_json(run.summary), to_json(made)))
 
 
-def _differences(said: Any, made: Any, where: str = "") -> list[str]:
+def _differences(said: object, made: object, where: str = "") -> list[str]:
     """The first places in which two JSON values differ; floats but for their last digits."""
     if isinstance(said, dict) and isinstance(made, dict):
         keys = dict.fromkeys([*said, *made])
@@ -149,13 +145,13 @@ def _differences(said: Any, made: Any, where: str = "") -> list[str]:
 
 
 def _hashes(run: Run, notes: list[str]) -> Iterator[str]:
-    kept = run.manifest.get(HASHES)
-    if not isinstance(kept, dict):
+    kept = run.manifest.sha256
+    if kept is None:
         if run.finished:
             notes.append("the manifest has no hashes of journal and summary: an earlier version wrote it")
         return
     for name, sha in kept.items():
-        path = run.path / str(name)
+        path = run.path / name
         if name == SUMMARY and not run.finished:
             continue
         if name in (JOURNAL, SUMMARY) and (not path.is_file() or digest(path) != sha):

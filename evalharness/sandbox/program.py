@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 ProgramVerdict = Literal["pass", "fail", "timeout", "error"]
 ProgramMode = Literal["split", "inproc"]
@@ -78,6 +78,6 @@ class ProgramOutcome:
     attempts: int = 1
     faulty_test: bool = False
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Plain data, for a run's journal."""
         return asdict(self)

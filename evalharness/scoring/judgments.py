@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import combinations
 from statistics import fmean
-from typing import Any
+from typing import Any, Protocol
 
 from evalharness.records import Estimate, Result, Verdict
 from evalharness.scoring.judge_replies import aggregate_verdicts, winner
@@ -44,20 +44,31 @@ def on_scale(figure: Estimate | None, scale: tuple[float, float]) -> Estimate | 
     )
 
 
-def with_verdicts(result: Result, verdicts: Sequence[Verdict], judging: str, facts: Mapping[str, Any]) -> Result:
+class Settling(Protocol):
+    """How the verdicts of a judging settle an answer: the `score` that the value becomes, the panel's `aggregate` and
+    `weights`."""
+
+    @property
+    def score(self) -> str | None: ...
+    @property
+    def aggregate(self) -> str: ...
+    @property
+    def weights(self) -> Mapping[str, float]: ...
+
+
+def with_verdicts(result: Result, verdicts: Sequence[Verdict], judging: str, facts: Settling, *, owns: bool) -> Result:
     """The result with the verdicts of one judging; those of other judgings stay. Nothing is asked.
 
-    `facts` names the `score` that the value becomes, the panel's `aggregate` and `weights`, and whether the benchmark
-    `owns` no score but the judge's: only then does a missing verdict leave the answer `unparsed`.
+    `owns`: the benchmark has no score but the judge's. Only then does a missing verdict leave the answer `unparsed`.
     """
     others = tuple(v for v in result.verdicts if v.extra.get("judging") != judging)
-    outcome = aggregate_verdicts(verdicts, facts["aggregate"], facts["weights"])
+    outcome = aggregate_verdicts(verdicts, facts.aggregate, facts.weights)
     before = {k: v for k, v in result.detail.get("judged", {}).items() if k != judging}
-    noted = {**asdict(outcome), "score": facts["score"]}
+    noted = {**asdict(outcome), "score": facts.score}
     changed = replace(
         result, verdicts=(*others, *verdicts), detail={**result.detail, "judged": {**before, judging: noted}}
     )
-    return scored(changed, facts["owns"])
+    return scored(changed, owns)
 
 
 def scored(result: Result, owns: bool) -> Result:

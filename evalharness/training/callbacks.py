@@ -53,9 +53,9 @@ class BenchmarkChecks:
             run = runner.open_run(runs / f"{mark}-{name.replace('/', '-')}", tasks, wanted, model)
             with observed_by(only_warnings()):
                 made = runner.evaluate_tasks(run, tasks, wanted, model)
-            for task, entry in made.summary["benchmarks"].items():
+            for task, entry in made.summary.benchmarks.items():
                 bare = task.removesuffix("@sample")
-                found.update({f"{bare}.{m}": e["value"] for m, e in entry["metrics"].items() if e["value"] is not None})
+                found.update({f"{bare}.{m}": e.value for m, e in entry.metrics.items() if e.value is not None})
         return found
 
     def samples(self, model: Model, tokens: int = 50) -> list[str]:

@@ -59,10 +59,10 @@ class Tuned:
         """The answers to the test rows: how many of each status, and the figures beside their references."""
         if self.answers is None:
             return {}
-        (found,) = self.answers.summary["benchmarks"].values()
-        return {"counts": found["counts"], "metrics": {name: m["value"] for name, m in found["metrics"].items()}}
+        (found,) = self.answers.summary.benchmarks.values()
+        return {"counts": found.counts, "metrics": {name: figure.value for name, figure in found.metrics.items()}}
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """What `--json` prints."""
         return {
             "out": str(self.out), "steps": self.steps, "tokens": self.tokens, "kept_step": self.kept_step,

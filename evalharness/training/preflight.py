@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from evalharness.chat.render import Chat
 from evalharness.errors import DataError, UserError
@@ -33,7 +32,7 @@ class Preflight:
     unread: Mapping[str, str]
     template: str
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """For the training's record."""
         return {
             "rows": dict(self.rows), "tokens": self.tokens, "trained_tokens": self.trained, "longest": self.longest,

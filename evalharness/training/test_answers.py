@@ -38,7 +38,7 @@ def answer_test_rows(prepared: PreparedTraining) -> Run | None:
 def _free(folder: Path, name: str, fingerprint: str) -> Path:
     """Answers of other weights keep their run."""
     path, number = folder / name, 1
-    while (path / "run.json").is_file() and Run(path).manifest["model"]["fingerprint"] != fingerprint:
+    while (path / "run.json").is_file() and Run(path).manifest.model.fingerprint != fingerprint:
         number += 1
         path = folder / f"{name}-{number}"
     return path

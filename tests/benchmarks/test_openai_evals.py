@@ -322,5 +322,5 @@ def test_a_name_that_no_file_can_have_is_a_missing_file(tmp_path):
     from evalharness.file_benchmarks.openai_evals import _lines
 
     with pytest.raises(DataError, match="is missing") as found:
-        _lines(tmp_path / ("x" * 400), "an eval", tmp_path)
+        _lines(tmp_path / "data" / ("x" * 400), "an eval", tmp_path)
     assert len(str(found.value)) < 500

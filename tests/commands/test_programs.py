@@ -7,7 +7,7 @@ import pytest
 
 from evalharness import plugins
 from evalharness.data.files import jsonl
-from evalharness.scoring.answers import SCORING_VERSION
+from evalharness.scoring.answers import READING_RULES, SCORING_VERSION
 
 ROWS = list(jsonl(plugins.load_benchmark("humaneval").source.sample))
 FORGED = "    class Y:\n        def __eq__(self, other):\n            return True\n    return Y()\n"
@@ -131,7 +131,7 @@ def test_a_baseline_of_an_older_version_cannot_be_compared_and_says_why(run, eva
     of_version(Path("runs/base"), None)
     evalh("baseline", "set", "base", "--name", "old")
     said = evalh("compare", "old", "new")
-    assert said.code == 4 and "version 1" in said.err and f"version {SCORING_VERSION}" in said.err
+    assert said.code == 4 and "version 1" in said.err and f"versions {SCORING_VERSION} and {READING_RULES}" in said.err
     assert "evalh rescore" in said.err and said.err.count("\n") == 1
     evalh("rescore", "base")
     evalh("baseline", "set", "base", "--name", "fresh")

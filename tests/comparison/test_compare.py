@@ -5,6 +5,7 @@ import pytest
 from run_folders import letters, line, make_run, write_run
 
 from evalharness.comparison.compare import Options, compare_runs, exit_code
+from evalharness.comparison.decide import Noise
 from evalharness.comparison.inputs import open_side
 from evalharness.errors import Exit, UserError
 
@@ -164,7 +165,7 @@ def test_a_drop_that_rests_on_unread_answers_says_so(tmp_path):
         ("prompt", {"prompt_sha256": "b" * 64}),
         ("mode", {"mode": "rank"}),
         ("shots", {"shots": 5}),
-        ("judge", {"judge": "pairwise"}),
+        ("judge", {"judge": {"judging": "pairwise"}}),
         ("items", {"items": 12}),
     ],
 )
@@ -267,4 +268,4 @@ def test_flaky_items_of_an_aa_run_are_marked(tmp_path):
     (base / "flaky.json").write_text(json.dumps({"benchmarks": {"quiz": {"rate": 0.02, "n": 100, "ids": ["g0/3"]}}}))
     task = one(base, new)
     assert [s.id for s in task.samples if s.flaky] == ["g0/3"]
-    assert task.flaky == {"rate": 0.02, "n": 100, "expected": 2.0}
+    assert task.flaky == Noise(rate=0.02, n=100, expected=2.0)

@@ -15,10 +15,10 @@ def test_flip_rate_difference_and_ids(tmp_path):
     a = write_run(tmp_path / "a", letters("quiz", "1" * 90 + "0" * 10), **same)
     b = write_run(tmp_path / "b", letters("quiz", "0" * 2 + "1" * 91 + "0" * 7), **same)
     noise = measure_flips(open_side(str(a)), open_side(str(b)))["quiz"]
-    assert (noise["flips"], noise["n"], noise["rate"]) == (5, 100, 0.05)
-    assert noise["difference"] == pytest.approx(0.01)
-    assert noise["low"] < 0 < noise["high"]
-    assert noise["ids"] == ["g0/0", "g0/1", "g0/90", "g0/91", "g0/92"]
+    assert (noise.flips, noise.n, noise.rate) == (5, 100, 0.05)
+    assert noise.difference == pytest.approx(0.01)
+    assert noise.low < 0 < noise.high
+    assert noise.ids == ("g0/0", "g0/1", "g0/90", "g0/91", "g0/92")
 
 
 def test_two_models_are_no_aa_run(tmp_path):

@@ -15,6 +15,7 @@ from evalharness.errors import DataError
 from evalharness.models.echo import Echo
 from evalharness.records import Message, Request, Response
 from evalharness.runs import plan as planning
+from evalharness.runs.manifest import OwnSampling
 from evalharness.runs.plan import Plan
 from evalharness.scoring.answers import score_response
 
@@ -235,10 +236,10 @@ def test_generation_kwargs_are_obeyed(task, said, temperature, top_p, longest, s
 def test_what_the_user_says_of_sampling_comes_first_and_the_run_records_the_files_own(task, evalh):
     keys = {**WRITTEN, "doc_to_target": "ans", "generation_kwargs": {"temperature": 0.9}}
     prepared = task(**keys)
-    assert prepared.facts["sampling"] == {"temperature": 0.9, "top_p": 1.0}
+    assert prepared.facts.sampling == OwnSampling(temperature=0.9, top_p=1.0)
     assert len({q.request.seed for q in prepared.questions}) == 8
     greedy = task(**keys, plan={"temperature": 0.0})
-    assert greedy.questions[0].request.temperature == 0 and "sampling" not in greedy.facts
+    assert greedy.questions[0].request.temperature == 0 and greedy.facts.sampling is None
     runs = {
         evalh("run", "t.yaml", "--model", "echo", "--json", *more).json["run"] for more in ([], ["--temperature", 0])
     }

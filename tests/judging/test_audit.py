@@ -8,18 +8,19 @@ import pytest
 from evalharness import plugins
 from evalharness.records import Message, Request, Response, Result, Sample, Verdict
 from evalharness.runs import summary
+from evalharness.runs.manifest import BenchmarkFacts, JudgingFacts, Manifest, ModelFacts
 from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Journal, Run, result_to_json
 from evalharness.scoring.judgments import with_verdicts
 from evalharness.stats.agreement import annotator_agreement, cohen, fleiss, krippendorff, powered_mean
 
-FACTS = {"score": "win_rate", "aggregate": "mean", "weights": {}, "owns": True}
+FACTS = JudgingFacts(score="win_rate")
 
 
 def make(tmp_path, items, seats, name="run", model="replay:x"):
     """A judged run: `items` are (answer, reference) pairs, `seats` maps a judge to its value."""
     run = Run(tmp_path / "runs" / name)
-    facts = {"mode": "write", "items": len(items)}
-    run.write(MANIFEST, {"format": 1, "name": name, "model": {"name": model}, "benchmarks": {"alpaca_eval": facts}})
+    facts = BenchmarkFacts(mode="write", items=len(items))
+    run.write(MANIFEST, Manifest(name=name, model=ModelFacts(name=model), benchmarks={"alpaca_eval": facts}))
     results = []
     for n, (answer, reference) in enumerate(items):
         sample = Sample(id=f"i{n}", question=f"question {n}", answers=(reference,))
@@ -38,7 +39,7 @@ def make(tmp_path, items, seats, name="run", model="replay:x"):
                     notes |= {"retest": again} if again else {}
                     status = "ok" if given is not None else "unparsable"
                     verdicts.append(Verdict(judge="pairwise", kind="pairwise", value=given, order=order, status=status, extra=notes))  # fmt: skip # noqa: E501
-        results.append(with_verdicts(result, verdicts, "j", FACTS))
+        results.append(with_verdicts(result, verdicts, "j", FACTS, owns=True))
     with Journal(run.path / JOURNAL) as journal:
         for result in results:
             journal.append(result_to_json(result))

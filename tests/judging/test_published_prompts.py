@@ -1,6 +1,7 @@
 """The authors' own judge prompts are read from their files and filled as they are; the run says if it compares."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -8,6 +9,7 @@ from evalharness import plugins
 from evalharness.errors import DataError, UserError
 from evalharness.judge import JudgeCase, JudgeItem, judge_request
 from evalharness.judging.published import reasons, with_published
+from evalharness.runs.manifest import BenchmarkFacts, JudgingFacts, SeatFacts
 
 TURNS = (("What is {answer}?", "first {question}"), ("And then?", "second"))
 # Files of the authors' form, in our words.
@@ -99,13 +101,20 @@ def test_a_placeholder_that_is_unknown_is_named(tmp_path):
 
 def test_a_figure_is_comparable_with_the_leaderboard_only_if_all_of_it_is_the_boards():
     alpaca = plugins.load_benchmark("alpaca_eval")
-    seat = {"judge": "pairwise_logprob", "model": "openai:gpt-4-1106-preview", "template": "published"}
-    assert reasons(alpaca, {"items": 805}, [seat]) == ()
-    (why,) = reasons(alpaca, {"items": 805}, [{**seat, "template": None}])
+    whole, few = BenchmarkFacts(items=805), BenchmarkFacts(items=8)
+    model = "openai:gpt-4-1106-preview"
+    seat = SeatFacts(seat="s", judge="pairwise_logprob", model=model, template="published")
+
+    def judged(seat):
+        return JudgingFacts(seats=(seat,))
+
+    assert reasons(alpaca, whole, judged(seat)) == ()
+    (why,) = reasons(alpaca, whole, judged(replace(seat, template=None)))
     assert "--judge-template published" in why
-    assert len(reasons(alpaca, {"items": 8}, [{"judge": "pairwise", "model": "echo"}])) == 4
-    assert reasons(plugins.load_benchmark("gsm8k"), {"items": 8}, [seat]) is None
-    arena = reasons(plugins.load_benchmark("arena_hard"), {"items": 500}, [{**seat, "judge": "pairwise/five"}])
+    assert len(reasons(alpaca, few, judged(SeatFacts(seat="s", judge="pairwise", model="echo")))) == 4
+    assert reasons(plugins.load_benchmark("gsm8k"), few, judged(seat)) is None
+    five = judged(replace(seat, judge="pairwise/five"))
+    arena = reasons(plugins.load_benchmark("arena_hard"), BenchmarkFacts(items=500), five)
     assert arena == ("not compared with the answers of gpt-4-0314",)
 
 

@@ -1,8 +1,8 @@
 """Every report of a comparison: complete, readable by its readers, and inert whatever a model wrote."""
 
-import json
 import re
 import sys
+from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -41,7 +41,9 @@ def hostile(tmp_path):
 
     base = write_run(tmp_path / "a", lines(True), model={"name": HOSTILE, "fingerprint": HOSTILE})
     new = write_run(tmp_path / "b", lines(False), model={"name": HOSTILE, "fingerprint": "x"})
-    return json.loads(deliver.document_json(made(tmp_path, base, new)))
+    kept = tmp_path / "report.json"
+    kept.write_bytes(deliver.document_json(made(tmp_path, base, new)))
+    return document.read_document(kept)
 
 
 @pytest.fixture
@@ -54,11 +56,12 @@ def plain(tmp_path):
 def test_the_document_fits_its_schema_and_survives_a_file(plain, tmp_path):
     path = tmp_path / "report.json"
     path.write_bytes(deliver.document_json(plain))
-    assert document.read_document(path)["verdict"] == "worse"
-    path.write_text(json.dumps({**plain, "format": 2}))
+    assert document.read_document(path) == plain
+    assert document.read_document(path).verdict == "worse"
+    path.write_bytes(deliver.document_json(replace(plain, format=2)))
     with pytest.raises(UserError, match="later evalharness"):
         document.read_document(path)
-    path.write_bytes(deliver.document_json({**plain, "verdict": "great"}))
+    path.write_bytes(deliver.document_json(replace(plain, verdict="great")))
     with pytest.raises(UserError, match="verdict"):
         document.read_document(path)
     for text in ("{", "[]", '{"kind": "run"}'):
@@ -122,7 +125,7 @@ def test_hostile_text_is_inert_in_junit_and_its_readers_read_it(hostile, plain):
     assert isinstance(next(iter(suites["quiz"])).result[0], Failure)
     assert not next(iter(suites["code"])).result
     assert {p.name: p.value for p in suites["quiz"].properties()}["verdict"] == "worse"
-    other = {**plain, "tasks": [{**plain["tasks"][0], "verdict": "not comparable", "reason": "x"}]}
+    other = replace(plain, tasks=(replace(plain.tasks[0], verdict="not comparable", reason="x"),))
     assert isinstance(next(iter(next(iter(JUnitXml.fromstring(junit.comparison_junit(other)))))).result[0], Error)
 
 

@@ -4,12 +4,16 @@ import io
 
 from rich.console import Console
 
+from evalharness.data.kept import finite
+from evalharness.data.typed import record
 from evalharness.report.terminal import run_table
+from evalharness.runs.figures import Summary
+from evalharness.runs.manifest import UsageFacts
 
 
-def shown(summary, manifest=None, width=140):
+def shown(summary, usage=None, width=140):
     console = Console(width=width, no_color=True, file=io.StringIO())
-    console.print(run_table(summary, manifest or {}))
+    console.print(run_table(record(Summary, finite(summary)), usage or {}))
     return console.file.getvalue()
 
 
@@ -20,8 +24,8 @@ def entry(**counts):
 
 
 def test_every_figure_is_in_the_table():
-    usage = {"mmlu": {"seconds": 271, "tokens_in": 1_900_000, "tokens_out": 14042, "cost": 2.306}}
-    text = shown({"benchmarks": {"mmlu": entry(correct=8565, wrong=5477)}}, {"usage": usage})
+    usage = {"mmlu": UsageFacts(seconds=271, tokens_in=1_900_000, tokens_out=14042, cost=2.306)}
+    text = shown({"benchmarks": {"mmlu": entry(correct=8565, wrong=5477)}}, usage)
     for wanted in (
         "mmlu",
         "rank",
@@ -57,7 +61,7 @@ def test_a_name_with_markup_and_escapes_is_only_text():
 
 def test_missing_figures_are_dashes():
     estimate = {"value": 0.5, "stderr": None, "low": None, "high": float("inf"), "n": 1}
-    text = shown({"benchmarks": {"x": {"mode": "write", "n": 1, "metrics": {"accuracy": estimate}}}})
+    text = shown({"benchmarks": {"x": {"mode": "write", "n": 1, "metrics": {"accuracy": estimate}, "counts": {}}}})
     assert "– … –" in text
 
 

@@ -236,7 +236,7 @@ def test_odd_log_probabilities_leave_the_journal_readable(tmp_path, evalh):
     assert not any(word in text for word in ("NaN", "Infinity"))
     found = Run(folder).results()
     errors = sum(result.status == "error" for result in found)
-    assert len(found) == len(text.splitlines()) == run.summary["benchmarks"]["mmlu@sample"]["n"] + errors
+    assert len(found) == len(text.splitlines()) == run.summary.benchmarks["mmlu@sample"].n + errors
     assert {result.response.logprobs for result in found} == {
         (IMPOSSIBLE, -1.0, -2.0, -3.0), (), (IMPOSSIBLE,) * 4
     }  # fmt: skip

@@ -6,14 +6,15 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from statistics import fmean
-from typing import Any, Literal
+from typing import Literal
 
 from evalharness.judging.audit.evidence import Evidence
 from evalharness.judging.cases import answer_of, reference_of
 from evalharness.judging.run import NULLS
 from evalharness.records import Estimate, Result, Verdict
+from evalharness.runs.figures import KeptEstimate, kept_estimate
 from evalharness.scoring.judge_replies import MARKER, winner
 from evalharness.scoring.metrics import average
 from evalharness.stats import length_control
@@ -34,14 +35,12 @@ class AuditCheck:
     section: str
     name: str
     verdict: Literal["OK", "WARN", "not identifiable"]
-    figure: Mapping[str, Any] | None = None
+    figure: KeptEstimate | None = None
     says: str = ""
 
     @staticmethod
     def of(section: str, name: str, figure: Estimate | None, warn: bool, says: str = "") -> AuditCheck:
-        shown = None
-        if figure is not None:
-            shown = {k: v if math.isfinite(v) else None for k, v in asdict(figure).items()}
+        shown = None if figure is None else kept_estimate(figure)
         return AuditCheck(section=section, name=name, verdict="WARN" if warn else "OK", figure=shown, says=says)
 
     @staticmethod
@@ -201,7 +200,7 @@ def family_checks(model: str) -> str:
 
 def own_family(found: Evidence, human: Mapping[str, float] | None) -> list[AuditCheck]:
     """Is a judge kinder to its own family than others are to the same answers (difference in differences)?"""
-    candidate = family_checks(str(found.run.manifest["model"].get("name", "")))
+    candidate = family_checks(found.run.manifest.model.name or "")
     named = {s: family_checks(str(next(v.extra.get("model", v.judge) for r in found.results for v in found.verdicts(r)
                                 if v.extra.get("seat", v.judge) == s))) for s in found.seats}  # fmt: skip
     own = [s for s, f in named.items() if f and f == candidate]
@@ -290,7 +289,7 @@ def retest(found: Evidence) -> list[AuditCheck]:
     return [AuditCheck.of("retest", "flips", rate, rate.value > 0.1, f"standard deviation of one verdict {noise:.4f}")]
 
 
-def _place(verdict: Verdict) -> tuple[Any, ...]:
+def _place(verdict: Verdict) -> tuple[object, ...]:
     return verdict.extra.get("seat", verdict.judge), verdict.extra.get("part", ""), verdict.order
 
 
@@ -314,10 +313,10 @@ def panel_member_checks(found: Evidence) -> list[AuditCheck]:
 
 def cost_checks(found: Evidence) -> list[AuditCheck]:
     """What the judging took."""
-    used = found.facts.get("usage")
+    used = found.facts.usage
     if not used:
         return [AuditCheck.unknown("cost", "price", "these verdicts were made elsewhere")]
-    price = "unknown price" if used["cost"] is None else f"${used['cost']:.4f}"
-    says = f"{used['calls']} replies, {used['tokens_in']} + {used['tokens_out']} tokens, {price}"
-    cached = wilson(used["cached"], used["calls"]) if used["calls"] else None
+    price = "unknown price" if used.cost is None else f"${used.cost:.4f}"
+    says = f"{used.calls} replies, {used.tokens_in} + {used.tokens_out} tokens, {price}"
+    cached = wilson(used.cached, used.calls) if used.calls else None
     return [AuditCheck.of("cost", "share from the cache", cached, False, says)]

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
-from typing import Any
 
 from evalharness.errors import UserError, nearest
 from evalharness.judging.cases import answer_of, reference_of
 from evalharness.records import Result, Verdict
+from evalharness.runs.manifest import JudgingFacts
 from evalharness.runs.store import Run, find_run
 
 
@@ -23,10 +22,9 @@ class Evidence:
     results: tuple[Result, ...]
 
     @property
-    def facts(self) -> Mapping[str, Any]:
-        """What the manifest says of the judging; empty for one that was made elsewhere."""
-        found: Mapping[str, Any] = self.run.manifest.get("judgings", {}).get(self.judging, {})
-        return found
+    def facts(self) -> JudgingFacts:
+        """What the manifest says of the judging; nothing of one that was made elsewhere."""
+        return (self.run.manifest.judgings or {}).get(self.judging, JudgingFacts())
 
     def verdicts(self, result: Result, *, retest: bool = False) -> list[Verdict]:
         own = (v for v in result.verdicts if v.extra.get("judging") == self.judging)
@@ -53,8 +51,8 @@ class Evidence:
     @cached_property
     def opponents(self) -> dict[str, str]:
         """The text that each item's answer was compared with, as far as it is at hand."""
-        against = self.facts.get("against", "reference")
-        elsewhere = str(self.run.manifest["model"].get("fingerprint", "")).startswith("imported:")
+        against = self.facts.against
+        elsewhere = str(self.run.manifest.model.fingerprint).startswith("imported:")
         if elsewhere or against in ("", "reference"):
             return {r.sample.id: text for r in self.results if (text := reference_of(r)) is not None}
         try:

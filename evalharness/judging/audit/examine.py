@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from evalharness.data import files
+from evalharness.data.kept import to_json
 from evalharness.errors import DataError, UserError, nearest
 from evalharness.judging.audit import checks as audit_checks
 from evalharness.judging.audit.checks import AuditCheck
 from evalharness.judging.audit.evidence import Evidence, evidence_of
+from evalharness.records import Estimate
 from evalharness.runs.store import Run, all_runs
 from evalharness.scoring.judge_replies import winner
 from evalharness.scoring.metrics import average
@@ -32,7 +33,7 @@ def latest(runs: Path) -> Run:
 
 def _was_judged(run: Run) -> bool:
     try:
-        return bool(run.manifest.get("judgings"))
+        return bool(run.manifest.judgings)
     except UserError:  # a broken run hides no other
         return False
 
@@ -45,10 +46,10 @@ class Audit:
     judging: str
     checks: tuple[AuditCheck, ...]
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         return {
             "run": self.run, "judging": self.judging, "warnings": sum(c.verdict == "WARN" for c in self.checks),
-            "checks": [asdict(c) for c in self.checks],
+            "checks": to_json(self.checks),
         }  # fmt: skip
 
 
@@ -120,7 +121,7 @@ class Calibration:
     """A judge's mean beside that of people, and the two together."""
 
     run: str
-    figures: Mapping[str, Mapping[str, Any]]
+    figures: Mapping[str, Estimate]
     kappa: float | None
     confusion: Mapping[str, Mapping[str, int]]
     half: float
@@ -128,7 +129,7 @@ class Calibration:
     weight: float
     notes: tuple[str, ...] = field(default=())
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         return asdict(self)
 
 
@@ -151,10 +152,10 @@ def calibrate_judge(run: Run, judging: str | None, labels: Path, half: float) ->
     return Calibration(
         run=run.name,
         figures={
-            "agreement": asdict(agree),
-            "judge only": asdict(everything or powered.judge),
-            "humans only": asdict(powered.human),
-            "prediction-powered": asdict(powered.powered),
+            "agreement": agree,
+            "judge only": everything or powered.judge,
+            "humans only": powered.human,
+            "prediction-powered": powered.powered,
         },
         kappa=cohen(truth, said),
         confusion=confusion([names[t] for t in truth], [names[s] for s in said]),
