@@ -1,6 +1,7 @@
 """A benchmark's scorer as a reward for reinforcement learning: for TRL's `reward_funcs` and for verifiers' rubrics.
 
-    trainer = GRPOTrainer(..., reward_funcs=rewards.of("gsm8k"), train_dataset=Dataset.from_list(rewards.dataset("gsm8k")))
+    rows = Dataset.from_list(rewards.dataset("gsm8k"))
+    trainer = GRPOTrainer(..., reward_funcs=rewards.of("gsm8k"), train_dataset=rows)
 
 https://huggingface.co/docs/trl/grpo_trainer#using-a-custom-reward-function and
 https://docs.primeintellect.ai/verifiers. An answer earns what it would count in the benchmark's headline, read by the
@@ -67,7 +68,9 @@ def dataset(
     benchmark = _scorable(name)
     source = benchmark.source
     if split == source.split:
-        warn(f"{name}: these are the questions that `evalh run {name}` asks; a model that learns them has no score there")
+        warn(
+            f"{name}: these are the questions that `evalh run {name}` asks; a model that learns them has no score there"
+        )
     given = data is not None and not isinstance(data, str)
     found = sources.rows_of_split(data, source, split) if given else sources.load_rows(source, Want(split=split), data)  # type: ignore[arg-type]
     samples = sources.build_samples(found.rows, benchmark.sample, f"{found.origin} ({name})")

@@ -65,6 +65,14 @@ def test_rewards_of_texts_and_of_messages() -> None:
     assert reward.__name__ == "gsm8k"
 
 
+def test_what_the_document_shows_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    text = (Path(__file__).parents[1] / "docs" / "python-api.md").read_text("utf-8")
+    section = text.partition("## A benchmark as a reward")[2]
+    block = section.partition("```python\n")[2].partition("```")[0]
+    exec(compile(block, "python-api.md", "exec"), {"rewards": rewards, "problems": ROWS})
+    assert capsys.readouterr().out == "[1.0, 0.0]\n"
+
+
 def test_a_figure_may_be_named() -> None:
     rows = gsm8k()
     strict = rewards.of("gsm8k", metric="accuracy_strict")
@@ -78,7 +86,8 @@ def test_a_benchmark_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plugins, "_added", {})
     plugins.add_benchmark(
         Benchmark(
-            name="sums", title="Sums", paper="", licence="", items=1, score=short_answer(), metrics=(mean("exact_match"),),
+            name="sums", title="Sums", paper="", licence="", items=1, score=short_answer(),
+            metrics=(mean("exact_match"),),
             sample=lambda row: Sample(question=row["question"], answers=(row["answer"],)),
         )
     )  # fmt: skip
@@ -96,7 +105,7 @@ def test_the_split_that_is_scored_is_a_warning() -> None:
 
 
 def test_what_cannot_be_a_reward_is_refused() -> None:
-    with pytest.raises(UserError, match="is judged by a model|several turns"):
+    with pytest.raises(UserError, match=r"is judged by a model|several turns"):
         rewards.of("mt_bench")
     with pytest.raises(UserError, match="did you mean"):
         rewards.of("gsm8")
@@ -174,8 +183,7 @@ def test_processes_have_sandboxes_of_their_own(
 def test_nothing_is_left_when_a_program_ends(program: str, tmp_path: Path) -> None:
     """Opened and never closed by hand: at exit workers end and scratch folders go."""
     code = (
-        "import sys; from evalharness import rewards\n"
-        "print(rewards.of('humaneval').of_one(sys.argv[1], sys.argv[2]))"
+        "import sys; from evalharness import rewards\nprint(rewards.of('humaneval').of_one(sys.argv[1], sys.argv[2]))"
     )
     own = {**os.environ, "TMPDIR": str(tmp_path)}
     done = subprocess.run(

@@ -29,8 +29,8 @@ from evalharness.exports.gguf_vocabulary import Vocabulary, vocabulary
 from evalharness.records import Message
 
 FloatArray = npt.NDArray[np.float32]
-KINDS = ("f16", "q8_0", "bf16", "f32")
-FILE = "model.gguf"
+GGUF_KINDS = ("f16", "q8_0", "bf16", "f32")
+GGUF_NAME = "model.gguf"
 _ARCHITECTURES = {
     "llama": "LLAMA", "mistral": "LLAMA", "qwen2": "QWEN2", "qwen3": "QWEN3", "gemma": "GEMMA", "gemma2": "GEMMA2",
     "gemma3_text": "GEMMA3", "gpt2": "GPT2", "smollm3": "SMOLLM3",
@@ -62,14 +62,14 @@ def wanted_kind(export: str) -> str | None:
     if not export:
         return None
     name, _, kind = export.partition(":")
-    if name != "gguf" or (kind or KINDS[0]) not in KINDS:
-        known = ["gguf", *(f"gguf:{each}" for each in KINDS)]
+    if name != "gguf" or (kind or GGUF_KINDS[0]) not in GGUF_KINDS:
+        known = ["gguf", *(f"gguf:{each}" for each in GGUF_KINDS)]
         raise UserError(f"--export wants {', '.join(known)}{nearest(export, known)}; there is {export!r}")
-    return kind or KINDS[0]
+    return kind or GGUF_KINDS[0]
 
 
 def check_gguf(folder: Path, chat: Chat, tokenizer_file: Path | None = None) -> None:
-    """UserError, by name, for what cannot be written as GGUF: a family, its settings, a tokenizer, a missing package."""
+    """UserError, by name, for what cannot be written as GGUF: a family, settings, a tokenizer; or no package gguf."""
     _package()
     config = read_config(folder)
     _check_family(config)
@@ -86,7 +86,7 @@ def write_gguf(folder: Path, chat: Chat, kind: str = "f16", target: Path | None 
     config = read_config(folder)
     _check_family(config)
     words = _vocabulary(folder / "tokenizer.json", config.vocab, chat)
-    target = target or folder / FILE
+    target = target or folder / GGUF_NAME
     aside = target.with_name(target.name + ".part")
     architecture = getattr(gguf.MODEL_ARCH, _ARCHITECTURES[config.family])
     try:

@@ -17,7 +17,14 @@ import regex
 from evalharness.engine.tokenizer import BYTE_OF
 from evalharness.errors import UserError
 
-NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6  # llama_token_type
+NORMAL_TOKEN, UNKNOWN_TOKEN, CONTROL_TOKEN, USER_DEFINED_TOKEN, UNUSED_TOKEN, BYTE_TOKEN = (
+    1,
+    2,
+    3,
+    4,
+    5,
+    6,
+)  # llama_token_type
 
 _GPT2 = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 _CONTRACTIONS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
@@ -92,17 +99,17 @@ def _escaped(part: str) -> str:
 
 def _tokens(raw: Mapping[str, Any], size: int, *, byte_fallback: bool) -> tuple[tuple[str, ...], tuple[int, ...]]:
     tokens: list[str | None] = [None] * size
-    kinds = [UNUSED] * size
+    kinds = [UNUSED_TOKEN] * size
     for text, number in raw["model"]["vocab"].items():
-        tokens[number], kinds[number] = text, NORMAL
+        tokens[number], kinds[number] = text, NORMAL_TOKEN
         if byte_fallback and re.fullmatch(r"<0x[0-9A-F]{2}>", text):
-            kinds[number] = BYTE
+            kinds[number] = BYTE_TOKEN
     for added in raw.get("added_tokens") or []:
         number = added["id"]
-        tokens[number], kinds[number] = added["content"], CONTROL if added.get("special") else USER_DEFINED
+        tokens[number], kinds[number] = added["content"], CONTROL_TOKEN if added.get("special") else USER_DEFINED_TOKEN
     unknown = raw["model"].get("unk_token")
     if byte_fallback and unknown in raw["model"]["vocab"]:
-        kinds[raw["model"]["vocab"][unknown]] = UNKNOWN
+        kinds[raw["model"]["vocab"][unknown]] = UNKNOWN_TOKEN
     return tuple(f"[PAD{i}]" if text is None else text for i, text in enumerate(tokens)), tuple(kinds)
 
 

@@ -13,8 +13,8 @@ from typing import Any
 from evalharness.data.files import write_whole
 from evalharness.records import Estimate
 
-FILE = "README.md"
-MARK = "<!-- written by evalharness; without this line the same command leaves the file alone -->"
+CARD_NAME = "README.md"
+CARD_MARK = "<!-- written by evalharness; without this line the same command leaves the file alone -->"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +49,8 @@ class CardFacts:
 
 def write_card(facts: CardFacts, folder: Path) -> bool:
     """Write README.md, unless there is one that somebody else wrote; says whether it was written."""
-    file = folder / FILE
-    if file.is_file() and MARK not in file.read_text("utf-8", "replace"):
+    file = folder / CARD_NAME
+    if file.is_file() and CARD_MARK not in file.read_text("utf-8", "replace"):
         return False
     write_whole(file, model_card(facts))
     return True
@@ -67,7 +67,7 @@ def model_card(facts: CardFacts) -> str:
         model_name=facts.name if results else None, eval_results=results or None,
         **{key: value for key, value in optional.items() if value is not None},
     )  # fmt: skip
-    lines = ["---", data.to_yaml().strip(), "---", MARK, "", f"# {facts.name}", ""]
+    lines = ["---", data.to_yaml().strip(), "---", CARD_MARK, "", f"# {facts.name}", ""]
     lines += [*facts.notes, ""] if facts.notes else []
     if facts.measured:
         lines += ["## Evaluation", "", *_table(facts), ""]
@@ -105,8 +105,8 @@ def _table(facts: CardFacts) -> Iterator[str]:
     for measured in facts.measured:
         for metric, found in measured.after.items():
             first = measured.before.get(metric)
-            before = "" if first is None else _figure(first)
-            yield f"| {_cell(measured.name)} | {_cell(metric)} | {before} | {_figure(found)} | {_cell(measured.about)} |"
+            figures = ("" if first is None else _figure(first), _figure(found))
+            yield f"| {' | '.join((_cell(measured.name), _cell(metric), *figures, _cell(measured.about)))} |"
 
 
 def _figure(found: Estimate) -> str:

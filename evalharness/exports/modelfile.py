@@ -134,7 +134,7 @@ def go_template(frame: Frame) -> str:
     question, reply = _text(opening) + "{{ .Content }}" + behind_question, "{{ .Content }}"
     if closing:
         reply += f"{{{{ if not ({_LAST}) }}}}{_text(closing)}{{{{ end }}}}"
-    turns = "{{ range $i, $_ := .Messages }}{{ if eq .Role \"user\" }}" + question
+    turns = '{{ range $i, $_ := .Messages }}{{ if eq .Role "user" }}' + question
     turns += '{{ else if eq .Role "assistant" }}' + reply + "{{ end }}{{ end }}"
     without = _text(opening) + "{{ .Prompt }}" + asked + "{{ .Response }}" + _text(closing)
     made = head + "{{ if .Messages }}" + turns + "{{ else }}" + without + "{{ end }}"

@@ -11,7 +11,7 @@ KEPT_HERE = ("training/*", "training/**", "runs/*", "runs/**", "*.part", ".*", "
 
 
 def push_folder(folder: Path, repository: str, *, private: bool = False) -> str:
-    """Upload a model folder to `OWNER/NAME` and return the commit's address; the repository is made where it is missing.
+    """Upload a model folder to `OWNER/NAME`, made where it is missing, and return the commit's address.
 
     UserError, in one line, for a folder that holds no model, a name that the hub refuses, no token, no network, and
     whatever else the hub says. The token is the one that `hf auth login` or HF_TOKEN gives huggingface_hub.
@@ -19,7 +19,9 @@ def push_folder(folder: Path, repository: str, *, private: bool = False) -> str:
     from huggingface_hub import HfApi, errors, get_token
 
     if not (folder / "config.json").is_file() and not (folder / "adapter_config.json").is_file():
-        raise UserError(f"{folder}: wanted config.json or adapter_config.json, there is none; is this a model's folder?")
+        raise UserError(
+            f"{folder}: wanted config.json or adapter_config.json, there is none; is this a model's folder?"
+        )
     if repository.count("/") != 1:
         raise UserError(f"the hub's name of a model is OWNER/NAME, there is {repository!r}")
     if get_token() is None:
@@ -38,12 +40,18 @@ def push_folder(folder: Path, repository: str, *, private: bool = False) -> str:
     except errors.HfHubHTTPError as error:
         raise UserError(f"{repository}: {_refusal(error.response.status_code)} ({_first(error)})") from error
     except (getattr(errors, "HTTPError", OSError), OSError) as error:  # httpx's, which ships with huggingface_hub
-        raise UserError(f"the hub at {api.endpoint} cannot be reached ({_first(error)}); is there a network?") from error
+        raise UserError(
+            f"the hub at {api.endpoint} cannot be reached ({_first(error)}); is there a network?"
+        ) from error
     return str(done.commit_url)
 
 
 def _refusal(status: int) -> str:
-    known = {401: "the hub does not know the token", 403: "the token may not write there", 404: "there is no such owner"}
+    known = {
+        401: "the hub does not know the token",
+        403: "the token may not write there",
+        404: "there is no such owner",
+    }
     return known.get(status, f"the hub refuses it with status {status}")
 
 

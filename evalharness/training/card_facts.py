@@ -1,4 +1,4 @@
-"""What a finished training has to say in its model card: figures from its own runs, settings, the data's fingerprint."""
+"""What a finished training says in its model card: figures of its own runs, settings, the data's fingerprint."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 from evalharness import plugins
 from evalharness.data.rows import Source
@@ -59,7 +58,9 @@ def _hub_id(named: str) -> str | None:
 
 def _settings(config: TrainingConfig) -> str:
     usual = TrainingConfig()
-    other = {f.name: getattr(config, f.name) for f in fields(config) if getattr(config, f.name) != getattr(usual, f.name)}
+    other = {
+        f.name: getattr(config, f.name) for f in fields(config) if getattr(config, f.name) != getattr(usual, f.name)
+    }
     if config.lora is not None:
         other["lora"] = f"rank {config.lora.rank}, alpha {config.lora.alpha:g}"
     return ", ".join(f"{name} {value}" for name, value in other.items())
@@ -82,24 +83,18 @@ def _runs(evaluations: Path, step: int) -> Sequence[Run]:
 def _figures(run: Run) -> dict[str, dict[str, Estimate]]:
     """Benchmark -> metric -> figure; those over no question are left out."""
     return {
-        name: {
-            metric: Estimate(**{key: value[key] for key in ("value", "stderr", "low", "high", "n")})
-            for metric, value in entry["metrics"].items()
-            if value.get("value") is not None and value.get("n")
-        }
-        for name, entry in run.summary["benchmarks"].items()
+        name: {metric: kept.estimate for metric, kept in found.metrics.items() if kept.value is not None and kept.n}
+        for name, found in run.summary.benchmarks.items()
     }
 
 
-def _benchmark(
-    name: str, after: Mapping[str, Estimate], before: Mapping[str, Estimate], run: Run
-) -> MeasuredBenchmark:
-    asked: Mapping[str, Any] = run.manifest["benchmarks"].get(name, {})
+def _benchmark(name: str, after: Mapping[str, Estimate], before: Mapping[str, Estimate], run: Run) -> MeasuredBenchmark:
+    asked = run.manifest.benchmarks[name]
     # A bundled sample is not the benchmark: its figure must not stand beside the published ones.
     source = Source() if name.endswith("@sample") else _source(name)
-    revision = str(asked.get("data", {}).get("revision", ""))
-    about = f"{asked.get('items')} of {asked.get('items_published')} questions, {asked.get('shots')} examples, "
-    about += "by log-probability" if asked.get("mode") == "rank" else "written"
+    revision = asked.data.revision or ""
+    about = f"{asked.items} of {asked.items_published} questions, {asked.shots} examples, "
+    about += "by log-probability" if asked.mode == "rank" else "written"
     return MeasuredBenchmark(
         name=name, after=after, before=before, about=about, repository=source.repository, config=source.config,
         split=source.split if source.hub else None, revision=revision if _COMMIT.fullmatch(revision) else None,

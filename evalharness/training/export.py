@@ -1,4 +1,4 @@
-"""From trained weights to a folder that transformers, vLLM, MLX, Ollama and llama.cpp load, read back before it counts."""
+"""From trained weights to a folder that transformers, vLLM, MLX and Ollama load, read back before it counts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,11 @@ from evalharness.training.losses import negative_log_likelihoods
 
 TOLERANCE = 1e-5
 _CHECKED = 32
-_NEUTRAL_HERE = ("max_window_layers", "partial_rotary_factor", "use_sliding_window")  # do nothing where they are left out
+_NEUTRAL_HERE = (
+    "max_window_layers",
+    "partial_rotary_factor",
+    "use_sliding_window",
+)  # do nothing where they are left out
 _TOKENIZER = (
     "tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
     "vocab.json", "merges.txt", "vocab.bpe", "encoder.json", "generation_config.json",
@@ -102,7 +106,12 @@ def spell_out(config: Config, out: Path) -> None:
     rope = config.layers[0].rope
     if rope is not None and "rope_theta" in left:
         left["rope_theta"] = rope.theta
-    if rope is not None and rope.kind != "default" and "rope_scaling" not in raw and "rope_type" in raw["rope_parameters"]:
+    if (
+        rope is not None
+        and rope.kind != "default"
+        and "rope_scaling" not in raw
+        and "rope_type" in raw["rope_parameters"]
+    ):
         left["rope_scaling"] = raw["rope_parameters"]
     if config.family == "gpt2":
         left["n_ctx"] = config.context

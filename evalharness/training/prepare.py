@@ -34,7 +34,8 @@ Seen = TypeVar("Seen")
 @dataclass(frozen=True, kw_only=True)
 class FinetuneJob:
     """A fine-tuning as the user asked for it. `style` names a prompt format; None = the checkpoint's own template, else
-    alpaca. `export` asks for one file more (see `exports.gguf_file`). `best` is `loss` or `BENCHMARK.METRIC`; `keep` is best or last; 0 for `eval_every` means once an epoch."""
+    alpaca. `best` is `loss` or `BENCHMARK.METRIC`; `keep` is best or last; 0 for `eval_every` means once an epoch.
+    `export` asks for one file more (see `exports.gguf_file`)."""
 
     data: str
     model: str

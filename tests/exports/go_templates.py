@@ -138,7 +138,7 @@ def execute(body: Body, dot: Any, names: Mapping[str, Any]) -> str:
 
 
 def ollama(source: str, messages: Sequence[tuple[str, str]]) -> str:
-    """The prompt that Ollama makes of (role, content) messages: neighbours of one role joined, system texts gathered."""
+    """What Ollama makes of (role, content) messages: neighbours of one role joined, system texts gathered."""
     joined: list[dict[str, str]] = []
     for role, content in messages:
         if joined and joined[-1]["Role"] == role:

@@ -20,8 +20,8 @@ CORPUS = [
     "Grüße aus Köln! Ça va? 日本語のテキスト and HTTPServer's IDs 2024-11-28.",
 ]
 TEXTS = [
-    *CORPUS, "", " ", "the", " the cat", "  two blanks", "tabs\tand\n\nlines\r\n", "I'LL 12345678 it'S", "naïve ½ ²³ x²",
-    "\U0001f600 emoji", "a" * 40, "trailing blank ", "Mixed CASE wordsInCamel", "<b>5 < 6</b>",
+    *CORPUS, "", " ", "the", " the cat", "  two blanks", "tabs\tand\n\nlines\r\n", "I'LL 12345678 it'S",
+    "naïve ½ ²³ x²", "\U0001f600 emoji", "a" * 40, "trailing blank ", "Mixed CASE wordsInCamel", "<b>5 < 6</b>",
 ]  # fmt: skip
 CONTROL = ["<s>", "</s>", "<|im_start|>", "<|im_end|>"]
 COMMON = {

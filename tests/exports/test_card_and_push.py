@@ -18,9 +18,9 @@ import pytest
 import yaml
 from huggingface_hub import ModelCard
 
-from evalharness.exports.model_card import MARK, CardFacts, MeasuredBenchmark, model_card, write_card
-from evalharness.exports.upload import push_folder
 from evalharness.errors import UserError
+from evalharness.exports.model_card import CARD_MARK, CardFacts, MeasuredBenchmark, model_card, write_card
+from evalharness.exports.upload import push_folder
 from evalharness.records import Estimate
 
 ACCURACY = Estimate(value=0.42, stderr=0.02, low=0.38, high=0.46, n=600)
@@ -61,7 +61,7 @@ def test_a_card_that_somebody_wrote_stays(tmp_path: Path) -> None:
     assert write_card(FACTS, tmp_path)
     assert write_card(FACTS, tmp_path)
     file = tmp_path / "README.md"
-    file.write_text(file.read_text().replace(MARK, "my own words"))
+    file.write_text(file.read_text().replace(CARD_MARK, "my own words"))
     assert not write_card(FACTS, tmp_path)
     assert "my own words" in file.read_text()
 
@@ -82,7 +82,9 @@ class Hub(BaseHTTPRequestHandler):
         if self.path == "/api/validate-yaml":
             return self.answer({"errors": [], "warnings": []})
         if "/preupload/" in self.path:
-            files = [{"path": f["path"], "uploadMode": "regular", "shouldIgnore": False} for f in json.loads(body)["files"]]
+            files = [
+                {"path": f["path"], "uploadMode": "regular", "shouldIgnore": False} for f in json.loads(body)["files"]
+            ]
             return self.answer({"files": files})
         if "/commit/" in self.path:
             return self.answer({"success": True, "commitUrl": f"{root}/OWNER/tuned/commit/1", "commitOid": "1" * 40})

@@ -22,7 +22,7 @@ from evalharness.engine import checkpoint
 from evalharness.engine.config import read_config
 from evalharness.engine.tokenizer import open_tokenizer
 from evalharness.errors import UserError
-from evalharness.exports.model_card import MARK
+from evalharness.exports.model_card import CARD_MARK
 from evalharness.records import Message
 from evalharness.training.callbacks import BenchmarkChecks
 from evalharness.training.config import TrainingConfig
@@ -37,7 +37,8 @@ _LLAMA = {
 }  # fmt: skip
 MLX_KEYS = {
     "llama": _LLAMA, "mistral": _LLAMA, "qwen2": _LLAMA | {"num_key_value_heads"},
-    "qwen3": _LLAMA | {"num_key_value_heads", "max_position_embeddings", "rope_theta", "head_dim", "tie_word_embeddings"},
+    "qwen3": _LLAMA
+    | {"num_key_value_heads", "max_position_embeddings", "rope_theta", "head_dim", "tie_word_embeddings"},
     "gemma": _LLAMA | {"head_dim", "num_key_value_heads"}, "gemma2": _LLAMA | {"head_dim", "num_key_value_heads"},
     "smollm3": _LLAMA,
 }  # fmt: skip
@@ -117,7 +118,7 @@ def test_the_modelfile_asks_as_the_template_does(tuned: Tuned) -> None:
 
 def test_the_card_says_what_was_measured_and_nothing_of_this_machine(tuned: Tuned, rows: Path) -> None:
     text = (tuned.out / "README.md").read_text("utf-8")
-    assert MARK in text
+    assert CARD_MARK in text
     card = ModelCard(text)
     found = {(r.dataset_name, r.metric_type): r for r in card.data.eval_results}
     accuracy = found["mmlu@sample", "accuracy"]

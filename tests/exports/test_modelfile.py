@@ -89,7 +89,15 @@ def chats() -> dict[str, Chat]:
 
 
 CHATS = chats()
-PIECES = ["Hello.", "What is 2 + 2?", "It's {{ .System }} or \\n?", "Two\n\nlines", "日本語", "# Title\n- a", '"""quoted"""']
+PIECES = [
+    "Hello.",
+    "What is 2 + 2?",
+    "It's {{ .System }} or \\n?",
+    "Two\n\nlines",
+    "日本語",
+    "# Title\n- a",
+    '"""quoted"""',
+]
 
 
 def conversations(count: int, system: bool) -> list[list[Message]]:
@@ -152,10 +160,13 @@ def test_a_header_that_the_model_writes_itself_is_asked_with() -> None:
     ("source", "why"),
     [
         ("{{ strftime_now('%Y') }}{% for m in messages %}{{ m.content }}{% endfor %}", "writes the date"),
-        ("{% for m in messages %}{{ m.content | upper }}|{% endfor %}", "does not write every text once|more than texts"),
+        (
+            "{% for m in messages %}{{ m.content | upper }}|{% endfor %}",
+            "does not write every text once|more than texts",
+        ),
         ("{% for m in messages %}{{ loop.index }}{{ m.content }}|{% endfor %}", "otherwise|more than texts"),
         ("{% for m in messages %}{{ m.content + m.content|length|string }}|{% endfor %}", "otherwise|more than texts"),
-        ("{% for m in messages %}{{ m.content + '\"\"\"' }}{% endfor %}", "cannot hold"),
+        ('{% for m in messages %}{{ m.content + \'"""\' }}{% endfor %}', "cannot hold"),
     ],
 )
 def test_what_ollama_cannot_write_is_left_out_and_said(source: str, why: str) -> None:
