@@ -76,8 +76,7 @@ def finetune(
     as_json: Annotated[bool, Option("--json", help="Print one JSON object on standard output.")] = False,
 ) -> int:
     """Fine-tune a model on instruction data, watching what matters, and export it."""
-    job = _job(context, locals())
-    return _tune(job, then_judge, judge_base_url, only_look=preflight_only, as_json=as_json)
+    return _tune(_job(context, locals()), then_judge, judge_base_url, only_look=preflight_only, as_json=as_json)
 
 
 def _job(context: Context, options: dict[str, Any]) -> "FinetuneJob":

@@ -9,12 +9,14 @@ from pathlib import Path
 
 from evalharness import plugins
 from evalharness.data.rows import Source
+from evalharness.engine.checkpoint import weight_files
+from evalharness.engine.fingerprint import files_digest
 from evalharness.errors import UserError
 from evalharness.exports.model_card import CardFacts, MeasuredBenchmark
 from evalharness.records import Estimate
 from evalharness.runs.store import Run
 from evalharness.training.config import TrainingConfig
-from evalharness.training.prepare import PreparedTraining, training_identity
+from evalharness.training.prepare import PreparedTraining
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -29,10 +31,9 @@ def card_facts(prepared: PreparedTraining, evaluations: Path, kept: int, answers
     base, data = (_hub_id(job.model), _hub_id(job.data))
     kind = "dpo" if config.loss == "dpo" else "sft"
     trained = "adapters merged into the weights" if config.lora else "all weights"
-    identity = training_identity(prepared)
     said: dict[str, object] = {
         "base model": base or Path(job.model).name,
-        "base weights, sha256": identity["weights"],
+        "base weights, sha256": files_digest(sorted(set(weight_files(prepared.source).values()))),
         "data": f"{data or Path(prepared.data.origin).name}, {len(prepared.data.rows)} rows ({prepared.data.shape})",
         "data, sha256": prepared.data.sha256,
         "rows": ", ".join(f"{count} {name}" for name, count in prepared.seen.rows.items()),
