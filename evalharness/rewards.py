@@ -21,7 +21,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from multiprocessing.util import Finalize
-from typing import Any
 
 from evalharness import plugins
 from evalharness.benchmark import Benchmark, request
@@ -59,7 +58,7 @@ def dataset(
     split: str = "train",
     chat: bool = True,
     limit: int | None = None,
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     """Rows with `prompt` (messages; a text where `chat` is False), `answer` (the first right one, or '') and `info`.
 
     `data` as for `evaluate`: None = the hub, `sample`, a folder or file, or the rows. `limit` draws by a hash of the
@@ -86,7 +85,7 @@ def _drawn(sample: Sample) -> bytes:
     return hashlib.sha256(sample.id.encode("utf-8", "surrogatepass")).digest()
 
 
-def _row(benchmark: Benchmark, sample: Sample, chat: bool) -> dict[str, Any]:
+def _row(benchmark: Benchmark, sample: Sample, chat: bool) -> dict[str, object]:
     asked = replace(request(benchmark, sample, (), mode="write", chat=chat), origin=None)
     messages = [{"role": message.role, "content": message.content} for message in asked.messages]
     about = {"benchmark": benchmark.name, "sample": asdict(sample), "request": asdict(asked)}
@@ -115,10 +114,12 @@ class BenchmarkReward:
     sign: float = 1.0
     options: RunOptions = field(default_factory=RunOptions)
 
-    def __call__(self, prompts: Sequence[Any], completions: Sequence[Any], **columns: Any) -> list[float | None]:
+    def __call__(
+        self, prompts: Sequence[object], completions: Sequence[object], **columns: object
+    ) -> list[float | None]:
         """TRL's `reward_funcs`: one reward a completion, which is a text or a list of messages."""
         about = columns.get(COLUMN)
-        if about is None or len(about) != len(completions):
+        if not isinstance(about, Sequence) or len(about) != len(completions):
             raise UserError(f"the reward of {self.benchmark} wants the column {COLUMN!r} of rewards.dataset")
         pairs = list(zip(completions, about, strict=True))
         if len(pairs) < 2 or plugins.load_benchmark(self.benchmark).open_scorer is None:
@@ -135,13 +136,13 @@ class BenchmarkReward:
     def rubric(self) -> Callable[..., float]:
         """A verifiers rubric's function: `vf.Rubric(funcs=[rewards.of("gsm8k").rubric])`."""
 
-        def scored(completion: Any, info: Any, **_: Any) -> float:
+        def scored(completion: object, info: str | Mapping[str, object], **_: object) -> float:
             return self.of_one(completion, info) or 0.0
 
         scored.__name__ = self.__name__
         return scored
 
-    def of_one(self, completion: Any, info: str | Mapping[str, Any]) -> float | None:
+    def of_one(self, completion: object, info: str | Mapping[str, object]) -> float | None:
         """The reward of one completion to the question that `info` (JSON, or what it holds) is about."""
         score = self.scored(completion, info)
         if score.status == "error":
@@ -150,7 +151,7 @@ class BenchmarkReward:
             return self.sign * float(score.scores[self.score])
         return float(score.status == "correct") if self.sign > 0 and score.status != "scored" else None
 
-    def scored(self, completion: Any, info: str | Mapping[str, Any]) -> Score:
+    def scored(self, completion: object, info: str | Mapping[str, object]) -> Score:
         """The whole score, with status, all figures and the answer as it was read. UserError where `info` is not what
         `rewards.dataset` made."""
         try:
@@ -164,18 +165,19 @@ class BenchmarkReward:
         return score_response(_scorer(self), sample, asked, response)
 
 
-def _text(completion: Any) -> str:
+def _text(completion: object) -> str:
     """What was written: a text, or what the last assistant message says."""
     if isinstance(completion, str):
         return completion
-    said = [m for m in completion or () if _field(m, "role") == "assistant"]
+    messages = completion if isinstance(completion, Sequence) else ()
+    said = [message for message in messages if _field(message, "role") == "assistant"]
     content = _field(said[-1], "content") if said else ""
     if isinstance(content, Sequence) and not isinstance(content, str):
         content = "".join(str(part.get("text", "")) for part in content if isinstance(part, Mapping))
     return str(content or "")
 
 
-def _field(message: Any, name: str) -> Any:
+def _field(message: object, name: str) -> object:
     return message.get(name) if isinstance(message, Mapping) else getattr(message, name, None)
 
 
