@@ -66,7 +66,7 @@ def load_plugin(kind: PluginKind, name: str) -> ModuleType:
 
 EXTRAS = {
     "torch": "local", "safetensors": "local", "tokenizers": "local", "matplotlib": "local", "transformers": "hf",
-    "sacrebleu": "text", "rouge_score": "text", "langdetect": "text", "nltk": "text",
+    "sacrebleu": "text", "rouge_score": "text", "langdetect": "text", "nltk": "text", "gguf": "gguf",
     "starlette": "web", "uvicorn": "web", "ray": "scale",
 }  # fmt: skip
 

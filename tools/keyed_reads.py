@@ -54,6 +54,7 @@ OPEN: Mapping[str, str] = {
     "training/checkpointing.py": "torch.load and its state",
     "training/callbacks.py": "torch.load and its state",
     "training/qlora.py": "bitsandbytes",
+    "exports/gguf": "tokenizer.json, and the package gguf",
     "engine/": "torch and transformers: weights, configurations, tokenizers",
     "commands/_flags.py": "typer: parameters of any type, made from options",
     "sandbox/": "values of untrusted programs on their way through a pipe",

@@ -201,6 +201,7 @@ class WatchOptions:
     best: str = setting("loss", "Which checkpoint is kept: loss, or BENCHMARK.METRIC.")
     patience: int = setting(3, "Stop after so many evaluations without a better one; 0 = never.")
     keep: str = setting("best", "best or last weights are exported.")
+    export: str = setting("", "One file more: gguf, or gguf:q8_0, gguf:bf16, gguf:f32.")
     save_every: int = setting(0, "Steps between saves; 0 = by the clock.")
     log_to: tuple[str, ...] = setting((), "tensorboard, wandb, mlflow, separated by commas.")
     answer_tokens: int = setting(256, "Longest answer to a test row.")

@@ -22,12 +22,14 @@ from evalharness.engine.loading import free_threads
 from evalharness.engine.memory import available, gigabytes
 from evalharness.errors import UserError, option_name
 from evalharness.events import Told, tell
+from evalharness.exports.model_card import write_card
 from evalharness.judging import run as judging
 from evalharness.judging.panel import JudgeOptions
 from evalharness.judging.run import JudgeRun
 from evalharness.runs.store import Run
 from evalharness.training import checkpointing, curves, export, lora, preflight, step
 from evalharness.training.callbacks import Best, Log, NoLog
+from evalharness.training.card_facts import card_facts
 from evalharness.training.config import Lora, TrainingConfig
 from evalharness.training.events import TrainingBegan, TrainingPrepared
 from evalharness.training.loop import TRAINING_FOLDER, TrainingLoop
@@ -269,9 +271,12 @@ def _finish(drive: TrainingLoop, early: bool) -> Tuned:
         lora.merge(decoder)
     difference = export.export(decoder, prepared.chat, prepared.source, job.out, prepared.material.train)
     tell(Told(text=f"{job.out}: written and read back, log-probabilities differ by {difference:.1e} at most"))
+    gguf = export.other_forms(job.out, prepared.chat, job.export)
+    answers = answer_test_rows(prepared)
+    write_card(card_facts(prepared, drive.folder / "evaluations", kept, answers), job.out)
     return Tuned(
         out=job.out, steps=training.step, tokens=training.tokens, kept_step=kept, evaluations=checks,
-        answers=answer_test_rows(prepared), gguf=export.gguf(job.out), difference=difference, stopped_early=early,
+        answers=answers, gguf=gguf, difference=difference, stopped_early=early,
     )  # fmt: skip
 
 

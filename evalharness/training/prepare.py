@@ -16,6 +16,7 @@ from evalharness.engine.config import UnsupportedError, read_config
 from evalharness.engine.fingerprint import files_digest
 from evalharness.engine.tokenizer import open_tokenizer
 from evalharness.errors import DataError, UserError, option_name
+from evalharness.exports.gguf_file import check_gguf, wanted_kind
 from evalharness.training import datasets, encoding, preflight, split
 from evalharness.training.callbacks import BenchmarkChecks
 from evalharness.training.config import Lora, MachineOptions, RowOptions, TrainingConfig, WatchOptions
@@ -88,6 +89,8 @@ def prepare_training(job: FinetuneJob) -> PreparedTraining:
     tokenizer = open_tokenizer(source, config.vocab, job.tokenizer)
     own = own_template(source)
     chat = choose_chat(job.style if job.style or own else "alpaca", own, tokenizer)
+    if wanted_kind(job.export):
+        check_gguf(source, chat, next((f for f in tokenizer.files if f.name == "tokenizer.json"), None))
     limit = min(job.max_length or config.context, config.context)
     rules = Rules(
         limit=limit, mask_prompt=job.mask_prompt, drop_long=job.drop_long, end_masked=job.mask_end, skip_bad=True
@@ -125,7 +128,8 @@ def _checked(job: FinetuneJob) -> FinetuneJob:
     job.settings.check()
     if job.replay and job.settings.loss != "sft":
         raise UserError(
-            f"{option_name('replay')} wants {option_name('loss', 'sft')}: what is compared by {job.settings.loss} has no general data"
+            f"{option_name('replay')} wants {option_name('loss', 'sft')}: what is compared by {job.settings.loss} has "
+            "no general data"
         )
     if job.replay:
         parse_replay(job.replay)

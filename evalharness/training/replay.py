@@ -39,7 +39,8 @@ def parse_replay(said: str) -> tuple[str, float]:
         found = 0.0
     if not data or not 0 < found < 1:
         raise UserError(
-            f"{option_name('replay')} wants DATA:SHARE with a share between 0 and 1, as in general.jsonl:0.1, not {said!r}"
+            f"{option_name('replay')} wants DATA:SHARE with a share between 0 and 1, as in general.jsonl:0.1, not "
+            f"{said!r}"
         )
     return data, found
 
