@@ -24,7 +24,7 @@ AT_ONCE = 4096  # rows of logits that may stand in memory together
 
 
 @dataclass(frozen=True, slots=True)
-class Noise:
+class EmbeddingNoise:
     """NEFTune (https://arxiv.org/abs/2310.05914, algorithm 1): each embedded token of a row of L tokens and width d
     gets noise between -alpha / sqrt(L d) and +alpha / sqrt(L d). `seeds` has one for each row, so that a row's noise
     depends on nothing else than when it is met."""
@@ -59,7 +59,7 @@ def _part(decoder: Decoder, states: Tensor, labels: Tensor) -> Tensor:
     return F.cross_entropy(decoder.head(states), labels, reduction="none")
 
 
-def cross_entropy(decoder: Decoder, examples: Sequence[EncodedExample], noise: Noise | None = None) -> Tensor:
+def cross_entropy(decoder: Decoder, examples: Sequence[EncodedExample], noise: EmbeddingNoise | None = None) -> Tensor:
     """The sum over labelled tokens (natural logarithm). Examples without labels add exactly 0."""
     batch = pack_examples(examples, decoder.device, apart=noise is not None)
     if not len(batch.labels):

@@ -192,7 +192,7 @@ class Training:
             return objectives.compare_answers(self.decoder, self._answers().some(indices), self.settings, whole)
         alpha = self.settings.neftune
         seeds = [f"{self.settings.seed}/{self.step}/{i}" for i in indices]
-        noise = (losses.Noise(alpha, seeds),) if alpha else ()
+        noise = (losses.EmbeddingNoise(alpha, seeds),) if alpha else ()
         found = losses.cross_entropy(self.decoder, [self.examples[i] for i in indices], *noise)
         return found / max(1, whole.tokens), torch.zeros(2, device=found.device)
 

@@ -226,24 +226,24 @@ def test_settings_of_losses_that_make_no_sense(wrong: dict[str, Any]) -> None:
 
 
 def test_noise_is_as_large_as_the_paper_says_and_a_function_of_its_seed() -> None:
-    noise = losses.Noise(5.0, ["1/0/0", "1/0/1"])
+    noise = losses.EmbeddingNoise(5.0, ["1/0/0", "1/0/1"])
     drawn = noise.drawn([40, 10], 64)
     for part, length in ((drawn[:40], 40), (drawn[40:], 10)):
         most = 5.0 / math.sqrt(length * 64)
         assert 0.95 * most < float(part.abs().max()) <= most
         assert abs(float(part.mean())) < 0.1 * most
     assert torch.equal(noise.drawn([40, 10], 64), drawn)
-    assert torch.equal(losses.Noise(5.0, ["1/0/1"]).drawn([10], 64), drawn[40:])
+    assert torch.equal(losses.EmbeddingNoise(5.0, ["1/0/1"]).drawn([10], 64), drawn[40:])
 
 
 def test_noise_is_added_to_the_embeddings_in_training_alone() -> None:
     decoder, rows = support.decoder(), support.examples(3)
     batch = pack_examples(rows, apart=True)
-    noise = losses.Noise(5.0, ["a", "b", "c"])
+    noise = losses.EmbeddingNoise(5.0, ["a", "b", "c"])
     drawn = noise.drawn(batch.lengths, 32)
     together = losses.cross_entropy(decoder, rows, noise)
     alone = sum(
-        float(losses.cross_entropy(decoder, [row], losses.Noise(5.0, [s])).detach())
+        float(losses.cross_entropy(decoder, [row], losses.EmbeddingNoise(5.0, [s])).detach())
         for row, s in zip(rows, "abc", strict=True)
     )
     assert float(together.detach()) == pytest.approx(alone, rel=BAR)
@@ -306,7 +306,7 @@ def test_general_rows_join_every_epoch_in_turn() -> None:
 
 @pytest.mark.parametrize("said", ["x.jsonl", "x.jsonl:", "x.jsonl:0", "x.jsonl:1", "x.jsonl:1.5", ":0.1", "x.jsonl:no"])
 def test_a_replay_wants_data_and_a_share(said: str) -> None:
-    with pytest.raises(UserError, match=r"--replay wants DATA:SHARE"):
+    with pytest.raises(UserError, match=r"replay wants DATA:SHARE"):
         replay.parse_replay(said)
     assert replay.parse_replay("owner/name:train_sft:0.25") == ("owner/name:train_sft", 0.25)
 
