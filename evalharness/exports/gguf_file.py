@@ -26,7 +26,7 @@ from evalharness.engine.config import Config, read_config
 from evalharness.engine.decoder import frequencies
 from evalharness.errors import UserError, nearest, option_name
 from evalharness.exports.gguf_vocabulary import Vocabulary, vocabulary
-from evalharness.records import Message
+from evalharness.exports.modelfile import loader_puts_bos
 
 FloatArray = npt.NDArray[np.float32]
 GGUF_KINDS = ("f16", "q8_0", "bf16", "f32")
@@ -217,7 +217,7 @@ def _words(writer: Any, words: Vocabulary, chat: Chat) -> None:
     else:
         writer.add_token_scores(list(words.scores))
     writer.add_add_space_prefix(words.blank_first)
-    writer.add_add_bos_token(chat.ask((Message("user", "a"),)).bos)
+    writer.add_add_bos_token(loader_puts_bos(chat))
     writer.add_add_eos_token(False)
     ends = sorted(chat.stops - {tokenizer.eos})
     eos = tokenizer.eos if tokenizer.eos is not None else next(iter(ends), None)

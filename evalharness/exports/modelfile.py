@@ -96,10 +96,18 @@ def _probes(frame: Frame) -> list[tuple[Message, ...]]:
     return plain + (told if frame.system is not None else [])
 
 
+def loader_puts_bos(chat: Chat) -> bool:
+    """Whether the program that loads the weights must put BOS before our prompts.
+
+    Not where the template's first tag happens to be BOS (SmolLM2's `<|im_start|>`): that one is the template's own.
+    """
+    return chat.tokenizer.adds_bos and chat.ask((Message("user", "a"),)).bos
+
+
 def _prompt(chat: Chat, messages: Sequence[Message]) -> str:
-    """The rendered prompt without BOS in front."""
+    """The rendered prompt without the BOS that is put in front of it."""
     asked = chat.ask(messages)
-    if not asked.bos:
+    if not (asked.bos and chat.tokenizer.adds_bos):
         return asked.text
     bos = next((text for text, number in chat.tokenizer.specials.items() if number == asked.ids[0]), "")
     return asked.text.removeprefix(bos)

@@ -46,7 +46,7 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "gemma": {"model_type": "gemma", **COMMON, "head_dim": 32},
     "gemma2": {"model_type": "gemma2", **GEMMA, "attn_logit_softcapping": 1.0, "final_logit_softcapping": 3.0},
     "gemma3": {"model_type": "gemma3_text", **GEMMA, "num_hidden_layers": 7},
-    "smollm3": {"model_type": "smollm3", **COMMON},
+    "smollm3": {"model_type": "smollm3", **COMMON, "bos_token_id": 0, "pad_token_id": 1},
 }  # fmt: skip
 
 

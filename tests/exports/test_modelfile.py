@@ -84,6 +84,8 @@ def chats() -> dict[str, Chat]:
     found["r1"] = Chat(tokenizer=Letters((), adds_bos=True), name="own", source=R1)
     braces = "{% for m in messages %}{{ '{{' + m.role + '}} ' + m.content + eos_token }}{% endfor %}{{ '{{a}} ' }}"
     found["braces"] = Chat(tokenizer=Letters(()), name="own", source=braces)
+    smollm = Letters(("<|im_start|>", "<|im_end|>"), bos=258)  # SmolLM2's first tag is its BOS, which nobody puts
+    found["chatml, tag for BOS"] = chat_of_style("chatml", smollm)
     found["none"] = chat_of_style("none", Letters((), adds_bos=True))
     return found
 
@@ -122,7 +124,7 @@ def test_the_template_renders_to_the_same_bytes(name: str) -> None:
     assert sum(len(messages) > 3 for messages in asked) >= 10
     for messages in asked:
         prompt = chat.ask(messages)
-        ours = prompt.text.removeprefix("<s>") if prompt.bos else prompt.text  # Ollama puts BOS in front itself
+        ours = prompt.text.removeprefix("<s>")  # Ollama puts BOS in front itself
         assert ollama(template, [(m.role, m.content) for m in messages]) == ours
         if messages[-1].role == "user" and len(messages) <= 2:
             system = messages[0].content if messages[0].role == "system" else ""
