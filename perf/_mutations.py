@@ -148,7 +148,7 @@ def places(tree: ast.Module) -> Iterator[Place]:
                     yield from _in_function(member)
         elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            names = tuple(t.id for t in targets if isinstance(t, ast.Name))
+            names = tuple(n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name))
             yield from _below(node.value, None, names)
 
 

@@ -88,7 +88,7 @@ def bounded_mean(values: Sequence[float], sizes: Sequence[float] | None = None) 
     return Estimate(value=mean, stderr=stderr, low=low, high=high, n=n)
 
 
-def mean_pivot(total: FloatArray, size: FloatArray, mean: FloatArray | float) -> FloatArray:
+def mean_pivot(total: FloatArray, size: FloatArray, mean: float) -> FloatArray:
     """The statistic of `bounded_mean` for a supposed mean, over its critical value: the interval is where it lies
     between -1 and 1. Leading axes are independent samples."""
     from evalharness.stats import tilting

@@ -167,7 +167,7 @@ def _plain_t(total: FloatArray, size: FloatArray, confidence: float, method: str
     return Paired(value=value, low=value - half, high=value + half, sd=sd, method=method, p_worse=p_worse)
 
 
-def paired_statistic(total: FloatArray, size: FloatArray, supposed: FloatArray | float) -> FloatArray:
+def paired_statistic(total: FloatArray, size: FloatArray, supposed: float) -> FloatArray:
     """The statistic of a paired test for a supposed difference, to be held against Student's t with units - 1 degrees
     of freedom. Leading axes are independent samples."""
     from evalharness.stats import tilting

@@ -6,7 +6,19 @@ from dataclasses import replace
 import pytest
 
 from evalharness.records import Message, Request, Response, Result, Sample
-from evalharness.scoring.metrics import average, macro, mean, pass_at, ratio, within
+from evalharness.scoring.metrics import (
+    average,
+    by_group,
+    counts,
+    macro,
+    mean,
+    mean_where,
+    pass_at,
+    perplexity,
+    ratio,
+    standings,
+    within,
+)  # fmt: skip
 from evalharness.stats.intervals import bounded_mean, mean_interval, stratified, wilson
 
 
@@ -115,3 +127,92 @@ def test_ratios_and_pass_at_100_near_1():
     solved = [result(f"p{p}", "", float(k < 20 - p), k) for p in range(3) for k in range(20)]
     near = pass_at(10).of(solved)
     assert near.value > 0.99 and near.low < 0.7 and near.high <= 1
+
+
+def test_a_result_without_the_score_counts_as_0_and_for_mean_where_not_at_all():
+    found = [result("a", "", 1.0), replace(result("b", "", 0.0), scores={"other": 0.5})]
+    assert mean().of(found).value == 0.5 and mean().of(found).n == 2
+    where = mean_where("accuracy", "named")
+    assert (where.of(found).value, where.of(found).n, where.name, where.score) == (1.0, 1, "named", "accuracy")
+    assert where.of(found[1:]) is None and mean_where("accuracy").name == "accuracy" and mean().of([]) is None
+
+
+def test_the_chance_of_one_right_of_k():
+    found = [result("p", "", float(k < 2), k) for k in range(5)] + [result("q", "", 0.0, k) for k in range(5)]
+    assert pass_at(3).of(found).value == pytest.approx((1 - 1 / 10) / 2)
+    assert pass_at(1).of(found).value == pytest.approx(0.2)
+    assert pass_at(6).of(found) is None and pass_at(5).of(found).value == 0.5 and pass_at(1).of([]) is None
+    missing = [replace(result("p", "", 1.0), scores={})]
+    assert pass_at(1).of(missing).value == 0.0, "an answer without the score is not right"
+    assert [(pass_at(k).name, pass_at(k).score) for k in (1, 2)] == [("pass@1", "accuracy"), ("pass@2", None)]
+    assert (pass_at(1, "tests", "first").name, pass_at(1, "tests").score) == ("first", "tests")
+
+
+def test_names_of_figures():
+    assert (macro().name, macro("f1").name, macro("f1", "mine").name) == ("accuracy_macro", "f1_macro", "mine")
+    assert (mean("f1").name, mean("f1", "mine").name, mean("f1").score) == ("f1", "mine", "f1")
+    assert (within("f1", "of_a", frozenset()).name, ratio("a", "b", "r").name) == ("of_a", "r")
+    assert within("accuracy", "of_a", frozenset({"a"})).of([result("x", "b", 1.0)]) is None
+    assert list(by_group([result("x", "b", 1.0), result("y", "a", 1.0)])) == ["a", "b"]
+
+
+def test_a_ratio_of_nothing_has_no_meaning():
+    nothing = [replace(result(str(n), "", 0.0), scores={"part": 0.0, "whole": 0.0}) for n in range(3)]
+    assert ratio("part", "whole", "r").of(nothing) is None
+    some = [replace(one, scores={"part": 1.0, "whole": 2.0 + n}) for n, one in enumerate(nothing)]
+    assert ratio("part", "whole", "r").of(some).value == pytest.approx(3 / 9)
+    less = [replace(one, scores={"part": 0.0, "whole": 0.25}) for one in nothing]
+    assert ratio("part", "whole", "r").of(less).value == 0.0
+
+
+def test_perplexity_is_the_mean_turned_over():
+    def lines(*values):
+        return [replace(result(str(n), "", 0.0), scores={"logprob": v}) for n, v in enumerate(values)]
+
+    found, known = (
+        perplexity().of([*lines(-1.0, -2.0, -4.5), result("other", "", 1.0)]),
+        mean_interval([-1.0, -2.0, -4.5]),
+    )
+    assert found.value == pytest.approx(math.exp(2.5)) and found.n == 3
+    assert found.stderr == pytest.approx(math.exp(2.5) * known.stderr)
+    assert (found.low, found.high) == pytest.approx((math.exp(-known.high), math.exp(-known.low)))
+    assert found.low < found.value < found.high
+    assert perplexity().of([result("other", "", 1.0)]) is None
+    huge = perplexity().of(lines(-800.0, -900.0))
+    assert huge.value == math.inf and perplexity().of(lines(-699.0, -699.0)).value == pytest.approx(math.exp(699.0))
+    made = perplexity("nll", "ppl")
+    assert (made.name, made.higher_is_better, made.score) == ("ppl", False, None)
+    assert (perplexity().name, mean().higher_is_better) == ("perplexity", True)
+
+
+def test_standings_count_programs_the_unscored_last():
+    def stood(**detail):
+        return replace(result("p", "", 1.0), detail=detail)
+
+    assert standings([stood(), result("a", "", 0.0)]) == {} and standings([]) == {}
+    found = standings(
+        [stood(standing="confirmed"), stood(standing="failed"), stood(standing="failed"), stood(standing="odd")]
+    )
+    assert found == {"confirmed": 1, "unconfirmable": 0, "suspect": 0, "failed": 2}
+    some = standings([stood(standing="confirmed", unscored="no sandbox"), stood(standing="suspect")])
+    assert list(some.items()) == [
+        ("confirmed", 0),
+        ("unconfirmable", 0),
+        ("suspect", 1),
+        ("failed", 0),
+        ("unscored", 1),
+    ]
+
+
+def test_counts_name_every_status_in_order():
+    found = counts([result("a", "", 1.0), result("b", "", 1.0)])
+    statuses = ("correct", "wrong", "unparsed", "truncated", "refused", "error", "scored")
+    assert list(found.items()) == [(status, 2 * (status == "scored")) for status in statuses]
+
+
+def test_what_is_averaged_decides_its_interval():
+    assert average([0.0, 1.0, 1.0]) == wilson(2, 3)
+    assert average([0.0, 1.0, 0.5]) == bounded_mean([0.0, 1.0, 0.5])
+    for values in ([0.0, 1.5, 0.5], [-0.1, 1.0, 0.5]):
+        assert average(values) == mean_interval(values)
+    assert average([]) is None

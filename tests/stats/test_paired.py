@@ -10,7 +10,7 @@ from scipy.stats import ttest_rel
 
 from evalharness.stats import exact_flips, power, tilting
 from evalharness.stats import paired as s
-from evalharness.stats.intervals import normal_quantile, wilson
+from evalharness.stats.intervals import normal_cdf, normal_quantile, wilson
 
 
 def test_tango_gives_the_published_interval():
@@ -228,3 +228,54 @@ def test_bootstrap_interval_is_none_without_spread():
     assert s.bootstrap_interval(np.zeros(10), 0.9) is None
     low, high = s.bootstrap_interval(np.array([0.0, 0.1, -0.2, 0.4, 0.0, 0.1]), 0.9)
     assert low < 1 / 15 < high
+
+
+def test_the_spread_of_graded_differences_is_that_of_an_item():
+    """What power is reckoned from: the deviation of one item, clusters counted."""
+    draw = np.random.default_rng(6)
+    d, clusters = draw.uniform(-0.6, 0.6, 120), np.repeat(np.arange(40), 3)
+    assert s.paired_mean(d, 0.90).sd == pytest.approx(float(np.std(d, ddof=1)))
+    off = np.bincount(clusters, weights=d - d.mean())
+    assert s.paired_clustered(d, clusters, 0.90).sd == pytest.approx(math.sqrt(np.sum(off**2) * 40 / 39 / 120))
+    assert s.paired_binary(12, 40, 400, 0.90).sd == pytest.approx(math.sqrt(52 / 400 - (28 / 400) ** 2))
+
+
+def test_whole_flips_are_counted_whatever_comes_first():
+    d = np.array([1.0] * 7 + [-1.0] * 20 + [0.0] * 173)
+    assert s.paired_mean(d, 0.90).low == s.paired_binary(7, 20, 200, 0.90).low
+    one = s.paired_mean(np.array([0.5]), 0.90)
+    assert (one.method, one.sd) == ("all equal", 0.0)
+
+
+def test_the_score_test_of_differences_is_bent_by_their_skewness():
+    d = np.append(np.random.default_rng(7).normal(0, 0.05, 40), -0.9)
+    found = float(s.paired_statistic(d, np.ones(1), 0.05))
+    assert found == float(tilting.score(d, np.ones(1), 0.05, (-1.0, 1.0), skew=True))
+    assert found != pytest.approx(float(tilting.score(d, np.ones(1), 0.05, (-1.0, 1.0))), rel=1e-3)
+
+
+@pytest.mark.parametrize("n", [2, 10, 60])
+def test_equal_differences_are_tested_by_their_number(n):
+    found = s.paired_mean(np.full(n, 0.1), 0.90)
+    for margin in (-0.4, -0.2, 0.0, 0.05):
+        beyond = abs(margin + 0.1)
+        z = math.copysign(math.sqrt(n * beyond / (1 - beyond)), margin + 0.1)
+        assert found.p_worse(margin) == pytest.approx(normal_cdf(z))
+    assert found.high - found.value == pytest.approx(normal_quantile(0.95) ** 2 / (n + normal_quantile(0.95) ** 2))
+
+
+def test_an_end_that_nothing_rules_out_is_the_end_of_the_range():
+    found = s.paired_mean(np.array([1.0, -0.9, 0.95, -1.0]), 0.99)
+    assert (found.low, found.high) == (-1.0, 1.0)
+
+
+def test_few_flips_are_those_below_fifty_or_one_sided_below_120():
+    few = [
+        s.flips_are_few(*pair) for pair in ((0, 0), (1, 0), (25, 24), (25, 25), (9, 110), (9, 111), (10, 100), (110, 9))
+    ]
+    assert few == [False, True, True, False, True, False, False, True]
+
+
+def test_benjamini_hochberg_by_hand():
+    assert s.benjamini_hochberg([0.01, 0.04, 0.03, 0.5]) == pytest.approx([0.04, 0.16 / 3, 0.16 / 3, 0.5])
+    assert s.benjamini_hochberg([]) == []

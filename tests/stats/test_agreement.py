@@ -1,0 +1,81 @@
+"""Means that a judge's verdicts sharpen for a few labels, by their formulas."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import norm, t
+
+from evalharness.stats.agreement import annotator_agreement, cohen, confusion, fleiss, powered_mean
+from evalharness.stats.intervals import bounded_mean
+
+
+def made(n, m, seed=0, noise=0.2):
+    """Labels of n items and a judge's values of all n + m, which lean towards the labels."""
+    draw = np.random.default_rng(seed)
+    truth = draw.integers(0, 2, n + m).astype(float)
+    judged = np.clip(0.2 + 0.5 * truth + draw.normal(0, noise, n + m), 0, 1)
+    return {f"i{k:04}": truth[k] for k in range(n)}, {f"i{k:04}": float(judged[k]) for k in range(n + m)}
+
+
+@pytest.mark.parametrize(("n", "m"), [(5, 1), (40, 500), (100, 50), (101, 50), (240, 900)])
+def test_the_powered_mean_is_that_of_its_formula(n, m):
+    labels, values = made(n, m)
+    found = powered_mean(labels, values, half=0.03, confidence=0.9)
+    human, judge = np.array(list(labels.values())), np.array([values[i] for i in labels])
+    rest = np.array([v for i, v in values.items() if i not in labels])
+    covariance = np.mean(human * judge) - human.mean() * judge.mean()
+    lam = min(1.0, max(0.0, covariance / ((1 + n / m) * np.var([*judge, *rest], ddof=1))))
+    off = human - lam * judge
+    value, stderr = lam * rest.mean() + off.mean(), math.sqrt(lam**2 * np.var(rest) / m + np.var(off) / n)
+    z = t.ppf(0.95, n - 1) if n <= 100 else norm.ppf(0.95)
+    assert (found.lam, found.powered.value, found.powered.stderr) == pytest.approx((lam, value, stderr))
+    ends = max(0.0, value - z * stderr), min(1.0, value + z * stderr)
+    assert (found.powered.low, found.powered.high, found.powered.n) == pytest.approx((*ends, n))
+    assert found.needed == max(3, math.ceil((z * math.sqrt(np.var(off, ddof=1)) / 0.03) ** 2))
+    assert found.human == bounded_mean(list(human)) and found.judge == bounded_mean(list(values.values()))
+
+
+def test_the_judges_weight_stays_between_0_and_1():
+    labels, values = made(50, 400)
+    assert powered_mean(labels, {i: 1 - v for i, v in values.items()}).lam == 0.0
+    assert powered_mean(labels, {i: 0.5 + (v - 0.5) / 10 for i, v in values.items()}).lam == 1.0
+
+
+def test_without_any_spread_the_labels_own_width_stands():
+    labels, values = {f"i{n}": 0.75 for n in range(20)}, {f"i{n}": 0.5 for n in range(200)}
+    found, people = powered_mean(labels, values), bounded_mean([0.75] * 20)
+    assert (found.powered.value, found.powered.stderr, found.needed) == (0.75, 0.0, 3)
+    assert (found.powered.low, found.powered.high) == pytest.approx((people.low, people.high))
+    assert people.low < 0.75 < people.high
+
+
+def test_too_few_labels_are_refused():
+    labels, values = made(3, 1)
+    two = dict(list(labels.items())[:2])
+    for short, all_labelled in ((two, values), (labels, {i: values[i] for i in labels}), (labels, {"x": 1.0})):
+        with pytest.raises(ValueError, match="3 or more labelled items"):
+            powered_mean(short, all_labelled)
+
+
+def test_counts_by_label_and_verdict():
+    said = confusion(["b", "a", "b", "b"], ["x", "x", "y", "x"])
+    assert said == {"a": {"x": 1}, "b": {"x": 2, "y": 1}}
+    assert list(said) == ["a", "b"] and list(said["b"]) == ["x", "y"]
+
+
+def test_kappas_by_hand():
+    assert cohen("aabb", "abbb") == pytest.approx((0.75 - 0.5) / 0.5)
+    assert cohen("", "") is None and cohen("aa", "aa") is None and cohen("ab", "ba") == -1.0
+    with pytest.raises(ValueError, match="not 1 and 2"):
+        cohen("a", "ab")
+    assert fleiss(["aab", "bbb"]) == pytest.approx((2 / 3 - 5 / 9) / (4 / 9))
+    assert fleiss(["aa", "aa"]) is None
+    with pytest.raises(ValueError, match="two or more"):
+        fleiss(["a", "b"])
+
+
+def test_a_split_vote_is_decided_by_the_seed():
+    found = {annotator_agreement([[1, 1, 2]], many=2, seed=seed) for seed in range(8)}
+    assert len(found) > 1 and found <= {0.0, 1 / 3, 2 / 3} and annotator_agreement([[1, 1, 2]], many=2) in found
+    assert annotator_agreement([[1, 2], [1]]) == 0.0, "one vote alone says nothing"

@@ -1,0 +1,112 @@
+"""Intervals of means, recomputed by other means: each figure once more, by its formula."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import norm, t, ttest_1samp
+
+from evalharness.records import Estimate
+from evalharness.stats import intervals as s
+
+
+def test_variance_and_interval_of_few_values():
+    assert s.sample_variance([]) == s.sample_variance([5.0]) == 0.0
+    assert s.sample_variance([1.0, 4.0]) == 4.5
+    two = s.mean_interval([1.0, 4.0])
+    theirs = ttest_1samp([1.0, 4.0], 0).confidence_interval(0.95)
+    assert (two.low, two.high) == pytest.approx((theirs.low, theirs.high))
+    assert two.stderr == pytest.approx(1.5) and two.n == 2
+    one = s.mean_interval([3.0])
+    assert math.isnan(one.stderr) and (one.low, one.high) == (-math.inf, math.inf)
+    assert s.mean_interval([3.0, 3.0]).stderr == 0.0
+
+
+def test_quantiles_are_scipys():
+    assert s.t_quantile(0.9, 7) == pytest.approx(t.ppf(0.9, 7)) and s.t_cdf(-1.2, 4) == pytest.approx(t.cdf(-1.2, 4))
+    assert s.normal_quantile(0.9) == pytest.approx(norm.ppf(0.9)) and s.normal_cdf(-1.2) == pytest.approx(
+        norm.cdf(-1.2)
+    )
+
+
+def test_many_even_values_take_a_t_interval():
+    values = np.random.default_rng(0).uniform(0.2, 0.8, 200)
+    found, theirs = s.bounded_mean(list(values)), ttest_1samp(values, 0).confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((theirs.low, theirs.high), abs=1e-7)
+    assert found.stderr == pytest.approx(float(np.std(values, ddof=1)) / math.sqrt(200))
+
+
+def test_a_ratio_of_sums_takes_cr1_over_its_units():
+    draw = np.random.default_rng(1)
+    sizes = draw.integers(1, 6, 150).astype(float)
+    parts = draw.uniform(0.2, 0.8, 150) * sizes
+    mean = parts.sum() / sizes.sum()
+    stderr = math.sqrt(np.sum((parts - mean * sizes) ** 2) * 150 / 149) / sizes.sum()
+    found = s.bounded_mean(list(parts), list(sizes))
+    assert (found.value, found.stderr) == pytest.approx((mean, stderr))
+    assert found.high - found.value == pytest.approx(t.ppf(0.975, 149) * stderr, abs=1e-7)
+
+
+def test_leading_axes_are_samples_of_their_own():
+    """Three samples at once are each alone: one takes t, two the score, and sizes go with their sample."""
+    draw = np.random.default_rng(2)
+    total = np.array([draw.uniform(0.3, 0.7, 60), np.ones(60), np.repeat([1.0, 0.0], [57, 3])])
+    sizes = np.array([np.ones(60), np.full(60, 2.0), np.ones(60)])
+    for mean in (0.45, 0.9):
+        for size in (sizes, np.ones(1)):
+            alone = [float(s.mean_pivot(total[i], size if size is not sizes else sizes[i], mean)) for i in range(3)]
+            assert s.mean_pivot(total, size, mean).tolist() == pytest.approx(alone)
+
+
+def test_groups_beyond_the_range_take_t_with_satterthwaites_freedom():
+    groups = [[5.0, 7.0, 6.0], [2.0, 3.0], [4.0]]
+    together = float(np.var([v for g in groups for v in g], ddof=1))
+    variances, sizes = np.array([1.0, 0.5, together]), np.array([3, 2, 1])
+    stderr = math.sqrt(float(np.sum(variances / sizes))) / 3
+    parts = (1 / 3) ** 2 / 2 + (1 / 2) ** 2 / 1 + 1.0**2 / 5
+    freedom = (1 / 3 + 1 / 2 + 1) ** 2 / parts
+    found = s.stratified(groups)
+    assert (found.value, found.stderr, found.n) == pytest.approx((12.5 / 3, stderr, 6))
+    assert found.high - found.value == found.value - found.low == pytest.approx(t.ppf(0.975, freedom) * stderr)
+
+
+def test_one_group_is_a_plain_mean():
+    assert s.stratified([[0.0, 1.0, 0.5], []]) == s.bounded_mean([0.0, 1.0, 0.5])
+    assert s.stratified([[5.0, 7.0, 9.0]]) == s.mean_interval([5.0, 7.0, 9.0])
+
+
+def test_the_interval_of_groups_within_the_range_is_wilsons_at_the_effective_number():
+    groups = [[1.0] * 8 + [0.0] * 2, [1.0] * 3 + [0.0] * 3, [1.0, 0.0, 1.0]]
+    sizes = np.array([10, 6, 3])
+    means = np.array([0.8, 0.5, 2 / 3])
+    variances = means * (1 - means) * sizes / (sizes - 1)
+    value, variance = means.mean(), float(np.sum(variances / sizes)) / 9
+    even = 9 / float(np.sum(1 / sizes))
+    ratio, events = even * variance / (value * (1 - value)), even * min(value, 1 - value)
+    n = even * (events + 1) / (events * ratio + 1)
+    freedom = float(np.sum(1 / sizes)) ** 2 / float(np.sum(1 / sizes**2 / (sizes - 1)))
+    z = t.ppf(0.975, freedom)
+    centre, half = value + z * z / (2 * n), z * math.sqrt(value * (1 - value) / n + (z / (2 * n)) ** 2)
+    found = s.stratified(groups)
+    assert found.stderr == pytest.approx(math.sqrt(variance))
+    assert (found.low, found.high) == pytest.approx(
+        ((centre - half) / (1 + z * z / n), (centre + half) / (1 + z * z / n))
+    )
+
+
+def test_groups_without_a_failure_have_the_interval_of_as_many_even_values():
+    found = s.stratified([[1.0] * 10, [1.0] * 10])
+    assert found.high == 1.0 and 0.7 < found.low < 0.9 and found.stderr == 0.0
+
+
+def test_the_mean_of_figures_adds_distances_by_squares():
+    parts = [
+        Estimate(value=0.5, stderr=0.1, low=0.2, high=0.9, n=10),
+        Estimate(value=0.9, stderr=0.2, low=0.5, high=1.0, n=5),
+    ]
+    found = s.mean_of_estimates(parts)
+    assert (found.value, found.n) == (pytest.approx(0.7), 15)
+    assert found.stderr == pytest.approx(math.sqrt(0.01 + 0.04) / 2)
+    assert (found.value - found.low, found.high - found.value) == pytest.approx(
+        (math.sqrt(0.3**2 + 0.4**2) / 2, math.sqrt(0.4**2 + 0.1**2) / 2)
+    )
