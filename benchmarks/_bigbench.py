@@ -19,7 +19,7 @@ from evalharness.building_blocks.multiple_choice import shuffled
 from evalharness.data.files import jsonl, parse_json, read_text
 from evalharness.data.rows import Files, Row
 from evalharness.data.sources import build_samples
-from evalharness.errors import DataError, nearest
+from evalharness.errors import DataError, nearest, option_name
 from evalharness.records import Estimate, Mode, Request, Response, Result, Sample, Score
 from evalharness.scoring.answers import LETTERS, best, choice, read_as, same_text
 from evalharness.scoring.metrics import Metric, average, mean, mean_where, per_item
@@ -127,7 +127,9 @@ def facts(task: str, data: Path | None) -> Facts:
     else:
         found = examples(task, data) or []
         if not found:
-            raise DataError(f"--data {data}: wanted {task}/task.json with examples{nearest(task, discover(data))}")
+            raise DataError(
+                f"{option_name('data', data)}: wanted {task}/task.json with examples{nearest(task, discover(data))}"
+            )
     settings, asked = {**SETTINGS, **found[0]["task"]}, build_samples(found, sample)
     ranks = all(s.choices and _chooses(s) for s in asked)
     modes: tuple[Mode, ...] = ("rank", "write") if ranks else ("write",)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from evalharness.data.files import read_text
 from evalharness.data.rows import Files, Row, Want
-from evalharness.errors import DataError
+from evalharness.errors import DataError, option_name
 from evalharness.records import Sample
 from evalharness.scoring.answers import LETTERS
 from evalharness.scoring.metrics import within
@@ -54,7 +54,8 @@ def _rows(folder: Path, want: Want) -> Iterator[Row]:
         file = folder / f"{subject}_{want.split}.csv"
         if not file.is_file():
             raise DataError(
-                f"{folder}: wanted {file.name}, it is missing; add it or leave its subject out with --subjects"
+                f"{folder}: wanted {file.name}, it is missing; add it or leave its subject out with "
+                f"{option_name('subjects')}"
             )
         yield from _subject(file, subject)
 

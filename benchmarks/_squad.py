@@ -11,7 +11,7 @@ from pathlib import Path
 from evalharness.benchmark import Prompt
 from evalharness.data.files import parse_json, read_text
 from evalharness.data.rows import Files, Row, Want
-from evalharness.errors import DataError
+from evalharness.errors import DataError, option_name
 from evalharness.records import Request, Response, Sample, Score
 from evalharness.scoring.answers import against, normalized, read_as
 
@@ -29,7 +29,9 @@ def files_of(version: str) -> Files:
         found = sorted(f for f in path.iterdir() if named.fullmatch(f.name))
         if len(found) > 1:
             names = ", ".join(f.name for f in found)
-            raise DataError(f"{path}: wanted one file {start}.json, there are {names}; name one with --data FILE")
+            raise DataError(
+                f"{path}: wanted one file {start}.json, there are {names}; name one with {option_name('data', 'FILE')}"
+            )
         return _rows(found[0]) if found else None
 
     return Files(f"dev-{version}.json as published", read)

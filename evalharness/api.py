@@ -27,7 +27,7 @@ from evalharness.judging import run as judging
 from evalharness.judging.run import JudgeRun
 from evalharness.model import Model
 from evalharness.models.function import FunctionModel
-from evalharness.options import ModelOptions, RunOptions
+from evalharness.options import RunOptions
 from evalharness.runs import session, store
 from evalharness.runs.session import RunHooks, RunOutcome, RunPlace
 from evalharness.runs.store import Run
@@ -52,13 +52,14 @@ class ListenerSettings(TypedDict, total=False):
 class EvaluateSettings(ListenerSettings, total=False):
     """How benchmarks are asked, under the names of `evalh run`'s options; see `runs.plan.Plan`.
 
-    `data` is a file, a folder, `"sample"`, or the rows themselves.
+    `data` is a file, a folder, `"sample"`, or the rows themselves; `model_options` are the options of the model's
+    plug-in by name (`{"threads": 2}`), or its `Options`.
     """
 
     name: str | None
     runs: str | Path
     cache: bool
-    model_options: ModelOptions
+    model_options: Mapping[str, object] | object
     judge: str | None
     data: str | Path | Rows | None
     mode: str | None
@@ -118,7 +119,7 @@ class JudgeSettings(ListenerSettings, total=False):
     temperature: float | None
     max_tokens: int | None
     template: str | None
-    model: ModelOptions
+    model: Mapping[str, object] | object
 
 
 def judge_run(run: RunLike, judge: str, **settings: Unpack[JudgeSettings]) -> JudgeRun:
@@ -210,9 +211,9 @@ def _name(benchmark: Asked) -> str:
     return benchmark if isinstance(benchmark, str) else plugins.add_benchmark(benchmark)
 
 
-def _opened(model: Answering, options: ModelOptions | None) -> Model:
+def _opened(model: Answering, options: object) -> Model:
     if isinstance(model, str):
-        return plugins.load_model(model, options or ModelOptions())
+        return plugins.load_model(model, options)
     if options is not None:
         raise UserError("model_options are for a model that is named; one that is passed has its own")
     if isinstance(model, Model):

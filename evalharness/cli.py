@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import gc
 import sys
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import evalharness
-from evalharness.errors import Exit, UserError
+from evalharness.errors import Exit, UserError, flags_in_messages
 from evalharness.events import Event, Warned, observed_by
 
 if TYPE_CHECKING:
@@ -16,32 +17,36 @@ if TYPE_CHECKING:
 INTERRUPTED = "interrupted; what was answered is safe, the same command goes on"
 
 
-def application() -> typer.Typer:
-    """The typer application with every command."""
+# A command's name -> its module in commands/ and what that calls it; `app` is a group of commands.
+COMMANDS = {
+    "run": "run.run",
+    "show": "show.show",
+    "verify": "verify.verify",
+    "compare": "compare.compare",
+    "flaky": "flaky.flaky",
+    "report": "report.report",
+    "baseline": "baseline.app",
+    "finetune": "finetune.finetune",
+    "push": "push.push",
+    "chat": "chat.chat",
+    "rescore": "rescore.rescore",
+    "preview": "preview.preview",
+    "import": "import_.import_",
+    "list": "listing.list_",
+    "demo": "demo.demo",
+    "sandbox": "sandbox.sandbox",
+    "data": "data.app",
+    "arena": "arena.app",
+    "winrate": "winrate.winrate",
+    "judge": "judge.app",
+}
+
+
+def application(only: str | None = None) -> typer.Typer:
+    """The typer application with every command; with one alone where `only` names it: the others need not be made."""
     import typer
 
-    from evalharness.commands import (
-        arena,
-        baseline,
-        chat,
-        compare,
-        data,
-        demo,
-        finetune,
-        flaky,
-        import_,
-        judge,
-        listing,
-        preview,
-        push,
-        report,
-        rescore,
-        run,
-        sandbox,
-        show,
-        verify,
-        winrate,
-    )
+    from evalharness.commands._flags import HelpInGroups
 
     app = typer.Typer(
         name="evalh",
@@ -51,26 +56,14 @@ def application() -> typer.Typer:
         rich_markup_mode=None,  # rich help alone would cost half of the start-up time
         pretty_exceptions_enable=False,
     )
-    app.command("run")(run.run)
-    app.command("show")(show.show)
-    app.command("verify")(verify.verify)
-    app.command("compare")(compare.compare)
-    app.command("flaky")(flaky.flaky)
-    app.command("report")(report.report)
-    app.add_typer(baseline.app, name="baseline")
-    app.command("finetune")(finetune.finetune)
-    app.command("push")(push.push)
-    app.command("chat")(chat.chat)
-    app.command("rescore")(rescore.rescore)
-    app.command("preview")(preview.preview)
-    app.command("import")(import_.import_)
-    app.command("list")(listing.list_)
-    app.command("demo")(demo.demo)
-    app.command("sandbox")(sandbox.sandbox)
-    app.add_typer(data.app, name="data")
-    app.add_typer(arena.app, name="arena")
-    app.command("winrate")(winrate.winrate)
-    app.add_typer(judge.app, name="judge")
+    for name in (only,) if only in COMMANDS else COMMANDS:
+        file, _, wanted = COMMANDS[str(name)].partition(".")
+        module = import_module(f"evalharness.commands.{file}")
+        found = getattr(module, wanted)
+        if isinstance(found, typer.Typer):
+            app.add_typer(found, name=name)
+        else:
+            app.command(name, cls=HelpInGroups, epilog=getattr(module, "EXAMPLES", None))(found)
 
     @app.callback()
     def _version() -> None: ...
@@ -93,8 +86,8 @@ def guarded(arguments: list[str]) -> int:
     import typer
 
     try:
-        with observed_by(_warned):
-            outcome = application()(args=arguments, prog_name="evalh", standalone_mode=False)
+        with flags_in_messages(True), observed_by(_warned):
+            outcome = application(next(iter(arguments), None))(args=arguments, prog_name="evalh", standalone_mode=False)
         code = int(outcome or 0)
         return _complain(INTERRUPTED, code) if code == Exit.INTERRUPTED else code  # what typer makes of Ctrl-C
     except UserError as error:

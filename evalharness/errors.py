@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 
 
@@ -37,6 +39,34 @@ class UserError(Exception):
 
 class DataError(UserError):
     """Benchmark or training data that is not what its format promises; the message names file and line."""
+
+
+# Whether messages spell options as flags. One for the process and no context variable: models answer in threads of
+# their own, which would not see that.
+_flags = False
+_SPELLED = {"repeats": "samples", "evaluate": "eval", "as_json": "json"}  # fields whose flag has another name
+
+
+@contextmanager
+def flags_in_messages(shown: bool) -> Iterator[None]:
+    """While it is open, messages name options as they are typed, `--limit`, or as fields, `limit`."""
+    global _flags
+    before, _flags = _flags, shown
+    try:
+        yield
+    finally:
+        _flags = before
+
+
+def option_name(name: str, value: object = None) -> str:
+    """An option in a message: the field `max_tokens` to a program, `--max-tokens` at the command line; with a value
+    `mode=write` and `--mode write`, `cache=False` and `--no-cache`."""
+    if not _flags:
+        return name if value is None else f"{name}={value}"
+    flag = _SPELLED.get(name, name).replace("_", "-")
+    if isinstance(value, bool):
+        return f"--{flag}" if value else f"--no-{flag}"
+    return f"--{flag}" if value is None else f"--{flag} {value}"
 
 
 def nearest(name: str, known: object) -> str:

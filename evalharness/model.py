@@ -1,7 +1,8 @@
 """What a model is: something with a name that answers requests. `models/` holds the kinds there are, one file each.
 
 A plug-in module defines `open_model(argument, options) -> Model`; `local:PATH` opens plug-in `local` with argument
-`PATH`.
+`PATH`. What it can be told stands in a frozen dataclass of its own, `Options`, and `options` is one of those; a module
+without takes no options and gets None. An option that it does not take is refused before it is opened.
 """
 
 from __future__ import annotations

@@ -1,48 +1,164 @@
-"""What a user says of a model and of a run, as records; plug-ins and benchmarks take from them what concerns them."""
+"""What a user can say, in groups: frozen records whose fields know their help, their choices and their bounds.
+
+A group is what one part of the program takes: a command spells its fields as flags, a program gives them by name, a
+model plug-in declares its own (`Options = LocalOptions`, or a dataclass of a third party).
+"""
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+import types
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from evalharness.errors import UserError, nearest, option_name
+
+Made = TypeVar("Made")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelOptions:
-    """What the command line says about a model; each plug-in takes what concerns it and refuses nothing else.
+def setting(default: Any, help: str = "", **marks: Any) -> Any:  # noqa: A002  # as argparse and typer call it
+    """A field that knows its help. `marks`: `choices`, `least`, `form` (a pattern) with `wanted` (its words), `unit`,
+    `flag` and `short` where the spelling is not the name's, `switch` (no `--no-...`), `repeatable`, `group`."""
+    return field(default=default, metadata={"help": help, **marks})
 
-    `dtype` is float32, bfloat16 or auto; `threads` and `batch` 0 mean that the engine chooses; `template` names a chat
-    template (`none` = ask as a base model). Prices are US dollars per million tokens. `answer_key` and `id_key` name
-    where a recorded answer and its question's id stand.
-    """
 
-    base_url: str | None = None
-    dtype: str = "auto"
-    device: str = "auto"
-    threads: int = 0
-    batch: int = 0
-    context: int = 0
-    backend: str = "auto"
-    tokenizer: str | None = None
-    template: str | None = None
-    concurrency: int = 16
-    price_in: float | None = None
-    price_out: float | None = None
-    answer_key: str | None = None
-    id_key: str | None = None
+_PRICE_IN, _PRICE_OUT = "US dollars per million prompt tokens.", "US dollars per million answer tokens."
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalOptions:
+    """How a checkpoint on this machine is run. 0 means that the engine chooses."""
+
+    HEADING: ClassVar[str] = "Local model"
+
+    dtype: str = setting("auto", "float32, bfloat16 or auto.", choices=("float32", "bfloat16", "auto"))
+    device: str = setting(
+        "auto", "cpu, cuda, cuda:1, mps or auto.",
+        form=r"auto|(cpu|cuda|mps|xpu)(:\d{1,3})?", wanted="cpu, cuda, cuda:1, mps or auto",
+    )  # fmt: skip
+    threads: int = setting(0, "Threads of a local model; 0 = choose.", least=0)
+    batch: int = setting(0, "Batch size of a local model; 0 = choose.", least=0)
+    context: int = setting(0, "Context length; 0 = the model's own.", least=0)
+    backend: str = setting("auto", "native, hf or auto.", choices=("native", "hf", "auto"))
+    tokenizer: str | None = setting(None, "Tokenizer file of a local model.")
+    template: str | None = setting(None, "Chat template; `none` asks as a base model.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndpointOptions:
+    """Where an endpoint is, how many requests it gets at a time, and its prices."""
+
+    HEADING: ClassVar[str] = "Endpoint"
+
+    base_url: str | None = setting(None, "Address of an OpenAI-compatible server.")
+    concurrency: int = setting(16, "Requests at a time to a server.", least=1)
+    price_in: float | None = setting(None, _PRICE_IN, least=0)
+    price_out: float | None = setting(None, _PRICE_OUT, least=0)
+    template: str | None = setting(None, "`none` asks as a base model, through /completions.", choices=("none",))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplayOptions:
+    """Where a recorded answer and its question's id stand."""
+
+    HEADING: ClassVar[str] = "Recorded answers"
+
+    answer_key: str | None = setting(None, "Replay: where the answer stands, e.g. a.0.b.")
+    id_key: str | None = setting(None, "Replay: where the id stands; `none` goes by the text.")
+
+
+MODEL_GROUPS = (LocalOptions, EndpointOptions, ReplayOptions)  # those of the plug-ins that come along
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataOptions:
+    """What is asked. None is the benchmark's own choice."""
+
+    HEADING: ClassVar[str] = "What is asked"
+
+    data: str | None = setting(None, "A folder or file of the benchmark's data, or `sample`.")
+    mode: str | None = setting(None, "rank (log-probabilities of the choices) or write.")
+    shots: int | None = setting(None, "Examples before each question.")
+    limit: int | None = setting(None, "Ask only so many questions: a seeded, stratified draw.")
+    subjects: str | None = setting(None, "Ask only these groups, separated by commas.")
+    items: Path | None = setting(None, "Ask only these: a file of `evalh compare --save-flips`.")
+    seed: int = setting(0, "Decides every draw.")
+    skip_unanswered: bool = setting(False, "Leave out questions without an answer, and say so.")
+    holistic: bool = setting(False, "Also HELM's view: calibration, robustness, fairness, efficiency.", switch=True)
+    allow_outside: bool = setting(False, "Files may name others outside their own folder.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplingOptions:
+    """How answers are drawn. None is the benchmark's own choice."""
+
+    HEADING: ClassVar[str] = "Sampling"
+
+    repeats: int | None = setting(None, "Answers per question (pass@k); a replay has its own number.", flag="--samples")
+    temperature: float | None = setting(None, "0 = greedy, the default of nearly all benchmarks.")
+    top_p: float | None = setting(None, "Nucleus sampling.")
+    max_tokens: int | None = setting(None, "Longest answer, in tokens.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgingOptions:
+    """Who judges the answers of a run once they are there, and what that may cost."""
+
+    HEADING: ClassVar[str] = "Judge"
+
+    judge: str | None = setting(None, "Then judge: MODEL, JUDGE=MODEL or panel=...", short="-j")
+    judge_against: str | None = setting(None, "`reference`, or a run to compare with.")
+    judge_template: str | None = setting(None, "published[=PATH]: the prompt of the benchmark's authors.")
+    judge_base_url: str | None = setting(None, "Address of the judge's server.")
+    judge_price_in: float | None = setting(None, "US dollars per million prompt tokens of the judge.")
+    judge_price_out: float | None = setting(None, "US dollars per million reply tokens of the judge.")
+    order: str | None = setting(None, "Order of a judged pair: both, or seeded by the item.")
+    max_cost: float | None = setting(None, "Stop judging before more US dollars than this are spent.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """What the command line says about a run that a benchmark may care about. `sandbox` etc. reach `open_scorer`."""
+    """What a benchmark's scorer gets: where programs that a model wrote run, and how they are checked."""
 
-    sandbox: str = "auto"
-    sandbox_packages: tuple[str, ...] = ()
-    yes_run_untrusted_code: bool = False
-    check: str = "both"
-    workers: int = 0
+    HEADING: ClassVar[str] = "Sandbox"
+
+    sandbox: str = setting("auto", "Where programs run: auto, namespace, landlock, docker, podman, ...")
+    sandbox_packages: tuple[str, ...] = setting(
+        (), "Packages that programs may import, e.g. numpy,pandas or VENV:numpy."
+    )
+    yes_run_untrusted_code: bool = setting(False, "Needed for --sandbox none.")
+    check: str = setting("both", "How programs are checked: both, split or inproc.")
+    workers: int = setting(0, "Programs at a time; 0 = one per core.")
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComparisonOptions:
+    """What a run is compared with at its end."""
+
+    HEADING: ClassVar[str] = "Comparison"
+
+    against: str | None = setting(None, "Compare with this run or baseline at the end.")
+    sequential: bool = setting(False, "Stop asking when the verdict is clear.", switch=True)
+    margin: tuple[str, ...] = setting((), "For --against: 0.02, or BENCHMARK=0.01. Repeatable.", repeatable=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputOptions:
+    """Where a run is kept and how it is told."""
+
+    HEADING: ClassVar[str] = "Output"
+
+    name: str | None = setting(None, "Name of the run's folder; made from what is run otherwise.")
+    runs: Path = setting(Path("runs"), "Folder that holds the runs.")
+    no_cache: bool = setting(False, "Neither look up nor keep paid answers.", switch=True)
+    as_json: bool = setting(
+        False, "Print one JSON object on standard output, nothing else.", flag="--json", switch=True
+    )
 
 
 def package_names(words: str) -> tuple[str, ...]:
@@ -53,3 +169,105 @@ def package_names(words: str) -> tuple[str, ...]:
 def is_distribution(name: object) -> bool:
     """Whether `--sandbox-packages` names a distribution alone, without the path of an environment."""
     return isinstance(name, str) and re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", name) is not None
+
+
+def values(*groups: Any) -> dict[str, Any]:
+    """The fields of several groups by name; a later group's come first where two have one of the same name."""
+    return {each.name: getattr(group, each.name) for group in groups for each in fields(group) if each.init}
+
+
+@cache
+def hints(kind: type) -> Mapping[str, Any]:
+    """The annotations of a group's fields, as types."""
+    return get_type_hints(kind)
+
+
+def bare(hint: Any) -> Any:
+    """An annotation without its `| None`."""
+    if get_origin(hint) in (Union, types.UnionType):
+        left = [each for each in get_args(hint) if each is not types.NoneType]
+        return left[0] if len(left) == 1 else Any
+    return hint
+
+
+def build_options(kind: type[Made], given: Mapping[str, object], owner: str) -> Made:
+    """A group of which these fields were given; text is read as its field's type. UserError, naming the field, for one
+    that is missing, or a value that makes no sense."""
+    made = {name: read(kind, name, value) for name, value in given.items()}
+    for each in fields(kind):  # type: ignore[arg-type]
+        if each.init and each.name not in made and each.default is MISSING and each.default_factory is MISSING:
+            raise UserError(f"{owner} wants the option {each.name}")
+    try:
+        return kind(**made)
+    except (TypeError, ValueError) as error:  # what a third party's own check says
+        raise UserError(f"{owner}: {error}") from error
+
+
+def taken(kind: type | None) -> str:
+    """What a group takes, in words."""
+    names = [each.name for each in fields(kind) if each.init] if kind is not None else []
+    return f"it takes {', '.join(names)}" if names else "it takes none"
+
+
+def _named(kind: type, name: str) -> str:
+    """A field in a message: a flag only where it is one of those that come along."""
+    return option_name(name) if kind.__module__.partition(".")[0] == "evalharness" else f"the option {name}"
+
+
+def read(kind: type, name: str, value: object) -> object:
+    """A value as the type of a group's field, within its bounds. UserError, naming the field, where it is not."""
+    each = {each.name: each for each in fields(kind)}[name]
+    hint = hints(kind)[name]
+    if value is None and bare(hint) is not hint:
+        return None
+    inner = bare(hint)
+    choices = get_args(inner) if get_origin(inner) is Literal else each.metadata.get("choices", ())
+    wanted = _one_of(choices) if choices else each.metadata.get("wanted") or _words(inner, each.metadata.get("least"))
+    try:
+        found = _typed(inner, value)
+    except (TypeError, ValueError):
+        raise UserError(f"{_named(kind, name)} wants {wanted}; there is {value!r:.80}") from None
+    least, form = each.metadata.get("least"), each.metadata.get("form")
+    outside = isinstance(found, int | float) and least is not None and not (found >= least and math.isfinite(found))
+    misformed = form is not None and not re.fullmatch(form, str(found))
+    if outside or misformed or (choices and found not in choices):
+        near = nearest(str(found), choices) if choices else ""
+        raise UserError(f"{_named(kind, name)} wants {wanted}{near}; there is {value!r:.80}")
+    return found
+
+
+def _one_of(choices: Sequence[object]) -> str:
+    *before, last = map(str, choices)
+    return f"{', '.join(before)} or {last}" if before else last
+
+
+def _words(hint: Any, least: float | None) -> str:
+    name = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", Path: "a path"}
+    return name.get(hint, "several words") + ("" if least is None else f", {least} or more")
+
+
+_TRUE, _FALSE = ("true", "yes", "1", "on"), ("false", "no", "0", "off")
+
+
+def _typed(hint: Any, value: object) -> object:
+    """The value, read where it is text and no text is wanted. TypeError or ValueError where it is of another type."""
+    if get_origin(hint) is tuple:
+        words = package_names(value) if isinstance(value, str) else value
+        if not isinstance(words, list | tuple):
+            raise TypeError
+        return tuple(_typed(get_args(hint)[0], word) for word in words)
+    if hint is bool and isinstance(value, str) and value.lower() in (*_TRUE, *_FALSE):
+        return value.lower() in _TRUE
+    readers: dict[Any, tuple[tuple[type, ...], Callable[[Any], object]]] = {
+        bool: ((bool,), bool),
+        int: ((int, str), int),
+        float: ((int, float, str), float),
+        str: ((str,), str),
+        Path: ((str, Path), Path),
+    }
+    if hint not in readers:
+        return value
+    kinds, read = readers[hint]
+    if not isinstance(value, kinds) or (isinstance(value, bool) and hint is not bool):
+        raise TypeError
+    return read(value)

@@ -10,18 +10,19 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import pkgutil
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass, replace
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Literal, Protocol, cast
+from typing import Any, Literal, Protocol, cast
 
+from evalharness import options
 from evalharness.benchmark import Benchmark, Family
-from evalharness.errors import UserError, known, nearest
+from evalharness.errors import UserError, known, nearest, option_name
 from evalharness.events import warn
 from evalharness.judge import Judge, Panel
 from evalharness.model import Model
-from evalharness.options import ModelOptions
 from evalharness.records import Mode
 
 PluginKind = Literal["benchmarks", "judges", "models", "importers"]
@@ -78,7 +79,7 @@ def install_hint(package: str) -> str:
 
 def _there(data: Path | None) -> None:
     if data is not None and not data.expanduser().exists():
-        raise UserError(f"--data {data}: there is no such file or folder")
+        raise UserError(f"{option_name('data', data)}: there is no such file or folder")
 
 
 def is_file(name: str) -> bool:
@@ -215,7 +216,7 @@ def task_names(name: str, data: Path | None = None) -> tuple[str, ...]:
     if found and absent:
         warn(f"{data} has no files of {name}'s {', '.join(absent)}; the others are run, without an average")
     if not found:
-        raise UserError(f"{name} has tasks only in its data: say --data FOLDER, or {name}/TASK")
+        raise UserError(f"{name} has tasks only in its data: say {option_name('data', 'FOLDER')}, or {name}/TASK")
     return tuple(f"{name}/{task}" for task in found)
 
 
@@ -236,7 +237,74 @@ def load_judge(name: str) -> Judge | Panel:
     return variants[variant or next(iter(variants))]
 
 
-def load_model(spec: str, options: ModelOptions | None = None) -> Model:
-    """Open the model that `PLUGIN[:ARGUMENT]` names."""
+def load_model(spec: str, given: object = None) -> Model:
+    """Open the model that `PLUGIN[:ARGUMENT]` names; `given` are options by name, or the plug-in's own `Options`.
+
+    UserError for an option that the plug-in does not take, or a value that makes no sense.
+    """
     name, _, argument = spec.partition(":")
-    return cast(Model, load_plugin("models", name).open_model(argument, options or ModelOptions()))
+    module = load_plugin("models", name)
+    if not callable(getattr(module, "open_model", None)):
+        raise UserError(f"the plug-in {module.__name__} defines no model: wanted `open_model`")
+    return cast(Model, module.open_model(argument, model_options(spec, given)))
+
+
+def model_options(spec: str, given: object = None) -> object:
+    """The `Options` of the plug-in that `spec` names, from what was given; None where it has none."""
+    name = spec.partition(":")[0]
+    kind = _options_of(name)
+    if kind is not None and isinstance(given, kind):
+        given = options.values(given)
+    if given is not None and not isinstance(given, Mapping):
+        takes = kind.__name__ if kind else "no options"
+        raise UserError(f"{name} takes {takes}; there is {type(given).__name__}")
+    for word in given or ():
+        _taking(name, word)
+    return None if kind is None else options.build_options(kind, given or {}, name)
+
+
+def check_option(spec: str, word: str, value: object) -> None:
+    """UserError unless the plug-in that `spec` names has an option of that name, and takes that value."""
+    options.read(_taking(spec.partition(":")[0], word), word, value)
+
+
+def takes_option(spec: str, word: str) -> bool:
+    """Whether the plug-in that `spec` names has an option of that name."""
+    kind = _options_of(spec.partition(":")[0])
+    return kind is not None and word in {each.name for each in fields(kind) if each.init}
+
+
+def _taking(name: str, word: str) -> type:
+    """The options of a model plug-in. UserError where the word is none of them."""
+    kind: type | None = _options_of(name)
+    if kind is None or not takes_option(name, word):
+        raise UserError(f"{name} takes no option {word}{_who_takes(word, kind)}")
+    return kind
+
+
+def _options_of(name: str) -> Any:
+    """The dataclass of options that a model plug-in declares, or None."""
+    module = load_plugin("models", name)
+    kind = getattr(module, "Options", None)
+    if kind is not None and not (isinstance(kind, type) and is_dataclass(kind)):
+        raise UserError(f"the plug-in {module.__name__}: its `Options` is no dataclass")
+    try:
+        if kind is not None:
+            options.hints(kind)
+    except Exception as error:  # a third party's annotations may be anything
+        raise UserError(f"the plug-in {module.__name__}: its `Options` cannot be read: {error}") from error
+    return kind
+
+
+def _who_takes(word: str, kind: type | None) -> str:
+    """Which plug-ins take an option; where none does, what this one takes."""
+    found = []
+    for name in modules("models"):
+        try:
+            found += [name] if takes_option(name, word) else []
+        except UserError:  # a broken plug-in is named when it is asked for
+            continue
+    if not found:
+        near = nearest(word, [each.name for each in fields(kind)]) if kind is not None else ""
+        return f"{near}; {options.taken(kind)}"
+    return f"; {' and '.join(found)} {'take' if len(found) > 1 else 'takes'} it"

@@ -55,11 +55,11 @@ def main() -> None:
         raise SystemExit(3)
     from evalharness import plugins
     from evalharness.engine.loglikelihood import LoglikelihoodScorer, token_trees
-    from evalharness.options import ModelOptions
+    from evalharness.options import LocalOptions
     from evalharness.runs.plan import Plan, prepare_task
 
     folder = make_model(args.model, Path(tempfile.gettempdir()) / "evalh-perf" / args.model)
-    model: Any = plugins.load_model(f"local:{folder}", ModelOptions(threads=args.threads))
+    model: Any = plugins.load_model(f"local:{folder}", LocalOptions(threads=args.threads))
     groups = ("abstract_algebra", "anatomy", "astronomy") if args.quick else ()
     task = prepare_task("mmlu", Plan(benchmarks=("mmlu",), data=str(args.data), groups=groups), model)
     asked = [q.request for q in task.questions]

@@ -21,11 +21,11 @@ from _pairs import DATA, MODELS, child, machine, make_model, options, pair, peer
 
 OURS = """
 import json, resource, sys, time
-from evalharness.options import ModelOptions
+from evalharness.options import LocalOptions
 from evalharness.models.local import open_model
 from evalharness.records import Message, Request
 model, prompts, batch, tokens, threads, out = sys.argv[1:]
-opened = open_model(model, ModelOptions(threads=int(threads), batch=int(batch), backend="native"))
+opened = open_model(model, LocalOptions(threads=int(threads), batch=int(batch), backend="native"))
 texts = json.loads(open(prompts).read())
 stop = ("Question:", "</s>", "<|im_end|>")
 asked = [Request(messages=(Message("user", t),), max_tokens=int(tokens), stop=stop) for t in texts]

@@ -18,8 +18,8 @@ from _pairs import MODELS, child, machine, make_model, options, pair, peer, rati
 OURS = """
 import resource, sys
 from evalharness import plugins
-from evalharness.options import ModelOptions
-model = plugins.model("local:" + sys.argv[1], ModelOptions(threads=int(sys.argv[2])))
+from evalharness.options import LocalOptions
+model = plugins.model("local:" + sys.argv[1], LocalOptions(threads=int(sys.argv[2])))
 model.describe(), model.fingerprint, plugins.benchmark("mmlu")
 print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000)
 """

@@ -322,7 +322,7 @@ def test_a_cache_that_is_no_database_is_one_line_or_begun_anew(tmp_path, kept):
     try:
         list(cache.with_cache(Once(), tmp_path / "replies.sqlite").answer([Request(messages=(Message("user", "a"),))]))
     except UserError as error:
-        one_line(error, "--no-cache")
+        one_line(error, "cache=False")
 
 
 def sealed(header: dict, body: list) -> str:

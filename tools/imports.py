@@ -24,7 +24,7 @@ LONGEST_FUNCTION, LONGEST_FILE = 60, 400
 CONTRACTS = {
     "evalharness.benchmarks": {"benchmark", "family", "sample", "score"},
     "evalharness.judges": {"judge", "variants", "panel"},
-    "evalharness.models": {"open_model", "FOLDER"},
+    "evalharness.models": {"open_model", "Options", "FOLDER"},
     "evalharness.importers": {"read_judgments"},
 }
 

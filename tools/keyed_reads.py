@@ -56,6 +56,7 @@ OPEN: Mapping[str, str] = {
     "training/qlora.py": "bitsandbytes",
     "exports/gguf": "tokenizer.json, and the package gguf",
     "engine/": "torch and transformers: weights, configurations, tokenizers",
+    "commands/_flags.py": "typer: parameters of any type, made from options",
     "sandbox/": "values of untrusted programs on their way through a pipe",
     "text/": "values inside templates",
     "chat/": "chat templates and tokenizer files",

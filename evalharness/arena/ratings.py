@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from evalharness.errors import UserError, nearest
+from evalharness.errors import UserError, nearest, option_name
 from evalharness.stats.intervals import Z95
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def rate_models(
         items = len({b.item for b in battles})
         return Leaderboard(ratings=tuple(lost), battles=len(battles), items=items, repeated=_repeated(battles))
     if anchor is not None and anchor not in rated:
-        raise UserError(f"--anchor {anchor}: no such model has a rating{nearest(anchor, rated)}")
+        raise UserError(f"{option_name('anchor', anchor)}: no such model has a rating{nearest(anchor, rated)}")
     models = sorted(rated)
     design = _design(inside, models, control_style)
     fitted = _fit(design)

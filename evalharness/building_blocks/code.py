@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any, cast
 
-from evalharness.errors import Exit, UserError
+from evalharness.errors import Exit, UserError, option_name
 from evalharness.options import RunOptions
 from evalharness.records import Request, Response, Result, Sample, Score
 from evalharness.sandbox.pool import Checked, CheckMode, Sandbox
@@ -96,7 +96,7 @@ def open_code_scorer(program_of: ProgramOf) -> Callable[[RunOptions], Any]:
     @contextmanager
     def scorers(options: RunOptions) -> Iterator[Scorer]:
         if options.check not in _CHECKS:
-            raise UserError(f"--check {options.check}: wanted one of {', '.join(_CHECKS)}")
+            raise UserError(f"{option_name('check', options.check)}: wanted one of {', '.join(_CHECKS)}")
         consent = options.yes_run_untrusted_code
         packages = options.sandbox_packages
         with open_sandbox(options.sandbox, consent=consent, workers=options.workers, packages=packages) as sandbox:

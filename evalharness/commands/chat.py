@@ -2,37 +2,34 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from typer import Argument, Option
 
-if TYPE_CHECKING:
-    from evalharness.options import ModelOptions
+from evalharness.commands._flags import GivenModelOptions, with_flags
 
 
+@with_flags
 def chat(
     model: Annotated[str, Argument(help="A checkpoint folder, or PLUGIN[:ARGUMENT] as for `evalh run`.")],
     system: Annotated[str, Option(help="A system message.")] = "",
     max_tokens: Annotated[int, Option(help="Longest answer, in tokens.")] = 512,
     temperature: Annotated[float, Option(help="0 = greedy.")] = 0.0,
-    template: Annotated[str | None, Option(help="Chat template; `none` asks as a base model.")] = None,
-    base_url: Annotated[str | None, Option(help="Address of an OpenAI-compatible server.")] = None,
-    device: Annotated[str, Option(help="cpu, cuda or auto.")] = "auto",
+    *,
+    given: GivenModelOptions,
 ) -> None:
     """Talk to a model: one line, one answer; an empty line or Ctrl-D ends, `/new` forgets."""
-    from evalharness.options import ModelOptions
-
-    _converse(model, system, max_tokens, temperature, ModelOptions(template=template, base_url=base_url, device=device))
+    _converse(model, system, max_tokens, temperature, given)
 
 
-def _converse(model: str, system: str, max_tokens: int, temperature: float, options: "ModelOptions") -> None:
+def _converse(model: str, system: str, max_tokens: int, temperature: float, given: GivenModelOptions) -> None:
     """Read lines, print answers, until an empty line or the end. UserError when the model cannot be opened."""
     from evalharness import plugins
     from evalharness.errors import UserError
     from evalharness.records import Message, Request
     from evalharness.report.escape import printable
 
-    opened = plugins.load_model(f"local:{model}" if Path(model).is_dir() else model, options)
+    opened = plugins.load_model(f"local:{model}" if Path(model).is_dir() else model, given)
     begin = [Message("system", system)] if system else []
     said = list(begin)
     while True:

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 from typer import Argument, Option, Typer
 from typer.core import TyperGroup
 
+from evalharness.commands._flags import Typed, with_flags
+
 
 class JudgeGroup(TyperGroup):
     """`evalh judge RUN` needs no subcommand: the one that judges is called RUN."""
@@ -29,6 +31,7 @@ _Json = Annotated[bool, Option("--json", help="Print one JSON object on standard
 
 
 @app.command("RUN")
+@with_flags
 def judge(
     run: Named,
     judge: Annotated[str, Option("--judge", "-j", help="MODEL, JUDGE=MODEL, or panel=MODEL,MODEL,...")],
@@ -55,21 +58,23 @@ def judge(
     price_out: Annotated[float | None, Option("--judge-price-out", help="US dollars per million reply tokens.")] = None,
     runs: _Runs = Path("runs"),
     as_json: _Json = False,
+    *,
+    typed: Typed,
 ) -> int:
     """Judge every answer of a run; the model that was judged is not asked again. A stopped judging goes on."""
     from evalharness.events import observed_by
     from evalharness.judging import run as judging
-    from evalharness.options import ModelOptions
     from evalharness.report import judges, progress
     from evalharness.runs import cache, store
 
     found = store.find_run(run, runs)
+    about = {"base_url": base_url, "concurrency": concurrency, "price_in": price_in, "price_out": price_out}
     options = judging.judge_options(
         against=against, order=order, seed=seed, criteria=criteria, aggregate=aggregate, weights=weights,
         max_cost=max_cost, retries=retries, retest=retest, again=again, temperature=temperature,
         max_tokens=max_tokens, template=template,
         cache=None if no_cache or again else found.path.parent / cache.BESIDE_RUNS,
-        model=ModelOptions(base_url=base_url, concurrency=concurrency, price_in=price_in, price_out=price_out),
+        model={name: value for name, value in about.items() if name in typed},
     )  # fmt: skip
     if dry_run:
         judges.show_judging_cost(judging.estimate_judging(found, judge, options), as_json=as_json, stream=sys.stdout)

@@ -4,7 +4,10 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from evalharness.commands._flags import GivenModelOptions, with_flags
 
+
+@with_flags
 def preview(
     benchmark: Annotated[str, Argument(help="A benchmark.")],
     model: Annotated[str, Option("--model", "-m", help="PLUGIN[:ARGUMENT].")] = "echo",
@@ -14,21 +17,17 @@ def preview(
     shots: Annotated[int | None, Option(help="Examples before each question.")] = None,
     limit: Annotated[int | None, Option(help="Ask only so many questions.")] = None,
     subjects: Annotated[str | None, Option(help="Only these groups, separated by commas.")] = None,
-    template: Annotated[str | None, Option(help="Chat template; `none` asks as a base model.")] = None,
-    base_url: Annotated[str | None, Option(help="Address of an OpenAI-compatible server.")] = None,
-    price_in: Annotated[float | None, Option(help="US dollars per million prompt tokens.")] = None,
-    price_out: Annotated[float | None, Option(help="US dollars per million answer tokens.")] = None,
     outside: Annotated[bool, Option("--allow-outside", help="Files may name others outside their own folder.")] = False,
+    *,
+    given: GivenModelOptions,
 ) -> None:
     """Show the first prompts exactly as sent, token ids and BOS for local models, and what the run would cost."""
     from evalharness.data.files import allow_outside
-    from evalharness.options import ModelOptions
     from evalharness.report import items
     from evalharness.runs import session
 
     allow_outside(outside)
-    options = ModelOptions(base_url=base_url, template=template, price_in=price_in, price_out=price_out)
     plan = session.make_plan(
         [benchmark], model=model, data=data, mode=mode, subjects=subjects, shots=shots, limit=limit
     )
-    items.show_prompts(session.preview_prompts(plan, model, options, count))
+    items.show_prompts(session.preview_prompts(plan, model, given, count))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from evalharness.comparison.scores import STATUS_CODE, Scores
 from evalharness.data.kept import to_json
-from evalharness.errors import UserError
+from evalharness.errors import UserError, option_name
 from evalharness.runs.manifest import BenchmarkFacts, SamplingFacts
 
 # Field name for --allow-mismatch -> what it is about in the manifest's facts of a benchmark.
@@ -141,6 +141,6 @@ def _clusters(
         return None
     known, at = (new, at_new) if new.clusters is not None else (base, at_base)
     if known.clusters is None:
-        raise UserError(f"--clusters {cluster}: a baseline knows only the field group")
+        raise UserError(f"{option_name('clusters', cluster)}: a baseline knows only the field group")
     alone = len(known.ids) + np.arange(len(at))
     return np.where(at >= 0, known.clusters[at].astype(np.int64), alone)

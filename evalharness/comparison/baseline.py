@@ -22,7 +22,7 @@ from evalharness.comparison.scores import STATUS_CODE, Scores, natural
 from evalharness.data.files import json_value, write_whole
 from evalharness.data.kept import only, to_json
 from evalharness.data.typed import record
-from evalharness.errors import UserError
+from evalharness.errors import UserError, option_name
 from evalharness.records import STATUSES
 from evalharness.runs.figures import Summary
 from evalharness.runs.manifest import Manifest, ModelFacts
@@ -66,7 +66,9 @@ def baseline_names(folder: Path = BASELINES) -> list[str]:
 def write_baseline(stored: StoredBaseline, folder: Path = BASELINES) -> Path:
     """Write a baseline file and return its path. The same run gives the same bytes."""
     if not _NAME.fullmatch(stored.name):
-        raise UserError(f"--name {stored.name!r}: wanted letters, digits and . _ - + @, as in a file's name")
+        raise UserError(
+            f"{option_name('name')} {stored.name!r}: wanted letters, digits and . _ - + @, as in a file's name"
+        )
     body = [_dumps(line) for name in sorted(stored.scores) for line in _lines(name, stored.scores[name])]
     header = {
         "evalh_baseline": _FORMAT,
@@ -110,7 +112,7 @@ def read_baseline(path: Path) -> StoredBaseline:
     if not isinstance(version, int) or version > _FORMAT:
         raise UserError(
             f"{path}: written by a later evalharness (format {version}, this one reads {_FORMAT}); "
-            "pip install --upgrade evalharness, or set the baseline again"
+            f"pip install --upgrade evalharness, or set the baseline again"
         )
     if header.pop("sha256", None) != _digest(header, body):
         raise UserError(f"{path}: edited or damaged (its sha256 differs); restore it or set it again")

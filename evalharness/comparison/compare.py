@@ -23,7 +23,7 @@ from evalharness.comparison.decide import (
 from evalharness.comparison.inputs import Side
 from evalharness.comparison.rescoring import scored_alike
 from evalharness.comparison.scores import STATUS_CODE, Scores
-from evalharness.errors import Exit, UserError, nearest
+from evalharness.errors import Exit, UserError, nearest, option_name
 from evalharness.records import UNREAD
 from evalharness.runs.manifest import FlakyFacts, GitState, WatchedFacts
 from evalharness.stats.e_processes import final_alpha
@@ -161,7 +161,8 @@ def _check(options: Options, base: Side, new: Side) -> None:
     for name in options.allow:
         if name not in ALLOWABLE:
             raise UserError(
-                f"--allow-mismatch {name!r}{nearest(name, ALLOWABLE)}: wanted one of {', '.join(ALLOWABLE)}"
+                f"{option_name('allow_mismatch')} {name!r}{nearest(name, ALLOWABLE)}: wanted one of "
+                f"{', '.join(ALLOWABLE)}"
             )
 
 

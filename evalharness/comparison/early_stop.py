@@ -11,7 +11,7 @@ from evalharness.comparison.gate import comparison_options
 from evalharness.comparison.inputs import Side, open_side
 from evalharness.comparison.rescoring import scored_now
 from evalharness.comparison.sequential import SequentialRule, monitor
-from evalharness.errors import Exit, UserError
+from evalharness.errors import Exit, UserError, option_name
 from evalharness.runs import runner
 from evalharness.runs.plan import Plan, Task
 from evalharness.runs.session import RuleOf
@@ -22,7 +22,10 @@ def rule_against(against: str | None, sequential: bool, margin: Sequence[str], r
     if not sequential:
         return None
     if against is None:
-        raise UserError("--sequential stops when the verdict is clear; say against what: --against BASE")
+        raise UserError(
+            f"{option_name('sequential')} stops when the verdict is clear; say against what: "
+            f"{option_name('against', 'BASE')}"
+        )
     base, options = open_side(against, runs), comparison_options(margin, 0.05, (), ())
     return lambda tasks, plan: sequential_rule(base, tasks, plan, options)
 

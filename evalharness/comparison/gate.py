@@ -12,7 +12,7 @@ from evalharness.comparison.compare import Comparison, Options, Policy, compare_
 from evalharness.comparison.decide import TaskComparison, Word
 from evalharness.comparison.document import ComparisonDocument, comparison_document
 from evalharness.comparison.inputs import open_side
-from evalharness.errors import Exit, UserError, nearest
+from evalharness.errors import Exit, UserError, nearest, option_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +78,7 @@ def comparison_options(
 ) -> Options:
     """How to compare, in a user's words. UserError for a number that makes no sense."""
     if not 0 < alpha < 0.5:
-        raise UserError(f"--alpha wants an error rate above 0 and below 0.5; there is {alpha:g}")
+        raise UserError(f"{option_name('alpha')} wants an error rate above 0 and below 0.5; there is {alpha:g}")
     common, own = margins(margin)
     return Options(
         margin=common, margins=own, alpha=alpha, benchmarks=tuple(benchmarks), allow=frozenset(allow), **rest
@@ -89,9 +89,12 @@ def policy(word: str | None, *, gate: bool) -> Policy:
     """The policy that a word names. UserError when there is no such policy, or no gate for it."""
     known = get_args(Policy)
     if word is not None and not gate:
-        raise UserError("--policy says what --gate does with an inconclusive result; add --gate")
+        raise UserError(
+            f"{option_name('policy')} says what {option_name('gate')} does with an inconclusive result; add "
+            f"{option_name('gate', True)}"
+        )
     if word is not None and word not in known:
-        raise UserError(f"--policy {word!r}{nearest(word, known)}: wanted one of {', '.join(known)}")
+        raise UserError(f"{option_name('policy')} {word!r}{nearest(word, known)}: wanted one of {', '.join(known)}")
     return cast(Policy, word or known[0])
 
 
@@ -103,10 +106,12 @@ def margins(words: Sequence[str]) -> tuple[float, Mapping[str, float]]:
         try:
             value = float(number)
         except ValueError as error:
-            raise UserError(f"--margin {word!r}: wanted a share such as 0.02, or BENCHMARK=0.02") from error
+            raise UserError(
+                f"{option_name('margin')} {word!r}: wanted a share such as 0.02, or BENCHMARK=0.02"
+            ) from error
         if not 0 < value < 1:
             hint = f"; {value:g} points are {value / 100:g}" if 1 <= value < 100 else ""
-            raise UserError(f"--margin {word!r}: wanted a share above 0 and below 1{hint}")
+            raise UserError(f"{option_name('margin')} {word!r}: wanted a share above 0 and below 1{hint}")
         if equals:
             own[name] = value
         else:

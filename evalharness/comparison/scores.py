@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evalharness.errors import UserError
+from evalharness.errors import UserError, option_name
 from evalharness.records import STATUSES
 from evalharness.runs.store import damaged_line, loads, placed_lines
 
@@ -149,7 +149,9 @@ def _cluster(line: Mapping[str, Any], sample: Mapping[str, Any], name: str) -> s
         if isinstance(place.get(name), str | int):
             return str(place[name])
     there = ", ".join(["group", *sorted(map(str, extra))])
-    raise UserError(f"--clusters {name}: {line['benchmark']} {line['id']} has no such field; there is {there}")
+    raise UserError(
+        f"{option_name('clusters', name)}: {line['benchmark']} {line['id']} has no such field; there is {there}"
+    )
 
 
 def journal_scores(path: Path, metrics: Mapping[str, str], cluster: str | None = None) -> dict[str, Scores]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from evalharness.data.fields import ROW_ERRORS, row_error
-from evalharness.errors import DataError
+from evalharness.errors import DataError, option_name
 
 Row = Mapping[str, Any]
 
@@ -221,7 +221,10 @@ def inside(folder: Path, path: Path, named_by: Path) -> Path:
     """The path, if it lies below the folder, links followed. DataError otherwise: a file from elsewhere that names
     others must not read what else is on the machine."""
     if not _outside_allowed.get() and not path.resolve().is_relative_to(folder.resolve()):
-        raise DataError(f"{named_by}: names {path}, which is outside {folder}; say --allow-outside if that is meant")
+        raise DataError(
+            f"{named_by}: names {path}, which is outside {folder}; say {option_name('allow_outside', True)} if that "
+            "is meant"
+        )
     return path
 
 

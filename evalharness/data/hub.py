@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from evalharness.data.files import Row as Row
 from evalharness.data.rows import Source, SplitRows
-from evalharness.errors import DataError
+from evalharness.errors import DataError, option_name
 
 
 def from_hub(source: Source, split: str) -> SplitRows:
@@ -20,8 +20,8 @@ def from_hub(source: Source, split: str) -> SplitRows:
     except Exception as error:  # datasets and the hub client raise a dozen unrelated types when the hub is out of reach
         first = (str(error).splitlines() or [type(error).__name__])[0][:160]
         raise DataError(
-            f"the hub data set {source.repository} cannot be read ({first}); say --data FOLDER with "
-            f"{source.wanted}, or --data sample; "
+            f"the hub data set {source.repository} cannot be read ({first}); say {option_name('data', 'FOLDER')} with "
+            f"{source.wanted}, or {option_name('data', 'sample')}; "
             "`evalh data pull BENCHMARK --to FOLDER` makes such a folder where there is a network"
         ) from error
     rows = tuple(dict(r) for r in table)

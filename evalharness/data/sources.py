@@ -19,7 +19,7 @@ from evalharness.data.hub import from_hub
 from evalharness.data.pull import from_pulled
 from evalharness.data.rows import PULLED, Source, SplitRows, Want
 from evalharness.data.snapshot import from_snapshot
-from evalharness.errors import DataError
+from evalharness.errors import DataError, option_name
 from evalharness.records import Sample, on_disk
 
 
@@ -34,7 +34,7 @@ def load_rows(source: Source, want: Want, data: str | None) -> SplitRows:
         return from_hub(source, split)
     path = Path(data).expanduser()
     if not path.exists():
-        raise DataError(f"--data {data}: there is no such file or folder")
+        raise DataError(f"{option_name('data', data)}: there is no such file or folder")
     if path.is_dir() and (path / PULLED).is_file():
         return from_pulled(path, split)
     found = _from_files(source, want, path)
@@ -43,8 +43,12 @@ def load_rows(source: Source, want: Want, data: str | None) -> SplitRows:
     snapshot = from_snapshot(source, split, path)
     if snapshot is not None:
         return snapshot
-    hint = "" if split == source.split else f" (for the examples, split {split}; --shots 0 asks without them)"
-    raise DataError(f"--data {data}: wanted {source.wanted}{hint}; there is {_glimpse(path)}")
+    hint = (
+        ""
+        if split == source.split
+        else f" (for the examples, split {split}; {option_name('shots', 0)} asks without them)"
+    )
+    raise DataError(f"{option_name('data', data)}: wanted {source.wanted}{hint}; there is {_glimpse(path)}")
 
 
 def rows_of_split(rows: Iterable[Row], source: Source, split: str) -> SplitRows:
@@ -56,10 +60,10 @@ def rows_of_split(rows: Iterable[Row], source: Source, split: str) -> SplitRows:
 
 def _bundled(source: Source, split: str) -> SplitRows:
     if source.sample is None or not source.sample.is_file():
-        raise DataError(f"no questions are bundled; say --data with {source.wanted}")
+        raise DataError(f"no questions are bundled; say {option_name('data')} with {source.wanted}")
     rows = tuple(r for r in jsonl(source.sample) if _is_sample_of(r, source, split))
     if not rows and not source.hub and source.files is not None:
-        raise DataError(f"these questions are not bundled; say --data with {source.wanted}")
+        raise DataError(f"these questions are not bundled; say {option_name('data')} with {source.wanted}")
     if source.hub:
         return SplitRows(rows=rows, origin="bundled sample", revision="bundled", kind="sample")
     return SplitRows(rows=rows, origin="bundled", revision="bundled", kind="bundled")
@@ -90,14 +94,16 @@ def _from_files(source: Source, want: Want, path: Path) -> tuple[Row, ...] | Non
         return None if found is None else tuple(found)
     except (*ROW_ERRORS, csv.Error) as error:
         raise DataError(
-            f"--data {path}: wanted {source.wanted}; it is laid out otherwise ({row_error(error)})"
+            f"{option_name('data', path)}: wanted {source.wanted}; it is laid out otherwise ({row_error(error)})"
         ) from error
 
 
 def _from_own(source: Source, split: str) -> SplitRows:
     file = source.own.get(split)
     if file is None:
-        raise DataError(f"the benchmark names no file of examples (split {split}); --shots 0 asks without them")
+        raise DataError(
+            f"the benchmark names no file of examples (split {split}); {option_name('shots', 0)} asks without them"
+        )
     if file.suffix.removesuffix(".gz") not in FILE_READERS and file.name.split(".")[-2:-1] != ["jsonl"]:
         raise DataError(f"{file}: wanted a file that ends in {', '.join(FILE_READERS)}")
     if not file.is_file():

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from evalharness.errors import UserError
+from evalharness.errors import UserError, option_name
 
 TokenIds = NDArray[np.int32]
 TokenBytes = Callable[[int], bytes]  # the bytes that a token stands for; none for control tokens
@@ -149,7 +149,7 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class EngineSettings:
-    """How to run: see ModelOptions."""
+    """How to run: see options.LocalOptions."""
 
     dtype: str = "auto"
     device: str = "auto"
@@ -162,5 +162,7 @@ class EngineSettings:
 def choose_context(own: int, wanted: int) -> int:
     """The longest text: the checkpoint's `own`, or less where the user says so (0 = not said). UserError for more."""
     if wanted < 0 or wanted > own:
-        raise UserError(f"--context wants 1 to {own} tokens, which is what the model was made for; there is {wanted}")
+        raise UserError(
+            f"{option_name('context')} wants 1 to {own} tokens, which is what the model was made for; there is {wanted}"
+        )
     return wanted or own

@@ -15,7 +15,7 @@ from evalharness.engine.memory import check_weights
 from evalharness.engine.native import NativeEngine
 from evalharness.engine.replicas import Replicas
 from evalharness.engine.transformers_backend import TransformersEngine
-from evalharness.errors import UserError, nearest
+from evalharness.errors import UserError, nearest, option_name
 
 BACKENDS = ("auto", "native", "hf")
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -25,7 +25,8 @@ def open_engine(folder: Path, settings: EngineSettings) -> Engine:
     """Load a checkpoint folder; architectures that the decoder does not know go to transformers."""
     if settings.backend not in BACKENDS:
         raise UserError(
-            f"--backend wants auto, native or hf{nearest(settings.backend, BACKENDS)}; got {settings.backend!r}"
+            f"{option_name('backend')} wants auto, native or hf{nearest(settings.backend, BACKENDS)}; got "
+            f"{settings.backend!r}"
         )
     torch.set_num_threads(settings.threads or free_threads())
     device = _device(settings.device)
@@ -35,7 +36,9 @@ def open_engine(folder: Path, settings: EngineSettings) -> Engine:
         config = read_config(folder)
     except UnsupportedError as error:
         if settings.backend == "native":
-            raise UserError(f"{folder}: the native decoder does not know {error}; say --backend hf") from error
+            raise UserError(
+                f"{folder}: the native decoder does not know {error}; say {option_name('backend', 'hf')}"
+            ) from error
         return _open_transformers(folder, settings, device, str(error))
     copies = [_open_native(folder, config, settings, each) for each in _devices(settings.device, device)]
     return copies[0] if len(copies) == 1 else Replicas(copies)
@@ -84,9 +87,14 @@ def _device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise UserError(f"--device {name!r}: there is no such device; say cpu, cuda or cuda:N") from error
+        raise UserError(
+            f"{option_name('device')} {name!r}: there is no such device; say cpu, cuda or cuda:N"
+        ) from error
     if device.type == "cuda" and (not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()):
-        raise UserError(f"--device {name}: wanted a GPU, there are {torch.cuda.device_count()}; say --device cpu")
+        raise UserError(
+            f"{option_name('device', name)}: wanted a GPU, there are {torch.cuda.device_count()}; say "
+            f"{option_name('device', 'cpu')}"
+        )
     return device
 
 
@@ -102,5 +110,7 @@ def _dtype(name: str, device: torch.device, folder: Path) -> torch.dtype:
     if name == "auto":
         return torch.float32 if device.type == "cpu" else checkpoint.stored_dtype(folder)
     if name not in DTYPES:
-        raise UserError(f"--dtype wants float32, bfloat16 or auto{nearest(name, DTYPES)}; there is {name!r}")
+        raise UserError(
+            f"{option_name('dtype')} wants float32, bfloat16 or auto{nearest(name, DTYPES)}; there is {name!r}"
+        )
     return DTYPES[name]

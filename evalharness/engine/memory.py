@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from evalharness.engine.config import Config
-from evalharness.errors import UserError
+from evalharness.errors import UserError, option_name
 
 CGROUP = Path("/sys/fs/cgroup")
 
@@ -89,7 +89,7 @@ class Memory:
         if fit < 1:
             raise UserError(
                 f"a prompt and its answer of {capacity} tokens need {gigabytes(each)}, there are "
-                f"{gigabytes(available(self.device))}; lower --context or the answer's length"
+                f"{gigabytes(available(self.device))}; lower {option_name('context')} or the answer's length"
             )
         return min(wanted, fit)
 
@@ -99,13 +99,13 @@ class Memory:
         if need > 0.9 * there:
             raise UserError(
                 f"a prompt of {tokens} tokens needs {gigabytes(need)} of keys and values, there are "
-                f"{gigabytes(there)}; cut prompts with --context {int(0.9 * there) // self.per_key}"
+                f"{gigabytes(there)}; cut prompts with {option_name('context')} {int(0.9 * there) // self.per_key}"
             )
 
     def exhausted(self, budget: int) -> UserError:
         return UserError(
             f"out of memory with {budget} tokens per pass and {gigabytes(available(self.device))} free; lower "
-            "--context, say --dtype bfloat16, or use a smaller model"
+            f"{option_name('context')}, say {option_name('dtype', 'bfloat16')}, or use a smaller model"
         )
 
     def release(self) -> None:
@@ -120,6 +120,7 @@ def check_weights(size: int, device: torch.device) -> None:
     there = available(device)
     if size > there:
         raise UserError(
-            f"the weights need {gigabytes(size)}, there are {gigabytes(there)}; say --dtype bfloat16 or "
+            f"the weights need {gigabytes(size)}, there are {gigabytes(there)}; say "
+            f"{option_name('dtype', 'bfloat16')} or "
             "use a smaller model"
         )

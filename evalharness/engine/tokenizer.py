@@ -24,7 +24,7 @@ from evalharness.chat.control_tokens import NO_HABITS, Habits, pattern_of_added
 from evalharness.chat.tokenizer import ChatTokenizer
 from evalharness.data.files import json_value
 from evalharness.engine.incremental_encoding import IncrementalEncoder, splits_by_pattern
-from evalharness.errors import UserError
+from evalharness.errors import UserError, option_name
 
 
 class Tokenizer(ChatTokenizer, Protocol):
@@ -103,7 +103,7 @@ def open_tokenizer(folder: Path, vocabulary: int, file: str | None = None) -> To
     if found is None:
         raise UserError(
             f"{folder}: wanted tokenizer.json (or vocab.bpe and encoder.json, or a .tiktoken file), there is none; "
-            "copy it there, name one with --tokenizer, or set TIKTOKEN_CACHE_DIR"
+            f"copy it there, name one with {option_name('tokenizer')}, or set TIKTOKEN_CACHE_DIR"
         )
     if found.size > vocabulary:
         raise UserError(
@@ -119,7 +119,9 @@ def _named(file: Path, folder: Path) -> Tokenizer:
         if found is not None:
             return found
     if not file.is_file():
-        raise UserError(f"--tokenizer {file}: there is no such file; name a tokenizer.json or a .tiktoken file")
+        raise UserError(
+            f"{option_name('tokenizer', file)}: there is no such file; name a tokenizer.json or a .tiktoken file"
+        )
     return Ranks(*_ranks_of(file)) if file.suffix == ".tiktoken" else _Json(file, folder)
 
 

@@ -24,7 +24,7 @@ from evalharness.data.files import parse_json, read_text
 from evalharness.engine import checkpoint
 from evalharness.engine.config import Config, read_config
 from evalharness.engine.decoder import frequencies
-from evalharness.errors import UserError, nearest
+from evalharness.errors import UserError, nearest, option_name
 from evalharness.exports.gguf_vocabulary import Vocabulary, vocabulary
 from evalharness.exports.modelfile import loader_puts_bos
 
@@ -64,7 +64,9 @@ def wanted_kind(export: str) -> str | None:
     name, _, kind = export.partition(":")
     if name != "gguf" or (kind or GGUF_KINDS[0]) not in GGUF_KINDS:
         known = ["gguf", *(f"gguf:{each}" for each in GGUF_KINDS)]
-        raise UserError(f"--export wants {', '.join(known)}{nearest(export, known)}; there is {export!r}")
+        raise UserError(
+            f"{option_name('export')} wants {', '.join(known)}{nearest(export, known)}; there is {export!r}"
+        )
     return kind or GGUF_KINDS[0]
 
 

@@ -17,7 +17,7 @@ from evalharness.building_blocks.multiple_choice import shown
 from evalharness.data import yaml_lines
 from evalharness.data.rows import Source
 from evalharness.data.yaml_lines import Function, YamlDocument, YamlPath
-from evalharness.errors import nearest
+from evalharness.errors import nearest, option_name
 from evalharness.file_benchmarks.lm_eval_rows import sample_of
 from evalharness.file_benchmarks.lm_eval_shots import at_random
 from evalharness.records import Mode, Request, Response, Sample, Score
@@ -182,7 +182,10 @@ class LmEvalTask:
         if self.kind == "multiple_choice" and "doc_to_choice" not in self.document.value:
             raise self.document.error(("output_type",), "multiple_choice wants doc_to_choice")
         if self.get("repeats", 1) != 1:
-            raise self.document.error(("repeats",), "repeats are asked for with --samples N --temperature T")
+            raise self.document.error(
+                ("repeats",),
+                f"repeats are asked for with {option_name('repeats', 'N')} {option_name('temperature', 'T')}",
+            )
         if set(self.get("fewshot_config") or {}) - {"sampler"} or self.sampler not in ("default", "first_n"):
             said = "of fewshot_config only `sampler: first_n` and `sampler: default` are read"
             raise self.document.error(("fewshot_config",), said)

@@ -17,7 +17,7 @@ from typing import Any
 from evalharness.data.files import inside, json_value, jsonl, read_text
 from evalharness.data.rows import Row
 from evalharness.data.yaml_lines import parsed
-from evalharness.errors import DataError, UserError, nearest
+from evalharness.errors import DataError, UserError, nearest, option_name
 from evalharness.records import Message, Request, Response, Role, Sample, Score
 from evalharness.scoring.answers import against, binary_score, unparsed_score, unscored
 
@@ -44,7 +44,8 @@ def root_of(path: Path) -> Path:
     found = next((p for p in (path, path / "evals" / "registry", path / "registry") if (p / "data").is_dir()), None)
     if found is None or not (found / "evals").is_dir():
         raise DataError(
-            f"--data {path}: wanted a registry of OpenAI Evals (folders evals/ and data/), or a samples file"
+            f"{option_name('data', path)}: wanted a registry of OpenAI Evals (folders evals/ and data/), or a samples "
+            "file"
         )
     return found
 

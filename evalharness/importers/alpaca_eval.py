@@ -43,7 +43,7 @@ def read_judgments(path: Path, options: ImportOptions) -> ImportedJudgments:
     if not rows:
         raise DataError(f"{path}: it holds no judgments")
     names = sorted({text_of(row, "generator_2", where) for where, row in rows})
-    model = one_of(names, options.model, "--model", path)
+    model = one_of(names, options.model, "model", path)
     chosen = [(where, row) for where, row in rows if str(row["generator_2"]) == model]
     benchmark = plugins.load_benchmark("alpaca_eval")
     known = _published(benchmark, options.data, [row for _, row in chosen]) if options.data is not None else {}

@@ -38,12 +38,12 @@ def read_judgments(path: Path, options: ImportOptions) -> ImportedJudgments:
             field_of(row, name, where)
     sides = ("model_1", "model_2") if paired else ("model",)
     names = sorted({text_of(row, side, where) for where, row in rows for side in sides})
-    model = one_of(names, options.model, "--model", path)
+    model = one_of(names, options.model, "model", path)
     against = ""
     if paired:
         mine = [(w, r) for w, r in rows if model in (str(r["model_1"]), str(r["model_2"]))]
         others = sorted({str(r["model_1"] if str(r["model_2"]) == model else r["model_2"]) for _, r in mine})
-        against = one_of(others, options.against, "--against", path)
+        against = one_of(others, options.against, "against", path)
         rows = [(w, r) for w, r in mine if against in (str(r["model_1"]), str(r["model_2"]))]
     else:
         rows = [(w, r) for w, r in rows if str(r["model"]) == model]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from evalharness.building_blocks.multiple_choice import question_with_options
-from evalharness.errors import UserError
+from evalharness.errors import UserError, option_name
 from evalharness.judge import JudgeCase, Turns
 from evalharness.records import Result
 from evalharness.runs.store import Run, find_run
@@ -64,7 +64,9 @@ def cases(
         )  # fmt: skip
     if not found:
         reasons = ", ".join(f"{n} with {reason}" for reason, n in sorted(skipped.counts.items()))
-        way_out = "give --against RUN" if jury.pairs else "choose a judge that needs none, such as rubric"
+        way_out = (
+            f"give {option_name('against', 'RUN')}" if jury.pairs else "choose a judge that needs none, such as rubric"
+        )
         raise UserError(f"{run.name}: nothing can be judged: {reasons}; {way_out}")
     return found, skipped
 
@@ -72,10 +74,10 @@ def cases(
 def _other(run: Run, against: str) -> dict[tuple[str, str, int], Result]:
     found = find_run(against, run.path.parent)
     if found.path.resolve() == run.path.resolve():
-        raise UserError(f"--against {against}: this is the run itself; name another")
+        raise UserError(f"{option_name('against', against)}: this is the run itself; name another")
     other = {r.key: r for r in found.results()}
     if not other:
-        raise UserError(f"--against {against}: that run has no answers")
+        raise UserError(f"{option_name('against', against)}: that run has no answers")
     return other
 
 

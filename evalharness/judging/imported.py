@@ -17,7 +17,7 @@ from evalharness.benchmark import Benchmark
 from evalharness.data import files, sources
 from evalharness.data.kept import to_json
 from evalharness.data.rows import Row, Want
-from evalharness.errors import DataError, UserError, nearest
+from evalharness.errors import DataError, UserError, nearest, option_name
 from evalharness.judge import Judge, JudgeCase, Order
 from evalharness.records import Message, Request, Response, Result, Sample, Verdict
 from evalharness.runs import summary
@@ -117,7 +117,7 @@ def import_file(kind: str, path: Path, options: ImportOptions, folder: Callable[
     cleaned = "".join(c if c.isalnum() or c in "@+._-" else "-" for c in f"{kind}-{foreign.model}")
     run = Run(folder(f"{cleaned[:100]}-{short}".lstrip(".")))
     if (run.path / MANIFEST).exists():
-        raise UserError(f"{run.path}: there is a run already; give another --name")
+        raise UserError(f"{run.path}: there is a run already; give another {option_name('name')}")
     return Imported(run=_write(run, path, foreign), foreign=foreign)
 
 
@@ -246,7 +246,7 @@ def one_of(names: Sequence[str], wanted: str | None, option: str, path: Path) ->
         return names[0]
     if wanted is None:
         shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
-        raise UserError(f"{path}: judges several models; say {option} with one of {shown}")
+        raise UserError(f"{path}: judges several models; say {option_name(option)} with one of {shown}")
     if wanted not in names:
         raise UserError(f"{path}: has no judgments of {wanted!r}{nearest(wanted, names)}")
     return wanted

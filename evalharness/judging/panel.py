@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from evalharness import plugins
-from evalharness.errors import DataError, UserError
+from evalharness.errors import DataError, UserError, option_name
 from evalharness.judge import Criterion, Judge, Panel
 from evalharness.judging.published import with_published
 from evalharness.model import Model, Priced
-from evalharness.options import ModelOptions
 from evalharness.runs import cache
 from evalharness.runs.manifest import SeatFacts
 
@@ -25,7 +24,7 @@ class JudgeOptions:
     `against` is `reference` or a run. `max_cost` is in US dollars. `retries` bounds how often an unreadable reply is
     asked again, `retest` is the number of answers judged twice, `again` asks
     anew what has no verdict. `cache` None keeps no replies. `template` is `published[=PATH]`: the authors' own prompt,
-    sought in `folders` where no path is given.
+    sought in `folders` where no path is given. `model` are options of the judge's model, by name.
     """
 
     against: str | None = None
@@ -43,20 +42,20 @@ class JudgeOptions:
     cache: Path | None = None
     template: str | None = None
     folders: tuple[str, ...] = ()
-    model: ModelOptions = field(default_factory=ModelOptions)
+    model: Mapping[str, object] = field(default_factory=dict)
 
     def check(self) -> None:
         """UserError for what makes no sense."""
         if self.order not in (None, "both", "seeded"):
-            raise UserError(f"--order wants both or seeded, there is {self.order!r}")
+            raise UserError(f"{option_name('order')} wants both or seeded, there is {self.order!r}")
         if self.max_cost is not None and self.max_cost < 0:
-            raise UserError(f"--max-cost wants US dollars, 0 or more; there is {self.max_cost:g}")
+            raise UserError(f"{option_name('max_cost')} wants US dollars, 0 or more; there is {self.max_cost:g}")
         if self.temperature is not None and self.temperature < 0:
-            raise UserError("--temperature wants 0 or more")
+            raise UserError(f"{option_name('temperature')} wants 0 or more")
         if self.max_tokens is not None and self.max_tokens < 1:
-            raise UserError(f"--max-tokens wants 1 or more; there is {self.max_tokens}")
+            raise UserError(f"{option_name('max_tokens')} wants 1 or more; there is {self.max_tokens}")
         if self.retries < 0 or self.retest < 0:
-            raise UserError("--retries and --retest want 0 or more")
+            raise UserError(f"{option_name('retries')} and {option_name('retest')} want 0 or more")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +110,10 @@ def open_panel(spec: str, default: str, options: JudgeOptions) -> JudgePanel:
         return _panel(spec, found, models, options, default)
     seats = (_seat(found, models, options),)
     if options.aggregate or options.weights:
-        raise UserError("--aggregate and --weights are for panels: --judge panel=MODEL,MODEL")
+        raise UserError(
+            f"{option_name('aggregate')} and {option_name('weights')} are for panels: {option_name('judge')} "
+            "panel=MODEL,MODEL"
+        )
     return JudgePanel(name=seats[0].name, seats=seats, criteria=_criteria(seats, options))
 
 
@@ -121,38 +123,55 @@ def _split(spec: str, default: str) -> tuple[str, str]:
     if match:
         return match[1], match[2]
     if spec.partition("/")[0] in plugins.modules("judges"):
-        raise UserError(f"--judge {spec} names no model; say --judge {spec}=MODEL, such as {spec}=openai:gpt-4o")
+        raise UserError(
+            f"{option_name('judge', spec)} names no model; say {option_name('judge', spec)}=MODEL, such as "
+            f"{spec}=openai:gpt-4o"
+        )
     return default, spec
 
 
 def _panel(spec: str, panel: Panel, models: str, options: JudgeOptions, default: str) -> JudgePanel:
     members = [m for m in models.split(",") if m]
     if len(members) < 2:
-        raise UserError(f"--judge {spec}: a panel wants two judges or more, separated by commas")
+        raise UserError(f"{option_name('judge', spec)}: a panel wants two judges or more, separated by commas")
     seats: list[PanelMember] = []
-    for member in members:
-        name, model = _split(member, default if default != panel.name else panel.member)
+    chosen = [_split(member, default if default != panel.name else panel.member) for member in members]
+    for name, model in chosen:
         judge = plugins.load_judge(name)
         if isinstance(judge, Panel):
-            raise UserError(f"--judge {spec}: a panel cannot sit on a panel")
-        seat = _seat(judge, model, options)
+            raise UserError(f"{option_name('judge', spec)}: a panel cannot sit on a panel")
+        seat = _seat(judge, model, replace(options, model=_own(options.model, model, [m for _, m in chosen])))
         taken = sum(s.name.partition("#")[0] == seat.name for s in seats)
         seats.append(
             PanelMember(name=f"{seat.name}#{taken + 1}" if taken else seat.name, judge=judge, model=seat.model)
         )
     if len({(s.judge.score, s.judge.kind) for s in seats}) > 1:
-        raise UserError(f"--judge {spec}: these judges measure different things; a panel's members must agree in that")
+        raise UserError(
+            f"{option_name('judge', spec)}: these judges measure different things; a panel's members must agree in that"
+        )
     aggregate = options.aggregate or ("weights" if options.weights else panel.aggregates[0])
     if aggregate not in panel.aggregates:
-        raise UserError(f"--aggregate {aggregate}: there is {', '.join(panel.aggregates)}")
+        raise UserError(f"{option_name('aggregate', aggregate)}: there is {', '.join(panel.aggregates)}")
     if (aggregate == "weights") != bool(options.weights) or len(options.weights) not in (0, len(seats)):
-        raise UserError(f"--weights wants one number for each of the {len(seats)} judges (such as measured accuracies)")
+        raise UserError(
+            f"{option_name('weights')} wants one number for each of the {len(seats)} judges (such as measured "
+            "accuracies)"
+        )
     if any(w < 0 for w in options.weights) or (options.weights and not any(options.weights)):
-        raise UserError("--weights wants numbers of 0 or more, not all 0")
+        raise UserError(f"{option_name('weights')} wants numbers of 0 or more, not all 0")
     weights = {s.name: w for s, w in zip(seats, options.weights, strict=False)}
     together = f"panel[{aggregate}]=" + ",".join(s.name for s in seats)
     criteria = _criteria(seats, options)
     return JudgePanel(name=together, seats=tuple(seats), aggregate=aggregate, weights=weights, criteria=criteria)
+
+
+def _own(given: Mapping[str, object], model: str, all_models: Sequence[str]) -> dict[str, object]:
+    """The options that one model of a panel gets: those it takes, and those that none takes, to be refused."""
+    return {
+        name: value
+        for name, value in given.items()
+        if plugins.takes_option(model, name) or not any(plugins.takes_option(other, name) for other in all_models)
+    }
 
 
 def _seat(judge: Judge, model: str, options: JudgeOptions) -> PanelMember:
@@ -174,7 +193,10 @@ def _criteria(seats: Any, options: JudgeOptions) -> tuple[Criterion, ...]:
     if not wanted:
         return ()
     if options.criteria is None:
-        raise UserError("the judge `rubric` wants --criteria FILE, a YAML or JSON list of {name, description, weight}")
+        raise UserError(
+            f"the judge `rubric` wants {option_name('criteria', 'FILE')}, a YAML or JSON list of "
+            f"{{name, description, weight}}"
+        )
     from evalharness.data.yaml_lines import parsed
 
     rows, _ = parsed(options.criteria)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from evalharness.benchmark import Benchmark
 from evalharness.data.files import jsonl, read_text
-from evalharness.errors import DataError, UserError
+from evalharness.errors import DataError, UserError, option_name
 from evalharness.judge import Judge, JudgeCase, JudgeItem, Order
 from evalharness.records import Message
 from evalharness.runs.manifest import BenchmarkFacts, JudgingFacts
@@ -34,7 +34,7 @@ def with_published(judge: Judge, spec: str, folders: Sequence[str]) -> Judge:
     `published=PATH`. UserError where this judge has none, or the file is nowhere; DataError for another file."""
     word, _, where = spec.partition("=")
     if word != PUBLISHED:
-        raise UserError(f"--judge-template wants published or published=PATH; there is {spec!r}")
+        raise UserError(f"{option_name('judge_template')} wants published or published=PATH; there is {spec!r}")
     if judge.name not in _FILES:
         raise UserError(f"the judge {judge.name} has no published prompt; these have: {', '.join(_FILES)}")
     file = _file(_FILES[judge.name], [where] if where else list(folders))
@@ -63,8 +63,8 @@ def _file(name: str, places: Sequence[str]) -> Path:
         if found:
             return found[0]
     raise UserError(
-        f"--judge-template published: there is no {name} in {', '.join(places) or 'the data'}; "
-        f"give it: --judge-template {PUBLISHED}=PATH (the authors' file, or a folder that holds it)"
+        f"{option_name('judge_template', 'published')}: there is no {name} in {', '.join(places) or 'the data'}; "
+        f"give it: {option_name('judge_template', PUBLISHED)}=PATH (the authors' file, or a folder that holds it)"
     )
 
 
@@ -73,7 +73,7 @@ def _from_hub(place: str) -> Path:
 
     found = re.fullmatch(r"hub:([\w.-]+/[\w.-]+)(?:@(\w+))?/(.+)", place)
     if found is None:
-        raise UserError(f"--judge-template: wanted hub:OWNER/NAME[@COMMIT]/FILE; there is {place!r}")
+        raise UserError(f"{option_name('judge_template')}: wanted hub:OWNER/NAME[@COMMIT]/FILE; there is {place!r}")
     try:
         return Path(hf_hub_download(found[1], found[3], revision=found[2], repo_type="dataset"))
     except (OSError, ValueError) as error:

@@ -15,7 +15,7 @@ from typing import Any
 from evalharness import judge, plugins
 from evalharness.benchmark import Benchmark
 from evalharness.data.kept import to_json
-from evalharness.errors import Exit, UserError
+from evalharness.errors import Exit, UserError, option_name
 from evalharness.events import VerdictCame, tell, warn
 from evalharness.judge import JudgeCase, Order
 from evalharness.judging import published
@@ -89,7 +89,7 @@ def judge_options(*, weights: str = "", **said: Any) -> JudgeOptions:
     try:
         numbers = tuple(float(w) for w in weights.split(",") if w.strip())
     except ValueError as error:
-        raise UserError(f"--weights {weights}: wanted numbers separated by commas") from error
+        raise UserError(f"{option_name('weights', weights)}: wanted numbers separated by commas") from error
     return JudgeOptions(weights=numbers, **said)
 
 
@@ -158,7 +158,7 @@ def _prepare(run: Run, spec: str, options: JudgeOptions) -> _Work:
     bench = open_panel(spec, _default(benchmarks, options), options)
     against = options.against or ("reference" if bench.pairs else "")
     if against and not bench.pairs:
-        raise UserError(f"--against is for judges that compare two answers; {bench.name} grades one")
+        raise UserError(f"{option_name('against')} is for judges that compare two answers; {bench.name} grades one")
     found, skipped = cases(run, results, bench, against)
     calls = [call for result, case in found for call in _calls(result, case, bench, options)]
     if options.retest:
@@ -268,7 +268,10 @@ def _ask_all(work: _Work, options: JudgeOptions) -> JudgingUsage:
     """Ask what the journal lacks, writing every verdict down. Returns what it took."""
     spent = Usage(priced=all(s.prices is not None for s in work.jury.seats))
     if options.max_cost is not None and not spent.priced:
-        raise UserError("--max-cost wants to know prices: give --judge-price-in and --judge-price-out")
+        raise UserError(
+            f"{option_name('max_cost')} wants to know prices: give {option_name('judge_price_in')} and "
+            f"{option_name('judge_price_out')}"
+        )
     with Journal(work.run.path / VERDICTS) as journal:
 
         def write(call: Call, verdict: Verdict) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from evalharness.data.rows import Row
-from evalharness.errors import DataError
+from evalharness.errors import DataError, option_name
 from evalharness.models._recorded_answers import (
     AnswerKeys,
     Turns,
@@ -66,7 +66,8 @@ def recorded_answers(row: Row, where: str, keys: AnswerKeys) -> RecordedAnswers:
     questions = _questions(about) or _longest(nested)
     if not ids and not questions and not asked:
         raise DataError(
-            f"{where}: wanted `id` or the question's text under `question`; there is {keys_of(row)} (--id-key names "
+            f"{where}: wanted `id` or the question's text under `question`; there is {keys_of(row)} "
+            f"({option_name('id_key')} names "
             "another)"
         )
     return RecordedAnswers(
@@ -92,7 +93,7 @@ def _ids(row: Row, nested: Row, where: str, keys: AnswerKeys) -> tuple[str, ...]
     if keys.id == NO_IDS:
         return ()
     if keys.id is not None:
-        found = [named_by(row, keys.id, where, "--id-key")]
+        found = [named_by(row, keys.id, where, "id_key")]
     else:
         found = [next((r[name] for name in known_keys(r, IDS) if _is_id(r[name])), None) for r in (row, nested)]
     return tuple(dict.fromkeys(str(identity) for identity in found if _is_id(identity)))

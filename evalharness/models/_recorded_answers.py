@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from evalharness.data.rows import Row
 from evalharness.data.typed import number, record
-from evalharness.errors import DataError
+from evalharness.errors import DataError, option_name
 from evalharness.records import IMPOSSIBLE, Finish, Response
 
 # The first of these that a row has is taken, so the surest come first: `output` and `solution` may be a data set's own
@@ -47,7 +47,7 @@ def answers_in(row: Row, where: str, keys: AnswerKeys) -> tuple[Turns, ...]:
     if keys.answer is None and _is_ours(row):
         return (_ours(row, where),)
     facts = _facts(row, where)
-    value = _found(row, where) if keys.answer is None else named_by(row, keys.answer, where, "--answer-key")
+    value = _found(row, where) if keys.answer is None else named_by(row, keys.answer, where, "answer_key")
     found = _read(value, where) or [()]
     if row.get("error") and not any(r.text or r.logprobs for turns in found for r in turns):
         return ((),)
@@ -73,7 +73,7 @@ def _found(row: Row, where: str) -> Any:
     if value is None and not names:
         raise DataError(
             f"{where}: wanted the answer under one of text, {', '.join(ANSWERS[:-1])}; there is {keys_of(row)} "
-            "(--answer-key names another)"
+            f"({option_name('answer_key')} names another)"
         )
     return value
 
@@ -259,4 +259,6 @@ def named_by(row: Row, path: str, where: str, option: str) -> Any:
     try:
         return at_path(row, path)
     except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise DataError(f"{where}: there is no {path!r}, which {option} names; there is {keys_of(row)}") from error
+        raise DataError(
+            f"{where}: there is no {path!r}, which {option_name(option)} names; there is {keys_of(row)}"
+        ) from error

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 
-from evalharness.errors import DataError, UserError
+from evalharness.errors import DataError, UserError, option_name
 from evalharness.models._recorded import NO_IDS, RecordedAnswers, squeezed
 from evalharness.records import Origin, Request
 
@@ -147,7 +147,8 @@ def _foreign(row: RecordedAnswers, origin: Origin) -> DataError:
     own = next(filter(None, (*row.questions, row.prompt, row.prompt_hash)))
     return DataError(
         f"{row.where}: its id {origin.id!r} is that of the question {_short(origin.question)!r}, and its own question "
-        f"is {_short(own)!r}; say --id-key {NO_IDS} to find questions by their text, or leave the text out to trust "
+        f"is {_short(own)!r}; say {option_name('id_key', NO_IDS)} to find questions by their text, or leave the text "
+        "out to trust "
         "the ids"
     )
 

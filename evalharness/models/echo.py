@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from evalharness.errors import UserError
+from evalharness.errors import UserError, option_name
 from evalharness.model import Preview
-from evalharness.options import ModelOptions
 from evalharness.records import Request, Response
 
 
@@ -41,8 +40,8 @@ def _written(request: Request) -> Response:
     return Response(text=lines[-1] if lines else "", finish="stop")
 
 
-def open_model(argument: str, options: ModelOptions) -> Echo:
-    """The echo model; it takes no argument."""
+def open_model(argument: str, options: None) -> Echo:
+    """The echo model; it takes no argument and no options."""
     if argument:
-        raise UserError(f"echo takes no argument, there is {argument!r}; say --model echo")
+        raise UserError(f"echo takes no argument, there is {argument!r}; say {option_name('model', 'echo')}")
     return Echo()

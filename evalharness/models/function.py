@@ -15,7 +15,6 @@ from typing import Any
 
 from evalharness.errors import UserError
 from evalharness.model import Preview
-from evalharness.options import ModelOptions
 from evalharness.records import Request, Response
 
 Prompted = Callable[[list[str]], Sequence[str]]
@@ -79,7 +78,7 @@ def _what(value: object) -> str:
     return f"{len(value)} answers" if isinstance(value, list | tuple) else f"a {type(value).__name__}"
 
 
-def open_model(argument: str, options: ModelOptions) -> FunctionModel:
+def open_model(argument: str, options: None) -> FunctionModel:
     """The function NAME of the module MODULE, which may lie in the working folder; UserError where there is none."""
     module, _, name = argument.partition(":")
     if not module or not name:

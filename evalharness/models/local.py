@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from evalharness.data.files import json_value
 from evalharness.engine.fingerprint import checkpoint_fingerprint, files_digest
-from evalharness.errors import UserError
+from evalharness.errors import UserError, option_name
 from evalharness.events import warn
 from evalharness.model import Preview, Requests
-from evalharness.options import ModelOptions
+from evalharness.options import LocalOptions
 from evalharness.records import Message, Request, Response
 from evalharness.scoring.final_answer import is_mark, opened_thinking
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from evalharness.chat.render import Chat
     from evalharness.engine.base import Continuation, Engine, Generation, GenerationRequest, TokenIds
     from evalharness.engine.tokenizer import Tokenizer
+
+Options = LocalOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,7 +257,7 @@ def model_folder(argument: str) -> Path:
     UserError where neither is to be had.
     """
     if not argument:
-        raise UserError("local needs a checkpoint: say --model local:FOLDER or local:ORG/NAME")
+        raise UserError(f"local needs a checkpoint: say {option_name('model', 'local:FOLDER')} or local:ORG/NAME")
     folder = Path(argument).expanduser()
     if folder.exists() or argument.count("/") != 1 or argument.startswith((".", "/", "~")):
         if not folder.is_dir():
@@ -276,12 +278,12 @@ def model_folder(argument: str) -> Path:
         ) from error
 
 
-def open_model(argument: str, options: ModelOptions) -> Local:
+def open_model(argument: str, options: LocalOptions) -> Local:
     """Open `local:FOLDER` or `local:ORG/NAME`."""
     return open_folder(f"local:{argument}", model_folder(argument), options)
 
 
-def open_folder(name: str, folder: Path, options: ModelOptions) -> Local:
+def open_folder(name: str, folder: Path, options: LocalOptions) -> Local:
     """Open the checkpoint in `folder` as a model of that name."""
     with ThreadPoolExecutor(1) as pool:  # hashing leaves the interpreter free to import torch and to load
         found = pool.submit(checkpoint_fingerprint, folder).result if (folder / "config.json").is_file() else None
@@ -305,7 +307,7 @@ def _uncollected() -> Iterator[None]:
         gc.enable()
 
 
-def _open(name: str, origin: WeightsOrigin, options: ModelOptions) -> Local:
+def _open(name: str, origin: WeightsOrigin, options: LocalOptions) -> Local:
     with _uncollected():
         from evalharness.chat.render import choose_chat, own_template
         from evalharness.engine.base import EngineSettings

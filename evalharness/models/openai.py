@@ -22,33 +22,36 @@ from urllib.request import getproxies
 from evalharness.clients.pool import AttemptError, Retry, Send, answers
 from evalharness.data.files import json_value
 from evalharness.data.typed import number
-from evalharness.errors import UserError
+from evalharness.errors import UserError, option_name
 from evalharness.model import Preview, Requests
 from evalharness.models._choices import by_choice
-from evalharness.options import ModelOptions
+from evalharness.options import EndpointOptions
 from evalharness.records import Finish, Request, Response
 
 if TYPE_CHECKING:
     import aiohttp
 
+Options = EndpointOptions
 OPENAI = "https://api.openai.com/v1"
 _TIMEOUT = 600.0  # seconds for one attempt: a long answer of a slow local server must fit
 FINISHES: Mapping[str, Finish] = {"stop": "stop", "length": "length", "content_filter": "refused", "tool_calls": "stop"}
 
 
-def open_model(argument: str, options: ModelOptions) -> OpenAI:
+def open_model(argument: str, options: EndpointOptions) -> OpenAI:
     """The model MODEL[@URL]. UserError when the name, the address or the key is missing."""
     model, _, address = argument.partition("@http")
     base = "http" + address if address else options.base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI
     if not model:
         raise UserError("openai needs the name of a model: openai:MODEL, such as openai:gpt-4o")
     if urlsplit(base).scheme not in ("http", "https") or not urlsplit(base).hostname:
-        raise UserError(f"--base-url {_public(base)}: wanted an address such as http://localhost:8000/v1")
+        raise UserError(f"{option_name('base_url', _public(base))}: wanted an address such as http://localhost:8000/v1")
     if options.concurrency < 1:
-        raise UserError(f"--concurrency {options.concurrency}: wanted 1 or more")
+        raise UserError(f"{option_name('concurrency', options.concurrency)}: wanted 1 or more")
     key = os.environ.get("OPENAI_API_KEY", "").strip()
     if not key and base == OPENAI:
-        raise UserError(f"{OPENAI} wants a key: set OPENAI_API_KEY, or say --base-url for another endpoint")
+        raise UserError(
+            f"{OPENAI} wants a key: set OPENAI_API_KEY, or say {option_name('base_url')} for another endpoint"
+        )
     if not (key.isascii() and key.isprintable()):
         raise UserError("OPENAI_API_KEY holds characters that no key has; copy it again")
     known = options.price_in is not None and options.price_out is not None
@@ -178,7 +181,7 @@ class OpenAI:
             if not self.proven:
                 raise UserError(
                     f"{_public(self.base_url)} cannot be reached ({self._clean(str(error))}); "
-                    "is the server up, and --base-url right?"
+                    f"is the server up, and {option_name('base_url')} right?"
                 ) from None
             raise AttemptError(f"the endpoint cannot be reached: {self._clean(str(error))}") from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -254,7 +257,8 @@ class OpenAI:
         """Score one choice by echoing it after the prompt (max_tokens=1: some servers take 0 for no limit)."""
         if self.chat:
             raise UserError(
-                "a chat endpoint cannot rank choices; say --mode write, or --template none for /completions"
+                f"a chat endpoint cannot rank choices; say {option_name('mode', 'write')}, or "
+                f"{option_name('template', 'none')} for /completions"
             )
         context, (choice,) = request.text + "".join(request.context_per_choice), request.choices
         body = {"model": self.model, "prompt": context + choice, "max_tokens": 1}
@@ -379,7 +383,8 @@ def _echoed(reply: Mapping[str, Any], context: str, choice: str) -> tuple[float,
         held = []
     if not held:
         raise UserError(
-            "this endpoint does not echo log-probabilities truthfully, so it cannot rank choices; say --mode write"
+            "this endpoint does not echo log-probabilities truthfully, so it cannot rank choices; say "
+            f"{option_name('mode', 'write')}"
         )
     return total, greedy, len(held)
 

@@ -15,15 +15,16 @@ from typing import Any
 
 from evalharness.data.files import digest
 from evalharness.data.rows import Row
-from evalharness.errors import DataError, UserError
+from evalharness.errors import DataError, UserError, option_name
 from evalharness.model import Preview
 from evalharness.models._recorded import RecordedAnswers, recorded_answers, squeezed
 from evalharness.models._recorded_answers import AnswerKeys, Turns
 from evalharness.models._recorded_index import AnswerIndex, origin_of
 from evalharness.models._recorded_rows import answer_files, placed_rows
-from evalharness.options import ModelOptions
+from evalharness.options import ReplayOptions
 from evalharness.records import Request, Response
 
+Options = ReplayOptions
 AnswerSlots = list[list[Turns]]  # for each of several answers to a question, the different ones that claim its place
 
 
@@ -167,10 +168,10 @@ def _fingerprint(path: Path, keys: AnswerKeys) -> str:
     return hashlib.sha256(whole.encode()).hexdigest()
 
 
-def open_model(argument: str, options: ModelOptions) -> Replay:
+def open_model(argument: str, options: ReplayOptions) -> Replay:
     """The answers in a file or folder. DataError names the line that is none."""
     if not argument:
-        raise UserError("replay wants a file of recorded answers; say --model replay:FILE")
+        raise UserError(f"replay wants a file of recorded answers; say {option_name('model', 'replay:FILE')}")
     path = Path(argument).expanduser()
     if not path.exists():
         raise UserError(f"replay:{argument}: there is no such file")

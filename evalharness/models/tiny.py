@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from evalharness import tiny
-from evalharness.errors import UserError
+from evalharness.errors import UserError, option_name
 from evalharness.models import local
 from evalharness.models.local import Local
-from evalharness.options import ModelOptions
+from evalharness.options import LocalOptions
 
+Options = LocalOptions
 FOLDER = tiny.MODEL_FOLDER  # where the weights lie: they can be fine-tuned
 
 
-def open_model(argument: str, options: ModelOptions) -> Local:
+def open_model(argument: str, options: LocalOptions) -> Local:
     """Open the embedded model."""
     if argument:
-        raise UserError(f"tiny takes no argument, there is {argument!r}; say --model tiny")
+        raise UserError(f"tiny takes no argument, there is {argument!r}; say {option_name('model', 'tiny')}")
     return local.open_folder("tiny", tiny.MODEL_FOLDER, options)

@@ -8,7 +8,7 @@ from pathlib import Path
 from evalharness.comparison.document import ComparisonDocument
 from evalharness.comparison.scores import numbered_lines
 from evalharness.data.kept import to_json
-from evalharness.errors import UserError, nearest
+from evalharness.errors import UserError, nearest, option_name
 from evalharness.report import deliver, html, junit, markdown
 from evalharness.runs.figures import Summary
 from evalharness.runs.manifest import Manifest
@@ -27,7 +27,7 @@ def comparison_as(document: ComparisonDocument, form: str, key: str = "default")
 
 def _made(form: str, forms: Mapping[str, Callable[[], str | bytes]]) -> str | bytes:
     if form not in forms:
-        raise UserError(f"--format {form!r}{nearest(form, forms)}: wanted one of {', '.join(forms)}")
+        raise UserError(f"{option_name('format')} {form!r}{nearest(form, forms)}: wanted one of {', '.join(forms)}")
     return forms[form]()
 
 

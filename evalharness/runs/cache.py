@@ -14,7 +14,7 @@ from typing import Any
 
 from evalharness.data.files import OWN_FILE, json_value, own_folder
 from evalharness.data.typed import record
-from evalharness.errors import UserError
+from evalharness.errors import UserError, option_name
 from evalharness.model import Model, Preview, Previews, Priced, Remote, Requests, answered
 from evalharness.records import Request, Response, message_fields, on_disk
 
@@ -121,7 +121,7 @@ def _open(path: Path) -> sqlite3.Connection:
         store.execute("CREATE TABLE IF NOT EXISTS replies (key TEXT PRIMARY KEY, response TEXT NOT NULL) WITHOUT ROWID")
     except (OSError, sqlite3.Error) as error:
         raise UserError(
-            f"{path}: the cache of answers cannot be opened ({error}); delete it or say --no-cache"
+            f"{path}: the cache of answers cannot be opened ({error}); delete it or say {option_name('cache', False)}"
         ) from error
     return store
 
@@ -130,7 +130,9 @@ def _kept(store: sqlite3.Connection, digest: str) -> Response | None:
     try:
         found = store.execute("SELECT response FROM replies WHERE key = ?", (digest,)).fetchone()
     except sqlite3.Error as error:
-        raise UserError(f"the cache of answers cannot be read ({error}); delete it or say --no-cache") from error
+        raise UserError(
+            f"the cache of answers cannot be read ({error}); delete it or say {option_name('cache', False)}"
+        ) from error
     return None if found is None else _response(found[0])
 
 
@@ -139,7 +141,9 @@ def _keep(store: sqlite3.Connection, digest: str, response: Response) -> None:
     try:
         store.execute("INSERT OR REPLACE INTO replies VALUES (?, ?)", (digest, json.dumps(kept)))
     except sqlite3.Error as error:
-        raise UserError(f"the cache of answers cannot be written ({error}); make room or say --no-cache") from error
+        raise UserError(
+            f"the cache of answers cannot be written ({error}); make room or say {option_name('cache', False)}"
+        ) from error
 
 
 def _response(text: Any) -> Response | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from evalharness import plugins
 from evalharness.data.files import inside, numbered_rows, write_whole
-from evalharness.errors import UserError
+from evalharness.errors import UserError, option_name
 from evalharness.runs.plan import Plan
 from evalharness.runs.store import dumps
 
@@ -26,7 +26,9 @@ def save_items(path: Path, items: Iterable[tuple[str, str, str]]) -> None:
 def load_items(path: Path) -> dict[str, frozenset[str]]:
     """Benchmark -> ids, from a file that `--save-flips` wrote. UserError when a line names no item."""
     if not path.is_file():
-        raise UserError(f"--items {path}: there is no such file; `evalh compare --save-flips FILE` writes one")
+        raise UserError(
+            f"{option_name('items', path)}: there is no such file; `evalh compare --save-flips FILE` writes one"
+        )
     found: dict[str, set[str]] = {}
     for number, row in numbered_rows(path):
         benchmark, identity = row.get("benchmark"), row.get("id")
@@ -41,7 +43,10 @@ def benchmarks_of(items: Path | None, named: Sequence[str] | None) -> list[str]:
     if named:
         return list(named)
     if items is None:
-        raise UserError("name a benchmark, a suite.yaml, or --items FILE; `evalh list benchmarks` shows what there is")
+        raise UserError(
+            f"name a benchmark, a suite.yaml, or {option_name('items', 'FILE')}; `evalh list benchmarks` shows what "
+            "there is"
+        )
     names = [name.removesuffix("@sample") for name in load_items(items)]
     for name in names:
         if plugins.is_file(name):
@@ -56,5 +61,5 @@ def only_items(plan: Plan, items: Path | None) -> Plan:
     found = {name.removesuffix("@sample"): ids for name, ids in load_items(items).items()}
     missing = [name for name in plan.benchmarks if name not in found]
     if missing:
-        raise UserError(f"--items {items}: it has no item of {missing[0]}; there is {', '.join(found)}")
+        raise UserError(f"{option_name('items', items)}: it has no item of {missing[0]}; there is {', '.join(found)}")
     return replace(plan, own={name: {**plan.own.get(name, {}), "items": found[name]} for name in plan.benchmarks})

@@ -14,7 +14,7 @@ from evalharness import plugins
 from evalharness.benchmark import Benchmark, request, same_question
 from evalharness.data import sources
 from evalharness.data.rows import PULLED, Row, SplitRows, Want
-from evalharness.errors import DataError, UserError, nearest
+from evalharness.errors import DataError, UserError, nearest, option_name
 from evalharness.events import warn
 from evalharness.model import Model, Prerecorded
 from evalharness.options import RunOptions
@@ -59,15 +59,17 @@ class Plan:
     def check(self) -> None:
         """UserError for a number that makes no sense."""
         if self.limit is not None and self.limit < 1:
-            raise UserError(f"--limit wants a number of questions, 1 or more; there is {self.limit}")
+            raise UserError(f"{option_name('limit')} wants a number of questions, 1 or more; there is {self.limit}")
         if self.shots is not None and self.shots < 0:
-            raise UserError(f"--shots wants 0 or more examples; there is {self.shots}")
+            raise UserError(f"{option_name('shots')} wants 0 or more examples; there is {self.shots}")
         if self.repeats is not None and self.repeats < 1:
-            raise UserError(f"--samples wants 1 or more answers per question; there is {self.repeats}")
+            raise UserError(f"{option_name('repeats')} wants 1 or more answers per question; there is {self.repeats}")
         if (self.temperature or 0) < 0 or (self.top_p is not None and not 0 < self.top_p <= 1):
-            raise UserError("--temperature wants 0 or more, --top-p a number above 0 and up to 1")
+            raise UserError(
+                f"{option_name('temperature')} wants 0 or more, {option_name('top_p')} a number above 0 and up to 1"
+            )
         if self.max_tokens is not None and self.max_tokens < 1:
-            raise UserError(f"--max-tokens wants 1 or more; there is {self.max_tokens}")
+            raise UserError(f"{option_name('max_tokens')} wants 1 or more; there is {self.max_tokens}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +110,8 @@ def prepare_task(name: str, plan: Plan, model: Model) -> Task:
     benchmark = plugins.load_benchmark(name, data_path)
     if plan.holistic and (form := benchmark.about_form or ("programs" if benchmark.open_scorer is not None else "")):
         raise UserError(
-            f"{name}: --holistic changes how a question is spelled, and here the right answer is about that form "
+            f"{name}: {option_name('holistic')} changes how a question is spelled, and here the right answer is about "
+            "that form "
             f"({form}): a changed question would have another answer; leave it out"
         )
     mode = _mode(benchmark, plan.mode, model)
@@ -192,7 +195,7 @@ def _mode(benchmark: Benchmark, wanted: Mode | None, model: Model) -> Mode:
     if wanted not in benchmark.modes:
         raise UserError(f"{benchmark.name} has no mode {wanted!r}; there is {' and '.join(benchmark.modes)}")
     if wanted not in possible:
-        raise UserError(f"{model.name} cannot rank choices by log-probability; say --mode write")
+        raise UserError(f"{model.name} cannot rank choices by log-probability; say {option_name('mode', 'write')}")
     return wanted
 
 
@@ -249,7 +252,7 @@ class _Pool:
 def _shot_pool(benchmark: Benchmark, plan: Plan, questions: Sequence[Row]) -> _Pool:
     split = benchmark.source.shot_split
     if split is None:
-        raise UserError(f"{benchmark.name} has no split to take examples from; say --shots 0")
+        raise UserError(f"{benchmark.name} has no split to take examples from; say {option_name('shots', 0)}")
     loaded = _loaded(benchmark, plan, split)
     there = set(map(_canonical, questions))
     groups: dict[str, list[Sample]] = {}
@@ -306,7 +309,7 @@ def _examples(
             besides = " beside the question itself" if len(there) > len(chosen) else ""
             raise DataError(
                 f"{benchmark.name}: wanted {shots} examples{where}, there are {len(chosen)}{besides}; "
-                f"say --shots {len(chosen)}"
+                f"say {option_name('shots', len(chosen))}"
             )
         return chosen
 
@@ -338,7 +341,10 @@ def _there(plan: Plan, model: Model, asked: Sequence[Request]) -> int:
     if isinstance(model, Prerecorded):
         return model.repeats(asked)
     if plan.repeats is not None and plan.repeats > 1 and not plan.temperature:
-        raise UserError("--samples above 1 asks the same thing again at temperature 0; give --temperature too")
+        raise UserError(
+            f"{option_name('repeats')} above 1 asks the same thing again at temperature 0; give "
+            f"{option_name('temperature')} too"
+        )
     return 0
 
 

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from evalharness.benchmark import Benchmark
 from evalharness.data.kept import to_json
 from evalharness.data.typed import record
-from evalharness.errors import UserError
+from evalharness.errors import UserError, option_name
 from evalharness.events import ResultCame, TaskBegan, TaskEnded, tell, warn
 from evalharness.model import Model, Requests, answered
 from evalharness.options import RunOptions
@@ -106,11 +106,14 @@ def open_run(folder: Path, tasks: Sequence[Task], plan: Plan, model: Model) -> R
                  "benchmarks": (before.benchmarks, now.benchmarks), "data": (before.data, now.data)}  # fmt: skip
         differing = [name for name, (theirs, ours) in pairs.items() if theirs != ours]
         if differing:
-            raise UserError(f"{folder}: holds another run (other {', '.join(differing)}); give another --name")
+            raise UserError(
+                f"{folder}: holds another run (other {', '.join(differing)}); give another {option_name('name')}"
+            )
         programs = any(task.benchmark.open_scorer is not None for task in tasks)
         if older := scored_otherwise(run.manifest) if programs or not run.finished else "":
             raise UserError(
-                f"{folder}: {older}; give `evalh rescore {folder}` and then this command again, or another --name"
+                f"{folder}: {older}; give `evalh rescore {folder}` and then this command again, or another "
+                f"{option_name('name')}"
             )
         if programs:
             _same_check(run, plan.options)
@@ -133,14 +136,15 @@ def scored_otherwise(manifest: Manifest) -> str:
 def _same_check(run: Run, now: RunOptions) -> None:
     """UserError where a run's programs were checked in another way than is asked for now."""
     said = run.manifest.options or OptionFacts()
-    for option, before, wanted in (
-        ("--check", now.check if said.check is None else said.check, now.check),
-        ("--sandbox-packages", ",".join(said.sandbox_packages or ()), ",".join(now.sandbox_packages)),
+    for name, before, wanted in (
+        ("check", now.check if said.check is None else said.check, now.check),
+        ("sandbox_packages", ",".join(said.sandbox_packages or ()), ",".join(now.sandbox_packages)),
     ):
         if before != wanted:
             raise UserError(
-                f"{run.path}: its programs were checked with {option} {before or '(none)'}, not {wanted or '(none)'}; "
-                f"`evalh rescore {run.path} {option} ...` checks them again, or give another --name"
+                f"{run.path}: its programs were checked with {option_name(name)} {before or '(none)'}, not "
+                f"{wanted or '(none)'}; `evalh rescore {run.path} --{name.replace('_', '-')} ...` checks them again, "
+                f"or give another {option_name('name')}"
             )
 
 

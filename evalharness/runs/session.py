@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from evalharness import plugins
 from evalharness.data.kept import to_json
 from evalharness.data.typed import record
-from evalharness.errors import Exit, UserError, gravest, nearest
+from evalharness.errors import Exit, UserError, gravest, nearest, option_name
 from evalharness.events import RunOpened, tell
 from evalharness.model import Model, Preview, Previews, Priced
-from evalharness.options import ModelOptions, RunOptions, is_distribution
+from evalharness.options import RunOptions, is_distribution
 from evalharness.records import STATUSES, Estimate, Mode, Result
 from evalharness.runs import cache, runner, summary, tables
 from evalharness.runs import plan as planning
@@ -110,7 +110,7 @@ def make_plan(
 ) -> Plan:
     """The plan that a command line asks for. Without model and data: the bundled sample."""
     if mode not in (None, "rank", "write"):
-        raise UserError(f"--mode wants rank or write, there is {mode!r}")
+        raise UserError(f"{option_name('mode')} wants rank or write, there is {mode!r}")
     if data is None and model is None:
         data = "sample"
     path = Path(data) if data not in (None, "sample") else None
@@ -252,7 +252,7 @@ def select_results(found: Run, *, item: str | None, status: str | None) -> list[
             raise UserError(f"{found.name} has no item {item!r}{nearest(item, {r.sample.id for r in results})}")
         return chosen
     if status not in STATUSES:
-        raise UserError(f"--status wants one of {', '.join(STATUSES)}; there is {status!r}")
+        raise UserError(f"{option_name('status')} wants one of {', '.join(STATUSES)}; there is {status!r}")
     return [r for r in results if r.status == status]
 
 
@@ -275,8 +275,8 @@ class Previewed:
     cost: float | None
 
 
-def preview_prompts(plan: Plan, model: str, options: ModelOptions, count: int) -> Previewed:
-    """The first `count` prompts exactly as `model` will read them."""
+def preview_prompts(plan: Plan, model: str, options: object, count: int) -> Previewed:
+    """The first `count` prompts exactly as `model`, opened with these options, will read them."""
     opened = plugins.load_model(model, options)
     task = planning.prepare_task(plan.benchmarks[0], plan, opened)
 

@@ -21,7 +21,7 @@ import orjson
 from evalharness.data.files import OWN_FILE, digest, json_value, own_folder, write_whole
 from evalharness.data.kept import to_json
 from evalharness.data.typed import Kept, record
-from evalharness.errors import UserError, nearest
+from evalharness.errors import UserError, nearest, option_name
 from evalharness.records import KEYS_ON_DISK, Result, ResultKey, Verdict
 from evalharness.runs.figures import Summary
 from evalharness.runs.manifest import Manifest
@@ -56,10 +56,12 @@ class Journal:
             own_folder(path.parent)
             self._file = _locked(path)
         except BlockingIOError as error:
-            raise UserError(f"{path.parent}: another evalh is writing this run; wait for it or give --name") from error
+            raise UserError(
+                f"{path.parent}: another evalh is writing this run; wait for it or give {option_name('name')}"
+            ) from error
         except OSError as error:
             raise UserError(
-                f"{path}: cannot be written ({error.strerror}); choose another folder with --runs"
+                f"{path}: cannot be written ({error.strerror}); choose another folder with {option_name('runs')}"
             ) from error
         self._size = self._whole_lines()
         os.ftruncate(self._file, self._size)
@@ -331,9 +333,9 @@ class Run:
 def new_folder(runs: Path, name: str) -> Path:
     """The folder of a run that is given a name. UserError for a name that would lead out of `runs`, or to the cache."""
     if name in ("", ".", "..", ".cache") or any(c in "/\\" or not c.isprintable() for c in name):
-        raise UserError(f"--name {name!r:.80}: wanted the name of a folder in {runs}, without slashes")
+        raise UserError(f"{option_name('name')} {name!r:.80}: wanted the name of a folder in {runs}, without slashes")
     if len(name.encode("utf-8", "replace")) > 240:
-        raise UserError(f"--name {name!r:.40}...: wanted at most 240 bytes")
+        raise UserError(f"{option_name('name')} {name!r:.40}...: wanted at most 240 bytes")
     return runs / name
 
 

@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
-from evalharness.errors import UserError
+from evalharness.errors import UserError, option_name
 from evalharness.sandbox.pool import ProgramRunner, Sandbox
 from evalharness.sandbox.program import Limits, Program, ProgramMode, ProgramOutcome
 from evalharness.sandbox.worker import WORKER_PATIENCE, WorkerLost
@@ -55,7 +55,9 @@ class Container:
                 start_new_session=True,
             )  # fmt: skip
         except OSError as error:
-            raise UserError(f"--sandbox {wanted}: {error.filename} cannot be started: {error.strerror}") from error
+            raise UserError(
+                f"{option_name('sandbox', wanted)}: {error.filename} cannot be started: {error.strerror}"
+            ) from error
 
     def run(self, program: Program, mode: ProgramMode) -> ProgramOutcome:
         """Run one program. Raises WorkerLost when the container is gone."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
-from evalharness.errors import UserError
+from evalharness.errors import UserError, option_name
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -54,7 +54,9 @@ def find_packages(words: Sequence[str]) -> Packages:
             versions[found.metadata["Name"]] = found.version
             shown = _entries(found)
             if not shown and name:
-                raise UserError(f"--sandbox-packages {word}: {name} has no files of its own (installed with -e?)")
+                raise UserError(
+                    f"{option_name('sandbox_packages', word)}: {name} has no files of its own (installed with -e?)"
+                )
             entries |= shown
             wanted += _needs(found)
     return Packages(entries=entries, versions=versions)
@@ -68,7 +70,7 @@ def _folders(venv: str) -> list[str]:
     if not own.is_dir():
         there = ", ".join(sorted(path.name for path in place.glob("lib/python*"))) or "none"
         raise UserError(
-            f"--sandbox-packages {venv}: wanted a virtual environment of Python {sys.version_info.major}."
+            f"{option_name('sandbox_packages', venv)}: wanted a virtual environment of Python {sys.version_info.major}."
             f"{sys.version_info.minor}; there is {there}"
         )
     return [str(own.resolve())]
@@ -88,7 +90,7 @@ def _named(installed: Mapping[str, Distribution], name: str, required: str) -> D
     if found is None and required.rpartition(":")[2] == name:
         found = next((one for one in installed.values() if name in Packages(entries=_entries(one)).names), None)
         if found is None:
-            raise UserError(f"--sandbox-packages {required}: it is not installed there")
+            raise UserError(f"{option_name('sandbox_packages', required)}: it is not installed there")
     return found
 
 

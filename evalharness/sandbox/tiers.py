@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
-from evalharness.errors import UserError
+from evalharness.errors import UserError, option_name
 from evalharness.sandbox import selftest
 from evalharness.sandbox.outer import ENGINES, ContainerSandbox
 from evalharness.sandbox.packages import find_packages
@@ -31,17 +31,20 @@ def open_sandbox(
     """
     engine = wanted.partition(":")[0]
     if engine not in CHOICES:
-        raise UserError(f"--sandbox {wanted}: wanted one of {', '.join(CHOICES)}")
+        raise UserError(f"{option_name('sandbox', wanted)}: wanted one of {', '.join(CHOICES)}")
     if wanted == "none":
         if not consent:
             raise UserError(
-                "--sandbox none runs programs that a model wrote with all your rights; "
-                "if that is meant, say --yes-run-untrusted-code as well"
+                f"{option_name('sandbox', 'none')} runs programs that a model wrote with all your rights; "
+                f"if that is meant, say {option_name('yes_run_untrusted_code', True)} as well"
             )
         return _recorded(Sandbox("none", workers, find_packages(packages)), {})
     if engine in ENGINES:
         if packages:
-            raise UserError(f"--sandbox-packages: a container has its image's packages; say --sandbox {engine}:IMAGE")
+            raise UserError(
+                f"{option_name('sandbox_packages')}: a container has its image's packages; say "
+                f"{option_name('sandbox', engine)}:IMAGE"
+            )
         return _tested(ContainerSandbox(wanted, workers), wanted)
     failures, shown = [], find_packages(packages)
     for tier in _candidates() if wanted == "auto" else (cast(Tier, wanted),):
@@ -86,11 +89,11 @@ def _recorded(sandbox: Sandbox, table: dict[str, str]) -> Sandbox:
 def remedy() -> str:
     """What to type on this machine, one line."""
     if sys.platform == "darwin":
-        return "Use --sandbox docker"
+        return f"Use {option_name('sandbox', 'docker')}"
     if sys.platform != "linux":
-        return "Run it in WSL or with --sandbox docker"
+        return f"Run it in WSL or with {option_name('sandbox', 'docker')}"
     if os.uname().machine not in ARCH:
-        return f"The system-call table is known for {' and '.join(ARCH)} only: use --sandbox docker"
+        return f"The system-call table is known for {' and '.join(ARCH)} only: use {option_name('sandbox', 'docker')}"
     steps = []
     if _says("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1"):
         steps.append("`sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`")
@@ -99,7 +102,7 @@ def remedy() -> str:
     if _says("/proc/sys/user/max_user_namespaces", "0"):
         steps.append("`sudo sysctl -w user.max_user_namespaces=15000`")
     steps.append("a kernel from 6.2 on with seccomp and `lsm=landlock,...` on its command line")
-    steps.append("--sandbox docker (or podman, gvisor) where there is an engine")
+    steps.append(f"{option_name('sandbox', 'docker')} (or podman, gvisor) where there is an engine")
     return "Any of these helps: " + "; ".join(steps)
 
 

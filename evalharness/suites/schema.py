@@ -6,15 +6,15 @@ The file is checked against `suite.schema.json`; every mistake names the line it
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from evalharness import plugins
 from evalharness.data.yaml_lines import YamlDocument, YamlPath, read_yaml
-from evalharness.errors import UserError, nearest
-from evalharness.options import ModelOptions, RunOptions
+from evalharness.errors import UserError, flags_in_messages, nearest, option_name
+from evalharness.options import RunOptions
 from evalharness.runs.budget import Budget
 
 _SCHEMA = Path(__file__).with_name("suite.schema.json")
@@ -27,7 +27,7 @@ class SuiteModel:
 
     name: str
     spec: str
-    options: ModelOptions
+    options: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,13 +111,28 @@ def _check(document: YamlDocument) -> None:
 def _models(document: YamlDocument) -> Iterator[SuiteModel]:
     seen: set[str] = set()
     for position, entry in enumerate(document.value["models"]):
-        options = {"model": entry} if isinstance(entry, str) else dict(entry)
+        options: dict[str, Any] = {"model": entry} if isinstance(entry, str) else dict(entry)
         spec = options.pop("model")
         name = options.pop("name", "".join(c if c.isalnum() or c in "._-" else "-" for c in spec))
         if name in seen:
             raise document.error(("models", position), f"two models are called {name!r}; give one another name")
         seen.add(name)
-        yield SuiteModel(name=name, spec=spec, options=ModelOptions(**options))
+        own = options.pop("options", {})
+        for key, value in (*options.items(), *own.items()):
+            _held_to_plugin(document, ("models", position, *(["options"] if key in own else []), key), spec, value)
+        yield SuiteModel(name=name, spec=spec, options={**options, **own})
+
+
+def _held_to_plugin(document: YamlDocument, where: YamlPath, spec: str, value: object) -> None:
+    """UserError, with the line, for an option that a model's plug-in does not take. A plug-in that is not there is told
+    of by whoever opens it: comparing runs with a suite needs none."""
+    if spec.partition(":")[0] not in plugins.modules("models"):
+        return
+    try:
+        with flags_in_messages(False):  # it is a field of this file
+            plugins.check_option(spec, str(where[-1]), value)
+    except UserError as error:
+        raise document.error(where, f"{'.'.join(map(str, where))}: {error}") from error
 
 
 def _settings(options: Mapping[str, Any], base: Path) -> dict[str, Any]:
@@ -148,13 +163,14 @@ def _benchmarks(
     return tuple(names), own, tuple(margins)
 
 
-def is_suite(named: Sequence[str], *options: object) -> bool:
-    """Whether the one thing named is a suite's file. UserError when it stands beside what it says itself."""
+def is_suite(named: Sequence[str], said: Collection[str]) -> bool:
+    """Whether the one thing named is a suite's file. UserError when it stands beside options that it says itself."""
     files = [word for word in named if plugins.is_file(word)]
     if not files or all(plugins.describes_benchmark(word) for word in files):
         return False
-    if len(named) > 1 or any(option is not None for option in options):
-        raise UserError("a suite names its models, benchmarks, data and baseline itself; give the file alone")
+    if len(named) > 1 or said:
+        without = f", without {option_name(min(said))}" if said else ""
+        raise UserError(f"a suite names its models, benchmarks, data and baseline itself; give the file alone{without}")
     return True
 
 

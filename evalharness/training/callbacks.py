@@ -14,7 +14,7 @@ from evalharness.chat.render import Chat
 from evalharness.data.files import OWN_FILE, own_folder, write_whole
 from evalharness.engine.decoder import Decoder
 from evalharness.engine.native import NativeEngine
-from evalharness.errors import UserError
+from evalharness.errors import UserError, option_name
 from evalharness.events import observed_by, only_warnings
 from evalharness.model import Model
 from evalharness.records import Message, Request
@@ -78,7 +78,7 @@ class Best:
         """Note an evaluation; True when it is the best so far. UserError when the figure was not measured."""
         if self.by not in figures:
             known = ", ".join(sorted(figures)) or "nothing"
-            raise UserError(f"--best {self.by} is not measured; there is {known}")
+            raise UserError(f"{option_name('best', self.by)} is not measured; there is {known}")
         value = figures[self.by]
         benchmark, _, metric = self.by.rpartition(".")
         down = self.by == "loss" or lower_is_better(benchmark, metric)
@@ -119,3 +119,16 @@ class Log:
         self._stream.close()
         for tracker in self._trackers:
             tracker.close()
+
+
+class NoLog(Log):
+    """The log of a rank that is not the first: that one writes for all."""
+
+    def __init__(self) -> None:
+        self.lines = []
+
+    def write(self, line: Mapping[str, Any]) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""

@@ -20,6 +20,7 @@ from evalharness.events import Told, tell
 from evalharness.exports.gguf_file import wanted_kind, write_gguf
 from evalharness.exports.modelfile import modelfile
 from evalharness.training import lora
+from evalharness.training.config import Lora
 from evalharness.training.encoding import EncodedExample, pack_examples
 from evalharness.training.losses import negative_log_likelihoods
 
@@ -131,7 +132,7 @@ def generation(chat: Chat, out: Path) -> None:
     write_whole(file, json.dumps(settings, indent=2) + "\n")
 
 
-def export_adapters(decoder: Decoder, kind: lora.Lora, out: Path, base: str, chat: Chat, source: Path) -> None:
+def export_adapters(decoder: Decoder, kind: Lora, out: Path, base: str, chat: Chat, source: Path) -> None:
     """The adapters alone in `out`, in PEFT's layout, with tokenizer and template."""
     try:
         lora.save_adapters(decoder, kind, out, base)

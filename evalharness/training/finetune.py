@@ -20,20 +20,19 @@ from evalharness.engine import checkpoint
 from evalharness.engine.decoder import Decoder
 from evalharness.engine.loading import free_threads
 from evalharness.engine.memory import available, gigabytes
-from evalharness.errors import UserError
+from evalharness.errors import UserError, option_name
 from evalharness.events import Told, tell
 from evalharness.exports.model_card import write_card
 from evalharness.judging import run as judging
+from evalharness.judging.panel import JudgeOptions
 from evalharness.judging.run import JudgeRun
-from evalharness.options import ModelOptions
 from evalharness.runs.store import Run
 from evalharness.training import checkpointing, curves, export, lora, preflight, step
-from evalharness.training.callbacks import Best, Log
+from evalharness.training.callbacks import Best, Log, NoLog
 from evalharness.training.card_facts import card_facts
-from evalharness.training.config import TrainingConfig
+from evalharness.training.config import Lora, TrainingConfig
 from evalharness.training.events import TrainingBegan, TrainingPrepared
 from evalharness.training.loop import TRAINING_FOLDER, TrainingLoop
-from evalharness.training.lora import Lora
 from evalharness.training.prepare import PreparedTraining, differing, training_identity
 from evalharness.training.qlora import BYTES, FourBit
 from evalharness.training.step import Training
@@ -42,7 +41,10 @@ from evalharness.training.test_answers import answer_test_rows
 
 @dataclass(frozen=True, kw_only=True)
 class Tuned:
-    """A finished fine-tuning: where it lies, what was measured before and after, and the run over the test rows."""
+    """A finished fine-tuning: where it lies, what was measured before and after, and the run over the test rows.
+
+    Of several ranks the first one writes, and knows, all that comes after the last step.
+    """
 
     out: Path
     steps: int
@@ -53,6 +55,7 @@ class Tuned:
     gguf: Path | None
     difference: float
     stopped_early: bool
+    rank: int = 0
 
     @property
     def answered(self) -> dict[str, Any]:
@@ -91,12 +94,14 @@ def _alone(out: Path) -> Iterator[None]:
         file.parent.mkdir(parents=True, exist_ok=True)
         stream = file.open("w")
     except OSError as error:
-        raise UserError(f"{out}: cannot be written ({error.strerror}); choose another --out") from error
+        raise UserError(f"{out}: cannot be written ({error.strerror}); choose another {option_name('out')}") from error
     with stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise UserError(f"{out}: another training is writing here; wait for it or give another --out") from error
+            raise UserError(
+                f"{out}: another training is writing here; wait for it or give another {option_name('out')}"
+            ) from error
         yield
 
 
@@ -114,12 +119,15 @@ def _run(prepared: PreparedTraining) -> Tuned:
     if saved is not None:
         training.restore(saved["training"])
         best = _going_on(best, saved["best"], job.out)
-    elif training.settings.loss == "dpo":
+    else:
         training.prepare_reference()
     facts = {"products": route, "dtype": training.settings.dtype, "threads": torch.get_num_threads()}
-    _record(prepared, folder, training, facts)
+    log: Log = NoLog()
+    if training.rank == 0:
+        _record(prepared, folder, training, facts)
+        log = Log(folder / "log.jsonl", training.step, job.log_to, facts)
     tell(TrainingBegan(training=training, facts=facts))
-    drive = TrainingLoop(prepared, training, best, facts, Log(folder / "log.jsonl", training.step, job.log_to, facts))
+    drive = TrainingLoop(prepared, training, best, facts, log)
     try:
         early = drive.to_the_end(saved=bool(saved and saved.get("finished")))
     finally:
@@ -132,8 +140,8 @@ def _going_on(wanted: Best, saved: Mapping[str, Any], out: Path) -> Best:
     of other steps are gone."""
     if saved["by"] != wanted.by:
         raise UserError(
-            f"{out}: its best weights are chosen by {saved['by']}; --best {wanted.by} wants a training of its own: "
-            "give another --out"
+            f"{out}: its best weights are chosen by {saved['by']}; {option_name('best', wanted.by)} wants a training "
+            f"of its own: give another {option_name('out')}"
         )
     return Best(**{**saved, "patience": wanted.patience})
 
@@ -168,9 +176,12 @@ def _saved(folder: Path, prepared: PreparedTraining) -> dict[str, Any] | None:
         said = parse_json(read_text(about), about)
         before = said.get("identity") if isinstance(said, dict) else None
         if not isinstance(before, dict):
-            raise UserError(f"{about}: not what a training writes; give another --out")
+            raise UserError(f"{about}: not what a training writes; give another {option_name('out')}")
         if others := differing(before, prepared):
-            raise UserError(f"{folder.parent}: holds another training (other {', '.join(others)}); give another --out")
+            raise UserError(
+                f"{folder.parent}: holds another training (other {', '.join(others)}); give another "
+                f"{option_name('out')}"
+            )
     return checkpointing.load_state(file) if file.is_file() else None
 
 
@@ -198,7 +209,9 @@ def _check_memory(sizes: Mapping[str, int], kind: Lora | None, there: float) -> 
     need = count * 16 if kind is None else four_bit if kind.four_bit else count * 4
     if need <= there:
         return
-    fitting = "--lora 16" if count * 5 <= there else "--lora 16 --load-in-4bit" if four_bit * 1.2 <= there else ""
+    adapters = option_name("lora", 16)
+    small = f"{adapters} {option_name('load_in_4bit', True)}"
+    fitting = adapters if count * 5 <= there else small if four_bit * 1.2 <= there else ""
     raise UserError(
         f"training {count / 1e6:.0f}M weights needs {gigabytes(need)} for "
         f"{'weights, gradients and AdamW' if kind is None else 'the weights'}, there are {gigabytes(there)}"
@@ -228,19 +241,29 @@ def _record(prepared: PreparedTraining, folder: Path, training: Training, facts:
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(folder / "training.json", json.dumps(about, indent=2) + "\n")
     except OSError as error:
-        raise UserError(f"{folder}: cannot be written ({error.strerror}); choose another --out") from error
+        raise UserError(
+            f"{folder}: cannot be written ({error.strerror}); choose another {option_name('out')}"
+        ) from error
 
 
 def _finish(drive: TrainingLoop, early: bool) -> Tuned:
     """Choose the weights, export, read back, answer the test rows."""
     prepared, training, job = drive.prepared, drive.training, drive.job
-    kept, best_file = training.step, drive.folder / "best.pt"
+    kept = training.step
+    if not drive.main:
+        if job.keep == "best" and drive.best.value is not None:
+            kept = drive.best.step
+        return Tuned(
+            out=job.out, steps=training.step, tokens=training.tokens, kept_step=kept, evaluations=(),
+            answers=None, gguf=None, difference=0.0, stopped_early=early, rank=training.rank,
+        )  # fmt: skip
+    best_file = drive.folder / "best.pt"
     if job.keep == "best" and best_file.is_file():
         best = checkpointing.load_state(best_file)
         training.load(best["weights"])
         kept = best["step"]
     checks = tuple(line for line in drive.log.lines if "validation_loss" in line)
-    curves.curves(drive.log.lines, training.per_epoch, drive.folder)
+    curves.curves(drive.log.lines, training.per_epoch, drive.folder, kept)
     decoder = training.decoder
     kind = job.settings.lora
     if kind is not None:
@@ -263,13 +286,17 @@ def report_preflight(prepared: PreparedTraining) -> None:
     preflight.check_overlap(prepared.seen, prepared.job.allow_overlap)
 
 
+def _judge_options(base_url: str | None) -> JudgeOptions:
+    return judging.judge_options(model={} if base_url is None else {"base_url": base_url})
+
+
 def check_judge(spec: str, base_url: str | None) -> None:
     """UserError when `spec` names no judge: said before anything is trained."""
-    judging.check(spec, ["instructions"], judging.judge_options(model=ModelOptions(base_url=base_url)))
+    judging.check(spec, ["instructions"], _judge_options(base_url))
 
 
 def judge_test_answers(tuned: Tuned, spec: str, base_url: str | None) -> JudgeRun:
     """Judge the answers to the test rows against the data's own."""
     if tuned.answers is None:
-        raise UserError("there are no test rows to judge; raise --test")
-    return judging.judge_answers(tuned.answers, spec, judging.judge_options(model=ModelOptions(base_url=base_url)))
+        raise UserError(f"there are no test rows to judge; raise {option_name('test')}")
+    return judging.judge_answers(tuned.answers, spec, _judge_options(base_url))

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -18,27 +17,10 @@ from torch import Tensor, nn
 from evalharness.data.files import write_whole
 from evalharness.engine.decoder import Decoder
 from evalharness.engine.matmul import Linear
-from evalharness.errors import UserError
+from evalharness.training.config import Lora
 from evalharness.training.qlora import FourBit
 
 _CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lora:
-    """Rank, scale numerator and kind of the adapters; every linear layer of the blocks gets one, the head none.
-
-    `four_bit`: the weights that they stand on are kept in four bits (QLoRA).
-    """
-
-    rank: int
-    alpha: float
-    dora: bool = False
-    four_bit: bool = False
-
-    def check(self) -> None:
-        if self.rank < 1 or self.alpha <= 0:
-            raise UserError(f"--lora wants a rank of 1 or more and --alpha above 0; there is {self.rank}, {self.alpha}")
 
 
 class Adapted(nn.Module):

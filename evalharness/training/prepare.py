@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,15 +15,16 @@ from evalharness.engine.checkpoint import weight_files
 from evalharness.engine.config import UnsupportedError, read_config
 from evalharness.engine.fingerprint import files_digest
 from evalharness.engine.tokenizer import open_tokenizer
-from evalharness.errors import DataError, UserError
+from evalharness.errors import DataError, UserError, option_name
 from evalharness.exports.gguf_file import check_gguf, wanted_kind
 from evalharness.training import datasets, encoding, preflight, split
 from evalharness.training.callbacks import BenchmarkChecks
-from evalharness.training.config import TrainingConfig
+from evalharness.training.config import Lora, MachineOptions, RowOptions, TrainingConfig, WatchOptions
 from evalharness.training.datasets import Broken, BrokenRowsError, Data
 from evalharness.training.encoding import Encodings, Rules
-from evalharness.training.lora import Lora
+from evalharness.training.material import material_of
 from evalharness.training.preflight import Preflight
+from evalharness.training.replay import General, parse_replay, read_general
 from evalharness.training.split import Split
 from evalharness.training.step import Material
 
@@ -32,38 +33,16 @@ Seen = TypeVar("Seen")
 
 
 @dataclass(frozen=True, kw_only=True)
-class FinetuneJob:
-    """A fine-tuning as the user asked for it. `style` names a prompt format; None = the checkpoint's own template, else
-    alpaca. `best` is `loss` or `BENCHMARK.METRIC`; `keep` is best or last; 0 for `eval_every` means once an epoch.
-    `export` asks for one file more (see `exports.gguf_file`)."""
+class FinetuneJob(RowOptions, MachineOptions, WatchOptions):
+    """A fine-tuning as the user asked for it: what it learns from and changes, and the groups of options that it is."""
 
     data: str
     model: str
     out: Path
     settings: TrainingConfig = field(default_factory=TrainingConfig)
-    style: str | None = None
-    tokenizer: str | None = None
-    device: str = "auto"
-    threads: int = 0
-    max_length: int = 0
-    mask_prompt: bool = True
-    mask_end: bool = False
-    drop_long: bool = False
-    skip_bad: bool = False
     file_order: bool = False
-    validation: float = 0.05
-    test: float = 0.10
-    allow_overlap: bool = False
     asking: BenchmarkChecks = field(default_factory=BenchmarkChecks)
-    eval_every: int = 0
-    best: str = "loss"
-    patience: int = 3
-    keep: str = "best"
-    save_every: int = 0
-    log_to: tuple[str, ...] = ()
     merge: bool = True
-    answer_tokens: int = 256
-    export: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +58,7 @@ class PreparedTraining:
     parts: Mapping[str, Encodings]
     material: Material
     seen: Preflight
+    general: General | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -98,13 +78,14 @@ def _resolve(model: str) -> Path:
 
 def prepare_training(job: FinetuneJob) -> PreparedTraining:
     """Read, split, tokenise and look. UserError or DataError for everything that can be known before training."""
-    job.settings.check()
+    job = _checked(job)
     source = _resolve(job.model)
     try:
         config = read_config(source)
     except UnsupportedError as error:
         raise UserError(f"{source}: {error} cannot be trained here; GPT-2, Llama, Qwen, ... can") from error
-    data = _listed(job, lambda: datasets.read_training_data(job.data, skip_bad=job.skip_bad))
+    labelled = job.settings.loss == "kto"
+    data = _listed(job, lambda: datasets.read_training_data(job.data, skip_bad=job.skip_bad, labelled=labelled))
     tokenizer = open_tokenizer(source, config.vocab, job.tokenizer)
     own = own_template(source)
     chat = choose_chat(job.style if job.style or own else "alpaca", own, tokenizer)
@@ -121,17 +102,47 @@ def prepare_training(job: FinetuneJob) -> PreparedTraining:
     }
     unwritten = [broken for part in parts.values() for broken in part.broken]
     parted = _listed(job, lambda: _written(parted, unwritten, data, job))
-    preflight.check_vocabulary(parts, config.vocab)
+    material = material_of(job.settings.loss, parted, parts, chat, rules)
+    general = _listed(job, lambda: _general(job, material, parted, chat, rules)) if job.replay else None
+    if general:
+        material = replace(material, general=general.encodings.examples, replayed=general.each_epoch)
+    preflight.check_vocabulary({**parts, **({"replay": general.encodings} if general else {})}, config.vocab)
     named = {name: job.asking.data.get(name) for name in (*job.asking.names, *job.asking.data)}
-    seen = preflight.preflight(data, parted, parts, chat, named=named)
+    seen = preflight.preflight(data, parted, parts, chat, named=named, general=general)
+    broken = [*data.broken, *unwritten, *(general.broken if general else ())]
     return PreparedTraining(
-        job=job, source=source, chat=chat, data=data, split=parted, parts=parts,
-        material=_material(job, parted, parts, chat, rules), seen=seen,
-        notes=(*data.notes, *_said(job, data, [*data.broken, *unwritten]), *_turns_said(parts, parted, chat)),
+        job=job, source=source, chat=chat, data=data, split=parted, parts=parts, material=material, seen=seen,
+        general=general, notes=(
+            *data.notes, *_said(job, data, broken), *_compared_said(job, material),
+            *_turns_said(parts, parted, chat), *(general.notes if general else ()),
+        ),
     )  # fmt: skip
 
 
+def _general(job: FinetuneJob, material: Material, parted: Split, chat: Chat, rules: Rules) -> General:
+    return read_general(job.replay or "", len(material.train), parted, chat, rules, job.skip_bad)
+
+
+def _checked(job: FinetuneJob) -> FinetuneJob:
+    """The job with what its loss chooses. UserError for settings that make no sense."""
+    job.settings.check()
+    if job.replay and job.settings.loss != "sft":
+        raise UserError(
+            f"{option_name('replay')} wants {option_name('loss', 'sft')}: what is compared by {job.settings.loss} has "
+            "no general data"
+        )
+    if job.replay:
+        parse_replay(job.replay)
+    return replace(job, settings=job.settings.resolved())
+
+
 def _parted(job: FinetuneJob, data: Data) -> Split:
+    """The three parts; an answer that a label calls bad is nothing that answers to test rows can be held to."""
+    parted = _all_parted(job, data)
+    return replace(parted, test=tuple(row for row in parted.test if row.good is not False))
+
+
+def _all_parted(job: FinetuneJob, data: Data) -> Split:
     if any(row.part for row in data.rows):
         return split.as_given(data.rows, job.settings.seed, job.validation, job.test)
     if job.file_order:
@@ -170,8 +181,26 @@ def _said(job: FinetuneJob, data: Data, broken: Sequence[Broken]) -> list[str]:
         drawn = " and ".join(name for name, share in shares.items() if name not in given and share)
         also = f"; {drawn} drawn from train by groups of prompts" if drawn else ""
         said.append(f"split: as the data names it{also}")
-    if data.shape == "preference" and job.settings.loss != "dpo":
-        said.append("preference pairs: the chosen answers are learned, the rejected are not used; --loss dpo uses both")
+    if data.shape == "preference" and job.settings.loss == "sft":
+        said.append(
+            "preference pairs: the chosen answers are learned, the rejected are not used; --loss dpo, orpo, simpo or "
+            "kto uses both"
+        )
+    if data.bad:
+        said.append(f"{data.bad} rows are labelled as bad answers: the good are learned; --loss kto learns from both")
+    return said
+
+
+def _compared_said(job: FinetuneJob, material: Material) -> list[str]:
+    """What answers are compared."""
+    if job.settings.loss == "sft":
+        return []
+    if job.settings.loss != "kto":
+        return [f"{job.settings.loss}: {len(material.train)} pairs of a better and a worse answer are learned from"]
+    good = sum(material.good)
+    said = [f"kto: {good} good and {len(material.good) - good} bad answers are learned from"]
+    if not 0 < good < len(material.good):
+        said.append("kto: all answers are labelled alike; it is meant to learn from good and bad ones")
     return said
 
 
@@ -189,24 +218,6 @@ def _turns_said(parts: Mapping[str, Encodings], parted: Split, chat: Chat) -> li
     return said
 
 
-def _material(job: FinetuneJob, parted: Split, parts: Mapping[str, Encodings], chat: Chat, rules: Rules) -> Material:
-    kept = Material(train=parts["train"].examples, validation=parts["validation"].examples)
-    if job.settings.loss != "dpo":
-        return kept
-    if any(row.rejected is None for row in (*parted.train, *parted.validation)):
-        raise UserError(f"--loss dpo wants rows with chosen and rejected answers; {job.data} has none")
-    pairs = {}
-    for name, part in (("train", parted.train), ("validation", parted.validation)):
-        good = {example.row: example for example in parts[name].examples}
-        bad = {example.row: example for example in encoding.encode_rejected(part, chat, rules).examples}
-        both = sorted(good.keys() & bad.keys())  # a row of which one answer was too long has no pair
-        pairs[name] = tuple(good[i] for i in both), tuple(bad[i] for i in both)
-    return Material(
-        train=pairs["train"][0], worse=pairs["train"][1],
-        validation=pairs["validation"][0], worse_validation=pairs["validation"][1],
-    )  # fmt: skip
-
-
 def training_identity(prepared: PreparedTraining) -> dict[str, Any]:
     """What decides the trained weights; a training goes on only where all of it is the same."""
     job = prepared.job
@@ -215,6 +226,8 @@ def training_identity(prepared: PreparedTraining) -> dict[str, Any]:
         "template": prepared.chat.hash, "model": job.model, "settings": asdict(job.settings),
         "weights": files_digest(sorted(set(weight_files(prepared.source).values()))),
         "rules": [job.mask_prompt, job.max_length, job.drop_long],
+        "replay": [prepared.general.sha256, prepared.general.share] if prepared.general else None,
+        "default learning rate": "by size" if job.settings.loss == "sft" or job.settings.lr else "by size and loss",
     }  # fmt: skip
     return dict(json.loads(json.dumps(facts)))
 
@@ -226,9 +239,9 @@ def differing(saved: Mapping[str, Any], prepared: PreparedTraining) -> list[str]
     the defaults of newer settings do, and its hash of a named format is that of the format's source at the time.
     """
     now = training_identity(prepared)
-    before = {"weights": now["weights"], **saved}
+    before = {"weights": now["weights"], "replay": None, "default learning rate": "by size", **saved}
     if isinstance(saved.get("settings"), dict):
-        before["settings"] = {**json.loads(json.dumps(asdict(TrainingConfig()))), **saved["settings"]}
+        before["settings"] = {**json.loads(json.dumps(asdict(TrainingConfig().resolved()))), **saved["settings"]}
     earlier = earlier_hash(prepared.chat.name, prepared.chat.source or "")
     if earlier is not None and saved.get("template") == earlier:
         before["template"] = now["template"]
@@ -241,10 +254,10 @@ def benchmark_checks_of(names: str, data: Sequence[str], limit: int) -> Benchmar
     for entry in data:
         name, equals, path = entry.partition("=")
         if not equals or not name or not path:
-            raise UserError(f"--eval-data wants NAME=FOLDER or NAME=sample, there is {entry!r}")
+            raise UserError(f"{option_name('eval_data')} wants NAME=FOLDER or NAME=sample, there is {entry!r}")
         by_name[name] = path
     if limit < 1:
-        raise UserError(f"--eval-limit wants 1 or more, there is {limit}")
+        raise UserError(f"{option_name('eval_limit')} wants 1 or more, there is {limit}")
     asked = tuple(name.strip() for name in names.split(",") if name.strip())
     for name in asked:
         plugins.task_names(name, None)
@@ -256,25 +269,32 @@ def job_of(options: Mapping[str, Any], asking: BenchmarkChecks) -> FinetuneJob:
     rank = options["lora"]
     four_bit = options["load_in_4bit"]
     if rank < 0 or ((options["dora"] or four_bit) and not rank):
-        raise UserError("--lora wants a rank of 1 or more, --dora and --load-in-4bit want --lora RANK")
+        raise UserError(
+            f"{option_name('lora')} wants a rank of 1 or more, {option_name('dora', True)} and "
+            f"{option_name('load_in_4bit', True)} want {option_name('lora', 'RANK')}"
+        )
     kind = Lora(rank=rank, alpha=options["alpha"] or rank, dora=options["dora"], four_bit=four_bit) if rank else None
     chosen = {key: options[key] for key in TrainingConfig.__dataclass_fields__ if key in options and key != "lora"}
     settings = TrainingConfig(**chosen, lora=kind)
     if options["keep"] not in ("best", "last"):
-        raise UserError(f"--keep wants best or last, there is {options['keep']!r}")
+        raise UserError(f"{option_name('keep')} wants best or last, there is {options['keep']!r}")
     if options["best"] != "loss" and options["best"].split(".")[0].split("/")[0] not in {
         name.split("/")[0] for name in asking.names
     }:
-        raise UserError(f"--best {options['best']} is measured only with --eval {options['best'].split('.')[0]}")
+        raise UserError(
+            f"{option_name('best')} {options['best']} is measured only with {option_name('evaluate')} "
+            f"{options['best'].split('.')[0]}"
+        )
     if options["resume"] and not (options["out"] / "training" / "state.pt").is_file():
-        raise UserError(f"--resume: there is no stopped training in {options['out']}; leave it out to begin one")
+        raise UserError(
+            f"{option_name('resume')}: there is no stopped training in {options['out']}; leave it out to begin one"
+        )
     same = {
         key: options[key]
         for key in FinetuneJob.__dataclass_fields__
-        if key in options and key not in ("log_to", "asking")
+        if key in options and key not in ("settings", "asking")
     }
-    trackers = tuple(name.strip() for name in options["log_to"].split(",") if name.strip())
-    return FinetuneJob(**same, settings=settings, asking=asking, log_to=trackers)
+    return FinetuneJob(**same, settings=settings, asking=asking)
 
 
 def as_in_the_book(options: Mapping[str, Any], typed: Collection[str]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from evalharness.engine.matmul import Linear
-from evalharness.errors import UserError
+from evalharness.errors import UserError, option_name
 
 BYTES = 0.53  # a weight: four bits, and its share of the scales of its block of 64
 
@@ -26,7 +26,8 @@ def library() -> Any:
         from bitsandbytes import functional
     except ImportError as error:
         raise UserError(
-            "--load-in-4bit wants bitsandbytes, which is not installed: pip install 'evalharness[qlora]'"
+            f"{option_name('load_in_4bit')} wants bitsandbytes, which is not installed: pip install "
+            "'evalharness[qlora]'"
         ) from error
     return functional
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from evalharness.errors import DataError
+from evalharness.errors import DataError, option_name
 from evalharness.training.shapes import TrainingRow
 
 NEAR = 0.8  # Jaccard similarity of word trigrams from which two prompts are near-duplicates
@@ -82,7 +82,10 @@ def _size(count: int, share: float) -> int:
 
 def _checked(split: Split) -> Split:
     if not split.train:
-        raise DataError("no rows are left to train on; give more data or smaller --validation and --test shares")
+        raise DataError(
+            f"no rows are left to train on; give more data or smaller {option_name('validation')} and "
+            f"{option_name('test')} shares"
+        )
     return split
 
 

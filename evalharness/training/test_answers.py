@@ -9,7 +9,6 @@ from typing import Any
 from evalharness import plugins
 from evalharness.data.files import write_whole
 from evalharness.events import observed_by, only_warnings
-from evalharness.options import ModelOptions
 from evalharness.records import message_fields
 from evalharness.runs import plan as planning
 from evalharness.runs import runner
@@ -27,7 +26,7 @@ def answer_test_rows(prepared: PreparedTraining) -> Run | None:
         return None
     file = job.out / TRAINING_FOLDER / "test.jsonl"
     write_whole(file, "".join(json.dumps(_as_row(row), ensure_ascii=False) + "\n" for row in prepared.split.test))
-    model = plugins.load_model(f"local:{job.out}", ModelOptions(device=job.device, threads=job.threads))
+    model = plugins.load_model(f"local:{job.out}", {"device": job.device, "threads": job.threads})
     wanted = Plan(benchmarks=("instructions",), data=str(file), max_tokens=job.answer_tokens)
     tasks = [planning.prepare_task("instructions", wanted, model)]
     run = runner.open_run(_free(job.out / "runs", "test", model.fingerprint), tasks, wanted, model)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evalharness.errors import UserError
+from evalharness.errors import UserError, option_name
 
 Figures = Mapping[str, float]
 
@@ -26,13 +26,15 @@ class Tracker:
 def open_tracker(name: str, folder: Path, settings: Mapping[str, Any]) -> Tracker:
     """The tracker called `name`, its files in `folder`. UserError when it is unknown, not installed or cannot start."""
     if name not in TRACKERS:
-        raise UserError(f"--log-to wants {', '.join(TRACKERS)}; there is {name!r}")
+        raise UserError(f"{option_name('log_to')} wants {', '.join(TRACKERS)}; there is {name!r}")
     try:
         return TRACKERS[name](folder, settings)
     except ImportError as error:
-        raise UserError(f"--log-to {name}: the package is not installed; pip install {name}") from error
+        raise UserError(f"{option_name('log_to', name)}: the package is not installed; pip install {name}") from error
     except Exception as error:  # whatever a third party raises about its server, its login or its settings
-        raise UserError(f"--log-to {name}: it cannot start ({' '.join(str(error).split())[:200]})") from error
+        raise UserError(
+            f"{option_name('log_to', name)}: it cannot start ({' '.join(str(error).split())[:200]})"
+        ) from error
 
 
 def _tensorboard(folder: Path, settings: Mapping[str, Any]) -> Tracker:

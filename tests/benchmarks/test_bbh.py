@@ -72,7 +72,7 @@ def test_without_the_authors_prompts_none_are_shown(tmp_path):
     assert benchmark.shots == 0
     asked = request(benchmark, sample, (), mode="write", chat=False)
     assert asked.text.endswith("\n\nQ: Turn. Options:\nA: Let's think step by step.")
-    with pytest.raises(DataError, match="--shots 0"):
+    with pytest.raises(DataError, match="shots=0"):
         sources.load_rows(benchmark.source, Want(split="shots"), str(tmp_path))
 
 

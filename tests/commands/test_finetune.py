@@ -6,6 +6,7 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -186,6 +187,46 @@ def test_a_benchmark_chooses_the_checkpoint(
     assert found["kept_step"] == min(step for step, value in values.items() if value == best)
 
 
+def ranks(arguments: list[str]) -> list[tuple[int, str, str]]:
+    """Code, output and errors of the same command in two processes that know of each other, as torchrun starts them."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1]), "OMP_NUM_THREADS": "1"}
+    line = [sys.executable, "-m", "evalharness", *arguments]
+    started = [
+        subprocess.Popen(
+            line, env={**os.environ, **address, "RANK": str(rank), "WORLD_SIZE": "2"},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for rank in range(2)
+    ]  # fmt: skip
+    try:
+        said = [one.communicate(timeout=240) for one in started]
+    finally:
+        for one in started:
+            one.kill()
+    return [(one.returncode, out, err) for one, (out, err) in zip(started, said, strict=True)]
+
+
+@pytest.mark.slow
+def test_two_ranks_choose_by_a_benchmark_that_the_first_one_asks(data: Path, base: Path, tmp_path: Path) -> None:
+    """The second measures nothing: it is told, so that both choose the same step, stop at the same one, and end."""
+    asked = ("--eval", "mmlu", "--eval-data", "mmlu=sample", "--eval-limit", "8", "--best", "mmlu.accuracy")
+    arguments = command(data, base, tmp_path / "tuned", "--epochs", "6", "--eval-every", "3", "--patience", "2", *asked)
+    (code, out, err), (other, nothing, problems) = ranks(arguments)
+    assert (code, other, nothing) == (0, 0, ""), err + problems
+    found = json.loads(out)
+    values = {line["step"]: line["metrics"]["mmlu.accuracy"] for line in found["evaluations"]}
+    assert found["kept_step"] == min(step for step, value in values.items() if value == max(values.values()))
+    assert found["steps"] == (found["kept_step"] + 6 if found["stopped_early"] else 42)
+    lines = [json.loads(line) for line in (tmp_path / "tuned" / "training" / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines if "loss" in line] == list(range(1, found["steps"] + 1)), "one rank writes"
+    assert len(Path(found["answers"], "results.jsonl").read_text().splitlines()) == 6
+    (code, out, err), (other, *_) = ranks(arguments)  # nothing is left to do: both say so at once
+    assert (code, other) == (0, 0), err
+    assert {**json.loads(out), "evaluations": 0} == {**found, "evaluations": 0}
+
+
 def test_best_keeps_the_earlier_of_equals_and_patience_ends() -> None:
     best = Best(by="mmlu.accuracy", patience=2)
     seen = [best.better(step, {"mmlu.accuracy": value}) for step, value in enumerate((0.2, 0.5, 0.5))]
@@ -343,14 +384,14 @@ def test_another_template_than_the_trained_one_is_warned_of(
     data: Path, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     from evalharness import plugins
-    from evalharness.options import ModelOptions
+    from evalharness.options import LocalOptions
 
     out = tmp_path / "tuned"
     tuned(command(data, base, out, "--max-steps", "1", "--test", "0"), capsys)
     trained = json.loads((out / "training" / "training.json").read_text())["template"]["sha256"]
     assert plugins.load_model(f"local:{out}").describe()["template_sha256"] == trained
     assert not caplog.text
-    plugins.load_model(f"local:{out}", ModelOptions(template="alpaca"))
+    plugins.load_model(f"local:{out}", LocalOptions(template="alpaca"))
     assert "which it was trained with" in caplog.text
 
 
@@ -452,11 +493,13 @@ def test_broken_rows_are_listed_or_skipped(
 def test_preference_pairs_without_dpo_are_said(base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = [{"prompt": f"say {i}", "chosen": f"well {i}", "rejected": "no"} for i in range(24)]
     (tmp_path / "pairs.json").write_text(json.dumps(rows))
-    for loss, said in (("sft", True), ("dpo", False)):
+    for loss, said in (("sft", True), ("dpo", False), ("orpo", False), ("simpo", False), ("kto", False)):
         line = command(tmp_path / "pairs.json", base, tmp_path / "tuned", "--preflight", "--loss", loss)
         line.remove("--json")
         assert guarded(line) == 0
-        assert ("--loss dpo uses both" in capsys.readouterr().err) == said
+        told = capsys.readouterr().err
+        assert ("--loss dpo, orpo, simpo or kto uses both" in told) == said
+        assert (f"{loss}: " in told) != said
 
 
 def test_other_weights_under_the_same_path_are_another_training(
@@ -575,7 +618,7 @@ def test_without_a_floor_the_schedule_is_transformers_own(schedule: str, warmup:
     assert [factor(ours, step, steps) for step in range(steps)] == pytest.approx(wanted, rel=1e-12, abs=1e-12)
     floored = TrainingConfig(schedule=schedule, warmup=warmup)
     assert min(factor(floored, step, steps) for step in range(steps)) > 0.0
-    with pytest.raises(UserError, match="--lr-floor wants a share"):
+    with pytest.raises(UserError, match="lr_floor wants a share"):
         TrainingConfig(lr_floor=1.5).check()
 
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from run_folders import letters, line, make_run, write_run
 
+from evalharness.comparison.align import align_scores
 from evalharness.comparison.compare import Options, compare_runs, exit_code
-from evalharness.comparison.decide import Noise
+from evalharness.comparison.decide import Noise, paired
 from evalharness.comparison.inputs import open_side
 from evalharness.errors import Exit, UserError
 
@@ -87,7 +88,7 @@ def test_clusters_widen_the_interval_and_never_fall_below_tango(tmp_path):
     assert clustered.high - clustered.low > plain.high - plain.low
     same = one(base, base, clusters="group")
     assert same.low <= one(base, base).low
-    with pytest.raises(UserError, match=r"--clusters author: .* has no such field; there is group"):
+    with pytest.raises(UserError, match=r"clusters=author: .* has no such field; there is group"):
         one(base, new, clusters="author")
 
 
@@ -116,6 +117,38 @@ def test_missing_and_failed_items_are_counted_and_bounded(tmp_path):
     assert task.difference == 0
     assert task.low < -0.01
     assert any("5 in NEW" in note for note in task.notes)
+
+
+def test_the_p_value_of_a_loss_is_that_of_the_best_the_missing_values_could_be(tmp_path):
+    """Every value that is missing counts for NEW: right where NEW lacks it, wrong where BASE does."""
+    base, new = "1" * 180 + "0" * 15 + "e" * 5, "1" * 165 + "0" * 15 + "e" * 10 + "0" * 10
+    best_base, best_new = base.replace("e", "0"), new.replace("e", "1")
+    worst_base, worst_new = base.replace("e", "1"), new.replace("e", "0")
+    one_side = [make_run(tmp_path / "a", base), make_run(tmp_path / "b", new)]
+    task = one(*one_side)
+    best = one(make_run(tmp_path / "c", best_base), make_run(tmp_path / "d", best_new))
+    worst = one(make_run(tmp_path / "e", worst_base), make_run(tmp_path / "f", worst_new))
+    assert (task.missing, task.missing_base, task.missing_new) == (15, 5, 10)
+    assert task.p_worse == best.p_worse > 5 * worst.p_worse
+    assert (task.low, task.high) == (worst.low, best.high)
+    found = measured_alone(*one_side)
+    assert task.p_worse > found.p_worse(task.margin), "the items that are there prove more than all of them do"
+
+
+def test_values_that_are_missing_never_prove_a_loss(tmp_path):
+    """Eight of four hundred are gone: twelve that broke prove what they would had the eight been right."""
+    base = make_run(tmp_path / "a", "1" * 400)
+    few = one(base, make_run(tmp_path / "b", "1" * 380 + "0" * 12 + "e" * 8))
+    assert few.missing == 8 and few.p_worse == one(base, make_run(tmp_path / "c", "1" * 388 + "0" * 12)).p_worse
+    assert few.p_worse > 0.05 and few.gate == "inconclusive"
+
+
+def measured_alone(base, new):
+    """The paired figures of the items that both sides have."""
+    sides = [open_side(str(side)).scores({"quiz": "accuracy"})["quiz"] for side in (base, new)]
+    joined = align_scores(*sides, common_only=False)
+    rows = joined.known
+    return paired(joined, joined.new[rows] - joined.base[rows], rows, 0.90)
 
 
 def test_answers_without_a_verdict_are_missing_not_zero(tmp_path):
@@ -204,7 +237,7 @@ def test_what_both_have_is_compared_when_asked(tmp_path):
     assert compared(base, new, benchmarks=("x",)).verdict == "same"
     with pytest.raises(UserError, match="neither run has a benchmark 'z'"):
         compared(base, new, benchmarks=("z",))
-    with pytest.raises(UserError, match=r"--allow-mismatch 'dta' \(did you mean data\?\)"):
+    with pytest.raises(UserError, match=r"allow_mismatch 'dta' \(did you mean data\?\)"):
         compared(base, new, allow=frozenset({"dta"}))
 
 

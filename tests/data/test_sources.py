@@ -67,7 +67,7 @@ def test_a_folder_without_the_data_says_what_was_wanted_and_what_is_there(tmp_pa
 
 def test_where_no_sample_comes_along_that_is_said(tmp_path):
     for source in (SOURCE, replace(SOURCE, sample=tmp_path / "none.jsonl")):
-        with pytest.raises(DataError, match=r"no questions are bundled; say --data with things.jsonl"):
+        with pytest.raises(DataError, match=r"no questions are bundled; say data with things.jsonl"):
             sources.load_rows(source, TEST, "sample")
 
 
@@ -78,7 +78,7 @@ def test_the_authors_files_are_named_by_split(tmp_path):
     (tmp_path / "data" / "dev.jsonl").write_text(text())
     assert list(sources.load_rows(source, TEST, str(tmp_path)).rows) == ROWS
     for where in (tmp_path, tmp_path / "data" / "dev.jsonl"):
-        with pytest.raises(DataError, match=r"wanted dev.jsonl of 2019 .*--shots 0"):
+        with pytest.raises(DataError, match=r"wanted dev.jsonl of 2019 .*shots=0"):
             sources.load_rows(source, Want(split="train"), str(where))
         with pytest.raises(DataError, match=r"wanted dev.jsonl of 2019"):
             sources.load_rows(source, Want(split="other"), str(where))

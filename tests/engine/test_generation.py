@@ -101,9 +101,9 @@ def test_memory_says_what_would_fit(written):
     decoder = checkpoint.load_decoder(written("gpt2")[1])
     memory = Memory(decoder.config, torch.device("cpu"), 4)
     assert memory.slots(16, 256) == 16 and memory.budget(512) == 512
-    with pytest.raises(UserError, match=r"cut prompts with --context \d+"):
+    with pytest.raises(UserError, match=r"cut prompts with context \d+"):
         memory.check_prefix(10**10)
-    with pytest.raises(UserError, match="lower --context"):
+    with pytest.raises(UserError, match="lower context"):
         memory.slots(1, 10**10)
 
 
@@ -149,7 +149,7 @@ def test_unknown_architectures_go_to_transformers(opt):
 
 
 def test_native_can_be_insisted_on(opt):
-    with pytest.raises(UserError, match="say --backend hf"):
+    with pytest.raises(UserError, match="say backend=hf"):
         open_engine(opt[1], EngineSettings(backend="native", threads=1))
 
 

@@ -109,7 +109,7 @@ def test_a_tokenizer_that_does_not_fit_the_embedding(tmp_path):
 
 def test_none_and_broken_ones(tmp_path, monkeypatch):
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", "")
-    with pytest.raises(UserError, match=r"tokenizer\.json.*--tokenizer.*TIKTOKEN_CACHE_DIR"):
+    with pytest.raises(UserError, match=r"tokenizer\.json.*with tokenizer.*TIKTOKEN_CACHE_DIR"):
         open_tokenizer(tmp_path, 50257)
     (tmp_path / "x.tiktoken").write_bytes(b"YQ== zero\n")
     with pytest.raises(UserError, match="not a file of ranks"):

@@ -288,7 +288,7 @@ def test_an_include_keeps_the_lines_of_its_own_file(tmp_path):
         ("test: rows.jsonl", "test: nowhere.jsonl", r":3: there is no file nowhere.jsonl"),
         ("aggregation: mean", "aggregation: median", r":12: the aggregation 'median' is not read"),
         ("test_split: test\n", "test_split: dev\n", r":3: data_files have no split 'dev'"),
-        ("task: quiz", "task: quiz\nrepeats: 4", r":2: repeats are asked for with --samples"),
+        ("task: quiz", "task: quiz\nrepeats: 4", r":2: repeats are asked for with repeats"),
     ],
 )
 def test_what_is_not_read_of_an_lm_eval_task_is_refused_by_line(tmp_path, old, new, said):

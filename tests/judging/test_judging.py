@@ -74,6 +74,26 @@ def test_pairwise_in_both_orders(evalh, run):
     assert said.json["usage"]["tokens_in"] == 160
 
 
+def shown_first(stub):
+    """Question -> whether the judged answer stood first, of every request."""
+    return {fenced(body, "QUESTION"): GOOD in fenced(body, "FIRST") for body in stub.seen}
+
+
+def test_a_seeded_order_shows_each_answer_first_in_turn(evalh, run):
+    """One order an item, drawn by item and seed: the half that stands first is another for another seed."""
+    name = run(lambda s, n: GOOD)
+    found = {}
+    for seed in (0, 1):
+        with serve(lambda body: fair(body)) as stub:
+            said = judge(
+                evalh, stub, name, "--order", "seeded", "--seed", seed, "--no-cache", spec="pairwise=openai:stub"
+            )
+        assert len(stub.seen) == 8 and len(found.setdefault(seed, shown_first(stub))) == 8
+        assert only(said)[1]["metrics"]["win_rate"]["value"] == 1.0, "a verdict is turned back with its order"
+    assert set(found[0].values()) == set(found[1].values()) == {True, False}
+    assert found[0] != found[1]
+
+
 def test_nobody_is_asked_twice_and_the_run_keeps_its_verdicts(evalh, run, tmp_path):
     name = run(lambda s, n: GOOD)
     with serve(lambda body: fair(body)) as stub:
@@ -324,6 +344,21 @@ def test_a_panel(evalh, run):
     assert warned == [
         f"{what} of pairwise=openai:first" for what in ("same winner in both orders", "prefers the first")
     ]
+
+
+@pytest.mark.parametrize(("silent", "read"), [(("y",), 0), (("y", "z"), 0), (("z",), 8)])
+def test_a_panel_speaks_when_more_than_half_of_its_members_do(evalh, run, silent, read):
+    """Two of three are a quorum; one of two and one of three are none."""
+    name = run(lambda s, n: GOOD)
+    seats = ("x", "y") if silent == ("y",) else ("x", "y", "z")
+    reply = lambda body: "Hm." if body["model"] in silent else fair(body)
+    with serve(reply) as stub:
+        spec = "panel=" + ",".join(f"pairwise=openai:{seat}" for seat in seats)
+        said = judge(evalh, stub, name, "--retries", "0", spec=spec)
+    entry, judged = only(said)
+    assert (judged["answers"], judged["without_verdict"]) == (8, 8 - read)
+    assert ("win_rate" in judged["metrics"], "win_rate" in entry["metrics"]) == (bool(read), bool(read))
+    assert entry["counts"]["unparsed"] == 8 - read
 
 
 def test_a_dry_run_asks_nobody_and_names_the_price(evalh, run):

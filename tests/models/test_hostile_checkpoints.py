@@ -12,7 +12,7 @@ import pytest
 from evalharness import plugins
 from evalharness.engine.fingerprint import checkpoint_fingerprint
 from evalharness.errors import UserError
-from evalharness.options import ModelOptions
+from evalharness.options import LocalOptions
 
 CODE = {"AutoConfig": "evil.EvilConfig", "AutoModelForCausalLM": "evil.Evil"}
 EVIL = "import os\nos.system('touch owned')\nclass EvilConfig: pass\nclass Evil: pass\n"
@@ -40,7 +40,7 @@ def change(file: Path, **said) -> None:
 
 def refused(folder: Path, backend: str = "auto") -> str:
     with pytest.raises(UserError) as found:
-        plugins.load_model(f"local:{folder}", ModelOptions(backend=backend))
+        plugins.load_model(f"local:{folder}", LocalOptions(backend=backend))
     assert "\n" not in str(found.value) and not Path("owned").exists()
     return str(found.value)
 
@@ -64,7 +64,7 @@ def test_code_of_a_checkpoint_is_one_line(folder, backend, file, said):
 
 def test_the_native_decoder_never_runs_code_either(folder):
     change(folder / "config.json", auto_map=CODE, trust_remote_code=True)
-    model = plugins.load_model(f"local:{folder}", ModelOptions())
+    model = plugins.load_model(f"local:{folder}", LocalOptions())
     assert model.describe()["backend"] == "native" and not Path("owned").exists()
     assert "auto_map" in refused(folder, "hf")
 
@@ -150,7 +150,7 @@ def test_a_damaged_cache_of_digests_changes_no_fingerprint(folder, kept, tmp_pat
 def test_odd_json_beside_the_weights_is_one_line(folder, file, text):
     (folder / file).write_bytes(text.encode("utf-8", "surrogatepass"))
     try:
-        plugins.load_model(f"local:{folder}", ModelOptions())
+        plugins.load_model(f"local:{folder}", LocalOptions())
     except UserError as error:
         assert "\n" not in str(error) and file in str(error)
 
@@ -168,7 +168,7 @@ def test_odd_json_beside_the_weights_is_one_line(folder, file, text):
 def test_odd_sizes_are_one_line_and_take_no_memory(folder, key, value):
     change(folder / "config.json", **{key: value})
     try:
-        plugins.load_model(f"local:{folder}", ModelOptions(backend="native"))
+        plugins.load_model(f"local:{folder}", LocalOptions(backend="native"))
     except UserError as error:
         assert "\n" not in str(error)
 

@@ -55,11 +55,11 @@ def first_rows(folder):
 @pytest.mark.parametrize("kind", sorted(CONFIGS))
 def test_mmlu_equals_lm_eval(kind, tmp_path):
     from evalharness import plugins
-    from evalharness.options import ModelOptions
+    from evalharness.options import LocalOptions
     from evalharness.runs.plan import Plan, prepare_task
 
     folder = build(kind, tmp_path / "model")
-    options = ModelOptions(threads=1, tokenizer=str(DATA / "gpt2-bpe"))
+    options = LocalOptions(threads=1, tokenizer=str(DATA / "gpt2-bpe"))
     model = plugins.load_model(f"local:{folder}", options)
     plan = Plan(benchmarks=("mmlu",), data=str(first_rows(tmp_path / "data")), groups=SUBJECTS)
     task = prepare_task("mmlu", plan, model)

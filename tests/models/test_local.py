@@ -11,7 +11,7 @@ from evalharness.engine import checkpoint
 from evalharness.engine.tokenizer import open_tokenizer
 from evalharness.errors import UserError
 from evalharness.models.local import open_model
-from evalharness.options import ModelOptions
+from evalharness.options import LocalOptions
 from evalharness.records import Message, Request
 from evalharness.scoring.final_answer import final_answer
 
@@ -26,7 +26,7 @@ def asked(text, **fields):
 
 
 def opened(folder, **options):
-    return open_model(str(folder), ModelOptions(threads=1, **options))
+    return open_model(str(folder), LocalOptions(threads=1, **options))
 
 
 def answers(model, requests):
@@ -116,7 +116,7 @@ def test_scores_do_not_depend_on_batch_order_split_or_threads(gpt2):
     requests += [asked(text, choices=(" owl nest", " crow")) for text in questions(6, seed=6)]
     want = answers(opened(gpt2), requests)
     for seed, batch, threads in ((1, 1, 1), (2, 4, 2), (3, 64, 1)):
-        model = open_model(str(gpt2), ModelOptions(threads=threads, batch=batch))
+        model = open_model(str(gpt2), LocalOptions(threads=threads, batch=batch))
         order = list(range(len(requests)))
         random.Random(seed).shuffle(order)
         parts = [order[:3], order[3:11], order[11:]]
@@ -360,12 +360,12 @@ def test_preview_shows_ids_and_bos(llama):
 @pytest.mark.parametrize(
     ("argument", "options", "said"),
     [
-        ("", {}, "say --model local:FOLDER"),
+        ("", {}, "say model=local:FOLDER"),
         ("/no/such/folder", {}, "no such folder"),
         (None, {"dtype": "float23"}, "did you mean float32"),
         (None, {"device": "cuda:7"}, "wanted a GPU"),
         (None, {"device": "toaster"}, "no such device"),
-        (None, {"context": 9999}, "--context"),
+        (None, {"context": 9999}, "context wants"),
         (None, {"backend": "nativ"}, "did you mean native"),
         (None, {"tokenizer": "/no/such.tiktoken"}, "no such file"),
         (None, {"template": "alpacca"}, "did you mean alpaca"),
@@ -373,5 +373,5 @@ def test_preview_shows_ids_and_bos(llama):
 )
 def test_what_users_get_wrong(argument, options, said, gpt2):
     with pytest.raises(UserError, match=said) as caught:
-        open_model(str(gpt2) if argument is None else argument, ModelOptions(**options))
+        open_model(str(gpt2) if argument is None else argument, LocalOptions(**options))
     assert "\n" not in str(caught.value)

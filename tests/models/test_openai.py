@@ -9,7 +9,7 @@ from stub_server import Reply, Stub, serve, text_of
 from evalharness.clients.pool import Retry
 from evalharness.errors import UserError
 from evalharness.models.openai import OpenAI, open_model
-from evalharness.options import ModelOptions
+from evalharness.options import EndpointOptions
 from evalharness.records import Message, Request
 
 KEY = "sk-test-0123456789abcdef"
@@ -214,14 +214,14 @@ def test_a_model_that_cannot_be_opened(argument, options, environment, says, mon
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(UserError, match=says):
-        open_model(argument, ModelOptions(**options))
+        open_model(argument, EndpointOptions(**options))
 
 
 def test_the_address_may_stand_in_the_name_and_keeps_its_secrets():
-    asked = open_model("org/m@http://user:secret@localhost:1/v1?token=t", ModelOptions(base_url="http://other/v1"))
+    asked = open_model("org/m@http://user:secret@localhost:1/v1?token=t", EndpointOptions(base_url="http://other/v1"))
     assert asked.name == "openai:org/m@http://localhost:1/v1"
     assert asked.describe()["base_url"] == "http://localhost:1/v1"
-    assert asked.fingerprint != open_model("org/m", ModelOptions(base_url="http://other/v1")).fingerprint
+    assert asked.fingerprint != open_model("org/m", EndpointOptions(base_url="http://other/v1")).fingerprint
 
 
 def echo(values, shift=0):
@@ -250,9 +250,14 @@ def test_choices_are_ranked_by_echo():
     assert not any(math.isnan(v) for v in response.logprobs)
 
 
-def test_an_endpoint_that_does_not_echo_truthfully_is_refused():
-    with serve(echo({"a": -1.0}, shift=1)) as stub, pytest.raises(UserError, match="truthfully"):
-        one(model(stub, chat=False), ask("Q:", choices=("a",)))
+@pytest.mark.parametrize("choice", ["a", "ab"])
+def test_an_endpoint_that_hides_the_generated_token_is_refused(choice):
+    """Of a choice of two tokens one would be left to sum; of one token nothing is."""
+    with serve(echo({"a": -1.0, "b": -1.0}, shift=1)) as stub, pytest.raises(UserError, match="truthfully"):
+        one(model(stub, chat=False), ask("Q:", choices=(choice,)))
+
+
+def test_an_endpoint_that_does_not_echo_is_refused():
     with serve(lambda body: "ignored") as stub, pytest.raises(UserError, match="truthfully"):
         one(model(stub, chat=False), ask("Q:", choices=("a",)))
 

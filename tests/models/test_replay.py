@@ -824,10 +824,10 @@ def test_ifeval_responses_are_found_by_their_prompts(evalh, tmp_path, shared):
     prompts = [json.loads(line)["prompt"] for line in data.read_text(encoding="utf-8").splitlines()]
     lines(tmp_path / "a.jsonl", [{"prompt": p, "response": f"{n} of many"} for n, p in enumerate(prompts)])
     from evalharness import plugins
-    from evalharness.options import ModelOptions
+    from evalharness.options import ReplayOptions
     from evalharness.runs import plan
 
-    model = plugins.load_model(f"replay:{tmp_path / 'a.jsonl'}", ModelOptions())
+    model = plugins.load_model(f"replay:{tmp_path / 'a.jsonl'}", ReplayOptions())
     task = plan.prepare_task("ifeval", plan.Plan(benchmarks=("ifeval",), data=str(data)), model)
     said = dict(model.answer([q.request for q in task.questions]))
     assert [said[n].text for n in range(541)] == [f"{n} of many" for n in range(541)]

@@ -13,7 +13,7 @@ from closeness import logprobs
 from evalharness import plugins, tiny
 from evalharness.chat.render import chat_of_style
 from evalharness.errors import UserError
-from evalharness.options import ModelOptions
+from evalharness.options import LocalOptions
 from evalharness.records import Message, Request
 from evalharness.tiny import lessons, text
 from evalharness.tiny.world import everyday_words, world_facts
@@ -24,7 +24,7 @@ CLOZE, COPY, LABEL = 0.95, 0.9, 0.95  # measured on other items: see the model c
 
 @pytest.fixture(scope="module")
 def model():
-    return plugins.load_model("tiny", ModelOptions(threads=1))
+    return plugins.load_model("tiny", LocalOptions(threads=1))
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def base(tmp_path_factory):
     """The same weights, asked as they were pretrained: an end token, then the text."""
     plain = tmp_path_factory.mktemp("plain") / "plain.jinja"
     plain.write_text("{{ eos_token }}{% for m in messages %}{{ m.content }}{% endfor %}")
-    return plugins.load_model("tiny", ModelOptions(threads=1, template=str(plain)))
+    return plugins.load_model("tiny", LocalOptions(threads=1, template=str(plain)))
 
 
 def ranked(model, prompts):
@@ -53,7 +53,7 @@ def test_the_weights_are_the_measured_ones():
 
 def test_it_takes_no_argument():
     with pytest.raises(UserError, match="tiny takes no argument"):
-        plugins.load_model("tiny:large", ModelOptions())
+        plugins.load_model("tiny:large", LocalOptions())
 
 
 def test_its_name_and_template(model):

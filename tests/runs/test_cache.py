@@ -90,5 +90,5 @@ def test_lone_surrogates_survive(tmp_path):
 
 def test_a_file_that_is_no_cache_is_one_line(tmp_path):
     (tmp_path / "c.sqlite").write_text("not a database, and long enough to be looked at as one" * 20)
-    with pytest.raises(UserError, match="--no-cache"):
+    with pytest.raises(UserError, match="cache=False"):
         dict(cache.with_cache(Counting(), tmp_path / "c.sqlite").answer([ask()]))

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from evalharness.errors import UserError
 from evalharness.records import IMPOSSIBLE, Response
-from evalharness.runs import plan, runner, store
+from evalharness.runs import plan, runner, session, store
 from evalharness.runs.plan import Plan
 from evalharness.runs.store import JOURNAL, Journal, Run
 
@@ -348,3 +349,32 @@ def test_two_processes_on_one_run(tmp_path, evalh):
         assert found.code == 2 and "another evalh is writing this run" in found.err
     assert stat.S_IMODE((FOLDER / JOURNAL).stat().st_mode) == 0o600
     assert evalh(*RUN).code == 0
+
+
+def test_rescoring_waits_for_nobody_and_changes_nothing_while_a_run_is_written(tmp_path, evalh):
+    """Answers that come while results are scored again would be lost under them."""
+    assert evalh(*RUN).code == 0
+    before = {path.name: path.read_bytes() for path in FOLDER.iterdir() if path.is_file()}
+    with Journal(FOLDER / JOURNAL):
+        found = evalh("rescore", FOLDER.name)
+        assert found.code == 2 and "another evalh is writing this run" in found.err
+        assert {path.name: path.read_bytes() for path in FOLDER.iterdir() if path.is_file()} == before
+    assert evalh("rescore", FOLDER.name).code == 0
+
+
+def test_nothing_is_read_for_rescoring_before_the_lock_is_held(tmp_path, evalh, monkeypatch):
+    """What was read before would miss the answers that came in between."""
+    from evalharness.runs.store import Run
+
+    assert evalh(*RUN).code == 0
+    read, held = Run.results, []
+
+    def noted(run):
+        with pytest.raises(UserError, match="another evalh is writing this run"):
+            Journal(run.path / JOURNAL)
+        held.append(True)
+        return read(run)
+
+    monkeypatch.setattr(Run, "results", noted)
+    session.rescore_run(Run(FOLDER))
+    assert held

@@ -72,7 +72,7 @@ def test_the_asked_question_is_none_of_its_examples(tmp_path, text):
         assert [own for own, _ in found] == [row["q"] for row in ROWS]
         for own, shown in found:
             assert len(set(shown)) == shots and own not in shown
-    with pytest.raises(DataError, match="wanted 8 examples, there are 7 beside the question itself; say --shots 7"):
+    with pytest.raises(DataError, match="wanted 8 examples, there are 7 beside the question itself; say shots=7"):
         asked(name, shots=8)
 
 

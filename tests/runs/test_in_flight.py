@@ -20,8 +20,8 @@ def turn(body) -> int:
     return sum(m["role"] == "user" for m in body["messages"])
 
 
-def evaluate(folder, stub: Stub, observer=None, wrapped: Callable = lambda model: model):
-    model = wrapped(OpenAI(model="m", base_url=stub.url, workers=8))
+def evaluate(folder, stub: Stub, observer=None, wrapped: Callable = lambda model: model, workers=8):
+    model = wrapped(OpenAI(model="m", base_url=stub.url, workers=workers))
     tasks = [plan.prepare_task("mt_bench", MT_BENCH, model)]
     run = runner.open_run(folder, tasks, MT_BENCH, model)
     with observed_by(observer):
@@ -66,12 +66,11 @@ def test_nothing_is_sent_once_the_budget_is_used_up(tmp_path):
 
     with serve(reply) as stub:
         with pytest.raises(UserError, match="budget"):
-            evaluate(tmp_path / "r", stub, stingy)
+            evaluate(tmp_path / "r", stub, stingy, workers=1)
         assert not [thread for thread in threading.enumerate() if thread.name == "evalh-network"]
-        sent = len(stub.seen)
         over.set()
         assert stub.until(lambda: stub.connections == 0)
-        assert len(stub.seen) == sent <= 10
+        assert len(stub.seen) <= 5 + 2, "five first turns, the second one that was answered, and the one in flight"
 
 
 class Taking:

@@ -75,7 +75,7 @@ def test_where_landlock_is_missing_namespaces_are_taken():
 @pytest.mark.parametrize("rules", [NO_SECCOMP, NO_NAMESPACES + NO_LANDLOCK], ids=["no seccomp", "neither"])
 def test_where_nothing_holds_it_is_refused_with_the_remedy(rules):
     tier, said = under(rules)
-    assert tier == "refused" and "no sandbox holds here" in said and "--sandbox docker" in said and "\n" not in said
+    assert tier == "refused" and "no sandbox holds here" in said and "sandbox=docker" in said and "\n" not in said
     assert ("seccomp" in said) == (rules is NO_SECCOMP) or rules is not NO_SECCOMP
 
 
@@ -97,7 +97,7 @@ def test_the_record_says_what_was_found(tier):
 
 
 def test_none_wants_a_second_word():
-    with pytest.raises(UserError, match="--yes-run-untrusted-code"):
+    with pytest.raises(UserError, match="yes_run_untrusted_code=True"):
         open_sandbox("none")
     with open_sandbox("none", consent=True, workers=1) as sandbox:
         assert sandbox.record["tier"] == "none"

@@ -219,6 +219,13 @@ def test_panels():
     assert aggregate_verdicts([votes[0], verdict(None, seat="y"), verdict(None, seat="z")]).value is None
 
 
+def test_half_of_a_panel_is_no_quorum():
+    for spoken, members in ((1, 2), (2, 4), (0, 1), (0, 3)):
+        votes = [verdict(1.0 if n < spoken else None, seat=str(n)) for n in range(members)]
+        assert aggregate_verdicts(votes).value is None, (spoken, members)
+    assert aggregate_verdicts([verdict(1.0 if n < 3 else None, seat=str(n)) for n in range(4)]).value == 1.0
+
+
 def test_a_reply_that_was_cut_off_is_null():
     assert read_verdict(Response(text="At first [[A]] looks better, but", finish="length"), PAIR).status == "unparsable"
     assert read_verdict(Response(text='{"reason": "x", "verdict": "A"}', finish="length"), PAIR).value == 1.0

@@ -10,7 +10,7 @@ import pytest
 from closeness import logprobs
 
 from evalharness import plugins, tiny
-from evalharness.options import ModelOptions
+from evalharness.options import LocalOptions
 from evalharness.records import Message, Request
 
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
@@ -44,7 +44,7 @@ def test_the_script_s_decoder_is_the_engine_s(script):
     stored = load_file(tiny.MODEL_FOLDER / "model.safetensors")
     decoder.load_state_dict({name.removeprefix("model."): tensor.float() for name, tensor in stored.items()})
     assert sum(p.numel() for p in decoder.parameters()) == 1_541_760
-    model = plugins.load_model("tiny", ModelOptions(threads=1))
+    model = plugins.load_model("tiny", LocalOptions(threads=1))
     asked = model.rendering.ask([Message("user", "Name the capital of Peru.")]).ids
     choices = ("Lima", "Quito", "The capital of Peru is Lima.")
     ((_, ours),) = model.answer([Request(messages=(Message("user", "Name the capital of Peru."),), choices=choices)])

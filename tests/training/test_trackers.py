@@ -66,7 +66,7 @@ def test_an_unknown_an_absent_and_a_broken_one(fake, monkeypatch, tmp_path):
     with pytest.raises(UserError, match="wants tensorboard, wandb, mlflow"):
         open_tracker("comet", tmp_path, {})
     monkeypatch.setattr(fake, "init", lambda **_: 1 / 0)
-    with pytest.raises(UserError, match=r"--log-to wandb: it cannot start \(division"):
+    with pytest.raises(UserError, match=r"log_to=wandb: it cannot start \(division"):
         open_tracker("wandb", tmp_path, {})
     monkeypatch.setitem(sys.modules, "mlflow", None)
     with pytest.raises(UserError, match="pip install mlflow"):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
 
-from evalharness.errors import UserError, nearest
+from evalharness.errors import UserError, nearest, option_name
 from evalharness.judging.cases import answer_of, reference_of
 from evalharness.records import Result, Verdict
 from evalharness.runs.manifest import JudgingFacts
@@ -75,7 +75,10 @@ def evidence_of(run: Run, judging: str | None) -> Evidence:
         raise UserError(f"{run.name} has no verdicts; judge it first: evalh judge {run.path} --judge MODEL")
     if judging is None:
         if len(names) > 1:
-            raise UserError(f"{run.name} was judged {len(names)} times; say --judging with one of: {'; '.join(names)}")
+            raise UserError(
+                f"{run.name} was judged {len(names)} times; say {option_name('judging')} with one of: "
+                f"{'; '.join(names)}"
+            )
         judging = names[0]
     if judging not in names:
         raise UserError(f"{run.name} has no judging {judging!r}{nearest(judging, names)}; there is {'; '.join(names)}")

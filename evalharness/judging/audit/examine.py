@@ -11,7 +11,7 @@ from pathlib import Path
 
 from evalharness.data import files
 from evalharness.data.kept import to_json
-from evalharness.errors import DataError, UserError, nearest
+from evalharness.errors import DataError, UserError, nearest, option_name
 from evalharness.judging.audit import checks as audit_checks
 from evalharness.judging.audit.checks import AuditCheck
 from evalharness.judging.audit.evidence import Evidence, evidence_of
@@ -136,7 +136,7 @@ class Calibration:
 def calibrate_judge(run: Run, judging: str | None, labels: Path, half: float) -> Calibration:
     """Prediction-powered mean from a few human labels. UserError when there are too few, or none unlabelled."""
     if not 0 < half < 1:
-        raise UserError(f"--half wants a half width between 0 and 1; there is {half:g}")
+        raise UserError(f"{option_name('half')} wants a half width between 0 and 1; there is {half:g}")
     found = evidence_of(run, judging)
     human = read_labels(labels, found)
     try:

@@ -1,0 +1,282 @@
+"""One module's mutants against its tests: pytest collects once, every mutant is a fork that has all of it loaded.
+
+A mutant is put into the running module: the functions that exist get its code, its constants are set wherever they were
+imported. Beforehand a fork runs all tests with every statement noting that it was done, so a mutant is held against
+those tests alone that reach its statement, the quickest first.
+"""
+
+from __future__ import annotations
+
+import ast
+import gc
+import importlib
+import json
+import os
+import resource
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import CodeType, FunctionType, ModuleType
+
+import pytest
+from _mutations import Mutant, mutants, noting
+
+NOTED = "_statements_done_"
+SURVIVED, KILLED, BROKEN = 0, 1, 7
+LONGEST = 20.0  # processor seconds of tests that one mutant is held against
+MEMORY = 3 << 30
+UNHEARD = ("-W", "ignore::pytest.PytestAssertRewriteWarning")  # what is loaded already is rewritten by nobody
+Key = tuple[str, int]  # where code stands: its qualified name and its first line
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is to be measured: a module, its file, the test files in the order of their chance to kill."""
+
+    module: str
+    file: Path
+    tests: tuple[str, ...]
+    count: int
+    seed: int
+
+
+@dataclass
+class Reached:
+    """What the tests of a module do with it, unmutated: seconds and lines by test; what failed."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    lines: dict[str, set[int]] = field(default_factory=dict)
+    failed: list[str] = field(default_factory=list)
+
+
+def measure(wish: Wish, into: Path) -> None:
+    """Write what became of each mutant to `into`, as JSON."""
+    began = _processor_time()
+    forks = _Forks(wish)
+    words = [*wish.tests, "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--hypothesis-seed=0", *UNHEARD]
+    code = pytest.main(words, plugins=[forks])
+    if not forks.outcome:
+        raise RuntimeError(f"pytest ended with {int(code)} before any mutant was tried")
+    into.write_text(json.dumps({"module": wish.module, **forks.outcome, "seconds": _processor_time() - began}))
+
+
+def _processor_time() -> float:
+    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+
+
+class _Forks:
+    """The plugin that takes pytest's loop over: it is called with the tests collected and none of them run."""
+
+    def __init__(self, wish: Wish) -> None:
+        self.wish = wish
+        self.outcome: dict[str, object] = {}
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        if session.testsfailed:
+            return False  # pytest says what cannot be collected
+        module = importlib.import_module(self.wish.module)
+        source = self.wish.file.read_text(encoding="utf-8")
+        functions = _functions(self.wish.file)
+        gc.freeze()  # a collection in a fork would copy all of this
+        reached = _unmutated(session, module, functions, noting(source, NOTED), self.wish.file)
+        if 10 * len(reached.failed) > len(session.items) or not reached.lines:
+            self.outcome = {"error": f"unmutated, these fail: {', '.join(reached.failed[:5])}"}
+            return True
+        for name in reached.failed:
+            reached.lines[name] = set()
+        found = []
+        for mutant in mutants(source, self.wish.count, f"{self.wish.seed}/{self.wish.module}"):
+            tests = _against(session.items, self.wish, reached, mutant)
+            seconds = sum(reached.seconds[item.nodeid] for item in tests)
+            put = lambda m=mutant: _put(m.tree, module, functions, self.wish.file, m.place.names)
+            ended = (
+                _forked(lambda t=tests, p=put: _held(session, t, reached.seconds, p), 5 + 4 * seconds)
+                if tests
+                else SURVIVED
+            )
+            found.append({
+                "line": mutant.place.line, "operator": mutant.place.operator, "says": mutant.says,
+                "tests": len(tests), "ended": ended,
+            })  # fmt: skip
+        tests = sum(bool(lines) for lines in reached.lines.values())
+        self.outcome = {"mutants": found, "tests": tests, "failed": reached.failed}
+        return True
+
+
+def _functions(file: Path) -> dict[Key, list[FunctionType]]:
+    """The functions of a module that exist now, closures that others hold included, by where their code stands."""
+    found: dict[Key, list[FunctionType]] = {}
+    for each in gc.get_objects():
+        if type(each) is FunctionType and each.__code__.co_filename == str(file):  # isinstance would ask it
+            found.setdefault(_key(each.__code__), []).append(each)
+    return found
+
+
+def _key(code: CodeType) -> Key:
+    return code.co_qualname, code.co_firstlineno
+
+
+def _codes(code: CodeType) -> dict[Key, list[CodeType]]:
+    """The code of everything that is defined in this code, lambdas of one line in their order."""
+    found: dict[Key, list[CodeType]] = {}
+    for each in code.co_consts:
+        if isinstance(each, CodeType):
+            found.setdefault(_key(each), []).append(each)
+            for key, codes in _codes(each).items():
+                found.setdefault(key, []).extend(codes)
+    return found
+
+
+def _put(
+    tree: ast.Module,
+    module: ModuleType,
+    functions: Mapping[Key, Sequence[FunctionType]],
+    file: Path,
+    names: Sequence[str],
+) -> None:
+    """Change the module that is loaded into the one of the tree."""
+    code = compile(tree, str(file), "exec")
+    made = _codes(code)
+    fresh = ModuleType(module.__name__)
+    fresh.__dict__.update(__file__=str(file), __package__=module.__package__)
+    sys.modules[module.__name__] = fresh  # dataclasses look their module up
+    try:
+        fresh.__dict__[NOTED] = set()
+        exec(code, fresh.__dict__)
+    finally:
+        sys.modules[module.__name__] = module
+    for name in names:
+        _set(name, getattr(module, name), getattr(fresh, name))
+    before = _codes(compile(file.read_text(encoding="utf-8"), str(file), "exec"))
+    for key, held in functions.items():
+        olds, news = before.get(key, []), made.get(key, [])
+        for function in held:
+            place = next((i for i, old in enumerate(olds) if old == function.__code__), 0)
+            if place < len(news) and len(news[place].co_freevars) == len(function.__code__.co_freevars):
+                function.__code__ = news[place]
+    for name, old in vars(module).items():
+        _defaults(old, vars(fresh).get(name))
+
+
+def _defaults(old: object, new: object) -> None:
+    """Defaults of functions and methods, which are values of the moment they are defined."""
+    if isinstance(old, FunctionType) and isinstance(new, FunctionType):
+        old.__defaults__, old.__kwdefaults__ = new.__defaults__, new.__kwdefaults__
+    elif hasattr(old, "__wrapped__") and hasattr(new, "__wrapped__"):
+        _defaults(old.__wrapped__, new.__wrapped__)
+
+
+def _set(name: str, old: object, new: object) -> None:
+    """Set a constant of the module wherever it was imported under its name."""
+    for other in list(sys.modules.values()):
+        if isinstance(other, ModuleType) and vars(other).get(name, Ellipsis) is old:
+            setattr(other, name, new)
+
+
+def _unmutated(
+    session: pytest.Session,
+    module: ModuleType,
+    functions: Mapping[Key, Sequence[FunctionType]],
+    tree: ast.Module,
+    file: Path,
+) -> Reached:
+    """Run every test in a fork, with statements noted: proof, too, that a module put in anew passes them all."""
+    into = Path(os.environ["PYTEST_DEBUG_TEMPROOT"]) / "reached.json"
+
+    def run() -> int:
+        _put(tree, module, functions, file, ())
+        noted: set[int] = set()
+        setattr(module, NOTED, noted)
+        reached = Reached()
+        for item, following in zip(session.items, [*session.items[1:], None], strict=True):
+            noted.clear()
+            began, failures = time.process_time(), session.testsfailed
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+            reached.seconds[item.nodeid] = time.process_time() - began
+            reached.lines[item.nodeid] = set(noted)
+            if session.testsfailed > failures:
+                reached.failed.append(item.nodeid)
+        into.write_text(json.dumps([reached.seconds, {k: sorted(v) for k, v in reached.lines.items()}, reached.failed]))
+        return SURVIVED
+
+    ended = _forked(run, 1800.0)
+    if ended != SURVIVED:
+        return Reached(failed=[f"all tests (the process ended with {ended})"])  # nothing is known of any
+    seconds, lines, failed = json.loads(into.read_text())
+    return Reached(seconds, {name: set(each) for name, each in lines.items()}, failed)
+
+
+def _against(items: Sequence[pytest.Item], wish: Wish, reached: Reached, mutant: Mutant) -> list[pytest.Item]:
+    """The tests that reach the mutant's statement, the likeliest and quickest first, up to LONGEST seconds."""
+    statement = mutant.place.statement
+    there = [
+        item
+        for item in items
+        if (reached.lines[item.nodeid] if statement is None else statement in reached.lines[item.nodeid])
+    ]
+    rank = {name: number for number, name in enumerate(wish.tests)}
+
+    def cost(item: pytest.Item) -> float:
+        return (0.01 + reached.seconds[item.nodeid]) * (1 + rank.get(item.nodeid.partition("::")[0], len(rank)))
+
+    chosen, left = [], LONGEST
+    for item in sorted(there, key=cost):
+        left -= reached.seconds[item.nodeid]
+        if left < 0 and chosen:
+            break
+        chosen.append(item)
+    return chosen
+
+
+def _held(
+    session: pytest.Session, tests: Sequence[pytest.Item], seconds: Mapping[str, float], put: Callable[[], None]
+) -> int:
+    """KILLED by the first test that fails, or that takes far longer than it does unmutated: the signal ends us."""
+    try:
+        put()
+    except Exception:
+        return KILLED  # it cannot even be imported
+    try:
+        for item, following in zip(tests, [*tests[1:], None], strict=True):
+            signal.setitimer(signal.ITIMER_PROF, 2 + 4 * seconds[item.nodeid])
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+            if session.testsfailed:
+                return KILLED
+    except MemoryError:  # pytest itself has none left
+        return KILLED
+    return SURVIVED
+
+
+def _forked(work: Callable[[], int], seconds: float) -> int:
+    """What `work` returns in a process of its own; KILLED where it dies, or takes more than that processor time."""
+    process = os.fork()
+    if process == 0:
+        code = BROKEN
+        try:
+            os.setsid()
+            limit = int(seconds) + 1
+            resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 1))
+            resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+            code = work()
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+    deadline = time.monotonic() + 30 + 10 * seconds
+    while True:
+        ended, status = os.waitpid(process, os.WNOHANG)
+        if ended or time.monotonic() > deadline:
+            break
+        time.sleep(0.002)
+    with suppress(ProcessLookupError, PermissionError):  # what a test left running goes with it
+        os.killpg(process, signal.SIGKILL)
+    if not ended:
+        os.waitpid(process, 0)
+        return KILLED
+    return KILLED if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
