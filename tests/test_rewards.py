@@ -10,7 +10,7 @@ import pickle
 import subprocess
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -153,10 +153,6 @@ def test_programs_run_in_one_sandbox_from_many_threads(program: str) -> None:
     assert reward([None], [RIGHT], info=[program]) == [1.0]
 
 
-def _in_child(reward: rewards.BenchmarkReward, info: str) -> tuple[int, list[float | None]]:
-    return os.getpid(), reward([None] * 2, [RIGHT, WRONG], info=[info] * 2)
-
-
 @pytest.mark.parametrize("start", ["fork", "spawn"])
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_processes_have_sandboxes_of_their_own(
@@ -167,12 +163,9 @@ def test_processes_have_sandboxes_of_their_own(
     monkeypatch.setattr(tempfile, "tempdir", None)
     reward = pickle.loads(pickle.dumps(rewards.of("humaneval")))
     assert reward([None], [RIGHT], info=[program]) == [1.0]
-    with multiprocessing.get_context(start).Pool(2) as pool:
-        found = pool.starmap(_in_child, [(reward, program)] * 4)
-        pool.close()
-        pool.join()
-    assert all(given == [1.0, 0.0] for _, given in found)
-    assert os.getpid() not in {pid for pid, _ in found}
+    with ProcessPoolExecutor(2, multiprocessing.get_context(start)) as pool:
+        calls = [pool.submit(reward, [None] * 2, [RIGHT, WRONG], info=[program] * 2) for _ in range(4)]
+        assert [call.result() for call in calls] == [[1.0, 0.0]] * 4
     opened = list(tmp_path.iterdir())
     assert reward([None], [RIGHT], info=[program]) == [1.0]
     assert opened == list(tmp_path.iterdir())  # the parent's is still there, and its alone

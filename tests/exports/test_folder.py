@@ -24,7 +24,7 @@ from evalharness.engine.config import read_config
 from evalharness.engine.tokenizer import open_tokenizer
 from evalharness.errors import UserError
 from evalharness.exports.model_card import CARD_MARK
-from evalharness.options import ModelOptions
+from evalharness.options import LocalOptions
 from evalharness.records import Message, Request
 from evalharness.training.callbacks import BenchmarkChecks
 from evalharness.training.config import TrainingConfig
@@ -108,7 +108,7 @@ def test_llama_cpp_reads_the_file_and_asks_as_we_do(tuned: Tuned) -> None:
     prompt = chat.ask([Message("user", "say ab")])
     there = LlamaCpp(tuned.gguf)
     assert there.encode(prompt.text) == prompt.ids
-    model = plugins.load_model(f"local:{tuned.out}", ModelOptions(threads=1))
+    model = plugins.load_model(f"local:{tuned.out}", LocalOptions(threads=1))
     ((_, ours),) = model.answer([Request(messages=(Message("user", "say ab"),), max_tokens=8)])
     assert ours.text.startswith("yes")
     assert there.chat("say ab", 8).partition("\ufffd")[0] == ours.text.partition("\ufffd")[0]
@@ -184,7 +184,7 @@ def test_defaults_that_others_do_not_share_are_spelled_out(family: str, tmp_path
 
 def test_what_cannot_be_exported_is_said_before_the_first_step(rows: Path, tmp_path: Path) -> None:
     base = checkpoint_folder(tmp_path / "base", FAMILIES["qwen2"], byte_level(), torch.float32)
-    with pytest.raises(UserError, match="--export wants gguf"):
+    with pytest.raises(UserError, match="export wants gguf"):
         finetune(rows, str(base), tmp_path / "out", export="onnx")
     pytest.importorskip("gguf")
     raw = json.loads((base / "config.json").read_text())

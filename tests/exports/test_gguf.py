@@ -22,7 +22,7 @@ from evalharness.engine.tokenizer import open_tokenizer
 from evalharness.errors import UserError
 from evalharness.exports import gguf_file, gguf_vocabulary
 from evalharness.exports.gguf_file import check_gguf, wanted_kind, write_gguf
-from evalharness.options import ModelOptions
+from evalharness.options import LocalOptions
 from evalharness.records import Message, Request
 from evalharness.tiny import __file__ as tiny_file
 
@@ -85,7 +85,7 @@ def test_the_tiny_model_answers_the_same_in_llama_cpp(tmp_path: Path) -> None:
     chat = chat_in(TINY, None)
     written = write_gguf(TINY, chat, "f16", tmp_path / "tiny.gguf")
     there = LlamaCpp(written.path, context=512)
-    model = plugins.load_model("tiny", ModelOptions(threads=1))
+    model = plugins.load_model("tiny", LocalOptions(threads=1))
     asked = ["What is the capital of France?", "What is 12 + 7?", "Name a color.", "Is the sky blue?", "Say yes."]
     requests = [Request(messages=(Message("user", text),), max_tokens=40) for text in asked]
     ours = [response.text for _, response in sorted(model.answer(requests), key=lambda pair: pair[0])]
