@@ -29,13 +29,14 @@ def card_facts(prepared: PreparedTraining, evaluations: Path, kept: int, answers
     """
     job, config = prepared.job, prepared.job.settings
     base, data = (_hub_id(job.model), _hub_id(job.data))
-    kind = "dpo" if config.loss == "dpo" else "sft"
+    kind = config.loss
     trained = "adapters merged into the weights" if config.lora else "all weights"
     said: dict[str, object] = {
         "base model": base or Path(job.model).name,
         "base weights, sha256": files_digest(sorted(set(weight_files(prepared.source).values()))),
         "data": f"{data or Path(prepared.data.origin).name}, {len(prepared.data.rows)} rows ({prepared.data.shape})",
         "data, sha256": prepared.data.sha256,
+        **({"general data mixed in, sha256": prepared.general.sha256} if prepared.general else {}),
         "rows": ", ".join(f"{count} {name}" for name, count in prepared.seen.rows.items()),
         "rows that hold a benchmark's question": len(prepared.seen.overlaps),
         "prompt format": f"{prepared.chat.name} (sha256 {prepared.chat.hash[:16]})",

@@ -216,7 +216,7 @@ def test_the_words_of_export() -> None:
         if word == "gguf:":
             assert wanted_kind(word) == "f16"
             continue
-        with pytest.raises(UserError, match="--export wants"):
+        with pytest.raises(UserError, match="export wants gguf"):
             wanted_kind(word)
 
 
