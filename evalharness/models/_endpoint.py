@@ -79,12 +79,17 @@ def chosen(options: ApiOptions, reserved: Sequence[str]) -> Chosen:
     )  # fmt: skip
 
 
+_LIKE_A_FILE = re.compile(r"[^\s]+\.(txt|md|prompt)|\.{0,2}/[^\s]+")
+
+
 def _system(word: str) -> str:
-    """The text itself, or that of the file which it names."""
+    """The text itself, or that of the file which it names. UserError for a file that cannot be read."""
     try:
-        if "\n" in word or not Path(word).expanduser().is_file():
+        if "\n" in word or not Path(word).is_file():
+            if _LIKE_A_FILE.fullmatch(word):
+                raise UserError(f"{option_name('system')} {line(word, 80)}: there is no such file")
             return word
-        return Path(word).expanduser().read_text(encoding="utf-8").rstrip("\n")
+        return Path(word).read_text(encoding="utf-8").rstrip("\n")
     except (OSError, ValueError) as error:
         if len(word) > 255 or "\0" in word:  # longer than any name
             return word
