@@ -307,4 +307,5 @@ def _who_takes(word: str, kind: type | None) -> str:
     if not found:
         near = nearest(word, [each.name for each in fields(kind)]) if kind is not None else ""
         return f"{near}; {options.taken(kind)}"
-    return f"; {' and '.join(found)} {'take' if len(found) > 1 else 'takes'} it"
+    *before, last = found
+    return f"; {', '.join(before)} and {last} take it" if before else f"; {last} takes it"
