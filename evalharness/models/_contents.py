@@ -93,7 +93,7 @@ def _thought(part: Mapping[str, Any]) -> str:
     return as_text(held, "thinking")
 
 
-_OPENED = re.compile(r"\s*<(think|thinking|reasoning)>")
+_OPENED = re.compile(r"\s{0,99}<(think|thinking|reasoning)>")
 
 
 def without_thinking(said: Said) -> Said:

@@ -79,14 +79,17 @@ def chosen(options: ApiOptions, reserved: Sequence[str]) -> Chosen:
     )  # fmt: skip
 
 
-_LIKE_A_FILE = re.compile(r"[^\s]+\.(txt|md|prompt)|\.{0,2}/[^\s]+")
+def _like_a_file(word: str) -> bool:
+    return not any(map(str.isspace, word)) and (
+        word.endswith((".txt", ".md", ".prompt")) or word.startswith(("/", "./", "../"))
+    )
 
 
 def _system(word: str) -> str:
     """The text itself, or that of the file which it names. UserError for a file that cannot be read."""
     try:
         if "\n" in word or not Path(word).is_file():
-            if _LIKE_A_FILE.fullmatch(word):
+            if _like_a_file(word):
                 raise UserError(f"{option_name('system')} {line(word, 80)}: there is no such file")
             return word
         return Path(word).read_text(encoding="utf-8").rstrip("\n")
@@ -311,7 +314,7 @@ class Endpoint:
         if not self.proven and (no.status == 404 or (no.status == 400 and _UNKNOWN_MODEL.search(said))):
             raise UserError(
                 f"{where}{self.path} knows no model {self.model!r} ({no.status}: {said}); "
-                "`curl BASE_URL/models` lists what there is"
+                f"`curl BASE_URL/models` lists what there is, and {option_name('base_url')} usually ends in /v1"
             )
         if no.code == "insufficient_quota" or no.status == 402 or _NO_MONEY.search(said):
             raise UserError(f"{where}: the account has no money left ({said})")

@@ -18,7 +18,7 @@ from evalharness.runs.store import Run
 from evalharness.training.config import TrainingConfig
 from evalharness.training.prepare import PreparedTraining
 
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,99}/[A-Za-z0-9][\w.-]{0,99}")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 

@@ -18,7 +18,7 @@ import torch
 from evalharness.data.files import parse_json, read_text, write_whole
 from evalharness.engine import checkpoint
 from evalharness.engine.decoder import Decoder
-from evalharness.engine.loading import free_threads
+from evalharness.engine.loading import free_threads, open_device
 from evalharness.engine.memory import available, gigabytes
 from evalharness.errors import UserError, option_name
 from evalharness.events import Told, tell
@@ -107,7 +107,7 @@ def _alone(out: Path) -> Iterator[None]:
 
 def _run(prepared: PreparedTraining) -> Tuned:
     job = prepared.job
-    device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if job.device == "auto" else job.device)
+    device = open_device(job.device)
     folder = job.out / TRAINING_FOLDER
     saved = _saved(folder, prepared)
     torch.set_num_threads(_threads(prepared, saved))
