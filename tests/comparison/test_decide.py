@@ -45,6 +45,7 @@ def said(low, high, p=0.5, **more):
         (-0.10, -0.02, 0.01, "can't tell", "inconclusive", "surely a drop, unsure whether of more than 2 points"),
         (-0.10, -0.03, 0.06, "can't tell", "inconclusive", "not after Holm's correction over the tasks (p 0.060)"),
         (-0.10, 0.03, 0.50, "can't tell", "inconclusive", "cannot rule out a loss of 2 points"),
+        (-0.10, 0.03, 0.01, "can't tell", "inconclusive", "cannot rule out a loss of 2 points"),
         (-0.01, 0.01, 0.90, "same", "pass", "any change is smaller than 2 points"),
         (0.00, 0.01, 0.90, "same", "pass", "any change is smaller than 2 points"),
         (0.001, 0.01, 0.90, "same", "pass", "surely a gain, yet smaller than 2 points"),
