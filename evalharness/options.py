@@ -49,8 +49,8 @@ class LocalOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EndpointOptions:
-    """Where an endpoint is, how many requests it gets at a time, and its prices."""
+class ApiOptions:
+    """Where an endpoint is, how many requests it gets at a time, its prices, and what is said with every request."""
 
     HEADING: ClassVar[str] = "Endpoint"
 
@@ -58,6 +58,22 @@ class EndpointOptions:
     concurrency: int = setting(16, "Requests at a time to a server.", least=1)
     price_in: float | None = setting(None, _PRICE_IN, least=0)
     price_out: float | None = setting(None, _PRICE_OUT, least=0)
+    system: str | None = setting(None, "System prompt: a text, or a file that holds it.", unit="TEXT|FILE")
+    reasoning_effort: str | None = setting(
+        None, "How much a reasoning model is to think: low, medium, high, ...",
+        form=r"[A-Za-z]{1,20}", wanted="a word such as low, medium or high",
+    )  # fmt: skip
+    top_k: int | None = setting(None, "Sample among the K likeliest tokens.", least=1)
+    extra: str | None = setting(None, "Further fields of every request's body, as a JSON object.", unit="JSON")
+    header: tuple[str, ...] = setting(
+        (), "Send this header; its value is in the environment. Repeatable.", repeatable=True, unit="NAME=ENVVAR"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndpointOptions(ApiOptions):
+    """The same for a server that can also be asked as a base model."""
+
     template: str | None = setting(None, "`none` asks as a base model, through /completions.", choices=("none",))
 
 

@@ -66,7 +66,7 @@ def load_plugin(kind: PluginKind, name: str) -> ModuleType:
 
 EXTRAS = {
     "torch": "local", "safetensors": "local", "tokenizers": "local", "matplotlib": "local", "transformers": "hf",
-    "sacrebleu": "text", "rouge_score": "text", "langdetect": "text", "nltk": "text",
+    "sacrebleu": "text", "rouge_score": "text", "langdetect": "text", "nltk": "text", "gguf": "gguf",
     "starlette": "web", "uvicorn": "web", "ray": "scale",
 }  # fmt: skip
 
@@ -307,4 +307,5 @@ def _who_takes(word: str, kind: type | None) -> str:
     if not found:
         near = nearest(word, [each.name for each in fields(kind)]) if kind is not None else ""
         return f"{near}; {options.taken(kind)}"
-    return f"; {' and '.join(found)} {'take' if len(found) > 1 else 'takes'} it"
+    *before, last = found
+    return f"; {', '.join(before)} and {last} take it" if before else f"; {last} takes it"

@@ -117,6 +117,9 @@ class Response:
 
     `finish` says why writing ended. `tokens_truncated` counts prompt tokens dropped from the left to fit the context.
     `cost` is in US dollars, None when unknown. `error` is set when no answer could be had; then nothing else counts.
+    `thinking` is what the model thought before it answered, where that came apart: kept and never scored.
+    `reasoning_tokens` are those of `tokens_out` that it thought with, `cached_tokens` those of `tokens_in` that the
+    endpoint had read before. `left_out` names what was asked for and not sent, because the endpoint refuses it.
     """
 
     text: str = ""
@@ -132,6 +135,10 @@ class Response:
     cost: float | None = None
     cached: bool = False
     error: str = ""
+    thinking: str = ""
+    reasoning_tokens: int = 0
+    cached_tokens: int = 0
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

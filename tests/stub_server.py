@@ -40,11 +40,13 @@ Answer = Callable[[dict[str, Any]], "str | Reply"]
 class Stub:
     """A running server: its base URL, and the bodies it was sent (with `path` and `authorization` added).
 
-    `connections` are those that are open, `busy` the requests that are being answered, `busiest` the most at a time.
+    `headers` are those of each of them, names in small letters. `connections` are those that are open, `busy` the
+    requests that are being answered, `busiest` the most at a time.
     """
 
     url: str
     seen: list[dict[str, Any]] = field(default_factory=list)
+    headers: list[Mapping[str, str]] = field(default_factory=list)
     connections: int = 0
     busy: int = 0
     busiest: int = 0
@@ -113,6 +115,7 @@ def serve(reply: Answer) -> Iterator[Stub]:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             with stub.changed:
                 stub.seen.append({**body, "path": self.path, "authorization": self.headers.get("Authorization")})
+                stub.headers.append({name.lower(): value for name, value in self.headers.items()})
             stub.count(busy=1)
             try:
                 said = reply(body)

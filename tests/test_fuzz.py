@@ -13,16 +13,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from evalharness.clients.http import FilteredError, RequestError
 from evalharness.clients.pool import AttemptError
 from evalharness.comparison import baseline
 from evalharness.data import files, yaml_lines
 from evalharness.errors import UserError
 from evalharness.models._recorded_answers import AnswerKeys
-from evalharness.models.openai import FilteredError, OpenAI, RequestError
+from evalharness.models.anthropic import Anthropic
+from evalharness.models.gemini import Gemini
+from evalharness.models.openai import OpenAI
 from evalharness.models.replay import Replay
 from evalharness.records import Message, Request, Response
 from evalharness.runs import cache
-from evalharness.runs.store import Journal, Run, result_from_json
+from evalharness.runs.store import Journal, Run, record_to_json, result_from_json
 
 CASES = 1_500  # in the heavier tests; `python perf/fuzz.py` has ten thousand
 TEXTS = st.text(max_size=8) | st.sampled_from(["\ud800", "", "0", "stop"])
@@ -49,7 +52,14 @@ def seeds() -> dict[str, list[bytes]]:
     choice = {"message": {"content": "hi", "refusal": None}, "text": "ab", "finish_reason": "stop"}
     choice["logprobs"] = {"content": [likely], **echoed}
     reply = {"model": "m", "usage": {"prompt_tokens": 1, "completion_tokens": 2}, "choices": [choice]}
+    reply["usage"] |= {"completion_tokens_details": {"reasoning_tokens": 1}, "prompt_tokens_details": None}
+    choice["message"] |= {"reasoning_content": "so", "content": [{"type": "text", "text": "hi"}]}
     refusal = {"error": {"message": "no", "code": "insufficient_quota", "type": "x"}}
+    detail = {"detail": [{"loc": ["body", "seed"], "msg": "Extra inputs are not permitted", "type": "extra_forbidden"}]}
+    claude = {"content": [{"type": "thinking", "thinking": "so"}, {"type": "text", "text": "hi"}], "usage": {
+        "input_tokens": 1, "output_tokens": 2}, "stop_reason": "end_turn"}  # fmt: skip
+    gemini = {"candidates": [{"content": {"parts": [{"text": "so", "thought": True}, {"text": "hi"}]},
+        "finishReason": "STOP"}], "usageMetadata": {"promptTokenCount": 1}, "promptFeedback": {}}  # fmt: skip
     tensors = json.dumps({"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()
     sealed = json.dumps({**header, "sha256": baseline._digest(header, [kept])})
     answer = {name: value for name, value in asdict(Response(text="a", logprobs=(-1.0,))).items() if name != "cached"}
@@ -69,7 +79,7 @@ def seeds() -> dict[str, list[bytes]]:
         "journal": [json.dumps(result).encode() + b"\n"],
         "baseline": [f"{sealed}\n{kept}\n".encode()],
         "cache": [json.dumps(answer).encode()],
-        "reply": [json.dumps(reply).encode(), json.dumps(refusal).encode()],
+        "reply": [json.dumps(each).encode() for each in (reply, refusal, detail, claude, gemini)],
         "yaml": [b"a: 1\nb: [x, {c: 2.5}]\nd: |\n  text\ne: !!python/name:os\nf: &x 1\ng: 2024-01-01\n"],
         "safetensors": [struct.pack("<Q", len(tensors)) + tensors + b"\0" * 4],
         "parquet": [parquet({"a": [1, 2], "b": ["x", None]}), parquet({"a": [[1], []], "c": [{"d": "e"}, None]})],
@@ -177,16 +187,22 @@ def read_cache(path: Path) -> None:
 
 
 def read_reply(path: Path) -> None:
-    for chat, status in ((True, 200), (False, 200), (True, 400), (True, 429)):
-        model = OpenAI(model="m", base_url="http://127.0.0.1", chat=chat, proven=True)
-        request = Request(messages=(Message("user", "a"),), choices=() if chat else ("b",))
-        try:
-            if chat:
-                model._written(asyncio.run(model._post(Reply(path.read_bytes(), status), {"max_tokens": 1})), 0.0)
-            else:
-                asyncio.run(model._rank(Reply(path.read_bytes(), status), request, 0.0))
-        except (AttemptError, RequestError, FilteredError, UserError):
-            continue
+    where = {"model": "m", "base_url": "http://127.0.0.1", "proven": True}
+    writing = Request(messages=(Message("user", "a"),), temperature=1.0, top_logprobs=3, stop=("x",) * 6)
+    ranking = Request(messages=(Message("user", "a"),), choices=("b",))
+    for status in (200, 302, 400, 429):
+        for model, request in (
+            (OpenAI(**where), writing),
+            (OpenAI(**where, chat=False), writing),
+            (OpenAI(**where, chat=False), ranking),
+            (Anthropic(**where), writing),
+            (Gemini(**where), writing),
+        ):
+            try:
+                found = asyncio.run(model.ask(Reply(path.read_bytes(), status), request))
+                assert record_to_json(found) is not None
+            except (AttemptError, RequestError, FilteredError, UserError) as error:
+                assert model.clean(str(error)).isprintable()
 
 
 def read_yaml(path: Path) -> None:

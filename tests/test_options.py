@@ -67,8 +67,8 @@ def refused(spec, given):
         ("echo", {"device": "cpu"}, "echo takes no option device; local and tiny take it"),
         ("echo", {"colour": "red"}, "echo takes no option colour; it takes none"),
         ("tiny", {"devise": "cpu"}, "tiny takes no option devise (did you mean device?); it takes dtype, device"),
-        ("tiny", {"base_url": "http://x"}, "tiny takes no option base_url; openai takes it"),
-        ("replay:x", {"concurrency": 3}, "replay takes no option concurrency; openai takes it"),
+        ("tiny", {"base_url": "http://x"}, "tiny takes no option base_url; anthropic, gemini and openai take it"),
+        ("replay:x", {"concurrency": 3}, "replay takes no option concurrency; anthropic, gemini and openai take it"),
         ("tiny", {"device": "toaster"}, "device wants cpu, cuda, cuda:1, mps or auto; there is 'toaster'"),
         (
             "tiny",
@@ -136,7 +136,7 @@ def test_on_the_flags_in_messages_any_option_is_given_by_name(acme, evalh):
         (("tiny", "--model-option", "device"), "--model-option wants NAME=VALUE; there is 'device'"),
         (("tiny", "--model-option", "threads=many"), "--threads wants a whole number, 0 or more; there is 'many'"),
         (("tiny", "--threads", "1", "--model-option", "threads=2"), "threads is said twice"),
-        (("echo", "--price-in", "1"), "echo takes no option price_in; openai takes it"),
+        (("echo", "--price-in", "1"), "echo takes no option price_in; anthropic, gemini and openai take it"),
         (("echo", "--concurrency", "16"), "echo takes no option concurrency"),  # typed, if only its default
     ):
         found = evalh(*words, *given)

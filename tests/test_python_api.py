@@ -314,3 +314,19 @@ def test_a_figure_that_nothing_measured_is_no_number():
     made = run.metrics["sums"].get("exact_match")
     assert made is None or math.isnan(made.value)
     assert json.loads((run.path / "summary.json").read_text())["benchmarks"]["sums"]
+
+
+def test_answers_from_the_cache_are_told(evalh):
+    """A server that serves another model under the same name would be compared with itself."""
+    from stub_server import serve
+
+    with serve(lambda body: "A") as stub:
+        command = ("run", "mmlu", "--data", "sample", "--limit", "3", "--model", f"openai:m@{stub.url}")
+        assert "cache" not in evalh(*command, "--name", "a").out
+        assert "3 of 3 answers came from the cache of earlier runs" in evalh(*command, "--name", "b").out
+        assert "cache" not in evalh(*command, "--name", "c", "--no-cache").out
+
+
+def test_a_run_of_which_nothing_is_left_is_not_fine():
+    run = evaluate(sums(), lambda prompts: [None] * len(prompts), data=ROWS, skip_unanswered=True)
+    assert run.exit_code == 3

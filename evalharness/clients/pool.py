@@ -149,7 +149,8 @@ class Flight:
             try:
                 response = await send(request)
             except AttemptError as failure:
-                wait = failure.wait if failure.wait is not None else _backoff(attempt, retry)
+                # Never less than our own pause: an endpoint that says 0 would use up all attempts at once.
+                wait = max(failure.wait or 0.0, _backoff(attempt, retry))
                 if attempt == retry.attempts or wait > retry.patience:
                     asked = f"; it asks to wait {wait:.0f} s" if wait > retry.patience else ""
                     tries = f"{attempt} attempt{'s' * (attempt > 1)}"

@@ -1,6 +1,5 @@
 """`evalh finetune`: from instruction data to a checkpoint that the evaluation and other programs load."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -53,7 +52,7 @@ def finetune(
     """Fine-tune a model on instruction data, watching what matters, and export it."""
     typed.refuse_lone(("judge_base_url",), "then_judge")
     typed.refuse_lone(("alpha",), "lora")
-    typed.refuse_lone(("beta", "dpo_average"), "loss")
+    typed.refuse_lone(("beta", "gamma", "dpo_average"), "loss")
     said = {**values(rows, steps, checks, watch, machine, adapters), "data": data, "model": model, "out": out}
     job = _job({**said, "resume": resume}, typed, book=book)
     return _tune(job, then_judge, judge_base_url, only_look=preflight_only, as_json=as_json)
@@ -69,13 +68,11 @@ def _job(said: dict[str, Any], typed: Typed, *, book: bool) -> "FinetuneJob":
 
 
 def _tune(job: "FinetuneJob", judge: str | None, judge_base_url: str | None, *, only_look: bool, as_json: bool) -> int:
-    from evalharness.events import observed_by
     from evalharness.report import training
     from evalharness.training import finetune as tuner
     from evalharness.training.prepare import prepare_training
 
-    follows = int(os.environ.get("RANK", "0")) > 0  # under torchrun the first process speaks for all
-    with observed_by(None if as_json or follows else training.TrainingLines()):
+    with training.watched_training(as_json=as_json):
         prepared = prepare_training(job)
         if only_look:
             tuner.report_preflight(prepared)

@@ -97,7 +97,7 @@ def load_decoder(
     """
     config = config or read_config(folder)
     files = weight_files(folder)
-    ours = {_our_name(name, config): name for name in files if not SKIPPED.search(name)}
+    ours = {our_name(name, config): name for name in files if not SKIPPED.search(name)}
     if "lm_head.weight" not in ours and not config.tied:  # a head that is missing in the weights means tied
         config = _tied(config)
     if config.tied:
@@ -120,7 +120,8 @@ def load_decoder(
     return decoder
 
 
-def _our_name(name: str, config: Config) -> str:
+def our_name(name: str, config: Config) -> str:
+    """A tensor's name in the decoder, which is Hugging Face's for the family."""
     if config.family == "gpt2":
         return name if name.startswith(("transformer.", "lm_head.")) else f"transformer.{name}"
     return MULTIMODAL.sub("model.", name).removeprefix("language_model.")

@@ -276,11 +276,16 @@ class Decoder(nn.Module):
     def device(self) -> torch.device:
         return self.embed.weight.device
 
-    def hidden(self, ids: Tensor, positions: Tensor, attend: Attend, rows: Tensor | None = None) -> Tensor:
-        """ids and positions [T] -> normed states [T, d]; with `rows`, of those tokens only."""
+    def hidden(
+        self, ids: Tensor, positions: Tensor, attend: Attend, rows: Tensor | None = None, noise: Tensor | None = None
+    ) -> Tensor:
+        """ids and positions [T] -> normed states [T, d]; with `rows`, of those tokens only. `noise` [T, d] is added to
+        the embeddings."""
         x = self.embed(ids) if self.lm_head is not None else tied_embedding(self.embed.weight, ids)
         if self.config.embed_scale != 1.0:
             x = x * torch.tensor(self.config.embed_scale, dtype=x.dtype)
+        if noise is not None:
+            x = x + noise.to(x.dtype)
         if self.names.positions:
             x = x + attrgetter(self.names.positions)(self)(positions)
         turns = self._turns(positions, x.dtype)

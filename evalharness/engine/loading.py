@@ -29,7 +29,7 @@ def open_engine(folder: Path, settings: EngineSettings) -> Engine:
             f"{settings.backend!r}"
         )
     torch.set_num_threads(settings.threads or free_threads())
-    device = _device(settings.device)
+    device = open_device(settings.device)
     if settings.backend == "hf":
         return _open_transformers(folder, settings, device, "--backend hf")
     try:
@@ -81,7 +81,8 @@ def free_threads() -> int:
     return max(1, min(cores, torch.get_num_threads(), round(cores - busy)))
 
 
-def _device(name: str) -> torch.device:
+def open_device(name: str) -> torch.device:
+    """The device that a user names; `auto` is a GPU where there is one. UserError where there is none of that name."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -90,6 +91,8 @@ def _device(name: str) -> torch.device:
         raise UserError(
             f"{option_name('device')} {name!r}: there is no such device; say cpu, cuda or cuda:N"
         ) from error
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise UserError(f"{option_name('device', name)}: this machine has none; say {option_name('device', 'cpu')}")
     if device.type == "cuda" and (not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()):
         raise UserError(
             f"{option_name('device', name)}: wanted a GPU, there are {torch.cuda.device_count()}; say "

@@ -259,7 +259,8 @@ def import_notes(rows: int, expected: int, known: Mapping[str, Sample]) -> tuple
         found.append(f"{rows} rows of {expected}: {expected - rows} items have no judgment and are in no figure")
     if not any("difficulty" in s.extra for s in known.values()):
         found.append(
-            "without the published difficulties there is no length-controlled win rate; say --data with a folder that "
+            "without the published difficulties there is no length-controlled win rate as published, only one "
+            "adjusted for length alone; say --data with a folder that "
             "has df_gamed.csv and the baseline's outputs"
         )
     return tuple(found)

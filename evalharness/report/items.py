@@ -60,6 +60,8 @@ def in_full(result: Result) -> str:
             marks = (" <- picked" if value == picked else "") + (" (right)" if i in sample.gold_indices else "")
             parts.append(f"  {choice!r} {value:.4f}{marks}")
     else:
+        if response.thinking:
+            parts.append(f"[thinking, not scored]\n{response.thinking}")
         parts.append(f"[answer, finish {response.finish or '?'}]\n{response.text}")
     if sample.answers:
         parts.append("[reference]\n" + "\n".join(sample.answers[:5]))

@@ -220,11 +220,16 @@ def _closing(outcome: RunOutcome) -> list[str]:
     """What is left to say: what was left out or failed, where the run is, what to do next."""
     said = []
     if outcome.unanswered:
-        verb = "left out" if outcome.skipped else "failed"
-        said.append(f"{len(outcome.unanswered)} questions without an answer were {verb}:")
+        verb = ", left out" if outcome.skipped else ""
+        said.append(f"{len(outcome.unanswered):,} questions have no answer{verb}:")
         said += [f"  {r.benchmark} {line(r.sample.id)}: {line(r.response.error)}" for r in outcome.unanswered[:_SHOWN]]
         if len(outcome.unanswered) > _SHOWN:
             said.append(f"  and {len(outcome.unanswered) - _SHOWN} more: evalh show {outcome.run.path} --status error")
+    if outcome.cached:
+        said.append(
+            f"{outcome.cached:,} of {outcome.answers:,} answers came from the cache of earlier runs (same model, "
+            "same address); --no-cache asks again"
+        )
     if outcome.wants_judge:
         said.append(f"these answers want a judge: evalh judge {outcome.run.path} --judge openai:MODEL")
     said.append(f"{outcome.run.path}  (evalh show {outcome.run.path} --wrong)")

@@ -111,8 +111,15 @@ def _remarks(benchmarks: Mapping[str, TaskSummary]) -> list[Text]:
             said = f"{line(name)}: {entry.tokens.cut:,} prompts were cut from the left to fit the context"
             found.append(Text(said, style="yellow"))
         if errors:
-            found.append(Text(f"{line(name)}: {errors:,} requests failed and are not in the score", style="red"))
+            found.append(Text(f"{line(name)}: {_no_answer(errors, entry)}", style="red"))
     return found
+
+
+def _no_answer(errors: int, entry: TaskSummary) -> str:
+    """What became of questions without an answer: most benchmarks leave them out, some authors count them as 0."""
+    headline = next(iter(entry.metrics.values()), None)
+    counted = headline is not None and headline.n > sum(entry.counts.values()) - errors
+    return f"{errors:,} questions have no answer and " + ("count as 0" if counted else "are not in the score")
 
 
 def baseline_lines(folder: Path) -> list[str]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from evalharness.events import Event, Told
+from evalharness.events import Event, Told, Warned, observed_by
 from evalharness.report import judges
 from evalharness.report.escape import printable
 from evalharness.report.progress import warnings_and_verdicts
@@ -30,24 +33,30 @@ _LONGEST = 1000  # tokens of the example that are shown
 class TrainingLines:
     """Tells a training on standard error: a line every few seconds."""
 
-    def __init__(self) -> None:
-        self.console = Console(stderr=True, highlight=False, soft_wrap=True)
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(stderr=True, highlight=False, soft_wrap=True)
         self.said_at = 0.0
         self.seconds = 0.0
         self.tokens = 0
+        self.steps = 0
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
 
     def __call__(self, event: Event) -> None:
-        from evalharness.training.events import StepDone, TrainingBegan, TrainingEvaluated, TrainingPrepared
+        from evalharness.training import events as kinds
 
         match event:
-            case TrainingPrepared(prepared=prepared):
+            case kinds.TrainingPrepared(prepared=prepared):
                 self._prepared(prepared)
-            case TrainingBegan(training=training, facts=facts):
+            case kinds.TrainingBegan(training=training, facts=facts):
                 self._begun(training, facts)
-            case StepDone(stats=stats, steps=steps):
+            case kinds.StepDone(stats=stats, steps=steps):
                 self._stepped(stats, steps)
-            case TrainingEvaluated(line=line):
+            case kinds.TrainingEvaluated(line=line):
                 self._evaluated(line)
+            case kinds.TrainingEnded():
+                self.close()
             case Told(text=text):
                 self.console.print(printable(text), markup=False)
             case _:
@@ -91,6 +100,7 @@ class TrainingLines:
 
     def _begun(self, training: Training, facts: Mapping[str, Any]) -> None:
         weights = sum(weight.numel() for weight in training.weights.values())
+        self.tokens = training.tokens
         kind = training.settings.lora
         where = f" in adapters of rank {kind.rank}" if kind else ""
         where += " on weights in 4 bits" if kind and kind.four_bit else ""
@@ -104,27 +114,91 @@ class TrainingLines:
 
     def _stepped(self, stepped: StepStats, steps: int) -> None:
         self.seconds += stepped.seconds
-        self.tokens = self.tokens or stepped.tokens
+        self.steps += 1
         if time.monotonic() - self.said_at > _SECONDS or stepped.step == steps:
             self.said_at = time.monotonic()
-            rate = (stepped.tokens - self.tokens) / max(self.seconds, 1e-9)
+            left = (steps - stepped.step) * self.seconds / self.steps
             self.console.print(
-                f"step {stepped.step}/{steps}  epoch {stepped.epoch:.2f}  loss {stepped.loss:.4f}  "
-                f"{stepped.tokens:,} tokens  {rate:,.0f} tokens/s",
+                f"step {stepped.step}/{steps}  epoch {stepped.epoch:.2f}  {_figures_of(stepped)}  "
+                f"{stepped.tokens:,} tokens  {self._rate(stepped):,.0f} tokens/s  {left:.0f} s left",
                 markup=False,
             )
+
+    def _rate(self, stepped: StepStats) -> float:
+        return (stepped.tokens - self.tokens) / max(self.seconds, 1e-9)
 
     def _evaluated(self, line: Mapping[str, Any]) -> None:
         loss = line.get("validation_loss")
         figures = "".join(f"  {name} {value:.4f}" for name, value in line.get("metrics", {}).items())
         checked = "no validation rows" if loss is None else f"validation loss {loss:.4f}"
+        checked += "".join(
+            f"  {name} {line[name]:.4f}" for name in ("margin", "accuracy") if line.get(name) is not None
+        )
         self.console.print(f"step {line['step']}  {checked}{figures}", markup=False)
-        for text in line.get("samples", [])[:1]:
-            self.console.print(f"  writes: {printable(' '.join(text.split()))[:160]}", markup=False)
+        for key, verb in (("asked", "asked"), ("wanted", "wanted"), ("samples", "writes")):
+            for text in line.get(key, [])[:1]:
+                self.console.print(f"  {verb}: {printable(' '.join(text.split()))[:160]}", markup=False)
+
+
+def _figures_of(stepped: StepStats) -> str:
+    """Loss, and margin of rewards and accuracy where there are any."""
+    named = (("loss", stepped.loss), ("margin", stepped.margin), ("accuracy", stepped.accuracy))
+    return "  ".join(f"{name} {value:.4f}" for name, value in named if value is not None)
+
+
+class TrainingBar(TrainingLines):
+    """Tells a training on a terminal: a bar with step, loss, tokens per second and time left, all else above it."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        super().__init__(console)
+        self.bar: Progress | None = None
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Warned) and self.bar is not None:  # a bare line would tear the bar
+            self.console.print(f"evalh: warning: {printable(' '.join(event.text.split()))}", markup=False)
+        else:
+            super().__call__(event)
+
+    def close(self) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+            self.bar = None
+
+    def _begun(self, training: Training, facts: Mapping[str, Any]) -> None:
+        super()._begun(training, facts)
+        self.bar = Progress(
+            TextColumn("step"), MofNCompleteColumn(), BarColumn(), TextColumn("{task.fields[figures]}"),
+            TextColumn("{task.fields[rate]}"), TimeRemainingColumn(), TextColumn("left"), console=self.console,
+        )  # fmt: skip
+        self.task = self.bar.add_task("", total=training.steps, completed=training.step, figures="", rate="")
+        self.bar.start()
+
+    def _stepped(self, stepped: StepStats, steps: int) -> None:
+        self.seconds += stepped.seconds
+        rate = f"{self._rate(stepped):,.0f} tokens/s"
+        if self.bar is not None:
+            self.bar.update(self.task, completed=stepped.step, figures=_figures_of(stepped), rate=rate)
+
+
+@contextmanager
+def watched_training(*, as_json: bool) -> Iterator[None]:
+    """A bar on a terminal, lines elsewhere; the observer that there is where JSON is wanted, and under torchrun in all
+    processes but the first, which speaks for all."""
+    if as_json or int(os.environ.get("RANK", "0")) > 0:
+        yield
+        return
+    seen = TrainingBar() if sys.stderr.isatty() else TrainingLines()
+    try:
+        with observed_by(seen):
+            yield
+    finally:
+        seen.close()
 
 
 def show_training(tuned: Tuned, *, as_json: bool, judged: JudgeRun | None = None) -> None:
     """What came of it: before and after, and what to do next."""
+    from evalharness.training.curves import overfitting_from
+
     if as_json:
         print(json.dumps(tuned.as_json() | ({"judged": judged.as_json()} if judged else {})))
         return
@@ -136,6 +210,8 @@ def show_training(tuned: Tuned, *, as_json: bool, judged: JudgeRun | None = None
             print(f"{name}: {before:.4f} before, {after:.4f} after")
     early = ", stopped early" if tuned.stopped_early else ""
     out = printable(str(tuned.out))
+    if (turn := overfitting_from(checks)) is not None:
+        print(f"overfitting begins at step {turn}: the validation loss was higher at the end")
     print(f"{out}: weights of step {tuned.kept_step} of {tuned.steps} ({tuned.tokens:,} tokens seen{early})")
     if tuned.answers is not None:
         print(f"answers to the test rows: {in_words(tuned.answered['counts'], tuned.answered['metrics'])}")

@@ -79,9 +79,7 @@ class CachedModel:
     def answer(self, requests: Sequence[Request]) -> Iterator[tuple[int, Response]]:
         """As the model's; an answer from the cache says so and costs nothing. Equal requests are asked once."""
         given = Requests.of(requests)
-        missing = Requests(stop=given.stop)
-        asking: dict[str, list[int]] = {}  # who waits for an answer, by the digest of the request
-        digests: list[str] = []
+        asking = _Asking(Requests(stop=given.stop))
         with closing(_open(self.path)) as store:
 
             def known() -> Iterator[tuple[int, Response]]:
@@ -89,25 +87,76 @@ class CachedModel:
                 while taken := given.take():
                     for index, request in taken:
                         digest = reply_key(self.fingerprint, request)
-                        if digest in asking:
-                            asking[digest].append(index)
-                        elif (kept := _kept(store, digest)) is not None:
+                        kept = None if digest in asking.waiting else _kept(store, digest)
+                        if kept is not None and asking.may_give(kept, index, request, digest):
                             yield index, kept
-                        else:
-                            asking[digest] = [index]
-                            digests.append(digest)
-                            missing.add(request)
+                        elif kept is None:
+                            asking.ask(index, request, digest)
 
             yield from known()
-            with closing(answered(self.model, missing)) as answers:
+            with closing(answered(self.model, asking.missing)) as answers:
                 for number, response in answers:
+                    digest = asking.digests[number]
                     if not response.error:
-                        _keep(store, digests[number], response)
-                    first, *others = asking.pop(digests[number])
+                        _keep(store, digest, response)
+                    first, *others = asking.waiting.pop(digest)
                     yield first, response
                     again = response if response.error else replace(response, cached=True, cost=0.0)
                     yield from ((index, again) for index in others)
+                    yield from asking.settled(number, response)
                     yield from known()
+
+
+class _Asking:
+    """What the model is asked because no answer is kept, and kept answers that wait to be given.
+
+    An answer that was had without a parameter which the endpoint refused is the answer to another request once the
+    endpoint takes it. So the first of those is asked again, and decides about the others.
+    """
+
+    def __init__(self, missing: Requests) -> None:
+        self.missing = missing
+        self.waiting: dict[str, list[int]] = {}  # who waits for an answer, by the digest of the request
+        self.digests: list[str] = []
+        self._held: dict[tuple[str, ...], list[tuple[int, Request, str, Response]]] = {}  # by what was left out
+        self._probes: dict[int, tuple[str, ...]] = {}  # by the number of the request that finds out
+        self._confirmed: set[tuple[str, ...]] = set()
+
+    def ask(self, index: int, request: Request, digest: str) -> None:
+        if digest in self.waiting:
+            self.waiting[digest].append(index)
+            return
+        self.waiting[digest] = [index]
+        self.digests.append(digest)
+        self.missing.add(request)
+
+    def may_give(self, kept: Response, index: int, request: Request, digest: str) -> bool:
+        """Whether a kept answer may be given at once; else it is seen to that it, or another one, will be."""
+        left_out = kept.left_out
+        if not left_out or left_out in self._confirmed:
+            return True
+        if left_out in self._held:
+            self._held[left_out].append((index, request, digest, kept))
+        else:
+            self._held[left_out] = []
+            self._probes[len(self.digests)] = left_out
+            self.ask(index, request, digest)
+        return False
+
+    def settled(self, number: int, response: Response) -> Iterator[tuple[int, Response]]:
+        """The kept answers that may be given now that this one came; where they may not, the model is asked."""
+        if (left_out := self._probes.pop(number, None)) is None:
+            return
+        held = self._held.pop(left_out)
+        if not response.error and set(left_out) <= set(response.left_out):
+            self._confirmed.add(left_out)
+            yield from ((index, kept) for index, _, _, kept in held)
+            return
+        for index, request, digest, kept in held:
+            if not response.error:
+                self.ask(index, request, digest)
+            elif self.may_give(kept, index, request, digest):  # another one finds out
+                yield index, kept
 
 
 def _open(path: Path) -> sqlite3.Connection:

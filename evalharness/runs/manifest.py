@@ -312,8 +312,16 @@ def git_state() -> GitState | None:
     return GitState(commit=commit.stdout.strip(), changed=bool(status.stdout.strip()))
 
 
+# What stands behind `?` in an address, and fields of JSON that are named like secrets.
+_QUERY = re.compile(r"(\w://[^\s?#\"']*\?)([^\s#\"']+)")
+_FIELD = re.compile(
+    r"(?i)(\"(?:[^\"]*[_-])?(?:api_?key|key|secret|password|authorization|credential|token)\"\s*:\s*)\"(?:[^\"\\]|\\.)*\""
+)
+_PUBLIC_QUERY = ("api-version",)
+
+
 def command(argv: list[str]) -> list[str]:
-    """The command line with the values of secret options and the secrets in addresses left out."""
+    """The command line with the values of secret options and the secrets in addresses and JSON left out."""
     shown = ["evalh"]
     hide = False
     for word in argv[1:]:
@@ -322,6 +330,18 @@ def command(argv: list[str]) -> list[str]:
         if hide:
             shown.append("***")
         else:
-            shown.append(f"{option}=***" if secret and equals else re.sub(r"://[^/@\s]+@", "://***@", word))
+            shown.append(f"{option}=***" if secret and equals else without_secrets(word))
         hide = secret and not equals
     return shown
+
+
+def without_secrets(word: str) -> str:
+    """A word of a command line without user names, passwords, queries of addresses and secret fields of JSON."""
+    word = re.sub(r"://[^/@\s]+@", "://***@", word)
+    word = _QUERY.sub(lambda found: found[1] + "&".join(map(_shown_part, found[2].split("&"))), word)
+    return _FIELD.sub(r'\1"***"', word)
+
+
+def _shown_part(part: str) -> str:
+    name, equals, _ = part.partition("=")
+    return part if name in _PUBLIC_QUERY else f"{name}=***" if equals else "***"

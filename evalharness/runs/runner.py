@@ -20,7 +20,7 @@ from evalharness.data.kept import to_json
 from evalharness.data.typed import record
 from evalharness.errors import UserError, option_name
 from evalharness.events import ResultCame, TaskBegan, TaskEnded, tell, warn
-from evalharness.model import Model, Requests, answered
+from evalharness.model import Model, Remote, Requests, answered
 from evalharness.options import RunOptions
 from evalharness.records import IMPOSSIBLE, Origin, Response, Result, ResultKey
 from evalharness.runs import summary
@@ -196,11 +196,28 @@ def evaluate_tasks(run: Run, tasks: Sequence[Task], plan: Plan, model: Model, st
             return run  # its figures are those of the rules it was scored by; `evalh rescore` makes today's
         results = run.results()
         usage = _usage(run, results, time.monotonic() - began)
-        run.write(MANIFEST, replace(run.manifest, usage=usage, scorers=records or run.manifest.scorers))
+        facts = _learned(run.manifest.model, model) if asked else run.manifest.model
+        run.write(MANIFEST, replace(run.manifest, model=facts, usage=usage, scorers=records or run.manifest.scorers))
         made = summary.run_summary(results, [(t.name, t.benchmark, t.facts) for t in tasks])
         _write_summary(run, made, changed=asked > 0)
         run.seal()
     return run
+
+
+def _learned(before: ModelFacts, model: Model) -> ModelFacts:
+    """What an endpoint says of itself after it answered: what it serves, what it refuses. Earlier starts of the same
+    run may have met another one, so lists and objects keep what they had."""
+    if not (isinstance(model, Remote) and model.remote):
+        return before
+    found = dict(before.extra)
+    for key, now in model.describe().items():
+        had = found.get(key)
+        if isinstance(had, list) and isinstance(now, list):
+            now = [*had, *(each for each in now if each not in had)]
+        elif isinstance(had, Mapping) and isinstance(now, Mapping):
+            now = {**had, **now}
+        found[key] = now
+    return replace(before, extra=found)
 
 
 def _known(run: Run, journal: Journal) -> list[Result]:

@@ -45,6 +45,8 @@ class RunOutcome:
     skipped: bool
     stages: tuple[StageResult, ...] = ()
     warnings: tuple[str, ...] = ()
+    answers: int = 0  # asked for, and how many of them the cache had from before
+    cached: int = 0
 
     @property
     def name(self) -> str:
@@ -77,7 +79,8 @@ class RunOutcome:
 
     @property
     def exit_code(self) -> int:
-        own = Exit.NOT_WHOLE if self.unanswered and not self.skipped else Exit.FINE
+        nothing = len(self.unanswered) == self.answers  # to leave out every question is no run
+        own = Exit.NOT_WHOLE if self.unanswered and (nothing or not self.skipped) else Exit.FINE
         return gravest(own, *(stage.exit_code for stage in self.stages))
 
     @property
@@ -237,10 +240,14 @@ def _rescoring(found: Run, named: bool) -> RunOptions:
 
 def run_outcome(found: Run, skipped: bool | None = None) -> RunOutcome:
     """What a run says. UserError when it is not finished."""
-    failed = tuple(r for r in found.results() if r.status == "error")
+    results = found.results()
+    failed = tuple(r for r in results if r.status == "error")
     if skipped is None:
         skipped = bool(found.manifest.options and found.manifest.options.skip_unanswered)
-    return RunOutcome(run=found, benchmarks=found.summary.benchmarks, unanswered=failed, skipped=skipped)
+    return RunOutcome(
+        run=found, benchmarks=found.summary.benchmarks, unanswered=failed, skipped=skipped,
+        answers=len(results), cached=sum(r.response.cached for r in results),
+    )  # fmt: skip
 
 
 def select_results(found: Run, *, item: str | None, status: str | None) -> list[Result]:

@@ -51,12 +51,19 @@ def score_response(scorer: Scorer, sample: Sample, request: Request, response: R
     stripped = {"stripped": list(final.stripped)} if final.stripped else {}
     if read or stripped:
         score = replace(score, detail={**read, **score.detail, **stripped})
-    if final.cut and score.status != "error":
+    if (final.cut or _only_thought(response, final.text)) and score.status != "error":
         # Nothing was answered: not even where an empty answer would be right.
         return replace(score, status="truncated", scores=dict.fromkeys(score.scores, 0.0), answer=None)
     if score.status == "unparsed" and response.finish == "length":
         return replace(score, status="truncated")
     return score
+
+
+def _only_thought(response: Response, answer: str) -> bool:
+    """Whether the model was cut off while it thought, where its thinking came apart from its answer."""
+    if not response.thinking or answer.strip():
+        return False
+    return response.finish == "length" or final_answer(response.thinking).cut
 
 
 def binary_score(right: bool, answer: str | None = None, name: str = "accuracy") -> Score:

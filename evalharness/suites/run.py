@@ -10,7 +10,9 @@ from typing import Any
 from evalharness import plugins
 from evalharness.comparison.gate import ComparisonRequest, GatedComparison, comparison_options, policy, run_gate
 from evalharness.comparison.inputs import open_side
+from evalharness.errors import UserError
 from evalharness.events import Observer, observed_by
+from evalharness.model import Priced
 from evalharness.runs import session
 from evalharness.runs.budget import BudgetObserver
 from evalharness.runs.session import RunHooks, RunOutcome, RunPlace
@@ -63,5 +65,8 @@ def _run_model(suite: Suite, model: SuiteModel, runs: Path, observer: Observer) 
     before = Run(new_folder(runs, str(place.name)))
     if (before.path / MANIFEST).is_file():
         thrifty.before(before.results())
+    opened = plugins.load_model(model.spec, model.options)
+    if suite.budget.cost is not None and isinstance(opened, Priced) and opened.prices is None:
+        raise UserError(f"{suite.name}: a budget of cost wants prices; give {model.name} price_in and price_out")
     with observed_by(thrifty):
-        return session.run_plan(plan, plugins.load_model(model.spec, model.options), place, RunHooks())
+        return session.run_plan(plan, opened, place, RunHooks())

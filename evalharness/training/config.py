@@ -6,7 +6,7 @@ Light to import: `evalh finetune` makes its flags of these records before anythi
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 from evalharness.errors import UserError, nearest, option_name
@@ -37,13 +37,20 @@ class Lora:
             )
 
 
+PAIRED = ("dpo", "orpo", "simpo")  # losses that learn from pairs of a better and a worse answer
+REFERRED = ("dpo", "kto")  # losses that measure against the model as it was before
+LOSSES = ("sft", *PAIRED, "kto")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingConfig:
     """Everything that decides the trained weights, besides the data, the prompt format and the model.
 
     A step sees `batch` rows (or `batch_tokens` tokens), at most `micro` of them at a time (0 = all). `lr` 0 chooses by
-    the model's size. `warmup` is a share of the steps, `lr_floor` the share of `lr` that the schedule ends at.
-    `decay_all`: weight decay on vectors too. `dtype` bfloat16 is autocast over float32 weights.
+    the model's size and the loss. `warmup` is a share of the steps, `lr_floor` the share of `lr` that the schedule ends
+    at; `warmup` and `beta` None are chosen by the loss. `gamma` is the margin that SimPO asks for, `neftune` the size
+    of the noise on embeddings. `decay_all`: weight decay on vectors too. `dtype` bfloat16 is autocast over float32
+    weights.
     """
 
     HEADING: ClassVar[str] = "Steps"
@@ -55,22 +62,31 @@ class TrainingConfig:
     micro: int = setting(0, "Rows at a time within a step (gradient accumulation); 0 = all.")
     buckets: bool = setting(False, "Rows of like length meet: a little faster.", switch=True)
     drop_last: bool = False
-    lr: float = setting(0.0, "Peak learning rate; 0 = by the model's size.")
+    lr: float = setting(0.0, "Peak learning rate; 0 = by the model's size and the loss.")
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = setting(0.01, "AdamW's, on matrices.")
     decay_all: bool = False
     schedule: Schedule = setting("cosine", "cosine, linear or constant.")
-    warmup: float = setting(0.03, "Share of the steps.")
+    warmup: float | None = setting(None, "Share of the steps; 0.03, or 0.1 where answers are compared.")
     lr_floor: float = setting(0.05, "Share of --lr that cosine and linear end at; 0: as transformers.")
     clip: float = setting(1.0, "Largest gradient norm; 0 = any.")
     seed: int = setting(123, "Decides split, order and adapters.")
     dtype: str = setting("auto", "float32, bfloat16 (autocast) or auto.", group=_MACHINE)
     recompute: bool = setting(False, "Gradient checkpointing: less memory, more time.", switch=True, group=_MACHINE)
     lora: Lora | None = None
-    loss: str = setting("sft", "sft, or dpo on preference pairs.", group=_LOSS)
-    beta: float = setting(0.1, "DPO's strength.", group=_LOSS)
+    loss: str = setting("sft", "sft; dpo, orpo or simpo on preference pairs; kto on labelled rows.", group=_LOSS)
+    beta: float | None = setting(None, "Strength of dpo, kto, orpo (0.1 each) or simpo (2).", group=_LOSS)
+    gamma: float = setting(1.0, "The margin of rewards that simpo asks for.", group=_LOSS)
     dpo_average: bool = setting(False, "Log-probability per token, as the book does.", switch=True, group=_LOSS)
     products: str = setting("auto", "Matrix products on a CPU: onednn, switch, plain or auto.", group=_MACHINE)
+    neftune: float = setting(0.0, "Size of NEFTune's noise on embeddings; 5 is usual, 0 = none.")
+
+    def resolved(self) -> TrainingConfig:
+        """The same with what the loss chooses: KTO's, DPO's and ORPO's papers have a beta of 0.1, SimPO's 2 and a gamma
+        of half of it; those that compare answers are warmed up over a tenth of the steps, as their authors do."""
+        warmup = self.warmup if self.warmup is not None else 0.03 if self.loss == "sft" else 0.1
+        beta = self.beta if self.beta is not None else 2.0 if self.loss == "simpo" else 0.1
+        return replace(self, warmup=warmup, beta=beta)
 
     def check(self) -> None:
         """UserError for a number or name that makes no sense."""
@@ -79,7 +95,7 @@ class TrainingConfig:
                 f"{option_name('epochs')} and {option_name('batch')} want 1 or more, {option_name('max_steps')}, "
                 f"{option_name('micro')} and {option_name('batch_tokens')} 0 or more"
             )
-        if not 0 <= self.lr < math.inf or not 0 <= self.warmup < 1 or self.clip < 0 or self.weight_decay < 0:
+        if not 0 <= self.lr < math.inf or not 0 <= (self.warmup or 0) < 1 or self.clip < 0 or self.weight_decay < 0:
             raise UserError(
                 f"{option_name('lr')}, {option_name('clip')} and {option_name('weight_decay')} want 0 or more, "
                 f"{option_name('warmup')} a share below 1"
@@ -88,9 +104,16 @@ class TrainingConfig:
             raise UserError(
                 f"{option_name('lr_floor')} wants a share of the learning rate, 0 to 1, there is {self.lr_floor}"
             )
+        if (self.beta is not None and not 0 < self.beta < math.inf) or not 0 <= self.gamma < math.inf:
+            raise UserError(f"{option_name('beta')} wants more than 0, {option_name('gamma')} 0 or more")
+        if not 0 <= self.neftune < math.inf or (self.neftune and self.loss != "sft"):
+            raise UserError(
+                f"{option_name('neftune')} wants 0 or more, and {option_name('loss', 'sft')}: it was made for "
+                "instruction tuning"
+            )
         for name, value, known in (
             ("schedule", self.schedule, SCHEDULES),
-            ("loss", self.loss, ("sft", "dpo")),
+            ("loss", self.loss, LOSSES),
             ("dtype", self.dtype, ("auto", "float32", "bfloat16")),
             ("products", self.products, ("auto", "onednn", "switch", "plain")),
         ):
@@ -100,10 +123,13 @@ class TrainingConfig:
                 )
 
     def rate(self, parameters: int) -> float:
-        """The peak learning rate; small models bear larger ones, adapters too."""
+        """The peak learning rate; small models bear larger ones, adapters too. Losses that compare answers want a
+        hundredth (5e-7 from 100M weights on, as Zephyr's DPO, KTO's and SimPO's papers), ORPO, which learns the answers
+        too, a tenth (its paper has 5e-6 to 8e-6)."""
         if self.lr:
             return self.lr
         chosen = 7e-4 if parameters < 10_000_000 else 2e-4 if parameters < 100_000_000 else 5e-5
+        chosen /= {"sft": 1, "orpo": 10}.get(self.loss, 100)
         return chosen * 5 if self.lora else chosen
 
 
@@ -147,6 +173,7 @@ class RowOptions:
     skip_bad: bool = setting(False, "Leave out rows that cannot be read; list them.", switch=True)
     validation: float = setting(0.05, "Share of rows to validate on.")
     test: float = setting(0.10, "Share of rows to answer at the end.")
+    replay: str | None = setting(None, "DATA:SHARE, general rows that are that share of every epoch.")
     allow_overlap: bool = setting(False, "Train on benchmark questions anyway.", switch=True)
 
 
@@ -174,6 +201,7 @@ class WatchOptions:
     best: str = setting("loss", "Which checkpoint is kept: loss, or BENCHMARK.METRIC.")
     patience: int = setting(3, "Stop after so many evaluations without a better one; 0 = never.")
     keep: str = setting("best", "best or last weights are exported.")
+    export: str = setting("", "One file more: gguf, or gguf:q8_0, gguf:bf16, gguf:f32.")
     save_every: int = setting(0, "Steps between saves; 0 = by the clock.")
     log_to: tuple[str, ...] = setting((), "tensorboard, wandb, mlflow, separated by commas.")
     answer_tokens: int = setting(256, "Longest answer to a test row.")
@@ -185,7 +213,7 @@ def factor(settings: TrainingConfig, step: int, steps: int) -> float:
     With a floor of 0 it is transformers' schedule exactly, whose first step of a warm-up does nothing; above 0 every
     step moves the weights (https://huggingface.co/docs/transformers/main_classes/optimizer_schedules).
     """
-    warm, floor = math.ceil(settings.warmup * steps), settings.lr_floor
+    warm, floor = math.ceil((settings.resolved().warmup or 0.0) * steps), settings.lr_floor
     if step < warm:
         return (step + 1 if floor else step) / warm
     if settings.schedule == "constant":

@@ -12,9 +12,10 @@ from pathlib import Path
 from evalharness.data.files import write_whole
 from evalharness.errors import DataError, option_name
 from evalharness.training.row_files import Entry, part_of, read_entries
-from evalharness.training.shapes import SHAPES, TrainingRow, labels_of, make_row, shape_of
+from evalharness.training.shapes import SHAPES, TrainingRow, labels_of, last_alone, make_row, shape_of
 from evalharness.training.turns import BrokenRowError, empty
 
+_NOTHING = "no row is left to learn from; look at labels, weights, splits and broken rows"
 BROKEN_SHOWN = 8  # broken rows that an error message says
 
 
@@ -30,13 +31,14 @@ class Broken:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Data:
     """Rows, the shape they had, where they came from, and the sha256 (hex) of what they say. `broken` rows were
-    skipped; `notes` say what else was not learned from."""
+    skipped; `bad` counts the rows left out because a label says so; `notes` say what else was not learned from."""
 
     rows: tuple[TrainingRow, ...]
     shape: str
     origin: str
     sha256: str
     broken: tuple[Broken, ...] = ()
+    bad: int = 0
     notes: tuple[str, ...] = ()
 
 
@@ -48,11 +50,12 @@ class BrokenRowsError(DataError):
         self.broken = tuple(broken)
 
 
-def read_training_data(data: str, *, skip_bad: bool = False) -> Data:
-    """Rows of a file, a folder of files, or a hub data set; see `row_files`.
+def read_training_data(data: str, *, skip_bad: bool = False, labelled: bool = False) -> Data:
+    """Rows of a file, a folder of files, or a hub data set; see `row_files`. With `labelled` the answers that a label
+    calls bad are kept, and of each row the last answer alone is to be learned.
 
     DataError where there is nothing to read or fewer than two rows; BrokenRowsError for rows with missing or empty
-    fields unless `skip_bad`.
+    fields unless `skip_bad`. Rows of splits that are left out are not looked at.
     """
     found = read_entries(data)
     total = len(found.entries)
@@ -60,30 +63,35 @@ def read_training_data(data: str, *, skip_bad: bool = False) -> Data:
         raise DataError(
             f"{found.origin}: wanted at least 2 rows (one to learn from, one to check on), there are {total}"
         )
-    shapes = [shape_of(entry.fields) for entry in found.entries]
-    shape = _commonest(shapes, found.entries, found.origin)
-    labels, splits = labels_of(entry.fields for entry in found.entries), _splits(found.entries)
+    splits = _splits(found.entries)
+    inside = [(number, entry) for number, entry in enumerate(found.entries, 1) if number not in splits]
+    shapes = [shape_of(entry.fields) for _, entry in inside]
+    if not inside:
+        raise DataError(f"{found.origin}: {_NOTHING}")
+    shape = _commonest(shapes, [entry for _, entry in inside], found.origin)
+    labels = labels_of(entry.fields for _, entry in inside)
     rows: list[TrainingRow] = []
     broken: list[Broken] = []
-    for number, (entry, own) in enumerate(zip(found.entries, shapes, strict=True), 1):
+    for (number, entry), own in zip(inside, shapes, strict=True):
         try:
             if entry.unread:
                 raise BrokenRowError(entry.unread)
             row = make_row(number, entry.fields, own or shape, labels)
-            rows.append(replace(row, part=_part(entry)))
+            if labelled and row.good is None and row.rejected is None:
+                raise BrokenRowError("no 'label' or 'kto_tag' says whether its answer is good")
+            rows.append(replace(last_alone(row) if labelled else row, part=_part(entry)))
         except BrokenRowError as problem:
             broken.append(Broken(number=number, place=f"{entry.file}:{entry.number}", reason=str(problem)))
     if broken and not skip_bad:
         raise rows_refused(found.origin, f"cannot be learned from as {shape}", broken, total)
-    inside = [row for row in rows if row.number not in splits]
-    kept = [row for row in inside if row.learned]
-    notes = (*found.notes, *_splits_left_out(splits), *_left_out(len(inside) - len(kept)), *_unused(rows))
+    kept = [row for row in rows if row.learned and (labelled or row.good is not False)]
+    notes = (*found.notes, *_splits_left_out(splits), *_left_out(len(rows) - len(kept)), *_unused(rows))
     if not kept:
-        why = "labels, weights, splits and broken rows"
-        raise DataError(f"{found.origin}: no row is left to learn from; look at {why}")
+        raise DataError(f"{found.origin}: {_NOTHING}")
     return Data(
-        rows=tuple(kept), shape=shape, origin=found.origin, sha256=fingerprint(kept), broken=tuple(broken), notes=notes
-    )
+        rows=tuple(kept), shape=shape, origin=found.origin, sha256=fingerprint(kept), broken=tuple(broken),
+        bad=0 if labelled else sum(row.good is False for row in rows), notes=notes,
+    )  # fmt: skip
 
 
 def _split(entry: Entry) -> str:
@@ -168,6 +176,8 @@ def fingerprint(rows: Iterable[TrainingRow]) -> str:
             if message.extra or not message.learned:
                 digest.update(f"{json.dumps(message.extra, default=str)}{message.learned}\x03".encode())
         digest.update(f"\x02{row.rejected}".encode("utf-8", "surrogatepass"))
+        if row.good is False:
+            digest.update(b"\x05")
         if row.template_kwargs:
             digest.update(f"\x04{json.dumps(row.template_kwargs, default=str)}".encode())
     return digest.hexdigest()

@@ -174,9 +174,12 @@ class Packed:
     owners: Tensor
 
 
-def pack_examples(examples: Sequence[EncodedExample], device: torch.device | str = "cpu") -> Packed:
-    """Rows of a batch for the decoder, which attends inside each row only."""
-    ids, positions, spread = _tree([example.ids[:-1] for example in examples])
+def pack_examples(
+    examples: Sequence[EncodedExample], device: torch.device | str = "cpu", *, apart: bool = False
+) -> Packed:
+    """Rows of a batch for the decoder, which attends inside each row only; `apart`: nothing stands once for several."""
+    rows = [example.ids[:-1] for example in examples]
+    ids, positions, spread = _apart(rows) if apart else _tree(rows)
     labels = [label for example in examples for label in example.labels]
     owners = [number for number, example in enumerate(examples) for _ in example.labels]
     known = [each for each in zip(spread, labels, owners, strict=True) if each[1] != IGNORED]
@@ -188,6 +191,11 @@ def pack_examples(examples: Sequence[EncodedExample], device: torch.device | str
         lengths=[len(example.ids) - 1 for example in examples], places=tensor([place for place, _ in pairs]),
         labels=tensor([label for _, label in pairs]), same=tensor(same), owners=tensor([owner for *_, owner in known]),
     )  # fmt: skip
+
+
+def _apart(rows: Sequence[tuple[int, ...]]) -> tuple[list[int], list[int], list[int]]:
+    ids = [number for row in rows for number in row]
+    return ids, [i for row in rows for i in range(len(row))], list(range(len(ids)))
 
 
 def _tree(rows: Sequence[tuple[int, ...]]) -> tuple[list[int], list[int], list[int]]:

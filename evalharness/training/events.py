@@ -35,6 +35,13 @@ class StepDone(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingEnded(Event):
+    """No step follows, whether all are done or it was stopped early; what was learned is chosen and written now."""
+
+    step: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingEvaluated(Event):
     """The validation rows, and the benchmarks that were wished, were asked: a line of the log."""
 

@@ -1,15 +1,9 @@
-"""From trained weights to a folder that transformers, vLLM, Ollama and llama.cpp load, read back before it counts.
-
-Ollama's Modelfile: https://github.com/ollama/ollama/blob/main/docs/modelfile.md
-"""
+"""From trained weights to a folder that transformers, vLLM, MLX and Ollama load, read back before it counts."""
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,9 +13,12 @@ import torch
 from evalharness.chat.render import Chat
 from evalharness.data.files import write_whole
 from evalharness.engine import checkpoint
+from evalharness.engine.config import DEFAULTS, Config
 from evalharness.engine.decoder import Decoder
 from evalharness.errors import UserError
-from evalharness.records import Message
+from evalharness.events import Told, tell
+from evalharness.exports.gguf_file import wanted_kind, write_gguf
+from evalharness.exports.modelfile import modelfile
 from evalharness.training import lora
 from evalharness.training.config import Lora
 from evalharness.training.encoding import EncodedExample, pack_examples
@@ -29,6 +26,11 @@ from evalharness.training.losses import negative_log_likelihoods
 
 TOLERANCE = 1e-5
 _CHECKED = 32
+_NEUTRAL_HERE = (
+    "max_window_layers",
+    "partial_rotary_factor",
+    "use_sliding_window",
+)  # do nothing where they are left out
 _TOKENIZER = (
     "tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
     "vocab.json", "merges.txt", "vocab.bpe", "encoder.json", "generation_config.json",
@@ -45,6 +47,7 @@ def export(decoder: Decoder, chat: Chat, source: Path, out: Path, examples: Sequ
         out.mkdir(parents=True, exist_ok=True)
         tokenizer_files(chat, source, out)
         checkpoint.save_decoder(decoder, out)
+        spell_out(decoder.config, out)
         generation(chat, out)
         write_whole(out / "Modelfile", modelfile(chat))
     except OSError as error:
@@ -93,6 +96,30 @@ def tokenizer_files(chat: Chat, source: Path, out: Path) -> None:
     write_whole(settings_file, json.dumps(settings, indent=2, ensure_ascii=False) + "\n")
 
 
+def spell_out(config: Config, out: Path) -> None:
+    """config.json with the defaults that its format lets it leave out: mlx-lm wants these keys, and has other defaults
+    (https://github.com/ml-explore/mlx-lm, mlx_lm/models)."""
+    file = out / "config.json"
+    raw: dict[str, Any] = json.loads(file.read_text("utf-8"))
+    if raw.get("model_type") != config.family:  # a multimodal checkpoint's text half stands further in
+        return
+    left = {k: v for k, v in DEFAULTS[config.family].items() if v is not None and k not in (*raw, *_NEUTRAL_HERE)}
+    rope = config.layers[0].rope
+    if rope is not None and "rope_theta" in left:
+        left["rope_theta"] = rope.theta
+    if (
+        rope is not None
+        and rope.kind != "default"
+        and "rope_scaling" not in raw
+        and "rope_type" in raw["rope_parameters"]
+    ):
+        left["rope_scaling"] = raw["rope_parameters"]
+    if config.family == "gpt2":
+        left["n_ctx"] = config.context
+    left["tie_word_embeddings"] = config.tied
+    write_whole(file, json.dumps({**raw, **left}, indent=2) + "\n")
+
+
 def generation(chat: Chat, out: Path) -> None:
     """generation_config.json names every token that ends an answer."""
     file = out / "generation_config.json"
@@ -105,44 +132,6 @@ def generation(chat: Chat, out: Path) -> None:
     write_whole(file, json.dumps(settings, indent=2) + "\n")
 
 
-def modelfile(chat: Chat) -> str:
-    """What `ollama create` reads: the weights here, the template in Ollama's language, the stop texts."""
-    texts = {number: text for text, number in chat.tokenizer.specials.items()}
-    stops = sorted(texts[number] for number in chat.stops if number in texts)
-    lines = ["FROM .", f'TEMPLATE """{_ollama(chat)}"""', *(f"PARAMETER stop {json.dumps(stop)}" for stop in stops)]
-    return "\n".join(lines) + "\n"
-
-
-def _ollama(chat: Chat) -> str:
-    """One turn, found by rendering: what stands around the system text, the question and the answer."""
-    system, prompt, answer = "S\u2042S", "P\u2042P", "A\u2042A"
-    plain = chat.ask([Message("user", prompt)]).text
-    bos = _bos(chat)
-    text = plain.removeprefix(bos).replace(prompt, "{{ .Prompt }}")
-    try:
-        asked = chat.ask([Message("system", system), Message("user", prompt)]).text.removeprefix(bos)
-        before, _, rest = asked.partition(system)
-        between, _, _ = rest.partition(prompt)
-        alone = plain.removeprefix(bos).partition(prompt)[0]
-        if between.endswith(alone) and alone:
-            between = between.removesuffix(alone)
-            text = "{{ if .System }}" + before + "{{ .System }}" + between + "{{ end }}" + text
-    except UserError:  # the template takes no system text
-        pass
-    whole = chat.example([Message("user", prompt), Message("assistant", answer)]).text.removeprefix(bos)
-    begun = plain.removeprefix(bos)
-    lead = whole[len(begun) :].partition(answer)[0] if whole.startswith(begun) else ""
-    tail = whole.partition(answer)[2]
-    return text + lead + "{{ .Response }}" + tail
-
-
-def _bos(chat: Chat) -> str:
-    number = chat.tokenizer.bos
-    if number is None or not chat.ask([Message("user", "a")]).bos:
-        return ""
-    return next((text for text, i in chat.tokenizer.specials.items() if i == number), "")
-
-
 def export_adapters(decoder: Decoder, kind: Lora, out: Path, base: str, chat: Chat, source: Path) -> None:
     """The adapters alone in `out`, in PEFT's layout, with tokenizer and template."""
     try:
@@ -152,17 +141,12 @@ def export_adapters(decoder: Decoder, kind: Lora, out: Path, base: str, chat: Ch
         raise UserError(f"{out}: the adapters cannot be written ({error.strerror}); make room") from error
 
 
-def gguf(out: Path) -> Path | None:
-    """model.gguf through llama.cpp's own converter (LLAMA_CPP names its folder, or it is on the PATH), else None."""
-    folder = os.environ.get("LLAMA_CPP", "")
-    found = shutil.which("convert_hf_to_gguf.py", path=folder or None) or (
-        str(Path(folder) / "convert_hf_to_gguf.py") if folder else None
-    )
-    if found is None or not Path(found).is_file():
+def other_forms(out: Path, chat: Chat, wanted: str) -> Path | None:
+    """What `--export` asks for besides the folder: model.gguf, read back, and a Modelfile that names it."""
+    kind = wanted_kind(wanted)
+    if kind is None:
         return None
-    target = out / "model.gguf"
-    done = subprocess.run([sys.executable, found, str(out), "--outfile", str(target)], capture_output=True, text=True)
-    if done.returncode or not target.is_file():
-        last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise UserError(f"llama.cpp's converter failed ({last}); the model in {out} is whole without it")
-    return target
+    written = write_gguf(out, chat, kind)
+    write_whole(out / "Modelfile", modelfile(chat, f"./{written.path.name}"))
+    tell(Told(text=f"{written.path}: {kind}, read back, weights differ by {written.difference:.1e} at most"))
+    return written.path

@@ -18,16 +18,18 @@ import torch
 from evalharness.data.files import parse_json, read_text, write_whole
 from evalharness.engine import checkpoint
 from evalharness.engine.decoder import Decoder
-from evalharness.engine.loading import free_threads
+from evalharness.engine.loading import free_threads, open_device
 from evalharness.engine.memory import available, gigabytes
 from evalharness.errors import UserError, option_name
 from evalharness.events import Told, tell
+from evalharness.exports.model_card import write_card
 from evalharness.judging import run as judging
 from evalharness.judging.panel import JudgeOptions
 from evalharness.judging.run import JudgeRun
 from evalharness.runs.store import Run
 from evalharness.training import checkpointing, curves, export, lora, preflight, step
 from evalharness.training.callbacks import Best, Log, NoLog
+from evalharness.training.card_facts import card_facts
 from evalharness.training.config import Lora, TrainingConfig
 from evalharness.training.events import TrainingBegan, TrainingPrepared
 from evalharness.training.loop import TRAINING_FOLDER, TrainingLoop
@@ -105,7 +107,7 @@ def _alone(out: Path) -> Iterator[None]:
 
 def _run(prepared: PreparedTraining) -> Tuned:
     job = prepared.job
-    device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if job.device == "auto" else job.device)
+    device = open_device(job.device)
     folder = job.out / TRAINING_FOLDER
     saved = _saved(folder, prepared)
     torch.set_num_threads(_threads(prepared, saved))
@@ -117,7 +119,7 @@ def _run(prepared: PreparedTraining) -> Tuned:
     if saved is not None:
         training.restore(saved["training"])
         best = _going_on(best, saved["best"], job.out)
-    elif training.settings.loss == "dpo":
+    else:
         training.prepare_reference()
     facts = {"products": route, "dtype": training.settings.dtype, "threads": torch.get_num_threads()}
     log: Log = NoLog()
@@ -261,7 +263,7 @@ def _finish(drive: TrainingLoop, early: bool) -> Tuned:
         training.load(best["weights"])
         kept = best["step"]
     checks = tuple(line for line in drive.log.lines if "validation_loss" in line)
-    curves.curves(drive.log.lines, training.per_epoch, drive.folder)
+    curves.curves(drive.log.lines, training.per_epoch, drive.folder, kept)
     decoder = training.decoder
     kind = job.settings.lora
     if kind is not None:
@@ -269,9 +271,12 @@ def _finish(drive: TrainingLoop, early: bool) -> Tuned:
         lora.merge(decoder)
     difference = export.export(decoder, prepared.chat, prepared.source, job.out, prepared.material.train)
     tell(Told(text=f"{job.out}: written and read back, log-probabilities differ by {difference:.1e} at most"))
+    gguf = export.other_forms(job.out, prepared.chat, job.export)
+    answers = answer_test_rows(prepared)
+    write_card(card_facts(prepared, drive.folder / "evaluations", kept, answers), job.out)
     return Tuned(
         out=job.out, steps=training.step, tokens=training.tokens, kept_step=kept, evaluations=checks,
-        answers=answer_test_rows(prepared), gguf=export.gguf(job.out), difference=difference, stopped_early=early,
+        answers=answers, gguf=gguf, difference=difference, stopped_early=early,
     )  # fmt: skip
 
 

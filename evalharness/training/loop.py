@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from typing import Any
 
 from evalharness.engine.memory import available, gigabytes, is_out_of_memory
@@ -15,7 +16,7 @@ from evalharness.errors import UserError, option_name
 from evalharness.events import Told, tell
 from evalharness.training import callbacks, checkpointing
 from evalharness.training.callbacks import Best, Log
-from evalharness.training.events import StepDone, TrainingEvaluated
+from evalharness.training.events import StepDone, TrainingEnded, TrainingEvaluated
 from evalharness.training.prepare import PreparedTraining
 from evalharness.training.step import Training
 
@@ -58,11 +59,10 @@ class TrainingLoop:
         self.job = self.prepared.job
         self.folder = self.job.out / TRAINING_FOLDER
         self.saved_at, self.save_took = time.monotonic(), 0.0
-        self.prompts = tuple(
-            tuple(message for message in row.messages if message.role != "assistant")
-            for row in (*self.prepared.split.validation, *self.prepared.split.train)[:1]
-            if sum(message.role == "assistant" for message in row.messages) == 1
-        )
+        rows = (*self.prepared.split.validation, *self.prepared.split.train)
+        shown = (row for row in rows if row.good is not False and row.messages[-1].content and not row.template_kwargs)
+        self.shown = tuple(islice(shown, 1))
+        self.prompts = tuple(row.messages[:-1] for row in self.shown)
 
     @property
     def main(self) -> bool:
@@ -94,6 +94,7 @@ class TrainingLoop:
                 f"{self.best.step}; --patience 0 goes on"
             )
             tell(Told(text=f"stopped early at step {training.step} of {training.steps}: {why}"))
+        tell(TrainingEnded(step=training.step))
         if not saved or training.step != begun:
             self.save(finished=True)
         return early
@@ -114,8 +115,8 @@ class TrainingLoop:
                 f"{option_name('lora', 16)}"
             ) from error
         if self.main:
-            self.log.write({k: v for k, v in asdict(stepped).items() if k != "seconds"} | {
-                "tokens_per_s": round(sum(len(self.training.material.train[i].ids) for i in
+            self.log.write({k: v for k, v in asdict(stepped).items() if k != "seconds" and v is not None} | {
+                "tokens_per_s": round(sum(len(self.training.examples[i].ids) for i in
                                           self.training.schedule[stepped.step - 1]) / stepped.seconds, 1)
             })  # fmt: skip
             tell(StepDone(stats=stepped, steps=self.training.steps))
@@ -131,6 +132,8 @@ class TrainingLoop:
         if self.main and (self.job.asking.names or self.prompts):
             model = callbacks.live(training.decoder, self.prepared.chat, self.job.out, str(training.step))
             metrics = self.job.asking.metrics(model, self.folder / "evaluations", f"step-{training.step}")
+            line["asked"] = [row.prompt for row in self.shown]
+            line["wanted"] = [row.messages[-1].content for row in self.shown]
             line["samples"] = replace(self.job.asking, prompts=self.prompts).samples(model)
         line["metrics"] = metrics
         # Every rank has to choose the same weights and to stop at the same step.

@@ -11,6 +11,7 @@ from evalharness.training import overlap
 from evalharness.training.datasets import Data
 from evalharness.training.encoding import EncodedExample, Encodings
 from evalharness.training.overlap import Found
+from evalharness.training.replay import General
 from evalharness.training.split import Split
 
 _SHOWN = 3
@@ -46,20 +47,24 @@ class Preflight:
 
 def preflight(
     data: Data, split: Split, parts: Mapping[str, Encodings], chat: Chat, *, named: Mapping[str, str | None],
+    general: General | None = None,
 ) -> Preflight:  # fmt: skip
     """Every check that needs no network weights. Raises DataError where training would teach the wrong thing."""
     examples = parts["train"].examples
-    check_ends(examples, chat)
-    check_bos(examples, chat)
+    taught = (*examples, *(general.encodings.examples if general else ()))
+    check_ends(taught, chat)
+    check_bos(taught, chat)
     asked = overlap.questions(named)
     known = {row.number for row in (*split.train, *split.validation)}
-    found = overlap.find_overlap([row for row in data.rows if row.number in known], asked)
+    rows = [row for row in data.rows if row.number in known] + list(general.rows if general else ())
+    found = overlap.find_overlap(rows, asked)
     first = examples[0]
     spelled = (chat.tokenizer.decode_bytes([i]).decode("utf-8", "replace") for i in first.ids)
     everything = [example for part in parts.values() for example in part.examples]
     return Preflight(
         example=tuple(zip(spelled, first.trained, strict=True)),
-        rows={name: len({example.row for example in part.examples}) for name, part in parts.items()},
+        rows={name: len({example.row for example in part.examples}) for name, part in parts.items()}
+        | ({"replayed an epoch": general.each_epoch} if general else {}),
         tokens=sum(len(example.ids) for example in examples),
         trained=sum(example.targets for example in examples),
         longest=max(len(example.ids) for example in everything),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,12 +16,15 @@ from evalharness.engine.config import UnsupportedError, read_config
 from evalharness.engine.fingerprint import files_digest
 from evalharness.engine.tokenizer import open_tokenizer
 from evalharness.errors import DataError, UserError, option_name
+from evalharness.exports.gguf_file import check_gguf, wanted_kind
 from evalharness.training import datasets, encoding, preflight, split
 from evalharness.training.callbacks import BenchmarkChecks
 from evalharness.training.config import Lora, MachineOptions, RowOptions, TrainingConfig, WatchOptions
 from evalharness.training.datasets import Broken, BrokenRowsError, Data
 from evalharness.training.encoding import Encodings, Rules
+from evalharness.training.material import material_of
 from evalharness.training.preflight import Preflight
+from evalharness.training.replay import General, parse_replay, read_general
 from evalharness.training.split import Split
 from evalharness.training.step import Material
 
@@ -55,6 +58,7 @@ class PreparedTraining:
     parts: Mapping[str, Encodings]
     material: Material
     seen: Preflight
+    general: General | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -74,16 +78,19 @@ def _resolve(model: str) -> Path:
 
 def prepare_training(job: FinetuneJob) -> PreparedTraining:
     """Read, split, tokenise and look. UserError or DataError for everything that can be known before training."""
-    job.settings.check()
+    job = _checked(job)
     source = _resolve(job.model)
     try:
         config = read_config(source)
     except UnsupportedError as error:
         raise UserError(f"{source}: {error} cannot be trained here; GPT-2, Llama, Qwen, ... can") from error
-    data = _listed(job, lambda: datasets.read_training_data(job.data, skip_bad=job.skip_bad))
+    labelled = job.settings.loss == "kto"
+    data = _listed(job, lambda: datasets.read_training_data(job.data, skip_bad=job.skip_bad, labelled=labelled))
     tokenizer = open_tokenizer(source, config.vocab, job.tokenizer)
     own = own_template(source)
     chat = choose_chat(job.style if job.style or own else "alpaca", own, tokenizer)
+    if wanted_kind(job.export):
+        check_gguf(source, chat, next((f for f in tokenizer.files if f.name == "tokenizer.json"), None))
     limit = min(job.max_length or config.context, config.context)
     rules = Rules(
         limit=limit, mask_prompt=job.mask_prompt, drop_long=job.drop_long, end_masked=job.mask_end, skip_bad=True
@@ -95,17 +102,47 @@ def prepare_training(job: FinetuneJob) -> PreparedTraining:
     }
     unwritten = [broken for part in parts.values() for broken in part.broken]
     parted = _listed(job, lambda: _written(parted, unwritten, data, job))
-    preflight.check_vocabulary(parts, config.vocab)
+    material = material_of(job.settings.loss, parted, parts, chat, rules)
+    general = _listed(job, lambda: _general(job, material, parted, chat, rules)) if job.replay else None
+    if general:
+        material = replace(material, general=general.encodings.examples, replayed=general.each_epoch)
+    preflight.check_vocabulary({**parts, **({"replay": general.encodings} if general else {})}, config.vocab)
     named = {name: job.asking.data.get(name) for name in (*job.asking.names, *job.asking.data)}
-    seen = preflight.preflight(data, parted, parts, chat, named=named)
+    seen = preflight.preflight(data, parted, parts, chat, named=named, general=general)
+    broken = [*data.broken, *unwritten, *(general.broken if general else ())]
     return PreparedTraining(
-        job=job, source=source, chat=chat, data=data, split=parted, parts=parts,
-        material=_material(job, parted, parts, chat, rules), seen=seen,
-        notes=(*data.notes, *_said(job, data, [*data.broken, *unwritten]), *_turns_said(parts, parted, chat)),
+        job=job, source=source, chat=chat, data=data, split=parted, parts=parts, material=material, seen=seen,
+        general=general, notes=(
+            *data.notes, *_said(job, data, broken), *_compared_said(job, material),
+            *_turns_said(parts, parted, chat), *(general.notes if general else ()),
+        ),
     )  # fmt: skip
 
 
+def _general(job: FinetuneJob, material: Material, parted: Split, chat: Chat, rules: Rules) -> General:
+    return read_general(job.replay or "", len(material.train), parted, chat, rules, job.skip_bad)
+
+
+def _checked(job: FinetuneJob) -> FinetuneJob:
+    """The job with what its loss chooses. UserError for settings that make no sense."""
+    job.settings.check()
+    if job.replay and job.settings.loss != "sft":
+        raise UserError(
+            f"{option_name('replay')} wants {option_name('loss', 'sft')}: what is compared by {job.settings.loss} has "
+            "no general data"
+        )
+    if job.replay:
+        parse_replay(job.replay)
+    return replace(job, settings=job.settings.resolved())
+
+
 def _parted(job: FinetuneJob, data: Data) -> Split:
+    """The three parts; an answer that a label calls bad is nothing that answers to test rows can be held to."""
+    parted = _all_parted(job, data)
+    return replace(parted, test=tuple(row for row in parted.test if row.good is not False))
+
+
+def _all_parted(job: FinetuneJob, data: Data) -> Split:
     if any(row.part for row in data.rows):
         return split.as_given(data.rows, job.settings.seed, job.validation, job.test)
     if job.file_order:
@@ -144,8 +181,26 @@ def _said(job: FinetuneJob, data: Data, broken: Sequence[Broken]) -> list[str]:
         drawn = " and ".join(name for name, share in shares.items() if name not in given and share)
         also = f"; {drawn} drawn from train by groups of prompts" if drawn else ""
         said.append(f"split: as the data names it{also}")
-    if data.shape == "preference" and job.settings.loss != "dpo":
-        said.append("preference pairs: the chosen answers are learned, the rejected are not used; --loss dpo uses both")
+    if data.shape == "preference" and job.settings.loss == "sft":
+        said.append(
+            "preference pairs: the chosen answers are learned, the rejected are not used; --loss dpo, orpo, simpo or "
+            "kto uses both"
+        )
+    if data.bad:
+        said.append(f"{data.bad} rows are labelled as bad answers: the good are learned; --loss kto learns from both")
+    return said
+
+
+def _compared_said(job: FinetuneJob, material: Material) -> list[str]:
+    """What answers are compared."""
+    if job.settings.loss == "sft":
+        return []
+    if job.settings.loss != "kto":
+        return [f"{job.settings.loss}: {len(material.train)} pairs of a better and a worse answer are learned from"]
+    good = sum(material.good)
+    said = [f"kto: {good} good and {len(material.good) - good} bad answers are learned from"]
+    if not 0 < good < len(material.good):
+        said.append("kto: all answers are labelled alike; it is meant to learn from good and bad ones")
     return said
 
 
@@ -163,26 +218,6 @@ def _turns_said(parts: Mapping[str, Encodings], parted: Split, chat: Chat) -> li
     return said
 
 
-def _material(job: FinetuneJob, parted: Split, parts: Mapping[str, Encodings], chat: Chat, rules: Rules) -> Material:
-    kept = Material(train=parts["train"].examples, validation=parts["validation"].examples)
-    if job.settings.loss != "dpo":
-        return kept
-    if any(row.rejected is None for row in (*parted.train, *parted.validation)):
-        raise UserError(
-            f"{option_name('loss', 'dpo')} wants rows with chosen and rejected answers; {job.data} has none"
-        )
-    pairs = {}
-    for name, part in (("train", parted.train), ("validation", parted.validation)):
-        good = {example.row: example for example in parts[name].examples}
-        bad = {example.row: example for example in encoding.encode_rejected(part, chat, rules).examples}
-        both = sorted(good.keys() & bad.keys())  # a row of which one answer was too long has no pair
-        pairs[name] = tuple(good[i] for i in both), tuple(bad[i] for i in both)
-    return Material(
-        train=pairs["train"][0], worse=pairs["train"][1],
-        validation=pairs["validation"][0], worse_validation=pairs["validation"][1],
-    )  # fmt: skip
-
-
 def training_identity(prepared: PreparedTraining) -> dict[str, Any]:
     """What decides the trained weights; a training goes on only where all of it is the same."""
     job = prepared.job
@@ -191,6 +226,8 @@ def training_identity(prepared: PreparedTraining) -> dict[str, Any]:
         "template": prepared.chat.hash, "model": job.model, "settings": asdict(job.settings),
         "weights": files_digest(sorted(set(weight_files(prepared.source).values()))),
         "rules": [job.mask_prompt, job.max_length, job.drop_long],
+        "replay": [prepared.general.sha256, prepared.general.share] if prepared.general else None,
+        "default learning rate": "by size" if job.settings.loss == "sft" or job.settings.lr else "by size and loss",
     }  # fmt: skip
     return dict(json.loads(json.dumps(facts)))
 
@@ -202,9 +239,9 @@ def differing(saved: Mapping[str, Any], prepared: PreparedTraining) -> list[str]
     the defaults of newer settings do, and its hash of a named format is that of the format's source at the time.
     """
     now = training_identity(prepared)
-    before = {"weights": now["weights"], **saved}
+    before = {"weights": now["weights"], "replay": None, "default learning rate": "by size", **saved}
     if isinstance(saved.get("settings"), dict):
-        before["settings"] = {**json.loads(json.dumps(asdict(TrainingConfig()))), **saved["settings"]}
+        before["settings"] = {**json.loads(json.dumps(asdict(TrainingConfig().resolved()))), **saved["settings"]}
     earlier = earlier_hash(prepared.chat.name, prepared.chat.source or "")
     if earlier is not None and saved.get("template") == earlier:
         before["template"] = now["template"]

@@ -164,10 +164,7 @@ def _from_folder(folder: Path) -> Entries:
         by_split = {"train": own}
     if len([name for name, found in by_split.items() if found]) == 1 and "train" in by_split:
         by_split = {"": by_split["train"]}  # nothing is named but train: no split yet
-    whole = {
-        name: [entry for file in found for entry in _of(file, "", str(file.relative_to(folder)))]
-        for name, found in by_split.items()
-    }
+    whole = {name: _files(found, folder) for name, found in by_split.items()}
     named = {file for found in by_split.values() for file in found}
     left = [str(file.relative_to(folder)) for file in own if file not in named]
     notes = (f"left out, as datasets.load_dataset would: {', '.join(left)}",) if left else ()
@@ -175,6 +172,11 @@ def _from_folder(folder: Path) -> Entries:
         return Entries(entries=tuple(whole[""]), origin=str(folder), notes=notes)
     found = _from_splits(whole, str(folder), ())
     return Entries(entries=found.entries, origin=found.origin, notes=(*notes, *found.notes))
+
+
+def _files(found: Sequence[Path], folder: Path) -> Iterator[Entry]:
+    """The rows of a split, read once they are asked for: a split that is left out may be anything."""
+    return (entry for file in found for entry in _of(file, "", str(file.relative_to(folder))))
 
 
 def _aside(file: Path) -> bool:

@@ -35,13 +35,14 @@ SHAPES = (
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingRow:
     """One conversation to learn from. `number` counts from 1 in the data as read. `rejected` is the worse last answer
-    of a preference pair. `part` is the split that the data itself names, where it does. `template_kwargs` are variables
-    for the chat template: `tools`, and what a data set's `chat_template_kwargs` say. `unused` are the names of fields
-    that hold something and were not read."""
+    of a preference pair; `good` is what a label says of the last answer, None where there is none. `part` is the split
+    that the data itself names, where it does. `template_kwargs` are variables for the chat template: `tools`, and what
+    a data set's `chat_template_kwargs` say. `unused` are the names of fields that hold something and were not read."""
 
     number: int
     messages: tuple[Message, ...]
     rejected: str | None = None
+    good: bool | None = None
     part: str = ""
     template_kwargs: Mapping[str, Any] | None = None
     unused: frozenset[str] = frozenset()
@@ -126,22 +127,28 @@ def make_row(number: int, fields: Any, shape: str, labels: Collection[str]) -> T
         given["tools"] = tools
     messages = _with_system(row.messages, entry)
     good = _good(entry, labels)
-    if not wanted(entry) or not good:
+    if not wanted(entry):
         messages = unlearned(messages)
     unused |= entry.unread() - set(_ABOUT)
-    return replace(row, messages=messages, template_kwargs=given or None, unused=frozenset(unused))
+    return replace(row, messages=messages, good=good, template_kwargs=given or None, unused=frozenset(unused))
 
 
-def _good(entry: Fields, labels: Collection[str]) -> bool:
-    """Whether no label calls the row bad. A label that cannot be read, among others that can, might."""
-    good = True
+def last_alone(row: TrainingRow) -> TrainingRow:
+    """The row with its last answer to be learned alone, as a label of the whole row speaks of it."""
+    return replace(row, messages=(*unlearned(row.messages[:-1]), *row.messages[-1:]))
+
+
+def _good(entry: Fields, labels: Collection[str]) -> bool | None:
+    """Whether labels call the row good, bad where one of them does; None where there is none. A label that cannot be
+    read, among others that can, might."""
+    good: bool | None = None
     for name in entry.filled(*_LABELS):
         if name not in labels:
             continue  # a class of texts, which is named with the fields that are not read
         said = truth(entry[name])
         if said is None:
             raise BrokenRowError(f"{name!r} is {entry[name]!r}, wanted true or false (1 or 0)")
-        good = good and said
+        good = said and good is not False
     return good
 
 

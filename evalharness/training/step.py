@@ -21,10 +21,12 @@ from torch import Tensor, nn
 from evalharness.engine.decoder import Decoder
 from evalharness.engine.matmul import MATMULS, Route, choose_route
 from evalharness.errors import UserError, option_name
-from evalharness.training import losses
-from evalharness.training.config import TrainingConfig, factor
+from evalharness.training import losses, objectives
+from evalharness.training.config import REFERRED, TrainingConfig, factor
 from evalharness.training.encoding import Batching, EncodedExample
+from evalharness.training.objectives import Answers, Whole, whole_of
 from evalharness.training.qlora import size
+from evalharness.training.replay import drawn_in
 
 VALIDATE_TOKENS = 2048
 PAIRS = 8  # preference pairs that are checked at a time
@@ -34,17 +36,24 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Material:
-    """What is trained on and checked on. `worse` are the rejected answers of `train`, in its order, for DPO."""
+    """What is trained on and checked on. `worse` are the rejected answers of `train`, in its order, for the losses of
+    pairs, `good` says of each row whether its answer is, for KTO. `replayed` of the `general` examples join each epoch.
+    """
 
     train: tuple[EncodedExample, ...]
     validation: tuple[EncodedExample, ...] = ()
     worse: tuple[EncodedExample, ...] = ()
     worse_validation: tuple[EncodedExample, ...] = ()
+    good: tuple[bool, ...] = ()
+    good_validation: tuple[bool, ...] = ()
+    general: tuple[EncodedExample, ...] = ()
+    replayed: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepStats:
-    """One step: `loss` per trained token (DPO: per pair), real tokens so far, gradient norm before clipping."""
+    """One step: `loss` per trained token (where answers are compared: per pair or row), real tokens so far, gradient
+    norm before clipping; `margin` of rewards and `accuracy` as in `objectives.compare_answers`, where there are any."""
 
     step: int
     epoch: float
@@ -54,11 +63,18 @@ class StepStats:
     tokens: int
     trained: int
     seconds: float
+    margin: float | None = None
+    accuracy: float | None = None
 
 
 @dataclass
 class Training:
-    """Weights on their way. `step` counts the finished steps, `tokens` the real tokens read so far."""
+    """Weights on their way. `step` counts the finished steps, `tokens` the real tokens read so far.
+
+    What the model said before the first step: `reference` and `reference_validation` as in `objectives.Answers`, and
+    `unrelated`, the mean log-likelihood of other rows' answers in the batch of each step, [steps + 1], the last of the
+    validation rows.
+    """
 
     decoder: Decoder
     material: Material
@@ -67,6 +83,7 @@ class Training:
     tokens: int = 0
     reference: Tensor | None = None
     reference_validation: Tensor | None = None
+    unrelated: Tensor | None = None
     schedule: list[list[int]] = field(init=False)
     optimizer: torch.optim.AdamW = field(init=False)
 
@@ -76,8 +93,8 @@ class Training:
             seed=self.settings.seed, rows=self.settings.batch, tokens=self.settings.batch_tokens,
             buckets=self.settings.buckets, drop_last=self.settings.drop_last,
         )  # fmt: skip
-        lengths = [len(example.ids) for example in self.material.train]
-        epochs = [order.batches(lengths, epoch) for epoch in range(self.settings.epochs)]
+        self.examples = (*self.material.train, *self.material.general)
+        epochs = [self._batches(order, epoch) for epoch in range(self.settings.epochs)]
         self.per_epoch = len(epochs[0])
         self.schedule = [batch for epoch in epochs for batch in epoch]
         if self.settings.max_steps:
@@ -88,6 +105,13 @@ class Training:
         self.decoder.recompute = self.settings.recompute
         _silence_key_biases(self.decoder)
         self.rank, self.world = _ranks()
+
+    def _batches(self, order: Batching, epoch: int) -> list[list[int]]:
+        """Indices of `examples` in each batch of an epoch."""
+        own, general = len(self.material.train), len(self.material.general)
+        present = [*range(own), *(own + i for i in drawn_in(epoch, general, self.material.replayed, order.seed))]
+        lengths = [len(self.examples[i].ids) for i in present]
+        return [[present[i] for i in batch] for batch in order.batches(lengths, epoch)]
 
     @property
     def steps(self) -> int:
@@ -115,71 +139,110 @@ class Training:
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         self.optimizer.zero_grad(set_to_none=True)
-        loss, trained = self._gradients(batch)
+        whole = self._whole(batch)
+        loss, margin, accuracy = self._gradients(batch, whole)
         norm = self._clipped()
         if not math.isfinite(loss) or not math.isfinite(norm):
-            rows = sorted(self.material.train[i].row for i in batch)
+            rows = sorted(self.examples[i].row for i in batch)
             raise UserError(
                 f"the loss is not a number at step {self.step + 1} (loss {loss}, gradient norm {norm}), rows "
                 f"{', '.join(map(str, rows))}; the weights before it are kept: lower {option_name('lr')} or look at "
                 "these rows"
             )
         self.optimizer.step()
-        tokens = sum(len(self.material.train[i].ids) for i in batch)
         self.step += 1
-        self.tokens += tokens
+        self.tokens += sum(len(self.examples[i].ids) for i in batch)
+        sft = self.settings.loss == "sft"
         return StepStats(
             step=self.step, epoch=self.step / self.per_epoch, loss=loss, lr=lr, norm=norm, tokens=self.tokens,
-            trained=trained, seconds=time.perf_counter() - begun,
+            trained=whole.tokens if sft else whole.rows, seconds=time.perf_counter() - begun,
+            margin=margin if self._has_margin(whole) else None, accuracy=None if sft else accuracy,
         )  # fmt: skip
 
-    def _gradients(self, batch: Sequence[int]) -> tuple[float, int]:
-        """Gradients of the step's mean loss over trained tokens; the loss and their number."""
-        dpo = self.settings.loss == "dpo"
-        trained = len(batch) if dpo else sum(self.material.train[i].targets for i in batch)
+    def _whole(self, batch: Sequence[int]) -> Whole:
+        if self.settings.loss == "sft":
+            return Whole(rows=len(batch), tokens=sum(self.examples[i].targets for i in batch))
+        return whole_of(self._answers().some(batch), self._drift(batch) if self.settings.loss == "kto" else 0.0)
+
+    def _has_margin(self, whole: Whole) -> bool:
+        """Whether there are rewards on both sides; KTO's rows may all be good, or none."""
+        return self.settings.loss != "sft" and (self.settings.loss != "kto" or 0 < whole.good < whole.rows)
+
+    def _gradients(self, batch: Sequence[int], whole: Whole) -> list[float]:
+        """Gradients of the step's mean loss; that loss, the margin of rewards and the accuracy."""
         mine = batch[self.rank :: self.world]
         micro = self.settings.micro or len(batch)
-        total = torch.zeros((), device=self.decoder.device)
+        total = torch.zeros(3, device=self.decoder.device)
         for begin in range(0, len(mine), micro):
             with self.precision():
-                loss = self._loss(mine[begin : begin + micro])
+                loss, seen = self._share(mine[begin : begin + micro], whole)
             if loss.requires_grad:
-                (loss / max(1, trained)).backward()  # type: ignore[no-untyped-call]
-            total += loss.detach()
+                loss.backward()  # type: ignore[no-untyped-call]
+            total += torch.cat([loss.detach().reshape(1), seen])
         if self.world > 1:
             for weight in self.weights.values():
                 weight.grad = torch.zeros_like(weight) if weight.grad is None else weight.grad
                 dist.all_reduce(weight.grad)
             dist.all_reduce(total)
-        return float(total) / max(1, trained), trained
+        return total.tolist()
 
-    def _loss(self, indices: Sequence[int]) -> Tensor:
-        examples = [self.material.train[i] for i in indices]
-        if self.settings.loss != "dpo":
-            return losses.cross_entropy(self.decoder, examples)
-        worse = [self.material.worse[i] for i in indices]
-        assert self.reference is not None
-        return self._preference(examples, worse, self.reference[list(indices)])[0]
+    def _share(self, indices: Sequence[int], whole: Whole) -> tuple[Tensor, Tensor]:
+        """These examples' share of the loss, and of margin and accuracy."""
+        if self.settings.loss != "sft":
+            return objectives.compare_answers(self.decoder, self._answers().some(indices), self.settings, whole)
+        alpha = self.settings.neftune
+        seeds = [f"{self.settings.seed}/{self.step}/{i}" for i in indices]
+        noise = (losses.EmbeddingNoise(alpha, seeds),) if alpha else ()
+        found = losses.cross_entropy(self.decoder, [self.examples[i] for i in indices], *noise)
+        return found / max(1, whole.tokens), torch.zeros(2, device=found.device)
 
-    def _preference(
-        self, better: Sequence[EncodedExample], worse: Sequence[EncodedExample], reference: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        both = losses.answer_log_likelihoods(self.decoder, [*better, *worse], self.settings.dpo_average)
-        return losses.dpo_losses(both[: len(better)], both[len(better) :], reference, self.settings.beta)
+    def _answers(self, validation: bool = False) -> Answers:
+        """What is compared, in training or of the validation part."""
+        m = self.material
+        if not validation:
+            return Answers(rows=m.train, worse=m.worse, good=m.good, reference=self.reference)
+        before = self.reference_validation
+        return Answers(rows=m.validation, worse=m.worse_validation, good=m.good_validation, reference=before)
 
     def prepare_reference(self) -> None:
-        """Log-likelihood differences under the weights as they are now: what DPO must not leave far behind."""
-        self.reference = self._differences(self.material.train, self.material.worse)
-        self.reference_validation = self._differences(self.material.validation, self.material.worse_validation)
+        """What the model finds likely now, which a loss must not leave far behind."""
+        if self.settings.loss not in REFERRED:
+            return
+        self.reference, self.reference_validation = (self._likelihoods(self._answers(part)) for part in (False, True))
+        if self.settings.loss == "kto":
+            batches = [self._strangers(batch) for batch in self.schedule] + [self._strangers(None)]
+            means = [float(self._likelihoods(Answers(rows=rows)).mean()) if rows else 0.0 for rows in batches]
+            self.unrelated = torch.tensor(means)
+
+    def _strangers(self, batch: Sequence[int] | None) -> list[EncodedExample]:
+        """The prompts of a batch (None: of the validation part) with the answers of their neighbours in it."""
+        rows = list(self.material.validation) if batch is None else [self.examples[i] for i in batch]
+        other = self.examples[((batch or [0])[0] + 1) % len(self.examples)]
+        answers = [rows[-1], *rows[:-1]] if len(rows) > 1 else [other]
+        return objectives.mismatched(rows, answers[: len(rows)], self.decoder.config.context)
 
     @torch.no_grad()
-    def _differences(self, better: Sequence[EncodedExample], worse: Sequence[EncodedExample]) -> Tensor:
-        found = []
-        for good, bad in zip(better, worse, strict=True):
+    def _drift(self, batch: Sequence[int] | None) -> float:
+        """KTO's reference point: how much likelier unrelated answers have become, in nats; 0 at least. Every rank has
+        to ask for it together."""
+        assert self.unrelated is not None
+        rows = self._strangers(batch)
+        total = self._likelihoods(Answers(rows=rows[self.rank :: self.world])).sum()
+        if self.world > 1:
+            dist.all_reduce(total)
+        before = self.unrelated[-1 if batch is None else self.step]
+        return max(0.0, float(total) / max(1, len(rows)) - float(before))
+
+    @torch.no_grad()
+    def _likelihoods(self, answers: Answers) -> Tensor:
+        """Log-likelihoods [rows] under the weights as they are; of pairs the differences."""
+        found = [torch.zeros(0, device=self.decoder.device)]
+        for begin in range(0, len(answers.rows), PAIRS):
+            some = answers.some(range(len(answers.rows))[begin : begin + PAIRS])
             with self.precision():
-                pair = losses.answer_log_likelihoods(self.decoder, [good, bad], self.settings.dpo_average)
-            found.append(pair[0] - pair[1])
-        return torch.stack(found) if found else torch.zeros(0)
+                better, worse = objectives.likelihoods(self.decoder, some, self.settings)
+            found.append(better - worse if answers.worse else better)
+        return torch.cat(found)
 
     def _clipped(self) -> float:
         """The gradient's norm, which is then cut to `clip`; 0 leaves it."""
@@ -191,20 +254,23 @@ class Training:
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """Loss per trained token over the whole validation part; for DPO per pair, and the mean margin."""
+        """Loss per trained token over the whole validation part; where answers are compared per pair or row, with the
+        margin of rewards and the accuracy. All ranks compute all of it, with KTO together."""
         part = self.material.validation
         if not part:
             return {}
-        if self.settings.loss == "dpo":
-            assert self.reference_validation is not None
-            sums = torch.zeros(2)
-            for i in range(0, len(part), PAIRS):
-                some = slice(i, i + PAIRS)
-                worse, reference = self.material.worse_validation[some], self.reference_validation[some]
-                with self.precision():
-                    sums += torch.stack(self._preference(part[some], worse, reference)).cpu()
-            return {"loss": float(sums[0]) / len(part), "margin": float(sums[1]) / len(part)}
-        return {"loss": self.mean_loss(part)}
+        if self.settings.loss == "sft":
+            return {"loss": self.mean_loss(part)}
+        answers = self._answers(validation=True)
+        whole = whole_of(answers, self._drift(None) if self.settings.loss == "kto" else 0.0)
+        total = torch.zeros(3)
+        for begin in range(0, len(part), PAIRS):
+            with self.precision():
+                some = answers.some(range(len(part))[begin : begin + PAIRS])
+                loss, seen = objectives.compare_answers(self.decoder, some, self.settings, whole)
+            total += torch.cat([loss.reshape(1), seen]).cpu()
+        loss_, margin, accuracy = total.tolist()
+        return {"loss": loss_, "accuracy": accuracy} | ({"margin": margin} if self._has_margin(whole) else {})
 
     @torch.no_grad()
     def mean_loss(self, examples: Sequence[EncodedExample]) -> float:
@@ -226,6 +292,7 @@ class Training:
             "optimizer": self.optimizer.state_dict(),
             "reference": self.reference,
             "reference_validation": self.reference_validation,
+            "unrelated": self.unrelated,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -234,6 +301,7 @@ class Training:
         self.load(state["weights"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.reference, self.reference_validation = state["reference"], state["reference_validation"]
+        self.unrelated = state.get("unrelated")
 
     @torch.no_grad()
     def load(self, weights: dict[str, Tensor]) -> None:

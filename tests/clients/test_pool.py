@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from evalharness.clients import pool
-from evalharness.clients.pool import AttemptError, Pace, Retry, answers
+from evalharness.clients.pool import AttemptError, Flight, Retry, answers
+from evalharness.model import Requests
 from evalharness.records import Message, Request, Response
 
 
@@ -18,64 +19,88 @@ def clock(monkeypatch):
     return now
 
 
-def test_requests_sent_before_the_last_halving_do_not_halve_again(clock):
-    pace = Pace(16)
-    pace.crowded(sent=99.0, wait=2.0)
+@pytest.fixture
+def flight():
+    """Makes a flight with so many requests on their way."""
+    made = []
+
+    def make(most):
+        found = Flight(most, Retry(first=0.0))
+        found.flying = set(range(most))
+        made.append(found)
+        return found
+
+    yield make
+    for found in made:
+        found.loop.close()
+
+
+def test_requests_sent_before_the_last_halving_do_not_halve_again(clock, flight):
+    pace = flight(16)
+    pace._crowded(sent=99.0, wait=2.0)
     assert (pace.limit, pace.resume_at) == (8, 102.0)
     clock[0] = 101.0
     for sent in (98.0, 99.0, 99.9):  # they were on their way when the limit was halved
-        pace.crowded(sent=sent, wait=3.0)
+        pace._crowded(sent=sent, wait=3.0)
     assert (pace.limit, pace.resume_at) == (8, 104.0), "one crowd, one halving; the longest pause holds"
-    pace.crowded(sent=100.0, wait=0.0)
+    pace._crowded(sent=100.0, wait=0.0)
     assert (pace.limit, pace.resume_at) == (4, 104.0)
 
 
-def test_a_halving_never_stops_the_last_worker(clock):
-    pace = Pace(3)
+def test_a_halving_starts_from_what_was_on_its_way(clock, flight):
+    pace = flight(64)
+    pace.flying = set(range(6))
+    pace._crowded(sent=100.0, wait=0.0)
+    assert pace.limit == 3
+
+
+def test_a_halving_never_stops_the_last_request(clock, flight):
+    pace = flight(3)
     limits = []
     for _ in range(3):
         clock[0] += 1
-        pace.crowded(sent=clock[0], wait=0.0)
+        pace._crowded(sent=clock[0], wait=0.0)
         limits.append(pace.limit)
     assert limits == [1, 1, 1]
 
 
-def test_a_clean_window_allows_one_worker_more(clock):
-    async def clean(pace, times):
+def test_a_clean_window_allows_one_more(clock, flight):
+    pace = flight(4)
+    pace._crowded(sent=100.0, wait=0.0)
+    limits = []
+    for times in (1, 1, 2, 1, 4, 9):
         for _ in range(times):
-            await pace.clean()
-        return pace.limit
-
-    pace = Pace(4)
-    pace.crowded(sent=100.0, wait=0.0)
-    assert [asyncio.run(clean(pace, times)) for times in (1, 1, 2, 1, 4, 9)] == [2, 3, 3, 4, 4, 4]
-    pace.crowded(sent=100.0, wait=0.0)
+            pace._clean()
+        limits.append(pace.limit)
+    assert limits == [2, 3, 3, 4, 4, 4]
+    pace._crowded(sent=100.0, wait=0.0)
     assert pace.limit == 2 and pace.fine == 0, "what was clean before the crowd does not count"
 
 
 def test_a_crowd_of_many_halves_once_and_every_request_is_answered(monkeypatch):
-    """Eight that were sent together are all told "too many": four workers go on, not one."""
+    """Eight that were sent together are all told "too many": four go on, not one."""
     limits, turned = [], set()
+    there = asyncio.Barrier(8)  # all eight are on their way before the first is turned away
+    crowded = Flight._crowded
 
-    class Noted(Pace):
-        def crowded(self, sent, wait):
-            super().crowded(sent, wait)
-            limits.append(self.limit)
+    def noted(self, sent, wait):
+        crowded(self, sent, wait)
+        limits.append(self.limit)
 
-    monkeypatch.setattr(pool, "Pace", Noted)
+    monkeypatch.setattr(Flight, "_crowded", noted)
 
     @asynccontextmanager
     async def connect():
         async def send(request):
-            await asyncio.sleep(0.02)  # all eight are on their way before the first is turned away
-            if request.text not in turned and len(turned) < 8:
+            if len(turned) < 8:
                 turned.add(request.text)
+                await there.wait()
                 raise AttemptError("429", wait=0.0, crowded=True)
             return Response(text=request.text)
 
         yield send
 
-    asked = [Request(messages=(Message("user", str(n)),)) for n in range(24)]
+    asked = Requests(Request(messages=(Message("user", str(n)),)) for n in range(24))
     found = dict(answers(asked, connect, 8, Retry(first=0.0)))
     assert {n: response.text for n, response in found.items()} == {n: str(n) for n in range(24)}
     assert limits == [4] * 8

@@ -493,11 +493,13 @@ def test_broken_rows_are_listed_or_skipped(
 def test_preference_pairs_without_dpo_are_said(base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = [{"prompt": f"say {i}", "chosen": f"well {i}", "rejected": "no"} for i in range(24)]
     (tmp_path / "pairs.json").write_text(json.dumps(rows))
-    for loss, said in (("sft", True), ("dpo", False)):
+    for loss, said in (("sft", True), ("dpo", False), ("orpo", False), ("simpo", False), ("kto", False)):
         line = command(tmp_path / "pairs.json", base, tmp_path / "tuned", "--preflight", "--loss", loss)
         line.remove("--json")
         assert guarded(line) == 0
-        assert ("--loss dpo uses both" in capsys.readouterr().err) == said
+        told = capsys.readouterr().err
+        assert ("--loss dpo, orpo, simpo or kto uses both" in told) == said
+        assert (f"{loss}: " in told) != said
 
 
 def test_other_weights_under_the_same_path_are_another_training(
@@ -646,3 +648,10 @@ def test_conversations_with_tools_are_trained_and_asked_alike(
         assert result["request"]["template_kwargs"]["tools"] == [tool]
         assert result["request"]["messages"][1]["extra"]["tool_calls"][0]["function"]["arguments"] == {"c": 1}
         assert result["response"]["tokens_in"] > 200  # the tools are asked with
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99", "mps"])
+def test_a_device_that_is_not_there_is_one_line(data: Path, base: Path, tmp_path: Path, device: str, capsys) -> None:
+    assert guarded(command(data, base, tmp_path / "out", "--device", device)) == 2
+    said = capsys.readouterr().err
+    assert device in said and "Traceback" not in said

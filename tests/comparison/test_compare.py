@@ -302,3 +302,18 @@ def test_flaky_items_of_an_aa_run_are_marked(tmp_path):
     task = one(base, new)
     assert [s.id for s in task.samples if s.flaky] == ["g0/3"]
     assert task.flaky == Noise(rate=0.02, n=100, expected=2.0)
+
+
+def test_few_clusters_do_not_contradict_their_own_interval(tmp_path):
+    """All of a group breaks together: what the interval leaves open, no p value and no power may close."""
+    base = [line("quiz", f"{g}/{i}", "correct", 1.0, group=str(g)) for g in range(3) for i in range(20)]
+    new = [
+        line("quiz", f"{g}/{i}", "wrong" if g < 2 and i else "correct", float(not (g < 2 and i)), group=str(g))
+        for g in range(3)
+        for i in range(20)
+    ]
+    sides = [open_side(str(write_run(tmp_path / name, lines))) for name, lines in (("a", base), ("b", new))]
+    task = compare_runs(*sides, Options(clusters="group")).tasks[0]
+    assert task.low < -0.02 < task.high and task.p_change > 0.01
+    assert task.detectable > abs(task.difference) or task.verdict == "worse"
+    assert task.items_to_decide is None and not any("whatever the margin" in note for note in task.notes)

@@ -50,7 +50,7 @@ def test_what_could_not_be_read_brings_bounds_and_a_remark():
     text = shown({"benchmarks": {"mmlu": entry(correct=8565, wrong=5000, unparsed=400, error=77)}})
     assert "0.600 … 0.640" in text
     assert "400 answers could not be read" in text
-    assert "77 requests failed" in text
+    assert "77 questions have no answer" in text
 
 
 def test_a_name_with_markup_and_escapes_is_only_text():

@@ -29,8 +29,8 @@ def asked(tmp_path, *names, **said):
     model = Noting()
     plan = Plan(benchmarks=names, data="sample", options=RunOptions(), **said)
     found = session.run_plan(plan, model, RunPlace(runs=tmp_path / "runs"), RunHooks())
-    assert list(found.run.manifest["benchmarks"]) == [f"{name}@sample" for name in names]
-    return dict(zip(names, model.asked, strict=True)), found.run.manifest["benchmarks"]
+    assert list(found.run.manifest.benchmarks) == [f"{name}@sample" for name in names]
+    return dict(zip(names, model.asked, strict=True)), found.run.manifest.benchmarks
 
 
 def test_settings_of_one_benchmark_reach_its_requests_and_no_others(tmp_path):
@@ -41,7 +41,7 @@ def test_settings_of_one_benchmark_reach_its_requests_and_no_others(tmp_path):
     assert not any(r.choices for r in requests["arc/challenge"])
     assert {(r.max_tokens, r.temperature) for r in requests["arc/challenge"]} == {(7, 0.5)}
     assert {r.temperature for r in requests["mmlu"]} == {0.0}
-    said = {name: (entry["mode"], entry["shots"], entry["limit"]) for name, entry in facts.items()}
+    said = {name: (entry.mode, entry.shots, entry.limit) for name, entry in facts.items()}
     assert said == {"mmlu@sample": ("rank", 2, 5), "arc/challenge@sample": ("write", 0, 3)}
 
 
@@ -49,4 +49,4 @@ def test_what_is_said_of_a_task_comes_before_what_is_said_of_its_family(tmp_path
     own = {"arc": {"limit": 2, "shots": 1}, "arc/easy": {"limit": 4}}
     requests, facts = asked(tmp_path, "arc/challenge", "arc/easy", own=own)
     assert {name: len(sent) for name, sent in requests.items()} == {"arc/challenge": 2, "arc/easy": 4}
-    assert {entry["shots"] for entry in facts.values()} == {1}
+    assert {entry.shots for entry in facts.values()} == {1}

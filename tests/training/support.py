@@ -36,3 +36,25 @@ def examples(count: int, seed: int = 0, longest: int = 30) -> tuple[EncodedExamp
         ids = tuple(chance.randrange(300) for _ in range(length))
         made.append(EncodedExample(row=row, ids=ids, trained=(False,) * prompt + (True,) * (length - prompt)))
     return tuple(made)
+
+
+def pairs(count: int, seed: int = 0, prompt: int = 0) -> tuple[tuple[EncodedExample, ...], tuple[EncodedExample, ...]]:
+    """Better and worse answers to the same prompts, of `prompt` tokens each or of several lengths."""
+    chance = random.Random(seed)
+    made: tuple[list[EncodedExample], list[EncodedExample]] = ([], [])
+    for row in range(1, count + 1):
+        asked = tuple(chance.randrange(300) for _ in range(prompt or chance.randint(2, 12)))
+        for side in made:
+            said = tuple(chance.randrange(300) for _ in range(chance.randint(1, 14)))
+            trained = (False,) * len(asked) + (True,) * len(said)
+            side.append(EncodedExample(row=row, ids=asked + said, trained=trained))
+    return tuple(made[0]), tuple(made[1])
+
+
+def moved(raw: dict = LLAMA, seed: int = 0, far: float = 0.02) -> Decoder:
+    """`decoder(raw, seed)` some way on."""
+    made, chance = decoder(raw, seed), torch.Generator().manual_seed(seed + 1)
+    with torch.no_grad():
+        for weight in made.parameters():
+            weight.add_(torch.randn(weight.shape, generator=chance) * far)
+    return made

@@ -174,6 +174,31 @@ def test_the_split_that_a_row_names(found: Any, wanted: list[str], notes: tuple[
     assert ([row.part for row in data.rows], data.notes) == (wanted, notes)
 
 
+def test_a_broken_row_of_a_split_that_is_left_out_refuses_nothing(tmp_path: Path) -> None:
+    found: list[dict[str, Any]] = named("train", "holdout", "test", "extra")
+    found[1] = {"split": "holdout", "prompt": "", "messages": 7}
+    found[3] = {"split": "extra", "instruction": "q", "label": "maybe", "images": ["x.png"]}
+    (tmp_path / "x.jsonl").write_text(lines(found))
+    data = rows.read_training_data(str(tmp_path / "x.jsonl"))
+    assert ([row.number for row in data.rows], data.shape, data.broken) == ([1, 3], "prompt", ())
+    assert data.notes == ("splits left out: holdout (1 row), extra (1 row)",)
+    table = "prompt,completion,split\nq,a,train\nq,,holdout\nr,a,test\n"
+    (tmp_path / "x.csv").write_text(table)
+    assert [row.part for row in rows.read_training_data(str(tmp_path / "x.csv")).rows] == ["train", "test"]
+    found[0]["completion"] = ""
+    (tmp_path / "x.jsonl").write_text(lines(found))
+    with pytest.raises(DataError, match=r"1 of 4 rows .*row 1 \('completion' is empty"):
+        rows.read_training_data(str(tmp_path / "x.jsonl"))
+
+
+def test_the_files_of_a_split_that_is_left_out_are_not_read(tmp_path: Path) -> None:
+    for name, found in (("train", TRAIN), ("test", TEST)):
+        put(tmp_path, {f"data/{name}-00000-of-00001.parquet": found})
+    (tmp_path / "data" / "extra-00000-of-00001.parquet").write_bytes(b"no parquet at all")
+    data = rows.read_training_data(str(tmp_path))
+    assert (len(data.rows), data.notes) == (110, ("splits left out: extra",))
+
+
 def test_rows_of_unknown_splits_alone_leave_nothing(tmp_path: Path) -> None:
     (tmp_path / "x.jsonl").write_text(lines(named("holdout", "extra")))
     with pytest.raises(DataError, match=r"no row is left to learn from; look at labels, weights, splits"):

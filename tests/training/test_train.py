@@ -211,7 +211,13 @@ sys.path.insert(0, sys.argv[1])
 import support
 from evalharness.training.config import TrainingConfig
 from evalharness.training.step import Material, Training
-training = Training(support.decoder(), Material(train=support.examples(24)), TrainingConfig(epochs=1, batch=7, lr=3e-4))
+loss = sys.argv[3]
+better, worse = support.pairs(23)
+given = {"sft": {"train": support.examples(24)}, "kto": {"train": better, "good": tuple(i % 2 == 0 for i in range(23))}}
+material = Material(**given.get(loss, {"train": better, "worse": worse}))
+noise = 5.0 if loss == "sft" else 0.0
+training = Training(support.decoder(), material, TrainingConfig(epochs=1, batch=7, lr=3e-4, loss=loss, neftune=noise))
+training.prepare_reference()
 while training.step < training.steps:
     training.advance()
 if training.rank == 0:
@@ -220,17 +226,18 @@ if training.rank == 0:
 
 
 @pytest.mark.slow
-def test_two_ranks_give_the_weights_of_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("loss", ["sft", "dpo", "kto", "orpo"])
+def test_two_ranks_give_the_weights_of_one(loss: str, tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     line = [sys.executable, "-c", RANKED, str(Path(__file__).parent)]
     shared = {**os.environ, "OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     ranks = [
-        subprocess.Popen([*line, str(tmp_path / "two.pt")], env={**shared, "RANK": str(rank), "WORLD_SIZE": "2"})
+        subprocess.Popen([*line, str(tmp_path / "two.pt"), loss], env={**shared, "RANK": str(rank), "WORLD_SIZE": "2"})
         for rank in range(2)
     ]
     assert [rank.wait(timeout=240) for rank in ranks] == [0, 0]
-    subprocess.run([*line, str(tmp_path / "one.pt")], env={**shared, "WORLD_SIZE": "1"}, check=True, timeout=240)
+    subprocess.run([*line, str(tmp_path / "one.pt"), loss], env={**shared, "WORLD_SIZE": "1"}, check=True, timeout=240)
     one, two = (torch.load(tmp_path / name, weights_only=True) for name in ("one.pt", "two.pt"))
     assert furthest(two, one) < (BAR_TRAINED,)

@@ -1,0 +1,369 @@
+"""What all endpoints have in common: sending, attempts, refusals, what was learned of them, and what it is said by.
+
+A plug-in says where requests go (`path`), what they hold (`settings`, `body`) and how a reply is read (`read`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from urllib.parse import quote
+
+from evalharness.clients.http import FilteredError, HttpReply, RequestError, http_session, post_json
+from evalharness.clients.pool import AttemptError, Retry, Send, answers
+from evalharness.clients.refusal import Refusal
+from evalharness.data.files import json_value
+from evalharness.errors import UserError, option_name
+from evalharness.events import warn
+from evalharness.model import Preview, Requests
+from evalharness.models import _refused
+from evalharness.models._addresses import Place, public
+from evalharness.models._choices import by_choice
+from evalharness.models._contents import cut_at
+from evalharness.models._refused import Settings
+from evalharness.options import ApiOptions
+from evalharness.records import Message, Request, Response
+from evalharness.text.visible import line
+
+if TYPE_CHECKING:
+    import aiohttp
+
+_MOST_SERVED = 16  # names under which an endpoint says that it serves; one that makes them up fills no manifest
+_UNKNOWN_MODEL = re.compile(r"model.{0,80}(does not exist|not found|unknown|invalid)|invalid model", re.IGNORECASE)
+_NO_MONEY = re.compile(r"credit balance is too low|insufficient balance", re.IGNORECASE)
+_BAD_KEY = re.compile(r"API[ _]key (not valid|expired|not found)", re.IGNORECASE)
+_SECRET_FIELD = re.compile(
+    r"(?i)(api_?key|[_-]key|^key|secret|password|authorization|credential|(access|auth|bearer|_|^)_?token)\Z"
+)
+_MOST_CHANGES = 12  # of one request's body: each leaves out, renames or shortens one of its settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """What the user wants said with every request."""
+
+    system: str = ""
+    reasoning_effort: str = ""
+    top_k: int | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """What was chosen, nothing else."""
+        named = {"system": self.system, "reasoning_effort": self.reasoning_effort, "top_k": self.top_k}
+        return {name: value for name, value in {**named, "extra": dict(self.extra)}.items() if value}
+
+
+def chosen(options: ApiOptions, reserved: Sequence[str]) -> Chosen:
+    """What the options say. UserError where the JSON is none, or would say what the question says (`reserved`)."""
+    found: Any = {}
+    if options.extra:
+        try:
+            found = json_value(options.extra)
+        except ValueError as error:
+            raise UserError(f"{option_name('extra')} wants a JSON object ({error})") from None
+        if not isinstance(found, dict):
+            raise UserError(f"{option_name('extra')} wants a JSON object; there is {type(found).__name__}")
+    if taken := sorted({*reserved, "stream", "n"} & found.keys()):
+        raise UserError(f"{option_name('extra')} cannot set {taken[0]}: the run does")
+    return Chosen(
+        system=_system(options.system or ""), top_k=options.top_k, extra=found,
+        reasoning_effort=(options.reasoning_effort or "").lower(),
+    )  # fmt: skip
+
+
+def _like_a_file(word: str) -> bool:
+    return not any(map(str.isspace, word)) and (
+        word.endswith((".txt", ".md", ".prompt")) or word.startswith(("/", "./", "../"))
+    )
+
+
+def _system(word: str) -> str:
+    """The text itself, or that of the file which it names. UserError for a file that cannot be read."""
+    try:
+        if "\n" in word or not Path(word).is_file():
+            if _like_a_file(word):
+                raise UserError(f"{option_name('system')} {line(word, 80)}: there is no such file")
+            return word
+        return Path(word).read_text(encoding="utf-8").rstrip("\n")
+    except (OSError, ValueError) as error:
+        if len(word) > 255 or "\0" in word:  # longer than any name
+            return word
+        raise UserError(f"{option_name('system')} {line(word, 80)}: cannot be read ({error})") from None
+
+
+def prices_of(options: ApiOptions) -> tuple[float, float] | None:
+    """US dollars per million tokens in and out, None unless both are known."""
+    return None if options.price_in is None or options.price_out is None else (options.price_in, options.price_out)
+
+
+@dataclass(kw_only=True)
+class Endpoint:
+    """A model behind an endpoint. `retry` bounds the attempts; `retries` counts those that were needed."""
+
+    PLUGIN: ClassVar[str] = ""
+    KEYS: ClassVar[tuple[str, ...]] = ()  # the variables that a key is looked for in
+
+    model: str
+    base_url: str
+    query: str = field(default="", repr=False)
+    named_address: bool = False  # the user wrote MODEL@URL: then the address is part of the name
+    key: str = field(default="", repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    chosen: Chosen = field(default_factory=Chosen)
+    chat: bool = True
+    workers: int = 16
+    prices: tuple[float, float] | None = None
+    remote: bool = True
+    retry: Retry = field(default_factory=Retry)
+    retries: int = 0
+    served: set[str] = field(default_factory=set)
+    refused: dict[str, str] = field(default_factory=dict)  # parameters that it does not take, and what is done about it
+    proven: bool = False  # an answer has come: the address, the key and the model's name are right
+    _untold: list[str] = field(default_factory=list, repr=False)  # warnings that the caller's thread is to give
+
+    @property
+    def name(self) -> str:
+        return f"{self.PLUGIN}:{self.model}" + (f"@{public(self.base_url)}" if self.named_address else "")
+
+    @property
+    def ranks(self) -> bool:
+        return not self.chat
+
+    @property
+    def path(self) -> str:
+        """What follows the base address."""
+        raise NotImplementedError
+
+    @property
+    def fingerprint(self) -> str:
+        where, said = f"{self.base_url}{self.path}\n{self.model}", self.chosen.said
+        more = f"\n{json.dumps(said, sort_keys=True)}" if said else ""
+        return hashlib.sha256((where + more).encode("utf-8", "surrogatepass")).hexdigest()
+
+    @property
+    def place(self) -> Place:
+        return Place(base=self.base_url, query=self.query)
+
+    def describe(self) -> Mapping[str, Any]:
+        said = self.chosen.said
+        if "extra" in said:
+            said["extra"] = _shown(said["extra"])
+        return {
+            "plugin": self.PLUGIN,
+            "base_url": public(self.base_url),
+            "endpoint": self.path,
+            "model": self.model,
+            "served": sorted(self.served),
+            "retries": self.retries,
+            **said,
+            **({"refused_parameters": dict(sorted(self.refused.items()))} if self.refused else {}),
+        }
+
+    def preview(self, request: Request) -> Preview:
+        if self.chat:
+            return Preview(text="\n\n".join(f"[{m.role}]\n{m.content}" for m in self.messages(request)))
+        return Preview(text=request.text)
+
+    def messages(self, request: Request) -> tuple[Message, ...]:
+        """The conversation as it is sent: the user's system prompt before everything else, in one system message."""
+        if not self.chosen.system:
+            return request.messages
+        first, rest = self.chosen.system, request.messages
+        if rest and rest[0].role == "system":
+            first, rest = f"{first}\n\n{rest[0].content}", rest[1:]
+        return (Message("system", first), *rest)
+
+    def answer(self, requests: Sequence[Request]) -> Iterator[tuple[int, Response]]:
+        for item in by_choice(
+            Requests.of(requests), lambda parts: answers(parts, self._connect, self.workers, self.retry)
+        ):
+            self._tell()
+            yield item
+        self._tell()
+
+    def _tell(self) -> None:
+        """Warnings are given here: the network's thread does not know who listens."""
+        while self._untold:
+            warn(self._untold.pop(0))
+
+    def auth(self) -> Mapping[str, str]:
+        """The headers that say who asks."""
+        raise NotImplementedError
+
+    def settings(self, request: Request) -> dict[str, Any]:
+        """What was chosen of how to answer, under the endpoint's own names; nothing that was not asked for."""
+        raise NotImplementedError
+
+    def body(self, request: Request, settings: Settings) -> dict[str, Any]:
+        """What is sent."""
+        raise NotImplementedError
+
+    def read(self, request: Request, content: Mapping[str, Any]) -> Response:
+        """The answer in a reply. AttemptError, RequestError or FilteredError where it holds none."""
+        raise NotImplementedError
+
+    @asynccontextmanager
+    async def _connect(self) -> AsyncIterator[Send]:
+        async with http_session({**self.auth(), **self.headers}) as session:
+
+            async def send(request: Request) -> Response:
+                started = time.monotonic()
+                try:
+                    found = await self.ask(session, request)
+                except AttemptError:
+                    self.retries += 1
+                    raise
+                except RequestError as error:
+                    found = Response(error=self.clean(str(error)))
+                except FilteredError:
+                    found = Response(finish="refused")
+                return replace(found, seconds=time.monotonic() - started)
+
+            yield send
+
+    async def ask(self, session: aiohttp.ClientSession, request: Request) -> Response:
+        """One attempt, and as many more at once as parameters are refused."""
+        asked = self.settings(request)
+        sent, content = await self.exchange(session, request, asked)
+        found = self.read(request, content)
+        self.proven = True
+        # Cut here too: an endpoint may refuse some of the texts to stop at, or look for none after it has thought.
+        text, cut = cut_at(found.text, request.stop)
+        if cut and found.finish != "refused":
+            found = replace(found, text=text, finish="stop")
+        missing = _refused.left_out(asked, sent)
+        return replace(found, left_out=missing) if missing else found
+
+    async def exchange(
+        self, session: aiohttp.ClientSession, request: Request, asked: Settings
+    ) -> tuple[Settings, dict[str, Any]]:
+        """The settings that were sent in the end, and the reply to them."""
+        sent: Settings = _refused.adapted(asked, self.refused)
+        for _ in range(_MOST_CHANGES):
+            reply = await self._post(session, self.body(request, sent))
+            if reply.status == 200:
+                return sent, self._content(reply)
+            no = Refusal(reply.status, reply.headers, reply.content if reply.content is not None else _plain(reply))
+            name = _refused.blamed(no, sent)
+            if not name:
+                self.sort_out(no)
+            done = _refused.what_is_done(name, no, sent)
+            sent = _refused.adapted(sent, {name: done})
+            self._learn(name, done, no)
+        raise RequestError("the endpoint refuses one parameter after the other")
+
+    def _learn(self, name: str, done: str, no: Refusal) -> None:
+        """For the requests that are sent from now on."""
+        if self.refused.get(name) in (done, "left out"):
+            return
+        self.refused[name] = done
+        self._untold.append(
+            f"{self.name} refuses {name} ({self.clean(no.message)}): from now on it is {done}; the manifest says so"
+        )
+
+    async def _post(self, session: aiohttp.ClientSession, body: Mapping[str, Any]) -> HttpReply:
+        import aiohttp
+
+        try:
+            return await post_json(session, self.place.url(self.path), body)
+        except (aiohttp.ClientConnectorError, aiohttp.InvalidURL) as error:
+            if not self.proven:
+                raise UserError(
+                    f"{public(self.base_url)} cannot be reached ({self.clean(str(error))}); "
+                    f"is the server up, and {option_name('base_url')} right?"
+                ) from None
+            raise AttemptError(f"the endpoint cannot be reached: {self.clean(str(error))}") from None
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise AttemptError(f"the connection failed: {self.clean(str(error)) or type(error).__name__}") from None
+        except ValueError as error:  # what aiohttp and the unpackers make of a reply that is no HTTP
+            raise RequestError(f"the reply cannot be read: {type(error).__name__}") from None
+
+    def _content(self, reply: HttpReply) -> dict[str, Any]:
+        """The object of a reply that claims to hold an answer."""
+        content = reply.content
+        if not isinstance(content, dict):
+            raise AttemptError(f"the reply holds no answer: {self.clean(reply.raw[:400])[:120]}")
+        served = content.get("model") or content.get("modelVersion")
+        if isinstance(served, str) and len(self.served) < _MOST_SERVED:
+            self.served.add(line(served, 100))
+        return content
+
+    def sort_out(self, no: Refusal) -> NoReturn:
+        """What a status other than 200 means: nothing works, try again, or this request never will."""
+        said = self.clean(no.message)
+        where = public(self.base_url)
+        if 300 <= no.status < 400:
+            self._never(
+                f"{where} sends elsewhere ({no.status}, to {self.clean(public(no.headers.get('Location', '?')))}); "
+                f"no redirect is followed: {option_name('base_url')} wants the address itself"
+            )
+        bad_key = no.status == 401 or (no.status == 400 and _BAD_KEY.search(said) is not None)
+        if bad_key or (no.status == 403 and not self.proven):
+            keys = " or ".join(self.KEYS)
+            have = f"the key in {keys} is not accepted" if self.key else f"it wants a key: set {keys}"
+            raise UserError(f"{where} refuses access ({no.status}: {said}); {have}")
+        if not self.proven and (no.status == 404 or (no.status == 400 and _UNKNOWN_MODEL.search(said))):
+            raise UserError(
+                f"{where}{self.path} knows no model {self.model!r} ({no.status}: {said}); "
+                f"`curl BASE_URL/models` lists what there is, and {option_name('base_url')} usually ends in /v1"
+            )
+        if no.code == "insufficient_quota" or no.status == 402 or _NO_MONEY.search(said):
+            raise UserError(f"{where}: the account has no money left ({said})")
+        if no.status in (408, 409, 425, 429) or no.status >= 500:
+            raise AttemptError(f"{no.status}: {said}", wait=no.wait(), crowded=no.status in (429, 503, 529))
+        if no.code == "content_filter":
+            raise FilteredError
+        if (
+            not self.proven
+            and no.code in ("unsupported_value", "unsupported_parameter")
+            and "response_format" not in said
+        ):
+            raise UserError(f"{where}: {self.model} cannot be asked this way ({no.status}: {said})")
+        raise RequestError(f"{no.status}: {said}")
+
+    def _never(self, said: str) -> NoReturn:
+        """The run ends where nothing was ever answered; later it is this request alone."""
+        raise RequestError(said) if self.proven else UserError(said)
+
+    def cost_of(self, tokens_in: int, tokens_out: int) -> float | None:
+        if self.prices is None:
+            return None
+        return (tokens_in * self.prices[0] + tokens_out * self.prices[1]) / 1e6
+
+    def clean(self, text: str) -> str:
+        """What an endpoint said as one printable line, without anything that looks like a key."""
+        text = text[:4000]
+        for secret in (self.key, *self.secrets, *self.headers.values()):
+            if len(secret) > 3:
+                text = text.replace(secret, "[key]").replace(quote(secret, safe=""), "[key]")
+        return line(re.sub(r"\bsk-[\w*-]{4,}|\bAIza[\w-]{10,}|(?i:bearer)\s+\S+", "[key]", text), 300)
+
+
+def _plain(reply: HttpReply) -> Mapping[str, Any]:
+    """An error that is no JSON, such as a gateway's page."""
+    return {"error": {"message": reply.raw[:200]}}
+
+
+def _shown(value: Any) -> Any:
+    """Fields for the manifest, without the values of those that are named like secrets."""
+    if isinstance(value, dict):
+        return {key: "***" if _SECRET_FIELD.search(key) else _shown(each) for key, each in value.items()}
+    return [_shown(each) for each in value] if isinstance(value, list) else value
+
+
+def merged(body: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+    """A body with further fields; objects that both have are put together."""
+    found = dict(body)
+    for name, value in extra.items():
+        both = isinstance(value, dict) and isinstance(found.get(name), dict)
+        found[name] = merged(found[name], value) if both else value
+    return found

@@ -1,0 +1,21 @@
+"""The likeliest first tokens in a reply of the OpenAI protocol."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from evalharness.data.typed import number
+
+_ODD = (TypeError, ValueError, KeyError, AttributeError, IndexError)  # what reading an odd reply raises
+
+
+def first_token(logprobs: Any) -> tuple[tuple[str, float], ...]:
+    """The likeliest first tokens in either protocol's shape; empty where the endpoint sent none, or something odd."""
+    try:
+        content = logprobs.get("content")
+        if isinstance(content, list):
+            tops = content[0].get("top_logprobs") if content else None
+            return tuple((str(t["token"]), float(number(t["logprob"]))) for t in tops or () if t["logprob"] is not None)
+        return tuple((str(token), float(number(value))) for token, value in logprobs["top_logprobs"][0].items())
+    except _ODD:
+        return ()

@@ -1,0 +1,116 @@
+"""Claude through the messages API (https://docs.anthropic.com/en/api/messages): `anthropic:MODEL`.
+
+The key is in ANTHROPIC_API_KEY; `--base-url` (or ANTHROPIC_BASE_URL) names another address that speaks the same.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from evalharness.clients.http import RequestError
+from evalharness.clients.pool import AttemptError
+from evalharness.errors import UserError, option_name
+from evalharness.models._addresses import api_key, own_headers, place_of, warn_of_plain
+from evalharness.models._contents import count_of, finish_of, said_by
+from evalharness.models._endpoint import Endpoint, chosen, merged, prices_of
+from evalharness.models._refused import Settings
+from evalharness.options import ApiOptions
+from evalharness.records import Request, Response
+from evalharness.text.visible import line
+
+Options = ApiOptions
+ANTHROPIC = "https://api.anthropic.com/v1"
+_VERSION = "2023-06-01"
+
+
+def open_model(argument: str, options: ApiOptions) -> Anthropic:
+    """The model of this name. UserError when the name, the address or the key is missing."""
+    if not argument:
+        raise UserError("anthropic needs the name of a model: anthropic:MODEL, such as anthropic:claude-sonnet-4-5")
+    place = place_of(options.base_url or os.environ.get("ANTHROPIC_BASE_URL") or ANTHROPIC, ("/messages",))
+    key = api_key(Anthropic.KEYS)
+    if not key and place.base == ANTHROPIC:
+        raise UserError(
+            f"{ANTHROPIC} wants a key: set ANTHROPIC_API_KEY, or say {option_name('base_url')} for another endpoint"
+        )
+    warn_of_plain(place, key)
+    return Anthropic(
+        model=argument,
+        # The address that its own libraries take has no version in it.
+        base_url=place.base if place.base.endswith("/v1") else f"{place.base}/v1",
+        query=place.query,
+        key=key,
+        headers={**place.headers, **own_headers(options.header)},
+        secrets=place.secrets,
+        chosen=chosen(options, ("model", "messages", "system")),
+        workers=options.concurrency,
+        prices=prices_of(options),
+    )
+
+
+@dataclass(kw_only=True)
+class Anthropic(Endpoint):
+    """A model that speaks the messages API."""
+
+    PLUGIN: ClassVar[str] = "anthropic"
+    KEYS: ClassVar[tuple[str, ...]] = ("ANTHROPIC_API_KEY",)
+
+    @property
+    def path(self) -> str:
+        return "/messages"
+
+    def auth(self) -> Mapping[str, str]:
+        return {"anthropic-version": _VERSION, **({"x-api-key": self.key} if self.key else {})}
+
+    def settings(self, request: Request) -> dict[str, Any]:
+        found: dict[str, Any] = {"max_tokens": request.max_tokens, "temperature": request.temperature}
+        if request.stop:
+            found["stop_sequences"] = list(request.stop)
+        if request.top_p != 1.0:
+            found["top_p"] = request.top_p
+        if self.chosen.top_k is not None:
+            found["top_k"] = self.chosen.top_k
+        return found
+
+    def body(self, request: Request, settings: Settings) -> dict[str, Any]:
+        messages = self.messages(request)
+        said: dict[str, Any] = {"model": self.model, **settings}
+        # The API refuses texts of white space to stop at; the answer is cut at them here.
+        if not (stops := [stop for stop in said.pop("stop_sequences", ()) if stop.strip()]):
+            said.pop("stop_sequences", None)
+        else:
+            said["stop_sequences"] = stops
+        if system := "\n\n".join(m.content for m in messages if m.role == "system"):
+            said["system"] = system
+        said["messages"] = [{"role": m.role, "content": m.content} for m in messages if m.role != "system"]
+        if self.chosen.reasoning_effort:
+            said["output_config"] = {"effort": self.chosen.reasoning_effort}
+        return merged(said, self.chosen.extra)
+
+    def read(self, request: Request, content: Mapping[str, Any]) -> Response:
+        parts = content.get("content")
+        if not isinstance(parts, list):
+            if content.get("type") == "error" or parts is None:
+                raise AttemptError(f"the reply holds no answer: {self.clean(repr(dict(content)))[:120]}")
+            raise RequestError(f"the reply's content is no list: {line(repr(parts), 60)}")
+        said, finish = said_by(parts), finish_of(content.get("stop_reason"))
+        return Response(text=said.text, thinking=said.thinking, finish=finish, **self._usage(content.get("usage")))
+
+    def _usage(self, usage: Any) -> dict[str, Any]:
+        if usage is None:
+            usage = {}
+        if not isinstance(usage, dict):
+            raise RequestError(f"the reply's usage is no object: {line(repr(usage), 60)}")
+        cached = count_of(usage, "cache_read_input_tokens")
+        tokens_in = count_of(usage, "input_tokens") + cached + count_of(usage, "cache_creation_input_tokens")
+        tokens_out = count_of(usage, "output_tokens")
+        return {
+            "tokens_in": tokens_in,
+            "tokens_out": tokens_out,
+            "reasoning_tokens": count_of(usage, "output_tokens_details.thinking_tokens"),
+            "cached_tokens": cached,
+            "cost": self.cost_of(tokens_in, tokens_out),
+        }

@@ -1,0 +1,119 @@
+"""Endpoints as they are: what each kind of server refuses, and the shape in which it answers.
+
+A profile is a function from the request's body to a reply; the letter that it answers depends on the question alone.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+from stub_server import Reply
+
+
+def letter(text: str) -> str:
+    return "ABCD"[zlib.crc32(text.encode()) % 4]
+
+
+def sent(**content: Any) -> Reply:
+    return Reply(raw=json.dumps(content).encode())
+
+
+def no(message: str, code: str | None = None, param: str | None = None, status: int = 400) -> Reply:
+    error = {"message": message, "type": "invalid_request_error", "param": param, "code": code}
+    return Reply(status=status, error=error)
+
+
+def chat(content: Any, finish: Any = "stop", usage: Any = None, **message: Any) -> Reply:
+    made = {"role": "assistant", "content": content, **message}
+    counted = usage or {"prompt_tokens": 10, "completion_tokens": 5}
+    return sent(model="m", choices=[{"index": 0, "message": made, "finish_reason": finish}], usage=counted)
+
+
+def asked(body: Mapping[str, Any]) -> str:
+    return str(body["messages"][-1]["content"])
+
+
+def gpt5(body: Mapping[str, Any]) -> Reply:
+    for name, instead in (("max_tokens", " Use 'max_completion_tokens' instead."), ("stop", "")):
+        if name in body:
+            said = f"Unsupported parameter: '{name}' is not supported with this model.{instead}"
+            return no(said, "unsupported_parameter", name)
+    if body.get("temperature", 1) != 1:
+        said = "Unsupported value: 'temperature' does not support 0 with this model. Only the default (1) is supported."
+        return no(said, "unsupported_value", "temperature")
+    details = {"completion_tokens_details": {"reasoning_tokens": 4}, "prompt_tokens_details": {"cached_tokens": 8}}
+    return chat(letter(asked(body)), usage={"prompt_tokens": 10, "completion_tokens": 5, **details})
+
+
+def o_series(body: Mapping[str, Any]) -> Reply:
+    if "temperature" in body:
+        return no("Unsupported parameter: 'temperature' is not supported with this model.", "unsupported_parameter")
+    return gpt5(body)
+
+
+def deepseek(body: Mapping[str, Any]) -> Reply:
+    return chat(letter(asked(body)), reasoning_content="Is it (A)? The answer is A. Or is it B?")
+
+
+def think_in_text(body: Mapping[str, Any]) -> Reply:
+    return chat(f"<think>\nThe answer is A.\n</think>\n\nThe answer is {letter(asked(body))}.")
+
+
+def mistral(body: Mapping[str, Any]) -> Reply:
+    thought = {"type": "thinking", "thinking": [{"type": "text", "text": "The answer is A"}]}
+    return chat([thought, {"type": "text", "text": f"The answer is {letter(asked(body))}"}])
+
+
+def anthropic(body: Mapping[str, Any]) -> Reply:
+    if set(body) - {"model", "max_tokens", "temperature", "messages", "stop_sequences", "system"}:
+        return no("Extra inputs are not permitted")
+    thought = {"type": "thinking", "thinking": "The answer is A", "signature": "x"}
+    used = {"input_tokens": 2, "cache_read_input_tokens": 8, "output_tokens": 5}
+    parts = [thought, {"type": "text", "text": letter(asked(body))}]
+    return sent(type="message", model="m", content=parts, stop_reason="end_turn", usage=used)
+
+
+def gemini(body: Mapping[str, Any]) -> Reply:
+    if set(body) - {"contents", "generationConfig", "systemInstruction"}:
+        return no("Unknown name")
+    text = body["contents"][-1]["parts"][0]["text"]
+    parts = [{"text": "The answer is A", "thought": True}, {"text": letter(text)}]
+    used = {"promptTokenCount": 10, "candidatesTokenCount": 1, "thoughtsTokenCount": 4, "cachedContentTokenCount": 8}
+    return sent(
+        candidates=[{"content": {"role": "model", "parts": parts}, "finishReason": "STOP"}], usageMetadata=used,
+        modelVersion="m",
+    )  # fmt: skip
+
+
+def azure(body: Mapping[str, Any]) -> Reply:
+    return chat(letter(asked(body)))
+
+
+def vllm(body: Mapping[str, Any], bos: str = "") -> Reply:
+    """Echoes a prompt as vLLM does: the BOS token stands among the tokens, and its text counts in the offsets.
+
+    The last letter of the prompt is the choice; the one that its question has is the likeliest.
+    """
+    prompt, choice = body["prompt"], body["prompt"][-1]
+    words = re.findall(r" ?[^ \n]+|\n+| +", prompt)
+    tokens = ([bos] if bos else []) + [*words, " x"]
+    offsets = [sum(map(len, tokens[:place])) for place in range(len(tokens))]
+    right = choice == letter(prompt[:-1].rstrip())
+    values = [None, *(-5.0 for _ in tokens[1:-2]), -0.25 if right else -3.0, -1.0]
+    tops = [None, *({t: v, "zz": -0.5} for t, v in zip(tokens[1:], values[1:], strict=True))]
+    held = {"tokens": tokens, "token_logprobs": values, "text_offset": offsets, "top_logprobs": tops}
+    choices = [{"text": prompt + " x", "index": 0, "finish_reason": "length", "logprobs": held}]
+    return sent(model="m", choices=choices, usage={"prompt_tokens": 10, "completion_tokens": 5})
+
+
+def vllm_bos(body: Mapping[str, Any]) -> Reply:
+    return vllm(body, "<|begin_of_text|>")
+
+
+def llama_cpp(body: Mapping[str, Any]) -> Reply:
+    """Answers whatever is asked, with a finish reason of its own and without the details of `usage`."""
+    return chat(letter(asked(body)), finish="eos", usage={"prompt_tokens": 10, "completion_tokens": 5.0})
