@@ -98,19 +98,19 @@ def limited(seconds: float):
 
 
 def slow(read, *, size: int, seconds: float) -> list[str]:
-    """The shapes on which reading takes more than so many seconds of processor time."""
-    found = []
-    for name, text in SHAPES.items():
-        began = time.process_time()
-        try:
-            with limited(10 * seconds):
-                read(text[:size])
-        except TimeoutError:
-            found.append(name)
-            continue
-        if time.process_time() - began > seconds:
-            found.append(name)
-    return found
+    """The shapes on which reading takes more than so many seconds of processor time, at the best of three attempts: a
+    processor that others share with us is slow by itself."""
+    return [name for name, text in SHAPES.items() if not any(_in_time(read, text[:size], seconds) for _ in range(3))]
+
+
+def _in_time(read, text, seconds) -> bool:
+    began = time.process_time()
+    try:
+        with limited(10 * seconds):
+            read(text)
+    except TimeoutError:
+        return False
+    return time.process_time() - began <= seconds
 
 
 EXPRESSIONS = expressions()
