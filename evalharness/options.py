@@ -148,7 +148,7 @@ class RunOptions:
     )
     yes_run_untrusted_code: bool = setting(False, "Needed for --sandbox none.")
     check: str = setting("both", "How programs are checked: both, split or inproc.")
-    workers: int = setting(0, "Programs at a time; 0 = one per core.")
+    workers: int = setting(0, "Programs at a time; 0 = one per core.", least=0)
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -217,6 +217,13 @@ def build_options(kind: type[Made], given: Mapping[str, object], owner: str) -> 
         return kind(**made)
     except (TypeError, ValueError) as error:  # what a third party's own check says
         raise UserError(f"{owner}: {error}") from error
+
+
+def hold_to_bounds(group: Any) -> None:
+    """UserError, naming the field, where a number of a group is below what its field says at least."""
+    for each in fields(group):
+        if "least" in each.metadata:
+            read(type(group), each.name, getattr(group, each.name))
 
 
 def taken(kind: type | None) -> str:

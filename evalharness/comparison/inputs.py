@@ -184,6 +184,8 @@ def keep_baseline(name: str, as_name: str, *, metric: str | None, runs: Path, ba
     if side.journal is None:
         raise UserError(f"{name} is a baseline already; wanted a run")
     scores = side.scores({benchmark: metric or side.item_metric(benchmark) for benchmark in side.facts})
+    if all(np.isnan(one.values).all() for one in scores.values()):
+        raise UserError(f"{side.path}: no item has a value, so nothing can be compared with it; look at its errors")
     manifest = replace(side.manifest, flaky=side.flaky)
     stored = baseline.StoredBaseline(name=as_name, manifest=manifest, summary=side.summary, scores=scores)
     return baseline.write_baseline(stored, baselines), sum(len(one.ids) for one in scores.values())

@@ -262,6 +262,9 @@ def _sample(document: YamlDocument, bench: Bench) -> Callable[[Row], Sample]:
 
     def make(row: Row) -> Sample:
         fields = {**row, **{name: read(row) for name, read in aliases.items()}}
+        if isinstance(bench.answers, str) and "{" not in bench.answers and bench.answers not in fields:
+            said = f"there is no field {bench.answers!r}{nearest(bench.answers, fields)}; a row has {', '.join(fields)}"
+            raise document.error(("answers",), said)
         found = {key: read(fields) for key, read in parts.items()}
         choices = tuple(str(c) for c in _listed(document, "choices", found.get("choices", [])))
         if bench.layout == "letters" and len(choices) > len(LETTERS):

@@ -17,7 +17,7 @@ from evalharness.data.rows import PULLED, Row, SplitRows, Want
 from evalharness.errors import DataError, UserError, nearest, option_name
 from evalharness.events import warn
 from evalharness.model import Model, Prerecorded
-from evalharness.options import RunOptions
+from evalharness.options import RunOptions, hold_to_bounds
 from evalharness.records import Mode, Request, Sample
 from evalharness.runs.manifest import BenchmarkFacts, DataFacts, OwnSampling
 from evalharness.scoring import holistic
@@ -58,6 +58,7 @@ class Plan:
 
     def check(self) -> None:
         """UserError for a number that makes no sense."""
+        hold_to_bounds(self.options)
         if self.limit is not None and self.limit < 1:
             raise UserError(f"{option_name('limit')} wants a number of questions, 1 or more; there is {self.limit}")
         if self.shots is not None and self.shots < 0:

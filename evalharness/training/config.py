@@ -152,7 +152,7 @@ class MachineOptions:
     HEADING: ClassVar[str] = _MACHINE
 
     device: str = setting("auto", "cpu, cuda or auto.")
-    threads: int = setting(0, "0 = all cores.")
+    threads: int = setting(0, "0 = all cores.", least=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,7 +166,7 @@ class RowOptions:
         None, "alpaca, alpaca-book, phi3, phi3-book, chatml, llama3, none, own, or a .jinja file."
     )
     tokenizer: str | None = setting(None, "Tokenizer file, where the checkpoint has none.")
-    max_length: int = setting(0, "Longest example in tokens; 0 = the model's context.")
+    max_length: int = setting(0, "Longest example in tokens; 0 = the model's context.", least=0)
     mask_prompt: bool = setting(True, "Learn the answers only, in every turn.")
     mask_end: bool = setting(False, "Learn no end token: refused, for showing the bug.", switch=True)
     drop_long: bool = setting(False, "Leave out rows whose answer does not fit.", switch=True)
@@ -197,14 +197,14 @@ class WatchOptions:
 
     HEADING: ClassVar[str] = CheckOptions.HEADING
 
-    eval_every: int = setting(0, "Steps between evaluations; 0 = an epoch.")
+    eval_every: int = setting(0, "Steps between evaluations; 0 = an epoch.", least=0)
     best: str = setting("loss", "Which checkpoint is kept: loss, or BENCHMARK.METRIC.")
-    patience: int = setting(3, "Stop after so many evaluations without a better one; 0 = never.")
+    patience: int = setting(3, "Stop after so many evaluations without a better one; 0 = never.", least=0)
     keep: str = setting("best", "best or last weights are exported.")
     export: str = setting("", "One file more: gguf, or gguf:q8_0, gguf:bf16, gguf:f32.")
-    save_every: int = setting(0, "Steps between saves; 0 = by the clock.")
+    save_every: int = setting(0, "Steps between saves; 0 = by the clock.", least=0)
     log_to: tuple[str, ...] = setting((), "tensorboard, wandb, mlflow, separated by commas.")
-    answer_tokens: int = setting(256, "Longest answer to a test row.")
+    answer_tokens: int = setting(256, "Longest answer to a test row.", least=1)
 
 
 def factor(settings: TrainingConfig, step: int, steps: int) -> float:

@@ -17,6 +17,7 @@ from evalharness.engine.fingerprint import files_digest
 from evalharness.engine.tokenizer import open_tokenizer
 from evalharness.errors import DataError, UserError, option_name
 from evalharness.exports.gguf_file import check_gguf, wanted_kind
+from evalharness.options import hold_to_bounds
 from evalharness.training import datasets, encoding, preflight, split
 from evalharness.training.callbacks import BenchmarkChecks
 from evalharness.training.config import Lora, MachineOptions, RowOptions, TrainingConfig, WatchOptions
@@ -126,6 +127,7 @@ def _general(job: FinetuneJob, material: Material, parted: Split, chat: Chat, ru
 def _checked(job: FinetuneJob) -> FinetuneJob:
     """The job with what its loss chooses. UserError for settings that make no sense."""
     job.settings.check()
+    hold_to_bounds(job)
     if job.replay and job.settings.loss != "sft":
         raise UserError(
             f"{option_name('replay')} wants {option_name('loss', 'sft')}: what is compared by {job.settings.loss} has "

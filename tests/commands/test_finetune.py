@@ -655,3 +655,23 @@ def test_a_device_that_is_not_there_is_one_line(data: Path, base: Path, tmp_path
     assert guarded(command(data, base, tmp_path / "out", "--device", device)) == 2
     said = capsys.readouterr().err
     assert device in said and "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("threads", "--threads wants a whole number, 0 or more"),
+        ("patience", "--patience wants"),
+        ("answer_tokens", "1 or more"),
+    ],
+)
+def test_a_number_below_what_an_option_takes_is_one_line(
+    data: Path, base: Path, tmp_path: Path, option, said, capsys
+) -> None:
+    flag = f"--{option.replace('_', '-')}"
+    assert guarded(command(data, base, tmp_path / "out", flag, "-1")) == 2
+    assert said in (err := capsys.readouterr().err) and err.count("\n") == 1
+    from evalharness import UserError, finetune
+
+    with pytest.raises(UserError, match=f"^{option} wants"):
+        finetune(data, str(base), tmp_path / "out", **{option: -1})

@@ -101,6 +101,13 @@ def test_a_name_that_is_a_path_is_refused(tmp_path):
         keep_baseline("a", "../main", metric=None, runs=tmp_path / "runs", baselines=tmp_path / "baselines")
 
 
+def test_a_run_without_values_is_no_baseline(tmp_path):
+    write_run(tmp_path / "runs" / "a", [line("quiz", f"q/{i}", "error", None) for i in range(3)])
+    with pytest.raises(UserError, match="no item has a value"):
+        keep_baseline("a", "main", metric=None, runs=tmp_path / "runs", baselines=tmp_path / "baselines")
+    assert not (tmp_path / "baselines").exists()
+
+
 def test_groups_are_the_only_clusters_of_a_baseline(tmp_path):
     lines = [line("quiz", f"g{i % 20}/{i // 20}", "correct", 1.0, extra={"book": str(i % 9)}) for i in range(200)]
     path = kept(tmp_path, lines)
