@@ -6,7 +6,7 @@ A stage takes records and returns new ones. Nothing writes on a record that exis
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -139,6 +139,13 @@ class Response:
     reasoning_tokens: int = 0
     cached_tokens: int = 0
     left_out: tuple[str, ...] = ()
+
+
+def summed(found: Sequence[Response]) -> dict[str, Any]:
+    """The tokens and the cost of several responses, as fields of one; no cost is known where none is of any."""
+    names = ("tokens_in", "tokens_out", "reasoning_tokens", "cached_tokens")
+    costs = [one.cost for one in found if one.cost is not None]
+    return {**{name: sum(getattr(one, name) for one in found) for name in names}, "cost": sum(costs) if costs else None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """What a model plug-in takes, what it is given, and what is refused by name; how messages name an option."""
 
+import io
 import re
 import sys
 from dataclasses import dataclass
@@ -238,3 +239,10 @@ def test_a_suite_s_model_options_are_held_to_the_plug_in(evalh):
     assert "suite.yaml:3: models.0.device: device wants cpu, cuda" in evalh("run", "suite.yaml").err
     Path("suite.yaml").write_text(suite.replace("    device: cpu\n", ""))
     assert "give the file alone, without --limit" in evalh("run", "suite.yaml", "--limit", 3).err
+
+
+def test_what_a_command_calls_its_own_is_no_option_of_the_model(evalh, monkeypatch):
+    """`--system` of chat is the first message; an endpoint's option of that name would say it twice."""
+    monkeypatch.setattr("sys.stdin", io.StringIO("hello\n"))
+    said = evalh("chat", "echo", "--system", "Be brief")
+    assert (said.code, said.err) == (0, "") and "hello" in said.out

@@ -323,10 +323,24 @@ def test_answers_from_the_cache_are_told(evalh):
     with serve(lambda body: "A") as stub:
         command = ("run", "mmlu", "--data", "sample", "--limit", "3", "--model", f"openai:m@{stub.url}")
         assert "cache" not in evalh(*command, "--name", "a").out
-        assert "3 of 3 answers came from the cache of earlier runs" in evalh(*command, "--name", "b").out
+        assert "3 of 3 answers came from the cache" in evalh(*command, "--name", "b").out
         assert "cache" not in evalh(*command, "--name", "c", "--no-cache").out
 
 
 def test_a_run_of_which_nothing_is_left_is_not_fine():
     run = evaluate(sums(), lambda prompts: [None] * len(prompts), data=ROWS, skip_unanswered=True)
     assert run.exit_code == 3
+
+
+def test_a_task_ends_for_its_observer_however_the_run_ends():
+    """A bar that is not told leaves the terminal without a cursor."""
+    heard = []
+
+    def hear(event):
+        heard.append(event)
+        if isinstance(event, ResultCame):
+            raise UserError("boom")
+
+    with pytest.raises(UserError, match="boom"):
+        evaluate(sums(), adds, data=ROWS, observer=hear)
+    assert isinstance(heard[-1], TaskEnded)

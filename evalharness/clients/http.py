@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.request import getproxies
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from evalharness.data.files import json_value
 
@@ -38,18 +39,27 @@ class HttpReply:
 
 
 @asynccontextmanager
-async def http_session(headers: Mapping[str, str]) -> AsyncIterator[aiohttp.ClientSession]:
-    """Connections that are kept alive, for one `answers`."""
+async def http_session(url: str, headers: Mapping[str, str]) -> AsyncIterator[aiohttp.ClientSession]:
+    """Connections to an address that are kept alive, for one `answers`. Headers of one's own take the place of ours."""
     import aiohttp
 
+    own = {name.lower() for name in headers}
+    usual = {"Content-Type": "application/json", "User-Agent": "evalharness"}
     async with aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0),  # the workers are the limit
         timeout=aiohttp.ClientTimeout(total=_TIMEOUT),
-        headers={"Content-Type": "application/json", "User-Agent": "evalharness", **headers},
+        headers={**{name: value for name, value in usual.items() if name.lower() not in own}, **headers},
         cookie_jar=aiohttp.DummyCookieJar(),  # an endpoint keeps nothing here
-        trust_env=bool(getproxies()),  # asked for once: aiohttp would look for proxies at every request
+        proxy=_proxy(url),  # and not `trust_env`, which takes passwords from ~/.netrc too
     ) as session:
         yield session
+
+
+def _proxy(url: str) -> str | None:
+    """The proxy that the environment names for an address (HTTPS_PROXY, HTTP_PROXY, but for NO_PROXY)."""
+    parts = urlsplit(url)
+    found = getproxies().get(parts.scheme)
+    return None if found is None or proxy_bypass(parts.netloc.rpartition("@")[2]) else found
 
 
 async def post_json(session: aiohttp.ClientSession, url: str, body: Mapping[str, Any]) -> HttpReply:

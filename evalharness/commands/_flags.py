@@ -41,13 +41,19 @@ def with_flags(command: Callable[..., Any]) -> Callable[..., Any]:
     """The command as typer takes it: every group among its parameters is spelled out as flags."""
     wanted = {name: hint for name, hint in get_type_hints(command, include_extras=True).items() if name != "return"}
     spelled: dict[str, inspect.Parameter] = {}
-    for name, own in inspect.signature(command).parameters.items():
+    parameters = inspect.signature(command).parameters
+    for name, own in parameters.items():
         for each in _flags(own.replace(annotation=wanted[name])):
             spelled.setdefault(each.name, each)  # a field that two groups have is one flag
 
     def called(**given: Any) -> Any:
         typed = Typed(_typed(given[_CONTEXT], spelled))
-        return command(**{name: _value(name, hint, given, typed) for name, hint in wanted.items()})
+        # What a command calls as an option of models is called is the command's own (`evalh chat --system`).
+        of_model = Typed(typed - parameters.keys())
+        return command(**{
+            name: _model_options(given, of_model) if hint is GivenModelOptions else _value(name, hint, given, typed)
+            for name, hint in wanted.items()
+        })  # fmt: skip
 
     spelled.setdefault(_CONTEXT, inspect.Parameter(_CONTEXT, inspect.Parameter.KEYWORD_ONLY, annotation=Context))
     called.__name__, called.__doc__ = command.__name__, command.__doc__
@@ -114,8 +120,6 @@ def _value(name: str, hint: Any, given: Mapping[str, Any], typed: Typed) -> Any:
     """What a parameter of the command gets."""
     if hint is Typed:
         return typed
-    if hint is GivenModelOptions:
-        return _model_options(given, typed)
     if not is_dataclass(hint):
         return given[name]
     known = hints(hint)  # type: ignore[arg-type]

@@ -26,6 +26,7 @@ def _converse(model: str, system: str, max_tokens: int, temperature: float, give
     """Read lines, print answers, until an empty line or the end. UserError when the model cannot be opened."""
     from evalharness import plugins
     from evalharness.errors import UserError
+    from evalharness.model import Requests, answered
     from evalharness.records import Message, Request
     from evalharness.report.escape import printable
 
@@ -42,7 +43,7 @@ def _converse(model: str, system: str, max_tokens: int, temperature: float, give
             continue
         said.append(Message("user", line.rstrip("\n")))
         request = Request(messages=tuple(said), max_tokens=max_tokens, temperature=temperature)
-        response = next(response for _, response in opened.answer([request]))
+        (_, response), *_ = answered(opened, Requests([request]))
         if response.error:
             raise UserError(f"{model} gave no answer: {response.error}")
         print(printable(response.text), flush=True)

@@ -112,7 +112,7 @@ def read_baseline(path: Path) -> StoredBaseline:
     if not isinstance(version, int) or version > _FORMAT:
         raise UserError(
             f"{path}: written by a later evalharness (format {version}, this one reads {_FORMAT}); "
-            f"pip install --upgrade evalharness, or set the baseline again"
+            "pip install --upgrade evalharness, or set the baseline again"
         )
     if header.pop("sha256", None) != _digest(header, body):
         raise UserError(f"{path}: edited or damaged (its sha256 differs); restore it or set it again")

@@ -30,7 +30,7 @@ from evalharness.stats.paired import (
     paired_clustered,
     paired_mean,
 )
-from evalharness.stats.power import detectable, items_to_pass, zero_flip_items
+from evalharness.stats.power import detectable, detectable_by, items_to_pass, zero_flip_items
 
 Word = Literal["worse", "better", "same", "can't tell", "not comparable", "incomplete"]
 GateWord = Literal["pass", "fail", "inconclusive"]
@@ -45,6 +45,7 @@ SYMBOLS: dict[Word, str] = {
 MISSING_LIMIT = 0.02
 SUSPECT_LIMIT = 0.02  # of the answers; honest ones leave none or a few
 _SMALL = 30
+_HAIR = 1e-12  # beyond 0 or 1 by rounding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +65,7 @@ class TaskComparison:
     best that those could be, and are infinite where nothing bounds them (JSON: null). `unread_bounds` is the difference
     if every answer that could not be read were wrong in NEW and right in BASE, and the other way round. `programs`
     counts answers that are programs by their standing, in base and new. `p_worse` is for "worse than the margin",
-    `p_change` (exact McNemar; over grades and
-    clusters the interval's own test) for "differs from 0".
+    `p_change` (exact McNemar; over grades and clusters the interval's own test) for "differs from 0".
     """
 
     benchmark: str
@@ -112,17 +112,14 @@ class TaskComparison:
         return SYMBOLS[self.verdict]
 
 
-_POWER = 1.51  # (1.645 + 0.842) / 1.645: what is seen in 80 of 100 samples, in half widths of a 90 % interval
-
-
 def paired(joined: Joined, differences: NDArray[np.float64], rows: NDArray[np.bool_], confidence: float) -> Paired:
     """The interval that fits: Tango for right-or-wrong, t otherwise, clustered where clusters are given."""
     fixed, broke = int(np.sum(differences > 0)), int(np.sum(differences < 0))
     if joined.clusters is None:
         if joined.binary:
             return paired_binary(fixed, broke, len(differences), confidence)
-        return paired_mean(differences, confidence)
-    found = paired_clustered(differences, joined.clusters[rows], confidence)
+        return paired_mean(differences, confidence, ranged=_has_range(joined))
+    found = paired_clustered(differences, joined.clusters[rows], confidence, ranged=_has_range(joined))
     if not joined.binary:
         return found
     # With few flips a t interval is too narrow whatever the clusters are: never narrower than Tango's.
@@ -131,7 +128,8 @@ def paired(joined: Joined, differences: NDArray[np.float64], rows: NDArray[np.bo
         found,
         low=min(found.low, plain.low),
         high=max(found.high, plain.high),
-        p_worse=lambda margin: max(found.p_worse(margin), plain.p_worse(margin)),
+        # Of the two the less certain one, on either side.
+        p_worse=lambda margin: sorted((found.p_worse(margin), 0.5, plain.p_worse(margin)))[1],
     )
 
 
@@ -160,7 +158,9 @@ def measured_task(joined: Joined, task: TaskComparison, alpha: float) -> TaskCom
     clustered = joined.clusters is not None
     mde = max(detectable(found.sd, n, alpha), _zero_flip_bound(n, alpha))
     if clustered:  # a score interval over few clusters is wider than their spread tells; power is what that one has
-        mde = max(mde, min(1.0, _POWER * max(found.value - found.low, found.high - found.value)))
+        mde = max(mde, detectable_by(max(found.value - found.low, found.high - found.value), alpha))
+    if _has_range(joined):
+        mde = min(mde, 1.0)
     return replace(
         counted,
         method=found.method,
@@ -173,8 +173,8 @@ def measured_task(joined: Joined, task: TaskComparison, alpha: float) -> TaskCom
         bootstrap=bootstrap_interval(differences, confidence) if n < _SMALL else None,
         p_worse=p_worse,
         p_change=mcnemar(fixed, broke) if joined.binary and not clustered else _p_change(found),
-        detectable=mde,
-        underpowered=mde > 2 * task.margin,
+        detectable=None if unbounded else mde,
+        underpowered=unbounded or mde > 2 * task.margin,
         fixed=fixed,
         broke=broke,
         items_to_decide=None if unbounded or clustered else _items(found, n, task.margin, alpha),
@@ -199,7 +199,7 @@ def unread_bounds(joined: Joined) -> tuple[float, float] | None:
 
 def _has_range(joined: Joined) -> bool:
     """Whether no value lies outside [0, 1], so that 0 and 1 are the worst and the best that one could be."""
-    return not any(bool(np.any((values < 0) | (values > 1))) for values in (joined.base, joined.new))
+    return not any(bool(np.any((values < -_HAIR) | (values > 1 + _HAIR))) for values in (joined.base, joined.new))
 
 
 def _sides(base: NDArray[np.float64], new: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -344,6 +344,8 @@ def _open(task: TaskComparison, points: str) -> str:
     start = f"{said} {points}"
     if task.missing and low <= -task.margin:
         start += f" ({task.missing:,} items without a value on one side are allowed for)"
+    if task.clusters is not None:
+        return f"{start}; more clusters would have to decide (there are {task.clusters:,})"
     if task.items_to_decide is None:
         return f"{start}; the difference lies at the margin, no number of items would decide"
     return f"{start}; about {task.items_to_decide:,} items would decide (there are {task.n:,})"

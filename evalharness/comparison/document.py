@@ -1,6 +1,6 @@
 """The JSON form of a comparison: what `--json` prints, what is kept, and what every other report is made from.
 
-Its schema is `report.schema.json` beside this module; `check` holds a document from elsewhere against it.
+Its schema is `report.schema.json` beside this module; `read_document` holds a document from elsewhere against it.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ import numpy as np
 import orjson
 
 from evalharness.comparison.align import align_scores
+from evalharness.comparison.decide import paired
 from evalharness.comparison.flips import flips
 from evalharness.comparison.inputs import FLAKY, Side, open_side
 from evalharness.comparison.scores import Scores
@@ -20,7 +21,6 @@ from evalharness.data.kept import to_json
 from evalharness.errors import Exit, UserError
 from evalharness.runs.manifest import FlakyFacts, FlakyFile
 from evalharness.stats.intervals import wilson
-from evalharness.stats.paired import paired_binary, paired_mean
 
 
 def measure_flips(base: Side, again: Side) -> dict[str, FlakyFacts]:
@@ -53,8 +53,7 @@ def _noise(name: str, first: Mapping[str, Scores], second: Mapping[str, Scores])
     ids = [joined.ids[i] for i in np.concatenate([found.broke, found.fixed]).tolist()]
     rate = wilson(len(ids), n)
     difference = (joined.new - joined.base)[known]
-    binary = paired_binary(len(found.fixed), len(found.broke), n, 0.95)
-    pair = binary if joined.binary else paired_mean(difference, 0.95)
+    pair = paired(joined, difference, known, 0.95)
     return FlakyFacts(
         n=n,
         flips=len(ids),

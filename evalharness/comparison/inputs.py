@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from evalharness.comparison import baseline
-from evalharness.comparison.scores import Scores, journal_scores, lines_at, numbered_lines
+from evalharness.comparison.scores import STATUS_CODE, Scores, journal_scores, lines_at, numbered_lines
 from evalharness.data.typed import record
 from evalharness.errors import Exit, UserError, nearest
 from evalharness.runs.figures import Summary
@@ -184,8 +184,10 @@ def keep_baseline(name: str, as_name: str, *, metric: str | None, runs: Path, ba
     if side.journal is None:
         raise UserError(f"{name} is a baseline already; wanted a run")
     scores = side.scores({benchmark: metric or side.item_metric(benchmark) for benchmark in side.facts})
-    if all(np.isnan(one.values).all() for one in scores.values()):
-        raise UserError(f"{side.path}: no item has a value, so nothing can be compared with it; look at its errors")
+    if all((one.status == STATUS_CODE["error"]).all() for one in scores.values()):
+        raise UserError(
+            f"{side.path}: every answer is an error, so nothing can be compared with it; run it again first"
+        )
     manifest = replace(side.manifest, flaky=side.flaky)
     stored = baseline.StoredBaseline(name=as_name, manifest=manifest, summary=side.summary, scores=scores)
     return baseline.write_baseline(stored, baselines), sum(len(one.ids) for one in scores.values())

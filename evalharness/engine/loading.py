@@ -91,7 +91,8 @@ def open_device(name: str) -> torch.device:
         raise UserError(
             f"{option_name('device')} {name!r}: there is no such device; say cpu, cuda or cuda:N"
         ) from error
-    if device.type == "mps" and not torch.backends.mps.is_available():
+    there = {"cpu": True, "cuda": True, "mps": torch.backends.mps.is_available(), "xpu": torch.xpu.is_available()}
+    if not there.get(device.type):
         raise UserError(f"{option_name('device', name)}: this machine has none; say {option_name('device', 'cpu')}")
     if device.type == "cuda" and (not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()):
         raise UserError(

@@ -29,6 +29,8 @@ def push_folder(folder: Path, repository: str, *, private: bool = False) -> str:
     api = HfApi(library_name="evalharness")
     try:
         made = api.create_repo(repository, private=private, exist_ok=True)
+        if private and not api.model_info(made.repo_id).private:  # one that was there keeps who sees it
+            raise UserError(f"{repository} is there already and is public; make it private on the hub first")
         done = api.upload_folder(
             repo_id=made.repo_id, folder_path=folder, ignore_patterns=list(KEPT_HERE),
             commit_message="Upload by evalharness",

@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 from queue import SimpleQueue
 
@@ -192,7 +193,9 @@ def _side_by_side(lanes: Sequence[Lane], stop: Stop) -> Lane:
     threads: list[threading.Thread] = []
     try:
         for lane, turn in zip(lanes, turns, strict=True):
-            threads.append(threading.Thread(target=_run, args=(lane, turn, stop, out), name="evalh-judge", daemon=True))
+            # In a copy of our context each, so that whoever hears our warnings hears theirs.
+            run = (copy_context().run, (_run, lane, turn, stop, out))
+            threads.append(threading.Thread(target=run[0], args=run[1], name="evalh-judge", daemon=True))
             threads[-1].start()
         going = len(lanes)
         while going:

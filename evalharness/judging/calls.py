@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from evalharness.judge import JudgeCase, JudgeItem, Order
 from evalharness.judging.panel import PanelMember
-from evalharness.records import Request, Response, Result, Verdict
+from evalharness.records import Request, Response, Result, Verdict, summed
 from evalharness.runs.manifest import JudgingUsage
 from evalharness.scoring import judge_replies
 
@@ -76,14 +76,7 @@ def dearest(call: Call) -> float | None:
 
 def together(said: Sequence[Response]) -> Response:
     """The last response, with the tokens and costs of all attempts."""
-    costs = [r.cost for r in said if r.cost is not None]
-    return replace(
-        said[-1],
-        tokens_in=sum(r.tokens_in for r in said),
-        tokens_out=sum(r.tokens_out for r in said),
-        cost=sum(costs) if costs else None,
-        cached=all(r.cached for r in said),
-    )
+    return replace(said[-1], cached=all(r.cached for r in said), **summed(said))
 
 
 def equal_answers(call: Call) -> bool:

@@ -272,13 +272,15 @@ def _ask_all(work: _Work, options: JudgeOptions) -> JudgingUsage:
             f"{option_name('max_cost')} wants to know prices: give {option_name('judge_price_in')} and "
             f"{option_name('judge_price_out')}"
         )
+    nulls = sum(verdict.value is None for verdict in work.done.values())
     with Journal(work.run.path / VERDICTS) as journal:
 
         def write(call: Call, verdict: Verdict) -> None:
+            nonlocal nulls
             work.done[call.key] = verdict
+            nulls += verdict.value is None
             journal.append({"key": list(call.key), "judging": work.judging, "verdict": record_to_json(verdict)})
             spent.add(verdict)
-            nulls = sum(v.value is None for v in work.done.values())
             tell(VerdictCame(done=len(work.done), wanted=len(work.calls), nulls=nulls))
 
         for call in work.calls:

@@ -91,7 +91,8 @@ def public(url: str) -> str:
     scheme, found, rest = url.partition("://")
     if not found:
         return url.partition("?")[0]
-    return f"{scheme}://{re.split('[?#]', rest)[0].rpartition('@')[2]}"
+    host, slash, path = re.split("[?#]", rest)[0].partition("/")
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
 
 
 def api_key(names: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import replace
 
 from evalharness.model import Requests
-from evalharness.records import Request, Response
+from evalharness.records import Request, Response, summed
 
 Answers = Generator[tuple[int, Response], None, None]
 
@@ -51,15 +51,13 @@ def _together(found: Sequence[Response]) -> Response:
     if len(found) == 1:
         return found[0]
     odd = next((one for one in found if one.error), None) or next((one for one in found if not one.logprobs), None)
-    costs = [one.cost for one in found if one.cost is not None]
     return Response(
         logprobs=() if odd else tuple(value for one in found for value in one.logprobs),
         greedy=() if odd else tuple(value for one in found for value in one.greedy),
         lengths=() if odd else tuple(value for one in found for value in one.lengths),
         finish=odd.finish if odd else "",
-        tokens_in=sum(one.tokens_in for one in found),
-        tokens_out=sum(one.tokens_out for one in found),
         seconds=max(one.seconds for one in found),
-        cost=sum(costs) if costs else None,
         error=odd.error if odd else "",
+        left_out=tuple(sorted({name for one in found for name in one.left_out})),
+        **summed(found),
     )

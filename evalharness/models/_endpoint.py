@@ -213,7 +213,9 @@ class Endpoint:
 
     @asynccontextmanager
     async def _connect(self) -> AsyncIterator[Send]:
-        async with http_session({**self.auth(), **self.headers}) as session:
+        own = {name.lower() for name in self.headers}  # a header has one name, whatever its capitals
+        auth = {name: value for name, value in self.auth().items() if name.lower() not in own}
+        async with http_session(self.base_url, {**auth, **self.headers}) as session:
 
             async def send(request: Request) -> Response:
                 started = time.monotonic()
@@ -291,7 +293,7 @@ class Endpoint:
         """The object of a reply that claims to hold an answer."""
         content = reply.content
         if not isinstance(content, dict):
-            raise AttemptError(f"the reply holds no answer: {self.clean(reply.raw[:400])[:120]}")
+            raise AttemptError(f"the reply holds no answer: {self.clean(reply.raw)[:120]}")
         served = content.get("model") or content.get("modelVersion")
         if isinstance(served, str) and len(self.served) < _MOST_SERVED:
             self.served.add(line(served, 100))
@@ -342,7 +344,7 @@ class Endpoint:
     def clean(self, text: str) -> str:
         """What an endpoint said as one printable line, without anything that looks like a key."""
         text = text[:4000]
-        for secret in (self.key, *self.secrets, *self.headers.values()):
+        for secret in (self.key, *self.secrets, *self.headers.values(), *_secrets(self.chosen.extra)):
             if len(secret) > 3:
                 text = text.replace(secret, "[key]").replace(quote(secret, safe=""), "[key]")
         return line(re.sub(r"\bsk-[\w*-]{4,}|\bAIza[\w-]{10,}|(?i:bearer)\s+\S+", "[key]", text), 300)
@@ -350,7 +352,7 @@ class Endpoint:
 
 def _plain(reply: HttpReply) -> Mapping[str, Any]:
     """An error that is no JSON, such as a gateway's page."""
-    return {"error": {"message": reply.raw[:200]}}
+    return {"error": {"message": reply.raw}}
 
 
 def _shown(value: Any) -> Any:
@@ -358,6 +360,19 @@ def _shown(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: "***" if _SECRET_FIELD.search(key) else _shown(each) for key, each in value.items()}
     return [_shown(each) for each in value] if isinstance(value, list) else value
+
+
+def _secrets(value: Any) -> Iterator[str]:
+    """The values that `_shown` hides."""
+    if isinstance(value, Mapping):
+        for key, each in value.items():
+            if _SECRET_FIELD.search(key):
+                yield str(each)
+            else:
+                yield from _secrets(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _secrets(each)
 
 
 def merged(body: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Any
 
 from evalharness.errors import UserError
 from evalharness.model import Preview
+from evalharness.models._contents import cut_at
 from evalharness.records import Request, Response
 
 Prompted = Callable[[list[str]], Sequence[str]]
@@ -70,8 +71,7 @@ def _response(request: Request, text: object, name: str) -> Response:
         return Response(error=f"{name} gave no answer (None)")
     if not isinstance(text, str):
         raise UserError(f"{name} returned a {type(text).__name__} among its answers; wanted a list of texts")
-    cuts = [place for stop in request.stop if stop and (place := text.find(stop)) >= 0]
-    return Response(text=text[: min(cuts)] if cuts else text, finish="stop")
+    return Response(text=cut_at(text, request.stop)[0], finish="stop")
 
 
 def _what(value: object) -> str:
@@ -81,7 +81,7 @@ def _what(value: object) -> str:
 def open_model(argument: str, options: None) -> FunctionModel:
     """The function NAME of the module MODULE, which may lie in the working folder; UserError where there is none."""
     module, _, name = argument.partition(":")
-    if not module or not name:
+    if not module or not name or module.startswith("."):
         raise UserError(f"function wants function:MODULE:NAME, a function of a module; there is {argument!r}")
     here = str(Path.cwd())
     if here not in sys.path:

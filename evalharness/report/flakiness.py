@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from evalharness.comparison.flaky import MeasuredFlakiness
-from evalharness.data.kept import to_json
+from evalharness.data.kept import finite, to_json
 from evalharness.report import words
 from evalharness.report.escape import line
 from evalharness.runs.manifest import FlakyFacts
@@ -15,7 +15,7 @@ def show_flakiness(found: MeasuredFlakiness, *, as_json: bool) -> None:
     """A line for each benchmark, or one JSON object."""
     if as_json:
         said = {"run": str(found.base.path), "again": str(found.again.path), "benchmarks": to_json(found.benchmarks)}
-        print(json.dumps(said))
+        print(json.dumps(finite(said)))
         return
     for benchmark, noise in found.benchmarks.items():
         print(noise_line(benchmark, noise))

@@ -227,8 +227,8 @@ def _closing(outcome: RunOutcome) -> list[str]:
             said.append(f"  and {len(outcome.unanswered) - _SHOWN} more: evalh show {outcome.run.path} --status error")
     if outcome.cached:
         said.append(
-            f"{outcome.cached:,} of {outcome.answers:,} answers came from the cache of earlier runs (same model, "
-            "same address); --no-cache asks again"
+            f"{outcome.cached:,} of {outcome.answers:,} answers came from the cache (same model, same address); "
+            "--no-cache with another --name asks again"
         )
     if outcome.wants_judge:
         said.append(f"these answers want a judge: evalh judge {outcome.run.path} --judge openai:MODEL")

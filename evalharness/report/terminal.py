@@ -117,9 +117,10 @@ def _remarks(benchmarks: Mapping[str, TaskSummary]) -> list[Text]:
 
 def _no_answer(errors: int, entry: TaskSummary) -> str:
     """What became of questions without an answer: most benchmarks leave them out, some authors count them as 0."""
-    headline = next(iter(entry.metrics.values()), None)
-    counted = headline is not None and headline.n > sum(entry.counts.values()) - errors
-    return f"{errors:,} questions have no answer and " + ("count as 0" if counted else "are not in the score")
+    headline, answers, said = entry.headline_figure, sum(entry.counts.values()), f"{errors:,} questions have no answer"
+    if headline is None or answers > headline.n + errors:  # several answers to a question: it may have others
+        return said
+    return f"{said} and {'count as 0' if headline.n > answers - errors else 'are not in the score'}"
 
 
 def baseline_lines(folder: Path) -> list[str]:

@@ -22,6 +22,7 @@ from evalharness.scoring.reference import in_words
 
 if TYPE_CHECKING:  # torch is imported by training only
     from evalharness.judging.run import JudgeRun
+    from evalharness.training.config import TrainingConfig
     from evalharness.training.finetune import Tuned
     from evalharness.training.prepare import PreparedTraining
     from evalharness.training.step import StepStats, Training
@@ -106,7 +107,7 @@ class TrainingLines:
         where += " on weights in 4 bits" if kind and kind.four_bit else ""
         again = f", going on at step {training.step}" if training.step else ""
         self.console.print(
-            f"training {weights:,} weights{where}, {training.steps} steps of {training.settings.batch} rows, "
+            f"training {weights:,} weights{where}, {training.steps} steps of {_size(training.settings)}, "
             f"learning rate {training.rate:g}, {facts['dtype']}, {facts['threads']} threads, "
             f"products {facts['products']}{again}",
             markup=False,
@@ -180,6 +181,10 @@ class TrainingBar(TrainingLines):
             self.bar.update(self.task, completed=stepped.step, figures=_figures_of(stepped), rate=rate)
 
 
+def _size(settings: TrainingConfig) -> str:
+    return f"{settings.batch_tokens:,} tokens" if settings.batch_tokens else f"{settings.batch} rows"
+
+
 @contextmanager
 def watched_training(*, as_json: bool) -> Iterator[None]:
     """A bar on a terminal, lines elsewhere; the observer that there is where JSON is wanted, and under torchrun in all
@@ -212,7 +217,7 @@ def show_training(tuned: Tuned, *, as_json: bool, judged: JudgeRun | None = None
     out = printable(str(tuned.out))
     if (turn := overfitting_from(checks)) is not None:
         print(f"overfitting begins at step {turn}: the validation loss was higher at the end")
-    print(f"{out}: weights of step {tuned.kept_step} of {tuned.steps} ({tuned.tokens:,} tokens seen{early})")
+    print(f"{out}: weights of step {tuned.kept_step} of {tuned.steps} ({tuned.tokens:,} tokens seen in all{early})")
     if tuned.answers is not None:
         print(f"answers to the test rows: {in_words(tuned.answered['counts'], tuned.answered['metrics'])}")
         print(f"  {printable(str(tuned.answers.path))} (evalh show, evalh judge)")

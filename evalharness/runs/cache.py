@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import sqlite3
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
@@ -152,14 +153,19 @@ class _Asking:
             self._confirmed.add(left_out)
             yield from ((index, kept) for index, _, _, kept in held)
             return
-        for index, request, digest, kept in held:
-            if not response.error:
-                self.ask(index, request, digest)
-            elif self.may_give(kept, index, request, digest):  # another one finds out
-                yield index, kept
+        for index, request, digest, _ in held:  # also after an error: one probe after the other would wait for each
+            self.ask(index, request, digest)
+
+
+_opening = threading.Lock()  # the change to write-ahead logging does not wait for another one
 
 
 def _open(path: Path) -> sqlite3.Connection:
+    with _opening:
+        return _opened(path)
+
+
+def _opened(path: Path) -> sqlite3.Connection:
     try:
         own_folder(path.parent)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, OWN_FILE))  # SQLite's files beside it get the same permissions

@@ -110,7 +110,8 @@ def open_run(folder: Path, tasks: Sequence[Task], plan: Plan, model: Model) -> R
                 f"{folder}: holds another run (other {', '.join(differing)}); give another {option_name('name')}"
             )
         programs = any(task.benchmark.open_scorer is not None for task in tasks)
-        if older := scored_otherwise(run.manifest) if programs or not run.finished else "":
+        older = scored_otherwise(run.manifest)
+        if older and (programs or not run.finished or any(r.status == "error" for r in run.results())):
             raise UserError(
                 f"{folder}: {older}; give `evalh rescore {folder}` and then this command again, or another "
                 f"{option_name('name')}"
@@ -183,14 +184,16 @@ def evaluate_tasks(run: Run, tasks: Sequence[Task], plan: Plan, model: Model, st
         for task in tasks:
             left = [q for q in task.questions if (task.name, q.sample.id, q.repeat) not in done]
             tell(TaskBegan(task=task, done=len(task.questions) - len(left)))
-            for batch in _batches(task, left, done, stop):
-                for result in _asked(task, batch, model, plan.options, records):
-                    journal.append(result_to_json(result))
-                    asked += 1
-                    tell(ResultCame(result=result))
-                    if stop is not None and stop(result):
-                        break
-            tell(TaskEnded(task=task))
+            try:
+                for batch in _batches(task, left, done, stop):
+                    for result in _asked(task, batch, model, plan.options, records):
+                        journal.append(result_to_json(result))
+                        asked += 1
+                        tell(ResultCame(result=result))
+                        if stop is not None and stop(result):
+                            break
+            finally:  # however it ends: a bar must leave the terminal as it was
+                tell(TaskEnded(task=task))
         journal.sync()
         if not asked and run.finished and scored_otherwise(run.manifest):
             return run  # its figures are those of the rules it was scored by; `evalh rescore` makes today's

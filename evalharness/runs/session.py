@@ -45,7 +45,7 @@ class RunOutcome:
     skipped: bool
     stages: tuple[StageResult, ...] = ()
     warnings: tuple[str, ...] = ()
-    answers: int = 0  # asked for, and how many of them the cache had from before
+    answers: int = 0  # asked for, and how many of them the cache had
     cached: int = 0
 
     @property

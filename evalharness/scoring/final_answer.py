@@ -170,7 +170,7 @@ def _without_thinking(text: str) -> FinalAnswer:
         mark = real[number]
         if mark.closing:
             kept.clear()
-        elif _may_open(text, mark, real):
+        elif _may_open(text, at, mark, real):
             kept.append(text[at : mark.start])
             stripped.append(mark.text)
             number, ended = ends.of(number)
@@ -258,10 +258,12 @@ def _trimmed(text: str) -> str:
     return (out if begin and begin.end() else out.lstrip(" \t")).rstrip()
 
 
-def _may_open(text: str, mark: _Mark, real: Sequence[_Mark]) -> bool:
-    """Thinking opens at the beginning of a line; elsewhere only where its closing mark follows."""
-    start = text.rfind("\n", max(0, mark.start - 200), mark.start) + 1
-    if not text[start : mark.start].strip() and (start or mark.start <= 200):
+def _may_open(text: str, at: int, mark: _Mark, real: Sequence[_Mark]) -> bool:
+    """Thinking opens at the beginning of a line, behind other thinking (which ended `at`) and behind a sentence;
+    elsewhere, as in "the <think> tag", only where its closing mark follows."""
+    start = max(at, text.rfind("\n", max(0, mark.start - 200), mark.start) + 1)
+    before = text[start : mark.start].rstrip()
+    if (not before and (start or mark.start <= 200)) or (before and before[-1] in ".!?:。！？"):
         return True
     return bool(real) and real[-1].closing and real[-1].start > mark.start
 

@@ -30,7 +30,7 @@ _SIGN = r"(?:(?<![\w)\]}.])[-+]\s?)?"
 _ONE = rf"{_SIGN}(?:{_CURRENCY}\s?)?(?:(?<=[$€£¥₹₩₽])-)?(?:{_DIGITS}){_POWER}?"
 NUMERAL = re.compile(
     rf"(?P<number>{_ONE})(?:(?P<mixed>\s\d{{1,20}})?\s?/\s?(?P<below>\d+(?:\.\d+)?)(?![\d/]))?(?P<percent>\s?%)?"
-    r"(?:\s?(?P<scale>(?i:thousand|million|billion|trillion|lakh|crore))(?![\w-])|(?P<letter>[kKMB]|[mb]n)(?!\w))?"
+    r"(?:\s?(?P<scale>(?i:thousand|million|billion|trillion|lakh|crore))(?![\w-])|(?P<letter>[kK]|\s?(?:[MB]|[mb]n))(?!\w))?"
 )
 _SCALES = {"t": 10**3, "k": 10**3, "l": 10**5, "m": 10**6, "c": 10**7, "b": 10**9, "trillion": 10**12}
 _CURRENCY_SIGN = re.compile(_CURRENCY)
@@ -127,8 +127,8 @@ def value_of(found: re.Match[str]) -> Fraction | None:
 
 def _scale(found: re.Match[str]) -> int:
     """What `million`, `k` behind a number multiply it by; M and B only money, else they are units or names."""
-    word, letter = (found["scale"] or "").lower(), (found["letter"] or "").lower()
-    if letter and found["letter"] != "k" and not _CURRENCY_SIGN.search(found["number"]):
+    word, letter = (found["scale"] or "").lower(), (found["letter"] or "").strip().lower()
+    if letter and letter != "k" and not _CURRENCY_SIGN.search(found["number"]):
         return 1
     return _SCALES[word] if word in _SCALES else _SCALES.get((word or letter)[:1], 1)
 
@@ -150,11 +150,12 @@ def _unscaled(found: re.Match[str]) -> Fraction | None:
 def _decimal(text: str) -> Fraction | None:
     bare = re.sub(rf"{_CURRENCY}|[,\s{{}}]", "", text)
     bare = re.sub(r"(?:[x×*]|\\times|\\cdot)10\^", "e", bare).replace("10^", "1e")
-    mantissa, _, power = bare.lower().partition("e")
-    if len(mantissa) > MOST_DIGITS or len(power.lstrip("+-")) > 3 or (power and abs(int(power)) > MOST_DIGITS):
+    mantissa, *powers = bare.lower().split("e")  # two of them in 10^6 x 10^3
+    if len(mantissa) > MOST_DIGITS or any(len(power.lstrip("+-")) > 3 for power in powers):
         return None
     try:
-        return Fraction(bare)
+        power = sum(map(int, powers))
+        return Fraction(mantissa) * Fraction(10) ** power if abs(power) <= MOST_DIGITS else None
     except ValueError:
         return None
 

@@ -102,21 +102,22 @@ def paired_binary(fixed: int, broke: int, n: int, confidence: float) -> Paired:
 _TEST_MAKERS, _TEST_SKEWNESS = 20, 0.01
 
 
-def paired_mean(differences: FloatArray, confidence: float) -> Paired:
+def paired_mean(differences: FloatArray, confidence: float, *, ranged: bool = True) -> Paired:
     """The mean of graded differences in [-1, 1]: Student's t, or the score test of `tilting` where t is too narrow.
 
     That is, while few items make up the variance, or few large drops make it lopsided. With all differences equal it is
-    Tango's bound for zero flips, and with nothing but whole flips `paired_binary`. Differences that leave [-1, 1]
-    (log-probabilities, grades of 1 to 10) have no range that is known: always t, and unbounded where they are equal.
+    Tango's bound for zero flips, and with nothing but whole flips `paired_binary`. Values that are not held to [0, 1]
+    (not `ranged`: log-probabilities, grades of 1 to 10) have no known range: always t, unbounded where all are equal.
     """
     import numpy as np
 
     n, value = len(differences), float(np.mean(differences))
+    ranged = ranged and _in_range(differences)
     if n < 2 or bool(np.all(differences == differences[0])):
-        return _all_equal(value, n, confidence) if _in_range(differences) else _unbounded(value)
-    if bool(np.all(np.isin(differences, (-1.0, 0.0, 1.0)))):
+        return _all_equal(value, n, confidence) if ranged else _unbounded(value)
+    if ranged and bool(np.all(np.isin(differences, (-1.0, 0.0, 1.0)))):
         return paired_binary(int(np.sum(differences > 0)), int(np.sum(differences < 0)), n, confidence)
-    if not _in_range(differences):
+    if not ranged:
         return _plain_t(differences, np.ones(1), confidence, "paired t")
     return _paired_units(differences, np.ones(1), confidence, ("paired t", "paired score"))
 
@@ -217,7 +218,7 @@ def _unbounded(value: float) -> Paired:
     return Paired(value=value, low=-math.inf, high=math.inf, sd=0.0, method="all equal", p_worse=lambda _: 1.0)
 
 
-def paired_clustered(differences: FloatArray, clusters: IntArray, confidence: float) -> Paired:
+def paired_clustered(differences: FloatArray, clusters: IntArray, confidence: float, *, ranged: bool = True) -> Paired:
     """The mean difference where items come in clusters that go together: the clusters are what was sampled.
 
     Student's t on G - 1 degrees of freedom with cluster-robust errors (CR1) where many clusters make up the variance
@@ -227,13 +228,13 @@ def paired_clustered(differences: FloatArray, clusters: IntArray, confidence: fl
 
     _, place = np.unique(clusters, return_inverse=True)
     size = np.bincount(place).astype(float)
-    count = len(size)
+    count, ranged = len(size), ranged and _in_range(differences)
     if count < 2 or bool(np.all(differences == differences[0])):
         # One cluster says nothing of the spread between clusters: it counts as one item.
         value = float(np.mean(differences))
-        return _all_equal(value, count, confidence) if _in_range(differences) else _unbounded(value)
+        return _all_equal(value, count, confidence) if ranged else _unbounded(value)
     total = np.asarray(np.bincount(place, differences), float)
-    if not _in_range(differences):
+    if not ranged:
         return _plain_t(total, size, confidence, "clustered t")
     return _paired_units(total, size, confidence, ("clustered t", "clustered score"))
 

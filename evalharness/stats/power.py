@@ -14,6 +14,12 @@ def detectable(sd: float, n: int, alpha: float) -> float:
     return (normal_quantile(1 - alpha) + normal_quantile(POWER)) * sd / math.sqrt(n)
 
 
+def detectable_by(half: float, alpha: float) -> float:
+    """The same of an interval at level 1 - 2 `alpha` by its half width."""
+    z = normal_quantile(1 - alpha)
+    return half * (z + normal_quantile(POWER)) / z
+
+
 def zero_flip_items(margin: float, alpha: float) -> int:
     """How many items without a single flip rule out a loss of `margin` (133 for 2 points at 5 %)."""
     return math.ceil(normal_quantile(1 - alpha) ** 2 * (1 - margin) / margin)

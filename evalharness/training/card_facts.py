@@ -28,7 +28,7 @@ def card_facts(prepared: PreparedTraining, evaluations: Path, kept: int, answers
     Nothing of this machine is said: of files and folders their names alone.
     """
     job, config = prepared.job, prepared.job.settings
-    base, data = (_hub_id(job.model), _hub_id(job.data))
+    base, data = (hub_id(job.model), hub_id(job.data))
     kind = config.loss
     trained = "adapters merged into the weights" if config.lora else "all weights"
     said: dict[str, object] = {
@@ -41,7 +41,7 @@ def card_facts(prepared: PreparedTraining, evaluations: Path, kept: int, answers
         "rows that hold a benchmark's question": len(prepared.seen.overlaps),
         "prompt format": f"{prepared.chat.name} (sha256 {prepared.chat.hash[:16]})",
         "learned": f"{kind}, {trained}, {'answers only' if job.mask_prompt else 'every token'}",
-        "weights of step": f"{kept}, {job.keep} by {job.best}",
+        "weights of step": f"{kept}, " + ("the last" if job.keep == "last" else f"best by {job.best}"),
         "settings other than the usual": _settings(config) or "none",
     }
     return CardFacts(
@@ -52,14 +52,14 @@ def card_facts(prepared: PreparedTraining, evaluations: Path, kept: int, answers
     )  # fmt: skip
 
 
-def _hub_id(named: str) -> str | None:
+def hub_id(named: str) -> str | None:
     """The hub's name of a model or data set that was named `OWNER/NAME[:...]` and is no folder here."""
     name = named.removeprefix("local:").partition(":")[0].partition("@")[0]
     return name if _HUB_ID.fullmatch(name) and not Path(name).exists() else None
 
 
 def _settings(config: TrainingConfig) -> str:
-    usual = TrainingConfig()
+    usual = TrainingConfig(loss=config.loss).resolved()  # the loss stands under "learned"
     other = {
         f.name: getattr(config, f.name) for f in fields(config) if getattr(config, f.name) != getattr(usual, f.name)
     }

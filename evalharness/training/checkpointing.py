@@ -33,6 +33,6 @@ def save_state(state: dict[str, Any], file: Path) -> None:
 def load_state(file: Path) -> dict[str, Any]:
     """What `save_state` wrote. UserError for a file that is none."""
     try:
-        return cast("dict[str, Any]", torch.load(file, weights_only=True))
+        return cast("dict[str, Any]", torch.load(file, weights_only=True, map_location="cpu"))
     except (OSError, RuntimeError, ValueError, EOFError, LookupError, UnpicklingError, struct.error) as error:
         raise UserError(f"{file}: not a saved training ({error}); delete it to begin anew") from error

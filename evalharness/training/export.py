@@ -15,9 +15,9 @@ from evalharness.data.files import write_whole
 from evalharness.engine import checkpoint
 from evalharness.engine.config import DEFAULTS, Config
 from evalharness.engine.decoder import Decoder
-from evalharness.errors import UserError
-from evalharness.events import Told, tell
-from evalharness.exports.gguf_file import wanted_kind, write_gguf
+from evalharness.errors import UserError, option_name
+from evalharness.events import Told, tell, warn
+from evalharness.exports.gguf_file import GGUF_NAME, wanted_kind, write_gguf
 from evalharness.exports.modelfile import modelfile
 from evalharness.training import lora
 from evalharness.training.config import Lora
@@ -145,6 +145,8 @@ def other_forms(out: Path, chat: Chat, wanted: str) -> Path | None:
     """What `--export` asks for besides the folder: model.gguf, read back, and a Modelfile that names it."""
     kind = wanted_kind(wanted)
     if kind is None:
+        if (out / GGUF_NAME).is_file():
+            warn(f"{out / GGUF_NAME} holds weights of an earlier training; delete it, or give {option_name('export')}")
         return None
     written = write_gguf(out, chat, kind)
     write_whole(out / "Modelfile", modelfile(chat, f"./{written.path.name}"))

@@ -29,7 +29,7 @@ from evalharness.judging.run import JudgeRun
 from evalharness.runs.store import Run
 from evalharness.training import checkpointing, curves, export, lora, preflight, step
 from evalharness.training.callbacks import Best, Log, NoLog
-from evalharness.training.card_facts import card_facts
+from evalharness.training.card_facts import card_facts, hub_id
 from evalharness.training.config import Lora, TrainingConfig
 from evalharness.training.events import TrainingBegan, TrainingPrepared
 from evalharness.training.loop import TRAINING_FOLDER, TrainingLoop
@@ -107,7 +107,7 @@ def _alone(out: Path) -> Iterator[None]:
 
 def _run(prepared: PreparedTraining) -> Tuned:
     job = prepared.job
-    device = open_device(job.device)
+    device = _own_device(open_device(job.device))
     folder = job.out / TRAINING_FOLDER
     saved = _saved(folder, prepared)
     torch.set_num_threads(_threads(prepared, saved))
@@ -147,6 +147,14 @@ def _going_on(wanted: Best, saved: Mapping[str, Any], out: Path) -> Best:
 
 
 _SMALL = 20_000_000  # weights: below, more than one thread gains nothing and a busy machine loses a lot
+
+
+def _own_device(device: torch.device) -> torch.device:
+    """Of several GPUs the one of this process, as torchrun numbers them."""
+    if device.type == "cuda" and device.index is None and "LOCAL_RANK" in os.environ:
+        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        torch.cuda.set_device(device)
+    return device
 
 
 def _threads(prepared: PreparedTraining, saved: Mapping[str, Any] | None) -> int:
@@ -262,12 +270,14 @@ def _finish(drive: TrainingLoop, early: bool) -> Tuned:
         best = checkpointing.load_state(best_file)
         training.load(best["weights"])
         kept = best["step"]
+    training.forget_gradients()  # reading back and answering want that memory
     checks = tuple(line for line in drive.log.lines if "validation_loss" in line)
     curves.curves(drive.log.lines, training.per_epoch, drive.folder, kept)
     decoder = training.decoder
     kind = job.settings.lora
     if kind is not None:
-        export.export_adapters(decoder, kind, job.out / "adapter", str(prepared.source), prepared.chat, prepared.source)
+        base = hub_id(job.model) or str(prepared.source)  # a folder of the hub's cache is nobody else's
+        export.export_adapters(decoder, kind, job.out / "adapter", base, prepared.chat, prepared.source)
         lora.merge(decoder)
     difference = export.export(decoder, prepared.chat, prepared.source, job.out, prepared.material.train)
     tell(Told(text=f"{job.out}: written and read back, log-probabilities differ by {difference:.1e} at most"))

@@ -78,7 +78,7 @@ class TrainingLoop:
         begun = training.step
         with _interruptible() as interrupted:
             while training.step < training.steps and not self.best.over:
-                if interrupted():
+                if training.of_first_rank(interrupted()):  # all ranks leave at one step
                     self.save()
                     at = f"step {training.step} of {training.steps}"
                     tell(Told(text=f"stopped at {at}, which is saved; the same command goes on from there"))

@@ -14,6 +14,7 @@ from evalharness.chat.render import Chat, choose_chat, own_template
 from evalharness.engine.checkpoint import weight_files
 from evalharness.engine.config import UnsupportedError, read_config
 from evalharness.engine.fingerprint import files_digest
+from evalharness.engine.loading import open_device
 from evalharness.engine.tokenizer import open_tokenizer
 from evalharness.errors import DataError, UserError, option_name
 from evalharness.exports.gguf_file import check_gguf, wanted_kind
@@ -43,7 +44,6 @@ class FinetuneJob(RowOptions, MachineOptions, WatchOptions):
     settings: TrainingConfig = field(default_factory=TrainingConfig)
     file_order: bool = False
     asking: BenchmarkChecks = field(default_factory=BenchmarkChecks)
-    merge: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +128,9 @@ def _checked(job: FinetuneJob) -> FinetuneJob:
     """The job with what its loss chooses. UserError for settings that make no sense."""
     job.settings.check()
     hold_to_bounds(job)
+    open_device(job.device)
+    if job.keep not in ("best", "last"):
+        raise UserError(f"{option_name('keep')} wants best or last, there is {job.keep!r}")
     if job.replay and job.settings.loss != "sft":
         raise UserError(
             f"{option_name('replay')} wants {option_name('loss', 'sft')}: what is compared by {job.settings.loss} has "
@@ -278,8 +281,6 @@ def job_of(options: Mapping[str, Any], asking: BenchmarkChecks) -> FinetuneJob:
     kind = Lora(rank=rank, alpha=options["alpha"] or rank, dora=options["dora"], four_bit=four_bit) if rank else None
     chosen = {key: options[key] for key in TrainingConfig.__dataclass_fields__ if key in options and key != "lora"}
     settings = TrainingConfig(**chosen, lora=kind)
-    if options["keep"] not in ("best", "last"):
-        raise UserError(f"{option_name('keep')} wants best or last, there is {options['keep']!r}")
     if options["best"] != "loss" and options["best"].split(".")[0].split("/")[0] not in {
         name.split("/")[0] for name in asking.names
     }:

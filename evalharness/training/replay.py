@@ -47,7 +47,8 @@ def parse_replay(said: str) -> tuple[str, float]:
 
 def read_general(said: str, own: int, parted: Split, chat: Chat, rules: Rules, skip_bad: bool) -> General:
     """The general data of `--replay`, beside `own` examples an epoch. Its rows are numbered behind all of `parted`;
-    those whose prompt stands among the rows to validate or test on are left out.
+    those that the data name as their own validation or test, and those whose prompt stands among the rows to validate
+    or test on, are left out.
 
     UserError or DataError where it cannot be read; BrokenRowsError for broken rows unless `skip_bad`.
     """
@@ -55,7 +56,8 @@ def read_general(said: str, own: int, parted: Split, chat: Chat, rules: Rules, s
     data = datasets.read_training_data(name, skip_bad=skip_bad)
     held = {row.prompt for row in (*parted.validation, *parted.test)}
     first = max(row.number for row in (*parted.train, *parted.validation, *parted.test)) + 1
-    kept = [replace(row, number=first + i) for i, row in enumerate(data.rows) if row.prompt not in held]
+    rows = [row for row in data.rows if row.part in ("", "train")]
+    kept = [replace(row, number=first + i) for i, row in enumerate(rows) if row.prompt not in held]
     made = encoding.encode(kept, chat, replace(rules, skip_bad=True))
     if made.broken and not skip_bad:
         raise datasets.rows_refused(name, "cannot be written by the template", made.broken, len(data.rows))
@@ -67,7 +69,9 @@ def read_general(said: str, own: int, parted: Split, chat: Chat, rules: Rules, s
     notes[0] += f" ({name}, numbered from {first})"
     if count < wanted:
         notes.append(f"replay: {share:.1%} would be {wanted} rows an epoch, there are {count}")
-    if left := len(data.rows) - len(kept):
+    if own_parts := len(data.rows) - len(rows):
+        notes.append(f"replay: {own_parts} rows left out, the data name them as their validation or test")
+    if left := len(rows) - len(kept):
         notes.append(f"replay: {left} rows left out, their prompts stand among those to validate or test on")
     return General(
         rows=tuple(kept), encodings=made, sha256=data.sha256, share=share, each_epoch=count,

@@ -104,7 +104,7 @@ class Training:
         self.optimizer = _optimizer(list(self.weights.values()), self.settings, self.rate)
         self.decoder.recompute = self.settings.recompute
         _silence_key_biases(self.decoder)
-        self.rank, self.world = _ranks()
+        self.rank, self.world = _ranks(self.decoder.device)
 
     def _batches(self, order: Batching, epoch: int) -> list[list[int]]:
         """Indices of `examples` in each batch of an epoch."""
@@ -300,8 +300,16 @@ class Training:
         self.step, self.tokens = state["step"], state["tokens"]
         self.load(state["weights"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.reference, self.reference_validation = state["reference"], state["reference_validation"]
+        self.reference, self.reference_validation = (
+            None if state[name] is None else state[name].to(self.decoder.device)
+            for name in ("reference", "reference_validation")
+        )
         self.unrelated = state.get("unrelated")
+
+    def forget_gradients(self) -> None:
+        """Let go of gradients and moments; no step follows."""
+        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.state.clear()
 
     @torch.no_grad()
     def load(self, weights: dict[str, Tensor]) -> None:
@@ -333,13 +341,13 @@ def _silence_key_biases(decoder: Decoder) -> None:
             bias.register_hook(lambda gradient: gradient * live)  # type: ignore[no-untyped-call]
 
 
-def _ranks() -> tuple[int, int]:
+def _ranks(device: torch.device) -> tuple[int, int]:
     """This process's rank and how many there are; `torchrun` says so in the environment."""
     if int(os.environ.get("WORLD_SIZE", "1")) < 2:
         return 0, 1
     if not dist.is_initialized():
         # The others wait while the first asks whole benchmarks; who died is noticed by its closed connection.
-        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo", timeout=timedelta(days=7))
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=timedelta(days=7))
     return dist.get_rank(), dist.get_world_size()
 
 

@@ -650,7 +650,7 @@ def test_conversations_with_tools_are_trained_and_asked_alike(
         assert result["response"]["tokens_in"] > 200  # the tools are asked with
 
 
-@pytest.mark.parametrize("device", ["gpu", "cuda:99", "mps"])
+@pytest.mark.parametrize("device", ["gpu", "cuda:99", "mps", "meta", "xpu"])
 def test_a_device_that_is_not_there_is_one_line(data: Path, base: Path, tmp_path: Path, device: str, capsys) -> None:
     assert guarded(command(data, base, tmp_path / "out", "--device", device)) == 2
     said = capsys.readouterr().err

@@ -139,6 +139,10 @@ def test_what_of_a_replay_is_refused_or_said(base: Path, tmp_path: Path, capsys:
     both = write(tmp_path / "both.jsonl", [*own, *json.loads(f"[{','.join(mixed.read_text().splitlines())}]")])
     said = looked(command(file, base, tmp_path / "look", "--replay", f"{both}:0.5"), capsys)
     assert "replay: 6 rows left out, their prompts stand among those to validate or test on" in said
+    own_parts = [{"prompt": f"ask {i}", "completion": "so", "split": "test" if i % 2 else "train"} for i in range(8)]
+    parted = write(tmp_path / "parted.jsonl", own_parts)
+    said = looked(command(file, base, tmp_path / "look", "--replay", f"{parted}:0.5"), capsys)
+    assert "replay: 4 rows left out, the data name them as their validation or test" in said
     said = looked(command(file, base, tmp_path / "look", "--replay", f"{mixed}:2"), capsys, code=2)
     assert "--replay wants DATA:SHARE" in said
     said = looked(command(file, base, tmp_path / "look", "--replay", f"{mixed}:0.1", "--loss", "orpo"), capsys, code=2)

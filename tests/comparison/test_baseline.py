@@ -103,7 +103,7 @@ def test_a_name_that_is_a_path_is_refused(tmp_path):
 
 def test_a_run_without_values_is_no_baseline(tmp_path):
     write_run(tmp_path / "runs" / "a", [line("quiz", f"q/{i}", "error", None) for i in range(3)])
-    with pytest.raises(UserError, match="no item has a value"):
+    with pytest.raises(UserError, match="every answer is an error"):
         keep_baseline("a", "main", metric=None, runs=tmp_path / "runs", baselines=tmp_path / "baselines")
     assert not (tmp_path / "baselines").exists()
 

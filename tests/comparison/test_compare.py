@@ -317,3 +317,6 @@ def test_few_clusters_do_not_contradict_their_own_interval(tmp_path):
     assert task.low < -0.02 < task.high and task.p_change > 0.01
     assert task.detectable > abs(task.difference) or task.verdict == "worse"
     assert task.items_to_decide is None and not any("whatever the margin" in note for note in task.notes)
+    assert "more clusters would have to decide (there are 3)" in task.reason
+    back = compare_runs(*reversed(sides), Options(clusters="group")).tasks[0]
+    assert back.p_change == pytest.approx(task.p_change), "a gain is as uncertain as the drop"

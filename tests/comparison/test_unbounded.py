@@ -97,3 +97,16 @@ def test_an_interval_without_ends_is_written_in_every_form(tmp_path):
 
     task = json.loads(comparison_as(document, "json"), parse_constant=no_number)["tasks"][0]
     assert (task["low"], task["high"], task["verdict"]) == (None, None, "can't tell")
+
+
+def test_grades_that_hardly_differ_are_no_more_bounded_than_others(tmp_path):
+    """No drop of more than 1 was seen, and nothing says that none comes."""
+    same = compared(tmp_path / "same", [7.0] * 300, [7.0] * 300, metric="grade").tasks[0]
+    assert (same.verdict, same.detectable, same.underpowered) == ("can't tell", None, True)
+    once = compared(tmp_path / "once", [7.0] * 300, [6.0, *[7.0] * 299], metric="grade").tasks[0]
+    assert once.method == "paired t"
+
+
+def test_a_hair_beyond_one_is_rounding(tmp_path):
+    task = compared(tmp_path, [1.0000000000000002, *[1.0] * 299], [None, *[1.0] * 299], metric="f1").tasks[0]
+    assert -1 < task.low <= 0 <= task.high < 1

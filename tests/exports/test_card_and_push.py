@@ -93,7 +93,7 @@ class Hub(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         server: Any = self.server
         server.seen.append((self.path, self.headers.get("authorization"), b""))
-        self.answer({"id": "OWNER/tuned", "sha": "0" * 40, "siblings": []})
+        self.answer({"id": "OWNER/tuned", "sha": "0" * 40, "siblings": [], "private": server.private})
 
     def answer(self, value: Any, status: int = 200) -> None:
         raw = json.dumps(value).encode()
@@ -107,9 +107,9 @@ class Hub(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def hub(status: int = 0) -> Iterator[Any]:
+def hub(status: int = 0, *, private: bool = True) -> Iterator[Any]:
     server: Any = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    server.seen, server.status = [], status
+    server.seen, server.status, server.private = [], status, private
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
@@ -157,6 +157,13 @@ def test_push_uploads_the_model_and_leaves_the_training_here(folder: Path) -> No
     }  # fmt: skip
     card = next(line for line in lines if line["path"] == "README.md")
     assert base64.b64decode(card["content"]).decode() == model_card(FACTS)
+
+
+def test_private_is_kept_by_a_repository_that_is_there(folder: Path) -> None:
+    with hub(private=False) as server:
+        done = push(folder, "OWNER/tuned", server.server_port, "--private")
+    assert done.returncode == 2 and "is there already and is public" in done.stderr
+    assert not any("/commit/" in path for path, _, _ in server.seen)
 
 
 def test_every_failure_is_one_line(folder: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from dataclasses import replace
 
 import pytest
 from endpoint_profiles import chat, sent
@@ -275,3 +276,27 @@ def test_replies_of_the_others(kind, content, wanted):
     assert (
         (found.text, found.finish) == wanted[:2] and wanted[2] in found.error and bool(found.error) == bool(wanted[2])
     )
+
+
+def test_secrets_of_extra_fields_and_halves_of_keys_are_in_no_message():
+    from evalharness.models.openai import OpenAI
+
+    model = OpenAI(model="m", base_url="https://h.example/v1", key="ZZTOPSECRET-KEY-OF-MINE")
+    model = replace(model, chosen=replace(model.chosen, extra={"auth": {"api_key": "hunter2secret"}}))
+    said = model.clean('bad {"api_key": "hunter2secret"} ' + "x" * 160 + " key ZZTOPSECRET-KEY-OF-MINE")
+    assert "hunter2" not in said and "ZZTOP" not in said
+
+
+def test_an_at_sign_in_a_path_is_no_user_name():
+    from evalharness.models._addresses import public
+
+    assert public("https://h.example/v1/@cf/x") == "https://h.example/v1/@cf/x"
+    assert public("https://u:p@h.example/v1?key=1") == "https://h.example/v1"
+
+
+def test_choices_keep_what_was_left_out_and_counted():
+    from evalharness.models._choices import _together
+
+    one = Response(logprobs=(-1.0,), greedy=(True,), lengths=(1,), cached_tokens=2, left_out=("temperature",), cost=0.5)
+    both = _together([one, one])
+    assert (both.left_out, both.cached_tokens, both.cost) == (("temperature",), 4, 1.0)

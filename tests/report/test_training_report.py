@@ -23,7 +23,7 @@ FACTS = {"dtype": "float32", "threads": 1, "products": "plain"}
 
 
 def begun(step: int = 0, tokens: int = 0) -> Any:
-    settings = SimpleNamespace(lora=None, batch=8)
+    settings = SimpleNamespace(lora=None, batch=8, batch_tokens=0)
     return SimpleNamespace(weights={}, settings=settings, step=step, steps=20, rate=1e-3, tokens=tokens)
 
 

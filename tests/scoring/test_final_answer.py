@@ -194,3 +194,19 @@ def test_a_megabyte_of_anything_takes_no_time(number):
     before = time.process_time()
     final_answer(HOSTILE[number])
     assert time.process_time() - before < 3  # under 1 s alone on a core; quadratic time would be minutes
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<think>x</think><think>The answer is A.", "<think>x</think> <think>The answer is A.",
+        "OK. <think>The answer is A.", "Let me see: <think>The answer is A.",
+    ],
+)  # fmt: skip
+def test_thinking_that_opens_behind_thinking_or_a_sentence_is_thinking(text):
+    found = final_answer(text)
+    assert "answer is A" not in found.text
+
+
+def test_a_tag_in_a_sentence_is_a_word():
+    assert "answer is A" in final_answer("The <think> tag opens thinking. The answer is A.").text

@@ -84,3 +84,17 @@ def test_a_megabyte_of_anything_takes_no_time(number):
     before = time.process_time()
     read_number(HOSTILE[number])
     assert time.process_time() - before < 3  # under 1 s alone on a core; quadratic time would be minutes
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("The answer is 10^6 x 10^3", "1000000000"), ("10^{6} \\times 10^{3}", "1000000000"),
+        ("answer: 10⁶×10³", "1000000000"), ("10^6e3", "1000000000"), ("The answer is 10^6 * 10^12", str(10**18)),
+        ("The answer is 20K", "20000"), ("The answer is $18 M", "18000000"), ("The answer is $5 bn", "5000000000"),
+        ("It is 18 M", "18"), ("10^400 x 10^400", None),
+    ],
+)  # fmt: skip
+def test_powers_of_powers_and_letters_of_scale(text, value):
+    found = read_number(text).answer
+    assert found == value or (value is None and (found is None or len(found) < 10))
