@@ -11,10 +11,13 @@ from collections.abc import Sequence
 _YES, _NO = "✓", "✗"
 _SIGNS = str.maketrans(dict.fromkeys("✔✅☑🗹", _YES) | dict.fromkeys("✘❌☒✕❎☐", _NO) | {"\ufe0f": ""})
 _BOX = re.compile(r"^([ \t]*)(?:[-*+] )?\[([ xX])\](?=[ \t])", re.MULTILINE)
+_ARROW = re.compile(
+    r"(?:<--?|←)\s{0,3}(?:this(?: one| is (?:it|correct))?|correct|right|the answer|answer)\b", re.IGNORECASE
+)
 _MARK = rf"(?P<sign>[{_YES}{_NO}])|(?:(?P<yes>correct|right|true|yes)|(?P<no>incorrect|not correct|wrong|false|no))"
 _ENDS = r"(?=\)?[ \t]*(?:\Z|[,.;:)\n\[(]|[A-Z]\b))"
 _SHUT = r"[\])}>'\"]*"
-_BEHIND = re.compile(rf"{_SHUT}[ \t]*[:—–,.-]?[ \t]*\(?(?:{_MARK}){_ENDS}", re.IGNORECASE)
+_BEHIND = re.compile(rf"{_SHUT}[ \t]*(?:[:—–,.=→-]|->)?[ \t]*\(?(?:{_MARK}){_ENDS}", re.IGNORECASE)
 _BEHIND_TEXT = re.compile(
     rf"{_SHUT}[.):]*[ \t][^\n{_YES}{_NO}]{{0,80}}?(?:(?P<sign>[{_YES}{_NO}])|"
     r"\((?:(?P<yes>correct|right|true|yes)|(?P<no>incorrect|not correct|wrong|false|no))\))[ \t]*(?=\n|\Z)",
@@ -26,7 +29,7 @@ _BEFORE = re.compile(rf"(?:\A|\n)[ \t]*(?P<sign>[{_YES}{_NO}])[ \t(]*\Z")
 def plain_marks(text: str) -> str:
     """The text with one sign for right and one for wrong; check boxes of a list are signs."""
     text = text.translate(_SIGNS) if not text.isascii() else text
-    return _BOX.sub(lambda box: box[1] + (_NO if box[2] == " " else _YES), text)
+    return _ARROW.sub(_YES, _BOX.sub(lambda box: box[1] + (_NO if box[2] == " " else _YES), text))
 
 
 def marks(places: Sequence[tuple[str, str, str]]) -> list[bool | None]:

@@ -31,6 +31,7 @@ SUPPOSITIONS = {
         rf"(?:\A|[.!?]\s+|\blet's |\blet us )(?:say|were){_EN_ANSWER}|{_EN_OTHERS}{_EN_ANSWER}|"
         r"\b(?:tempting|easy|natural|intuitive)\s+to\s+(?:say|think|choose|pick|answer|conclude|assume|believe)\b|"
         r"\bat first (?:glance|sight)\s*,?|\b(?:wrong|incorrect)\s+(?:answer|response)s?\s+(?:is|are|was|would be)\b|"
+        r"\b(?:wrong|incorrect)\s+(?:answers|options|choices)\s*:|"
         r"\b(?:common|popular|tempting)\s+(?:but\s+)?(?:(?:wrong|incorrect)\s+)?(?:answer|mistake|distractor|guess)\b|"
         r"\banswer\s+(?:that\s+)?(?:most|many|some)\s+(?:people|students|would|give|choose)\b",
         r"\b(?:but|so|then|therefore|thus|hence|however|yet|because|since|while|whereas|although|actually)\b",

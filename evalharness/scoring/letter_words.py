@@ -122,7 +122,7 @@ _AND = (
     r"au|ama)\b|और|या|أو|و|和|或者|或|与|と|か|または|과|와|또는"
 )
 _MAYBE = (
-    r"\b(?:maybe|perhaps|possibly|probably|also|alternatively|even|both|tal vez|quizás?|también|talvez|também|"
+    r"\b(?:maybe|perhaps|possibly|probably|also|alternatively|tal vez|quizás?|también|talvez|também|"
     r"vielleicht|auch|"
     r"peut-être|aussi|forse|anche|może|też|może być|может быть|возможно|также|тоже)\b|也许|也|可能是|可能|おそらく|"
     r"아마"
@@ -133,6 +133,7 @@ TOGETHER = re.compile(
     rf"(?:[\s,]*(?:{_AND}|{_MAYBE}))*,?)?[\[({{' \t]*",
     re.IGNORECASE,
 )
+LABEL = re.compile(r"[.):]{0,2}\s{0,3}[:(,–—-]?\s{0,3}(?:(?:both|either|neither|all of)\s)?\s{0,3}\(?", re.IGNORECASE)
 SEMICOLON = re.compile(r"[.;]")  # between two letters, where nothing may follow the second
 LAST = re.compile(rf"{_SHUT}\s*(?:\Z|[.;!?\n])|{_SHUT}\s+(?:is|could|might|may|can)\s+also\b")
 VERB = re.compile(rf"{_SHUT}\s+(?:is|was|isn't|would|can|cannot|does)\b", re.IGNORECASE)
@@ -140,7 +141,7 @@ HEADING = re.compile(r"[#\s]*(?:the\s+)?(?:final\s+|correct\s+)?(?:answer|soluti
 
 _REJECTS_BEFORE = re.compile(
     r"(?:\bnot|n't|\bneither|\bnor|\bexclud\w+|\beliminat\w+|\brul(?:e|es|ed|ing) out|\breject\w*|\bdiscard\w*"
-    r"|\brather than"
+    r"|\brather than|\b(?:anything|everything|all) but"
     r"|\binstead of|\bunlike|\bexcept|\bnever|\bwithout|\bdismiss\w*|\bcannot be|\b(?:could|might"
     r"|may)(?:\s+also)?\s+be|\bno es|\bno|\bnão(?: é)?|\bnicht"
     r"|\bkeine?"
@@ -162,7 +163,8 @@ _REJECTS_BEHIND = re.compile(
     r"|entirely|factually|"
     rf"partially|be)\s+){{0,3}}(?:{_WRONG})|\s(?:isn't|aren't|wasn't|can't|cannot|doesn't|does not|do not|don't|fails|"
     r"wouldn't|would not|couldn't|is n't)\b)"
-    rf"|{_SHUT}\s*[:—–-]+\s*(?:{_WRONG})|{_SHUT}\s+(?-i:incorrect|wrong)\s*(?:[.,;\n]|\Z)"
+    rf"|{_SHUT}\s*[:—–-]+\s*(?!(?-i:False|Incorrect|Wrong)\b)(?:{_WRONG})|{_SHUT}\s+(?-i:incorrect|"
+    rf"wrong)\s*(?:[.,;\n]|\Z)"
     rf"|{_SHUT}\s+(?:seems|looks|appears|sounds)\s[^.\n]{{0,40}}\bbut\b"
     rf"|{_SHUT}\s*(?:no es|(?-i:no)\s+(?=[a-záéíóúñ])|não|ist (?:nicht|falsch|inkorrekt)|n'est pas|est fausse?|"
     rf"non è|è sbagliat|è errat|"
@@ -181,20 +183,22 @@ _WRONG_ALONE = re.compile(
     re.IGNORECASE,
 )
 # That another letter is an answer too.
+_ALSO_RIGHT = (
+    r"(?:corr|certa|right|possib|posib|acceptab|valid|válid|work|answer|richtig|möglich|korrekt|bonne|juste|giust|"
+    r"esatt|"
+    r"popraw|prawid|dobr|możliw|верн|правил|возмож)"
+)
 _ALSO_BEHIND = re.compile(
-    rf"{_SHUT}(?:\s+(?:is|could|might|may|can|would|seems)\s+(?:also|equally|likewise|just as)\s+(?:be\s+)?(?:a\s+|"
-    rf"an\s+|the\s+)?"
-    r"(?:correct|right|possible|acceptable|valid|work|answer)(?![^.\n]{0,40}\b(?:but|however|less|not)\b)|"
-    r"\s+(?:is|could be|might be|may be|would be|works|fits)(?:\s+(?:correct|right|possible|acceptable|valid|"
-    r"true))?\s+"
-    r"(?:too|as well)\b|\s+also\s+(?:works|fits|applies)\b|\s+(?:también es|es también|podría ser también|también "
-    r"podría|também é|também está|é também|ist auch|ist ebenfalls|wäre auch|est aussi|est également|è anche|anche è|"
-    r"jest też|"
-    r"też jest|również jest|jest również|тоже|также)\s+\S|\s*也(?:对|對|正确|正確|可以|可能|是对|行|成立)|も(?:正し|"
-    r"正解|可能|あり得|考えられ)|"
-    r"도\s*(?:정답|맞|가능|옳)|\s*भी\s*सही|\s+pia\s+ni\b|\s+أيض)",
+    rf"{_SHUT}(?:\s+(?:(?:is|could|might|may|can|would|seems)\s+(?:also|equally|likewise|just as)|también es|"
+    rf"es también|"
+    r"podría ser también|también podría|também é|também está|é também|ist auch|ist ebenfalls|wäre auch|est aussi|"
+    r"est également|è anche|anche è|jest też|też jest|również jest|jest również|тоже|также)\s+"
+    rf"(?:(?:be|a|an|the|la|una?|die|eine|une)\s+){{0,2}}{_ALSO_RIGHT}(?![^.\n]{{0,40}}\b(?:but|however|less|not)\b)|"
+    r"\s+(?:is|could be|might be|may be|would be|works|fits)(?:\s+(?:correct|right|possible|acceptable|valid|true))?"
+    r"\s+(?:too|as well)\b|\s+also\s+(?:works|fits|applies)\b|\s*也(?:对|對|正确|正確|可以|可能|是对|行|成立)|"
+    r"も(?:正し|正解|可能|あり得|考えられ)|도\s*(?:정답|맞|가능|옳)|\s*भी\s*सही|\s+pia\s+ni\b|\s+أيض)",
     re.IGNORECASE,
-)  # fmt: skip
+)
 _ALSO_BEFORE = re.compile(
     r"(?:\b(?:also|alternatively|otherwise|or else|if not|sonst|sinon|altrimenti|de lo contrario|caso contrário|"
     r"inaczej|иначе)"
@@ -267,8 +271,9 @@ _SUBJECT = _ends_with(
 _CLAUSE_END = r"\s*(?:\Z|[.,;:!?。、\n]|\s[-–—(])"
 _IS_RIGHT = (
     r"(?:[.:)][^.\n!?]{0,60}?)?\s+(?:is|would be|must be|should be|seems to be|appears to be)\s+"
-    r"(?:(?:the|an?|therefore|thus|clearly|indeed|definitely|our|my|only|single|most|likely)\s+){0,4}"
-    r"(?:correct|right|best|answer|accurate|most\b|one that)(?!.{0,60}\bbut\s+\(?[A-Z]\)?\s+(?:could|might|may|is)\b)"
+    r"(?:(?:the|an?|therefore|thus|clearly|indeed|definitely|our|my|your|only|single|most|likely|probably|"
+    r"perhaps|final|first)\s+){0,4}(?:correct|right|best|answer|choice|pick|accurate|most\b|"
+    r"one that)(?!.{0,60}\bbut\s+\(?[A-Z]\)?\s+(?:could|might|may|is)\b)"
 )
 _IS_FOREIGN = r"|\s*(?:です|だ(?![とっ])|である|でしょう|입니다|이다|예요|이에요|है|हैं)"
 # Before a letter that ends its clause: that it is it, in short.
@@ -280,7 +285,9 @@ _COPULAS = (
     r"s'agit de|je dirais|probablement|sans doute|mon avis,?|ce serait|sia|è|tratta di|direi|forse|probabilmente|"
     r"es|trata de|dir[ií]a(?: que)?|ser[ií]a|probablemente|opinión,?|é|trata-se de|provavelmente|opinião,?|"
     r"to|że|o|zdaniem,?|chyba|prawdopodobnie|это|что|всего,?|моему,?|вероятно,?|наверное,?|ni|labda)\s+|"
-    r"(?:^|[.!?,])\s*(?:mark|circle|so|then)\s+|(?:إنها|إنه|أنها|أنه|ربما)\s*|(?:यह|विचार से|शायद)\s*|"
+    r"(?:^|[.!?,])\s*(?:mark|circle|so|then|only|just|that's|that is|this is)\s+|\bwhich is\s+|"
+    r"\blean(?:ing)? (?:towards?|to)\s+|"
+    r"\bguess(?: is|:)?\s+|(?:إنها|إنه|أنها|أنه|ربما)\s*|(?:यह|विचार से|शायद)\s*|"
     r"(?:应该|應該|可能|大概)?[是选選]\s*|(?:最も適切|適切|最適|最も近い|適当|妥当)(?:なの|な選択肢|な答え)?は\s*|"
     r"(?:가장\s*적절한|알맞은)\s*것은\s*"
 )
@@ -289,6 +296,7 @@ _PREDICATES = (
     r"\s+it\s+is\b|\s+for\s+sure\b|,?\s+i\s+(?:guess|think|believe|suppose)\b|"
     r"\s+(?:seems|appears|looks|sounds)\s+(?:to\s+be\s+)?(?:the\s+)?(?:right|correct|best|most)\b|"
     r"\s+makes\s+(?:the\s+)?most\s+sense\b|\s+(?:fits|works|matches)\s+(?:the\s+)?best\b|"
+    r"\s+(?:only|alone)(?=\s*(?:\.|\n|\Z))|\s+has\s+to\s+be\s+it\b|\s+is\s+what\s+i\b|"
     r"\s+(?:stimmt|passt\s+am\s+besten|trifft\s+zu)|\s+(?:convient|est\s+la\s+plus)|\s+(?:подходит|верно)|"
     r"(?:です|だと思|でしょう|である|だ(?=[。、\n]|\Z))|が(?:最適|最も|最良|一番|適切)|"
     r"(?:입니다|예요|이에요|라고\s*(?:생각|봅|판단))|[가이]\s*가장|最(?:合适|佳|恰当|可能|符合)|(?:正确|符合)|"
@@ -301,7 +309,7 @@ RULES = (
     Rule(
         "answer is LETTER",
         _ends_with(
-            rf"\b{_NAMED}\b(?:[^\n]{{0,60}}?{_COPULA}{_FILL}|[\s,:]*{_FILL})|\bans\s*[.:=]|\A\s*A:|\b(?:key"
+            rf"\b{_NAMED}\b(?:[^\n]{{0,60}}?{_COPULA}{_FILL}|[\s,:]*{_FILL})|\bans\b\s*[.:=-]?|\A\s*A:|\b(?:key"
             rf"|response|result|correct|"
             rf"conclusion)\s*:{_FILL}"
         ),
@@ -334,6 +342,7 @@ RULES = (
     Rule("LETTER is chosen", None, re.compile(rf"{_SHUT}\s*(?:を選|[을를]\s*(?:선택|고르)|を選択)")),
     Rule("LETTER is chosen", _ends_with(_COPULAS), _begins_with(_CLAUSE_END + _IS_FOREIGN)),
     Rule("LETTER is chosen", _ends_with(_PREDICATE_BEGINS), _begins_with(_PREDICATES)),
+    Rule("LETTER is chosen", _ends_with(r"\b(?:makes|making|leaves|leaving)"), _begins_with(r"\s+(?:the|as)\b")),
     Rule("option LETTER", _ends_with(rf"(?:{OPTION_WORDS})\s*(?:is\s+|es\s+|ist\s+|est\s+)?[:=]?\s*")),
     Rule("LETTER is true", _SUBJECT, _begins_with(r"\s+is\s+(?:also\s+)?(?:true|valid|supported|consistent)")),
     Rule("(LETTER)", place="bracket"),

@@ -53,6 +53,10 @@ _TAG = re.compile(r"</?[A-Za-z][\w-]{1,20}>")
 _SHORT_TAG = re.compile(r"<([biup])>([^<>]{0,100})</\1>")
 _BRACKETS = str.maketrans("【】〔〕《》〈〉⟨⟩‹›", "()" * 6)
 _MARKUP = re.compile(r"\\f?boxed\s*(?=\{)|\\[()\[\]]|[*`$\"“”„«»「」『』\u200b\u200e\u200f\ufeff]")
+# An option and its text: `D. A and B`.
+_LABELLED = re.compile(
+    r"[\s{]*\(?[A-Z][.):]+\s+\(?[A-Z]\)?\s*(?:,|&|and|or)\s*\(?[A-Z]\b"
+)  # an option's text: `D. A and B`
 _LIST_MARK = re.compile(r"^[ \t]*(?:[-+>•#|]+|\d{1,2}[.)])[ \t]+", re.MULTILINE)
 _ENUMERATED = re.compile(r"^[ \t]*\(?([A-Za-z])[.):]", re.MULTILINE)
 
@@ -120,7 +124,7 @@ def _letter(character: str) -> str | None:
 
 def _only_letters(plain: str) -> bool:
     """Whether a text is nothing but two or more different letters: `A; C`, `A. C.`, `- A\n- C`."""
-    if len(plain) > LOOK or re.search(r"[✓✗]|\bA\s*:", plain):
+    if len(plain) > LOOK or re.search(r"[✓✗?]|\bA\s*:", plain) or _LABELLED.match(plain):
         return False
     bare = re.sub(r"\b[iI]\.\s?e\.", "", plain)
     found = re.findall(r"\w+", words.CONNECTIVES.sub(lambda word: word[0] if word[0].isupper() else " ", bare))
@@ -235,9 +239,16 @@ def _mentions(text: str) -> list[Mention]:
             groups[-1].append(match)
         else:
             groups.append([match])
+    groups = [group for at, group in enumerate(groups) if not at or not _option_text(text, groups[at - 1], group)]
     first = len(text) - len(text.lstrip(" \t\r\n([{<'#"))
     last_line = text.rstrip().rfind("\n") + 1
     return [_mention(text, group, first, last_line) for group in groups]
+
+
+def _option_text(text: str, before: Sequence[re.Match[str]], group: Sequence[re.Match[str]]) -> bool:
+    """Whether letters are the text of the option that is named right before them: `D: both A and B`, `D (A and C)`."""
+    gap = text[before[-1].end() : group[0].start()]
+    return len(before) == 1 < len(group) and words.LABEL.fullmatch(gap) is not None
 
 
 def _together(text: str, group: Sequence[re.Match[str]], match: re.Match[str]) -> bool:
@@ -248,6 +259,8 @@ def _together(text: str, group: Sequence[re.Match[str]], match: re.Match[str]) -
     gap = text[group[-1].end() : match.start()] if match.start() - group[-1].end() < _LONGEST_GAP else None
     if gap is None or not words.TOGETHER.fullmatch(gap):
         return False
+    if re.fullmatch(r"\)\s+|\s+\(", gap):
+        return False  # an option and its text: `D) A and C`, `D (A and C)`
     after = text[match.end() : match.end() + LOOK]
     if gap.strip(" ()[]'") in (",", "") and words.VERB.match(after):
         return False

@@ -45,3 +45,8 @@ def test_a_claim_of_several_is_several_in_front_of_an_explanation():
 )
 def test_neighbours_of_the_kinds(text, count, wanted):
     assert read(text, count) == wanted
+
+
+def test_neighbours_in_every_form():
+    assert len(texts.NEIGHBOURS) > 80
+    assert {text: found for text, wanted in texts.NEIGHBOURS if (found := read(text)) != wanted} == {}
