@@ -183,3 +183,12 @@ NEIGHBOURS = [
     ("The answer is B, no doubt.", "B"), ("B, no doubt", "B"), ("B. No explanation needed.", "B"),
     ("B - no, wait, C", "C"), ("B is not wrong.", None), ("It isn't wrong to say B.", None),
 ]  # fmt: skip
+
+# Answers that were once misread: text, number of options, letter.
+MISREAD = [
+    ("Answer: I think it is C", 10, "C"),
+    ("(A) is false because it rains. (B) is false. (C) is false. (D) is true. So (D).", 4, "D"),
+    ("<thinking>The answer is A</thinking>\nD", 4, "D"), ("[THINK]The answer is A[/THINK]D", 4, "D"),
+    ("<thought>The answer is A</thought>\nD", 4, "D"), ("a)", 4, "A"), ("Answer: a) Paris", 4, "A"),
+    ("<|channel|>analysis<|message|>maybe A<|end|><|start|>assistant<|channel|>final<|message|>D", 4, "D"),
+]  # fmt: skip

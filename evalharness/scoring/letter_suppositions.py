@@ -54,16 +54,14 @@ SUPPOSITIONS = {
         ("angenommen", "nehmen", "wenn", "falls", "viele", "manche", "schüler", "student", "falsch"),
         r"\b(?:angenommen|nehmen wir an)\b\s*,?|\b(?:wenn|falls)(?=\s+(?:die Antwort|die Lösung|es)\b)|"
         r"\b(?:viele|manche|einige|der Schüler|der Student)(?:\s+\w{1,12})?\s+(?:denken|sagen|meinen|glauben|sagt|"
-        r"meint|"
-        r"glaubt)\s*,(?:\s+dass)?|\bfalsche Antwort ist\b",
+        r"meint|glaubt)\s*,(?:\s+dass)?|\bfalsche Antwort ist\b",
         r"\b(?:aber|dann|also|daher|doch|jedoch)\b",
     ),
     "fr": Doubt(
         ("suppos", "imagin", "si ", "beaucoup", "certains", "gens", "élève", "étudiant", "mauvaise", "incorrecte"),
         r"\b(?:supposons|supposant|imaginons)\b|\bsi(?=\s+(?:la (?:bonne )?réponse|l'option|c'))|"
         r"\b(?:beaucoup|certains|les gens|l'élève|l'étudiant)(?:\s+de gens)?\s+(?:pensent?|disent|dit|croient|"
-        r"croit) qu|"
-        r"\b(?:mauvaise réponse|réponse (?:incorrecte|fausse)) est\b",
+        r"croit) qu|\b(?:mauvaise réponse|réponse (?:incorrecte|fausse)) est\b",
         r"\b(?:mais|alors|donc|cependant|pourtant)\b",
     ),
     "it": Doubt(
@@ -78,23 +76,20 @@ SUPPOSITIONS = {
          "zła"),
         r"\b(?:załóżmy|przypuśćmy|zakładając)\s*,?|\b(?:jeśli|jeżeli|gdyby)(?=\s+(?:odpowied|to\b))|"
         r"\b(?:wielu|niektórzy|student|uczeń)(?:\s+\w{1,12})?\s+(?:myśli|mówi|mówią|twierdzi|twierdzą|sądzi|sądzą|"
-        r"uważa|"
-        r"uważają)\s*,?\s+że\b|\b(?:błędna|zła) odpowiedź to\b|\bodpowiedź błędna to\b",
+        r"uważa|uważają)\s*,?\s+że\b|\b(?:błędna|zła) odpowiedź to\b|\bodpowiedź błędna to\b",
         r"\b(?:ale|lecz|wtedy|więc|zatem|jednak)\b",
     ),
     "ru": Doubt(
         ("предпол", "допуст", "если", "многие", "некоторые", "студент", "ученик", "неправ", "неверн"),
         r"\b(?:предположим|допустим)\s*,?|\bесли(?=\s+(?:ответ|это|правильн|верн))|"
         r"\b(?:многие|некоторые|студент|ученик)(?:\s+\w{1,12})?\s+(?:думают|считают|считает|говорят|говорит|"
-        r"утверждает|"
-        r"полагают)\s*,?\s+что\b|\b(?:неправильный|неверный) ответ\b",
+        r"утверждает|полагают)\s*,?\s+что\b|\b(?:неправильный|неверный) ответ\b",
         r"\b(?:но|а|тогда|то|поэтому|однако)\b",
     ),
     "zh": Doubt(
         ("假", "如果", "若", "人", "学生", "學生", "错误", "錯誤"),
         r"假设|假設|假如|如果|假定|倘若|若是|(?:很多人|有人|有些人|许多人|学生|學生)[^，。,]{0,6}(?:认为|認為|说|說|"
-        r"觉得)|"
-        r"(?:错误|錯誤)的?答案",
+        r"觉得)|(?:错误|錯誤)的?答案",
         r"但|那么|那麼|则|就|所以|因此",
     ),
     "ar": Doubt(
@@ -124,8 +119,7 @@ _SUPPOSED_BEHIND = re.compile(
 # The first words of a question, up to the letter; its mark must follow.
 _ASKING = re.compile(
     r"(?:(?:\A|[.!?\n]\s{0,3}|\b(?:but|so|or|and|well|hmm),?\s)(?:is|are|was|could|might|would|can|does|did|should|"
-    r"why|how|"
-    r"what if|ist|wäre|könnte|kann|warum|czy|est-ce|pourquoi)\b|\bje,|¿|-(?:elle|ce|il)\b|(?<!\w)هل\b|क्या)"
+    r"why|how|what if|ist|wäre|könnte|kann|warum|czy|est-ce|pourquoi)\b|\bje,|¿|-(?:elle|ce|il)\b|(?<!\w)هل\b|क्या)"
     r"[^.!?\n]{0,80}\Z",
     re.IGNORECASE,
 )

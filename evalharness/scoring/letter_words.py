@@ -77,8 +77,7 @@ CHOOSE_WORDS = {
         r"|wybieram|lecz|ale|tylko|mas(?: sim)?|ma|а|"
     r"выбираю|выберу|أختار|اختر|بل|ninachagua|bali|मैं चुनता हूँ|बल्कि|c'est|kies|seç|(?:acho que )?(?:es|è"
     r"|é))\s+(?:la |el |le |die |a |o "
-    r"|l'|opcję |la letra |a letra |la lettera |"
-    r"opción |option |opzione |вариант |الخيار |विकल्प )?",
+    r"|l'|opcję |la letra |a letra |la lettera |opción |option |opzione |вариант |الخيار |विकल्प )?",
     "ja": r"(?:では|じゃ)なくて?[、,]?\s*",
     "ko": r"아니라,?\s*",
 }  # fmt: skip
@@ -99,8 +98,7 @@ CORRECTION = re.compile(
     r"make) "
     r"that|rather|however|revis\w+|hmm+|let me re\w*|double[- ]check\w*|i was wrong|that's wrong|that is wrong|"
     r"(?:not|can't be|cannot be) right|(?:an|my) error|i misread|i misunder\w+|i mean|i meant|edit|updated?|"
-    r"new answer|"
-    r"chang\w+ my (?:answer|mind)|thinking (?:again|about it more)|further (?:analysis|thought|reflection|"
+    r"new answer|chang\w+ my (?:answer|mind)|thinking (?:again|about it more)|further (?:analysis|thought|reflection|"
     r"consideration)|"
     r"espera|perd[oó]n|corrijo|corrig\w+|mejor dicho|aliás|stattdessen|moment|ich meine|attends|pardon|aspetta|anzi|"
     rf"подожд\w+|исправ\w+|ошиб\w+|انتظر)\b|{_NO}(?:\s+wait)?\s*[,،:.!—–-]|\b(?:nope|nein|hapana)\b|"
@@ -109,8 +107,7 @@ CORRECTION = re.compile(
 )
 _CORRECTING = (
     r"(?:(?:\b(?:i\s+mean|i\s+meant(?:\s+to\s+say)?|edit|correction|corrected|(?:make|scratch)\s+that|actually|oops|"
-    r"wait|"
-    r"no\s+wait|anzi|mejor\s+dicho|aliás|perd[oó]n|pardon|moment|ich\s+meine|je\s+veux\s+dire|"
+    r"wait|no\s+wait|anzi|mejor\s+dicho|aliás|perd[oó]n|pardon|moment|ich\s+meine|je\s+veux\s+dire|"
     rf"chang\w+\s+my\s+answer(?:\s+to)?)\b|{_NO})[\s,،:.;!—–-]*"
     r"(?:(?:it\s+is|it's|it\s+must\s+be|es\s+ist|es|é|è|c'est|to|это|ni|the\s+answer\s+is|option|choice)\s+){0,2}|"
     r"(?:不对|不(?=[，,。])|等等|更正|错了)[，,：:。、\s]*(?:应该?)?(?:是|选)?|(?:いや|いいえ|訂正)[、,。：:\s]*|"
@@ -118,12 +115,10 @@ _CORRECTING = (
 )
 _AND = (
     r"\b(?:and/or|and|or|as well as|along with|together with|plus|y|e|o|u|ou|et|und|oder|sowie|i|lub|oraz|albo|и|"
-    r"или|na|"
-    r"au|ama)\b|और|या|أو|و|和|或者|或|与|と|か|または|과|와|또는"
+    r"или|na|au|ama)\b|और|या|أو|و|和|或者|或|与|と|か|または|과|와|또는"
 )
 _MAYBE = (
-    r"\b(?:maybe|perhaps|possibly|probably|also|alternatively|tal vez|quizás?|también|talvez|também|"
-    r"vielleicht|auch|"
+    r"\b(?:maybe|perhaps|possibly|probably|also|alternatively|tal vez|quizás?|también|talvez|também|vielleicht|auch|"
     r"peut-être|aussi|forse|anche|może|też|może być|может быть|возможно|также|тоже)\b|也许|也|可能是|可能|おそらく|"
     r"아마"
 )
@@ -153,8 +148,7 @@ _REJECTS_BEFORE = re.compile(
 )  # fmt: skip
 _WRONG = (
     r"not\b|wrong|false|incorrect|excluded|ruled out|eliminated|invalid|inaccurate|rejected|out\b|discarded|too\s"
-    r"|untrue|"
-    r"unlikely|irrelevant|impossible|implausible|dismissed|unrelated"
+    r"|untrue|unlikely|irrelevant|impossible|implausible|dismissed|unrelated"
 )
 _REJECTS_BEHIND = re.compile(
     rf"(?:\)\s?[^.,;\n]{{0,60}}?|{_SHUT})"
@@ -168,8 +162,7 @@ _REJECTS_BEHIND = re.compile(
     rf"|{_SHUT}\s+(?:seems|looks|appears|sounds)\s[^.\n]{{0,40}}\bbut\b"
     rf"|{_SHUT}\s*(?:no es|(?-i:no)\s+(?=[a-záéíóúñ])|não|ist (?:nicht|falsch|inkorrekt)|n'est pas|est fausse?|"
     rf"non è|è sbagliat|è errat|"
-    r"nie jest|"
-    r"не\s|неверн|неправ|ليس|غير|خطأ|siyo|sio|si sahihi|नहीं|गलत|es incorrect|es fals|está errad|"
+    r"nie jest|не\s|неверн|неправ|ليس|غير|خطأ|siyo|sio|si sahihi|नहीं|गलत|es incorrect|es fals|está errad|"
     r"(?:选项|項)?\s*(?:不是|不对|错|不正确|不符)|"
     r"(?:では|じゃ)な(?!いで(?:しょう|すか)|いだろう|いか(?!ら|も))|は間違|は誤|[가이]\s*아니|[은는]\s*틀)",
     re.IGNORECASE,
@@ -185,8 +178,7 @@ _WRONG_ALONE = re.compile(
 # That another letter is an answer too.
 _ALSO_RIGHT = (
     r"(?:corr|certa|right|possib|posib|acceptab|valid|válid|work|answer|richtig|möglich|korrekt|bonne|juste|giust|"
-    r"esatt|"
-    r"popraw|prawid|dobr|możliw|верн|правил|возмож)"
+    r"esatt|popraw|prawid|dobr|możliw|верн|правил|возмож)"
 )
 _ALSO_BEHIND = re.compile(
     rf"{_SHUT}(?:\s+(?:(?:is|could|might|may|can|would|seems)\s+(?:also|equally|likewise|just as)|también es|"
@@ -242,7 +234,7 @@ class Rule:
 
     `first`: only the first letter behind the match of `before` is claimed. `place` is `start` for a letter that the
     text begins with, `line` for one alone in its line or opening the last one, `bracket` for one between brackets,
-    `mark` for one that is marked as right.
+    `mark` for one that is marked as right. `capital`: of small letters it is no sign (`this is a`).
     """
 
     name: str
@@ -250,6 +242,7 @@ class Rule:
     after: re.Pattern[str] | None = None
     place: str = ""
     first: bool = False
+    capital: bool = False
 
 
 def _ends_with(pattern: str) -> re.Pattern[str]:
@@ -263,8 +256,7 @@ def _begins_with(pattern: str) -> re.Pattern[str]:
 _FOREIGN = "|".join(ANSWER_WORDS.values())
 _SUBJECT = _ends_with(
     r"^|[.!?;:,]|\b(?:therefore|thus|so|hence|then|option|choice|answer|letter|statement|that|and|but|think|believe"
-    r"|only|"
-    r"because|since|means|conclude|opción|opção|alternativa|opzione|opcja|вариант|antwort|respuesta|resposta"
+    r"|only|because|since|means|conclude|opción|opção|alternativa|opzione|opcja|вариант|antwort|respuesta|resposta"
     r"|réponse|risposta|"
     r"odpowiedź|ответ|la|l'option|die)|所以|因此|故|选项|選項|よって|따라서|الخيار|الإجابة|विकल्प|chaguo"
 )
@@ -278,18 +270,18 @@ _IS_RIGHT = (
 _IS_FOREIGN = r"|\s*(?:です|だ(?![とっ])|である|でしょう|입니다|이다|예요|이에요|है|हैं)"
 # Before a letter that ends its clause: that it is it, in short.
 _COPULAS = (
-    r"\b(?:probably|likely|maybe|perhaps|surely|definitely|certainly|clearly|obviously|evidently|then|has to be|"
-    r"should be|"
-    r"going with|go with|mark|circle|es ist|es wäre|handelt sich um|nach|passt|vermutlich|wahrscheinlich|wohl|"
-    r"ich sage|"
-    r"s'agit de|je dirais|probablement|sans doute|mon avis,?|ce serait|sia|è|tratta di|direi|forse|probabilmente|"
-    r"es|trata de|dir[ií]a(?: que)?|ser[ií]a|probablemente|opinión,?|é|trata-se de|provavelmente|opinião,?|"
-    r"to|że|o|zdaniem,?|chyba|prawdopodobnie|это|что|всего,?|моему,?|вероятно,?|наверное,?|ni|labda)\s+|"
-    r"(?:^|[.!?,])\s*(?:mark|circle|so|then|only|just|that's|that is|this is)\s+|\bwhich is\s+|"
-    r"\blean(?:ing)? (?:towards?|to)\s+|"
-    r"\bguess(?: is|:)?\s+|(?:إنها|إنه|أنها|أنه|ربما)\s*|(?:यह|विचार से|शायद)\s*|"
-    r"(?:应该|應該|可能|大概)?[是选選]\s*|(?:最も適切|適切|最適|最も近い|適当|妥当)(?:なの|な選択肢|な答え)?は\s*|"
-    r"(?:가장\s*적절한|알맞은)\s*것은\s*"
+    r"\b(?:probably|likely|maybe|perhaps|surely|definitely|certainly|clearly|obviously|evidently|has to be|should be|"
+    r"going with|go with|lean(?:ing)? (?:towards?|to)|guess(?: is|:)?|which is|"
+    r"es ist|es wäre|handelt sich um|nach|passt|vermutlich|wahrscheinlich|wohl|ich sage|"
+    r"s'agit de|je dirais|probablement|sans doute|mon avis,?|ce serait|"
+    r"sia|è|tratta di|direi|forse|probabilmente|"
+    r"es|trata de|dir[ií]a(?: que)?|ser[ií]a|probablemente|opinión,?|"
+    r"é|trata-se de|provavelmente|opinião,?|"
+    r"(?:że|chyba|pewnie|zapewne) to|że|chodzi o|zdaniem,?|chyba|prawdopodobnie|"
+    r"это|что|всего,?|моему,?|вероятно,?|наверное,?|ni|labda)\s+|"
+    r"(?:^|[.!?,])\s*(?:mark|circle|so|then|only|just|that's|that is|this is|to)\s+|"
+    r"(?:إنها|إنه|أنها|أنه|ربما)\s*|(?:यह|विचार से|शायद)\s*|(?:应该|應該|可能|大概)?[是选選]\s*|"
+    r"(?:最も適切|適切|最適|最も近い|適当|妥当)(?:なの|な選択肢|な答え)?は\s*|(?:가장\s*적절한|알맞은)\s*것은\s*"
 )
 _PREDICATE_BEGINS = r"\A|[\s、。，,.:：('\"]|おそらく|たぶん|多分|아마"
 _PREDICATES = (
@@ -310,8 +302,7 @@ RULES = (
         "answer is LETTER",
         _ends_with(
             rf"\b{_NAMED}\b(?:[^\n]{{0,60}}?{_COPULA}{_FILL}|[\s,:]*{_FILL})|\bans\b\s*[.:=-]?|\A\s*A:|\b(?:key"
-            rf"|response|result|correct|"
-            rf"conclusion)\s*:{_FILL}"
+            rf"|response|result|correct|conclusion)\s*:{_FILL}"
         ),
     ),
     Rule("answer is LETTER", re.compile(rf"(?:{_FOREIGN})\.?[^\n.。!?;]{{0,60}}\Z", re.IGNORECASE), first=True),
@@ -340,7 +331,7 @@ RULES = (
         _begins_with(_CLAUSE_END + r"|\s*[项項]" + _IS_FOREIGN),
     ),
     Rule("LETTER is chosen", None, re.compile(rf"{_SHUT}\s*(?:を選|[을를]\s*(?:선택|고르)|を選択)")),
-    Rule("LETTER is chosen", _ends_with(_COPULAS), _begins_with(_CLAUSE_END + _IS_FOREIGN)),
+    Rule("LETTER is chosen", _ends_with(_COPULAS), _begins_with(_CLAUSE_END + _IS_FOREIGN), capital=True),
     Rule("LETTER is chosen", _ends_with(_PREDICATE_BEGINS), _begins_with(_PREDICATES)),
     Rule("LETTER is chosen", _ends_with(r"\b(?:makes|making|leaves|leaving)"), _begins_with(r"\s+(?:the|as)\b")),
     Rule("option LETTER", _ends_with(rf"(?:{OPTION_WORDS})\s*(?:is\s+|es\s+|ist\s+|est\s+)?[:=]?\s*")),

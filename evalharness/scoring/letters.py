@@ -65,7 +65,8 @@ class Mention(NamedTuple):
     """One letter, or several in one breath (`A, B and C`), and what stands around it.
 
     `clause` is what stands before it in its clause, `after` what follows. It `opens` the text, is `alone` in its line
-    or opens the last one, or is `last`, the last sentence of all. `marked`: the text marks it as right or as wrong.
+    or opens the last one, or is `last`, the last sentence of all. `small`: it is no capital. `marked`: the text marks
+    it as right or as wrong.
     """
 
     letters: tuple[str, ...]
@@ -76,6 +77,7 @@ class Mention(NamedTuple):
     opens: bool
     alone: bool
     last: bool
+    small: bool
     marked: bool | None = None
 
 
@@ -284,6 +286,7 @@ def _mention(text: str, group: Sequence[re.Match[str]], first: int, last_line: i
         bracketed=before[-1:] in tuple("([{") and after[:1] in tuple(")]}"),
         opens=start == first,
         alone=opens_line and (ends_line or start >= last_line),
+        small=group[0]["letter"].islower(),
         last=ends_text and re.search(r"[.!?:,]\s+[(\[']*\Z", before) is not None,
     )
 
@@ -313,7 +316,7 @@ def _claims(rule: words.Rule, mentions: Iterable[Mention]) -> list[Claim]:
 
 def _anchor(rule: words.Rule, mention: Mention) -> int | None:
     """Where a claim of this kind begins; None where the mention is none."""
-    if rule.after is not None and not rule.after.match(mention.after):
+    if (rule.capital and mention.small) or (rule.after is not None and not rule.after.match(mention.after)):
         return None
     if rule.place:
         holds = {

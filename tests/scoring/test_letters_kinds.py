@@ -40,6 +40,9 @@ def test_a_claim_of_several_is_several_in_front_of_an_explanation():
         ("The answer is D; A, B and C are rivers.", 4, "D"),
         ("(B) No", 4, "B"),
         ("B. False, False", 4, "B"),
+        ("Consider an AR(2) process. This is a", 4, None),
+        ("second order with respect to A", 4, None),
+        ("If A then B.", 4, None),
         ("Is the answer A? I don't think so. Is it B? Yes: the answer is B.", 4, "B"),
     ],
 )
@@ -50,3 +53,8 @@ def test_neighbours_of_the_kinds(text, count, wanted):
 def test_neighbours_in_every_form():
     assert len(texts.NEIGHBOURS) > 80
     assert {text: found for text, wanted in texts.NEIGHBOURS if (found := read(text)) != wanted} == {}
+
+
+@pytest.mark.parametrize(("text", "count", "wanted"), texts.MISREAD)
+def test_what_was_once_misread(text, count, wanted):
+    assert read(text, count) == wanted
