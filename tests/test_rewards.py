@@ -21,6 +21,7 @@ from evalharness.benchmark import Benchmark
 from evalharness.errors import UserError
 from evalharness.events import Warned, observed_by
 from evalharness.records import Sample
+from evalharness.rewards import open_scorers
 from evalharness.scoring.answers import short_answer
 from evalharness.scoring.metrics import mean
 from evalharness.tiny import __file__ as tiny_file
@@ -148,7 +149,7 @@ def test_programs_run_in_one_sandbox_from_many_threads(program: str) -> None:
     with ThreadPoolExecutor(4) as pool:
         calls = [pool.submit(reward, [None] * 5, answers[:5], info=[program] * 5) for _ in range(4)]
         assert [call.result() for call in calls] == [wanted[:5]] * 4
-    assert len(rewards._opened.scorers) == 1
+    assert len(open_scorers._opened.scorers) == 1
     rewards.close()
     assert reward([None], [RIGHT], info=[program]) == [1.0]
 

@@ -171,7 +171,7 @@ _LAST_MARK = (
 _END = r"[\s\[({<'\"]*\Z"
 
 
-def _governed(language: str, doubt: Doubt) -> re.Pattern[str]:
+def governed(language: str, doubt: Doubt) -> re.Pattern[str]:
     """An opinion and what it governs, up to the letter that ends the text.
 
     An aside may stand between: `I don't believe, however, that`, `I don't think that, given this,`, `no creo que, dado
@@ -184,7 +184,7 @@ def _governed(language: str, doubt: Doubt) -> re.Pattern[str]:
     return re.compile(rf"(?:{doubt.opinion}){aside}{clause}{_LAST_MARK}{_END}", re.IGNORECASE)
 
 
-_GOVERNED = [(doubt.cues, _governed(language, doubt)) for language, doubt in DOUBTS.items()]
+_GOVERNED = [(doubt.cues, governed(language, doubt)) for language, doubt in DOUBTS.items()]
 # Right before the letter: that it cannot be, hardly is.
 _DENIED = re.compile(
     r"(?:(?:n't|\bnot|\bcannot|\bnever|\bhardly|\bscarcely|\bunlikely to|\bunable to)\s+"

@@ -77,8 +77,7 @@ CHOOSE_WORDS = {
         r"|wybieram|lecz|ale|tylko|mas(?: sim)?|ma|а|"
     r"выбираю|выберу|أختار|اختر|بل|ninachagua|bali|मैं चुनता हूँ|बल्कि|c'est|kies|seç|(?:acho que )?(?:es|è"
     r"|é))\s+(?:la |el |le |die |a |o "
-    r"|l'|opcję |la letra |a letra |la lettera |"
-    r"opción |option |opzione |вариант |الخيار |विकल्प )?",
+    r"|l'|opcję |la letra |a letra |la lettera |opción |option |opzione |вариант |الخيار |विकल्प )?",
     "ja": r"(?:では|じゃ)なくて?[、,]?\s*",
     "ko": r"아니라,?\s*",
 }  # fmt: skip
@@ -92,27 +91,52 @@ OPTION_WORDS = (
     r"letter|chaguo|literka)|الخيار|विकल्प|选项|選項|選択肢|보기|선택지"
 )
 
+_NO = r"(?:\b(?:no|nope|nein|non|nie|não|nao|нет|hapana|لا)\b|नहीं)"
 CORRECTION = re.compile(
     r"\b(?:wait|actually|correction|correct this|corrected|oops|mistake|mistaken|instead|reconsider|re-?check\w*|"
-    r"re-?evaluat\w*|on second thought|sorry|apolog\w+|scratch that|rather|however|revis\w+|hmm+|let me re\w*"
-    r"|double-check\w*|"
-    r"nope|i was wrong|that's wrong|that is wrong|upon (?:review|reflection|further)|nein|espera|perd[oó]n|corrijo"
-    r"|corrig\w+|"
-    r"stattdessen|attends|aspetta|подожд\w+|исправ\w+|ошиб\w+|انتظر|hapana)\b|\bno\s*[,:.!—–-]|不对|更正|等等|いや|待って|아니"
-    r"|잠깐|नहीं,",
+    r"re-?evaluat\w*|(?:on|upon) (?:second thoughts?|reflection|review|closer|further)|sorry|apolog\w+|(?:scratch|"
+    r"make) "
+    r"that|rather|however|revis\w+|hmm+|let me re\w*|double[- ]check\w*|i was wrong|that's wrong|that is wrong|"
+    r"(?:not|can't be|cannot be) right|(?:an|my) error|i misread|i misunder\w+|i mean|i meant|edit|updated?|"
+    r"new answer|chang\w+ my (?:answer|mind)|thinking (?:again|about it more)|further (?:analysis|thought|reflection|"
+    r"consideration)|"
+    r"espera|perd[oó]n|corrijo|corrig\w+|mejor dicho|aliás|stattdessen|moment|ich meine|attends|pardon|aspetta|anzi|"
+    rf"подожд\w+|исправ\w+|ошиб\w+|انتظر)\b|{_NO}(?:\s+wait)?\s*[,،:.!—–-]|\b(?:nope|nein|hapana)\b|"
+    r"不对|更正|等等|错了|不[，,。]|いや|いいえ|訂正|待って|아니|잠깐|정정",
     re.IGNORECASE,
 )
+_CORRECTING = (
+    r"(?:(?:\b(?:i\s+mean|i\s+meant(?:\s+to\s+say)?|edit|correction|corrected|(?:make|scratch)\s+that|actually|oops|"
+    r"wait|no\s+wait|anzi|mejor\s+dicho|aliás|perd[oó]n|pardon|moment|ich\s+meine|je\s+veux\s+dire|"
+    rf"chang\w+\s+my\s+answer(?:\s+to)?)\b|{_NO})[\s,،:.;!—–-]*"
+    r"(?:(?:it\s+is|it's|it\s+must\s+be|es\s+ist|es|é|è|c'est|to|это|ni|the\s+answer\s+is|option|choice)\s+){0,2}|"
+    r"(?:不对|不(?=[，,。])|等等|更正|错了)[，,：:。、\s]*(?:应该?)?(?:是|选)?|(?:いや|いいえ|訂正)[、,。：:\s]*|"
+    r"(?:아니(?:요|오)?|정정)[,.:\s]+)"
+)
+_AND = (
+    r"\b(?:and/or|and|or|as well as|along with|together with|plus|y|e|o|u|ou|et|und|oder|sowie|i|lub|oraz|albo|и|"
+    r"или|na|au|ama)\b|और|या|أو|و|和|或者|或|与|と|か|または|과|와|또는"
+)
+_MAYBE = (
+    r"\b(?:maybe|perhaps|possibly|probably|also|alternatively|tal vez|quizás?|también|talvez|também|vielleicht|auch|"
+    r"peut-être|aussi|forse|anche|może|też|może być|может быть|возможно|также|тоже)\b|也许|也|可能是|可能|おそらく|"
+    r"아마"
+)
+CONNECTIVES = re.compile(f"{_AND}|{_MAYBE}", re.IGNORECASE)
 TOGETHER = re.compile(
-    r"[\])}' \t]*(?:[,/&+、]|,?\s*(?:\b(?:and|or|and/or|as well as|y|e|o|u|ou|et|und|oder|sowie|i|lub|oraz|albo|и"
-    r"|или|na|au|ama)\b"
-    r"|और|या|أو|و|和|或|与|或者|と|か|または|과|와|또는))?[\[({' \t]*",
+    rf"[\])}}' \t]*(?:[/&+、|]|[,،;，]|(?:[.,،;，]{{0,4}}[\s(]*(?:{_AND})|[.,،;，]?[\s(]*(?:{_MAYBE}))"
+    rf"(?:[\s,]*(?:{_AND}|{_MAYBE}))*,?)?[\[({{' \t]*",
     re.IGNORECASE,
 )
+LABEL = re.compile(r"[.):]{0,2}\s{0,3}[:(,–—-]?\s{0,3}(?:(?:both|either|neither|all of)\s)?\s{0,3}\(?", re.IGNORECASE)
+SEMICOLON = re.compile(r"[.;]")  # between two letters, where nothing may follow the second
+LAST = re.compile(rf"{_SHUT}\s*(?:\Z|[.;!?\n])|{_SHUT}\s+(?:is|could|might|may|can)\s+also\b")
+VERB = re.compile(rf"{_SHUT}\s+(?:is|was|isn't|would|can|cannot|does)\b", re.IGNORECASE)
 HEADING = re.compile(r"[#\s]*(?:the\s+)?(?:final\s+|correct\s+)?(?:answer|solution|conclusion)[\s.]*", re.IGNORECASE)
 
 _REJECTS_BEFORE = re.compile(
     r"(?:\bnot|n't|\bneither|\bnor|\bexclud\w+|\beliminat\w+|\brul(?:e|es|ed|ing) out|\breject\w*|\bdiscard\w*"
-    r"|\brather than"
+    r"|\brather than|\b(?:anything|everything|all) but"
     r"|\binstead of|\bunlike|\bexcept|\bnever|\bwithout|\bdismiss\w*|\bcannot be|\b(?:could|might"
     r"|may)(?:\s+also)?\s+be|\bno es|\bno|\bnão(?: é)?|\bnicht"
     r"|\bkeine?"
@@ -124,8 +148,7 @@ _REJECTS_BEFORE = re.compile(
 )  # fmt: skip
 _WRONG = (
     r"not\b|wrong|false|incorrect|excluded|ruled out|eliminated|invalid|inaccurate|rejected|out\b|discarded|too\s"
-    r"|untrue|"
-    r"unlikely|irrelevant|impossible|implausible|dismissed|unrelated"
+    r"|untrue|unlikely|irrelevant|impossible|implausible|dismissed|unrelated"
 )
 _REJECTS_BEHIND = re.compile(
     rf"(?:\)\s?[^.,;\n]{{0,60}}?|{_SHUT})"
@@ -134,14 +157,68 @@ _REJECTS_BEHIND = re.compile(
     r"|entirely|factually|"
     rf"partially|be)\s+){{0,3}}(?:{_WRONG})|\s(?:isn't|aren't|wasn't|can't|cannot|doesn't|does not|do not|don't|fails|"
     r"wouldn't|would not|couldn't|is n't)\b)"
-    rf"|{_SHUT}\s*[:—–-]+\s*(?:{_WRONG})"
-    rf"|{_SHUT}\s*(?:no es|no\b|não|ist (?:nicht|falsch|inkorrekt)|n'est pas|est fausse?|non è|è sbagliat|è errat|"
-    r"nie jest|"
-    r"не\s|неверн|неправ|ليس|غير|خطأ|siyo|sio|si sahihi|नहीं|गलत|es incorrect|es fals|está errad|"
+    rf"|{_SHUT}\s*[:—–-]+\s*(?!(?-i:False|Incorrect|Wrong)\b)(?:{_WRONG})|{_SHUT}\s+(?-i:incorrect|"
+    rf"wrong)\s*(?:[.,;\n]|\Z)"
+    rf"|{_SHUT}\s+(?:seems|looks|appears|sounds)\s[^.\n]{{0,40}}\bbut\b"
+    rf"|{_SHUT}\s*(?:no es|(?-i:no)\s+(?=[a-záéíóúñ])|não|ist (?:nicht|falsch|inkorrekt)|n'est pas|est fausse?|"
+    rf"non è|è sbagliat|è errat|"
+    r"nie jest|не\s|неверн|неправ|ليس|غير|خطأ|siyo|sio|si sahihi|नहीं|गलत|es incorrect|es fals|está errad|"
     r"(?:选项|項)?\s*(?:不是|不对|错|不正确|不符)|"
     r"(?:では|じゃ)な(?!いで(?:しょう|すか)|いだろう|いか(?!ら|も))|は間違|は誤|[가이]\s*아니|[은는]\s*틀)",
     re.IGNORECASE,
 )  # fmt: skip
+
+
+# One letter that is wrong, behind a claim: `the answer is C and D is wrong`.
+_WRONG_ALONE = re.compile(
+    rf"{_SHUT}\s*(?:(?:is|isn't|was|es|está|é|ist|est|è|jest)\s+\S|не|неверн|नहीं|गलत|"
+    r"(?:是)?(?:错|錯|不|误)|は|[은는가이]\s*(?:틀|아니))",
+    re.IGNORECASE,
+)
+# That another letter is an answer too.
+_ALSO_RIGHT = (
+    r"(?:corr|certa|right|possib|posib|acceptab|valid|válid|work|answer|richtig|möglich|korrekt|bonne|juste|giust|"
+    r"esatt|popraw|prawid|dobr|możliw|верн|правил|возмож)"
+)
+_ALSO_BEHIND = re.compile(
+    rf"{_SHUT}(?:\s+(?:(?:is|could|might|may|can|would|seems)\s+(?:also|equally|likewise|just as)|también es|"
+    rf"es también|"
+    r"podría ser también|también podría|também é|também está|é também|ist auch|ist ebenfalls|wäre auch|est aussi|"
+    r"est également|è anche|anche è|jest też|też jest|również jest|jest również|тоже|также)\s+"
+    rf"(?:(?:be|a|an|the|la|una?|die|eine|une)\s+){{0,2}}{_ALSO_RIGHT}(?![^.\n]{{0,40}}\b(?:but|however|less|not)\b)|"
+    r"\s+(?:is|could be|might be|may be|would be|works|fits)(?:\s+(?:correct|right|possible|acceptable|valid|true))?"
+    r"\s+(?:too|as well)\b|\s+also\s+(?:works|fits|applies)\b|\s*也(?:对|對|正确|正確|可以|可能|是对|行|成立)|"
+    r"も(?:正し|正解|可能|あり得|考えられ)|도\s*(?:정답|맞|가능|옳)|\s*भी\s*सही|\s+pia\s+ni\b|\s+أيض)",
+    re.IGNORECASE,
+)
+_ALSO_BEFORE = re.compile(
+    r"(?:\b(?:also|alternatively|otherwise|or else|if not|sonst|sinon|altrimenti|de lo contrario|caso contrário|"
+    r"inaczej|иначе)"
+    r"\b[\s,:]*(?:(?:it|is|be|could|the|answer|option|choice|then|would|choose|pick)\s+){0,4}|否则|そうでなければ)"
+    + _END,
+    re.IGNORECASE,
+)
+_AND_BEFORE, _IF_BEHIND = (
+    re.compile(r"\b(?:and|or|but|und|et|e|y)\s+[\[(]?\Z"),
+    re.compile(rf"{_SHUT}\s+(?:if|when|otherwise|wenn|si|se)\b"),
+)
+
+
+def also(before: str, after: str) -> bool:
+    """Whether a letter is named as a second answer: `C is also correct`, `otherwise C`, `and C if x < 0`."""
+    if _ALSO_BEHIND.match(after) or _ALSO_BEFORE.search(before):
+        return True
+    return _AND_BEFORE.search(before) is not None and _IF_BEHIND.match(after) is not None
+
+
+def wrong_alone(after: str) -> bool:
+    """Whether one letter by itself is the subject of what follows, which says that it is wrong."""
+    return _WRONG_ALONE.match(after) is not None
+
+
+def claims_outright(before: str) -> bool:
+    """Whether a letter behind `before` is claimed as the answer."""
+    return any(rule.before is not None and rule.before.search(before) for rule in RULES[:3])
 
 
 def rejected_letters(before: str, after: str) -> bool:
@@ -156,7 +233,8 @@ class Rule:
     """A kind of claim. `before` ends at the letter, `after` begins behind it.
 
     `first`: only the first letter behind the match of `before` is claimed. `place` is `start` for a letter that the
-    text begins with, `line` for one alone in its line or opening the last one, `bracket` for one between brackets.
+    text begins with, `line` for one alone in its line or opening the last one, `bracket` for one between brackets,
+    `mark` for one that is marked as right. `capital`: of small letters it is no sign (`this is a`).
     """
 
     name: str
@@ -164,6 +242,7 @@ class Rule:
     after: re.Pattern[str] | None = None
     place: str = ""
     first: bool = False
+    capital: bool = False
 
 
 def _ends_with(pattern: str) -> re.Pattern[str]:
@@ -177,16 +256,43 @@ def _begins_with(pattern: str) -> re.Pattern[str]:
 _FOREIGN = "|".join(ANSWER_WORDS.values())
 _SUBJECT = _ends_with(
     r"^|[.!?;:,]|\b(?:therefore|thus|so|hence|then|option|choice|answer|letter|statement|that|and|but|think|believe"
-    r"|only|"
-    r"because|since|means|conclude|opción|opção|alternativa|opzione|opcja|вариант|antwort|respuesta|resposta"
+    r"|only|because|since|means|conclude|opción|opção|alternativa|opzione|opcja|вариант|antwort|respuesta|resposta"
     r"|réponse|risposta|"
     r"odpowiedź|ответ|la|l'option|die)|所以|因此|故|选项|選項|よって|따라서|الخيار|الإجابة|विकल्प|chaguo"
 )
 _CLAUSE_END = r"\s*(?:\Z|[.,;:!?。、\n]|\s[-–—(])"
 _IS_RIGHT = (
     r"(?:[.:)][^.\n!?]{0,60}?)?\s+(?:is|would be|must be|should be|seems to be|appears to be)\s+"
-    r"(?:(?:the|an?|therefore|thus|clearly|indeed|definitely|our|my|only|single|most|likely)\s+){0,4}"
-    r"(?:correct|right|best|answer|accurate|most\b|one that)(?!.{0,60}\bbut\s+\(?[A-Z]\)?\s+(?:could|might|may|is)\b)"
+    r"(?:(?:the|an?|therefore|thus|clearly|indeed|definitely|our|my|your|only|single|most|likely|probably|"
+    r"perhaps|final|first)\s+){0,4}(?:correct|right|best|answer|choice|pick|accurate|most\b|"
+    r"one that)(?!.{0,60}\bbut\s+\(?[A-Z]\)?\s+(?:could|might|may|is)\b)"
+)
+_IS_FOREIGN = r"|\s*(?:です|だ(?![とっ])|である|でしょう|입니다|이다|예요|이에요|है|हैं)"
+# Before a letter that ends its clause: that it is it, in short.
+_COPULAS = (
+    r"\b(?:probably|likely|maybe|perhaps|surely|definitely|certainly|clearly|obviously|evidently|has to be|should be|"
+    r"going with|go with|lean(?:ing)? (?:towards?|to)|guess(?: is|:)?|which is|"
+    r"es ist|es wäre|handelt sich um|nach|passt|vermutlich|wahrscheinlich|wohl|ich sage|"
+    r"s'agit de|je dirais|probablement|sans doute|mon avis,?|ce serait|"
+    r"sia|è|tratta di|direi|forse|probabilmente|"
+    r"es|trata de|dir[ií]a(?: que)?|ser[ií]a|probablemente|opinión,?|"
+    r"é|trata-se de|provavelmente|opinião,?|"
+    r"(?:że|chyba|pewnie|zapewne) to|że|chodzi o|zdaniem,?|chyba|prawdopodobnie|"
+    r"это|что|всего,?|моему,?|вероятно,?|наверное,?|ni|labda)\s+|"
+    r"(?:^|[.!?,])\s*(?:mark|circle|so|then|only|just|that's|that is|this is|to)\s+|"
+    r"(?:إنها|إنه|أنها|أنه|ربما)\s*|(?:यह|विचार से|शायद)\s*|(?:应该|應該|可能|大概)?[是选選]\s*|"
+    r"(?:最も適切|適切|最適|最も近い|適当|妥当)(?:なの|な選択肢|な答え)?は\s*|(?:가장\s*적절한|알맞은)\s*것은\s*"
+)
+_PREDICATE_BEGINS = r"\A|[\s、。，,.:：('\"]|おそらく|たぶん|多分|아마"
+_PREDICATES = (
+    r"\s+it\s+is\b|\s+for\s+sure\b|,?\s+i\s+(?:guess|think|believe|suppose)\b|"
+    r"\s+(?:seems|appears|looks|sounds)\s+(?:to\s+be\s+)?(?:the\s+)?(?:right|correct|best|most)\b|"
+    r"\s+makes\s+(?:the\s+)?most\s+sense\b|\s+(?:fits|works|matches)\s+(?:the\s+)?best\b|"
+    r"\s+(?:only|alone)(?=\s*(?:\.|\n|\Z))|\s+has\s+to\s+be\s+it\b|\s+is\s+what\s+i\b|"
+    r"\s+(?:stimmt|passt\s+am\s+besten|trifft\s+zu)|\s+(?:convient|est\s+la\s+plus)|\s+(?:подходит|верно)|"
+    r"(?:です|だと思|でしょう|である|だ(?=[。、\n]|\Z))|が(?:最適|最も|最良|一番|適切)|"
+    r"(?:입니다|예요|이에요|라고\s*(?:생각|봅|판단))|[가이]\s*가장|最(?:合适|佳|恰当|可能|符合)|(?:正确|符合)|"
+    r"\s+सही\s+है"
 )
 RULES = (
     Rule(
@@ -195,18 +301,19 @@ RULES = (
     Rule(
         "answer is LETTER",
         _ends_with(
-            rf"\b{_NAMED}\b(?:[^\n]{{0,60}}?{_COPULA}{_FILL}|[\s,:]*{_FILL})|\bans\s*[.:=]|\A\s*A:|\b(?:key"
-            rf"|response|result|correct|"
-            rf"conclusion)\s*:{_FILL}"
+            rf"\b{_NAMED}\b(?:[^\n]{{0,60}}?{_COPULA}{_FILL}|[\s,:]*{_FILL})|\bans\b\s*[.:=-]?|\A\s*A:|\b(?:key"
+            rf"|response|result|correct|conclusion)\s*:{_FILL}"
         ),
     ),
     Rule("answer is LETTER", re.compile(rf"(?:{_FOREIGN})\.?[^\n.。!?;]{{0,60}}\Z", re.IGNORECASE), first=True),
     Rule("LETTER is the answer", _SUBJECT, _begins_with(_IS_RIGHT)),
     Rule("LETTER is the answer", _SUBJECT, _begins_with(r"\s*[:—–-]\s*(?:correct|right|true|yes)\b")),
     Rule("LETTER is the answer", _SUBJECT, _begins_with("|".join(RIGHT_WORDS.values()))),
+    Rule("correction: LETTER", _ends_with(_CORRECTING), _begins_with(_CLAUSE_END + _IS_FOREIGN)),
+    Rule("LETTER is marked right", place="mark"),
     Rule("the text begins with LETTER", None, re.compile(
-        rf"(?:{_SHUT}\s*(?:\Z|[.,:;\n–—。、]|-\s)|[\])}}]|\s+(?:because|since|as|\()|\s+is\s+correct|\s*(?:です|だ|である"
-        rf"|입니다|이다|예요|이에요))",
+        rf"(?:{_SHUT}\s*(?:\Z|[.,:;\n–—。、]|-\s)|[\])}}]|\s+(?:because|since|as|rather than|instead of|and not|\()|"
+        r"\s+is\s+correct|\s*(?:です|だ|である|입니다|이다|예요|이에요))",
         re.IGNORECASE), place="start"),
     Rule("LETTER on a line of its own", None, re.compile(rf"{_SHUT}(?:[.!\s]*(?=\n|\Z)|[.):])"), place="line"),
     Rule(
@@ -221,12 +328,15 @@ RULES = (
     Rule(
         "LETTER is chosen",
         _ends_with("|".join(CHOOSE_WORDS.values())),
-        _begins_with(_CLAUSE_END + r"|\s*(?:[项項]|です|だ|である|입니다|이다|예요)"),
+        _begins_with(_CLAUSE_END + r"|\s*[项項]" + _IS_FOREIGN),
     ),
     Rule("LETTER is chosen", None, re.compile(rf"{_SHUT}\s*(?:を選|[을를]\s*(?:선택|고르)|を選択)")),
+    Rule("LETTER is chosen", _ends_with(_COPULAS), _begins_with(_CLAUSE_END + _IS_FOREIGN), capital=True),
+    Rule("LETTER is chosen", _ends_with(_PREDICATE_BEGINS), _begins_with(_PREDICATES)),
+    Rule("LETTER is chosen", _ends_with(r"\b(?:makes|making|leaves|leaving)"), _begins_with(r"\s+(?:the|as)\b")),
     Rule("option LETTER", _ends_with(rf"(?:{OPTION_WORDS})\s*(?:is\s+|es\s+|ist\s+|est\s+)?[:=]?\s*")),
     Rule("LETTER is true", _SUBJECT, _begins_with(r"\s+is\s+(?:also\s+)?(?:true|valid|supported|consistent)")),
     Rule("(LETTER)", place="bracket"),
 )  # fmt: skip
-OUTRIGHT = 8  # the rules by which a letter beyond the choices is an answer
-EXPLICIT = 11  # the rules whose claims settle a conflict or correct an earlier claim
+OUTRIGHT = 10  # the rules by which a letter beyond the choices is an answer
+EXPLICIT = 13  # the rules whose claims settle a conflict or correct an earlier claim

@@ -16,6 +16,8 @@ from typing import NamedTuple
 from evalharness.scoring import letter_words as words
 from evalharness.scoring.final_answer import ReadAnswer
 from evalharness.scoring.latex import boxes
+from evalharness.scoring.letter_marks import marks, plain_marks
+from evalharness.scoring.letter_suppositions import supposes
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 # A text with more mentions than this is hostile: the first ones and the last ones are looked at.
@@ -23,6 +25,7 @@ MOST_MENTIONS = 600
 MOST_BOXES = 50
 _LONGEST = 100_000  # characters of a text that are read: its first half and its last
 LOOK = 120  # characters that are looked at before and behind a mention
+_LONGEST_GAP = 40  # characters between two letters in one breath
 
 _ARABIC = {"أ": "A", "ا": "A", "ب": "B", "ج": "C", "د": "D", "ه": "E"}
 _CYRILLIC = {"А": "A", "В": "B", "С": "C", "Е": "E"}  # look like the Latin letters that were shown
@@ -39,7 +42,7 @@ _CLAUSE_ENDS = re.compile(rf"{_SHUT}\s*(?:$|[.,;:!?)\]|。、]|\n|-\s|–|—)")
 _NO_ARTICLE = re.compile(
     rf"{_SHUT}(?:\s*(?:$|[^\sa-z])|\s+(?:because|since|as|for|due|in|by|with|on|at|if|when|where|while|though|although|"
     r"given|based|according|from|per|following|which|that|not|but|and|or|is|was|are|were|would|can|could|must|has|seems|"
-    r"cannot|should|isn't|wasn't|doesn't|may|might|will|over|instead|rather|oder|und|o|ou|e|y|et|lub|oraz|i|na|au|est|es|ist|"
+    r"cannot|should|isn't|wasn't|doesn't|may|might|will|over|instead|rather|oder|und|o|ou|e|y|et|lub|albo|czy|oraz|i|na|au|est|es|ist|"
     r"jest|to|ni|ndilo|ndiyo|sino|sondern|mais|ma|mas|lecz|[a-z]*[^\x00-\x7f])(?![a-z]))"
 )
 _NO_PRONOUN = re.compile(rf"{_SHUT}(?:\s*(?:$|[.,;:)!?\n](?!\s?e\.))|\s+(?:is|because|since)\b)")
@@ -48,7 +51,12 @@ _TEXT_MACRO = re.compile(
 )
 _TAG = re.compile(r"</?[A-Za-z][\w-]{1,20}>")
 _SHORT_TAG = re.compile(r"<([biup])>([^<>]{0,100})</\1>")
+_BRACKETS = str.maketrans("【】〔〕《》〈〉⟨⟩‹›", "()" * 6)
 _MARKUP = re.compile(r"\\f?boxed\s*(?=\{)|\\[()\[\]]|[*`$\"“”„«»「」『』\u200b\u200e\u200f\ufeff]")
+# An option and its text: `D. A and B`.
+_LABELLED = re.compile(
+    r"[\s{]*\(?[A-Z][.):]+\s+\(?[A-Z]\)?\s*(?:,|&|and|or)\s*\(?[A-Z]\b"
+)  # an option's text: `D. A and B`
 _LIST_MARK = re.compile(r"^[ \t]*(?:[-+>•#|]+|\d{1,2}[.)])[ \t]+", re.MULTILINE)
 _ENUMERATED = re.compile(r"^[ \t]*\(?([A-Za-z])[.):]", re.MULTILINE)
 
@@ -57,7 +65,8 @@ class Mention(NamedTuple):
     """One letter, or several in one breath (`A, B and C`), and what stands around it.
 
     `clause` is what stands before it in its clause, `after` what follows. It `opens` the text, is `alone` in its line
-    or opens the last one, or is `last`, the last sentence of all.
+    or opens the last one, or is `last`, the last sentence of all. `small`: it is no capital. `marked`: the text marks
+    it as right or as wrong.
     """
 
     letters: tuple[str, ...]
@@ -68,6 +77,8 @@ class Mention(NamedTuple):
     opens: bool
     alone: bool
     last: bool
+    small: bool
+    marked: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +100,10 @@ def read_letter(text: str, count: int) -> ReadAnswer:
     whole = plain.strip(" \t\r\n.?*()[]{}<>'\",:;!|#-")
     if len(whole) == 1 and (alone := _letter(whole)) and (alone != "I" or count > ALPHABET.index("I")):
         return ReadAnswer(alone, "nothing but a letter")
+    if _only_letters(plain):
+        return ReadAnswer(None, SEVERAL)
     offered = ALPHABET[:count]
-    claimable = [m for m in _mentions(plain) if not words.rejected_letters(m.clause, m.after)]
+    claimable = [m for m in _marked(_mentions(plain)) if m.marked is not False and not _unclaimed(m.clause, m.after)]
     beyond: ReadAnswer | None = None
     for letters in (offered, ALPHABET.replace("I", "")):  # beyond the choices `I` is the pronoun
         found = _boxed(text, letters)
@@ -111,6 +124,25 @@ def _letter(character: str) -> str | None:
     return letter if letter in ALPHABET and len(letter) == 1 else None
 
 
+def _only_letters(plain: str) -> bool:
+    """Whether a text is nothing but two or more different letters: `A; C`, `A. C.`, `- A\n- C`."""
+    if len(plain) > LOOK or re.search(r"[✓✗?]|\bA\s*:", plain) or _LABELLED.match(plain):
+        return False
+    bare = re.sub(r"\b[iI]\.\s?e\.", "", plain)
+    found = re.findall(r"\w+", words.CONNECTIVES.sub(lambda word: word[0] if word[0].isupper() else " ", bare))
+    return all(len(one) == 1 and _letter(one) for one in found) and len({_letter(one) for one in found}) > 1
+
+
+def _unclaimed(before: str, after: str) -> bool:
+    """Whether a text rejects, supposes or asks what stands between `before` and `after`."""
+    return words.rejected_letters(before, after) or supposes(before, after)
+
+
+def _marked(mentions: Sequence[Mention]) -> list[Mention]:
+    found = marks([(m.letters[-1], m.clause, m.after) for m in mentions])
+    return [m._replace(marked=mark) for m, mark in zip(mentions, found, strict=True)]
+
+
 def _plain(text: str) -> str:
     """The text in plain characters: no markup, one kind of quotation marks, answer tags as `answer:`."""
     out = text
@@ -119,7 +151,9 @@ def _plain(text: str) -> str:
             unicodedata.normalize("NFKC", out.replace("\ufdfa", " ").replace("…", "..."))
             .replace("’", "'")
             .replace("‘", "'")
+            .translate(_BRACKETS)
         )
+    out = plain_marks(re.sub(r"\\n(?![a-z])", "\n", out))
     out = re.sub(r"<\s*(?:final_?)?answer\s*>\s*", "\nanswer: ", out, flags=re.IGNORECASE)
     out = _TAG.sub(" ", _SHORT_TAG.sub(r"\2", out))
     for _ in range(2):
@@ -139,6 +173,8 @@ def _boxed(text: str, offered: str) -> ReadAnswer:
             if _denied_box(text, at, at + len(box) + 2):
                 continue
         inner = _plain(box).strip(" {}$.'\"")
+        if _only_letters(inner):
+            return ReadAnswer(None, SEVERAL)
         match = re.match(r"\(?\s*([A-Za-z])\s*(?:\)|[.:,](?=\s|$)|$|(?=\s*\\))", inner) or re.match(
             rf"(?i:(?:the\s+)?(?:correct\s+|final\s+)?(?:answer|option|choice)(?:\s+is)?\s*:?\s*)\(?([A-Za-z])\)?(?![{_WORD}])",
             inner,
@@ -154,7 +190,7 @@ def _boxed(text: str, offered: str) -> ReadAnswer:
 def _denied_box(text: str, start: int, end: int) -> bool:
     """Whether the text around a box says that what it holds is not the answer."""
     before = _plain(text[max(0, start - LOOK) : start + 1])
-    return words.rejected_letters(_clause(before), _plain(text[end : end + LOOK]))
+    return _unclaimed(_clause(before), _plain(text[end : end + LOOK]))
 
 
 def _claimed(text: str, mentions: Sequence[Mention], outright: bool) -> ReadAnswer:
@@ -178,6 +214,8 @@ def _claimed(text: str, mentions: Sequence[Mention], outright: bool) -> ReadAnsw
             return ReadAnswer(None, SEVERAL)
         if later and later[-1].letter not in (letter, None) and words.CORRECTION.search(text, at, later[-1].at):
             return ReadAnswer(later[-1].letter, f"{rule.name}, then a correction")
+        if any(m.start > at and letter not in m.letters and words.also(m.clause, m.after) for m in mentions):
+            return ReadAnswer(None, SEVERAL)
         return ReadAnswer(letter, rule.name)
     return ReadAnswer(None, _NOTHING)
 
@@ -199,28 +237,39 @@ def _mentions(text: str) -> list[Mention]:
     found = [m for m in found if _stands_alone(text, m)]
     groups: list[list[re.Match[str]]] = []
     for match in found:
-        gap = (
-            text[groups[-1][-1].end() : match.start()] if groups and match.start() - groups[-1][-1].end() < 24 else None
-        )
-        if (
-            gap is not None
-            and words.TOGETHER.fullmatch(gap)
-            and not _new_clause(gap, text[match.end() : match.end() + 40])
-        ):
+        if groups and _together(text, groups[-1], match):
             groups[-1].append(match)
         else:
             groups.append([match])
+    groups = [group for at, group in enumerate(groups) if not at or not _option_text(text, groups[at - 1], group)]
     first = len(text) - len(text.lstrip(" \t\r\n([{<'#"))
     last_line = text.rstrip().rfind("\n") + 1
     return [_mention(text, group, first, last_line) for group in groups]
 
 
-def _new_clause(gap: str, after: str) -> bool:
-    """`D, A is wrong`: behind a comma and before a verb the letter is a subject of its own."""
-    return (
-        gap.strip(" ()[]'") in (",", "")
-        and re.match(rf"{_SHUT}\s+(?:is|was|isn't|would|can|cannot|does)\b", after) is not None
-    )
+def _option_text(text: str, before: Sequence[re.Match[str]], group: Sequence[re.Match[str]]) -> bool:
+    """Whether letters are the text of the option that is named right before them: `D: both A and B`, `D (A and C)`."""
+    gap = text[before[-1].end() : group[0].start()]
+    return len(before) == 1 < len(group) and words.LABEL.fullmatch(gap) is not None
+
+
+def _together(text: str, group: Sequence[re.Match[str]], match: re.Match[str]) -> bool:
+    """Whether a letter is named in one breath with those before it: `A, B and C`, `A, or perhaps C`.
+
+    In `the answer is D, A is wrong` and `the answer is C and D is wrong` it is a subject of its own.
+    """
+    gap = text[group[-1].end() : match.start()] if match.start() - group[-1].end() < _LONGEST_GAP else None
+    if gap is None or not words.TOGETHER.fullmatch(gap):
+        return False
+    if re.fullmatch(r"\)\s+|\s+\(", gap):
+        return False  # an option and its text: `D) A and C`, `D (A and C)`
+    after = text[match.end() : match.end() + LOOK]
+    if gap.strip(" ()[]'") in (",", "") and words.VERB.match(after):
+        return False
+    if words.SEMICOLON.search(gap) and not words.LAST.match(after):
+        return False
+    before = _clause(text[max(0, group[0].start() - LOOK) : group[0].start()])
+    return not (words.claims_outright(before) and words.wrong_alone(after))
 
 
 def _mention(text: str, group: Sequence[re.Match[str]], first: int, last_line: int) -> Mention:
@@ -237,6 +286,7 @@ def _mention(text: str, group: Sequence[re.Match[str]], first: int, last_line: i
         bracketed=before[-1:] in tuple("([{") and after[:1] in tuple(")]}"),
         opens=start == first,
         alone=opens_line and (ends_line or start >= last_line),
+        small=group[0]["letter"].islower(),
         last=ends_text and re.search(r"[.!?:,]\s+[(\[']*\Z", before) is not None,
     )
 
@@ -266,12 +316,16 @@ def _claims(rule: words.Rule, mentions: Iterable[Mention]) -> list[Claim]:
 
 def _anchor(rule: words.Rule, mention: Mention) -> int | None:
     """Where a claim of this kind begins; None where the mention is none."""
-    if rule.after is not None and not rule.after.match(mention.after):
+    if (rule.capital and mention.small) or (rule.after is not None and not rule.after.match(mention.after)):
         return None
-    if rule.place == "line":
-        return mention.start if mention.alone or mention.last else None
     if rule.place:
-        return mention.start if (mention.opens if rule.place == "start" else mention.bracketed) else None
+        holds = {
+            "line": mention.alone or mention.last,
+            "start": mention.opens,
+            "bracket": mention.bracketed,
+            "mark": mention.marked is True,
+        }
+        return mention.start if holds[rule.place] else None
     if rule.before is None:
         return mention.start
     found = rule.before.search(mention.clause)
