@@ -186,7 +186,7 @@ def _said(job: FinetuneJob, data: Data, broken: Sequence[Broken]) -> list[str]:
         drawn = " and ".join(name for name, share in shares.items() if name not in given and share)
         also = f"; {drawn} drawn from train by groups of prompts" if drawn else ""
         said.append(f"split: as the data names it{also}")
-    if data.shape == "preference" and job.settings.loss == "sft":
+    if job.settings.loss == "sft" and any(row.rejected is not None for row in data.rows):
         said.append(
             "preference pairs: the chosen answers are learned, the rejected are not used; --loss dpo, orpo, simpo or "
             "kto uses both"
