@@ -141,7 +141,7 @@ def test_a_stopped_training_goes_on_to_the_same_weights(old, finetune):
     assert json.loads(said.out)["steps"] == 8
     made, wanted = load_file(old / "training" / "tuned" / "model.safetensors"), load_file("finished.safetensors")
     assert made.keys() == wanted.keys()
-    # Rounding differs between processors (1e-7 of the largest weight); a step that is lost moves them by 7e-4, the rate.
+    # Rounding differs between processors (by 1e-7 of the largest weight); a lost step moves them by 7e-4, the rate.
     for name, weight in wanted.items():
         assert abs(made[name] - weight).max() <= 1e-4 * abs(weight).max(), name
     # From here on it knows its base weights too.
