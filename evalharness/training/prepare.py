@@ -127,6 +127,7 @@ def _general(job: FinetuneJob, material: Material, parted: Split, chat: Chat, ru
 def _checked(job: FinetuneJob) -> FinetuneJob:
     """The job with what its loss chooses. UserError for settings that make no sense."""
     job.settings.check()
+    job.settings.check_used()
     hold_to_bounds(job)
     open_device(job.device)
     if job.keep not in ("best", "last"):

@@ -174,6 +174,7 @@ TALK = st.builds(
     st.lists(st.tuples(TEXT, TEXT, st.booleans()), max_size=2), st.tuples(TEXT, TEXT),
     *(st.one_of(st.just(""), TEXT) for _ in range(2)), TEXT,
 )  # fmt: skip
+SPOKEN = Talk((("q", "a", False), ("r", "b", True)), "S", "c", "Oslo")
 
 
 @pytest.fixture(scope="module")
