@@ -224,10 +224,23 @@ def test_defaults_are_the_loss_s_own() -> None:
         "sft": 0.03, "dpo": 0.1, "orpo": 0.1, "simpo": 0.1, "kto": 0.1,
     }  # fmt: skip
     assert [chosen[loss].beta for loss in ("dpo", "kto", "orpo", "simpo")] == [0.1, 0.1, 0.1, 2.0]
-    assert TrainingConfig(loss="dpo", warmup=0.0, beta=0.3).resolved() == TrainingConfig(
-        loss="dpo", warmup=0.0, beta=0.3
-    )
+    said = TrainingConfig(loss="simpo", warmup=0.0, beta=0.3, gamma=0.0)
+    assert said.resolved() == said
+    assert {made.gamma for made in chosen.values()} == {1.0}
     assert factor(TrainingConfig(loss="dpo"), 9, 100) == 1.0 > factor(TrainingConfig(loss="dpo"), 8, 100)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize(("name", "value"), [("beta", 0.1), ("gamma", 1.0), ("gamma", 0.0), ("dpo_average", True)])
+def test_an_option_of_another_loss_is_refused(loss: str, name: str, value: Any) -> None:
+    used = {"beta": LOSSES[1:], "gamma": ("simpo",), "dpo_average": ("dpo",)}[name]
+    made = TrainingConfig(loss=loss, **{name: value})
+    made.check()
+    if loss in used:
+        made.check_used()
+        return
+    with pytest.raises(UserError, match=rf"{name} does nothing with loss={loss}; leave it out, or say loss=\w+"):
+        made.check_used()
 
 
 @pytest.mark.parametrize(
