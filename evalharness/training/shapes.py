@@ -72,9 +72,9 @@ _PAIRS = (
     ("input", "output"),
 )
 _CHATS = ("messages", "conversations", "conversation")
-_SYSTEMS = ("system", "system_prompt")
+_SYSTEMS = ("system", "system_prompt", "system_message")
 _CONTEXTS = ("input", "context", "passage", "paragraph")  # what a question is about
-_PERHAPS = ("article", "document", "story")  # that too, or where it comes from
+_PERHAPS = ("article", "document", "story", "contexts", "passages", "docs")  # that too, or where it comes from
 _REFUSED = (
     "image", "images", "video", "videos", "audio", "audios", "documents", "train_detail", "training_detail",
     "rejected_messages",

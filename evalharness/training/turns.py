@@ -37,8 +37,15 @@ _MARKS = {
     "masked": False,
 }  # fmt: skip
 _LIKE_MARK = re.compile(  # whole words of a field's name
-    r"(?<![a-z])(masks?|masked|loss|weights?|train(ed|ing|able)?|learn(ed|able)?|rewards?|advantages?|ignored?|"
-    r"skip(ped)?|excluded?|correct)(?![a-z])"
+    r"(?<![a-z])(masks?|masked|loss|weights?|train(ed|ing|able)?|learn(ed|able)?|rewards?|advantages?)(?![a-z])"
+)
+_SAYS_GOOD = re.compile(
+    r"(?<![a-z])(correct|accepted|approved|chosen|preferred|good|passed|valid|verified|success(ful)?|liked|upvoted)"
+    r"(?![a-z])"
+)
+_SAYS_BAD = re.compile(
+    r"(?<![a-z])(incorrect|wrong|rejected|bad|failed|invalid|disliked|downvoted|ignored?|skip(ped)?|excluded?|"
+    r"discard(ed)?)(?![a-z])"
 )
 _WORDS = {"true": True, "yes": True, "false": False, "no": False}
 LABELS = ("label", "kto_tag", "is_correct", "is_desirable", "desirable")  # the first may also be a class
@@ -47,7 +54,10 @@ _VERDICTS = {
     **dict.fromkeys(("bad", "undesirable", "rejected", "incorrect", "wrong"), False),
 }
 THOUGHTS = ("reasoning_content", "reasoning", "thinking", "thought", "thoughts")
-_REASONS = ("cot", "chain_of_thought", "rationale", "explanation")  # thoughts before the answer, or a part of it
+_REASONS = (  # thoughts before the answer, or a part of it
+    "cot", "chain_of_thought", "rationale", "rationales", "explanation", "scratchpad", "thought_process", "think",
+    "reasoning_steps",
+)  # fmt: skip
 _REFUSED = ("train_detail", "training_detail", "audio", "images", "image")
 
 
@@ -142,16 +152,17 @@ def wanted(fields: Fields, where: str = "") -> bool | None:
 
 def unread_names(fields: Fields, where: str = "") -> set[str]:
     """The names that hold something and were not read. BrokenRowError for one that may say what is to be learned, by
-    the words of its name and a value that is no mere text, and for a reasoning that may belong to the answer."""
+    the words of its name and a value that is no mere text, for one that calls the answer bad, and for a reasoning that
+    may belong to it."""
     names = fields.unread()
     for name in sorted(names):
         value = fields.peek(name)
-        if isinstance(value, str) and name in _REASONS:
+        if isinstance(value, str | list) and name in _REASONS:
             raise BrokenRowError(
                 f"{name!r}{where} may be a part of the answer: call it 'reasoning_content' to have it learned as "
                 "thoughts, write it into the answer, or delete it"
             )
-        if _like_mark(name) and (not isinstance(value, str) or truth(value) is not None):
+        if _like_mark(name, value):
             raise BrokenRowError(
                 f"{name!r}{where} is {_shown(value)}, which may say what is to be learned and is not read here: say it "
                 "as 'weight' 0 or 1, or delete it"
@@ -159,8 +170,23 @@ def unread_names(fields: Fields, where: str = "") -> set[str]:
     return names
 
 
-def _like_mark(name: str) -> bool:
-    return bool(_LIKE_MARK.search(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()))
+def _like_mark(name: str, value: object) -> bool:
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
+    said = value if isinstance(value, bool) else _WORDS.get(str(value).strip().lower())
+    if (said is False and _SAYS_GOOD.search(words)) or (said is True and _SAYS_BAD.search(words)):
+        return True
+    return bool(_LIKE_MARK.search(words)) and not _mere_text(value)
+
+
+def _mere_text(value: object) -> bool:
+    """Whether it is a text that is no number, mark or list as tables hold them."""
+    if not isinstance(value, str) or value.lstrip().startswith(("[", "{")) or truth(value) is not None:
+        return False
+    try:
+        float(value)
+    except ValueError:
+        return True
+    return False
 
 
 def _shown(value: object) -> str:

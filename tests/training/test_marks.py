@@ -77,8 +77,10 @@ def test_a_question_that_is_marked_to_be_learned_is_refused(role: str, name: str
 DETAIL = [{"begin_offset": 0, "end_offset": 3, "train": False}]
 UNKNOWN = (
     *(("reward", 0.7), ("reward", 1), ("rewards", [0.1, 0.9]), ("advantage", -1.5), ("mask", [0, 1]), ("mask", True)),
-    *(("lossMask", 0), ("token_weights", {"a": 1}), ("ignore", True), ("skip", 1), ("isTrained", False)),
+    *(("lossMask", 0), ("token_weights", {"a": 1}), ("ignore", True), ("skip", True), ("isTrained", False)),
     *(("excluded", "yes"), ("completion_mask", [0, 1]), ("correct", False), ("train_this", "true")),
+    *(("is_bad", True), ("verified", "no"), ("wasAccepted", False), ("is_valid", False), ("is_chosen", False)),
+    *(("reward", "0.7"), ("token_mask", "[0, 1]"), ("answer_weight", "1.5")),  # as tables hold them
 )
 
 
@@ -151,7 +153,7 @@ def test_what_a_question_is_about_is_asked_with_it(name: str, tmp_path: Path) ->
         read(tmp_path, {**ALPACA, name: "c", "context" if name != "context" else "passage": "d"}, TURNS)
 
 
-@pytest.mark.parametrize("name", ["document", "article", "story"])
+@pytest.mark.parametrize("name", ["document", "article", "story", "contexts", "passages", "docs"])
 def test_what_a_question_may_be_about_is_refused(name: str, tmp_path: Path) -> None:
     for entry in ({**ALPACA, name: "c"}, {"question": "q", "answer": "a", name: "c"}, {**PAIR, name: "c"}):
         with pytest.raises(DataError, match=rf"row 1 \('{name}' beside a question: call it 'context' where"):
@@ -169,7 +171,7 @@ def test_thoughts_go_to_the_template(name: str, tmp_path: Path) -> None:
             read(tmp_path, entry, TURNS)
 
 
-@pytest.mark.parametrize("name", ["cot", "chain_of_thought", "rationale", "explanation"])
+@pytest.mark.parametrize("name", ["cot", "chain_of_thought", "rationale", "explanation", "scratchpad", "think"])
 def test_a_reasoning_that_may_belong_to_the_answer_is_refused(name: str, tmp_path: Path) -> None:
     for entry in ({**ALPACA, name: "so"}, {**TURNS, name: "so"}, {"messages": [U, {**A, name: "so"}]}):
         with pytest.raises(DataError, match=rf"'{name}'( of a turn)? may be a part of the answer: call it 'reason"):
@@ -188,7 +190,8 @@ def test_a_worse_answer_beside_any_shape_makes_a_pair(tmp_path: Path) -> None:
 
 def test_other_columns_are_named_in_one_line(tmp_path: Path) -> None:
     about = {"topic": "x", "score": 4.5, "weighting": 3, "token_count": 7, "training_source": "web", "trainer": 1}
+    about |= {"verified": True, "skip": False, "score_chosen": 1.0, "is_bad": "no", "mask": "User"}
     data = read(tmp_path, {**ALPACA, **about}, {**TURNS, "reward": None, "mask": [], "loss": ""})
     assert taught(data) == [["a"], ["a", "b"]]
-    names = "score, token_count, topic, trainer, training_source, weighting"
+    names = "is_bad, mask, score, score_chosen, skip, token_count, topic, trainer, training_source, verified, weighting"
     assert data.notes == (f"fields that are not learned from: {names}",)
