@@ -146,7 +146,8 @@ def wanted(fields: Fields, where: str = "") -> bool | None:
     said = {name: truth(fields[name]) for name in fields.filled(*_MARKS)}
     for name, mark in said.items():
         if mark is None:
-            raise BrokenRowError(f"{name!r}{where} is {_shown(fields[name])}, wanted 0 or 1")
+            several = "; write what it says of each turn into that turn" if isinstance(fields[name], list) else ""
+            raise BrokenRowError(f"{name!r}{where} is {_shown(fields[name])}, wanted 0 or 1{several}")
     return all(mark == _MARKS[name] for name, mark in said.items()) if said else None
 
 

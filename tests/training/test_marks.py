@@ -110,6 +110,22 @@ def test_a_mark_between_is_refused_and_shown_in_short(name: str, value: Any, tmp
         assert len(str(raised.value)) < 300
 
 
+def test_marks_of_all_turns_in_one_list_are_refused_with_what_to_do(tmp_path: Path) -> None:
+    """As https://github.com/hiyouga/LlamaFactory/pull/9630 proposes: a list beside the turns."""
+    with pytest.raises(
+        DataError, match=r"'loss_mask' is \[0, 1\], wanted 0 or 1; write what it says of each turn into"
+    ):
+        read(tmp_path, {**TURNS, "loss_mask": [0, 1]}, TURNS)
+
+
+def test_a_call_that_is_marked_is_not_learned(tmp_path: Path) -> None:
+    """As https://github.com/modelscope/ms-swift/issues/9029 wants it."""
+    call = {"role": "tool_call", "content": '{"name": "w", "arguments": {}}', "loss": False}
+    turns = [U, call, {"role": "tool_response", "content": "rain"}, A]
+    data = read(tmp_path, {"messages": turns}, TURNS)
+    assert taught(data)[0] == ["a"] and [m.learned for m in data.rows[0].messages][1] is False
+
+
 @pytest.mark.parametrize(
     ("name", "bad", "good"),
     [("label", "bad", "good"), ("label", "undesirable", "desirable"), ("label", "Rejected", "chosen"),
