@@ -135,7 +135,9 @@ def make_row(number: int, fields: Any, shape: str, labels: Collection[str]) -> T
         given["tools"] = tools
     messages = _with_system(row.messages, entry)
     rejected = row.rejected
-    if (worse := entry.one("rejected_response")) and rejected is None:  # ms-swift: beside a row of any other shape
+    if worse := entry.one("rejected_response"):  # ms-swift's, beside a row of any shape
+        if rejected is not None:
+            raise BrokenRowError(f"both 'rejected' and {worse!r} hold something; keep the one that is meant")
         messages, rejected = (*unlearned(messages[:-1]), messages[-1]), _text(entry, worse)
     good = _good(entry, labels, messages[-1].content)
     if wanted(entry) is False:

@@ -200,6 +200,8 @@ def test_a_worse_answer_beside_any_shape_makes_a_pair(tmp_path: Path) -> None:
     assert [row.rejected for row in data.rows] == ["c", "c"]
     assert taught(data) == [["b"], ["b"]]
     assert data.notes == ()
+    with pytest.raises(DataError, match=r"row 1 \(both 'rejected' and 'rejected_response' hold something"):
+        read(tmp_path, {**PAIR, "rejected_response": "c"}, TURNS)
     with pytest.raises(DataError, match=r"row 1 \('rejected_messages' cannot be learned from"):
         read(tmp_path, {**TURNS, "rejected_messages": [U, A]}, TURNS)
 
