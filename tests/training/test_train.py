@@ -103,7 +103,7 @@ def test_a_common_beginning_has_the_gradient_of_all_its_rows(raw: dict, all_toke
         total = sum(losses.cross_entropy(made, batch) for batch in batches)
         total.backward()
         found.append((float(total.detach()), {name: weight.grad.clone() for name, weight in made.named_parameters()}))
-    assert found[0][0] == pytest.approx(found[1][0], rel=1e-6)
+    assert found[0][0] == pytest.approx(found[1][0], rel=BAR)
     assert furthest(found[0][1], found[1][1]) < (BAR,)
 
 
