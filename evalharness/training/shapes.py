@@ -14,19 +14,19 @@ from typing import Any
 
 from evalharness.records import Message
 from evalharness.training.turns import (
-    LABELS,
-    THOUGHTS,
+    LABEL_FIELDS,
+    THOUGHT_FIELDS,
     BrokenRowError,
     Fields,
     conversation,
     empty,
     from_json_text,
     functions_of,
+    label_verdict,
     plain_text,
     truth,
     unlearned,
     unread_names,
-    verdict,
     wanted,
 )
 
@@ -110,10 +110,10 @@ def labels_of(entries: Iterable[object]) -> frozenset[str]:
         name
         for fields in entries
         if isinstance(fields, Mapping)
-        for name in LABELS
-        if not empty(fields.get(name)) and verdict(fields[name]) is not None
+        for name in LABEL_FIELDS
+        if not empty(fields.get(name)) and label_verdict(fields[name]) is not None
     )
-    return frozenset([*LABELS[1:], *marked])
+    return frozenset([*LABEL_FIELDS[1:], *marked])
 
 
 def make_row(number: int, fields: Any, shape: str, labels: Collection[str]) -> TrainingRow:
@@ -150,7 +150,7 @@ def make_row(number: int, fields: Any, shape: str, labels: Collection[str]) -> T
 
 def _unread(entry: Fields) -> set[str]:
     names = unread_names(entry)
-    for name in (name for name in THOUGHTS if name in names):
+    for name in (name for name in THOUGHT_FIELDS if name in names):
         raise BrokenRowError(
             f"{name!r} stands beside turns or two answers: put it into the turn that it belongs to, as "
             "'reasoning_content', or delete it"
@@ -167,10 +167,10 @@ def _good(entry: Fields, labels: Collection[str], answer: str) -> bool | None:
     """Whether labels call the row good, bad where one of them does; None where there is none. A label that cannot be
     read, among others that can, might; one that is the answer itself is a class, or is it?"""
     good: bool | None = None
-    for name in entry.filled(*LABELS):
+    for name in entry.filled(*LABEL_FIELDS):
         if name not in labels:
             continue  # a class of texts, which is named with the fields that are not read
-        said = verdict(entry[name])
+        said = label_verdict(entry[name])
         if said is None:
             raise BrokenRowError(f"{name!r} is {entry[name]!r}, wanted true or false (1 or 0)")
         if truth(entry[name]) is None and str(entry[name]).strip().lower() == answer.strip().lower():
@@ -219,7 +219,7 @@ def _history(entry: Fields) -> list[Message]:
 
 
 def _answer(entry: Fields, *names: str) -> Message:
-    thoughts = entry.one(*THOUGHTS)
+    thoughts = entry.one(*THOUGHT_FIELDS)
     extra = {"reasoning_content": _text(entry, thoughts)} if thoughts else {}
     return Message("assistant", _text(entry, *names), extra)
 

@@ -48,12 +48,12 @@ _SAYS_BAD = re.compile(
     r"discard(ed)?)(?![a-z])"
 )
 _WORDS = {"true": True, "yes": True, "false": False, "no": False}
-LABELS = ("label", "kto_tag", "is_correct", "is_desirable", "desirable")  # the first may also be a class
+LABEL_FIELDS = ("label", "kto_tag", "is_correct", "is_desirable", "desirable")  # the first may also be a class
 _VERDICTS = {
     **dict.fromkeys(("good", "desirable", "chosen", "accepted", "correct", "right"), True),
     **dict.fromkeys(("bad", "undesirable", "rejected", "incorrect", "wrong"), False),
 }
-THOUGHTS = ("reasoning_content", "reasoning", "thinking", "thought", "thoughts")
+THOUGHT_FIELDS = ("reasoning_content", "reasoning", "thinking", "thought", "thoughts")
 _REASONS = (  # thoughts before the answer, or a part of it
     "cot", "chain_of_thought", "rationale", "rationales", "explanation", "scratchpad", "thought_process", "think",
     "reasoning_steps",
@@ -124,7 +124,7 @@ def truth(value: object) -> bool | None:
         return None
 
 
-def verdict(value: object) -> bool | None:
+def label_verdict(value: object) -> bool | None:
     """What a label says of an answer, as a mark or in the usual words; None for what is no such label."""
     return _VERDICTS.get(str(value).strip().lower(), truth(value))
 
@@ -221,11 +221,11 @@ def _message(fields: Any, unused: set[str]) -> Message:
     holder = turn.one("content", "value") or next((name for name in ("content", "value") if name in turn), "content")
     content, thoughts = _content(turn.get(holder), role)
     extra = {name: turn[name] for name in turn.filled("name", "tool_call_id")}
-    if named := turn.one(*THOUGHTS):
+    if named := turn.one(*THOUGHT_FIELDS):
         told = plain_text(turn[named], repr(named))
         if thoughts.strip() not in ("", told.strip()):
             raise BrokenRowError(f"{named!r} and the content of a turn hold different thoughts")
-        extra |= dict.fromkeys(turn.filled(*THOUGHTS), told)
+        extra |= dict.fromkeys(turn.filled(*THOUGHT_FIELDS), told)
         thoughts = told
     if thoughts.strip():  # by the name that most templates know, too
         extra["reasoning_content"] = thoughts
@@ -249,8 +249,8 @@ def _message(fields: Any, unused: set[str]) -> Message:
 def _check_readable(turn: Fields) -> None:
     for name in turn.filled(*_REFUSED):
         raise BrokenRowError(f"{name!r} in a turn cannot be learned from here")
-    for name in turn.filled(*LABELS):
-        if verdict(turn.peek(name)) is not None:
+    for name in turn.filled(*LABEL_FIELDS):
+        if label_verdict(turn.peek(name)) is not None:
             raise BrokenRowError(f"{name!r} of a turn: a label speaks of a whole row; say 'weight' 0 or 1 in a turn")
 
 
