@@ -1,6 +1,8 @@
-"""The peers' side of perf/train.py: the book's loop written anew, transformers' Trainer, and TRL's SFTTrainer.
+"""The peers' side of perf/train.py: the book's loop written anew, transformers' Trainer, TRL's SFTTrainer, with
+PEFT's adapters too, and TRL's DPOTrainer.
 
-book | trainer | trl   MODEL ROWS OUT     ROWS: JSON list of {ids, prompt}; eight rows a step, in their order
+book | trainer | trl | trl-lora | trl-dpo   MODEL ROWS OUT ADAPTERS
+ROWS: JSON list of {ids, prompt, rejected}; eight rows a step, in their order. ADAPTERS: a folder in PEFT's layout
 """
 
 import json
@@ -109,20 +111,56 @@ def trl(model, rows):
         ]
     )
     settings = SFTConfig(**COMMON, bf16=False, gradient_checkpointing=False, max_length=512, completion_only_loss=True)
+    made = Ordered(model=model, args=settings, train_dataset=data, processing_class=tokenizer(), callbacks=[seen])
+    return made, seen
+
+
+def tokenizer():
     end = "<|endoftext|>"
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(sys.argv[2], eos_token=end, pad_token=end)
-    made = Ordered(model=model, args=settings, train_dataset=data, processing_class=tokenizer, callbacks=[seen])
+    return PreTrainedTokenizerFast.from_pretrained(sys.argv[2], eos_token=end, pad_token=end)
+
+
+def trl_lora(model, rows):
+    from peft import PeftModel
+
+    return trl(PeftModel.from_pretrained(model, sys.argv[5], is_trainable=True), rows)
+
+
+def trl_dpo(model, rows):
+    from datasets import Dataset
+    from trl import DPOConfig, DPOTrainer
+
+    class Ordered(InOrder, DPOTrainer):
+        def _prepare_dataset(self, dataset, *_):
+            return dataset  # in ids already
+
+    seen = Losses()
+    data = Dataset.from_list(
+        [
+            {
+                "prompt_ids": row["ids"][: row["prompt"]],
+                "chosen_ids": row["ids"][row["prompt"] :],
+                "rejected_ids": row["rejected"][row["prompt"] :],
+            }
+            for row in rows
+        ]
+    )
+    settings = DPOConfig(
+        **COMMON, bf16=False, gradient_checkpointing=False, max_length=512, beta=0.1, precompute_ref_log_probs=True
+    )
+    made = Ordered(model=model, args=settings, train_dataset=data, processing_class=tokenizer(), callbacks=[seen])
     return made, seen
 
 
 def main():
-    kind, folder, file, out = sys.argv[1:]
+    kind, folder, file, out = sys.argv[1:5]
     rows = json.loads(Path(file).read_text())
     model = opened(folder)
-    if kind == "trl":
-        made, seen = trl(model, rows)
+    trainers = {"trl": trl, "trl-lora": trl_lora, "trl-dpo": trl_dpo}
+    if kind in trainers:
+        made, seen = trainers[kind](model, rows)
     start, cpu = time.perf_counter(), time.process_time()
-    if kind == "trl":
+    if kind in trainers:
         made.train()
         losses = seen.seen
     else:

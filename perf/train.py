@@ -1,9 +1,11 @@
-"""Fine-tuning steps: ours against the book's loop, transformers' Trainer and TRL's SFTTrainer, same rows and batches.
+"""Fine-tuning steps: ours against the book's loop, transformers' Trainer and TRL's trainers, same rows and batches.
 
-    EVALH_PEER_PYTHON=/path/to/python python perf/train.py [--against trl|trainer|book] [--threads 2]
+    EVALH_PEER_PYTHON=/path/to/python python perf/train.py [--against trl|trainer|book|trl-lora|trl-dpo] [--threads 2]
 
 float32, eight rows a step, AdamW 5e-5, no clipping, no dropout. Against the book's loop the loss is on all tokens on
-both sides, else on the responses. Losses per step must be equal to three decimals before a ratio is printed. The
+both sides, else on the responses. `trl-lora`: adapters of rank 16 on every linear layer of the blocks, the same at the
+start. `trl-dpo`: eight pairs a step, the worse answer another row's, beta 0.1; what the reference finds likely is
+computed before the steps on both sides. Losses per step must be equal to three decimals before a ratio is printed. The
 seconds are those of the steps, the peak that of the whole process. Tokens are real ones, padding does not count.
 """
 
@@ -17,44 +19,16 @@ from typing import Any
 
 from _pairs import DATA, child, machine, make_model, options, pair, peer, ratio
 
-OURS = """
-import json, resource, sys, time
-from pathlib import Path
-import torch
-from evalharness.engine.checkpoint import load_decoder
-from evalharness.training import step
-from evalharness.training.encoding import EncodedExample
-from evalharness.training.config import TrainingConfig
-model, file, out, threads, masked, dtype = sys.argv[1:]
-torch.set_num_threads(int(threads))
-rows = json.loads(Path(file).read_text())
-examples = tuple(
-    EncodedExample(
-        row=i, ids=tuple(r["ids"]), trained=tuple(k >= r["prompt"] or masked == "no" for k in range(len(r["ids"])))
-    )
-    for i, r in enumerate(rows)
-)
-decoder = load_decoder(Path(model))
-settings = TrainingConfig(
-    epochs=1, batch=8, lr=5e-5, weight_decay=0.1, decay_all=masked == "no", schedule="constant", warmup=0.0, clip=0.0,
-    dtype=dtype,
-)
-training = step.Training(decoder, step.Material(train=examples), settings)
-training.schedule = [list(range(i, i + 8)) for i in range(0, len(examples), 8)]
-route = step.choose_matmul(decoder, settings)
-start, cpu = time.perf_counter(), time.process_time()
-losses = [training.advance().loss for _ in range(training.steps)]
-spent = time.perf_counter() - start, time.process_time() - cpu
-facts = {"losses": losses, "wall": spent[0], "cpu": spent[1], "route": route, "tokens": training.tokens}
-Path(out).write_text(json.dumps(facts))
-print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000)
-"""
-VERSIONS = {"trl": "trl 1.16", "trainer": "transformers 5.23", "book": "the book's loop, own words, transformers 5.23"}
-TARGETS = {"trl": 2.8, "trainer": 2.3, "book": 2.0}
+VERSIONS = {
+    "trl": "trl 1.16", "trainer": "transformers 5.23", "book": "the book's loop, own words, transformers 5.23",
+    "trl-lora": "trl 1.16, peft 0.21", "trl-dpo": "trl 1.16",
+}  # fmt: skip
+TARGETS = {"trl": 3.5, "trainer": 3.0, "book": 2.5, "trl-lora": 3.5, "trl-dpo": 3.5}
 
 
 def rows(model: Path, count: int) -> list[dict[str, Any]]:
-    """Alpaca-style rows as token ids, from the book's data where it is at hand, else from the bundled instructions."""
+    """Alpaca-style rows as token ids, from the book's data where it is at hand, else from the bundled instructions;
+    `rejected` has the next row's answer in place of its own."""
     from evalharness.chat import render
     from evalharness.engine.tokenizer import open_tokenizer
     from evalharness.training import datasets as reading
@@ -66,6 +40,8 @@ def rows(model: Path, count: int) -> list[dict[str, Any]]:
     for row in reading.read_training_data(str(book if book.is_file() else bundled)).rows[:count]:
         example = format_.example(row.messages)
         made.append({"ids": example.ids, "prompt": example.trained.index(True)})
+    for row, other in zip(made, [*made[1:], made[0]], strict=True):
+        row["rejected"] = row["ids"][: row["prompt"]] + other["ids"][other["prompt"] :]
     return made
 
 
@@ -92,13 +68,16 @@ def main() -> None:
         material = scratch / "rows.json"
         material.write_text(json.dumps(rows(model, args.rows)))
         files = {"ours": scratch / "ours.json", "peer": scratch / "peer.json"}
-        masked = "no" if args.against == "book" else "yes"
+        here = str(Path(__file__).with_name("_train_ours.py"))
+        adapters = scratch / "adapters"
+        if args.against == "trl-lora":
+            child([sys.executable, here, "adapters", str(model), str(adapters)], args.threads)
         ours = lambda: child(
-            [sys.executable, "-c", OURS, str(model), str(material), str(files["ours"]), str(args.threads), masked,
+            [sys.executable, here, args.against, str(model), str(material), str(files["ours"]), str(args.threads),
              args.dtype], args.threads)  # fmt: skip
         theirs = lambda: child(
             [python, str(Path(__file__).with_name("_train_peer.py")), args.against, str(model), str(material),
-             str(files["peer"])], args.threads)  # fmt: skip
+             str(files["peer"]), str(adapters)], args.threads)  # fmt: skip
         if not args.quick:
             ours()
         found: list[dict[str, Any]] = []
@@ -113,7 +92,7 @@ def main() -> None:
     speed = ratio([f["peer"][which] / f["ours"][which] for f in found])
     print(json.dumps({
         "name": "train", "against": VERSIONS[args.against], "model": "gpt2-124m", "rows": args.rows, "batch": 8,
-        "tokens": found[0]["ours"]["tokens"], "loss_on": "responses" if masked == "yes" else "all tokens",
+        "tokens": found[0]["ours"]["tokens"], "loss_on": "all tokens" if args.against == "book" else "responses",
         "dtype": args.dtype, "threads": args.threads, **machine(), "pairs": args.pairs,
         "route": found[0]["ours"]["route"], "largest_loss_difference": worst,
         "last_loss": [found[0][who]["losses"][-1] for who in ("ours", "peer")],

@@ -41,8 +41,14 @@ def furthest(got: Mapping[str, torch.Tensor], want: Mapping[str, torch.Tensor]) 
     return max((apart(got[name].detach(), want[name].detach(), least), name) for name in want)
 
 
+def near(want: Any, size: float, bar: float = BAR) -> Any:
+    """What equals `want` up to a share `bar` of `size`: the size of the largest of the numbers that were added or
+    subtracted to get there, whose rounding is left over where they cancel, however small the rest is."""
+    return pytest.approx(want, rel=0, abs=bar * size)
+
+
 def logprobs(want: Any, bar: float = BAR) -> Any:
     """What log-probabilities equal that are a share `bar` of the largest apart; they come of logits of size 1 at least,
     however near 0 they are."""
     values = want if isinstance(want, list | tuple) else [want]
-    return pytest.approx(want, rel=0, abs=bar * max([1.0, *map(abs, values)]))
+    return near(want, max([1.0, *map(abs, values)]), bar)

@@ -141,9 +141,9 @@ def test_a_stopped_training_goes_on_to_the_same_weights(old, finetune):
     assert json.loads(said.out)["steps"] == 8
     made, wanted = load_file(old / "training" / "tuned" / "model.safetensors"), load_file("finished.safetensors")
     assert made.keys() == wanted.keys()
-    # Rounding differs between processors: a hundredth of a step's change is far above it, and far below a lost step.
+    # Rounding differs between processors (by 1e-7 of the largest weight); a lost step moves them by 7e-4, the rate.
     for name, weight in wanted.items():
-        assert abs(made[name] - weight).max() <= 1e-4 * max(1.0, abs(weight).max()), name
+        assert abs(made[name] - weight).max() <= 1e-4 * abs(weight).max(), name
     # From here on it knows its base weights too.
     kept = json.loads((old / "training" / "tuned" / "training" / "training.json").read_text())
     assert len(kept["identity"]["weights"]) == 64

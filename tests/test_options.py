@@ -194,13 +194,20 @@ def test_bounds_are_those_of_the_field():
         (("--order", "both"), "--order does nothing without --judge"),
         (("--judge-base-url", "http://x"), "--judge-base-url does nothing without --judge"),
         (("--margin", "0.1"), "--margin does nothing without --against"),
-        (("--beta", "0.1"), "--beta does nothing without --loss"),
+        (
+            ("--beta", "0.1"),
+            "--beta does nothing with --loss sft; leave it out, or say --loss dpo or orpo or simpo or kto",
+        ),
+        (("--gamma", "0"), "--gamma does nothing with --loss sft; leave it out, or say --loss simpo"),
+        (("--loss", "dpo", "--gamma", "1"), "--gamma does nothing with --loss dpo; leave it out, or say --loss simpo"),
+        (
+            ("--loss", "kto", "--dpo-average"),
+            "--dpo-average does nothing with --loss kto; leave it out, or say --loss dpo",
+        ),
     ],
 )
 def test_an_option_that_would_do_nothing_is_refused(evalh, words, said):
-    command = (
-        ("run", "mmlu", "--data", "sample", "--model", "echo") if "without --loss" not in said else ("finetune", "x")
-    )
+    command = ("run", "mmlu", "--data", "sample", "--model", "echo") if "with --loss" not in said else ("finetune", "x")
     found = evalh(*command, *words)
     assert (found.code, found.err) == (2, f"evalh: {said}\n")
 

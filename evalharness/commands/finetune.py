@@ -52,7 +52,6 @@ def finetune(
     """Fine-tune a model on instruction data, watching what matters, and export it."""
     typed.refuse_lone(("judge_base_url",), "then_judge")
     typed.refuse_lone(("alpha",), "lora")
-    typed.refuse_lone(("beta", "gamma", "dpo_average"), "loss")
     said = {**values(rows, steps, checks, watch, machine, adapters), "data": data, "model": model, "out": out}
     job = _job({**said, "resume": resume}, typed, book=book)
     return _tune(job, then_judge, judge_base_url, only_look=preflight_only, as_json=as_json)

@@ -40,6 +40,7 @@ class Lora:
 PAIRED = ("dpo", "orpo", "simpo")  # losses that learn from pairs of a better and a worse answer
 REFERRED = ("dpo", "kto")  # losses that measure against the model as it was before
 LOSSES = ("sft", *PAIRED, "kto")
+_USED = {"beta": LOSSES[1:], "gamma": ("simpo",), "dpo_average": ("dpo",)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,9 +49,9 @@ class TrainingConfig:
 
     A step sees `batch` rows (or `batch_tokens` tokens), at most `micro` of them at a time (0 = all). `lr` 0 chooses by
     the model's size and the loss. `warmup` is a share of the steps, `lr_floor` the share of `lr` that the schedule ends
-    at; `warmup` and `beta` None are chosen by the loss. `gamma` is the margin that SimPO asks for, `neftune` the size
-    of the noise on embeddings. `decay_all`: weight decay on vectors too. `dtype` bfloat16 is autocast over float32
-    weights.
+    at; None of `warmup`, `beta` and `gamma` is chosen by the loss. `gamma` is the margin that SimPO asks for, `neftune`
+    the size of the noise on embeddings. `decay_all`: weight decay on vectors too. `dtype` bfloat16 is autocast over
+    float32 weights.
     """
 
     HEADING: ClassVar[str] = "Steps"
@@ -76,7 +77,7 @@ class TrainingConfig:
     lora: Lora | None = None
     loss: str = setting("sft", "sft; dpo, orpo or simpo on preference pairs; kto on labelled rows.", group=_LOSS)
     beta: float | None = setting(None, "Strength of dpo, kto, orpo (0.1 each) or simpo (2).", group=_LOSS)
-    gamma: float = setting(1.0, "The margin of rewards that simpo asks for.", group=_LOSS)
+    gamma: float | None = setting(None, "The margin of rewards that simpo asks for (1).", group=_LOSS)
     dpo_average: bool = setting(False, "Log-probability per token, as the book does.", switch=True, group=_LOSS)
     products: str = setting("auto", "Matrix products on a CPU: onednn, switch, plain or auto.", group=_MACHINE)
     neftune: float = setting(0.0, "Size of NEFTune's noise on embeddings; 5 is usual, 0 = none.")
@@ -86,7 +87,17 @@ class TrainingConfig:
         of half of it; those that compare answers are warmed up over a tenth of the steps, as their authors do."""
         warmup = self.warmup if self.warmup is not None else 0.03 if self.loss == "sft" else 0.1
         beta = self.beta if self.beta is not None else 2.0 if self.loss == "simpo" else 0.1
-        return replace(self, warmup=warmup, beta=beta)
+        return replace(self, warmup=warmup, beta=beta, gamma=1.0 if self.gamma is None else self.gamma)
+
+    def check_used(self) -> None:
+        """UserError for an option of losses that this one does nothing with; before `resolved`, which fills them in."""
+        for name, losses in _USED.items():
+            value = getattr(self, name)
+            if value is not None and value is not False and self.loss in LOSSES and self.loss not in losses:
+                raise UserError(
+                    f"{option_name(name)} does nothing with {option_name('loss', self.loss)}; leave it out, or say "
+                    f"{option_name('loss', ' or '.join(losses))}"
+                )
 
     def check(self) -> None:
         """UserError for a number or name that makes no sense."""
@@ -104,7 +115,7 @@ class TrainingConfig:
             raise UserError(
                 f"{option_name('lr_floor')} wants a share of the learning rate, 0 to 1, there is {self.lr_floor}"
             )
-        if (self.beta is not None and not 0 < self.beta < math.inf) or not 0 <= self.gamma < math.inf:
+        if not 0 < (1.0 if self.beta is None else self.beta) < math.inf or not 0 <= (self.gamma or 0) < math.inf:
             raise UserError(f"{option_name('beta')} wants more than 0, {option_name('gamma')} 0 or more")
         if not 0 <= self.neftune < math.inf or (self.neftune and self.loss != "sft"):
             raise UserError(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from evalharness.data.files import write_whole
-from evalharness.errors import DataError, option_name
+from evalharness.errors import DataError, UserError, option_name
 from evalharness.training.row_files import Entry, part_of, read_entries
 from evalharness.training.shapes import SHAPES, TrainingRow, labels_of, last_alone, make_row, shape_of
 from evalharness.training.turns import BrokenRowError, empty
@@ -162,8 +162,13 @@ def rows_refused(origin: str, what: str, broken: Sequence[Broken], total: int) -
 def list_broken(broken: Sequence[Broken], file: Path) -> Path:
     """Write all broken rows with their places and reasons as JSON lines."""
     lines = (json.dumps({"row": b.number, "place": b.place, "reason": b.reason}, ensure_ascii=False) for b in broken)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(file, "".join(f"{line}\n" for line in lines))
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(file, "".join(f"{line}\n" for line in lines))
+    except OSError as error:
+        raise UserError(
+            f"{file}: the broken rows cannot be listed ({error.strerror}); choose another {option_name('out')}"
+        ) from error
     return file
 
 

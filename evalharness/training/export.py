@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -31,8 +30,9 @@ _NEUTRAL_HERE = (
     "partial_rotary_factor",
     "use_sliding_window",
 )  # do nothing where they are left out
+_SETTINGS = "tokenizer_config.json"
 _TOKENIZER = (
-    "tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+    "tokenizer.json", "tokenizer.model", _SETTINGS, "special_tokens_map.json", "added_tokens.json",
     "vocab.json", "merges.txt", "vocab.bpe", "encoder.json", "generation_config.json",
 )  # fmt: skip
 
@@ -79,21 +79,22 @@ def tokenizer_files(chat: Chat, source: Path, out: Path) -> None:
     """The tokenizer's files, and the template that was trained with."""
     files = {source / name for name in _TOKENIZER} | set(getattr(chat.tokenizer, "files", ()))
     for file in sorted(files):
-        if file.is_file() and file.resolve() != (out / file.name).resolve():
-            shutil.copyfile(file, out / file.name)
-    settings_file = out / "tokenizer_config.json"
-    settings: dict[str, Any] = json.loads(settings_file.read_text("utf-8")) if settings_file.is_file() else {}
+        if file.name != _SETTINGS and file.is_file() and file.resolve() != (out / file.name).resolve():
+            write_whole(out / file.name, file.read_bytes())
+    said = [file for file in sorted(files) if file.name == _SETTINGS and file.is_file()]
+    settings: dict[str, Any] = json.loads(said[-1].read_text("utf-8")) if said else {}
     texts = {number: text for text, number in chat.tokenizer.specials.items()}
     for name, number in (("eos_token", chat.tokenizer.eos), ("bos_token", chat.tokenizer.bos)):
         if number in texts and not settings.get(name):
             settings[name] = texts[number]
     settings.setdefault("tokenizer_class", "PreTrainedTokenizerFast")
     settings.pop("chat_template", None)
-    (out / "chat_template.jinja").unlink(missing_ok=True)
-    if chat.source is not None:
+    if chat.source is None:
+        (out / "chat_template.jinja").unlink(missing_ok=True)
+    else:
         settings["chat_template"] = chat.source
         write_whole(out / "chat_template.jinja", chat.source)
-    write_whole(settings_file, json.dumps(settings, indent=2, ensure_ascii=False) + "\n")
+    write_whole(out / _SETTINGS, json.dumps(settings, indent=2, ensure_ascii=False) + "\n")
 
 
 def spell_out(config: Config, out: Path) -> None:

@@ -76,11 +76,18 @@ class Tuned:
 
 
 def run_training(prepared: PreparedTraining) -> Tuned:
-    """Train, goes on where a stopped training was; export; answer the test rows. UserError while another one does."""
+    """Train, or go on where a stopped training was; export; answer the test rows. UserError while another one does, and
+    where a file cannot be written."""
     preflight.check_overlap(prepared.seen, prepared.job.allow_overlap)
     tell(TrainingPrepared(prepared=prepared))
     with _alone(prepared.job.out):
-        return _run(prepared)
+        try:
+            return _run(prepared)
+        except OSError as error:  # a full disk or a folder that can no longer be written, at any of many files
+            raise UserError(
+                f"{prepared.job.out}: a file of the training cannot be written or read ({error.strerror or error}); "
+                "what was saved is whole: make room, and give the same command"
+            ) from error
 
 
 @contextmanager

@@ -109,14 +109,15 @@ def compare_answers(
     right side of the reference point, and the margin is that of the mean rewards of good and bad answers.
     """
     found, worse = likelihoods(decoder, answers, settings)
-    beta = settings.resolved().beta or 0.0
+    chosen = settings.resolved()
+    beta, gamma = chosen.beta or 0.0, chosen.gamma or 0.0
     if settings.loss not in PAIRED:
         return _unpaired(found, answers, beta, whole)
     if settings.loss == "dpo":
         assert answers.reference is not None
         each, margins = dpo_losses(found, worse, answers.reference, beta)
     elif settings.loss == "simpo":
-        each, margins = simpo_losses(found, worse, beta, settings.gamma)
+        each, margins = simpo_losses(found, worse, beta, gamma)
     else:
         each, margins = beta * odds_ratio_losses(found, worse), beta * (found - worse).detach()
     loss = each.sum() / whole.rows

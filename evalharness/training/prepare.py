@@ -127,6 +127,7 @@ def _general(job: FinetuneJob, material: Material, parted: Split, chat: Chat, ru
 def _checked(job: FinetuneJob) -> FinetuneJob:
     """The job with what its loss chooses. UserError for settings that make no sense."""
     job.settings.check()
+    job.settings.check_used()
     hold_to_bounds(job)
     open_device(job.device)
     if job.keep not in ("best", "last"):
@@ -186,7 +187,7 @@ def _said(job: FinetuneJob, data: Data, broken: Sequence[Broken]) -> list[str]:
         drawn = " and ".join(name for name, share in shares.items() if name not in given and share)
         also = f"; {drawn} drawn from train by groups of prompts" if drawn else ""
         said.append(f"split: as the data names it{also}")
-    if data.shape == "preference" and job.settings.loss == "sft":
+    if job.settings.loss == "sft" and any(row.rejected is not None for row in data.rows):
         said.append(
             "preference pairs: the chosen answers are learned, the rejected are not used; --loss dpo, orpo, simpo or "
             "kto uses both"

@@ -14,15 +14,19 @@ from typing import Any
 
 from evalharness.records import Message
 from evalharness.training.turns import (
+    LABEL_FIELDS,
+    THOUGHT_FIELDS,
     BrokenRowError,
     Fields,
     conversation,
     empty,
     from_json_text,
     functions_of,
+    label_verdict,
     plain_text,
     truth,
     unlearned,
+    unread_names,
     wanted,
 )
 
@@ -68,9 +72,13 @@ _PAIRS = (
     ("input", "output"),
 )
 _CHATS = ("messages", "conversations", "conversation")
-_SYSTEMS = ("system", "system_prompt")
-_LABELS = ("label", "kto_tag")
-_REFUSED = ("image", "images", "video", "videos", "audio", "audios", "documents", "train_detail")
+_SYSTEMS = ("system", "system_prompt", "system_message")
+_CONTEXTS = ("input", "context", "passage", "paragraph")  # what a question is about
+_PERHAPS = ("article", "document", "story", "contexts", "passages", "docs")  # that too, or where it comes from
+_REFUSED = (
+    "image", "images", "video", "videos", "audio", "audios", "documents", "train_detail", "training_detail",
+    "rejected_messages",
+)  # fmt: skip
 _ABOUT = ("id", "split")  # `datasets` reads the split
 
 
@@ -97,15 +105,15 @@ def _by_keys(fields: Mapping[str, Any], keys: set[str]) -> str | None:
 
 def labels_of(entries: Iterable[object]) -> frozenset[str]:
     """The fields that are labels of unpaired answers in these data: in some row they say that it is good or bad. A
-    `label` may be a class; `kto_tag` is nothing else."""
+    `label` may be a class; the others are nothing else."""
     marked = (
         name
         for fields in entries
         if isinstance(fields, Mapping)
-        for name in _LABELS
-        if not empty(fields.get(name)) and truth(fields[name]) is not None
+        for name in LABEL_FIELDS
+        if not empty(fields.get(name)) and label_verdict(fields[name]) is not None
     )
-    return frozenset(["kto_tag", *marked])
+    return frozenset([*LABEL_FIELDS[1:], *marked])
 
 
 def make_row(number: int, fields: Any, shape: str, labels: Collection[str]) -> TrainingRow:
@@ -126,11 +134,28 @@ def make_row(number: int, fields: Any, shape: str, labels: Collection[str]) -> T
     if (named := entry.one("tools", "functions")) and (tools := functions_of(entry[named])):
         given["tools"] = tools
     messages = _with_system(row.messages, entry)
-    good = _good(entry, labels)
-    if not wanted(entry):
+    rejected = row.rejected
+    if worse := entry.one("rejected_response"):  # ms-swift's, beside a row of any shape
+        if rejected is not None:
+            raise BrokenRowError(f"both 'rejected' and {worse!r} hold something; keep the one that is meant")
+        messages, rejected = (*unlearned(messages[:-1]), messages[-1]), _text(entry, worse)
+    good = _good(entry, labels, messages[-1].content)
+    if wanted(entry) is False:
         messages = unlearned(messages)
-    unused |= entry.unread() - set(_ABOUT)
-    return replace(row, messages=messages, good=good, template_kwargs=given or None, unused=frozenset(unused))
+    unused |= _unread(entry) - set(_ABOUT)
+    return replace(
+        row, messages=messages, rejected=rejected, good=good, template_kwargs=given or None, unused=frozenset(unused)
+    )
+
+
+def _unread(entry: Fields) -> set[str]:
+    names = unread_names(entry)
+    for name in (name for name in THOUGHT_FIELDS if name in names):
+        raise BrokenRowError(
+            f"{name!r} stands beside turns or two answers: put it into the turn that it belongs to, as "
+            "'reasoning_content', or delete it"
+        )
+    return names
 
 
 def last_alone(row: TrainingRow) -> TrainingRow:
@@ -138,16 +163,21 @@ def last_alone(row: TrainingRow) -> TrainingRow:
     return replace(row, messages=(*unlearned(row.messages[:-1]), *row.messages[-1:]))
 
 
-def _good(entry: Fields, labels: Collection[str]) -> bool | None:
+def _good(entry: Fields, labels: Collection[str], answer: str) -> bool | None:
     """Whether labels call the row good, bad where one of them does; None where there is none. A label that cannot be
-    read, among others that can, might."""
+    read, among others that can, might; one that is the answer itself is a class, or is it?"""
     good: bool | None = None
-    for name in entry.filled(*_LABELS):
+    for name in entry.filled(*LABEL_FIELDS):
         if name not in labels:
             continue  # a class of texts, which is named with the fields that are not read
-        said = truth(entry[name])
+        said = label_verdict(entry[name])
         if said is None:
             raise BrokenRowError(f"{name!r} is {entry[name]!r}, wanted true or false (1 or 0)")
+        if truth(entry[name]) is None and str(entry[name]).strip().lower() == answer.strip().lower():
+            raise BrokenRowError(
+                f"{name!r} is {entry[name]!r}, and so is the answer: rename it where it is a class, write true or "
+                "false where it says whether the answer is good"
+            )
         good = said and good is not False
     return good
 
@@ -189,8 +219,8 @@ def _history(entry: Fields) -> list[Message]:
 
 
 def _answer(entry: Fields, *names: str) -> Message:
-    thoughts = entry.filled("reasoning_content")
-    extra = {"reasoning_content": _text(entry, "reasoning_content")} if thoughts else {}
+    thoughts = entry.one(*THOUGHT_FIELDS)
+    extra = {"reasoning_content": _text(entry, thoughts)} if thoughts else {}
     return Message("assistant", _text(entry, *names), extra)
 
 
@@ -222,7 +252,12 @@ def _asked(entry: Fields, name: str, unused: set[str]) -> list[Message]:
     of the completion, and not learned."""
     if isinstance(entry.get(name), list | dict):
         return list(unlearned(conversation(_listed(entry[name]), unused, whole=False)))
-    beside = entry.one(*(other for other in ("input", "context") if other != name))
+    for other in _PERHAPS:
+        if entry.filled(other):
+            raise BrokenRowError(
+                f"{other!r} beside a question: call it 'context' where the question is about it, or delete it"
+            )
+    beside = entry.one(*(other for other in _CONTEXTS if other != name))
     given = [Message("user", _text(entry, beside))] if beside else []
     if beside == "input" and name in entry and not entry.filled(name):  # the whole question stands there
         return given

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -25,10 +26,39 @@ _ROLES: dict[str, Role] = {
     "function_response": "tool", "function-response": "tool",
 }  # fmt: skip
 _CALLS = ("function_call", "tool_call")  # roles whose text is a call, as JSON
-_LEARN = ("weight", "train", "training", "trainable", "loss")
+# Marks that say whether a turn or row is learned, and which way round: OpenAI's `weight`, Axolotl's `training` and
+# `train`, XTuner's and ms-swift's `loss`, torchtune's `masked` (true: left out of the loss), and their like.
+_MARKS = {
+    **dict.fromkeys(
+        ("weight", "train", "training", "trainable", "loss", "loss_mask", "loss_weight", "loss_scale", "sample_weight",
+         "train_on_turn", "learn"),
+        True,
+    ),
+    "masked": False,
+}  # fmt: skip
+_LIKE_MARK = re.compile(  # whole words of a field's name
+    r"(?<![a-z])(masks?|masked|loss|weights?|train(ed|ing|able)?|learn(ed|able)?|rewards?|advantages?)(?![a-z])"
+)
+_SAYS_GOOD = re.compile(
+    r"(?<![a-z])(correct|accepted|approved|chosen|preferred|good|passed|valid|verified|success(ful)?|liked|upvoted)"
+    r"(?![a-z])"
+)
+_SAYS_BAD = re.compile(
+    r"(?<![a-z])(incorrect|wrong|rejected|bad|failed|invalid|disliked|downvoted|ignored?|skip(ped)?|excluded?|"
+    r"discard(ed)?)(?![a-z])"
+)
 _WORDS = {"true": True, "yes": True, "false": False, "no": False}
-_THOUGHTS = ("reasoning_content", "reasoning", "thinking")
-_REFUSED = ("train_detail", "audio", "images", "image")
+LABEL_FIELDS = ("label", "kto_tag", "is_correct", "is_desirable", "desirable")  # the first may also be a class
+_VERDICTS = {
+    **dict.fromkeys(("good", "desirable", "chosen", "accepted", "correct", "right"), True),
+    **dict.fromkeys(("bad", "undesirable", "rejected", "incorrect", "wrong"), False),
+}
+THOUGHT_FIELDS = ("reasoning_content", "reasoning", "thinking", "thought", "thoughts")
+_REASONS = (  # thoughts before the answer, or a part of it
+    "cot", "chain_of_thought", "rationale", "rationales", "explanation", "scratchpad", "thought_process", "think",
+    "reasoning_steps",
+)  # fmt: skip
+_REFUSED = ("train_detail", "training_detail", "audio", "images", "image")
 
 
 class Fields(Mapping[str, Any]):
@@ -94,6 +124,11 @@ def truth(value: object) -> bool | None:
         return None
 
 
+def label_verdict(value: object) -> bool | None:
+    """What a label says of an answer, as a mark or in the usual words; None for what is no such label."""
+    return _VERDICTS.get(str(value).strip().lower(), truth(value))
+
+
 def plain_text(value: Any, what: str) -> str:
     """The text that a text or number is, '' where there is none. BrokenRowError, which calls it `what`, for all else:
     nobody who writes true or a list means the letters of it."""
@@ -106,13 +141,58 @@ def plain_text(value: Any, what: str) -> str:
     return str(value)
 
 
-def wanted(fields: Fields, where: str = "") -> bool:
-    """Whether a row or turn is to be learned, as far as its own marks say."""
-    marks = {name: truth(fields[name]) for name in fields.filled(*_LEARN)}
-    for name, mark in marks.items():
+def wanted(fields: Fields, where: str = "") -> bool | None:
+    """Whether a row or turn is to be learned, as its own marks say; None where it has none."""
+    said = {name: truth(fields[name]) for name in fields.filled(*_MARKS)}
+    for name, mark in said.items():
         if mark is None:
-            raise BrokenRowError(f"{name!r}{where} is {fields[name]!r}, wanted 0 or 1")
-    return all(marks.values())
+            several = "; write what it says of each turn into that turn" if isinstance(fields[name], list) else ""
+            raise BrokenRowError(f"{name!r}{where} is {_shown(fields[name])}, wanted 0 or 1{several}")
+    return all(mark == _MARKS[name] for name, mark in said.items()) if said else None
+
+
+def unread_names(fields: Fields, where: str = "") -> set[str]:
+    """The names that hold something and were not read. BrokenRowError for one that may say what is to be learned, by
+    the words of its name and a value that is no mere text, for one that calls the answer bad, and for a reasoning that
+    may belong to it."""
+    names = fields.unread()
+    for name in sorted(names):
+        value = fields.peek(name)
+        if isinstance(value, str | list) and name in _REASONS:
+            raise BrokenRowError(
+                f"{name!r}{where} may be a part of the answer: call it 'reasoning_content' to have it learned as "
+                "thoughts, write it into the answer, or delete it"
+            )
+        if _like_mark(name, value):
+            raise BrokenRowError(
+                f"{name!r}{where} is {_shown(value)}, which may say what is to be learned and is not read here: say it "
+                "as 'weight' 0 or 1, or delete it"
+            )
+    return names
+
+
+def _like_mark(name: str, value: object) -> bool:
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
+    said = value if isinstance(value, bool) else _WORDS.get(str(value).strip().lower())
+    if (said is False and _SAYS_GOOD.search(words)) or (said is True and _SAYS_BAD.search(words)):
+        return True
+    return bool(_LIKE_MARK.search(words)) and not _mere_text(value)
+
+
+def _mere_text(value: object) -> bool:
+    """Whether it is a text that is no number, mark or list as tables hold them."""
+    if not isinstance(value, str) or value.lstrip().startswith(("[", "{")) or truth(value) is not None:
+        return False
+    try:
+        float(value)
+    except ValueError:
+        return True
+    return False
+
+
+def _shown(value: object) -> str:
+    said = repr(value)
+    return said if len(said) <= 60 else f"{said[:57]}..."
 
 
 def conversation(turns: Sequence[Any], unused: set[str], *, whole: bool = True) -> tuple[Message, ...]:
@@ -137,16 +217,15 @@ def _message(fields: Any, unused: set[str]) -> Message:
         raise BrokenRowError("a turn without fields")
     turn = Fields(fields)
     said, role = _role(turn)
-    for name in turn.filled(*_REFUSED):
-        raise BrokenRowError(f"{name!r} in a turn cannot be learned from here")
+    _check_readable(turn)
     holder = turn.one("content", "value") or next((name for name in ("content", "value") if name in turn), "content")
     content, thoughts = _content(turn.get(holder), role)
     extra = {name: turn[name] for name in turn.filled("name", "tool_call_id")}
-    if named := turn.one(*_THOUGHTS):
+    if named := turn.one(*THOUGHT_FIELDS):
         told = plain_text(turn[named], repr(named))
         if thoughts.strip() not in ("", told.strip()):
             raise BrokenRowError(f"{named!r} and the content of a turn hold different thoughts")
-        extra |= dict.fromkeys(turn.filled(*_THOUGHTS), told)
+        extra |= dict.fromkeys(turn.filled(*THOUGHT_FIELDS), told)
         thoughts = told
     if thoughts.strip():  # by the name that most templates know, too
         extra["reasoning_content"] = thoughts
@@ -161,8 +240,18 @@ def _message(fields: Any, unused: set[str]) -> Message:
     if not content.strip() and not calls and role != "system":
         raise BrokenRowError(f"an empty turn of {said!r}")
     learned = wanted(turn, " of a turn")
-    unused |= {f"{name} (of a turn)" for name in turn.unread()}
-    return Message(role, content, extra, learned)
+    if learned and role != "assistant":
+        raise BrokenRowError(f"a turn of {said!r} is marked to be learned; the answers alone are: delete its mark")
+    unused |= {f"{name} (of a turn)" for name in unread_names(turn, " of a turn")}
+    return Message(role, content, extra, learned is not False)
+
+
+def _check_readable(turn: Fields) -> None:
+    for name in turn.filled(*_REFUSED):
+        raise BrokenRowError(f"{name!r} in a turn cannot be learned from here")
+    for name in turn.filled(*LABEL_FIELDS):
+        if label_verdict(turn.peek(name)) is not None:
+            raise BrokenRowError(f"{name!r} of a turn: a label speaks of a whole row; say 'weight' 0 or 1 in a turn")
 
 
 def _role(turn: Fields) -> tuple[str, Role]:

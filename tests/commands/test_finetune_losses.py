@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from closeness import BAR_TRAINED
 
 from evalharness.cli import guarded
 from evalharness.training.curves import read_log
@@ -60,7 +61,7 @@ def test_kto_learns_from_good_and_bad_rows(base: Path, tmp_path: Path, capsys: C
     assert "good and" in said and "bad answers are learned from" in said
     found = tuned(command(file, base, tmp_path / "tuned", *more), capsys)
     first, last = found["evaluations"][0], found["evaluations"][-1]
-    assert first["validation_loss"] == pytest.approx(0.5, abs=1e-3)
+    assert first["validation_loss"] == pytest.approx(0.5, rel=BAR_TRAINED)
     assert last["validation_loss"] < first["validation_loss"] and last["margin"] > 0
     results = [json.loads(text) for text in Path(found["answers"], "results.jsonl").read_text().splitlines()]
     assert results and all(

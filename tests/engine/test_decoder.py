@@ -162,12 +162,11 @@ def test_where_ranks_are_several_autograd_makes_every_gradient_of_a_tied_table(t
     alone = {name: parameter.grad.clone() for name, parameter in decoder.named_parameters()}
     decoder.zero_grad()
     (head_only,) = torch.autograd.grad(loss(), table)  # one rank: the looked-up rows go past autograd
-    assert not torch.allclose(head_only, alone["model.embed_tokens.weight"])
+    assert apart(head_only, alone["model.embed_tokens.weight"]) > 0.01
     decoder.zero_grad()
     two_ranks()
     (whole,) = torch.autograd.grad(loss(), table)
     assert table.grad is None
-    assert torch.allclose(whole, alone["model.embed_tokens.weight"], rtol=1e-5, atol=1e-7)
+    assert apart(whole, alone["model.embed_tokens.weight"]) < BAR
     loss().backward()
-    for name, parameter in decoder.named_parameters():
-        assert torch.allclose(parameter.grad, alone[name], rtol=1e-5, atol=1e-7), name
+    assert furthest({name: parameter.grad for name, parameter in decoder.named_parameters()}, alone) < (BAR,)

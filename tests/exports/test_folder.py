@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from closeness import BAR, apart
 from exports.go_templates import commands, ollama
 from exports.llama_cpp import LlamaCpp
 from exports.small import FAMILIES, byte_level, checkpoint_folder
@@ -71,7 +72,7 @@ def test_transformers_reads_weights_tokenizer_and_template(tuned: Tuned) -> None
     theirs = transformers.AutoModelForCausalLM.from_pretrained(tuned.out).eval()
     ids = torch.randint(0, 400, (2, 30), generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
-        assert float((theirs(ids).logits - checkpoint.load_decoder(tuned.out)(ids)).abs().max()) < 1e-4
+        assert apart(checkpoint.load_decoder(tuned.out)(ids), theirs(ids).logits) < BAR
     words = transformers.AutoTokenizer.from_pretrained(tuned.out)
     said = [{"role": "system", "content": "s"}, {"role": "user", "content": "say ab"}]
     chat = choose_chat(None, own_template(tuned.out), open_tokenizer(tuned.out, 420))
@@ -98,7 +99,7 @@ def test_peft_reads_the_adapters_and_merges_to_the_whole_model(tuned: Tuned) -> 
     theirs = peft.PeftModel.from_pretrained(base, tuned.out / "adapter").merge_and_unload().eval()
     ids = torch.randint(0, 400, (2, 30), generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
-        assert float((theirs(ids).logits - checkpoint.load_decoder(tuned.out)(ids)).abs().max()) < 1e-3
+        assert apart(checkpoint.load_decoder(tuned.out)(ids), theirs(ids).logits) < BAR
 
 
 def test_llama_cpp_reads_the_file_and_asks_as_we_do(tuned: Tuned) -> None:
@@ -179,7 +180,7 @@ def test_defaults_that_others_do_not_share_are_spelled_out(family: str, tmp_path
     theirs = transformers.AutoModelForCausalLM.from_pretrained(folder).eval()
     ids = torch.randint(0, 400, (1, 40), generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
-        assert float((theirs(ids).logits - checkpoint.load_decoder(folder)(ids)).abs().max()) < 1e-3
+        assert apart(checkpoint.load_decoder(folder)(ids), theirs(ids).logits) < BAR
 
 
 def test_what_cannot_be_exported_is_said_before_the_first_step(rows: Path, tmp_path: Path) -> None:

@@ -237,7 +237,7 @@ def test_a_label_that_cannot_be_read_among_labels_is_refused(tmp_path: Path) -> 
     ("entry", "unused"),
     [
         ({"messages": [U, {**A, "from": "alice"}]}, "from (of a turn)"),
-        ({"messages": [U, {**A, "label": 0}]}, "label (of a turn)"),
+        ({"messages": [U, {**A, "label": "calm"}]}, "label (of a turn)"),
         ({"messages": [{**U, "mood": NAN}, {**A, "mood": "calm"}], "topic": ""}, "mood (of a turn)"),
         ({"problem": "q", "solution": "a", "answer": "7"}, "answer"),
         ({"messages": [U, A], "input": "c", "prompt": "q"}, "input, prompt"),
