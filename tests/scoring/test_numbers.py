@@ -5,16 +5,19 @@ import re
 import time
 from fractions import Fraction
 
-import number_texts
 import pytest
+from number_texts import NUMBERS
+from number_texts_beside import BESIDE
 
 from evalharness.scoring.numbers import read_number, shown_number
 
 
-@pytest.mark.parametrize("wanted", number_texts.NUMBERS)
-def test_numbers_are_read(wanted):
-    found = {text: read_number(text).answer for text in number_texts.NUMBERS[wanted]}
-    value = Fraction(wanted.replace(",", ""))
+@pytest.mark.parametrize(
+    ("wanted", "texts"), [(value, texts) for group in (NUMBERS, BESIDE) for value, texts in group.items()]
+)
+def test_numbers_are_read(wanted, texts):
+    found = {text: read_number(text).answer for text in texts}
+    value = Fraction(wanted)
     assert {text: said for text, said in found.items() if said is None or Fraction(said) != value} == {}
 
 
@@ -74,8 +77,25 @@ def test_no_solution_that_flexible_extract_reads_is_missed(shared, ending):
     assert lost == []
 
 
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("The train leaves at 9 pm.", "9"), ("She was born in 2020.", "2020"), ("It is 12:30.", "30"),
+        ("He buys 2 100 ml bottles, 3 in all.", "3"), ("2^9999", None), ("0^-1", None), ("-2^2", "-4"),
+        ("12 eggs.\nCheck: 12 * 2 = 24.\nSo she makes 24 - 6 = 18 dollars.", "18"),
+        ("It is 42.\nCheck: 42 / 6 = 7.", "42"), ("The answer is 20 - 25 days", "20"),
+        ("The answer is 20 - 2", "18"), ("The answer is 2^3^2", "8"), ("x^2", "2"),
+    ],
+)  # fmt: skip
+def test_what_stands_beside_answers_where_nothing_else_does(text, number):
+    assert read_number(text).answer == number
+
+
 HOSTILE = [
-    "1 " * 500_000, "1" * 1_000_000, "answer is 1 " * 80_000, "#### 1\n" * 140_000, "\n" * 1_000_000, "½" * 300_000,
+    "1 " * 500_000, "2^3 " * 250_000, "9 (" * 300_000, "3 (1 + " * 140_000, "= 4 for 3 " * 100_000, "[1] " * 250_000,
+    "(2020" * 200_000, "step 3 " * 140_000, "9:30 pm May 5 " * 70_000, "rounded to " * 90_000, "(" * 1_000_000,
+    "i.e. 1 + " * 110_000, "1.234" * 200_000, "2**" * 300_000, "^{1}" * 250_000, "if you " * 140_000,
+    "1" * 1_000_000, "answer is 1 " * 80_000, "#### 1\n" * 140_000, "\n" * 1_000_000, "½" * 300_000,
 ]  # fmt: skip
 
 
