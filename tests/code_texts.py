@@ -34,7 +34,9 @@ CHAT_ANSWERS = {
         "First a helper:\n```python\ndef dbl(x):\n    return 2*x\n```\nThen:\n```python\n"
         "def twice_sorted(xs):\n    return sorted(map(dbl, xs))\n```"
     ),
-    "think_after_code_mention": "```python\ndef twice_sorted(xs):\n    # strip </think> tags\n    return sorted(2 * x for x in xs)\n```",
+    "think_after_code_mention": (
+        "```python\ndef twice_sorted(xs):\n    # strip </think> tags\n    return sorted(2 * x for x in xs)\n```"
+    ),
     "no_fence_intro": (
         "Here is the function:\n\ndef twice_sorted(xs: List[int]) -> List[int]:\n    return sorted(2 * x for x in xs)\n"
     ),
@@ -51,7 +53,9 @@ CHAT_ANSWERS = {
         "    return sorted(2 * x for x in xs)\n```"
     ),
     "indented_def": "```python\n  def twice_sorted(xs):\n      return sorted(2*x for x in xs)\n```",
-    "python_tags": "[PYTHON]\ndef twice_sorted(xs: List[int]) -> List[int]:\n    return sorted(2 * x for x in xs)\n[/PYTHON]",
+    "python_tags": (
+        "[PYTHON]\ndef twice_sorted(xs: List[int]) -> List[int]:\n    return sorted(2 * x for x in xs)\n[/PYTHON]"
+    ),
 }
 # Answers of base models that go on with the prompt; all are right.
 COMPLETIONS = {
