@@ -46,8 +46,8 @@ _TIMES = re.compile(
       (?=\s*(?:[.,;:!?)\n]|\Z|(?:he|she|it|they|we|there|the|and)\b))
     | \b\d{{1,3}}(?:st|nd|rd|th)[ ](?:day|week|month|year|hour|minute|grade|floor|row|time|birthday|of)\b
     | (?:\b(?:[Dd]ay|[Ww]eek|[Mm]onth|[Yy]ear|[Gg]rade|[Ll]evel|[Rr]oom|[Rr]ow|[Tt]eam|[Nn]o\.)[ ]|\#)\d{{1,4}}\b
-    | \b(?:not|rather[ ]than|instead[ ]of)[ ](?:the[ ])?[$€£]?\d[\d.,]*
-    | (?<=\d[ ])(?:out[ ])?of[ ](?:(?:the|his|her|their)[ ])?\d+\b
+    | \b(?:not|than|instead[ ]of|compared[ ](?:to|with))[ ](?:(?:the|his|her|their|only|just)[ ])?[$€£]?\d[\d.,]*
+    | (?:(?<=\d[ ])of|\bout[ ]of)[ ](?:(?:the|his|her|their)[ ])?\d+\b
     | \bi\.e\.,?[ ][$€£]?\d[\d.,]*[ ][-+*/×x÷][ ][^=\n;]{{0,60}}
     | \([^()\n]{{0,80}}?\b(?:1[89]|20)\d\d[a-z]?\)
     """,

@@ -85,7 +85,7 @@ _FILLER = (
 _SAID = re.compile(
     r"\b(?:answers?|solution|(?:the|final|end) result)\b(?:[^\n.;:=]{0,60}?(?:\b(?:is|are|was|be|equals)\b|=|\s[-–—]\s)"
     r"|[\s*'’]{0,4}(?:(?:to|for|of|in)\b[^\n.:]{0,40})?:)\s*"
-    r"|\b(?:final\s+)?answers?\b[\s*]{1,3}(?=[-+$€£\d])|\bans\s*[.:]\s*"
+    r"|\b(?:final\s+)?answers?\b[\s*]{1,3}(?=[-+](?! )|[$€£\d])|\bans\s*[.:]\s*"
     rf"|(?:{'|'.join(ANSWER_WORDS.values())})[^\n.。!?;\d]{{0,40}}?(?=[-+$€£¥]?\d)",
     re.IGNORECASE,
 )
@@ -272,18 +272,7 @@ def _chain(text: str, found: re.Match[str] | None) -> Fraction | None:
     """The value of the calculation that begins with a numeral: `9 * 2 = 18`, `9 * 2` and `18 = 9 * 2` are all 18."""
     if found is None:
         return None
-    sides = [[found]]  # of the equation
-    at = found.end()
-    for _ in range(30):
-        operator = _OPERATOR.match(text, at)
-        following = NUMERAL.match(text, operator.end()) if operator else None
-        if operator is None or following is None:
-            break
-        if "=" in operator.group():
-            sides.append([following])
-        else:
-            sides[-1].append(following)
-        at = following.end()
+    sides, at = _sides(text, found)
     if len(sides) > 1:  # the last equation of the line
         ends = list(re.finditer(r"=\s*(?=[-+$€£\d.])", text[at : at + 300].split("\n", 1)[0].split("(", 1)[0]))
         final = NUMERAL.match(text, at + ends[-1].end()) if ends else None
@@ -296,6 +285,22 @@ def _chain(text: str, found: re.Match[str] | None) -> Fraction | None:
         if final:
             return value_of(final)
     return _calculated(text, sides[0], at)
+
+
+def _sides(text: str, first: re.Match[str]) -> tuple[list[list[re.Match[str]]], int]:
+    """The numerals of each side of the equation or calculation that begins with one, and where it ends."""
+    sides, at = [[first]], first.end()
+    for _ in range(30):
+        operator = _OPERATOR.match(text, at)
+        following = NUMERAL.match(text, operator.end()) if operator else None
+        if operator is None or following is None:
+            break
+        if "=" in operator.group():
+            sides.append([following])
+        else:
+            sides[-1].append(following)
+        at = following.end()
+    return sides, at
 
 
 _RANGE = re.compile(r"\d[\d.,]{0,20}\s?-\s?\d[\d.,]{0,20}")
@@ -328,8 +333,9 @@ def _before_answer(text: str) -> Fraction | None:
 def _last(text: str) -> Fraction | None:
     """The last number that answers something, or else the last one of all."""
     text = _unspaced(text[-_LAST:])
-    whole = NUMERAL.match(text.strip(" \n$.*"))
-    if whole and (value := _nothing_else(text.strip(" \n$.*"), whole)) is not None:
+    plain = text.strip(" \n$*").rstrip(".")
+    whole = NUMERAL.match(plain)
+    if whole and (value := _nothing_else(plain, whole)) is not None:
         return value
     aside = _ASIDE.search(text, max(0, len(text) - 300))
     body = text[: aside.start()] if aside else text
@@ -349,9 +355,7 @@ def _last(text: str) -> Fraction | None:
 
 def _nothing_else(text: str, first: re.Match[str]) -> Fraction | None:
     """The value of a text that is a calculation and nothing else; None for any other text."""
-    if len(text) > 60 or re.search(r"[A-Za-z\n]", text.replace("x", "")) or not re.search(r"[-+*/×x÷^=]", text):
-        return None
-    return _chain(text, first)
+    return _chain(text, first) if _sides(text, first)[1] == len(text) else None
 
 
 def _numerals(text: str) -> list[re.Match[str]]:
