@@ -194,4 +194,104 @@ PIECES = [
         "def f(xs):\n    out = []\n    for x in xs:\n        out.append(x)\n\n"
         "After the loop we sort the list.\n\n    out.sort()\n    return out\n\nDone."
     ),
+    (
+        "Certainly! Here's a Python function that sorts:\n\n```python\ndef f(xs):\n    return sorted(xs)\n"
+        "\n# Example usage:\nprint(f([2, 1]))  # Output: [1, 2]\n```\n\nExplanation:\n1. `sorted` sorts."
+    ),
+    (
+        "Certainly!\n\n```python\n# Python 3\nfrom typing import List\n\n"
+        'def f(xs: List[int]) -> List[int]:\n    return sorted(xs)\n\nif __name__ == "__main__":\n'
+        "    import doctest\n    doctest.testmod()\n```"
+    ),
+    "[BEGIN]\ndef f(xs):\n    return sorted(xs)\n[DONE]",
+    "[BEGIN]\ndef f(xs):\n    return sorted(xs)\n[DONE]\n\nYou are an expert Python programmer.",
+    "def f(xs):\n    return sorted(xs)\n\n[DONE]",
+    'def f(xs):\n    return sorted(xs)\n\n"""\nTests:\n"""\nassert f([1]) == [1]',
+    "def f(xs):\r\n\treturn sorted(xs)\r\n",
+    "Answer:\ndef f(xs):\n\n    # sort\n\n    return sorted(xs)\n\n\nQuestion: next",
+    (
+        "Code:\n```\ndef f(xs):\n    return sorted(xs)\n```\n\nCode 2 (alternative):\n```\ndef f2(xs):\n"
+        "    return xs\n```"
+    ),
+    (
+        "To solve this we first import:\n\n```python\nfrom functools import reduce\n```\n\n"
+        "Next we define a helper:\n\n```python\ndef _ins(a, x):\n    return sorted(a + [x])\n```\n\n"
+        "And finally:\n\n```python\ndef f(xs):\n    return reduce(_ins, xs, [])\n```"
+    ),
+    "**Solution:**\n\n> def f(xs):\n>     return sorted(xs)",
+    "The code is as follows.\ndef f(xs):\n    ys = [\n1, 2\n    ]\n    return sorted(xs)\nHope it helps.",
+    "def f(xs):\n    s = '''\na\nb\n'''\n    return sorted(xs)\nDone.",
+    (
+        "import math\ndef f(xs):\n    return sorted(xs)\n\nThe function f:\n- takes xs\n"
+        "- returns sorted(xs)\n\nprint(f([2,1])) would print [1, 2]."
+    ),
+    "def f(xs):\n    return sorted(xs)",
+    (
+        "First approach:\n\n```python\ndef f(xs):\n    xs.sort()\n```\n\nThis returns None, so:\n\n"
+        "```python\ndef f(xs):\n    xs = list(xs)\n    xs.sort()\n    return xs\n```\n\n```python\n"
+        "f([2, 1])\n```"
+    ),
+    (
+        '```python\ndef f(xs):\n    """Sort.\n\n    ```python\n    f([2, 1])\n    ```\n    """\n'
+        "    return sorted(xs)\n```"
+    ),
+    (
+        "```python\nclass S:\n    def f(self, xs):\n        return xs\n```\n```python\ndef f(xs):\n"
+        "    return sorted(xs)\n```"
+    ),
+    (
+        "I'll define helper first.\n\ndef helper(xs):\n    return sorted(xs)\n\nThe helper sorts. Then:\n\n"
+        "```python\ndef f(xs):\n    return helper(xs)\n```"
+    ),
+    (
+        "```python\ndef f(xs):\n    return helper(xs)\n```\n\nwith\n\n```python\n>>> def helper(xs):\n"
+        "...     return sorted(xs)\n```"
+    ),
+    (
+        "Here is the pseudo code:\n\n```text\nsort xs\n```\n\nand the code:\n\n```python\ndef f(xs):\n"
+        "    return sorted(xs)\n```"
+    ),
+    "```Python\ndef f(xs):\n    return sorted(xs)\n```",
+    "``` python\ndef f(xs):\n    return sorted(xs)\n```",
+    "```python3\ndef f(xs):\n    return sorted(xs)\n```",
+    "```{.python .numberLines}\ndef f(xs):\n    return sorted(xs)\n```",
+    "```python:solution.py\ndef f(xs):\n    return sorted(xs)\n```",
+    "```py title='a'\ndef f(xs):\n    return sorted(xs)\n```",
+    "<python>\ndef f(xs):\n    return sorted(xs)\n</python>",
+    "<solution>\ndef f(xs):\n    return sorted(xs)\n</solution>",
+    "<answer>\n```python\ndef f(xs):\n    return sorted(xs)\n```\n</answer>",
+    "\\begin{verbatim}\ndef f(xs):\n    return sorted(xs)\n\\end{verbatim}",
+    "\\begin{lstlisting}[language=Python]\ndef f(xs):\n    return sorted(xs)\n\\end{lstlisting}",
+    "def f(xs):\n    return sorted(xs)\n",
+    '{"code": 1}\n\ndef f(xs):\n    return sorted(xs)',
+    ("Solution 1\n==========\ndef f(xs):\n    return xs\n\nSolution 2\n==========\ndef f(xs):\n    return sorted(xs)"),
+    (
+        "def g(xs):\n    return sorted(xs)\n\n\ndef f(xs):\n    return g(xs)\n\n\n"
+        "The second function calls the first one.\n\nLet me know if you need more!"
+    ),
+    (
+        "In Python:\n\nfrom collections import Counter\n\ndef f(xs):\n    c = Counter(xs)\n\n"
+        "    return [x for x in sorted(c) for _ in range(c[x])]\n\nThat's O(n log n)."
+    ),
+    ("global_list = []\n\nThe function:\n\ndef f(xs):\n    global_list.extend(xs)\n    return sorted(global_list)\n"),
+    "MOD = 10**9 + 7\n\nWe take MOD for safety.\n\ndef f(xs):\n    return sorted(x % MOD for x in xs)",
+    "Define A = 1.\n\nA = 1\n\nThen\n\ndef f(xs):\n    return sorted(xs)[: A + 1]",
+    (
+        "try:\n    import numpy\nexcept ImportError:\n    numpy = None\n\nWith that,\n\ndef f(xs):\n"
+        "    return sorted(xs) if numpy is None or numpy else xs"
+    ),
+    "if True:\n    K = 2\n\nSo:\n\ndef f(xs):\n    return sorted(xs)[:K]",
+    (
+        "class Heap(list):\n    '''A heap.'''\n\n    def pop_all(self):\n        return sorted(self)\n\n"
+        "Using the class:\n\ndef f(xs):\n    return Heap(xs).pop_all()\n\nThe class is a list."
+    ),
+    "def f(xs):\n    '''Sorts.'''\n    return sorted(xs)\n\nf.__doc__ is 'Sorts.'.\n",
+    (
+        "1. **Import**\n```python\nimport heapq\n```\n2. **Code**\n```python\ndef f(xs):\n"
+        "    return heapq.nsmallest(2, xs)\n```\n3. **Test**\n```python\nassert f([2,1]) == [1,2]\n"
+        "print('ok')\n```"
+    ),
+    "    ```python\n    def f(xs):\n        return sorted(xs)\n    ```",
+    "* Code:\n\n  ```python\n  def f(xs):\n      return sorted(xs)\n  ```",
+    "Code below\n\n\tdef f(xs):\n\t\treturn sorted(xs)\n\nCode above",
 ]

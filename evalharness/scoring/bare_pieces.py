@@ -15,6 +15,7 @@ _BEGINS = re.compile(
     r"(?:async def|def|class|import|from|if|for|while|with|try|assert|del|global)\b|@\w"
     r"|[A-Za-z_][\w.]{0,80}\s{0,9}[=(\[,:+*/-]"
 )
+_QUOTED = re.compile(r"^> ?(?!>)", re.MULTILINE)
 _DEFINES = re.compile(r"(?:async def|def|class) |import |from \S+ import\b|@\w")
 _GOES_ON = re.compile(r"(?:else|elif|except|finally)\b|[)\]}]")
 _LEXEME = re.compile(r"\\.|'''|\"\"\"|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|#[^\n]*|[()\[\]{}]", re.DOTALL)
@@ -33,7 +34,7 @@ def bare_pieces(text: str) -> list[str]:
     A body that goes on behind a sentence belongs to the function before it. A text that begins indented has none: it
     goes on with a function that its prompt began.
     """
-    lines = text.splitlines(keepends=True)
+    lines = _QUOTED.sub("", text).splitlines(keepends=True)
     if next((line for line in lines if line.strip()), "")[:1].isspace():
         return []
     pieces: list[list[_Statement]] = []

@@ -130,6 +130,8 @@ def before_closing_fence(text: str) -> str | None:
     if first is None:
         return None
     before = text[: first.start()]
+    if "```" in before or "~~~" in before:
+        return None
     opening = next((line for line in before.splitlines() if line.strip()), "")
     return before if opening[:1] in (" ", "\t") or _STATEMENT.match(opening) else None
 
@@ -220,7 +222,13 @@ def _parsed(code: str) -> ast.Module:
 def _bound(code: str) -> set[str]:
     """The names that code binds at its top level."""
     names: set[str] = set()
-    for node in _parsed(code).body:
+    nodes: list[ast.stmt] = list(_parsed(code).body)
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, ast.If | ast.Try | ast.With):
+            nodes += [inner for inner in ast.iter_child_nodes(node) if isinstance(inner, ast.stmt)]
+            nodes += [inner for handler in getattr(node, "handlers", []) for inner in handler.body]
+            continue
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             names.add(node.name)
         elif isinstance(node, ast.Import | ast.ImportFrom):
