@@ -52,29 +52,41 @@ FLEXIBLE = re.compile(r"(-?[$0-9.,]{2,})|(-?[0-9]+)")
 def flexible(text):
     """lm-evaluation-harness's flexible-extract: the last match without commas, dollar signs and the final full stop."""
     found = [a or b for a, b in FLEXIBLE.findall(text)]
-    return re.sub(r"[,$]|\\.$", "", found[-1]) if found else None
+    return re.sub(r"[,$]|\.$", "", found[-1]) if found else None
 
 
 ENDINGS = [
     "\n#### {}", "\nThe answer is {}.", "\n**Answer: {}**", "\nSo the answer is ${}.", "\n\\\\boxed{{{}}}", "\nA: {}",
     "\nFinal answer: {}\n", "\nTherefore, {} is the answer.", "", "\nThe answer is {}. I hope it is correct.",
 ]  # fmt: skip
+TRAPS = [
+    "\nThe answer is {} [1].\n\n[1] As above.", "\n**Answer:** {}\n\n(Checked in 2 ways.)",
+    "\nA: {}\n\nQ: 1 + 1?\nA: 2", "\nIt is {}, as said on page 3.\n\nConfidence: 95%", "\nSo it is {} at 9 pm.",
+]  # fmt: skip
+
+
+def solutions(shared, ending, count=400):
+    """Some of GSM8K's own solutions with an ending, and their answers."""
+    for line in (shared / "gsm8k" / "test.jsonl").read_text(encoding="utf-8").splitlines()[:count]:
+        steps, _, gold = re.sub(r"<<[^>]*>>", "", json.loads(line)["answer"]).partition("\n#### ")
+        yield steps + ending.format(gold), gold.replace(",", "")
+
+
+def is_read(text, gold):
+    said = read_number(text).answer
+    return said is not None and Fraction(said) == Fraction(gold)
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_no_solution_that_flexible_extract_reads_is_missed(shared, ending):
-    """GSM8K's own solutions with the usual endings, and with none."""
-    rows = [
-        json.loads(line) for line in (shared / "gsm8k" / "test.jsonl").read_text(encoding="utf-8").splitlines()[:400]
-    ]
-    lost = []
-    for row in rows:
-        steps, _, gold = re.sub(r"<<[^>]*>>", "", row["answer"]).partition("\n#### ")
-        text = steps + ending.format(gold)
-        said, value = read_number(text).answer, Fraction(gold.replace(",", ""))
-        if (said is None or Fraction(said) != value) and flexible(text) == gold.replace(",", ""):
-            lost.append(text[-80:])
-    assert lost == []
+    found = [(text, is_read(text, gold), flexible(text) == gold) for text, gold in solutions(shared, ending)]
+    assert [text[-80:] for text, ours, theirs in found if theirs and not ours] == []
+    assert sum(theirs for _, _, theirs in found) > 300
+
+
+@pytest.mark.parametrize("ending", TRAPS)
+def test_every_solution_is_read_past_what_stands_behind_its_answer(shared, ending):
+    assert [text[-80:] for text, gold in solutions(shared, ending, 100) if not is_read(text, gold)] == []
 
 
 @pytest.mark.parametrize(
