@@ -294,4 +294,15 @@ PIECES = [
     "    ```python\n    def f(xs):\n        return sorted(xs)\n    ```",
     "* Code:\n\n  ```python\n  def f(xs):\n      return sorted(xs)\n  ```",
     "Code below\n\n\tdef f(xs):\n\t\treturn sorted(xs)\n\nCode above",
+    # github.com/haesleinhuepf/human-eval-bia/issues/76 (two kinds), EleutherAI/lm-evaluation-harness 3769
+    (
+        "Here is a plan:\n    `````python\n    # Step 1: Define the function.\n    # Step 2: Return.\n\n"
+        '    ```\n\nNow here\'s your completed code:\n\n````python\n# Step 1 & 2\n\n\ndef f(xs):\n    """\n'
+        '     Returns.\n\n     """\n    return sorted(xs)\n````'
+    ),
+    (
+        "It's simple. The code is as follows:\n\ndef f(xs):\n    return sorted(xs)\n\n"
+        "It just returns the list when you call it.\n\n```\n"
+    ),
+    "import heapq\n\ndef f(xs): return heapq.nsmallest(2, xs)\n```",
 ]
