@@ -16,7 +16,15 @@ from typing import Any, Literal
 
 from evalharness.records import Response, Verdict
 from evalharness.scoring.final_answer import final_answer
-from evalharness.scoring.verdict_forms import ObjectPairs, balanced, lines_alone, loose_object, object_of, undecorated
+from evalharness.scoring.verdict_forms import (
+    ObjectPairs,
+    balanced,
+    last_field,
+    lines_alone,
+    loose_object,
+    object_of,
+    undecorated,
+)
 
 How = Literal["schema", "logprobs", "text"]
 MARKER = re.compile(r"\\?\[\\?\[\s{0,8}([^\[\]\n]{1,40}?)\s{0,8}\\?\]\\?\]")
@@ -186,6 +194,8 @@ def _objects(text: str, scale: Scale, submissions: Sequence[str]) -> list[Object
     if not found:
         loose = [piece for piece in balanced(inner) if not any(piece in s for s in submissions)]
         found = [o for piece in loose if (o := loose_object(piece)) is not None and _said(o, scale)]
+    if not found and (last := last_field(inner, scale.field)) and not any(scale.field in s for s in submissions):
+        found = [last]
     if not re.search(r"\w", inner[end : end + 10000]):
         return found
     names = [f"{quote}{scale.field}".casefold() for quote in "\"'“{"]

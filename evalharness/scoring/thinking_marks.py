@@ -32,7 +32,7 @@ THINKING_MARKS = re.compile(
     r"(?P<name4>thought|thinking|think|reasoning|cot)(?:[:_](?P<edge2>start|begin|end))?(?::plamo)?[|｜]>"
     r"|<\|(?P<name5>inner)_(?P<edge3>prefix|suffix)\|>"
     r"|<\|(?P<edge4>open|close)\|>(?P<name6>think)<\|sep\|>"
-    r"|[<\[](?P<name7>unused)(?P<edge5>94|95|16|17)[>\]](?:thoughts?\b)?"
+    r"|(?:<(?P<name7>unused)(?P<edge5>94|95)>(?:thoughts?\b)?|\[(?P<name10>unused)(?P<edge8>16|17)\])"
     r"|<\|(?P<name8>channel)\|?>\s{0,9}(?P<edge6>final|answer|response|thought|thinking|analysis|commentary)\b"
     r"|<(?P<name9>channel)(?P<edge7>\|)>"
     rf"|(?P<answer>{_ANSWER_BEGINS})",

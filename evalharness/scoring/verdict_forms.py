@@ -87,6 +87,16 @@ def loose_object(text: str) -> ObjectPairs | None:
     return ObjectPairs((str(_plain(key)), _plain(value)) for key, value in named)
 
 
+def last_field(text: str, name: str) -> ObjectPairs | None:
+    """The field that ends an object whose other values are not quoted as JSON wants it; None where the name is there
+    more than once."""
+    quoted = rf"[\"'“]{re.escape(name)}[\"'”]\s?:\s?[\"'“]?(?P<said>[^\"'“”{{}}\n]{{1,60}})[\"'”]?\s{{0,9}}\}}\Z"
+    found = re.search(quoted, text[-200:], re.IGNORECASE)
+    if found is None or not text.startswith("{") or text.casefold().count(name.casefold()) > 1:
+        return None
+    return ObjectPairs([(name, found["said"].strip())])
+
+
 def _plain(node: ast.expr) -> object:
     """The value of a constant or of a bare word; of anything else its source, which is no verdict."""
     if isinstance(node, ast.Constant):

@@ -48,6 +48,8 @@ def test_numbers(text, number):
     [
         (r'{"reason": "format \$#,##0;(\$#,##0)", "verdict": "A"}', 1.0),  # Handshake-AI-Research/gandalf-the-grader 21
         ('{"reason": "line one\nline two", "verdict": "A"}', 1.0),  # opendatahub-io/agent-eval-harness 14
+        ('{"reason": "he said "fine"", "verdict": "A"}', 1.0),  # gradients-ai/G.O.D 1199
+        ('{"reason": "the "verdict" is near", "verdict": "A"}', None),
         ('{"verdict": "A"}{"verdict": "B"}', None),  # comet-ml/opik 7848
         ("[[A]] seems good at first.\n\nFinal verdict: [[B]]", 0.0),  # run-llama/llama_index 22599
         (
