@@ -167,4 +167,8 @@ SOLUTIONS = [
     ("\\boxed{\\binom{6}{3}}", "21", "wrong"),
     ("\\boxed{\\binom{100000}{2}}", "1", "wrong"),
     ("\\boxed{\\lceil 2.1\\rceil}", "3", "correct"),
+    ("\\boxed{\\displaystyle \\text{Devon}}", "\\text{Devon}", "correct"),
+    ("\\boxed{\\displaystyle 58,500}", "58,500", "correct"),
+    ("So the final answer is $\\$18.90$.", "\\$18.90", "correct"),
+    ("It costs \\$5, so the answer is $-\\$0.50$.", "-\\$0.50", "correct"),
 ]

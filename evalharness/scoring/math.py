@@ -316,11 +316,14 @@ def canonical(text: str) -> str:
     return re.sub(r"(?<![\d.])\.(?=\d)", "0.", out)
 
 
+_STYLE = re.compile(r"\A\\(?:displaystyle|textstyle|bf|rm|it|large|Large)(?![A-Za-z])")
+
+
 def _without_edges(text: str) -> str:
     """An answer without the blanks, dollar signs, line ends and full stops around it."""
     for _ in range(10):
         before = text
-        text = text.strip(" \t\r\n~").strip("`$")
+        text = _STYLE.sub("", text.strip(" \t\r\n~").strip("`$"), count=1)
         for edge in ("\\\\", "\\,", "\\;", "\\:", "\\!", "\\ "):
             text = text.removeprefix(edge).removesuffix(edge)
         for opened, closed in (("\\(", "\\)"), ("\\[", "\\]")):
