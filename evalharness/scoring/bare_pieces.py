@@ -82,7 +82,7 @@ def _is_code(node: ast.stmt) -> bool:
     return not isinstance(node, ast.Expr) or isinstance(node.value, ast.Call | ast.Await)
 
 
-def _statement(lines: list[str], first: int) -> _Statement | None:
+def _statement(lines: list[str], first: int) -> _Statement:
     """The statement that a line begins, with the lines that belong to it by brackets, quotation marks and indentation.
     For a line that is indented and begins none of its own, all lines as far as they are indented."""
     indent = len(lines[first]) - len(lines[first].lstrip(" \t"))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable
 
 _MONTH = (
     r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?"
@@ -35,7 +34,7 @@ _MARKERS = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE | re.MULTILINE,
 )
-_TIMES = re.compile(
+_CIRCUMSTANCES = re.compile(
     rf"""
     \b\d{{1,2}}[:h]\d\d(?::\d\d)?(?![\d])(?:\s?[AaPp]\.?[Mm]\b\.?)?
     | \b\d{{1,2}}\s?(?:[AaPp]\.?[Mm]\b|o['’]clock|in[ ]the[ ](?:morning|afternoon|evening)|at[ ]night|noon\b)
@@ -92,21 +91,18 @@ def without_appendix(text: str, start: int) -> int:
 
 def answering(text: str, numerals: list[re.Match[str]]) -> list[re.Match[str]]:
     """The numerals of a text without its markers, and without circumstances where their sentence has another number."""
-    marked = _spans(_MARKERS.finditer(text))
+    marked = [found.span() for found in _MARKERS.finditer(text)]
     left = [n for n in numerals if not _within(n.start(), marked)]
-    times = _spans(_TIMES.finditer(text))
+    circumstances = [found.span() for found in _CIRCUMSTANCES.finditer(text)]
     brackets = [found.span("inner") for found in _BRACKETS.finditer(text) if _explains(found)]
     ends = [found.start() for found in _SENTENCE.finditer(text)]
-    kept: list[re.Match[str]] = []
-    beside: set[int] = set()
-    for numeral in left:
-        if not (
-            _within(numeral.start(), times) or _within(numeral.start(), brackets) or _of_result(text, numeral, ends)
-        ):
-            kept.append(numeral)
-            beside.add(bisect_right(ends, numeral.start()))
-    chosen = set(map(id, kept))
-    return [n for n in left if id(n) in chosen or bisect_right(ends, n.start()) not in beside]
+    weak = {
+        n.start()
+        for n in left
+        if _within(n.start(), circumstances) or _within(n.start(), brackets) or _of_result(text, n, ends)
+    }
+    answered = {bisect_right(ends, n.start()) for n in left if n.start() not in weak}
+    return [n for n in left if n.start() not in weak or bisect_right(ends, n.start()) not in answered]
 
 
 def _explains(found: re.Match[str]) -> bool:
@@ -129,10 +125,6 @@ def _of_result(text: str, numeral: re.Match[str], ends: list[int]) -> bool:
         return False
     results = list(_RESULT.finditer(before))
     return bool(results) and not _LATER_RESULT.search(before, results[-1].end())
-
-
-def _spans(found: Iterable[re.Match[str]]) -> list[tuple[int, int]]:
-    return [match.span() for match in found]
 
 
 def _within(position: int, spans: list[tuple[int, int]]) -> bool:
