@@ -221,7 +221,11 @@ SAMPLE = Sample(
 @pytest.mark.parametrize(
     "name", ["mmlu", "gsm8k", "math500", "squad", "squad2", "triviaqa", "nq_open", "drop", "bbh/navigate"]
 )
-@pytest.mark.parametrize("opens", ["<think>", "[THINK]", "<thought>", "<|channel|>analysis<|message|>"])
+@pytest.mark.parametrize(
+    "opens",
+    ["<think>", "[THINK]", "<thought>", "<|channel|>analysis<|message|>", "<mm:think>", "<|channel>thought\n",
+     "<unused94>thought\n", "<think:6124c78e>", " to=self<|message|>"],
+)  # fmt: skip
 def test_an_answer_cut_inside_its_thinking_is_truncated_in_every_scorer(name, opens):
     score = plugins.load_benchmark(name).score
     for finish in ("length", "stop"):
