@@ -12,8 +12,8 @@ _MOST_PARSED = 100_000  # characters that are parsed of one text
 _MOST_LINES = 2_000  # of one statement
 _LONGEST = 50_000  # characters of one statement
 _BEGINS = re.compile(
-    r"(?:async def|def|class|import|from|if|for|while|with|try|assert|del|global)\b|@\w"
-    r"|[A-Za-z_][\w.]{0,80}\s{0,9}[=(\[,:+*/-]"
+    r"\A(?:(?:async def|def|class|import|from|if|for|while|with|try|assert|del|global)\b|@\w"
+    r"|[A-Za-z_][\w.]{0,80}\s{0,9}[=(\[,:+*/-])"
 )
 _QUOTED = re.compile(r"^> ?(?!>)", re.MULTILINE)
 _DEFINES = re.compile(r"(?:async def|def|class) |import |from \S+ import\b|@\w")

@@ -23,9 +23,9 @@ _LINE = re.compile(
     re.IGNORECASE,
 )
 _AROUND = (
-    (re.compile(r"\\boxed\s?\{(.{0,80})\}"), 1),
-    (re.compile(r"<(verdict|answer|score|rating)>(.{0,80})</\1>", re.IGNORECASE), 2),
-    (re.compile(r"[\[({]{1,2}(.{0,80}?)[\])}]{1,2}"), 1),
+    (re.compile(r"\A\\boxed\s?\{(.{0,80})\}"), 1),
+    (re.compile(r"\A<(verdict|answer|score|rating)>(.{0,80})</\1>", re.IGNORECASE), 2),
+    (re.compile(r"\A[\[({]{1,2}(.{0,80}?)[\])}]{1,2}"), 1),
 )
 _CANDIDATE = re.compile(r"(?:the\s)?(?:assistant|response|answer|model|option|candidate)\s+", re.IGNORECASE)
 
