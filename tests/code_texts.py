@@ -156,7 +156,7 @@ PIECES = [
     ),
     "```python\ndef f(xs):\n    return sorted(xs)\n```\n```output\n[1, 2]\n```",
     "```python\ndef f(xs):\n    return sorted(xs)\n```\nOutput:\n```\n[1, 2]\n```",
-    ("```python\ndef f(xs):\n    pass  # TODO\n```\nFilled in:\n```python\ndef f(xs):\n    return sorted(xs)\n```"),
+    ("```python\ndef f(xs):\n    pass  # later\n```\nFilled in:\n```python\ndef f(xs):\n    return sorted(xs)\n```"),
     (
         "```python\ndef f(xs):\n    return sorted(xs)\n```\nA buggy alternative would be:\n```python\n"
         "def g(xs):\n    return xs\n```"
