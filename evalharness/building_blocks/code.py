@@ -18,6 +18,7 @@ from evalharness.sandbox.pool import Checked, CheckMode, Sandbox
 from evalharness.sandbox.program import Program, ProgramOutcome
 from evalharness.sandbox.tiers import open_sandbox
 from evalharness.scoring.answers import REFUSAL, Scorer, unparsed_score
+from evalharness.scoring.bare_pieces import bare_pieces
 from evalharness.scoring.code_blocks import (
     bare_code,
     before_closing_fence,
@@ -25,6 +26,7 @@ from evalharness.scoring.code_blocks import (
     is_body,
     one_line_code,
     outdented,
+    outside_blocks,
     plain_lines,
     python_blocks,
     with_helpers,
@@ -46,18 +48,21 @@ def code_block(text: str, entry: str) -> str | None:
     """The code of an answer in prose; None where there is none.
 
     The last block that defines the function, else the first that binds its name, else the first, with what it needs of
-    the other blocks. A block that the answer only closes counts, and so does bare code that defines the function, or
-    code within one line.
+    the other blocks. A block that the answer only closes counts, and so do pieces of bare code in prose, or code within
+    one line.
     """
     text = plain_lines(text)
     begun = before_closing_fence(text)
     if begun is not None:
         return outdented(begun) if defines(outdented(begun), entry) else begun
     found = python_blocks(text)
-    if found is None:
-        code = bare_code(text)
-        if code is not None and defines(code, entry):
-            return code
+    pieces = bare_pieces(outside_blocks(text))
+    if found is None or not any(binds(_placed(code, entry), entry) for code in found):
+        whole = bare_code(text) if found is None else None
+        if any(binds(piece, entry) for piece in pieces):
+            found = [*(found or []), *pieces]
+        elif whole is not None and defines(whole, entry):
+            return whole
     blocks = [_placed(code, entry) for code in found or []]
     if not blocks:
         line = one_line_code(text, entry)
@@ -69,7 +74,7 @@ def code_block(text: str, entry: str) -> str | None:
         return with_helpers(line, blocks)
     at = (defining[-1:] or binding[:1] or [0])[0]
     others = [code for place, code in enumerate(blocks) if place != at and not defines(code, entry)]
-    return with_helpers(blocks[at], others)
+    return with_helpers(blocks[at], [*(piece for piece in pieces if not binds(piece, entry)), *others])
 
 
 def _placed(code: str, entry: str) -> str:

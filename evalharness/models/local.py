@@ -20,7 +20,7 @@ from evalharness.events import warn
 from evalharness.model import Preview, Requests
 from evalharness.options import LocalOptions
 from evalharness.records import Message, Request, Response
-from evalharness.scoring.final_answer import is_mark, opened_thinking
+from evalharness.scoring.thinking_marks import is_mark, opened_thinking
 
 if TYPE_CHECKING:
     from evalharness.chat.render import Chat

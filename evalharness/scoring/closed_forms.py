@@ -1,22 +1,25 @@
 """The value of a closed form in LaTeX or plain text: exact where it is rational, else a float.
 
-Variables have fixed values, so that two expressions are the same where their values are: `9a + 11` and `11 + 9a`. What
-is no expression of numbers, variables, powers, roots, fractions and the usual functions has no value.
+An expression with variables has a form in place of a value: its terms and factors in any order, its numbers worked out.
+`11 + 9a` is `9a + 11`, and `(x+1)/2` is `\\frac12 (x+1)`; nothing is multiplied out, because MATH asks for `(x+1)(x-1)`
+and for `x^2-1` in different questions, and its authors' scorer compares texts (https://github.com/hendrycks/math,
+modeling/math_equivalence.py). What is no expression of numbers, variables, powers, roots, fractions and the usual
+functions has neither.
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
 import re
 from collections.abc import Callable
 from fractions import Fraction
 
-Value = Fraction | float
-_LONGEST, _DEEPEST, _LARGEST = 400, 40, 2000  # characters, levels of nesting, bits of an exact number
+from evalharness.scoring.forms import Form, Value, added, applied, bounded, multiplied, raised, real, variable
+
+_LONGEST, _DEEPEST = 400, 40  # characters, levels of nesting
 
 _TOKEN = re.compile(
-    r"(?P<number>\d+(?:\.\d+)?|\.\d+)|(?P<macro>\\[A-Za-z]+)(?:_\{?\w{1,3}\}?)?|(?P<name>[A-Za-z](?:_(?:\{\w{1,8}\}|\w))?)"
+    r"(?P<number>\d+(?:\.\d+)?|\.\d+)|(?P<macro>\\[A-Za-z]+)(?:_(?:\{\w{1,3}\}|\w))?|(?P<name>[A-Za-z](?:_(?:\{\w{1,8}\}|\w))?)"
     r"|(?P<mark>[-+*/^(){}\[\]!|]|\\[{}|])"
 )
 _SPACE = re.compile(r"(?:\s|\\[,;:! ]|\\left|\\right|~)+")
@@ -26,13 +29,17 @@ _FUNCTIONS: dict[str, Callable[[float], float]] = {
     "\\cot": lambda x: 1 / math.tan(x), "\\sec": lambda x: 1 / math.cos(x), "\\csc": lambda x: 1 / math.sin(x),
 }  # fmt: skip
 _FRACTIONS = frozenset({"\\frac", "\\dfrac", "\\tfrac", "\\cfrac"})
-_NO_VARIABLE = frozenset(
-    {"\\infty", "\\emptyset", "\\cup", "\\cap", "\\in", "\\text", "\\pm", "\\mp", "\\to", "\\begin", "\\end"}
-)
+_BINOMIALS = frozenset({"\\binom", "\\dbinom", "\\tbinom"})
+_BRACKETS = {"(": ")", "[": "]", "\\{": "\\}", "\\lfloor": "\\rfloor", "\\lceil": "\\rceil"}
+_PRODUCT_ENDS = frozenset({"+", "-", ")", "]", "}", "|", "^", "!", "\\}", "\\|", "\\rfloor", "\\rceil", "\\choose"})
+_NO_VARIABLE = frozenset({
+    "\\infty", "\\emptyset", "\\cup", "\\cap", "\\in", "\\text", "\\pm", "\\mp", "\\to", "\\begin", "\\end", "\\rfloor",
+    "\\rceil", "\\choose", "\\le", "\\ge", "\\neq", "\\dots", "\\ldots", "\\cdots",
+})  # fmt: skip
 
 
 def closed_value(text: str) -> Value | None:
-    """The value of an expression, None where it is none or too large."""
+    """The value or form of an expression, None where it is none or too large."""
     if len(text) > _LONGEST:
         return None
     try:
@@ -43,9 +50,9 @@ def closed_value(text: str) -> Value | None:
 
 
 def equal_values(one: Value | None, other: Value | None) -> bool:
-    """Exact where both are, else to a relative 1e-9."""
-    if one is None or other is None:
-        return False
+    """Exact where both are, else to a relative 1e-9; forms by their parts."""
+    if one is None or other is None or isinstance(one, Form) or isinstance(other, Form):
+        return one is not None and one == other
     if isinstance(one, Fraction) and isinstance(other, Fraction):
         return one == other
     return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-12)
@@ -67,11 +74,6 @@ def _tokens(text: str) -> list[str]:
         found.append(match.group())
         at = match.end()
     return found
-
-
-def _variable(name: str) -> float:
-    """A fixed value between 1 and 2 for each name."""
-    return 1 + int.from_bytes(hashlib.sha256(name.encode()).digest()[:6], "big") / 2**48
 
 
 class _Reader:
@@ -101,29 +103,29 @@ class _Reader:
             raise ValueError("nested too deeply")
         sign = -1 if self._take("-") else 1
         self._take("+")
-        value: Value = sign * self._product()
+        value = multiplied(Fraction(sign), self._product())
         while self._next() in ("+", "-"):
             sign = 1 if self._take("+") else -1
             self.at += sign < 0
-            value = _bounded(value + sign * self._product())
+            value = added(value, multiplied(Fraction(sign), self._product()))
         self.depth -= 1
         return value
 
     def _product(self) -> Value:
-        value: Value = self._power()
+        value = self._power()
         while token := self._next():
             if token in ("*", "\\cdot", "\\times", "\\ast"):
                 self.at += 1
-                value = _bounded(value * self._signed())
+                value = multiplied(value, self._signed())
             elif token in ("/", "\\div"):
                 self.at += 1
-                value = _bounded(value / self._signed())
-            elif token in ("+", "-", ")", "}", "]", "|", "\\}", "\\|", "^", "!"):
+                value = multiplied(value, raised(self._signed(), Fraction(-1)))
+            elif token in _PRODUCT_ENDS:
                 break
             elif token in _FRACTIONS and self._mixed():
-                value = value + self._power()
+                value = added(value, self._power())
             else:
-                value = _bounded(value * self._power())
+                value = multiplied(value, self._power())
         return value
 
     def _mixed(self) -> bool:
@@ -133,31 +135,26 @@ class _Reader:
 
     def _signed(self) -> Value:
         sign = -1 if self._take("-") else 1
-        return sign * self._power()
+        return multiplied(Fraction(sign), self._power())
 
     def _power(self) -> Value:
         base = self._atom()
         while self._take("!"):
-            if not isinstance(base, Fraction) or base.denominator != 1 or not 0 <= base <= 200:
-                raise ValueError("no factorial")
-            base = Fraction(math.factorial(int(base)))
+            base = applied("!", base) if isinstance(base, Form) else _factorial(base)
         if not self._take("^"):
             return base
-        exponent = self._group() if self._next() == "{" else self._signed_atom()
-        if isinstance(base, Fraction) and isinstance(exponent, Fraction) and exponent.denominator == 1:
-            if abs(exponent) * max(base.numerator.bit_length(), base.denominator.bit_length()) > _LARGEST:
-                raise ValueError("too large")
-            return Fraction(base ** int(exponent))
-        return _real(float(base) ** float(exponent))
+        return raised(base, self._group() if self._next() == "{" else self._signed_atom())
 
     def _signed_atom(self) -> Value:
         sign = -1 if self._take("-") else 1
-        return sign * self._atom()
+        return multiplied(Fraction(sign), self._atom())
 
     def _group(self) -> Value:
         if not self._take("{"):
             return self._atom()
         value = self._sum()
+        if self._take("\\choose"):
+            value = _binomial(value, self._sum())
         if not self._take("}"):
             raise ValueError("a brace is not closed")
         return value
@@ -171,39 +168,52 @@ class _Reader:
 
     def _atom(self) -> Value:
         token = self._next()
+        if token == "{":
+            return self._group()
         self.at += 1
         if not token:
             raise ValueError("an expression ends too early")
         if token[0].isdigit() or token[0] == ".":
             return Fraction(token)
-        if token in ("(", "[", "{", "\\{"):
+        if token in _BRACKETS:
             value = self._sum()
-            if not self._take({"(": ")", "[": "]", "{": "}", "\\{": "\\}"}[token]):
+            if not self._take(_BRACKETS[token]):
                 raise ValueError("a bracket is not closed")
-            return value
+            return _whole(token, value)
         if token in ("|", "\\|"):
             inner = self._sum()
             if not self._take(token):
                 raise ValueError("a bar is not closed")
+            if isinstance(inner, Form):
+                return applied("|", inner)
             return -inner if inner < 0 else inner
         return self._named(token)
 
     def _named(self, token: str) -> Value:
         if token in _FRACTIONS:
             above = self._argument()
-            return above / self._argument()
+            return multiplied(above, raised(self._argument(), Fraction(-1)))
+        if token in _BINOMIALS:
+            above = self._argument()
+            return _binomial(above, self._argument())
         if token == "\\sqrt":
             return self._root()
         if token == "\\pi":
             return math.pi
-        if token in _FUNCTIONS:
-            if self._take("^"):
-                exponent = self._group()
-                return _real(_FUNCTIONS[token](float(self._power())) ** float(exponent))
-            return _FUNCTIONS[token](float(self._power()))
+        if token in _FUNCTIONS or token.startswith("\\log_"):
+            exponent = self._group() if self._take("^") else Fraction(1)
+            return raised(_called(token, self._applied_to()), exponent)
         if token in _NO_VARIABLE or not token.lstrip("\\")[:1].isalpha():
             raise ValueError(f"{token} has no value")
-        return _variable(token.replace("{", "").replace("}", ""))
+        return variable(token.replace("{", "").replace("}", ""))
+
+    def _applied_to(self) -> Value:
+        """The argument of a function: in brackets, or a product without signs, as in `\\sin 2x`."""
+        bracketed = self._next() in _BRACKETS or self._next() == "{"
+        value = self._power()
+        while not bracketed and (token := self._next()) and (token[0].isalnum() or token == "\\pi"):
+            value = multiplied(value, self._power())
+        return value
 
     def _root(self) -> Value:
         degree: Value = Fraction(2)
@@ -216,16 +226,41 @@ class _Reader:
             above, below = math.isqrt(value.numerator), math.isqrt(value.denominator)
             if above**2 == value.numerator and below**2 == value.denominator:
                 return Fraction(above, below)
-        return _real(float(value) ** (1 / float(degree)))
+        if not isinstance(value, Form) and not isinstance(degree, Form):
+            return real(float(value) ** (1 / float(degree)))
+        return raised(value, raised(degree, Fraction(-1)))
 
 
-def _bounded(value: Value) -> Value:
-    if isinstance(value, Fraction) and max(value.numerator.bit_length(), value.denominator.bit_length()) > _LARGEST:
+def _called(name: str, argument: Value) -> Value:
+    """A function's value; `\\log_2` has its base in its name."""
+    if isinstance(argument, Form):
+        return applied(name.replace("{", "").replace("}", ""), argument)
+    if name in _FUNCTIONS:
+        return _FUNCTIONS[name](float(argument))
+    base = name.removeprefix("\\log_").strip("{}")
+    return math.log(float(argument)) / math.log(int(base)) if base.isdigit() else applied(f"\\log_{base}", argument)
+
+
+def _factorial(value: Value) -> Fraction:
+    if not isinstance(value, Fraction) or value.denominator != 1 or not 0 <= value <= 200:
+        raise ValueError("no factorial")
+    return Fraction(math.factorial(int(value)))
+
+
+def _binomial(above: Value, below: Value) -> Value:
+    if isinstance(above, Form) or isinstance(below, Form):
+        return applied("\\binom", above, below)
+    if not (above == int(above) and below == int(below) and 0 <= above <= 10_000 and 0 <= below <= 10_000):
+        raise ValueError("no binomial coefficient")
+    if min(below, above - below) > _DEEPEST * 5:
         raise ValueError("too large")
-    return value
+    return bounded(Fraction(math.comb(int(above), int(below))))
 
 
-def _real(value: object) -> float:
-    if not isinstance(value, float):
-        raise ValueError("not a real number")
-    return value
+def _whole(bracket: str, value: Value) -> Value:
+    """The largest whole number below, the smallest above, or the value itself, by the bracket around it."""
+    if bracket not in ("\\lfloor", "\\lceil"):
+        return value
+    if isinstance(value, Form):
+        return applied(bracket, value)
+    return Fraction(math.floor(value) if bracket == "\\lfloor" else math.ceil(value))

@@ -50,6 +50,15 @@ def python_blocks(text: str) -> list[str] | None:
     return _tagged(text) or None
 
 
+def outside_blocks(text: str) -> str:
+    """A text without the code of its blocks: a line that is no code stands for each."""
+    out, at = [], 0
+    for block in fenced(text):
+        out += [text[at : block.start], "```\n"]
+        at = block.end
+    return "".join([*out, text[at:]])
+
+
 def _code(block: Fenced) -> str:
     code = block.code
     if _PROMPT.match(code):
@@ -121,6 +130,8 @@ def before_closing_fence(text: str) -> str | None:
     if first is None:
         return None
     before = text[: first.start()]
+    if "```" in before or "~~~" in before:
+        return None
     opening = next((line for line in before.splitlines() if line.strip()), "")
     return before if opening[:1] in (" ", "\t") or _STATEMENT.match(opening) else None
 
@@ -171,9 +182,10 @@ def with_helpers(chosen: str, others: list[str]) -> str:
     taken: list[str] = []
     for other in reversed(others):
         bound = _bound(other)
-        if wanted & bound and not _runs_anything(other):
-            taken.insert(0, other)
-            wanted = (wanted - bound) | _free(other)
+        if wanted & bound and other not in taken:
+            needed = _definitions(other) if _runs_anything(other) else other
+            taken.insert(0, needed)
+            wanted = (wanted - bound) | _free(needed)
     return future_first("".join(block.rstrip("\n") + "\n" for block in taken) + chosen)
 
 
@@ -210,7 +222,13 @@ def _parsed(code: str) -> ast.Module:
 def _bound(code: str) -> set[str]:
     """The names that code binds at its top level."""
     names: set[str] = set()
-    for node in _parsed(code).body:
+    nodes: list[ast.stmt] = list(_parsed(code).body)
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, ast.If | ast.Try | ast.With):
+            nodes += [inner for inner in ast.iter_child_nodes(node) if isinstance(inner, ast.stmt)]
+            nodes += [inner for handler in getattr(node, "handlers", []) for inner in handler.body]
+            continue
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             names.add(node.name)
         elif isinstance(node, ast.Import | ast.ImportFrom):
@@ -240,3 +258,13 @@ def _free(code: str) -> set[str]:
 def _runs_anything(code: str) -> bool:
     """Whether code does more than define: a call at its top level is an example of use."""
     return any(isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) for node in _parsed(code).body)
+
+
+_DEFINITIONS = (
+    ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign,
+)  # fmt: skip
+
+
+def _definitions(code: str) -> str:
+    """The imports, functions, classes and assignments of code, without its examples of use."""
+    return "".join(ast.unparse(node) + "\n" for node in _parsed(code).body if isinstance(node, _DEFINITIONS))

@@ -116,12 +116,19 @@ def _ends_one_line(line: str) -> bool:
 
 
 def _last_line(lines: Sequence[str], opened: _Open) -> tuple[int, bool]:
-    """The line of the closing fence; without one the number of lines."""
-    quotes, hidden = "", None
+    """The line of the closing fence; without one that of a shorter fence, else the number of lines."""
+    quotes, hidden, shorter = "", None, None
     for number in range(opened.line + 1, len(lines)):
         line = lines[number].rstrip("\r\n")
         if opened.fence not in line:
             quotes = _within(line, quotes)
+            if (
+                shorter is None
+                and not quotes
+                and len(opened.fence) > 3
+                and _closes(line, opened._replace(fence=opened.fence[:3]))
+            ):
+                shorter = number
             continue
         if _closes(line, opened):
             if not quotes:
@@ -132,7 +139,8 @@ def _last_line(lines: Sequence[str], opened: _Open) -> tuple[int, bool]:
         elif not quotes and opened.language not in _NESTING and _opens_anew(line, opened):
             return number, False
         quotes = _within(line, quotes)
-    return (len(lines), False) if hidden is None else (hidden, True)
+    found = shorter if hidden is None else hidden
+    return (len(lines), False) if found is None else (found, True)
 
 
 def _closes(line: str, opened: _Open) -> bool:

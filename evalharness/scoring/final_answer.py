@@ -1,9 +1,8 @@
 """The final answer in what a model wrote: the one place that sets thinking, channels and control tokens apart.
 
-The marks are those of the open model families: `<think>` and its like (DeepSeek, Qwen, Seed, Reka, EXAONE), `[THINK]`
-(Magistral), `◁think▷` (Kimi), `<|begin_of_thought|>` (OpenThinker), `<|START_THINKING|>` (Command), channels (gpt-oss).
-A mark inside code is code. A closing mark without its opening one ends thinking that the chat template began, and
-one of another name ends thinking that its own name never does: models mix them up (`<think>...</thinking>`).
+The marks are those of `thinking_marks`. A mark inside code is code. A closing mark without its opening one ends
+thinking that the chat template began, and one of another name ends thinking that its own name never does: models mix
+them up (`<think>...</thinking>`).
 """
 
 from __future__ import annotations
@@ -16,43 +15,24 @@ from itertools import islice
 from typing import NamedTuple
 
 from evalharness.scoring.fences import Fenced, fenced, inline
+from evalharness.scoring.thinking_marks import (
+    ANSWER_WRAPPER,
+    ANY_MARK,
+    BARE_CHANNEL,
+    BARE_FINAL,
+    BOX_MARK,
+    CHANNEL_MESSAGE,
+    RECIPIENT_MESSAGE,
+    THINKING_MARKS,
+    TURN_BEGINS,
+    TURN_ENDS,
+    WORDED_THINKING,
+    Mark,
+    mark_of,
+)
 
-_NAMES = (
-    r"think|thinking|thought|thoughts|seed:think|reasoning|reason|reflection|scratchpad|analysis|antthinking|"
-    r"longcat_think|inner_monologue|chain_of_thought"
-)
-_MARKS = re.compile(
-    rf"<(?P<close>/?)(?P<name>{_NAMES})(?:\s[^<>\n]{{0,80}})?>"
-    r"|\[(?P<close2>/?)(?P<name2>THINK|THINKING)\]"
-    r"|◁(?P<close3>/?)(?P<name3>think)▷"
-    r"|<\|(?P<edge4>begin|end)_of_(?P<name4>thought)\|>"
-    r"|<\|(?P<edge5>START|END)_(?P<name5>THINKING)\|>"
-    r"|<\|inner_(?P<edge6>prefix|suffix)\|>",
-    re.IGNORECASE,
-)
-_CHANNEL = re.compile(r"<\|channel\|>\s*(?P<name>\w+)[^<\n]{0,200}(?:<\|constrain\|>\s*\w+\s*)?<\|message\|>")
-# gpt-oss decoded without its control tokens: `analysisThe user asks ... assistantfinalThe answer`.
-_BARE_CHANNEL = re.compile(r"\A\s*analysis(?=[A-Z])")
-_BARE_FINAL = "assistantfinal"
-_PROSE = re.compile(r"\AHere(?:'s| is) my (?:thought|thinking) process:?\s", re.IGNORECASE)
-_PROSE_END = re.compile(
-    r"^\W*Here(?:'s| is) my (?:response|answer):?\W*?(?:\n|(?<=:)[ *]*)", re.IGNORECASE | re.MULTILINE
-)
-# Where the answer's turn is over; what stands behind is no answer.
-_ENDS = re.compile(
-    r"<\|(?:im_end|endoftext|eot_id|eom_id|end|return|end_of_text|end_of_turn|endofanswer|eos|user|END_RESPONSE"
-    r"|END_OF_TURN_TOKEN|assistant_end|end_of_solution|observation|im_start)\|>"
-    r"|<(?:/s|eos|end_of_turn|EOT|\|end▁of▁sentence\|)>|<｜end▁of▁sentence｜>|<\[(?:EOS|eos)\]>|\[EOS\]|\[/s\]"
-)
-_BEGINS = re.compile(
-    r"\A(?:\s*(?:<s>|<bos>|<\|begin_of_text\|>|<｜begin▁of▁sentence｜>|<｜Assistant｜>|<\|assistant\|>"
-    r"|<\|im_start\|>\s*assistant|<\|start\|>\s*assistant|<\|start_header_id\|>\s*assistant\s*<\|end_header_id\|>"
-    r"|<start_of_turn>\s*model|<\|START_RESPONSE\|>|<\|begin_of_solution\|>))+\s*"
-)
-_WRAPPER = re.compile(r"\A\s*<(answer|final_answer|solution|response|output)>(.*)</\1>\s*\Z", re.DOTALL | re.IGNORECASE)
 # A text with more marks than this is hostile: what stands behind its last closing mark is its answer.
 MOST_MARKS = 1000
-_ANY = re.compile(r"[<\[◁]|\Aanalysis[A-Z]|\A\s*Here", re.IGNORECASE)
 
 
 class ReadAnswer(NamedTuple):
@@ -75,10 +55,10 @@ class FinalAnswer(NamedTuple):
 
 def final_answer(text: str) -> FinalAnswer:
     """The answer without thinking, channels and control tokens."""
-    if not _ANY.search(text):
+    if not ANY_MARK.search(text):
         return FinalAnswer(text)
     marks: list[str] = []
-    begins = _BEGINS.match(text)
+    begins = TURN_BEGINS.match(text)
     if begins:
         marks += begins.group().split()
         text = text[begins.end() :]
@@ -86,36 +66,26 @@ def final_answer(text: str) -> FinalAnswer:
     if channel is not None:
         return _finished(channel.text, [*marks, *channel.stripped], channel.cut)
     spoken = _without_thinking(text)
-    begins = _BEGINS.match(spoken.text)
+    begins = TURN_BEGINS.match(spoken.text)
     if begins:
         spoken = spoken._replace(text=spoken.text[begins.end() :], stripped=(*spoken.stripped, begins.group().strip()))
     return _finished(spoken.text, [*marks, *spoken.stripped], spoken.cut)
 
 
-def is_mark(token: str) -> bool:
-    """Whether a token marks thinking or a channel, so that it has to stay in the text."""
-    return _MARKS.fullmatch(token) is not None or token in ("<|channel|>", "<|message|>", "<|start|>", "<|constrain|>")
-
-
-def opened_thinking(prompt: str) -> str:
-    """The mark of thinking that a prompt leaves open at its end, so that the answer begins inside it; '' for none."""
-    tail = prompt[-200:]
-    marks = [_mark(found) for found in _MARKS.finditer(tail)]
-    opened = bool(marks) and not marks[-1].closing and not tail[marks[-1].end :].strip()
-    return marks[-1].text if opened else ""
-
-
 def _finished(text: str, marks: list[str], cut: bool) -> FinalAnswer:
     """The answer up to the end of its turn, and out of a pair of tags around all of it."""
-    ends = list(islice(_ENDS.finditer(text), MOST_MARKS))
+    if box := BOX_MARK.search(text):
+        marks.append(box.group())
+        text = BOX_MARK.sub("", text)
+    ends = list(islice(TURN_ENDS.finditer(text), MOST_MARKS))
     code = _Code(text) if ends else None
     for found in ends:
         rest = text[found.end() : found.end() + 400]
-        if code is None or not code.holds(found.start(), found.end()) or not _ENDS.sub("", rest).strip():
+        if code is None or not code.holds(found.start(), found.end()) or not TURN_ENDS.sub("", rest).strip():
             marks.append(found.group())
             text = text[: found.start()]
             break
-    wrapped = _WRAPPER.match(text)
+    wrapped = ANSWER_WRAPPER.match(text)
     if wrapped and f"<{wrapped[1].lower()}>" not in wrapped[2].lower():
         marks.append(f"<{wrapped[1]}>")
         text = wrapped[2].strip()
@@ -124,39 +94,22 @@ def _finished(text: str, marks: list[str], cut: bool) -> FinalAnswer:
 
 def _of_channels(text: str) -> FinalAnswer | None:
     """The last `final` channel of a text that has channels; nothing where only other channels were reached."""
-    found = list(_CHANNEL.finditer(text))
-    if found and not _Code(text).holds(found[0].start(), found[0].end()):
-        finals = [mark for mark in found if mark["name"].lower() == "final"]
-        marks = tuple(f"<|channel|>{mark['name']}" for mark in found)
-        if finals:
-            return FinalAnswer(text[finals[-1].end() :], marks)
-        return FinalAnswer("", marks, cut=True)
-    if _BARE_CHANNEL.match(text):
-        _, final, answer = text.rpartition(_BARE_FINAL)
-        marks = ("analysis", _BARE_FINAL) if final else ("analysis",)
+    for messages, kind, wanted in ((CHANNEL_MESSAGE, "<|channel|>", "final"), (RECIPIENT_MESSAGE, "to=", "user")):
+        found = list(messages.finditer(text))
+        if found and not _Code(text).holds(found[0].start(), found[0].end()):
+            finals = [mark for mark in found if mark["name"].lower() == wanted]
+            marks = tuple(f"{kind}{mark['name']}" for mark in found)
+            return FinalAnswer(text[finals[-1].end() :] if finals else "", marks, cut=not finals)
+    if BARE_CHANNEL.match(text):
+        _, final, answer = text.rpartition(BARE_FINAL)
+        marks = ("analysis", BARE_FINAL) if final else ("analysis",)
         return FinalAnswer(answer if final else "", marks, cut=not final)
-    if _PROSE.match(text):
-        ends = _PROSE_END.search(text)
-        marks = ("Here is my thought process:", *(("Here is my response:",) if ends else ()))
-        return FinalAnswer(text[ends.end() :] if ends else "", marks, cut=ends is None)
+    for opens, closes in WORDED_THINKING:
+        if opened := opens.match(text):
+            ends = closes.search(text, opened.end())
+            marks = tuple(found.group().strip(" \n*#") for found in (opened, ends) if found)
+            return FinalAnswer(text[ends.end() :] if ends else "", marks, cut=ends is None)
     return None
-
-
-class _Mark(NamedTuple):
-    """A mark of thinking. `kind` is its bracket and name, the same of an opening mark and of its closing one."""
-
-    text: str
-    start: int
-    end: int
-    kind: str
-    closing: bool
-
-
-def _mark(found: re.Match[str]) -> _Mark:
-    edge = next((found[n] for n in ("edge4", "edge5", "edge6") if found[n]), "").lower()
-    name = next((found[f"name{n}"] for n in ("", 2, 3, 4, 5) if found[f"name{n}"]), "inner").lower()
-    closing = bool(found["close"] or found["close2"] or found["close3"]) or edge in ("end", "suffix")
-    return _Mark(found.group(), found.start(), found.end(), found.group()[0] + name, closing)
 
 
 def _without_thinking(text: str) -> FinalAnswer:
@@ -188,7 +141,7 @@ def _without_thinking(text: str) -> FinalAnswer:
 class _Ends:
     """Where each block of thinking ends, by its marks in order."""
 
-    def __init__(self, marks: Sequence[_Mark]) -> None:
+    def __init__(self, marks: Sequence[Mark]) -> None:
         self.marks = marks
         self.unopened: dict[str, list[int]] = {}
 
@@ -228,9 +181,9 @@ class _Ends:
         return self.unopened[kind]
 
 
-def _marks_of(text: str) -> list[_Mark]:
+def _marks_of(text: str) -> list[Mark]:
     """The marks of thinking that are no code."""
-    found = [_mark(match) for match in _MARKS.finditer(text)]
+    found = [mark_of(match) for match in THINKING_MARKS.finditer(text)]
     if not found:
         return []
     if len(found) > MOST_MARKS:
@@ -244,7 +197,7 @@ def _marks_of(text: str) -> list[_Mark]:
     return real
 
 
-def _unfinished(text: str, last: _Mark, marks: list[str], before: str) -> FinalAnswer:
+def _unfinished(text: str, last: Mark, marks: list[str], before: str) -> FinalAnswer:
     """Thinking whose marks do not pair: its last closing mark ends it, and without one it never ended."""
     if last.closing and not before:
         return FinalAnswer(_trimmed(text[last.end :]), (*marks, last.text))
@@ -258,7 +211,7 @@ def _trimmed(text: str) -> str:
     return (out if begin and begin.end() else out.lstrip(" \t")).rstrip()
 
 
-def _may_open(text: str, at: int, mark: _Mark, real: Sequence[_Mark]) -> bool:
+def _may_open(text: str, at: int, mark: Mark, real: Sequence[Mark]) -> bool:
     """Thinking opens at the beginning of a line, behind other thinking (which ended `at`) and behind a sentence;
     elsewhere, as in "the <think> tag", only where its closing mark follows."""
     start = max(at, text.rfind("\n", max(0, mark.start - 200), mark.start) + 1)

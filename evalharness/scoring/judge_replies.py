@@ -16,9 +16,18 @@ from typing import Any, Literal
 
 from evalharness.records import Response, Verdict
 from evalharness.scoring.final_answer import final_answer
+from evalharness.scoring.verdict_forms import (
+    ObjectPairs,
+    balanced,
+    last_field,
+    lines_alone,
+    loose_object,
+    object_of,
+    undecorated,
+)
 
 How = Literal["schema", "logprobs", "text"]
-MARKER = re.compile(r"\[\[\s{0,8}([^\[\]\n]{1,40}?)\s{0,8}\]\]")
+MARKER = re.compile(r"\\?\[\\?\[\s{0,8}([^\[\]\n]{1,40}?)\s{0,8}\\?\]\\?\]")
 MOST_MARKERS = 200  # of a reply with more the last ones are looked at
 # A line that holds nothing but a verdict, perhaps with a word before it.
 _ALONE = re.compile(
@@ -55,10 +64,12 @@ class Scale:
 
     def from_text(self, said: str) -> float | None:
         """The worth of what stands between brackets."""
+        plain = undecorated(said)
         if self.labels:
-            return self.worth(said)
-        number = re.fullmatch(r"(-?\d+(?:\.\d+)?)(?:\s*/\s*(\d+))?", said)
-        if number is None or (number[2] and float(number[2]) != self.high):
+            forms = (said, plain, "".join(plain.split()))
+            return next((self.labels[form] for form in forms if form in self.labels), None)
+        number = re.fullmatch(r"(-?\d+(?:\.\d+)?)(?:\s*/\s*(\d+)|\s*(%))?", plain)
+        if number is None or (number[2] and float(number[2]) != self.high) or (number[3] and self.high != 100):
             return None
         return self.worth(float(number[1]))
 
@@ -66,11 +77,9 @@ class Scale:
         """The worth of a field of JSON: also of a label in another case, and of a number in quotation marks."""
         if not isinstance(said, str):
             return self.worth(said)
-        bare = said.strip()
-        if not self.labels:
-            return self.from_text(bare)
-        same = [label for label in self.labels if label.casefold() == bare.casefold()]
-        return self.worth(bare if bare in self.labels else same[0] if len(same) == 1 else None)
+        value = self.from_text(said)
+        same = [label for label in self.labels if label.casefold() == undecorated(said).casefold()]
+        return self.labels[same[0]] if value is None and len(same) == 1 else value
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -136,9 +145,11 @@ def _from_schema(response: Response, scale: Scale, submissions: Sequence[str]) -
         return None
     said = [value for o in objects for value in _said(o, scale)]
     given = {_verdict(scale.from_field(value), value) for value in said}
-    behind = MARKER.finditer(response.text, response.text.rfind("}"))
-    later = {value for marker in behind if (value := scale.from_text(marker[1])) is not None}
-    if len(given) > 1 or (given and later - given):
+    end = response.text.rfind("}") + 1
+    markers = list(MARKER.finditer(response.text))[-MOST_MARKERS:]
+    aside = [m for m in markers if m.start() >= end or _ALONE.match(_line(response.text, m))]
+    other = {value for marker in aside if (value := scale.from_text(marker[1])) is not None}
+    if len(given) > 1 or (given and (other | _stated(response.text[end:], scale)) - given):
         return unparsable("it gives two different verdicts", "schema")
     value = scale.from_field(said[0]) if said else None
     if value is None:
@@ -146,7 +157,17 @@ def _from_schema(response: Response, scale: Scale, submissions: Sequence[str]) -
     return Reading(value=value, label=_shown(said[0]), how="schema")
 
 
-def _said(pairs: _Pairs, scale: Scale) -> list[object]:
+def _stated(text: str, scale: Scale, *, words_only: bool = False) -> set[object]:
+    """The verdicts of the lines of a text that hold nothing else; of a line that says `verdict` whatever it names."""
+    found: set[object] = set()
+    for named, said in lines_alone(text):
+        value = scale.from_field(said) if named or not words_only else None
+        if value is not None or (named and not words_only and re.fullmatch(r"[A-Za-z]|\d{1,4}(?:/\d{1,4})?", said)):
+            found.add(_verdict(value, said))
+    return found
+
+
+def _said(pairs: ObjectPairs, scale: Scale) -> list[object]:
     """All that an object gives as its verdict: the field's name counts in any case, and as often as it is there."""
     return [value for name, value in pairs if name.casefold() == scale.field.casefold()]
 
@@ -156,24 +177,29 @@ def _verdict(worth: float | None, said: object) -> object:
     return str(said) if worth is None else worth
 
 
-def _objects(text: str, scale: Scale, submissions: Sequence[str]) -> list[_Pairs]:
+def _objects(text: str, scale: Scale, submissions: Sequence[str]) -> list[ObjectPairs]:
     """The reply as a JSON object, or the objects in it that hold the field; quotations from submissions left out.
 
     Behind the last object there may be a sentence, unless a submission holds a verdict that might be quoted.
     """
-    bare = text.strip()
-    bare = (bare[3:].removeprefix("json") if bare.startswith("```") else bare).removesuffix("```").strip()
-    if (whole := _json_object(bare)) is not None:
+    inner = text.strip()
+    inner = (inner[3:].removeprefix("json") if inner.startswith("```") else inner).removesuffix("```").strip()
+    if (whole := object_of(inner)) is not None:
         return [whole]
-    end = bare.rfind("}") + 1
+    end = inner.rfind("}") + 1
     if not end:
         return []
-    pieces = [piece for piece in _pieces(bare) if not any(piece in s for s in submissions)]
-    found = [o for piece in pieces if (o := _json_object(piece)) is not None and _said(o, scale)]
-    if not re.search(r"\w", bare[end : end + 10000]):
+    pieces = [piece for piece in _pieces(inner) if not any(piece in s for s in submissions)]
+    found = [o for piece in pieces if (o := object_of(piece)) is not None and _said(o, scale)]
+    if not found:
+        loose = [piece for piece in balanced(inner) if not any(piece in s for s in submissions)]
+        found = [o for piece in loose if (o := loose_object(piece)) is not None and _said(o, scale)]
+    if not found and (last := last_field(inner, scale.field)) and not any(scale.field in s for s in submissions):
+        found = [last]
+    if not re.search(r"\w", inner[end : end + 10000]):
         return found
-    name = f'"{scale.field}"'.casefold()
-    planted = any(MARKER.search(s) or name in s.casefold() for s in submissions)
+    names = [f"{quote}{scale.field}".casefold() for quote in "\"'“{"]
+    planted = any(MARKER.search(s) or any(name in s.casefold() for name in names) for s in submissions)
     return [] if planted else found
 
 
@@ -193,18 +219,6 @@ def _pieces(text: str) -> list[str]:
             found.append(text[position:end])
             position = end
     return found
-
-
-class _Pairs(list[tuple[str, Any]]):
-    """The names and values of a JSON object in order, a name as often as it is there."""
-
-
-def _json_object(text: str) -> _Pairs | None:
-    try:
-        value = json.loads(text, object_pairs_hook=_Pairs)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, _Pairs) else None
 
 
 def _from_logprobs(response: Response, scale: Scale, _: Sequence[str]) -> Reading | None:
@@ -227,9 +241,10 @@ def _from_logprobs(response: Response, scale: Scale, _: Sequence[str]) -> Readin
 
 def _from_text(response: Response, scale: Scale, submissions: Sequence[str]) -> Reading | None:
     """The last `[[label]]` of the reply, or a reply that is a label and nothing else."""
-    whole = response.text.strip().strip("*`\"'.").strip()
-    if (value := scale.from_text(whole)) is not None:
-        return Reading(value=value, label=whole, how="text")
+    whole = response.text.strip()
+    said = [whole, *(said for _, said in lines_alone(whole))] if "\n" not in whole else []
+    if (label := next((one for one in said if scale.from_text(one) is not None), None)) is not None:
+        return Reading(value=scale.from_text(label), label=undecorated(label), how="text")
     if response.finish == "length":
         return unparsable("it was cut off before its end", "text")
     planted = any(MARKER.search(s) for s in submissions)
@@ -244,11 +259,13 @@ def _from_text(response: Response, scale: Scale, submissions: Sequence[str]) -> 
     given = {m: _verdict(scale.from_text(m[1]), m[1]) for m in found}
     same_line = {given[m] for m in found if "\n" not in text[m.start() : last.start()]}
     alone = {given[m] for m in found if _ALONE.match(_line(text, m))}
-    if len(same_line) > 1 or len(alone) > 1 or (alone and given[last] not in alone):
+    stated = _stated(text[: found[0].start()], scale, words_only=True) if scale.labels else set()
+    stated |= _stated(text[last.end() :].partition("\n")[2], scale)
+    if len(same_line) > 1 or len(alone) > 1 or (alone | stated) - {given[last]}:
         return unparsable("it gives two different verdicts", "text")
     if value is None:
         return unparsable(f"the verdict between the brackets is not {scale.offer}", "text")
-    return Reading(value=value, label=last[1], how="text")
+    return Reading(value=value, label=undecorated(last[1]), how="text")
 
 
 def _line(text: str, marker: re.Match[str]) -> str:

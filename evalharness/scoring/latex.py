@@ -11,7 +11,8 @@ _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 def boxes(text: str) -> list[str]:
     """What stands in the boxes of a text, in order: within balanced braces, or the word after `\\boxed `.
 
-    Empty boxes and those that are never closed hold nothing. Of a box in a box the outer one counts.
+    Empty boxes and those that are never closed hold nothing. Of a box in a box the outer one counts, unless it holds
+    nothing else.
     """
     starts = list(_BOX.finditer(text))
     if not starts:
@@ -29,6 +30,9 @@ def boxes(text: str) -> list[str]:
         elif match.end() - 1 in ends:
             end = ends[match.end() - 1]
             inner = text[match.end() : end]
+            within = _BOX.match(text, match.end() + len(inner) - len(inner.lstrip()))
+            if within and within["brace"] and not text[ends.get(within.end() - 1, 0) + 1 : end].strip():
+                continue
         else:
             continue
         if inner.strip():

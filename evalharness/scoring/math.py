@@ -11,8 +11,9 @@ from fractions import Fraction
 
 from evalharness.records import Request, Response, Sample, Score
 from evalharness.scoring.answers import binary_score, none_read
-from evalharness.scoring.closed_forms import Value, closed_value, equal_values
+from evalharness.scoring.closed_forms import closed_value, equal_values
 from evalharness.scoring.final_answer import ReadAnswer
+from evalharness.scoring.forms import Form, Value
 from evalharness.scoring.latex import boxes
 from evalharness.scoring.math_reading import LONGEST, read_closed
 from evalharness.scoring.numbers import NUMERAL, read_number, shown_number, value_of
@@ -63,8 +64,16 @@ def boxed(sample: Sample, request: Request, response: Response) -> Score:
     if said.answer is None:
         return none_read(response.text)
     alternatives = dict.fromkeys((said.answer, last_box(response.text[-LONGEST:]) or said.answer))
+    if option := _OPTION.fullmatch(said.answer):  # `\\textbf{(C)} 5`
+        alternatives |= dict.fromkeys(option.groups())
     score = binary_score(any(same(one, answer) for one in alternatives for answer in sample.answers), said.answer)
     return replace(score, detail={"rule": said.rule})
+
+
+_OPTION = re.compile(
+    r"\s{0,9}(?:\\(?:text|textbf|mathrm|mathbf)\s?\{\s?)?\(([A-J])\)\s?\}?(?:\s|~|\\[ ,;:]|\\q?quad\b){0,9}"
+    r"(\S[^{}]{0,200})\}?"
+)
 
 
 def last_box(text: str) -> str | None:
@@ -116,13 +125,16 @@ def _same_as_read(one: str, other: str, depth: int) -> bool:
     left, right = _without_name(a), _without_name(b)
     if (left, right) != (a, b) and not (left != a and right != b and _name(a) != _name(b)):
         return _same(left, right, depth + 1)
+    if a.count("=") == b.count("=") == 1:
+        return all(_same_as_read(x, y, depth + 1) for x, y in zip(a.split("="), b.split("="), strict=True))
     return _same_members(a, b, depth + 1)
 
 
 def _value(text: str) -> Value | None:
     """The value of a number or expression; words have none."""
     bare = re.sub(r"\\[A-Za-z]+", "", text)
-    return None if re.search(r"[A-Za-z]{3}", bare) or (len(text) > 1 and text.isalpha()) else closed_value(text)
+    word = text.isalpha() and len(text) > 1 and not (len(text) == 2 and set("xyz") & set(text))
+    return None if word or re.search(r"[A-Za-z]{3}", bare) else closed_value(text)
 
 
 _IN_BASE = re.compile(r"([\dA-F]+)_\{?(\d+)\}?")
@@ -154,9 +166,8 @@ def _without_name(text: str) -> str:
     if name and "=" not in text[len(name) :]:
         return text[len(name) :]
     before, sign, after = text.rpartition("=")
-    return (
-        after if sign and closed_value(before.split("=")[0]) is not None and not re.search("[a-zA-Z]", before) else text
-    )
+    first = closed_value(before.split("=")[0]) if sign else None
+    return text if first is None or isinstance(first, Form) else after
 
 
 def _same_members(a: str, b: str, depth: int) -> bool:
@@ -230,7 +241,10 @@ def _matrix(text: str) -> list[list[str]] | None:
     return [row.split("&") for row in found[2].removesuffix(ROW).split(ROW)] if found else None
 
 
-_GROUP = r"\\(?:text|mbox|mathrm|textrm|textbf|mathbf|textit|operatorname)\s*"
+_GROUP = (
+    r"\\(?:text|mbox|hbox|mathrm|textrm|textbf|mathbf|textit|mathit|textnormal|textsf|operatorname|boldsymbol|bm|pmb"
+    r"|underline)\s*"
+)
 UNIT = re.compile(rf"(?<=[\d}})a-z])(?:\\[,;: ]|~|\s)*{_GROUP}\{{[^{{}}]*\}}(?:\^\{{?-?\d\}}?)?$")
 PLAIN_UNIT = re.compile(
     r"(?P<value>[-+]?(?:[\d.,]*\d(?:\s?/\s?\d+)?|\\frac\{\d+\}\{\d+\}))\s*"
@@ -240,10 +254,11 @@ PLAIN_UNIT = re.compile(
 )
 ORDINAL = re.compile(rf"(?<=\d)(?:\^\{{?\s*(?:{_GROUP}\{{)?(?:st|nd|rd|th)\}}{{0,2}}|(?:st|nd|rd|th)\b)")
 DROPPED = re.compile(
-    r"\\(?:left|right|displaystyle|[Bb]igg?[lr]?)(?![A-Za-z])|\\!|\\,|\\;|\\:|\\ |~"
+    r"\\(?:left|right|displaystyle|textstyle|limits|bf|rm|it|[Bb]igg?[lr]?)(?![A-Za-z])|\\!|\\,|\\;|\\:|\\ |~"
     r"|(?:\^\{?\\circ\}?|\\degree)(?:\s?[CF](?![A-Za-z]))?"
     r"|\\%|%|\\\$|[$€£¥₹₩₽¢]|\\(?:pounds|euro|q?quad)(?![A-Za-z])|\s+"
 )
+_MACRO_END = "␠"
 ROW = "¶"  # the end of a matrix's row
 LISTED = "⸲"  # a comma that surely parts two numbers, where a plain one would be taken for a thousands comma
 LONGEST_CLOSED = 2000  # characters of an answer that is compared by more than its letters
@@ -255,6 +270,7 @@ _LETTER_UNIT = re.compile(rf"(?P<value>[^A-Za-z]*\d)(?:{_BLANK}|\\,)+(?P<unit>[m
 _BARE_NUMBER = re.compile(r"[-+]?(?:[\d.]+|\\frac\{\d+\}\{\d+\})")
 SPELLINGS = (
     (re.compile(r"\\\\"), ROW),
+    (re.compile(r"\\log_(\w)"), r"\\log_{\1}"),
     (re.compile(r"\\[dtc]frac(?![a-z])"), r"\\frac"),
     (re.compile(rf"(?:,\s{{0,9}})?(?:{_GROUP}\{{\s*,?\s*(?:or|and)\s*\}}|\s(?:or|and)\s)"), LISTED),
     (re.compile(rf"(?<!\\),{_BLANK}+"), LISTED),
@@ -266,6 +282,8 @@ SPELLINGS = (
     (re.compile(r"\\varnothing"), r"\\emptyset"),
     (re.compile(r"(?<=\d)[eE]([+-]?\d{1,3})$"), r"\\cdot10^{\1}"),
     (re.compile(r"–"), "-"),
+    # A blank that ends the name of a macro: \cdot y.
+    (re.compile(r"(\\(?!sqrt|[dtc]?frac|circ|degree)[A-Za-z]{1,20})\s+(?=[A-Za-z])"), rf"\1{_MACRO_END}"),
     (re.compile(r"(?<![\\A-Za-z])sqrt\s?\(([^()]*)\)"), r"\\sqrt{\1}"),
     (re.compile(r"(?<![\\A-Za-z])(pi|infty)(?![A-Za-z])"), r"\\\1 "),
 )  # fmt: skip
@@ -276,7 +294,7 @@ def canonical(text: str) -> str:
     \\frac{1}{2}, 1/2 likewise, \\sqrt2 as \\sqrt{2}; `and`, `or` as commas; no commas in numbers.
 
     Where a list could then be taken for one number (`1, 120`) its comma is LISTED."""
-    out = powers(ascii_signs(text.strip().strip("`$").rstrip(".,;").replace("\n", " "))).strip().lstrip("= ")
+    out = powers(ascii_signs(_without_edges(text).replace("\n", " "))).strip().lstrip("= ")
     if "\\begin" not in out:  # no rows to break: a backslash too many
         out = re.sub(r"\\\\(?=[a-zA-Z])", r"\\", out)
     for pattern, new in SPELLINGS:
@@ -285,7 +303,8 @@ def canonical(text: str) -> str:
     out = ORDINAL.sub("", UNIT.sub("", out))
     plain = PLAIN_UNIT.fullmatch(out)
     out = DROPPED.sub("", plain["value"] if plain else out)
-    out = re.sub(rf"{_GROUP}\{{([^{{}}]*)\}}", r"\1", out)
+    out = re.sub(rf"{_GROUP}\{{([^{{}}]*)\}}", r"\1", out).replace(_MACRO_END, " ")
+    out = re.sub(r"(?<=[A-Za-z])\.$", "", out)
     out = re.sub(r"\\frac(\d|[a-z])(\d|[a-z])", r"\\frac{\1}{\2}", out)
     out = re.sub(r"\\frac(\d|[a-z])\{", r"\\frac{\1}{", out)
     out = re.sub(r"(\\frac\{[^{}]*\})(\d|[a-z])", r"\1{\2}", out)
@@ -295,6 +314,26 @@ def canonical(text: str) -> str:
     out = re.sub(rf"(?<!\d){LISTED}|{LISTED}(?!\d{{3}}(?!\d))", ",", out)
     out = re.sub(r"^\(([A-J])\)$", r"\1", out)
     return re.sub(r"(?<![\d.])\.(?=\d)", "0.", out)
+
+
+_STYLE = re.compile(r"\A\\(?:displaystyle|textstyle|bf|rm|it|large|Large)(?![A-Za-z])")
+
+
+def _without_edges(text: str) -> str:
+    """An answer without the blanks, dollar signs, line ends and full stops around it."""
+    for _ in range(10):
+        before = text
+        text = _STYLE.sub("", text.strip(" \t\r\n~").strip("`$"), count=1)
+        for edge in ("\\\\", "\\,", "\\;", "\\:", "\\!", "\\ "):
+            text = text.removeprefix(edge).removesuffix(edge)
+        for opened, closed in (("\\(", "\\)"), ("\\[", "\\]")):
+            if text.startswith(opened) and text.endswith(closed):
+                text = text[2:-2]
+        text = text.rstrip(".,;") if not text.endswith(("\\,", "\\;")) else text
+        text = text.removesuffix("\\") if not text.endswith("\\\\") else text
+        if text == before:
+            break
+    return text
 
 
 def _without_thousands(part: str) -> str:

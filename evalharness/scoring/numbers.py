@@ -10,12 +10,15 @@ import re
 from collections.abc import Iterator
 from fractions import Fraction
 
+from evalharness.scoring.closed_forms import closed_value
 from evalharness.scoring.final_answer import ReadAnswer
 from evalharness.scoring.latex import boxes
 from evalharness.scoring.letter_words import ANSWER_WORDS
+from evalharness.scoring.number_asides import answering, without_appendix
 from evalharness.scoring.written_signs import ascii_signs, powers
 
 _LONGEST = 100_000  # characters at the end of a text that are read
+_LAST = 20_000  # those in which the last number is looked for: more than a long answer has
 MOST_DIGITS = 300  # a longer number, or a larger exponent, is no answer to a question
 
 _CURRENCY = r"(?:US\$|C\$|A\$|[$€£¥₹₩₽]|Rs\.?|USD|EUR|GBP)"
@@ -26,10 +29,12 @@ _DIGITS = (
     r"|\.\d+"
 )
 _POWER = rf"(?:[eE][+-]?\d{{1,4}}(?![\dA-Za-z])|\s?(?:[x×*]|\\times|\\cdot)\s?10{_EXPONENT})"
+# `2^3`, and not the exponent of a power of ten, which belongs to its digits.
+_RAISED = r"(?:\s?\^\s?(?P<raised>\{\s?[+-]?\d{1,4}\s?\}|[+-]?\d{1,4}))?"
 _SIGN = r"(?:(?<![\w)\]}.])[-+]\s?)?"
 _ONE = rf"{_SIGN}(?:{_CURRENCY}\s?)?(?:(?<=[$€£¥₹₩₽])-)?(?:{_DIGITS}){_POWER}?"
 NUMERAL = re.compile(
-    rf"(?P<number>{_ONE})(?:(?P<mixed>\s\d{{1,20}})?\s?/\s?(?P<below>\d+(?:\.\d+)?)(?![\d/]))?(?P<percent>\s?%)?"
+    rf"(?P<number>{_ONE}){_RAISED}(?:(?P<mixed>\s\d{{1,20}})?\s?/\s?(?P<below>\d+(?:\.\d+)?)(?![\d/]))?(?P<percent>\s?%)?"
     r"(?:\s?(?P<scale>(?i:thousand|million|billion|trillion|lakh|crore))(?![\w-])|(?P<letter>[kK]|\s?(?:[MB]|[mb]n))(?!\w))?"
 )
 _SCALES = {"t": 10**3, "k": 10**3, "l": 10**5, "m": 10**6, "c": 10**7, "b": 10**9, "trillion": 10**12}
@@ -51,14 +56,25 @@ _LATEX = (
     (re.compile(r" ?\\[dtc]?frac\s?(\d)\s?(\d)"), r" \1/\2"),
     (re.compile(r"\\(?:text|mathrm|textbf|mathbf|mbox|boxed|fbox)\s*\{"), " {"),
     (re.compile(r"\\([$%#&])"), r"\1"),
+    (
+        re.compile(r"\(\s?(-?)\s?(\d{1,20})\s?\)\s?\^\s?\{?(\d{1,4})\}?"),
+        lambda m: (m[1] if int(m[3]) % 2 else "") + f"{m[2]}^{m[3]}",
+    ),
     (re.compile(r"\\(?:times|cdot|ast)\b ?"), "×"),
     (re.compile(r"\\div\b ?"), "÷"),
     (re.compile(r"\^\s?\{?\\circ\b\}? ?"), "° "),
     (re.compile(r"\\(?:approx|implies|Rightarrow|rightarrow|to)\b"), "="),
+    (re.compile(r"(?<=\d)\*\*(?=\d{1,4}(?![\d*]))|(?<=\d) (?:raised )?to the power (?:of )?(?=\d)"), "^"),
     (re.compile(r"\\[()\[\]]|\*\*|__|[`\"“”]|(?<![\d$])\$(?=\s|\\|[A-Za-z(])|\$(?=\s|[.,;:!?)]|$)"), " "),
 )
-_SPACED = re.compile(r"(?<![\d.,])(\d{1,3})((?:[ \u00a0\u2009\u202f']\d{3})+)(?![\d,]|\.\d)")
-_THIN = re.compile(r"(?<=\d)[\u00a0\u2009\u202f'](?=\d{3}(?!\d))")
+_MEASURE = (
+    r"(?:[mck]?[mgl]|oz|lb|dollar|cent|gram|page|calorie|piece|mile|foot|inch|pound|watt|gallon|ounce|meter|metre|liter"
+    r"|litre|hour|minute|day|year)\b"
+)
+# A blank that parts thousands, unless what follows is a measure: `2 100 ml bottles`.
+_SPACED = re.compile(rf"(?<![\d.,])(?<!\d )(\d{{1,3}})((?: \d{{3}})+)(?!\d|,\d{{3}}|[ -]{_MEASURE})")
+_THIN = re.compile(r"(?<=\d)[\u00a0\u2009\u202f'’_~](?=\d{3}(?!\d))")
+_POINTED = re.compile(r"(?<![\d.,])\d{1,3}(?:\.\d{3})+,\d{1,2}(?![\d.,])")  # 1.234,56
 _FILLER = (
     r"(?:therefore|thus|simply|exactly|approximately|about|roughly|around|just|only|a total of|total(?: of)?|the"
     r"|that|is|are|"
@@ -68,8 +84,8 @@ _FILLER = (
 )
 _SAID = re.compile(
     r"\b(?:answers?|solution|(?:the|final|end) result)\b(?:[^\n.;:=]{0,60}?(?:\b(?:is|are|was|be|equals)\b|=|\s[-–—]\s)"
-    r"|[\s*]{0,4}(?:(?:to|for|of|in)\b[^\n.:]{0,40})?:)\s*"
-    r"|\b(?:final\s+)?answers?\b[\s*]{1,3}(?=[-+$€£\d])|\bans\s*[.:]\s*"
+    r"|[\s*'’]{0,4}(?:(?:to|for|of|in)\b[^\n.:]{0,40})?:)\s*"
+    r"|\b(?:final\s+)?answers?\b[\s*]{1,3}(?=[-+](?! )|[$€£\d])|\bans\s*[.:]\s*"
     rf"|(?:{'|'.join(ANSWER_WORDS.values())})[^\n.。!?;\d]{{0,40}}?(?=[-+$€£¥]?\d)",
     re.IGNORECASE,
 )
@@ -90,7 +106,10 @@ _COUNTS = re.compile(
     re.IGNORECASE,
 )
 _NEXT_QUESTION = re.compile(r"\n[ \t]{0,10}(?:Question|Q|Problem)\s*\d{0,3}\s*:")
-_ASIDE = re.compile(r"\((?:see|note|as|from|step|cf|refer|check)\b[^()\n]{0,200}\)?[\s.]*\Z", re.IGNORECASE)
+_ASIDE = re.compile(
+    r"(?:\((?:see|note|as|from|step|cf|refer|check)\b[^()\n]{0,200}\)?|(?<=[.!?]\s)\([^()\n]{0,200}\))[\s.]*\Z",
+    re.IGNORECASE,
+)
 
 
 def read_number(text: str) -> ReadAnswer:
@@ -111,12 +130,18 @@ def plain_numbers(text: str) -> str:
     """The text with its numbers in ASCII: other scripts' digits, fractions, minus signs, LaTeX between digits."""
     out = text
     if not out.isascii():
-        out = powers(ascii_signs(out), of_ten_only=True)
+        out = powers(ascii_signs(out), of_numbers_only=True)
         out = re.sub(r"(?:(?<=\s)|\A)[–—](?=\d)", "-", out)
     for pattern, new in _LATEX:
         out = pattern.sub(new, out)
     out = _MINUS.sub(lambda m: (m["before"] or "") + "-", out)
+    out = _POINTED.sub(lambda m: m.group().replace(".", "").replace(",", "."), out)
     return _THIN.sub("", out)
+
+
+def _unspaced(text: str) -> str:
+    """The text with numbers such as 12 345 in one piece."""
+    return _SPACED.sub(lambda m: m[1] + m[2].replace(" ", ""), text)
 
 
 def value_of(found: re.Match[str]) -> Fraction | None:
@@ -135,7 +160,7 @@ def _scale(found: re.Match[str]) -> int:
 
 def _unscaled(found: re.Match[str]) -> Fraction | None:
     """The value of a numeral's digits; what divides by nothing is left undivided."""
-    whole = _decimal(found["number"])
+    whole = _raised(_decimal(found["number"]), (found["raised"] or "").strip("{} "))
     if whole is None or not found["below"]:
         return whole
     below = _decimal(found["below"])
@@ -145,6 +170,17 @@ def _unscaled(found: re.Match[str]) -> Fraction | None:
         part = Fraction(int(found["mixed"]), 1) / below
         return whole - part if whole < 0 else whole + part
     return whole / below
+
+
+def _raised(base: Fraction | None, exponent: str) -> Fraction | None:
+    """A number to a power, its sign kept before it; None where it is too long."""
+    if base is None or not exponent:
+        return base
+    power, digits = int(exponent), len(str(max(abs(base.numerator), base.denominator)))
+    if abs(power) * digits > MOST_DIGITS or (not base and power < 0):
+        return None
+    raised = abs(base) ** power
+    return Fraction(-raised if base < 0 else raised)
 
 
 def _decimal(text: str) -> Fraction | None:
@@ -188,8 +224,7 @@ def _after_hashes(text: str) -> Fraction | None:
 
 def _in_box(text: str) -> Fraction | None:
     for box in reversed(boxes(text)[-20:]):
-        inner = plain_numbers(box)
-        inner = _SPACED.sub(lambda m: m.group(1) + re.sub(r"\D", "", m.group(2)), inner)
+        inner = _unspaced(plain_numbers(box))
         found = _chain(inner, NUMERAL.search(inner))
         if found is not None:
             return found
@@ -214,7 +249,7 @@ def _after_answer(text: str) -> Fraction | None:
 
 def _claimed(clause: str) -> Fraction | None:
     """The number that a clause begins with, or the end of the equation that it begins with."""
-    clause = _SPACED.sub(lambda m: m.group(1) + re.sub(r"\D", "", m.group(2)), clause[:400])
+    clause = _unspaced(clause[:400])
     for start in _starts(clause):
         found = NUMERAL.match(clause, start)
         if found:
@@ -234,33 +269,58 @@ _OPERATOR = re.compile(r"[\s)\]}]*[-+*/×x÷·^]\s*[\s(\[{$]*(?=[-$\d.])|[\s\w$%
 
 
 def _chain(text: str, found: re.Match[str] | None) -> Fraction | None:
-    """The value at the end of the calculation that begins with a numeral: `9 * 2 = 18` is 18."""
+    """The value of the calculation that begins with a numeral: `9 * 2 = 18`, `9 * 2` and `18 = 9 * 2` are all 18."""
     if found is None:
         return None
-    value, first, calculated, equal = value_of(found), found, bool(found["below"]), False
-    at = found.end()
+    sides, at = _sides(text, found)
+    if len(sides) > 1:  # the last equation of the line
+        ends = list(re.finditer(r"=\s*(?=[-+$€£\d.])", text[at : at + 300].split("\n", 1)[0].split("(", 1)[0]))
+        final = NUMERAL.match(text, at + ends[-1].end()) if ends else None
+        if final:
+            return value_of(final)
+        return value_of(next((side for side in reversed(sides) if len(side) == 1), sides[-1])[0])
+    if len(sides[0]) > 1 or found["below"]:
+        restated = _RESTATED.match(text, at)
+        final = NUMERAL.match(text, restated.end()) if restated else None
+        if final:
+            return value_of(final)
+    return _calculated(text, sides[0], at)
+
+
+def _sides(text: str, first: re.Match[str]) -> tuple[list[list[re.Match[str]]], int]:
+    """The numerals of each side of the equation or calculation that begins with one, and where it ends."""
+    sides, at = [[first]], first.end()
     for _ in range(30):
         operator = _OPERATOR.match(text, at)
         following = NUMERAL.match(text, operator.end()) if operator else None
         if operator is None or following is None:
             break
         if "=" in operator.group():
-            value, equal = value_of(following), True
-        calculated, at = True, following.end()
-    if equal:  # the last equation of the line
-        ends = list(re.finditer(r"=\s*(?=[-+$€£\d.])", text[at : at + 300].split("\n", 1)[0].split("(", 1)[0]))
-        final = NUMERAL.match(text, at + ends[-1].end()) if ends else None
-        return value_of(final) if final else value
-    if calculated:
-        restated = _RESTATED.match(text, at)
-        final = NUMERAL.match(text, restated.end()) if restated else None
-        if final:
-            return value_of(final)
-    return value_of(first)
+            sides.append([following])
+        else:
+            sides[-1].append(following)
+        at = following.end()
+    return sides, at
+
+
+_RANGE = re.compile(r"\d[\d.,]{0,20}\s?-\s?\d[\d.,]{0,20}")
+_PLAIN_SIGNS = str.maketrans("×x÷·", "**/*")
+
+
+def _calculated(text: str, numerals: list[re.Match[str]], end: int) -> Fraction | None:
+    """What a calculation without a result comes to; its first number where it is a range (`2-3`) or none."""
+    written = text[numerals[0].start() : end]
+    first, last = value_of(numerals[0]), value_of(numerals[-1])
+    rises = first is not None and last is not None and first < last
+    if len(numerals) == 1 or (rises and _RANGE.fullmatch(written)):
+        return first
+    value = closed_value(re.sub(rf"{_CURRENCY}|,(?=\d{{3}})", "", written).translate(_PLAIN_SIGNS))
+    return value if isinstance(value, Fraction) else first
 
 
 def _before_answer(text: str) -> Fraction | None:
     """The number of `18 is the answer`, or the last one before `that's my answer`."""
+    text = _unspaced(text)
     numerals = _numerals(text)
     for found in reversed(numerals[-200:]):
         if _BEHIND.match(text[found.end() : found.end() + 120]):
@@ -271,23 +331,36 @@ def _before_answer(text: str) -> Fraction | None:
 
 
 def _last(text: str) -> Fraction | None:
-    """The last number, but for those that count steps, questions and lines, unless there is no other."""
+    """The last number that answers something, or else the last one of all."""
+    text = _unspaced(text[-_LAST:])
+    plain = text.strip(" \n$*").rstrip(".")
+    whole = NUMERAL.match(plain)
+    if whole and (value := _nothing_else(plain, whole)) is not None:
+        return value
     aside = _ASIDE.search(text, max(0, len(text) - 300))
     body = text[: aside.start()] if aside else text
     numerals = _numerals(body) or _numerals(text)
-    for found in reversed(numerals[-200:]):
+    if not numerals:
+        return None
+    end = without_appendix(body, numerals[0].end())
+    for found in reversed(answering(body, [n for n in numerals if n.start() < end] or numerals)[-200:]):
         line = body.rfind("\n", 0, found.start()) + 1
-        marker = not body[line : found.start()].strip(" \t*#-") and re.match(
+        marker = not body[line : found.start()].strip(" \t*#-(") and re.match(
             r"[.)]\s", body[found.end() : found.end() + 2]
         )
         if not marker and not _COUNTS.search(body[max(0, found.start() - 20) : found.start()]):
             return value_of(found)
-    return value_of(numerals[-1]) if numerals else None
+    return value_of(numerals[-1])
+
+
+def _nothing_else(text: str, first: re.Match[str]) -> Fraction | None:
+    """The value of a text that is a calculation and nothing else; None for any other text."""
+    return _chain(text, first) if _sides(text, first)[1] == len(text) else None
 
 
 def _numerals(text: str) -> list[re.Match[str]]:
-    """The numerals of the end of a text: more than a long answer holds."""
-    found = list(NUMERAL.finditer(text, max(0, len(text) - 20000)))
+    """The numerals of the end of a text."""
+    found = list(NUMERAL.finditer(text, max(0, len(text) - _LAST)))
     # The exponent of a unit, as in 25 m^2, is no number of its own, unless there is no other.
     return [n for n in found if not text[max(0, n.start() - 2) : n.start()].rstrip("{").endswith("^")] or found
 

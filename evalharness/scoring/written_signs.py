@@ -17,7 +17,7 @@ _OTHER = re.compile(r"[^\x00-\x7f]")
 _RAISED, _LOWERED = "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ", "₀₁₂₃₄₅₆₇₈₉"
 _DOWN = str.maketrans(_RAISED + _LOWERED, "0123456789+-n0123456789")
 _POWERS = re.compile(rf"(?P<raised>[{_RAISED}]+)|[{_LOWERED}]+")
-_POWERS_OF_TEN = re.compile(rf"(?<=10)(?P<raised>[{_RAISED}]+)")
+_POWERS_OF_NUMBERS = re.compile(rf"(?<=\d)(?P<raised>[{_RAISED}]+)")
 
 
 def ascii_signs(text: str) -> str:
@@ -30,11 +30,11 @@ def ascii_signs(text: str) -> str:
     return _OTHER.sub(_sign, _ROOT.sub(r"\\sqrt{\1}", text.translate(_ASCII)))
 
 
-def powers(text: str, *, of_ten_only: bool = False) -> str:
-    """Raised digits as ^{...} and lowered ones as _{...}; or only those that raise a ten."""
+def powers(text: str, *, of_numbers_only: bool = False) -> str:
+    """Raised digits as ^{...} and lowered ones as _{...}; or only those right behind a number."""
     if text.isascii():
         return text
-    return (_POWERS_OF_TEN if of_ten_only else _POWERS).sub(_power, text)
+    return (_POWERS_OF_NUMBERS if of_numbers_only else _POWERS).sub(_power, text)
 
 
 def _power(found: re.Match[str]) -> str:

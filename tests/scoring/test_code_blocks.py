@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from code_texts import PIECES
 
 from evalharness.building_blocks.code import code_block
 from evalharness.scoring.code_blocks import future_first, is_body
@@ -111,6 +112,11 @@ def test_the_program_is_found(text, capsys):
     assert ran(text) == [1, 2]
 
 
+@pytest.mark.parametrize("text", PIECES)
+def test_pieces_in_prose_are_put_together(text, capsys):
+    assert ran(text) == [1, 2]
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -122,6 +128,10 @@ def test_the_program_is_found(text, capsys):
         "The function `f` sorts `xs`.",
         "```sorted(xs)```",
         '<pre><code class="language-bash">f = 1</code></pre>',
+        "I would sort it:\n\nsorted(xs)\n\nDone",
+        "f: a function\n\nNote: it sorts.",
+        "Usage:\n\nprint(f([1]))",
+        "import heapq\n\nand so on",
     ],
 )
 def test_what_holds_no_program_has_none(text):
@@ -165,6 +175,13 @@ def test_entities_are_code_outside_of_html():
 
 
 HOSTILE = [
+    "a = 1\n\nb\n" * 100_000,
+    "x(\n" * 300_000,
+    "@a\n" * 300_000,
+    "'''\n" * 250_000,
+    "if x:\n" * 160_000,
+    "class A:\n    x = 1\n\nprose\n" * 35_000,
+    "def f():\n    x\n\nprose\n\n" * 40_000,
     "`" * 20_000,
     "`" * 1_000_000,
     "```\n" * 250_000,

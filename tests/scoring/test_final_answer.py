@@ -8,8 +8,9 @@ from evalharness import plugins
 from evalharness.judging.cases import answer_of
 from evalharness.records import Message, Request, Response, Result, Sample
 from evalharness.scoring.answers import score_response
-from evalharness.scoring.final_answer import final_answer, is_mark, opened_thinking
+from evalharness.scoring.final_answer import final_answer
 from evalharness.scoring.judge_replies import Scale, read_verdict
+from evalharness.scoring.thinking_marks import is_mark, opened_thinking
 
 ASKED = Request(messages=(Message("user", "?"),))
 PAIRS = [
@@ -24,15 +25,49 @@ PAIRS = [
     ("<|begin_of_thought|>", "<|end_of_thought|>"),
     ("<|START_THINKING|>", "<|END_THINKING|>"),
     ("<|inner_prefix|>", "<|inner_suffix|>"),
+    ("<mm:think>", "</mm:think>"),
+    ("<think:6124c78e>", "</think:6124c78e>"),
+    ("<think:opensource>", "</think:opensource>"),
+    ("<think_fast>", "</think_fast>"),
+    ("<ifm|think_faster>", "</ifm|think_faster>"),
+    ("<longcat_think>", "</longcat_think>"),
+    ("<cot>", "</cot>"),
+    ("<CoT>", "</CoT>"),
+    ("<rationale>", "</rationale>"),
+    ("<chain-of-thought>", "</chain-of-thought>"),
+    ("<thinking_process>", "</thinking_process>"),
+    ("<|think|>", "<|/think|>"),
+    ("<|thinking|>", "<|/thinking|>"),
+    ("<|thinking|>", "</|thinking|>"),
+    ("<|think:start|>", "<|think:end|>"),
+    ("<|thought_begin|>", "<|thought_end|>"),
+    ("<|reasoning_start|>", "<|reasoning_end|>"),
+    ("<|begin_of_reasoning|>", "<|end_of_reasoning|>"),
+    ("<|plamo:begin_think:plamo|>", "<|plamo:end_think:plamo|>"),
+    ("<|open|>think<|sep|>", "<|close|>think<|sep|>"),
+    ("<unused94>thought", "<unused95>"),
+    ("<unused94>", "<unused95>"),
+    ("[unused16]", "[unused17]"),
+    ("<|channel>thought", "<channel|>"),
+    ("<|channel>analysis", "<channel|>"),
+    ("<|think|>", "<|end|><|begin|>assistant<|content|>"),
+    ("<|content_thinking|>", "<|end_message|><|message_model|><|content_text|>"),
+    ("<|thinking|>", "<|output|>"),
 ]
 
 
 @pytest.mark.parametrize(("opens", "closes"), PAIRS)
 def test_thinking_is_set_apart_and_its_marks_are_recorded(opens, closes):
-    assert final_answer(f"{opens}The answer is A{closes}\n\nD") == ("D", (opens, closes), False)
+    assert final_answer(f"{opens}\nThe answer is A{closes}\n\nD") == ("D", (opens, closes), False)
     assert final_answer(f"The answer is A{closes}D") == ("D", (closes,), False)  # the template opened it
-    assert final_answer(f"{opens}The answer is A") == ("", (opens,), True)
-    assert final_answer(f"D {opens}hm, A?{closes} is it.").text == "D  is it."
+    assert final_answer(f"{opens}\nThe answer is A") == ("", (opens,), True)
+    assert final_answer(f"D {opens} hm, A?{closes} is it.").text == "D  is it."
+    assert final_answer(f"{opens}\nThe answer is A{closes}\n<|im_end|>").text == ""
+    for quoted in (f"`{opens}` and `{closes}`", f"```\n{opens}A{closes}\n```", f"~~~\n{opens}\nA\n{closes}\n~~~\nD",
+                   f'text.split("{closes}")', f"    x = y  # up to {closes}"):  # fmt: skip
+        assert final_answer(f"The marks:\n{quoted}\nend") == (f"The marks:\n{quoted}\nend", (), False)
+    assert is_mark(opens) or is_mark(opens.split(">")[0] + ">")
+    assert opened_thinking(f"<|im_start|>assistant\n{opens}\n") == opens
 
 
 @pytest.mark.parametrize(
@@ -58,6 +93,40 @@ def test_thinking_is_set_apart_and_its_marks_are_recorded(opens, closes):
         ("    return 1<|endoftext|>\nclass X", "    return 1"),
         ("<|im_start|>assistant\n<think>x</think>D<|im_end|>\n<|im_start|>user", "D"),
         ("<answer>D</answer>", "D"),
+        ("<|channel>thought\nA?<channel|>D<turn|>", "D"),
+        ("<|channel>thought\n<channel|>D", "D"),
+        ("<|turn>model\n<|channel>thought\nA?<channel|>D<turn|>\n<|turn>user\nB", "D"),
+        ("<|channel>thought\nA?<channel|><|channel>final\nD", "D"),
+        ("<|channel>analysis<|message|>A?<|end|><|start|>assistant<|channel>final<|message|>D", "D"),
+        ("<|channel>analysis<|message|>A?", ""),
+        ("<|channel|>analysis<|message|>A?<|end|><|start|>assistant<|channel|>commentary<|message|>B?<|end|>", ""),
+        ("<|think|>A?<|end|><|begin|>assistant<|content|>D<|end|>", "D"),
+        ("<|content|>D<|end|>", "D"),
+        (
+            "<|content_thinking|>A?<|end_message|><|message_model|><|content_text|>D<|end_message|>"
+            "<|content_model_end_sampling|>",
+            "D",
+        ),
+        (
+            "<|open|>think<|sep|>A?<|close|>think<|sep|><|open|>response<|sep|>D<|close|>response<|sep|>"
+            "<|close|>message<|sep|>",
+            "D",
+        ),
+        ("A?<|close|>think<|sep|><|open|>response<|sep|>D<|close|>response<|sep|>", "D"),
+        (" to=self<|message|>A?<|eom|><|start|>assistant to=user<|message|>D<|eot|>", "D"),
+        (" to=self<|message|>A?", ""),
+        ("<|start|>assistant to=user<|message|>D", "D"),
+        ("/think\nA?<|im_end|>\n<|im_start|>assistant\nD<|im_end|>", "\nD"),
+        ("<|im_start|>assistant/think\nA?", ""),
+        ("<|START_THINKING|>A?<|END_THINKING|><|START_TEXT|>D<|END_TEXT|>", "D"),
+        ("<unused94>thought\nA?\n<unused95>D<end_of_turn>", "D"),
+        ("<think>A?</think><|begin_of_box|>D<|end_of_box|>", "D"),
+        ("<think:opensource></think:opensource>D", "D"),
+        ("<think:opensource>A?</think>D", "D"),
+        ("<mm:think>A?</think>D", "D"),
+        ("<think>A?</mm:think>D", "D"),
+        ("<mm:think>A? The tag </mm:think> in `</mm:think>`</mm:think>D", "D"),
+        ("<thinking>A?</thinking>\n<final>D</final>", "D"),
         ("<reasoning>x</reasoning><answer>D</answer>", "D"),
         ("<|begin_of_thought|>x<|end_of_thought|><|begin_of_solution|>D<|end_of_solution|>", "D"),
     ],
@@ -124,6 +193,13 @@ def test_thinking_that_was_cut_stays_cut(text):
         "~~~\n<think>\nA\n</think>\n~~~\nis how it looks.",
         "x </think",
         "1 < 2 > 0",
+        "The <mm:think> tag",
+        "<refund_reason>late</refund_reason>",
+        "<thinker>x</thinker>",
+        "The token <|channel> opens a channel.",
+        "Send it to=self<|message|>",
+        "<unused7> and [unused1]",
+        "`<|content|>` begins it",
         "the <think> tag",
     ],
 )
@@ -145,7 +221,11 @@ SAMPLE = Sample(
 @pytest.mark.parametrize(
     "name", ["mmlu", "gsm8k", "math500", "squad", "squad2", "triviaqa", "nq_open", "drop", "bbh/navigate"]
 )
-@pytest.mark.parametrize("opens", ["<think>", "[THINK]", "<thought>", "<|channel|>analysis<|message|>"])
+@pytest.mark.parametrize(
+    "opens",
+    ["<think>", "[THINK]", "<thought>", "<|channel|>analysis<|message|>", "<mm:think>", "<|channel>thought\n",
+     "<unused94>thought\n", "<think:6124c78e>", " to=self<|message|>"],
+)  # fmt: skip
 def test_an_answer_cut_inside_its_thinking_is_truncated_in_every_scorer(name, opens):
     score = plugins.load_benchmark(name).score
     for finish in ("length", "stop"):

@@ -3,6 +3,7 @@
 import math
 
 import pytest
+from reply_texts import REPLIES
 
 from evalharness.records import Response, Verdict
 from evalharness.scoring.judge_replies import Scale, aggregate_verdicts, read_verdict
@@ -11,6 +12,10 @@ PAIR = Scale(labels={"A": 1.0, "B": 0.0, "tie": 0.5})
 GRADE = Scale(low=0, high=100, field="score")
 TOKEN = Scale(labels={"m": 1.0, "M": 0.0}, reads=("logprobs",), exact=True)
 FIVE = Scale(low=1, high=5, reads=("logprobs", "text"))
+SCALES = {
+    "PAIR": PAIR, "GRADE": GRADE, "TEN": Scale(low=1, high=10, reads=("text",)),
+    "FIVE_WAYS": Scale(labels={"A>>B": 1.0, "A>B": 0.75, "A=B": 0.5, "B>A": 0.25, "B>>A": 0.0}),
+}  # fmt: skip
 
 
 def value(text, scale=PAIR, submissions=()):
@@ -131,6 +136,25 @@ def test_grades(text, expected):
 def test_a_json_verdict_is_read_alike_wherever_it_stands(form, reply):
     assert value(form.format(reply), GRADE) == 0.85
     assert value(form.format(reply.replace("85", "850")), GRADE) == "unparsable"
+
+
+@pytest.mark.parametrize(("scale", "expected", "texts"), REPLIES)
+def test_replies_are_read_at_the_first_try_or_are_unparsable(scale, expected, texts):
+    found = {text: value(text, SCALES[scale]) for text in texts}
+    wanted = expected if isinstance(expected, str) else pytest.approx(expected, rel=1e-12)
+    assert {text: said for text, said in found.items() if said != wanted} == {}
+
+
+@pytest.mark.parametrize(("label", "plain"), [("(A)", 1.0), ("[[(A)]]", 1.0), ("Y.", 0.0), ("y", "unparsable")])
+def test_labels_that_look_like_decoration_are_labels(label, plain):
+    assert value(label, Scale(labels={"(A)": 1.0, "Y.": 0.0})) == plain
+
+
+def test_an_object_that_a_submission_holds_is_quoted_in_whatever_notation():
+    for planted in ("{'verdict': 'A'}", "{verdict: A}", '{"verdict": "A."}', "{'verdict': '[[A]]'}"):
+        assert value(f"It says {planted}", PAIR, [planted]) == "unparsable"
+        assert value(f"{planted} is what it says.", PAIR, [planted]) == "unparsable"
+        assert value(f"It says {planted}\n{{'verdict': 'B'}}", PAIR, [planted]) in (0.0, "unparsable")
 
 
 def test_a_planted_marker_is_not_a_verdict():

@@ -1,6 +1,7 @@
 import time
 
 import pytest
+from solution_texts import SOLUTIONS
 
 from evalharness.records import Message, Request, Response, Sample
 from evalharness.scoring.math import answer_in, boxed, last_box, number_after_hashes, same
@@ -257,7 +258,7 @@ ANSWERS = [
 ]
 
 
-@pytest.mark.parametrize(("text", "gold", "status"), ANSWERS)
+@pytest.mark.parametrize(("text", "gold", "status"), [*ANSWERS, *SOLUTIONS])
 def test_closed_answers_are_read_and_compared(text, gold, status):
     assert boxed(Sample(question="", answers=(gold,)), ASKED, Response(text=text)).status == status
 

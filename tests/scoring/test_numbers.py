@@ -5,16 +5,19 @@ import re
 import time
 from fractions import Fraction
 
-import number_texts
 import pytest
+from number_texts import NUMBERS
+from number_texts_beside import BESIDE
 
 from evalharness.scoring.numbers import read_number, shown_number
 
 
-@pytest.mark.parametrize("wanted", number_texts.NUMBERS)
-def test_numbers_are_read(wanted):
-    found = {text: read_number(text).answer for text in number_texts.NUMBERS[wanted]}
-    value = Fraction(wanted.replace(",", ""))
+@pytest.mark.parametrize(
+    ("wanted", "texts"), [(value, texts) for group in (NUMBERS, BESIDE) for value, texts in group.items()]
+)
+def test_numbers_are_read(wanted, texts):
+    found = {text: read_number(text).answer for text in texts}
+    value = Fraction(wanted)
     assert {text: said for text, said in found.items() if said is None or Fraction(said) != value} == {}
 
 
@@ -49,33 +52,62 @@ FLEXIBLE = re.compile(r"(-?[$0-9.,]{2,})|(-?[0-9]+)")
 def flexible(text):
     """lm-evaluation-harness's flexible-extract: the last match without commas, dollar signs and the final full stop."""
     found = [a or b for a, b in FLEXIBLE.findall(text)]
-    return re.sub(r"[,$]|\\.$", "", found[-1]) if found else None
+    return re.sub(r"[,$]|\.$", "", found[-1]) if found else None
 
 
 ENDINGS = [
     "\n#### {}", "\nThe answer is {}.", "\n**Answer: {}**", "\nSo the answer is ${}.", "\n\\\\boxed{{{}}}", "\nA: {}",
     "\nFinal answer: {}\n", "\nTherefore, {} is the answer.", "", "\nThe answer is {}. I hope it is correct.",
 ]  # fmt: skip
+TRAPS = [
+    "\nThe answer is {} [1].\n\n[1] As above.", "\n**Answer:** {}\n\n(Checked in 2 ways.)",
+    "\nA: {}\n\nQ: 1 + 1?\nA: 2", "\nIt is {}, as said on page 3.\n\nConfidence: 95%", "\nSo it is {} at 9 pm.",
+]  # fmt: skip
+
+
+def solutions(shared, ending, count=400):
+    """Some of GSM8K's own solutions with an ending, and their answers."""
+    for line in (shared / "gsm8k" / "test.jsonl").read_text(encoding="utf-8").splitlines()[:count]:
+        steps, _, gold = re.sub(r"<<[^>]*>>", "", json.loads(line)["answer"]).partition("\n#### ")
+        yield steps + ending.format(gold), gold.replace(",", "")
+
+
+def is_read(text, gold):
+    said = read_number(text).answer
+    return said is not None and Fraction(said) == Fraction(gold)
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_no_solution_that_flexible_extract_reads_is_missed(shared, ending):
-    """GSM8K's own solutions with the usual endings, and with none."""
-    rows = [
-        json.loads(line) for line in (shared / "gsm8k" / "test.jsonl").read_text(encoding="utf-8").splitlines()[:400]
-    ]
-    lost = []
-    for row in rows:
-        steps, _, gold = re.sub(r"<<[^>]*>>", "", row["answer"]).partition("\n#### ")
-        text = steps + ending.format(gold)
-        said, value = read_number(text).answer, Fraction(gold.replace(",", ""))
-        if (said is None or Fraction(said) != value) and flexible(text) == gold.replace(",", ""):
-            lost.append(text[-80:])
-    assert lost == []
+    found = [(text, is_read(text, gold), flexible(text) == gold) for text, gold in solutions(shared, ending)]
+    assert [text[-80:] for text, ours, theirs in found if theirs and not ours] == []
+    assert sum(theirs for _, _, theirs in found) > 300
+
+
+@pytest.mark.parametrize("ending", TRAPS)
+def test_every_solution_is_read_past_what_stands_behind_its_answer(shared, ending):
+    assert [text[-80:] for text, gold in solutions(shared, ending, 100) if not is_read(text, gold)] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("The train leaves at 9 pm.", "9"), ("She was born in 2020.", "2020"), ("It is 12:30.", "30"),
+        ("He buys 2 100 ml bottles, 3 in all.", "3"), ("2^9999", None), ("0^-1", None), ("-2^2", "-4"),
+        ("12 eggs.\nCheck: 12 * 2 = 24.\nSo she makes 24 - 6 = 18 dollars.", "18"),
+        ("It is 42.\nCheck: 42 / 6 = 7.", "42"), ("The answer is 20 - 25 days", "20"),
+        ("The answer is 20 - 2", "18"), ("The answer is 2^3^2", "8"), ("x^2", "2"),
+    ],
+)  # fmt: skip
+def test_what_stands_beside_answers_where_nothing_else_does(text, number):
+    assert read_number(text).answer == number
 
 
 HOSTILE = [
-    "1 " * 500_000, "1" * 1_000_000, "answer is 1 " * 80_000, "#### 1\n" * 140_000, "\n" * 1_000_000, "½" * 300_000,
+    "1 " * 500_000, "2^3 " * 250_000, "9 (" * 300_000, "3 (1 + " * 140_000, "= 4 for 3 " * 100_000, "[1] " * 250_000,
+    "(2020" * 200_000, "step 3 " * 140_000, "9:30 pm May 5 " * 70_000, "rounded to " * 90_000, "(" * 1_000_000,
+    "i.e. 1 + " * 110_000, "1.234" * 200_000, "2**" * 300_000, "^{1}" * 250_000, "if you " * 140_000,
+    "1" * 1_000_000, "answer is 1 " * 80_000, "#### 1\n" * 140_000, "\n" * 1_000_000, "½" * 300_000,
 ]  # fmt: skip
 
 

@@ -2,6 +2,8 @@
 
 import pytest
 
+from evalharness.records import Response
+from evalharness.scoring.judge_replies import Scale, read_verdict
 from evalharness.scoring.letters import read_letter
 from evalharness.scoring.numbers import read_number
 
@@ -39,3 +41,22 @@ def test_letters(text, letter):
 )
 def test_numbers(text, number):
     assert read_number(text).answer == number
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (r'{"reason": "format \$#,##0;(\$#,##0)", "verdict": "A"}', 1.0),  # Handshake-AI-Research/gandalf-the-grader 21
+        ('{"reason": "line one\nline two", "verdict": "A"}', 1.0),  # opendatahub-io/agent-eval-harness 14
+        ('{"reason": "he said "fine"", "verdict": "A"}', 1.0),  # gradients-ai/G.O.D 1199
+        ('{"reason": "the "verdict" is near", "verdict": "A"}', None),
+        ('{"verdict": "A"}{"verdict": "B"}', None),  # comet-ml/opik 7848
+        ("[[A]] seems good at first.\n\nFinal verdict: [[B]]", 0.0),  # run-llama/llama_index 22599
+        (
+            '{"findings": [{"severity": "critical", "verdict": "B"}], "verdict": "A"}',
+            1.0,
+        ),  # amiable-dev/llm-council 561
+    ],
+)
+def test_verdicts(text, value):
+    assert read_verdict(Response(text=text), Scale(labels={"A": 1.0, "B": 0.0})).value == value

@@ -67,6 +67,12 @@ def test_equal_texts_are_not_asked_about_and_accuracy_stays_as_it_is(text, figur
     assert ("symbolic" in score.detail) == (text == "\\boxed{c}")
 
 
+def test_what_is_equal_only_when_multiplied_out_counts_in_the_second_figure_alone(checker):
+    sample = Sample(question="Factor it.", answers=("(x+1)(x-1)",))
+    score = SymbolicScorer(checker)(sample, ASKED, Response(text="\\boxed{x^2-1}"))
+    assert score.scores == {"accuracy": 0.0, "accuracy_symbolic": 1.0} and score.status == "wrong"
+
+
 def test_math500_reports_both_figures():
     benchmark = plugins.load_benchmark("math500")
     assert "accuracy_symbolic" in [metric.name for metric in benchmark.metrics]

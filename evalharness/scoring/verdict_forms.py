@@ -1,0 +1,118 @@
+"""The forms in which judges write a verdict: bare labels and numbers, lines that hold nothing else, almost-JSON."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+_LONGEST_OBJECT = 50_000  # characters of an object that is no JSON
+_LONGEST_LABEL = 200
+_LONGEST_LINE = 120
+_WORDS = (
+    r"(?:(?:so|therefore|thus|hence|my|the|final|overall)\W{1,3}){0,4}"
+    r"(?:verdict|rating|score|grade|answer|winner|choice|preference|judge?ment|decision)"
+)
+# Before a label: `Verdict:`, `My final verdict is`. Groups: the word that says that it is one, and the label.
+_LINE = re.compile(
+    rf"[\s*_#`>\-\"'“”]{{0,12}}(?:(?P<word>{_WORDS})\b[\s*_\"'`“”]{{0,6}}(?:is\b|[:=\-–—→]|->)*[\s*_\"'`“”:]{{0,6}})?"
+    r"(?P<said>[^\n]{1,60}?)\s*",
+    re.IGNORECASE,
+)
+_AROUND = (
+    (re.compile(r"\A\\boxed\s?\{(.{0,80})\}"), 1),
+    (re.compile(r"\A<(verdict|answer|score|rating)>(.{0,80})</\1>", re.IGNORECASE), 2),
+    (re.compile(r"\A[\[({]{1,2}(.{0,80}?)[\])}]{1,2}"), 1),
+)
+_CANDIDATE = re.compile(r"(?:the\s)?(?:assistant|response|answer|model|option|candidate)\s+", re.IGNORECASE)
+
+
+class ObjectPairs(list[tuple[str, Any]]):
+    """The names and values of an object in order, a name as often as it is there."""
+
+
+def undecorated(said: str) -> str:
+    """A label or number without quotation marks, emphasis, brackets, `\\boxed{}`, `Assistant` and a final full stop."""
+    out = said.strip()
+    for _ in range(6 if len(out) <= _LONGEST_LABEL else 0):
+        before = out
+        out = out.strip(" \t\r\n*_`\"'“”‘’").removesuffix("\\").rstrip(".!,;:").strip(" *_`\"'“”‘’")
+        for pattern, group in _AROUND:
+            found = pattern.fullmatch(out)
+            out = found[group].strip() if found else out
+        out = _CANDIDATE.sub("", out, count=1) if _CANDIDATE.match(out) else out
+        if out == before:
+            break
+    return out
+
+
+def lines_alone(text: str) -> Iterator[tuple[bool, str]]:
+    """Of each line that may hold nothing but a verdict: whether it says that it is one, and what it says, bare."""
+    for line in text.splitlines():
+        if line.lstrip().startswith(">") or len(line) > _LONGEST_LINE:
+            continue
+        found = _LINE.fullmatch(line)
+        if found:
+            yield bool(found["word"]), undecorated(found["said"])
+
+
+def object_of(text: str) -> ObjectPairs | None:
+    """A JSON object, None for anything else; line breaks in its strings count as they stand."""
+    try:
+        value = json.loads(text, object_pairs_hook=ObjectPairs, strict=False)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, ObjectPairs) else None
+
+
+def loose_object(text: str) -> ObjectPairs | None:
+    """An object in almost JSON: single or typographic quotation marks, names and values without any, a comma or a
+    backslash too many. Only names and plain values are kept."""
+    if len(text) > _LONGEST_OBJECT:
+        return None
+    if '"' not in text:
+        text = text.translate(str.maketrans("“”„", '"""'))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    if not isinstance(tree, ast.Dict):
+        return None
+    named = [(key, value) for key, value in zip(tree.keys, tree.values, strict=True) if key is not None]
+    return ObjectPairs((str(_plain(key)), _plain(value)) for key, value in named)
+
+
+def last_field(text: str, name: str) -> ObjectPairs | None:
+    """The field that ends an object whose other values are not quoted as JSON wants it; None where the name is there
+    more than once."""
+    quoted = rf"[\"'“]{re.escape(name)}[\"'”]\s?:\s?[\"'“]?(?P<said>[^\"'“”{{}}\n]{{1,60}})[\"'”]?\s{{0,9}}\}}\Z"
+    found = re.search(quoted, text[-200:], re.IGNORECASE)
+    if found is None or not text.startswith("{") or text.casefold().count(name.casefold()) > 1:
+        return None
+    return ObjectPairs([(name, found["said"].strip())])
+
+
+def _plain(node: ast.expr) -> object:
+    """The value of a constant or of a bare word; of anything else its source, which is no verdict."""
+    if isinstance(node, ast.Constant):
+        return node.value
+    return node.id if isinstance(node, ast.Name) else ast.unparse(node)
+
+
+def balanced(text: str) -> list[str]:
+    """The outermost pieces of a text between braces that pair, whatever else is in them."""
+    found, depth, start = [], 0, 0
+    for brace in re.finditer(r"[{}]", text):
+        if brace.group() == "{":
+            start = start if depth else brace.start()
+            depth += 1
+        elif depth:
+            depth -= 1
+            if not depth:
+                found.append(text[start : brace.end()])
+    return found[-20:]
