@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, TextIO
 
 from evalharness.records import Estimate
+from evalharness.report.cautions import interval_cautions
 from evalharness.report.escape import line, printable
 from evalharness.report.numbers import format_number, format_tokens, money
 from evalharness.runs.figures import KeptEstimate, PanelAgreement
@@ -54,7 +55,7 @@ def show_judge_run(done: JudgeRun, *, as_json: bool, stream: TextIO) -> None:
             print(f"  same winner in both orders: {_estimate(said.same_winner_in_both_orders)}", file=stream)
         for text in _panel(said.panel):
             print(f"  {text}", file=stream)
-        for warning in entry.cautions:
+        for warning in (*interval_cautions(entry), *entry.cautions):
             print(f"  ! {line(warning)}", file=stream)
         if name in done.incomparable:
             why = "; ".join(done.incomparable[name])
@@ -134,7 +135,7 @@ def imported(made: Imported, *, as_json: bool, stream: TextIO) -> None:
     for name, entry in made.run.summary.benchmarks.items():
         for metric, figure in entry.metrics.items():
             print(f"  {line(name)} {line(metric)}: {_estimate(figure)}", file=stream)
-        for warning in entry.cautions:
+        for warning in (*interval_cautions(entry), *entry.cautions):
             print(f"  ! {line(warning)}", file=stream)
     for name, figure in made.figures.items():
         said = format_number(figure, 6) if isinstance(figure, float) else figure

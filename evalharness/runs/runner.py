@@ -269,7 +269,7 @@ def _usage(run: Run, results: Sequence[Result], seconds: float) -> dict[str, Usa
             tokens_in=sum(r.response.tokens_in for r in members),
             tokens_out=sum(r.response.tokens_out for r in members),
             cost=summary.total_cost(members),
-            seconds_each=kept_estimate(mean_interval([r.response.seconds for r in members])),
+            seconds_each=kept_estimate(mean_interval([r.response.seconds for r in members], lowest=0.0)),
         )
         for name, members in by_name.items()
     }

@@ -146,8 +146,13 @@ def _variance(values: Sequence[float], ddof: int) -> float:
 
 
 def _around(value: float, stderr: float, z: float, people: Estimate) -> Estimate:
-    """The powered mean within [0, 1]; where labels and verdicts differ by one number throughout, people's width."""
+    """The powered mean within [0, 1]; where labels and verdicts differ by one number throughout, or all that the labels
+    leave lies beyond the range, people's width."""
     low, high = value - z * stderr, value + z * stderr
-    if stderr == 0:
+    value = min(1.0, max(0.0, value))
+    if stderr <= 1e-12:
         low, high = value - (people.value - people.low), value + (people.high - people.value)
-    return Estimate(value=value, stderr=stderr, low=max(0.0, low), high=min(1.0, high), n=people.n)
+    low, high = max(0.0, low), min(1.0, high)
+    if low >= high:
+        low, high = min(people.low, value), max(people.high, value)
+    return Estimate(value=value, stderr=stderr, low=low, high=high, n=people.n)
