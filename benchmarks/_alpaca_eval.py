@@ -16,7 +16,7 @@ from evalharness.records import Estimate, Result, Sample
 from evalharness.scoring.final_answer import final_answer
 from evalharness.scoring.judgments import judged_mean, scores_of
 from evalharness.scoring.metrics import Metric, average
-from evalharness.stats.intervals import mean_interval
+from evalharness.stats.intervals import skewed_mean
 
 if TYPE_CHECKING:
     from evalharness.stats import length_control
@@ -88,7 +88,7 @@ def _length(results: Sequence[Result]) -> Estimate | None:
     lengths = [len(final_answer(r.response.text).text) for r in results]
     if not lengths:
         return None
-    found = mean_interval([float(length) for length in lengths], lowest=0.0)
+    found = skewed_mean([float(length) for length in lengths])
     # Published cut off to a whole number, which may lie below the low end.
     return replace(found, value=int(found.value), low=min(found.low, int(found.value)))
 

@@ -15,7 +15,7 @@ from evalharness.records import Estimate, Result, Sample
 from evalharness.scoring import perturbations
 from evalharness.scoring.answers import softmax
 from evalharness.scoring.metrics import Metric, average, by_group
-from evalharness.stats.intervals import Z95, mean_interval, stratified
+from evalharness.stats.intervals import Z95, skewed_mean, stratified
 
 if TYPE_CHECKING:
     from evalharness.scoring.calibration import Pair
@@ -78,9 +78,9 @@ def _of(results: Sequence[Result], headline: Metric) -> dict[str, Estimate]:
     estimates: dict[str, Estimate | None] = {n: average(values) for n, values in _values(results, headline).items()}
     estimates |= calibration(confidences(own, _worth(headline)))
     estimates |= {
-        "seconds": mean_interval([r.response.seconds for r in own], lowest=0.0) if own else None,
-        "tokens_in": mean_interval([float(r.response.tokens_in) for r in own], lowest=0.0) if own else None,
-        "tokens_out": mean_interval([float(r.response.tokens_out) for r in own], lowest=0.0) if own else None,
+        "seconds": skewed_mean([r.response.seconds for r in own]) if own else None,
+        "tokens_in": skewed_mean([float(r.response.tokens_in) for r in own]) if own else None,
+        "tokens_out": skewed_mean([float(r.response.tokens_out) for r in own]) if own else None,
     }
     return {name: estimate for name, estimate in estimates.items() if estimate is not None}
 
@@ -182,25 +182,36 @@ def _decided(
     """The mean shares of other models that are surely beaten, and that surely beat the model."""
     import numpy as np
 
-    gaps: list[tuple[str, float, float, Any]] = []
+    met: list[tuple[str, float, int, Any]] = []
     for scenario, own in scores[model].items():
         sign = -1.0 if scenario in lower else 1.0
         for other, of in scores.items():
             if other != model and scenario in of:
                 gap = sign * (own.value - of[scenario].value)
                 apart = sign * (drawn[model][scenario] - drawn[other][scenario]) - gap
-                # Differences that are the same on every item have no spread, but not seen ones may differ.
-                n = max(1, min(own.n, of[scenario].n))
-                spread = max(float(np.std(apart, ddof=1)), Z95 / (n + Z95**2))
-                gaps.append((scenario, gap, spread, np.abs(apart) / spread))
-    most = float(np.quantile(np.max([each for *_, each in gaps], axis=0), 0.95))
-    most = max(most, Z95)
-    won: dict[str, list[float]] = {}
-    lost: dict[str, list[float]] = {}
-    for scenario, gap, spread, _ in gaps:
-        won.setdefault(scenario, []).append(float(gap > most * spread))
-        lost.setdefault(scenario, []).append(float(gap < -most * spread))
-    return tuple(fmean(fmean(of) for of in each.values()) for each in (won, lost))  # type: ignore[return-value]  # two
+                met.append((scenario, gap, max(1, min(own.n, of[scenario].n)), apart))
+    gaps, items, apart = (np.array([one[i] for one in met]) for i in (1, 2, 3))
+    shares: list[float] = []
+    for sure in decided(gaps, apart, items):
+        each: dict[str, list[float]] = {}
+        for (scenario, *_), flag in zip(met, sure.tolist(), strict=True):
+            each.setdefault(scenario, []).append(float(flag))
+        shares.append(fmean(fmean(of) for of in each.values()))
+    return shares[0], shares[1]
+
+
+def decided(gaps: Any, apart: Any, items: Any) -> tuple[Any, Any]:
+    """Which of a model's comparisons (last axis of `gaps`) are surely won, and which surely lost, all at once.
+
+    `apart` has, on one more axis, how far off each gap was in every draw, `items` on how many items it rests.
+    """
+    import numpy as np
+
+    # Differences that are the same on every item have no spread, but not seen ones may differ.
+    spread = np.maximum(np.std(apart, axis=-1, ddof=1), Z95 / (items + Z95**2))
+    most = np.quantile(np.max(np.abs(apart) / spread[..., None], axis=-2), 0.95, axis=-1, keepdims=True)
+    edge = np.maximum(most, Z95) * spread
+    return gaps > edge, gaps < -edge
 
 
 def _drawn_rates(model: str, drawn: Mapping[str, Mapping[str, Any]], lower: frozenset[str]) -> Any:

@@ -22,7 +22,7 @@ from evalharness.stats.intervals import (
     bounded_difference,
     bounded_mean,
     difference_of_estimates,
-    mean_interval,
+    skewed_mean,
     wilson,
 )
 
@@ -74,7 +74,7 @@ def parse(found: Evidence) -> list[AuditCheck]:
         checks.append(AuditCheck.of("parse", f"without verdict{seat}", nulls, nulls.value > NULLS, said))
         asked = [float(v.attempts) for v in verdicts if v.attempts]
         if asked:
-            attempts = mean_interval(asked, lowest=1.0)
+            attempts = skewed_mean(asked, lowest=1.0)
             says = "" if math.isfinite(attempts.low) else f"no interval: {UNVARIED}"
             checks.append(AuditCheck.of("parse", f"attempts{seat}", attempts, attempts.value > 1.5, says))
         masses = [float(v.extra["mass"]) for v in verdicts if v.extra.get("mass") is not None]
