@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import cache
+from typing import Any
 
 import numpy as np
 from coverage import Cell, batches
@@ -21,12 +22,12 @@ from evalharness.stats.paired import (
     paired_mean,
     paired_statistic,
 )
+from evalharness.stats.power import zero_flip_caution
 
 Draw = np.random.Generator
 Flags = np.ndarray
 MARGIN, ALPHA = 0.02, 0.05
 ONE = np.ones(1)
-ZERO_FLIPS = "no flip at all passes from 133 items, as Tango's bound has it; from 133 to 148 a caution is printed"
 
 
 @cache
@@ -57,8 +58,15 @@ def binary(draw: Draw, draws: int) -> Iterator[Cell]:
             yield Cell(
                 section="gate", figure="right or wrong", world=f"{both:g} flip either way too", n=n, truth=-MARGIN,
                 draws=draws, passes=float(times[said == 1].sum() / draws), fails=float(times[said == -1].sum() / draws),
-                caution=ZERO_FLIPS if 133 <= n < 149 else "",
+                **_no_flip(n, both),
             )  # fmt: skip
+
+
+def _no_flip(n: int, both: float) -> dict[str, Any]:
+    """What is printed where no item flipped, which all wrong passes are where none flips but what is lost: it says how
+    often that happens."""
+    said = zero_flip_caution(n, MARGIN, ALPHA) if both == 0 else ""
+    return {"caution": said, "admits": (0.0, (1 - MARGIN) ** n + 0.005)} if said else {}
 
 
 def verdicts(total: np.ndarray, size: np.ndarray) -> tuple[Flags, Flags]:
@@ -220,8 +228,9 @@ def _hall(draw: Draw, total: np.ndarray, size: np.ndarray) -> tuple[Flags, Flags
     """Hall's transformation of t for skewness (1992, https://doi.org/10.1111/j.2517-6161.1992.tb01872.x)."""
     found, n = tilting.student(total, size, -MARGIN), total.shape[1]
     off = total - total.sum(1, keepdims=True) / size.sum() * size
-    bend = (off**3).mean(1) / np.maximum((off**2).mean(1), 1e-300) ** 1.5 / np.sqrt(n)
-    found = found + bend * (found**2 / 3 + 1 / 6) + bend**2 * found**3 / 27
+    bend = (off**3).mean(1) / np.maximum((off**2).mean(1) ** 1.5, 1e-300) / np.sqrt(n)
+    with np.errstate(invalid="ignore"):  # clusters that are all alike: 0 times infinity, no verdict
+        found = found + bend * (found**2 / 3 + 1 / 6) + bend**2 * found**3 / 27
     z = t_quantile(1 - ALPHA, n - 1)
     return found > z, found < -z
 
@@ -245,7 +254,6 @@ def sequential(draw: Draw, draws: int) -> Iterator[Cell]:
 
     from evalharness.stats.e_processes import FIRST_LOOK, LOOK_EVERY, evidence_needed, final_alpha
 
-    draws = min(draws, 2000)
     for planned in (200, 1000):
         looks = np.arange(FIRST_LOOK, planned + 1, LOOK_EVERY) - 1
         for both in (0.0, 0.01, 0.05):

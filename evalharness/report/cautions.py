@@ -25,14 +25,17 @@ def few_battle_items(n: int) -> str:
     return said if 0 < n < _FEW_BATTLES else ""
 
 
-def few_in_bins(n: int) -> str:
-    """What is to be said of a calibration error of `n` answers in ten bins; '' of none."""
-    if not n:
-        return ""
+def chance_error(n: int) -> str:
+    """How large a calibration error of `n` answers in ten bins is by chance."""
     # Ten bins of n / 10 answers each: sqrt(2/pi) standard errors, at a usual spread of .45.
     chance = f"{0.36 * (10 / n) ** 0.5:.3f}"
-    said = f"ece_10_bin is above 0 by chance too: about {chance} for a model that is well calibrated"
-    return said + ("; its interval allows for that, and is too wide rather than too narrow" if n < _FEW_IN_BINS else "")
+    return f"ece_10_bin is above 0 by chance too: about {chance} for a model that is well calibrated"
+
+
+def wide_error(n: int) -> str:
+    """What the interval of a calibration error of `n` answers in ten bins may be; '' where they are many."""
+    said = f"ece_10_bin of {n} answers: its interval allows for chance, and is too wide rather than too narrow"
+    return said if n < _FEW_IN_BINS else ""
 
 
 def interval_cautions(entry: TaskSummary) -> list[str]:
@@ -42,8 +45,8 @@ def interval_cautions(entry: TaskSummary) -> list[str]:
     for name, figure in figures.items():
         if entry.n >= FEW and (said := few_units(figure.n, "answers")):
             found.append(f"{name}: {said}")
-    if (error := figures.get("ece_10_bin")) is not None:
-        found += filter(None, [few_in_bins(error.n)])
+    if (error := figures.get("ece_10_bin")) is not None and error.n:
+        found += filter(None, [chance_error(error.n), wide_error(error.n)])
     bare = [name for name, figure in figures.items() if figure.value is not None and without_interval(figure)]
     if bare:
         found.append(f"no interval for {', '.join(bare)}: {UNVARIED}")

@@ -83,13 +83,14 @@ def skewed_mean(values: Sequence[float], lowest: float = 0.0) -> Estimate:
 
 def skewed_ends(values: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Low and high of the mean of values (last axis) by Student's t after Hall's transformation, which takes out the
-    skewness (Hall 1992, https://doi.org/10.1111/j.2517-6161.1992.tb01876.x)."""
+    skewness (Hall 1992, https://doi.org/10.1111/j.2517-6161.1992.tb01876.x). Few values show less skewness than there
+    is: it is taken 1 + 8.5/n times (Hazen 1930, Flood Flows)."""
     import numpy as np
 
     n = values.shape[-1]
     mean, off = values.mean(-1), values - values.mean(-1, keepdims=True)
     spread = np.sqrt(np.mean(off**2, -1))
-    skewness = np.mean(off**3, -1) / np.maximum(spread, 1e-300) ** 3
+    skewness = (1 + 8.5 / n) * np.mean(off**3, -1) / np.maximum(spread**3, 1e-300)
     bend = np.where(np.abs(skewness) < 1e-9, 1e-9, skewness)
     sd, z = spread * math.sqrt(n / max(1, n - 1)), t_quantile(0.975, n - 1) / math.sqrt(n)
     low, high = (mean - sd * 3 / bend * (np.cbrt(1 + bend * (end - bend / (6 * n))) - 1) for end in (z, -z))
