@@ -159,8 +159,8 @@ def pairs_alike(draw: Draw, draws: int) -> Iterator[Cell]:
             same = np.sum(np.ptp((draw.random((draws, n, 2)) < p).astype(int), axis=-1) == 0, -1)
             held = sum(holds(counted(int(k), n), truth) for k in same)
             yield Cell(
-                section="pairs", figure="gender_parity", world=f"both as hard, {truth:.2f} alike", n=n, truth=truth, draws=draws,
-                held=held / draws, expected=wide_open(n, truth), **cautioned(few_units(n)),
+                section="pairs", figure="gender_parity", world=f"both as hard, {truth:.2f} alike", n=n, truth=truth,
+                draws=draws, held=held / draws, expected=wide_open(n, truth), **cautioned(few_units(n)),
             )  # fmt: skip
 
 

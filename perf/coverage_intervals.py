@@ -135,8 +135,8 @@ def ratios(draw: Draw, draws: int) -> Iterator[Cell]:
             agree(bool(abs(mean_pivot(right, given, truth)[0]) <= 1), made.low <= truth <= made.high)
             held = share(draws, n, lambda k, sample=sample, truth=truth: np.abs(mean_pivot(*sample(k), truth)) <= 1)
             yield Cell(
-                section="ratio", figure="instruction accuracy", world=f"1 to 3 a prompt, {truth:.2f} followed", n=n, truth=truth, draws=draws,
-                held=held, expected=wide_open(n, truth), **cautioned(few_units(n)),
+                section="ratio", figure="instruction accuracy", world=f"1 to 3 a prompt, {truth:.2f} followed", n=n,
+                truth=truth, draws=draws, held=held, expected=wide_open(n, truth), **cautioned(few_units(n)),
             )  # fmt: skip
 
 

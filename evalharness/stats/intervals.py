@@ -83,7 +83,7 @@ def skewed_mean(values: Sequence[float], lowest: float = 0.0) -> Estimate:
 
 def skewed_ends(values: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Low and high of the mean of values (last axis) by Student's t after Hall's transformation, which takes out the
-    skewness (Hall 1992, https://doi.org/10.1111/j.2517-6161.1992.tb01876.x). Few values show less skewness than there
+    skewness (Hall 1992, Journal of the Royal Statistical Society B 54:221). Few values show less skewness than there
     is: it is taken 1 + 8.5/n times (Hazen 1930, Flood Flows)."""
     import numpy as np
 
