@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import cache, partial
+from functools import cache
 
 import numpy as np
 from coverage import Cell, batches, many
@@ -14,10 +14,10 @@ from evalharness.report.cautions import few_units
 from evalharness.scoring.classification import (
     correlation_ends,
     correlation_of,
+    drawn_tables,
     f1_of,
     matthews_of,
     mean_of,
-    table_estimate,
 )
 from evalharness.stats.intervals import mean_of_estimates, mean_pivot, stratified_ends, wilson
 
@@ -56,11 +56,12 @@ def glue_scores(draw: Draw, draws: int) -> Iterator[Cell]:
         (GLUE_SIZES, "up to 2,000 of each task"),
     ):
         held = 0
-        for k in batches(draws, 4 * max(sizes.values())):
-            said, right = similar(draw, (k, sizes["stsb"]), *STSB)
-            alike = _correlations(said, right, draw)
-            for i in range(k):
-                held += holds(_glue(draw, sizes, [figure[i] for figure in alike]), truth)
+        for k in batches(draws, 4 * max(*sizes.values(), TABLE_DRAWS)):
+            rows = {"stsb": _correlations(*similar(draw, (k, sizes["stsb"]), *STSB), draw)}
+            for task, of in GLUE_TABLES.items():
+                rows[task] = _tables(draw, draw.multinomial(sizes[task], _table(*of).ravel(), k), task)
+            held += sum(holds(_glue(draw, sizes, {task: [f[i] for f in of] for task, of in rows.items()}), truth)
+                        for i in range(k))  # fmt: skip
         n = sum(sizes.values()) + 2 * sizes["sst2"]
         yield Cell(
             section="average", figure="glue_score", world=world, n=n, truth=truth, draws=draws, held=held / draws
@@ -89,18 +90,23 @@ def _figures_of(task: str) -> list[Callable[[np.ndarray], np.ndarray]]:
 _CELLS = np.eye(4).reshape(4, 2, 2)
 
 
-def _glue(draw: Draw, sizes: dict[str, int], alike: list[Estimate]) -> Estimate:
-    tasks: dict[str, list[Estimate | None]] = {"stsb": [*alike]}
+def _tables(draw: Draw, counts: np.ndarray, task: str) -> list[list[Estimate]]:
+    """The figures of a task of each sample, from the counts of its confusion table."""
+    n, times = int(counts[0].sum()), counts.astype(float)
+    shares = [counted(int(right), n) for right in counts[:, 0] + counts[:, 3]]
+    figure = _figures_of(task)[-1]
+    drawn = figure(drawn_tables(times, _CELLS, [0, 1], draw, TABLE_DRAWS))
+    low, high = np.percentile(drawn, [2.5, 97.5], axis=-1)
+    values = zip(figure(times.reshape(-1, 2, 2)).tolist(), low.tolist(), high.tolist(), strict=True)
+    found = [Estimate(value=v, stderr=0.0, low=min(a, v), high=max(b, v), n=n) for v, a, b in values]
+    return [found] if task == "cola" else [shares, found]
+
+
+def _glue(draw: Draw, sizes: dict[str, int], known: dict[str, list[Estimate]]) -> Estimate:
+    tasks: dict[str, list[Estimate | None]] = {task: [*figures] for task, figures in known.items()}
     for task, p in GLUE_SHARES.items():
         tasks[task] = [counted(int(draw.binomial(sizes[task], p)), sizes[task])]
     tasks["mnli"] = [counted(int(draw.binomial(sizes["sst2"], p)), sizes["sst2"]) for p in (0.85, 0.84)]
-    for task, of in GLUE_TABLES.items():
-        times = draw.multinomial(sizes[task], _table(*of).ravel()).astype(float)
-        if task == "cola":
-            tasks[task] = [table_estimate(times, _CELLS, [0, 1], matthews_of, -1.0, TABLE_DRAWS)]
-        else:
-            f1 = table_estimate(times, _CELLS, [0, 1], partial(f1_of, places=[1]), 0.0, TABLE_DRAWS)
-            tasks[task] = [counted(int(times[0] + times[3]), sizes[task]), f1]
     return mean_of(tasks, "glue_score")["glue_score"]
 
 

@@ -318,7 +318,7 @@ def grouped(draw: Draw, draws: int) -> Iterator[Cell]:
     for together in (0.05, 0.3):
         many_sets = _sets(draw, many(draws) // 4, together)
         truth, whole = float(figure(many_sets.sum(0))), float(np.mean(many_sets[:, 0, 1] + many_sets[:, 1, 0] == 0))
-        for n in SIZES[1:]:
+        for n in (30, 100, 400):
             f1a = exact = 0
             for _ in range(draws):
                 tables = _sets(draw, n, together)
