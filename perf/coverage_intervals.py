@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from coverage import Cell, batches, many, share
 
-from evalharness.report.cautions import few_units
+from evalharness.report.cautions import FEW_VERDICTS, few_units
 from evalharness.scoring.classification import (
     correlation_ends,
     correlation_of,
@@ -295,9 +295,11 @@ def skewed_means(draw: Draw, draws: int) -> Iterator[Cell]:
                 (low, high), varied = skewed_ends(x), np.ptp(x, -1) > 0
                 held += int(np.sum((low <= truth) & (truth <= high) & varied))
                 told += int(np.sum(varied))
+            # Seconds stand in run.json, where nothing is said beside them.
+            said = "" if figure == "seconds" else few_units(n, FEW_VERDICTS if figure == "attempts" else "questions")
             yield Cell(
                 section="skewed", figure=figure, world=name, n=n, truth=truth, draws=max(told, 1),
-                held=held / max(told, 1), expected=n >= 30, **cautioned(few_units(n)),
+                held=held / max(told, 1), expected=n >= 30, **cautioned(said),
             )  # fmt: skip
 
 

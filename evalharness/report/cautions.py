@@ -10,6 +10,7 @@ from evalharness.runs.figures import KeptEstimate, TaskSummary
 from evalharness.stats.intervals import UNVARIED
 
 FEW = 50  # below it the intervals' coverage dips under 93 % (perf/coverage.py)
+FEW_VERDICTS = "verdicts or labels behind a figure"
 _FEW_IN_BINS = 1000  # answers: with fewer a calibration error's interval holds up to 99.9 % (perf/coverage.py)
 _FEW_BATTLES = 100  # items: of 50 the intervals hold about 91 % (perf/coverage.py)
 

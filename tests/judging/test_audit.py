@@ -131,6 +131,15 @@ def test_no_check_has_an_interval_beyond_its_range_or_without_width(tmp_path, n,
             assert lowest <= figure.low <= figure.value <= figure.high <= highest and figure.high > figure.low, check
 
 
+def test_few_verdicts_are_told(evalh, tmp_path):
+    few = make(tmp_path, ITEMS[:6], {"a": fair}, name="few")
+    said = evalh("judge", "audit", str(few.path)).out
+    assert "only 6 verdicts or labels behind a figure: a 95 % interval from so few" in said
+    assert "no interval: all values are the same, or there is one only" in said, "one attempt each"
+    many = make(tmp_path, ITEMS * 2, {"a": fair}, name="many")
+    assert "from so few" not in evalh("judge", "audit", str(many.path)).out
+
+
 def test_one_familys_kindness_stays_within_the_scale(tmp_path):
     given = {"gpt-a": 1.0, "claude-b": 0.0}
     seats = {s: (lambda answer, reference, order, i, v=v: "skip" if i >= 1000 else v) for s, v in given.items()}

@@ -211,7 +211,9 @@ def two_runs(evalh, tmp_path):
 def test_the_win_rate_of_runs(two_runs):
     said = two_runs("winrate", "runs/best", "runs/echo", "--json").json
     assert [(m, e["value"]) for m, e in said["mean_win_rate"].items()] == [("replay:right.jsonl", 1.0), ("echo", 0.0)]
-    assert two_runs("winrate", "runs/echo", "runs/best", "--figure", "robustness").out.index("replay") > 0
+    assert all(e["low"] is None and e["high"] is None for e in said["mean_win_rate"].values()), "65 items decide that"
+    told = two_runs("winrate", "runs/echo", "runs/best", "--figure", "robustness").out
+    assert told.index("replay") > 0 and "no interval for replay:right.jsonl, echo: every comparison is decided" in told
 
 
 @pytest.mark.parametrize(
