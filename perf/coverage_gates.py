@@ -15,6 +15,7 @@ from coverage import Cell, batches
 from evalharness.stats import exact_flips, tilting
 from evalharness.stats.intervals import normal_quantile, t_quantile
 from evalharness.stats.paired import (
+    RARE_DROPS,
     flips_are_few,
     paired_binary,
     paired_clustered,
@@ -91,6 +92,36 @@ GRADED: dict[str, World] = {
     "a twentieth drops by .4": lambda d, s: np.where(d.random(s) < 0.05, -0.4, 0.0) + d.normal(0, 0.05, s),
     "F1, a tenth moves": lambda d, s: np.where(d.random(s) < 0.1, d.beta(1, 1.5, s) * 2 - 1, 0.0),
 }
+
+
+# Differences without a known range; whether few of them carry the change.
+UNRANGED: dict[str, tuple[World, bool]] = {
+    "even, spread .3": (lambda d, s: d.normal(-MARGIN, 0.3, s), False),
+    "even with long tails": (lambda d, s: d.laplace(-MARGIN, 0.3, s), False),
+    "a twentieth drops by 1.5": (lambda d, s: np.where(d.random(s) < 0.05, -1.5, 0.0) + d.normal(0.055, 0.1, s), True),
+    "a long tail of drops": (lambda d, s: 0.2 * (np.exp(0.5) - d.lognormal(0, 1, s)) - MARGIN, True),
+}
+
+
+def unranged(draw: Draw, draws: int) -> Iterator[Cell]:
+    """Log-probabilities and the like: Student's t, with a caution."""
+    for name, (world, rare) in UNRANGED.items():
+        for n in (30, 100, 400, 1000):
+            z = t_quantile(1 - ALPHA, n - 1)
+            sample = world(draw, (n,))
+            found = paired_mean(sample, 1 - 2 * ALPHA, ranged=False)
+            above, below = (float(tilting.student(sample, ONE, -MARGIN)) * side > z for side in (1, -1))
+            if [above, below] != [found.low > -MARGIN, found.high < -MARGIN]:
+                raise SystemExit("the simulated verdict is not the product's")
+            passed = failed = 0
+            for k in batches(draws, n):
+                statistic = tilting.student(world(draw, (k, n)), ONE, -MARGIN)
+                passed, failed = passed + int(np.sum(statistic > z)), failed + int(np.sum(statistic < -z))
+            yield Cell(
+                section="gate", figure="without a range", world=name, n=n, truth=-MARGIN, draws=draws,
+                passes=passed / draws, fails=failed / draws, caution=RARE_DROPS if rare else "",
+                admits=(0.0, 0.24 if n < 100 else 0.12) if rare else None,
+            )  # fmt: skip
 
 
 def graded(draw: Draw, draws: int) -> Iterator[Cell]:
@@ -282,6 +313,7 @@ def last_test(fixed: int, broke: int, n: int, alpha: float) -> int:
 GATES: dict[str, Callable[[Draw, int], Iterator[Cell]]] = {
     "gate binary": binary,
     "gate graded": graded,
+    "gate unranged": unranged,
     "gate clustered": clustered,
     "gate sequential": sequential,
     "gate tried": tried,

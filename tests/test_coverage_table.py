@@ -17,7 +17,7 @@ FIGURES = {
     "a judge minus the others", "kinder to its own family", "label mass", "mean win rate", "prediction-powered mean",
     "length_adjusted_win_rate", "length_controlled_win_rate", "rating", "ece_10_bin", "ece_1_bin",
     "selective_accuracy_10", "selective_coverage_accuracy", "bootstrap interval (BCa)",
-    "right or wrong", "graded", "clusters", "stops early",
+    "right or wrong", "graded", "without a range", "clusters", "stops early",
 }  # fmt: skip
 
 

