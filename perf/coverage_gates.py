@@ -13,6 +13,7 @@ import numpy as np
 from coverage import Cell, batches
 
 from evalharness.stats import exact_flips, tilting
+from evalharness.stats.e_processes import BETS, FIRST_LOOK, LOOK_EVERY, EProcess, evidence_needed, final_alpha
 from evalharness.stats.intervals import normal_quantile, t_quantile
 from evalharness.stats.paired import (
     RARE_DROPS,
@@ -281,27 +282,52 @@ TRIED = {
 
 def sequential(draw: Draw, draws: int) -> Iterator[Cell]:
     """The rule that stops early, at its looks, with one last test at the planned number of items."""
-    from gate_simulation import evidence
-
-    from evalharness.stats.e_processes import FIRST_LOOK, LOOK_EVERY, evidence_needed, final_alpha
-
     for planned in (200, 1000):
         looks = np.arange(FIRST_LOOK, planned + 1, LOOK_EVERY) - 1
         for both in (0.0, 0.01, 0.05):
-            said = []
-            for _ in range(draws):
-                d = draw.choice([-1.0, 1.0, 0.0], size=planned, p=(both + MARGIN, both, 1 - 2 * both - MARGIN))
-                above, below = evidence(d, looks)
-                pass_at, fail_at = (np.flatnonzero(e >= evidence_needed(ALPHA)) for e in (above, below))
-                first = min(pass_at[:1].tolist() + fail_at[:1].tolist(), default=None)
-                if first is not None:
-                    said.append(1 if pass_at[:1].tolist() == [first] else -1)
-                else:
-                    said.append(last_test(int((d > 0).sum()), int((d < 0).sum()), planned, final_alpha(ALPHA)))
+            _check_evidence(draw, planned, looks)
+            passed = failed = 0
+            for k in batches(draws, planned * 4):
+                kind = draw.random((k, planned))
+                broke, fixed = kind < both + MARGIN, kind >= 1 - both
+                said = _stopped(np.cumsum(broke, -1), np.cumsum(fixed, -1), looks, planned)
+                passed, failed = passed + said.count(1), failed + said.count(-1)
             yield Cell(
                 section="gate sequential", figure="stops early", world=f"{both:g} flip either way too", n=planned,
-                truth=-MARGIN, draws=draws, passes=said.count(1) / draws, fails=said.count(-1) / draws,
+                truth=-MARGIN, draws=draws, passes=passed / draws, fails=failed / draws,
             )  # fmt: skip
+
+
+def _stopped(broke: np.ndarray, fixed: np.ndarray, looks: np.ndarray, planned: int) -> list[int]:
+    """The verdict of each sample: that of the first look that decides, else that of the last test."""
+    decided = np.stack([e >= evidence_needed(ALPHA) for e in _evidence(broke[:, looks], fixed[:, looks], looks + 1)])
+    first = np.argmax(decided.any(0), -1)
+    rows = np.arange(len(first))
+    early = np.where(decided[0, rows, first], 1, np.where(decided[1, rows, first], -1, 0)).tolist()
+    ends = zip(early, fixed[:, -1].tolist(), broke[:, -1].tolist(), strict=True)
+    return [word or last_test(won, lost, planned, final_alpha(ALPHA)) for word, won, lost in ends]
+
+
+def _evidence(broke: np.ndarray, fixed: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The e-values for and against, after `n` items of which so many broke and got fixed."""
+    null = (1 - MARGIN) / 2
+    logs = [np.zeros((*broke.shape, len(BETS))) for _ in range(2)]
+    for times, value in ((broke, 0.0), (n - broke - fixed, 0.5), (fixed, 1.0)):
+        logs[0] += times[..., None] * np.log1p(BETS * (value - null) / null)
+        logs[1] += times[..., None] * np.log1p(-BETS * (value - null) / (1 - null))
+    above, below = (np.exp(np.minimum(log, 700)).mean(-1) for log in logs)
+    return above, below
+
+
+def _check_evidence(draw: Draw, planned: int, looks: np.ndarray) -> None:
+    """The counts give the evidence of the product's own process."""
+    d, process = draw.choice([-1.0, 1.0, 0.0], size=planned, p=(0.2, 0.1, 0.7)), EProcess(MARGIN)
+    for value in d[: looks[0] + 1]:
+        process.add(value, value)
+    counts = (np.cumsum(d < 0)[looks[:1]], np.cumsum(d > 0)[looks[:1]])
+    above, below = _evidence(*counts, looks[:1] + 1)
+    if not np.allclose([above[0], below[0]], [process.passing, process.failing], rtol=1e-9):
+        raise SystemExit("the simulated e-values are not the product's")
 
 
 @cache

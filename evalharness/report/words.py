@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping
 
@@ -20,8 +19,8 @@ def percent(share: float | None) -> str:
 
 
 def points(difference: float | None) -> str:
-    """A difference in points with its sign; a dash where there is none, or no end."""
-    if difference is None or not math.isfinite(difference):
+    """A difference in points with its sign."""
+    if difference is None:
         return "–"
     rounded = round(100 * difference, 1) or 0.0  # no minus zero
     return f"{rounded:+.1f}".replace("-", "−") if rounded else "0.0"
