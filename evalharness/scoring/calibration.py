@@ -34,9 +34,9 @@ def calibration(pairs: Sequence[Pair]) -> dict[str, Estimate]:
     """Expected calibration error with 10 bins of equal mass and with 1, accuracy on the most confident tenth, and the
     mean accuracy over all shares of the most confident, from (confidence, worth), both in [0, 1].
 
-    Empty below two pairs, or where an answer is worth more or less than that.
+    Empty where `has_calibration` is false.
     """
-    if len(pairs) < 2 or not all(0.0 <= worth <= 1.0 for _, worth in pairs):
+    if not has_calibration(pairs):
         return {}
     table = np.array(pairs, dtype=float)
     tenth, share = top_shares(table[:, 0], max(1, len(table) // 10)), coverage_shares(table[:, 0])
@@ -47,6 +47,11 @@ def calibration(pairs: Sequence[Pair]) -> dict[str, Estimate]:
         "selective_accuracy_10": bounded_mean((table[chosen, 1] * tenth[chosen]).tolist(), tenth[chosen].tolist()),
         "selective_coverage_accuracy": bounded_mean((table[:, 1] * share).tolist(), share.tolist()),
     }
+
+
+def has_calibration(pairs: Sequence[Pair]) -> bool:
+    """Whether there are enough answers, and all worth something from 0 to 1."""
+    return len(pairs) > 1 and all(0.0 <= worth <= 1.0 for _, worth in pairs)
 
 
 def mean_calibration_error(groups: Sequence[Sequence[Pair]]) -> Estimate:

@@ -60,13 +60,13 @@ def holistic_metrics(results: Sequence[Result], headline: Metric) -> dict[str, E
 
 def _macro(groups: Sequence[Sequence[Result]], headline: Metric) -> dict[str, Estimate]:
     """Means over groups. A group in which no question changed is worth there what it is worth unchanged."""
-    from evalharness.scoring.calibration import calibration, mean_calibration_error
+    from evalharness.scoring.calibration import has_calibration, mean_calibration_error
 
     values = [_values(members, headline) for members in groups]
     present = [name for name in ("accuracy", "robustness", "fairness") if any(name in of for of in values)]
     found = {f"{name}_macro": stratified([of.get(name, of["accuracy"]) for of in values]) for name in present}
     pairs = [confidences(originals(members), _worth(headline)) for members in groups]
-    if calibrated := [p for p in pairs if "ece_10_bin" in calibration(p)]:
+    if calibrated := [p for p in pairs if has_calibration(p)]:
         found["ece_10_bin_macro"] = mean_calibration_error(calibrated)
     return {name: estimate for name, estimate in found.items() if estimate is not None}
 
