@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from statistics import fmean
 from typing import TYPE_CHECKING
 
 from evalharness.data.files import csv_rows, json_rows
@@ -16,6 +16,7 @@ from evalharness.records import Estimate, Result, Sample
 from evalharness.scoring.final_answer import final_answer
 from evalharness.scoring.judgments import judged_mean, scores_of
 from evalharness.scoring.metrics import Metric, average
+from evalharness.stats.intervals import skewed_mean
 
 if TYPE_CHECKING:
     from evalharness.stats import length_control
@@ -87,8 +88,9 @@ def _length(results: Sequence[Result]) -> Estimate | None:
     lengths = [len(final_answer(r.response.text).text) for r in results]
     if not lengths:
         return None
-    mean = int(fmean(lengths))
-    return Estimate(value=mean, stderr=math.nan, low=math.nan, high=math.nan, n=len(lengths))
+    found = skewed_mean([float(length) for length in lengths])
+    # Published cut off to a whole number, which may lie below the low end.
+    return replace(found, value=int(found.value), low=min(found.low, int(found.value)))
 
 
 def _gaps(results: Sequence[Result]) -> list[tuple[Result, float]]:

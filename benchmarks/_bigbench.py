@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import sha256
-from math import fsum, sqrt
+from math import fsum
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from evalharness.errors import DataError, nearest, option_name
 from evalharness.records import Estimate, Mode, Request, Response, Result, Sample, Score
 from evalharness.scoring.answers import LETTERS, best, choice, read_as, same_text
 from evalharness.scoring.metrics import Metric, average, mean, mean_where, per_item
+from evalharness.stats.intervals import in_range, mean_of_estimates
 
 BUNDLED = Path(__file__).with_name("bigbench.jsonl")
 SETTINGS = {
@@ -294,7 +295,8 @@ def bleu() -> Metric:
         columns = [[r.sample.answers[min(i, len(r.sample.answers) - 1)] for r in scored] for i in range(width)]
         found = BLEU(tokenize="intl").corpus_score([r.answer or "" for r in scored], columns, n_bootstrap=200)
         value, half = found.score / 100, float(found._ci) / 100
-        return Estimate(value=value, stderr=half / 1.96, low=value - half, high=value + half, n=len(scored))
+        drawn = Estimate(value=value, stderr=half / 1.96, low=value - half, high=value + half, n=len(scored))
+        return in_range(drawn, 0.0, 1.0)
 
     return Metric(name="bleu", of=of)
 
@@ -324,10 +326,7 @@ def aggregate(tasks: Mapping[str, Mapping[str, Estimate]]) -> Mapping[str, Estim
     found = [figures["normalized"] for figures in tasks.values() if "normalized" in figures]
     if not found:
         return {}
-    value = fsum(f.value for f in found) / len(found)
-    stderr = sqrt(fsum(f.stderr**2 for f in found)) / len(found)
-    low, high = value - 1.96 * stderr, value + 1.96 * stderr
-    return {"normalized_aggregate": Estimate(value=value, stderr=stderr, low=low, high=high, n=len(found))}
+    return {"normalized_aggregate": replace(mean_of_estimates(found), n=len(found))}
 
 
 METRICS = (mean("preferred_score"), normalized(), *map(mean_where, MEANS), bleu())

@@ -5,29 +5,38 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import numpy as np
-from coverage import Cell, batches, share
+from coverage import Cell, batches, many, share
 
-from evalharness.arena.ratings import Battle, rate_models
-from evalharness.scoring.classification import correlation_ends, correlation_of, drawn_tables, f1_of, matthews_of
-from evalharness.scoring.holistic import calibration, mean_win_rate
+from evalharness.report.cautions import FEW_VERDICTS, few_units
+from evalharness.scoring.classification import (
+    correlation_ends,
+    correlation_of,
+    drawn_tables,
+    f1_of,
+    few_numbers,
+    matthews_of,
+    table_estimate,
+)
 from evalharness.scoring.metrics import average
-from evalharness.stats.agreement import powered_mean
 from evalharness.stats.intervals import (
     bounded_mean,
     mean_interval,
     mean_pivot,
+    skewed_ends,
+    skewed_mean,
     stratified,
     stratified_ends,
     t_quantile,
     wilson,
 )
-from evalharness.stats.length_control import length_adjusted
 
 Draw = np.random.Generator
 ONE = np.ones(1)
-FEW = "fewer than 50: the run's table says so"
+# What the product's cautions admit: "may hold 92 times in 100"; and of correlations see `few_numbers`.
+FEW, FAR_OFF = (0.91, 0.99), (0.85, 0.995)
 SIZES = (10, 30, 50, 100, 400)
 
 
@@ -42,6 +51,11 @@ def wide_open(n: int, truth: float) -> bool:
     return n >= 30 and 0.0999 < truth < 0.9001
 
 
+def cautioned(said: str, admits: tuple[float, float] = FEW) -> dict[str, Any]:
+    """The fields of a cell beside which the product prints this; none where it prints nothing."""
+    return {"caution": said, "admits": admits} if said else {}
+
+
 def proportions(draw: Draw, draws: int) -> Iterator[Cell]:
     for p in (0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.98):
         for n in (*SIZES, 2000):
@@ -51,7 +65,7 @@ def proportions(draw: Draw, draws: int) -> Iterator[Cell]:
             held = float(np.mean((low[k] <= p) & (p <= high[k])))
             yield Cell(
                 section="proportion", figure="accuracy", world=f"right with {p:g}", n=n, truth=p, draws=draws,
-                held=held, expected=wide_open(n, p), caution=FEW if n < 50 else "",
+                held=held, expected=wide_open(n, p), **cautioned(few_units(n)),
             )  # fmt: skip
 
 
@@ -89,7 +103,7 @@ GRADED: dict[str, tuple[str, World]] = {
 
 def means(draw: Draw, draws: int) -> Iterator[Cell]:
     for name, (figure, world) in GRADED.items():
-        truth = float(world(draw, (4_000_000,)).mean())
+        truth = float(world(draw, (many(draws),)).mean())
         for n in SIZES:
             one = world(draw, (n,))
             made = average(one.tolist())
@@ -98,7 +112,7 @@ def means(draw: Draw, draws: int) -> Iterator[Cell]:
             held = share(draws, n, partial(_mean_held, draw, world, truth, n))
             yield Cell(
                 section="mean", figure=figure, world=name, n=n, truth=truth, draws=draws, held=held,
-                expected=wide_open(n, truth),
+                expected=wide_open(n, truth), **cautioned(few_units(n)),
             )  # fmt: skip
 
 
@@ -121,8 +135,8 @@ def ratios(draw: Draw, draws: int) -> Iterator[Cell]:
             agree(bool(abs(mean_pivot(right, given, truth)[0]) <= 1), made.low <= truth <= made.high)
             held = share(draws, n, lambda k, sample=sample, truth=truth: np.abs(mean_pivot(*sample(k), truth)) <= 1)
             yield Cell(
-                section="ratio", figure="instruction accuracy", world="1 to 3 a prompt", n=n, truth=truth, draws=draws,
-                held=held, expected=wide_open(n, truth),
+                section="ratio", figure="instruction accuracy", world=f"1 to 3 a prompt, {truth:.2f} followed", n=n,
+                truth=truth, draws=draws, held=held, expected=wide_open(n, truth), **cautioned(few_units(n)),
             )  # fmt: skip
 
 
@@ -157,7 +171,7 @@ def macros(draw: Draw, draws: int) -> Iterator[Cell]:
         held = float(np.mean((low <= truth + 1e-12) & (truth <= high + 1e-12)))
         yield Cell(
             section="macro", figure="accuracy_macro", world=name, n=n, truth=truth, draws=draws, held=held,
-            expected=wide_open(1 / float(np.mean(1 / size)) * len(size), truth),
+            expected=wide_open(1 / float(np.mean(1 / size)) * len(size), truth), **cautioned(few_units(n)),
         )  # fmt: skip
 
 
@@ -167,7 +181,7 @@ def perplexities(draw: Draw, draws: int) -> Iterator[Cell]:
         "long texts": lambda d, s: d.normal(-2.5, 0.4, s),
     }
     for name, world in worlds.items():
-        truth = float(world(draw, (4_000_000,)).mean())
+        truth = float(world(draw, (many(draws),)).mean())
         for n in SIZES:
             z = t_quantile(0.975, n - 1)
             one = world(draw, (n,))
@@ -180,7 +194,7 @@ def perplexities(draw: Draw, draws: int) -> Iterator[Cell]:
 
             yield Cell(
                 section="perplexity", figure="perplexity", world=name, n=n, truth=math.exp(-truth), draws=draws,
-                held=share(draws, n, held), expected=n >= 30, caution=FEW if n < 50 else "",
+                held=share(draws, n, held), expected=n >= 30, **cautioned(few_units(n)),
             )  # fmt: skip
 
 
@@ -216,11 +230,11 @@ def tables(draw: Draw, draws: int) -> Iterator[Cell]:
                     section="table", figure=name, n=n,
                     world=f"{positive:g} positive, {found:g} found, {spared:g} spared",
                     truth=float(figure(truth)), draws=draws, held=_posterior(draw, draws, n, truth, figure),
-                    caution=FEW if n < 50 else "",
+                    **cautioned(few_units(n)),
                 )  # fmt: skip
 
 
-def _similar(
+def similar(
     draw: Draw, shape: tuple[int, ...], noise: float, absurd: float, whole: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Right numbers from 0 to 5 and those said: close, but for a share that are 0 or 5 whatever is right."""
@@ -241,134 +255,84 @@ def correlations(draw: Draw, draws: int) -> Iterator[Cell]:
 
     for name, world in SIMILAR.items():
         for ranked in (False, True):
-            big = _similar(draw, (1_000_000,), *world)
+            big = similar(draw, (many(draws) // 4,), *world)
             truth = float(correlation_of(*((rankdata(v) for v in big) if ranked else big), ONE))  # type: ignore[misc]
             for n in (30, 50, 100, 400, 1500):
-                some = draws if n <= 400 else draws // 10
                 held = 0
-                for k in batches(some, n * 4):
-                    sample = _similar(draw, (k, n), *world)
+                for k in batches(draws, n * 4):
+                    sample = similar(draw, (k, n), *world)
                     said, right = (rankdata(v, axis=1) for v in sample) if ranked else sample
                     low, high, _ = correlation_ends(said, right, draw, 400)
                     r = correlation_of(said, right, ONE)
                     held += int(np.sum((np.minimum(low, r) <= truth) & (truth <= np.maximum(high, r))))
                 yield Cell(
                     section="correlation", figure="spearman" if ranked else "pearson", world=name, n=n, truth=truth,
-                    draws=some, held=held / some, caution=FAR_OFF if n < 100 else "",
+                    draws=draws, held=held / draws, **cautioned(" ".join(few_numbers(n)), FAR_OFF),
                 )  # fmt: skip
 
 
-FAR_OFF = "fewer than 100 numbers: a few absurd answers more or less move a correlation beyond its interval"
+SKEWED: dict[str, tuple[str, World]] = {
+    "seconds, a long tail": ("seconds", lambda d, s: d.lognormal(0, 0.5, s)),
+    "seconds, a longer one": ("seconds", lambda d, s: d.lognormal(0, 1, s)),
+    "tokens, most are short": ("tokens_out", lambda d, s: d.geometric(1 / 40, s).astype(float)),
+    "attempts, one in ten again": ("attempts", lambda d, s: d.choice([1.0, 2.0, 3.0], s, p=[0.9, 0.07, 0.03])),
+}
 
 
-def win_rates(draw: Draw, draws: int) -> Iterator[Cell]:
-    """Four models over five benchmarks, asked the same items: the best, the second, and the worst."""
-    draws = min(draws, 1000)
-    for step in (0.005, 0.02, 0.1):
-        for n in (100, 400):
-            rates = 0.6 - step * np.arange(4)
-            held = np.zeros(4)
+def skewed_means(draw: Draw, draws: int) -> Iterator[Cell]:
+    """Figures with a lower end and none above. Samples that do not vary have no interval, and are left out."""
+    for name, (figure, world) in SKEWED.items():
+        truth = float(world(draw, (many(draws),)).mean())
+        for n in SIZES:
+            one = world(draw, (n,))
+            low, high = skewed_ends(one[None])
+            made = skewed_mean(one.tolist())
+            if math.isfinite(made.low) and not math.isclose(made.high, high[0], rel_tol=1e-9):
+                raise SystemExit("the simulated interval is not the product's")
+            held = told = 0
+            for k in batches(draws, n):
+                x = world(draw, (k, n))
+                (low, high), varied = skewed_ends(x), np.ptp(x, -1) > 0
+                held += int(np.sum((low <= truth) & (truth <= high) & varied))
+                told += int(np.sum(varied))
+            # Seconds stand in run.json, where nothing is said beside them.
+            said = "" if figure == "seconds" else few_units(n, FEW_VERDICTS if figure == "attempts" else "questions")
+            yield Cell(
+                section="skewed", figure=figure, world=name, n=n, truth=truth, draws=max(told, 1),
+                held=held / max(told, 1), expected=n >= 30, **cautioned(said),
+            )  # fmt: skip
+
+
+def _sets(draw: Draw, n: int, together: float) -> np.ndarray:
+    """Questions of two to eight answers each, their confusion counts (n, 2, 2); errors of a question go together."""
+    size = draw.integers(2, 9, n)
+    real = draw.binomial(size, 0.44)
+    odds = (1 - together) / together
+    found, spared = (
+        draw.binomial(m, draw.beta(p * odds, (1 - p) * odds, n)) for m, p in ((real, 0.75), (size - real, 0.8))
+    )
+    return np.stack([spared, size - real - spared, real - found, found], -1).reshape(n, 2, 2).astype(float)
+
+
+def grouped(draw: Draw, draws: int) -> Iterator[Cell]:
+    """MultiRC: F1 over all answers, the questions being the units, and the share of questions right throughout."""
+    figure = partial(f1_of, places=[1])
+    for together in (0.05, 0.3):
+        many_sets = _sets(draw, many(draws) // 4, together)
+        truth, whole = float(figure(many_sets.sum(0))), float(np.mean(many_sets[:, 0, 1] + many_sets[:, 1, 0] == 0))
+        for n in (30, 100, 400):
+            f1a = exact = 0
             for _ in range(draws):
-                units: dict[str, dict[str, list[float]]] = {}
-                for bench in "abcde":
-                    hard = draw.beta(2, 2, n)[:, None] * 0.6 + draw.random((n, 4)) * 0.4
-                    cut = np.quantile(draw.beta(2, 2, 4000) * 0.6 + draw.random(4000) * 0.4, rates)
-                    right = (hard < cut).astype(float)
-                    units[bench] = {str(m): right[:, m].tolist() for m in range(4)}
-                scores = {str(m): {b: wilson(int(sum(of[str(m)])), n) for b, of in units.items()} for m in range(4)}
-                found = mean_win_rate(scores, units=units, draws=200)
-                held += [found[str(m)].low <= (3 - m) / 3 <= found[str(m)].high + 1e-12 for m in range(4)]
-            for m, place in ((0, "best"), (1, "second"), (3, "worst")):
+                tables = _sets(draw, n, together)
+                kinds, times = np.unique(tables, axis=0, return_counts=True)
+                made = table_estimate(times.astype(float), kinds, [0, 1], figure, 0.0, TABLE_DRAWS)
+                right = wilson(int(np.sum(tables[:, 0, 1] + tables[:, 1, 0] == 0)), n)
+                f1a, exact = f1a + (made.low <= truth <= made.high), exact + (right.low <= whole <= right.high)
+            for name, hits, real in (("f1a", f1a, truth), ("exact_match", exact, whole)):
                 yield Cell(
-                    section="win rate", figure="mean win rate", world=f"{place} of four, {step:g} apart", n=5 * n,
-                    truth=(3 - m) / 3, draws=draws, held=float(held[m] / draws), expected=False,
-                    caution="at least .95: what is not decided stays open" if held[m] / draws >= 0.95 else "",
+                    section="grouped", figure=name, world=f"2 to 8 answers, together {together:g}", n=n, truth=real,
+                    draws=draws, held=hits / draws, expected=wide_open(n, real), **cautioned(few_units(n)),
                 )  # fmt: skip
-
-
-def judged_means(draw: Draw, draws: int) -> Iterator[Cell]:
-    """People's mean from 50 labels and 500 verdicts; the rate at equal length."""
-    some, truth, held = min(draws, 2000), 0.6, 0
-    for _ in range(some):
-        people = (draw.random(550) < truth).astype(float)
-        judge = np.where(draw.random(550) < 0.8, people, 1 - people)
-        labels = {str(i): float(v) for i, v in enumerate(people[:50])}
-        found = powered_mean(labels, {str(i): float(v) for i, v in enumerate(judge)}).powered
-        held += found.low <= truth <= found.high
-    yield Cell(
-        section="judged", figure="prediction-powered mean", world="judge right with .8", n=50, truth=truth, draws=some,
-        held=held / some,
-    )  # fmt: skip
-    some, held, chance = min(draws, 1000), 0, 1 / (1 + math.exp(-0.3))
-    for _ in range(some):
-        longer = draw.normal(-200, 400, 200)
-        logit = 0.3 - 0.8 * np.tanh(longer / longer.std(ddof=1))
-        adjusted = length_adjusted((draw.random(200) < 1 / (1 + np.exp(-logit))).astype(float), longer)
-        held += adjusted is not None and adjusted.low <= chance <= adjusted.high
-    yield Cell(
-        section="judged", figure="length_adjusted_win_rate", world="longer answers win", n=200, truth=chance,
-        draws=some, held=held / some,
-    )  # fmt: skip
-
-
-def rated(draw: Draw, draws: int) -> Iterator[Cell]:
-    """Bradley-Terry ratings of three models 60 points apart, a fifth of the battles ties."""
-    some, real = min(draws, 200), {"a": 1060.0, "b": 1000.0, "c": 940.0}
-    for items in (50, 200):
-        held = np.zeros(2)
-        for _ in range(some):
-            battles = []
-            for i in range(items):
-                for a, b in (("a", "b"), ("a", "c"), ("b", "c")):
-                    won = 0.1 + 0.8 / (1 + 10 ** ((real[b] - real[a]) / 400 / 0.8))
-                    score = 0.5 if draw.random() < 0.2 else float(draw.random() < (won - 0.1) / 0.8)
-                    battles.append(Battle(a=a, b=b, score=score, item=str(i)))
-            found = {r.model: r for r in rate_models(battles, draws=2).ratings}
-            truth = _ratings_of(real)
-            held += [
-                _holds(found["a"].low, found["a"].high, truth["a"]),
-                _holds(found["b"].low, found["b"].high, truth["b"]),
-            ]
-        for k, model in enumerate("ab"):
-            yield Cell(
-                section="ratings", figure="rating", world=f"model {model} of three", n=items,
-                truth=_ratings_of(real)[model], draws=some, held=float(held[k] / some),
-                caution="under 100 items the leaderboard says so" if items < 100 else "",
-            )  # fmt: skip
-
-
-def _holds(low: float | None, high: float | None, truth: float) -> bool:
-    return low is not None and high is not None and low <= truth <= high
-
-
-def _ratings_of(real: dict[str, float]) -> dict[str, float]:
-    """What the fit of very many such battles gives: ties pull the ratings together."""
-    names = sorted(real)
-    battles = []
-    for i, a in enumerate(names):
-        for b in names[i + 1 :]:
-            won = 0.1 + 0.8 / (1 + 10 ** ((real[b] - real[a]) / 400 / 0.8))
-            battles += [Battle(a=a, b=b, score=won, item=f"{a}{b}")]
-    return {r.model: float(r.rating or 0.0) for r in rate_models(battles, draws=2).ratings}
-
-
-def calibrations(draw: Draw, draws: int) -> Iterator[Cell]:
-    """Calibration errors of models whose confidence is right, and is .1 too high; the most confident tenth."""
-    some = min(draws, 200)
-    for excess, name in ((0.0, "well calibrated"), (0.15, "too confident")):
-        held = {"ece_10_bin": 0, "selective_accuracy_10": 0}
-        truths = {"ece_10_bin": excess, "selective_accuracy_10": 0.975 - excess}
-        for _ in range(some):
-            confidence = draw.uniform(0.5, 1, 300)
-            right = (draw.random(300) < confidence - excess).astype(float)
-            found = calibration(list(zip(confidence.tolist(), right.tolist(), strict=True)), draws=100)
-            for figure, truth in truths.items():
-                held[figure] += found[figure].low <= truth <= found[figure].high
-        for figure, hits in held.items():
-            yield Cell(
-                section="calibration", figure=figure, world=name, n=300, truth=truths[figure], draws=some,
-                held=hits / some, expected=False,
-            )  # fmt: skip
 
 
 INTERVALS: dict[str, Callable[[Draw, int], Iterator[Cell]]] = {
@@ -379,8 +343,6 @@ INTERVALS: dict[str, Callable[[Draw, int], Iterator[Cell]]] = {
     "perplexity": perplexities,
     "table": tables,
     "correlation": correlations,
-    "win rate": win_rates,
-    "judged": judged_means,
-    "ratings": rated,
-    "calibration": calibrations,
+    "skewed": skewed_means,
+    "grouped": grouped,
 }

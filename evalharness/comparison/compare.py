@@ -16,6 +16,7 @@ from evalharness.comparison.decide import (
     TaskComparison,
     Word,
     decide,
+    has_range,
     measured_task,
     overall,
     unread_bounds,
@@ -27,6 +28,8 @@ from evalharness.errors import Exit, UserError, nearest, option_name
 from evalharness.records import UNREAD
 from evalharness.runs.manifest import FlakyFacts, GitState, WatchedFacts
 from evalharness.stats.e_processes import final_alpha
+from evalharness.stats.paired import RARE_DROPS
+from evalharness.stats.power import zero_flip_caution
 
 Policy = Literal["block-on-fail", "require-pass"]
 _MARGIN = 0.02
@@ -263,10 +266,10 @@ def _remarks(task: TaskComparison, joined: Joined, alpha: float) -> Iterator[str
     if task.method.endswith("score"):
         units = "items" if task.clusters is None else "clusters"
         yield f"few {units} carry the change: a score test over {units}, for Student's t would pass too often here"
-    chance = (1 - task.margin) ** task.n
-    if joined.clusters is None and task.fixed + task.broke == 0 and (task.low or 0) > -task.margin and chance > alpha:
-        loss = f"{100 * task.margin:g} points"
-        yield f"no item flipped; after a loss of {loss} that happens in {100 * chance:.1f} % of runs"
+    if task.method.endswith(" t") and not has_range(joined):
+        yield RARE_DROPS
+    if joined.clusters is None and task.fixed + task.broke == 0 and (task.low or 0) > -task.margin:
+        yield from filter(None, [zero_flip_caution(task.n, task.margin, alpha)])
     if task.underpowered and task.detectable is not None:
         yield f"underpowered: only a drop of {100 * task.detectable:.1f} points or more is likely to be seen"
     if task.p_change is not None and task.p_change < 0.05 and (task.difference or 0) < 0:

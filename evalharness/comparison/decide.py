@@ -118,8 +118,8 @@ def paired(joined: Joined, differences: NDArray[np.float64], rows: NDArray[np.bo
     if joined.clusters is None:
         if joined.binary:
             return paired_binary(fixed, broke, len(differences), confidence)
-        return paired_mean(differences, confidence, ranged=_has_range(joined))
-    found = paired_clustered(differences, joined.clusters[rows], confidence, ranged=_has_range(joined))
+        return paired_mean(differences, confidence, ranged=has_range(joined))
+    found = paired_clustered(differences, joined.clusters[rows], confidence, ranged=has_range(joined))
     if not joined.binary:
         return found
     # With few flips a t interval is too narrow whatever the clusters are: never narrower than Tango's.
@@ -159,7 +159,7 @@ def measured_task(joined: Joined, task: TaskComparison, alpha: float) -> TaskCom
     mde = max(detectable(found.sd, n, alpha), _zero_flip_bound(n, alpha))
     if clustered:  # a score interval over few clusters is wider than their spread tells; power is what that one has
         mde = max(mde, detectable_by(max(found.value - found.low, found.high - found.value), alpha))
-    if _has_range(joined):
+    if has_range(joined):
         mde = min(mde, 1.0)
     return replace(
         counted,
@@ -189,7 +189,7 @@ def unread_bounds(joined: Joined) -> tuple[float, float] | None:
     rows = joined.known
     codes = [STATUS_CODE[status] for status in UNREAD]
     before, after = np.isin(joined.base_status[rows], codes), np.isin(joined.new_status[rows], codes)
-    if not (before.any() or after.any()) or not _has_range(joined):
+    if not (before.any() or after.any()) or not has_range(joined):
         return None
     base, new = joined.base[rows], joined.new[rows]
     worst = np.where(after, 0.0, new) - np.where(before, 1.0, base)
@@ -197,7 +197,7 @@ def unread_bounds(joined: Joined) -> tuple[float, float] | None:
     return float(np.mean(worst)), float(np.mean(best))
 
 
-def _has_range(joined: Joined) -> bool:
+def has_range(joined: Joined) -> bool:
     """Whether no value lies outside [0, 1], so that 0 and 1 are the worst and the best that one could be."""
     return not any(bool(np.any((values < -_HAIR) | (values > 1 + _HAIR))) for values in (joined.base, joined.new))
 
@@ -213,7 +213,7 @@ def _bounded(joined: Joined, found: Paired, margin: float, confidence: float) ->
     everything = np.ones(len(joined.ids), bool)
     if joined.known.all():
         return found.low, found.high, found.p_worse(margin)
-    if not _has_range(joined):
+    if not has_range(joined):
         return -math.inf, math.inf, 1.0
     worst = np.where(np.isnan(joined.new), 0.0, joined.new) - np.where(np.isnan(joined.base), 1.0, joined.base)
     best = np.where(np.isnan(joined.new), 1.0, joined.new) - np.where(np.isnan(joined.base), 0.0, joined.base)

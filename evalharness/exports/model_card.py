@@ -5,6 +5,7 @@ https://huggingface.co/docs/hub/model-cards; `model-index` as huggingface_hub's 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,11 +93,19 @@ def _results(measured: MeasuredBenchmark) -> Iterator[Any]:
             metric_type=metric,
             metric_name=f"{metric}, {found.n} questions",
             metric_value=round(found.value, 6),
-            metric_args={
-                "low": round(found.low, 6), "high": round(found.high, 6), "level": 0.95,
-                "stderr": round(found.stderr, 6), "n": found.n,
-            },
-        )  # fmt: skip
+            metric_args=_uncertainty(found),
+        )
+
+
+def _uncertainty(found: Estimate) -> dict[str, float | int]:
+    """What is known of a figure's error: a figure of values that do not vary has no interval."""
+    ends = {"low": round(found.low, 6), "high": round(found.high, 6), "level": 0.95} if _has_interval(found) else {}
+    error = {"stderr": round(found.stderr, 6)} if math.isfinite(found.stderr) else {}
+    return {**ends, **error, "n": found.n}
+
+
+def _has_interval(found: Estimate) -> bool:
+    return math.isfinite(found.low) and math.isfinite(found.high)
 
 
 def _table(facts: CardFacts) -> Iterator[str]:
@@ -110,7 +119,8 @@ def _table(facts: CardFacts) -> Iterator[str]:
 
 
 def _figure(found: Estimate) -> str:
-    return f"{found.value:.3f} ({found.low:.3f} ... {found.high:.3f})"
+    ends = f"{found.low:.3f} ... {found.high:.3f}" if _has_interval(found) else "no interval"
+    return f"{found.value:.3f} ({ends})"
 
 
 def _cell(value: object) -> str:

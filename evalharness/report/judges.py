@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from evalharness.records import Estimate
+from evalharness.report.cautions import FEW_VERDICTS, few_units, interval_cautions
 from evalharness.report.escape import line, printable
 from evalharness.report.numbers import format_number, format_tokens, money
 from evalharness.runs.figures import KeptEstimate, PanelAgreement
@@ -54,7 +55,7 @@ def show_judge_run(done: JudgeRun, *, as_json: bool, stream: TextIO) -> None:
             print(f"  same winner in both orders: {_estimate(said.same_winner_in_both_orders)}", file=stream)
         for text in _panel(said.panel):
             print(f"  {text}", file=stream)
-        for warning in entry.cautions:
+        for warning in (*interval_cautions(entry), *entry.cautions):
             print(f"  ! {line(warning)}", file=stream)
         if name in done.incomparable:
             why = "; ".join(done.incomparable[name])
@@ -89,6 +90,12 @@ def _left_out(skipped: Mapping[str, int], stream: TextIO) -> None:
         print(f"{count} answers not judged: {line(reason)}", file=stream)
 
 
+def _few(figures: Sequence[KeptEstimate | Estimate], of: str, stream: TextIO) -> None:
+    """What the figure that rests on the fewest is worth, in a line, where these are few."""
+    if said := few_units(min((figure.n for figure in figures if figure.n), default=0), of):
+        print(said, file=stream)
+
+
 def _estimate(figure: KeptEstimate | Estimate) -> str:
     value, stderr, low, high = map(format_number, (figure.value, figure.stderr, figure.low, figure.high))
     return f"{value} (SE {stderr}, 95 % {low} … {high}, n {figure.n:,})"
@@ -105,6 +112,7 @@ def audited(found: Audit, *, as_json: bool, stream: TextIO) -> None:
         print(f"  {check.verdict:<16} {line(check.section)}, {line(check.name)}{figure}", file=stream)
         if check.says:
             print(f"  {'':<16} {line(check.says)}", file=stream)
+    _few([check.figure for check in found.checks if check.figure is not None], FEW_VERDICTS, stream)
 
 
 def calibrated(found: Calibration, *, as_json: bool, stream: TextIO) -> None:
@@ -115,6 +123,7 @@ def calibrated(found: Calibration, *, as_json: bool, stream: TextIO) -> None:
     print(f"calibration of {line(found.run)}", file=stream)
     for name, figure in found.figures.items():
         print(f"{line(name)}: {_estimate(figure)}", file=stream)
+    _few(list(found.figures.values()), FEW_VERDICTS, stream)
     print(f"kappa: {format_number(found.kappa)}", file=stream)
     for human, row in found.confusion.items():
         print(f"  human {line(human)}: " + ", ".join(f"judge {line(k)} {n}" for k, n in row.items()), file=stream)
@@ -134,7 +143,7 @@ def imported(made: Imported, *, as_json: bool, stream: TextIO) -> None:
     for name, entry in made.run.summary.benchmarks.items():
         for metric, figure in entry.metrics.items():
             print(f"  {line(name)} {line(metric)}: {_estimate(figure)}", file=stream)
-        for warning in entry.cautions:
+        for warning in (*interval_cautions(entry), *entry.cautions):
             print(f"  ! {line(warning)}", file=stream)
     for name, figure in made.figures.items():
         said = format_number(figure, 6) if isinstance(figure, float) else figure

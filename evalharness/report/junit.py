@@ -9,6 +9,7 @@ from evalharness.comparison.decide import TaskComparison
 from evalharness.comparison.document import ComparisonDocument
 from evalharness.comparison.flips import FlippedItem
 from evalharness.report import words
+from evalharness.report.cautions import without_interval
 from evalharness.report.escape import line, printable
 from evalharness.runs.figures import Summary
 
@@ -86,7 +87,10 @@ def run_junit(summary: Summary) -> bytes:
         errors = entry.counts.get("error", 0)
         if errors:
             ET.SubElement(case, "error", type="error", message=f"{errors} requests failed")
-        figures = [f"{line(m)} {figure.value} ({figure.low} … {figure.high})" for m, figure in entry.metrics.items()]
+        figures = [
+            f"{line(metric)} {one.value} ({'no interval' if without_interval(one) else f'{one.low} … {one.high}'})"
+            for metric, one in entry.metrics.items()
+        ]
         figures += [f"programs: {words.programs(entry.programs)}"] if entry.programs else []
         ET.SubElement(case, "system-out").text = printable("\n".join(figures))
         suites.append(suite)

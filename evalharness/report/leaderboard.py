@@ -10,10 +10,9 @@ from typing import TextIO
 from evalharness.arena.ratings import USABLE, Leaderboard, Rating
 from evalharness.comparison.win_rates import WinRates
 from evalharness.data.kept import to_json
+from evalharness.report.cautions import WIDE_WIN_RATES, decided_rates, few_battle_items, without_interval
 from evalharness.report.escape import line
 from evalharness.runs.figures import kept_estimate
-
-_FEW = 100  # items: of 50 the intervals hold about 91 % (perf/coverage.py)
 
 
 def show_leaderboard(board: Leaderboard, *, as_json: bool, stream: TextIO | None = None) -> None:
@@ -79,10 +78,8 @@ def _remarks(board: Leaderboard) -> list[str]:
             f"{board.repeated:,} battles repeat another and name no item (item, question_id or id): each counts as an "
             "item of its own, and if they are copies the intervals are too narrow"
         )
-    if 0 < board.items < _FEW:
-        said.append(
-            f"only {board.items} items: intervals from so few are a little too narrow (of 50 they hold about 91 %)"
-        )
+    if few := few_battle_items(board.items):
+        said.append(few)
     if board.style:
         weights = ", ".join(f"{name} {weight:+.3f}" for name, weight in board.style.items())
         said.append(f"style held equal; log odds per standard deviation of the difference: {weights}")
@@ -114,11 +111,10 @@ def show_win_rates(found: WinRates, *, as_json: bool, stream: TextIO | None = No
     for heading in ("mean win rate", "95 % interval", "benchmarks"):
         table.add_column(heading, justify="right", no_wrap=True)
     for model, rate in found.rates.items():
-        interval = f"{rate.low:.3f} … {rate.high:.3f}"
+        interval = "–" if without_interval(rate) else f"{rate.low:.3f} … {rate.high:.3f}"
         table.add_row(*(Text(cell) for cell in (line(model), f"{rate.value:.3f}", interval, str(rate.n))))
     console = Console(file=stream)
     console.print(table)
-    said = (
-        f"by {line(found.figure)}; a tie is half a win; what the shared items do not decide stays open in the interval"
-    )
-    console.print(said, markup=False, highlight=False, soft_wrap=True)
+    said = [f"by {line(found.figure)}; a tie is half a win; {WIDE_WIN_RATES}", decided_rates(found.rates)]
+    for text in filter(None, said):
+        console.print(line(text, 400), markup=False, highlight=False, soft_wrap=True)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from evalharness.comparison.decide import TaskComparison
 from evalharness.comparison.document import ComparisonDocument
 from evalharness.report import numbers, words
+from evalharness.report.cautions import interval_cautions
 from evalharness.report.escape import markdown, printable
 from evalharness.runs.figures import Summary
 from evalharness.runs.manifest import Manifest
@@ -161,5 +162,7 @@ def run_markdown(summary: Summary, manifest: Manifest) -> str:
                 ends,
             )
             lines.append(f"| {' | '.join(cells)} | {markdown(counts) if position == 0 else ''} |")
+    said = [(name, one) for name, e in summary.benchmarks.items() for one in (*interval_cautions(e), *e.cautions)]
+    lines += ["", *(f"* {markdown(name)}: {markdown(one, 400)}" for name, one in said)] if said else []
     lines += ["", f"model {markdown(manifest.model.name or '?')}, {markdown(manifest.created or '')}", ""]
     return "\n".join(lines)

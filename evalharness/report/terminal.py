@@ -10,13 +10,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from evalharness.report.cautions import interval_cautions
 from evalharness.report.escape import line
 from evalharness.report.numbers import format_number, format_tokens, money, seconds
 from evalharness.report.words import programs
 from evalharness.runs.figures import KeptEstimate, Summary, TaskSummary
 from evalharness.runs.manifest import UsageFacts
 
-FEW = 50  # below it the intervals' coverage dips under 93 % (perf/coverage.py)
 _UNREAD = ("unparsed", "truncated", "refused", "error")
 
 
@@ -93,17 +93,8 @@ def _remarks(benchmarks: Mapping[str, TaskSummary]) -> list[Text]:
     found = []
     for name, entry in benchmarks.items():
         errors = entry.counts.get("error", 0)
-        if 0 < entry.n < FEW:
-            said = f"{line(name)}: only {entry.n} questions: a 95 % interval from so few may hold 92 times in 100"
-            found.append(Text(said))
+        found += [Text(f"{line(name)}: {line(said)}") for said in interval_cautions(entry)]
         found += [Text(f"{line(name)}: {line(said)}", style="yellow") for said in entry.cautions]
-        if (error := entry.holistic.get("ece_10_bin")) is not None and error.n:
-            # Ten bins of n / 10 answers each: sqrt(2/pi) standard errors, at a usual spread of .45.
-            chance = format_number(0.36 * (10 / error.n) ** 0.5)
-            said = (
-                f"{line(name)}: ece_10_bin is above 0 by chance too: about {chance} for a model that is well calibrated"
-            )
-            found.append(Text(said))
         unread = _unread(entry) - errors
         if unread:
             found.append(Text(f"{line(name)}: {unread:,} answers could not be read and count as 0; see the bounds"))

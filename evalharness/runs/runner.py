@@ -41,7 +41,7 @@ from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Journal, Run, asi
 from evalharness.scoring import judgments
 from evalharness.scoring.answers import READING_RULES, SCORING_VERSION, Recorded, Scorer, score_response
 from evalharness.scoring.metrics import by_group
-from evalharness.stats.intervals import mean_interval
+from evalharness.stats.intervals import skewed_mean
 
 DECIDING = ("mode", "shots", "prompt_sha256", "repeats", "sampling")  # the facts of a task that decide its answers
 
@@ -269,7 +269,7 @@ def _usage(run: Run, results: Sequence[Result], seconds: float) -> dict[str, Usa
             tokens_in=sum(r.response.tokens_in for r in members),
             tokens_out=sum(r.response.tokens_out for r in members),
             cost=summary.total_cost(members),
-            seconds_each=kept_estimate(mean_interval([r.response.seconds for r in members])),
+            seconds_each=kept_estimate(skewed_mean([r.response.seconds for r in members])),
         )
         for name, members in by_name.items()
     }

@@ -18,7 +18,7 @@ import numpy as np
 
 from evalharness.records import Estimate, Result, Sample
 from evalharness.scoring.metrics import Metric, average, by_group
-from evalharness.stats.intervals import Z95, mean_of_estimates, t_quantile
+from evalharness.stats.intervals import Z95, in_range, mean_of_estimates, t_quantile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -75,33 +75,39 @@ def from_table(
     lowest: float,
     cluster: Callable[[Sample], Hashable] = lambda s: s.id,
 ) -> Estimate | None:
-    """A figure of the confusion table; `figure` gets the labels in the order of rows and columns.
-
-    The standard error is the delete-one-cluster jackknife's, the interval that of `drawn_tables`. An answer that could
-    not be read says no label at all ('').
-    """
+    """A figure of the confusion table; `figure` gets the labels in the order of rows and columns: all that could be
+    said, also those that nobody said or meant. An answer that could not be read says no label at all ('')."""
     if not results:
         return None
     clusters: dict[Hashable, Counter[Cell]] = {}
     for result in results:
         cell = (result.sample.choices[result.sample.gold_indices[0]], result.answer or "")
         clusters.setdefault(cluster(result.sample), Counter())[cell] += 1
-    labels = sorted({label for found in clusters.values() for cell in found for label in cell})
+    offered = {label for result in results for label in result.sample.choices}
+    labels = sorted(offered.union(label for found in clusters.values() for cell in found for label in cell))
     place = {label: i for i, label in enumerate(labels)}
     kinds = Counter(frozenset(found.items()) for found in clusters.values())
     tables, times = np.zeros((len(kinds), len(labels), len(labels))), np.array([float(t) for t in kinds.values()])
     for i, kind in enumerate(kinds):
         for (right, said), count in kind:
             tables[i, place[right], place[said]] = count
-    of, n = figure(labels), len(clusters)
+    return table_estimate(times, tables, [place[label] for label in labels if label], figure(labels), lowest)
+
+
+def table_estimate(
+    times: Floats, tables: Floats, labels: Sequence[int], of: Figure, lowest: float, draws: int = _DRAWS
+) -> Estimate:
+    """A figure in [lowest, 1] of `times` (kinds,) clusters of each of `tables` (kinds, K, K); `labels` as in
+    `drawn_tables`. The standard error is the delete-one-cluster jackknife's, the interval that of `drawn_tables`."""
+    n = int(times.sum())
     total = np.einsum("k,kij->ij", times, tables)
     value = float(of(total))
-    without = of(total - tables) if n > 1 else np.full(len(kinds), value)
+    without = of(total - tables) if n > 1 else np.full(len(times), value)
     centre = float(times @ without) / n
     stderr = math.sqrt((n - 1) / n * float(times @ (without - centre) ** 2))
-    drawn = of(drawn_tables(times, tables, [place[label] for label in labels if label], np.random.default_rng(0)))
+    drawn = of(drawn_tables(times, tables, labels, np.random.default_rng(0), draws))
     low, high = (float(end) for end in np.percentile(drawn, [2.5, 97.5]))
-    return Estimate(value=value, stderr=stderr, low=max(lowest, min(low, value)), high=max(high, value), n=n)
+    return in_range(Estimate(value=value, stderr=stderr, low=low, high=high, n=n), lowest, 1.0)
 
 
 def drawn_tables(
@@ -168,7 +174,7 @@ def _correlation(results: Sequence[Result], *, ranked: bool) -> Estimate | None:
         said, right = rankdata(said), rankdata(right)
     low, high, stderr = (float(x) for x in correlation_ends(said, right, np.random.default_rng(0)))
     r = float(correlation_of(said, right, np.ones(1)))
-    return Estimate(value=r, stderr=stderr, low=min(low, r), high=max(high, r), n=len(said))
+    return in_range(Estimate(value=r, stderr=stderr, low=low, high=high, n=len(said)), -1.0, 1.0)
 
 
 def correlation_of(said: Floats, right: Floats, weights: Floats) -> Floats:

@@ -9,15 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evalharness.records import Estimate, Result, Sample
 from evalharness.scoring import perturbations
 from evalharness.scoring.answers import softmax
 from evalharness.scoring.metrics import Metric, average, by_group
-from evalharness.stats.intervals import Z95, mean_interval, mean_of_estimates, stratified
+from evalharness.stats.intervals import Z95, skewed_mean, stratified
 
-Pair = tuple[float, float]
+if TYPE_CHECKING:
+    from evalharness.scoring.calibration import Pair
 
 LOWER_IS_BETTER = ("ece", "seconds", "tokens")  # how the figures begin of which less is better
 
@@ -59,24 +60,27 @@ def holistic_metrics(results: Sequence[Result], headline: Metric) -> dict[str, E
 
 def _macro(groups: Sequence[Sequence[Result]], headline: Metric) -> dict[str, Estimate]:
     """Means over groups. A group in which no question changed is worth there what it is worth unchanged."""
+    from evalharness.scoring.calibration import has_calibration, mean_calibration_error
+
     values = [_values(members, headline) for members in groups]
     present = [name for name in ("accuracy", "robustness", "fairness") if any(name in of for of in values)]
     found = {f"{name}_macro": stratified([of.get(name, of["accuracy"]) for of in values]) for name in present}
     pairs = [confidences(originals(members), _worth(headline)) for members in groups]
-    errors = [e for p in pairs if (e := calibration(p, draws=50).get("ece_10_bin")) is not None]
-    if errors:
-        found["ece_10_bin_macro"] = mean_of_estimates(errors)
+    if calibrated := [p for p in pairs if has_calibration(p)]:
+        found["ece_10_bin_macro"] = mean_calibration_error(calibrated)
     return {name: estimate for name, estimate in found.items() if estimate is not None}
 
 
 def _of(results: Sequence[Result], headline: Metric) -> dict[str, Estimate]:
+    from evalharness.scoring.calibration import calibration
+
     own = originals(results)
     estimates: dict[str, Estimate | None] = {n: average(values) for n, values in _values(results, headline).items()}
     estimates |= calibration(confidences(own, _worth(headline)))
     estimates |= {
-        "seconds": mean_interval([r.response.seconds for r in own]) if own else None,
-        "tokens_in": mean_interval([float(r.response.tokens_in) for r in own]) if own else None,
-        "tokens_out": mean_interval([float(r.response.tokens_out) for r in own]) if own else None,
+        "seconds": skewed_mean([r.response.seconds for r in own]) if own else None,
+        "tokens_in": skewed_mean([float(r.response.tokens_in) for r in own]) if own else None,
+        "tokens_out": skewed_mean([float(r.response.tokens_out) for r in own]) if own else None,
     }
     return {name: estimate for name, estimate in estimates.items() if estimate is not None}
 
@@ -113,58 +117,6 @@ def confidences(results: Sequence[Result], worth: Callable[[Result], float]) -> 
     return [(max(softmax(r.response.logprobs)), worth(r)) for r in ranked]
 
 
-def calibration(pairs: Sequence[Pair], draws: int = 200) -> dict[str, Estimate]:
-    """Expected calibration error with 10 bins of equal mass and with 1, accuracy on the most confident tenth, and the
-    mean accuracy over all shares of the most confident; with bootstrap intervals. Empty without probabilities."""
-    import numpy as np
-
-    if len(pairs) < 2:
-        return {}
-    table = np.array(pairs, dtype=float)
-    kinds: dict[str, Callable[[Any], float]] = {
-        "ece_10_bin": lambda t: calibration_error(t, 10),
-        "ece_1_bin": lambda t: calibration_error(t, 1),
-        "selective_accuracy_10": lambda t: float(selective(t)[max(1, len(t) // 10) - 1]),
-        "selective_coverage_accuracy": lambda t: float(selective(t).mean()),
-    }
-    rng = np.random.default_rng(0)
-    drawn = [table[rng.integers(0, len(table), len(table))] for _ in range(draws)]
-    found = {}
-    for name, of in kinds.items():
-        value, values = of(table), np.array([of(draw) for draw in drawn])
-        low, high = (float(v) for v in np.percentile(values, [2.5, 97.5]))
-        stderr = float(values.std(ddof=1))
-        found[name] = Estimate(value=value, stderr=stderr, low=min(low, value), high=max(high, value), n=len(table))
-    return found
-
-
-def calibration_error(pairs: Any, bins: int) -> float:
-    """The mean distance of confidence from accuracy over bins of equal mass; equal confidences share a bin.
-
-    `pairs`: rows of (confidence, worth).
-    """
-    import numpy as np
-
-    table = np.asarray(pairs, dtype=float)
-    n = len(table)
-    ordered = np.sort(table[:, 0])
-    cuts = [cut for i in range(1, bins) if 0 < (cut := n * i // bins) < n]
-    edges = np.unique([(ordered[cut - 1] + ordered[cut]) / 2 for cut in cuts])
-    place = np.searchsorted(edges, table[:, 0])
-    gaps = np.bincount(place, table[:, 0] - table[:, 1])
-    return float(np.abs(gaps).sum() / n)
-
-
-def selective(pairs: Any) -> Any:
-    """Accuracy on the k most confident answers, for k = 1 to n; answers of equal confidence count as their mean."""
-    import numpy as np
-
-    table = np.asarray(pairs, dtype=float)
-    _, place, times = np.unique(-table[:, 0], return_inverse=True, return_counts=True)
-    means = np.bincount(place, table[:, 1]) / times
-    return np.cumsum(np.repeat(means, times)) / np.arange(1, len(table) + 1)
-
-
 def mean_win_rate(
     scores: Mapping[str, Mapping[str, Estimate]],
     *,
@@ -178,7 +130,8 @@ def mean_win_rate(
     holds what each item, in one order, adds to every model's score there: the bootstrap then draws items, the same for
     all models; without it every score is drawn from its own error. The interval counts as won, or lost, the
     comparisons that are decided for all of a model's comparisons at once (the largest t of 95 % of the draws): a win
-    rate jumps where two models pass each other, so the spread of drawn rates says nothing of the true one.
+    rate jumps where two models pass each other, so the spread of drawn rates says nothing of the true one. Where all
+    are decided there is no interval (not a number): the rate is what it is.
     """
     import numpy as np
 
@@ -194,7 +147,10 @@ def mean_win_rate(
         won, lost = _decided(model, scores, drawn, lower_is_better)
         rates = _drawn_rates(model, drawn, lower_is_better)
         stderr = float(np.std(rates, ddof=1))
-        found[model] = Estimate(value=rate, stderr=stderr, low=min(won, rate), high=max(1 - lost, rate), n=scenarios)
+        low, high = min(won, rate), max(1 - lost, rate)
+        if low == high:  # every comparison is decided: no other rate is left, and that is no interval
+            low = high = math.nan
+        found[model] = Estimate(value=rate, stderr=stderr, low=low, high=high, n=scenarios)
     return found
 
 
@@ -226,25 +182,36 @@ def _decided(
     """The mean shares of other models that are surely beaten, and that surely beat the model."""
     import numpy as np
 
-    gaps: list[tuple[str, float, float, Any]] = []
+    met: list[tuple[str, float, int, Any]] = []
     for scenario, own in scores[model].items():
         sign = -1.0 if scenario in lower else 1.0
         for other, of in scores.items():
             if other != model and scenario in of:
                 gap = sign * (own.value - of[scenario].value)
                 apart = sign * (drawn[model][scenario] - drawn[other][scenario]) - gap
-                # Differences that are the same on every item have no spread, but not seen ones may differ.
-                n = max(1, min(own.n, of[scenario].n))
-                spread = max(float(np.std(apart, ddof=1)), Z95 / (n + Z95**2))
-                gaps.append((scenario, gap, spread, np.abs(apart) / spread))
-    most = float(np.quantile(np.max([each for *_, each in gaps], axis=0), 0.95))
-    most = max(most, Z95)
-    won: dict[str, list[float]] = {}
-    lost: dict[str, list[float]] = {}
-    for scenario, gap, spread, _ in gaps:
-        won.setdefault(scenario, []).append(float(gap > most * spread))
-        lost.setdefault(scenario, []).append(float(gap < -most * spread))
-    return tuple(fmean(fmean(of) for of in each.values()) for each in (won, lost))  # type: ignore[return-value]  # two
+                met.append((scenario, gap, max(1, min(own.n, of[scenario].n)), apart))
+    gaps, items, apart = (np.array([one[i] for one in met]) for i in (1, 2, 3))
+    shares: list[float] = []
+    for sure in decided(gaps, apart, items):
+        each: dict[str, list[float]] = {}
+        for (scenario, *_), flag in zip(met, sure.tolist(), strict=True):
+            each.setdefault(scenario, []).append(float(flag))
+        shares.append(fmean(fmean(of) for of in each.values()))
+    return shares[0], shares[1]
+
+
+def decided(gaps: Any, apart: Any, items: Any) -> tuple[Any, Any]:
+    """Which of a model's comparisons (last axis of `gaps`) are surely won, and which surely lost, all at once.
+
+    `apart` has, on one more axis, how far off each gap was in every draw, `items` on how many items it rests.
+    """
+    import numpy as np
+
+    # Differences that are the same on every item have no spread, but not seen ones may differ.
+    spread = np.maximum(np.std(apart, axis=-1, ddof=1), Z95 / (items + Z95**2))
+    most = np.quantile(np.max(np.abs(apart) / spread[..., None], axis=-2), 0.95, axis=-1, keepdims=True)
+    edge = np.maximum(most, Z95) * spread
+    return gaps > edge, gaps < -edge
 
 
 def _drawn_rates(model: str, drawn: Mapping[str, Mapping[str, Any]], lower: frozenset[str]) -> Any:

@@ -122,17 +122,19 @@ def ratio(part: str, whole: str, name: str) -> Metric:
 
 
 def perplexity(score: str = "logprob", name: str = "perplexity") -> Metric:
-    """exp of minus the mean of a log-probability per sample; the interval is that of the mean, turned over."""
+    """exp of minus the mean of a log-probability per sample; the interval is that of the mean, turned over, and not
+    below the 1 of a model that is sure of every word."""
 
     def of(results: Sequence[Result]) -> Estimate | None:
         values = per_item([r for r in results if score in r.scores], score)
         if not values:
             return None
         known = mean_interval(values)
-        value = _exp(-known.value)
-        return Estimate(
-            value=value, stderr=value * known.stderr, low=_exp(-known.high), high=_exp(-known.low), n=known.n
-        )
+        value, low, high = _exp(-known.value), -math.inf, math.inf
+        if math.isfinite(known.low):
+            low, high = _exp(-known.high), _exp(-known.low)
+            low = max(1.0, low) if max(values) <= 0 else low
+        return Estimate(value=value, stderr=value * known.stderr, low=low, high=high, n=known.n)
 
     return Metric(name=name, of=of, higher_is_better=False)
 

@@ -121,13 +121,8 @@ def powered_mean(
             f"wanted 3 or more labelled items that were judged, and 1 without label; there are {n} and {m}"
         )
     human, judge = [labels[i] for i in both], [values[i] for i in both]
-    pooled = _variance([*judge, *rest], 1)
-    covariance = fmean(y * f for y, f in zip(human, judge, strict=True)) - fmean(human) * fmean(judge)
-    lam = min(1.0, max(0.0, covariance / ((1 + n / m) * pooled))) if pooled > 0 else 0.0
-    off = [y - lam * f for y, f in zip(human, judge, strict=True)]
-    value = lam * fmean(rest) + fmean(off)
-    stderr = math.sqrt(lam * lam * _variance(rest, 0) / m + _variance(off, 0) / n)
     level = 0.5 + confidence / 2
+    value, stderr, lam, off = powered_value(human, judge, rest)
     z = t_quantile(level, n - 1) if n <= 100 else normal_quantile(level)
     people = bounded_mean(human)
     return Powered(
@@ -136,8 +131,24 @@ def powered_mean(
         powered=_around(value, stderr, z, people),
         lam=lam,
         half=half,
-        needed=max(3, math.ceil((z * math.sqrt(_variance(off, 1)) / half) ** 2)),
+        needed=max(3, math.ceil((z * math.sqrt(off) / half) ** 2)),
     )
+
+
+def powered_value(
+    human: Sequence[float], judge: Sequence[float], rest: Sequence[float]
+) -> tuple[float, float, float, float]:
+    """The prediction-powered mean, its standard error, the judge's weight, the variance of what people say beyond it.
+
+    `human` and `judge` are of the labelled items, `rest` the judge's values of the others.
+    """
+    n, m = len(human), len(rest)
+    pooled = _variance([*judge, *rest], 1)
+    covariance = fmean(y * f for y, f in zip(human, judge, strict=True)) - fmean(human) * fmean(judge)
+    lam = min(1.0, max(0.0, covariance / ((1 + n / m) * pooled))) if pooled > 0 else 0.0
+    off = [y - lam * f for y, f in zip(human, judge, strict=True)]
+    value = lam * fmean(rest) + fmean(off)
+    return value, math.sqrt(lam * lam * _variance(rest, 0) / m + _variance(off, 0) / n), lam, _variance(off, 1)
 
 
 def _variance(values: Sequence[float], ddof: int) -> float:
@@ -146,8 +157,13 @@ def _variance(values: Sequence[float], ddof: int) -> float:
 
 
 def _around(value: float, stderr: float, z: float, people: Estimate) -> Estimate:
-    """The powered mean within [0, 1]; where labels and verdicts differ by one number throughout, people's width."""
+    """The powered mean within [0, 1]; where labels and verdicts differ by one number throughout, or all that the labels
+    leave lies beyond the range, people's width."""
     low, high = value - z * stderr, value + z * stderr
-    if stderr == 0:
+    value = min(1.0, max(0.0, value))
+    if stderr <= 1e-12:
         low, high = value - (people.value - people.low), value + (people.high - people.value)
-    return Estimate(value=value, stderr=stderr, low=max(0.0, low), high=min(1.0, high), n=people.n)
+    low, high = max(0.0, low), min(1.0, high)
+    if low >= high:
+        low, high = min(people.low, value), max(people.high, value)
+    return Estimate(value=value, stderr=stderr, low=low, high=high, n=people.n)

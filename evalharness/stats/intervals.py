@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from evalharness.records import Estimate
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     IntArray = NDArray[np.int64]
 
 Z95 = 1.959963984540054
+# Why a figure has no interval.
+UNVARIED = "all values are the same, or there is one only, which does not tell how far they spread"
 
 
 def wilson(successes: int, n: int, z: float = Z95) -> Estimate:
@@ -54,16 +57,60 @@ def sample_variance(values: Sequence[float]) -> float:
 def mean_interval(values: Sequence[float]) -> Estimate:
     """A mean of values without known ends, with Student's t interval at 95 %.
 
-    The interval is unbounded where nothing tells the spread: a single value, or several that are all the same.
+    The interval is unbounded where nothing tells the spread: a single value, or several that are all the same (but for
+    rounding).
     """
     n = len(values)
     mean = math.fsum(values) / n
-    if n < 2 or min(values) == max(values):
-        stderr = math.nan if n < 2 else 0.0
-        return Estimate(value=mean, stderr=stderr, low=-math.inf, high=math.inf, n=n)
+    if _unvaried(values):
+        return Estimate(value=mean, stderr=math.nan if n < 2 else 0.0, low=-math.inf, high=math.inf, n=n)
     stderr = math.sqrt(sample_variance(values) / n)
     half = t_quantile(0.975, n - 1) * stderr
     return Estimate(value=mean, stderr=stderr, low=mean - half, high=mean + half, n=n)
+
+
+def skewed_mean(values: Sequence[float], lowest: float = 0.0) -> Estimate:
+    """A mean of values that have a lower end and no upper one (seconds, tokens, attempts), with its 95 % interval: that
+    of `skewed_ends`, cut off at `lowest`. Unbounded where `mean_interval` is."""
+    import numpy as np
+
+    plain = mean_interval(values)
+    if not math.isfinite(plain.low):
+        return plain
+    low, high = (float(end) for end in skewed_ends(np.asarray(values, float)))
+    return replace(plain, low=max(lowest, low), high=high)
+
+
+def skewed_ends(values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Low and high of the mean of values (last axis) by Student's t after Hall's transformation, which takes out the
+    skewness (Hall 1992, Journal of the Royal Statistical Society B 54:221). Few values show less skewness than there
+    is: it is taken 1 + 8.5/n times (Hazen 1930, Flood Flows)."""
+    import numpy as np
+
+    n = values.shape[-1]
+    mean, off = values.mean(-1), values - values.mean(-1, keepdims=True)
+    spread = np.sqrt(np.mean(off**2, -1))
+    skewness = (1 + 8.5 / n) * np.mean(off**3, -1) / np.maximum(spread**3, 1e-300)
+    bend = np.where(np.abs(skewness) < 1e-9, 1e-9, skewness)
+    sd, z = spread * math.sqrt(n / max(1, n - 1)), t_quantile(0.975, n - 1) / math.sqrt(n)
+    low, high = (mean - sd * 3 / bend * (np.cbrt(1 + bend * (end - bend / (6 * n))) - 1) for end in (z, -z))
+    return low, high
+
+
+def _unvaried(values: Sequence[float]) -> bool:
+    return len(values) < 2 or max(values) - min(values) <= _ROUNDING * max(map(abs, values))
+
+
+_ROUNDING = 1e-12  # relative; means of the same values in another order differ by less
+
+
+def in_range(found: Estimate, lowest: float, highest: float) -> Estimate:
+    """A figure with its interval in the range that it cannot leave. Where the interval has no width, as of a sample
+    that does not vary, it is unbounded: nothing tells the spread."""
+    low, high = max(lowest, min(found.low, found.value)), min(highest, max(found.high, found.value))
+    if high - low <= _ROUNDING * max(abs(low), abs(high)):
+        low, high = -math.inf, math.inf
+    return replace(found, low=low, high=high)
 
 
 # Below these a t interval of values in [0, 1] is not trusted (perf/coverage.py).
@@ -143,12 +190,12 @@ def stratified(groups: Sequence[Sequence[float]]) -> Estimate | None:
     if not groups:
         return None
     if len(groups) == 1:
-        return bounded_mean(groups[0]) if _in_range(groups[0]) else mean_interval(groups[0])
+        return bounded_mean(groups[0]) if _all_in_unit(groups[0]) else mean_interval(groups[0])
     together = sample_variance([v for g in groups for v in g])
     sizes = np.array([len(g) for g in groups])
     means = np.array([math.fsum(g) / len(g) for g in groups])
     spread = np.array([sample_variance(g) if len(g) > 1 else together for g in groups])
-    if all(_in_range(g) for g in groups):
+    if all(_all_in_unit(g) for g in groups):
         value, stderr, low, high = (float(x) for x in stratified_ends(means, spread, sizes))
     else:
         value, stderr = float(means.mean()), math.sqrt(float(np.sum(spread / sizes))) / len(groups)
@@ -157,7 +204,7 @@ def stratified(groups: Sequence[Sequence[float]]) -> Estimate | None:
     return Estimate(value=value, stderr=stderr, low=low, high=high, n=int(sizes.sum()))
 
 
-def _in_range(values: Sequence[float]) -> bool:
+def _all_in_unit(values: Sequence[float]) -> bool:
     return min(values) >= 0.0 and max(values) <= 1.0
 
 
@@ -199,6 +246,24 @@ def _freedom(sizes: IntArray) -> float:
     return max(1.0, float(shares.sum()) ** 2 / parts)
 
 
+def difference_of_estimates(first: Estimate, second: Estimate) -> Estimate:
+    """The first of two independent figures minus the second, by the same rule as `mean_of_estimates`: it leaves no
+    range that the two cannot leave, and has the width that they have."""
+    value = first.value - second.value
+    below = math.hypot(first.value - first.low, second.high - second.value)
+    above = math.hypot(first.high - first.value, second.value - second.low)
+    low, high = max(value - below, first.low - second.high), min(value + above, first.high - second.low)
+    stderr = math.hypot(first.stderr, second.stderr)
+    return Estimate(value=value, stderr=stderr, low=low, high=high, n=first.n + second.n)
+
+
+def bounded_difference(values: Sequence[float]) -> Estimate:
+    """A mean of differences in [-1, 1] with its 95 % interval there: `bounded_mean` of values moved to [0, 1]."""
+    found = bounded_mean([min(1.0, max(0.0, (v + 1) / 2)) for v in values])
+    value, low, high = (2 * end - 1 for end in (found.value, found.low, found.high))
+    return Estimate(value=value, stderr=2 * found.stderr, low=low, high=high, n=found.n)
+
+
 def mean_of_estimates(parts: Sequence[Estimate]) -> Estimate:
     """The plain mean of independent figures; the distance to either end adds up by squares (Zou and Donner 2008,
     https://doi.org/10.1002/sim.3095), so that it leaves no range that none of them leaves."""
@@ -206,8 +271,11 @@ def mean_of_estimates(parts: Sequence[Estimate]) -> Estimate:
     value = math.fsum(p.value for p in parts) / k
     below = math.sqrt(math.fsum((p.value - p.low) ** 2 for p in parts)) / k
     above = math.sqrt(math.fsum((p.high - p.value) ** 2 for p in parts)) / k
+    # Rounding could carry an end a hair beyond the plain means of the ends.
+    low = max(value - below, math.fsum(p.low for p in parts) / k)
+    high = min(value + above, math.fsum(p.high for p in parts) / k)
     stderr = math.sqrt(math.fsum(p.stderr**2 for p in parts)) / k
-    return Estimate(value=value, stderr=stderr, low=value - below, high=value + above, n=sum(p.n for p in parts))
+    return Estimate(value=value, stderr=stderr, low=low, high=high, n=sum(p.n for p in parts))
 
 
 def normal_quantile(probability: float) -> float:

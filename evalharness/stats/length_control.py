@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalharness.records import Estimate
-from evalharness.stats.intervals import Z95
+from evalharness.stats.intervals import Z95, in_range
 
 Array = NDArray[np.float64]
 # Published figures choose C by cross-validation; on the upper half of its grid they move by less than 0.1 point.
@@ -124,7 +124,8 @@ def predicted(found: Fit, difficulty: Array) -> Array:
 def length_controlled(pairs: Pairs, regulariser: Regulariser, *, seed: int = 0, draws: int = _DRAWS) -> Estimate | None:
     """The length-controlled rate in [0, 1]. Standard error and interval are a bootstrap's over the model's rows.
 
-    None when no row has a verdict. A row without one is left out of the fit but keeps its place in the mean.
+    None when no row has a verdict; no interval where all verdicts are the same. A row without a verdict is left out of
+    the fit but keeps its place in the mean.
     """
     if np.isnan(pairs.preference).all():
         return None
@@ -142,9 +143,11 @@ def length_controlled(pairs: Pairs, regulariser: Regulariser, *, seed: int = 0, 
         # The length differences keep the standard deviation of the whole file.
         b = _refit(*_design(rows, length[drawn], regulariser), start)
         values[k] = _sigmoid(b[2] + b[1] * rows.difficulty).mean()
-    low, high = np.percentile(values, [2.5, 97.5])
+    low, high = (float(end) for end in np.percentile(values, [2.5, 97.5]))
+    if np.nanmin(pairs.preference) == np.nanmax(pairs.preference):
+        low, high = -math.inf, math.inf  # rows drawn from these cannot say how else it could have gone
     value = float(predicted(found, pairs.difficulty).mean())
-    return Estimate(value=value, stderr=float(values.std(ddof=1)), low=float(low), high=float(high), n=n)
+    return in_range(Estimate(value=value, stderr=float(values.std(ddof=1)), low=low, high=high, n=n), 0.0, 1.0)
 
 
 def between(first: Fit, second: Fit, difficulty: Array) -> float:
@@ -156,11 +159,11 @@ def between(first: Fit, second: Fit, difficulty: Array) -> float:
 def length_adjusted(preference: Sequence[float], longer_other: Sequence[float]) -> Estimate | None:
     """The rate at equal length without published difficulties: fractional logistic regression on tanh(s), HC1 errors.
 
-    `longer_other` is the other answer's length minus the judged one's. None with fewer than 10 rows, or where all
-    preferences lie at one end.
+    `longer_other` is the other answer's length minus the judged one's. None with fewer than 10 rows, or where nothing
+    tells the error: all preferences or all lengths are the same, or the lengths explain every preference.
     """
     y, difference = np.asarray(preference, float), np.asarray(longer_other, float)
-    if len(y) < 10 or difference.std(ddof=1) == 0 or not 0 < y.mean() < 1:
+    if len(y) < 10 or difference.std(ddof=1) == 0 or np.ptp(y) == 0:
         return None
     import warnings
 
@@ -171,7 +174,8 @@ def length_adjusted(preference: Sequence[float], longer_other: Sequence[float]) 
         warnings.simplefilter("ignore")  # separation and the like: the error then shows it
         found = sm.GLM(y, x, family=sm.families.Binomial()).fit(cov_type="HC1")
     a, error = float(found.params[0]), float(found.bse[0])
-    if not (math.isfinite(a) and math.isfinite(error)):
+    off = float(np.abs(y - found.fittedvalues).max())
+    if not (math.isfinite(a) and math.isfinite(error)) or off < 1e-6:
         return None
     rate = 1 / (1 + math.exp(-a))
     ends = [1 / (1 + math.exp(-max(-700.0, min(700.0, a + z * error)))) for z in (-Z95, Z95)]

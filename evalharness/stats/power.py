@@ -25,6 +25,15 @@ def zero_flip_items(margin: float, alpha: float) -> int:
     return math.ceil(normal_quantile(1 - alpha) ** 2 * (1 - margin) / margin)
 
 
+def zero_flip_caution(n: int, margin: float, alpha: float) -> str:
+    """What is to be said where no item of `n` flipped and that passes: how often it happens after a loss of `margin`;
+    '' where that is rarer than `alpha`, or too few to pass."""
+    chance = (1 - margin) ** n
+    if n < zero_flip_items(margin, alpha) or chance <= alpha:
+        return ""
+    return f"no item flipped; after a loss of {100 * margin:g} points that happens in {100 * chance:.1f} % of runs"
+
+
 def items_to_pass(sd: float, margin: float, alpha: float) -> int:
     """How many items pass with 80 % power if nothing changed; never fewer than without any flip."""
     z = normal_quantile(1 - alpha) + normal_quantile(POWER)

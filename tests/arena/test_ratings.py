@@ -138,7 +138,7 @@ def test_style_control_takes_length_out():
     assert plain > 30 and abs(held) < 2.5 * stderr and board.style["length"] > 0.2
 
 
-@pytest.mark.parametrize(("items", "told"), [(60, True), (120, False)])
+@pytest.mark.parametrize(("items", "told"), [(20, True), (40, False)])
 def test_a_board_of_few_items_says_that_its_intervals_are_a_little_narrow(items, told):
     shown = io.StringIO()
     board = rate_models(battles("x", "y", items // 2, 0, items // 2), draws=20)

@@ -38,6 +38,7 @@ def test_log_probabilities_get_a_plain_t_interval(tmp_path, shift, verdict, gate
     task = compared(tmp_path, values(0, -50), values(1, -50 + shift)).tasks[0]
     assert (task.verdict, task.gate, task.method) == (verdict, gate, "paired t")
     assert task.low < task.difference < task.high
+    assert any("not held to 0 … 1: large drops" in note for note in task.notes)
     assert abs(task.difference) > 1 and task.high - task.difference == pytest.approx(task.difference - task.low)
 
 

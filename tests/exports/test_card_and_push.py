@@ -51,6 +51,15 @@ def test_the_hub_s_own_reader_finds_every_figure_with_its_interval() -> None:
     assert "ab" * 32 in card.text
 
 
+@pytest.mark.parametrize("nothing", [float("nan"), float("inf")])
+def test_a_figure_without_interval_has_none_in_the_card(nothing: float) -> None:
+    bare = Estimate(value=1.0, stderr=float("nan"), low=-nothing, high=nothing, n=1)
+    measured = (MeasuredBenchmark(name="gsm8k", after={"reward": bare}, about="1 question"),)
+    card = ModelCard(model_card(CardFacts(name="tuned", measured=measured)))
+    (result,) = card.data.eval_results
+    assert result.metric_args == {"n": 1} and "1.000 (no interval)" in card.text
+
+
 def test_a_card_without_figures_has_no_model_index() -> None:
     data = yaml.safe_load(model_card(CardFacts(name="tuned")).split("---")[1])
     assert "model-index" not in data

@@ -2,10 +2,13 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
 from evalharness import plugins
+from evalharness.judging.audit import checks
+from evalharness.judging.audit.evidence import Evidence
 from evalharness.records import Message, Request, Response, Result, Sample, Verdict
 from evalharness.runs import summary
 from evalharness.runs.manifest import BenchmarkFacts, JudgingFacts, Manifest, ModelFacts
@@ -81,6 +84,68 @@ def test_the_member_that_prefers_the_first_position_is_named(evalh, tmp_path):
         assert check(found, "position", f"prefers the first of {seat}")["verdict"] == verdict
     assert "biased prefers the answer shown first" in check(found, "position", "prefers the first of biased")["says"]
     assert check(found, "position", "same winner in both orders of biased")["figure"]["value"] == 0.0
+
+
+RANGES = {"attempts": (1, math.inf), "shown first": (-1, 1), "kinder": (-1, 1), "a minus": (-1, 1), "b minus": (-1, 1)}
+
+
+@pytest.mark.parametrize("n", [1, 2, 6])
+@pytest.mark.parametrize("values", [(1.0, 1.0), (0.0, 0.0), (0.5, 0.5), (1.0, 0.0), (0.9, 0.2)])
+@pytest.mark.parametrize("orders", [("AB", "BA"), ("AB",)])
+@pytest.mark.parametrize("masses", [(1.0, 1.0), (0.99, 0.35)])
+def test_no_check_has_an_interval_beyond_its_range_or_without_width(tmp_path, n, values, orders, masses):
+    """Label masses of .35 and .99 once gave a mean of up to 1.118, differences of verdicts one of 1.9."""
+
+    def judge(place):
+        return lambda answer, reference, order, i: (
+            "skip" if i >= 1000 or order not in orders else values[(i + place) % 2]
+        )
+
+    items = [(f"answer {i} " * (i + 1), f"reference {i} " * 3) for i in range(n)]
+    run = make(tmp_path, items, {"a": judge(0), "b": judge(1)}, name="r", model="replay:a")
+    results = tuple(
+        replace(
+            r,
+            verdicts=tuple(
+                replace(
+                    v, attempts=1 + (i + k) % 2, order=v.order if len(orders) > 1 else ("AB", "BA")[i % 2],
+                    extra={**v.extra, "mass": masses[(i + k) % 2], "model": f"gpt-{v.extra['seat']}"},
+                )
+                for k, v in enumerate(r.verdicts)
+            ),
+        )
+        for i, r in enumerate(run.results())
+    )  # fmt: skip
+    found = Evidence(run, "j", results)
+    parts = (checks.parse, checks.position, checks.length, checks.formatting, checks.outputs, checks.retest)
+    made = [c for part in parts for c in part(found)] + checks.panel_member_checks(found)
+    for check in made:
+        if check.figure is None:
+            continue
+        lowest, highest = next((ends for start, ends in RANGES.items() if check.name.startswith(start)), (0, 1))
+        figure = check.figure
+        assert (figure.low is None) == (figure.high is None), check
+        if figure.low is None:
+            assert "no interval" in check.says, check
+        else:
+            assert lowest <= figure.low <= figure.value <= figure.high <= highest and figure.high > figure.low, check
+
+
+def test_few_verdicts_are_told(evalh, tmp_path):
+    few = make(tmp_path, ITEMS[:6], {"a": fair}, name="few")
+    said = evalh("judge", "audit", str(few.path)).out
+    assert "only 6 verdicts or labels behind a figure: a 95 % interval from so few" in said
+    assert "no interval: all values are the same, or there is one only" in said, "one attempt each"
+    many = make(tmp_path, ITEMS * 2, {"a": fair}, name="many")
+    assert "from so few" not in evalh("judge", "audit", str(many.path)).out
+
+
+def test_one_familys_kindness_stays_within_the_scale(tmp_path):
+    given = {"gpt-a": 1.0, "claude-b": 0.0}
+    seats = {s: (lambda answer, reference, order, i, v=v: "skip" if i >= 1000 else v) for s, v in given.items()}
+    run = make(tmp_path, ITEMS[:6], seats, model="openai:gpt-x")
+    (kinder,) = checks.own_family(Evidence(run, "j", tuple(run.results())), None)
+    assert kinder.figure.value == 1.0 == kinder.figure.high and 0 < kinder.figure.low < 1
 
 
 def test_a_constant_answer_and_one_that_talks_to_the_judge_are_flagged(evalh, tmp_path):

@@ -68,3 +68,18 @@ def test_missing_figures_are_dashes():
 def test_prompts_that_were_cut_are_said():
     text = shown({"benchmarks": {"mmlu": {**entry(correct=1), "tokens": {"in": 5, "out": 0, "cut": 3}}}})
     assert "3 prompts were cut from the left" in text
+
+
+def test_what_an_interval_is_worth_is_said_and_why_there_is_none():
+    bare = {"value": 0.0, "stderr": 0.0, "low": None, "high": None, "n": 300}
+    tenth = {"value": 0.9, "stderr": 0.05, "low": 0.74, "high": 0.97, "n": 30}
+    error = {"value": 0.08, "stderr": 0.02, "low": 0.0, "high": 0.12, "n": 300}
+    whole = {**entry(correct=200, wrong=100), "n": 300}
+    whole["holistic"] = {"tokens_in": bare, "tokens_out": bare, "selective_accuracy_10": tenth, "ece_10_bin": error}
+    text = shown({"benchmarks": {"mmlu": whole}}, width=300)
+    assert "no interval for tokens_in, tokens_out: all values are the same, or there is one only" in text
+    assert "selective_accuracy_10: only 30 answers: a 95 % interval from so few may hold 92 times in 100" in text
+    assert "ece_10_bin is above 0 by chance too: about 0.066" in text
+    assert "ece_10_bin of 300 answers: its interval allows for chance, and is too wide rather than too narrow" in text
+    many = shown({"benchmarks": {"mmlu": {**whole, "holistic": {"ece_10_bin": {**error, "n": 2000}}}}}, width=300)
+    assert "by chance too" in many and "too wide" not in many and "so few" not in many and "no interval" not in many

@@ -1,14 +1,16 @@
 """HELM's view: figures equal worked examples, variants never touch the benchmark's own figures."""
 
 import json
+import math
 import random
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from evalharness.data.rows import Want
 from evalharness.records import Estimate, Request, Response, Result, Sample
-from evalharness.scoring import holistic, perturbations
+from evalharness.scoring import calibration, holistic, perturbations
 from evalharness.scoring.metrics import mean
 from evalharness.scoring.perturbations import ALL, apply
 
@@ -102,10 +104,10 @@ def test_macro_averages_weigh_groups_alike():
 def test_calibration_error_by_hand():
     # two bins of two: confidences .6 .7 (one right) and .8 .9 (both right)
     pairs = [(0.6, 1), (0.7, 0), (0.8, 1), (0.9, 1)]
-    assert holistic.calibration_error(pairs, 2) == pytest.approx((abs(1.3 - 1) + abs(1.7 - 2)) / 4)
-    assert holistic.calibration_error(pairs, 1) == pytest.approx(0.0)
-    assert holistic.calibration_error([(0.5, 1), (0.5, 0), (0.5, 1), (0.5, 0)], 10) == 0.0
-    assert holistic.calibration_error([(1.0, 0)] * 5, 10) == 1.0
+    assert calibration.calibration_error(pairs, 2) == pytest.approx((abs(1.3 - 1) + abs(1.7 - 2)) / 4)
+    assert calibration.calibration_error(pairs, 1) == pytest.approx(0.0)
+    assert calibration.calibration_error([(0.5, 1), (0.5, 0), (0.5, 1), (0.5, 0)], 10) == 0.0
+    assert calibration.calibration_error([(1.0, 0)] * 5, 10) == 1.0
 
 
 def test_calibration_error_equals_its_definition_on_random_answers():
@@ -117,12 +119,22 @@ def test_calibration_error_equals_its_definition_on_random_answers():
     for place in range(10):
         inside = [(p, r) for p, r in pairs if sum(e < p for e in edges) == place]
         total += abs(sum(p for p, _ in inside) - sum(r for _, r in inside))
-    assert holistic.calibration_error(pairs, 10) == pytest.approx(total / 503)
+    assert calibration.calibration_error(pairs, 10) == pytest.approx(total / 503)
 
 
 def test_selective_accuracy_by_hand():
-    assert list(holistic.selective([(0.9, 1), (0.8, 0), (0.7, 1), (0.6, 1)])) == pytest.approx([1, 1 / 2, 2 / 3, 3 / 4])
-    assert list(holistic.selective([(0.5, 1), (0.5, 0), (0.9, 1)])) == pytest.approx([1, 3 / 4, 2 / 3])
+    ordered, tied = [(0.9, 1), (0.8, 0), (0.7, 1), (0.6, 1)], [(0.5, 1), (0.5, 0), (0.9, 1)]
+    for pairs, accuracies in ((ordered, [1, 1 / 2, 2 / 3, 3 / 4]), (tied, [1, 3 / 4, 2 / 3])):
+        confidence, worth = np.array(pairs, dtype=float).T
+        for k, accuracy in enumerate(accuracies, 1):
+            share = calibration.top_shares(confidence, k)
+            assert share.sum() == pytest.approx(k) and share @ worth / k == pytest.approx(accuracy)
+        weights = calibration.coverage_shares(confidence)
+        assert weights.sum() == pytest.approx(1)
+        assert weights @ worth == pytest.approx(sum(accuracies) / len(accuracies))
+        found = calibration.calibration(pairs)
+        assert found["selective_accuracy_10"].value == accuracies[0]
+        assert found["selective_coverage_accuracy"].value == pytest.approx(sum(accuracies) / len(accuracies))
 
 
 def test_ranked_answers_have_calibration():
@@ -144,7 +156,8 @@ def test_mean_win_rate_by_hand():
     }
     found = holistic.mean_win_rate(scores)
     assert {m: e.value for m, e in found.items()} == {"a": (1 + 0.25) / 2, "b": (0.5 + 0.25) / 2, "c": (0 + 1) / 2}
-    assert found["a"].n == 2 and all(e.low <= e.value <= e.high for e in found.values())
+    assert found["a"].n == 2 and all(found[m].low <= found[m].value <= found[m].high for m in "ab")
+    assert math.isnan(found["c"].low) and math.isnan(found["c"].high), "both of its comparisons are decided"
     less = holistic.mean_win_rate(
         {"a": {"ece": exact(0.1)}, "b": {"ece": exact(0.3)}}, lower_is_better=frozenset({"ece"})
     )
@@ -198,7 +211,9 @@ def two_runs(evalh, tmp_path):
 def test_the_win_rate_of_runs(two_runs):
     said = two_runs("winrate", "runs/best", "runs/echo", "--json").json
     assert [(m, e["value"]) for m, e in said["mean_win_rate"].items()] == [("replay:right.jsonl", 1.0), ("echo", 0.0)]
-    assert two_runs("winrate", "runs/echo", "runs/best", "--figure", "robustness").out.index("replay") > 0
+    assert all(e["low"] is None and e["high"] is None for e in said["mean_win_rate"].values()), "65 items decide that"
+    told = two_runs("winrate", "runs/echo", "runs/best", "--figure", "robustness").out
+    assert told.index("replay") > 0 and "no interval for replay:right.jsonl, echo: every comparison is decided" in told
 
 
 @pytest.mark.parametrize(

@@ -175,8 +175,11 @@ def test_perplexity_is_the_mean_turned_over():
     )
     assert found.value == pytest.approx(math.exp(2.5)) and found.n == 3
     assert found.stderr == pytest.approx(math.exp(2.5) * known.stderr)
-    assert (found.low, found.high) == pytest.approx((math.exp(-known.high), math.exp(-known.low)))
-    assert found.low < found.value < found.high
+    assert (found.low, found.high) == pytest.approx((1.0, math.exp(-known.low))), "no model is surer than sure"
+    close = perplexity().of(lines(-2.0, -2.1, -2.2))
+    known = mean_interval([-2.0, -2.1, -2.2])
+    assert (close.low, close.high) == pytest.approx((math.exp(-known.high), math.exp(-known.low)))
+    assert not math.isfinite(perplexity().of(lines(-2.0)).low) and not math.isfinite(perplexity().of(lines(-2.0)).high)
     assert perplexity().of([result("other", "", 1.0)]) is None
     huge = perplexity().of(lines(-800.0, -900.0))
     assert huge.value == math.inf and perplexity().of(lines(-699.0, -699.0)).value == pytest.approx(math.exp(699.0))

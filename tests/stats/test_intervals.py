@@ -22,6 +22,26 @@ def test_variance_and_interval_of_few_values():
     assert s.mean_interval([3.0, 3.0]).stderr == 0.0
 
 
+def test_skewed_values_take_halls_transformation():
+    """Its statistic, written down once more, reaches Student's quantile at both ends; symmetric values take plain t."""
+    values = list(np.random.default_rng(3).lognormal(0, 1, 40))
+    found, x = s.skewed_mean(values), np.array(values)
+    skewness = (1 + 8.5 / 40) * np.mean((x - x.mean()) ** 3) / np.std(x) ** 3
+
+    def statistic(mean):
+        u = (x.mean() - mean) / np.std(x, ddof=1)
+        return math.sqrt(40) * (u + skewness * u**2 / 3 + skewness**2 * u**3 / 27 + skewness / (6 * 40))
+
+    z = float(t.ppf(0.975, 39))
+    assert (statistic(found.low), statistic(found.high)) == pytest.approx((z, -z))
+    plain = s.mean_interval(values)
+    assert found.low > plain.low and found.high > plain.high, "the long tail is to the right"
+    even = [1.0, 2.0, 3.0, 4.0]
+    assert s.skewed_mean(even).high == pytest.approx(s.mean_interval(even).high, rel=1e-6)
+    assert s.skewed_mean([1.0, 9.0]).low == 0.0 and s.skewed_mean([1.0, 3.0], lowest=1.0).low == 1.0
+    assert math.isinf(s.skewed_mean([2.0, 2.0]).high)
+
+
 def test_quantiles_are_scipys():
     assert s.t_quantile(0.9, 7) == pytest.approx(t.ppf(0.9, 7)) and s.t_cdf(-1.2, 4) == pytest.approx(t.cdf(-1.2, 4))
     assert s.normal_quantile(0.9) == pytest.approx(norm.ppf(0.9)) and s.normal_cdf(-1.2) == pytest.approx(

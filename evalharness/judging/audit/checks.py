@@ -16,9 +16,15 @@ from evalharness.judging.run import NULLS
 from evalharness.records import Estimate, Result, Verdict
 from evalharness.runs.figures import KeptEstimate, kept_estimate
 from evalharness.scoring.judge_replies import MARKER, winner
-from evalharness.scoring.metrics import average
 from evalharness.stats import length_control
-from evalharness.stats.intervals import mean_interval, sample_variance, t_quantile, wilson
+from evalharness.stats.intervals import (
+    UNVARIED,
+    bounded_difference,
+    bounded_mean,
+    difference_of_estimates,
+    skewed_mean,
+    wilson,
+)
 
 BIAS = 0.05  # distance from one half that a position effect must have to matter
 TASTE = 0.6  # a preference for long or formatted answers above this wants a look: such answers may also be better
@@ -68,10 +74,13 @@ def parse(found: Evidence) -> list[AuditCheck]:
         checks.append(AuditCheck.of("parse", f"without verdict{seat}", nulls, nulls.value > NULLS, said))
         asked = [float(v.attempts) for v in verdicts if v.attempts]
         if asked:
-            checks.append(AuditCheck.of("parse", f"attempts{seat}", mean_interval(asked), fmean(asked) > 1.5))
+            attempts = skewed_mean(asked, lowest=1.0)
+            says = "" if math.isfinite(attempts.low) else f"no interval: {UNVARIED}"
+            checks.append(AuditCheck.of("parse", f"attempts{seat}", attempts, attempts.value > 1.5, says))
         masses = [float(v.extra["mass"]) for v in verdicts if v.extra.get("mass") is not None]
         if masses:
-            checks.append(AuditCheck.of("parse", f"label mass{seat}", mean_interval(masses), fmean(masses) < 0.9))
+            mass = bounded_mean(masses)
+            checks.append(AuditCheck.of("parse", f"label mass{seat}", mass, mass.value < 0.9))
     return checks
 
 
@@ -103,7 +112,7 @@ def _swapped(seat: str, pairs: Sequence[Sequence[Verdict]]) -> list[AuditCheck]:
     checks = [AuditCheck.of("position", f"same winner in both orders{seat}", same, same.value < 0.8)]
     if not shares:
         return [*checks, AuditCheck.unknown("position", f"prefers the first{seat}", "every verdict is a tie")]
-    first = average(shares) or mean_interval(shares)
+    first = bounded_mean(shares)
     biased = len(shares) > 1 and (first.low > 0.5 or first.high < 0.5) and abs(first.value - 0.5) > BIAS
     side = "first" if first.value > 0.5 else "second"
     says = f"the judge{seat} prefers the answer shown {side}; its single verdicts depend on the order" if biased else ""
@@ -120,22 +129,11 @@ def _seeded(seat: str, own: Sequence[tuple[Result, Sequence[Verdict]]]) -> Audit
     first, second = halves["AB"], halves["BA"]
     if len(first) < 2 or len(second) < 2:
         return AuditCheck.unknown("position", name, "too few verdicts in one of the orders")
-    gap = _welch(first, second)
+    gap = difference_of_estimates(bounded_mean(first), bounded_mean(second))
     biased = (gap.low > 0 or gap.high < 0) and abs(gap.value) > BIAS
     balanced = (fmean(first) + fmean(second)) / 2
     says = f"order-balanced mean {balanced:.4f}; a preference for a label (A, m) would look the same"
     return AuditCheck.of("position", name, gap, biased, says)
-
-
-def _welch(first: Sequence[float], second: Sequence[float]) -> Estimate:
-    """Difference of two means with Welch's interval."""
-    a, b = sample_variance(first) / len(first), sample_variance(second) / len(second)
-    value, stderr = fmean(first) - fmean(second), math.sqrt(a + b)
-    if stderr == 0:  # nothing tells the spread
-        return Estimate(value=value, stderr=0.0, low=-math.inf, high=math.inf, n=len(first) + len(second))
-    degrees = (a + b) ** 2 / (a * a / (len(first) - 1) + b * b / (len(second) - 1))
-    half = t_quantile(0.975, degrees) * stderr
-    return Estimate(value=value, stderr=stderr, low=value - half, high=value + half, n=len(first) + len(second))
 
 
 def _compared(found: Evidence) -> list[tuple[float, str, str]]:
@@ -214,7 +212,7 @@ def own_family(found: Evidence, human: Mapping[str, float] | None) -> list[Audit
     both = sorted(mine.keys() & theirs.keys())
     if len(both) < 2:
         return [AuditCheck.unknown("self-preference", title, "no other judge and no people judged the same answers")]
-    gap = mean_interval([mine[i] - theirs[i] for i in both])
+    gap = bounded_difference([mine[i] - theirs[i] for i in both])
     return [AuditCheck.of("self-preference", title, gap, gap.low > 0, f"{', '.join(own)} judges {candidate}")]
 
 
@@ -305,7 +303,7 @@ def panel_member_checks(found: Evidence) -> list[AuditCheck]:
             others = [v for s, v in given.items() if s != seat and v is not None]
             if given.get(seat) is not None and others:
                 gaps.append(given[seat] - fmean(others))
-        gap = average(gaps) if not gaps else mean_interval(gaps)
+        gap = bounded_difference(gaps) if gaps else None
         far = gap is not None and abs(gap.value) > 0.1 and (gap.low > 0 or gap.high < 0)
         checks.append(AuditCheck.of("panel", f"{seat} minus the others", gap, far))
     return checks
