@@ -51,7 +51,7 @@ class Refusal:
             _number(self.headers.get("Retry-After", "")),
             _until(self.headers.get("Retry-After", "")),
             _retry_delay(self.error.get("details")),
-            _reset(self.headers),
+            quota_reset(self.headers),
         )
         return next((seconds for seconds in asked if seconds is not None), None)
 
@@ -91,10 +91,13 @@ def _retry_delay(details: Any) -> float | None:
     return None
 
 
-def _reset(headers: Mapping[str, str]) -> float | None:
-    """The longest time after which a quota that is used up is there again: `x-ratelimit-reset-requests: 1m2.5s`."""
+def quota_reset(headers: Mapping[str, str]) -> float | None:
+    """Seconds after which all quotas that are used up are there again (`x-ratelimit-reset-requests: 1m2.5s`); None
+    where none is."""
     found: list[float] = []
     for name, value in headers.items():
+        if "ratelimit" not in name.lower():
+            continue
         kind = re.fullmatch(r"(?i)(x|anthropic)-ratelimit-(.*?)-?remaining-?(.*)", name)
         if kind is None or not re.fullmatch(r"\s*0+(\.0+)?\s*", value):
             continue

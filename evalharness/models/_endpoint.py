@@ -9,16 +9,26 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import Any, ClassVar, NoReturn
 from urllib.parse import quote
 
-from evalharness.clients.http import FilteredError, HttpReply, RequestError, http_session, post_json
+from evalharness.clients.http import (
+    BrokenConnectionError,
+    FilteredError,
+    HttpReply,
+    RequestError,
+    Transport,
+    UnreachableError,
+    encoded,
+)
+from evalharness.clients.pacing import Pace, RateCaps
 from evalharness.clients.pool import AttemptError, Retry, Send, answers
-from evalharness.clients.refusal import Refusal
+from evalharness.clients.refusal import Refusal, quota_reset
+from evalharness.clients.session import http_session
 from evalharness.data.files import json_value
 from evalharness.errors import UserError, option_name
 from evalharness.events import warn
@@ -31,9 +41,6 @@ from evalharness.models._refused import Settings
 from evalharness.options import ApiOptions
 from evalharness.records import Message, Request, Response
 from evalharness.text.visible import line
-
-if TYPE_CHECKING:
-    import aiohttp
 
 _MOST_SERVED = 16  # names under which an endpoint says that it serves; one that makes them up fills no manifest
 _UNKNOWN_MODEL = re.compile(r"model.{0,80}(does not exist|not found|unknown|invalid)|invalid model", re.IGNORECASE)
@@ -120,7 +127,9 @@ class Endpoint:
     secrets: tuple[str, ...] = field(default=(), repr=False)
     chosen: Chosen = field(default_factory=Chosen)
     chat: bool = True
-    workers: int = 16
+    workers: int = 16  # requests in flight at most
+    start: int | None = None  # so many at first, where they may become more as long as that is worth it
+    caps: RateCaps = field(default_factory=RateCaps)
     prices: tuple[float, float] | None = None
     remote: bool = True
     retry: Retry = field(default_factory=Retry)
@@ -128,7 +137,11 @@ class Endpoint:
     served: set[str] = field(default_factory=set)
     refused: dict[str, str] = field(default_factory=dict)  # parameters that it does not take, and what is done about it
     proven: bool = False  # an answer has come: the address, the key and the model's name are right
+    pace: Pace = field(init=False, repr=False)  # what was learned in one `answer` holds for the next
     _untold: list[str] = field(default_factory=list, repr=False)  # warnings that the caller's thread is to give
+
+    def __post_init__(self) -> None:
+        self.pace = Pace(self.start or self.workers, self.workers, self.caps)
 
     @property
     def name(self) -> str:
@@ -183,12 +196,13 @@ class Endpoint:
         return (Message("system", first), *rest)
 
     def answer(self, requests: Sequence[Request]) -> Iterator[tuple[int, Response]]:
-        for item in by_choice(
-            Requests.of(requests), lambda parts: answers(parts, self._connect, self.workers, self.retry)
-        ):
+        for item in by_choice(Requests.of(requests), self._answers):
             self._tell()
             yield item
         self._tell()
+
+    def _answers(self, requests: Requests) -> Generator[tuple[int, Response], None, None]:
+        return answers(requests, self._connect, self.pace, self.retry)
 
     def _tell(self) -> None:
         """Warnings are given here: the network's thread does not know who listens."""
@@ -215,12 +229,13 @@ class Endpoint:
     async def _connect(self) -> AsyncIterator[Send]:
         own = {name.lower() for name in self.headers}  # a header has one name, whatever its capitals
         auth = {name: value for name, value in self.auth().items() if name.lower() not in own}
-        async with http_session(self.base_url, {**auth, **self.headers}) as session:
+        url = self.place.url(self.path)
+        async with http_session(url, {**auth, **self.headers}, self.retry.deadline) as transport:
 
             async def send(request: Request) -> Response:
                 started = time.monotonic()
                 try:
-                    found = await self.ask(session, request)
+                    found = await self.ask(transport, request)
                 except AttemptError:
                     self.retries += 1
                     raise
@@ -232,10 +247,10 @@ class Endpoint:
 
             yield send
 
-    async def ask(self, session: aiohttp.ClientSession, request: Request) -> Response:
+    async def ask(self, transport: Transport, request: Request) -> Response:
         """One attempt, and as many more at once as parameters are refused."""
         asked = self.settings(request)
-        sent, content = await self.exchange(session, request, asked)
+        sent, content = await self.exchange(transport, request, asked)
         found = self.read(request, content)
         self.proven = True
         # Cut here too: an endpoint may refuse some of the texts to stop at, or look for none after it has thought.
@@ -246,15 +261,18 @@ class Endpoint:
         return replace(found, left_out=missing) if missing else found
 
     async def exchange(
-        self, session: aiohttp.ClientSession, request: Request, asked: Settings
+        self, transport: Transport, request: Request, asked: Settings
     ) -> tuple[Settings, dict[str, Any]]:
         """The settings that were sent in the end, and the reply to them."""
         sent: Settings = _refused.adapted(asked, self.refused)
         for _ in range(_MOST_CHANGES):
-            reply = await self._post(session, self.body(request, sent))
+            reply = await self._post(transport, self.body(request, sent))
+            content = reply.content()
             if reply.status == 200:
-                return sent, self._content(reply)
-            no = Refusal(reply.status, reply.headers, reply.content if reply.content is not None else _plain(reply))
+                if 0.0 < (rest := quota_reset(reply.headers) or 0.0) <= self.retry.patience:
+                    self.pace.rest(rest)
+                return sent, self._answer(reply, content)
+            no = Refusal(reply.status, reply.headers, content if content is not None else _plain(reply))
             name = _refused.blamed(no, sent)
             if not name:
                 self.sort_out(no)
@@ -272,26 +290,22 @@ class Endpoint:
             f"{self.name} refuses {name} ({self.clean(no.message)}): from now on it is {done}; the manifest says so"
         )
 
-    async def _post(self, session: aiohttp.ClientSession, body: Mapping[str, Any]) -> HttpReply:
-        import aiohttp
-
+    async def _post(self, transport: Transport, body: Mapping[str, Any]) -> HttpReply:
         try:
-            return await post_json(session, self.place.url(self.path), body)
-        except (aiohttp.ClientConnectorError, aiohttp.InvalidURL) as error:
+            return await transport.post(self.place.url(self.path), encoded(body))
+        except UnreachableError as error:
             if not self.proven:
                 raise UserError(
                     f"{public(self.base_url)} cannot be reached ({self.clean(str(error))}); "
                     f"is the server up, and {option_name('base_url')} right?"
                 ) from None
-            raise AttemptError(f"the endpoint cannot be reached: {self.clean(str(error))}") from None
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise AttemptError(f"the connection failed: {self.clean(str(error)) or type(error).__name__}") from None
-        except ValueError as error:  # what aiohttp and the unpackers make of a reply that is no HTTP
-            raise RequestError(f"the reply cannot be read: {type(error).__name__}") from None
+            raise AttemptError(f"the endpoint cannot be reached: {self.clean(str(error))}", overloaded=True) from None
+        except BrokenConnectionError as error:
+            said = f"the connection failed: {self.clean(str(error))}"
+            raise AttemptError(said, overloaded=error.late, at_once=error.stale) from None
 
-    def _content(self, reply: HttpReply) -> dict[str, Any]:
+    def _answer(self, reply: HttpReply, content: Any) -> dict[str, Any]:
         """The object of a reply that claims to hold an answer."""
-        content = reply.content
         if not isinstance(content, dict):
             raise AttemptError(f"the reply holds no answer: {self.clean(reply.raw)[:120]}")
         served = content.get("model") or content.get("modelVersion")
@@ -321,7 +335,8 @@ class Endpoint:
         if no.code == "insufficient_quota" or no.status == 402 or _NO_MONEY.search(said):
             raise UserError(f"{where}: the account has no money left ({said})")
         if no.status in (408, 409, 425, 429) or no.status >= 500:
-            raise AttemptError(f"{no.status}: {said}", wait=no.wait(), crowded=no.status in (429, 503, 529))
+            crowded = no.status in (429, 503, 529)
+            raise AttemptError(f"{no.status}: {said}", wait=no.wait(), crowded=crowded, overloaded=no.status >= 500)
         if no.code == "content_filter":
             raise FilteredError
         if (

@@ -11,9 +11,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-from evalharness.clients.http import RequestError
+from evalharness.clients.http import RequestError, Transport
 from evalharness.clients.pool import AttemptError
 from evalharness.clients.refusal import Refusal
 from evalharness.errors import UserError, option_name
@@ -26,9 +26,6 @@ from evalharness.models._refused import Settings
 from evalharness.options import EndpointOptions
 from evalharness.records import Request, Response
 from evalharness.text.visible import line
-
-if TYPE_CHECKING:
-    import aiohttp
 
 Options = EndpointOptions
 OPENAI = "https://api.openai.com/v1"
@@ -117,13 +114,13 @@ class OpenAI(Endpoint):
             said["prompt"] = request.text + "".join(given)
         return merged(said, self.chosen.extra)
 
-    async def ask(self, session: aiohttp.ClientSession, request: Request) -> Response:
+    async def ask(self, transport: Transport, request: Request) -> Response:
         if request.choices and self.chat:
             raise UserError(
                 f"a chat endpoint cannot rank choices; say {option_name('mode', 'write')}, or "
                 f"{option_name('template', 'none')} for /completions"
             )
-        return await super().ask(session, request)
+        return await super().ask(transport, request)
 
     def sort_out(self, no: Refusal) -> Any:
         if not self.chat and not self.proven and no.status == 400 and "echo" in no.message:
