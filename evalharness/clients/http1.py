@@ -244,7 +244,7 @@ class Http1Transport:
 
     async def _connect(self) -> ReplyReader:
         if not self._addresses:
-            self._addresses = await self._loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
+            self._addresses = list(await self._loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM))
         free = await start_connection(self._addresses, happy_eyeballs_delay=0.25)
         try:
             free.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

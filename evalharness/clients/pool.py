@@ -16,7 +16,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from queue import SimpleQueue
 
-from evalharness.clients.pacing import Pace, RateCaps
+from evalharness.clients.pacing import Pace
 from evalharness.model import Requests
 from evalharness.records import Request, Response
 

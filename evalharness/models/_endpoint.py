@@ -309,7 +309,7 @@ class Endpoint:
         if not isinstance(content, dict):
             raise AttemptError(f"the reply holds no answer: {self.clean(reply.raw)[:120]}")
         served = content.get("model") or content.get("modelVersion")
-        if isinstance(served, str) and len(self.served) < _MOST_SERVED:
+        if isinstance(served, str) and served not in self.served and len(self.served) < _MOST_SERVED:
             self.served.add(line(served, 100))
         return content
 
