@@ -13,7 +13,7 @@ from evalharness.clients.http import BrokenConnectionError, HttpReply, RequestEr
 
 @asynccontextmanager
 async def aiohttp_transport(
-    headers: Mapping[str, str], proxy: str | None, deadline: float
+    url: str, headers: Mapping[str, str], proxy: str | None, deadline: float
 ) -> AsyncIterator[AiohttpTransport]:
     """Connections that are kept alive until the block ends. `deadline`: seconds for one attempt."""
     async with aiohttp.ClientSession(
@@ -23,18 +23,18 @@ async def aiohttp_transport(
         cookie_jar=aiohttp.DummyCookieJar(),  # an endpoint keeps nothing here
         proxy=proxy,  # and not `trust_env`, which takes passwords from ~/.netrc too
     ) as session:
-        yield AiohttpTransport(session)
+        yield AiohttpTransport(session, url)
 
 
 class AiohttpTransport:
     """A `Transport` over aiohttp's session."""
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
-        self._session = session
+    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
+        self._session, self._url = session, url
 
-    async def post(self, url: str, body: bytes) -> HttpReply:
+    async def post(self, body: bytes) -> HttpReply:
         try:
-            async with self._session.post(url, data=body, allow_redirects=False) as reply:
+            async with self._session.post(self._url, data=body, allow_redirects=False) as reply:
                 return HttpReply(reply.status, reply.headers, await _body(reply))
         except (aiohttp.ClientConnectorError, aiohttp.InvalidURL) as error:
             raise UnreachableError(str(error)) from None

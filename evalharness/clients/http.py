@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import orjson
+
 from evalharness.data.files import json_value
 
 LARGEST_REPLY = 16 << 20  # bytes, unpacked: a long answer with all its log-probabilities has less
@@ -52,8 +54,6 @@ class HttpReply:
 
     def content(self) -> Any:
         """The body's JSON, None where it is none. RequestError where it is nested deeper than any answer."""
-        import orjson
-
         try:
             found = orjson.loads(self.body)
         except ValueError:  # it refuses an escaped lone surrogate too, which a model may well write
@@ -69,9 +69,9 @@ class HttpReply:
 
 
 class Transport(Protocol):
-    """Connections to an endpoint, whoever looks after them."""
+    """Connections to an endpoint's address, whoever looks after them."""
 
-    async def post(self, url: str, body: bytes) -> HttpReply:
+    async def post(self, body: bytes) -> HttpReply:
         """One attempt. UnreachableError, BrokenConnectionError, or RequestError for a reply larger than any answer."""
         ...
 
@@ -98,8 +98,6 @@ def too_large() -> RequestError:
 
 def encoded(body: Mapping[str, Any]) -> bytes:
     """JSON; lone surrogates, which a model's answer may hold and UTF-8 may not, as escapes."""
-    import orjson
-
     try:
         return orjson.dumps(body)
     except TypeError:

@@ -51,24 +51,26 @@ class ReplyReader(asyncio.Protocol):
         self._to_end = self._complete = False
         self._trouble: Exception | None = None
 
-    async def ask(self, message: bytes, until: float) -> HttpReply:
-        """The reply to a message, by that moment of the loop's clock. BrokenConnectionError, or RequestError for a
-        reply larger than any answer; the connection is closed by then."""
+    async def ask(self, message: bytes) -> HttpReply:
+        """The reply to a message. BrokenConnectionError, or RequestError for a reply larger than any answer; the
+        connection is closed by then."""
         if not self.reusable:
             raise BrokenConnectionError("it was closed before anything was asked")
         self._start()
         self.asked += 1
         self._waiter = self._loop.create_future()
-        timer = self._loop.call_at(until, self._fail, BrokenConnectionError("no whole reply in time", late=True))
         self._transport.write(message)
         try:
             return await self._waiter
         finally:
-            timer.cancel()
             self._waiter = None
             if not (self._complete and self.reusable):
                 self.drop()
             self.idle_since = self._loop.time()
+
+    def give_up(self) -> None:
+        """Whoever waits for a reply has waited long enough."""
+        self._fail(BrokenConnectionError("no whole reply in time", late=True))
 
     def drop(self) -> None:
         """Close at once; what is on its way is not waited for."""
@@ -192,33 +194,37 @@ class Http1Transport:
         self._host = parts.hostname or ""
         self._port = parts.port or (443 if parts.scheme == "https" else 80)
         self._tls = ssl.create_default_context() if parts.scheme == "https" else None
-        self._origin = f"{parts.scheme}://{parts.netloc}"
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         own = {"Host": parts.netloc, "Accept": "*/*", "Accept-Encoding": CODINGS, **headers}
-        self._fields = "".join(f"{name}: {value}\r\n" for name, value in own.items())
+        fields = "".join(f"{name}: {value}\r\n" for name, value in own.items())
+        self._head = f"POST {target} HTTP/1.1\r\n{fields}Content-Length: ".encode("ascii")  # the number comes behind
         self._deadline = deadline
         self._free: list[ReplyReader] = []
         self._open: set[ReplyReader] = set()
+        self._due: dict[ReplyReader, float] = {}  # those that are asked, and until when they have time
+        self._watch: asyncio.TimerHandle | None = None
         self._addresses: list[AddrInfoType] = []
-        self._heads: dict[str, bytes] = {}
 
-    async def post(self, url: str, body: bytes) -> HttpReply:
+    async def post(self, body: bytes) -> HttpReply:
         until = self._loop.time() + self._deadline
-        message = b"%b%d\r\n\r\n%b" % (self._head(url), len(body), body)
+        message = b"%b%d\r\n\r\n%b" % (self._head, len(body), body)
         connection = self._kept() or await self._connected(until)
+        self._due[connection] = until
+        if self._watch is None:
+            self._watch = self._loop.call_later(self._deadline / 20, self._overdue)
         try:
-            return await connection.ask(message, until)
+            return await connection.ask(message)
         finally:
+            del self._due[connection]
             if connection.reusable:
                 self._free.append(connection)
 
-    def _head(self, url: str) -> bytes:
-        """All of a request's head but the number behind Content-Length."""
-        if (found := self._heads.get(url)) is None:
-            target = url.removeprefix(self._origin)
-            target = target if target.startswith("/") else f"/{target}"
-            found = f"POST {target} HTTP/1.1\r\n{self._fields}Content-Length: ".encode("ascii")
-            self._heads[url] = found
-        return found
+    def _overdue(self) -> None:
+        """One timer for all: one for each request would be a tenth of its work."""
+        now = self._loop.time()
+        for connection in [one for one, until in self._due.items() if until <= now]:
+            connection.give_up()
+        self._watch = self._loop.call_later(self._deadline / 20, self._overdue) if self._due else None
 
     def _kept(self) -> ReplyReader | None:
         """A connection that is free."""
@@ -259,6 +265,8 @@ class Http1Transport:
 
     async def close(self) -> None:
         """Close all connections, and wait until they are."""
+        if self._watch is not None:
+            self._watch.cancel()
         lost = [connection.lost for connection in self._open]
         for connection in tuple(self._open):
             connection.drop()

@@ -10,6 +10,11 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+# Headers in which an answer says how much of a quota is left, under their usual names.
+QUOTAS = (
+    "x-ratelimit-remaining-requests", "x-ratelimit-remaining-tokens", "anthropic-ratelimit-requests-remaining",
+    "anthropic-ratelimit-tokens-remaining", "x-ratelimit-remaining",
+)  # fmt: skip
 _LONGEST = 2000  # characters of a message that are looked at
 
 
@@ -96,8 +101,6 @@ def quota_reset(headers: Mapping[str, str]) -> float | None:
     where none is."""
     found: list[float] = []
     for name, value in headers.items():
-        if "ratelimit" not in name.lower():
-            continue
         kind = re.fullmatch(r"(?i)(x|anthropic)-ratelimit-(.*?)-?remaining-?(.*)", name)
         if kind is None or not re.fullmatch(r"\s*0+(\.0+)?\s*", value):
             continue

@@ -43,7 +43,7 @@ async def http_session(url: str, headers: Mapping[str, str], deadline: float) ->
     else:
         from evalharness.clients.by_aiohttp import aiohttp_transport
 
-        async with aiohttp_transport(said, proxy, deadline) as whole:
+        async with aiohttp_transport(url, said, proxy, deadline) as whole:
             yield whole
 
 

@@ -27,7 +27,7 @@ from evalharness.clients.http import (
 )
 from evalharness.clients.pacing import Pace, RateCaps
 from evalharness.clients.pool import AttemptError, Retry, Send, answers
-from evalharness.clients.refusal import Refusal, quota_reset
+from evalharness.clients.refusal import QUOTAS, Refusal, quota_reset
 from evalharness.clients.session import http_session
 from evalharness.data.files import json_value
 from evalharness.errors import UserError, option_name
@@ -243,7 +243,9 @@ class Endpoint:
                     found = Response(error=self.clean(str(error)))
                 except FilteredError:
                     found = Response(finish="refused")
-                return replace(found, seconds=time.monotonic() - started)
+                # It was made just now and nobody else has it; a copy would take a tenth of a request's time.
+                object.__setattr__(found, "seconds", time.monotonic() - started)
+                return found
 
             yield send
 
@@ -269,8 +271,7 @@ class Endpoint:
             reply = await self._post(transport, self.body(request, sent))
             content = reply.content()
             if reply.status == 200:
-                if 0.0 < (rest := quota_reset(reply.headers) or 0.0) <= self.retry.patience:
-                    self.pace.rest(rest)
+                self._heed(reply)
                 return sent, self._answer(reply, content)
             no = Refusal(reply.status, reply.headers, content if content is not None else _plain(reply))
             name = _refused.blamed(no, sent)
@@ -280,6 +281,13 @@ class Endpoint:
             sent = _refused.adapted(sent, {name: done})
             self._learn(name, done, no)
         raise RequestError("the endpoint refuses one parameter after the other")
+
+    def _heed(self, reply: HttpReply) -> None:
+        """An answer may say that no other is to be had for a while. What is longer than our patience is left to come."""
+        if any(name in reply.headers for name in QUOTAS):
+            rest = quota_reset(reply.headers) or 0.0
+            if 0.0 < rest <= self.retry.patience:
+                self.pace.rest(rest)
 
     def _learn(self, name: str, done: str, no: Refusal) -> None:
         """For the requests that are sent from now on."""
@@ -292,7 +300,7 @@ class Endpoint:
 
     async def _post(self, transport: Transport, body: Mapping[str, Any]) -> HttpReply:
         try:
-            return await transport.post(self.place.url(self.path), encoded(body))
+            return await transport.post(encoded(body))
         except UnreachableError as error:
             if not self.proven:
                 raise UserError(
