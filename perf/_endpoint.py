@@ -205,5 +205,5 @@ def main(role: str, *given: str) -> None:
 
 
 if __name__ == "__main__":
-    Path(".").resolve()
+    Path().resolve()
     main(*sys.argv[1:])

@@ -21,6 +21,18 @@ def shared() -> Path:
     return SHARED
 
 
+@pytest.fixture(params=["lean", "aiohttp"])
+def http_client(request, monkeypatch):
+    """Either kind of connection to endpoints: our own (skipped without httptools), and aiohttp's."""
+    from evalharness.clients import session
+
+    if request.param == "lean":
+        pytest.importorskip("httptools", reason="our own HTTP connections need the package httptools (extra `fast`)")
+    else:
+        monkeypatch.setattr(session, "is_plain", lambda *_: False)
+    return request.param
+
+
 class Said(NamedTuple):
     """What a command line printed and returned."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
@@ -9,6 +10,8 @@ import aiohttp
 
 from evalharness.clients import http
 from evalharness.clients.http import BrokenConnectionError, HttpReply, RequestError, UnreachableError, too_large
+
+_LARGE = 1 << 20  # bytes: aiohttp warns of what is written in one piece and has more
 
 
 @asynccontextmanager
@@ -33,8 +36,9 @@ class AiohttpTransport:
         self._session, self._url = session, url
 
     async def post(self, body: bytes) -> HttpReply:
+        data = io.BytesIO(body) if len(body) > _LARGE else body
         try:
-            async with self._session.post(self._url, data=body, allow_redirects=False) as reply:
+            async with self._session.post(self._url, data=data, allow_redirects=False) as reply:
                 return HttpReply(reply.status, reply.headers, await _body(reply))
         except (aiohttp.ClientConnectorError, aiohttp.InvalidURL) as error:
             raise UnreachableError(str(error)) from None
