@@ -1,6 +1,6 @@
 """The sides of perf/endpoint.py, each in a process of its own: the server, the raw load, ours, and the peers' clients.
 
-serve   LATENCY                         a chat server on loopback that answers with the question's number; prints its port
+serve   LATENCY                         a chat server on loopback that answers with the question's number
 raw     URL COUNT WORKERS               the least a client can do, which shows what the server is able to
 ours    URL COUNT WORKERS TRANSPORT     our client, `lean` or `aiohttp`; prints one JSON line
 lm_eval URL COUNT WORKERS               lm-evaluation-harness's local-chat-completions, run by its own interpreter

@@ -1,8 +1,8 @@
 """How fast an endpoint is asked: how many requests may be in flight, and when the next one may be sent.
 
 The number in flight adapts. An endpoint that says "too many" halves it, and its Retry-After is obeyed; so does one that
-fails at more than a quarter of what it is asked. Up to where it was well before it grows by a quarter with each window of
-answers; beyond that only as long as more in flight means more answers a second.
+fails at more than a quarter of what it is asked. Up to where it was well before it grows by a quarter with each window
+of answers; beyond that only as long as more in flight means more answers a second.
 """
 
 from __future__ import annotations
@@ -48,18 +48,19 @@ class Pace:
         wait, now = self.pause(), time.monotonic()
         if self._per_request:
             self._next_request = max(self._next_request, now) + self._per_request
-        if self._per_token:  # as many as the others had on average, until its own are known
-            self._next_tokens = max(self._next_tokens, now) + self._per_token * self._average
+        if self._per_token:
+            self._next_tokens = max(self._next_tokens, now) + self._per_token * self.expected
         return wait
 
     @property
-    def _average(self) -> float:
+    def expected(self) -> float:
+        """Tokens that a request is taken to need until its own are known: as many as the others on average."""
         return self._tokens / self._counted if self._counted else 0.0
 
-    def answered(self, tokens: int = 0) -> None:
+    def answered(self, tokens: int = 0, expected: float = 0.0) -> None:
         """An answer came, with so many tokens. A window in which enough of them did allows more in flight."""
         if self._per_token:
-            self._next_tokens += self._per_token * (tokens - self._average)
+            self._next_tokens += self._per_token * (tokens - expected)
             self._tokens, self._counted = self._tokens + tokens, self._counted + 1
         self.fine += 1
         if self.limit < self.known and self.fine >= self.limit:

@@ -162,7 +162,7 @@ class Flight:
         """The answer, after as many attempts as are allowed."""
         hurried = False
         for attempt in range(1, self.retry.attempts + 1):
-            turn = self.pace.take()
+            expected, turn = self.pace.expected, self.pace.take()
             while turn > 0:
                 await asyncio.sleep(turn)
                 turn = self.pace.resume_at - time.monotonic()  # others may have been told to wait meanwhile
@@ -180,7 +180,7 @@ class Flight:
                 else:
                     await asyncio.sleep(wait)
             else:
-                self.pace.answered(response.tokens_in + response.tokens_out)
+                self.pace.answered(response.tokens_in + response.tokens_out, expected)
                 if len(self.flying) < self.pace.limit:
                     self._start()
                 return response
@@ -202,8 +202,7 @@ def answers(
     event loop has a thread of its own, so that slow scoring does not hold up the network, nor the other way round; but
     no further than AHEAD, so that little is asked in vain where the caller stops.
     """
-    most = 2 * pace.most + AHEAD
-    if not (known := requests.take(most)):
+    if not (known := requests.take(2 * pace.limit + AHEAD)):
         return
     flight = Flight(pace, retry)
     flight.ask(known)
@@ -221,7 +220,7 @@ def answers(
                     yield item
                     # Handed over in batches too, unless the reader takes his time.
                     last = place == len(items) or time.monotonic() > due
-                    if last and (more := requests.take(most - unread)):
+                    if last and (more := requests.take(2 * pace.limit + AHEAD - unread)):
                         unread += len(more)
                         flight.loop.call_soon_threadsafe(flight.ask, more)
     finally:

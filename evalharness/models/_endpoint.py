@@ -42,6 +42,7 @@ from evalharness.options import ApiOptions
 from evalharness.records import Message, Request, Response
 from evalharness.text.visible import line
 
+FIRST_AT_A_TIME, MOST_AT_A_TIME = 16, 128  # requests in flight where the user names no number
 _MOST_SERVED = 16  # names under which an endpoint says that it serves; one that makes them up fills no manifest
 _UNKNOWN_MODEL = re.compile(r"model.{0,80}(does not exist|not found|unknown|invalid)|invalid model", re.IGNORECASE)
 _NO_MONEY = re.compile(r"credit balance is too low|insufficient balance", re.IGNORECASE)
@@ -104,6 +105,16 @@ def _system(word: str) -> str:
         if len(word) > 255 or "\0" in word:  # longer than any name
             return word
         raise UserError(f"{option_name('system')} {line(word, 80)}: cannot be read ({error})") from None
+
+
+def pace_of(options: ApiOptions) -> dict[str, Any]:
+    """How fast it is asked and how long an attempt may take, as fields of an `Endpoint`."""
+    return {
+        "workers": options.concurrency or MOST_AT_A_TIME,
+        "start": None if options.concurrency else FIRST_AT_A_TIME,
+        "caps": RateCaps(rpm=options.rpm, tpm=options.tpm),
+        "retry": Retry(deadline=options.request_timeout),
+    }
 
 
 def prices_of(options: ApiOptions) -> tuple[float, float] | None:
@@ -283,7 +294,7 @@ class Endpoint:
         raise RequestError("the endpoint refuses one parameter after the other")
 
     def _heed(self, reply: HttpReply) -> None:
-        """An answer may say that no other is to be had for a while. What is longer than our patience is left to come."""
+        """An answer may say that no other is to be had for a while. What is longer than our patience is not heeded."""
         if any(name in reply.headers for name in QUOTAS):
             rest = quota_reset(reply.headers) or 0.0
             if 0.0 < rest <= self.retry.patience:

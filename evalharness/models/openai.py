@@ -19,7 +19,7 @@ from evalharness.clients.refusal import Refusal
 from evalharness.errors import UserError, option_name
 from evalharness.models._addresses import api_key, own_headers, place_of, warn_of_plain
 from evalharness.models._contents import as_text, count_of, finish_of, said_by, without_thinking
-from evalharness.models._endpoint import Endpoint, chosen, merged, prices_of
+from evalharness.models._endpoint import Endpoint, chosen, merged, pace_of, prices_of
 from evalharness.models._openai_echo import echoed
 from evalharness.models._openai_reply import first_token
 from evalharness.models._refused import Settings
@@ -39,7 +39,7 @@ def open_model(argument: str, options: EndpointOptions) -> OpenAI:
     if not model:
         raise UserError("openai needs the name of a model: openai:MODEL, such as openai:gpt-4o")
     place = place_of(base, ("/chat/completions", "/completions"))
-    if options.concurrency < 1:
+    if options.concurrency is not None and options.concurrency < 1:
         raise UserError(f"{option_name('concurrency', options.concurrency)}: wanted 1 or more")
     if options.system and options.template == "none":
         raise UserError(f"{option_name('system')} does nothing with {option_name('template', 'none')}: leave one out")
@@ -59,8 +59,8 @@ def open_model(argument: str, options: EndpointOptions) -> OpenAI:
         secrets=place.secrets,
         chosen=chosen(options, ("model", "messages", "prompt", "echo")),
         chat=options.template != "none",
-        workers=options.concurrency,
         prices=prices_of(options),
+        **pace_of(options),
     )
 
 

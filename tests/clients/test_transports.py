@@ -105,9 +105,7 @@ def test_a_reply_in_single_bytes_is_read():
     assert found.content() == {"a": 1}
 
 
-@pytest.mark.parametrize(
-    "status", [b"204 No Content", b"304 Not Modified", b"500 no", b"429 x", b"301 Moved", b"999 x"]
-)
+@pytest.mark.parametrize("status", [b"204 No Content", b"304 Not Modified", b"500 x", b"429 x", b"301 x", b"999 x"])
 def test_every_status_is_a_reply(status):
     body = b"" if status[:3] in (b"204", b"304") else b'{"error": "x"}'
     found = answered(framed(body, b"Location: http://192.0.2.1/", b"Retry-After: 7", status=status))

@@ -21,6 +21,8 @@ from evalharness.records import Message, Request, Response, Sample
 from evalharness.runs.store import record_to_json
 from evalharness.scoring.answers import binary_score, choice, score_response
 
+pytestmark = pytest.mark.usefixtures("http_client")
+
 KEY = "sk-test-0123456789abcdef"
 ASKED = Request(messages=(Message("user", "Which?"),))
 SAMPLE = Sample(question="Which?", choices=("a", "b", "c", "d"), gold_indices=(3,), answers=("",))

@@ -11,6 +11,8 @@ from evalharness.model import Requests, answered
 from evalharness.models.openai import OpenAI
 from evalharness.records import Message, Request
 
+pytestmark = pytest.mark.usefixtures("http_client")
+
 
 def model(stub: Stub, **options) -> OpenAI:
     return OpenAI(**{"model": "m", "base_url": stub.url, "retry": Retry(attempts=3, first=0.0), **options})
