@@ -1,7 +1,7 @@
 """How fast an endpoint is asked: how many requests may be in flight, and when the next one may be sent.
 
 The number in flight adapts. An endpoint that says "too many" halves it, and its Retry-After is obeyed; so does one that
-fails at more than a quarter of what it is asked. Up to where it was well before it grows by a quarter with each window
+fails at more than half of what it is asked. Up to where it was well before it grows by a quarter with each window
 of answers; beyond that only as long as more in flight means more answers a second.
 """
 
@@ -88,7 +88,7 @@ class Pace:
     def fails(self, sent: float, flying: int) -> None:
         """An attempt failed as it does where an endpoint is overloaded: a 5xx, a reply that did not come in time."""
         self.failed += 1
-        if self.failed >= 4 and 3 * self.failed > self.fine:
+        if self.failed >= 4 and self.failed > self.fine:
             self._halve(sent, flying)
 
     def crowded(self, sent: float, wait: float, flying: int) -> None:
@@ -106,4 +106,4 @@ class Pace:
         if sent >= self.halved_at:
             self.halved_at = time.monotonic()
             self.limit = max(1, min(self.limit, flying) // 2)
-            self.known, self._held = max(self.limit, 3 * self.known // 4), _HELD
+            self._held = _HELD

@@ -46,15 +46,15 @@ def test_a_halving_never_stops_the_last_request(clock):
     assert limits == [1, 1, 1]
 
 
-def test_a_clean_window_allows_a_quarter_more_up_to_a_quarter_less_than_before(clock):
+def test_a_clean_window_allows_a_quarter_more_up_to_where_it_was(clock):
     found = pace(64)
     found.crowded(sent=100.0, wait=0.0, flying=64)
     limits = [found.limit]
-    for _ in range(3):
+    for _ in range(5):
         for _ in range(found.limit):
             found.answered()
         limits.append(found.limit)
-    assert limits == [32, 40, 48, 48]
+    assert limits == [32, 40, 50, 62, 64, 64]
 
 
 def windows(found, clock, rate_of, count):
@@ -103,21 +103,24 @@ def test_after_a_storm_it_comes_back(clock):
         clock[0] += 1 / (20.0 * found.limit)
         found.answered()
         answers += 1
-    assert answers < 3000
+    assert answers < 500
 
 
-def test_failures_of_a_few_halve_nothing_and_those_of_many_do(clock):
+def test_failures_of_a_few_halve_nothing_and_those_of_most_do(clock):
     found = pace(16)
     for number in range(100):
-        if number % 10 == 0:
+        if number % 3 == 0:
             found.fails(sent=clock[0], flying=16)
         else:
             found.answered()
     assert found.limit == 16
-    for _ in range(20):
-        found.fails(sent=clock[0] - 1 if found.limit < 16 else clock[0], flying=16)
-        found.answered()
-    assert found.limit == 8 and found.resume_at == 0.0, "nobody is made to wait"
+    clock[0] += 1
+    for number in range(60):
+        if number % 3 == 0:
+            found.answered()
+        else:
+            found.fails(sent=100.5, flying=16)
+    assert found.limit == 8 and found.resume_at == 0.0, "once, and nobody is made to wait"
 
 
 def test_requests_a_minute_are_spread_over_it(clock):
