@@ -2,7 +2,7 @@
 
 serve   LATENCY                         a chat server on loopback that answers with the question's number
 raw     URL COUNT WORKERS               the least a client can do, which shows what the server is able to
-ours    URL COUNT WORKERS TRANSPORT     our client, `lean` or `aiohttp`; prints one JSON line
+ours    URL COUNT WORKERS CLIENT        our client: `lean`, `lean-asyncio` (no uvloop) or `aiohttp`
 lm_eval URL COUNT WORKERS               lm-evaluation-harness's local-chat-completions, run by its own interpreter
 run     URL COUNT WORKERS FOLDER        a whole `evalh run`: prompts, journal, scores, summary
 inspect URL COUNT WORKERS FOLDER        a whole eval of inspect_ai, run by its own interpreter
@@ -14,7 +14,6 @@ import os
 import re
 import sys
 import time
-from pathlib import Path
 
 try:
     import uvloop
@@ -137,14 +136,16 @@ def _are_right(texts: list[str]) -> bool:
     return [text.strip() for text in texts] == [str(number) for number in range(len(texts))]
 
 
-def ours(url: str, count: int, workers: int, transport: str) -> None:
+def ours(url: str, count: int, workers: int, client: str) -> None:
+    if client == "lean-asyncio":
+        sys.modules["uvloop"] = None
     import aiohttp  # noqa: F401  # the peer imports it before its clock starts too
 
-    from evalharness.clients import session
+    from evalharness.clients import http1, session  # noqa: F401
     from evalharness.models.openai import OpenAI
     from evalharness.records import Message, Request
 
-    if transport == "aiohttp":
+    if client == "aiohttp":
         session.is_plain = lambda *_: False
     requests = [Request(messages=(Message("user", question(n)),), max_tokens=16) for n in range(count)]
     model = OpenAI(model="m", base_url=url, workers=workers)
@@ -167,13 +168,29 @@ def lm_eval(url: str, count: int, workers: int) -> None:
 
 
 def run(url: str, count: int, workers: int, folder: str) -> None:
-    import evalharness
+    from evalharness import evaluate
+    from evalharness.benchmark import Benchmark
+    from evalharness.records import Sample
+    from evalharness.scoring.answers import short_answer
+    from evalharness.scoring.metrics import mean
 
-    rows = [{"id": str(n), "question": question(n), "answer": str(n)} for n in range(count)]
+    numbers = Benchmark(
+        name="numbers", title="Numbers", paper="", licence="", items=3, score=short_answer(),
+        metrics=(mean("exact_match"),), sample=lambda row: Sample(question=row["question"], answers=(row["answer"],)),
+    )  # fmt: skip
+    rows = [{"question": question(n), "answer": str(n)} for n in range(count)]
     clock = Clock()
-    done = evalharness.evaluate("openai:m", rows, base_url=url, concurrency=workers, runs=folder, cache=False)
-    texts = {int(r.sample_id): r.response.text for r in done.results()}
-    clock.report(_are_right([texts[n] for n in range(count)]))
+    options = {"base_url": url, "concurrency": workers}
+    done = evaluate(numbers, "openai:m", data=rows, model_options=options, runs=folder, cache=False)
+    right = done.metrics["numbers"]["exact_match"]
+    clock.report(right=right.value == 1.0 and right.n == count, peak=_peak())
+
+
+def _peak() -> float:
+    """MB."""
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
 
 
 def inspect(url: str, count: int, workers: int, folder: str) -> None:
@@ -205,5 +222,4 @@ def main(role: str, *given: str) -> None:
 
 
 if __name__ == "__main__":
-    Path().resolve()
     main(*sys.argv[1:])

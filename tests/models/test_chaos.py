@@ -1,4 +1,4 @@
-"""An endpoint that fails in every way there is: every question ends, right or as an error, asked no more than allowed."""
+"""An endpoint that fails in every way: each question ends, right or as an error, asked no more often than allowed."""
 
 from dataclasses import replace
 
