@@ -14,6 +14,7 @@ import os
 import re
 import sys
 import time
+from pathlib import Path
 
 try:
     import uvloop
@@ -178,7 +179,8 @@ def run(url: str, count: int, workers: int, folder: str) -> None:
         name="numbers", title="Numbers", paper="", licence="", items=3, score=short_answer(),
         metrics=(mean("exact_match"),), sample=lambda row: Sample(question=row["question"], answers=(row["answer"],)),
     )  # fmt: skip
-    rows = [{"question": question(n), "answer": str(n)} for n in range(count)]
+    rows = Path(f"{folder}.jsonl")
+    rows.write_text("".join(json.dumps({"question": question(n), "answer": str(n)}) + "\n" for n in range(count)))
     clock = Clock()
     options = {"base_url": url, "concurrency": workers}
     done = evaluate(numbers, "openai:m", data=rows, model_options=options, runs=folder, cache=False)
@@ -190,7 +192,7 @@ def _peak() -> float:
     """MB."""
     import resource
 
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000  # it begins with what the parent holds
 
 
 def inspect(url: str, count: int, workers: int, folder: str) -> None:
