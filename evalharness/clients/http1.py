@@ -20,7 +20,7 @@ from aiohappyeyeballs import AddrInfoType, start_connection
 from multidict import CIMultiDict
 
 from evalharness.clients import http
-from evalharness.clients.http import BrokenConnectionError, HttpReply, UnreachableError, too_large
+from evalharness.clients.http import BrokenConnectionError, HttpReply, RequestError, UnreachableError, too_large
 from evalharness.clients.unpacking import CODINGS, unpacked
 
 _LONGEST_HEAD = 64 << 10  # bytes of status line and headers, those of interim replies included
@@ -136,7 +136,7 @@ class ReplyReader(asyncio.Protocol):
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
         try:
             body = unpacked(body, self._headers.get("Content-Encoding", "").strip().lower())
-        except Exception as error:
+        except (BrokenConnectionError, RequestError) as error:
             self._fail(error)
             return
         if self._waiter is not None and not self._waiter.done():

@@ -12,7 +12,6 @@ import time
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 from urllib.parse import quote
 
@@ -29,13 +28,13 @@ from evalharness.clients.pacing import Pace, RateCaps
 from evalharness.clients.pool import AttemptError, Retry, Send, answers
 from evalharness.clients.refusal import QUOTAS, Refusal, quota_reset
 from evalharness.clients.session import http_session
-from evalharness.data.files import json_value
 from evalharness.errors import UserError, option_name
 from evalharness.events import warn
 from evalharness.model import Preview, Requests
 from evalharness.models import _refused
 from evalharness.models._addresses import Place, public
 from evalharness.models._choices import by_choice
+from evalharness.models._chosen import Chosen
 from evalharness.models._contents import cut_at
 from evalharness.models._refused import Settings
 from evalharness.options import ApiOptions
@@ -51,60 +50,6 @@ _SECRET_FIELD = re.compile(
     r"(?i)(api_?key|[_-]key|^key|secret|password|authorization|credential|(access|auth|bearer|_|^)_?token)\Z"
 )
 _MOST_CHANGES = 12  # of one request's body: each leaves out, renames or shortens one of its settings
-
-
-@dataclass(frozen=True, kw_only=True)
-class Chosen:
-    """What the user wants said with every request."""
-
-    system: str = ""
-    reasoning_effort: str = ""
-    top_k: int | None = None
-    extra: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def said(self) -> dict[str, Any]:
-        """What was chosen, nothing else."""
-        named = {"system": self.system, "reasoning_effort": self.reasoning_effort, "top_k": self.top_k}
-        return {name: value for name, value in {**named, "extra": dict(self.extra)}.items() if value}
-
-
-def chosen(options: ApiOptions, reserved: Sequence[str]) -> Chosen:
-    """What the options say. UserError where the JSON is none, or would say what the question says (`reserved`)."""
-    found: Any = {}
-    if options.extra:
-        try:
-            found = json_value(options.extra)
-        except ValueError as error:
-            raise UserError(f"{option_name('extra')} wants a JSON object ({error})") from None
-        if not isinstance(found, dict):
-            raise UserError(f"{option_name('extra')} wants a JSON object; there is {type(found).__name__}")
-    if taken := sorted({*reserved, "stream", "n"} & found.keys()):
-        raise UserError(f"{option_name('extra')} cannot set {taken[0]}: the run does")
-    return Chosen(
-        system=_system(options.system or ""), top_k=options.top_k, extra=found,
-        reasoning_effort=(options.reasoning_effort or "").lower(),
-    )  # fmt: skip
-
-
-def _like_a_file(word: str) -> bool:
-    return not any(map(str.isspace, word)) and (
-        word.endswith((".txt", ".md", ".prompt")) or word.startswith(("/", "./", "../"))
-    )
-
-
-def _system(word: str) -> str:
-    """The text itself, or that of the file which it names. UserError for a file that cannot be read."""
-    try:
-        if "\n" in word or not Path(word).is_file():
-            if _like_a_file(word):
-                raise UserError(f"{option_name('system')} {line(word, 80)}: there is no such file")
-            return word
-        return Path(word).read_text(encoding="utf-8").rstrip("\n")
-    except (OSError, ValueError) as error:
-        if len(word) > 255 or "\0" in word:  # longer than any name
-            return word
-        raise UserError(f"{option_name('system')} {line(word, 80)}: cannot be read ({error})") from None
 
 
 def pace_of(options: ApiOptions) -> dict[str, Any]:

@@ -18,8 +18,9 @@ from evalharness.clients.pool import AttemptError
 from evalharness.clients.refusal import Refusal
 from evalharness.errors import UserError, option_name
 from evalharness.models._addresses import api_key, own_headers, place_of, warn_of_plain
+from evalharness.models._chosen import chosen
 from evalharness.models._contents import as_text, count_of, finish_of, said_by, without_thinking
-from evalharness.models._endpoint import Endpoint, chosen, merged, pace_of, prices_of
+from evalharness.models._endpoint import Endpoint, merged, pace_of, prices_of
 from evalharness.models._openai_echo import echoed
 from evalharness.models._openai_reply import first_token
 from evalharness.models._refused import Settings
