@@ -253,7 +253,10 @@ class Http1Transport:
             self._addresses = list(await self._loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM))
         free = await start_connection(self._addresses, happy_eyeballs_delay=0.25)
         try:
+            # A model may think for minutes, in which a middle box forgets a connection that nothing comes over.
             free.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            if hasattr(socket, "TCP_KEEPIDLE"):
+                free.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60)
             _, connection = await self._loop.create_connection(
                 lambda: ReplyReader(self._loop), sock=free, ssl=self._tls,
                 server_hostname=self._host if self._tls else None,
