@@ -24,7 +24,7 @@ from evalharness.clients.http import BrokenConnectionError, HttpReply, RequestEr
 from evalharness.clients.unpacking import CODINGS, unpacked
 
 _LONGEST_HEAD = 64 << 10  # bytes of status line and headers, those of interim replies included
-_KEPT = 15.0  # seconds for which a connection that nobody uses is trusted: middle boxes forget it without a word
+_KEPT = 4.0  # seconds for which a connection that nobody uses is trusted: uvicorn, and so vLLM, closes it after 5
 _FRAMING = 8  # bytes of a body's framing for each of its own: chunks of one byte each have five
 
 
@@ -214,6 +214,11 @@ class Http1Transport:
             self._watch = self._loop.call_later(self._deadline / 20, self._overdue)
         try:
             return await connection.ask(message)
+        except BrokenConnectionError as error:
+            if error.stale:  # so may be the others that are free
+                while self._free:
+                    self._free.pop().drop()
+            raise
         finally:
             del self._due[connection]
             if connection.reusable:
