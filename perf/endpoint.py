@@ -2,10 +2,12 @@
 
     EVALH_PEER_PYTHON=/path/to/python python perf/endpoint.py [--workers 512] [--count 6000] [--latency 0.05]
     EVALH_PEER_PYTHON=/path/to/python python perf/endpoint.py --whole --count 10000 --peer-count 600 --workers 64
+    python perf/endpoint.py --alone --count 100000 --workers 64 --latency 0.01
 
 The server is a process of its own and waits a fixed time before each answer; the ceiling is workers / latency. What it
 can do at most, and its CPU time a request, are printed first. Both sides must return every answer. With `--whole` it is
 a whole `evalh run` (prompts, journal, scores, summary) against a whole eval of inspect_ai, which may be asked less.
+`--alone` is that run of ours by itself, for its peak memory.
 """
 
 from __future__ import annotations
@@ -80,13 +82,19 @@ def main() -> None:
     parser.add_argument("--latency", type=float, default=0.05)
     parser.add_argument("--client", default="lean", choices=("lean", "lean-asyncio", "aiohttp"))
     parser.add_argument("--whole", action="store_true", help="a whole run against a whole eval of inspect_ai")
+    parser.add_argument("--alone", action="store_true", help="a whole run, and nothing to compare it with")
     args = parser.parse_args()
     part = 10 if args.quick else 1
     count, pairs = args.count // part, 1 if args.quick else args.pairs
     theirs_count = (args.peer_count or args.count) // part
-    theirs = peer()
+    theirs = "" if args.alone else peer()
     about = {**machine(), **versions(), "workers": args.workers, "count": count, "client": args.client}
     print(json.dumps({**about, **limits(count, args.workers, args.threads)}), flush=True)
+    if args.alone:
+        with server(args.latency) as url, tempfile.TemporaryDirectory() as folder:
+            ran = side(sys.executable, args.threads, "run", url, count, args.workers, Path(folder, "run"))
+        print(json.dumps({"per_s": round(count / ran.wall), "cpu_us": 1e6 * ran.cpu / count, "peak_mb": ran.peak}))
+        return
     role, peers = ("run", "inspect") if args.whole else ("ours", "lm_eval")
     with server(args.latency) as url, tempfile.TemporaryDirectory() as folder:
 
