@@ -51,22 +51,24 @@ class ReplyReader(asyncio.Protocol):
         self._to_end = self._complete = False
         self._trouble: Exception | None = None
 
-    async def ask(self, message: bytes) -> HttpReply:
-        """The reply to a message. BrokenConnectionError, or RequestError for a reply larger than any answer; the
-        connection is closed by then."""
-        if not self.reusable:
-            raise BrokenConnectionError("it was closed before anything was asked")
-        self._start()
-        self.asked += 1
+    def ask(self, message: bytes) -> asyncio.Future[HttpReply]:
+        """The reply to a message, BrokenConnectionError, or RequestError for one larger than any answer; `release` is
+        to be called in any case."""
         self._waiter = self._loop.create_future()
-        self._transport.write(message)
-        try:
-            return await self._waiter
-        finally:
-            self._waiter = None
-            if not (self._complete and self.reusable):
-                self.drop()
-            self.idle_since = self._loop.time()
+        if self.reusable:
+            self._start()
+            self.asked += 1
+            self._transport.write(message)
+        else:
+            self._waiter.set_exception(BrokenConnectionError("it was closed before anything was asked"))
+        return self._waiter
+
+    def release(self) -> None:
+        """Nobody waits for the reply any more, for it came or is given up."""
+        self._waiter = None
+        if not (self._complete and self.reusable):
+            self.drop()
+        self.idle_since = self._loop.time()
 
     def give_up(self) -> None:
         """Whoever waits for a reply has waited long enough."""
@@ -221,6 +223,7 @@ class Http1Transport:
             raise
         finally:
             del self._due[connection]
+            connection.release()
             if connection.reusable:
                 self._free.append(connection)
 

@@ -240,9 +240,8 @@ class Endpoint:
 
     def _heed(self, reply: HttpReply) -> None:
         """An answer may say that no other is to be had for a while. What is longer than our patience is not heeded."""
-        if any(name in reply.headers for name in QUOTAS):
-            rest = quota_reset(reply.headers) or 0.0
-            if 0.0 < rest <= self.retry.patience:
+        for name in QUOTAS:
+            if name in reply.headers and 0.0 < (rest := quota_reset(reply.headers) or 0.0) <= self.retry.patience:
                 self.pace.rest(rest)
 
     def _learn(self, name: str, done: str, no: Refusal) -> None:

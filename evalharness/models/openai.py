@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from evalharness.clients.http import RequestError, Transport
+from evalharness.clients.http import RequestError
 from evalharness.clients.pool import AttemptError
 from evalharness.clients.refusal import Refusal
 from evalharness.errors import UserError, option_name
@@ -86,6 +86,11 @@ class OpenAI(Endpoint):
     def settings(self, request: Request) -> dict[str, Any]:
         found: dict[str, Any] = {"temperature": request.temperature, "max_tokens": request.max_tokens}
         if request.choices:  # max_tokens=1: some servers take 0 for no limit
+            if self.chat:
+                raise UserError(
+                    f"a chat endpoint cannot rank choices; say {option_name('mode', 'write')}, or "
+                    f"{option_name('template', 'none')} for /completions"
+                )
             return {"max_tokens": 1, "echo": True, "logprobs": 1, "temperature": 0}
         if request.stop:
             found["stop"] = list(request.stop)
@@ -115,14 +120,6 @@ class OpenAI(Endpoint):
             said["prompt"] = request.text + "".join(given)
         return merged(said, self.chosen.extra)
 
-    async def ask(self, transport: Transport, request: Request) -> Response:
-        if request.choices and self.chat:
-            raise UserError(
-                f"a chat endpoint cannot rank choices; say {option_name('mode', 'write')}, or "
-                f"{option_name('template', 'none')} for /completions"
-            )
-        return await super().ask(transport, request)
-
     def sort_out(self, no: Refusal) -> Any:
         if not self.chat and not self.proven and no.status == 400 and "echo" in no.message:
             raise UserError(
@@ -143,8 +140,9 @@ class OpenAI(Endpoint):
         if not isinstance(message, dict):
             raise RequestError(f"the reply's message is no object: {line(repr(message), 60)}")
         said = said_by(message.get("content"))
-        thought = (as_text(message.get(name), name) for name in ("reasoning_content", "reasoning"))
-        said = without_thinking(said._replace(thinking=next(filter(None, thought), "") + said.thinking))
+        thought = as_text(message.get("reasoning_content"), "reasoning_content")
+        thought = thought or as_text(message.get("reasoning"), "reasoning")
+        said = without_thinking(said._replace(thinking=thought + said.thinking) if thought else said)
         if refusal := as_text(message.get("refusal"), "refusal") or said.refusal:
             said, finish = said._replace(text=refusal), "refused"
         return Response(
