@@ -55,7 +55,12 @@ class ApiOptions:
     HEADING: ClassVar[str] = "Endpoint"
 
     base_url: str | None = setting(None, "Address of an OpenAI-compatible server.")
-    concurrency: int = setting(16, "Requests at a time to a server.", least=1)
+    concurrency: int | None = setting(
+        None, "Requests at a time to a server, at most; without it 16, and more as far as it keeps up.", least=1
+    )
+    rpm: int | None = setting(None, "Requests a minute, at most.", least=1)
+    tpm: int | None = setting(None, "Tokens a minute, in and out, at most.", least=1)
+    request_timeout: float = setting(600.0, "Seconds that one attempt may take.", least=0.1)
     price_in: float | None = setting(None, _PRICE_IN, least=0)
     price_out: float | None = setting(None, _PRICE_OUT, least=0)
     system: str | None = setting(None, "System prompt: a text, or a file that holds it.", unit="TEXT|FILE")

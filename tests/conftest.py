@@ -21,6 +21,27 @@ def shared() -> Path:
     return SHARED
 
 
+def use_client(kind, monkeypatch):
+    """Endpoints are asked over our own connections (skipped without httptools), or over aiohttp's."""
+    from evalharness.clients import session
+
+    if kind == "lean":
+        pytest.importorskip("httptools", reason="our own HTTP connections need the package httptools (extra `fast`)")
+    else:
+        monkeypatch.setattr(session, "is_plain", lambda *_: False)
+
+
+@pytest.fixture(params=["lean", "aiohttp"])
+def http_client(request, monkeypatch):
+    use_client(request.param, monkeypatch)
+
+
+@pytest.fixture(params=["lean", pytest.param("aiohttp", marks=pytest.mark.slow)])
+def heavy_http_client(request, monkeypatch):
+    """The same for tests that take long: aiohttp's turn comes with the slow ones."""
+    use_client(request.param, monkeypatch)
+
+
 class Said(NamedTuple):
     """What a command line printed and returned."""
 

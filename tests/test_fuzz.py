@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from evalharness.clients.http import FilteredError, RequestError
+from evalharness.clients.http import FilteredError, HttpReply, RequestError
 from evalharness.clients.pool import AttemptError
 from evalharness.comparison import baseline
 from evalharness.data import files, yaml_lines
@@ -140,23 +140,13 @@ SEEDS = seeds()
 
 
 class Reply:
-    """What an endpoint sent."""
+    """A connection over which an endpoint sends this, whatever it is asked."""
 
     def __init__(self, body: bytes, status: int) -> None:
-        self.body, self.status, self.content = body, status, self
-        self.headers = {"Retry-After": body[:20].decode("latin-1")}
+        self.reply = HttpReply(status, {"Retry-After": body[:20].decode("latin-1")}, body)
 
-    def post(self, *_, **__):
-        return self
-
-    async def __aenter__(self):
-        return self
-
-    async def __aexit__(self, *_):
-        return None
-
-    async def iter_chunked(self, size: int):
-        yield self.body
+    async def post(self, body: bytes) -> HttpReply:
+        return self.reply
 
 
 def read_replay(path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from evalharness import options, plugins
+from evalharness.clients.pacing import RateCaps
 from evalharness.errors import UserError, flags_in_messages, option_name
 from evalharness.options import EndpointOptions, LocalOptions, build_options
 
@@ -99,6 +100,33 @@ def test_a_plug_in_gets_its_own_options(monkeypatch):
     assert plugins.load_model("openai:m", {"concurrency": "3"}).workers == 3
     assert plugins.load_model("openai:m", EndpointOptions(concurrency=4)).workers == 4
     assert plugins.load_model("echo").name == plugins.load_model("echo", {}).name == "echo"
+
+
+@pytest.mark.parametrize("spec", ["openai:m", "anthropic:m", "gemini:m"])
+def test_how_fast_an_endpoint_is_asked(spec):
+    at = {"base_url": "http://127.0.0.1:1/v1"}
+    usual = plugins.load_model(spec, at)
+    assert (usual.start, usual.workers, usual.pace.limit, usual.caps, usual.retry.deadline) == (
+        16, 128, 16, RateCaps(), 600.0,
+    )  # fmt: skip
+    said = plugins.load_model(spec, {**at, "concurrency": 64, "rpm": 600, "tpm": "90000", "request_timeout": 1.5})
+    assert (said.start, said.workers, said.pace.limit) == (None, 64, 64)
+    assert (said.caps, said.retry.deadline) == (RateCaps(rpm=600, tpm=90000), 1.5)
+    assert said.fingerprint == usual.fingerprint, "none of it decides an answer"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"rpm": 0}, "rpm wants a whole number, 1 or more; there is 0"),
+        ({"tpm": -5}, "tpm wants a whole number, 1 or more; there is -5"),
+        ({"rpm": "fast"}, "rpm wants a whole number, 1 or more; there is 'fast'"),
+        ({"request_timeout": 0}, "request_timeout wants a number, 0.1 or more; there is 0"),
+        ({"request_timeout": float("inf")}, "request_timeout wants a number"),
+    ],
+)
+def test_a_pace_that_is_none(given, said):
+    assert said in refused("openai:m", given)
 
 
 def test_a_third_party_s_options_are_typed_by_its_dataclass(acme):

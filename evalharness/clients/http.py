@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
+from typing import Any, Protocol
+
+import orjson
 
 from evalharness.data.files import json_value
 
-if TYPE_CHECKING:
-    import aiohttp
-
 LARGEST_REPLY = 16 << 20  # bytes, unpacked: a long answer with all its log-probabilities has less
 _DEEPEST = 64  # levels of lists and objects in a reply; those of real ones have about ten
-_TIMEOUT = 600.0  # seconds for one attempt: a long answer of a slow local server must fit
 
 
 class RequestError(Exception):
@@ -28,65 +23,57 @@ class FilteredError(Exception):
     """The provider's content filter refused the prompt."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+class UnreachableError(Exception):
+    """There is no connection: no such host, nobody there, a certificate that is not believed."""
+
+
+class BrokenConnectionError(Exception):
+    """The connection was lost, or what came over it is no reply.
+
+    `late`: the whole reply did not come in time. `stale`: a connection that was kept open had been closed at the other
+    end, and not one byte of a reply came.
+    """
+
+    def __init__(self, message: str, *, late: bool = False, stale: bool = False) -> None:
+        super().__init__(message)
+        self.late, self.stale = late, stale
+
+
+@dataclass(frozen=True, slots=True)
 class HttpReply:
-    """What came back: `content` is its JSON, `raw` the beginning of its text; `content` is None where it is no JSON."""
+    """What came back: status, headers by their names in any capitals, and the body, unpacked."""
 
     status: int
     headers: Mapping[str, str]
-    content: Any
-    raw: str
+    body: bytes
+
+    @property
+    def raw(self) -> str:
+        """The beginning of the body as text."""
+        return self.body[:2000].decode("utf-8", "replace")
+
+    def content(self) -> Any:
+        """The body's JSON, None where it is none. RequestError where it is nested deeper than any answer."""
+        try:
+            found = orjson.loads(self.body)
+        except ValueError:  # it refuses an escaped lone surrogate too, which a model may well write
+            try:
+                found = json_value(self.body)
+            except ValueError as error:
+                if "nested too deep" in str(error):
+                    raise RequestError("the reply is nested too deep") from None
+                return None
+        if self.body.count(b"[") + self.body.count(b"{") > _DEEPEST and _is_deep(found):
+            raise RequestError("the reply is nested too deep")
+        return found
 
 
-@asynccontextmanager
-async def http_session(url: str, headers: Mapping[str, str]) -> AsyncIterator[aiohttp.ClientSession]:
-    """Connections to an address that are kept alive, for one `answers`. Headers of one's own take the place of ours."""
-    import aiohttp
+class Transport(Protocol):
+    """Connections to an endpoint's address, whoever looks after them."""
 
-    own = {name.lower() for name in headers}
-    usual = {"Content-Type": "application/json", "User-Agent": "evalharness"}
-    async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0),  # the workers are the limit
-        timeout=aiohttp.ClientTimeout(total=_TIMEOUT),
-        headers={**{name: value for name, value in usual.items() if name.lower() not in own}, **headers},
-        cookie_jar=aiohttp.DummyCookieJar(),  # an endpoint keeps nothing here
-        proxy=_proxy(url),  # and not `trust_env`, which takes passwords from ~/.netrc too
-    ) as session:
-        yield session
-
-
-def _proxy(url: str) -> str | None:
-    """The proxy that the environment names for an address (HTTPS_PROXY, HTTP_PROXY, but for NO_PROXY)."""
-    parts = urlsplit(url)
-    found = getproxies().get(parts.scheme)
-    return None if found is None or proxy_bypass(parts.netloc.rpartition("@")[2]) else found
-
-
-async def post_json(session: aiohttp.ClientSession, url: str, body: Mapping[str, Any]) -> HttpReply:
-    """One attempt. RequestError for a reply that is larger or deeper than any answer; what aiohttp raises passes."""
-    async with session.post(url, data=encoded(body), allow_redirects=False) as reply:
-        raw, status, headers = await _body(reply), reply.status, reply.headers
-    text = raw[:2000].decode("utf-8", "replace")
-    try:
-        content = json_value(raw)  # not orjson: it refuses an escaped lone surrogate
-    except ValueError as error:
-        if "nested too deep" in str(error):
-            raise RequestError("the reply is nested too deep") from None
-        content = None
-    if _is_deep(content):
-        raise RequestError("the reply is nested too deep")
-    return HttpReply(status=status, headers=headers, content=content, raw=text)
-
-
-async def _body(reply: aiohttp.ClientResponse) -> bytes:
-    """The reply's body, unpacked. RequestError as soon as it is larger than any answer."""
-    pieces, size = [], 0
-    async for piece in reply.content.iter_chunked(1 << 16):
-        pieces.append(piece)
-        size += len(piece)
-        if size > LARGEST_REPLY:
-            raise RequestError(f"the reply has more than {LARGEST_REPLY >> 20} MiB")
-    return b"".join(pieces)
+    async def post(self, body: bytes) -> HttpReply:
+        """One attempt. UnreachableError, BrokenConnectionError, or RequestError for a reply larger than any answer."""
+        ...
 
 
 def _is_deep(content: Any) -> bool:
@@ -104,10 +91,13 @@ def _inside(value: dict[str, Any] | list[Any]) -> list[Any]:
     return [one for one in found if isinstance(one, dict | list)]
 
 
+def too_large() -> RequestError:
+    """What is said of a body that is not read to its end."""
+    return RequestError(f"the reply has more than {LARGEST_REPLY >> 20} MiB")
+
+
 def encoded(body: Mapping[str, Any]) -> bytes:
     """JSON; lone surrogates, which a model's answer may hold and UTF-8 may not, as escapes."""
-    import orjson
-
     try:
         return orjson.dumps(body)
     except TypeError:

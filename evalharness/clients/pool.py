@@ -1,7 +1,7 @@
 """Asks many things at once over a network: at most N are in flight, answers come back in order of completion.
 
-The number in flight adapts: an endpoint that says "too many" halves it and its Retry-After is obeyed; a clean window
-adds one again. Every failed attempt that is worth another is counted and bounded; there is no hidden retry below.
+The number in flight adapts to what the endpoint keeps up with (`pacing`). Every failed attempt that is worth another is
+counted and bounded; there is no hidden retry below.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from queue import SimpleQueue
 
+from evalharness.clients.pacing import Pace
 from evalharness.model import Requests
 from evalharness.records import Request, Response
 
@@ -31,37 +32,53 @@ Connect = Callable[[], AbstractAsyncContextManager[Send]]
 class Retry:
     """How often a request is tried, and how long to wait: `first` seconds, doubled each time, at most `longest`.
 
-    An endpoint that asks for a longer pause than `patience` seconds is not waited for.
+    An endpoint that asks for a longer pause than `patience` seconds is not waited for. One attempt has `deadline`
+    seconds: a long answer of a slow local server must fit.
     """
 
     attempts: int = 6
     first: float = 0.5
     longest: float = 30.0
     patience: float = 120.0
+    deadline: float = 600.0
 
 
 class AttemptError(Exception):
-    """This attempt failed and another may not. `wait` is the pause the endpoint asked for, in seconds."""
+    """This attempt failed and another may not. `wait` is the pause the endpoint asked for, in seconds.
 
-    def __init__(self, message: str, *, wait: float | None = None, crowded: bool = False) -> None:
+    `crowded`: the endpoint says "too many"; `overloaded`: it fails as one does that has too much to do; `at_once`:
+    the first of these need not wait, for the connection was closed before it was asked.
+    """
+
+    def __init__(
+        self, message: str, *, wait: float | None = None, crowded: bool = False, overloaded: bool = False,
+        at_once: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__(message)
-        self.wait, self.crowded = wait, crowded
+        self.wait, self.crowded, self.overloaded, self.at_once = wait, crowded, overloaded, at_once
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    """uvloop's where it is installed: a fifth less work."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
 
 
 class Flight:
-    """What one `answers` asks, on the event loop's thread: at most `limit` requests in flight, the others wait."""
+    """What one `answers` asks, on the event loop's thread: as many requests in flight as `pace` allows, others wait."""
 
-    def __init__(self, most: int, retry: Retry) -> None:
-        self.loop = asyncio.new_event_loop()
+    def __init__(self, pace: Pace, retry: Retry) -> None:
+        self.loop = _new_loop()
         self.out: SimpleQueue[list[tuple[int, Response]] | BaseException | None] = SimpleQueue()
-        self.most = self.limit = most
+        self.pace = pace
         self.retry = retry
         self.waiting: deque[tuple[int, Request]] = deque()
         self.flying: set[asyncio.Task[None]] = set()
         self.ready: list[tuple[int, Response]] = []
         self.over = self.loop.create_future()
-        self.resume_at = self.halved_at = 0.0
-        self.fine = 0
         self.send: Send | None = None  # None until there is a connection
         self.pause: asyncio.TimerHandle | None = None
 
@@ -95,9 +112,9 @@ class Flight:
 
     def _may_ask(self, others: int) -> bool:
         """Whether one of those that wait may be sent, with so many in flight."""
-        if not self.waiting or others >= self.limit or self.pause is not None or self.over.done():
+        if not self.waiting or others >= self.pace.limit or self.pause is not None or self.over.done():
             return False
-        if (pause := self.resume_at - time.monotonic()) > 0:
+        if (pause := self.pace.pause()) > 0:
             self.pause = self.loop.call_later(pause, self._resume)
             return False
         return True
@@ -143,45 +160,41 @@ class Flight:
 
     async def _persist(self, send: Send, request: Request) -> Response:
         """The answer, after as many attempts as are allowed."""
-        retry = self.retry
-        for attempt in range(1, retry.attempts + 1):
+        hurried = False
+        for attempt in range(1, self.retry.attempts + 1):
+            expected, turn = self.pace.expected, self.pace.take()
+            while turn > 0:
+                await asyncio.sleep(turn)
+                turn = self.pace.resume_at - time.monotonic()  # others may have been told to wait meanwhile
             sent = time.monotonic()
             try:
                 response = await send(request)
             except AttemptError as failure:
                 # Never less than our own pause: an endpoint that says 0 would use up all attempts at once.
-                wait = max(failure.wait or 0.0, _backoff(attempt, retry))
-                if attempt == retry.attempts or wait > retry.patience:
-                    asked = f"; it asks to wait {wait:.0f} s" if wait > retry.patience else ""
-                    tries = f"{attempt} attempt{'s' * (attempt > 1)}"
-                    return Response(error=f"{failure} (after {tries}{asked})", seconds=time.monotonic() - sent)
-                if failure.crowded:
-                    self._crowded(sent, wait)
-                await asyncio.sleep(wait)
+                wait = max(failure.wait or 0.0, _backoff(attempt, self.retry))
+                if attempt == self.retry.attempts or wait > self.retry.patience:
+                    return _given_up(failure, attempt, wait, self.retry, sent)
+                self._slow_down(failure, sent, wait)
+                if failure.at_once and not hurried:
+                    hurried = True
+                else:
+                    await asyncio.sleep(wait)
             else:
-                self._clean()
+                self.pace.answered(response.tokens_in + response.tokens_out, expected)
+                if len(self.flying) < self.pace.limit:
+                    self._start()
                 return response
         raise AssertionError("the loop returns")
 
-    def _clean(self) -> None:
-        """An answer came. As many in a row as may be in flight allow one more."""
-        self.fine += 1
-        if self.limit < self.most and self.fine >= self.limit:
-            self.fine = 0
-            self.limit += 1
-            self._start()
-
-    def _crowded(self, sent: float, wait: float) -> None:
-        """The endpoint said "too many". Requests sent before the last halving do not halve again."""
-        self.fine = 0
-        self.resume_at = max(self.resume_at, time.monotonic() + wait)
-        if sent >= self.halved_at:
-            self.halved_at = time.monotonic()
-            self.limit = max(1, min(self.limit, len(self.flying)) // 2)
+    def _slow_down(self, failure: AttemptError, sent: float, wait: float) -> None:
+        if failure.crowded:
+            self.pace.crowded(sent, wait, len(self.flying))
+        elif failure.overloaded:
+            self.pace.fails(sent, len(self.flying))
 
 
 def answers(
-    requests: Requests, connect: Connect, workers: int, retry: Retry
+    requests: Requests, connect: Connect, pace: Pace, retry: Retry
 ) -> Generator[tuple[int, Response], None, None]:
     """Yield (index, response) in order of completion; a request whose attempts are used up gets an `error`.
 
@@ -189,10 +202,9 @@ def answers(
     event loop has a thread of its own, so that slow scoring does not hold up the network, nor the other way round; but
     no further than AHEAD, so that little is asked in vain where the caller stops.
     """
-    most = 2 * workers + AHEAD
-    if not (known := requests.take(most)):
+    if not (known := requests.take(2 * pace.limit + AHEAD)):
         return
-    flight = Flight(workers, retry)
+    flight = Flight(pace, retry)
     flight.ask(known)
     unread = len(known)
     thread = threading.Thread(target=flight.run, args=(connect,), name="evalh-network", daemon=True)
@@ -208,13 +220,19 @@ def answers(
                     yield item
                     # Handed over in batches too, unless the reader takes his time.
                     last = place == len(items) or time.monotonic() > due
-                    if last and (more := requests.take(most - unread)):
+                    if last and (more := requests.take(2 * pace.limit + AHEAD - unread)):
                         unread += len(more)
                         flight.loop.call_soon_threadsafe(flight.ask, more)
     finally:
         flight.loop.call_soon_threadsafe(flight.end)
         thread.join()
         flight.loop.close()
+
+
+def _given_up(failure: AttemptError, attempts: int, wait: float, retry: Retry, sent: float) -> Response:
+    asked = f"; it asks to wait {wait:.0f} s" if wait > retry.patience else ""
+    tries = f"{attempts} attempt{'s' * (attempts > 1)}"
+    return Response(error=f"{failure} (after {tries}{asked})", seconds=time.monotonic() - sent)
 
 
 def _backoff(attempt: int, retry: Retry) -> float:

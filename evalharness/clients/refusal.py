@@ -10,6 +10,11 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+# Headers in which an answer says how much of a quota is left, under their usual names.
+QUOTAS = (
+    "x-ratelimit-remaining-requests", "x-ratelimit-remaining-tokens", "anthropic-ratelimit-requests-remaining",
+    "anthropic-ratelimit-tokens-remaining", "x-ratelimit-remaining",
+)  # fmt: skip
 _LONGEST = 2000  # characters of a message that are looked at
 
 
@@ -51,7 +56,7 @@ class Refusal:
             _number(self.headers.get("Retry-After", "")),
             _until(self.headers.get("Retry-After", "")),
             _retry_delay(self.error.get("details")),
-            _reset(self.headers),
+            quota_reset(self.headers),
         )
         return next((seconds for seconds in asked if seconds is not None), None)
 
@@ -91,8 +96,9 @@ def _retry_delay(details: Any) -> float | None:
     return None
 
 
-def _reset(headers: Mapping[str, str]) -> float | None:
-    """The longest time after which a quota that is used up is there again: `x-ratelimit-reset-requests: 1m2.5s`."""
+def quota_reset(headers: Mapping[str, str]) -> float | None:
+    """Seconds after which all quotas that are used up are there again (`x-ratelimit-reset-requests: 1m2.5s`); None
+    where none is."""
     found: list[float] = []
     for name, value in headers.items():
         kind = re.fullmatch(r"(?i)(x|anthropic)-ratelimit-(.*?)-?remaining-?(.*)", name)

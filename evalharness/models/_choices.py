@@ -30,9 +30,10 @@ def by_choice(requests: Requests, ask: Callable[[Requests], Answers]) -> Iterato
     with closing(ask(parts)) as answers:
         for number, response in answers:
             index, place = places[number]
-            scored[index][place] = response
-            found = [one for one in scored[index] if one is not None]
-            if len(found) == len(scored[index]):
+            held = scored[index]
+            held[place] = response
+            found = [one for one in held if one is not None] if len(held) > 1 else [response]
+            if len(found) == len(held):
                 del scored[index]
                 yield index, _together(found)
                 take()

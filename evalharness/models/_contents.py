@@ -121,10 +121,11 @@ def count_of(usage: Mapping[str, Any], *names: str) -> int:
     """A number of tokens, under the first of these names that has one; 0 for none. RequestError for any other value."""
     for name in names:
         found: Any = usage
-        for part in name.split("."):
-            if found is not None and not isinstance(found, dict):
+        for part in name.split(".") if "." in name else (name,):
+            if not isinstance(found, dict):
                 raise RequestError(f"the reply's usage is odd: {part} is to stand in {line(repr(found), 60)}")
-            found = None if found is None else found.get(part)
+            if (found := found.get(part)) is None:
+                break
         if found is None:
             continue
         if isinstance(found, float) and found.is_integer() and abs(found) < 1 << 53:

@@ -9,32 +9,39 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import Any, ClassVar, NoReturn
 from urllib.parse import quote
 
-from evalharness.clients.http import FilteredError, HttpReply, RequestError, http_session, post_json
+from evalharness.clients.http import (
+    BrokenConnectionError,
+    FilteredError,
+    HttpReply,
+    RequestError,
+    Transport,
+    UnreachableError,
+    encoded,
+)
+from evalharness.clients.pacing import Pace, RateCaps
 from evalharness.clients.pool import AttemptError, Retry, Send, answers
-from evalharness.clients.refusal import Refusal
-from evalharness.data.files import json_value
+from evalharness.clients.refusal import QUOTAS, Refusal, quota_reset
+from evalharness.clients.session import http_session
 from evalharness.errors import UserError, option_name
 from evalharness.events import warn
 from evalharness.model import Preview, Requests
 from evalharness.models import _refused
 from evalharness.models._addresses import Place, public
 from evalharness.models._choices import by_choice
+from evalharness.models._chosen import Chosen
 from evalharness.models._contents import cut_at
 from evalharness.models._refused import Settings
 from evalharness.options import ApiOptions
 from evalharness.records import Message, Request, Response
 from evalharness.text.visible import line
 
-if TYPE_CHECKING:
-    import aiohttp
-
+FIRST_AT_A_TIME, MOST_AT_A_TIME = 16, 128  # requests in flight where the user names no number
 _MOST_SERVED = 16  # names under which an endpoint says that it serves; one that makes them up fills no manifest
 _UNKNOWN_MODEL = re.compile(r"model.{0,80}(does not exist|not found|unknown|invalid)|invalid model", re.IGNORECASE)
 _NO_MONEY = re.compile(r"credit balance is too low|insufficient balance", re.IGNORECASE)
@@ -45,58 +52,14 @@ _SECRET_FIELD = re.compile(
 _MOST_CHANGES = 12  # of one request's body: each leaves out, renames or shortens one of its settings
 
 
-@dataclass(frozen=True, kw_only=True)
-class Chosen:
-    """What the user wants said with every request."""
-
-    system: str = ""
-    reasoning_effort: str = ""
-    top_k: int | None = None
-    extra: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def said(self) -> dict[str, Any]:
-        """What was chosen, nothing else."""
-        named = {"system": self.system, "reasoning_effort": self.reasoning_effort, "top_k": self.top_k}
-        return {name: value for name, value in {**named, "extra": dict(self.extra)}.items() if value}
-
-
-def chosen(options: ApiOptions, reserved: Sequence[str]) -> Chosen:
-    """What the options say. UserError where the JSON is none, or would say what the question says (`reserved`)."""
-    found: Any = {}
-    if options.extra:
-        try:
-            found = json_value(options.extra)
-        except ValueError as error:
-            raise UserError(f"{option_name('extra')} wants a JSON object ({error})") from None
-        if not isinstance(found, dict):
-            raise UserError(f"{option_name('extra')} wants a JSON object; there is {type(found).__name__}")
-    if taken := sorted({*reserved, "stream", "n"} & found.keys()):
-        raise UserError(f"{option_name('extra')} cannot set {taken[0]}: the run does")
-    return Chosen(
-        system=_system(options.system or ""), top_k=options.top_k, extra=found,
-        reasoning_effort=(options.reasoning_effort or "").lower(),
-    )  # fmt: skip
-
-
-def _like_a_file(word: str) -> bool:
-    return not any(map(str.isspace, word)) and (
-        word.endswith((".txt", ".md", ".prompt")) or word.startswith(("/", "./", "../"))
-    )
-
-
-def _system(word: str) -> str:
-    """The text itself, or that of the file which it names. UserError for a file that cannot be read."""
-    try:
-        if "\n" in word or not Path(word).is_file():
-            if _like_a_file(word):
-                raise UserError(f"{option_name('system')} {line(word, 80)}: there is no such file")
-            return word
-        return Path(word).read_text(encoding="utf-8").rstrip("\n")
-    except (OSError, ValueError) as error:
-        if len(word) > 255 or "\0" in word:  # longer than any name
-            return word
-        raise UserError(f"{option_name('system')} {line(word, 80)}: cannot be read ({error})") from None
+def pace_of(options: ApiOptions) -> dict[str, Any]:
+    """How fast it is asked and how long an attempt may take, as fields of an `Endpoint`."""
+    return {
+        "workers": options.concurrency or MOST_AT_A_TIME,
+        "start": None if options.concurrency else FIRST_AT_A_TIME,
+        "caps": RateCaps(rpm=options.rpm, tpm=options.tpm),
+        "retry": Retry(deadline=options.request_timeout),
+    }
 
 
 def prices_of(options: ApiOptions) -> tuple[float, float] | None:
@@ -120,7 +83,9 @@ class Endpoint:
     secrets: tuple[str, ...] = field(default=(), repr=False)
     chosen: Chosen = field(default_factory=Chosen)
     chat: bool = True
-    workers: int = 16
+    workers: int = 16  # requests in flight at most
+    start: int | None = None  # so many at first, where they may become more as long as that is worth it
+    caps: RateCaps = field(default_factory=RateCaps)
     prices: tuple[float, float] | None = None
     remote: bool = True
     retry: Retry = field(default_factory=Retry)
@@ -128,7 +93,11 @@ class Endpoint:
     served: set[str] = field(default_factory=set)
     refused: dict[str, str] = field(default_factory=dict)  # parameters that it does not take, and what is done about it
     proven: bool = False  # an answer has come: the address, the key and the model's name are right
+    pace: Pace = field(init=False, repr=False)  # what was learned in one `answer` holds for the next
     _untold: list[str] = field(default_factory=list, repr=False)  # warnings that the caller's thread is to give
+
+    def __post_init__(self) -> None:
+        self.pace = Pace(self.start or self.workers, self.workers, self.caps)
 
     @property
     def name(self) -> str:
@@ -183,12 +152,13 @@ class Endpoint:
         return (Message("system", first), *rest)
 
     def answer(self, requests: Sequence[Request]) -> Iterator[tuple[int, Response]]:
-        for item in by_choice(
-            Requests.of(requests), lambda parts: answers(parts, self._connect, self.workers, self.retry)
-        ):
+        for item in by_choice(Requests.of(requests), self._answers):
             self._tell()
             yield item
         self._tell()
+
+    def _answers(self, requests: Requests) -> Generator[tuple[int, Response], None, None]:
+        return answers(requests, self._connect, self.pace, self.retry)
 
     def _tell(self) -> None:
         """Warnings are given here: the network's thread does not know who listens."""
@@ -215,12 +185,13 @@ class Endpoint:
     async def _connect(self) -> AsyncIterator[Send]:
         own = {name.lower() for name in self.headers}  # a header has one name, whatever its capitals
         auth = {name: value for name, value in self.auth().items() if name.lower() not in own}
-        async with http_session(self.base_url, {**auth, **self.headers}) as session:
+        url = self.place.url(self.path)
+        async with http_session(url, {**auth, **self.headers}, self.retry.deadline) as transport:
 
             async def send(request: Request) -> Response:
                 started = time.monotonic()
                 try:
-                    found = await self.ask(session, request)
+                    found = await self.ask(transport, request)
                 except AttemptError:
                     self.retries += 1
                     raise
@@ -228,14 +199,16 @@ class Endpoint:
                     found = Response(error=self.clean(str(error)))
                 except FilteredError:
                     found = Response(finish="refused")
-                return replace(found, seconds=time.monotonic() - started)
+                # It was made just now and nobody else has it; a copy would take a tenth of a request's time.
+                object.__setattr__(found, "seconds", time.monotonic() - started)
+                return found
 
             yield send
 
-    async def ask(self, session: aiohttp.ClientSession, request: Request) -> Response:
+    async def ask(self, transport: Transport, request: Request) -> Response:
         """One attempt, and as many more at once as parameters are refused."""
         asked = self.settings(request)
-        sent, content = await self.exchange(session, request, asked)
+        sent, content = await self.exchange(transport, request, asked)
         found = self.read(request, content)
         self.proven = True
         # Cut here too: an endpoint may refuse some of the texts to stop at, or look for none after it has thought.
@@ -246,15 +219,17 @@ class Endpoint:
         return replace(found, left_out=missing) if missing else found
 
     async def exchange(
-        self, session: aiohttp.ClientSession, request: Request, asked: Settings
+        self, transport: Transport, request: Request, asked: Settings
     ) -> tuple[Settings, dict[str, Any]]:
         """The settings that were sent in the end, and the reply to them."""
         sent: Settings = _refused.adapted(asked, self.refused)
         for _ in range(_MOST_CHANGES):
-            reply = await self._post(session, self.body(request, sent))
+            reply = await self._post(transport, self.body(request, sent))
+            content = reply.content()
             if reply.status == 200:
-                return sent, self._content(reply)
-            no = Refusal(reply.status, reply.headers, reply.content if reply.content is not None else _plain(reply))
+                self._heed(reply)
+                return sent, self._answer(reply, content)
+            no = Refusal(reply.status, reply.headers, content if content is not None else _plain(reply))
             name = _refused.blamed(no, sent)
             if not name:
                 self.sort_out(no)
@@ -262,6 +237,12 @@ class Endpoint:
             sent = _refused.adapted(sent, {name: done})
             self._learn(name, done, no)
         raise RequestError("the endpoint refuses one parameter after the other")
+
+    def _heed(self, reply: HttpReply) -> None:
+        """An answer may say that no other is to be had for a while. What is longer than our patience is not heeded."""
+        for name in QUOTAS:
+            if name in reply.headers and 0.0 < (rest := quota_reset(reply.headers) or 0.0) <= self.retry.patience:
+                self.pace.rest(rest)
 
     def _learn(self, name: str, done: str, no: Refusal) -> None:
         """For the requests that are sent from now on."""
@@ -272,30 +253,26 @@ class Endpoint:
             f"{self.name} refuses {name} ({self.clean(no.message)}): from now on it is {done}; the manifest says so"
         )
 
-    async def _post(self, session: aiohttp.ClientSession, body: Mapping[str, Any]) -> HttpReply:
-        import aiohttp
-
+    async def _post(self, transport: Transport, body: Mapping[str, Any]) -> HttpReply:
         try:
-            return await post_json(session, self.place.url(self.path), body)
-        except (aiohttp.ClientConnectorError, aiohttp.InvalidURL) as error:
+            return await transport.post(encoded(body))
+        except UnreachableError as error:
             if not self.proven:
                 raise UserError(
                     f"{public(self.base_url)} cannot be reached ({self.clean(str(error))}); "
                     f"is the server up, and {option_name('base_url')} right?"
                 ) from None
-            raise AttemptError(f"the endpoint cannot be reached: {self.clean(str(error))}") from None
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise AttemptError(f"the connection failed: {self.clean(str(error)) or type(error).__name__}") from None
-        except ValueError as error:  # what aiohttp and the unpackers make of a reply that is no HTTP
-            raise RequestError(f"the reply cannot be read: {type(error).__name__}") from None
+            raise AttemptError(f"the endpoint cannot be reached: {self.clean(str(error))}", overloaded=True) from None
+        except BrokenConnectionError as error:
+            said = f"the connection failed: {self.clean(str(error))}"
+            raise AttemptError(said, overloaded=error.late, at_once=error.stale) from None
 
-    def _content(self, reply: HttpReply) -> dict[str, Any]:
+    def _answer(self, reply: HttpReply, content: Any) -> dict[str, Any]:
         """The object of a reply that claims to hold an answer."""
-        content = reply.content
         if not isinstance(content, dict):
             raise AttemptError(f"the reply holds no answer: {self.clean(reply.raw)[:120]}")
         served = content.get("model") or content.get("modelVersion")
-        if isinstance(served, str) and len(self.served) < _MOST_SERVED:
+        if isinstance(served, str) and served not in self.served and len(self.served) < _MOST_SERVED:
             self.served.add(line(served, 100))
         return content
 
@@ -321,7 +298,8 @@ class Endpoint:
         if no.code == "insufficient_quota" or no.status == 402 or _NO_MONEY.search(said):
             raise UserError(f"{where}: the account has no money left ({said})")
         if no.status in (408, 409, 425, 429) or no.status >= 500:
-            raise AttemptError(f"{no.status}: {said}", wait=no.wait(), crowded=no.status in (429, 503, 529))
+            crowded = no.status in (429, 503, 529)
+            raise AttemptError(f"{no.status}: {said}", wait=no.wait(), crowded=crowded, overloaded=no.status >= 500)
         if no.code == "content_filter":
             raise FilteredError
         if (

@@ -11,6 +11,8 @@ _ODD = (TypeError, ValueError, KeyError, AttributeError, IndexError)  # what rea
 
 def first_token(logprobs: Any) -> tuple[tuple[str, float], ...]:
     """The likeliest first tokens in either protocol's shape; empty where the endpoint sent none, or something odd."""
+    if logprobs is None:
+        return ()
     try:
         content = logprobs.get("content")
         if isinstance(content, list):

@@ -11,24 +11,22 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from evalharness.clients.http import RequestError
 from evalharness.clients.pool import AttemptError
 from evalharness.clients.refusal import Refusal
 from evalharness.errors import UserError, option_name
 from evalharness.models._addresses import api_key, own_headers, place_of, warn_of_plain
+from evalharness.models._chosen import chosen
 from evalharness.models._contents import as_text, count_of, finish_of, said_by, without_thinking
-from evalharness.models._endpoint import Endpoint, chosen, merged, prices_of
+from evalharness.models._endpoint import Endpoint, merged, pace_of, prices_of
 from evalharness.models._openai_echo import echoed
 from evalharness.models._openai_reply import first_token
 from evalharness.models._refused import Settings
 from evalharness.options import EndpointOptions
 from evalharness.records import Request, Response
 from evalharness.text.visible import line
-
-if TYPE_CHECKING:
-    import aiohttp
 
 Options = EndpointOptions
 OPENAI = "https://api.openai.com/v1"
@@ -42,7 +40,7 @@ def open_model(argument: str, options: EndpointOptions) -> OpenAI:
     if not model:
         raise UserError("openai needs the name of a model: openai:MODEL, such as openai:gpt-4o")
     place = place_of(base, ("/chat/completions", "/completions"))
-    if options.concurrency < 1:
+    if options.concurrency is not None and options.concurrency < 1:
         raise UserError(f"{option_name('concurrency', options.concurrency)}: wanted 1 or more")
     if options.system and options.template == "none":
         raise UserError(f"{option_name('system')} does nothing with {option_name('template', 'none')}: leave one out")
@@ -62,8 +60,8 @@ def open_model(argument: str, options: EndpointOptions) -> OpenAI:
         secrets=place.secrets,
         chosen=chosen(options, ("model", "messages", "prompt", "echo")),
         chat=options.template != "none",
-        workers=options.concurrency,
         prices=prices_of(options),
+        **pace_of(options),
     )
 
 
@@ -88,6 +86,11 @@ class OpenAI(Endpoint):
     def settings(self, request: Request) -> dict[str, Any]:
         found: dict[str, Any] = {"temperature": request.temperature, "max_tokens": request.max_tokens}
         if request.choices:  # max_tokens=1: some servers take 0 for no limit
+            if self.chat:
+                raise UserError(
+                    f"a chat endpoint cannot rank choices; say {option_name('mode', 'write')}, or "
+                    f"{option_name('template', 'none')} for /completions"
+                )
             return {"max_tokens": 1, "echo": True, "logprobs": 1, "temperature": 0}
         if request.stop:
             found["stop"] = list(request.stop)
@@ -117,14 +120,6 @@ class OpenAI(Endpoint):
             said["prompt"] = request.text + "".join(given)
         return merged(said, self.chosen.extra)
 
-    async def ask(self, session: aiohttp.ClientSession, request: Request) -> Response:
-        if request.choices and self.chat:
-            raise UserError(
-                f"a chat endpoint cannot rank choices; say {option_name('mode', 'write')}, or "
-                f"{option_name('template', 'none')} for /completions"
-            )
-        return await super().ask(session, request)
-
     def sort_out(self, no: Refusal) -> Any:
         if not self.chat and not self.proven and no.status == 400 and "echo" in no.message:
             raise UserError(
@@ -145,8 +140,9 @@ class OpenAI(Endpoint):
         if not isinstance(message, dict):
             raise RequestError(f"the reply's message is no object: {line(repr(message), 60)}")
         said = said_by(message.get("content"))
-        thought = (as_text(message.get(name), name) for name in ("reasoning_content", "reasoning"))
-        said = without_thinking(said._replace(thinking=next(filter(None, thought), "") + said.thinking))
+        thought = as_text(message.get("reasoning_content"), "reasoning_content")
+        thought = thought or as_text(message.get("reasoning"), "reasoning")
+        said = without_thinking(said._replace(thinking=thought + said.thinking) if thought else said)
         if refusal := as_text(message.get("refusal"), "refusal") or said.refusal:
             said, finish = said._replace(text=refusal), "refused"
         return Response(

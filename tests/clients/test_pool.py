@@ -1,4 +1,4 @@
-"""The pool's pace: what a crowded endpoint is asked at once, and how fast it is asked more again."""
+"""Many requests at once: who waits, who is asked again and how often."""
 
 import asyncio
 from contextlib import asynccontextmanager
@@ -6,88 +6,23 @@ from contextlib import asynccontextmanager
 import pytest
 
 from evalharness.clients import pool
-from evalharness.clients.pool import AttemptError, Flight, Retry, answers
+from evalharness.clients.pacing import Pace, RateCaps
+from evalharness.clients.pool import AttemptError, Retry, answers
 from evalharness.model import Requests
 from evalharness.records import Message, Request, Response
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    """The pool's clock, which stands still until the test moves it."""
-    now = [100.0]
-    monkeypatch.setattr(pool.time, "monotonic", lambda: now[0])
-    return now
-
-
-@pytest.fixture
-def flight():
-    """Makes a flight with so many requests on their way."""
-    made = []
-
-    def make(most):
-        found = Flight(most, Retry(first=0.0))
-        found.flying = set(range(most))
-        made.append(found)
-        return found
-
-    yield make
-    for found in made:
-        found.loop.close()
-
-
-def test_requests_sent_before_the_last_halving_do_not_halve_again(clock, flight):
-    pace = flight(16)
-    pace._crowded(sent=99.0, wait=2.0)
-    assert (pace.limit, pace.resume_at) == (8, 102.0)
-    clock[0] = 101.0
-    for sent in (98.0, 99.0, 99.9):  # they were on their way when the limit was halved
-        pace._crowded(sent=sent, wait=3.0)
-    assert (pace.limit, pace.resume_at) == (8, 104.0), "one crowd, one halving; the longest pause holds"
-    pace._crowded(sent=100.0, wait=0.0)
-    assert (pace.limit, pace.resume_at) == (4, 104.0)
-
-
-def test_a_halving_starts_from_what_was_on_its_way(clock, flight):
-    pace = flight(64)
-    pace.flying = set(range(6))
-    pace._crowded(sent=100.0, wait=0.0)
-    assert pace.limit == 3
-
-
-def test_a_halving_never_stops_the_last_request(clock, flight):
-    pace = flight(3)
-    limits = []
-    for _ in range(3):
-        clock[0] += 1
-        pace._crowded(sent=clock[0], wait=0.0)
-        limits.append(pace.limit)
-    assert limits == [1, 1, 1]
-
-
-def test_a_clean_window_allows_one_more(clock, flight):
-    pace = flight(4)
-    pace._crowded(sent=100.0, wait=0.0)
-    limits = []
-    for times in (1, 1, 2, 1, 4, 9):
-        for _ in range(times):
-            pace._clean()
-        limits.append(pace.limit)
-    assert limits == [2, 3, 3, 4, 4, 4]
-    pace._crowded(sent=100.0, wait=0.0)
-    assert pace.limit == 2 and pace.fine == 0, "what was clean before the crowd does not count"
 
 
 def test_a_crowd_of_many_halves_once_and_every_request_is_answered(monkeypatch):
     """Eight that were sent together are all told "too many": four go on, not one."""
     limits, turned = [], set()
     there = asyncio.Barrier(8)  # all eight are on their way before the first is turned away
-    crowded = Flight._crowded
+    crowded = Pace.crowded
 
-    def noted(self, sent, wait):
-        crowded(self, sent, wait)
+    def noted(self, sent, wait, flying):
+        crowded(self, sent, wait, flying)
         limits.append(self.limit)
 
-    monkeypatch.setattr(Flight, "_crowded", noted)
+    monkeypatch.setattr(Pace, "crowded", noted)
 
     @asynccontextmanager
     async def connect():
@@ -101,6 +36,65 @@ def test_a_crowd_of_many_halves_once_and_every_request_is_answered(monkeypatch):
         yield send
 
     asked = Requests(Request(messages=(Message("user", str(n)),)) for n in range(24))
-    found = dict(answers(asked, connect, 8, Retry(first=0.0)))
+    found = dict(answers(asked, connect, Pace(8, 8, RateCaps()), Retry(first=0.0)))
     assert {n: response.text for n, response in found.items()} == {n: str(n) for n in range(24)}
     assert limits == [4] * 8
+
+
+def answered_by(send, count, retry, caps=None):
+    @asynccontextmanager
+    async def connect():
+        yield send
+
+    asked = Requests(Request(messages=(Message("user", str(n)),)) for n in range(count))
+    return dict(answers(asked, connect, Pace(4, 4, caps or RateCaps()), retry))
+
+
+@pytest.fixture
+def waits(monkeypatch):
+    """The pauses that were made, none of which takes any time."""
+    found = []
+
+    async def sleep(seconds):
+        found.append(seconds)
+
+    monkeypatch.setattr(pool.asyncio, "sleep", sleep)
+    return found
+
+
+def test_a_connection_that_was_closed_before_it_was_asked_is_tried_again_once_without_a_pause(waits):
+    attempts = []
+
+    async def send(request):
+        attempts.append(request.text)
+        raise AttemptError("it was closed", at_once=True)
+
+    found = answered_by(send, 1, Retry(attempts=4, first=1.0))
+    assert found[0].error == "it was closed (after 4 attempts)" and len(attempts) == 4
+    assert len(waits) == 2 and 1.0 <= waits[0] <= 2.0 <= waits[1] <= 4.0, "the first of them alone is free"
+
+
+def test_pauses_grow_to_a_longest_and_none_is_as_another(waits):
+    async def send(request):
+        raise AttemptError("500", wait=0.0)
+
+    answered_by(send, 4, Retry(attempts=9, first=1.0, longest=8.0))
+    assert len(waits) == 32 and len(set(waits)) == 32
+    assert min(waits) >= 0.5 and max(waits) <= 8.0 and sum(wait > 4.0 for wait in waits) == 4 * 5
+
+
+def test_a_pause_longer_than_the_patience_is_not_made(waits):
+    async def send(request):
+        raise AttemptError("429", wait=500.0, crowded=True)
+
+    found = answered_by(send, 1, Retry(patience=120.0))
+    assert found[0].error == "429 (after 1 attempt; it asks to wait 500 s)" and waits == []
+
+
+def test_caps_hold_for_further_attempts_too(waits):
+    async def send(request):
+        raise AttemptError("500")
+
+    answered_by(send, 1, Retry(attempts=3, first=0.0), RateCaps(rpm=60))
+    turns = [wait for wait in waits if wait > 0]
+    assert len(turns) == 2 and turns == pytest.approx([1.0, 2.0], rel=0.05), "the clock stood nearly still"

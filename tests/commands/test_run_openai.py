@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from stub_server import Reply, serve, text_of
 
+pytestmark = pytest.mark.usefixtures("heavy_http_client")
+
 KEY = "sk-live-0123456789abcdef"
 
 

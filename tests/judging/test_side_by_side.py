@@ -8,6 +8,8 @@ import pytest
 from judging.test_judging import GOOD, fair, judge, only, run  # noqa: F401
 from stub_server import Reply, Stub, serve, text_of
 
+pytestmark = pytest.mark.usefixtures("heavy_http_client")
+
 SEATS = ("x", "y", "z")
 PANEL = "panel=" + ",".join(f"pairwise=openai:{name}" for name in SEATS)
 

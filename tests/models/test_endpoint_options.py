@@ -14,6 +14,8 @@ from evalharness.events import Warned, observed_by
 from evalharness.records import Message, Request
 from evalharness.runs.manifest import command
 
+pytestmark = pytest.mark.usefixtures("http_client")
+
 KEY = "sk-test-0123456789abcdef"
 LOCAL = "http://127.0.0.1:9/v1"
 

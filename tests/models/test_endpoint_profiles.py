@@ -20,6 +20,8 @@ from endpoint_profiles import (
 )
 from stub_server import serve
 
+pytestmark = pytest.mark.usefixtures("heavy_http_client")
+
 KEY = "sk-test-0123456789abcdef"
 KEYS = ("OPENAI_API_KEY", "AZURE_OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY")
 

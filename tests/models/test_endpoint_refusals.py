@@ -19,6 +19,8 @@ from evalharness.models.openai import OpenAI
 from evalharness.records import Message, Request
 from evalharness.runs import cache
 
+pytestmark = pytest.mark.usefixtures("http_client")
+
 
 def model(stub, **options) -> OpenAI:
     return OpenAI(**{"model": "m", "base_url": stub.url, "retry": Retry(attempts=2, first=0.0), **options})

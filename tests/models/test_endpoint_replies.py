@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import time
 from dataclasses import replace
 
 import pytest
@@ -20,6 +21,8 @@ from evalharness.models.openai import OpenAI
 from evalharness.records import Message, Request, Response, Sample
 from evalharness.runs.store import record_to_json
 from evalharness.scoring.answers import binary_score, choice, score_response
+
+pytestmark = pytest.mark.usefixtures("http_client")
 
 KEY = "sk-test-0123456789abcdef"
 ASKED = Request(messages=(Message("user", "Which?"),))
@@ -185,6 +188,27 @@ def test_names_that_an_endpoint_makes_up_fill_no_manifest():
 )  # fmt: skip
 def test_how_long_an_endpoint_asks_to_wait(headers, error, seconds):
     assert Refusal(429, headers, {"error": error}).wait() == seconds
+
+
+@pytest.mark.parametrize(
+    ("headers", "rests"),
+    [
+        ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "1m2s"}, 62),
+        ({"X-RateLimit-Remaining-Tokens": "0", "X-RateLimit-Reset-Tokens": "30s"}, 30),
+        ({"x-ratelimit-remaining-requests": "1", "x-ratelimit-reset-requests": "1m2s"}, 0),
+        ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "24h"}, 0),  # longer than our patience
+        ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "soon"}, 0),
+        ({"Retry-After": "9"}, 0),  # of an answer that came it says nothing
+    ],
+)
+def test_an_answer_that_says_that_a_quota_is_used_up_makes_the_next_ones_wait(headers, rests):
+    with serve(lambda body: Reply(text="D", headers=headers)) as stub:
+        model = OpenAI(model="m", base_url=stub.url)
+        began = time.monotonic()
+        ((_, found),) = model.answer([ASKED])
+    assert found.text == "D"
+    assert (model.pace.resume_at > began) == bool(rests)
+    assert max(0.0, model.pace.resume_at - began) == pytest.approx(rests, abs=20)
 
 
 def test_an_endpoint_that_says_0_does_not_use_up_the_attempts_at_once(monkeypatch):

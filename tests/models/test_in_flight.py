@@ -1,8 +1,10 @@
 """How an endpoint is asked: what may be in flight together is, no more than allowed, and nothing is left behind."""
 
+import json
 import threading
 
 import pytest
+from raw_server import framed, raw_server
 from stub_server import Reply, Stub, serve, text_of
 
 from evalharness.clients.pool import AHEAD, Retry
@@ -10,6 +12,8 @@ from evalharness.errors import UserError
 from evalharness.model import Requests, answered
 from evalharness.models.openai import OpenAI
 from evalharness.records import Message, Request
+
+pytestmark = pytest.mark.usefixtures("http_client")
 
 
 def model(stub: Stub, **options) -> OpenAI:
@@ -152,3 +156,14 @@ def test_an_error_that_ends_everything_ends_what_waits_too():
         over.set()
         assert stub.until(lambda: stub.connections == 0)
         assert len(stub.seen) == 4
+
+
+def test_a_server_that_closes_every_connection_without_a_word_is_asked_all_the_same():
+    """The reply says nothing of it: each connection that is used again is found closed, before it is asked or after."""
+    body = json.dumps({"choices": [{"message": {"content": "D"}, "finish_reason": "stop"}]}).encode()
+    with raw_server(lambda talk: talk.request() and talk.send(framed(body, b"Connection: keep-alive"))) as server:
+        url = server.url.removesuffix("/chat/completions")
+        asked = OpenAI(model="m", base_url=url, workers=8, retry=Retry(first=0.0))
+        found = dict(asked.answer([ask(str(n)) for n in range(80)]))
+    assert [found[n].text for n in range(80)] == ["D"] * 80
+    assert len(set(server.connections)) == len(server.requests) == 80

@@ -12,6 +12,8 @@ from evalharness.models.openai import OpenAI, open_model
 from evalharness.options import EndpointOptions
 from evalharness.records import Message, Request
 
+pytestmark = pytest.mark.usefixtures("http_client")
+
 KEY = "sk-test-0123456789abcdef"
 AT_ONCE = Retry(attempts=3, first=0.0)
 

@@ -13,6 +13,8 @@ from evalharness.models.openai import OpenAI
 from evalharness.records import Message, Request, Response
 from evalharness.runs import cache, plan, runner
 
+pytestmark = pytest.mark.usefixtures("heavy_http_client")
+
 MT_BENCH = plan.Plan(benchmarks=("mt_bench",), data="sample")
 
 

@@ -1,0 +1,67 @@
+"""What the user wants said with every request to an endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from evalharness.data.files import json_value
+from evalharness.errors import UserError, option_name
+from evalharness.options import ApiOptions
+from evalharness.text.visible import line
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """What the user wants said with every request."""
+
+    system: str = ""
+    reasoning_effort: str = ""
+    top_k: int | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """What was chosen, nothing else."""
+        named = {"system": self.system, "reasoning_effort": self.reasoning_effort, "top_k": self.top_k}
+        return {name: value for name, value in {**named, "extra": dict(self.extra)}.items() if value}
+
+
+def chosen(options: ApiOptions, reserved: Sequence[str]) -> Chosen:
+    """What the options say. UserError where the JSON is none, or would say what the question says (`reserved`)."""
+    found: Any = {}
+    if options.extra:
+        try:
+            found = json_value(options.extra)
+        except ValueError as error:
+            raise UserError(f"{option_name('extra')} wants a JSON object ({error})") from None
+        if not isinstance(found, dict):
+            raise UserError(f"{option_name('extra')} wants a JSON object; there is {type(found).__name__}")
+    if taken := sorted({*reserved, "stream", "n"} & found.keys()):
+        raise UserError(f"{option_name('extra')} cannot set {taken[0]}: the run does")
+    return Chosen(
+        system=_system(options.system or ""), top_k=options.top_k, extra=found,
+        reasoning_effort=(options.reasoning_effort or "").lower(),
+    )  # fmt: skip
+
+
+def _like_a_file(word: str) -> bool:
+    return not any(map(str.isspace, word)) and (
+        word.endswith((".txt", ".md", ".prompt")) or word.startswith(("/", "./", "../"))
+    )
+
+
+def _system(word: str) -> str:
+    """The text itself, or that of the file which it names. UserError for a file that cannot be read."""
+    try:
+        if "\n" in word or not Path(word).is_file():
+            if _like_a_file(word):
+                raise UserError(f"{option_name('system')} {line(word, 80)}: there is no such file")
+            return word
+        return Path(word).read_text(encoding="utf-8").rstrip("\n")
+    except (OSError, ValueError) as error:
+        if len(word) > 255 or "\0" in word:  # longer than any name
+            return word
+        raise UserError(f"{option_name('system')} {line(word, 80)}: cannot be read ({error})") from None
