@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ from evalharness.comparison.gate import ComparisonRequest, GatedComparison, comp
 from evalharness.comparison.inputs import open_side
 from evalharness.errors import UserError
 from evalharness.events import Observer, observed_by
-from evalharness.judging.run import judge_options, judging_stage
+from evalharness.judging.panel import JudgeOptions
+from evalharness.judging.run import judging_stage
 from evalharness.model import Priced
 from evalharness.runs import cache, session
 from evalharness.runs.budget import BudgetObserver
@@ -72,7 +73,7 @@ def run_suite_model(suite: Suite, model: SuiteModel, runs: Path, observer: Obser
     UserError, with exit 3, where the budget is used up; before anything is asked, for what cannot be done.
     """
     plan = suite_plan(suite, model)
-    stages = [_stage(judge, plan, runs) for judge in suite.judges]
+    stages = [_stage(judge, suite.judges, plan, runs) for judge in suite.judges]
     place = RunPlace(runs=runs, name=f"{suite.name}-{model.name}")
     thrifty = BudgetObserver(observer, suite.budget)
     before = Run(new_folder(runs, str(place.name)))
@@ -92,21 +93,22 @@ def unjudged(suite: Suite, plan: Plan) -> tuple[str, ...]:
     return tuple(name for name in plan.benchmarks if _wants_judge(name, plan) and not _is_named(name, suite.judges))
 
 
-def _stage(judge: SuiteJudge, plan: Plan, runs: Path) -> Stage:
+def _stage(judge: SuiteJudge, judges: Sequence[SuiteJudge], plan: Plan, runs: Path) -> Stage:
     """The stage that has a judge's benchmarks judged. UserError, before the model is asked, where it could not."""
-    names = [name for name in plan.benchmarks if _is_named(name, [judge])]
-    if not judge.benchmarks:
-        names = [name for name in plan.benchmarks if _wants_judge(name, plan)]
-        if not names:
-            raise UserError(
-                f"judge: {judge.spec}: no benchmark of this suite wants a judge by itself; say it at the benchmark "
-                "that it is for"
-            )
-    options = judge_options(benchmarks=tuple(names), cache=runs / cache.BESIDE_RUNS, **judge.options)
+    if judge.benchmarks:
+        names = [name for name in plan.benchmarks if _is_named(name, [judge])]
+    else:
+        names = [name for name in plan.benchmarks if _wants_judge(name, plan) and not _is_named(name, judges)]
+    if not names:
+        raise UserError(
+            f"judge: {judge.spec}: no benchmark of this suite wants a judge by itself; say it at the benchmark that it "
+            "is for"
+        )
+    options = JudgeOptions(benchmarks=tuple(names), cache=runs / cache.BESIDE_RUNS, **judge.options)
     return judging_stage(judge.spec, options, names, plan.of(names[0]).data)
 
 
-def _is_named(benchmark: str, judges: list[SuiteJudge] | tuple[SuiteJudge, ...]) -> bool:
+def _is_named(benchmark: str, judges: Sequence[SuiteJudge]) -> bool:
     return any({benchmark, benchmark.partition("/")[0]} & set(judge.benchmarks) for judge in judges)
 
 
