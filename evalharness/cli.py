@@ -20,6 +20,7 @@ INTERRUPTED = "interrupted; what was answered is safe, the same command goes on"
 # A command's name -> its module in commands/ and what that calls it; `app` is a group of commands.
 COMMANDS = {
     "run": "run.run",
+    "ci": "ci.ci",
     "show": "show.show",
     "verify": "verify.verify",
     "compare": "compare.compare",

@@ -21,7 +21,7 @@ class Exit(IntEnum):
 
 def gravest(*codes: int) -> int:
     """The exit code of several parts: a model proven worse counts more than a run that is not whole."""
-    order = (Exit.GATE_FAILED, Exit.NOT_COMPARABLE, Exit.NOT_WHOLE, Exit.INCONCLUSIVE, Exit.FINE)
+    order = (Exit.GATE_FAILED, Exit.USAGE, Exit.NOT_COMPARABLE, Exit.NOT_WHOLE, Exit.INCONCLUSIVE, Exit.FINE)
     return min(codes, key=order.index)
 
 

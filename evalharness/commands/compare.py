@@ -26,7 +26,7 @@ def compare(
         list[str] | None,
         Option(help="Compare although this differs: data, items, prompt, shots, mode, judge, sampling."),
     ] = None,
-    suite: Annotated[Path | None, Option(help="Take margins, alpha and clusters from this suite.yaml.")] = None,
+    suite: Annotated[Path | None, Option(help="Take margins, rules and the gate from this suite.yaml.")] = None,
     show: Annotated[int, Option(help="Flipped samples to print per benchmark and direction.")] = 5,
     save_flips: Annotated[Path | None, Option(help="Write every flipped item, for `evalh run --items FILE`.")] = None,
     report: Annotated[Path | None, Option(help="Folder for index.html, report.json, comment.md, junit.xml.")] = None,
@@ -43,14 +43,15 @@ def compare(
     from evalharness.report.deliver import Places, ReportsWanted, deliver_comparison
     from evalharness.suites.schema import with_suite
 
-    margin, alpha, clusters = with_suite(suite, margin or [], alpha, clusters)
+    terms = with_suite(suite, margin or [], alpha, clusters, gate=gate, policy=policy)
     options = gating.comparison_options(
-        margin, alpha, benchmark or [], allow_mismatch or [], clusters=clusters, metric=metric
-    )
+        terms.margins, terms.alpha, benchmark or [], allow_mismatch or [], clusters=terms.clusters, metric=metric,
+        rules=terms.rules,
+    )  # fmt: skip
     made = gating.run_gate(
         gating.ComparisonRequest(
-            base=base, new=new, options=options, gate=gate, policy=gating.policy(policy, gate=gate), runs=runs,
-            baselines=baselines,
+            base=base, new=new, options=options, gate=terms.gate, policy=gating.policy(terms.policy, gate=terms.gate),
+            runs=runs, baselines=baselines, suite=suite,
         )
     )  # fmt: skip
     places = Places(folder=report, html=html, markdown=markdown, junit=junit)

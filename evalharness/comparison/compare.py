@@ -11,7 +11,6 @@ import numpy as np
 from evalharness.comparison import flips as flipped
 from evalharness.comparison.align import ALLOWABLE, Joined, Mismatch, align_scores, mismatches
 from evalharness.comparison.decide import (
-    GateWord,
     Noise,
     TaskComparison,
     Word,
@@ -19,10 +18,12 @@ from evalharness.comparison.decide import (
     has_range,
     measured_task,
     overall,
+    ruled,
     unread_bounds,
 )
 from evalharness.comparison.inputs import Side
 from evalharness.comparison.rescoring import scored_alike
+from evalharness.comparison.rules import GateWord, TaskRule, hold_to_rule
 from evalharness.comparison.scores import STATUS_CODE, Scores
 from evalharness.errors import Exit, UserError, nearest, option_name
 from evalharness.records import UNREAD
@@ -35,7 +36,7 @@ Policy = Literal["block-on-fail", "require-pass"]
 _MARGIN = 0.02
 
 
-def _names(benchmark: str) -> tuple[str, str, str]:
+def names_of(benchmark: str) -> tuple[str, str, str]:
     """What a benchmark may be called, the closest first: in full, without the mark of a sample, by its family."""
     plain = benchmark.removesuffix("@sample")
     return benchmark, plain, plain.partition("/")[0]
@@ -43,7 +44,8 @@ def _names(benchmark: str) -> tuple[str, str, str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How to compare. `margins`, per benchmark or family, come before `margin`; `shown` limits the flips shown."""
+    """How to compare. `margins`, per benchmark or family, come before `margin`; `rules`, by the same names, are what a
+    benchmark must keep besides; `shown` limits the flips shown."""
 
     margin: float = _MARGIN
     margins: Mapping[str, float] = field(default_factory=dict)
@@ -52,11 +54,21 @@ class Options:
     metric: str | None = None
     benchmarks: tuple[str, ...] = ()
     allow: frozenset[str] = frozenset()
+    rules: Mapping[str, TaskRule] = field(default_factory=dict)
     shown: int = 100
 
     def margin_of(self, benchmark: str) -> float:
         """The margin of one benchmark: its own, its family's, or the common one."""
-        return next((self.margins[name] for name in _names(benchmark) if name in self.margins), self.margin)
+        return next((self.margins[name] for name in names_of(benchmark) if name in self.margins), self.margin)
+
+    def rule_of(self, benchmark: str) -> TaskRule:
+        """The rule of one benchmark: its own, its family's, or none."""
+        return rule_named(self.rules, benchmark)
+
+
+def rule_named(rules: Mapping[str, TaskRule], benchmark: str) -> TaskRule:
+    """The rule that stands for a benchmark under one of its names; one that asks nothing where there is none."""
+    return next((rules[name] for name in names_of(benchmark) if name in rules), TaskRule())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +140,7 @@ def _compared(base: Side, new: Side, options: Options) -> Comparison:
             benchmark=name,
             metric=metrics[name],
             margin=options.margin_of(name),
+            tier=options.rule_of(name).tier,
             mode=new.facts[name].mode or "",
             mismatches=tuple(clashes[name]),
         )
@@ -139,7 +152,7 @@ def _compared(base: Side, new: Side, options: Options) -> Comparison:
             task, ids[name] = _task(task, (base, before[name]), (new, after[name]), options)
             tasks.append(task)
     tasks += [_alone(name, side, options) for name, side in alone.items()]
-    decided = decide(tasks, options.alpha)
+    decided = [_ruled(task, new, options) for task in decide(tasks, options.alpha)]
     word, gate = overall(decided)
     return Comparison(
         base=_about(base, names),
@@ -155,10 +168,18 @@ def _compared(base: Side, new: Side, options: Options) -> Comparison:
     )
 
 
+def _ruled(task: TaskComparison, new: Side, options: Options) -> TaskComparison:
+    """A task with what the rule of its benchmark makes of NEW's own figures."""
+    if task.benchmark not in new.facts:
+        return task
+    figures = new.summary.benchmarks.get(task.benchmark)
+    return ruled(task, hold_to_rule(task.benchmark, options.rule_of(task.benchmark), figures))
+
+
 def _check(options: Options, base: Side, new: Side) -> None:
     known = {**base.facts, **new.facts}
-    called = {name for benchmark in known for name in _names(benchmark)}
-    for name in [*options.margins, *options.benchmarks]:
+    called = {name for benchmark in known for name in names_of(benchmark)}
+    for name in [*options.margins, *options.rules, *options.benchmarks]:
         if name not in called:
             raise UserError(f"neither run has a benchmark {name!r}{nearest(name, known)}; there is {', '.join(known)}")
     for name in options.allow:
@@ -173,7 +194,7 @@ def _benchmarks(base: Side, new: Side, options: Options) -> tuple[list[str], dic
     """The benchmarks of both sides, and those of one side alone with the side's name."""
 
     def wanted(name: str) -> bool:
-        return not options.benchmarks or bool(set(_names(name)) & set(options.benchmarks))
+        return not options.benchmarks or bool(set(names_of(name)) & set(options.benchmarks))
 
     both = [name for name in new.facts if name in base.facts and wanted(name)]
     alone = {name: "BASE" for name in base.facts if name not in new.facts and wanted(name)}
@@ -203,8 +224,9 @@ def _refused(task: TaskComparison, found: list[Mismatch]) -> TaskComparison:
 def _alone(name: str, side: str, options: Options) -> TaskComparison:
     reason = f"only {side} has it; --benchmark compares some, --allow-mismatch benchmarks what both have"
     return TaskComparison(
-        benchmark=name, metric="", margin=options.margin_of(name), verdict="not comparable", reason=reason
-    )
+        benchmark=name, metric="", margin=options.margin_of(name), tier=options.rule_of(name).tier,
+        verdict="not comparable", reason=reason,
+    )  # fmt: skip
 
 
 def _task(
@@ -329,15 +351,20 @@ def _notes(base: Side, new: Side) -> tuple[str, ...]:
 
 
 def exit_code(comparison: Comparison, *, gate: bool, policy: Policy = "block-on-fail") -> Exit:
-    """What a pipeline is told. Worse comes before not comparable, that before not whole, that before can't tell."""
-    words = {task.verdict for task in comparison.tasks}
+    """What a pipeline is told. Worse comes before not comparable, that before not whole, that before can't tell.
+
+    Advisory tasks have no say; a critical one blocks under either policy until it is shown to pass.
+    """
+    counted = [task for task in comparison.tasks if task.tier != "advisory"]
+    words = {task.verdict for task in counted}
+    open_critical = any(task.tier == "critical" and task.gate != "pass" for task in counted)
     if gate and comparison.gate == "fail":
         return Exit.GATE_FAILED
     if "not comparable" in words:
         return Exit.NOT_COMPARABLE
     if "incomplete" in words:
         return Exit.NOT_WHOLE
-    if gate and policy == "require-pass" and comparison.gate != "pass":
+    if gate and (open_critical or (policy == "require-pass" and comparison.gate != "pass")):
         return Exit.INCONCLUSIVE
     return Exit.FINE
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from evalharness.comparison.align import Joined, Mismatch
 from evalharness.comparison.flips import FlippedItem, Slice
+from evalharness.comparison.rules import MISSING_LIMIT, GateWord, Ruling, Tier
 from evalharness.comparison.scores import STATUS_CODE
 from evalharness.records import UNREAD
 from evalharness.runs.manifest import WatchedFacts
@@ -33,7 +34,6 @@ from evalharness.stats.paired import (
 from evalharness.stats.power import detectable, detectable_by, items_to_pass, zero_flip_items
 
 Word = Literal["worse", "better", "same", "can't tell", "not comparable", "incomplete"]
-GateWord = Literal["pass", "fail", "inconclusive"]
 SYMBOLS: dict[Word, str] = {
     "worse": "✗",
     "better": "✓",
@@ -42,7 +42,7 @@ SYMBOLS: dict[Word, str] = {
     "not comparable": "!",
     "incomplete": "!",
 }
-MISSING_LIMIT = 0.02
+_WORST_FIRST: tuple[Word, ...] = ("worse", "not comparable", "incomplete", "can't tell", "better", "same")
 SUSPECT_LIMIT = 0.02  # of the answers; honest ones leave none or a few
 _SMALL = 30
 _HAIR = 1e-12  # beyond 0 or 1 by rounding
@@ -71,6 +71,7 @@ class TaskComparison:
     benchmark: str
     metric: str
     margin: float
+    tier: Tier = "important"
     verdict: Word = "can't tell"
     gate: GateWord = "inconclusive"
     reason: str = ""
@@ -250,7 +251,19 @@ def _items(found: Paired, n: int, margin: float, alpha: float) -> int | None:
 
 
 def decide(tasks: Sequence[TaskComparison], alpha: float) -> list[TaskComparison]:
-    """Verdict and gate of every task. A `worse` must survive Holm over the tasks; a pass needs no correction."""
+    """Verdict and gate of every task. A `worse` must survive Holm over the tasks; a pass needs no correction.
+
+    Advisory tasks are corrected among themselves: what never blocks takes no power from what does.
+    """
+    found: dict[int, TaskComparison] = {}
+    for advisory in (False, True):
+        these = [task for task in tasks if (task.tier == "advisory") is advisory]
+        found |= {id(task): made for task, made in zip(these, _family(these, alpha), strict=True)}
+    return [found[id(task)] for task in tasks]
+
+
+def _family(tasks: Sequence[TaskComparison], alpha: float) -> list[TaskComparison]:
+    """Verdicts of tasks that are corrected together."""
     figured = [task for task in tasks if task.p_worse is not None and task.p_change is not None]
     worse = holm([task.p_worse for task in figured if task.p_worse is not None])
     change = holm([task.p_change for task in figured if task.p_change is not None])
@@ -300,6 +313,14 @@ def _guarded(task: TaskComparison) -> TaskComparison:
     if task.verdict in ("worse", "incomplete"):
         return replace(task, gate="fail", reason="; ".join([task.reason, *reasons]))
     return replace(task, verdict="can't tell", gate="fail", items_to_decide=None, reason="; ".join(reasons))
+
+
+def ruled(task: TaskComparison, ruling: Ruling) -> TaskComparison:
+    """The task with what its own rule says of NEW: a broken floor or limit fails the gate, an open one opens a pass."""
+    if ruling.gate == "pass":
+        return task
+    gate: GateWord = "fail" if "fail" in (task.gate, ruling.gate) else "inconclusive"
+    return replace(task, gate=gate, reason="; ".join([task.reason, *ruling.reasons] if task.reason else ruling.reasons))
 
 
 def _share(found: Mapping[str, int], standing: str) -> float:
@@ -352,10 +373,13 @@ def _open(task: TaskComparison, points: str) -> str:
 
 
 def overall(tasks: Sequence[TaskComparison]) -> tuple[Word, GateWord]:
-    """The verdict and gate over all tasks: the worst verdict (better where no task is open), a pass only of all."""
-    order: tuple[Word, ...] = ("worse", "not comparable", "incomplete", "can't tell", "better", "same")
-    words = {task.verdict for task in tasks}
-    word = next(word for word in order if word in words)
-    gates = {task.gate for task in tasks}
-    gate: GateWord = "fail" if "fail" in gates else "pass" if gates == {"pass"} else "inconclusive"
+    """The verdict and gate over all tasks: the worst verdict (better where no task is open), a pass only of all.
+
+    Advisory tasks have no say, unless there are no others: then the verdict is theirs, and the gate passes.
+    """
+    counted = [task for task in tasks if task.tier != "advisory"]
+    words = {task.verdict for task in counted or tasks}
+    word = next(word for word in _WORST_FIRST if word in words)
+    gates = {task.gate for task in counted}
+    gate: GateWord = "fail" if "fail" in gates else "pass" if gates <= {"pass"} else "inconclusive"
     return word, gate

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from evalharness.comparison.compare import ComparedSide, Comparison, Policy
-from evalharness.comparison.decide import SYMBOLS, GateWord, TaskComparison, Word
+from evalharness.comparison.decide import SYMBOLS, TaskComparison, Word
+from evalharness.comparison.rules import GateWord
 from evalharness.data.files import json_value
 from evalharness.data.kept import finite, to_json
 from evalharness.data.typed import record
 from evalharness.errors import Exit, UserError
 
-_FORMAT = 1
+_FORMAT = 2  # 2: `tier` of a task
 _SCHEMA = Path(__file__).with_name("report.schema.json")
 
 

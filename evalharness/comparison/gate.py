@@ -17,7 +17,7 @@ from evalharness.errors import Exit, UserError, nearest, option_name
 
 @dataclass(frozen=True, kw_only=True)
 class ComparisonRequest:
-    """The two sides by path or name, how to compare them, and what the gate does."""
+    """The two sides by path or name, how to compare them, and what the gate does; `suite` is where that is written."""
 
     base: str
     new: str
@@ -26,6 +26,7 @@ class ComparisonRequest:
     policy: Policy = "block-on-fail"
     runs: Path = Path("runs")
     baselines: Path = Path("baselines")
+    suite: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +123,9 @@ def margins(words: Sequence[str]) -> tuple[float, Mapping[str, float]]:
 def _command(request: ComparisonRequest) -> str:
     """The command that makes this comparison again."""
     chosen = request.options
-    words = ["evalh", "compare", request.base, request.new, "--margin", f"{chosen.margin:g}"]
+    words = ["evalh", "compare", request.base, request.new]
+    words += ["--suite", str(request.suite)] if request.suite is not None else []
+    words += ["--margin", f"{chosen.margin:g}"]
     for name, value in chosen.margins.items():
         words += ["--margin", f"{name}={value:g}"]
     words += ["--alpha", f"{chosen.alpha:g}"] if chosen.alpha != Options().alpha else []

@@ -24,7 +24,8 @@ class JudgeOptions:
     `against` is `reference` or a run. `max_cost` is in US dollars. `retries` bounds how often an unreadable reply is
     asked again, `retest` is the number of answers judged twice, `again` asks
     anew what has no verdict. `cache` None keeps no replies. `template` is `published[=PATH]`: the authors' own prompt,
-    sought in `folders` where no path is given. `model` are options of the judge's model, by name.
+    sought in `folders` where no path is given. `model` are options of the judge's model, by name. `benchmarks` names
+    those (or their families) whose answers are judged; none means all.
     """
 
     against: str | None = None
@@ -42,7 +43,13 @@ class JudgeOptions:
     cache: Path | None = None
     template: str | None = None
     folders: tuple[str, ...] = ()
+    benchmarks: tuple[str, ...] = ()
     model: Mapping[str, object] = field(default_factory=dict)
+
+    def judges(self, benchmark: str) -> bool:
+        """Whether the answers to a benchmark are to be judged."""
+        plain = benchmark.removesuffix("@sample")
+        return not self.benchmarks or not {benchmark, plain, plain.partition("/")[0]}.isdisjoint(self.benchmarks)
 
     def check(self) -> None:
         """UserError for what makes no sense."""

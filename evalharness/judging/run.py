@@ -96,6 +96,7 @@ def judge_options(*, weights: str = "", **said: Any) -> JudgeOptions:
 def check(spec: str, benchmarks: Sequence[str], options: JudgeOptions, data: str | None = None) -> None:
     """UserError when `spec` names no judge for these benchmarks: said before a model is asked anything."""
     path = Path(data) if data not in (None, "sample") else None
+    benchmarks = [name for name in benchmarks if options.judges(name)]
     options = replace(options, folders=(str(path),) if path is not None else ())
     open_panel(spec, _default({name: plugins.load_benchmark(name, path) for name in benchmarks}, options), options)
 
@@ -142,6 +143,7 @@ class _Work:
     judging: str
     results: list[Result]
     benchmarks: Mapping[str, Benchmark]
+    judged: frozenset[str]
     calls: list[Call]
     done: dict[Key, Verdict]
     skipped: Mapping[str, int]
@@ -155,11 +157,12 @@ def _prepare(run: Run, spec: str, options: JudgeOptions) -> _Work:
     data = {name: facts.data for name, facts in run.manifest.benchmarks.items()}
     benchmarks = {name: plugins.reopened(name, known) for name, known in data.items()}
     options = replace(options, folders=tuple(known.path or str(known.origin) for known in data.values()))
-    bench = open_panel(spec, _default(benchmarks, options), options)
+    wanted = {name: benchmark for name, benchmark in benchmarks.items() if options.judges(name)}
+    bench = open_panel(spec, _default(wanted, options), options)
     against = options.against or ("reference" if bench.pairs else "")
     if against and not bench.pairs:
         raise UserError(f"{option_name('against')} is for judges that compare two answers; {bench.name} grades one")
-    found, skipped = cases(run, results, bench, against)
+    found, skipped = cases(run, [result for result in results if result.benchmark in wanted], bench, against)
     calls = [call for result, case in found for call in _calls(result, case, bench, options)]
     if options.retest:
         chosen = sorted(
@@ -181,7 +184,8 @@ def _prepare(run: Run, spec: str, options: JudgeOptions) -> _Work:
         criteria=tuple(record_to_json(c) for c in bench.criteria),
     )
     return _Work(
-        run=run, jury=bench, judging=name, results=results, benchmarks=benchmarks, calls=calls,
+        run=run, jury=bench, judging=name, results=results, benchmarks=benchmarks,
+        judged=frozenset(wanted), calls=calls,
         done=_known(run, calls, options), skipped=skipped.counts, facts=facts,
     )  # fmt: skip
 
@@ -322,6 +326,7 @@ def _finish(work: _Work, usage: JudgingUsage) -> JudgeRun:
             work.run.summary.benchmarks[name], judged=summary.judgments_of([r for r in after if r.benchmark == name])
         )
         for name in work.benchmarks
+        if name in work.judged
     }
     return JudgeRun(
         run=work.run, judging=work.judging, benchmarks=shown, skipped=work.skipped, failed=failed, usage=usage,
@@ -331,7 +336,8 @@ def _finish(work: _Work, usage: JudgingUsage) -> JudgeRun:
 
 def _incomparable(work: _Work) -> dict[str, Sequence[str]]:
     facts = work.run.manifest.benchmarks
-    found = {name: published.reasons(b, facts[name], work.facts) for name, b in work.benchmarks.items()}
+    judged = {name: benchmark for name, benchmark in work.benchmarks.items() if name in work.judged}
+    found = {name: published.reasons(b, facts[name], work.facts) for name, b in judged.items()}
     return {name: why for name, why in found.items() if why is not None}
 
 
@@ -345,7 +351,9 @@ def _note(work: _Work) -> None:
     said = replace(work.facts, usage=total.facts(), not_judged=dict(work.skipped))
     # Where the judge gives the benchmark's own score, runs with different judges are not comparable.
     benchmarks = {
-        name: facts if work.benchmarks[name].judge is None else replace(facts, judge=work.facts)
+        name: replace(facts, judge=work.facts)
+        if name in work.judged and work.benchmarks[name].judge is not None
+        else facts
         for name, facts in manifest.benchmarks.items()
     }
     judgings = {**(manifest.judgings or {}), work.judging: said}

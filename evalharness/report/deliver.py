@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
@@ -18,7 +18,7 @@ from evalharness.report.escape import line, workflow_data, workflow_property
 from evalharness.runs.items import save_items
 from evalharness.runs.store import dumps
 
-_PAGE, DATA, COMMENT, JUNIT = "index.html", "report.json", "comment.md", "junit.xml"
+PAGE, DATA, COMMENT, JUNIT = "index.html", "report.json", "comment.md", "junit.xml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ def write_reports(document: ComparisonDocument, places: Places, *, key: str = "d
     """Write the wanted files and return their paths."""
     folder = places.folder
     wanted: list[tuple[Path | None, Path | None, Callable[[], str | bytes]]] = [
-        (places.html, folder and folder / _PAGE, lambda: html.comparison_html(document)),
+        (places.html, folder and folder / PAGE, lambda: html.comparison_html(document)),
         (places.data, folder and folder / DATA, lambda: document_json(document)),
         (
             places.markdown,
@@ -119,14 +119,21 @@ def to_ci(document: ComparisonDocument, report: Path | None, log: TextIO) -> Non
     """
     if os.environ.get("GITHUB_STEP_SUMMARY"):
         append(Path(os.environ["GITHUB_STEP_SUMMARY"]), markdown.job_summary(document, link=link()))
+    step_outputs(verdict=document.verdict, gate=document.gate, report="" if report is None else str(report))
+    annotate(commands(document), log)
+
+
+def step_outputs(**values: str) -> None:
+    """The outputs of this step of a GitHub job; nothing elsewhere."""
     if os.environ.get("GITHUB_OUTPUT"):
-        page = "" if report is None else " ".join(str(report).split())
-        append(
-            Path(os.environ["GITHUB_OUTPUT"]),
-            f"verdict={document.verdict}\ngate={document.gate}\nreport={page}\n",
-        )
+        told = "".join(f"{name.replace('_', '-')}={' '.join(value.split())}\n" for name, value in values.items())
+        append(Path(os.environ["GITHUB_OUTPUT"]), told)
+
+
+def annotate(found: Sequence[str], log: TextIO) -> None:
+    """Workflow commands in the log of a GitHub job; nothing elsewhere."""
     if os.environ.get("GITHUB_ACTIONS") == "true":
-        for command in commands(document):
+        for command in found:
             print(command, file=log)
 
 
@@ -145,6 +152,8 @@ def commands(document: ComparisonDocument) -> list[str]:
     for task in document.tasks:
         kind = {"worse": "error", "not comparable": "warning", "incomplete": "warning"}.get(task.verdict)
         blocked = kind is None and task.gate == "fail"
+        if task.tier == "advisory" and (kind or blocked):
+            kind, blocked = "notice", False
         if kind is not None or blocked:
             title = workflow_property(f"{task.benchmark}: {'the gate fails' if blocked else task.verdict}")
             said = task.reason if blocked else words.sentence(document, task)

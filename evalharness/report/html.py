@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from evalharness.comparison.document import ComparisonDocument
 from evalharness.comparison.flips import TEXT_LIMIT, gold_text
-from evalharness.report import charts, numbers, worddiff, words
+from evalharness.report import charts, numbers, suite_words, worddiff, words
 from evalharness.report.escape import printable
 from evalharness.runs.figures import Summary
 from evalharness.runs.manifest import Manifest
+from evalharness.suites.ci import GatedSuite
 
 if TYPE_CHECKING:
     from evalharness.text.templating import Environment
@@ -62,6 +63,11 @@ def _page(template: str, **values: object) -> str:
 def comparison_html(document: ComparisonDocument) -> str:
     """The page of a comparison."""
     return _page("comparison.html.j2", d=document, axis=charts.reach(document.tasks))
+
+
+def suite_html(found: GatedSuite, links: Mapping[str, str]) -> str:
+    """The page of a suite; `links` are the pages of its models' comparisons, by name."""
+    return _page("suite.html.j2", s=found, links=links, table=suite_words.joint_table(found), said=suite_words)
 
 
 def run_html(summary: Summary, manifest: Manifest, lines: Iterable[Mapping[str, Any]]) -> str:

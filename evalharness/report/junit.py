@@ -21,12 +21,15 @@ def comparison_junit(document: ComparisonDocument, *, samples: bool = False) -> 
 
     With `samples` every sample that broke, of those shown, is a case of its own.
     """
-    suites = [_suite(document, task, samples) for task in document.tasks]
-    return _written(suites)
+    return junit_of(comparison_suites(document, samples=samples))
 
 
-def _suite(document: ComparisonDocument, task: TaskComparison, samples: bool) -> ET.Element:
-    name = line(task.benchmark)
+def comparison_suites(document: ComparisonDocument, *, samples: bool = False, of: str = "") -> list[ET.Element]:
+    """A suite for each task; `of` goes before its name."""
+    return [_suite(document, task, samples, f"{of}{line(task.benchmark)}") for task in document.tasks]
+
+
+def _suite(document: ComparisonDocument, task: TaskComparison, samples: bool, name: str) -> ET.Element:
     suite = ET.Element("testsuite", name=name)
     properties = {"verdict": task.verdict, "gate": task.gate, "margin_points": f"{100 * task.margin:g}"}
     if task.difference is not None:
@@ -51,7 +54,7 @@ def _suite(document: ComparisonDocument, task: TaskComparison, samples: bool) ->
         failure.text = printable("\n".join(_broken(task)))
     elif task.verdict in ("not comparable", "incomplete"):
         ET.SubElement(case, "error", type=task.verdict, message=line(task.reason, 400))
-    elif task.gate == "fail":
+    elif task.gate == "fail" and task.tier != "advisory":
         ET.SubElement(case, "failure", type="gate", message=line(task.reason, 400))
     ET.SubElement(case, "system-out").text = printable(f"{task.symbol} {task.verdict}: {task.reason}\n{message}")
     for one in task.samples if samples else ():
@@ -94,10 +97,11 @@ def run_junit(summary: Summary) -> bytes:
         figures += [f"programs: {words.programs(entry.programs)}"] if entry.programs else []
         ET.SubElement(case, "system-out").text = printable("\n".join(figures))
         suites.append(suite)
-    return _written(suites)
+    return junit_of(suites)
 
 
-def _written(suites: Iterable[ET.Element]) -> bytes:
+def junit_of(suites: Iterable[ET.Element]) -> bytes:
+    """The file of some suites, counted."""
     root = ET.Element("testsuites", name="evalh")
     for suite in suites:
         _count(suite)

@@ -41,14 +41,15 @@ def job_summary(document: ComparisonDocument, *, link: str = "") -> str:
 def _fitting(document: ComparisonDocument, first: str, link: str, samples: tuple[int, ...], limit: int) -> str:
     text = ""
     for shown in samples:
-        text = "\n".join([*([first] if first else []), *_lines(document, shown, link)]) + "\n"
+        text = "\n".join([*([first] if first else []), *comparison_lines(document, shown, link)]) + "\n"
         if len(text.encode("utf-8", "replace")) <= limit:
             break
     return text
 
 
-def _lines(document: ComparisonDocument, samples: int, link: str) -> Iterator[str]:
-    yield f"### {document.symbol} evalh: {markdown(words.tally(document))}"
+def comparison_lines(document: ComparisonDocument, samples: int, link: str, heading: str = "###") -> Iterator[str]:
+    """The comparison, line by line, with so many samples a task and direction."""
+    yield f"{heading} {document.symbol} evalh: {markdown(words.tally(document))}"
     lead = words.leading(document)
     yield f"**{markdown(words.sentence(document, lead), 400)}**"
     yield ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,15 @@ from evalharness.comparison.gate import ComparisonRequest, GatedComparison, comp
 from evalharness.comparison.inputs import open_side
 from evalharness.errors import UserError
 from evalharness.events import Observer, observed_by
+from evalharness.judging.panel import JudgeOptions
+from evalharness.judging.run import judging_stage
 from evalharness.model import Priced
-from evalharness.runs import session
+from evalharness.runs import cache, session
 from evalharness.runs.budget import BudgetObserver
-from evalharness.runs.session import RunHooks, RunOutcome, RunPlace
+from evalharness.runs.plan import Plan
+from evalharness.runs.session import RunHooks, RunOutcome, RunPlace, Stage
 from evalharness.runs.store import MANIFEST, Run, new_folder
-from evalharness.suites.schema import Suite, SuiteModel
+from evalharness.suites.schema import Suite, SuiteJudge, SuiteModel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,17 +36,18 @@ def run_suite(suite: Suite, runs: Path, observer: Observer) -> Iterator[SuiteEnt
 
     UserError before anything is asked where the baseline or a number of the suite makes no sense.
     """
-    options = comparison_options(suite.margins, suite.alpha, (), (), clusters=suite.clusters)
+    options = comparison_options(suite.margins, suite.alpha, (), (), clusters=suite.clusters, rules=suite.rules)
     chosen = policy(suite.policy, gate=suite.gate)
-    if suite.baseline is not None:
-        open_side(suite.baseline, runs)
+    bases = {model.name: model.baseline or suite.baseline for model in suite.models}
+    for name in {base for base in bases.values() if base is not None}:
+        open_side(name, runs)
     for model in suite.models:
-        outcome = _run_model(suite, model, runs, observer)
-        compared = None
-        if suite.baseline is not None:
+        outcome = run_suite_model(suite, model, runs, observer)
+        compared, base = None, bases[model.name]
+        if base is not None:
             compared = run_gate(
                 ComparisonRequest(
-                    base=suite.baseline,
+                    base=base,
                     new=str(outcome.run.path),
                     options=options,
                     gate=suite.gate,
@@ -54,12 +58,22 @@ def run_suite(suite: Suite, runs: Path, observer: Observer) -> Iterator[SuiteEnt
         yield SuiteEntry(outcome=outcome, compared=compared)
 
 
-def _run_model(suite: Suite, model: SuiteModel, runs: Path, observer: Observer) -> RunOutcome:
+def suite_plan(suite: Suite, model: SuiteModel) -> Plan:
+    """What is asked of one model. UserError for a benchmark, data or a number that makes no sense."""
     settings: Mapping[str, Any] = {"data": None, "mode": None, **suite.settings}
     groups = settings.get("groups", ())
     plain = {key: value for key, value in settings.items() if key != "groups"}
     plan = session.make_plan(suite.benchmarks, model=model.spec, subjects=None, options=suite.run_options, **plain)
-    plan = replace(plan, groups=groups, own=suite.own)
+    return replace(plan, groups=groups, own=suite.own)
+
+
+def run_suite_model(suite: Suite, model: SuiteModel, runs: Path, observer: Observer) -> RunOutcome:
+    """Run one model over the suite's benchmarks, and have them judged by the suite's judges.
+
+    UserError, with exit 3, where the budget is used up; before anything is asked, for what cannot be done.
+    """
+    plan = suite_plan(suite, model)
+    stages = [_stage(judge, suite.judges, plan, runs) for judge in suite.judges]
     place = RunPlace(runs=runs, name=f"{suite.name}-{model.name}")
     thrifty = BudgetObserver(observer, suite.budget)
     before = Run(new_folder(runs, str(place.name)))
@@ -69,4 +83,36 @@ def _run_model(suite: Suite, model: SuiteModel, runs: Path, observer: Observer) 
     if suite.budget.cost is not None and isinstance(opened, Priced) and opened.prices is None:
         raise UserError(f"{suite.name}: a budget of cost wants prices; give {model.name} price_in and price_out")
     with observed_by(thrifty):
-        return session.run_plan(plan, opened, place, RunHooks())
+        return session.run_plan(plan, opened, place, RunHooks(stages=stages))
+
+
+def unjudged(suite: Suite, plan: Plan) -> tuple[str, ...]:
+    """The benchmarks whose answers are worth nothing until a judge has seen them, and that no judge will see."""
+    if any(not judge.benchmarks for judge in suite.judges):
+        return ()
+    return tuple(name for name in plan.benchmarks if _wants_judge(name, plan) and not _is_named(name, suite.judges))
+
+
+def _stage(judge: SuiteJudge, judges: Sequence[SuiteJudge], plan: Plan, runs: Path) -> Stage:
+    """The stage that has a judge's benchmarks judged. UserError, before the model is asked, where it could not."""
+    if judge.benchmarks:
+        names = [name for name in plan.benchmarks if _is_named(name, [judge])]
+    else:
+        names = [name for name in plan.benchmarks if _wants_judge(name, plan) and not _is_named(name, judges)]
+    if not names:
+        raise UserError(
+            f"judge: {judge.spec}: no benchmark of this suite wants a judge by itself; say it at the benchmark that it "
+            "is for"
+        )
+    options = JudgeOptions(benchmarks=tuple(names), cache=runs / cache.BESIDE_RUNS, **judge.options)
+    return judging_stage(judge.spec, options, names, plan.of(names[0]).data)
+
+
+def _is_named(benchmark: str, judges: Sequence[SuiteJudge]) -> bool:
+    return any({benchmark, benchmark.partition("/")[0]} & set(judge.benchmarks) for judge in judges)
+
+
+def _wants_judge(benchmark: str, plan: Plan) -> bool:
+    data = plan.of(benchmark).data
+    path = Path(data) if data not in (None, "sample") else None
+    return plugins.load_benchmark(benchmark, path).judge is not None

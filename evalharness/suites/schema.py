@@ -1,17 +1,19 @@
 """A suite: models x benchmarks x options in one YAML file, with the margins and the budget beside them.
 
-The file is checked against `suite.schema.json`; every mistake names the line it is on.
+The file is checked against `suite.schema.json`; every mistake names the line it is on. Paths are relative to the file.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from evalharness import plugins
+from evalharness.comparison.rules import TaskRule
 from evalharness.data.yaml_lines import YamlDocument, YamlPath, read_yaml
 from evalharness.errors import UserError, flags_in_messages, nearest, option_name
 from evalharness.options import RunOptions
@@ -19,20 +21,35 @@ from evalharness.runs.budget import Budget
 
 _SCHEMA = Path(__file__).with_name("suite.schema.json")
 _LARGEST = 1_000_000  # bytes
+_JUDGES_MODEL = ("base_url", "concurrency", "price_in", "price_out", "header")  # of a judge's options, its model's
+_OF_FILES = ("local", "replay")  # models that are files
+NoBaseline = Literal["fail", "pass", "create"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuiteModel:
-    """A model of the suite: what to call its run, what to open, and how."""
+    """A model of the suite: what to call its run, what to open, and how; `baseline` where it has one of its own."""
 
     name: str
     spec: str
     options: Mapping[str, object]
+    baseline: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuiteJudge:
+    """Who judges some benchmarks of the suite, and how: the fields of `JudgeOptions`. No benchmarks: those that want a
+    judge and have no other."""
+
+    spec: str
+    benchmarks: tuple[str, ...]
+    options: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suite:
-    """A suite as read. `settings` are the plan's options, `own` what differs for single benchmarks."""
+    """A suite as read. `settings` are the plan's options, `own` what differs for single benchmarks, `rules` what each
+    must keep besides its comparison."""
 
     name: str
     models: tuple[SuiteModel, ...]
@@ -47,6 +64,9 @@ class Suite:
     clusters: str | None = None
     gate: bool = False
     policy: str | None = None
+    judges: tuple[SuiteJudge, ...] = ()
+    rules: Mapping[str, TaskRule] = field(default_factory=dict)
+    no_baseline: NoBaseline = "fail"
 
 
 def load_suite(path: Path, *, yes_run_untrusted_code: bool = False) -> Suite:
@@ -61,22 +81,25 @@ def load_suite(path: Path, *, yes_run_untrusted_code: bool = False) -> Suite:
     settings = _settings(value.get("options", {}), base)
     sandbox = {key: settings.pop(key) for key in ("sandbox", "check", "workers") if key in settings}
     packages = tuple(settings.pop("sandbox_packages", ()))
-    names, own, margins = _benchmarks(value, base)
+    entries = [_entry(entry, base) for entry in value["benchmarks"]]
     gate = value.get("gate", {})
     return Suite(
         name=value.get("name", path.stem),
         models=tuple(_models(document)),
-        benchmarks=names,
+        benchmarks=tuple(entry["benchmark"] for entry in entries),
         settings=settings,
-        own=own,
+        own={entry["benchmark"]: own for entry in entries if (own := _own(entry, base))},
         run_options=RunOptions(yes_run_untrusted_code=yes_run_untrusted_code, sandbox_packages=packages, **sandbox),
         budget=Budget(**value.get("budget", {})),
-        baseline=value.get("baseline"),
-        margins=margins,
+        baseline=_baseline(value.get("baseline"), base),
+        margins=tuple(_margins(value, entries)),
         alpha=gate.get("alpha", 0.05),
         clusters=gate.get("clusters"),
         gate="gate" in value,
         policy=gate.get("policy"),
+        judges=tuple(_judges(value, entries, base)),
+        rules=dict(_rules(value, entries)),
+        no_baseline=value.get("no_baseline", "fail"),
     )
 
 
@@ -117,10 +140,43 @@ def _models(document: YamlDocument) -> Iterator[SuiteModel]:
         if name in seen:
             raise document.error(("models", position), f"two models are called {name!r}; give one another name")
         seen.add(name)
+        baseline = _baseline(options.pop("baseline", None), document.file.parent)
+        options = _with_header(options)
+        if "system" in options:
+            options["system"] = _beside(options["system"], document.file.parent)
         own = options.pop("options", {})
         for key, value in (*options.items(), *own.items()):
             _held_to_plugin(document, ("models", position, *(["options"] if key in own else []), key), spec, value)
-        yield SuiteModel(name=name, spec=spec, options={**options, **own})
+        kind, colon, place = spec.partition(":")
+        opened = f"{kind}:{_beside(place, document.file.parent)}" if colon and kind in _OF_FILES else spec
+        yield SuiteModel(name=name, spec=opened, options={**options, **own}, baseline=baseline)
+
+
+def _with_header(options: Mapping[str, Any]) -> dict[str, Any]:
+    """`headers: {NAME: ENVVAR}` as a model's plug-in takes it."""
+    found = {key: value for key, value in options.items() if key != "headers"}
+    if "headers" in options:
+        found["header"] = tuple(f"{name}={variable}" for name, variable in options["headers"].items())
+    return found
+
+
+def _beside(word: Any, base: Path) -> Any:
+    """A path relative to the suite's file, where something is there; any other word as it stands."""
+    if not isinstance(word, str) or not word or "\n" in word or len(word) > 4096:
+        return word
+    try:
+        there = (base / word).exists()
+    except (OSError, ValueError):
+        there = False
+    # From a suite in the working folder the word stays as it is: a benchmark's file is also its name.
+    elsewhere = there and not Path(word).is_absolute() and base.resolve() != Path.cwd()
+    return os.path.relpath(base / word) if elsewhere else word
+
+
+def _baseline(word: str | None, base: Path) -> str | None:
+    """A baseline by name as it stands; by path relative to the suite's file, unless it lies in the working folder."""
+    by_path = word is not None and ("/" in word or word.endswith(".jsonl"))
+    return word if word is None or not by_path or Path(word).exists() else os.path.relpath(base / word)
 
 
 def _held_to_plugin(document: YamlDocument, where: YamlPath, spec: str, value: object) -> None:
@@ -146,21 +202,71 @@ def _settings(options: Mapping[str, Any], base: Path) -> dict[str, Any]:
     return found
 
 
-def _benchmarks(
-    value: Mapping[str, Any], base: Path
-) -> tuple[tuple[str, ...], dict[str, dict[str, Any]], tuple[str, ...]]:
-    """Names, what is each one's own, and the margins as the command line writes them."""
-    names, own = [], {}
-    margins = [str(value["margin"])] if "margin" in value else []
-    for entry in value["benchmarks"]:
-        mine = {"benchmark": entry} if isinstance(entry, str) else dict(entry)
-        name = mine.pop("benchmark")
-        names.append(name)
-        if "margin" in mine:
-            margins.append(f"{name}={mine.pop('margin')}")
-        if mine:
-            own[name] = _settings(mine, base)
-    return tuple(names), own, tuple(margins)
+_RULES = ("tier", "at_least", "at_most", "limits")
+
+
+def _entry(entry: str | Mapping[str, Any], base: Path) -> dict[str, Any]:
+    """A benchmark of the list, with the name that it runs under."""
+    mine: dict[str, Any] = {"benchmark": entry} if isinstance(entry, str) else dict(entry)
+    if plugins.is_file(mine["benchmark"]):
+        mine["benchmark"] = _beside(mine["benchmark"], base)
+    return mine
+
+
+def _own(entry: Mapping[str, Any], base: Path) -> dict[str, Any]:
+    """What of a benchmark's entry is the plan's."""
+    other = {"benchmark", "margin", "judge", *_RULES}
+    return _settings({key: value for key, value in entry.items() if key not in other}, base)
+
+
+def _margins(value: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Margins as the command line writes them: the common one, then those of single benchmarks."""
+    if "margin" in value:
+        yield str(value["margin"])
+    for entry in entries:
+        if "margin" in entry:
+            yield f"{entry['benchmark']}={entry['margin']}"
+
+
+def _rules(value: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, TaskRule]]:
+    """What each benchmark must keep; the suite's own limits stand where a benchmark does not say another."""
+    common = value.get("limits", {})
+    for entry in entries:
+        said = {key: entry[key] for key in _RULES if key in entry}
+        if said or common:
+            yield entry["benchmark"], TaskRule(**{**said, "limits": {**common, **said.get("limits", {})}})
+
+
+def _judges(value: Mapping[str, Any], entries: Sequence[Mapping[str, Any]], base: Path) -> Iterator[SuiteJudge]:
+    """The judges, each with the benchmarks that name it; the suite's own is for the others."""
+    named: list[tuple[dict[str, Any], list[str]]] = []
+    for entry in entries:
+        if "judge" in entry:
+            said = {"judge": entry["judge"]} if isinstance(entry["judge"], str) else dict(entry["judge"])
+            same = next((names for other, names in named if other == said), None)
+            if same is None:
+                named.append((said, [entry["benchmark"]]))
+            else:
+                same.append(entry["benchmark"])
+    for said, names in named:
+        yield _judge(said, tuple(names), base)
+    if "judge" in value:
+        yield _judge({"judge": value["judge"]} if isinstance(value["judge"], str) else value["judge"], (), base)
+
+
+def _judge(said: Mapping[str, Any], benchmarks: tuple[str, ...], base: Path) -> SuiteJudge:
+    options = _with_header({key: value for key, value in said.items() if key != "judge"})
+    model = {key: options.pop(key) for key in _JUDGES_MODEL if key in options}
+    if "criteria" in options:
+        options["criteria"] = base / options["criteria"]
+    if "weights" in options:
+        options["weights"] = tuple(options["weights"])
+    kind, equals, place = options.get("template", "").partition("=")
+    if equals:
+        options["template"] = f"{kind}={_beside(place, base)}"
+    name, equals, rest = said["judge"].partition("=")
+    spec = f"{_beside(name, base)}={rest}" if equals else name
+    return SuiteJudge(spec=spec, benchmarks=benchmarks, options={**options, "model": model})
 
 
 def is_suite(named: Sequence[str], said: Collection[str]) -> bool:
@@ -174,11 +280,36 @@ def is_suite(named: Sequence[str], said: Collection[str]) -> bool:
     return True
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparisonTerms:
+    """How a comparison is made and gated, from the command line and a suite."""
+
+    margins: tuple[str, ...]
+    alpha: float
+    clusters: str | None
+    gate: bool
+    policy: str | None
+    rules: Mapping[str, TaskRule]
+
+
 def with_suite(
-    suite: Path | None, margin: Sequence[str], alpha: float | None, clusters: str | None
-) -> tuple[list[str], float, str | None]:
-    """Margins, alpha and clusters: the command line's own first, then the suite's, then the usual."""
-    if suite is None:
-        return list(margin), 0.05 if alpha is None else alpha, clusters
-    found = load_suite(suite)
-    return [*found.margins, *margin], found.alpha if alpha is None else alpha, clusters or found.clusters
+    suite: Path | None, margin: Sequence[str], alpha: float | None, clusters: str | None, *, gate: bool,
+    policy: str | None,
+) -> ComparisonTerms:  # fmt: skip
+    """The terms of a comparison: the command line's own first, then the suite's, then the usual. A suite that has a
+    `gate` asks for one."""
+    found = None if suite is None else load_suite(suite)
+    if found is None:
+        return ComparisonTerms(
+            margins=tuple(margin), alpha=0.05 if alpha is None else alpha, clusters=clusters, gate=gate, policy=policy,
+            rules={},
+        )  # fmt: skip
+    gated = gate or found.gate
+    return ComparisonTerms(
+        margins=(*found.margins, *margin),
+        alpha=found.alpha if alpha is None else alpha,
+        clusters=clusters or found.clusters,
+        gate=gated,
+        policy=policy or (found.policy if gated else None),
+        rules=found.rules,
+    )

@@ -1,5 +1,6 @@
 """Every report of a comparison: complete, readable by its readers, and inert whatever a model wrote."""
 
+import json
 import re
 import sys
 from dataclasses import replace
@@ -58,7 +59,12 @@ def test_the_document_fits_its_schema_and_survives_a_file(plain, tmp_path):
     path.write_bytes(deliver.document_json(plain))
     assert document.read_document(path) == plain
     assert document.read_document(path).verdict == "worse"
-    path.write_bytes(deliver.document_json(replace(plain, format=2)))
+    first = json.loads(deliver.document_json(plain))
+    for task in first["tasks"]:
+        del task["tier"]
+    path.write_text(json.dumps({**first, "format": 1}))
+    assert document.read_document(path).tasks[0].tier == "important"
+    path.write_bytes(deliver.document_json(replace(plain, format=3)))
     with pytest.raises(UserError, match="later evalharness"):
         document.read_document(path)
     path.write_bytes(deliver.document_json(replace(plain, verdict="great")))

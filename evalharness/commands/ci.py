@@ -1,0 +1,66 @@
+"""`evalh ci`: all that a pipeline does with a suite, in one command."""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+EXAMPLES = """
+evalh ci evals/suite.yaml --no-baseline create
+evalh ci evals/suite.yaml --baseline-ref main --policy-ref main
+"""
+
+
+def ci(
+    suite: Annotated[Path, Argument(help="The suite (YAML) to run.")],
+    baseline: Annotated[
+        str | None, Option(envvar="EVALH_BASELINE", help="Name or file of the baseline, in place of the suite's.")
+    ] = None,
+    baseline_ref: Annotated[
+        str | None, Option(envvar="EVALH_BASELINE_REF", help="Branch, tag or commit to take the baseline's file from.")
+    ] = None,
+    policy_ref: Annotated[
+        str | None,
+        Option(envvar="EVALH_POLICY_REF", help="Branch, tag or commit to take all of the suite from but its models."),
+    ] = None,
+    policy: Annotated[
+        str | None, Option(envvar="EVALH_POLICY", help="block-on-fail or require-pass, in place of the suite's.")
+    ] = None,
+    no_baseline: Annotated[
+        str | None, Option(envvar="EVALH_NO_BASELINE", help="What to do without a baseline: fail, pass or create.")
+    ] = None,
+    set_baseline: Annotated[
+        bool,
+        Option("--set-baseline", envvar="EVALH_SET_BASELINE", help="Keep the runs as baselines unless the gate fails."),
+    ] = False,
+    report: Annotated[Path, Option(envvar="EVALH_REPORT", help="Folder for the reports.")] = Path("evalh-report"),
+    comment: Annotated[
+        bool, Option(envvar="EVALH_COMMENT", help="Write the one comment of this pull or merge request.")
+    ] = True,
+    key: Annotated[
+        str | None, Option(envvar="EVALH_KEY", help="Which of several comments this is; the suite's name otherwise.")
+    ] = None,
+    runs: Annotated[Path, Option(help="Folder that holds the runs.")] = Path("runs"),
+    baselines: Annotated[Path, Option(help="Folder that holds the baselines.")] = Path("baselines"),
+    yes_run_untrusted_code: Annotated[
+        bool, Option("--yes-run-untrusted-code", help="Needed for a suite with sandbox: none.")
+    ] = False,
+    as_json: Annotated[bool, Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> int:
+    """Run a suite, compare it with its baseline, gate, report, comment.
+
+    Exit 0: nothing blocks; 1: the gate failed; 2: no verdict (bad input, no baseline); 3: not whole; 4: not comparable;
+    5: inconclusive where that blocks.
+    """
+    from evalharness.report import progress
+    from evalharness.report.suite import SuiteReportsWanted, deliver_suite
+    from evalharness.suites.ci import SuiteGateRequest, gate_suite
+
+    request = SuiteGateRequest(
+        suite=suite, runs=runs, baselines=baselines, baseline=baseline, baseline_ref=baseline_ref,
+        policy_ref=policy_ref, policy=policy, no_baseline=no_baseline, set_baseline=set_baseline,
+        consent=yes_run_untrusted_code,
+    )  # fmt: skip
+    found = gate_suite(request, progress.watcher(quiet=as_json))
+    deliver_suite(found, SuiteReportsWanted(folder=report, comment=comment, key=key, as_json=as_json))
+    return int(found.exit_code)

@@ -1,0 +1,117 @@
+"""What a benchmark's own figures must keep, whatever the baseline says, and how much a benchmark counts.
+
+A floor (`at_least`) and a ceiling (`at_most`) are decided by the 95 % interval that every report prints and never by
+the point: kept when the whole interval is on the right side, broken when the whole interval is on the wrong one, open
+in between. So each way of being wrong has a rate of at most 2.5 % (as far as the interval keeps its level). Limits are
+shares of the answers of this very run (unparsed, truncated, ...): they are counted, so the number itself decides.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from evalharness.errors import UserError
+from evalharness.runs.figures import KeptEstimate, TaskSummary
+from evalharness.runs.summary import lower_is_better
+
+Tier = Literal["critical", "important", "advisory"]
+GateWord = Literal["pass", "fail", "inconclusive"]
+TIERS: tuple[Tier, ...] = get_args(Tier)
+MISSING_LIMIT = 0.02  # of the items: where more have no value a run is not whole
+OF_ANSWERS = ("unparsed", "truncated", "refused", "error")
+LIMITS = (*OF_ANSWERS, "null", "suspect")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRule:
+    """What is asked of one benchmark besides its comparison.
+
+    `tier`: a critical one must be shown to pass (can't tell blocks), an important one follows the policy, an advisory
+    one is shown and never blocks. `at_least` and `at_most` bound the headline in its own unit (0.8 is 80 %). `limits`
+    are the largest shares of LIMITS: of all answers, of a judge's verdicts (`null`), of programs (`suspect`).
+    """
+
+    tier: Tier = "important"
+    at_least: float | None = None
+    at_most: float | None = None
+    limits: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ruling:
+    """What came of a rule: `reasons` say what is broken (fail) or open (inconclusive), nothing where all is kept."""
+
+    gate: GateWord = "pass"
+    reasons: tuple[str, ...] = ()
+
+
+def hold_to_rule(benchmark: str, rule: TaskRule, figures: TaskSummary | None) -> Ruling:
+    """Hold a run's figures of one benchmark against its rule. UserError for a floor where less is better."""
+    if figures is None:
+        wanted = rule.at_least is not None or rule.at_most is not None or rule.limits
+        return Ruling(gate="inconclusive", reasons=("there are no figures",)) if wanted else Ruling()
+    broken, open_ = [*_over_limits(rule, figures)], list[str]()
+    if rule.at_least is not None and lower_is_better(benchmark, figures.headline):
+        raise UserError(f"{benchmark}: less {figures.headline} is better, so at_least cannot be kept; say at_most")
+    for word, reason in _bounded(rule, figures):
+        (broken if word == "fail" else open_).append(reason)
+    if broken:
+        return Ruling(gate="fail", reasons=tuple(broken))
+    return Ruling(gate="inconclusive" if open_ else "pass", reasons=tuple(open_))
+
+
+def missing_share(figures: TaskSummary) -> float:
+    """The share of the items without a value: failed, never asked, or (in the headline) without a verdict."""
+    headline = figures.headline_figure
+    items = figures.n + max(0, figures.missing)
+    known = figures.n if headline is None else min(headline.n, items)
+    return 1 - known / items if items else 1.0
+
+
+def _over_limits(rule: TaskRule, figures: TaskSummary) -> Iterator[str]:
+    for name, limit in rule.limits.items():
+        found, of, noun = _counted(name, figures)
+        if of and found > limit * of:
+            yield f"{found:,} of {of:,} {noun} are {name} ({100 * found / of:.1f} %; the limit is {100 * limit:g} %)"
+
+
+def _counted(name: str, figures: TaskSummary) -> tuple[int, int, str]:
+    """How many there are of a kind, of how many, and what they are."""
+    if name == "null":
+        worst = max(figures.judged.values(), key=lambda j: j.without_verdict / max(1, j.answers), default=None)
+        return (0, 0, "verdicts") if worst is None else (worst.without_verdict, worst.answers, "verdicts")
+    if name == "suspect":
+        return figures.programs.get(name, 0), sum(figures.programs.values()), "programs"
+    return figures.counts.get(name, 0), sum(figures.counts.values()), "answers"
+
+
+def _bounded(rule: TaskRule, figures: TaskSummary) -> Iterator[tuple[GateWord, str]]:
+    """Whether floor and ceiling are broken or open; nothing where they are kept."""
+    figure = figures.headline_figure
+    low, high = _ends(figure, missing_share(figures))
+    value = math.nan if figure is None or figure.value is None else figure.value
+    there = f"{figures.headline} is {value:.3f}, 95 % interval {low:.3f} to {high:.3f}"
+    if rule.at_least is not None and not low >= rule.at_least:
+        yield _told("at least", rule.at_least, there, broken=high < rule.at_least)
+    if rule.at_most is not None and not high <= rule.at_most:
+        yield _told("at most", rule.at_most, there, broken=low > rule.at_most)
+
+
+def _told(word: str, bound: float, there: str, *, broken: bool) -> tuple[GateWord, str]:
+    wanted = f"{word} {bound:g} is wanted: {there}"
+    return ("fail", wanted) if broken else ("inconclusive", f"{wanted}, which leaves it open")
+
+
+def _ends(figure: KeptEstimate | None, missing: float) -> tuple[float, float]:
+    """The interval of a figure, widened by the worst and the best that the missing items could be worth. NaN is no
+    end: no bound is kept or broken by it."""
+    if figure is None or figure.low is None or figure.high is None:
+        return math.nan, math.nan
+    if missing <= 0:
+        return figure.low, figure.high
+    if figure.low < 0 or figure.high > 1:  # then nothing says what they could be worth
+        return math.nan, math.nan
+    return figure.low * (1 - missing), figure.high * (1 - missing) + missing

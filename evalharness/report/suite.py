@@ -1,0 +1,201 @@
+"""The reports of a suite in a pipeline: files, comment, job summary, annotations, a line on the terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+from xml.etree import ElementTree as ET
+
+from evalharness.errors import Exit, UserError
+from evalharness.report import deliver, escape, html, junit, markdown, pull_request, suite_words
+from evalharness.report.escape import line, printable, workflow_data, workflow_property
+from evalharness.suites.ci import GatedModel, GatedSuite
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuiteReportsWanted:
+    """Where the reports of a suite go: a folder (None: no files), the comment of the pull request under a key."""
+
+    folder: Path | None = Path("evalh-report")
+    comment: bool = True
+    key: str | None = None
+    as_json: bool = False
+
+
+def deliver_suite(found: GatedSuite, wanted: SuiteReportsWanted) -> None:
+    """Write the reports, print what happened, and tell the CI system. A comment that cannot be written is a warning:
+    it is not the model's fault."""
+    log = sys.stderr if wanted.as_json else sys.stdout
+    body = suite_markdown(found, key=wanted.key or found.name, link=deliver.link())
+    if wanted.folder is not None:
+        write_suite_reports(found, wanted.folder, body)
+    if wanted.as_json:
+        print(json.dumps(found.as_json()))
+    else:
+        show_suite(found, log)
+    if os.environ.get("GITHUB_STEP_SUMMARY"):
+        page = suite_markdown(found, link=deliver.link(), samples=markdown.SUMMARY_SAMPLES)
+        deliver.append(Path(os.environ["GITHUB_STEP_SUMMARY"]), page)
+    deliver.step_outputs(
+        verdict=found.verdict, gate=found.gate, exit_code=str(int(found.exit_code)),
+        report="" if wanted.folder is None else str(wanted.folder),
+    )  # fmt: skip
+    deliver.annotate(list(_annotations(found))[:20], log)
+    if wanted.comment:
+        try:
+            pull_request.publish(body)
+        except UserError as error:
+            print(f"evalh: warning: {line(str(error), 500)}", file=sys.stderr)
+
+
+def write_suite_reports(found: GatedSuite, folder: Path, body: str) -> None:
+    """The joint reports in a folder, and those of each comparison in a folder of its own below it."""
+    links = {}
+    for model in found.models:
+        if model.compared is not None:
+            deliver.write_reports(model.compared.document, deliver.Places(folder=folder / model.name), key=model.name)
+            links[model.name] = f"{model.name}/{deliver.PAGE}"
+    deliver.write_report_file(folder / deliver.DATA, json.dumps(found.as_json()) + "\n")
+    deliver.write_report_file(folder / deliver.COMMENT, body)
+    deliver.write_report_file(folder / deliver.JUNIT, suite_junit(found))
+    deliver.write_report_file(folder / deliver.PAGE, html.suite_html(found, links))
+
+
+def suite_markdown(
+    found: GatedSuite, *, key: str = "", link: str = "", samples: tuple[int, ...] = markdown.SAMPLES
+) -> str:
+    """The comment of a suite (with a key), or its job summary: the fewer samples the longer it grows."""
+    limit = markdown.COMMENT_LIMIT if key else markdown.SUMMARY_LIMIT
+    text = ""
+    for shown in samples:
+        lines = [*([markdown.marker(key)] if key else []), *_lines(found, shown, link)]
+        text = "\n".join(lines) + "\n"
+        if len(text.encode("utf-8", "replace")) <= limit:
+            return text
+    lines = [*([markdown.marker(key)] if key else []), *_head(found)]
+    return "\n".join([*lines, "The rest is too long for a comment; it is in the report.", ""])[:limit]
+
+
+def _lines(found: GatedSuite, samples: int, link: str) -> Iterator[str]:
+    yield from _head(found)
+    for model in found.models:
+        if model.compared is None:
+            yield f"#### {escape.markdown(model.name, 120)}"
+            yield f"{escape.markdown(suite_words.model_sentence(model), 1000)}"
+            yield ""
+            continue
+        yield f"#### {escape.markdown(model.name, 120)}"
+        yield from (f"{escape.markdown(note, 500)}" for note in model.notes)
+        yield from markdown.comparison_lines(model.compared.document, samples, "", "#####")
+    if link:
+        yield f"full report: <{''.join(c for c in printable(link) if c not in '<> ')}>"
+
+
+def _head(found: GatedSuite) -> Iterator[str]:
+    yield f"### {suite_words.symbol(found)} evalh {escape.markdown(found.name, 120)}: {found.verdict}"
+    yield f"Gate: **{escape.markdown(suite_words.suite_sentence(found), 1500)}**"
+    yield ""
+    yield from (f"{escape.markdown(note, 500)}\n" for note in found.notes)
+    table = suite_words.joint_table(found)
+    if not table.rows:
+        return
+    columns = " | ".join(escape.markdown(name, 80) for name in table.columns)
+    yield f"| model |{f' {columns} |' if columns else ''} verdict | outcome |"
+    yield f"|:--|{'--:|' * len(table.columns)}:--|:--|"
+    for model, cells in table.rows:
+        shown = "".join(f" {_cell(cell)} |" for cell in cells)
+        verdict = f"{suite_words.symbol(model)}{markdown.NBSP}{model.verdict}"
+        outcome = suite_words.outcome_word(model.exit_code).partition(":")[0]
+        yield f"| {escape.markdown(model.name, 120)} |{shown} {verdict} | {outcome} |"
+    yield ""
+
+
+def _cell(cell: suite_words.ScoreCell | None) -> str:
+    if cell is None:
+        return "–"
+    value = f"**{cell.value}**" if cell.best else cell.value
+    return f"{value} ({cell.interval})".replace(" ", markdown.NBSP)
+
+
+def suite_junit(found: GatedSuite) -> bytes:
+    """One case per model and task, and one per model that has no verdict or nothing to compare with."""
+    suites: list[ET.Element] = []
+    if found.problem:
+        suites.append(_case("suite", found.name, ("error", found.problem)))
+    for model in found.models:
+        of = f"{line(model.name)}." if len(found.models) > 1 else ""
+        if model.compared is not None:
+            suites += junit.comparison_suites(model.compared.document, of=of)
+        suites.append(_case(f"{of}gate", found.name, _blocking(model), suite_words.model_sentence(model)))
+    return junit.junit_of(suites)
+
+
+def _blocking(model: GatedModel) -> tuple[str, str] | None:
+    """What a model's own case is: a failure where its gate fails, an error where it has no verdict that counts."""
+    if model.exit_code == Exit.FINE:
+        return None
+    kind = "failure" if model.exit_code in (Exit.GATE_FAILED, Exit.INCONCLUSIVE) else "error"
+    return kind, f"{suite_words.outcome_word(model.exit_code)}: {suite_words.model_sentence(model)}"
+
+
+def _case(name: str, suite: str, bad: tuple[str, str] | None, said: str = "") -> ET.Element:
+    made = ET.Element("testsuite", name=line(name))
+    case = ET.SubElement(made, "testcase", classname=f"evalh.{line(name)}", name=line(suite), time="0")
+    if bad is not None:
+        ET.SubElement(case, bad[0], type="gate", message=line(bad[1], 400))
+    ET.SubElement(case, "system-out").text = printable(said)
+    return made
+
+
+def _annotations(found: GatedSuite) -> Iterator[str]:
+    """Workflow commands: what is wrong with the suite or a model, then what is of each task."""
+    if found.problem:
+        yield _command("error", found.name, found.problem)
+    for model in found.models:
+        if model.compared is not None:
+            yield from deliver.commands(model.compared.document)
+        elif model.exit_code:
+            yield _command("error", model.name, suite_words.model_sentence(model))
+        elif model.notes:
+            yield _command("warning", model.name, suite_words.model_sentence(model))
+
+
+def _command(kind: str, title: str, said: str) -> str:
+    return f"::{kind} title={workflow_property(title)}::{workflow_data(said)}"
+
+
+def show_suite(found: GatedSuite, stream: TextIO) -> None:
+    """The joint table on a terminal, and the gate in a line."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from evalharness.report import compare_terminal
+
+    for model in found.models:
+        if model.compared is not None and any(task.difference is not None for task in model.compared.decisions):
+            print(f"\n{line(model.name, 120)}", file=stream)
+            compare_terminal.show_comparison(model.compared.document, compare_terminal.console(), 5)
+    made = suite_words.joint_table(found)
+    console = Console(file=stream)
+    if made.rows:
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        table.add_column("model", overflow="fold")
+        for name in made.columns:
+            table.add_column(Text(line(name)), justify="right")
+        for heading in ("verdict", "outcome"):
+            table.add_column(heading)
+        for row, cells in made.rows:
+            shown = ["–" if cell is None else f"{cell.value} ({cell.interval})" for cell in cells]
+            outcome = suite_words.outcome_word(row.exit_code).partition(":")[0]
+            words = (line(row.name), *shown, f"{suite_words.symbol(row)} {row.verdict}", outcome)
+            table.add_row(*(Text(word) for word in words))
+        console.print(table)
+    for said in (*found.notes, suite_words.suite_sentence(found)):
+        console.print(line(said, 2000), markup=False, highlight=False, soft_wrap=True)
