@@ -162,37 +162,46 @@ def _told(request: ForgettingRequest, asking: SideBySide, runs: tuple[Run, Run])
         comparison=inner,
     )  # fmt: skip
     keep_document(document, runs[TUNED].path)
-    facts = _watched_facts(asking, found, request, runs[BASE])
-    runs[TUNED].write(MANIFEST, replace(runs[TUNED].manifest, sequential=facts))
+    for run, other in (runs, runs[::-1]):
+        facts = _watched_facts(asking, found, request, other)
+        run.write(MANIFEST, replace(run.manifest, sequential=facts))
     return Forgetting(document=document, comparison=comparison, exit_code=code, base=runs[BASE], tuned=runs[TUNED])
 
 
 def _verdict(course: Course, sides: tuple[Side, Side]) -> tuple[TaskComparison, ForgottenBenchmark]:
-    """One benchmark as a comparison has it, with the bounds that hold at every look, and how far it was asked."""
-    watch = course.watch
-    ended: Ended = "all asked" if watch.complete else "decided" if watch.decided else "budget"
-    tested = watch.tested
-    if watch.counted and watch.counted > max(tested, default=0) and not watch.decided:
+    """One benchmark's verdict, with what the runs say of its programs, and the time that it took."""
+    programs = {word: side.programs(course.watch.name) for word, side in zip(("base", "new"), sides, strict=True)}
+    task, about = watched_verdict(course.watch, {word: counted for word, counted in programs.items() if counted})
+    return replace(task, mode=course.tasks[TUNED].mode), replace(about, seconds=round(course.seconds, 3))
+
+
+def watched_verdict(
+    watch: PairedWatch, programs: Mapping[str, Mapping[str, int]] | None = None
+) -> tuple[TaskComparison, ForgottenBenchmark]:
+    """One benchmark as a comparison has it, with the bounds that hold at every look, and how far it was asked.
+
+    Where asking ended without a verdict this is one test more, which `tested` then has.
+    """
+    decided, tested = watch.decided, watch.tested
+    if watch.counted > max(tested, default=0) and not decided:
         tested = (*tested, watch.counted)
+    ended: Ended = "all asked" if watch.complete else "decided" if decided else "budget"
     about = ForgottenBenchmark(
-        finding="can't tell", asked=watch.counted, there=len(watch.order), ended=ended,
-        seconds=round(course.seconds, 3), tested=tested,
-    )  # fmt: skip
-    mode = course.tasks[TUNED].mode
+        finding="can't tell", asked=watch.counted, there=len(watch.order), ended=ended, seconds=0.0, tested=tested
+    )
     if not watch.counted:
-        task = TaskComparison(benchmark=watch.name, metric=watch.scores[0], margin=watch.margin, mode=mode)
+        task = TaskComparison(benchmark=watch.name, metric=watch.scores[0], margin=watch.margin)
         return replace(task, reason="the time was used up before an item was asked of both"), about
-    joined = watch.joined(watch.counted)
-    programs = {"base": sides[BASE].programs(watch.name), "new": sides[TUNED].programs(watch.name)}
+    joined, measured = watch.joined(watch.counted), watch.measured(watch.counted, watch.alpha)
     low, high = watch.bounds(tested)
     task = replace(
-        watch.measured(watch.counted, watch.alpha), mode=mode, low=low, high=high, p_worse=None, p_change=None,
-        bootstrap=None, method=_method(tested, watch), unread_bounds=unread_bounds(joined),
+        measured, low=low, high=high, p_worse=None, p_change=None, bootstrap=None,
+        method=f"{measured.method}, at every look" if tested else "confidence sequence",
+        unread_bounds=unread_bounds(joined), programs={word: dict(found) for word, found in (programs or {}).items()},
         counts={
             "base": _counts(joined.base_status.tolist()), "new": _counts(joined.new_status.tolist()),
             "flips": flipped.transitions(joined, flipped.flips(joined)),
         },
-        programs={word: counted for word, counted in programs.items() if counted},
         notes=tuple(_notes(watch, ended)),
     )  # fmt: skip
     task = decide_by_interval(task)
@@ -205,14 +214,6 @@ def _finding(task: TaskComparison) -> Finding:
         return "lost"
     words: dict[str, Finding] = {"better": "gained", "same": "kept"}
     return words.get(task.verdict, "can't tell")
-
-
-def _method(tested: Sequence[int], watch: PairedWatch) -> str:
-    """How the bounds were found."""
-    if not tested:
-        return "confidence sequence"
-    last = watch.measured(tested[-1], watch.alpha).method
-    return f"{last} and confidence sequence" if watch.ranged else last
 
 
 def _counts(codes: Sequence[int]) -> dict[str, int]:
@@ -230,7 +231,7 @@ def _notes(watch: PairedWatch, ended: Ended) -> list[str]:
 
 def _watched_facts(
     asking: SideBySide, found: Mapping[str, tuple[TaskComparison, ForgottenBenchmark]], request: ForgettingRequest,
-    base: Run,
+    against: Run,
 ) -> SequentialFacts:  # fmt: skip
     """What `evalh compare` is to know: which benchmarks were stopped by looking, and by what evidence."""
     watched = {}
@@ -244,6 +245,6 @@ def _watched_facts(
             planned=len(watch.order), margin=watch.margin, e_pass=above, e_fail=below,
         )  # fmt: skip
     return SequentialFacts(
-        against=base.name, fingerprint=base.manifest.model.fingerprint, alpha=request.judged.alpha, seed=request.seed,
-        benchmarks=watched,
+        against=against.name, fingerprint=against.manifest.model.fingerprint, alpha=request.judged.alpha,
+        seed=request.seed, benchmarks=watched,
     )  # fmt: skip

@@ -132,12 +132,12 @@ def _evidence(logs: NDArray[np.float64]) -> NDArray[np.float64]:
     return found
 
 
-LAST_SHARE = 0.75  # of what the last tests have left: spent on one that may not be the last
+LAST_SHARE = 0.5  # of what the last tests have left: spent on one that may not be the last
 
 
 def last_levels(alpha: float, tests: int, *, complete: bool) -> list[float]:
-    """The error rates of so many tests of `final_alpha`: a test after which more may be asked spends three quarters of
-    what is left, one over all there is spends the rest (`complete`: the last of these is such a one)."""
+    """The error rates of so many tests of `final_alpha`: a test after which more may be asked spends half of what is
+    left, one over all there is spends the rest (`complete`: the last of these is such a one)."""
     left, found = final_alpha(alpha), []
     for number in range(tests):
         found.append(left if complete and number == tests - 1 else LAST_SHARE * left)
