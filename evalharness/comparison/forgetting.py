@@ -27,7 +27,7 @@ from evalharness.comparison.forgetting_plan import ForgettingRequest, plan_forge
 from evalharness.comparison.inputs import Side, open_side
 from evalharness.comparison.paired_watch import BASE, TUNED, PairedWatch, family_share
 from evalharness.comparison.sequential import order
-from evalharness.comparison.side_by_side import Clock, Course, SideBySide
+from evalharness.comparison.side_by_side import Course, SideBySide, Stopwatch
 from evalharness.errors import Exit, UserError, option_name
 from evalharness.events import RunOpened, tell
 from evalharness.model import Model, Priced
@@ -68,7 +68,7 @@ class Forgetting:
 
 
 def measure_forgetting(
-    request: ForgettingRequest, base: Model, tuned: Model, clock: Clock = time.monotonic
+    request: ForgettingRequest, base: Model, tuned: Model, clock: Stopwatch = time.monotonic
 ) -> Forgetting:
     """Ask both models what is not answered yet, for as long as the budget lasts, and say what changed.
 

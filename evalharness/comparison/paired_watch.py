@@ -46,7 +46,8 @@ class PairedWatch:
     ranged: bool = True
     sequence: ConfidenceSequence = field(init=False)
     _answers: tuple[dict[str, dict[int, Answer]], dict[str, dict[int, Answer]]] = field(init=False)
-    _groups: dict[str, str] = field(default_factory=dict)
+    _groups: dict[str, str] = field(default_factory=dict, init=False)
+    _intervals: dict[tuple[int, float], tuple[float, float]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         self.sequence = ConfidenceSequence(evidence_needed(self.alpha))
@@ -97,10 +98,20 @@ class PairedWatch:
         low, high = (self.sequence.low, self.sequence.high) if self.ranged else (-math.inf, math.inf)
         levels = last_levels(self.alpha, len(tested), complete=len(self.order) in tested)
         for number, level in zip(tested, levels, strict=True):
-            found = self.measured(number, level) if number <= self.counted else None
-            if found is not None and found.low is not None and found.high is not None:
-                low, high = max(low, found.low), min(high, found.high)
+            below, above = self._interval(number, level)
+            low, high = max(low, below), min(high, above)
         return min(low, high), max(low, high)  # looks and test may exclude each other, once in very many times
+
+    def _interval(self, number: int, level: float) -> tuple[float, float]:
+        """The interval of a test over the first `number` items, which does not change any more; without ends where its
+        answers are not all there: those that failed are asked again."""
+        if number > self.counted:
+            return -math.inf, math.inf
+        if (number, level) not in self._intervals:
+            found = self.measured(number, level)
+            ends = (-math.inf if found.low is None else found.low, math.inf if found.high is None else found.high)
+            self._intervals[number, level] = ends
+        return self._intervals[number, level]
 
     def measured(self, number: int, alpha: float) -> TaskComparison:
         """The figures of the first `number` items, the interval with an error rate of `alpha` at either end."""

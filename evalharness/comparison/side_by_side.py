@@ -19,7 +19,7 @@ from evalharness.runs.runner import RunWriter
 FIRST_BLOCK, LARGEST_BLOCK = 4, 64  # items; small until it is known how long they take
 BLOCK_SHARE = 0.02  # of the time: a block that takes longer is not doubled
 TELL_SECONDS = 10.0
-Clock = Callable[[], float]
+Stopwatch = Callable[[], float]
 
 
 @dataclass
@@ -46,7 +46,7 @@ class SideBySide:
     writers: tuple[RunWriter, RunWriter]
     courses: Sequence[Course]
     seconds: float
-    clock: Clock = time.monotonic
+    clock: Stopwatch = time.monotonic
     spent: float = field(default=0.0, init=False)
     took: list[float] = field(default_factory=lambda: [0.0, 0.0], init=False)  # of it by either model
 

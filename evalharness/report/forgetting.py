@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -28,20 +27,6 @@ def show_forgetting(document: ForgettingDocument, *, as_json: bool) -> None:
         return
     out = console()
     out.print(_view(document, out.width), highlight=False)
-
-
-def forgetting_lines(document: ForgettingDocument) -> Iterator[str]:
-    """A line for what was lost, gained and kept, and for what stays open, where there is any: for logs and cards."""
-    for finding in _ORDER:
-        mine = [task for task in document.comparison.tasks if document.benchmarks[task.benchmark].finding == finding]
-        said = [
-            f"{task.benchmark} {words.points(task.difference)} points ({words.format_interval(task)})"
-            if task.difference is not None
-            else task.benchmark
-            for task in mine
-        ]
-        if said:
-            yield f"{finding}: {', '.join(said)}"
 
 
 def _view(document: ForgettingDocument, width: int) -> RenderableType:
