@@ -75,7 +75,7 @@ def measure_forgetting(
     The same request goes on where the last one ended, with a budget of its own; what is decided is not asked again.
     UserError, before anything is asked, for what cannot be measured, and where both are one model.
     """
-    check_budget(request.budget)
+    _check_budget(request.budget)
     if base.fingerprint == tuned.fingerprint:
         raise UserError(
             f"{base.name} and {tuned.name} are the same model (same fingerprint): nothing can have been lost or gained"
@@ -104,7 +104,7 @@ def measure_forgetting(
     return _told(request, asking, (runs[BASE], runs[TUNED]))
 
 
-def check_budget(seconds: float) -> None:
+def _check_budget(seconds: float) -> None:
     """UserError for a budget in which nothing can be asked."""
     if not 0 < seconds < float("inf"):
         raise UserError(f"{option_name('budget')} wants more than 0 seconds; there is {seconds:g}")
@@ -163,7 +163,7 @@ def _told(request: ForgettingRequest, asking: SideBySide, runs: tuple[Run, Run])
     )  # fmt: skip
     keep_document(document, runs[TUNED].path)
     for run, other in (runs, runs[::-1]):
-        facts = _watched_facts(asking, found, request, other)
+        facts = _sequential(run, _watched_facts(asking, found, request, other))
         run.write(MANIFEST, replace(run.manifest, sequential=facts))
     return Forgetting(document=document, comparison=comparison, exit_code=code, base=runs[BASE], tuned=runs[TUNED])
 
@@ -227,6 +227,16 @@ def _notes(watch: PairedWatch, ended: Ended) -> list[str]:
         "budget": [f"the budget ended after {part}"], "decided": [f"decided after {part}"], "all asked": [],
     }[ended]  # fmt: skip
     return said + ([f"only {watch.counted} items: a small sample"] if watch.counted < 30 else [])
+
+
+def _sequential(run: Run, facts: SequentialFacts) -> SequentialFacts | None:
+    """What a manifest keeps of the looks. A run that has every answer, as one that was made by itself, was not stopped
+    by them."""
+    if any(entry.missing for entry in run.summary.benchmarks.values()):
+        return facts
+    before = run.manifest.sequential
+    stopped = before is not None and any(watched.decision for watched in before.benchmarks.values())
+    return None if stopped else before
 
 
 def _watched_facts(

@@ -27,6 +27,8 @@ def show_forgetting(document: ForgettingDocument, *, as_json: bool) -> None:
         return
     out = console()
     out.print(_view(document, out.width), highlight=False)
+    runs = f"{printable(document.base_run)} {printable(document.tuned_run)}"
+    out.print(Text(f"what broke: evalh compare {runs}"), highlight=False, soft_wrap=True)  # one line, to be copied
 
 
 def _view(document: ForgettingDocument, width: int) -> RenderableType:
@@ -44,8 +46,6 @@ def _view(document: ForgettingDocument, width: int) -> RenderableType:
     parts.append(Text(words.gate_sentence(compared), style="bold red" if compared.gate == "fail" else "bold"))
     if any(about.ended == "budget" for about in document.benchmarks.values()):
         parts.append(Text("The time was used up: the same command goes on where it ended."))
-    runs = f"{printable(document.base_run)} {printable(document.tuned_run)}"
-    parts.append(Text(f"what broke: evalh compare {runs}"))
     return Group(*parts)
 
 

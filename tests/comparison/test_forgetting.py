@@ -203,8 +203,20 @@ def test_time_is_shared_and_what_a_decided_benchmark_leaves_goes_to_the_others()
     assert about["quick"].ended == about["slow"].ended == "budget"
     assert about["quick"].seconds == pytest.approx(about["slow"].seconds, rel=0.3)
     assert 95 < found.document.spent <= 101 and found.document.spent == pytest.approx(clock[0], abs=0.01)
-    # Both models were asked the same items, and which was first changed from block to block.
     assert sorted(base.asked) == sorted(tuned.asked)
+
+
+def test_which_model_is_asked_first_changes_from_block_to_block():
+    calls = []
+
+    def model(version):
+        return FunctionModel(
+            lambda prompts: calls.append((version, *prompts)) or ["no"] * len(prompts), version=version
+        )
+
+    forget(model("base"), model("tuned"), quiz("sums", 60))
+    assert [version for version, *_ in calls][:8] == ["base", "tuned", "tuned", "base"] * 2
+    assert all(one[1:] == other[1:] for one, other in zip(calls[::2], calls[1::2], strict=True))
 
 
 def test_a_block_is_not_begun_where_it_would_end_too_late():
@@ -266,6 +278,22 @@ def test_answers_that_a_run_has_already_are_used():
     asked = len(base.asked)
     found = forget(base.model, tuned.model, name)
     assert found.base.path == run.path and len(base.asked) == asked == 60
+
+
+def test_a_run_that_was_whole_before_is_not_said_to_be_stopped(evalh):
+    from evalharness import evaluate
+
+    name = quiz("sums", 200)
+    base, tuned = Answering("base", always), Answering("tuned", forgot("sums"))
+    evaluate(name, base.model)
+    found = forget(base.model, tuned.model, name)
+    assert found.document.benchmarks[name].ended == "decided"
+    assert found.base.manifest.sequential is None and found.tuned.manifest.sequential is not None
+    evaluate(name, tuned.model)  # asks the rest
+    again = forget(base.model, tuned.model, name)
+    assert again.lost == ("sums",) and again.tuned.manifest.sequential is None
+    said = evalh("compare", found.base.path, found.tuned.path, "--json").json["tasks"][0]
+    assert (said["n"], said["sequential"], said["verdict"]) == (200, None, "worse")
 
 
 def test_both_runs_are_ordinary_runs(evalh):
