@@ -88,9 +88,11 @@ def to_the_end(draw: Draw, answers: Answers) -> list[int]:
 
 
 def by_the_clock(draw: Draw, answers: Answers) -> list[int]:
-    """As many items as fit into a time that two thirds of them would take; a wrong answer takes three times as long."""
+    """As many blocks of ten as fit into a time that two thirds of the items take on average; a wrong answer takes three
+    times as long as a right one."""
     took = np.cumsum((3 - 2 * answers).sum(1))
-    return [max(4, int(np.searchsorted(took, took[-1] * 2 / 3)))]
+    usual = 2 * (3 - 2 * RIGHT) * ITEMS * 2 / 3
+    return [max(10, int(np.searchsorted(took, usual)) // 10 * 10)]
 
 
 def five_starts(draw: Draw, answers: Answers) -> list[int]:

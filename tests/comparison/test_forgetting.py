@@ -174,6 +174,17 @@ def test_values_beyond_one_have_no_bounds_at_the_looks_and_a_t_interval_at_the_e
     assert task.method.startswith("paired t") and -0.2 < task.low < 0.2
 
 
+def test_looks_that_exclude_each_other_leave_it_open():
+    watch = watched()
+    for number in range(100):
+        watch.add(BASE, result(str(number), float(number < 50)))
+        watch.add(TUNED, result(str(number), float(number >= 50)))
+    watch.count()
+    low, high = watch.bounds(())
+    assert watch.sequence.high < -0.1 < low <= high or low <= watch.sequence.low <= high
+    assert low <= high and (watch.sequence.low, watch.sequence.high) in ((low, high), (high, low))
+
+
 def test_each_start_that_ends_without_a_verdict_spends_a_part_of_the_error_rate():
     def drop(number):
         return 0.0 if number % 20 == 0 else 1.0
