@@ -1,18 +1,18 @@
 """How often `evalh forget` is wrong, and how often it finds a loss: simulated models whose truth is known.
 
-    python perf/forgetting.py [--families 200] [--end-to-end 50] [--only no-change,lost-10-points]
+    python perf/forgetting.py [--families 200] [--end-to-end 50] [--only no-change] [--asked to-the-end]
 
 A family is three benchmarks of 300 items. `no change`: a share of the items flips either way by chance and nothing else
 happens; `alarm` is the share of families in which anything is called lost (at most .05), `gain` that in which anything
 is called gained. `lost 10 points`: one of the three drops by ten points, the others only flip; `found` is the share of
-families in which that one is called lost (at least .9 where all 300 are asked at once), `first worse` that it is called
-worse by more than the margin of 2 points, `items` the mean number of its items asked. `at the margin`: all three drop
-by exactly 2 points; `worse` is an error there, and so is `passed` (at most .05 each).
+families in which that one is called lost (at least .9 where 300 items are asked in one start), `first worse` that it is
+called worse by more than the margin of 2 points, `items` the mean number of its items asked. `at the margin`: all three
+drop by exactly 2 points; `worse` is an error there, and so is `passed` (at most .05 each).
 
-Three ways of asking: to the end; until the time is used up, where wrong answers take three times as long; and in five
-starts, each of which gives a verdict (a loss that was ever said counts). Items go through the product's own watch and
-verdict; `--end-to-end` families besides through the whole of it, with two models, journals and manifests. Seeds are
-fixed. Exit code 1 where a rate breaks its promise by more than three standard errors.
+Four ways of asking: to the end; until the time is used up, where wrong answers take three times as long; in five
+starts, each of which gives a verdict (a loss that was ever said counts); and 300 items of 1,319 in one start. Items go
+through the product's own watch and verdict, `--end-to-end` families besides through the whole of it, with two models,
+journals and manifests. Seeds are fixed. Exit code 1 where a rate breaks its promise by more than three standard errors.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from evalharness.records import Request, Response, Result
 from evalharness.scoring.answers import short_answer
 from evalharness.scoring.metrics import mean
 
-END, WHOLE = "to the end", "the whole product"
+END, PART, WHOLE = "to the end", "a part of 1319", "the whole product"
 ITEMS, BENCHMARKS, ALPHA, MARGIN = 300, 3, 0.05, 0.02
 RIGHT = 0.6  # of the items by the base model
 Draw = np.random.Generator
@@ -83,11 +83,11 @@ def result(number: int, right: bool) -> Result:
 ANSWERS = {(number, right): result(number, right) for number in range(ITEMS) for right in (False, True)}
 
 
-def to_the_end(draw: Draw, answers: Answers) -> list[int]:
+def to_the_end(answers: Answers) -> list[int]:
     return [ITEMS]
 
 
-def by_the_clock(draw: Draw, answers: Answers) -> list[int]:
+def by_the_clock(answers: Answers) -> list[int]:
     """As many blocks of ten as fit into a time that two thirds of the items take on average; a wrong answer takes three
     times as long as a right one."""
     took = np.cumsum((3 - 2 * answers).sum(1))
@@ -95,12 +95,12 @@ def by_the_clock(draw: Draw, answers: Answers) -> list[int]:
     return [max(10, int(np.searchsorted(took, usual)) // 10 * 10)]
 
 
-def five_starts(draw: Draw, answers: Answers) -> list[int]:
+def five_starts(answers: Answers) -> list[int]:
     return [60, 120, 180, 240, ITEMS]
 
 
-ASKED: dict[str, Callable[[Draw, Answers], list[int]]] = {
-    END: to_the_end, "by the clock": by_the_clock, "in five starts": five_starts,
+ASKED: dict[str, Callable[[Answers], list[int]]] = {
+    END: to_the_end, "by the clock": by_the_clock, "in five starts": five_starts, PART: to_the_end,
 }  # fmt: skip
 
 
@@ -129,15 +129,13 @@ class Rates:
         self.asked.append(said[0][3])
 
 
-def one_benchmark(draw: Draw, answers: Answers, stops: Sequence[int]) -> tuple[str, str, str, int]:
+def one_benchmark(answers: Answers, stops: Sequence[int], there: int) -> tuple[str, str, str, int]:
     """One benchmark asked in so many starts: what was said at last, or the first loss that was said."""
-    order = [str(number) for number in range(ITEMS)]
-    tested: tuple[int, ...] = ()
-    ever: tuple[str, str, str, int] | None = None
     watch = PairedWatch(
-        name="quiz", order=order, repeats=(1, 1), scores=["accuracy"], margin=MARGIN,
+        name="quiz", order=[str(number) for number in range(there)], repeats=(1, 1), scores=["accuracy"], margin=MARGIN,
         alpha=family_share(ALPHA, BENCHMARKS),
     )  # fmt: skip
+    said = ("", "", "", 0)
     for stop in stops:
         while watch.counted < stop and not watch.decided:
             for number in range(watch.counted, min(watch.counted + 10, stop)):
@@ -145,28 +143,30 @@ def one_benchmark(draw: Draw, answers: Answers, stops: Sequence[int]) -> tuple[s
                 watch.add(TUNED, ANSWERS[number, bool(answers[number, 1])])
             watch.count()
         task, about = watched_verdict(watch)
-        watch.tested = tested = about.tested
-        said = (about.finding, task.verdict, task.gate, about.asked)
-        if ever is None or ever[0] != "lost":
-            ever = said
-    assert ever is not None and tested == watch.tested
-    return ever
+        watch.tested = about.tested
+        if said[0] != "lost":
+            said = (about.finding, task.verdict, task.gate, about.asked)
+    return said
 
 
-def simulated(families: int, worlds: Sequence[World]) -> Iterator[tuple[World, str, Rates]]:
-    for place, world in enumerate(worlds):
+def simulated(families: int, worlds: Sequence[World], asked: str) -> Iterator[tuple[World, str, Rates]]:
+    for world in worlds:
+        place = WORLDS.index(world)
         for way, (name, stops) in enumerate(ASKED.items()):
+            if not chosen(name, asked):
+                continue
             draw, rates = np.random.default_rng([22, place, way]), Rates()
             for _ in range(families):
                 drawn = [world.draw(draw, number) for number in range(BENCHMARKS)]
-                rates.add([one_benchmark(draw, answers, stops(draw, answers)) for answers in drawn])
+                there = 1319 if name == PART else ITEMS
+                rates.add([one_benchmark(answers, stops(answers), there) for answers in drawn])
             yield world, name, rates
 
 
 def end_to_end(families: int, worlds: Sequence[World]) -> Iterator[tuple[World, str, Rates]]:
     """The same through the whole product: two models, asked side by side, in run folders."""
-    for place, world in enumerate(worlds):
-        draw, rates = np.random.default_rng([44, place]), Rates()
+    for world in worlds:
+        draw, rates = np.random.default_rng([44, WORLDS.index(world)]), Rates()
         for family in range(families):
             with tempfile.TemporaryDirectory() as folder, observed_by(lambda event: None):
                 rates.add(_whole(Path(folder), [world.draw(draw, number) for number in range(BENCHMARKS)], family))
@@ -214,7 +214,12 @@ def broken(world: World, way: str, rates: Rates) -> bool:
         return above(rates.lost, n, ALPHA) or above(rates.gained, n, ALPHA)
     if world.name == "at the margin":
         return above(rates.worse, n, ALPHA) or above(rates.passed, n, ALPHA)
-    return way in (WHOLE, END) and above(n - rates.first_lost, n, 0.1)
+    return way in (WHOLE, END, PART) and above(n - rates.first_lost, n, 0.1)
+
+
+def chosen(name: str, words: str) -> bool:
+    """Whether a name is among the chosen ones, or all are."""
+    return not words or name.replace(" ", "-") in words.split(",")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -222,10 +227,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.add_argument("--families", type=int, default=200)
     options.add_argument("--end-to-end", type=int, default=50)
     options.add_argument("--only", default="", help="worlds, separated by commas")
+    options.add_argument("--asked", default="", help="ways of asking, separated by commas: to-the-end, ...")
     given = options.parse_args(arguments)
-    worlds = [w for w in WORLDS if not given.only or w.name.replace(" ", "-") in given.only.split(",")]
+    worlds = [world for world in WORLDS if chosen(world.name, given.only)]
     bad = 0
-    for made in (simulated(given.families, worlds), end_to_end(given.end_to_end, worlds)):
+    for made in (simulated(given.families, worlds, given.asked), end_to_end(given.end_to_end, worlds)):
         for world, way, rates in made:
             if not rates.families:
                 continue

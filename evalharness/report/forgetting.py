@@ -17,7 +17,8 @@ from evalharness.report.numbers import seconds
 from evalharness.runs.store import dumps
 
 _ORDER: tuple[Finding, ...] = ("lost", "gained", "kept", "can't tell")
-_NARROW = 100  # columns below which the metric is left out
+# The least width at which a column that may be dropped is shown; the verdict stands in a line of its own besides.
+_WIDTHS = {"metric": 112, "base": 100, "tuned": 100, "verdict": 92}
 
 
 def show_forgetting(document: ForgettingDocument, *, as_json: bool) -> None:
@@ -55,9 +56,10 @@ def _table(document: ForgettingDocument, width: int) -> Table:
         "": "left", "benchmark": "left", "metric": "left", "asked": "right", "base": "right", "tuned": "right",
         "Δ points": "right", "interval": "right", "verdict": "left",
     }  # fmt: skip
-    shown = [heading for heading in headings if heading != "metric" or width >= _NARROW]
+    shown = [heading for heading in headings if width >= _WIDTHS.get(heading, 0)]
     for heading in shown:
-        table.add_column(heading, justify=headings[heading], no_wrap=heading not in ("benchmark", "metric"))  # type: ignore[arg-type]  # rich's literal
+        fold = heading in ("benchmark", "metric")
+        table.add_column(heading, justify=headings[heading], no_wrap=not fold, overflow="fold")  # type: ignore[arg-type]  # rich's literal
     for finding in _ORDER:
         named = finding
         for task in document.comparison.tasks:
