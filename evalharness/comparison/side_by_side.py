@@ -101,9 +101,8 @@ class SideBySide:
 
     def _answers(self, course: Course, side: int, items: Sequence[str]) -> Iterator[Result]:
         writer, task = self.writers[side], course.tasks[side]
-        wanted = [question for item in items for question in course.questions[side][item]]
-        done = {(task.name, question.sample.id, question.repeat) for question in wanted} & writer.done.keys()
-        left = [q for q in wanted if (task.name, q.sample.id, q.repeat) not in done]
+        wanted = (question for item in items for question in course.questions[side][item])
+        left = [q for q in wanted if (task.name, q.sample.id, q.repeat) not in writer.done]
         return writer.ask(task, left)
 
     def _so_far(self) -> str:
