@@ -13,6 +13,7 @@ _HOMES = {
     "compare": "api",
     "evaluate": "api",
     "finetune": "api",
+    "forget": "api",
     "judge_run": "api",
     "load_run": "api",
 }

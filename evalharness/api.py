@@ -4,6 +4,7 @@
     run.metrics["mmlu"]["accuracy"].value
     judge_run(run, "pairwise=openai:MODEL")
     compare("base", run).decisions
+    forget("local:BASE", "local:TUNED", budget="10m").lost
 
 Every mistake that a caller can mend is a `UserError`. Nothing is printed: what is told on the way (`events`) goes to
 `observer`, or with `progress=True` to the notebook or terminal; warnings are kept with the run.
@@ -20,6 +21,8 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from evalharness import plugins
 from evalharness.benchmark import Benchmark
 from evalharness.comparison import gate
+from evalharness.comparison.forgetting import Forgetting, measure_forgetting
+from evalharness.comparison.forgetting_plan import ForgettingRequest
 from evalharness.comparison.gate import ComparisonRequest, GatedComparison, run_gate
 from evalharness.errors import UserError
 from evalharness.events import Event, Observer, Warned, observed_by
@@ -29,6 +32,7 @@ from evalharness.model import Model
 from evalharness.models.function import FunctionModel
 from evalharness.options import RunOptions
 from evalharness.runs import session, store
+from evalharness.runs.budget import duration_seconds
 from evalharness.runs.session import RunHooks, RunOutcome, RunPlace
 from evalharness.runs.store import Run
 
@@ -154,14 +158,69 @@ def compare(base: RunLike, new: RunLike, **settings: Unpack[CompareSettings]) ->
     said: dict[str, Any] = {**settings}
     gated, word = said.pop("gate", False), said.pop("policy", None)
     runs, baselines = (Path(said.pop(place, place)) for place in ("runs", "baselines"))
-    margin, alpha = said.pop("margin", {}), said.pop("alpha", 0.05)
-    words = [f"{n}={m}" for n, m in margin.items()] if isinstance(margin, Mapping) else [str(margin)]
+    words, alpha = _margin_words(said.pop("margin", {})), said.pop("alpha", 0.05)
     options = gate.comparison_options(words, alpha, said.pop("benchmarks", ()), said.pop("allow", ()), **said)
     request = ComparisonRequest(
         base=_place(base), new=_place(new), options=options, gate=gated, policy=gate.policy(word, gate=gated),
         runs=runs, baselines=baselines,
     )  # fmt: skip
     return run_gate(request)
+
+
+class ForgetSettings(ListenerSettings, total=False):
+    """What two models are asked and for how long, under the names of `evalh forget`'s options.
+
+    `budget` is a duration (`"10m"`) or seconds; `data` a place, or places by benchmark; `model_options` are for both
+    models that are named.
+    """
+
+    budget: str | float
+    data: str | Path | Mapping[str, str | Path]
+    limit: int | None
+    seed: int
+    margin: float | Mapping[str, float]
+    alpha: float
+    gate: bool
+    policy: str | None
+    runs: str | Path
+    cache: bool
+    model_options: Mapping[str, object]
+    options: RunOptions
+
+
+def forget(
+    base: Answering, tuned: Answering, benchmarks: Asked | Sequence[Asked] = (), **settings: Unpack[ForgetSettings]
+) -> Forgetting:
+    """Ask two models the same questions in turn within a time budget: `.lost`, `.gained`, and in `.comparison.tasks` a
+    verdict for each benchmark, whose bounds hold for all at once.
+
+    Without benchmarks a few general ones are asked. The same call goes on where the last one ended. UserError, before
+    anything is asked, for what cannot be asked or paired, and where both are one model.
+    """
+    said: dict[str, Any] = {**settings}
+    gated, places, budget = said.pop("gate", False), said.pop("data", None), said.pop("budget", "10m")
+    words, alpha = _margin_words(said.pop("margin", {})), said.pop("alpha", 0.05)
+    options, runs = said.pop("model_options", None), Path(said.pop("runs", "runs"))
+    with _heard(said):
+        request = ForgettingRequest(
+            benchmarks=tuple(_name(b) for b in ([benchmarks] if isinstance(benchmarks, Asked) else benchmarks)),
+            data=_places(places), budget=duration_seconds(budget, "budget") if isinstance(budget, str) else budget,
+            judged=gate.comparison_options(words, alpha, (), ()), gate=gated,
+            policy=gate.policy(said.pop("policy", None), gate=gated), runs=runs, **said,
+        )  # fmt: skip
+        before, after = (_opened(model, options if isinstance(model, str) else None) for model in (base, tuned))
+        return measure_forgetting(request, before, after)
+
+
+def _places(data: str | Path | Mapping[str, str | Path] | None) -> dict[str, str]:
+    """Where data are by benchmark, '' for all."""
+    by_name = data if isinstance(data, Mapping) else {} if data is None else {"": data}
+    return {name: str(place) for name, place in by_name.items()}
+
+
+def _margin_words(margin: float | Mapping[str, float]) -> list[str]:
+    """Margins as the command line says them."""
+    return [f"{n}={m}" for n, m in margin.items()] if isinstance(margin, Mapping) else [str(margin)]
 
 
 def finetune(
@@ -180,7 +239,8 @@ def finetune(
     """
     from evalharness.training.config import TrainingConfig
     from evalharness.training.finetune import run_training
-    from evalharness.training.prepare import FinetuneJob, prepare_training
+    from evalharness.training.job import FinetuneJob
+    from evalharness.training.prepare import prepare_training
 
     job = FinetuneJob(data=str(data), model=model, out=Path(out), settings=settings or TrainingConfig(), **chosen)
     with observed_by(observer):

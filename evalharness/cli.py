@@ -28,6 +28,7 @@ COMMANDS = {
     "report": "report.report",
     "baseline": "baseline.app",
     "finetune": "finetune.finetune",
+    "forget": "forget.forget",
     "push": "push.push",
     "chat": "chat.chat",
     "rescore": "rescore.rescore",

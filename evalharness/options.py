@@ -169,6 +169,20 @@ class ComparisonOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ForgettingOptions:
+    """What two models are asked to learn what the second one forgot, and for how long."""
+
+    HEADING: ClassVar[str] = "What is asked"
+
+    data: tuple[str, ...] = setting(
+        (), "A folder or file of data, `sample`, or NAME=FOLDER for one benchmark. Repeatable.", repeatable=True
+    )
+    limit: int | None = setting(None, "Ask at most so many questions of each: a seeded, stratified draw.")
+    seed: int = setting(0, "Decides every draw and the order of asking.")
+    budget: str = setting("10m", "Time for asking both models: 10m, 90s, 1h30m.", unit="DURATION")
+
+
+@dataclass(frozen=True, kw_only=True)
 class OutputOptions:
     """Where a run is kept and how it is told."""
 

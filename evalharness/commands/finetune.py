@@ -10,6 +10,7 @@ from evalharness.options import values
 from evalharness.training.config import (
     AdapterOptions,
     CheckOptions,
+    GuardOptions,
     MachineOptions,
     RowOptions,
     TrainingConfig,
@@ -17,11 +18,12 @@ from evalharness.training.config import (
 )
 
 if TYPE_CHECKING:
-    from evalharness.training.prepare import FinetuneJob
+    from evalharness.training.job import FinetuneJob
 
 EXAMPLES = """
 evalh finetune data.jsonl --model local:DIR --out tuned
 evalh finetune data.jsonl --model DIR --lora 16 --lr 2e-4 --eval gsm8k --best gsm8k.exact_match
+evalh finetune data.jsonl --model DIR --guard mmlu,gsm8k,ifeval --guard-budget 10m
 evalh finetune data.jsonl --model DIR --preflight
 """
 Book = Annotated[bool, Option("--book", help="As rasbt/LLMs-from-scratch, chapter 7: format, split, loss, optimizer.")]
@@ -46,13 +48,15 @@ def finetune(
     adapters: AdapterOptions,
     checks: CheckOptions,
     watch: WatchOptions,
+    guarding: GuardOptions,
     machine: MachineOptions,
     typed: Typed,
 ) -> int:
     """Fine-tune a model on instruction data, watching what matters, and export it."""
     typed.refuse_lone(("judge_base_url",), "then_judge")
     typed.refuse_lone(("alpha",), "lora")
-    said = {**values(rows, steps, checks, watch, machine, adapters), "data": data, "model": model, "out": out}
+    typed.refuse_lone(("guard_budget", "guard_margin"), "guard")
+    said = {**values(rows, steps, checks, watch, guarding, machine, adapters), "data": data, "model": model, "out": out}
     job = _job({**said, "resume": resume}, typed, book=book)
     return _tune(job, then_judge, judge_base_url, only_look=preflight_only, as_json=as_json)
 
@@ -67,6 +71,7 @@ def _job(said: dict[str, Any], typed: Typed, *, book: bool) -> "FinetuneJob":
 
 
 def _tune(job: "FinetuneJob", judge: str | None, judge_base_url: str | None, *, only_look: bool, as_json: bool) -> int:
+    from evalharness.errors import gravest
     from evalharness.report import training
     from evalharness.training import finetune as tuner
     from evalharness.training.prepare import prepare_training
@@ -83,4 +88,4 @@ def _tune(job: "FinetuneJob", judge: str | None, judge_base_url: str | None, *, 
             return 0
         judged = tuner.judge_test_answers(tuned, judge, judge_base_url) if judge else None
     training.show_training(tuned, as_json=as_json, judged=judged)
-    return judged.exit_code if judged else 0
+    return gravest(*(part.exit_code for part in (judged, tuned.forgotten) if part is not None), 0)

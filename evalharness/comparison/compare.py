@@ -155,8 +155,8 @@ def _compared(base: Side, new: Side, options: Options) -> Comparison:
     decided = [_ruled(task, new, options) for task in decide(tasks, options.alpha)]
     word, gate = overall(decided)
     return Comparison(
-        base=_about(base, names),
-        new=_about(new, names),
+        base=compared_side(base, names),
+        new=compared_side(new, names),
         alpha=options.alpha,
         level=1 - 2 * options.alpha,
         verdict=word,
@@ -305,7 +305,7 @@ def _remarks(task: TaskComparison, joined: Joined, alpha: float) -> Iterator[str
         yield f"items without a value, allowed for in the interval: {sides}"
 
 
-def _about(side: Side, benchmarks: list[str]) -> ComparedSide:
+def compared_side(side: Side, benchmarks: list[str]) -> ComparedSide:
     """What a report says of a side, usage summed over the benchmarks."""
     manifest = side.manifest
     usage = [used for name, used in (manifest.usage or {}).items() if name in benchmarks]

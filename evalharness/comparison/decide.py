@@ -275,13 +275,26 @@ def _family(tasks: Sequence[TaskComparison], alpha: float) -> list[TaskCompariso
 
 
 def _decided(task: TaskComparison, alpha: float) -> TaskComparison:
-    low, high, margin, adjusted = task.low, task.high, task.margin, task.p_worse_holm
+    low, high, adjusted = task.low, task.high, task.p_worse_holm
     if low is None or high is None or adjusted is None:
         return task
     if task.sequential is not None and task.sequential.decision is not None:
         return _stopped(task, low, high, adjusted <= alpha)
+    return _of_interval(task, low, high, survives=adjusted <= alpha)
+
+
+def decide_by_interval(task: TaskComparison) -> TaskComparison:
+    """Verdict and gate of a task whose interval allows already for the other tasks, and for every look at it."""
+    if task.low is None or task.high is None:
+        return task
+    return _guarded(_of_interval(task, task.low, task.high, survives=True))
+
+
+def _of_interval(task: TaskComparison, low: float, high: float, *, survives: bool) -> TaskComparison:
+    """`survives`: a `worse` does, the correction over the tasks."""
+    margin = task.margin
     points = f"{100 * margin:g} points"
-    if high < -margin and adjusted <= alpha:
+    if high < -margin and survives:
         reason = f"a loss of more than {points}"
         if task.unread_bounds is not None and task.unread_bounds[1] > -margin:
             reason += "; it rests on answers that could not be read, look at those first"

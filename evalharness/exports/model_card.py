@@ -46,6 +46,7 @@ class CardFacts:
     measured: tuple[MeasuredBenchmark, ...] = ()
     training: Mapping[str, object] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    forgotten: tuple[str, ...] = ()  # what general benchmarks lost, gained and kept, in lines
 
 
 def write_card(facts: CardFacts, folder: Path) -> bool:
@@ -73,6 +74,9 @@ def model_card(facts: CardFacts) -> str:
     if facts.measured:
         lines += ["## Evaluation", "", *_table(facts), ""]
         lines += ["Intervals are 95 %; `evalh run` asks the same questions again.", ""]
+    if facts.forgotten:
+        lines += ["## General benchmarks beside the base model", "", *(f"* {_cell(said)}" for said in facts.forgotten)]
+        lines += ["", "Intervals hold for all of them at once (one-sided error 5 % at either end); `evalh forget`.", ""]
     lines += ["## Training", "", "| | |", "| --- | --- |"]
     lines += [f"| {_cell(name)} | {_cell(value)} |" for name, value in facts.training.items()]
     return "\n".join(lines) + "\n"

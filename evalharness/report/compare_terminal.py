@@ -58,7 +58,6 @@ def _table(document: ComparisonDocument, width: int) -> Table:
 
 
 def _cells(task: TaskComparison) -> list[Text]:
-    verdict = Text(f"{task.symbol} {task.verdict}", style=_STYLES.get(task.verdict, "magenta"))
     known = task.difference is not None
     figures = (
         words.items(task) if known else "–",
@@ -71,7 +70,12 @@ def _cells(task: TaskComparison) -> list[Text]:
         words.percent(task.detectable),
         f"{100 * task.margin:g}",
     )
-    return [Text(line(task.benchmark, 60)), Text(line(task.metric, 40)), *map(Text, figures), verdict]
+    return [Text(line(task.benchmark, 60)), Text(line(task.metric, 40)), *map(Text, figures), verdict_text(task)]
+
+
+def verdict_text(task: TaskComparison) -> Text:
+    """The verdict with its symbol, in its colour."""
+    return Text(f"{task.symbol} {task.verdict}", style=_STYLES.get(task.verdict, "magenta"))
 
 
 def _flips(task: TaskComparison, samples: int) -> list[RenderableType]:

@@ -17,6 +17,7 @@ from rich.text import Text
 from evalharness.events import Event, Told, Warned, observed_by
 from evalharness.report import judges
 from evalharness.report.escape import printable
+from evalharness.report.forgetting import show_forgetting
 from evalharness.report.progress import warnings_and_verdicts
 from evalharness.scoring.reference import in_words
 
@@ -221,6 +222,8 @@ def show_training(tuned: Tuned, *, as_json: bool, judged: JudgeRun | None = None
     if tuned.answers is not None:
         print(f"answers to the test rows: {in_words(tuned.answered['counts'], tuned.answered['metrics'])}")
         print(f"  {printable(str(tuned.answers.path))} (evalh show, evalh judge)")
+    if tuned.forgotten is not None:
+        show_forgetting(tuned.forgotten.document, as_json=False)
     if judged is not None:
         judges.show_judge_run(judged, as_json=False, stream=sys.stdout)
     print(f"next: evalh run BENCHMARK --model local:{out}    evalh chat {out}", file=sys.stderr)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from evalharness.errors import Exit, UserError
+from evalharness.errors import Exit, UserError, option_name
 from evalharness.events import Event, Observer, ResultCame
 from evalharness.records import Response, Result
 
@@ -56,3 +57,16 @@ class BudgetObserver:
                 f"the budget is used up ({used}); what was answered is kept, raise it and give the command again",
                 Exit.NOT_WHOLE,
             )
+
+
+_DURATION = re.compile(r"(?:(\d{1,4}(?:\.\d{1,3})?)h)?(?:(\d{1,6}(?:\.\d{1,3})?)m)?(?:(\d{1,7}(?:\.\d{1,3})?)s)?")
+
+
+def duration_seconds(words: str, option: str) -> float:
+    """The seconds of `10m`, `90s` or `1h30m`. UserError, naming the option, for other text and for no time at all."""
+    found = _DURATION.fullmatch(words.strip().lower())
+    parts = [float(part) if part else 0.0 for part in found.groups()] if found else []
+    seconds = sum(part * unit for part, unit in zip(parts, (3600, 60, 1), strict=True)) if parts else 0.0
+    if not seconds:
+        raise UserError(f"{option_name(option)} wants a duration such as 10m, 90s or 1h30m; there is {words!r:.80}")
+    return seconds

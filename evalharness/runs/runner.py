@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import asdict, replace
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from evalharness.benchmark import Benchmark
 from evalharness.data.kept import to_json
@@ -32,11 +32,11 @@ from evalharness.runs.manifest import (
     ModelFacts,
     OptionFacts,
     SamplingFacts,
-    SequentialFacts,
     UsageFacts,
     surroundings,
 )
 from evalharness.runs.plan import Plan, Question, Task
+from evalharness.runs.stopping import StoppingRule
 from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Journal, Run, aside, result_from_json, result_to_json
 from evalharness.scoring import judgments
 from evalharness.scoring.answers import READING_RULES, SCORING_VERSION, Recorded, Scorer, score_response
@@ -152,22 +152,58 @@ def _same_check(run: Run, now: RunOptions) -> None:
 STOP_BATCH = 32
 
 
-class StoppingRule(Protocol):
-    """May end a benchmark before all its questions are asked. Told of each result; True means enough."""
+class RunWriter:
+    """A run while it is asked: what was answered before is known, every answer is scored and journalled as it comes.
 
-    def __call__(self, result: Result) -> bool: ...
+    Whoever opens it chooses what is asked and when; `finish` writes the summary. Not finished, the run goes on later.
+    """
 
-    def rank(self, benchmark: str) -> Mapping[str, int] | None:
-        """The place of each item in the order to ask; None where this benchmark is asked whole."""
-        ...
+    def __init__(self, run: Run, tasks: Sequence[Task], plan: Plan, model: Model) -> None:
+        self.run, self.tasks, self.plan, self.model = run, tasks, plan, model
+        self.done: dict[ResultKey, Result] = {}
+        self._records: dict[str, Any] = dict(run.manifest.scorers or {})
+        self._asked = 0
+        self._began = time.monotonic()
 
-    def over(self, benchmark: str) -> bool:
-        """Nothing more need be asked of it."""
-        ...
+    def __enter__(self) -> RunWriter:
+        self._journal = Journal(self.run.path / JOURNAL)
+        try:
+            self.done = {r.key: r for r in _known(self.run, self._journal) if r.status != "error"}
+        except BaseException:
+            self._journal.close()
+            raise
+        return self
 
-    def facts(self) -> SequentialFacts:
-        """What the manifest keeps of it."""
-        ...
+    def __exit__(self, *_: object) -> None:
+        self._journal.close()
+
+    def left(self, task: Task) -> list[Question]:
+        """The questions of a task that had no answer when this run was opened; an error is none."""
+        return [q for q in task.questions if (task.name, q.sample.id, q.repeat) not in self.done]
+
+    def ask(self, task: Task, questions: Sequence[Question]) -> Iterator[Result]:
+        """Results in order of completion."""
+        for result in _asked(task, questions, self.model, self.plan.options, self._records):
+            self._journal.append(result_to_json(result))
+            self._asked += 1
+            tell(ResultCame(result=result))
+            yield result
+
+    def finish(self, seconds: float | None = None) -> Run:
+        """Write manifest and summary; `seconds` is what this start took, where that is not the time since then."""
+        run, asked = self.run, self._asked
+        self._journal.sync()
+        if not asked and run.finished and scored_otherwise(run.manifest):
+            return run  # its figures are those of the rules it was scored by; `evalh rescore` makes today's
+        results = run.results()
+        usage = _usage(run, results, time.monotonic() - self._began if seconds is None else seconds)
+        facts = _learned(run.manifest.model, self.model) if asked else run.manifest.model
+        scorers = self._records or run.manifest.scorers
+        run.write(MANIFEST, replace(run.manifest, model=facts, usage=usage, scorers=scorers))
+        made = summary.run_summary(results, [(t.name, t.benchmark, t.facts) for t in self.tasks])
+        _write_summary(run, made, changed=asked > 0)
+        run.seal()
+        return run
 
 
 def evaluate_tasks(run: Run, tasks: Sequence[Task], plan: Plan, model: Model, stop: StoppingRule | None = None) -> Run:
@@ -176,35 +212,18 @@ def evaluate_tasks(run: Run, tasks: Sequence[Task], plan: Plan, model: Model, st
     Answers with an error are asked again. `stop`, told of each result, may end a task early; then questions are asked
     in its order and in small batches, so that little is asked in vain.
     """
-    began = time.monotonic()
-    records: dict[str, Any] = dict(run.manifest.scorers or {})
-    asked = 0
-    with Journal(run.path / JOURNAL) as journal:
-        done = {r.key: r for r in _known(run, journal) if r.status != "error"}
+    with RunWriter(run, tasks, plan, model) as writer:
         for task in tasks:
-            left = [q for q in task.questions if (task.name, q.sample.id, q.repeat) not in done]
+            left = writer.left(task)
             tell(TaskBegan(task=task, done=len(task.questions) - len(left)))
             try:
-                for batch in _batches(task, left, done, stop):
-                    for result in _asked(task, batch, model, plan.options, records):
-                        journal.append(result_to_json(result))
-                        asked += 1
-                        tell(ResultCame(result=result))
+                for batch in _batches(task, left, writer.done, stop):
+                    for result in writer.ask(task, batch):
                         if stop is not None and stop(result):
                             break
             finally:  # however it ends: a bar must leave the terminal as it was
                 tell(TaskEnded(task=task))
-        journal.sync()
-        if not asked and run.finished and scored_otherwise(run.manifest):
-            return run  # its figures are those of the rules it was scored by; `evalh rescore` makes today's
-        results = run.results()
-        usage = _usage(run, results, time.monotonic() - began)
-        facts = _learned(run.manifest.model, model) if asked else run.manifest.model
-        run.write(MANIFEST, replace(run.manifest, model=facts, usage=usage, scorers=records or run.manifest.scorers))
-        made = summary.run_summary(results, [(t.name, t.benchmark, t.facts) for t in tasks])
-        _write_summary(run, made, changed=asked > 0)
-        run.seal()
-    return run
+        return writer.finish()
 
 
 def _learned(before: ModelFacts, model: Model) -> ModelFacts:

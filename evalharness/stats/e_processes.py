@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -68,3 +69,77 @@ class EProcess:
 def _mean_exp(logs: NDArray[np.float64]) -> float:
     most = float(logs.max())
     return math.exp(min(most, 700.0)) * float(np.mean(np.exp(logs - most)))
+
+
+# The means that a confidence sequence tries: every quarter of a point near 0, every point beyond a tenth.
+SUPPOSED: NDArray[np.float64] = np.round(
+    np.concatenate([np.arange(-0.99, -0.1, 0.01), np.arange(-0.1, 0.1, 0.0025), np.arange(0.1, 0.995, 0.01)]), 4
+)
+
+
+@dataclass(slots=True)
+class ConfidenceSequence:
+    """Bounds on the mean of differences in [-1, 1] that hold at all looks at once: what an e-process for each supposed
+    mean has not ruled out yet.
+
+    `needed` is the e-value at which a supposed mean is given up, so that either bound is wrong, ever, with a chance of
+    at most 1 / `needed` (section 4 of Waudby-Smith and Ramdas). Looks are at 30, 40, 50, ... items, however the items
+    come, so the same items give the same bounds.
+    """
+
+    needed: float
+    low: float = -1.0
+    high: float = 1.0
+    n: int = 0
+    _above: NDArray[np.float64] = field(default_factory=lambda: np.zeros((len(SUPPOSED), len(BETS))))
+    _below: NDArray[np.float64] = field(default_factory=lambda: np.zeros((len(SUPPOSED), len(BETS))))
+
+    def add(self, lowest: float, highest: float) -> None:
+        """One more item, as `EProcess.add` takes it."""
+        self._above += _gains(lowest)
+        self._below += _losses(highest)
+        self.n += 1
+        if self.n >= FIRST_LOOK and self.n % LOOK_EVERY == 0:
+            self.low = max([self.low, *SUPPOSED[_evidence(self._above) >= self.needed]])
+            self.high = min([self.high, *SUPPOSED[_evidence(self._below) >= self.needed]])
+
+    def evidence(self, supposed: float) -> tuple[float, float]:
+        """The e-values now for "the mean lies above" and "below" a supposed one; between two of the grid those of the
+        one that is harder to rule out."""
+        above = min(int(np.searchsorted(SUPPOSED, supposed - 1e-9)), len(SUPPOSED) - 1)
+        below = max(int(np.searchsorted(SUPPOSED, supposed + 1e-9)) - 1, 0)
+        return float(_evidence(self._above[above])), float(_evidence(self._below[below]))
+
+
+@lru_cache(maxsize=64)
+def _gains(value: float) -> NDArray[np.float64]:
+    """What an item adds to the logarithm of every bet that the mean lies above each supposed one."""
+    null = (1 + SUPPOSED[:, None]) / 2
+    return np.log1p(BETS * ((value + 1) / 2 - null) / null)
+
+
+@lru_cache(maxsize=64)
+def _losses(value: float) -> NDArray[np.float64]:
+    """The same for "below"."""
+    null = (1 + SUPPOSED[:, None]) / 2
+    return np.log1p(-BETS * ((value + 1) / 2 - null) / (1 - null))
+
+
+def _evidence(logs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """`_mean_exp` over the last axis."""
+    most = logs.max(-1, keepdims=True)
+    found: NDArray[np.float64] = np.exp(np.minimum(most[..., 0], 700.0)) * np.mean(np.exp(logs - most), -1)
+    return found
+
+
+LAST_SHARE = 0.5  # of what the last tests have left: spent on one that may not be the last
+
+
+def last_levels(alpha: float, tests: int, *, complete: bool) -> list[float]:
+    """The error rates of so many tests of `final_alpha`: a test after which more may be asked spends half of what is
+    left, one over all there is spends the rest (`complete`: the last of these is such a one)."""
+    left, found = final_alpha(alpha), []
+    for number in range(tests):
+        found.append(left if complete and number == tests - 1 else LAST_SHARE * left)
+        left -= found[-1]
+    return found

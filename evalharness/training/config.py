@@ -202,6 +202,19 @@ class CheckOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class GuardOptions:
+    """What is asked of the base and of the tuned model at the end, to learn what was forgotten; see training.guard."""
+
+    HEADING: ClassVar[str] = "What was forgotten"
+
+    guard: str = setting("", "At the end ask base and tuned model these, by commas; `general`: a usual few.")
+    guard_budget: str = setting("10m", "Time for that: 10m, 90s, 1h30m.", unit="DURATION")
+    guard_margin: tuple[str, ...] = setting(
+        (), "Loss that would matter there: 0.02, or BENCHMARK=0.01. Repeatable.", repeatable=True
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class WatchOptions:
     """When it is looked at, when it stops, and what is kept. `best` is `loss` or `BENCHMARK.METRIC`; `keep` is best or
     last; 0 for `eval_every` means once an epoch."""

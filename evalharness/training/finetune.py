@@ -1,4 +1,4 @@
-"""Fine-tuning from data to checkpoint: train, watch, export, answer the test rows. No printing here."""
+"""Fine-tuning from data to checkpoint: train, watch, export, answer the test rows, guard. No printing here."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from typing import Any
 
 import torch
 
+from evalharness.comparison.forgetting import Forgetting
+from evalharness.comparison.forgetting_document import forgetting_values
 from evalharness.data.files import parse_json, read_text, write_whole
 from evalharness.engine import checkpoint
 from evalharness.engine.decoder import Decoder
@@ -32,6 +34,7 @@ from evalharness.training.callbacks import Best, Log, NoLog
 from evalharness.training.card_facts import card_facts, hub_id
 from evalharness.training.config import Lora, TrainingConfig
 from evalharness.training.events import TrainingBegan, TrainingPrepared
+from evalharness.training.guard import forgotten_lines, run_guard
 from evalharness.training.loop import TRAINING_FOLDER, TrainingLoop
 from evalharness.training.prepare import PreparedTraining, differing, training_identity
 from evalharness.training.qlora import BYTES, FourBit
@@ -56,6 +59,7 @@ class Tuned:
     difference: float
     stopped_early: bool
     rank: int = 0
+    forgotten: Forgetting | None = None
 
     @property
     def answered(self) -> dict[str, Any]:
@@ -72,22 +76,35 @@ class Tuned:
             "stopped_early": self.stopped_early, "evaluations": [dict(line) for line in self.evaluations],
             "answers": str(self.answers.path) if self.answers else None, "gguf": str(self.gguf) if self.gguf else None,
             "read_back_difference": self.difference, "answered": self.answered,
+            "forgotten": forgetting_values(self.forgotten.document) if self.forgotten else None,
         }  # fmt: skip
 
 
 def run_training(prepared: PreparedTraining) -> Tuned:
-    """Train, or go on where a stopped training was; export; answer the test rows. UserError while another one does, and
-    where a file cannot be written."""
+    """Train, or go on where a stopped training was; export; answer the test rows; measure what was forgotten.
+
+    UserError while another one does, and where a file cannot be written.
+    """
     preflight.check_overlap(prepared.seen, prepared.job.allow_overlap)
     tell(TrainingPrepared(prepared=prepared))
     with _alone(prepared.job.out):
         try:
-            return _run(prepared)
+            return _guarded(prepared, _run(prepared))
         except OSError as error:  # a full disk or a folder that can no longer be written, at any of many files
             raise UserError(
                 f"{prepared.job.out}: a file of the training cannot be written or read ({error.strerror or error}); "
                 "what was saved is whole: make room, and give the same command"
             ) from error
+
+
+def _guarded(prepared: PreparedTraining, tuned: Tuned) -> Tuned:
+    """With what was forgotten, which the model card says too."""
+    found = None if tuned.rank else run_guard(prepared.job)
+    if found is None:
+        return tuned
+    facts = card_facts(prepared, tuned.out / TRAINING_FOLDER / "evaluations", tuned.kept_step, tuned.answers)
+    write_card(replace(facts, forgotten=forgotten_lines(found.document)), tuned.out)
+    return replace(tuned, forgotten=found)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,9 +21,11 @@ from evalharness.exports.gguf_file import check_gguf, wanted_kind
 from evalharness.options import hold_to_bounds
 from evalharness.training import datasets, encoding, preflight, split
 from evalharness.training.callbacks import BenchmarkChecks
-from evalharness.training.config import Lora, MachineOptions, RowOptions, TrainingConfig, WatchOptions
+from evalharness.training.config import Lora, TrainingConfig
 from evalharness.training.datasets import Broken, BrokenRowsError, Data
 from evalharness.training.encoding import Encodings, Rules
+from evalharness.training.guard import check_guard, guard_names
+from evalharness.training.job import FinetuneJob
 from evalharness.training.material import material_of
 from evalharness.training.preflight import Preflight
 from evalharness.training.replay import General, parse_replay, read_general
@@ -32,18 +34,6 @@ from evalharness.training.step import Material
 
 BAD_ROWS = Path("training") / "bad_rows.jsonl"  # in the output folder
 Seen = TypeVar("Seen")
-
-
-@dataclass(frozen=True, kw_only=True)
-class FinetuneJob(RowOptions, MachineOptions, WatchOptions):
-    """A fine-tuning as the user asked for it: what it learns from and changes, and the groups of options that it is."""
-
-    data: str
-    model: str
-    out: Path
-    settings: TrainingConfig = field(default_factory=TrainingConfig)
-    file_order: bool = False
-    asking: BenchmarkChecks = field(default_factory=BenchmarkChecks)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +98,7 @@ def prepare_training(job: FinetuneJob) -> PreparedTraining:
     if general:
         material = replace(material, general=general.encodings.examples, replayed=general.each_epoch)
     preflight.check_vocabulary({**parts, **({"replay": general.encodings} if general else {})}, config.vocab)
-    named = {name: job.asking.data.get(name) for name in (*job.asking.names, *job.asking.data)}
+    named = {name: job.asking.data.get(name) for name in (*job.asking.names, *guard_names(job), *job.asking.data)}
     seen = preflight.preflight(data, parted, parts, chat, named=named, general=general)
     broken = [*data.broken, *unwritten, *(general.broken if general else ())]
     return PreparedTraining(
@@ -139,6 +129,7 @@ def _checked(job: FinetuneJob) -> FinetuneJob:
         )
     if job.replay:
         parse_replay(job.replay)
+    check_guard(job)
     return replace(job, settings=job.settings.resolved())
 
 
