@@ -8,6 +8,7 @@ sure, but the answer is B` claims B) and to the first letter. Each language has 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 
@@ -268,5 +269,10 @@ def denies(before: str, after: str) -> bool:
     """Whether a text says that a letter is not its answer, by the clause before and by what follows."""
     if _DENIED_BEHIND.match(after) or _DENIED.search(before[-_NEAR:]):
         return True
+    return governs(_GOVERNED, before)
+
+
+def governs(patterns: Sequence[tuple[tuple[str, ...], re.Pattern[str]]], before: str) -> bool:
+    """Whether one of the `governed` patterns, each with its cues, holds up to the letter behind `before`."""
     low = before.lower()
-    return any(any(cue in low for cue in cues) and pattern.search(before) for cues, pattern in _GOVERNED)
+    return any(any(cue in low for cue in cues) and pattern.search(before) for cues, pattern in patterns)

@@ -14,16 +14,16 @@ _BOX = re.compile(r"^([ \t]*)(?:[-*+] )?\[([ xX])\](?=[ \t])", re.MULTILINE)
 _ARROW = re.compile(
     r"(?:<--?|←)\s{0,3}(?:this(?: one| is (?:it|correct))?|correct|right|the answer|answer)\b", re.IGNORECASE
 )
-_MARK = rf"(?P<sign>[{_YES}{_NO}])|(?:(?P<yes>correct|right|true|yes)|(?P<no>incorrect|not correct|wrong|false|no))"
+_SIGN = rf"(?P<sign>[{_YES}{_NO}])"
+_SAID = r"(?:(?P<yes>correct|right|true|yes)|(?P<no>incorrect|not correct|wrong|false|no))"
 _ENDS = r"(?=\)?[ \t]*(?:\Z|[,.;:)\n\[(]|[A-Z]\b))"
 _SHUT = r"[\])}>'\"]*"
-_BEHIND = re.compile(rf"{_SHUT}[ \t]*(?:[:—–,.=→-]|->)?[ \t]*\(?(?:{_MARK}){_ENDS}", re.IGNORECASE)
+_BEHIND = re.compile(rf"{_SHUT}[ \t]*(?:[:—–,.=→-]|->)?[ \t]*\(?(?:{_SIGN}|{_SAID}){_ENDS}", re.IGNORECASE)
 _BEHIND_TEXT = re.compile(
-    rf"{_SHUT}[.):]*[ \t][^\n{_YES}{_NO}]{{0,80}}?(?:(?P<sign>[{_YES}{_NO}])|"
-    r"\((?:(?P<yes>correct|right|true|yes)|(?P<no>incorrect|not correct|wrong|false|no))\))[ \t]*(?=\n|\Z)",
+    rf"{_SHUT}[.):]*[ \t][^\n{_YES}{_NO}]{{0,80}}?(?:{_SIGN}|\({_SAID}\))[ \t]*(?=\n|\Z)",
     re.IGNORECASE,
 )
-_BEFORE = re.compile(rf"(?:\A|\n)[ \t]*(?P<sign>[{_YES}{_NO}])[ \t(]*\Z")
+_BEFORE = re.compile(rf"(?:\A|\n)[ \t]*{_SIGN}[ \t(]*\Z")
 
 
 def plain_marks(text: str) -> str:

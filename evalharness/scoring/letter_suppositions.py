@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from evalharness.scoring.letter_denials import Doubt, governed
+from evalharness.scoring.letter_denials import Doubt, governed, governs
 
 # What a supposition is about: the answer, `it`, or the letter itself.
 _EN_ANSWER = (
@@ -132,5 +132,4 @@ def supposes(before: str, after: str) -> bool:
     asked = _ASKING.search(before) is not None and _QUESTION.match(after) is not None
     if (asked or _SUPPOSED_BEHIND.match(after)) and not _NEGATED.search(before):
         return True
-    low = before.lower()
-    return any(any(cue in low for cue in cues) and pattern.search(before) for cues, pattern in _SUPPOSED)
+    return governs(_SUPPOSED, before)

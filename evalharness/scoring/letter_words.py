@@ -217,7 +217,7 @@ def wrong_alone(after: str) -> bool:
 
 
 def claims_outright(before: str) -> bool:
-    """Whether a letter behind `before` is claimed as the answer."""
+    """Whether a letter behind `before` is claimed as the answer, by the rules that begin with a word for it."""
     return any(rule.before is not None and rule.before.search(before) for rule in RULES[:3])
 
 

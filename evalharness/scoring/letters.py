@@ -54,9 +54,7 @@ _SHORT_TAG = re.compile(r"<([biup])>([^<>]{0,100})</\1>")
 _BRACKETS = str.maketrans("【】〔〕《》〈〉⟨⟩‹›", "()" * 6)
 _MARKUP = re.compile(r"\\f?boxed\s*(?=\{)|\\[()\[\]]|[*`$\"“”„«»「」『』\u200b\u200e\u200f\ufeff]")
 # An option and its text: `D. A and B`.
-_LABELLED = re.compile(
-    r"[\s{]*\(?[A-Z][.):]+\s+\(?[A-Z]\)?\s*(?:,|&|and|or)\s*\(?[A-Z]\b"
-)  # an option's text: `D. A and B`
+_LABELLED = re.compile(r"[\s{]*\(?[A-Z][.):]+\s+\(?[A-Z]\)?\s*(?:,|&|and|or)\s*\(?[A-Z]\b")
 _LIST_MARK = re.compile(r"^[ \t]*(?:[-+>•#|]+|\d{1,2}[.)])[ \t]+", re.MULTILINE)
 _ENUMERATED = re.compile(r"^[ \t]*\(?([A-Za-z])[.):]", re.MULTILINE)
 
@@ -139,6 +137,7 @@ def _unclaimed(before: str, after: str) -> bool:
 
 
 def _marked(mentions: Sequence[Mention]) -> list[Mention]:
+    """The mentions, with whether the text marks each as right or as wrong."""
     found = marks([(m.letters[-1], m.clause, m.after) for m in mentions])
     return [m._replace(marked=mark) for m, mark in zip(mentions, found, strict=True)]
 

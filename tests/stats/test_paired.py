@@ -220,6 +220,9 @@ def test_holm_by_hand():
 
 def test_power_by_hand():
     assert power.detectable(0.3, 900, 0.05) == pytest.approx(2.486 * 0.01, abs=1e-4)
+    for alpha in (0.01, 0.05, 0.1):  # the half width of the interval at level 1 - 2 alpha says the same
+        half = normal_quantile(1 - alpha) * 0.3 / math.sqrt(900)
+        assert power.detectable_by(half, alpha) == pytest.approx(power.detectable(0.3, 900, alpha))
     assert power.items_to_pass(0.3, 0.02, 0.05) == math.ceil((2.4864749 * 15) ** 2)
     assert power.items_to_pass(0.0, 0.02, 0.05) == 133
 
