@@ -42,7 +42,7 @@ SYMBOLS: dict[Word, str] = {
     "not comparable": "!",
     "incomplete": "!",
 }
-_WORST_FIRST: tuple[Word, ...] = ("worse", "not comparable", "incomplete", "can't tell", "better", "same")
+WORST_FIRST: tuple[Word, ...] = ("worse", "not comparable", "incomplete", "can't tell", "better", "same")
 SUSPECT_LIMIT = 0.02  # of the answers; honest ones leave none or a few
 _SMALL = 30
 _HAIR = 1e-12  # beyond 0 or 1 by rounding
@@ -379,7 +379,7 @@ def overall(tasks: Sequence[TaskComparison]) -> tuple[Word, GateWord]:
     """
     counted = [task for task in tasks if task.tier != "advisory"]
     words = {task.verdict for task in counted or tasks}
-    word = next(word for word in _WORST_FIRST if word in words)
+    word = next(word for word in WORST_FIRST if word in words)
     gates = {task.gate for task in counted}
     gate: GateWord = "fail" if "fail" in gates else "pass" if gates <= {"pass"} else "inconclusive"
     return word, gate
