@@ -4,6 +4,7 @@ GitHub on loopback."""
 import importlib.util
 import json
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -141,10 +142,16 @@ def test_two_models_give_the_worst_verdict_whatever_their_order(based, tmp_path,
         assert "verdict=worse\ngate=fail\nexit-code=1\n" in (tmp_path / "out").read_text()
     table = based.text().split("\n\n")[1]
     assert table.count("**") == 2, "the best of two is marked"
-    assert based("same", "nowhere", more="", prices=", concurrency: 0").code == 2
-    # Of two models the one that cannot be asked does not hide the one that is worse.
-    text = Path("suite.yaml").read_text().replace(", concurrency: 0", "").replace("same", "worse")
-    Path("suite.yaml").write_text(re.sub(r"base_url: '[^']*'(?=}\n)", "base_url: 'ftp://x'", text[::1]))
+
+
+def test_a_model_that_cannot_be_asked_hides_no_other(based, evalh):
+    based("worse")
+    text = Path("suite.yaml").read_text()
+    Path("suite.yaml").write_text(text.replace("models:\n", "models:\n  - 'replay:nowhere.jsonl'\n"))
+    said = evalh("ci", "suite.yaml")
+    assert said.code == 1
+    assert [model["exit_code"] for model in based.report()["models"]] == [2, 1]
+    assert "nowhere.jsonl" in based.report()["models"][0]["problem"]
 
 
 def test_run_gives_the_worst_verdict_of_its_models_too(based, evalh, tmp_path, monkeypatch):
@@ -244,17 +251,20 @@ def test_a_change_does_not_choose_its_baseline(repository, evalh, tmp_path):
     assert repository("worse", options=["--baseline-ref", "main"]).code == 1
     (tmp_path / "baselines/main.jsonl").unlink()
     assert repository("worse", options=["--baseline-ref", "main"]).code == 1
-    assert "there is no baseline 'mian' (did you" in repository(
-        "worse", more="baseline: mian\n", options=["--baseline-ref", "main"]
-    ).out
-    assert "has it" in repository("worse", options=["--baseline-ref", "no-such-branch"]).err
+    assert (
+        "there is no baseline 'mian' (did you"
+        in repository("worse", more="baseline: mian\n", options=["--baseline-ref", "main"]).out
+    )
+    assert "has it" in repository("worse", options=["--baseline-ref", "no-such-branch"]).out
     assert repository("worse", options=["--baseline-ref=--upload-pack=x"]).code == 2
 
 
 def test_a_change_does_not_choose_margins_benchmarks_or_rows(repository, tmp_path):
     easy = "{benchmark: bench.yaml, margin: 0.9, tier: advisory}"
     (tmp_path / "rows.jsonl").write_text(json.dumps({"q": "Q150", "a": "A150"}) + "\n")
+    shutil.rmtree("runs")
     assert repository("worse", bench=easy, more="no_baseline: pass\nbaseline: other\n").code == 0
+    shutil.rmtree("runs")
     said = repository("worse", bench=easy, more="baseline: other\n",
                       options=["--baseline-ref", "main", "--policy-ref", "main"])  # fmt: skip
     assert said.code == 1, said
