@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from evalharness.comparison.align import Joined, Mismatch
 from evalharness.comparison.flips import FlippedItem, Slice
-from evalharness.comparison.rules import MISSING_LIMIT, GateWord, Ruling, Tier
+from evalharness.comparison.rules import MISSING_LIMIT, GateWord, Ruling, TaskTier
 from evalharness.comparison.scores import STATUS_CODE
 from evalharness.records import UNREAD
 from evalharness.runs.manifest import WatchedFacts
@@ -71,7 +71,7 @@ class TaskComparison:
     benchmark: str
     metric: str
     margin: float
-    tier: Tier = "important"
+    tier: TaskTier = "important"
     verdict: Word = "can't tell"
     gate: GateWord = "inconclusive"
     reason: str = ""
