@@ -28,7 +28,7 @@ class TaskRule:
 
     `tier`: a critical one must be shown to pass (can't tell blocks), an important one follows the policy, an advisory
     one is shown and never blocks. `at_least` and `at_most` bound the headline in its own unit (0.8 is 80 %). `limits`
-    are the largest shares: of all answers by status (`unparsed`), of a judge's verdicts (`null`), of programs (`suspect`).
+    are the largest shares: of all answers by status (`unparsed`), of verdicts (`null`), of programs (`suspect`).
     """
 
     tier: TaskTier = "important"
