@@ -4,6 +4,9 @@
     def test_quality(evalharness):
         evalharness.assert_no_regression("runs/new", "main")
 
+    def test_suite(evalharness):
+        evalharness.assert_suite("evals/suite.yaml")
+
 pytest loads this module in every session, so whatever is heavy is imported when a test asks for it.
 """
 
@@ -72,6 +75,28 @@ class RegressionGate:
             ]
             raise AssertionError("\n".join(lines))
         return document_values(made)
+
+    def assert_suite(self, suite: str | Path, **options: Any) -> dict[str, Any]:
+        """Do all of `evalh ci` with a suite (its options under their names, such as `baseline_ref="main"`), the
+        comment apart. Returns what `--json` prints.
+
+        AssertionError with the line that the pipeline would get, for whatever has another exit code than 0.
+        """
+        from evalharness.errors import Exit, UserError
+        from evalharness.report import suite as suite_reports
+        from evalharness.report.progress import watcher
+        from evalharness.report.suite_words import suite_sentence
+        from evalharness.suites.ci import SuiteGateRequest, gate_suite
+
+        try:
+            found = gate_suite(SuiteGateRequest(suite=Path(suite), **options), watcher(quiet=True))
+        except UserError as error:
+            raise AssertionError(str(error)) from None
+        if self.report is not None:
+            suite_reports.write_suite_reports(found, self.report, suite_reports.suite_markdown(found, key=found.name))
+        if found.exit_code != Exit.FINE:
+            raise AssertionError(suite_sentence(found))
+        return found.as_json()
 
 
 def _margins(margin: float | dict[str, float]) -> list[str]:

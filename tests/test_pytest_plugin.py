@@ -68,3 +68,19 @@ def test_what_cannot_be_compared_fails(runs, tmp_path):
         runs[1], runs[0], allow=("mode",), margin={"quiz": 0.3}, report=tmp_path / "out"
     )
     assert (tmp_path / "out" / "index.html").is_file()
+
+
+def test_a_suite_is_held_as_a_pipeline_holds_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    suite = (
+        "name: s\nmodels: [echo]\nbenchmarks: [{benchmark: mmlu, margin: 0.5}]\noptions: {data: sample, limit: 30}\n"
+    )
+    (tmp_path / "suite.yaml").write_text(suite)
+    gate = RegressionGate(report=tmp_path / "out")
+    with pytest.raises(AssertionError, match="there is no baseline 'main'"):
+        gate.assert_suite("suite.yaml")
+    assert gate.assert_suite("suite.yaml", no_baseline="create")["exit_code"] == 0
+    assert gate.assert_suite("suite.yaml")["verdict"] == "same"
+    assert (tmp_path / "out" / "junit.xml").is_file()
+    with pytest.raises(AssertionError, match="cannot be read"):
+        gate.assert_suite("none.yaml")

@@ -128,18 +128,20 @@ def _run_suite(file: Path, output: OutputOptions, *, consent: bool) -> int:
 
     suite = load_suite(file, yes_run_untrusted_code=consent)
     codes: list[int] = [Exit.FINE]
-    entries = []
+    entries, documents = [], []
     for entry in run_suite(suite, output.runs, progress.watcher(quiet=output.as_json)):
         codes += [entry.outcome.exit_code] + ([entry.compared.exit_code] if entry.compared else [])
+        documents += [entry.compared.document] if entry.compared else []
         if output.as_json:
             compared = {"comparison": document_values(entry.compared.document)} if entry.compared else {}
             entries.append({**entry.outcome.as_json(), **compared})
             continue
         progress.show_run(entry.outcome, as_json=False)
         if entry.compared is not None:
-            deliver.deliver_comparison(entry.compared, deliver.ReportsWanted())
+            deliver.deliver_comparison(entry.compared, deliver.ReportsWanted(outputs=False))
             if entry.compared.refusal:
                 print(f"evalh: {entry.compared.refusal}", file=sys.stderr)
+    deliver.worst_outputs(documents)
     code = gravest(*codes)
     if output.as_json:
         print(json.dumps({"suite": suite.name, "exit_code": int(code), "runs": entries}))

@@ -36,7 +36,7 @@ Policy = Literal["block-on-fail", "require-pass"]
 _MARGIN = 0.02
 
 
-def names_of(benchmark: str) -> tuple[str, str, str]:
+def _names(benchmark: str) -> tuple[str, str, str]:
     """What a benchmark may be called, the closest first: in full, without the mark of a sample, by its family."""
     plain = benchmark.removesuffix("@sample")
     return benchmark, plain, plain.partition("/")[0]
@@ -59,7 +59,7 @@ class Options:
 
     def margin_of(self, benchmark: str) -> float:
         """The margin of one benchmark: its own, its family's, or the common one."""
-        return next((self.margins[name] for name in names_of(benchmark) if name in self.margins), self.margin)
+        return next((self.margins[name] for name in _names(benchmark) if name in self.margins), self.margin)
 
     def rule_of(self, benchmark: str) -> TaskRule:
         """The rule of one benchmark: its own, its family's, or none."""
@@ -68,7 +68,7 @@ class Options:
 
 def rule_named(rules: Mapping[str, TaskRule], benchmark: str) -> TaskRule:
     """The rule that stands for a benchmark under one of its names; one that asks nothing where there is none."""
-    return next((rules[name] for name in names_of(benchmark) if name in rules), TaskRule())
+    return next((rules[name] for name in _names(benchmark) if name in rules), TaskRule())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +178,7 @@ def _ruled(task: TaskComparison, new: Side, options: Options) -> TaskComparison:
 
 def _check(options: Options, base: Side, new: Side) -> None:
     known = {**base.facts, **new.facts}
-    called = {name for benchmark in known for name in names_of(benchmark)}
+    called = {name for benchmark in known for name in _names(benchmark)}
     for name in [*options.margins, *options.rules, *options.benchmarks]:
         if name not in called:
             raise UserError(f"neither run has a benchmark {name!r}{nearest(name, known)}; there is {', '.join(known)}")
@@ -194,7 +194,7 @@ def _benchmarks(base: Side, new: Side, options: Options) -> tuple[list[str], dic
     """The benchmarks of both sides, and those of one side alone with the side's name."""
 
     def wanted(name: str) -> bool:
-        return not options.benchmarks or bool(set(names_of(name)) & set(options.benchmarks))
+        return not options.benchmarks or bool(set(_names(name)) & set(options.benchmarks))
 
     both = [name for name in new.facts if name in base.facts and wanted(name)]
     alone = {name: "BASE" for name in base.facts if name not in new.facts and wanted(name)}

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from evalharness.comparison.align import Joined, Mismatch
 from evalharness.comparison.flips import FlippedItem, Slice
-from evalharness.comparison.rules import MISSING_LIMIT, GateWord, Ruling, Tier
+from evalharness.comparison.rules import MISSING_LIMIT, GateWord, Ruling, TaskTier
 from evalharness.comparison.scores import STATUS_CODE
 from evalharness.records import UNREAD
 from evalharness.runs.manifest import WatchedFacts
@@ -42,7 +42,7 @@ SYMBOLS: dict[Word, str] = {
     "not comparable": "!",
     "incomplete": "!",
 }
-_WORST_FIRST: tuple[Word, ...] = ("worse", "not comparable", "incomplete", "can't tell", "better", "same")
+WORST_FIRST: tuple[Word, ...] = ("worse", "not comparable", "incomplete", "can't tell", "better", "same")
 SUSPECT_LIMIT = 0.02  # of the answers; honest ones leave none or a few
 _SMALL = 30
 _HAIR = 1e-12  # beyond 0 or 1 by rounding
@@ -71,7 +71,7 @@ class TaskComparison:
     benchmark: str
     metric: str
     margin: float
-    tier: Tier = "important"
+    tier: TaskTier = "important"
     verdict: Word = "can't tell"
     gate: GateWord = "inconclusive"
     reason: str = ""
@@ -392,7 +392,7 @@ def overall(tasks: Sequence[TaskComparison]) -> tuple[Word, GateWord]:
     """
     counted = [task for task in tasks if task.tier != "advisory"]
     words = {task.verdict for task in counted or tasks}
-    word = next(word for word in _WORST_FIRST if word in words)
+    word = next(word for word in WORST_FIRST if word in words)
     gates = {task.gate for task in counted}
     gate: GateWord = "fail" if "fail" in gates else "pass" if gates <= {"pass"} else "inconclusive"
     return word, gate

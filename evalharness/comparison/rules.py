@@ -11,18 +11,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Literal
 
 from evalharness.errors import UserError
 from evalharness.runs.figures import KeptEstimate, TaskSummary
 from evalharness.runs.summary import lower_is_better
 
-Tier = Literal["critical", "important", "advisory"]
+TaskTier = Literal["critical", "important", "advisory"]
 GateWord = Literal["pass", "fail", "inconclusive"]
-TIERS: tuple[Tier, ...] = get_args(Tier)
 MISSING_LIMIT = 0.02  # of the items: where more have no value a run is not whole
-OF_ANSWERS = ("unparsed", "truncated", "refused", "error")
-LIMITS = (*OF_ANSWERS, "null", "suspect")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,10 +28,10 @@ class TaskRule:
 
     `tier`: a critical one must be shown to pass (can't tell blocks), an important one follows the policy, an advisory
     one is shown and never blocks. `at_least` and `at_most` bound the headline in its own unit (0.8 is 80 %). `limits`
-    are the largest shares of LIMITS: of all answers, of a judge's verdicts (`null`), of programs (`suspect`).
+    are the largest shares: of all answers by status (`unparsed`), of verdicts (`null`), of programs (`suspect`).
     """
 
-    tier: Tier = "important"
+    tier: TaskTier = "important"
     at_least: float | None = None
     at_most: float | None = None
     limits: Mapping[str, float] = field(default_factory=dict)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
+from evalharness.comparison.decide import WORST_FIRST
 from evalharness.comparison.document import ComparisonDocument, document_values
 from evalharness.comparison.gate import GatedComparison
 from evalharness.data.files import write_whole
@@ -66,13 +67,15 @@ def write_reports(document: ComparisonDocument, places: Places, *, key: str = "d
 
 @dataclass(frozen=True, kw_only=True)
 class ReportsWanted:
-    """Which reports of a comparison to make. `show` flips are printed per task and direction."""
+    """Which reports of a comparison to make. `show` flips are printed per task and direction; `outputs`: those of a CI
+    step."""
 
     places: Places = field(default_factory=Places)
     save_flips: Path | None = None
     show: int = 5
     as_json: bool = False
     key: str = "default"
+    outputs: bool = True
 
 
 def deliver_comparison(made: GatedComparison, wanted: ReportsWanted) -> None:
@@ -86,7 +89,9 @@ def deliver_comparison(made: GatedComparison, wanted: ReportsWanted) -> None:
         from evalharness.report import compare_terminal
 
         compare_terminal.show_comparison(made.document, compare_terminal.console(), wanted.show)
-    to_ci(made.document, wanted.places.folder or wanted.places.html, sys.stderr if wanted.as_json else sys.stdout)
+    to_ci(made.document, sys.stderr if wanted.as_json else sys.stdout)
+    if wanted.outputs:
+        worst_outputs([made.document], wanted.places.folder or wanted.places.html)
 
 
 def hand_over(made: str | bytes, output: Path | None) -> None:
@@ -112,15 +117,22 @@ def link() -> str:
     return os.environ.get("CI_JOB_URL", "")
 
 
-def to_ci(document: ComparisonDocument, report: Path | None, log: TextIO) -> None:
-    """Tell the CI system that this runs in: job summary, the step's outputs, and annotations.
+def to_ci(document: ComparisonDocument, log: TextIO) -> None:
+    """Tell the CI system that this runs in: job summary and annotations.
 
     `log` is the stream that the table went to: on another one the annotations might arrive while commands are stopped.
     """
     if os.environ.get("GITHUB_STEP_SUMMARY"):
         append(Path(os.environ["GITHUB_STEP_SUMMARY"]), markdown.job_summary(document, link=link()))
-    step_outputs(verdict=document.verdict, gate=document.gate, report="" if report is None else str(report))
     annotate(commands(document), log)
+
+
+def worst_outputs(documents: Sequence[ComparisonDocument], report: Path | None = None) -> None:
+    """The outputs of this step: the worst verdict and gate of several comparisons, so that none hides another."""
+    if documents:
+        verdict = min((document.verdict for document in documents), key=WORST_FIRST.index)
+        gate = min((document.gate for document in documents), key=("fail", "inconclusive", "pass").index)
+        step_outputs(verdict=verdict, gate=gate, report="" if report is None else str(report))
 
 
 def step_outputs(**values: str) -> None:

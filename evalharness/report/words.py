@@ -85,20 +85,24 @@ def count(number: int, noun: str) -> str:
 def gate_sentence(document: _Document) -> str:
     """What the gate says, as a line."""
     said = {
-        "pass": "PASS: no loss as large as the margin, on any task",
+        "pass": f"PASS: no loss as large as the margin, on any task{_that_counts(document)}",
         "fail": f"FAIL: {_failing(document)}",
-        "inconclusive": "INCONCLUSIVE: neither a loss nor its absence is shown on every task",
+        "inconclusive": f"INCONCLUSIVE: neither a loss nor its absence is shown on every task{_that_counts(document)}",
     }  # fmt: skip
     line = said[document.gate]
     if document.gate == "inconclusive" and document.gated:
-        blocks = document.policy == "require-pass" or document.exit_code in (3, 4)
+        blocks = document.policy == "require-pass" or document.exit_code in (3, 4, 5)
         line += "; it blocks" if blocks else "; it does not block (--policy require-pass would)"
     return line
 
 
+def _that_counts(document: _Document) -> str:
+    return " that counts" if any(task.tier == "advisory" for task in document.tasks) else ""
+
+
 def _failing(document: _Document) -> str:
     """What the gate fails for: the tasks that are worse in one breath, any other with its reason."""
-    failing = [task for task in document.tasks if task.gate == "fail"]
+    failing = [task for task in document.tasks if task.gate == "fail" and task.tier != "advisory"]
     worse = ", ".join(task.benchmark for task in failing if task.verdict == "worse")
     others = [f"{task.benchmark}: {task.reason}" for task in failing if task.verdict != "worse"]
     return "; ".join([*([f"{worse} worse by more than the margin"] if worse else []), *others])

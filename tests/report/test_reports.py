@@ -169,12 +169,14 @@ def test_job_summary_outputs_and_annotations(plain, tmp_path, monkeypatch, capsy
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
     monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "output"))
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
-    deliver.to_ci(plain, tmp_path / "out", sys.stderr)
+    deliver.to_ci(plain, sys.stderr)
+    better = replace(plain, verdict="better", gate="pass")
+    deliver.worst_outputs([plain, better], tmp_path / "out")
     assert (tmp_path / "summary.md").read_text().startswith("### ✗ evalh: 1 task worse, 1 same")
     assert f"verdict=worse\ngate=fail\nreport={tmp_path / 'out'}\n" == (tmp_path / "output").read_text()
     assert capsys.readouterr().err.count("::error title=quiz%3A worse::") == 1
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "no" / "where"))
-    deliver.to_ci(plain, None, sys.stderr)
+    deliver.to_ci(plain, sys.stderr)
     assert "cannot be written" in capsys.readouterr().err
 
 

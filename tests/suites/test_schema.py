@@ -1,6 +1,8 @@
 """Suites: read with line numbers, run over every model, compared with their baseline, within their budget."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -152,3 +154,51 @@ def test_items_of_flips_are_run_again(evalh, tmp_path):
         {"benchmark": "quiz", "id": "g0/0", "change": "broke"},
         {"benchmark": "quiz", "id": "g0/2", "change": "fixed"},
     ]
+
+
+def test_the_suites_of_the_documentation_are_read(tmp_path):
+    page = (Path(__file__).resolve().parents[2] / "docs" / "ci.md").read_text()
+    suites = [block for block in re.findall(r"```yaml\n(.*?)```", page, re.S) if "\nbenchmarks:" in block]
+    assert len(suites) == 2
+    first, found = (schema.load_suite(written(tmp_path, text)) for text in suites)
+    assert first.rules["gsm8k"].tier == "critical"
+    assert found.rules["./support.yaml"].limits == {"truncated": 0.05, "unparsed": 0.02}
+    assert found.models[2].options["header"] == ("X-Team=TEAM_TOKEN",)
+    assert found.models[1].baseline == "tuned"
+    assert [judge.benchmarks for judge in found.judges] == [("alpaca_eval",), ()]
+    assert found.judges[0].options["model"] == {"price_in": 2.5, "price_out": 10}
+    assert found.own["./support.yaml"] == {"shots": 2, "repeats": 3, "temperature": 0.7}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("benchmarks: [{benchmark: mmlu, tear: advisory}]\n", r"no 'tear' here \(did you mean tier\?\)"),
+        ("benchmarks: [{benchmark: mmlu, tier: vital}]\n", "'vital' is not one of"),
+        ("benchmarks: [{benchmark: mmlu, limits: {unread: 0.1}}]\n", "no 'unread' here"),
+        ("benchmarks: [mmlu]\nlimits: {error: 2}\n", "2 is greater than the maximum"),
+        ("benchmarks: [mmlu]\njudge: {order: both}\n", "'judge' is a required property"),
+        ("benchmarks: [mmlu]\nno_baseline: maybe\n", "'maybe' is not one of"),
+        ("benchmarks: [mmlu]\noptions: {cache: false}\n", "no 'cache' here"),
+    ],
+)
+def test_what_a_suite_cannot_take_is_refused_by_name(tmp_path, text, said):
+    with pytest.raises(UserError, match=said):
+        schema.load_suite(written(tmp_path, "models: [echo]\n" + text))
+
+
+def test_paths_are_relative_to_the_suite(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "evals").mkdir()
+    for name in ("b.yaml", "answers.jsonl", "prompt.txt", "old.jsonl"):
+        (tmp_path / "evals" / name).write_text("x")
+    text = (
+        "models: [{model: 'replay:answers.jsonl'}, "
+        "{model: 'openai:m', name: m, system: prompt.txt, baseline: old.jsonl}]\n"
+        "benchmarks: [./b.yaml]\nbaseline: main\n"
+    )
+    found = schema.load_suite(written(tmp_path / "evals", text).relative_to(tmp_path))
+    assert found.models[0].spec == "replay:evals/answers.jsonl"
+    assert found.models[1].options == {"system": "evals/prompt.txt"}
+    assert (found.models[1].baseline, found.baseline) == ("evals/old.jsonl", "main")
+    assert found.benchmarks == ("evals/b.yaml",)

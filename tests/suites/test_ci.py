@@ -1,0 +1,339 @@
+"""`evalh ci` in the situations that a pipeline meets: exit code, comment and outputs of each, against an endpoint and a
+GitHub on loopback."""
+
+import importlib.util
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from stub_server import Reply, serve, text_of
+
+ROOT = Path(__file__).resolve().parents[2]
+ITEMS = 200
+BENCHMARK = 'source: rows.jsonl\ntemplate: "{{q}}"\nanswers: a\nscorer: exact\n'
+# The first so many items that a model gets wrong, by its name; `broken` fails on three questions of ten.
+WRONG = {"base": 40, "same": 40, "worse": 100, "better": 4, "little": 46, "broken": 40}
+
+
+def reply(body):
+    name, text = body["model"], text_of(body)
+    if name.startswith("judge"):
+        return "no verdict" if name == "judge-null" else "[[5]]"
+    number = int(re.search(r"Q(\d+)", text)[1])
+    if name == "broken" and number % 10 < 3:
+        return Reply(status=422, error={"message": "no"})
+    return "nothing" if number < WRONG.get(name, 0) else f"A{number}"
+
+
+@pytest.fixture(scope="module")
+def endpoint():
+    with serve(reply) as stub:
+        yield stub
+
+
+@pytest.fixture
+def github():
+    spec = importlib.util.spec_from_file_location("publish_server", ROOT / "tests" / "report" / "test_publish.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.Server
+
+
+@pytest.fixture
+def ci(evalh, endpoint, tmp_path, monkeypatch):
+    """Run `evalh ci` over a suite of these models; gives what it said, with the step's outputs and files."""
+    for name in ("CI", "GITHUB_ACTIONS", "GITHUB_TOKEN", "GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT", "GITLAB_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    (tmp_path / "bench.yaml").write_text(BENCHMARK)
+    rows = "".join(json.dumps({"q": f"Q{i}", "a": f"A{i}"}) + "\n" for i in range(ITEMS))
+    (tmp_path / "rows.jsonl").write_text(rows)
+
+    def run(*models, more="", bench="{benchmark: bench.yaml, margin: 0.1}", options=(), prices=""):
+        lines = [f"  - {{name: {m}, model: 'openai:{m}', base_url: '{endpoint.url}'{prices}}}\n" for m in models]
+        text = f"name: s\nmodels:\n{''.join(lines)}benchmarks:\n  - {bench}\n{more}"
+        (tmp_path / "suite.yaml").write_text(text)
+        before = len(endpoint.seen)
+        said = evalh("ci", "suite.yaml", *options)
+        run.asked = len(endpoint.seen) - before
+        return said
+
+    run.text = lambda: (tmp_path / "evalh-report" / "comment.md").read_text()
+    run.report = lambda: json.loads((tmp_path / "evalh-report" / "report.json").read_text())
+    return run
+
+
+@pytest.fixture
+def based(ci, tmp_path):
+    """The same, with a baseline: 160 of 200 right."""
+    assert ci("base", options=["--no-baseline", "create"]).code == 0
+    assert (tmp_path / "baselines" / "main.jsonl").is_file()
+    return ci
+
+
+def git(folder, *words):
+    author = ("-c", "user.name=x", "-c", "user.email=x")
+    subprocess.run(["git", *author, *words], cwd=folder, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize(
+    ("model", "more", "code", "verdict", "gate"),
+    [
+        ("same", "", 0, "same", "pass"),
+        ("worse", "", 1, "worse", "fail"),
+        ("better", "", 0, "better", "pass"),
+        ("little", "margin: 0.03\n", 0, "can't tell", "inconclusive"),
+        ("little", "margin: 0.03\ngate: {policy: require-pass}\n", 5, "can't tell", "inconclusive"),
+        ("broken", "", 3, "incomplete", "inconclusive"),
+    ],
+)  # fmt: skip
+def test_a_model_beside_its_baseline(based, tmp_path, monkeypatch, model, more, code, verdict, gate):
+    monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "out"))
+    bench = "{benchmark: bench.yaml}" if more else "{benchmark: bench.yaml, margin: 0.1}"
+    said = based(model, more=more, bench=bench)
+    assert said.code == code, said
+    assert (tmp_path / "out").read_text() == f"verdict={verdict}\ngate={gate}\nexit-code={code}\nreport=evalh-report\n"
+    found = based.report()
+    assert (found["exit_code"], found["verdict"], found["gate"]) == (code, verdict, gate)
+    assert based.text().startswith("<!-- evalh:report key=s v=1 -->\n### ")
+    assert f"(exit {code})" in said.out
+    assert {"index.html", "junit.xml"} <= {path.name for path in (tmp_path / "evalh-report").iterdir()}
+
+
+def test_failed_requests_without_a_baseline_are_not_green(ci):
+    said = ci("broken", more="no_baseline: pass\n")
+    assert (said.code, "60 of 200 questions have no answer" in said.out) == (3, True), said
+    assert ci("broken", more="no_baseline: create\noptions: {skip_unanswered: true}\n").code == 3
+    assert not Path("baselines").exists()
+
+
+def test_no_baseline_fails_passes_or_makes_one(ci):
+    said = ci("same")
+    assert (said.code, ci.asked) == (2, 0)
+    assert "make the first with `evalh ci suite.yaml --no-baseline create`" in said.out
+    assert "no&#45;baseline create" in ci.text()
+    said = ci("same", more="no_baseline: pass\n")
+    assert (said.code, ci.report()["verdict"]) == (0, "no baseline")
+    said = ci("same", more="no_baseline: create\n")
+    assert (said.code, Path("baselines/main.jsonl").is_file()) == (0, True)
+    assert ci("same").code == 0
+    assert ci("same", options=["--no-baseline", "maybe"]).code == 2
+
+
+def test_a_mistyped_or_damaged_baseline_ends_before_anything_is_asked(based):
+    for more in ("baseline: mian\n", "baseline: mian\nno_baseline: pass\n", "baseline: baselines/mian.jsonl\n"):
+        said = based("same", more=more)
+        assert (said.code, based.asked) == (2, 0)
+        assert "did you mean main?" in said.out
+    file = Path("baselines/main.jsonl")
+    file.write_text(file.read_text().replace('"accuracy"', '"accurate"'))
+    said = based("same")
+    assert (said.code, based.asked, "edited or damaged" in said.out + said.err) == (2, 0, True)
+
+
+def test_two_models_give_the_worst_verdict_whatever_their_order(based, tmp_path, monkeypatch):
+    for models in (("same", "worse"), ("worse", "same")):
+        (tmp_path / "out").write_text("")
+        monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "out"))
+        assert based(*models).code == 1
+        assert "verdict=worse\ngate=fail\nexit-code=1\n" in (tmp_path / "out").read_text()
+    table = based.text().split("\n\n")[1]
+    assert table.count("**") == 2, "the best of two is marked"
+
+
+def test_a_model_that_cannot_be_asked_hides_no_other(based, evalh):
+    based("worse")
+    text = Path("suite.yaml").read_text()
+    Path("suite.yaml").write_text(text.replace("models:\n", "models:\n  - 'replay:nowhere.jsonl'\n"))
+    said = evalh("ci", "suite.yaml")
+    assert said.code == 1
+    assert [model["exit_code"] for model in based.report()["models"]] == [2, 1]
+    assert "nowhere.jsonl" in based.report()["models"][0]["problem"]
+
+
+def test_run_gives_the_worst_verdict_of_its_models_too(based, evalh, tmp_path, monkeypatch):
+    based("worse", "same", more="baseline: main\ngate: {}\n")
+    monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "out"))
+    assert evalh("run", "suite.yaml").code == 1
+    assert (tmp_path / "out").read_text() == "verdict=worse\ngate=fail\nreport=\n"
+
+
+def test_compare_follows_the_gate_of_a_suite(based, evalh):
+    based("little", more="gate: {policy: require-pass}\nmargin: 0.03\n", bench="{benchmark: bench.yaml}")
+    assert evalh("compare", "main", "s-little", "--suite", "suite.yaml").code == 5
+    assert evalh("compare", "main", "s-little", "--margin", "0.03", "--gate").code == 0
+
+
+def test_a_budget_that_is_used_up_is_not_whole_and_one_without_prices_is_refused(based):
+    prices = ", price_in: 1000000, price_out: 0, concurrency: 1"
+    said = based("better", more="budget: {cost: 95}\n", prices=prices)
+    assert (said.code, "the budget is used up" in said.out, based.report()["verdict"]) == (3, True, "incomplete")
+    assert "budget is used up" in based.text()
+    said = based("worse", more="budget: {cost: 5}\n")
+    assert (said.code, based.asked) == (2, 0)
+    assert "give worse price_in and price_out" in said.out
+
+
+def test_an_interrupt_is_130_and_leaves_the_old_report(based, monkeypatch):
+    assert based("same").code == 0
+    before = based.text()
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("evalharness.suites.ci.run_suite_model", interrupted)
+    said = based("worse")
+    assert (said.code, based.text()) == (130, before)
+
+
+@pytest.mark.parametrize(
+    ("model", "rule", "code"),
+    [
+        ("same", "at_least: 0.70", 0),
+        ("same", "at_least: 0.90", 1),
+        ("same", "at_least: 0.82", 0),
+        ("same", "at_least: 0.82, tier: critical", 5),
+        ("same", "at_most: 0.5", 1),
+        ("worse", "tier: advisory", 0),
+        ("worse", "tier: advisory, at_least: 0.9", 0),
+        ("worse", "tier: critical", 1),
+        ("little", "tier: critical", 5),
+    ],
+)
+def test_floors_and_tiers(based, model, rule, code):
+    margin = "0.03" if model == "little" else "0.1"
+    said = based(model, bench=f"{{benchmark: bench.yaml, margin: {margin}, {rule}}}")
+    assert said.code == code, said.out
+
+
+def test_floors_hold_without_a_baseline(ci):
+    bench = "{benchmark: bench.yaml, at_least: %s}"
+    assert ci("same", bench=bench % 0.9, more="no_baseline: pass\n").code == 1
+    assert "at least 0.9 is wanted" in ci.report()["models"][0]["rules"]["bench.yaml"]["reasons"][0]
+    assert ci("same", bench=bench % 0.7, more="no_baseline: pass\n").code == 0
+    assert ci("same", bench=bench % 0.82, more="no_baseline: pass\ngate: {policy: require-pass}\n").code == 5
+
+
+def test_another_prompt_is_not_comparable_until_the_baseline_is_set_anew(based, tmp_path):
+    (tmp_path / "bench.yaml").write_text(BENCHMARK.replace('"{{q}}"', '"Now: {{q}}"'))
+    assert based("better").code == 4
+    assert based("better", options=["--set-baseline"]).code == 0
+    assert "is now the baseline" in based.text()
+    assert based("better").code == 0
+
+
+def test_a_baseline_is_not_set_where_the_gate_failed(based):
+    before = Path("baselines/main.jsonl").read_bytes()
+    said = based("worse", options=["--set-baseline"])
+    assert (said.code, Path("baselines/main.jsonl").read_bytes()) == (1, before)
+    assert "not kept as a baseline" in based.text()
+    assert based("same", "better", options=["--set-baseline"]).code == 2
+
+
+@pytest.fixture
+def repository(based, tmp_path):
+    """A repository whose branch `main` holds suite and baseline; the working tree is a change under test."""
+    based("worse")
+    (tmp_path / ".gitignore").write_text("runs\nevalh-report\n")
+    git(tmp_path, "init", "-q", "-b", "main")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-qm", "x")
+    git(tmp_path, "checkout", "-qb", "change")
+    return based
+
+
+def test_a_change_does_not_choose_its_baseline(repository, evalh, tmp_path):
+    assert evalh("baseline", "set", "s-worse").code == 0
+    assert repository("worse").code == 0, "held against itself"
+    assert repository("worse", options=["--baseline-ref", "main"]).code == 1
+    (tmp_path / "baselines/main.jsonl").unlink()
+    assert repository("worse", options=["--baseline-ref", "main"]).code == 1
+    assert (
+        "there is no baseline 'mian' (did you"
+        in repository("worse", more="baseline: mian\n", options=["--baseline-ref", "main"]).out
+    )
+    assert "has it" in repository("worse", options=["--baseline-ref", "no-such-branch"]).out
+    assert repository("worse", options=["--baseline-ref=--upload-pack=x"]).code == 2
+
+
+def test_a_change_does_not_choose_margins_benchmarks_or_rows(repository, tmp_path):
+    easy = "{benchmark: bench.yaml, margin: 0.9, tier: advisory}"
+    (tmp_path / "rows.jsonl").write_text(json.dumps({"q": "Q150", "a": "A150"}) + "\n")
+    shutil.rmtree("runs")
+    assert repository("worse", bench=easy, more="no_baseline: pass\nbaseline: other\n").code == 0
+    shutil.rmtree("runs")
+    said = repository("worse", bench=easy, more="baseline: other\n",
+                      options=["--baseline-ref", "main", "--policy-ref", "main"])  # fmt: skip
+    assert said.code == 1, said
+    assert "are those of main; this change edits them without effect" in repository.text().replace("&#59;", ";")
+    assert repository.report()["models"][0]["comparison"]["tasks"][0]["margin"] == 0.1
+    assert Path.cwd() == tmp_path
+
+
+def test_a_run_that_the_change_brings_along_is_refused(repository, tmp_path):
+    (tmp_path / ".gitignore").write_text("")
+    git(tmp_path, "add", "runs")
+    said = repository("worse", options=["--baseline-ref", "main"])
+    assert (said.code, "proves nothing" in said.err) == (2, True)
+
+
+JUDGED = BENCHMARK.replace("scorer: exact", "judge: score/5")
+
+
+def test_judges_stand_in_a_suite(ci, endpoint, tmp_path):
+    (tmp_path / "bench.yaml").write_text(JUDGED)
+    said = ci("same", more="no_baseline: pass\n", bench="{benchmark: bench.yaml, limit: 10}")
+    assert (said.code, ci.asked) == (2, 0)
+    assert "worth nothing until a judge has seen its answers" in said.out
+    judge = f"{{judge: 'openai:judge-good', base_url: '{endpoint.url}'}}"
+    said = ci("same", more=f"no_baseline: pass\njudge: {judge}\n", bench="{benchmark: bench.yaml, limit: 10}")
+    assert said.code == 0, said
+    facts = ci.report()["models"][0]["benchmarks"]["bench.yaml"]
+    assert next(iter(facts["metrics"].values()))["value"] == 1.0
+    bench = f"{{benchmark: bench.yaml, limit: 10, judge: {judge.replace('judge-good', 'judge-null')}}}"
+    said = ci("better", more="no_baseline: pass\n", bench=bench)
+    assert said.code == 3, "a judge that gives no verdict leaves nothing to tell"
+    said = ci("better", more="no_baseline: pass\n", bench=bench.replace("openai:", "nothing:"))
+    assert said.code == 2
+
+
+def test_a_judge_that_no_benchmark_wants_is_refused(ci, endpoint):
+    said = ci("same", more="no_baseline: pass\njudge: openai:judge-good\n")
+    assert (said.code, ci.asked) == (2, 0)
+    assert "no benchmark of this suite wants a judge" in said.out
+
+
+def job(monkeypatch, tmp_path, server):
+    """The environment of a GitHub job for pull request 7."""
+    for name, value in {**server.github(tmp_path), "CI": "true", "GITHUB_ACTIONS": "true"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+
+
+def test_one_comment_is_made_kept_and_updated(based, github, tmp_path, monkeypatch):
+    with github() as server:
+        job(monkeypatch, tmp_path, server)
+        said = [based(model).err for model in ("same", "worse")]
+        assert ["the comment was written" in said[0], "the comment was updated" in said[1]] == [True, True]
+        assert "already says this" in based("worse").err
+        assert len(server.comments) == 1
+        assert "worse" in server.comments[0]["body"].splitlines()[1]
+        assert "::error title=bench.yaml%3A worse::" in based("worse").out
+        before = len(server.calls)
+        assert based("worse", options=["--no-comment"]).code == 1
+        assert len(server.calls) == before
+
+
+def test_a_forks_token_fails_nothing_and_an_api_that_is_down_is_a_warning(based, github, tmp_path, monkeypatch):
+    with github(refuse=403) as server:
+        job(monkeypatch, tmp_path, server)
+        said = based("same")
+        assert (said.code, "the token may not comment" in said.err, server.comments) == (0, True, [])
+        assert (tmp_path / "summary.md").read_text().count("### = evalh s: same") == 1
+    with github(refuse=500) as server:
+        job(monkeypatch, tmp_path, server)
+        said = based("worse")
+        assert (said.code, "warning: the comment was not written" in said.err) == (1, True)
