@@ -11,6 +11,7 @@ from evalharness.stats.intervals import UNVARIED
 
 FEW = 50  # below it the intervals' coverage dips under 93 % (perf/coverage.py)
 FEW_VERDICTS = "verdicts or labels behind a figure"
+_CALIBRATION_ERROR = "ece_10_bin"  # the figure's name in scoring/calibration.py, which needs numpy
 _FEW_IN_BINS = 1000  # answers: with fewer a calibration error's interval holds up to 99.9 % (perf/coverage.py)
 _FEW_BATTLES = 30  # items: from 30 the intervals of ratings hold what they say
 
@@ -29,12 +30,12 @@ def chance_error(n: int) -> str:
     """How large a calibration error of `n` answers in ten bins is by chance."""
     # Ten bins of n / 10 answers each: sqrt(2/pi) standard errors, at a usual spread of .45.
     chance = f"{0.36 * (10 / n) ** 0.5:.3f}"
-    return f"ece_10_bin is above 0 by chance too: about {chance} for a model that is well calibrated"
+    return f"{_CALIBRATION_ERROR} is above 0 by chance too: about {chance} for a model that is well calibrated"
 
 
 def wide_error(n: int) -> str:
     """What the interval of a calibration error of `n` answers in ten bins may be; '' where they are many."""
-    said = f"ece_10_bin of {n} answers: its interval allows for chance, and is too wide rather than too narrow"
+    said = f"{_CALIBRATION_ERROR} of {n} answers: its interval allows for chance, and is too wide rather than too narrow"
     return said if n < _FEW_IN_BINS else ""
 
 
@@ -45,7 +46,7 @@ def interval_cautions(entry: TaskSummary) -> list[str]:
     for name, figure in figures.items():
         if entry.n >= FEW and (said := few_units(figure.n, "answers")):
             found.append(f"{name}: {said}")
-    if (error := figures.get("ece_10_bin")) is not None and error.n:
+    if (error := figures.get(_CALIBRATION_ERROR)) is not None and error.n:
         found += filter(None, [chance_error(error.n), wide_error(error.n)])
     bare = [name for name, figure in figures.items() if figure.value is not None and without_interval(figure)]
     if bare:
