@@ -35,7 +35,7 @@ def chance_error(n: int) -> str:
 
 def wide_error(n: int) -> str:
     """What the interval of a calibration error of `n` answers in ten bins may be; '' where they are many."""
-    said = f"{_CALIBRATION_ERROR} of {n} answers: its interval allows for chance, and is too wide rather than too narrow"
+    said = f"{_CALIBRATION_ERROR} of {n} answers: its interval allows for chance; it is too wide, not too narrow"
     return said if n < _FEW_IN_BINS else ""
 
 

@@ -80,6 +80,6 @@ def test_what_an_interval_is_worth_is_said_and_why_there_is_none():
     assert "no interval for tokens_in, tokens_out: all values are the same, or there is one only" in text
     assert "selective_accuracy_10: only 30 answers: a 95 % interval from so few may hold 92 times in 100" in text
     assert "ece_10_bin is above 0 by chance too: about 0.066" in text
-    assert "ece_10_bin of 300 answers: its interval allows for chance, and is too wide rather than too narrow" in text
+    assert "ece_10_bin of 300 answers: its interval allows for chance; it is too wide, not too narrow" in text
     many = shown({"benchmarks": {"mmlu": {**whole, "holistic": {"ece_10_bin": {**error, "n": 2000}}}}}, width=300)
     assert "by chance too" in many and "too wide" not in many and "so few" not in many and "no interval" not in many
