@@ -5,67 +5,70 @@ from __future__ import annotations
 import gc
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import evalharness
 from evalharness.errors import Exit, UserError, flags_in_messages
-from evalharness.events import Event, Warned, observed_by
 
 if TYPE_CHECKING:
     import typer
 
+    from evalharness.events import Event
+
 INTERRUPTED = "interrupted; what was answered is safe, the same command goes on"
 
 
-# A command's name -> its module in commands/ and what that calls it; `app` is a group of commands.
+class Command(NamedTuple):
+    """A command: its module in commands/ with what that calls it (`app` is a group of commands), and a line of help."""
+
+    where: str
+    line: str
+
+
 COMMANDS = {
-    "run": "run.run",
-    "ci": "ci.ci",
-    "show": "show.show",
-    "verify": "verify.verify",
-    "compare": "compare.compare",
-    "flaky": "flaky.flaky",
-    "report": "report.report",
-    "baseline": "baseline.app",
-    "finetune": "finetune.finetune",
-    "forget": "forget.forget",
-    "push": "push.push",
-    "chat": "chat.chat",
-    "rescore": "rescore.rescore",
-    "preview": "preview.preview",
-    "import": "import_.import_",
-    "list": "listing.list_",
-    "demo": "demo.demo",
-    "sandbox": "sandbox.sandbox",
-    "data": "data.app",
-    "arena": "arena.app",
-    "winrate": "winrate.winrate",
-    "judge": "judge.app",
+    "run": Command("run.run", "Ask a model the questions of benchmarks, with intervals."),
+    "ci": Command("ci.ci", "All of CI: run a suite, compare, gate, report."),
+    "show": Command("show.show", "Show a run: figures, one question whole, the wrong ones."),
+    "verify": Command("verify.verify", "Check whether a run's folder agrees with itself."),
+    "compare": Command("compare.compare", "Compare two runs item by item: better, worse, same?"),
+    "flaky": Command("flaky.flaky", "Compare a run with itself asked again."),
+    "report": Command("report.report", "Report a run, or a comparison that was kept."),
+    "baseline": Command("baseline.app", "Keep a run as the baseline of later ones."),
+    "finetune": Command("finetune.finetune", "Fine-tune a model, stopped at overfitting."),
+    "forget": Command("forget.forget", "What a fine-tuned model lost and gained, in a given time."),
+    "push": Command("push.push", "Upload a model with its card."),
+    "chat": Command("chat.chat", "Talk to a model."),
+    "rescore": Command("rescore.rescore", "Score recorded answers again as rules are now."),
+    "preview": Command("preview.preview", "Show prompts exactly as they are sent, ask nobody."),
+    "import": Command("import_.import_", "Make a run of judgments that were made elsewhere."),
+    "list": Command("listing.list_", "List benchmarks, judges, models or runs."),
+    "demo": Command("demo.demo", "See the whole road in a minute or two, offline."),
+    "sandbox": Command("sandbox.sandbox", "Attack the sandbox, say which fence holds here."),
+    "data": Command("data.app", "Fetch and pin the data of benchmarks."),
+    "arena": Command("arena.app", "Rate models by battles."),
+    "winrate": Command("winrate.winrate", "The share of other models that each model beats."),
+    "judge": Command("judge.app", "Judge the answers of a finished run; examine judges."),
 }
 
 
 def application(only: str | None = None) -> typer.Typer:
-    """The typer application with every command; with one alone where `only` names it: the others need not be made."""
+    """The typer application. The command that `only` names is made whole and alone; of no such command, every one is
+    listed and none made: `evalh --help` loads no options."""
     import typer
-
-    from evalharness.commands._flags import HelpInGroups
 
     app = typer.Typer(
         name="evalh",
         help=evalharness.__doc__,
-        no_args_is_help=True,
+        context_settings={"help_option_names": ["-h", "--help"]},
         add_completion=False,
         rich_markup_mode=None,  # rich help alone would cost half of the start-up time
         pretty_exceptions_enable=False,
     )
-    for name in (only,) if only in COMMANDS else COMMANDS:
-        file, _, wanted = COMMANDS[str(name)].partition(".")
-        module = import_module(f"evalharness.commands.{file}")
-        found = getattr(module, wanted)
-        if isinstance(found, typer.Typer):
-            app.add_typer(found, name=name)
-        else:
-            app.command(name, cls=HelpInGroups, epilog=getattr(module, "EXAMPLES", None))(found)
+    if only in COMMANDS:
+        _add(app, str(only))
+    else:
+        for name, command in COMMANDS.items():
+            app.command(name, help=command.line)(_listed)
 
     @app.callback()
     def _version() -> None: ...
@@ -73,12 +76,31 @@ def application(only: str | None = None) -> typer.Typer:
     return app
 
 
+def _add(app: typer.Typer, name: str) -> None:
+    """Make one command or group of commands."""
+    import typer
+
+    from evalharness.commands._flags import HelpInGroups
+
+    file, _, wanted = COMMANDS[name].where.partition(".")
+    module = import_module(f"evalharness.commands.{file}")
+    found = getattr(module, wanted)
+    if isinstance(found, typer.Typer):
+        app.add_typer(found, name=name)
+    else:
+        app.command(name, cls=HelpInGroups, epilog=getattr(module, "EXAMPLES", None))(found)
+
+
+def _listed() -> None:
+    """Stands for a command in the list of all."""
+
+
 def main() -> None:
     """The `evalh` program: exit codes as errors.Exit, a user's mistake is one line on standard error."""
     if sys.argv[1:] == ["--version"]:
         print(f"evalharness {evalharness.__version__}")
         return
-    code = guarded(sys.argv[1:])
+    code = guarded(sys.argv[1:] or ["--help"])
     gc.freeze()  # on its way out the interpreter would look through all of torch for garbage, for a third of a second
     sys.exit(code)
 
@@ -86,6 +108,8 @@ def main() -> None:
 def guarded(arguments: list[str]) -> int:
     """Run one command line and return its exit code; a user's mistake is printed as one line."""
     import typer
+
+    from evalharness.events import observed_by
 
     try:
         with flags_in_messages(True), observed_by(_warned):
@@ -114,6 +138,8 @@ def guarded(arguments: list[str]) -> int:
 
 def _warned(event: Event) -> None:
     """Warnings on standard error, for commands that show no progress."""
+    from evalharness.events import Warned
+
     if isinstance(event, Warned):
         from evalharness.text.visible import line
 

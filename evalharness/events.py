@@ -12,10 +12,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from evalharness.records import Result
-
 if TYPE_CHECKING:  # the command line imports this module before it knows what is asked
     from evalharness.benchmark import Benchmark
+    from evalharness.records import Result
 
 
 class ObservedTask(Protocol):

@@ -124,6 +124,7 @@ def child(command: Sequence[str], threads: int) -> Ran:
     environment = {
         **os.environ, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads), "HF_HUB_OFFLINE": "1",
         "HF_DATASETS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "PYTHONWARNINGS": "ignore",
+        "PYTHONDONTWRITEBYTECODE": "",  # as users have it
     }  # fmt: skip
     start = time.perf_counter()
     with subprocess.Popen(

@@ -11,6 +11,8 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from evalharness.text.deferred import deferred
+
 
 class Doubt(NamedTuple):
     """`opinion` denies or doubts what follows it, up to a word that is a `turn`.
@@ -182,12 +184,12 @@ def governed(language: str, doubt: Doubt) -> re.Pattern[str]:
     asides = {"en": rf"(?:\s*{words}\s*that\b|\s+that\s*{words})?", "zh": ""}
     aside = asides.get(language, rf"(?:(?!,\s*(?:{doubt.turn})){words})?")
     clause = rf"(?:(?!{doubt.turn}|\s-\s|{_OTHER_LETTER})[^{_MARKS}]){{0,110}}?"
-    return re.compile(rf"(?:{doubt.opinion}){aside}{clause}{_LAST_MARK}{_END}", re.IGNORECASE)
+    return deferred(rf"(?:{doubt.opinion}){aside}{clause}{_LAST_MARK}{_END}", re.IGNORECASE)
 
 
 _GOVERNED = [(doubt.cues, governed(language, doubt)) for language, doubt in DOUBTS.items()]
 # Right before the letter: that it cannot be, hardly is.
-_DENIED = re.compile(
+_DENIED = deferred(
     r"(?:(?:n't|\bnot|\bcannot|\bnever|\bhardly|\bscarcely|\bunlikely to|\bunable to)\s+"
     r"(?:(?:possibly|really|actually|necessarily|likely|going|to|be|seem|appear|ever|also|most|very|quite|the|option|"
     r"choice|letter|answer)\s+){1,6}|\b(?:hardly|scarcely)\s+|"
@@ -259,7 +261,7 @@ _BEHIND = {
     "hi": r"\s*(?:है,?\s*)?(?:(?:ऐसा|यह)\s+)?(?:मुझे\s+)?(?:हो\s+)?(?:ही\s+)?नहीं|"
     r"\s*(?:के\s+)?(?:सही\s+)?होने की (?:संभावना|उम्मीद) (?:बहुत )?(?:कम|नहीं)",
 }  # fmt: skip
-_DENIED_BEHIND = re.compile(rf"[\])}}>'\"]*(?:{'|'.join(_BEHIND.values())})", re.IGNORECASE)
+_DENIED_BEHIND = deferred(rf"[\])}}>'\"]*(?:{'|'.join(_BEHIND.values())})", re.IGNORECASE)
 
 
 _NEAR = 70  # characters before a letter in which `_DENIED` looks

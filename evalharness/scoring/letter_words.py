@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 
 from evalharness.scoring.letter_denials import denies
+from evalharness.text.deferred import deferred
 
 _END = r"[\s\[({<'\"]*\Z"
 _SHUT = r"[\])}>'\"]*"
@@ -92,7 +93,7 @@ OPTION_WORDS = (
 )
 
 _NO = r"(?:\b(?:no|nope|nein|non|nie|não|nao|нет|hapana|لا)\b|नहीं)"
-CORRECTION = re.compile(
+CORRECTION = deferred(
     r"\b(?:wait|actually|correction|correct this|corrected|oops|mistake|mistaken|instead|reconsider|re-?check\w*|"
     r"re-?evaluat\w*|(?:on|upon) (?:second thoughts?|reflection|review|closer|further)|sorry|apolog\w+|(?:scratch|"
     r"make) "
@@ -122,19 +123,19 @@ _MAYBE = (
     r"peut-être|aussi|forse|anche|może|też|może być|может быть|возможно|также|тоже)\b|也许|也|可能是|可能|おそらく|"
     r"아마"
 )
-CONNECTIVES = re.compile(f"{_AND}|{_MAYBE}", re.IGNORECASE)
-TOGETHER = re.compile(
+CONNECTIVES = deferred(f"{_AND}|{_MAYBE}", re.IGNORECASE)
+TOGETHER = deferred(
     rf"[\])}}' \t]*(?:[/&+、|]|[,،;，]|(?:[.,،;，]{{0,4}}[\s(]*(?:{_AND})|[.,،;，]?[\s(]*(?:{_MAYBE}))"
     rf"(?:[\s,]*(?:{_AND}|{_MAYBE}))*,?)?[\[({{' \t]*",
     re.IGNORECASE,
 )
-LABEL = re.compile(r"[.):]{0,2}\s{0,3}[:(,–—-]?\s{0,3}(?:(?:both|either|neither|all of)\s)?\s{0,3}\(?", re.IGNORECASE)
-SEMICOLON = re.compile(r"[.;]")  # between two letters, where nothing may follow the second
-LAST = re.compile(rf"{_SHUT}\s*(?:\Z|[.;!?\n])|{_SHUT}\s+(?:is|could|might|may|can)\s+also\b")
-VERB = re.compile(rf"{_SHUT}\s+(?:is|was|isn't|would|can|cannot|does)\b", re.IGNORECASE)
-HEADING = re.compile(r"[#\s]*(?:the\s+)?(?:final\s+|correct\s+)?(?:answer|solution|conclusion)[\s.]*", re.IGNORECASE)
+LABEL = deferred(r"[.):]{0,2}\s{0,3}[:(,–—-]?\s{0,3}(?:(?:both|either|neither|all of)\s)?\s{0,3}\(?", re.IGNORECASE)
+SEMICOLON = deferred(r"[.;]")  # between two letters, where nothing may follow the second
+LAST = deferred(rf"{_SHUT}\s*(?:\Z|[.;!?\n])|{_SHUT}\s+(?:is|could|might|may|can)\s+also\b")
+VERB = deferred(rf"{_SHUT}\s+(?:is|was|isn't|would|can|cannot|does)\b", re.IGNORECASE)
+HEADING = deferred(r"[#\s]*(?:the\s+)?(?:final\s+|correct\s+)?(?:answer|solution|conclusion)[\s.]*", re.IGNORECASE)
 
-_REJECTS_BEFORE = re.compile(
+_REJECTS_BEFORE = deferred(
     r"(?:\bnot|n't|\bneither|\bnor|\bexclud\w+|\beliminat\w+|\brul(?:e|es|ed|ing) out|\breject\w*|\bdiscard\w*"
     r"|\brather than|\b(?:anything|everything|all) but"
     r"|\binstead of|\bunlike|\bexcept|\bnever|\bwithout|\bdismiss\w*|\bcannot be|\b(?:could|might"
@@ -150,7 +151,7 @@ _WRONG = (
     r"not\b|wrong|false|incorrect|excluded|ruled out|eliminated|invalid|inaccurate|rejected|out\b|discarded|too\s"
     r"|untrue|unlikely|irrelevant|impossible|implausible|dismissed|unrelated"
 )
-_REJECTS_BEHIND = re.compile(
+_REJECTS_BEHIND = deferred(
     rf"(?:\)\s?[^.,;\n]{{0,60}}?|{_SHUT})"
     r"(?:\s(?:is|are|was|were|can be|could be|must be|should be|would be|seems?|may be)\s+"
     r"(?:(?:also|clearly|therefore|thus|definitely|all|both|obviously|likely|simply|just|the|an?|completely"
@@ -170,7 +171,7 @@ _REJECTS_BEHIND = re.compile(
 
 
 # One letter that is wrong, behind a claim: `the answer is C and D is wrong`.
-_WRONG_ALONE = re.compile(
+_WRONG_ALONE = deferred(
     rf"{_SHUT}\s*(?:(?:is|isn't|was|es|está|é|ist|est|è|jest)\s+\S|не|неверн|नहीं|गलत|"
     r"(?:是)?(?:错|錯|不|误)|は|[은는가이]\s*(?:틀|아니))",
     re.IGNORECASE,
@@ -180,7 +181,7 @@ _ALSO_RIGHT = (
     r"(?:corr|certa|right|possib|posib|acceptab|valid|válid|work|answer|richtig|möglich|korrekt|bonne|juste|giust|"
     r"esatt|popraw|prawid|dobr|możliw|верн|правил|возмож)"
 )
-_ALSO_BEHIND = re.compile(
+_ALSO_BEHIND = deferred(
     rf"{_SHUT}(?:\s+(?:(?:is|could|might|may|can|would|seems)\s+(?:also|equally|likewise|just as)|también es|"
     rf"es también|"
     r"podría ser también|también podría|também é|também está|é também|ist auch|ist ebenfalls|wäre auch|est aussi|"
@@ -191,7 +192,7 @@ _ALSO_BEHIND = re.compile(
     r"も(?:正し|正解|可能|あり得|考えられ)|도\s*(?:정답|맞|가능|옳)|\s*भी\s*सही|\s+pia\s+ni\b|\s+أيض)",
     re.IGNORECASE,
 )
-_ALSO_BEFORE = re.compile(
+_ALSO_BEFORE = deferred(
     r"(?:\b(?:also|alternatively|otherwise|or else|if not|sonst|sinon|altrimenti|de lo contrario|caso contrário|"
     r"inaczej|иначе)"
     r"\b[\s,:]*(?:(?:it|is|be|could|the|answer|option|choice|then|would|choose|pick)\s+){0,4}|否则|そうでなければ)"
@@ -199,8 +200,8 @@ _ALSO_BEFORE = re.compile(
     re.IGNORECASE,
 )
 _AND_BEFORE, _IF_BEHIND = (
-    re.compile(r"\b(?:and|or|but|und|et|e|y)\s+[\[(]?\Z"),
-    re.compile(rf"{_SHUT}\s+(?:if|when|otherwise|wenn|si|se)\b"),
+    deferred(r"\b(?:and|or|but|und|et|e|y)\s+[\[(]?\Z"),
+    deferred(rf"{_SHUT}\s+(?:if|when|otherwise|wenn|si|se)\b"),
 )
 
 
@@ -246,11 +247,11 @@ class Rule:
 
 
 def _ends_with(pattern: str) -> re.Pattern[str]:
-    return re.compile(f"(?:{pattern}){_END}", re.IGNORECASE)
+    return deferred(f"(?:{pattern}){_END}", re.IGNORECASE)
 
 
 def _begins_with(pattern: str) -> re.Pattern[str]:
-    return re.compile(rf"{_SHUT}(?:{pattern})", re.IGNORECASE)
+    return deferred(rf"{_SHUT}(?:{pattern})", re.IGNORECASE)
 
 
 _FOREIGN = "|".join(ANSWER_WORDS.values())
@@ -305,17 +306,17 @@ RULES = (
             rf"|response|result|correct|conclusion)\s*:{_FILL}"
         ),
     ),
-    Rule("answer is LETTER", re.compile(rf"(?:{_FOREIGN})\.?[^\n.。!?;]{{0,60}}\Z", re.IGNORECASE), first=True),
+    Rule("answer is LETTER", deferred(rf"(?:{_FOREIGN})\.?[^\n.。!?;]{{0,60}}\Z", re.IGNORECASE), first=True),
     Rule("LETTER is the answer", _SUBJECT, _begins_with(_IS_RIGHT)),
     Rule("LETTER is the answer", _SUBJECT, _begins_with(r"\s*[:—–-]\s*(?:correct|right|true|yes)\b")),
     Rule("LETTER is the answer", _SUBJECT, _begins_with("|".join(RIGHT_WORDS.values()))),
     Rule("correction: LETTER", _ends_with(_CORRECTING), _begins_with(_CLAUSE_END + _IS_FOREIGN)),
     Rule("LETTER is marked right", place="mark"),
-    Rule("the text begins with LETTER", None, re.compile(
+    Rule("the text begins with LETTER", None, deferred(
         rf"(?:{_SHUT}\s*(?:\Z|[.,:;\n–—。、]|-\s)|[\])}}]|\s+(?:because|since|as|rather than|instead of|and not|\()|"
         r"\s+is\s+correct|\s*(?:です|だ|である|입니다|이다|예요|이에요))",
         re.IGNORECASE), place="start"),
-    Rule("LETTER on a line of its own", None, re.compile(rf"{_SHUT}(?:[.!\s]*(?=\n|\Z)|[.):])"), place="line"),
+    Rule("LETTER on a line of its own", None, deferred(rf"{_SHUT}(?:[.!\s]*(?=\n|\Z)|[.):])"), place="line"),
     Rule(
         "therefore LETTER",
         _ends_with(
@@ -330,7 +331,7 @@ RULES = (
         _ends_with("|".join(CHOOSE_WORDS.values())),
         _begins_with(_CLAUSE_END + r"|\s*[项項]" + _IS_FOREIGN),
     ),
-    Rule("LETTER is chosen", None, re.compile(rf"{_SHUT}\s*(?:を選|[을를]\s*(?:선택|고르)|を選択)")),
+    Rule("LETTER is chosen", None, deferred(rf"{_SHUT}\s*(?:を選|[을를]\s*(?:선택|고르)|を選択)")),
     Rule("LETTER is chosen", _ends_with(_COPULAS), _begins_with(_CLAUSE_END + _IS_FOREIGN), capital=True),
     Rule("LETTER is chosen", _ends_with(_PREDICATE_BEGINS), _begins_with(_PREDICATES)),
     Rule("LETTER is chosen", _ends_with(r"\b(?:makes|making|leaves|leaving)"), _begins_with(r"\s+(?:the|as)\b")),

@@ -401,7 +401,8 @@ def test_the_book_s_settings(data: Path, base: Path, tmp_path: Path) -> None:
     from evalharness.cli import application
 
     seen = typer.testing.CliRunner().invoke(
-        application(), ["finetune", str(data), "-m", str(base), "--out", str(tmp_path / "x"), "--book", "--preflight"]
+        application("finetune"),
+        ["finetune", str(data), "-m", str(base), "--out", str(tmp_path / "x"), "--book", "--preflight"],
     )
     assert seen.exit_code == 0, seen.output
     assert "split: 54 train, 4 validation, 6 test" in seen.output

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from evalharness.cli import COMMANDS
 from evalharness.options import is_distribution
 from evalharness.runs import session
 from evalharness.runs.store import Journal, Run
@@ -278,17 +279,28 @@ BAD = [
     (("run", "mmlu", "--data", "sample", "--model", "echo:x"), "echo takes no argument"),
     (("show", "nothing"), "there is no run 'nothing'"),
     (("list", "benchmark"), "wants benchmarks, judges, models or runs"),
-    ((), "Missing command"),
 ]
 
 
 @pytest.mark.parametrize(("words", "wanted"), BAD, ids=lambda v: " ".join(map(str, v)) if isinstance(v, tuple) else "")
 def test_a_mistake_is_one_line_with_exit_2(evalh, words, wanted):
     said = evalh(*words)
-    if words:
-        assert said.code == 2
-        assert said.err.count("\n") == 1 and wanted in said.err
-        assert "Traceback" not in said.err + said.out
+    assert said.code == 2
+    assert said.err.count("\n") == 1 and wanted in said.err
+    assert "Traceback" not in said.err + said.out
+
+
+def test_the_help_names_every_command_in_one_line(evalh):
+    whole = evalh("--help")
+    assert whole.code == 0 and whole.out == evalh("-h").out
+    assert "Show this message" in evalh("run", "-h").out
+    for name, command in COMMANDS.items():
+        assert any(line.split() == [name, *command.line.split()] for line in whole.out.splitlines()), name
+
+
+def test_evalh_alone_prints_its_help():
+    said = subprocess.run([sys.executable, "-m", "evalharness"], capture_output=True, text=True)
+    assert said.returncode == 0 and "Commands:" in said.stdout and not said.stderr
 
 
 @pytest.mark.parametrize(
