@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from evalharness.records import Result
 from evalharness.report.escape import line, printable
-from evalharness.runs.session import Previewed
 from evalharness.runs.store import result_to_json
-from evalharness.runs.verify import Verified
+
+if TYPE_CHECKING:  # a list of benchmarks needs none of what makes runs
+    from evalharness.runs.session import Previewed
+    from evalharness.runs.verify import Verified
 
 
 def show_results(results: Sequence[Result], *, whole: bool, left: int, as_json: bool) -> None:
