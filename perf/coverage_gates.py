@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 from coverage import Cell, batches
+from scipy.special import stdtrit
 
 from evalharness.stats import exact_flips, tilting
 from evalharness.stats.e_processes import BETS, FIRST_LOOK, LOOK_EVERY, EProcess, evidence_needed, final_alpha
 from evalharness.stats.intervals import normal_quantile, t_quantile
 from evalharness.stats.paired import (
     RARE_DROPS,
+    cluster_freedom,
     flips_are_few,
     paired_binary,
     paired_clustered,
@@ -71,9 +73,9 @@ def _no_flip(n: int, both: float) -> dict[str, Any]:
     return {"caution": said, "admits": (0.0, (1 - MARGIN) ** n + 0.005)} if said else {}
 
 
-def verdicts(total: np.ndarray, size: np.ndarray) -> tuple[Flags, Flags]:
+def verdicts(total: np.ndarray, size: np.ndarray, freedom: float | np.ndarray) -> tuple[Flags, Flags]:
     """Which samples pass and which fail by the paired test."""
-    z = t_quantile(1 - ALPHA, total.shape[-1] - 1)
+    z = stdtrit(freedom, 1 - ALPHA)
     found = paired_statistic(total, size, -MARGIN)
     equal = np.all(total == total[..., :1], -1)
     return (found > z) & ~equal, (found < -z) & ~equal
@@ -130,12 +132,12 @@ def graded(draw: Draw, draws: int) -> Iterator[Cell]:
         for n in (20, 30, 50, 100, 200, 400, 1000):
             passed = failed = 0
             for k in batches(draws, n):
-                one, other = verdicts(world(draw, (k, n)), ONE)
+                one, other = verdicts(world(draw, (k, n)), ONE, n - 1)
                 passed, failed = passed + int(one.sum()), failed + int(other.sum())
             sample = world(draw, (n,))
             if not np.all(sample == sample[0]):
                 found = paired_mean(sample, 1 - 2 * ALPHA)
-                said = [bool(flag) for flag in verdicts(sample, ONE)]
+                said = [bool(flag) for flag in verdicts(sample, ONE, n - 1)]
                 if said != [found.low > -MARGIN, found.high < -MARGIN]:
                     raise SystemExit("the simulated verdict is not the product's")
             yield Cell(
@@ -187,7 +189,8 @@ def clustered(draw: Draw, draws: int) -> Iterator[Cell]:
 
 def clustered_verdicts(broke: np.ndarray, fixed: np.ndarray, size: np.ndarray) -> tuple[Flags, Flags]:
     """Clusters and plain flips must both say so, as `compare.verdict.paired` has it."""
-    one, other = verdicts((fixed - broke).astype(float), size.astype(float))
+    total, sizes = (fixed - broke).astype(float), size.astype(float)
+    one, other = verdicts(total, sizes, cluster_freedom(total, sizes))
     n, wanted = int(size.sum()), one | other
     lost, won = broke.sum(-1)[wanted], fixed.sum(-1)[wanted]
     plain = np.array([flips(int(w), int(b), n) for b, w in zip(lost, won, strict=True)], int)
@@ -201,7 +204,8 @@ def check_clustered(draw: Draw, size: np.ndarray) -> None:
     items = [[-1.0] * b + [1.0] * f + [0.0] * (m - b - f) for b, f, m in zip(broke[0], fixed[0], size, strict=True)]
     differences = np.array([v for cluster in items for v in cluster])
     found = paired_clustered(differences, np.repeat(np.arange(len(size)), size), 1 - 2 * ALPHA)
-    said = verdicts((fixed - broke).astype(float)[0], size.astype(float))
+    total, sizes = (fixed - broke).astype(float)[0], size.astype(float)
+    said = verdicts(total, sizes, cluster_freedom(total, sizes))
     if [bool(flag) for flag in said] != [found.low > -MARGIN, found.high < -MARGIN]:
         raise SystemExit("the simulated verdict is not the product's")
 

@@ -30,6 +30,7 @@ Cell = tuple[str, str]
 Figure = Callable[["Floats"], "Floats"]
 _PARTS = ("value", "stderr", "low", "high")
 _DRAWS = 2000
+_FEW_NUMBERS = 400  # from here a correlation's interval holds as it says with absurd answers too (perf/coverage.py)
 # The weight of what was not seen: 2 answers, shared by all cells of a table; .1 of an answer at either far corner.
 CELLS, CORNERS = 2.0, 0.1
 
@@ -138,8 +139,8 @@ def spearman() -> Metric:
 
 def few_numbers(n: int) -> tuple[str, ...]:
     """What is to be said of a correlation over few items: no interval can know of absurd answers that did not come."""
-    said = f"only {n} numbers: a few absurd answers more or less move a correlation beyond its interval"
-    return (said,) if n < 100 else ()
+    said = f"only {n} numbers: a correlation's 95 % interval may hold 91 to 99 times in 100 where a few are absurd"
+    return (said,) if n < _FEW_NUMBERS else ()
 
 
 def _number_of(answer: str | None) -> float | None:

@@ -119,7 +119,7 @@ def paired_mean(differences: FloatArray, confidence: float, *, ranged: bool = Tr
         return paired_binary(int(np.sum(differences > 0)), int(np.sum(differences < 0)), n, confidence)
     if not ranged:
         return _plain_t(differences, np.ones(1), confidence, "paired t")
-    return _paired_units(differences, np.ones(1), confidence, ("paired t", "paired score"))
+    return _paired_units(differences, np.ones(1), confidence, n - 1, ("paired t", "paired score"))
 
 
 def _in_range(differences: FloatArray) -> bool:
@@ -127,9 +127,11 @@ def _in_range(differences: FloatArray) -> bool:
     return float(abs(differences).max()) <= 1 + 1e-12
 
 
-def _paired_units(total: FloatArray, size: FloatArray, confidence: float, methods: tuple[str, str]) -> Paired:
-    """The paired difference in [-1, 1] over units (items, or clusters of them): sums and sizes. `methods` name t and
-    score."""
+def _paired_units(
+    total: FloatArray, size: FloatArray, confidence: float, freedom: float, methods: tuple[str, str]
+) -> Paired:
+    """The paired difference in [-1, 1] over units (items, or clusters of them): sums and sizes, Student's t with so
+    much freedom. `methods` name t and score."""
     import numpy as np
 
     units, whole = len(total), float(np.sum(np.broadcast_to(size, total.shape)))
@@ -139,11 +141,11 @@ def _paired_units(total: FloatArray, size: FloatArray, confidence: float, method
     def statistic(supposed: float) -> float:
         return float(paired_statistic(total, size, max(-1 + 1e-9, min(1 - 1e-9, supposed))))
 
-    z = t_quantile((1 + confidence) / 2, units - 1)
+    z = t_quantile((1 + confidence) / 2, freedom)
     low, high = (_paired_end(statistic, value, side, z) for side in (-1.0, 1.0))
     off = total - value * size
     sd = math.sqrt(float(np.sum(off**2)) * units / (units - 1) / whole)
-    p_worse = lambda margin: t_cdf(statistic(-margin), units - 1)
+    p_worse = lambda margin: t_cdf(statistic(-margin), freedom)
     return Paired(value=value, low=low, high=high, sd=sd, method=methods[lopsided], p_worse=p_worse)
 
 
@@ -176,8 +178,8 @@ def _plain_t(total: FloatArray, size: FloatArray, confidence: float, method: str
 
 
 def paired_statistic(total: FloatArray, size: FloatArray, supposed: float) -> FloatArray:
-    """The statistic of a paired test for a supposed difference, to be held against Student's t with units - 1 degrees
-    of freedom. Leading axes are independent samples."""
+    """The statistic of a paired test for a supposed difference, to be held against Student's t. Leading axes are
+    independent samples."""
     from evalharness.stats import tilting
 
     lopsided = paired_lopsided(total, size)
@@ -228,8 +230,8 @@ def _unbounded(value: float) -> Paired:
 def paired_clustered(differences: FloatArray, clusters: IntArray, confidence: float, *, ranged: bool = True) -> Paired:
     """The mean difference where items come in clusters that go together: the clusters are what was sampled.
 
-    Student's t on G - 1 degrees of freedom with cluster-robust errors (CR1) where many clusters make up the variance
-    and none dominates, else the score test of `tilting` over clusters, which a few broken clusters cannot deceive.
+    Student's t with cluster-robust errors (CR1) where many clusters make up the variance and none dominates, else the
+    score test of `tilting` over clusters, which a few broken clusters cannot deceive; both with `cluster_freedom`.
     """
     import numpy as np
 
@@ -243,7 +245,25 @@ def paired_clustered(differences: FloatArray, clusters: IntArray, confidence: fl
     total = np.asarray(np.bincount(place, differences), float)
     if not ranged:
         return _plain_t(total, size, confidence, "clustered t")
-    return _paired_units(total, size, confidence, ("clustered t", "clustered score"))
+    freedom = float(cluster_freedom(total, size))
+    return _paired_units(total, size, confidence, freedom, ("clustered t", "clustered score"))
+
+
+def cluster_freedom(total: FloatArray, size: FloatArray) -> FloatArray:
+    """Satterthwaite's degrees of freedom of the variance between clusters (1946, https://doi.org/10.2307/3002019), by
+    the fourth moment: 2G / (kurtosis - 1), from 1 to G - 1. Few where few clusters make up the variance. Leading axes
+    are independent samples."""
+    import numpy as np
+
+    count = total.shape[-1]
+    centre = np.sum(total, -1, keepdims=True) / np.sum(np.broadcast_to(size, total.shape), -1, keepdims=True)
+    off = total - centre * size
+    second, fourth = np.sum(off**2, -1), np.sum(off**4, -1)
+    above = np.maximum(count * fourth - second**2, 1e-12 * second**2)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = np.asarray(2 * count * second**2 / above, float)
+    freedom: FloatArray = np.clip(np.nan_to_num(found, nan=1.0), 1.0, max(1.0, count - 1.0))
+    return freedom
 
 
 def mcnemar(fixed: int, broke: int) -> float:
