@@ -273,6 +273,7 @@ _IS_FOREIGN = r"|\s*(?:です|だ(?![とっ])|である|でしょう|입니다|�
 _COPULAS = (
     r"\b(?:probably|likely|maybe|perhaps|surely|definitely|certainly|clearly|obviously|evidently|has to be|should be|"
     r"going with|go with|lean(?:ing)? (?:towards?|to)|guess(?: is|:)?|which is|"
+    r"(?<!not )(?<!n't )(?<!nothing )(?<!none )(?:favou?rs?|points? to|indicates?|suggests?|supports?)|"
     r"es ist|es wäre|handelt sich um|nach|passt|vermutlich|wahrscheinlich|wohl|ich sage|"
     r"s'agit de|je dirais|probablement|sans doute|mon avis,?|ce serait|"
     r"sia|è|tratta di|direi|forse|probabilmente|"

@@ -126,3 +126,15 @@ def test_every_kind_of_no_answer_has_its_status():
     assert status("<think>The answer is B", "length") == "truncated"
     assert status("B", "refused") == "refused"
     assert status("I'm sorry, but I cannot answer that.") == "refused"
+
+
+@pytest.mark.parametrize("letter_of", ["favors {}", "favours {}, not B", "points to {}", "supports {}", "suggests {}"])
+def test_what_the_evidence_says_is_a_choice_unless_it_is_denied(letter_of):
+    assert read_letter(f"The evidence {letter_of.format('D')}.", 4).answer == "D"
+    for text in (
+        "Nothing supports D.",
+        "It doesn't point to D.",
+        "Does it favor D?",
+        "One supports A. The other favors D.",
+    ):
+        assert read_letter(text, 4).answer is None, text

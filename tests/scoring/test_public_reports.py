@@ -22,6 +22,12 @@ from evalharness.scoring.numbers import read_number
         ("ANSWER IS D. A is incorrect.", "D"),
         ("The answer is C because I computed the integral.", "C"),
         ("answer: (D)", "D"),  # chigkim/Ollama-MMLU-Pro 6
+        ("The calculated answer is 11.\n\nAnswer seems to be A.\n\nAnswer: A", "A"),  # groq/openbench 348
+        ("ANSWER: **A**", "A"),  # UKGovernmentBEIS/inspect_ai 5055
+        ("ANSWER: $A$", "A"),
+        ("选项 (B) $3.3\\mathrm{MeV}$。", "B"),  # ruixiangcui/AGIEval 3
+        ("Conclusion: (B). Eliminated: (A), (C), (D).", "B"),  # EleutherAI/lm-evaluation-harness 3879
+        ("정답: C", "C"),  # EleutherAI/lm-evaluation-harness 3842
     ],
 )
 def test_letters(text, letter):
@@ -36,6 +42,10 @@ def test_letters(text, letter):
         ("\\boxed{8,000}", "8000"),  # open-compass/opencompass 2648
         ("\\boxed{8{,}500}", "8500"),
         ("... the total cost of Rory's delivery order is $29.00.", "29"),  # EleutherAI/lm-evaluation-harness 3214
+        (
+            "150% of $80,000 = 1.5 × $80,000 = $120,000. Profit = $200,000 – $130,000 = **$70,000**.",
+            "70000",
+        ),  # opencompass 2426
         ("#### 18\nQuestion: x\nAnswer: 5\n#### 7", "18"),  # sgl-project/sglang 29933
     ],
 )
