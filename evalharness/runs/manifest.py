@@ -57,10 +57,12 @@ class SamplingFacts(Kept):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnSampling(Kept):
-    """How the answers to one benchmark were drawn, where it samples of its own accord."""
+    """How the answers to one benchmark were drawn, where that is not how the run's others were."""
 
     temperature: float | None = field(default=None, metadata=ALWAYS)
     top_p: float | None = field(default=None, metadata=ALWAYS)
+    max_tokens: int | None = None
+    seed: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

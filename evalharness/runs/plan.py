@@ -105,7 +105,9 @@ class Task:
 
 
 def prepare_task(name: str, plan: Plan, model: Model) -> Task:
-    """Load the data of one benchmark and build every request. DataError or UserError when that cannot be done."""
+    """Load the data of one benchmark and build every request, by what the plan says of it (`Plan.of`). DataError or
+    UserError when that cannot be done."""
+    common, plan = plan, plan.of(name)
     plan = replace(plan, data=pulled_task(name, plan.data))
     data_path = Path(plan.data) if plan.data not in (None, "sample") else None
     benchmark = plugins.load_benchmark(name, data_path)
@@ -152,7 +154,7 @@ def prepare_task(name: str, plan: Plan, model: Model) -> Task:
         data=_data_facts(name, loaded, chosen, repeated),
         prompt_sha256=prompt_hash(q.request for q in questions),
         wants_judge=benchmark.judge or None,
-        sampling=_own_sampling(benchmark, plan),
+        sampling=_own_sampling(benchmark, plan, common),
     )
     reported = f"{name}@sample" if plan.data == "sample" and benchmark.source.hub else name
     return Task(name=reported, benchmark=benchmark, mode=mode, shots=shots, questions=tuple(questions), facts=facts)
@@ -322,12 +324,15 @@ def _sampled(asked: Request, benchmark: Benchmark, plan: Plan) -> Request:
     return replace(asked, temperature=temperature, top_p=top_p, max_tokens=plan.max_tokens or asked.max_tokens)
 
 
-def _own_sampling(benchmark: Benchmark, plan: Plan) -> OwnSampling | None:
-    """What the manifest says of a benchmark that samples of its own accord."""
+def _own_sampling(benchmark: Benchmark, plan: Plan, common: Plan) -> OwnSampling | None:
+    """What the manifest says of a benchmark that is sampled otherwise than the run: by its own choice or the plan's."""
     temperature, top_p = sampling_of(benchmark, plan)
-    if (temperature, top_p) == (plan.temperature or 0.0, 1.0 if plan.top_p is None else plan.top_p):
+    usual = (common.temperature or 0.0, 1.0 if common.top_p is None else common.top_p)
+    max_tokens = None if plan.max_tokens == common.max_tokens else plan.max_tokens
+    seed = None if plan.seed == common.seed else plan.seed
+    if (temperature, top_p, max_tokens, seed) == (*usual, None, None):
         return None
-    return OwnSampling(temperature=temperature, top_p=top_p)
+    return OwnSampling(temperature=temperature, top_p=top_p, max_tokens=max_tokens, seed=seed)
 
 
 def sampling_of(benchmark: Benchmark, plan: Plan) -> tuple[float, float]:

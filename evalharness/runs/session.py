@@ -167,7 +167,7 @@ def run_plan(plan: Plan, model: Model, place: RunPlace, hooks: RunHooks) -> RunO
     """
     if place.cache and isinstance(model, Priced):
         model = cache.with_cache(model, place.runs / cache.BESIDE_RUNS)
-    tasks = [planning.prepare_task(benchmark, plan.of(benchmark), model) for benchmark in plan.benchmarks]
+    tasks = [planning.prepare_task(benchmark, plan, model) for benchmark in plan.benchmarks]
     rule = None if hooks.rule_of is None else hooks.rule_of(tasks, plan)
     tell(RunOpened(tasks=tasks, model=model.name))
     folder = new_folder(place.runs, place.name or runner.folder_name(tasks, plan, model))

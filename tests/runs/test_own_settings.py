@@ -3,6 +3,7 @@
 from evalharness.options import RunOptions
 from evalharness.records import Response
 from evalharness.runs import session
+from evalharness.runs.manifest import OwnSampling
 from evalharness.runs.plan import Plan
 from evalharness.runs.session import RunHooks, RunPlace
 
@@ -50,3 +51,14 @@ def test_what_is_said_of_a_task_comes_before_what_is_said_of_its_family(tmp_path
     requests, facts = asked(tmp_path, "arc/challenge", "arc/easy", own=own)
     assert {name: len(sent) for name, sent in requests.items()} == {"arc/challenge": 2, "arc/easy": 4}
     assert {entry.shots for entry in facts.values()} == {1}
+
+
+def test_how_one_benchmark_is_sampled_decides_which_run_it_is(tmp_path):
+    plain = {"arc/challenge": {"temperature": 0.5}}
+    _, facts = asked(tmp_path, "mmlu", "arc/challenge", own=plain)
+    assert facts["mmlu@sample"].sampling is None
+    assert facts["arc/challenge@sample"].sampling == OwnSampling(temperature=0.5, top_p=1.0)
+    for other in ({"temperature": 0.7}, {"temperature": 0.5, "top_p": 0.9}, {"temperature": 0.5, "max_tokens": 7}):
+        asked(tmp_path, "mmlu", "arc/challenge", own={"arc/challenge": other})
+    asked(tmp_path, "mmlu", "arc/challenge")
+    assert len(list((tmp_path / "runs").iterdir())) == 5, "each its own run, none goes on with another's answers"
