@@ -36,6 +36,7 @@ from evalharness.models._addresses import Place, public
 from evalharness.models._choices import by_choice
 from evalharness.models._chosen import Chosen
 from evalharness.models._contents import cut_at
+from evalharness.models._prices import Prices
 from evalharness.models._refused import Settings
 from evalharness.options import ApiOptions
 from evalharness.records import Message, Request, Response
@@ -62,11 +63,6 @@ def pace_of(options: ApiOptions) -> dict[str, Any]:
     }
 
 
-def prices_of(options: ApiOptions) -> tuple[float, float] | None:
-    """US dollars per million tokens in and out, None unless both are known."""
-    return None if options.price_in is None or options.price_out is None else (options.price_in, options.price_out)
-
-
 @dataclass(kw_only=True)
 class Endpoint:
     """A model behind an endpoint. `retry` bounds the attempts; `retries` counts those that were needed."""
@@ -86,7 +82,7 @@ class Endpoint:
     workers: int = 16  # requests in flight at most
     start: int | None = None  # so many at first, where they may become more as long as that is worth it
     caps: RateCaps = field(default_factory=RateCaps)
-    prices: tuple[float, float] | None = None
+    priced: Prices = field(default_factory=Prices)
     remote: bool = True
     retry: Retry = field(default_factory=Retry)
     retries: int = 0
@@ -98,6 +94,10 @@ class Endpoint:
 
     def __post_init__(self) -> None:
         self.pace = Pace(self.start or self.workers, self.workers, self.caps)
+
+    @property
+    def prices(self) -> tuple[float, float] | None:
+        return self.priced.each
 
     @property
     def name(self) -> str:
@@ -134,6 +134,7 @@ class Endpoint:
             "served": sorted(self.served),
             "retries": self.retries,
             **said,
+            **({"prices": [*self.prices, self.priced.source]} if self.prices and self.priced.source else {}),
             **({"refused_parameters": dict(sorted(self.refused.items()))} if self.refused else {}),
         }
 
