@@ -38,6 +38,7 @@ COMMANDS = {
     "demo": "demo.demo",
     "sandbox": "sandbox.sandbox",
     "data": "data.app",
+    "cache": "cache.app",
     "arena": "arena.app",
     "winrate": "winrate.winrate",
     "judge": "judge.app",
