@@ -39,6 +39,7 @@ COMMANDS = {
     "sandbox": "sandbox.sandbox",
     "data": "data.app",
     "cache": "cache.app",
+    "doctor": "doctor.doctor",
     "arena": "arena.app",
     "winrate": "winrate.winrate",
     "judge": "judge.app",

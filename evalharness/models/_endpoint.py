@@ -5,12 +5,13 @@ A plug-in says where requests go (`path`), what they hold (`settings`, `body`) a
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import re
 import time
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, NoReturn
 from urllib.parse import quote
@@ -182,12 +183,29 @@ class Endpoint:
         """The answer in a reply. AttemptError, RequestError or FilteredError where it holds none."""
         raise NotImplementedError
 
-    @asynccontextmanager
-    async def _connect(self) -> AsyncIterator[Send]:
+    def _session(self, seconds: float) -> AbstractAsyncContextManager[Transport]:
         own = {name.lower() for name in self.headers}  # a header has one name, whatever its capitals
         auth = {name: value for name, value in self.auth().items() if name.lower() not in own}
-        url = self.place.url(self.path)
-        async with http_session(url, {**auth, **self.headers}, self.retry.deadline) as transport:
+        return http_session(self.place.url(self.path), {**auth, **self.headers}, seconds)
+
+    def anew(self, model: str | None = None) -> Endpoint:
+        return replace(self, model=model or self.model, refused={}, served=set(), retries=0, proven=False)
+
+    def post_once(self, request: Request, more: Mapping[str, Any], seconds: float) -> tuple[int, str]:
+        async def once() -> HttpReply:
+            async with self._session(seconds) as transport:
+                asked = _refused.adapted(self.settings(request), self.refused)
+                return await self._post(transport, {**self.body(request, asked), **more})
+
+        try:
+            reply = asyncio.run(once())
+        except (AttemptError, RequestError) as error:
+            raise UserError(f"{public(self.base_url)}: {self.clean(str(error))}") from None
+        return reply.status, reply.raw
+
+    @asynccontextmanager
+    async def _connect(self) -> AsyncIterator[Send]:
+        async with self._session(self.retry.deadline) as transport:
 
             async def send(request: Request) -> Response:
                 started = time.monotonic()
