@@ -32,7 +32,7 @@ from evalharness.model import Model
 from evalharness.models.function import FunctionModel
 from evalharness.options import RunOptions
 from evalharness.runs import session, store
-from evalharness.runs.budget import duration_seconds
+from evalharness.runs.budget import Budget, duration_seconds
 from evalharness.runs.session import RunHooks, RunOutcome, RunPlace
 from evalharness.runs.store import Run
 
@@ -65,6 +65,9 @@ class EvaluateSettings(ListenerSettings, total=False):
     cache: bool
     model_options: Mapping[str, object] | object
     judge: str | None
+    max_cost: float | None
+    max_tokens_total: int | None
+    max_minutes: float | None
     data: str | Path | Rows | None
     mode: str | None
     subjects: str | None
@@ -93,13 +96,18 @@ def evaluate(
     asked: dict[str, Any] = {**settings}
     place = RunPlace(runs=Path(asked.pop("runs", "runs")), name=asked.pop("name", None), cache=asked.pop("cache", True))
     judge, options = asked.pop("judge", None), asked.pop("model_options", None)
+    budget = Budget(
+        cost=asked.pop("max_cost", None), tokens=asked.pop("max_tokens_total", None),
+        minutes=asked.pop("max_minutes", None),
+    )  # fmt: skip
     with _heard(asked) as warnings:
         names = [_name(b) for b in ([benchmarks] if isinstance(benchmarks, Asked) else benchmarks)]
         opened = _opened(model, options)
         plan = session.make_plan(names, model=opened.name, **_with_rows(asked))
         path = None if plan.rows is not None else plan.data
-        stages = [judging.judging_stage(judge, judging.judge_options(), plan.benchmarks, path)] if judge else []
-        outcome = session.run_plan(plan, opened, place, RunHooks(stages=stages))
+        judged = judging.judge_options(max_cost=budget.cost, beside_answers=True)
+        stages = [judging.judging_stage(judge, judged, plan.benchmarks, path)] if judge else []
+        outcome = session.run_plan(plan, opened, place, RunHooks(stages=stages, budget=budget))
     return replace(outcome, warnings=tuple(warnings))
 
 

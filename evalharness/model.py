@@ -170,6 +170,25 @@ class Remote(Protocol):
     def remote(self) -> bool: ...
 
 
+@runtime_checkable
+class Probed(Protocol):
+    """A model behind an endpoint that lets `evalh doctor` look at it closely."""
+
+    @property
+    def refused(self) -> Mapping[str, str]:
+        """Parameters that it does not take, and what is done about each."""
+        ...
+
+    def anew(self, model: str | None = None) -> Model:
+        """The same endpoint of which nothing was learned, asked for a model of that name or the same."""
+        ...
+
+    def post_once(self, request: Request, more: Mapping[str, Any], seconds: float) -> tuple[int, str]:
+        """One attempt with further fields in its body: the status, and the body's beginning as text. UserError where
+        the endpoint cannot be reached or gives no whole reply in time."""
+        ...
+
+
 def answered(model: Model, requests: Requests) -> Generator[tuple[int, Response], None, None]:
     """Every request with its answer in order of completion, those too that are added while the answers are read.
 

@@ -127,7 +127,7 @@ class SamplingOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class JudgingOptions:
-    """Who judges the answers of a run once they are there, and what that may cost."""
+    """Who judges the answers of a run once they are there."""
 
     HEADING: ClassVar[str] = "Judge"
 
@@ -138,7 +138,19 @@ class JudgingOptions:
     judge_price_in: float | None = setting(None, "US dollars per million prompt tokens of the judge.")
     judge_price_out: float | None = setting(None, "US dollars per million reply tokens of the judge.")
     order: str | None = setting(None, "Order of a judged pair: both, or seeded by the item.")
-    max_cost: float | None = setting(None, "Stop judging before more US dollars than this are spent.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BudgetOptions:
+    """What a run may use up. What was asked until then is a seeded random part of the questions."""
+
+    HEADING: ClassVar[str] = "Budget"
+
+    max_cost: float | None = setting(
+        None, "US dollars that answers and verdicts may cost together; then the run ends with what is there.", least=0
+    )
+    max_tokens_total: int | None = setting(None, "Tokens that the model may read and write.", least=1)
+    max_minutes: float | None = setting(None, "Minutes that this start may ask for.", least=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,7 @@ from evalharness.models.gemini import Gemini
 from evalharness.models.openai import OpenAI
 from evalharness.models.replay import Replay
 from evalharness.records import Message, Request, Response
-from evalharness.runs import cache
+from evalharness.runs import cache_file
 from evalharness.runs.store import Journal, Run, record_to_json, result_from_json
 from evalharness.text import visible
 
@@ -174,7 +174,7 @@ def read_baseline(path: Path) -> None:
 
 def read_cache(path: Path) -> None:
     for value in (path.read_bytes(), path.read_bytes().decode("utf-8", "replace")):
-        assert cache._response(value) is None or isinstance(cache._response(value), Response)
+        assert cache_file.kept_response(value) is None or isinstance(cache_file.kept_response(value), Response)
 
 
 def read_reply(path: Path) -> None:
@@ -248,7 +248,7 @@ def test_many_of_them(tmp_path, kind):
 
 
 def test_what_is_bent_is_good_before(tmp_path):
-    assert cache._response(SEEDS["cache"][0].decode()) is not None
+    assert cache_file.kept_response(SEEDS["cache"][0].decode()) is not None
     assert result_from_json(json.loads(SEEDS["journal"][0])).benchmark == "b"
     for kind in ("replay", "replayed_object", "replayed_table", "replayed_log", "baseline", "safetensors", "parquet"):
         for seed in SEEDS[kind]:

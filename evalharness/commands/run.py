@@ -9,6 +9,7 @@ from typer import Argument, Option
 
 from evalharness.commands._flags import GivenModelOptions, Typed, with_flags
 from evalharness.options import (
+    BudgetOptions,
     ComparisonOptions,
     DataOptions,
     JudgingOptions,
@@ -44,6 +45,7 @@ def run(
     sampling: SamplingOptions,
     given: GivenModelOptions,
     judging: JudgingOptions,
+    budget: BudgetOptions,
     sandbox: RunOptions,
     comparison: ComparisonOptions,
     output: OutputOptions,
@@ -59,6 +61,7 @@ def run(
     from evalharness.events import observed_by
     from evalharness.report import progress
     from evalharness.runs import session
+    from evalharness.runs.budget import Budget
     from evalharness.runs.items import benchmarks_of, only_items
     from evalharness.suites.schema import is_suite
 
@@ -71,7 +74,8 @@ def run(
     plan = session.make_plan(named, model=model, options=sandbox, **_asked(data, sampling))
     hooks = session.RunHooks(
         rule_of=rule_against(comparison.against, comparison.sequential, comparison.margin, output.runs),
-        stages=[_judging(plan, judging, output, typed)] if judging.judge is not None else [],
+        budget=Budget(cost=budget.max_cost, tokens=budget.max_tokens_total, minutes=budget.max_minutes),
+        stages=[_judging(plan, judging, budget, output, typed)] if judging.judge is not None else [],
     )
     opened = plugins.load_model(model or session.DEFAULT_MODEL, given)
     place = session.RunPlace(runs=output.runs, name=output.name, cache=not output.no_cache)
@@ -148,14 +152,16 @@ def _run_suite(file: Path, output: OutputOptions, *, consent: bool) -> int:
     return int(code)
 
 
-def _judging(plan: "Plan", judging: JudgingOptions, output: OutputOptions, typed: Typed) -> "Stage":
+def _judging(
+    plan: "Plan", judging: JudgingOptions, budget: BudgetOptions, output: OutputOptions, typed: Typed
+) -> "Stage":
     """The stage that judges the finished run. UserError, before the model is asked anything, when it could not."""
     from evalharness.judging import run as stage
     from evalharness.runs import cache
 
     about = {"base_url": "judge_base_url", "price_in": "judge_price_in", "price_out": "judge_price_out"}
     options = stage.judge_options(
-        order=judging.order, against=judging.judge_against, max_cost=judging.max_cost,
+        order=judging.order, against=judging.judge_against, max_cost=budget.max_cost, beside_answers=True,
         model={name: getattr(judging, flag) for name, flag in about.items() if flag in typed},
         template=judging.judge_template, cache=None if output.no_cache else output.runs / cache.BESIDE_RUNS,
     )  # fmt: skip

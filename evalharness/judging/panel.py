@@ -21,10 +21,11 @@ from evalharness.runs.manifest import SeatFacts
 class JudgeOptions:
     """What the command line says about judging. None stands for the judge's own choice.
 
-    `against` is `reference` or a run. `max_cost` is in US dollars. `retries` bounds how often an unreadable reply is
-    asked again, `retest` is the number of answers judged twice, `again` asks
-    anew what has no verdict. `cache` None keeps no replies. `template` is `published[=PATH]`: the authors' own prompt,
-    sought in `folders` where no path is given. `model` are options of the judge's model, by name. `benchmarks` names
+    `against` is `reference` or a run. `max_cost` is in US dollars; `beside_answers`: what the run's answers cost is
+    part of it. `retries` bounds how often an unreadable reply is asked again, `retest` is the number of answers judged
+    twice, `again` asks anew what has no verdict. `cache` None keeps no replies. `template` is `published[=PATH]`: the
+    authors' own prompt, sought in `folders` where no path is given. `model` are options of the judge's model, by name.
+    `benchmarks` names
     those (or their families) whose answers are judged; none means all.
     """
 
@@ -35,6 +36,7 @@ class JudgeOptions:
     aggregate: str | None = None
     weights: tuple[float, ...] = ()
     max_cost: float | None = None
+    beside_answers: bool = False
     retries: int = 2
     retest: int = 0
     again: bool = False

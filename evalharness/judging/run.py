@@ -6,6 +6,7 @@ judging goes on where it was. The model that was judged is not asked again.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -291,12 +292,18 @@ def _ask_all(work: _Work, options: JudgeOptions) -> JudgingUsage:
             if call.key not in work.done and equal_answers(call):
                 write(call, verdict_of(call, Response(), judge_replies.Reading(value=0.5, label="same"), attempts=0))
         left = [c for c in work.calls if c.key not in work.done]
-        purse = Purse(options.max_cost, 1 + options.retries, lambda: spent.cost, len(left))
+        before = _answers_cost(work.run) if options.beside_answers else 0.0
+        purse = Purse(options.max_cost, 1 + options.retries, lambda: before + spent.cost, len(left))
         with closing(judged(left, options.retries, purse)) as verdicts:
             for call, verdict in verdicts:
                 write(call, verdict)
                 purse.settle(call)
     return spent.facts()
+
+
+def _answers_cost(run: Run) -> float:
+    """US dollars that a run's answers took, over all its starts."""
+    return math.fsum(used.cost or 0.0 for used in (run.manifest.usage or {}).values())
 
 
 def _finish(work: _Work, usage: JudgingUsage) -> JudgeRun:

@@ -5,12 +5,13 @@ A plug-in says where requests go (`path`), what they hold (`settings`, `body`) a
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import re
 import time
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, NoReturn
 from urllib.parse import quote
@@ -36,6 +37,7 @@ from evalharness.models._addresses import Place, public
 from evalharness.models._choices import by_choice
 from evalharness.models._chosen import Chosen
 from evalharness.models._contents import cut_at
+from evalharness.models._prices import Prices
 from evalharness.models._refused import Settings
 from evalharness.options import ApiOptions
 from evalharness.records import Message, Request, Response
@@ -62,11 +64,6 @@ def pace_of(options: ApiOptions) -> dict[str, Any]:
     }
 
 
-def prices_of(options: ApiOptions) -> tuple[float, float] | None:
-    """US dollars per million tokens in and out, None unless both are known."""
-    return None if options.price_in is None or options.price_out is None else (options.price_in, options.price_out)
-
-
 @dataclass(kw_only=True)
 class Endpoint:
     """A model behind an endpoint. `retry` bounds the attempts; `retries` counts those that were needed."""
@@ -86,7 +83,7 @@ class Endpoint:
     workers: int = 16  # requests in flight at most
     start: int | None = None  # so many at first, where they may become more as long as that is worth it
     caps: RateCaps = field(default_factory=RateCaps)
-    prices: tuple[float, float] | None = None
+    priced: Prices = field(default_factory=Prices)
     remote: bool = True
     retry: Retry = field(default_factory=Retry)
     retries: int = 0
@@ -98,6 +95,10 @@ class Endpoint:
 
     def __post_init__(self) -> None:
         self.pace = Pace(self.start or self.workers, self.workers, self.caps)
+
+    @property
+    def prices(self) -> tuple[float, float] | None:
+        return self.priced.each
 
     @property
     def name(self) -> str:
@@ -134,6 +135,7 @@ class Endpoint:
             "served": sorted(self.served),
             "retries": self.retries,
             **said,
+            **({"prices": [*self.prices, self.priced.source]} if self.prices and self.priced.source else {}),
             **({"refused_parameters": dict(sorted(self.refused.items()))} if self.refused else {}),
         }
 
@@ -181,12 +183,29 @@ class Endpoint:
         """The answer in a reply. AttemptError, RequestError or FilteredError where it holds none."""
         raise NotImplementedError
 
-    @asynccontextmanager
-    async def _connect(self) -> AsyncIterator[Send]:
+    def _session(self, seconds: float) -> AbstractAsyncContextManager[Transport]:
         own = {name.lower() for name in self.headers}  # a header has one name, whatever its capitals
         auth = {name: value for name, value in self.auth().items() if name.lower() not in own}
-        url = self.place.url(self.path)
-        async with http_session(url, {**auth, **self.headers}, self.retry.deadline) as transport:
+        return http_session(self.place.url(self.path), {**auth, **self.headers}, seconds)
+
+    def anew(self, model: str | None = None) -> Endpoint:
+        return replace(self, model=model or self.model, refused={}, served=set(), retries=0, proven=False)
+
+    def post_once(self, request: Request, more: Mapping[str, Any], seconds: float) -> tuple[int, str]:
+        async def once() -> HttpReply:
+            async with self._session(seconds) as transport:
+                asked = _refused.adapted(self.settings(request), self.refused)
+                return await self._post(transport, {**self.body(request, asked), **more})
+
+        try:
+            reply = asyncio.run(once())
+        except (AttemptError, RequestError) as error:
+            raise UserError(f"{public(self.base_url)}: {self.clean(str(error))}") from None
+        return reply.status, reply.raw
+
+    @asynccontextmanager
+    async def _connect(self) -> AsyncIterator[Send]:
+        async with self._session(self.retry.deadline) as transport:
 
             async def send(request: Request) -> Response:
                 started = time.monotonic()

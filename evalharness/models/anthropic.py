@@ -16,7 +16,8 @@ from evalharness.errors import UserError, option_name
 from evalharness.models._addresses import api_key, own_headers, place_of, warn_of_plain
 from evalharness.models._chosen import chosen
 from evalharness.models._contents import count_of, finish_of, said_by
-from evalharness.models._endpoint import Endpoint, merged, pace_of, prices_of
+from evalharness.models._endpoint import Endpoint, merged, pace_of
+from evalharness.models._prices import prices_of
 from evalharness.models._refused import Settings
 from evalharness.options import ApiOptions
 from evalharness.records import Request, Response
@@ -47,7 +48,7 @@ def open_model(argument: str, options: ApiOptions) -> Anthropic:
         headers={**place.headers, **own_headers(options.header)},
         secrets=place.secrets,
         chosen=chosen(options, ("model", "messages", "system")),
-        prices=prices_of(options),
+        priced=prices_of(options, place.base, argument),
         **pace_of(options),
     )
 

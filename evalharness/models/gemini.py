@@ -17,7 +17,8 @@ from evalharness.errors import UserError, option_name
 from evalharness.models._addresses import api_key, own_headers, place_of, warn_of_plain
 from evalharness.models._chosen import chosen
 from evalharness.models._contents import as_text, count_of, finish_of
-from evalharness.models._endpoint import Endpoint, merged, pace_of, prices_of
+from evalharness.models._endpoint import Endpoint, merged, pace_of
+from evalharness.models._prices import prices_of
 from evalharness.models._refused import Settings
 from evalharness.options import ApiOptions
 from evalharness.records import Request, Response
@@ -45,7 +46,7 @@ def open_model(argument: str, options: ApiOptions) -> Gemini:
         headers={**place.headers, **own_headers(options.header)},
         secrets=place.secrets,
         chosen=chosen(options, ("contents", "systemInstruction")),
-        prices=prices_of(options),
+        priced=prices_of(options, place.base, model),
         **pace_of(options),
     )
 

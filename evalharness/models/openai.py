@@ -20,9 +20,10 @@ from evalharness.errors import UserError, option_name
 from evalharness.models._addresses import api_key, own_headers, place_of, warn_of_plain
 from evalharness.models._chosen import chosen
 from evalharness.models._contents import as_text, count_of, finish_of, said_by, without_thinking
-from evalharness.models._endpoint import Endpoint, merged, pace_of, prices_of
+from evalharness.models._endpoint import Endpoint, merged, pace_of
 from evalharness.models._openai_echo import echoed
 from evalharness.models._openai_reply import first_token
+from evalharness.models._prices import prices_of
 from evalharness.models._refused import Settings
 from evalharness.options import EndpointOptions
 from evalharness.records import Request, Response
@@ -60,7 +61,7 @@ def open_model(argument: str, options: EndpointOptions) -> OpenAI:
         secrets=place.secrets,
         chosen=chosen(options, ("model", "messages", "prompt", "echo")),
         chat=options.template != "none",
-        prices=prices_of(options),
+        priced=prices_of(options, place.base, model),
         **pace_of(options),
     )
 

@@ -218,7 +218,7 @@ def show_run(outcome: RunOutcome, *, as_json: bool, stream: Any = None) -> None:
 
 def _closing(outcome: RunOutcome) -> list[str]:
     """What is left to say: what was left out or failed, where the run is, what to do next."""
-    said = []
+    said = [outcome.ended_by] if outcome.ended_by else []
     if outcome.unanswered:
         verb = ", left out" if outcome.skipped else ""
         said.append(f"{len(outcome.unanswered):,} questions have no answer{verb}:")

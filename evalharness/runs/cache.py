@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import sqlite3
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from evalharness.data.files import OWN_FILE, json_value, own_folder
-from evalharness.data.typed import record
-from evalharness.errors import UserError, option_name
 from evalharness.model import Model, Preview, Previews, Priced, Remote, Requests, answered
 from evalharness.records import Request, Response, message_fields, on_disk
+from evalharness.runs.cache_file import ReplyFile
 
 BESIDE_RUNS = Path(".cache") / "replies.sqlite"
 
@@ -27,12 +22,29 @@ def reply_key(fingerprint: str, request: Request) -> str:
 
     How a reply is parsed is no part of it: reading stored replies anew costs nothing.
     """
+    return _sha256(_deciding(fingerprint, request))
+
+
+def prompt_and_rest(fingerprint: str, request: Request) -> tuple[str, dict[str, Any]]:
+    """What decides an answer in two parts: sha256 of what the model reads, and all else, what is empty left out."""
+    decides = _deciding(fingerprint, request)
+    read = {name: decides.pop(name) for name in _READ if name in decides}
+    return _sha256(read), {name: value for name, value in decides.items() if value not in ((), None, {})}
+
+
+_READ = ("messages", "choices", "given", "schema", "template_kwargs")
+
+
+def _deciding(fingerprint: str, request: Request) -> dict[str, Any]:
     decides = on_disk(asdict(replace(request, origin=None)))
     decides["messages"] = [message_fields(message) for message in request.messages]
     if not request.template_kwargs:  # the key of an answer that was kept before there were any
         del decides["template_kwargs"]
-    decides |= {"fingerprint": fingerprint, "repeat": request.origin.repeat if request.origin else 0}
-    return hashlib.sha256(json.dumps(decides, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
+    return decides | {"fingerprint": fingerprint, "repeat": request.origin.repeat if request.origin else 0}
+
+
+def _sha256(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
 
 
 def with_cache(model: Model, path: Path) -> Model:
@@ -81,14 +93,14 @@ class CachedModel:
         """As the model's; an answer from the cache says so and costs nothing. Equal requests are asked once."""
         given = Requests.of(requests)
         asking = _Asking(Requests(stop=given.stop))
-        with closing(_open(self.path)) as store:
+        with closing(ReplyFile(self.path)) as store:
 
             def known() -> Iterator[tuple[int, Response]]:
                 """Answers that are there to what was added meanwhile; the rest goes to the model."""
                 while taken := given.take():
                     for index, request in taken:
                         digest = reply_key(self.fingerprint, request)
-                        kept = None if digest in asking.waiting else _kept(store, digest)
+                        kept = None if digest in asking.waiting else store.get(digest)
                         if kept is not None and asking.may_give(kept, index, request, digest):
                             yield index, kept
                         elif kept is None:
@@ -99,7 +111,8 @@ class CachedModel:
                 for number, response in answers:
                     digest = asking.digests[number]
                     if not response.error:
-                        _keep(store, digest, response)
+                        asked = prompt_and_rest(self.fingerprint, asking.missing[number])
+                        store.put(digest, response, asked[0], {"model": self.name, **asked[1]})
                     first, *others = asking.waiting.pop(digest)
                     yield first, response
                     again = response if response.error else replace(response, cached=True, cost=0.0)
@@ -155,55 +168,3 @@ class _Asking:
             return
         for index, request, digest, _ in held:  # also after an error: one probe after the other would wait for each
             self.ask(index, request, digest)
-
-
-_opening = threading.Lock()  # the change to write-ahead logging does not wait for another one
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    with _opening:
-        return _opened(path)
-
-
-def _opened(path: Path) -> sqlite3.Connection:
-    try:
-        own_folder(path.parent)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, OWN_FILE))  # SQLite's files beside it get the same permissions
-        # Answers may be consumed on another thread than the one that began; only one at a time ever does.
-        store = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
-        store.execute("PRAGMA journal_mode = WAL")
-        store.execute("PRAGMA synchronous = NORMAL")
-        store.execute("CREATE TABLE IF NOT EXISTS replies (key TEXT PRIMARY KEY, response TEXT NOT NULL) WITHOUT ROWID")
-    except (OSError, sqlite3.Error) as error:
-        raise UserError(
-            f"{path}: the cache of answers cannot be opened ({error}); delete it or say {option_name('cache', False)}"
-        ) from error
-    return store
-
-
-def _kept(store: sqlite3.Connection, digest: str) -> Response | None:
-    try:
-        found = store.execute("SELECT response FROM replies WHERE key = ?", (digest,)).fetchone()
-    except sqlite3.Error as error:
-        raise UserError(
-            f"the cache of answers cannot be read ({error}); delete it or say {option_name('cache', False)}"
-        ) from error
-    return None if found is None else _response(found[0])
-
-
-def _keep(store: sqlite3.Connection, digest: str, response: Response) -> None:
-    kept = {k: v for k, v in on_disk(asdict(response)).items() if k not in ("cached", "error")}
-    try:
-        store.execute("INSERT OR REPLACE INTO replies VALUES (?, ?)", (digest, json.dumps(kept)))
-    except sqlite3.Error as error:
-        raise UserError(
-            f"the cache of answers cannot be written ({error}); make room or say {option_name('cache', False)}"
-        ) from error
-
-
-def _response(text: Any) -> Response | None:
-    """A kept answer; None for a row that is none, which is asked again and written over."""
-    try:
-        return replace(record(Response, json_value(text)), cached=True, cost=0.0, error="")
-    except (ValueError, TypeError):
-        return None

@@ -23,7 +23,7 @@ from evalharness.runs.figures import KeptEstimate
 
 FORMAT = 1
 # Rises with every change of the records of a run's files; tests/runs/test_records.py says what else that takes.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +195,18 @@ class SequentialFacts(Kept):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetEnd(Kept):
+    """What ended a run before all was asked: which option, how much it allowed, and how much was used of it (US
+    dollars, tokens or minutes). What was asked is a seeded random part of the questions."""
+
+    option: Literal["max_cost", "max_tokens_total", "max_minutes"]
+    allowed: float
+    used: float
+    asked: Count
+    planned: Count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FlakyFacts(Kept):
     """What asking one benchmark twice showed: how many items flipped by themselves, and which."""
 
@@ -220,7 +232,7 @@ class FlakyFile(Kept):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest(Kept):
     """`run.json`. `usage`, `scorers`, `sha256` and `sequential` come when answers are there, `judgings` from a judge;
-    `flaky` is in a baseline's only."""
+    `flaky` is in a baseline's only, `ended_by` in that of a run whose budget was used up."""
 
     format: Count = field(default=FORMAT, metadata=ALWAYS)
     schema_version: Count = 1
@@ -243,6 +255,7 @@ class Manifest(Kept):
     sequential: SequentialFacts | None = None
     judgings: Mapping[str, JudgingFacts] | None = None
     flaky: Mapping[str, FlakyFacts] | None = None
+    ended_by: BudgetEnd | None = None
 
     @property
     def scored_by(self) -> tuple[int, int]:

@@ -166,16 +166,16 @@ class RunWriter:
         self._began = time.monotonic()
 
     def __enter__(self) -> RunWriter:
-        self._journal = Journal(self.run.path / JOURNAL)
+        self.journal = Journal(self.run.path / JOURNAL)
         try:
-            self.done = {r.key: r for r in _known(self.run, self._journal) if r.status != "error"}
+            self.done = {r.key: r for r in _known(self.run, self.journal) if r.status != "error"}
         except BaseException:
-            self._journal.close()
+            self.journal.close()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._journal.close()
+        self.journal.close()
 
     def left(self, task: Task) -> list[Question]:
         """The questions of a task that had no answer when this run was opened; an error is none."""
@@ -184,7 +184,7 @@ class RunWriter:
     def ask(self, task: Task, questions: Sequence[Question]) -> Iterator[Result]:
         """Results in order of completion."""
         for result in _asked(task, questions, self.model, self.plan.options, self._records):
-            self._journal.append(result_to_json(result))
+            self.journal.append(result_to_json(result))
             self._asked += 1
             tell(ResultCame(result=result))
             yield result
@@ -192,7 +192,7 @@ class RunWriter:
     def finish(self, seconds: float | None = None) -> Run:
         """Write manifest and summary; `seconds` is what this start took, where that is not the time since then."""
         run, asked = self.run, self._asked
-        self._journal.sync()
+        self.journal.sync()
         if not asked and run.finished and scored_otherwise(run.manifest):
             return run  # its figures are those of the rules it was scored by; `evalh rescore` makes today's
         results = run.results()

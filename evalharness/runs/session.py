@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -16,8 +16,9 @@ from evalharness.events import RunOpened, tell
 from evalharness.model import Model, Preview, Previews, Priced
 from evalharness.options import RunOptions, is_distribution
 from evalharness.records import STATUSES, Estimate, Mode, Result
-from evalharness.runs import cache, runner, summary, tables
+from evalharness.runs import cache, runner, summary, tables, within_budget
 from evalharness.runs import plan as planning
+from evalharness.runs.budget import Budget, end_in_words
 from evalharness.runs.figures import Summary, TaskSummary
 from evalharness.runs.manifest import OptionFacts
 from evalharness.runs.plan import Plan, Question, Task
@@ -78,9 +79,16 @@ class RunOutcome:
         return tables.to_pandas(self.results())
 
     @property
+    def ended_by(self) -> str:
+        """How the budget ended the run before all was asked, in words; '' where it is whole."""
+        end = self.run.manifest.ended_by
+        return "" if end is None else end_in_words(end)
+
+    @property
     def exit_code(self) -> int:
         nothing = len(self.unanswered) == self.answers  # to leave out every question is no run
         own = Exit.NOT_WHOLE if self.unanswered and (nothing or not self.skipped) else Exit.FINE
+        own = Exit.NOT_WHOLE if self.ended_by else own
         return gravest(own, *(stage.exit_code for stage in self.stages))
 
     @property
@@ -98,6 +106,7 @@ class RunOutcome:
             "benchmarks": to_json(self.benchmarks),
             **({"averages": to_json(averages)} if averages else {}),
             "unanswered": left_out,
+            **({"ended_by": to_json(self.run.manifest.ended_by)} if self.run.manifest.ended_by else {}),
             "usage": to_json(self.run.manifest.usage or {}),
         }
 
@@ -151,12 +160,13 @@ Stage = Callable[[Run], StageResult]  # what is done with a run once its answers
 
 @dataclass(frozen=True, kw_only=True)
 class RunHooks:
-    """What accompanies a run: what may stop a benchmark early, and what is done with its answers.
+    """What accompanies a run: what may stop a benchmark early, what it may use up, and what is done with its answers.
 
     `rule_of` makes the rule that may stop a benchmark early; the manifest keeps what it decided.
     """
 
     rule_of: RuleOf | None = None
+    budget: Budget = field(default_factory=Budget)
     stages: Sequence[Stage] = ()
 
 
@@ -165,6 +175,7 @@ def run_plan(plan: Plan, model: Model, place: RunPlace, hooks: RunHooks) -> RunO
 
     Goes on with a run that was begun before. UserError, before anything is asked, for what the model cannot do.
     """
+    hooks.budget.check(model)
     if place.cache and isinstance(model, Priced):
         model = cache.with_cache(model, place.runs / cache.BESIDE_RUNS)
     tasks = [planning.prepare_task(benchmark, plan, model) for benchmark in plan.benchmarks]
@@ -172,7 +183,12 @@ def run_plan(plan: Plan, model: Model, place: RunPlace, hooks: RunHooks) -> RunO
     tell(RunOpened(tasks=tasks, model=model.name))
     folder = new_folder(place.runs, place.name or runner.folder_name(tasks, plan, model))
     opened = runner.open_run(folder, tasks, plan, model)
-    found = runner.evaluate_tasks(opened, tasks, plan, model, rule)
+    if hooks.budget:
+        found, end = within_budget.evaluate_within(opened, tasks, plan, model, hooks.budget, rule)
+    else:
+        found, end = runner.evaluate_tasks(opened, tasks, plan, model, rule), None
+    if end != found.manifest.ended_by:
+        found.write(MANIFEST, replace(found.manifest, ended_by=end))
     if rule is not None or found.manifest.sequential is not None:
         found.write(MANIFEST, replace(found.manifest, sequential=None if rule is None else rule.facts()))
     stages = tuple(stage(found) for stage in hooks.stages)

@@ -73,8 +73,16 @@ def task_summary(results: Sequence[Result], benchmark: Benchmark, facts: Benchma
         ),
         holistic={n: kept_estimate(made) for n, made in whole.items() if not n.startswith("seconds")},
         judged=judgments_of(results),
-        cautions=tuple(benchmark.warnings(answered)) if benchmark.warnings else (),
+        cautions=(*_partly_asked(results, facts), *(benchmark.warnings(answered) if benchmark.warnings else ())),
     )
+
+
+def _partly_asked(results: Sequence[Result], facts: BenchmarkFacts) -> list[str]:
+    """That not all questions were asked: whatever ends a run early, a budget or a verdict, asks in a seeded order."""
+    asked = len({r.sample.id for r in results})
+    if asked >= facts.items or facts.data.imported:
+        return []
+    return [f"a part of the benchmark: {asked:,} of {facts.items:,} questions were asked, a seeded random draw"]
 
 
 def judgments_of(results: Sequence[Result]) -> dict[str, Judgment]:

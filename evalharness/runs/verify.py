@@ -15,6 +15,7 @@ from evalharness.data.kept import to_json
 from evalharness.errors import Exit, UserError
 from evalharness.records import Result
 from evalharness.runs import summary
+from evalharness.runs.budget import end_in_words
 from evalharness.runs.manifest import Manifest
 from evalharness.runs.runner import identity_hash
 from evalharness.runs.store import JOURNAL, MANIFEST, ODD_LINE, SUMMARY, Run, aside, loads, result_from_json
@@ -34,7 +35,8 @@ class Verified:
     @property
     def exit_code(self) -> int:
         """2 where something does not agree, 3 where the run is not finished."""
-        return Exit.USAGE if self.problems else Exit.FINE if self.run.finished else Exit.NOT_WHOLE
+        whole = self.run.finished and self.run.manifest.ended_by is None
+        return Exit.USAGE if self.problems else Exit.FINE if whole else Exit.NOT_WHOLE
 
     def as_json(self) -> dict[str, object]:
         """What `--json` prints."""
@@ -53,6 +55,8 @@ def verify_run(run: Run) -> Verified:
         notes.append(f"{kept.name} holds {len(kept.read_bytes().splitlines())} damaged lines that were set aside")
     if not run.finished:
         notes.append("the run is not finished: there is no summary to check")
+    if manifest.ended_by is not None:
+        notes.append(end_in_words(manifest.ended_by))
     bent = list(_form(run))
     problems += bent or [*_identity(manifest), *_counted(run, results)]
     problems += [] if problems else list(_recomputed(run, results, notes))
@@ -115,7 +119,8 @@ def _counted(run: Run, results: list[Result]) -> Iterator[str]:
         yield f"{JOURNAL}: has answers to {name}, which the manifest does not name"
     for name, facts in manifest.benchmarks.items():
         there = len({r.sample.id for r in results if r.benchmark == name and "perturbation" not in r.sample.extra})
-        whole = run.finished and manifest.sequential is None and not facts.data.imported
+        early = manifest.sequential is not None or manifest.ended_by is not None
+        whole = run.finished and not early and not facts.data.imported
         if whole and there != facts.items:
             yield f"{JOURNAL}: has answers to {there:,} items of {name}, the manifest says {facts.items:,}"
 

@@ -10,16 +10,14 @@ from typing import Any
 from evalharness import plugins
 from evalharness.comparison.gate import ComparisonRequest, GatedComparison, comparison_options, policy, run_gate
 from evalharness.comparison.inputs import open_side
-from evalharness.errors import UserError
+from evalharness.errors import Exit, UserError
 from evalharness.events import Observer, observed_by
 from evalharness.judging.panel import JudgeOptions
 from evalharness.judging.run import judging_stage
 from evalharness.model import Priced
 from evalharness.runs import cache, session
-from evalharness.runs.budget import BudgetObserver
 from evalharness.runs.plan import Plan
 from evalharness.runs.session import RunHooks, RunOutcome, RunPlace, Stage
-from evalharness.runs.store import MANIFEST, Run, new_folder
 from evalharness.suites.schema import Suite, SuiteJudge, SuiteModel
 
 
@@ -75,15 +73,14 @@ def run_suite_model(suite: Suite, model: SuiteModel, runs: Path, observer: Obser
     plan = suite_plan(suite, model)
     stages = [_stage(judge, suite.judges, plan, runs) for judge in suite.judges]
     place = RunPlace(runs=runs, name=f"{suite.name}-{model.name}")
-    thrifty = BudgetObserver(observer, suite.budget)
-    before = Run(new_folder(runs, str(place.name)))
-    if (before.path / MANIFEST).is_file():
-        thrifty.before(before.results())
     opened = plugins.load_model(model.spec, model.options)
     if suite.budget.cost is not None and isinstance(opened, Priced) and opened.prices is None:
         raise UserError(f"{suite.name}: a budget of cost wants prices; give {model.name} price_in and price_out")
-    with observed_by(thrifty):
-        return session.run_plan(plan, opened, place, RunHooks(stages=stages))
+    with observed_by(observer):
+        outcome = session.run_plan(plan, opened, place, RunHooks(stages=stages, budget=suite.budget))
+    if outcome.ended_by:
+        raise UserError(outcome.ended_by, Exit.NOT_WHOLE)
+    return outcome
 
 
 def unjudged(suite: Suite, plan: Plan) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from stub_server import Reply, Stub, serve, text_of
 from evalharness.clients.pool import AHEAD, Retry
 from evalharness.errors import UserError
 from evalharness.model import Requests, answered
+from evalharness.models._prices import Prices
 from evalharness.models.openai import OpenAI
 from evalharness.records import Message, Request
 
@@ -48,7 +49,7 @@ def test_choices_are_in_flight_together(questions):
 
     asked = [ask(f"{n}:", choices=("a", "bb", "c", "dd")) for n in range(questions)]
     with serve(reply) as stub:
-        found = dict(model(stub, chat=False, workers=4 * questions, prices=(1e6, 0.0)).answer(asked))
+        found = dict(model(stub, chat=False, workers=4 * questions, priced=Prices((1e6, 0.0))).answer(asked))
     assert together == [True] * 4 * questions
     assert sorted(found) == list(range(questions))
     for response in found.values():

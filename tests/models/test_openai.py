@@ -8,6 +8,7 @@ from stub_server import Reply, Stub, serve, text_of
 
 from evalharness.clients.pool import Retry
 from evalharness.errors import UserError
+from evalharness.models._prices import Prices
 from evalharness.models.openai import OpenAI, open_model
 from evalharness.options import EndpointOptions
 from evalharness.records import Message, Request
@@ -39,7 +40,7 @@ def one(asked: OpenAI, request: Request):
 
 def test_chat_sends_what_was_asked_and_nothing_else():
     with serve(lambda body: Reply(text="hi", tokens=(7, 2))) as stub:
-        response = one(model(stub, prices=(1.0, 10.0)), ask(max_tokens=9, stop=("\n",)))
+        response = one(model(stub, priced=Prices((1.0, 10.0))), ask(max_tokens=9, stop=("\n",)))
     assert (response.text, response.finish, response.tokens_in, response.tokens_out) == ("hi", "stop", 7, 2)
     assert response.cost == pytest.approx((7 * 1 + 2 * 10) / 1e6)
     sent = {k: v for k, v in stub.seen[0].items() if k not in ("path", "authorization")}

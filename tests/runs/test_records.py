@@ -19,7 +19,10 @@ from evalharness.runs.store import MANIFEST, SUMMARY, Run
 OLD = Path(__file__).parents[1] / "old_versions"
 # The hash of the schemas that the records of a run's files give, by version. Whoever changes a record raises
 # SCHEMA_VERSION in runs/manifest.py, adds a line here, and a run written by the new version to tests/old_versions.
-SCHEMAS = {2: "ac6d43f7b7c0baf18ba6f5bd198d90cc0d8834818250a0e96c2ccde38991675f"}
+SCHEMAS = {
+    2: "ac6d43f7b7c0baf18ba6f5bd198d90cc0d8834818250a0e96c2ccde38991675f",
+    3: "a1ca3b96f3f3d0b6e04c8a14d27800a0ff2bedd2e86aba6e976f138d46ec5cb5",
+}
 KEPT_RUNS = sorted(path.parent for path in OLD.glob("*/runs/*/run.json"))
 
 

@@ -1,0 +1,329 @@
+"""A model examined: asked a few short questions, and held to its own answers.
+
+What an endpoint says is not believed because it says 200: each check compares what came back with what was asked.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from evalharness import plugins
+from evalharness.doctor.findings import CheckResult, Examination
+from evalharness.errors import UserError
+from evalharness.model import Model, Previews, Priced, Probed, Remote, Requests, answered
+from evalharness.records import Message, Request, Response
+
+NO_MODEL = "evalh-doctor-asks-for-no-such-model"
+TIMES = 5  # a greedy answer is asked for
+ECHO_CLOSE = 0.02  # natural logarithm: two ways of one server to say the same log-probability differ by less
+LONGEST_PROBE = 32768  # tokens: a longer context is not tried out, it would cost too much
+SECONDS = 60.0  # for a reply to a probe
+SCHEMA = {
+    "type": "object", "properties": {"answer": {"type": "string"}}, "required": ["answer"],
+    "additionalProperties": False,
+}  # fmt: skip
+SENTENCES = (
+    "The capital of France is", "Once upon a time there was a", "Water boils at a temperature of", "Two plus two makes",
+)  # fmt: skip
+
+
+@dataclass
+class _Patient:
+    """The model under examination, and what its answers took."""
+
+    model: Model
+    answers: list[Response] = field(default_factory=list)
+
+    def ask(self, text: str, model: Model | None = None, **more: Any) -> Response:
+        """One answer. UserError where nothing can be answered at all."""
+        request = _request(text, **more)
+        ((_, response),) = answered(model or self.model, Requests([request]))
+        self.answers.append(response)
+        return response
+
+
+def _request(text: str, **more: Any) -> Request:
+    return Request(messages=(Message("user", text),), **{"max_tokens": 16, **more})
+
+
+def examine_model(spec: str, given: Mapping[str, object] | object = None) -> Examination:
+    """Examine the model PLUGIN[:ARGUMENT], opened with these options. UserError where it cannot be opened."""
+    patient = _Patient(plugins.load_model(spec, given))
+    first = _reached(patient)
+    findings = [first]
+    if first.verdict != "wrong":
+        for check in (
+            _named,
+            _parameters,
+            _prompt,
+            _streaming,
+            _log_probabilities,
+            _context,
+            _same_again,
+            _speed,
+            _price,
+        ):
+            findings += _held(check, patient)
+    return Examination(subject=patient.model.name, findings=findings)
+
+
+def _held(check: Any, patient: _Patient) -> list[CheckResult]:
+    """The findings of one check; what it cannot find out since the model fails is a finding too."""
+    try:
+        return list(check(patient))
+    except UserError as error:
+        return [CheckResult(check=check.__name__.strip("_").replace("_", " "), verdict="unknown", said=str(error))]
+
+
+def _reached(patient: _Patient) -> CheckResult:
+    try:
+        found = patient.ask("Say yes.")
+    except UserError as error:
+        return CheckResult(check="reachable", verdict="wrong", said=str(error))
+    if found.error:
+        return CheckResult(check="reachable", verdict="wrong", said=found.error)
+    if not found.text.strip() and not found.thinking:
+        said = f"it answers, with no text (it ended for {found.finish or 'no reason given'})"
+        return CheckResult(
+            check="reachable", verdict="look", said=said, do="give --max-tokens more room, or another prompt"
+        )
+    return CheckResult(check="reachable", verdict="ok", said=f"it answers {found.text.strip()[:40]!r}")
+
+
+def _named(patient: _Patient) -> Iterator[CheckResult]:
+    """A name that nobody has must be refused: what answers to any name may be another model than is meant."""
+    model = patient.model
+    if not isinstance(model, Probed):
+        return
+    served = [str(name) for name in model.describe().get("served", ())]
+    shown = f"it says that it serves {', '.join(served)}" if served else "it does not say which model it serves"
+    try:
+        other = patient.ask("Say yes.", model.anew(NO_MODEL))
+    except UserError:
+        yield CheckResult(check="name", verdict="ok", said=f"a name that nobody has is refused; {shown}")
+        return
+    if other.error:
+        yield CheckResult(check="name", verdict="ok", said=f"a name that nobody has is refused; {shown}")
+    else:
+        yield CheckResult(
+            check="name", verdict="look", said=f"it answers to any name; {shown}",
+            do="make sure that the server was started with the model that you mean",
+        )  # fmt: skip
+
+
+def _parameters(patient: _Patient) -> Iterator[CheckResult]:
+    """Each parameter that a benchmark may want, asked for alone, so that one refusal hides no other."""
+    model = patient.model
+    if not isinstance(model, Probed):
+        return
+    taken, refused, without_effect = [], [], []
+    for name, more, works in _WANTED:
+        fresh = model.anew()
+        found = patient.ask("Count from 1 to 20, separated by commas. Answer as JSON if asked to.", fresh, **more)
+        said = fresh.refused if isinstance(fresh, Probed) else {}
+        if found.error:
+            refused.append(f"{name} ({found.error[:80]})")
+        elif said:
+            refused += [f"{parameter} is {done}" for parameter, done in said.items()]
+        elif not works(found):
+            without_effect.append(name)
+        else:
+            taken.append(name)
+    refused = list(dict.fromkeys(refused))
+    if taken:
+        yield CheckResult(check="parameters", verdict="ok", said=f"taken: {', '.join(taken)}")
+    if refused:
+        yield CheckResult(
+            check="parameters", verdict="look", said=f"refused: {'; '.join(refused)}",
+            do="requests adapt by themselves, and the manifest says so",
+        )  # fmt: skip
+    if without_effect:
+        yield CheckResult(
+            check="parameters", verdict="look", said=f"taken without effect: {', '.join(without_effect)}",
+            do="do not rely on it",
+        )  # fmt: skip
+
+
+def _is_json(found: Response) -> bool:
+    try:
+        return isinstance(json.loads(found.text), dict)
+    except ValueError:
+        return False
+
+
+_WANTED = (
+    ("temperature 0 and max_tokens", {"max_tokens": 4}, lambda r: r.tokens_out <= 8 or bool(r.reasoning_tokens)),
+    ("temperature, top_p and seed", {"temperature": 0.7, "top_p": 0.9, "seed": 7}, lambda r: True),
+    ("stop", {"stop": ("zq", "qz"), "max_tokens": 32}, lambda r: True),
+    ("response_format", {"schema": SCHEMA, "max_tokens": 200}, _is_json),
+    ("logprobs", {"top_logprobs": 5, "max_tokens": 4}, lambda r: bool(r.top_logprobs)),
+)
+
+
+def _prompt(patient: _Patient) -> Iterator[CheckResult]:
+    """Template and BOS, as far as they can be seen: of a model of this machine token by token, else by counting."""
+    model = patient.model
+    if isinstance(model, Previews) and (shown := model.preview(_request("Say yes."))).ids:
+        first, second = (*shown.pieces, "", "")[:2]
+        doubled = shown.bos is True and len(shown.ids) > 1 and shown.ids[0] == shown.ids[1]
+        said = f"{'a chat template' if model.chat else 'no chat template'}; the prompt begins with {first!r} {second!r}"
+        if doubled:
+            yield CheckResult(
+                check="template and BOS", verdict="wrong", said=f"{said}: the BOS token stands there twice",
+                do="the template writes it and the tokenizer adds it: give --template, or mend the tokenizer",
+            )  # fmt: skip
+        else:
+            yield CheckResult(check="template and BOS", verdict="ok", said=said)
+        return
+    short, long = patient.ask("yes", max_tokens=1), patient.ask("yes yes yes yes yes", max_tokens=1)
+    if not short.tokens_in or long.tokens_in <= short.tokens_in:
+        yield CheckResult(check="template and BOS", verdict="unknown", said="the endpoint does not count prompt tokens")
+        return
+    around = short.tokens_in - 1
+    kind = "a chat template" if around > 2 else "no chat template" if around < 2 else "a BOS token or a bare template"
+    odd = model.chat and around < 2
+    yield CheckResult(
+        check="template and BOS", verdict="look" if odd else "ok",
+        said=f"about {around} tokens stand around a prompt of one word: {kind}",
+        do="a chat endpoint without a template asks a base model as if it could chat" if odd else "",
+    )  # fmt: skip
+
+
+def _streaming(patient: _Patient) -> Iterator[CheckResult]:
+    """Nothing here streams; a server that cannot is worth knowing of."""
+    model = patient.model
+    if not isinstance(model, Probed) or not hasattr(model, "path") or "chat/completions" not in str(model.path):
+        return
+    status, text = model.post_once(_request("Say yes.", max_tokens=4), {"stream": True}, SECONDS)
+    works = status == 200 and text.lstrip().startswith("data:")
+    said = "it streams" if works else f"asked to stream it sends {status} and {text[:60]!r}"
+    yield CheckResult(
+        check="streaming", verdict="ok" if works else "look", said=said, do="" if works else "not needed here"
+    )
+
+
+def _log_probabilities(patient: _Patient) -> Iterator[CheckResult]:
+    """Echoed log-probabilities, which ranking rests on, held to those of generated tokens, which are made another way.
+
+    Several likely next tokens of several prompts, not the likeliest alone: a server that shifts by one place may be
+    right about that one.
+    """
+    model = patient.model
+    if not model.ranks or (model.chat and isinstance(model, Remote)):
+        found = patient.ask(SENTENCES[0], max_tokens=1, top_logprobs=5)
+        first = bool(found.top_logprobs)
+        said = "first tokens have log-probabilities" if first else "none are given"
+        yield CheckResult(
+            check="log-probabilities", verdict="ok" if first else "look", said=f"{said}; a chat endpoint cannot rank",
+            do="" if model.ranks else "--mode write; a base model ranks through --template none",
+        )  # fmt: skip
+        return
+    differences: list[float] = []
+    try:
+        for sentence in SENTENCES:
+            differences += _echo_differences(patient, sentence)
+    except UserError as error:
+        yield CheckResult(check="log-probabilities", verdict="wrong", said=str(error), do="--mode write")
+        return
+    if len(differences) < TIMES:
+        yield CheckResult(
+            check="log-probabilities", verdict="unknown",
+            said="too few generated tokens have log-probabilities to hold the echoed ones to",
+        )  # fmt: skip
+        return
+    worst = max(differences)
+    same = f"{len(differences)} echoed log-probabilities differ from the generated ones by at most {worst:.4f}"
+    yield CheckResult(
+        check="log-probabilities", verdict="ok" if worst <= ECHO_CLOSE else "wrong", said=same,
+        do="" if worst <= ECHO_CLOSE else "ranked figures would be wrong: --mode write, or another server",
+    )  # fmt: skip
+
+
+def _echo_differences(patient: _Patient, sentence: str) -> list[float]:
+    made = patient.ask(sentence, max_tokens=1, top_logprobs=5)
+    found = []
+    for token, value in made.top_logprobs:
+        if not token.strip() or "�" in token:
+            continue
+        echoed = patient.ask(sentence, choices=(token,))
+        if echoed.lengths == (1,):  # behind the prompt it is the same token
+            found.append(abs(echoed.logprobs[0] - value))
+    return found
+
+
+_CONTEXT = re.compile(r"(?:context|max_model_len|maximum|up to|at most|limit)\D{0,60}?(\d[\d,]{2,9})", re.IGNORECASE)
+
+
+def _context(patient: _Patient) -> Iterator[CheckResult]:
+    """How long a prompt may be, and whether one that is longer is refused or cut without a word."""
+    model = patient.model
+    known = model.describe().get("context")
+    if not isinstance(model, Probed):
+        if isinstance(known, int):
+            yield CheckResult(
+                check="context", verdict="ok", said=f"{known:,} tokens; longer prompts are cut and counted"
+            )
+        return
+    said = patient.ask("Say yes.", model.anew(), max_tokens=10_000_000, stop=("\n",)).error
+    numbers = [int(number.replace(",", "")) for number in _CONTEXT.findall(said)]
+    size = next((number for number in numbers if number != 10_000_000), None)
+    if size is None:
+        yield CheckResult(check="context", verdict="unknown", said="the endpoint does not say how long a prompt may be")
+    elif size > LONGEST_PROBE:
+        yield CheckResult(check="context", verdict="ok", said=f"{size:,} tokens, as the endpoint says; not tried out")
+    else:
+        long = patient.ask("a " * (size + size // 4), max_tokens=1)
+        cut = not long.error
+        yield CheckResult(
+            check="context", verdict="look" if cut else "ok",
+            said=f"{size:,} tokens; a longer prompt is {'answered: it is cut without a word' if cut else 'refused'}",
+            do="keep prompts short: fewer --shots" if cut else "",
+        )  # fmt: skip
+
+
+def _same_again(patient: _Patient) -> Iterator[CheckResult]:
+    texts = {patient.ask("Write one sentence about the sea.", max_tokens=48).text for _ in range(TIMES)}
+    same = len(texts) == 1
+    yield CheckResult(
+        check="determinism", verdict="ok" if same else "look",
+        said=f"{TIMES} greedy answers are {'the same' if same else f'{len(texts)} different ones'}",
+        do="" if same else "`evalh flaky RUN` says how much of a difference that makes",
+    )  # fmt: skip
+
+
+def _speed(patient: _Patient) -> Iterator[CheckResult]:
+    written = [r for r in patient.answers if r.tokens_out > 8 and r.seconds > 0]
+    if not written:
+        yield CheckResult(check="speed", verdict="unknown", said="no answer says how many tokens it has")
+        return
+    rate = sum(r.tokens_out for r in written) / sum(r.seconds for r in written)
+    yield CheckResult(check="speed", verdict="ok", said=f"{rate:,.0f} tokens/s, one request at a time")
+
+
+def _price(patient: _Patient) -> Iterator[CheckResult]:
+    model = patient.model
+    if not (isinstance(model, Remote) and model.remote):
+        return
+    prices = model.prices if isinstance(model, Priced) else None
+    if prices is None:
+        yield CheckResult(
+            check="price",
+            verdict="unknown",
+            said="not known",
+            do="--price-in and --price-out, for --max-cost and reports",
+        )
+        return
+    spent = sum(r.cost or 0.0 for r in patient.answers)
+    listed = model.describe().get("prices")
+    source = f" ({listed[2]})" if isinstance(listed, list) else ""
+    said = (
+        f"${prices[0]:g} and ${prices[1]:g} per million tokens in and out{source}; this examination took ${spent:.4f}"
+    )
+    yield CheckResult(check="price", verdict="ok", said=said)
+
+
+_CHECKS = (_named, _parameters, _prompt, _streaming, _log_probabilities, _context, _same_again, _speed, _price)
