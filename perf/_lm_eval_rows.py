@@ -48,6 +48,10 @@ KINDS: Mapping[str, Kind] = {
     "json": lambda name, i: '{"a": ["b", "c"]}',
     "sentence": lambda name, i: f"The {_WORDS[i]} and the _ saw {_WORDS[i + 1]}. It was #### {i}",
     "yes": lambda name, i: ("yes", "no")[i % 2],
+    "scores": lambda name, i: {letter: int(k == i % 2) for k, letter in enumerate("ABCD")},
+    "languages": lambda name, i: {code: _text(code, i) for code in ("en", "fr", "de")},
+    "integers": lambda name, i: [1, 0, 2, 3],
+    "false": lambda name, i: False,
     "date": lambda name, i: f"2024-0{i % 8 + 1}-11",
 }
 _BY_NAME = (
@@ -161,17 +165,25 @@ def _likely(name: str) -> tuple[str, ...]:
 _MISSING = re.compile(r"KeyError: '([^']+)'|'([\w .-]+)' is undefined|Column (?:name )?'?\[?'([\w .-]+)'")
 
 
-def other_kinds(kinds: dict[str, str], error: str, attempt: int, chance: random.Random) -> dict[str, str]:
-    """The kinds of another try: a field that was missed is added, one or two of the others are of another kind."""
+def other_kinds(
+    kinds: dict[str, str], error: str, attempt: int, chance: random.Random, about: list[str]
+) -> dict[str, str]:
+    """The kinds of another try: a field that was missed is added, one or two of the others are of another kind, or one
+    of the texts that the task is `about`."""
     changed = dict(kinds)
     missed = next((name for match in [_MISSING.search(error)] if match for name in match.groups() if name), "")
     if missed and missed not in changed:
         changed[missed] = _likely(missed)[0]
         return changed
-    names = [name for name in changed if name and name in error] or list(changed)
+    said = re.findall(r"'(\w+) for example \d|(\w+) (\w+) \w+ \d", error)  # the text of a value has its field in it
+    mentioned = {word for words in said for word in words}
+    names = [name for name in changed if name.lower() in mentioned] or list(changed)
     for name in chance.sample(names, min(len(names), 1 + attempt % 3)):
         likely = _likely(name)
-        changed[name] = chance.choice(likely if chance.random() < 0.5 else list(KINDS))
+        if about and chance.random() < 0.25:
+            changed[name] = CONSTANT + json.dumps(about)
+        else:
+            changed[name] = chance.choice(likely if chance.random() < 0.5 else list(KINDS))
     return changed
 
 

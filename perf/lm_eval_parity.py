@@ -29,9 +29,10 @@ from _lm_eval_rows import CONSTANT, constants_of, fields_of, first_kinds, other_
 
 from evalharness import events
 from evalharness.benchmark import Benchmark
+from evalharness.data.yaml_lines import YamlDocument
 from evalharness.errors import UserError
 from evalharness.file_benchmarks.lm_eval.catalog import TaskEntry, include_folders, open_catalog
-from evalharness.file_benchmarks.lm_eval.code import TaskCodeSettings, named_functions, use_task_code
+from evalharness.file_benchmarks.lm_eval.code import TaskCodeSettings, TaskFunction, named_functions, use_task_code
 from evalharness.file_benchmarks.lm_eval.config import read_task_file
 from evalharness.file_benchmarks.lm_eval.task import open_lm_eval_task
 from evalharness.records import Request, Response, Sample
@@ -39,7 +40,7 @@ from evalharness.records import Request, Response, Sample
 TRIES = 50
 NONE_LEFT = "no documents are left"
 PACKAGES = (
-    "lm_eval", "datasets", "numpy", "scikit-learn", "sacrebleu", "rouge_score", "nltk", "regex", "sympy", "scipy",
+    "lm_eval", "datasets", "numpy", "sklearn", "sacrebleu", "rouge_score", "nltk", "regex", "sympy", "scipy",
     "jinja2", "markupsafe", "tqdm", "more_itertools", "pytablewriter", "sqlitedict", "dill", "packaging", "evaluate",
     "pandas", "langdetect", "math_verify", "word2number", "transformers", "requests", "jsonschema",
 )  # fmt: skip
@@ -78,8 +79,7 @@ def _named(venv: Path, packages: Path) -> list[str]:
         for name in ("evaluate", "word2number", "more_itertools", "pytablewriter", "sqlitedict")
         if (packages / name).is_dir()
     ]
-    modules = {"scikit-learn": "sklearn"}
-    there = [n for n in PACKAGES[1:] if importlib.util.find_spec(modules.get(n, n)) is not None]
+    there = [n for n in PACKAGES[1:] if importlib.util.find_spec(n) is not None]
     return [*own, *(name for name in there if f"{venv}:{name}" not in own)]
 
 
@@ -130,17 +130,18 @@ def opened(entry: TaskEntry, known: dict[str, dict[str, str]]) -> tuple[str, dic
     tries = [known[k] for k in (key, folder) if k in known] + [first_kinds(names)]
     chance, first = random.Random(0), ""
     process = next((f for f in named_functions(document) if f.where == ("process_docs",) and f.file is not None), None)
-    about, compared = constants_of(process.file, process.spelled.rpartition(".")[2]) if process else ([], [])
+    about, compared = about_of(document, process)
     kinds: dict[str, str] = {}
     error = ""
     for attempt in range(TRIES):
         if tries:
             kinds = tries.pop(0)
         elif error == NONE_LEFT and about:
-            name = chance.choice(compared or list(kinds))
+            subjects = [name for name in kinds if _SUBJECT.search(name)]
+            name = chance.choice([*compared, *subjects] or list(kinds))
             kinds = {**kinds, name: CONSTANT + json.dumps(about)}
         else:
-            kinds = other_kinds(kinds, error, attempt, chance)
+            kinds = other_kinds(kinds, error, attempt, chance, about)
         error = _tried(benchmark, kinds)
         first = first or error
         if not error:
@@ -151,6 +152,27 @@ def opened(entry: TaskEntry, known: dict[str, dict[str, str]]) -> tuple[str, dic
         ):
             return error, kinds
     return first, {}
+
+
+_SUBJECT = re.compile(r"subject|categor|type|domain|topic|subset|lang|level|task|split|source|country|name", re.I)
+
+
+def about_of(document: YamlDocument, process: TaskFunction | None) -> tuple[list[str], list[str]]:
+    """(texts that a task is about, fields that its code compares), from its name, its choices and its code."""
+    found: dict[str, None] = {}
+    choices = document.value.get("doc_to_choice")
+    if isinstance(choices, list | dict):
+        found |= dict.fromkeys(str(one) for one in (choices.values() if isinstance(choices, dict) else choices))
+    if process is None or process.file is None:
+        for text in (document.value.get(key) for key in ("doc_to_text", "doc_to_target", "doc_to_choice")):
+            found |= dict.fromkeys(re.findall(r"['\"]([^'\"]{1,40})['\"]", text) if isinstance(text, str) else ())
+        return list(found)[:60], []
+    name = process.spelled.rpartition(".")[2]
+    constants, compared = constants_of(process.file, name)
+    words = str(document.value.get("task")).split("_")
+    ends = ["_".join(words[i:]) for i in range(len(words))]
+    named = [name.removeprefix("process_"), *ends, str(document.value.get("dataset_name"))]
+    return list(dict.fromkeys([*found, *named, *(end.replace("_", " ") for end in ends), *constants]))[:400], compared
 
 
 def _tried(benchmark: Benchmark, kinds: Mapping[str, str]) -> str:

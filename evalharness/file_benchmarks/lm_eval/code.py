@@ -29,7 +29,13 @@ from evalharness.sandbox.service import Service, ServiceEnded
 from evalharness.sandbox.tiers import open_sandbox
 
 _SERVICES = 8  # processes that are kept for further calls
-_PRELOAD = ("numpy", "datasets")
+_PRELOAD = {
+    "numpy": "numpy",
+    "datasets": "datasets",
+    "lm_eval": "lm_eval.tasks",
+    "evaluate": "evaluate",
+    "sklearn": "sklearn.metrics",
+}
 _LM_EVAL = "lm_eval"
 _MARK = f"/{_LM_EVAL}/tasks/"
 
@@ -267,7 +273,7 @@ class _Processes:
             try:
                 self._sandboxes[place] = open_sandbox(
                     code.settings.sandbox, workers=1, packages=packages, folders={inside.SHOWN: str(code.root)},
-                    preload=_PRELOAD if "datasets" in code.packages else (),
+                    preload=[_PRELOAD[n] for n in _PRELOAD if n in {word.rpartition(":")[2] for word in packages}],
                 )  # fmt: skip
             except UserError as error:
                 said = f"{option_name('trust_task_code', True)} runs the task's code with all your rights"

@@ -75,7 +75,8 @@ _SHAPES = _mapping(
     ),
     filter_list=_list(
         {"type": "object", "properties": {"filter": _list(
-            {"type": "object", "properties": {"group_select": {"type": "integer"}, "fallback": {"type": ["string", "array", "null"]}}}
+            {"type": "object", "properties": {
+                "group_select": {"type": "integer"}, "fallback": {"type": ["string", "array", "null"]}}}
         )}}
     ),
 )  # fmt: skip
