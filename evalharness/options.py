@@ -111,6 +111,13 @@ class DataOptions:
     skip_unanswered: bool = setting(False, "Leave out questions without an answer, and say so.")
     holistic: bool = setting(False, "Also HELM's view: calibration, robustness, fairness, efficiency.", switch=True)
     allow_outside: bool = setting(False, "Files may name others outside their own folder.")
+    include_path: tuple[str, ...] = setting(
+        (),
+        "A folder of lm-evaluation-harness's task files, for lm_eval/TASK. Repeatable.",
+        repeatable=True,
+        unit="FOLDER",
+    )
+    trust_task_code: bool = setting(False, "Run the Python of task files here, with all your rights, in no sandbox.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,6 +34,7 @@ evalh run gsm8k ifeval --model openai:gpt-4o-mini --concurrency 32 --max-tokens 
 evalh run humaneval --model local:DIR --samples 10 --temperature 0.8 --against main
 """
 BESIDE_A_SUITE = frozenset({"benchmarks", "runs", "as_json", "yes_run_untrusted_code", "allow_outside"})
+_NOT_OF_THE_PLAN = ("items", "allow_outside", "include_path", "trust_task_code")
 
 
 @with_flags
@@ -59,6 +60,7 @@ def run(
     from evalharness.comparison.early_stop import rule_against
     from evalharness.data.files import allow_outside
     from evalharness.events import observed_by
+    from evalharness.file_benchmarks.lm_eval.settings import task_files
     from evalharness.report import progress
     from evalharness.runs import session
     from evalharness.runs.budget import Budget
@@ -66,6 +68,7 @@ def run(
     from evalharness.suites.schema import is_suite
 
     allow_outside(data.allow_outside)
+    task_files(data.include_path, sandbox, trusted=data.trust_task_code)
     named = benchmarks_of(data.items, benchmarks)
     if is_suite(named, typed - BESIDE_A_SUITE):
         return _run_suite(Path(named[0]), output, consent=sandbox.yes_run_untrusted_code)
@@ -86,7 +89,7 @@ def run(
 
 def _asked(data: DataOptions, sampling: SamplingOptions) -> dict[str, Any]:
     """The fields of the plan: all that was said, but for what restricts it afterwards."""
-    return {name: value for name, value in values(data, sampling).items() if name not in ("items", "allow_outside")}
+    return {name: value for name, value in values(data, sampling).items() if name not in _NOT_OF_THE_PLAN}
 
 
 def _tell(outcome: "RunOutcome", comparison: ComparisonOptions, output: OutputOptions) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -49,7 +49,9 @@ class Source:
     the one file that is read of a hub repository which `datasets` cannot load whole. `sample` is the bundled sample
     (JSONL rows with a `split` field, and a `config` field where one file serves several configs), by default the file
     NAME.jsonl beside the plug-in. Without `hub` the bundled rows are the whole benchmark, or the files `own` by split
-    where a benchmark brings its questions itself; they lie below the folder of the file `described_by`.
+    where a benchmark brings its questions itself; they lie below the folder of the file `described_by`. `given` makes
+    the rows of a split that no file holds; `process(rows, split)` makes of the rows of a split what the benchmark
+    reads.
     """
 
     hub: str = ""
@@ -61,6 +63,8 @@ class Source:
     files: Files | None = None
     sample: Path | None = None
     own: Mapping[str, Path] = field(default_factory=dict)
+    given: Mapping[str, Callable[[], Sequence[Row]]] = field(default_factory=dict)
+    process: Callable[[Sequence[Row], str], tuple[Row, ...]] | None = None
     described_by: Path | None = None
 
     @property

@@ -25,7 +25,18 @@ from evalharness.records import Sample, on_disk
 
 def load_rows(source: Source, want: Want, data: str | None) -> SplitRows:
     """The rows of a split. `data`: None = the hub, `sample` = the bundled sample, else a folder or file."""
+    return _processed(_rows_of(source, want, data), source, want.split)
+
+
+def _processed(found: SplitRows, source: Source, split: str) -> SplitRows:
+    return found if source.process is None else replace(found, rows=source.process(found.rows, split))
+
+
+def _rows_of(source: Source, want: Want, data: str | None) -> SplitRows:
     split = want.split
+    if split in source.given and (data is None or split != source.split):
+        place = str(source.described_by) if source.described_by is not None else "given"
+        return SplitRows(rows=tuple(source.given[split]()), origin=place, revision="files", kind="own")
     if source.own and data in (None, "sample"):
         return _from_own(source, split)
     if data == "sample" or (data is None and not source.hub):
@@ -55,7 +66,7 @@ def rows_of_split(rows: Iterable[Row], source: Source, split: str) -> SplitRows:
     """The rows of a split, of those that a program hands over: a row's `split` says where it belongs, else it is one of
     the questions."""
     found = tuple(dict(row) for row in rows if _is_sample_of(row, source, split))
-    return SplitRows(rows=found, origin="rows of the program", revision="given")
+    return _processed(SplitRows(rows=found, origin="rows of the program", revision="given"), source, split)
 
 
 def _bundled(source: Source, split: str) -> SplitRows:

@@ -38,8 +38,11 @@ class YamlDocument:
         """A DataError that begins with file and line of a place, or of the nearest place around it."""
         while where and where not in self.lines:
             where = where[:-1]
-        file = self.files.get(str(where[0]), self.file) if where else self.file
-        return DataError(f"{file}:{self.lines.get(where, 1)}: {message}")
+        return DataError(f"{self.file_of(where)}:{self.lines.get(where, 1)}: {message}")
+
+    def file_of(self, where: YamlPath) -> Path:
+        """The file that a place stands in."""
+        return self.files.get(str(where[0]), self.file) if where else self.file
 
     def hold_to(self, schema: Mapping[str, Any]) -> None:
         """DataError names file and line of the first value that is not as a JSON schema has it."""
@@ -61,16 +64,19 @@ class YamlDocument:
         )
 
 
-def read_yaml(file: Path) -> YamlDocument:
+def read_yaml(file: Path, repeated: list[int] | None = None) -> YamlDocument:
     """The file's mapping. DataError for bad YAML, a key that is there twice, an alias, a tag that asks for anything but
-    plain data (`!!python/...`), and anything but a mapping."""
-    value, lines = parsed(file)
+    plain data (`!!python/...`), and anything but a mapping.
+
+    With a list for them, `repeated` gets the lines of keys that are there twice, and the last counts.
+    """
+    value, lines = parsed(file, strict=repeated is None, repeated=repeated)
     if not isinstance(value, dict):
         raise DataError(f"{file}:1: wanted a mapping of keys and values")
     return YamlDocument(file=file, value=value, lines=lines)
 
 
-def parsed(file: Path, *, strict: bool = True) -> tuple[Any, dict[YamlPath, int]]:
+def parsed(file: Path, *, strict: bool = True, repeated: list[int] | None = None) -> tuple[Any, dict[YamlPath, int]]:
     """The value of a YAML file, whatever it is, and the line of every part of it. DataError as `read`; not `strict`:
     a key may be there twice, and the last counts."""
     import yaml
@@ -88,7 +94,9 @@ def parsed(file: Path, *, strict: bool = True) -> tuple[Any, dict[YamlPath, int]
     except yaml.YAMLError as error:
         raise DataError(f"{file}: not valid YAML ({str(error).splitlines()[0]})") from error
     lines: dict[YamlPath, int] = {}
-    return (None if node is None else _value(node, (), lines, _Reader(file, yaml.SafeLoader(""), strict))), lines
+    return (
+        None if node is None else _value(node, (), lines, _Reader(file, yaml.SafeLoader(""), strict, repeated))
+    ), lines
 
 
 def _check(events: Iterator[Any], file: Path) -> None:
@@ -110,6 +118,7 @@ class _Reader:
     file: Path
     loader: Any
     strict: bool
+    repeated: list[int] | None
 
 
 def _value(node: Any, where: YamlPath, lines: dict[YamlPath, int], by: _Reader) -> Any:
@@ -138,6 +147,8 @@ def _value(node: Any, where: YamlPath, lines: dict[YamlPath, int], by: _Reader) 
         place = (*where, key)
         if key in found and by.strict:
             raise DataError(f"{by.file}:{key_node.start_mark.line + 1}: the key {key!r} is there twice")
+        if key in found and by.repeated is not None:
+            by.repeated.append(key_node.start_mark.line + 1)
         lines[place] = key_node.start_mark.line + 1
         found[key] = _value(child, place, lines, by)
     return found

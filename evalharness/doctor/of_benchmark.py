@@ -19,7 +19,7 @@ from evalharness.runs.plan import Plan, Question, Task, prepare_task
 from evalharness.scoring.answers import Recorded, Scorer, score_response
 
 MOST_QUESTIONS = 200  # questions that are scored: a seeded draw
-SHOWN = 3
+_SHOWN = 3
 BOS_TEXTS = ("<s>", "<bos>", "<|begin_of_text|>", "<|begin▁of▁sentence|>", "<|startoftext|>", "[BOS]")
 
 
@@ -123,7 +123,7 @@ def _all_worth(
             odd.append(f"{question.sample.id} ({score.status}, {worth:g})")
     if not odd:
         return CheckResult(check=what, verdict="ok", said=f"all {len(answers):,} are worth {wanted:g}")
-    named = ", ".join(odd[:SHOWN]) + (", ..." if len(odd) > SHOWN else "")
+    named = ", ".join(odd[:_SHOWN]) + (", ..." if len(odd) > _SHOWN else "")
     return CheckResult(
         check=what, verdict="wrong", said=f"{len(odd):,} of {len(answers):,} are not worth {wanted:g}: {named}",
         do="the data, the scorer or the way answers are read is wrong for these",
@@ -156,7 +156,7 @@ def _uncut(task: Task, gold: Sequence[tuple[Question, Response]], scorer: Scorer
                 spoilt.append(question.sample.id)
     shown = ", ".join(map(repr, stops))
     if spoilt:
-        named = ", ".join(spoilt[:SHOWN]) + (", ..." if len(spoilt) > SHOWN else "")
+        named = ", ".join(spoilt[:_SHOWN]) + (", ..." if len(spoilt) > _SHOWN else "")
         return CheckResult(
             check="texts to stop at", verdict="wrong",
             said=f"{len(spoilt):,} right answers hold one ({shown}): {named}",

@@ -128,7 +128,7 @@ def is_benchmark(name: str) -> bool:
     """Whether a YAML file has a key of a benchmark; a suite of runs has none of them."""
     file = Path(name).expanduser()
     try:
-        keys = set(yaml_lines.read_yaml(file).value) if file.is_file() else set()
+        keys = set(yaml_lines.read_yaml(file, repeated=[]).value) if file.is_file() else set()
     except DataError:
         return False
     return "models" not in keys and bool(keys & {"source", "template", "include", *lm_eval.MARKS})
@@ -142,9 +142,10 @@ def open_file(name: str, judge_of: JudgeOf) -> Benchmark:
     file = Path(name).expanduser()
     if not file.is_file():
         raise DataError(f"there is no benchmark file {name}")
-    document = yaml_lines.read_yaml(file)
+    document = yaml_lines.read_yaml(file, repeated=[])
     if lm_eval.is_task(document):
-        return lm_eval.open_lm_eval_task(document)
+        return lm_eval.open_lm_eval_file(file)
+    document = yaml_lines.read_yaml(file)
     return benchmark_of(document, _parsed(document), judge_of)
 
 

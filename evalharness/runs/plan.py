@@ -154,6 +154,7 @@ def prepare_task(name: str, plan: Plan, model: Model) -> Task:
         data=_data_facts(name, loaded, chosen, repeated),
         prompt_sha256=prompt_hash(q.request for q in questions),
         wants_judge=benchmark.judge or None,
+        code_sha256=benchmark.code_sha256 or None,
         sampling=_own_sampling(benchmark, plan, common),
     )
     reported = f"{name}@sample" if plan.data == "sample" and benchmark.source.hub else name

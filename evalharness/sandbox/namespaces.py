@@ -20,7 +20,7 @@ _DETACH = 2
 _NOATIME = 1024
 _PLACES = ("/tmp", "/mnt", "/media", "/srv", "/run")
 SCRATCH = "/tmp"
-PACKAGES = "/packages"
+PACKAGES = "/site-packages"  # dill takes what lies in a folder of this name for installed, and pickles it by name
 
 
 def enter(machine: str, packages: Mapping[str, str]) -> int:

@@ -17,7 +17,8 @@ from evalharness.sandbox import scratch
 from evalharness.sandbox.judge import UNCROSSABLE
 from evalharness.sandbox.namespaces import PACKAGES
 from evalharness.sandbox.packages import Packages, staged
-from evalharness.sandbox.program import Program, ProgramMode, ProgramOutcome, Tier
+from evalharness.sandbox.program import Limits, Program, ProgramMode, ProgramOutcome, Tier
+from evalharness.sandbox.service import SERVICE_LIMITS, Service, ServiceEnded
 from evalharness.sandbox.worker import BROKE, JudgeStalled, Shown, Worker, WorkerLost
 
 CheckMode = Literal["both", "split", "inproc"]
@@ -25,7 +26,7 @@ _PROGRAMS = 1000  # after which a worker is replaced: a judge that leaks or was 
 _REMEMBERED = 4096
 _SPLIT_COSTS = 1.5  # times the time of one process, where a program is checked both ways
 _SOUND = Program(source="def f():\n    return 1", test="assert f() == 1", entry="f")
-_STAGED = "packages"
+_STAGED = "site-packages"
 NONE = Packages()
 _UIDS = range(61184, 65520)  # systemd's range for users that exist only while a service runs
 
@@ -91,6 +92,7 @@ class Sandbox:
             raise ValueError(f"wanted a tier of {', '.join(get_args(Tier))}, there is {tier!r}")
         self.tier: Tier = tier
         self.packages = packages
+        self.preload: tuple[str, ...] = ()
         self.workers = workers or 2 * len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else workers or 4
         self.retries = 0
         self.record: dict[str, Any] = {"tier": tier}
@@ -168,6 +170,27 @@ class Sandbox:
             return Checked(published=confirmed)
         return Checked(published=published, confirmed=confirmed)
 
+    def serve(self, source: str, limits: Limits = SERVICE_LIMITS) -> Service:
+        """A fenced process that runs `source` and answers calls. ServiceEnded where it does not start."""
+        worker = self._worker()
+        if not isinstance(worker, Worker):
+            raise ServiceEnded("a container runs programs and answers no calls")
+
+        def release(sound: bool) -> None:
+            if sound:
+                self._free.put(worker)
+            else:
+                worker.close()
+
+        return Service(worker, source, release, limits)
+
+    def preloading(self, modules: tuple[str, ...]) -> None:
+        """From here on every worker has imported these modules before it forks. That takes address space, which the
+        limits of programs do not allow for."""
+        while not self._free.empty():
+            self._free.get().close()
+        self.preload = modules
+
     def _forget(self, key: tuple[str, ProgramMode]) -> None:
         with self._lock:
             self._outcomes.pop(key, None)
@@ -221,7 +244,7 @@ class Sandbox:
             os.mkdir(place, 0o700)
         shown = self.packages.entries
         path = "" if not shown else os.path.join(self._root, _STAGED) if self._root else PACKAGES
-        worker = self._starter.submit(Worker, self.tier, place, owner, Shown(path, shown)).result()
+        worker = self._starter.submit(Worker, self.tier, place, owner, Shown(path, shown, self.preload)).result()
         try:
             worker.wait_ready()
         except WorkerLost:

@@ -51,13 +51,15 @@ _JUDGE_MEMORY = 1 << 30
 @dataclass(frozen=True, slots=True)
 class World:
     """Where the children live: the fence around them, a descriptor of /proc and, in a namespace, one of the file that
-    says which process number was the last; -1 for what there is not. `packages` can be read besides Python's own."""
+    says which process number was the last; -1 for what there is not. `packages` can be read besides Python's own;
+    `preloaded` ones may have started threads, which Python's own fork looks after."""
 
     fence: fence.Fence
     private: bool
     proc: int
     last_pid: int
     packages: tuple[str, ...] = ()
+    preloaded: bool = False
 
 
 def serve_programs() -> NoReturn:
@@ -117,6 +119,9 @@ def _prepare(settings: dict[str, Any]) -> World:
     if settings["path"]:
         sys.path.append(settings["path"])
         packages = (settings["path"], *(() if private else settings["packages"].values()))
+    for name in settings["preload"]:
+        with contextlib.suppress(Exception):  # whatever a package's import raises, a program that wants it will see
+            importlib.import_module(name)
     candidate.set_stage()
     fenced = tier in ("namespace", "landlock", "seccomp")
     code = seccomp.program(machine, metadata=private) if fenced else b""
@@ -138,7 +143,7 @@ def _prepare(settings: dict[str, Any]) -> World:
     if private:
         with contextlib.suppress(OSError):
             last_pid = os.open("sys/kernel/ns_last_pid", os.O_WRONLY, dir_fd=proc)
-    return World(world, private, proc, last_pid, packages)
+    return World(world, private, proc, last_pid, packages, bool(settings["preload"]))
 
 
 def _enter(settings: dict[str, Any], machine: str) -> int:
@@ -220,7 +225,7 @@ class Server:
             os.pwrite(self.world.last_pid, str(number).encode(), 0)
         self.clock.start()
         started = time.monotonic()
-        pid = kernel.fork()
+        pid = os.fork() if self.world.preloaded else kernel.fork()
         if pid == 0:
             self._child(channel)
         os.close(channel)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import cast
 
 from evalharness.errors import UserError, option_name
@@ -21,11 +23,18 @@ CHOICES = ("auto", "namespace", "landlock", "seatbelt", *ENGINES, "none")
 
 
 def open_sandbox(
-    wanted: str = "auto", *, consent: bool = False, workers: int = 0, packages: Sequence[str] = ()
+    wanted: str = "auto",
+    *,
+    consent: bool = False,
+    workers: int = 0,
+    packages: Sequence[str] = (),
+    folders: Mapping[str, str] = MappingProxyType({}),
+    preload: Sequence[str] = (),
 ) -> Sandbox:
     """The sandbox that `--sandbox` names, after its self-test; what was found stands in its `record`.
 
-    `packages` are those of `--sandbox-packages`.
+    `packages` are those of `--sandbox-packages`; `folders` stand beside them under their names, read-only; `preload`
+    names the modules that every process there has imported already, once the self-test is over.
 
     Raises UserError, with what to do, where it does not hold; nothing weaker is taken instead.
     """
@@ -40,19 +49,23 @@ def open_sandbox(
             )
         return _recorded(Sandbox("none", workers, find_packages(packages)), {})
     if engine in ENGINES:
-        if packages:
+        if packages or folders:
             raise UserError(
                 f"{option_name('sandbox_packages')}: a container has its image's packages; say "
                 f"{option_name('sandbox', engine)}:IMAGE"
             )
         return _tested(ContainerSandbox(wanted, workers), wanted)
-    failures, shown = [], find_packages(packages)
+    failures, found = [], find_packages(packages)
+    shown = replace(found, entries={**found.entries, **folders})
     for tier in _candidates() if wanted == "auto" else (cast(Tier, wanted),):
         sandbox = Sandbox(tier, workers, shown)
         try:
-            return _tested(sandbox, tier)
+            tested = _tested(sandbox, tier)
         except UserError as error:
             failures.append(str(error))
+        else:
+            tested.preloading(tuple(preload))
+            return tested
     reasons = "; ".join(failures) or f"there is none for {platform.system()} on {platform.machine()}"
     raise UserError(f"no sandbox holds here: {reasons}. {remedy()}")
 

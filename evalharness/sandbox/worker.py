@@ -51,14 +51,18 @@ def _command() -> list[str]:
 def _environment() -> dict[str, str]:
     """All that the server inherits."""
     kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
-    return {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", **kept}
+    offline = dict.fromkeys(("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"), "1")  # or packages wait for a network
+    fixed = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1"}
+    return {**fixed, **offline, **kept}
 
 
 class Shown(NamedTuple):
-    """Installed packages that programs may import: where on their path, and what is there."""
+    """Installed packages that programs may import: where on their path, what is there, and which modules the server
+    imports before it forks, so that no program waits for them."""
 
     path: str
     entries: Mapping[str, str]
+    preload: tuple[str, ...] = ()
 
 
 _NOTHING = Shown("", {})
@@ -77,7 +81,7 @@ class Worker:
         self.judge, judge = socket.socketpair()
         settings = {
             "control": control.fileno(), "judge": judge.fileno(), "tier": tier, "owner": owner, "scratch": place,
-            "packages": dict(shown.entries), "path": shown.path, "parent": os.getpid(),
+            "packages": dict(shown.entries), "path": shown.path, "preload": shown.preload, "parent": os.getpid(),
         }  # fmt: skip
         try:
             self.process = subprocess.Popen(

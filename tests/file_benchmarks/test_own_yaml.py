@@ -264,10 +264,10 @@ def test_an_lm_eval_task_of_one_continuation(tmp_path):
 
 
 def test_an_include_keeps_the_lines_of_its_own_file(tmp_path):
-    (tmp_path / "base_yaml").write_text(LM.replace("metric: acc,", "metric: mcc,"), encoding="utf-8")
+    (tmp_path / "base_yaml").write_text(LM.replace("metric: acc,", "metric: acd,"), encoding="utf-8")
     name = written(tmp_path, "include: base_yaml\ntask: other\n", QUIZ)
     with pytest.raises(
-        DataError, match=r"base_yaml:12: the metric 'mcc' is not read for multiple_choice; there is acc, acc_norm"
+        DataError, match=r"base_yaml:12: there is no metric 'acd' for multiple_choice \(did you mean acc\?\)"
     ):
         plugins.load_benchmark(name)
     (tmp_path / "base_yaml").write_text(LM, encoding="utf-8")
@@ -280,16 +280,20 @@ def test_an_include_keeps_the_lines_of_its_own_file(tmp_path):
         (
             "doc_to_text:",
             "process_docs: !function utils.f\ndoc_to_text:",
-            r":9: process_docs is Python \(!function utils.f\), which is never run",
+            r":9: there is no utils.py beside it and no installed module utils",
         ),
         ("num_fewshot", "num_fewshots", r":6: the key 'num_fewshots' is not understood \(did you mean num_fewshot\?\)"),
-        ("multiple_choice", "loglikelihood_rolling", r":7: the output_type loglikelihood_rolling is not read"),
+        ("multiple_choice", "loglikelihood_rolled", r":7: the output_type loglikelihood_rolled is not read"),
         ("doc_to_choice: options\n", "", r":7: multiple_choice wants doc_to_choice"),
         ("doc_to_target", "doc_to_traget", r"doc_to_t"),
         ("test: rows.jsonl", "test: nowhere.jsonl", r":3: there is no file nowhere.jsonl"),
-        ("aggregation: mean", "aggregation: median", r":12: the aggregation 'median' is not read"),
+        (
+            "aggregation: mean",
+            "aggregation: medium",
+            r":12: there is no aggregation 'medium' \(did you mean median\?\)",
+        ),
         ("test_split: test\n", "test_split: dev\n", r":3: data_files have no split 'dev'"),
-        ("task: quiz", "task: quiz\nrepeats: 4", r":2: repeats are asked for with repeats"),
+        ("task: quiz", "task: quiz\nrepeats: 0", r":2: repeats: 0 is less than the minimum of 1"),
     ],
 )
 def test_what_is_not_read_of_an_lm_eval_task_is_refused_by_line(tmp_path, old, new, said):

@@ -1,0 +1,36 @@
+"""lm-evaluation-harness's tasks as they are (https://github.com/EleutherAI/lm-evaluation-harness): `lm_eval/TASK`.
+
+TASK is a task, a group, a tag, several with commas between, or a glob.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from evalharness.benchmark import Benchmark, Family
+from evalharness.file_benchmarks.lm_eval.catalog import open_catalog
+from evalharness.file_benchmarks.lm_eval.groups import group_figures
+from evalharness.file_benchmarks.lm_eval.task import open_lm_eval_file
+from evalharness.records import Estimate
+
+
+def open_task(task: str, data: Path | None) -> Benchmark:
+    """The benchmark of one task."""
+    catalog = open_catalog()
+    entry = catalog.entries[catalog.find(task)[0]]
+    assert entry.file is not None
+    return open_lm_eval_file(entry.file, entry.root)
+
+
+def members(task: str, data: Path | None) -> tuple[str, ...]:
+    """The tasks that a name stands for."""
+    return open_catalog().find(task)
+
+
+def group_averages(figures: Mapping[str, Mapping[str, Estimate]]) -> Mapping[str, Estimate]:
+    """The figures of every group all of whose tasks were run."""
+    return group_figures(open_catalog(), figures)
+
+
+family = Family(tasks=(), open=open_task, members=members, average=group_averages)

@@ -1,0 +1,333 @@
+"""The Python that a task file names (`!function module.name`): run without trust, in a process of the sandbox.
+
+The process sees the standard library, the packages that the code imports and the tasks' folder, all read-only; rows
+and texts go in and out as JSON. With `--trust-task-code` the same calls are made in this process.
+"""
+
+from __future__ import annotations
+
+import ast
+import atexit
+import hashlib
+import importlib.util
+import os
+import sys
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from evalharness.data.yaml_lines import Function, YamlDocument, YamlPath
+from evalharness.errors import UserError, option_name
+from evalharness.file_benchmarks.lm_eval import inside
+from evalharness.sandbox.pool import Sandbox
+from evalharness.sandbox.service import Service, ServiceEnded
+from evalharness.sandbox.tiers import open_sandbox
+
+_SERVICES = 8  # processes that are kept for further calls
+_PRELOAD = {
+    "numpy": "numpy",
+    "datasets": "datasets",
+    "lm_eval": "lm_eval.tasks",
+    "evaluate": "evaluate",
+    "sklearn": "sklearn.metrics",
+}
+_LM_EVAL = "lm_eval"
+_MARK = f"/{_LM_EVAL}/tasks/"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskCodeSettings:
+    """Where the Python of task files runs. `packages` as `--sandbox-packages` names them; empty: those that the code
+    imports. `seconds` is the time that one call may take."""
+
+    sandbox: str = "auto"
+    packages: tuple[str, ...] = ()
+    trusted: bool = False
+    seconds: float = 120.0
+
+
+_settings: ContextVar[TaskCodeSettings | None] = ContextVar("task_code", default=None)
+
+
+def use_task_code(settings: TaskCodeSettings) -> None:
+    """How the Python of the task files that are opened from here on is run."""
+    _settings.set(settings)
+
+
+@dataclass(frozen=True)
+class TaskFunction:
+    """A function or class that a task file names, and the place that names it."""
+
+    document: YamlDocument = field(repr=False)
+    where: YamlPath
+    spelled: str
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the file that names it."""
+        return self.document.file_of(self.where).parent
+
+    @property
+    def module(self) -> str:
+        return self.spelled.rpartition(".")[0]
+
+    @property
+    def file(self) -> Path | None:
+        """The file beside the YAML file; None for an installed module."""
+        found = self.folder / (self.module.replace(".", "/") + ".py")
+        return found.resolve() if found.is_file() else None
+
+    def check(self) -> None:
+        """DataError for a reference without module, or to a file that defines no such name."""
+        if not self.module:
+            raise self.document.error(self.where, f"!function {self.spelled} names no module: wanted MODULE.NAME")
+        name = self.spelled.rpartition(".")[2]
+        if self.file is not None and not _may_define(self.file, name):
+            raise self.document.error(self.where, f"{self.file.name} defines no {name}")
+        if self.file is None and importlib.util.find_spec(self.module.partition(".")[0]) is None:
+            said = f"there is no {self.module.replace('.', '/')}.py beside it and no installed module {self.module}"
+            raise self.document.error(self.where, said)
+
+
+def _may_define(file: Path, name: str) -> bool:
+    """Whether a module binds a name at its top level, or may: by a star import, or in a way that only running tells."""
+    for node in ast.walk(_parsed(file)):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
+            bound = [node.name]
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            bound = [alias.asname or alias.name for alias in node.names]
+        elif isinstance(node, ast.Name):
+            bound = [node.id] if isinstance(node.ctx, ast.Store) or node.id == "globals" else []
+        else:
+            continue
+        if {name, "*", "globals"} & set(bound):
+            return True
+    return False
+
+
+@cache
+def _parsed(file: Path) -> ast.Module:
+    try:
+        return ast.parse(file.read_bytes())
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise UserError(f"{file}:{getattr(error, 'lineno', 1) or 1}: no valid Python ({error})") from error
+
+
+def named_functions(document: YamlDocument, value: Any = None, where: YamlPath = ()) -> Iterator[TaskFunction]:
+    """Every function that a task file names, wherever it stands."""
+    value = document.value if not where else value
+    if isinstance(value, Function):
+        yield TaskFunction(document, where, str(value))
+    elif isinstance(value, Mapping):
+        for key, one in value.items():
+            yield from named_functions(document, one, (*where, key))
+    elif isinstance(value, list):
+        for i, one in enumerate(value):
+            yield from named_functions(document, one, (*where, i))
+
+
+@dataclass(frozen=True)
+class TaskCode:
+    """The Python of one task file. `root` is the folder that is shown to it, `sha256` that of all files that it is made
+    of, `packages` what it imports besides."""
+
+    document: YamlDocument = field(repr=False)
+    root: Path
+    settings: TaskCodeSettings
+    files: tuple[Path, ...]
+    packages: tuple[str, ...]
+    sha256: str
+
+    def call(self, do: str, by: TaskFunction, /, *, seconds: float = 0.0, **message: Any) -> Any:
+        """What a message is answered with. DataError by the line that names the function where it fails."""
+        where, spelled = by.where, by.spelled
+        try:
+            said = self._answered({"do": do, **message}, self.settings.seconds + seconds)
+        except ServiceEnded as ended:
+            raise self.document.error(where, f"{spelled} in the sandbox: {ended}") from ended
+        if "error" in said:
+            line = f" ({said['line']})" if said.get("line") else ""
+            raise self.document.error(where, f"{spelled} fails: {said['error']}{line}{self._hint(said['error'])}")
+        return said["value"]
+
+    def named(self, function: TaskFunction) -> dict[str, str]:
+        """A function as the process that runs it finds it."""
+        module, _, name = function.spelled.rpartition(".")
+        folder = str(function.folder.resolve())
+        called = str(function.file.with_suffix("")) if function.file is not None else module
+        if function.file is not None and _MARK in str(function.file):
+            inner = str(function.file.with_suffix("")).partition(_MARK)[2]
+            called = f"{_LM_EVAL}.tasks.{inner.replace('/', '.')}"
+        if not self.settings.trusted:
+            folder = f"{inside.SHOWN}/{os.path.relpath(folder, self.root)}"
+        return {"folder": folder, "module": module, "name": name, "called": called}
+
+    def _answered(self, message: dict[str, Any], seconds: float) -> dict[str, Any]:
+        if self.settings.trusted:
+            return inside.answer(message)
+        found = _processes.of(self).call(message, seconds)
+        return found if isinstance(found, dict) else {"error": "what it answers is no answer"}
+
+    def _hint(self, error: str) -> str:
+        name = error.partition("No module named ")[2].strip("'").partition(".")[0]
+        if not error.startswith("ModuleNotFoundError") or not name:
+            return ""
+        return f"; `pip install {name}`, or {option_name('sandbox_packages', 'VENV:' + name)}"
+
+
+def task_code(document: YamlDocument, root: Path | None = None) -> TaskCode:
+    """The Python that a task file names, none of it run yet. DataError for a function that is not there."""
+    named = list(named_functions(document))
+    for function in named:
+        function.check()
+    folders = [function.folder.resolve() for function in named] or [document.file.parent.resolve()]
+    shown = root.resolve() if root is not None else Path(os.path.commonpath(folders))
+    if not all(folder.is_relative_to(shown) for folder in folders):
+        shown = Path(os.path.commonpath([shown, *folders]))
+    files, packages = _reached([function.file for function in named if function.file is not None], shown)
+    packages |= {function.module.partition(".")[0] for function in named if function.file is None}
+    if any(function.where[0] in ("process_docs", "fewshot_config") for function in named):
+        packages |= {"datasets"}
+    total = hashlib.sha256()
+    for file in files:
+        total.update(f"{file.relative_to(shown) if file.is_relative_to(shown) else file.name}\0".encode())
+        total.update(file.read_bytes())
+    return TaskCode(
+        document,
+        shown,
+        _settings.get() or TaskCodeSettings(),
+        files,
+        tuple(sorted(packages)),
+        total.hexdigest() if files else "",
+    )
+
+
+def _reached(files: Iterable[Path], root: Path) -> tuple[tuple[Path, ...], set[str]]:
+    """The files that modules come from, through what they import of their own folders, and the other modules that they
+    import, by their top names, the standard library left out."""
+    found: dict[Path, None] = {}
+    wanted, others = list(files), set()
+    while wanted:
+        file = wanted.pop()
+        if file in found:
+            continue
+        found[file] = None
+        for level, name in _imports(file):
+            base = file.parent if level else root
+            for _ in range(level - 1):
+                base = base.parent
+            inner = name.removeprefix(f"{_LM_EVAL}.tasks.") if name.startswith(f"{_LM_EVAL}.tasks.") else name
+            own = [base / (inner.replace(".", "/") + ".py"), base / inner.replace(".", "/") / "__init__.py"]
+            wanted += [path.resolve() for path in own if inner and path.is_file()]
+            if not level:
+                others.add(name.partition(".")[0])
+    return tuple(sorted(found)), {name for name in others if name not in sys.stdlib_module_names}
+
+
+def _imports(file: Path) -> Iterator[tuple[int, str]]:
+    """(dots before it, dotted name) of every import of a file, in functions too."""
+    for node in ast.walk(_parsed(file)):
+        if isinstance(node, ast.Import):
+            yield from ((0, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            yield node.level, base
+            yield from ((node.level, f"{base}.{alias.name}".lstrip(".")) for alias in node.names)
+
+
+class _Processes:
+    """The processes that run code, kept for further calls: one for each folder of tasks, so that no code is in reach of
+    another folder's. The oldest goes where there are too many."""
+
+    def __init__(self) -> None:
+        self._sandboxes: dict[tuple[Any, ...], Sandbox] = {}
+        self._services: OrderedDict[tuple[Any, ...], _Locked] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def of(self, code: TaskCode) -> _Locked:
+        """The process of a task's code, started where there is none."""
+        packages = code.settings.packages or _installed(code.packages)
+        place = (code.settings.sandbox, packages, str(code.root))
+        key = (*place, str(code.document.file.parent), code.sha256)
+        with self._lock:
+            found = self._services.get(key)
+            if found is None or found.ended:
+                found = self._services[key] = _Locked(self._sandbox(code, place, packages).serve(_source()))
+            self._services.move_to_end(key)
+            while len(self._services) > _SERVICES:
+                self._services.popitem(last=False)[1].close()
+            return found
+
+    def _sandbox(self, code: TaskCode, place: tuple[Any, ...], packages: tuple[str, ...]) -> Sandbox:
+        if place not in self._sandboxes:
+            if code.settings.sandbox == "none" or code.settings.sandbox.partition(":")[0] in _ENGINES:
+                raise UserError(
+                    f"{option_name('sandbox', code.settings.sandbox)} runs no code of task files; say "
+                    f"{option_name('trust_task_code', True)} to run it with all your rights"
+                )
+            try:
+                self._sandboxes[place] = open_sandbox(
+                    code.settings.sandbox, workers=1, packages=packages, folders={inside.SHOWN: str(code.root)},
+                    preload=[_PRELOAD[n] for n in _PRELOAD if n in {word.rpartition(":")[2] for word in packages}],
+                )  # fmt: skip
+            except UserError as error:
+                said = f"{option_name('trust_task_code', True)} runs the task's code with all your rights"
+                raise UserError(f"{error}; {said}") from error
+        return self._sandboxes[place]
+
+    def close(self) -> None:
+        """End all processes."""
+        with self._lock:
+            while self._services:
+                self._services.popitem()[1].close()
+            while self._sandboxes:
+                self._sandboxes.popitem()[1].close()
+
+
+_ENGINES = ("docker", "podman", "gvisor")
+
+
+class _Locked:
+    """A service that several threads may call."""
+
+    def __init__(self, service: Service) -> None:
+        self._service, self._lock, self.ended = service, threading.Lock(), False
+
+    def call(self, message: dict[str, Any], seconds: float) -> Any:
+        with self._lock:
+            try:
+                return self._service.call(message, seconds)
+            except ServiceEnded:
+                self.ended = True
+                raise
+
+    def close(self) -> None:
+        self.ended = True
+        self._service.close()
+
+
+_processes = _Processes()
+atexit.register(_processes.close)
+
+
+@cache
+def _installed(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of some modules that are installed here; what is not there, the code will say."""
+    return tuple(name for name in names if importlib.util.find_spec(name) is not None)
+
+
+@cache
+def _source() -> str:
+    """The text of `inside` as a module of its own in the fenced process, and its loop."""
+    text = Path(str(inside.__file__)).read_text(encoding="utf-8")
+    return (
+        "import sys, types\n"
+        "module = sys.modules['evalh_inside'] = types.ModuleType('evalh_inside')\n"
+        f"exec(compile({text!r}, 'inside.py', 'exec', dont_inherit=True), module.__dict__)\n"
+        "module.serve_task_code(3)\n"
+    )

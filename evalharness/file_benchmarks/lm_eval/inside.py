@@ -1,0 +1,203 @@
+"""What runs a task's own Python: in a fenced process of the sandbox, whose text this file is, or in this one where the
+user trusts the code. Messages of plain JSON in and out; nothing of ours is imported.
+
+A function is found as lm-evaluation-harness finds it (lm_eval/tasks/_yaml_loader.py, version 0.4.13): in the file
+beside the YAML file, else in an importable module.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.util
+import random
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+SHOWN = "evalh_tasks"  # the name of the tasks' folder beside the packages
+_SAID = 300
+_DEEPEST = 60
+
+
+def answer(message: dict[str, Any]) -> dict[str, Any]:
+    """What a message asks for, or under `error` what the task's code raised, with the line that it stands on."""
+    try:
+        return {"value": plain(_ACTS[message.pop("do")](**message))}
+    except BaseException as error:  # the code is foreign: sys.exit() is an error as any other
+        return {"error": _said(error), "line": _line(error)}
+
+
+def _said(error: BaseException) -> str:
+    try:
+        text = " ".join(str(error).split())[:_SAID]
+    except BaseException:  # the exception's own text may raise
+        text = ""
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _line(error: BaseException) -> str:
+    """FILE:LINE of the innermost line of the tasks' own code."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [f"{Path(one.filename).name}:{one.lineno}" for one in frames if one.filename in _files]
+    return own[-1] if own else ""
+
+
+def plain(value: Any, depth: int = 0) -> Any:
+    """The value as JSON has it: arrays and their scalars as Python's own, sets and tuples as lists, anything else as
+    its text, which is what a template would show of it."""
+    if value is None or type(value) in (str, bool, int, float):
+        return value
+    if depth > _DEEPEST:
+        raise ValueError("a value is nested too deep")
+    if isinstance(value, dict):
+        return {str(key): plain(one, depth + 1) for key, one in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(one, depth + 1) for one in value]
+    if hasattr(value, "tolist"):  # of numpy
+        return plain(value.tolist(), depth + 1)
+    for kind in (bool, int, float, str):
+        if isinstance(value, kind):
+            return kind(value)
+    return str(value)
+
+
+_modules: dict[str, Any] = {}  # by file
+_files: set[str] = set()
+
+
+def _function(named: dict[str, str]) -> Any:
+    """`named`: the file's folder, the dotted module, the name in it, and what the module is to call itself."""
+    folder = Path(named["folder"])
+    if not folder.is_absolute():
+        folder = next((Path(path) / folder for path in sys.path if (Path(path) / folder).is_dir()), folder)
+    file = folder / (named["module"].replace(".", "/") + ".py")
+    if file.is_file():
+        module = _loaded(str(file), named["called"])
+    else:
+        module = importlib.import_module(named["module"])
+    return getattr(module, named["name"])
+
+
+def _loaded(file: str, called: str) -> Any:
+    if file not in _modules:
+        spec = importlib.util.spec_from_file_location(called, file)
+        if spec is None or spec.loader is None:
+            raise ImportError(f"{file} is no module")
+        module = importlib.util.module_from_spec(spec)
+        _files.add(file)
+        before = sys.modules.get(called)
+        sys.modules[called] = module
+        try:
+            spec.loader.exec_module(module)
+        except BaseException:
+            sys.modules.pop(called, None)
+            if before is not None:
+                sys.modules[called] = before
+            raise
+        _modules[file] = module
+    return _modules[file]
+
+
+def _prepare(rows: list[Any], process: dict[str, str] | None, made: dict[str, dict[str, str]]) -> list[dict[str, Any]]:
+    """The documents of a split, and what the functions of `made` give for each."""
+    docs = rows if process is None else _documents(_function(process)(_dataset(rows)))
+    functions = {key: _function(named) for key, named in made.items()}
+    return [{"doc": doc, "made": {key: made_by(doc) for key, made_by in functions.items()}} for doc in docs]
+
+
+def _documents(found: Any) -> list[Any]:
+    return [dict(one) if not isinstance(one, dict) else one for one in found]
+
+
+def _dataset(rows: list[Any]) -> Any:
+    import datasets
+
+    return datasets.Dataset.from_list(rows)
+
+
+def _without_processes() -> None:
+    """`num_proc` would start processes, which the fence refuses and few rows do not need."""
+    import datasets
+
+    def alone(method: Any) -> Any:
+        def called(*args: Any, **keywords: Any) -> Any:
+            keywords.pop("num_proc", None)
+            return method(*args, **keywords)
+
+        return called
+
+    datasets.disable_progress_bars()
+    for name in ("map", "filter"):
+        setattr(datasets.Dataset, name, alone(getattr(datasets.Dataset, name)))
+
+
+def _splits(function: dict[str, str], keywords: dict[str, Any]) -> dict[str, Any]:
+    """The rows of each split of a data set that a function makes."""
+    return {str(name): list(rows) for name, rows in _function(function)(**keywords).items()}
+
+
+def _call(function: dict[str, str], arguments: list[Any], keywords: dict[str, Any]) -> Any:
+    return _function(function)(*arguments, **keywords)
+
+
+def _results(function: dict[str, str], doc: Any, results: list[Any], pairs: bool) -> Any:
+    """`process_results`: of log-likelihoods it gets pairs."""
+    return _function(function)(doc, [tuple(one) for one in results] if pairs else results)
+
+
+def _measure(function: dict[str, str], gold: Any, result: Any, keywords: dict[str, Any]) -> Any:
+    """A metric of one answer, called in the two ways that there are."""
+    metric = _function(function)
+    try:
+        return metric(references=[gold], predictions=[result], **keywords)
+    except TypeError:
+        return metric([gold, result])
+
+
+def _filtered(function: dict[str, str], options: dict[str, Any], answers: list[Any], doc: Any) -> Any:
+    """What a filter leaves of the answers to one document: a class is made with its options, a function is called."""
+    kind = _function(function)
+    found = kind(**options).apply([answers], [doc]) if isinstance(kind, type) else kind([answers], [doc])
+    return next(iter(found))
+
+
+def _aggregated(function: dict[str, str], items: list[Any], draws: int) -> list[Any]:
+    """A figure over all items, and over `draws` samples of them with replacement. A sample that it fails on is left
+    out: a draw may hold one class only."""
+    aggregate, chance = _function(function), random.Random(0)
+    pairs = [tuple(one) if isinstance(one, list) else one for one in items]
+    found = [aggregate(list(pairs))]
+    for _ in range(draws):
+        try:
+            found.append(aggregate(chance.choices(pairs, k=len(pairs))))
+        except Exception:
+            continue
+    return found
+
+
+def _names(functions: list[dict[str, str]]) -> list[str]:
+    """The functions' own names, which metrics are called by; raises where one is not there."""
+    return [str(getattr(_function(named), "__name__", named["name"])) for named in functions]
+
+
+_ACTS: dict[str, Any] = {
+    "prepare": _prepare, "splits": _splits, "call": _call, "results": _results, "measure": _measure,
+    "filter": _filtered, "aggregate": _aggregated, "names": _names,
+}  # fmt: skip
+
+
+def serve_task_code(channel: int) -> None:
+    """Answer messages on a descriptor for ever. Of the sandbox's own modules only the frames are used."""
+    import json
+
+    from evalharness.sandbox import wire
+
+    random.seed(0)
+    with contextlib.suppress(ImportError):
+        _without_processes()
+    while True:
+        message = wire.receive(channel, 1 << 30)
+        body = json.dumps(answer(message)).encode("ascii")
+        wire.write_fd(channel, len(body).to_bytes(4, "little") + body)

@@ -1,0 +1,174 @@
+"""A task file as a benchmark: what is asked, byte for byte, and who scores it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from evalharness.benchmark import Benchmark, Prompt
+from evalharness.building_blocks.multiple_choice import shown
+from evalharness.data.yaml_lines import YamlDocument
+from evalharness.file_benchmarks.lm_eval.code import task_code
+from evalharness.file_benchmarks.lm_eval.config import TaskConfig, read_task_file
+from evalharness.file_benchmarks.lm_eval.documents import Documents
+from evalharness.file_benchmarks.lm_eval.figures import figure_of
+from evalharness.file_benchmarks.lm_eval.filters import pipelines
+from evalharness.file_benchmarks.lm_eval.measures import measures_of
+from evalharness.file_benchmarks.lm_eval.rows import SampleMaker, joined, wants_delimiter
+from evalharness.file_benchmarks.lm_eval.scoring import TaskScorer
+from evalharness.file_benchmarks.lm_eval.shots import at_random
+from evalharness.records import Message, Mode, Request, Sample
+
+_MODES: dict[str, tuple[Mode, ...]] = {
+    "multiple_choice": ("rank", "write"),
+    "loglikelihood": ("rank",),
+    "loglikelihood_rolling": ("rank",),
+    "generate_until": ("write",),
+}
+
+
+def open_lm_eval_file(file: Path, root: Path | None = None) -> Benchmark:
+    """The benchmark of a task file. DataError with file and line for what is missing or not understood. `root` is the
+    folder of tasks that it is one of, and that its Python may read."""
+    return open_lm_eval_task(read_task_file(file), root)
+
+
+def open_lm_eval_task(document: YamlDocument, root: Path | None = None) -> Benchmark:
+    """The benchmark of a task file whose includes are resolved."""
+    config = TaskConfig(document)
+    config.check()
+    code = task_code(document, root)
+    documents, written = Documents(config, code), config.generation()
+    by_code = config.function("process_results")
+    scorer = TaskScorer(
+        config=config, code=code, measures=measures_of(config, code), pipelines=pipelines(config, code), by_code=by_code
+    )
+    asking = Asking(config, any(measure.name == "acc_mutual_info" for measure in scorer.measures))
+    return Benchmark(
+        name=config.name,
+        title=f"{config.name}, as its lm-evaluation-harness file asks",
+        paper="https://github.com/EleutherAI/lm-evaluation-harness",
+        licence="as its data set says",
+        items=0,
+        source=documents.source(),
+        sample=SampleMaker(config, scorer.wants_doc, by_code is not None)(),
+        prompt=asking.prompt(),
+        modes=_MODES[config.kind],
+        shots=int(config.get("num_fewshot", 0)),
+        # The asked question is looked for in the draw where the two splits are named alike, which they also are when
+        # neither is named.
+        shots_drawn=at_random(_named_alike(config)) if config.sampler == "default" else None,
+        max_tokens=written.max_tokens,
+        stop=written.stop,
+        temperature=written.temperature,
+        top_p=written.top_p,
+        score=scorer.scorer(),
+        metrics=tuple(figure_of(measure, label, code) for measure, label in scorer.labels()),
+        ask=asking.request,
+        code_sha256=code.sha256,
+    )
+
+
+def _named_alike(config: TaskConfig) -> bool:
+    return bool((config.examples.get("split") or config.get("fewshot_split")) == config.get("test_split"))
+
+
+@dataclass(frozen=True)
+class Asking:
+    """The requests of a task. `mutual`: every choice is ranked without the question too."""
+
+    config: TaskConfig
+    mutual: bool
+
+    def prompt(self) -> Prompt:
+        """The parts of a prompt one by one: for fine-tuning, and for asking a model that only writes."""
+        prompt = Prompt(
+            description=_header,
+            question=lambda s: s.question,
+            answer=self._answer,
+            choices=self._continuations if self.config.kind != "generate_until" else None,
+            shot_separator=self.config.between,
+        )
+        if self.config.kind != "multiple_choice":
+            return prompt
+        return replace(prompt, written=shown(prompt.question, prompt.description, prompt.shot_separator))
+
+    def request(self, sample: Sample, shots: Sequence[Sample], mode: Mode, chat: bool) -> Request:
+        """The request that asks a sample after examples, as one text, or as turns for a chat template."""
+        if mode == "write" and self.config.kind == "multiple_choice":
+            return self._shown(sample, shots, chat)
+        if self.config.kind == "loglikelihood_rolling":
+            return Request(messages=(Message("user", ""),), choices=sample.choices)
+        before = self._examples(shots)
+        if mode == "write":
+            written = self.config.generation()
+            messages = self._messages(sample, before, sample.question, chat)
+            return Request(messages=messages, max_tokens=written.max_tokens, stop=written.stop)
+        choices = self._continuations(sample, chat)
+        if "continuation" in sample.extra:  # the choices stand in the question, one context for each
+            return self._by_context(sample, before, choices, chat)
+        messages = self._messages(sample, before, sample.question, chat)
+        if not self.mutual:
+            return Request(messages=messages, choices=choices)
+        whole, none = "".join(message.content for message in messages), ("",) * len(choices)
+        return Request(
+            messages=(Message("user", ""),), choices=choices * 2, context_per_choice=(whole,) * len(choices) + none
+        )
+
+    def _shown(self, sample: Sample, shots: Sequence[Sample], chat: bool) -> Request:
+        """For a model that only writes: the choices are shown, and one of them is wanted."""
+        prompt = self.prompt().written
+        assert prompt is not None
+        limit, stop = (1024, ()) if chat else (16, ("\n",))
+        return Request(messages=(Message("user", prompt.text(sample, shots)),), max_tokens=limit, stop=stop)
+
+    def _by_context(self, sample: Sample, before: str, choices: tuple[str, ...], chat: bool) -> Request:
+        prefix = str(sample.extra.get("prefix", ""))
+        texts = tuple(_header(sample) + before + text + prefix for text in sample.choices)
+        return Request(messages=(Message("user", ""),), choices=choices, context_per_choice=texts)
+
+    def _messages(self, sample: Sample, before: str, question: str, chat: bool) -> tuple[Message, ...]:
+        prefix, header = str(sample.extra.get("prefix", "")), _header(sample)
+        delimiter = self.config.delimiter if prefix and wants_delimiter(question, prefix) else ""
+        if not chat:
+            return (Message("user", header + before + question + delimiter + prefix),)
+        system = (Message("system", header),) if header else ()
+        begun = (Message("assistant", prefix),) if prefix else ()
+        return (*system, Message("user", before + question), *begun)
+
+    def _examples(self, shots: Sequence[Sample]) -> str:
+        """The examples as one text. One without an answer is followed by nothing."""
+        said = ""
+        for shot in shots:
+            turn = shot.extra.get("turn")
+            if turn is None:
+                answer = self._answer_text(shot)
+                turn = (shot.question + self.config.delimiter, answer) if answer else (shot.question, None)
+            between = str(self.config.examples.get("fewshot_delimiter") or self.config.between)
+            said += turn[0] + (f"{turn[1]}{between}" if turn[1] is not None else "")
+        return said
+
+    def _continuations(self, sample: Sample, chat: bool = False) -> tuple[str, ...]:
+        """What is ranked: of one continuation, as there, without a delimiter before it."""
+        if self.config.kind != "multiple_choice":
+            return sample.choices
+        prefix = str(self.config.get("gen_prefix", ""))
+        delimiter = "" if chat and (not prefix or prefix[-1].isspace()) else self.config.delimiter
+        if "continuation" in sample.extra:
+            return tuple(delimiter + str(sample.extra["continuation"]) for _ in sample.choices)
+        return tuple(delimiter + text for text in sample.choices)
+
+    def _answer_text(self, sample: Sample) -> str:
+        if sample.choices and sample.gold_indices:
+            return sample.choices[sample.gold_indices[0]]
+        return sample.answers[0] if sample.answers else ""
+
+    def _answer(self, sample: Sample) -> str:
+        """The right answer behind its delimiter, and the prefix where the task begins the answer itself."""
+        prefix, answer = str(sample.extra.get("prefix", "")), self._answer_text(sample)
+        return self.config.delimiter + (joined(prefix, answer, " ") if prefix else answer)
+
+
+def _header(sample: Sample) -> str:
+    return str(sample.extra.get("header", ""))

@@ -1,0 +1,203 @@
+"""Rows made for a task of lm-evaluation-harness out of its own fields, without its data set: what templates and code
+name, with values of the kinds that they can work with, found by trying."""
+
+from __future__ import annotations
+
+import ast
+import json
+import random
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from evalharness.data.yaml_lines import Function, YamlDocument
+
+COUNT = 8  # rows of a split
+_WORDS = (
+    "amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "heath", "islet", "jetty", "knoll", "ledge",
+    "marsh", "north", "ochre", "plain",
+)  # fmt: skip
+Kind = Callable[[str, int], Any]  # (field, number of the row) -> a value
+
+
+def _text(name: str, i: int) -> str:
+    return f"{_WORDS[(i * 3 + len(name)) % 16]} {name.lower()} {_WORDS[(i + 5) % 16]} {i}"
+
+
+def _choices(name: str, i: int) -> list[str]:
+    return [f"{_WORDS[(i + k) % 16]} {k}" for k in range(4)]
+
+
+KINDS: Mapping[str, Kind] = {
+    "text": _text,
+    "place": lambda name, i: i % 2,
+    "letter": lambda name, i: "AB"[i % 2],
+    "digit": lambda name, i: str(i % 2 + 1),
+    "choices": _choices,
+    "labelled": lambda name, i: {"text": _choices(name, i), "label": ["A", "B", "C", "D"]},
+    "records": lambda name, i: [{"text": t, "label": "ABCD"[k]} for k, t in enumerate(_choices(name, i))],
+    "number": lambda name, i: i + 0.5,
+    "flag": lambda name, i: i % 2 == 0,
+    "choice": lambda name, i: _choices(name, i)[i % 2],
+    "literal": lambda name, i: repr(_choices(name, i)),
+    "places": lambda name, i: [i % 2],
+    "nested": lambda name, i: [_choices(name, i), _choices(name, i + 1)],
+    "targets": lambda name, i: {"choices": _choices(name, i), "labels": [int(k == i % 2) for k in range(4)]},
+    "answers": lambda name, i: {"text": [_text(name, i)], "answer_start": [0]},
+    "json": lambda name, i: '{"a": ["b", "c"]}',
+    "sentence": lambda name, i: f"The {_WORDS[i]} and the _ saw {_WORDS[i + 1]}. It was #### {i}",
+    "yes": lambda name, i: ("yes", "no")[i % 2],
+    "scores": lambda name, i: {letter: int(k == i % 2) for k, letter in enumerate("ABCD")},
+    "languages": lambda name, i: {code: _text(code, i) for code in ("en", "fr", "de")},
+    "integers": lambda name, i: [1, 0, 2, 3],
+    "false": lambda name, i: False,
+    "date": lambda name, i: f"2024-0{i % 8 + 1}-11",
+}
+_BY_NAME = (
+    (r"choices|options|endings|candidates|distractors|opt$", ("choices", "labelled", "records", "literal")),
+    (r"label|gold|correct|idx|index|^y$|target_idx|class", ("place", "letter", "digit", "text", "choice")),
+    (r"answer|target|solution|ans$|key", ("text", "place", "letter", "digit", "choice", "choices")),
+    (r"score|rate|num|count|length|id$", ("number", "place", "text")),
+)  # fmt: skip
+_SKIPPED = {
+    "loop",
+    "range",
+    "self",
+    "super",
+    "namespace",
+    "dict",
+    "lipsum",
+    "cycler",
+    "joiner",
+    "true",
+    "false",
+    "none",
+}
+
+
+def fields_of(document: YamlDocument, files: tuple[Path, ...]) -> list[str]:
+    """Names that templates and code read."""
+    found: dict[str, None] = {}
+    for text in _texts(document.value):
+        found |= dict.fromkeys(_template_names(text))
+    for file in files:
+        found |= dict.fromkeys(_code_names(file))
+    for key in ("doc_to_text", "doc_to_target", "doc_to_choice"):
+        said = document.value.get(key)
+        if isinstance(said, str) and not isinstance(said, Function) and re.fullmatch(r"[A-Za-z_]\w*", said):
+            found[said] = None
+    return [name for name in found if name not in _SKIPPED]
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str) and not isinstance(value, Function):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, one in value.items():
+            if key not in ("filter_list", "metric_list", "generation_kwargs", "dataset_kwargs", "metadata"):
+                yield from _texts(one)
+
+
+def _template_names(text: str) -> set[str]:
+    from jinja2 import Environment, TemplateError, meta
+
+    try:
+        return meta.find_undeclared_variables(Environment().parse(text)) if "{" in text else set()
+    except TemplateError:
+        return set()
+
+
+def _code_names(file: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(file.read_bytes())):
+        key: ast.AST | None = None
+        if isinstance(node, ast.Subscript):
+            key = node.slice
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "get":
+            key = node.args[0] if node.args else None
+        if isinstance(key, ast.Constant) and isinstance(key.value, str):
+            yield key.value
+
+
+def constants_of(file: Path, name: str) -> tuple[list[str], list[str]]:
+    """(texts that a function is about, fields that are compared): a task may keep the rows of one subject only."""
+    tree = ast.parse(file.read_bytes())
+    own = [
+        node
+        for node in tree.body
+        if getattr(node, "name", "") == name
+        or (isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in node.targets))
+    ]
+    found = dict.fromkeys(text for node in own for text in _constants(node))
+    others = dict.fromkeys(text for node in tree.body for text in _constants(node))
+    compared = dict.fromkeys(
+        side.slice.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Compare)
+        for side in (node.left, *node.comparators)
+        if isinstance(side, ast.Subscript)
+        and isinstance(side.slice, ast.Constant)
+        and isinstance(side.slice.value, str)
+    )
+    return list({**found, **others})[:400], list(compared)
+
+
+def _constants(node: ast.AST) -> Iterator[str]:
+    for one in ast.walk(node):
+        if isinstance(one, ast.Constant) and isinstance(one.value, str) and 0 < len(one.value) < 80:
+            yield one.value
+        elif isinstance(one, ast.keyword) and isinstance(one.value, ast.Constant):
+            yield str(one.value.value)
+
+
+def first_kinds(names: list[str]) -> dict[str, str]:
+    """A kind for each field by what it is called."""
+    return {name: _likely(name)[0] for name in names}
+
+
+def _likely(name: str) -> tuple[str, ...]:
+    for pattern, kinds in _BY_NAME:
+        if re.search(pattern, name, re.IGNORECASE):
+            return kinds
+    return ("text",)
+
+
+_MISSING = re.compile(r"KeyError: '([^']+)'|'([\w .-]+)' is undefined|Column (?:name )?'?\[?'([\w .-]+)'")
+
+
+def other_kinds(
+    kinds: dict[str, str], error: str, attempt: int, chance: random.Random, about: list[str]
+) -> dict[str, str]:
+    """The kinds of another try: a field that was missed is added, one or two of the others are of another kind, or one
+    of the texts that the task is `about`."""
+    changed = dict(kinds)
+    missed = next((name for match in [_MISSING.search(error)] if match for name in match.groups() if name), "")
+    if missed and missed not in changed:
+        changed[missed] = _likely(missed)[0]
+        return changed
+    said = re.findall(r"'(\w+) for example \d|(\w+) (\w+) \w+ \d", error)  # the text of a value has its field in it
+    mentioned = {word for words in said for word in words}
+    names = [name for name in changed if name.lower() in mentioned] or list(changed)
+    for name in chance.sample(names, min(len(names), 1 + attempt % 3)):
+        likely = _likely(name)
+        if about and chance.random() < 0.25:
+            changed[name] = CONSTANT + json.dumps(about)
+        else:
+            changed[name] = chance.choice(likely if chance.random() < 0.5 else list(KINDS))
+    return changed
+
+
+CONSTANT = "constant:"  # a kind of this beginning: the texts of a task's code, one for each row
+
+
+def rows_of(kinds: Mapping[str, str], count: int = COUNT, first: int = 0) -> list[dict[str, Any]]:
+    """Rows of these kinds; as many more as there are constants."""
+    listed = {
+        name: json.loads(kind.removeprefix(CONSTANT)) for name, kind in kinds.items() if kind.startswith(CONSTANT)
+    }
+    count = max([count, *(2 * len(texts) for texts in listed.values())])
+
+    def value(name: str, kind: str, i: int) -> Any:
+        return listed[name][i // 2 % len(listed[name])] if name in listed else KINDS[kind](name, i % 8)
+
+    return [{name: value(name, kind, i) for name, kind in kinds.items()} for i in range(first, first + count)]
