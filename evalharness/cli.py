@@ -23,6 +23,7 @@ COMMANDS = {
     "ci": "ci.ci",
     "show": "show.show",
     "verify": "verify.verify",
+    "plan": "plan.plan",
     "compare": "compare.compare",
     "flaky": "flaky.flaky",
     "report": "report.report",
