@@ -30,6 +30,7 @@ COMMANDS = {
     "ci": Command("ci.ci", "All of CI: run a suite, compare, gate, report."),
     "show": Command("show.show", "Show a run: figures, one question whole, the wrong ones."),
     "verify": Command("verify.verify", "Check whether a run's folder agrees with itself."),
+    "plan": Command("plan.plan", "Say how many items, samples and dollars decide a margin."),
     "compare": Command("compare.compare", "Compare two runs item by item: better, worse, same?"),
     "flaky": Command("flaky.flaky", "Compare a run with itself asked again."),
     "report": Command("report.report", "Report a run, or a comparison that was kept."),

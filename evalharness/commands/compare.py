@@ -26,6 +26,9 @@ def compare(
         list[str] | None,
         Option(help="Compare although this differs: data, items, prompt, shots, mode, judge, sampling."),
     ] = None,
+    uncertainty: Annotated[
+        str | None, Option(help="What the intervals hold, and print its parts: sampling,rerun,judge.")
+    ] = None,
     suite: Annotated[Path | None, Option(help="Take margins, rules and the gate from this suite.yaml.")] = None,
     show: Annotated[int, Option(help="Flipped samples to print per benchmark and direction.")] = 5,
     save_flips: Annotated[Path | None, Option(help="Write every flipped item, for `evalh run --items FILE`.")] = None,
@@ -40,13 +43,14 @@ def compare(
 ) -> int:
     """Compare two runs item by item. Exit 1: the gate failed; 3: not whole; 4: not comparable; 5: inconclusive."""
     from evalharness.comparison import gate as gating
+    from evalharness.comparison.uncertainty import uncertainty_sources
     from evalharness.report.deliver import Places, ReportsWanted, deliver_comparison
     from evalharness.suites.schema import with_suite
 
     terms = with_suite(suite, margin or [], alpha, clusters, gate=gate, policy=policy)
     options = gating.comparison_options(
         terms.margins, terms.alpha, benchmark or [], allow_mismatch or [], clusters=terms.clusters, metric=metric,
-        rules=terms.rules,
+        rules=terms.rules, uncertainty=uncertainty_sources(uncertainty),
     )  # fmt: skip
     made = gating.run_gate(
         gating.ComparisonRequest(

@@ -22,6 +22,7 @@ FIELDS: Mapping[str, Callable[[BenchmarkFacts], object]] = {
     "mode": lambda facts: facts.mode,
     "judge": lambda facts: facts.judge,
 }
+_HAIR = 1e-12  # beyond 0 or 1 by rounding
 ALLOWABLE = ("benchmarks", *FIELDS, "sampling")
 
 
@@ -94,6 +95,11 @@ class Joined:
     def known(self) -> NDArray[np.bool_]:
         """The items with a value on both sides."""
         return ~(np.isnan(self.base) | np.isnan(self.new))
+
+
+def has_range(joined: Joined) -> bool:
+    """Whether no value lies outside [0, 1], so that 0 and 1 are the worst and the best that one could be."""
+    return not any(bool(np.any((values < -_HAIR) | (values > 1 + _HAIR))) for values in (joined.base, joined.new))
 
 
 def align_scores(base: Scores, new: Scores, *, common_only: bool, cluster: str | None = None) -> Joined:

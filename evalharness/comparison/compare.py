@@ -7,27 +7,30 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evalharness.comparison import flips as flipped
-from evalharness.comparison.align import ALLOWABLE, Joined, Mismatch, align_scores, mismatches
+from evalharness.comparison.align import ALLOWABLE, Joined, Mismatch, align_scores, has_range, mismatches
 from evalharness.comparison.decide import (
     Noise,
     TaskComparison,
     Word,
     decide,
-    has_range,
     measured_task,
     overall,
     ruled,
     unread_bounds,
 )
+from evalharness.comparison.direction import as_measured, larger_is_better
 from evalharness.comparison.inputs import Side
 from evalharness.comparison.rescoring import scored_alike
 from evalharness.comparison.rules import GateWord, TaskRule, hold_to_rule
 from evalharness.comparison.scores import STATUS_CODE, Scores
+from evalharness.comparison.uncertainty import UncertaintySource, with_uncertainty
 from evalharness.errors import Exit, UserError, nearest, option_name
 from evalharness.records import UNREAD
 from evalharness.runs.manifest import FlakyFacts, GitState, WatchedFacts
+from evalharness.runs.summary import lower_is_better
 from evalharness.stats.e_processes import final_alpha
 from evalharness.stats.paired import RARE_DROPS
 from evalharness.stats.power import zero_flip_caution
@@ -45,7 +48,8 @@ def _names(benchmark: str) -> tuple[str, str, str]:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """How to compare. `margins`, per benchmark or family, come before `margin`; `rules`, by the same names, are what a
-    benchmark must keep besides; `shown` limits the flips shown."""
+    benchmark must keep besides; `uncertainty` names what is in the intervals (None: all that is known); `shown` limits
+    the flips shown."""
 
     margin: float = _MARGIN
     margins: Mapping[str, float] = field(default_factory=dict)
@@ -55,6 +59,7 @@ class Options:
     benchmarks: tuple[str, ...] = ()
     allow: frozenset[str] = frozenset()
     rules: Mapping[str, TaskRule] = field(default_factory=dict)
+    uncertainty: tuple[UncertaintySource, ...] | None = None
     shown: int = 100
 
     def margin_of(self, benchmark: str) -> float:
@@ -139,6 +144,7 @@ def _compared(base: Side, new: Side, options: Options) -> Comparison:
         task = TaskComparison(
             benchmark=name,
             metric=metrics[name],
+            lower_is_better=lower_is_better(name, metrics[name]),
             margin=options.margin_of(name),
             tier=options.rule_of(name).tier,
             mode=new.facts[name].mode or "",
@@ -152,7 +158,7 @@ def _compared(base: Side, new: Side, options: Options) -> Comparison:
             task, ids[name] = _task(task, (base, before[name]), (new, after[name]), options)
             tasks.append(task)
     tasks += [_alone(name, side, options) for name, side in alone.items()]
-    decided = [_ruled(task, new, options) for task in decide(tasks, options.alpha)]
+    decided = [_ruled(as_measured(task), new, options) for task in decide(tasks, options.alpha)]
     word, gate = overall(decided)
     return Comparison(
         base=compared_side(base, names),
@@ -173,7 +179,8 @@ def _ruled(task: TaskComparison, new: Side, options: Options) -> TaskComparison:
     if task.benchmark not in new.facts:
         return task
     figures = new.summary.benchmarks.get(task.benchmark)
-    return ruled(task, hold_to_rule(task.benchmark, options.rule_of(task.benchmark), figures))
+    usage = (new.manifest.usage or {}).get(task.benchmark)
+    return ruled(task, hold_to_rule(task.benchmark, options.rule_of(task.benchmark), figures, usage))
 
 
 def _check(options: Options, base: Side, new: Side) -> None:
@@ -205,6 +212,8 @@ def _benchmarks(base: Side, new: Side, options: Options) -> tuple[list[str], dic
 def _metric(base: Side, new: Side, benchmark: str, wanted: str | None) -> str:
     """The score that is compared: the one asked for, else the headline where items have it."""
     if wanted is not None:
+        for side in (base, new):
+            side.check_metric(benchmark, wanted)
         return wanted
     stored = [side.stored[benchmark].metric for side in (base, new) if benchmark in side.stored]
     return stored[0] if stored else new.item_metric(benchmark)
@@ -234,10 +243,12 @@ def _task(
 ) -> tuple[TaskComparison, tuple[tuple[str, ...], tuple[str, ...]]]:
     """The figures and flips of one task, and the ids of everything that broke and that got fixed."""
     (before, was), (after, now) = base, new
-    task = replace(task, sequential=_rule(before, after, task))
     programs = {"base": before.programs(task.benchmark), "new": after.programs(task.benchmark)}
     early = after.stopped_early(task.benchmark) or before.stopped_early(task.benchmark)
-    joined = align_scores(was, now, common_only=early or "items" in options.allow, cluster=options.clusters)
+    read = align_scores(was, now, common_only=early or "items" in options.allow, cluster=options.clusters)
+    margin, said = options.rule_of(task.benchmark).margin_at(_mean(read.base[read.known]), task.margin)
+    task = replace(task, margin=margin, sequential=_rule(before, after, replace(task, margin=margin)))
+    joined = larger_is_better(read) if task.lower_is_better else read
     found = flipped.flips(joined)
     flaky = before.flaky.get(task.benchmark) or after.flaky.get(task.benchmark)
     lengths = np.where(joined.at_new >= 0, now.lengths[joined.at_new], was.lengths[joined.at_base])
@@ -248,23 +259,31 @@ def _task(
             after.texts(now.places[joined.at_new[positions]].tolist()),
         )
         ids = frozenset(() if flaky is None else flaky.ids)
-        shown += flipped.flipped_items(positions.tolist(), change, joined, texts, ids)  # type: ignore[arg-type]  # a literal
+        shown += flipped.flipped_items(positions.tolist(), change, read, texts, ids)  # type: ignore[arg-type]  # a literal
     planned = task.sequential is not None and not early
     measured = measured_task(joined, task, final_alpha(options.alpha) if planned else options.alpha)
     if task.sequential is not None and early:
         measured = replace(measured, p_worse=min(1.0, 1 / max(task.sequential.e_fail, 1e-300)))
+    else:
+        measured = with_uncertainty(measured, joined, (before, after), options.uncertainty, options.alpha)
     told = replace(
         measured,
+        base=None if measured.base is None else _mean(read.base[read.known]),
+        new=None if measured.new is None else _mean(read.new[read.known]),
         counts={"base": was.counts(), "new": now.counts(), "flips": flipped.transitions(joined, found)},
         programs={word: counted for word, counted in programs.items() if counted},
         slices=flipped.slices(joined, found, lengths),
         samples=tuple(shown),
         unread_bounds=unread_bounds(joined),
         flaky=_noise(flaky, measured.n),
-        notes=tuple(_remarks(measured, joined, options.alpha)),
+        notes=tuple(filter(None, [said, *measured.notes, *_remarks(measured, joined, options.alpha)])),
     )
     broke, fixed = (tuple(joined.ids[i] for i in positions.tolist()) for positions in (found.broke, found.fixed))
     return told, (broke, fixed)
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    return float(np.mean(values)) if len(values) else 0.0
 
 
 def _rule(base: Side, new: Side, task: TaskComparison) -> WatchedFacts | None:

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from evalharness.comparison.align import Joined, Mismatch
+from evalharness.comparison.align import Joined, Mismatch, has_range
 from evalharness.comparison.flips import FlippedItem, Slice
 from evalharness.comparison.rules import MISSING_LIMIT, GateWord, Ruling, TaskTier
 from evalharness.comparison.scores import STATUS_CODE
@@ -45,7 +45,6 @@ SYMBOLS: dict[Word, str] = {
 WORST_FIRST: tuple[Word, ...] = ("worse", "not comparable", "incomplete", "can't tell", "better", "same")
 SUSPECT_LIMIT = 0.02  # of the answers; honest ones leave none or a few
 _SMALL = 30
-_HAIR = 1e-12  # beyond 0 or 1 by rounding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +57,14 @@ class Noise:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UncertaintyPart:
+    """One source of a difference's uncertainty (sampling, rerun or judge) and its standard error."""
+
+    source: str
+    stderr: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TaskComparison:
     """What is known of one benchmark. Values and differences are in the metric's own unit (0.02 = 2 points).
 
@@ -65,12 +72,14 @@ class TaskComparison:
     best that those could be, and are infinite where nothing bounds them (JSON: null). `unread_bounds` is the difference
     if every answer that could not be read were wrong in NEW and right in BASE, and the other way round. `programs`
     counts answers that are programs by their standing, in base and new. `p_worse` is for "worse than the margin",
-    `p_change` (exact McNemar; over grades and clusters the interval's own test) for "differs from 0".
+    `p_change` (exact McNemar; over grades and clusters the interval's own test) for "differs from 0". Where
+    `lower_is_better` a rise is the loss: until the verdict is there differences are turned round (`as_measured`).
     """
 
     benchmark: str
     metric: str
     margin: float
+    lower_is_better: bool = False
     tier: TaskTier = "important"
     verdict: Word = "can't tell"
     gate: GateWord = "inconclusive"
@@ -104,6 +113,7 @@ class TaskComparison:
     programs: dict[str, dict[str, int]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     flaky: Noise | None = None
+    uncertainty: tuple[UncertaintyPart, ...] = ()
     sequential: WatchedFacts | None = None
     slices: tuple[Slice, ...] = ()
     samples: tuple[FlippedItem, ...] = ()
@@ -154,7 +164,7 @@ def measured_task(joined: Joined, task: TaskComparison, alpha: float) -> TaskCom
     found = paired(joined, differences, rows, confidence)
     low, high, p_worse = _bounded(joined, found, task.margin, confidence)
     unbounded = math.isinf(low)  # then more items of the same kind would decide nothing
-    before, after = _sides(base, new)
+    before, after = base > 0.5, new > 0.5  # a flip changes the side of one half
     fixed, broke = int(np.sum(after & ~before)), int(np.sum(before & ~after))
     clustered = joined.clusters is not None
     mde = max(detectable(found.sd, n, alpha), _zero_flip_bound(n, alpha))
@@ -196,16 +206,6 @@ def unread_bounds(joined: Joined) -> tuple[float, float] | None:
     worst = np.where(after, 0.0, new) - np.where(before, 1.0, base)
     best = np.where(after, 1.0, new) - np.where(before, 0.0, base)
     return float(np.mean(worst)), float(np.mean(best))
-
-
-def has_range(joined: Joined) -> bool:
-    """Whether no value lies outside [0, 1], so that 0 and 1 are the worst and the best that one could be."""
-    return not any(bool(np.any((values < -_HAIR) | (values > 1 + _HAIR))) for values in (joined.base, joined.new))
-
-
-def _sides(base: NDArray[np.float64], new: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """On which side of one half each value lies: what counts as a flip."""
-    return base > 0.5, new > 0.5
 
 
 def _bounded(joined: Joined, found: Paired, margin: float, confidence: float) -> tuple[float, float, float]:
@@ -293,7 +293,7 @@ def decide_by_interval(task: TaskComparison) -> TaskComparison:
 def _of_interval(task: TaskComparison, low: float, high: float, *, survives: bool) -> TaskComparison:
     """`survives`: a `worse` does, the correction over the tasks."""
     margin = task.margin
-    points = f"{100 * margin:g} points"
+    points = f"{100 * margin:.4g} points"
     if high < -margin and survives:
         reason = f"a loss of more than {points}"
         if task.unread_bounds is not None and task.unread_bounds[1] > -margin:
@@ -347,7 +347,7 @@ def _stopped(task: TaskComparison, low: float, high: float, survives: bool) -> T
         return task
     after = f"stopped early after {told.counted:,} of {told.planned:,} items"
     if told.decision == "fail" and survives:
-        reason = f"a loss of more than {100 * task.margin:g} points, {after}"
+        reason = f"a loss of more than {100 * task.margin:.4g} points, {after}"
         return replace(task, verdict="worse", gate="fail", items_to_decide=None, reason=reason)
     if told.decision == "pass":
         word, reason = _not_worse(max(low, -task.margin), high, task.margin)
@@ -356,7 +356,7 @@ def _stopped(task: TaskComparison, low: float, high: float, survives: bool) -> T
 
 
 def _not_worse(low: float, high: float, margin: float) -> tuple[Word, str]:
-    points = f"{100 * margin:g} points"
+    points = f"{100 * margin:.4g} points"
     if low > margin:
         return "better", f"a gain of more than {points}"
     if high < margin:

@@ -20,7 +20,7 @@ from evalharness.data.kept import finite, to_json
 from evalharness.data.typed import record
 from evalharness.errors import Exit, UserError
 
-_FORMAT = 2  # 2: `tier` of a task
+_FORMAT = 3  # 2: `tier` of a task; 3: its `lower_is_better` and `uncertainty`
 _SCHEMA = Path(__file__).with_name("report.schema.json")
 
 

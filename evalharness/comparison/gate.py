@@ -129,7 +129,8 @@ def _command(request: ComparisonRequest) -> str:
     for name, value in chosen.margins.items():
         words += ["--margin", f"{name}={value:g}"]
     words += ["--alpha", f"{chosen.alpha:g}"] if chosen.alpha != Options().alpha else []
-    for option, word in (("--clusters", chosen.clusters), ("--metric", chosen.metric)):
+    told = None if chosen.uncertainty is None else ",".join(chosen.uncertainty)
+    for option, word in (("--clusters", chosen.clusters), ("--metric", chosen.metric), ("--uncertainty", told)):
         words += [option, word] if word else []
     for option, several in (("--benchmark", chosen.benchmarks), ("--allow-mismatch", sorted(chosen.allow))):
         for one in several:

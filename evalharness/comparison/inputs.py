@@ -13,10 +13,10 @@ import numpy as np
 from evalharness.comparison import baseline
 from evalharness.comparison.scores import STATUS_CODE, Scores, journal_scores, lines_at, numbered_lines
 from evalharness.data.typed import record
-from evalharness.errors import Exit, UserError, nearest
+from evalharness.errors import Exit, UserError, nearest, option_name
 from evalharness.runs.figures import Summary
-from evalharness.runs.manifest import BenchmarkFacts, FlakyFacts, FlakyFile, Manifest, WatchedFacts
-from evalharness.runs.store import JOURNAL, MANIFEST, Run, all_runs, loads
+from evalharness.runs.manifest import BenchmarkFacts, FlakyFacts, FlakyFile, LabelsFile, Manifest, WatchedFacts
+from evalharness.runs.store import JOURNAL, LABELS, MANIFEST, Run, all_runs, loads
 
 FLAKY = "flaky.json"  # what `evalh flaky` leaves in a run's folder
 
@@ -45,6 +45,19 @@ class Side:
             raise UserError(
                 f"{file}: edited or damaged ({error!r:.100}); delete it or run evalh flaky again"
             ) from error
+
+    def labels(self, score: str) -> Mapping[str, float]:
+        """What people said of the answers that a judge gave this score, by item; nothing where none is kept."""
+        if self.journal is None:
+            return {}
+        file = self.path / LABELS
+        try:
+            found = record(LabelsFile, loads(file.read_bytes())) if file.is_file() else None
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"{file}: edited or damaged ({error!r:.100}); delete it or run evalh judge calibrate again"
+            ) from error
+        return found.labels if found is not None and found.score == score else {}
 
     @property
     def facts(self) -> Mapping[str, BenchmarkFacts]:
@@ -76,6 +89,23 @@ class Side:
             if line.get("benchmark") == benchmark and isinstance(scores, dict) and scores:
                 return str(next((name for name in metrics if name in scores), next(iter(scores))))
         return metrics[0] if metrics else "accuracy"
+
+    def check_metric(self, benchmark: str, metric: str) -> None:
+        """UserError, naming what there is, where items of a benchmark have scores and none has this one."""
+        known = set[str]()
+        if self.journal is None:
+            known = {self.stored[benchmark].metric} if benchmark in self.stored else known
+        else:
+            for _, _, line in numbered_lines(self.journal):
+                if line.get("benchmark") == benchmark and isinstance(line.get("scores"), dict):
+                    known.update(map(str, line["scores"]))
+                    if metric in known:
+                        return
+        if known and metric not in known:
+            raise UserError(
+                f"{option_name('metric')} {metric!r}{nearest(metric, known)}: no item of {benchmark} has it in "
+                f"{self.name}; there is {', '.join(sorted(known))}"
+            )
 
     def scores(self, metrics: Mapping[str, str], cluster: str | None = None) -> dict[str, Scores]:
         """The items' values of each benchmark by the metric named for it.
@@ -183,6 +213,8 @@ def keep_baseline(name: str, as_name: str, *, metric: str | None, runs: Path, ba
     side = open_side(name, runs, baselines)
     if side.journal is None:
         raise UserError(f"{name} is a baseline already; wanted a run")
+    for benchmark in side.facts if metric is not None else ():
+        side.check_metric(benchmark, str(metric))
     scores = side.scores({benchmark: metric or side.item_metric(benchmark) for benchmark in side.facts})
     if all((one.status == STATUS_CODE["error"]).all() for one in scores.values()):
         raise UserError(

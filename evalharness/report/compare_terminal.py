@@ -68,7 +68,7 @@ def _cells(task: TaskComparison) -> list[Text]:
         f"{task.fixed:,}/{task.broke:,}" if known else "–",
         words.p_value(task.p_change_holm),
         words.percent(task.detectable),
-        f"{100 * task.margin:g}",
+        f"{100 * task.margin:.4g}",
     )
     return [Text(line(task.benchmark, 60)), Text(line(task.metric, 40)), *map(Text, figures), verdict_text(task)]
 

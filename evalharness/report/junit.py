@@ -31,7 +31,7 @@ def comparison_suites(document: ComparisonDocument, *, samples: bool = False, of
 
 def _suite(document: ComparisonDocument, task: TaskComparison, samples: bool, name: str) -> ET.Element:
     suite = ET.Element("testsuite", name=name)
-    properties = {"verdict": task.verdict, "gate": task.gate, "margin_points": f"{100 * task.margin:g}"}
+    properties = {"verdict": task.verdict, "gate": task.gate, "margin_points": f"{100 * task.margin:.4g}"}
     if task.difference is not None:
         properties |= _points(
             {"difference": task.difference, "low": task.low, "high": task.high, "detectable": task.detectable}

@@ -73,12 +73,12 @@ def _table(document: ComparisonDocument) -> Iterator[str]:
         metric = f" `{_code(task.metric)}`" if task.metric else ""
         name = f"{task.symbol}{NBSP}{task.verdict} | {markdown(task.benchmark)}{metric}"
         if task.difference is None:
-            yield f"| {name} | – | – | – | – | – | – | {100 * task.margin:g} |"
+            yield f"| {name} | – | – | – | – | – | – | {100 * task.margin:.4g} |"
             continue
         change = f"**{words.points(task.difference)}** ({words.format_interval(task)})".replace(" ", NBSP)
         sides = (words.items(task), words.percent(task.base), words.percent(task.new))
         flips = f"{task.fixed:,} / {task.broke:,}".replace(" ", NBSP)
-        figures = (*sides, change, flips, words.percent(task.detectable), f"{100 * task.margin:g}")
+        figures = (*sides, change, flips, words.percent(task.detectable), f"{100 * task.margin:.4g}")
         yield f"| {name} | {' | '.join(figures)} |"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 
@@ -53,7 +54,12 @@ def tally(document: _Document) -> str:
 def leading(document: _Document) -> _Task:
     """The task to name first: the largest proven drop, else the first task of the overall verdict."""
     same = [task for task in document.tasks if task.verdict == document.verdict]
-    return min(same or document.tasks, key=lambda task: task.difference or 0.0)
+    return min(same or document.tasks, key=_gain)
+
+
+def _gain(task: _Task) -> float:
+    difference = task.difference or 0.0
+    return -difference if task.lower_is_better else difference
 
 
 def sentence(document: _Document, task: _Task) -> str:
@@ -110,9 +116,10 @@ def _failing(document: _Document) -> str:
 
 def task_facts(task: _Task) -> str:
     """Margin, detectable effect and method: what the verdict rests on."""
+    less = " · less is better" if task.lower_is_better else ""
     return (
-        f"margin {100 * task.margin:g} points · detectable with 80 % power: {percent(task.detectable)} points · "
-        f"{task.method}" + (f", {task.clusters:,} clusters" if task.clusters else "")
+        f"margin {100 * task.margin:.4g} points · detectable with 80 % power: {percent(task.detectable)} points · "
+        f"{task.method}{less}" + (f", {task.clusters:,} clusters" if task.clusters else "")
     )
 
 
@@ -136,6 +143,8 @@ def remarks(document: _Document) -> list[str]:
         if task.bootstrap:
             low, high = task.bootstrap
             found.append(f"{task.benchmark}: bootstrap interval (BCa) {points(low)} … {points(high)}")
+        if task.uncertainty:
+            found.append(f"{task.benchmark}: {uncertainty_parts(task)}")
         if task.flaky:
             noise = task.flaky
             found.append(
@@ -144,6 +153,13 @@ def remarks(document: _Document) -> list[str]:
             )
     found += [f"allowed by --allow-mismatch: {one}" for one in document.allowed]
     return found + list(document.notes)
+
+
+def uncertainty_parts(task: _Task) -> str:
+    """The standard error of a difference, source by source."""
+    parts = ", ".join(f"{part.source} {100 * part.stderr:.2f}" for part in task.uncertainty)
+    together = math.sqrt(sum(part.stderr**2 for part in task.uncertainty))
+    return f"standard error in points: {parts}; together {100 * together:.2f}"
 
 
 def usage(document: _Document) -> list[tuple[str, str, str]]:

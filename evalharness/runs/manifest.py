@@ -231,6 +231,17 @@ class FlakyFile(Kept):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LabelsFile(Kept):
+    """`labels.json`, which `evalh judge calibrate` leaves in a run's folder: what people said of the judged answers,
+    0 to 1 by item. `score` is the one that the judging made."""
+
+    format: Count = field(default=1, metadata=ALWAYS)
+    judging: str
+    score: str
+    labels: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest(Kept):
     """`run.json`. `usage`, `scorers`, `sha256` and `sequential` come when answers are there, `judgings` from a judge;
     `flaky` is in a baseline's only, `ended_by` in that of a run whose budget was used up."""

@@ -28,6 +28,7 @@ from evalharness.runs.manifest import Manifest
 from evalharness.runs.schema import read_manifest, read_summary
 
 MANIFEST, JOURNAL, SUMMARY = "run.json", "results.jsonl", "summary.json"
+LABELS = "labels.json"  # what `evalh judge calibrate` leaves in a run's folder
 SYNC_SECONDS = 1.0
 
 

@@ -116,7 +116,8 @@ def bounds(results: Sequence[Result], headline: Metric) -> Bounds | None:
 
 
 def lower_is_better(benchmark: str, figure: str | None = None) -> bool:
-    """Whether less of a benchmark's figure (its headline by default) is better, asked of the metric itself.
+    """Whether less of a benchmark's figure (its headline by default), or of the items' score that it is a mean of, is
+    better, asked of the metric itself.
 
     A benchmark that is not installed here cannot be asked: its figures are taken as most are, larger is better.
     """
@@ -126,4 +127,5 @@ def lower_is_better(benchmark: str, figure: str | None = None) -> bool:
         metrics = plugins.load_benchmark(benchmark.removesuffix("@sample")).metrics
     except UserError:
         return False
-    return any(m.name == (figure or metrics[0].name) and not m.higher_is_better for m in metrics)
+    wanted = figure or metrics[0].name
+    return any(wanted in (m.name, m.score) and not m.higher_is_better for m in metrics)

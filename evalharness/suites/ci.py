@@ -332,9 +332,10 @@ class _Gate:
     def _alone(self, model: SuiteModel, outcome: RunOutcome) -> GatedModel:
         """A model with nothing to compare with: its run must be whole, and its floors and limits are kept."""
         rulings, codes = {}, [outcome.exit_code]
+        usage = outcome.run.manifest.usage or {}
         for name, figures in outcome.benchmarks.items():
             rule = rule_named(self.suite.rules, name)
-            rulings[name] = ruling = hold_to_rule(name, rule, figures)
+            rulings[name] = ruling = hold_to_rule(name, rule, figures, usage.get(name))
             if rule.tier == "advisory":
                 continue
             if ruling.gate == "fail":

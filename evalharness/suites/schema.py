@@ -82,6 +82,10 @@ def load_suite(path: Path, *, yes_run_untrusted_code: bool = False) -> Suite:
     sandbox = {key: settings.pop(key) for key in ("sandbox", "check", "workers") if key in settings}
     packages = tuple(settings.pop("sandbox_packages", ()))
     entries = [_entry(entry, base) for entry in value["benchmarks"]]
+    for position, entry in enumerate(entries):
+        if "margin" in entry and "relative_margin" in entry:
+            where = ("benchmarks", position, "relative_margin")
+            raise document.error(where, "a margin in points and relative_margin exclude each other; say one")
     gate = value.get("gate", {})
     return Suite(
         name=value.get("name", path.stem),
@@ -202,7 +206,7 @@ def _settings(options: Mapping[str, Any], base: Path) -> dict[str, Any]:
     return found
 
 
-_RULES = ("tier", "at_least", "at_most", "limits")
+_RULES = ("tier", "at_least", "at_most", "limits", "max_cost", "max_seconds", "relative_margin", "relative_guard")
 
 
 def _entry(entry: str | Mapping[str, Any], base: Path) -> dict[str, Any]:

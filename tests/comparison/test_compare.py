@@ -8,6 +8,7 @@ from evalharness.comparison.align import align_scores
 from evalharness.comparison.compare import Options, compare_runs, exit_code
 from evalharness.comparison.decide import Noise, paired
 from evalharness.comparison.inputs import open_side
+from evalharness.comparison.rules import TaskRule
 from evalharness.errors import Exit, UserError
 
 
@@ -320,3 +321,43 @@ def test_few_clusters_do_not_contradict_their_own_interval(tmp_path):
     assert "more clusters would have to decide (there are 3)" in task.reason
     back = compare_runs(*reversed(sides), Options(clusters="group")).tasks[0]
     assert back.p_change == pytest.approx(task.p_change), "a gain is as uncertain as the drop"
+
+
+def test_a_relative_margin_decides_and_is_shown(tmp_path):
+    base, new = make_run(tmp_path / "a", "1" * 40 + "0" * 960), make_run(tmp_path / "b", "1" * 25 + "0" * 975)
+    wide = one(base, new)
+    assert (wide.verdict, wide.margin) == ("can't tell", 0.02)
+    guarded = one(base, new, rules={"quiz": TaskRule(relative_guard=0.1)})
+    assert (guarded.verdict, guarded.gate, guarded.margin) == ("worse", "fail", pytest.approx(0.004, rel=1e-12))
+    assert "10 % of BASE" in guarded.notes[0]
+    assert one(base, new, rules={"quiz": TaskRule(relative_margin=0.9)}).gate == "pass"
+
+
+def test_an_unknown_metric_is_a_mistake_in_the_command(tmp_path, evalh):
+    base, new = make_run(tmp_path / "a", "10" * 20), make_run(tmp_path / "b", "10" * 20)
+    said = evalh("compare", base, new, "--metric", "accurracy")
+    assert (said.code, "did you mean accuracy?" in said.err) == (2, True)
+    assert evalh("compare", base, new, "--metric", "accuracy").code == 0
+    assert evalh("baseline", "set", base, "--metric", "f1").code == 2
+
+
+@pytest.mark.parametrize("top", [1.0, 30.0])
+def test_where_less_is_better_a_rise_is_the_loss(tmp_path, monkeypatch, top):
+    less = lambda benchmark, figure=None: figure == "wer"
+    monkeypatch.setattr("evalharness.comparison.compare.lower_is_better", less)
+    draw = np.random.default_rng(3)
+    values = draw.random(300) * 0.5
+    sides = {}
+    for name, rises in (("a", np.zeros(300)), ("b", 0.2 + 0.01 * (np.arange(300) % 3 - 1))):
+        worth = (top * (values + rises)).tolist()
+        lines = [line("asr", f"q/{i}", "scored", v, metric="wer") for i, v in enumerate(worth)]
+        sides[name] = make_run(tmp_path / name, lines=lines)
+    margin = {"asr": 0.02}
+    rise, fall = one(sides["a"], sides["b"], margins=margin), one(sides["b"], sides["a"], margins=margin)
+    assert (rise.verdict, rise.gate, fall.verdict, fall.gate) == ("worse", "fail", "better", "pass")
+    assert rise.difference == pytest.approx(0.2 * top, rel=1e-9)
+    assert rise.new - rise.base == pytest.approx(rise.difference, rel=1e-9)
+    assert rise.low <= rise.difference <= rise.high
+    if top == 1.0:
+        assert (rise.broke > 0, rise.fixed) == (True, 0)
+        assert rise.samples[0].new > 0.5 > rise.samples[0].base, "values are shown as they are"

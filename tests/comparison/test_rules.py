@@ -6,6 +6,7 @@ from evalharness.comparison.decide import TaskComparison, decide, overall
 from evalharness.comparison.rules import TaskRule, hold_to_rule, missing_share
 from evalharness.errors import UserError
 from evalharness.runs.figures import Judgment, KeptEstimate, TaskSummary
+from evalharness.runs.manifest import UsageFacts
 
 
 def figures(value=0.8, low=0.75, high=0.85, n=200, missing=0, headline="accuracy", **more):
@@ -76,3 +77,35 @@ def test_advisory_tasks_take_no_power_and_have_no_say():
     assert decide([task("a", 0.04), task("b", 0.9)], 0.05)[0].gate == "inconclusive"
     only = decide([task("a", 0.001, "advisory")], 0.05)
     assert overall(only) == ("worse", "pass")
+
+
+def test_ceilings_of_cost_are_counted_and_those_of_seconds_decided_by_the_interval():
+    used = UsageFacts(cost=1.5, seconds_each=KeptEstimate(value=2.0, low=1.8, high=2.3, n=200))
+    for rule, gate in (
+        ({"max_cost": 1.5}, "pass"), ({"max_cost": 1.49}, "fail"), ({"max_seconds": 2.3}, "pass"),
+        ({"max_seconds": 2.1}, "inconclusive"), ({"max_seconds": 1.7}, "fail"),
+    ):  # fmt: skip
+        assert hold_to_rule("quiz", TaskRule(**rule), figures(), used).gate == gate
+    for rule in ({"max_cost": 1.0}, {"max_seconds": 1.0}):
+        found = hold_to_rule("quiz", TaskRule(**rule), figures(), None)
+        assert (found.gate, "is open" in found.reasons[0]) == ("inconclusive", True)
+        assert hold_to_rule("quiz", TaskRule(**rule), None).gate == "inconclusive"
+
+
+@pytest.mark.parametrize(
+    ("rule", "base", "margin", "said"),
+    [
+        ({}, 0.5, 0.02, ""),
+        ({"relative_margin": 0.1}, 0.5, 0.05, "10 % of BASE: 5.00 points"),
+        ({"relative_guard": 0.1}, 0.5, 0.02, ""),
+        ({"relative_guard": 0.1}, 0.05, 0.005, "held to 10 % of BASE: 0.50 points"),
+        ({"relative_margin": 0.5, "relative_guard": 0.1}, 0.5, 0.05, "held to 10 % of BASE"),
+        ({"relative_margin": 0.1}, 0.0, 0.02, "no share of it is a margin"),
+        ({"relative_guard": 0.1}, -3.0, 0.02, "no share of it is a margin"),
+    ],
+)
+def test_a_margin_may_be_a_share_of_the_baseline(rule, base, margin, said):
+    found, told = TaskRule(**rule).margin_at(base, 0.02)
+    assert found == pytest.approx(margin, rel=1e-12)
+    assert said in told
+    assert bool(told) == bool(said)

@@ -64,7 +64,7 @@ def test_the_document_fits_its_schema_and_survives_a_file(plain, tmp_path):
         del task["tier"]
     path.write_text(json.dumps({**first, "format": 1}))
     assert document.read_document(path).tasks[0].tier == "important"
-    path.write_bytes(deliver.document_json(replace(plain, format=3)))
+    path.write_bytes(deliver.document_json(replace(plain, format=4)))
     with pytest.raises(UserError, match="later evalharness"):
         document.read_document(path)
     path.write_bytes(deliver.document_json(replace(plain, verdict="great")))
@@ -236,7 +236,7 @@ def test_mistakes_are_one_line_with_the_right_exit_code(evalh, tmp_path):
         ("compare", "a", "a", "--alpha", "0.7"): (2, "--alpha wants"),
         ("compare", "a", "a", "--policy", "require-pass"): (2, "add --gate"),
         ("compare", "a", "a", "--gate", "--policy", "strict"): (2, "wanted one of"),
-        ("compare", "a", "a", "--metric", "f1"): (3, "no item has a value"),
+        ("compare", "a", "a", "--metric", "f1"): (2, "there is accuracy"),
     }
     for command, (code, text) in wrong.items():
         said = evalh(*command)

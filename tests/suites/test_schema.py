@@ -202,3 +202,14 @@ def test_paths_are_relative_to_the_suite(tmp_path, monkeypatch):
     assert found.models[1].options == {"system": "evals/prompt.txt"}
     assert (found.models[1].baseline, found.baseline) == ("evals/old.jsonl", "main")
     assert found.benchmarks == ("evals/b.yaml",)
+
+
+def test_ceilings_and_relative_margins_are_rules(tmp_path):
+    path = tmp_path / "suite.yaml"
+    entry = "{benchmark: arc_challenge, relative_margin: 0.05, relative_guard: 0.2, max_cost: 3, max_seconds: 2.5}"
+    path.write_text(f"models: [tiny]\nbenchmarks:\n  - {entry}\n")
+    rule = schema.load_suite(path).rules["arc_challenge"]
+    assert (rule.relative_margin, rule.relative_guard, rule.max_cost, rule.max_seconds) == (0.05, 0.2, 3, 2.5)
+    path.write_text(f"models: [tiny]\nbenchmarks:\n  - {entry[:-1]}, margin: 0.01}}\n")
+    with pytest.raises(UserError, match=r"suite.yaml:3: .*exclude each other"):
+        schema.load_suite(path)

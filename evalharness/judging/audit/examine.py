@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import orjson
+
 from evalharness.data import files
 from evalharness.data.kept import to_json
 from evalharness.errors import DataError, UserError, nearest, option_name
@@ -16,7 +18,8 @@ from evalharness.judging.audit import checks as audit_checks
 from evalharness.judging.audit.checks import AuditCheck
 from evalharness.judging.audit.evidence import Evidence, evidence_of
 from evalharness.records import Estimate
-from evalharness.runs.store import Run, all_runs
+from evalharness.runs.manifest import LabelsFile
+from evalharness.runs.store import LABELS, Run, all_runs
 from evalharness.scoring.judge_replies import winner
 from evalharness.scoring.metrics import average
 from evalharness.stats.agreement import cohen, confusion, powered_mean
@@ -134,7 +137,10 @@ class Calibration:
 
 
 def calibrate_judge(run: Run, judging: str | None, labels: Path, half: float) -> Calibration:
-    """Prediction-powered mean from a few human labels. UserError when there are too few, or none unlabelled."""
+    """Prediction-powered mean from a few human labels, which are kept in the run's folder: comparisons use them.
+
+    UserError when there are too few, or none unlabelled.
+    """
     if not 0 < half < 1:
         raise UserError(f"{option_name('half')} wants a half width between 0 and 1; there is {half:g}")
     found = evidence_of(run, judging)
@@ -143,6 +149,7 @@ def calibrate_judge(run: Run, judging: str | None, labels: Path, half: float) ->
         powered = powered_mean(human, found.values, half=half)
     except ValueError as error:
         raise UserError(f"{labels}: {error}") from error
+    _keep_labels(found, human)
     both = sorted(human.keys() & found.values.keys())
     truth, said = [winner(human[i]) for i in both], [winner(found.values[i]) for i in both]
     names = {1: "better", 0: "even", -1: "worse"}
@@ -164,3 +171,15 @@ def calibrate_judge(run: Run, judging: str | None, labels: Path, half: float) ->
         weight=powered.lam,
         notes=(f"{unjudged} labelled items have no verdict and were left out",) if unjudged else (),
     )
+
+
+def _keep_labels(found: Evidence, human: Mapping[str, float]) -> None:
+    """Leave the labels in the run's folder, where comparisons find them."""
+    path = found.run.path / LABELS
+    judgments = (entry.judged.get(found.judging) for entry in found.run.summary.benchmarks.values())
+    score = next((one.score for one in judgments if one is not None and one.score), "")
+    kept = LabelsFile(judging=found.judging, score=score, labels=human)
+    try:
+        files.write_whole(path, orjson.dumps(to_json(kept), option=orjson.OPT_INDENT_2) + b"\n")
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror})") from error

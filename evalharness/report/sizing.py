@@ -1,0 +1,47 @@
+"""How many items a comparison takes, on a terminal or as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TextIO
+
+from evalharness.comparison.sizing import Sizing
+from evalharness.data.kept import finite, to_json
+from evalharness.report.escape import line
+from evalharness.report.numbers import money
+from evalharness.report.words import percent
+
+
+def show_sizing(found: Sizing, *, as_json: bool, stream: TextIO | None = None) -> None:
+    """A row for each way it may be, with what all published items would show."""
+    stream = stream or sys.stdout
+    if as_json:
+        print(json.dumps(finite(to_json(found))), file=stream)
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("items flip by", overflow="fold")
+    for heading in ("flips %", "samples", "items", "answers", "cost"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in found.rows:
+        items = f"{row.items:,}" + (" (more than there are)" if row.enough is False else "")
+        cells = (
+            line(row.source, 80), percent(row.flips), f"{row.samples}", items, f"{row.answers:,}",
+            "–" if row.cost is None else money(row.cost),
+        )  # fmt: skip
+        table.add_row(*map(Text, cells))
+    console = Console(file=stream, width=None if stream.isatty() else 120)
+    there = "" if found.available is None else f"; it has {found.available:,} items"
+    head = f"{line(found.benchmark, 80)}: a margin of {100 * found.margin:.4g} points, alpha {found.alpha:g}{there}"
+    console.print(head, markup=False, highlight=False, soft_wrap=True)
+    console.print(table)
+    if found.detectable is not None:
+        all_of = f"with all of them a loss of {percent(found.detectable)} points is likely to be seen"
+        console.print(all_of, markup=False, highlight=False, soft_wrap=True)
+    for note in found.notes:
+        console.print(note, markup=False, highlight=False, soft_wrap=True)

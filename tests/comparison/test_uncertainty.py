@@ -1,0 +1,93 @@
+"""What is uncertain in a difference: the items, asking again, and the judge."""
+
+import json
+
+import numpy as np
+import pytest
+from run_folders import line, make_run
+
+from evalharness.comparison.compare import Options, compare_runs
+from evalharness.comparison.inputs import open_side
+from evalharness.comparison.uncertainty import uncertainty_sources
+from evalharness.errors import UserError
+
+
+def judged_runs(tmp_path, labelled=100, kept=("a", "b")):
+    """Two runs of 600 judged items; people see a drop of 10 points, the judge hardly any. Labels of the first."""
+    draw = np.random.default_rng(1)
+    people = {"a": draw.random(600) < 0.7, "b": draw.random(600) < 0.6}
+    for name, bonus in (("a", 0.0), ("b", 0.1)):
+        agrees = draw.random(600) < 0.8
+        judge = np.where(agrees, people[name], draw.random(600) < 0.6 + bonus).astype(float)
+        judge = np.where(draw.random(600) < bonus, 1.0, judge)
+        lines = [line("chat", f"c/{i}", "scored", float(v), metric="judge") for i, v in enumerate(judge)]
+        folder = make_run(tmp_path / name, lines=lines)
+        if name in kept:
+            labels = {f"c/{i}": float(people[name][i]) for i in range(labelled)}
+            about = {"format": 1, "judging": "j", "score": "judge", "labels": labels}
+            (folder / "labels.json").write_text(json.dumps(about))
+    return tmp_path / "a", tmp_path / "b", people
+
+
+def one(base, new, **options):
+    return compare_runs(open_side(str(base)), open_side(str(new)), Options(**options)).tasks[0]
+
+
+def test_labels_of_people_move_the_difference_and_widen_its_interval(tmp_path):
+    base, new, people = judged_runs(tmp_path)
+    alone, made = one(base, new, uncertainty=("sampling",)), one(base, new)
+    truth = people["b"].mean() - people["a"].mean()
+    assert made.method == "prediction-powered"
+    assert not alone.low <= truth <= alone.high
+    assert made.low <= truth <= made.high
+    assert made.high - made.low > alone.high - alone.low
+    assert [part.source for part in made.uncertainty] == ["sampling", "judge"]
+    assert "100 items that people labelled" in made.notes[0]
+
+
+def test_the_sources_are_chosen_and_printed(tmp_path, evalh):
+    base, new, _ = judged_runs(tmp_path)
+    said = evalh("compare", base, new, "--uncertainty", "sampling,judge")
+    assert (said.code, "standard error in points: sampling" in said.out) == (0, True)
+    found = evalh("compare", base, new, "--uncertainty", "sampling,judge", "--json").json["tasks"][0]["uncertainty"]
+    assert [part["source"] for part in found] == ["sampling", "judge"]
+    assert all(part["stderr"] > 0 for part in found)
+    said = evalh("compare", base, new, "--uncertainty", "sampling,rerun")
+    assert (said.code, "evalh flaky" in said.err) == (2, True)
+    for words in ("judge", "sampling,jugde", ""):
+        assert evalh("compare", base, new, "--uncertainty", words).code == 2
+    assert uncertainty_sources(None) is None
+
+
+@pytest.mark.parametrize(("labelled", "kept"), [(19, ("a", "b")), (100, ("a",)), (100, ())])
+def test_too_few_labels_carry_nothing_and_are_a_mistake_where_they_are_asked_for(tmp_path, labelled, kept):
+    base, new, _ = judged_runs(tmp_path, labelled, kept)
+    assert one(base, new).method != "prediction-powered"
+    with pytest.raises(UserError, match="20 or more items that people labelled"):
+        one(base, new, uncertainty=("sampling", "judge"))
+
+
+def test_a_run_that_shifts_when_it_is_asked_again_widens_the_interval(tmp_path):
+    base, new = make_run(tmp_path / "a", "10" * 200), make_run(tmp_path / "b", "10" * 190 + "0" * 20)
+    plain = one(base, new)
+
+    def flaky(difference, low, high):
+        noise = {"rate": 0.05, "n": 400, "flips": 20, "difference": difference, "low": low, "high": high, "ids": []}
+        (base / "flaky.json").write_text(json.dumps({"benchmarks": {"quiz": noise}}))
+        return one(base, new, uncertainty=("sampling", "rerun"))
+
+    still = flaky(0.002, -0.008, 0.012)
+    assert (still.low, still.high) == (plain.low, plain.high)
+    sampling, rerun = (part.stderr for part in still.uncertainty)
+    assert rerun == pytest.approx(0.02 / (2 * 1.959964), rel=1e-5)
+    assert np.hypot(sampling, rerun) == pytest.approx((plain.high - plain.low) / (2 * 1.644854), rel=1e-5)
+    moved = flaky(0.05, 0.03, 0.07)
+    assert moved.low < plain.low < plain.high < moved.high
+    assert moved.p_worse > plain.p_worse
+
+
+def test_damaged_labels_are_named(tmp_path):
+    base, new, _ = judged_runs(tmp_path)
+    (base / "labels.json").write_text("{")
+    with pytest.raises(UserError, match=r"labels.json: edited or damaged"):
+        one(base, new)
