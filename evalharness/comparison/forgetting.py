@@ -34,7 +34,8 @@ from evalharness.model import Model, Priced
 from evalharness.records import STATUSES
 from evalharness.runs import cache, identity, runner
 from evalharness.runs.manifest import SequentialFacts, WatchedFacts
-from evalharness.runs.plan import Question, Task
+from evalharness.runs.plan import Task
+from evalharness.runs.questions import Question
 from evalharness.runs.runner import RunWriter
 from evalharness.runs.store import MANIFEST, Run
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -86,7 +86,7 @@ class SplitRows:
     """The rows of one split and where they came from: `origin` is what reports print, `revision` what can be pinned,
     `path` the user's file or folder as it was given."""
 
-    rows: tuple[Row, ...]
+    rows: Sequence[Row]
     origin: str
     revision: str
     kind: DataKind = "files"

@@ -30,7 +30,8 @@ from evalharness.runs.manifest import (
     OptionFacts,
     UsageFacts,
 )
-from evalharness.runs.plan import Plan, Question, Task
+from evalharness.runs.plan import Plan, Task
+from evalharness.runs.questions import ChosenQuestions, OpenQuestions, Question
 from evalharness.runs.stopping import StoppingRule
 from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Journal, Run, aside, result_from_json, result_to_json
 from evalharness.scoring import judgments
@@ -143,9 +144,11 @@ class RunWriter:
     def _count(self, result: Result) -> None:
         self._columns.setdefault(result.benchmark, ColumnWriter()).add(result)
 
-    def left(self, task: Task) -> list[Question]:
+    def left(self, task: Task) -> Sequence[Question]:
         """The questions of a task that had no answer when this run was opened; an error is none."""
-        return [q for q in task.questions if (task.name, q.sample.id, q.repeat) not in self.done]
+        if not self.done:
+            return task.questions
+        return ChosenQuestions(task.questions, lambda q: (task.name, q.sample.id, q.repeat) not in self.done)
 
     def ask(self, task: Task, questions: Sequence[Question]) -> Iterator[Result]:
         """Results in order of completion."""
@@ -278,11 +281,11 @@ def _conversations(
     benchmark: Benchmark, questions: Sequence[Question], model: Model
 ) -> Generator[tuple[Question, Response], None, None]:
     """Each question with its last answer; a follow-up turn is asked as soon as the turn before it is answered."""
-    asked = list(questions)
-    requests = Requests(question.request for question in asked)
+    asked = OpenQuestions(questions)
+    requests = Requests(asked)
     with closing(answered(model, requests)) as answers:
         for index, response in answers:
-            question = asked[index]
+            question = asked.pop(index)
             turn = None
             if benchmark.follow_up is not None and not response.error:
                 turn = benchmark.follow_up(question.sample, question.request, response)
@@ -290,8 +293,7 @@ def _conversations(
                 yield question, response
             else:
                 turn = replace(turn, origin=_next_turn(question.request.origin))
-                requests.add(turn)
-                asked.append(replace(question, request=turn))
+                asked.put(requests.add(turn), replace(question, request=turn))
 
 
 def _next_turn(origin: Origin | None) -> Origin | None:

@@ -21,7 +21,8 @@ from evalharness.runs import plan as planning
 from evalharness.runs.figures import Summary, TaskSummary
 from evalharness.runs.index import index_of
 from evalharness.runs.manifest import OptionFacts
-from evalharness.runs.plan import Plan, Question, Task
+from evalharness.runs.plan import Plan, Task
+from evalharness.runs.questions import Question
 from evalharness.runs.stopping import StoppingRule
 from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Journal, Run, new_folder, result_to_json
 from evalharness.scoring.answers import READING_RULES, SCORING_VERSION
