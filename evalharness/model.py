@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Protocol, overload, runtime_checkable
 
 from evalharness.records import Request, Response
@@ -55,7 +56,10 @@ class Requests(Sequence[Request]):
     """
 
     def __init__(self, requests: Iterable[Request] = (), stop: Stop | None = None) -> None:
-        self._known = list(requests)
+        # A sequence may make its requests when they are looked at: it is not copied.
+        self._given = requests if isinstance(requests, Sequence) else tuple(requests)
+        self._first = len(self._given)
+        self._added: list[Request] = []
         self._taken = 0
         self.stop = stop or Stop()
 
@@ -66,29 +70,34 @@ class Requests(Sequence[Request]):
 
     def add(self, request: Request) -> int:
         """Ask this too. Returns its index."""
-        self._known.append(request)
-        return len(self._known) - 1
+        self._added.append(request)
+        return len(self) - 1
 
     def take(self, most: int | None = None) -> list[tuple[int, Request]]:
         """Those that nobody has taken yet, with their indices, at most so many; empty where there is none now."""
         if self.stop.said:
             return []
-        begin, end = self._taken, len(self._known)
+        begin, end = self._taken, len(self)
         self._taken = end if most is None else min(end, begin + max(0, most))
-        return list(enumerate(self._known[begin : self._taken], begin))
+        return [(index, self[index]) for index in range(begin, self._taken)]
 
     def __len__(self) -> int:
-        return len(self._known)
+        return self._first + len(self._added)
 
     def __iter__(self) -> Iterator[Request]:
-        return iter(tuple(self._known))
+        known = len(self._added)
+        yield from islice(self._given, self._first)
+        yield from self._added[:known]
 
     @overload
     def __getitem__(self, index: int) -> Request: ...
     @overload
     def __getitem__(self, index: slice) -> Sequence[Request]: ...
     def __getitem__(self, index: int | slice) -> Request | Sequence[Request]:
-        return self._known[index]
+        if isinstance(index, slice):
+            return [self[place] for place in range(len(self))[index]]
+        place = range(len(self))[index]
+        return self._given[place] if place < self._first else self._added[place - self._first]
 
 
 @runtime_checkable
@@ -195,20 +204,26 @@ def answered(model: Model, requests: Requests) -> Generator[tuple[int, Response]
     A model that reads `requests` as a list is asked again for what came meanwhile. Where it then gives no answer at
     all, what is left gets an error.
     """
-    done: set[int] = set()
-    before = -1
-    while not requests.stop.said and (left := [i for i in range(len(requests)) if i not in done]):
-        if before == len(done):
-            yield from ((index, Response(error="the model gave no answer to it")) for index in left)
-            done.update(left)
+    done = bytearray()  # a million requests may be open: one byte each
+    count, before = 0, -1
+    while not requests.stop.said:
+        done.extend(bytes(len(requests) - len(done)))
+        if count == len(done):
+            return
+        first, left = before < 0, [] if before < 0 else [index for index, flag in enumerate(done) if not flag]
+        if before == count:
+            for index in left:
+                done[index], count = 1, count + 1
+                yield index, Response(error="the model gave no answer to it")
             continue
-        first, before = before < 0, len(done)
+        before = count
         answers = model.answer(requests if first else [requests[index] for index in left])
         try:
             for number, response in answers:
                 index = number if first else left[number]
-                if index not in done:
-                    done.add(index)
+                done.extend(bytes(len(requests) - len(done)))
+                if not done[index]:
+                    done[index], count = 1, count + 1
                     yield index, response
         finally:
             if isinstance(answers, Generator):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from evalharness import plugins
@@ -37,7 +37,7 @@ def benchmarks(plugin: str) -> Iterator[tuple[str, Benchmark]]:
             yield benchmark.name, benchmark
 
 
-def rows(benchmark: Benchmark, split: str | None) -> tuple[Row, ...]:
+def rows(benchmark: Benchmark, split: str | None) -> Sequence[Row]:
     """The bundled sample's rows of a split."""
     return sources.load_rows(benchmark.source, Want(split=split), "sample").rows if split else ()
 

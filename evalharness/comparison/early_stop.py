@@ -12,7 +12,7 @@ from evalharness.comparison.inputs import Side, open_side
 from evalharness.comparison.rescoring import scored_now
 from evalharness.comparison.sequential import SequentialRule, monitor
 from evalharness.errors import Exit, UserError, option_name
-from evalharness.runs import runner
+from evalharness.runs import identity
 from evalharness.runs.plan import Plan, Task
 from evalharness.runs.session import RuleOf
 
@@ -37,7 +37,7 @@ def sequential_rule(base: Side, tasks: Sequence[Task], plan: Plan, options: Opti
 
 
 def _rule(base: Side, tasks: Sequence[Task], plan: Plan, options: Options) -> SequentialRule:
-    drawn = (base.manifest.sampling, runner.plan_sampling(plan))
+    drawn = (base.manifest.sampling, identity.plan_sampling(plan))
     for task in tasks:
         if task.name not in base.facts:
             raise UserError(f"{base.name} has no {task.name} to compare with", Exit.NOT_COMPARABLE)

@@ -32,9 +32,10 @@ from evalharness.errors import Exit, UserError, option_name
 from evalharness.events import RunOpened, tell
 from evalharness.model import Model, Priced
 from evalharness.records import STATUSES
-from evalharness.runs import cache, runner
+from evalharness.runs import cache, identity, runner
 from evalharness.runs.manifest import SequentialFacts, WatchedFacts
-from evalharness.runs.plan import Question, Task
+from evalharness.runs.plan import Task
+from evalharness.runs.questions import Question
 from evalharness.runs.runner import RunWriter
 from evalharness.runs.store import MANIFEST, Run
 
@@ -84,7 +85,7 @@ def measure_forgetting(
     plan, tasks = plan_forgetting(request, *models)
     tell(RunOpened(tasks=tasks[BASE], model=f"{base.name}, then {tuned.name}"))
     runs = [
-        runner.open_run(request.runs / runner.folder_name(mine, plan, model), mine, plan, model)
+        runner.open_run(request.runs / identity.folder_name(mine, plan, model), mine, plan, model)
         for mine, model in zip(tasks, models, strict=True)
     ]
     tests = earlier_tests(runs[TUNED].path, base.fingerprint)

@@ -13,7 +13,7 @@ from evalharness.errors import DataError, Exit, UserError, nearest, option_name
 from evalharness.events import warn
 from evalharness.model import Model
 from evalharness.options import RunOptions
-from evalharness.runs import runner
+from evalharness.runs import identity
 from evalharness.runs.plan import Plan, Task, prepare_task
 
 # What is asked where no benchmark is named: knowledge, common sense, arithmetic, following instructions.
@@ -126,7 +126,7 @@ def _prepared(name: str, plan: Plan, base: Model, tuned: Model) -> tuple[Task, T
             raise UserError(f"{name} needs log-probabilities of its choices, which {cannot} cannot give; leave it out")
         own = replace(own, mode="write")
     first, second = prepare_task(name, own, base), prepare_task(name, own, tuned)
-    drawn = runner.plan_sampling(plan)
+    drawn = identity.plan_sampling(plan)
     for found in mismatches(first.facts, second.facts, (drawn, drawn)):
         if found.field != "prompt":
             raise UserError(f"{name} cannot be compared: {found}", Exit.NOT_COMPARABLE)

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from evalharness.comparison.paired_watch import BASE, TUNED, PairedWatch
 from evalharness.events import Told, observed_by, only_warnings, tell
 from evalharness.records import Result
-from evalharness.runs.plan import Question, Task
+from evalharness.runs.plan import Task
+from evalharness.runs.questions import Question
 from evalharness.runs.runner import RunWriter
 
 FIRST_BLOCK, LARGEST_BLOCK = 4, 64  # items; small until it is known how long they take

@@ -90,7 +90,7 @@ class SplitRows:
     """The rows of one split and where they came from: `origin` is what reports print, `revision` what can be pinned,
     `path` the user's file or folder as it was given."""
 
-    rows: tuple[Row, ...]
+    rows: Sequence[Row]
     origin: str
     revision: str
     kind: DataKind = "files"

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import overload
 
 from evalharness.data.fields import ROW_ERRORS, checked, row_error
-from evalharness.data.files import FILE_READERS, inside, jsonl
+from evalharness.data.files import FILE_READERS, inside, jsonl, large_jsonl
 from evalharness.data.files import Row as Row
 from evalharness.data.hub import from_hub
 from evalharness.data.pull import from_pulled
 from evalharness.data.rows import PULLED, Source, SplitRows, Want
 from evalharness.data.snapshot import from_snapshot
 from evalharness.errors import DataError, option_name
-from evalharness.records import Sample, on_disk
+from evalharness.records import Sample
 
 
 def load_rows(source: Source, want: Want, data: str | None) -> SplitRows:
@@ -121,52 +123,147 @@ def _from_own(source: Source, split: str) -> SplitRows:
         raise DataError(f"{file}: there is no such file")
     if source.described_by is not None:
         inside(source.described_by.parent, file, source.described_by)
-    rows = tuple(FILE_READERS.get(file.suffix, jsonl)(file))
+    rows = large_jsonl(file) or tuple(FILE_READERS.get(file.suffix, jsonl)(file))
     return SplitRows(rows=rows, origin=str(file), revision="files", kind="own", path=file)
 
 
 def content_hash(samples: Iterable[Sample]) -> str:
     """sha256 over the samples' canonical JSON, in order: the same questions have the same hash anywhere."""
-    total = hashlib.sha256()
+    content = ContentHash()
     for sample in samples:
-        total.update(
-            json.dumps(on_disk(asdict(sample)), sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogatepass")
-        )
-        total.update(b"\n")
-    return total.hexdigest()
+        content.add(sample)
+    return content.sha256
 
 
-def repeated(samples: Iterable[Sample]) -> dict[str, str]:
-    """The ids of samples that are the same as an earlier one in all but the id, each with the earlier one's id."""
-    first: dict[str, str] = {}
-    found: dict[str, str] = {}
-    for sample in samples:
-        earlier = first.setdefault(content_hash([replace(sample, id="")]), sample.id)
-        if earlier != sample.id:
-            found[sample.id] = earlier
-    return found
+class ContentHash:
+    """The hash of samples one after the other, and which of them are the same as an earlier one in all but the id."""
+
+    def __init__(self) -> None:
+        self._total = hashlib.sha256()
+        self._digests = array("Q")  # eight bytes each; what they take for the same is looked at
+
+    def add(self, sample: Sample) -> None:
+        """Take the next sample in."""
+        before, after = _canonical(sample)
+        self._total.update(f'{before}, "id": {_encode(sample.id)}{after}\n'.encode("utf-8", "surrogatepass"))
+        digest = hashlib.blake2b((before + after).encode("utf-8", "surrogatepass"), digest_size=8).digest()
+        self._digests.append(int.from_bytes(digest, "little"))
+
+    @property
+    def sha256(self) -> str:
+        """The hash of the samples so far."""
+        return self._total.hexdigest()
+
+    def repeated(self, samples: Sequence[Sample]) -> dict[str, str]:
+        """The ids of samples that repeat an earlier one, each with the earlier one's id; `samples` are those that were
+        taken in, in the same order."""
+        first: dict[tuple[str, str], str] = {}
+        found: dict[str, str] = {}
+        for place in _alike(self._digests):
+            sample = samples[place]
+            earlier = first.setdefault(_canonical(sample), sample.id)
+            if earlier != sample.id:
+                found[sample.id] = earlier
+        return found
 
 
-def build_samples(rows: Sequence[Row], make: Callable[[Row], Sample], origin: str = "") -> list[Sample]:
+_encode = json.JSONEncoder(sort_keys=True, ensure_ascii=False, default=asdict).encode
+
+
+def _canonical(sample: Sample) -> tuple[str, str]:
+    """A sample's canonical JSON, its keys in alphabetical order, before its id and behind it."""
+    fields = {"answers": sample.answers, "choices": sample.choices, "extra": sample.extra}
+    before = _encode(fields | {"gold": sample.gold_indices, "group": sample.group})
+    return before[:-1], f', "question": {_encode(sample.question)}}}'
+
+
+def _alike(digests: array[int]) -> list[int]:
+    """The places, in order, of all values that stand more than once."""
+    import numpy as np
+
+    values = np.array(digests, np.uint64)
+    order = np.argsort(values, kind="stable")
+    same = np.diff(values[order]) == 0
+    places: list[int] = np.sort(order[np.append(same, False) | np.append(False, same)]).tolist() if len(order) else []
+    return places
+
+
+def build_samples(
+    rows: Sequence[Row], make: Callable[[Row], Sample], origin: str = "", seen: Callable[[Sample], None] | None = None
+) -> Sequence[Sample]:
     """Rows to samples. A sample without id is numbered within its group: `GROUP/0`, or `0` where there are no groups.
 
+    The samples are held where the rows are, else made anew whenever they are looked at. `seen` is shown each of them.
     DataError when a row is none of the benchmark, or two samples have one id; `origin` is what it says of their place.
     """
-    where = f"{origin}: " if origin else ""
-    samples: list[Sample] = []
-    seen: dict[str, int] = {}
-    numbers: dict[str, int] = {}
-    for position, row in enumerate(rows):
+    made = _MadeSamples(rows, make, f"{origin}: " if origin else "")
+    held: list[Sample] | None = [] if isinstance(rows, list | tuple) else None
+    digests = array("Q")
+    try:
+        for sample in made.numbered():
+            digest = hashlib.blake2b(sample.id.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+            digests.append(int.from_bytes(digest, "little"))
+            if held is not None:
+                held.append(sample)
+            if seen is not None:
+                seen(sample)
+    except DataError:
+        made.no_twice(_alike(digests))  # comes before it in the file
+        raise
+    made.no_twice(_alike(digests))
+    return made if held is None else held
+
+
+class _MadeSamples(Sequence[Sample]):
+    """Samples that are made of their rows whenever they are looked at."""
+
+    def __init__(self, rows: Sequence[Row], make: Callable[[Row], Sample], where: str) -> None:
+        self._rows, self._make, self._where = rows, make, where
+        self._numbers = array("i")  # of a sample within its group
+
+    def numbered(self) -> Iterator[Sample]:
+        """Every sample for the first time, when it gets its number."""
+        numbers: dict[str, int] = {}
+        for position, row in enumerate(self._rows):
+            sample = self._made(row, position)
+            number = numbers[sample.group] = numbers.get(sample.group, -1) + 1
+            self._numbers.append(number)
+            yield self._named(sample, number)
+
+    def no_twice(self, places: Sequence[int]) -> None:
+        """DataError where two of the samples at these places have one id."""
+        seen: dict[str, int] = {}
+        for place in places:
+            sample = self[place]
+            if sample.id in seen:
+                said = f"rows {seen[sample.id] + 1} and {place + 1} have the same id {sample.id!r}"
+                raise DataError(f"{self._where}{said}")
+            seen[sample.id] = place
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[Sample]:
+        for position, (row, number) in enumerate(zip(self._rows, self._numbers, strict=True)):
+            yield self._named(self._made(row, position), number)
+
+    @overload
+    def __getitem__(self, index: int) -> Sample: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Sample]: ...
+    def __getitem__(self, index: int | slice) -> Sample | Sequence[Sample]:
+        if isinstance(index, slice):
+            return [self[place] for place in range(len(self))[index]]
+        return self._named(self._made(self._rows[index], index), self._numbers[index])
+
+    def _made(self, row: Row, position: int) -> Sample:
         try:
-            sample = checked(make(row))
+            return checked(self._make(row))
         except ROW_ERRORS as error:
-            said = f"{where}row {position + 1} is not a question of this benchmark: {row_error(error)}"
+            said = f"{self._where}row {position + 1} is not a question of this benchmark: {row_error(error)}"
             raise DataError(said) from error
-        number = numbers[sample.group] = numbers.get(sample.group, -1) + 1
-        if not sample.id:
-            sample = replace(sample, id=f"{sample.group}/{number}" if sample.group else str(number))
-        if sample.id in seen:
-            raise DataError(f"{where}rows {seen[sample.id] + 1} and {position + 1} have the same id {sample.id!r}")
-        seen[sample.id] = position
-        samples.append(sample)
-    return samples
+
+    def _named(self, sample: Sample, number: int) -> Sample:
+        if sample.id:
+            return sample
+        return replace(sample, id=f"{sample.group}/{number}" if sample.group else str(number))

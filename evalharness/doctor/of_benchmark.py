@@ -15,7 +15,8 @@ from evalharness.errors import UserError
 from evalharness.model import Model, Previews
 from evalharness.options import RunOptions
 from evalharness.records import Mode, Request, Response, Score
-from evalharness.runs.plan import Plan, Question, Task, prepare_task
+from evalharness.runs.plan import Plan, Task, prepare_task
+from evalharness.runs.questions import Question
 from evalharness.scoring.answers import Recorded, Scorer, score_response
 
 MOST_QUESTIONS = 200  # questions that are scored: a seeded draw

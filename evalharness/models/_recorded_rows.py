@@ -71,7 +71,7 @@ def _opened(path: Path) -> IO[bytes]:
 
 def _json(path: Path) -> Placed:
     """A JSON list, a JSON object, or JSON lines, which is told from what the text begins with."""
-    lines = _raw_lines(path)
+    lines = raw_lines(path)
     start = next((line.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] for _, line in lines if line.strip()), b"")
     if start == b"[":
         return _entries(path, parse_json(read_text(path), path))
@@ -110,7 +110,7 @@ def _entries(path: Path, found: Iterable[Any]) -> Placed:
 def _lines(path: Path) -> Placed:
     """JSON lines, read as they stand: a file of a million never lies in memory whole."""
     empty = True
-    for number, raw in _raw_lines(path):
+    for number, raw in raw_lines(path):
         try:
             line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError as error:
@@ -123,7 +123,7 @@ def _lines(path: Path) -> Placed:
         raise DataError(f"{path}: the file is empty")
 
 
-def _raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+def raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """The lines of a file and their numbers. DataError before a line, or what a file unpacks to, fills the memory."""
     unpacked, number = 0, 0
     try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from evalharness.model import Preview
 from evalharness.models._recorded import RecordedAnswers, recorded_answers, squeezed
 from evalharness.models._recorded_answers import AnswerKeys, Turns
 from evalharness.models._recorded_index import AnswerIndex, origin_of
+from evalharness.models._recorded_lines import stored_answers
 from evalharness.models._recorded_rows import answer_files, placed_rows
 from evalharness.options import ReplayOptions
 from evalharness.records import Request, Response
@@ -37,23 +39,40 @@ class Replay:
         self.name = f"replay:{path.name}"
         self.path, self.keys = path, keys
         self.fingerprint = f"replay-{_fingerprint(path, keys)}"
-        self._index = AnswerIndex(_once(placed_rows(path), keys))
-        responses = [r for row in self._index.rows for turns in row.answers for r in turns]
-        if not responses:
-            first = self._index.rows[0].where if self._index.rows else path
+        self._stored = stored_answers(path, keys)
+        if self._stored is None:
+            self._hold_to_answers()
+
+    @cached_property
+    def _index(self) -> AnswerIndex:
+        rows = placed_rows(self.path) if self._stored is None else self._stored.placed()
+        return AnswerIndex(_once(rows, self.keys), self._stored)
+
+    def _hold_to_answers(self) -> None:
+        """DataError where no row has any."""
+        if not self._index.answers:
+            first = self._index.rows[0].where if self._index.rows else self.path
             raise DataError(f"{first}: wanted the answer as text, there is null, and so in every row")
-        self.ranks = any(response.logprobs for response in responses)
-        self._count = len(responses)
+
+    @cached_property
+    def ranks(self) -> bool:
+        """Whether there are log-probabilities among the answers."""
+        self._hold_to_answers()
+        return self._index.ranked
 
     def repeats(self, requests: Sequence[Request]) -> int:
         """How many answers the file has to each question: several where it has more than one to most of them."""
+        self._hold_to_answers()
         self._index.hold_to(requests)
-        slots = [found for request in requests if (found := _slots(self._index.find(request)))]
-        counts = [len(found) for found in slots]
-        placed = any(row.repeat for row in self._index.rows)
+        if self._index.single:
+            return 1
+        counts, varied = list[int](), False
+        for request in requests:
+            if found := _slots(self._index.find(request)):
+                counts.append(len(found))
+                varied = varied or len(_distinct(turns for slot in found for turns in slot)) > 1
         most = 2 * sum(count > 1 for count in counts) > len(counts)
-        varied = any(len(_distinct(turns for slot in found for turns in slot)) > 1 for found in slots)
-        return max(counts) if counts and (placed or (most and varied)) else 1
+        return max(counts) if counts and (self._index.numbered or (most and varied)) else 1
 
     def answer(self, requests: Sequence[Request]) -> Iterator[tuple[int, Response]]:
         for index, request in enumerate(requests):
@@ -109,7 +128,7 @@ class Replay:
     def describe(self) -> Mapping[str, Any]:
         named = {"answer_key": self.keys.answer, "id_key": self.keys.id}
         said = {name: key for name, key in named.items() if key is not None}
-        return {"file": self.path.name, "answers": self._count, **said, "template": "none"}
+        return {"file": self.path.name, "answers": self._index.answers, **said, "template": "none"}
 
 
 def _once(rows: Iterable[tuple[str, Row]], keys: AnswerKeys) -> Iterator[RecordedAnswers]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from evalharness.model import Model, Prerecorded
 from evalharness.options import RunOptions, hold_to_bounds
 from evalharness.records import Mode, Request, Sample
 from evalharness.runs.manifest import BenchmarkFacts, DataFacts, OwnSampling
+from evalharness.runs.questions import FirstRequests, Question, Questions, prompt_hash
 from evalharness.scoring import holistic
 from evalharness.scoring.perturbations import row_texts
 
@@ -74,15 +75,6 @@ class Plan:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Question:
-    """One thing to ask: a sample, which of its repeats, and the request."""
-
-    sample: Sample
-    repeat: int
-    request: Request
-
-
-@dataclass(frozen=True, kw_only=True)
 class Task:
     """One benchmark made ready: the questions as they will be asked, and the facts that decide the result."""
 
@@ -90,7 +82,7 @@ class Task:
     benchmark: Benchmark
     mode: Mode
     shots: int
-    questions: tuple[Question, ...]
+    questions: Sequence[Question]
     facts: BenchmarkFacts
 
     @property
@@ -120,29 +112,32 @@ def prepare_task(name: str, plan: Plan, model: Model) -> Task:
     mode = _mode(benchmark, plan.mode, model)
     shots = benchmark.shots if plan.shots is None else plan.shots
     loaded = _loaded(benchmark, plan, benchmark.source.split)
-    samples = sources.build_samples(loaded.rows, benchmark.sample, f"{loaded.origin} ({name})")
+    content = sources.ContentHash()
+    everything = not plan.groups and plan.items is None and plan.limit is None
+    samples = sources.build_samples(
+        loaded.rows, benchmark.sample, f"{loaded.origin} ({name})", content.add if everything else None
+    )
     if not samples:
         raise DataError(f"{loaded.origin}: there are no questions of {name} (split {benchmark.source.split})")
-    chosen = _chosen(samples, plan)
-    repeated = sources.repeated(chosen)
+    chosen = samples if everything else _chosen(samples, plan)
+    for sample in () if everything else chosen:
+        content.add(sample)
+    repeated = content.repeated(chosen)
     if repeated:
         _say_repeated(name, len(chosen), repeated)
     pool = _shot_pool(benchmark, plan, loaded.rows) if shots else _Pool()
     examples = _examples(benchmark, pool, samples, shots)
-    own = {sample.id: sample for sample in chosen}
-    texts = {s.id: row_texts(row) for s, row in zip(samples, loaded.rows, strict=True)} if plan.holistic else {}
-    asked = []
-    for sample in holistic.with_variants(chosen, plan.seed, texts) if plan.holistic else chosen:
+    own = {sample.id: sample for sample in chosen} if plan.holistic else {}
+
+    def asked(sample: Sample) -> Request:
         shown = examples(own.get(str(sample.extra.get("original")), sample))
-        first = request(benchmark, sample, shown, mode=mode, chat=model.chat)
-        asked.append((sample, _sampled(first, benchmark, plan)))
-    there = _there(plan, model, [first for _, first in asked])
+        return _sampled(request(benchmark, sample, shown, mode=mode, chat=model.chat), benchmark, plan)
+
+    first = FirstRequests(_with_variants(chosen, samples, loaded.rows, plan), asked)
+    there = _there(plan, model, first)
     repeats = plan.repeats or there or 1
-    questions = [
-        Question(sample=sample, repeat=repeat, request=_repeated(first, plan, repeat, max(repeats, there)))
-        for sample, first in asked
-        for repeat in range(repeats)
-    ]
+    made = Questions(first, repeats, lambda one, repeat: _repeated(one, plan, repeat, max(repeats, there)))
+    questions = tuple(made) if first.held else made
     facts = BenchmarkFacts(
         mode=mode,
         shots=shots,
@@ -151,24 +146,34 @@ def prepare_task(name: str, plan: Plan, model: Model) -> Task:
         repeats=repeats,
         items=len(chosen),
         items_published=benchmark.items,
-        data=_data_facts(name, loaded, chosen, repeated),
-        prompt_sha256=prompt_hash(q.request for q in questions),
+        data=_data_facts(name, loaded, content.sha256, repeated),
+        prompt_sha256=first.sha256 if repeats == 1 else prompt_hash(q.request for q in questions),
         wants_judge=benchmark.judge or None,
         code_sha256=benchmark.code_sha256 or None,
         sampling=_own_sampling(benchmark, plan, common),
     )
     reported = f"{name}@sample" if plan.data == "sample" and benchmark.source.hub else name
-    return Task(name=reported, benchmark=benchmark, mode=mode, shots=shots, questions=tuple(questions), facts=facts)
+    return Task(name=reported, benchmark=benchmark, mode=mode, shots=shots, questions=questions, facts=facts)
 
 
-def _data_facts(name: str, loaded: SplitRows, chosen: Sequence[Sample], repeated: Mapping[str, str]) -> DataFacts:
+def _with_variants(
+    chosen: Sequence[Sample], samples: Sequence[Sample], rows: Sequence[Row], plan: Plan
+) -> Sequence[Sample]:
+    """The samples to ask: with `--holistic` each followed by its changed questions."""
+    if not plan.holistic:
+        return chosen
+    texts = {sample.id: row_texts(row) for sample, row in zip(samples, rows, strict=True)}
+    return holistic.with_variants(chosen, plan.seed, texts)
+
+
+def _data_facts(name: str, loaded: SplitRows, sha256: str, repeated: Mapping[str, str]) -> DataFacts:
     """Where the questions came from, with the places that find them again from any folder."""
     described = Path(name).expanduser().absolute() if plugins.is_file(name) else None
     path = None if loaded.path is None else loaded.path.expanduser().absolute()
     return DataFacts(
         origin=loaded.origin,
         revision=loaded.revision,
-        sha256=sources.content_hash(chosen),
+        sha256=sha256,
         repeated=dict(repeated),
         kind=loaded.kind,
         path=None if path is None else str(path),
@@ -227,21 +232,20 @@ def _draw(samples: Sequence[Sample], limit: int, seed: int) -> list[Sample]:
     if limit >= len(samples):
         return list(samples)
 
-    def rank(sample: Sample) -> bytes:
-        return hashlib.sha256(f"{seed}/{sample.id}".encode("utf-8", "surrogatepass")).digest()
+    def rank(identity: str) -> bytes:
+        return hashlib.sha256(f"{seed}/{identity}".encode("utf-8", "surrogatepass")).digest()
 
-    members = {g: sorted(found, key=rank) for g, found in groupby(sorted(samples, key=_group), key=_group)}
+    ids: dict[str, list[str]] = {}
+    for sample in samples:
+        ids.setdefault(sample.group, []).append(sample.id)
+    members = {g: sorted(ids[g], key=rank) for g in sorted(ids)}
     shares = {g: limit * len(found) / len(samples) for g, found in members.items()}
     sizes = {g: int(share) for g, share in shares.items()}
     short = sorted(members, key=lambda g: (sizes[g] - shares[g], hashlib.sha256(f"{seed}/{g}".encode()).digest()))
     for g in short[: limit - sum(sizes.values())]:
         sizes[g] += 1
-    kept = {s.id for g, found in members.items() for s in found[: sizes[g]]}
+    kept = {identity for g, found in members.items() for identity in found[: sizes[g]]}
     return [s for s in samples if s.id in kept]
-
-
-def _group(sample: Sample) -> str:
-    return sample.group
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -321,8 +325,11 @@ def _examples(
 
 
 def _sampled(asked: Request, benchmark: Benchmark, plan: Plan) -> Request:
-    temperature, top_p = sampling_of(benchmark, plan)
-    return replace(asked, temperature=temperature, top_p=top_p, max_tokens=plan.max_tokens or asked.max_tokens)
+    sampling = (*sampling_of(benchmark, plan), plan.max_tokens or asked.max_tokens)
+    if sampling == (asked.temperature, asked.top_p, asked.max_tokens):
+        return asked
+    temperature, top_p, max_tokens = sampling
+    return replace(asked, temperature=temperature, top_p=top_p, max_tokens=max_tokens)
 
 
 def _own_sampling(benchmark: Benchmark, plan: Plan, common: Plan) -> OwnSampling | None:
@@ -359,19 +366,10 @@ def _repeated(asked: Request, plan: Plan, repeat: int, repeats: int) -> Request:
     """Each sampled answer has its own seed, which depends on nothing but run seed, item and repeat."""
     if asked.origin is None:
         return asked
-    origin = replace(asked.origin, repeat=repeat, repeats=repeats)
+    alone = (asked.origin.repeat, asked.origin.repeats) == (repeat, repeats)
+    origin = asked.origin if alone else replace(asked.origin, repeat=repeat, repeats=repeats)
     if asked.temperature == 0:
-        return replace(asked, origin=origin)
+        return asked if alone else replace(asked, origin=origin)
     key = f"{plan.seed}/{asked.origin.id}/{repeat}".encode("utf-8", "surrogatepass")
     seed = int.from_bytes(hashlib.sha256(key).digest()[:4], "big") >> 1
     return replace(asked, seed=seed, origin=origin)
-
-
-def prompt_hash(requests: Iterable[Request]) -> str:
-    """sha256 over what is asked: messages and choices of every request, in order."""
-    total = hashlib.sha256()
-    for asked in requests:
-        said = [[m.role, m.content, *([m.extra] if m.extra else [])] for m in asked.messages]
-        more = [asked.template_kwargs] if asked.template_kwargs else []
-        total.update(json.dumps([said, asked.choices, asked.context_per_choice, *more], ensure_ascii=True).encode())
-    return total.hexdigest()

@@ -2,99 +2,42 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import os
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, closing, nullcontext
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from evalharness.benchmark import Benchmark
-from evalharness.data.kept import to_json
-from evalharness.data.typed import record
 from evalharness.errors import UserError, option_name
 from evalharness.events import ResultCame, TaskBegan, TaskEnded, tell, warn
 from evalharness.model import Model, Remote, Requests, answered
 from evalharness.options import RunOptions
-from evalharness.records import IMPOSSIBLE, Origin, Response, Result, ResultKey
+from evalharness.records import IMPOSSIBLE, Origin, Response, Result
 from evalharness.runs import summary
 from evalharness.runs.figures import Summary, kept_estimate
+from evalharness.runs.identity import make_manifest, run_identity
+from evalharness.runs.index import ResultIndex, index_of, placed_results
 from evalharness.runs.manifest import (
-    SCHEMA_VERSION,
     Identity,
     Manifest,
     ModelFacts,
     OptionFacts,
-    SamplingFacts,
     UsageFacts,
-    surroundings,
 )
-from evalharness.runs.plan import Plan, Question, Task
+from evalharness.runs.plan import Plan, Task
+from evalharness.runs.questions import ChosenQuestions, OpenQuestions, Question
 from evalharness.runs.stopping import StoppingRule
 from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Journal, Run, aside, result_from_json, result_to_json
 from evalharness.scoring import judgments
 from evalharness.scoring.answers import READING_RULES, SCORING_VERSION, Recorded, Scorer, score_response
-from evalharness.scoring.metrics import by_group
+from evalharness.scoring.columns import ColumnWriter, ScoreColumns
 from evalharness.stats.intervals import skewed_mean
-
-DECIDING = ("mode", "shots", "prompt_sha256", "repeats", "sampling")  # the facts of a task that decide its answers
-
-
-def run_identity(tasks: Sequence[Task], plan: Plan, model: Model) -> Identity:
-    """The facts that decide a run's answers: two runs that agree in them may share one folder."""
-    facts = {task.name: to_json(task.facts) for task in tasks}
-    return Identity(
-        model=model.fingerprint,
-        sampling=plan_sampling(plan),
-        benchmarks={name: {key: said[key] for key in DECIDING if key in said} for name, said in facts.items()},
-        data={task.name: task.facts.data.sha256 for task in tasks},
-    )
-
-
-def identity_hash(identity: Identity) -> str:
-    """What ends the name of a run's folder."""
-    return hashlib.sha256(json.dumps(to_json(identity), sort_keys=True).encode()).hexdigest()[:8]
-
-
-def plan_sampling(plan: Plan) -> SamplingFacts:
-    """How answers are drawn, where a benchmark does not say otherwise (`sampling` among its facts)."""
-    temperature, top_p = plan.temperature or 0.0, 1.0 if plan.top_p is None else plan.top_p
-    return SamplingFacts(temperature=temperature, top_p=top_p, seed=plan.seed, max_tokens=plan.max_tokens)
-
-
-def make_manifest(name: str, tasks: Sequence[Task], plan: Plan, model: Model) -> Manifest:
-    """What `run.json` says."""
-    now = surroundings()
-    return Manifest(
-        schema_version=SCHEMA_VERSION,
-        scoring_version=SCORING_VERSION,
-        name=name,
-        model=record(ModelFacts, {"name": model.name, "fingerprint": model.fingerprint, **model.describe()}),
-        benchmarks={task.name: task.facts for task in tasks},
-        sampling=plan_sampling(plan),
-        options=record(OptionFacts, {**asdict(plan.options), "skip_unanswered": plan.skip_unanswered}),
-        identity=run_identity(tasks, plan, model),
-        reading_rules=READING_RULES,
-        created=now.created,
-        versions=now.versions,
-        hardware=now.hardware,
-        git=now.git,
-        command=now.command,
-    )
-
-
-def folder_name(tasks: Sequence[Task], plan: Plan, model: Model) -> str:
-    """A name that says what was run, ending in the hash of what decides it."""
-    short = identity_hash(run_identity(tasks, plan, model))
-    named = "+".join(t.name for t in tasks[:3]) + (f"+{len(tasks) - 3}" if len(tasks) > 3 else "")
-    cleaned = "".join(c if c.isalnum() or c in "@+._-" else "-" for c in f"{named}-{model.name.rsplit('/', 1)[-1]}")
-    return f"{cleaned[:100]}-{short}"
 
 
 def open_run(folder: Path, tasks: Sequence[Task], plan: Plan, model: Model) -> Run:
@@ -111,7 +54,7 @@ def open_run(folder: Path, tasks: Sequence[Task], plan: Plan, model: Model) -> R
             )
         programs = any(task.benchmark.open_scorer is not None for task in tasks)
         older = scored_otherwise(run.manifest)
-        if older and (programs or not run.finished or any(r.status == "error" for r in run.results())):
+        if older and (programs or not run.finished or len(index_of(run).having("error"))):
             raise UserError(
                 f"{folder}: {older}; give `evalh rescore {folder}` and then this command again, or another "
                 f"{option_name('name')}"
@@ -160,7 +103,8 @@ class RunWriter:
 
     def __init__(self, run: Run, tasks: Sequence[Task], plan: Plan, model: Model) -> None:
         self.run, self.tasks, self.plan, self.model = run, tasks, plan, model
-        self.done: dict[ResultKey, Result] = {}
+        self.done = ResultIndex(run.path / JOURNAL)
+        self._columns: dict[str, ColumnWriter] = {task.name: ColumnWriter() for task in tasks}
         self._records: dict[str, Any] = dict(run.manifest.scorers or {})
         self._asked = 0
         self._began = time.monotonic()
@@ -168,7 +112,7 @@ class RunWriter:
     def __enter__(self) -> RunWriter:
         self.journal = Journal(self.run.path / JOURNAL)
         try:
-            self.done = {r.key: r for r in _known(self.run, self.journal) if r.status != "error"}
+            self._recall()
         except BaseException:
             self.journal.close()
             raise
@@ -177,14 +121,40 @@ class RunWriter:
     def __exit__(self, *_: object) -> None:
         self.journal.close()
 
-    def left(self, task: Task) -> list[Question]:
+    def _recall(self) -> None:
+        """What was answered before. Damaged lines are set aside, and said: their questions are asked again."""
+        try:
+            self._read()
+        except UserError:
+            count = self.journal.set_aside(result_from_json)
+            path = self.journal.path
+            warn(f"{count} damaged lines of {path} are set aside in {aside(path).name} and asked again")
+            self._read()
+
+    def _read(self) -> None:
+        self._columns = {task.name: ColumnWriter() for task in self.tasks}
+        self.done = ResultIndex(self.journal.path)
+        for result, place in placed_results(self.journal.path):
+            self._count(result)
+            if result.status == "error":
+                self.done.discard(result.key)
+            else:
+                self.done.add(result.key, place, result.status)
+
+    def _count(self, result: Result) -> None:
+        self._columns.setdefault(result.benchmark, ColumnWriter()).add(result)
+
+    def left(self, task: Task) -> Sequence[Question]:
         """The questions of a task that had no answer when this run was opened; an error is none."""
-        return [q for q in task.questions if (task.name, q.sample.id, q.repeat) not in self.done]
+        if not self.done:
+            return task.questions
+        return ChosenQuestions(task.questions, lambda q: (task.name, q.sample.id, q.repeat) not in self.done)
 
     def ask(self, task: Task, questions: Sequence[Question]) -> Iterator[Result]:
         """Results in order of completion."""
         for result in _asked(task, questions, self.model, self.plan.options, self._records):
             self.journal.append(result_to_json(result))
+            self._count(result)
             self._asked += 1
             tell(ResultCame(result=result))
             yield result
@@ -195,12 +165,12 @@ class RunWriter:
         self.journal.sync()
         if not asked and run.finished and scored_otherwise(run.manifest):
             return run  # its figures are those of the rules it was scored by; `evalh rescore` makes today's
-        results = run.results()
-        usage = _usage(run, results, time.monotonic() - self._began if seconds is None else seconds)
+        columns = {name: writer.columns(last=True) for name, writer in self._columns.items()}
+        usage = _usage(run, columns, time.monotonic() - self._began if seconds is None else seconds)
         facts = _learned(run.manifest.model, self.model) if asked else run.manifest.model
         scorers = self._records or run.manifest.scorers
         run.write(MANIFEST, replace(run.manifest, model=facts, usage=usage, scorers=scorers))
-        made = summary.run_summary(results, [(t.name, t.benchmark, t.facts) for t in self.tasks])
+        made = summary.summary_of_columns(columns, run.results, [(t.name, t.benchmark, t.facts) for t in self.tasks])
         _write_summary(run, made, changed=asked > 0)
         run.seal()
         return run
@@ -242,16 +212,6 @@ def _learned(before: ModelFacts, model: Model) -> ModelFacts:
     return replace(before, extra=found)
 
 
-def _known(run: Run, journal: Journal) -> list[Result]:
-    """What was answered before. Damaged lines are set aside, and said: their questions are asked again."""
-    try:
-        return run.results()
-    except UserError:
-        count = journal.set_aside(result_from_json)
-        warn(f"{count} damaged lines of {journal.path} are set aside in {aside(journal.path).name} and asked again")
-        return run.results()
-
-
 def _write_summary(run: Run, made: Summary, *, changed: bool) -> None:
     """The summary, written anew; one that was finished and says otherwise than its journal was edited or damaged."""
     path = run.path / SUMMARY
@@ -262,7 +222,7 @@ def _write_summary(run: Run, made: Summary, *, changed: bool) -> None:
 
 
 def _batches(
-    task: Task, left: Sequence[Question], done: Mapping[ResultKey, Result], stop: StoppingRule | None
+    task: Task, left: Sequence[Question], done: ResultIndex, stop: StoppingRule | None
 ) -> Iterator[Sequence[Question]]:
     """All at once; or, where something may stop the task, its order in small batches until it is over."""
     rank = None if stop is None else stop.rank(task.name)
@@ -278,19 +238,20 @@ def _batches(
         yield ordered[start : start + STOP_BATCH]
 
 
-def _usage(run: Run, results: Sequence[Result], seconds: float) -> dict[str, UsageFacts]:
+def _usage(run: Run, columns: Mapping[str, ScoreColumns], seconds: float) -> dict[str, UsageFacts]:
     """What the run took, by benchmark. Seconds are those of the whole run, over all its starts."""
     before = sum(used.seconds or 0.0 for used in (run.manifest.usage or {}).values())
-    by_name = by_group(results, lambda r: r.benchmark)
+    answers = sum(map(len, columns.values()))
     return {
         name: UsageFacts(
-            seconds=round((before + seconds) * len(members) / len(results), 3),
-            tokens_in=sum(r.response.tokens_in for r in members),
-            tokens_out=sum(r.response.tokens_out for r in members),
+            seconds=round((before + seconds) * len(members) / answers, 3),
+            tokens_in=int(members.tokens_in.sum()),
+            tokens_out=int(members.tokens_out.sum()),
             cost=summary.total_cost(members),
-            seconds_each=kept_estimate(skewed_mean([r.response.seconds for r in members])),
+            seconds_each=kept_estimate(skewed_mean(members.seconds.tolist())),
         )
-        for name, members in by_name.items()
+        for name, members in sorted(columns.items())
+        if len(members)
     }
 
 
@@ -320,11 +281,11 @@ def _conversations(
     benchmark: Benchmark, questions: Sequence[Question], model: Model
 ) -> Generator[tuple[Question, Response], None, None]:
     """Each question with its last answer; a follow-up turn is asked as soon as the turn before it is answered."""
-    asked = list(questions)
-    requests = Requests(question.request for question in asked)
+    asked = OpenQuestions(questions)
+    requests = Requests(asked)
     with closing(answered(model, requests)) as answers:
         for index, response in answers:
-            question = asked[index]
+            question = asked.pop(index)
             turn = None
             if benchmark.follow_up is not None and not response.error:
                 turn = benchmark.follow_up(question.sample, question.request, response)
@@ -332,8 +293,7 @@ def _conversations(
                 yield question, response
             else:
                 turn = replace(turn, origin=_next_turn(question.request.origin))
-                requests.add(turn)
-                asked.append(replace(question, request=turn))
+                asked.put(requests.add(turn), replace(question, request=turn))
 
 
 def _next_turn(origin: Origin | None) -> Origin | None:

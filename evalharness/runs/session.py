@@ -16,12 +16,14 @@ from evalharness.events import RunOpened, tell
 from evalharness.model import Model, Preview, Previews, Priced
 from evalharness.options import RunOptions, is_distribution
 from evalharness.records import STATUSES, Estimate, Mode, Result
-from evalharness.runs import cache, runner, summary, tables, within_budget
+from evalharness.runs import cache, identity, runner, summary, tables, within_budget
 from evalharness.runs import plan as planning
 from evalharness.runs.budget import Budget, end_in_words
 from evalharness.runs.figures import Summary, TaskSummary
+from evalharness.runs.index import index_of
 from evalharness.runs.manifest import OptionFacts
-from evalharness.runs.plan import Plan, Question, Task
+from evalharness.runs.plan import Plan, Task
+from evalharness.runs.questions import Question
 from evalharness.runs.stopping import StoppingRule
 from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Journal, Run, new_folder, result_to_json
 from evalharness.scoring.answers import READING_RULES, SCORING_VERSION
@@ -181,7 +183,7 @@ def run_plan(plan: Plan, model: Model, place: RunPlace, hooks: RunHooks) -> RunO
     tasks = [planning.prepare_task(benchmark, plan, model) for benchmark in plan.benchmarks]
     rule = None if hooks.rule_of is None else hooks.rule_of(tasks, plan)
     tell(RunOpened(tasks=tasks, model=model.name))
-    folder = new_folder(place.runs, place.name or runner.folder_name(tasks, plan, model))
+    folder = new_folder(place.runs, place.name or identity.folder_name(tasks, plan, model))
     opened = runner.open_run(folder, tasks, plan, model)
     if hooks.budget:
         found, end = within_budget.evaluate_within(opened, tasks, plan, model, hooks.budget, rule)
@@ -256,27 +258,26 @@ def _rescoring(found: Run, named: bool) -> RunOptions:
 
 def run_outcome(found: Run, skipped: bool | None = None) -> RunOutcome:
     """What a run says. UserError when it is not finished."""
-    results = found.results()
-    failed = tuple(r for r in results if r.status == "error")
+    index = index_of(found)
     if skipped is None:
         skipped = bool(found.manifest.options and found.manifest.options.skip_unanswered)
     return RunOutcome(
-        run=found, benchmarks=found.summary.benchmarks, unanswered=failed, skipped=skipped,
-        answers=len(results), cached=sum(r.response.cached for r in results),
+        run=found, benchmarks=found.summary.benchmarks, unanswered=tuple(index.having("error")), skipped=skipped,
+        answers=len(index), cached=index.cached,
     )  # fmt: skip
 
 
-def select_results(found: Run, *, item: str | None, status: str | None) -> list[Result]:
+def select_results(found: Run, *, item: str | None, status: str | None) -> Sequence[Result]:
     """The results of one item, or of one status. UserError when there is no such item or status."""
-    results = found.results()
+    index = index_of(found)
     if item is not None:
-        chosen = [r for r in results if r.sample.id == item]
+        chosen = [index[key] for key in index if key[1] == item]
         if not chosen:
-            raise UserError(f"{found.name} has no item {item!r}{nearest(item, {r.sample.id for r in results})}")
+            raise UserError(f"{found.name} has no item {item!r}{nearest(item, {key[1] for key in index})}")
         return chosen
     if status not in STATUSES:
         raise UserError(f"{option_name('status')} wants one of {', '.join(STATUSES)}; there is {status!r}")
-    return [r for r in results if r.status == status]
+    return index.having(status)
 
 
 @dataclass(frozen=True, kw_only=True)

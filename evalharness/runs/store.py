@@ -12,8 +12,9 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, fields, is_dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import orjson
@@ -103,8 +104,9 @@ class Journal:
             raise UserError(f"{self.path}: its damaged lines cannot be set aside ({error.strerror})") from error
         return len(damaged)
 
-    def append(self, line: Mapping[str, Any]) -> None:
-        """Write one line. When the disk is full the part that got there is taken back and UserError raised."""
+    def append(self, line: Mapping[str, Any]) -> int:
+        """Write one line; the byte where it begins. When the disk is full the part that got there is taken back and
+        UserError raised."""
         data = dumps(line) + b"\n"
         try:
             written = 0
@@ -119,6 +121,7 @@ class Journal:
                 "make room and give the same command again"
             ) from error
         self._size += len(data)
+        return self._size - len(data)
 
     def sync(self) -> None:
         """Force what was written to the disk."""
@@ -197,15 +200,30 @@ def damaged_line(path: Path, number: int, what: str) -> UserError:
     )
 
 
+@cache
+def _written_fields(kind: type[Any]) -> tuple[tuple[str, str, Any], ...]:
+    """(name, key on disk, default) of each field of a record that is written."""
+    return tuple(
+        (f.name, KEYS_ON_DISK.get(f.name, f.name), f.default if f.default_factory is MISSING else f.default_factory())
+        for f in fields(kind)
+        if f.name != "origin"
+    )
+
+
+_PLAIN = (str, int, float, bool, NoneType)
+
+
 def record_to_json(record: object) -> Any:
     """A record as JSON values, fields at their defaults left out."""
-    if is_dataclass(record) and not isinstance(record, type):
+    kind = type(record)
+    if kind in _PLAIN:
+        return record
+    if is_dataclass(kind):
         values = {}
-        for field in fields(record):
-            value = getattr(record, field.name)
-            default = field.default_factory() if field.default_factory is not MISSING else field.default
-            if field.name != "origin" and value != default:
-                values[KEYS_ON_DISK.get(field.name, field.name)] = record_to_json(value)
+        for name, key, default in _written_fields(kind):
+            value = getattr(record, name)
+            if value is not default and value != default:
+                values[key] = value if type(value) in _PLAIN else record_to_json(value)
         return values
     if isinstance(record, Mapping):
         return {key: record_to_json(value) for key, value in record.items()}
@@ -293,6 +311,14 @@ class Run:
     @property
     def finished(self) -> bool:
         return (self.path / SUMMARY).is_file()
+
+    @property
+    def intact(self) -> bool:
+        """Journal and summary are byte for byte as they were when the run was finished."""
+        kept = self.manifest.sha256 or {}
+        return kept.keys() >= {JOURNAL, SUMMARY} and all(
+            (self.path / name).is_file() and digest(self.path / name) == kept[name] for name in (JOURNAL, SUMMARY)
+        )
 
     def results(self, benchmark: str | None = None) -> list[Result]:
         """All results, the last line of each item, in the order of benchmark, id and repeat."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 
 from evalharness import plugins
 from evalharness.benchmark import Benchmark
@@ -15,13 +16,28 @@ from evalharness.records import UNREAD, Estimate, Result
 from evalharness.runs.figures import Bounds, Judgment, KeptEstimate, Summary, TaskSummary, TokenCounts, kept_estimate
 from evalharness.runs.manifest import BenchmarkFacts
 from evalharness.scoring import holistic, judgments
+from evalharness.scoring.columns import ScoreColumns, columns_of
 from evalharness.scoring.metrics import Metric, by_group, counts, standings
+
+ResultsOf = Callable[[str], Sequence[Result]]  # the results of a benchmark by its name, in the order of id and repeat
 
 
 def run_summary(results: Sequence[Result], tasks: Sequence[tuple[str, Benchmark, BenchmarkFacts]]) -> Summary:
     """The summary of a run: one entry per benchmark name, from (name, benchmark, its facts in the manifest)."""
     by_name = by_group(results, lambda r: r.benchmark)
-    made = {name: task_summary(by_name.get(name, []), benchmark, facts) for name, benchmark, facts in tasks}
+    columns = {name: columns_of(by_name.get(name, [])) for name, _, _ in tasks}
+    return summary_of_columns(columns, lambda name: by_name.get(name, []), tasks)
+
+
+def summary_of_columns(
+    columns: Mapping[str, ScoreColumns],
+    results: ResultsOf,
+    tasks: Sequence[tuple[str, Benchmark, BenchmarkFacts]],
+) -> Summary:
+    """The same from arrays. `results` is asked only for a benchmark of which a figure needs the results themselves."""
+    made = {
+        name: task_summary(columns[name], partial(results, name), benchmark, facts) for name, benchmark, facts in tasks
+    }
     return Summary(benchmarks=made, averages=family_averages({name: entry.metrics for name, entry in made.items()}))
 
 
@@ -43,46 +59,95 @@ def family_averages(metrics: Mapping[str, Mapping[str, KeptEstimate]]) -> dict[s
     return found
 
 
-def task_summary(results: Sequence[Result], benchmark: Benchmark, facts: BenchmarkFacts) -> TaskSummary:
+def task_summary(
+    columns: ScoreColumns, results: Callable[[], Sequence[Result]], benchmark: Benchmark, facts: BenchmarkFacts
+) -> TaskSummary:
     """The figures of one benchmark. An answer that failed for good (`error`) counts in counts and bounds only; one that
     a record of answers lacks is worth 0 where the benchmark's authors count it so. Changed questions (`--holistic`)
     count in `holistic` only, and there without the seconds: those are of the clock."""
-    everything, results = results, holistic.originals(results)
-    whole = holistic.holistic_metrics(everything, benchmark.metrics[0]) if len(everything) > len(results) else {}
-    answered = [r for r in results if r.status != "error" or (benchmark.missing_is_wrong and not_recorded(r))]
+    everything, columns = columns, columns.where(~columns.variant)
+    known = _Known(results=results, missing_is_wrong=benchmark.missing_is_wrong)
+    counted = ~columns.has_status("error") | (columns.lost if benchmark.missing_is_wrong else False)
+    answered = columns.where(counted)
     headline = benchmark.metrics[0]
-    estimates = {m.name: m.of(answered) for m in benchmark.metrics} if answered else {}
-    groups = by_group(answered)
+    estimates = {m.name: known.figure(m, answered) for m in benchmark.metrics} if len(answered) else {}
+    whole = holistic.holistic_metrics(results(), headline) if len(everything) > len(columns) else {}
     return TaskSummary(
         mode=facts.mode,
-        n=len({r.sample.id for r in answered}),
+        n=answered.samples,
         headline=headline.name,
         chance=benchmark.chance,
         metrics={name: kept_estimate(made) for name, made in estimates.items() if made is not None},
-        groups={g: kept_estimate(made) for g, rs in groups.items() if (made := headline.of(rs)) is not None}
-        if len(groups) > 1
-        else {},
-        counts=counts(results),
-        programs=standings(results),
-        bounds=bounds(results, headline),
-        missing=facts.items - len({r.sample.id for r in answered}),
+        groups=known.groups(headline, answered),
+        counts=counts(columns),
+        programs=standings(columns),
+        bounds=known.bounds(headline, columns),
+        missing=facts.items - answered.samples,
         tokens=TokenCounts(
-            read=sum(r.response.tokens_in for r in everything),
-            wrote=sum(r.response.tokens_out for r in everything),
-            cut=sum(r.response.tokens_truncated > 0 for r in everything),
+            read=int(everything.tokens_in.sum()),
+            wrote=int(everything.tokens_out.sum()),
+            cut=int(everything.truncated.sum()),
         ),
         holistic={n: kept_estimate(made) for n, made in whole.items() if not n.startswith("seconds")},
-        judged=judgments_of(results),
-        cautions=(*_partly_asked(results, facts), *(benchmark.warnings(answered) if benchmark.warnings else ())),
+        judged=judgments_of(known.own) if columns.judged.any() else {},
+        cautions=(
+            *_partly_asked(columns, facts),
+            *(benchmark.warnings(known.answered) if benchmark.warnings else ()),
+        ),
     )
 
 
-def _partly_asked(results: Sequence[Result], facts: BenchmarkFacts) -> list[str]:
+def _partly_asked(columns: ScoreColumns, facts: BenchmarkFacts) -> list[str]:
     """That not all questions were asked: whatever ends a run early, a budget or a verdict, asks in a seeded order."""
-    asked = len({r.sample.id for r in results})
+    asked = columns.samples
     if asked >= facts.items or facts.data.imported:
         return []
     return [f"a part of the benchmark: {asked:,} of {facts.items:,} questions were asked, a seeded random draw"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Known:
+    """The results of one benchmark, read when a figure is asked for that arrays do not give."""
+
+    results: Callable[[], Sequence[Result]]
+    missing_is_wrong: bool
+
+    @cached_property
+    def own(self) -> list[Result]:
+        return holistic.originals(self.results())
+
+    @cached_property
+    def answered(self) -> list[Result]:
+        return [r for r in self.own if r.status != "error" or (self.missing_is_wrong and not_recorded(r))]
+
+    def figure(self, metric: Metric, answered: ScoreColumns) -> Estimate | None:
+        """A metric over the results that count."""
+        return metric.of(self.answered) if metric.of_columns is None else metric.of_columns(answered)
+
+    def groups(self, headline: Metric, answered: ScoreColumns) -> dict[str, KeptEstimate]:
+        """The headline of each group, where there are several."""
+        found: dict[str, Estimate | None]
+        if headline.of_columns is None:
+            found = {name: headline.of(members) for name, members in by_group(self.answered).items()}
+        else:
+            found = {name: headline.of_columns(members) for name, members in answered.by_group()}
+        kept = {name: kept_estimate(made) for name, made in found.items() if made is not None}
+        return kept if len(found) > 1 else {}
+
+    def bounds(self, headline: Metric, columns: ScoreColumns) -> Bounds | None:
+        """The headline if every answer that failed or could not be read were worth 0, and were worth 1."""
+        key, unknown = headline.score, columns.has_status("error", *UNREAD)
+        if key is None or not len(columns):
+            return None
+
+        def supposing(worth: float) -> Estimate | None:
+            if headline.of_columns is not None:
+                return headline.of_columns(columns.supposing(key, worth, unknown))
+            odd = UNREAD | {"error"}
+            return headline.of([replace(r, scores={key: worth}) if r.status in odd else r for r in self.own])
+
+        low, high = supposing(0.0), supposing(1.0)
+        return Bounds(low=low.value, high=high.value) if low is not None and high is not None else None
 
 
 def judgments_of(results: Sequence[Result]) -> dict[str, Judgment]:
@@ -95,24 +160,10 @@ def not_recorded(result: Result) -> bool:
     return result.response.error.startswith("unanswered:")
 
 
-def total_cost(results: Sequence[Result]) -> float | None:
+def total_cost(columns: ScoreColumns) -> float | None:
     """US dollars, None when no answer has a known price."""
-    known = [r.response.cost for r in results if r.response.cost is not None]
+    known = columns.known_costs
     return round(math.fsum(known), 6) if known else None
-
-
-def bounds(results: Sequence[Result], headline: Metric) -> Bounds | None:
-    """The headline if every answer that failed or could not be read were worth 0, and were worth 1."""
-    unknown = UNREAD | {"error"}
-    if headline.score is None or not results:
-        return None
-    key = headline.score
-
-    def supposing(worth: float) -> Estimate | None:
-        return headline.of([replace(r, scores={key: worth}) if r.status in unknown else r for r in results])
-
-    low, high = supposing(0.0), supposing(1.0)
-    return Bounds(low=low.value, high=high.value) if low is not None and high is not None else None
 
 
 def lower_is_better(benchmark: str, figure: str | None = None) -> bool:

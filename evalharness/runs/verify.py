@@ -16,8 +16,8 @@ from evalharness.errors import Exit, UserError
 from evalharness.records import Result
 from evalharness.runs import summary
 from evalharness.runs.budget import end_in_words
+from evalharness.runs.identity import identity_hash
 from evalharness.runs.manifest import Manifest
-from evalharness.runs.runner import identity_hash
 from evalharness.runs.store import JOURNAL, MANIFEST, ODD_LINE, SUMMARY, Run, aside, loads, result_from_json
 
 REPORTED = 20

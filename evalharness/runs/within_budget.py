@@ -20,7 +20,8 @@ from evalharness.model import Model, Preview, Previews, Remote, Requests, answer
 from evalharness.records import Request, Response, Result, ResultKey
 from evalharness.runs.budget import Allowance, Budget
 from evalharness.runs.manifest import BudgetEnd
-from evalharness.runs.plan import Plan, Question, Task
+from evalharness.runs.plan import Plan, Task
+from evalharness.runs.questions import Question
 from evalharness.runs.runner import RunWriter, evaluate_tasks
 from evalharness.runs.stopping import StoppingRule
 from evalharness.runs.store import Run, result_to_json

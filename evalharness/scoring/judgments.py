@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from evalharness.records import Estimate, Result, Verdict
 from evalharness.scoring.judge_replies import aggregate_verdicts, winner
-from evalharness.scoring.metrics import Metric, average
+from evalharness.scoring.metrics import Metric, average, over_columns
 from evalharness.stats.agreement import cohen
 from evalharness.stats.intervals import wilson
 
@@ -27,7 +27,7 @@ def scores_of(results: Sequence[Result], score: str) -> list[float]:
 
 def judged_mean(score: str) -> Metric:
     """The mean of a judge's score over the items that have one."""
-    return Metric(name=score, of=lambda results: average(scores_of(results, score)), score=score)
+    return over_columns(score, lambda columns: average(columns.having(score).per_item(score, fmean)), score)
 
 
 def on_scale(figure: Estimate | None, scale: tuple[float, float]) -> Estimate | None:

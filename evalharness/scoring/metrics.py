@@ -9,30 +9,38 @@ from itertools import groupby
 from operator import attrgetter
 
 from evalharness.records import Estimate, Result
+from evalharness.scoring.columns import STANDINGS, STATUS_CODES, ScoreColumns, columns_of
 from evalharness.stats.intervals import bounded_mean, mean_interval, stratified, wilson
+
+OfColumns = Callable[[ScoreColumns], Estimate | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
     """A named figure. `of` gets the results that count (no errors) and returns None where the figure has no meaning.
 
-    `score` names the per-answer score that it is a mean of, None where it is no mean.
+    `of_columns` is the same from arrays, None for a figure that needs more of a result than those hold. `score` names
+    the per-answer score that it is a mean of, None where it is no mean.
     """
 
     name: str
     of: Callable[[Sequence[Result]], Estimate | None]
+    of_columns: OfColumns | None = None
     score: str | None = None
     higher_is_better: bool = True
 
 
+def over_columns(name: str, of: OfColumns, score: str | None = None, higher_is_better: bool = True) -> Metric:
+    """The metric that a figure over columns is."""
+    return Metric(
+        name=name, of=lambda results: of(columns_of(results)), of_columns=of, score=score,
+        higher_is_better=higher_is_better,
+    )  # fmt: skip
+
+
 def per_item(results: Iterable[Result], score: str) -> list[float]:
     """One value per sample: the mean of a named score over its repeats. A result without it counts as 0."""
-    ordered = sorted(results, key=lambda r: r.sample.id)
-    values = []
-    for _, repeats in groupby(ordered, key=lambda r: r.sample.id):
-        found = [r.scores.get(score, 0.0) for r in repeats]
-        values.append(sum(found) / len(found))
-    return values
+    return columns_of(results).per_item(score)
 
 
 def average(values: Sequence[float]) -> Estimate | None:
@@ -46,16 +54,12 @@ def average(values: Sequence[float]) -> Estimate | None:
 
 def mean(score: str = "accuracy", name: str | None = None) -> Metric:
     """The mean of a score over samples (micro average)."""
-    return Metric(name=name or score, score=score, of=lambda results: average(per_item(results, score)))
+    return over_columns(name or score, lambda columns: average(columns.per_item(score)), score)
 
 
 def mean_where(score: str, name: str | None = None) -> Metric:
     """The mean of a score over the samples that have it; no figure where none has, as in another mode."""
-
-    def of(results: Sequence[Result]) -> Estimate | None:
-        return average(per_item([r for r in results if score in r.scores], score))
-
-    return Metric(name=name or score, score=score, of=of)
+    return over_columns(name or score, lambda columns: average(columns.having(score).per_item(score)), score)
 
 
 def pass_at(k: int, score: str = "accuracy", name: str | None = None) -> Metric:
@@ -65,19 +69,17 @@ def pass_at(k: int, score: str = "accuracy", name: str | None = None) -> Metric:
     where a problem has fewer than k answers.
     """
 
-    def of(results: Sequence[Result]) -> Estimate | None:
-        answers: dict[str, list[float]] = {}
-        for result in results:
-            answers.setdefault(result.sample.id, []).append(result.scores.get(score, 0.0))
-        if not answers or min(map(len, answers.values())) < k:
+    def of(columns: ScoreColumns) -> Estimate | None:
+        answers = columns.answers(score)
+        if not answers or min(map(len, answers)) < k:
             return None
         values = []
-        for found in answers.values():
+        for found in answers:
             n, right = len(found), sum(value == 1.0 for value in found)
             values.append(1.0 - math.comb(n - right, k) / math.comb(n, k))
         return average(values)
 
-    return Metric(name=name or f"pass@{k}", score=score if k == 1 else None, of=of)
+    return over_columns(name or f"pass@{k}", of, score if k == 1 else None)
 
 
 def by_group(
@@ -91,19 +93,15 @@ def by_group(
 def macro(score: str = "accuracy", name: str | None = None) -> Metric:
     """The mean over groups of each group's mean, with the standard error of a stratified sample."""
 
-    def of(results: Sequence[Result]) -> Estimate | None:
-        return stratified([per_item(members, score) for members in by_group(results).values()])
+    def of(columns: ScoreColumns) -> Estimate | None:
+        return stratified([members.per_item(score) for _, members in columns.by_group()])
 
-    return Metric(name=name or f"{score}_macro", score=score, of=of)
+    return over_columns(name or f"{score}_macro", of, score)
 
 
 def within(score: str, name: str, groups: frozenset[str]) -> Metric:
     """The mean of a score over the samples of some groups, such as one of MMLU's four categories."""
-
-    def of(results: Sequence[Result]) -> Estimate | None:
-        return average(per_item([r for r in results if r.sample.group in groups], score))
-
-    return Metric(name=name, score=score, of=of)
+    return over_columns(name, lambda columns: average(columns.of_groups(groups).per_item(score)), score)
 
 
 def ratio(part: str, whole: str, name: str) -> Metric:
@@ -112,21 +110,21 @@ def ratio(part: str, whole: str, name: str) -> Metric:
     The parts of one sample are not independent: standard error and interval are those of a ratio of sums over samples.
     """
 
-    def of(results: Sequence[Result]) -> Estimate | None:
-        parts, wholes = per_item(results, part), per_item(results, whole)
+    def of(columns: ScoreColumns) -> Estimate | None:
+        parts, wholes = columns.per_item(part), columns.per_item(whole)
         if math.fsum(wholes) == 0:
             return None
         return bounded_mean(parts, wholes)
 
-    return Metric(name=name, of=of)
+    return over_columns(name, of)
 
 
 def perplexity(score: str = "logprob", name: str = "perplexity") -> Metric:
     """exp of minus the mean of a log-probability per sample; the interval is that of the mean, turned over, and not
     below the 1 of a model that is sure of every word."""
 
-    def of(results: Sequence[Result]) -> Estimate | None:
-        values = per_item([r for r in results if score in r.scores], score)
+    def of(columns: ScoreColumns) -> Estimate | None:
+        values = columns.having(score).per_item(score)
         if not values:
             return None
         known = mean_interval(values)
@@ -136,31 +134,22 @@ def perplexity(score: str = "logprob", name: str = "perplexity") -> Metric:
             low = max(1.0, low) if max(values) <= 0 else low
         return Estimate(value=value, stderr=value * known.stderr, low=low, high=high, n=known.n)
 
-    return Metric(name=name, of=of, higher_is_better=False)
+    return over_columns(name, of, higher_is_better=False)
 
 
 def _exp(x: float) -> float:
     return math.exp(x) if x < 700 else math.inf
 
 
-STANDINGS = ("confirmed", "unconfirmable", "suspect", "failed")
-
-
-def standings(results: Iterable[Result]) -> dict[str, int]:
+def standings(columns: ScoreColumns) -> dict[str, int]:
     """How many programs have each standing (`detail["standing"]`), the unscored last; empty where none ran."""
-    found = dict.fromkeys((*STANDINGS, "unscored"), 0)
-    for result in results:
-        standing = "unscored" if "unscored" in result.detail else result.detail.get("standing")
-        if standing in found:
-            found[standing] += 1
+    found = {name: int((columns.standing == code).sum()) for code, name in enumerate(STANDINGS)}
     if not found["unscored"]:
         del found["unscored"]
     return found if any(found.values()) else {}
 
 
-def counts(results: Iterable[Result]) -> dict[str, int]:
-    """How many results have each status."""
-    found: dict[str, int] = {"correct": 0, "wrong": 0, "unparsed": 0, "truncated": 0, "refused": 0, "error": 0}
-    for result in results:
-        found[result.status] = found.get(result.status, 0) + 1
-    return found
+def counts(columns: ScoreColumns) -> dict[str, int]:
+    """How many results have each status; `scored` only where any has it."""
+    found = {status: int((columns.status == code).sum()) for status, code in STATUS_CODES.items()}
+    return {status: n for status, n in found.items() if n or status != "scored"}

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from evalharness.records import Message, Request, Response, Result, Sample
+from evalharness.scoring.columns import columns_of
 from evalharness.scoring.metrics import (
     average,
     by_group,
@@ -192,12 +193,11 @@ def test_standings_count_programs_the_unscored_last():
     def stood(**detail):
         return replace(result("p", "", 1.0), detail=detail)
 
-    assert standings([stood(), result("a", "", 0.0)]) == {} and standings([]) == {}
-    found = standings(
-        [stood(standing="confirmed"), stood(standing="failed"), stood(standing="failed"), stood(standing="odd")]
-    )
+    assert standings(columns_of([stood(), result("a", "", 0.0)])) == {} and standings(columns_of([])) == {}
+    programs = [stood(standing=said) for said in ("confirmed", "failed", "failed", "odd")]
+    found = standings(columns_of(programs))
     assert found == {"confirmed": 1, "unconfirmable": 0, "suspect": 0, "failed": 2}
-    some = standings([stood(standing="confirmed", unscored="no sandbox"), stood(standing="suspect")])
+    some = standings(columns_of([stood(standing="confirmed", unscored="no sandbox"), stood(standing="suspect")]))
     assert list(some.items()) == [
         ("confirmed", 0),
         ("unconfirmable", 0),
@@ -208,7 +208,7 @@ def test_standings_count_programs_the_unscored_last():
 
 
 def test_counts_name_every_status_in_order():
-    found = counts([result("a", "", 1.0), result("b", "", 1.0)])
+    found = counts(columns_of([result("a", "", 1.0), result("b", "", 1.0)]))
     statuses = ("correct", "wrong", "unparsed", "truncated", "refused", "error", "scored")
     assert list(found.items()) == [(status, 2 * (status == "scored")) for status in statuses]
 

@@ -1,0 +1,157 @@
+"""Where each result stands in a journal: what is known of a million results without holding one of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import overload
+
+from evalharness.errors import UserError
+from evalharness.records import STATUSES, Result, ResultKey, Status
+from evalharness.runs.store import JOURNAL, ODD_LINE, Run, damaged_line, loads, placed_lines, result_from_json
+
+_Key = str | tuple[str, int]  # the id, with the repeat where that is not the first: most runs have no other
+_CODES = {status: code for code, status in enumerate(STATUSES)}
+_PLACE = 4  # bits below the place: three of the status, one for an answer from the cache
+# How a line of ours begins whose texts need no escapes.
+_HEAD = re.compile(
+    rb'\{"benchmark":"([^"\\]*)","id":"([^"\\]*)","group":"[^"\\]*","repeat":([0-9]+),"status":"([a-z]+)"'
+)
+
+
+class ResultIndex(Mapping[ResultKey, Result]):
+    """The results of a journal by their key, in the order of benchmark, id and repeat; of each the last line.
+
+    Reading one reads its line anew. UserError where that cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._places: dict[str, dict[_Key, int]] = {}
+
+    def add(self, key: ResultKey, place: int, status: Status, cached: bool = False) -> None:
+        """The line that begins at this byte holds the result."""
+        benchmark, identity, repeat = key
+        packed = place << _PLACE | cached << 3 | _CODES[status]
+        self._places.setdefault(benchmark, {})[(identity, repeat) if repeat else identity] = packed
+
+    def discard(self, key: ResultKey) -> None:
+        """Forget a result."""
+        self._places.get(key[0], {}).pop((key[1], key[2]) if key[2] else key[1], None)
+
+    def _packed(self, key: ResultKey) -> int:
+        return self._places[key[0]][(key[1], key[2]) if key[2] else key[1]]
+
+    def __contains__(self, key: object) -> bool:
+        if not isinstance(key, tuple):
+            return False
+        benchmark, identity, repeat = key
+        return ((identity, repeat) if repeat else identity) in self._places.get(benchmark, ())
+
+    def __getitem__(self, key: ResultKey) -> Result:
+        self._packed(key)
+        (found,) = self.read([key])
+        return found
+
+    def read(self, keys: Iterable[ResultKey]) -> Iterator[Result]:
+        """These results, one after the other."""
+        try:
+            with self.path.open("rb") as file:
+                for key in keys:
+                    file.seek(place := self._packed(key) >> _PLACE)
+                    try:
+                        yield result_from_json(loads(file.readline()))
+                    except ODD_LINE as error:
+                        raise UserError(f"{self.path}: was changed while it was read (at byte {place})") from error
+        except OSError as error:
+            raise UserError(f"{self.path}: cannot be read ({error.strerror})") from error
+
+    def __len__(self) -> int:
+        return sum(map(len, self._places.values()))
+
+    def __iter__(self) -> Iterator[ResultKey]:
+        return self._keys(None)
+
+    def _keys(self, wanted: Status | None, benchmark: str | None = None) -> Iterator[ResultKey]:
+        for name in sorted(self._places) if benchmark is None else [benchmark]:
+            places = self._places.get(name, {})
+            keys = [key for key, packed in places.items() if wanted is None or packed & 7 == _CODES[wanted]]
+            keys.sort(key=None if all(type(key) is str for key in keys) else _whole)
+            yield from ((name, *_whole(key)) for key in keys)
+
+    def having(self, status: Status) -> Results:
+        """The results of one status."""
+        return Results(self, list(self._keys(status)))
+
+    @property
+    def cached(self) -> int:
+        """How many answers came from the cache."""
+        return sum(packed >> 3 & 1 for places in self._places.values() for packed in places.values())
+
+
+def _whole(key: _Key) -> tuple[str, int]:
+    return (key, 0) if isinstance(key, str) else key
+
+
+class Results(Sequence[Result]):
+    """Results that are read when they are looked at."""
+
+    def __init__(self, index: ResultIndex, keys: Sequence[ResultKey]) -> None:
+        self._index, self._keys = index, keys
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __iter__(self) -> Iterator[Result]:
+        return self._index.read(self._keys)
+
+    @overload
+    def __getitem__(self, index: int) -> Result: ...
+    @overload
+    def __getitem__(self, index: slice) -> Results: ...
+    def __getitem__(self, index: int | slice) -> Result | Results:
+        if isinstance(index, slice):
+            return Results(self._index, self._keys[index])
+        return self._index[self._keys[index]]
+
+
+def index_of(run: Run) -> ResultIndex:
+    """The index of a run's journal. Every line is read and held to its form, but for a journal that is byte for byte as
+    it was when the run was finished. UserError names the line that is damaged."""
+    path = run.path / JOURNAL
+    index = ResultIndex(path)
+    if not path.is_file():
+        return index
+    if run.intact:
+        _scan(index)
+        return index
+    for result, place in placed_results(path):
+        index.add(result.key, place, result.status, result.response.cached)
+    return index
+
+
+def placed_results(path: Path) -> Iterator[tuple[Result, int]]:
+    """Every result of a journal, in the order of its lines, and the byte where its line begins. UserError names the
+    line that is none."""
+    for number, place, line in placed_lines(path):
+        try:
+            result = result_from_json(line)
+        except ODD_LINE as error:
+            raise damaged_line(path, number, f"is not a result ({error})") from error
+        yield result, place
+
+
+def _scan(index: ResultIndex) -> None:
+    """The index of a journal that is known to be whole, from the beginnings of its lines."""
+    place = 0
+    with index.path.open("rb") as file:
+        for raw in file:
+            if head := _HEAD.match(raw):
+                benchmark, identity, repeat, status = (part.decode() for part in head.groups())
+                cached = b'"cached":true' in raw and result_from_json(loads(raw)).response.cached
+                index.add((benchmark, identity, int(repeat)), place, status, cached)  # type: ignore[arg-type]
+            else:
+                result = result_from_json(loads(raw))
+                index.add(result.key, place, result.status, result.response.cached)
+            place += len(raw)
