@@ -39,7 +39,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Questions:
+class BenchmarkQuestions:
     """What was looked for: questions by benchmark, the benchmarks the user named, those that could not be read."""
 
     by_name: Mapping[str, Sequence[tuple[str, str]]]
@@ -47,7 +47,7 @@ class Questions:
     named: frozenset[str] = frozenset()
 
 
-def questions(named: Mapping[str, str | None]) -> Questions:
+def questions(named: Mapping[str, str | None]) -> BenchmarkQuestions:
     """The questions of every installed benchmark's bundled sample; of those in `named`, of the data named there."""
     found: dict[str, list[tuple[str, str]]] = {}
     unread: dict[str, str] = {}
@@ -62,7 +62,7 @@ def questions(named: Mapping[str, str | None]) -> Questions:
                 raise
             unread[name] = str(error)
     chosen = frozenset(task for task in found for name in named if task == name or task.startswith(f"{name}/"))
-    return Questions(by_name=found, unread=unread, named=chosen)
+    return BenchmarkQuestions(by_name=found, unread=unread, named=chosen)
 
 
 def overlap_tasks(name: str, data: Path | None) -> tuple[str, ...]:
@@ -81,7 +81,7 @@ def _of(task: str, data: str, path: Path | None) -> list[tuple[str, str]]:
     return [(sample.id, sample.question) for sample in sources.build_samples(rows.rows, benchmark.sample)]
 
 
-def find_overlap(rows: Sequence[TrainingRow], asked: Questions) -> list[Found]:
+def find_overlap(rows: Sequence[TrainingRow], asked: BenchmarkQuestions) -> list[Found]:
     """Each row and question that overlap, the fullest first; one line per row and benchmark."""
     holders, whole = _index(asked)
     found: dict[tuple[int, str], Found] = {}
@@ -108,7 +108,7 @@ def find_overlap(rows: Sequence[TrainingRow], asked: Questions) -> list[Found]:
     return sorted(found.values(), key=lambda f: (-f.share, f.row))
 
 
-def _index(asked: Questions) -> tuple[dict[Any, list[tuple[str, str, int]]], dict[Any, list[tuple[str, str, int]]]]:
+def _index(asked: BenchmarkQuestions) -> tuple[dict[Any, list[tuple[str, str, int]]], dict[Any, list[tuple[str, str, int]]]]:
     """n-gram -> questions that hold it, and a short question's words -> that question."""
     holders: dict[Any, list[tuple[str, str, int]]] = defaultdict(list)
     whole: dict[Any, list[tuple[str, str, int]]] = defaultdict(list)

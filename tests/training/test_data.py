@@ -248,7 +248,7 @@ def test_a_short_question_counts_where_the_benchmark_is_named() -> None:
     known = {"x": [("1", "What is the capital of Canada?")]}
     said = [row(1, "What is the capital of Canada?", "Ottawa")]
     for named in (frozenset[str](), frozenset({"x"})):
-        found = overlap.find_overlap(said, overlap.Questions(by_name=known, unread={}, named=named))
+        found = overlap.find_overlap(said, overlap.BenchmarkQuestions(by_name=known, unread={}, named=named))
         assert [f.grave for f in found] == [bool(named)]
 
 
