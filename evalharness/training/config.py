@@ -198,7 +198,7 @@ class CheckOptions:
     eval_data: tuple[str, ...] = setting(
         (), "NAME=FOLDER or NAME=sample: data of a benchmark (also for the overlap).", repeatable=True
     )
-    eval_limit: int = setting(200, "BenchmarkQuestions of each.")
+    eval_limit: int = setting(200, "Questions of each.")
 
 
 @dataclass(frozen=True, kw_only=True)

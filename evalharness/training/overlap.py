@@ -108,9 +108,12 @@ def find_overlap(rows: Sequence[TrainingRow], asked: BenchmarkQuestions) -> list
     return sorted(found.values(), key=lambda f: (-f.share, f.row))
 
 
-def _index(asked: BenchmarkQuestions) -> tuple[dict[Any, list[tuple[str, str, int]]], dict[Any, list[tuple[str, str, int]]]]:
+_Places = dict[Any, list[tuple[str, str, int]]]
+
+
+def _index(asked: BenchmarkQuestions) -> tuple[_Places, _Places]:
     """n-gram -> questions that hold it, and a short question's words -> that question."""
-    holders: dict[Any, list[tuple[str, str, int]]] = defaultdict(list)
+    holders: _Places = defaultdict(list)
     whole: dict[Any, list[tuple[str, str, int]]] = defaultdict(list)
     for name, questions_ in asked.by_name.items():
         grams = {identity: set(_grams(tuple(content_words(text)))) for identity, text in questions_}
