@@ -26,12 +26,13 @@ from evalharness.comparison.forgetting_plan import ForgettingRequest
 from evalharness.comparison.gate import ComparisonRequest, GatedComparison, run_gate
 from evalharness.errors import UserError
 from evalharness.events import Event, Observer, Warned, observed_by
-from evalharness.judging import run as judging
-from evalharness.judging.run import JudgeRun
+from evalharness.judging.panel import JudgeOptions
+from evalharness.judging.run import JudgeRun, judge_answers
+from evalharness.judging.stage import judging_stage
 from evalharness.model import Model
 from evalharness.models.function import FunctionModel
 from evalharness.options import RunOptions
-from evalharness.runs import session, store
+from evalharness.runs import cache, session, store
 from evalharness.runs.budget import Budget, duration_seconds
 from evalharness.runs.session import RunHooks, RunOutcome, RunPlace
 from evalharness.runs.store import Run
@@ -89,9 +90,9 @@ def evaluate(
     """Ask a model the questions of benchmarks and score what it answers.
 
     A benchmark is a name or a `Benchmark`; a model is `PLUGIN[:ARGUMENT]`, a `Model`, or a function from a list of
-    prompts to the list of answers. `judge` judges the answers at the end. The same call goes on where a stopped run
-    was; a finished run is returned without asking. UserError for an unknown name, data that is not there, or a model
-    that cannot be opened.
+    prompts to the list of answers. `judge` judges the answers, from the first one on where it computes elsewhere. The
+    same call goes on where a stopped run was; a finished run is returned without asking. UserError for an unknown name,
+    data that is not there, or a model that cannot be opened.
     """
     asked: dict[str, Any] = {**settings}
     place = RunPlace(runs=Path(asked.pop("runs", "runs")), name=asked.pop("name", None), cache=asked.pop("cache", True))
@@ -105,8 +106,9 @@ def evaluate(
         opened = _opened(model, options)
         plan = session.make_plan(names, model=opened.name, **_with_rows(asked))
         path = None if plan.rows is not None else plan.data
-        judged = judging.judge_options(max_cost=budget.cost, beside_answers=True)
-        stages = [judging.judging_stage(judge, judged, plan.benchmarks, path)] if judge else []
+        kept = place.runs / cache.BESIDE_RUNS if place.cache else None
+        judged = JudgeOptions(max_cost=budget.cost, beside_answers=True, cache=kept)
+        stages = [judging_stage(judge, judged, plan.benchmarks, path)] if judge else []
         outcome = session.run_plan(plan, opened, place, RunHooks(stages=stages, budget=budget))
     return replace(outcome, warnings=tuple(warnings))
 
@@ -117,7 +119,8 @@ def load_run(name: RunLike, runs: str | Path = "runs") -> RunOutcome:
 
 
 class JudgeSettings(ListenerSettings, total=False):
-    """How answers are judged, under the names of `evalh judge`'s options; see `judging.panel.JudgeOptions`."""
+    """How answers are judged, under the names of `evalh judge`'s options; see `judging.panel.JudgeOptions`. Replies are
+    looked up in, and added to, the cache beside the run, but for `cache=False`."""
 
     runs: str | Path
     against: str | None
@@ -125,9 +128,12 @@ class JudgeSettings(ListenerSettings, total=False):
     seed: int
     criteria: Path | None
     aggregate: str | None
+    weights: Sequence[float]
     max_cost: float | None
     retries: int
     retest: int
+    again: bool
+    cache: bool
     temperature: float | None
     max_tokens: int | None
     template: str | None
@@ -138,8 +144,11 @@ def judge_run(run: RunLike, judge: str, **settings: Unpack[JudgeSettings]) -> Ju
     """Have the answers of a finished run judged by `[JUDGE=]MODEL`. UserError as for `evalh judge`."""
     chosen: dict[str, Any] = {**settings}
     found = _run(run, Path(chosen.pop("runs", "runs")))
+    cached = chosen.pop("cache", True) and not chosen.get("again")
+    kept = found.path.parent / cache.BESIDE_RUNS if cached else None
+    weights = tuple(chosen.pop("weights", ()))
     with _heard(chosen):
-        return judging.judge_answers(found, judge, judging.judge_options(**chosen))
+        return judge_answers(found, judge, JudgeOptions(weights=weights, cache=kept, **chosen))
 
 
 class CompareSettings(TypedDict, total=False):

@@ -129,6 +129,17 @@ def observed_by(observer: Observer | None) -> Iterator[Observer]:
         _current.reset(token)
 
 
+def heard_also_by(hear: Observer) -> Observer:
+    """The observer that there is now, and this one after it."""
+    outer = _current.get()
+
+    def both(event: Event) -> None:
+        outer(event)
+        hear(event)
+
+    return both
+
+
 def only_warnings() -> Observer:
     """An observer that passes warnings on to the one that there is now, and nothing else."""
     outer = _current.get()

@@ -169,6 +169,9 @@ def test_a_run_is_loaded_and_judged():
     judged = judge_run(run, "score=echo", observer=heard.append)
     assert judged.asked == judged.nulls == 3
     assert [type(event) for event in heard] == [Warned, *[VerdictCame] * 3]
+    with pytest.raises(UserError, match="weights"):
+        judge_run(run, "score=echo", weights=(1.0, 3.0))
+    assert judge_run(run, "score=echo", again=True, cache=False).usage.calls == 9
     evaluated = evaluate("alpaca_eval", "echo", data="sample", limit=3, name="r2", judge="score=echo")
     assert evaluated.stages[0].nulls == 3
 

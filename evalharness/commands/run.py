@@ -159,13 +159,14 @@ def _judging(
     plan: "Plan", judging: JudgingOptions, budget: BudgetOptions, output: OutputOptions, typed: Typed
 ) -> "Stage":
     """The stage that judges the finished run. UserError, before the model is asked anything, when it could not."""
-    from evalharness.judging import run as stage
+    from evalharness.judging.run import judge_options
+    from evalharness.judging.stage import judging_stage
     from evalharness.runs import cache
 
     about = {"base_url": "judge_base_url", "price_in": "judge_price_in", "price_out": "judge_price_out"}
-    options = stage.judge_options(
+    options = judge_options(
         order=judging.order, against=judging.judge_against, max_cost=budget.max_cost, beside_answers=True,
         model={name: getattr(judging, flag) for name, flag in about.items() if flag in typed},
         template=judging.judge_template, cache=None if output.no_cache else output.runs / cache.BESIDE_RUNS,
     )  # fmt: skip
-    return stage.judging_stage(str(judging.judge), options, plan.benchmarks, plan.data)
+    return judging_stage(str(judging.judge), options, plan.benchmarks, plan.data)

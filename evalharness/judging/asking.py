@@ -80,10 +80,10 @@ class Purse:
             self._changed.notify_all()
 
 
-def judged(calls: Sequence[Call], retries: int, purse: Purse) -> Lane:
+def judged(calls: Sequence[Call], retries: int, purse: Purse, stop: Stop | None = None) -> Lane:
     """Each call's verdict as it comes. What is done with a verdict (`purse.settle` among it) is done before anything
-    else is asked of that model."""
-    stop = Stop()
+    else is asked of that model. Once `stop` is said, nothing more is asked and nothing waited for."""
+    stop = stop or Stop()
     lanes = [_in_turn(lane, retries, purse, stop) for lane in _lanes(calls)]
     if len(lanes) == 1:
         yield from lanes[0]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from evalharness.building_blocks.multiple_choice import question_with_options
 from evalharness.errors import UserError, option_name
 from evalharness.judge import JudgeCase, Turns
-from evalharness.records import Result
+from evalharness.records import Result, ResultKey
 from evalharness.runs.store import Run, find_run
 from evalharness.scoring.answers import LETTERS, best
 from evalharness.scoring.final_answer import final_answer
@@ -31,37 +31,14 @@ def cases(
 ) -> tuple[list[tuple[Result, JudgeCase]], Skipped]:
     """Every answer that can be judged. UserError when none can."""
     skipped = Skipped()
-    other = _other(run, against) if against not in ("", "reference") else None
-    needs = any(s.judge.reference == "required" for s in jury.seats)
+    other = opponents(run, against)
     found: list[tuple[Result, JudgeCase]] = []
     for result in results:
-        if result.status == "error":
-            skipped.counts["no answer"] += 1
-            continue
-        reference = reference_of(result)
-        turns = turns_of(result)
-        opponent: Turns | None = None
-        if other is not None:
-            theirs = other.get(result.key)
-            opponent = turns_of(theirs) if theirs is not None and theirs.status != "error" else None
-            if opponent is None:
-                skipped.counts[f"no answer in {against}"] += 1
-                continue
-        elif jury.pairs:
-            opponent = _reference_turns(result, turns)
-        if (jury.pairs and opponent is None) or (needs and reference is None):
-            skipped.counts["no reference"] += 1
-            continue
-        # An answer that is compared with the reference is not also shown it as the truth.
-        shown = None if jury.pairs and other is None else reference
-        found.append(
-            (
-                result,
-                JudgeCase(
-                    id=result.sample.id, turns=turns, reference=shown, against=opponent, extra=result.sample.extra
-                ),
-            )
-        )  # fmt: skip
+        case = case_of(result, jury, against, other)
+        if isinstance(case, str):
+            skipped.counts[case] += 1
+        else:
+            found.append((result, case))
     if not found:
         reasons = ", ".join(f"{n} with {reason}" for reason, n in sorted(skipped.counts.items()))
         way_out = (
@@ -71,7 +48,34 @@ def cases(
     return found, skipped
 
 
-def _other(run: Run, against: str) -> dict[tuple[str, str, int], Result]:
+def case_of(result: Result, jury: JudgePanel, against: str, other: Opponents | None) -> JudgeCase | str:
+    """What a jury sees of one answer; or why the answer cannot be judged."""
+    if result.status == "error":
+        return "no answer"
+    reference, turns = reference_of(result), turns_of(result)
+    opponent: Turns | None = None
+    if other is not None:
+        theirs = other.get(result.key)
+        opponent = turns_of(theirs) if theirs is not None and theirs.status != "error" else None
+        if opponent is None:
+            return f"no answer in {against}"
+    elif jury.pairs:
+        opponent = _reference_turns(result, turns)
+    needs = any(seat.judge.reference == "required" for seat in jury.seats)
+    if (jury.pairs and opponent is None) or (needs and reference is None):
+        return "no reference"
+    # An answer that is compared with the reference is not also shown it as the truth.
+    shown = None if jury.pairs and other is None else reference
+    return JudgeCase(id=result.sample.id, turns=turns, reference=shown, against=opponent, extra=result.sample.extra)
+
+
+Opponents = Mapping[ResultKey, Result]
+
+
+def opponents(run: Run, against: str) -> Opponents | None:
+    """The answers of the run that answers are compared with; None where it is none, or the reference."""
+    if against in ("", "reference"):
+        return None
     found = find_run(against, run.path.parent)
     if found.path.resolve() == run.path.resolve():
         raise UserError(f"{option_name('against', against)}: this is the run itself; name another")

@@ -7,7 +7,7 @@ judging goes on where it was. The model that was judged is not asked again.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -102,14 +102,6 @@ def check(spec: str, benchmarks: Sequence[str], options: JudgeOptions, data: str
     open_panel(spec, _default({name: plugins.load_benchmark(name, path) for name in benchmarks}, options), options)
 
 
-def judging_stage(
-    spec: str, options: JudgeOptions, benchmarks: Sequence[str], data: str | None = None
-) -> Callable[[Run], JudgeRun]:
-    """The stage of a run that judges its answers. UserError, before anything is asked, where `spec` fits none."""
-    check(spec, benchmarks, options, data)
-    return lambda run: judge_answers(run, spec, options)
-
-
 def judge_answers(run: Run, spec: str, options: JudgeOptions) -> JudgeRun:
     """Judge every answer of a run. This is what `evalh run --judge`, `evalh judge` and training call.
 
@@ -151,42 +143,64 @@ class _Work:
     facts: JudgingFacts
 
 
-def _prepare(run: Run, spec: str, options: JudgeOptions) -> _Work:
-    results = run.results()
-    if not results or not run.finished:
-        raise UserError(f"{run.path}: this run is not finished; give its command again and it goes on")
+@dataclass(frozen=True, kw_only=True)
+class OpenedJudging:
+    """The jury of a run whose answers are there or still come. `against` is `reference`, a run, or empty."""
+
+    jury: JudgePanel
+    against: str
+    benchmarks: Mapping[str, Benchmark]
+    judged: frozenset[str]
+
+    @property
+    def name(self) -> str:
+        against = self.against if self.against in ("", "reference") else Path(self.against).name
+        return self.jury.name + (f" vs {against}" if against else "")
+
+
+def open_judging(run: Run, spec: str, options: JudgeOptions) -> OpenedJudging:
+    """UserError where `spec` names no judge for the run's benchmarks."""
     data = {name: facts.data for name, facts in run.manifest.benchmarks.items()}
     benchmarks = {name: plugins.reopened(name, known) for name, known in data.items()}
     options = replace(options, folders=tuple(known.path or str(known.origin) for known in data.values()))
     wanted = {name: benchmark for name, benchmark in benchmarks.items() if options.judges(name)}
-    bench = open_panel(spec, _default(wanted, options), options)
-    against = options.against or ("reference" if bench.pairs else "")
-    if against and not bench.pairs:
-        raise UserError(f"{option_name('against')} is for judges that compare two answers; {bench.name} grades one")
-    found, skipped = cases(run, [result for result in results if result.benchmark in wanted], bench, against)
-    calls = [call for result, case in found for call in _calls(result, case, bench, options)]
+    jury = open_panel(spec, _default(wanted, options), options)
+    against = options.against or ("reference" if jury.pairs else "")
+    if against and not jury.pairs:
+        raise UserError(f"{option_name('against')} is for judges that compare two answers; {jury.name} grades one")
+    return OpenedJudging(jury=jury, against=against, benchmarks=benchmarks, judged=frozenset(wanted))
+
+
+def _prepare(run: Run, spec: str, options: JudgeOptions) -> _Work:
+    results = run.results()
+    if not results or not run.finished:
+        raise UserError(f"{run.path}: this run is not finished; give its command again and it goes on")
+    opened = open_judging(run, spec, options)
+    jury = opened.jury
+    asked = [result for result in results if result.benchmark in opened.judged]
+    found, skipped = cases(run, asked, jury, opened.against)
+    calls = [call for result, case in found for call in calls_of(result, case, jury, options)]
     if options.retest:
         chosen = sorted(
             found, key=lambda rc: cache.reply_key(str(options.seed), Request(messages=(), stop=(rc[1].id,)))
         )
         twice = {id(case) for _, case in chosen[: options.retest]}
-        calls += [c for r, case in found if id(case) in twice for c in _calls(r, case, bench, options, retest=1)]
-    _warn_of_self(run, bench)
-    name = bench.name + (f" vs {against if against == 'reference' else Path(against).name}" if against else "")
+        calls += [c for r, case in found if id(case) in twice for c in calls_of(r, case, jury, options, retest=1)]
+    _warn_of_self(run, jury)
     facts = JudgingFacts(
-        judging=name,
-        score=bench.score,
-        seats=tuple(s.facts() for s in bench.seats),
-        order=(options.order or bench.seats[0].judge.orders) if bench.pairs else "",
+        judging=opened.name,
+        score=jury.score,
+        seats=tuple(s.facts() for s in jury.seats),
+        order=(options.order or jury.seats[0].judge.orders) if jury.pairs else "",
         seed=options.seed,
-        against=against,
-        aggregate=bench.aggregate,
-        weights=dict(bench.weights),
-        criteria=tuple(record_to_json(c) for c in bench.criteria),
+        against=opened.against,
+        aggregate=jury.aggregate,
+        weights=dict(jury.weights),
+        criteria=tuple(record_to_json(c) for c in jury.criteria),
     )
     return _Work(
-        run=run, jury=bench, judging=name, results=results, benchmarks=benchmarks,
-        judged=frozenset(wanted), calls=calls,
+        run=run, jury=jury, judging=opened.name, results=results, benchmarks=opened.benchmarks,
+        judged=opened.judged, calls=calls,
         done=_known(run, calls, options), skipped=skipped.counts, facts=facts,
     )  # fmt: skip
 
@@ -209,9 +223,10 @@ def _warn_of_self(run: Run, bench: JudgePanel) -> None:
             warn(f"{seat.model.name} judges its own answers; judges tend to prefer their own")
 
 
-def _calls(
+def calls_of(
     result: Result, case: JudgeCase, bench: JudgePanel, options: JudgeOptions, retest: int = 0
 ) -> Iterator[Call]:
+    """What is asked about one answer: every part of every seat, in its order or both."""
     for seat in bench.seats:
         for part in seat.judge.parts(case, bench.criteria):
             for order in _orders(seat, case, options):
@@ -249,6 +264,11 @@ def _known(run: Run, calls: Sequence[Call], options: JudgeOptions) -> dict[Key, 
     return found
 
 
+def verdict_line(call: Call, judging: str, verdict: Verdict) -> dict[str, Any]:
+    """The line of the journal that keeps a verdict."""
+    return {"key": list(call.key), "judging": judging, "verdict": record_to_json(verdict)}
+
+
 def _line(line: Any) -> tuple[Key, Verdict]:
     """A line of the journal. ValueError when it is none."""
     if not isinstance(line, dict) or not isinstance(line.get("key"), list) or "judging" not in line:
@@ -284,7 +304,7 @@ def _ask_all(work: _Work, options: JudgeOptions) -> JudgingUsage:
             nonlocal nulls
             work.done[call.key] = verdict
             nulls += verdict.value is None
-            journal.append({"key": list(call.key), "judging": work.judging, "verdict": record_to_json(verdict)})
+            journal.append(verdict_line(call, work.judging, verdict))
             spent.add(verdict)
             tell(VerdictCame(done=len(work.done), wanted=len(work.calls), nulls=nulls))
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 from evalharness import plugins
 from evalharness.data.kept import to_json
 from evalharness.data.typed import record
 from evalharness.errors import Exit, UserError, gravest, nearest, option_name
-from evalharness.events import RunOpened, tell
+from evalharness.events import Observer, RunOpened, heard_also_by, observed_by, tell
 from evalharness.model import Model, Preview, Previews, Priced
 from evalharness.options import RunOptions, is_distribution
 from evalharness.records import STATUSES, Estimate, Mode, Result
@@ -160,6 +161,13 @@ class StageResult(Protocol):
 Stage = Callable[[Run], StageResult]  # what is done with a run once its answers are there, such as judging
 
 
+@runtime_checkable
+class StartsEarly(Protocol):
+    """A stage that can begin while the answers still come: within `beside`, its observer hears of them."""
+
+    def beside(self, run: Run) -> AbstractContextManager[Observer]: ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunHooks:
     """What accompanies a run: what may stop a benchmark early, what it may use up, and what is done with its answers.
@@ -185,16 +193,28 @@ def run_plan(plan: Plan, model: Model, place: RunPlace, hooks: RunHooks) -> RunO
     tell(RunOpened(tasks=tasks, model=model.name))
     folder = new_folder(place.runs, place.name or identity.folder_name(tasks, plan, model))
     opened = runner.open_run(folder, tasks, plan, model)
-    if hooks.budget:
-        found, end = within_budget.evaluate_within(opened, tasks, plan, model, hooks.budget, rule)
-    else:
-        found, end = runner.evaluate_tasks(opened, tasks, plan, model, rule), None
+    with _started_early(hooks.stages, opened):
+        if hooks.budget:
+            found, end = within_budget.evaluate_within(opened, tasks, plan, model, hooks.budget, rule)
+        else:
+            found, end = runner.evaluate_tasks(opened, tasks, plan, model, rule), None
     if end != found.manifest.ended_by:
         found.write(MANIFEST, replace(found.manifest, ended_by=end))
     if rule is not None or found.manifest.sequential is not None:
         found.write(MANIFEST, replace(found.manifest, sequential=None if rule is None else rule.facts()))
     stages = tuple(stage(found) for stage in hooks.stages)
     return replace(run_outcome(found, skipped=plan.skip_unanswered), stages=stages)
+
+
+@contextmanager
+def _started_early(stages: Sequence[Stage], run: Run) -> Iterator[None]:
+    """Within, the first stage that can hears of the answers as they come."""
+    for stage in stages:
+        if isinstance(stage, StartsEarly):
+            with stage.beside(run) as hear, observed_by(heard_also_by(hear)):
+                yield
+            return
+    yield
 
 
 def rescore_run(found: Run, **options: Any) -> tuple[Run, int]:

@@ -13,7 +13,7 @@ from evalharness.comparison.inputs import open_side
 from evalharness.errors import Exit, UserError
 from evalharness.events import Observer, observed_by
 from evalharness.judging.panel import JudgeOptions
-from evalharness.judging.run import judging_stage
+from evalharness.judging.stage import judging_stage
 from evalharness.model import Priced
 from evalharness.runs import cache, session
 from evalharness.runs.plan import Plan
