@@ -25,7 +25,7 @@ FORMS = (
     "Write one sentence about {}.", "What is {}? Answer briefly.", "List three facts about {}.",
     "Translate to French: I like {}.", "Once upon a time, near {}, there",
 )  # fmt: skip
-PROMPTS = tuple(form.format(topic) for topic in TOPICS for form in FORMS)
+ASKED_OF_BOTH = tuple(form.format(topic) for topic in TOPICS for form in FORMS)
 TOKENS, TOP = 16, 20  # of an answer, and likeliest first tokens that are asked for
 TIMES_NOISE = 2.0
 ALPHA = 0.025  # of each of the two tests
@@ -51,7 +51,7 @@ class WeightsVerdict:
 
 def requests_for_weights() -> list[Request]:
     """What both sides are asked: greedy answers with the likeliest first tokens."""
-    return [Request(messages=(Message("user", text),), max_tokens=TOKENS, top_logprobs=TOP) for text in PROMPTS]
+    return [Request(messages=(Message("user", text),), max_tokens=TOKENS, top_logprobs=TOP) for text in ASKED_OF_BOTH]
 
 
 def compare_weights(served: Sequence[Response], single: Sequence[Response], half: Sequence[Response]) -> WeightsVerdict:
@@ -134,7 +134,7 @@ def examine_weights(spec: str, same_as: str, given: Mapping[str, object] | objec
         template = None if served.chat else "none"
         single, half = (_ours(same_as, dtype, template) for dtype in ("float32", "bfloat16"))
     if failed := next((r.error for r in (*theirs, *single, *half) if r.error), ""):
-        raise UserError(f"not all of {len(PROMPTS)} prompts have an answer: {failed}")
+        raise UserError(f"not all of {len(ASKED_OF_BOTH)} prompts have an answer: {failed}")
     found = compare_weights(theirs, single, half)
     checks = [*_prompt_lengths(theirs, single), _told(found, same_as)]
     return Examination(subject=served.name, findings=checks)
@@ -150,7 +150,7 @@ def _ours(same_as: str, dtype: str, template: str | None) -> list[Response]:
 
 def _answers(model: Model) -> list[Response]:
     found = dict(answered(model, Requests(requests_for_weights())))
-    return [found[place] for place in range(len(PROMPTS))]
+    return [found[place] for place in range(len(ASKED_OF_BOTH))]
 
 
 def _prompt_lengths(theirs: Sequence[Response], ours: Sequence[Response]) -> list[CheckResult]:
@@ -182,5 +182,5 @@ def _told(found: WeightsVerdict, same_as: str) -> CheckResult:
         )  # fmt: skip
     return CheckResult(
         check="same weights", verdict="ok",
-        said=f"nothing tells it from {same_as} on {len(PROMPTS)} prompts: {how}; rounding to 8 bits may not show",
+        said=f"nothing tells it from {same_as} on {len(ASKED_OF_BOTH)} prompts: {how}; rounding to 8 bits may not show",
     )  # fmt: skip
