@@ -198,6 +198,15 @@ class Probed(Protocol):
         ...
 
 
+@runtime_checkable
+class Started(Protocol):
+    """A model whose server is started for it when it is first asked."""
+
+    def opened(self) -> Model:
+        """The model behind the running server, which is started where it is not. It ends with this object."""
+        ...
+
+
 def answered(model: Model, requests: Requests) -> Generator[tuple[int, Response], None, None]:
     """Every request with its answer in order of completion, those too that are added while the answers are read.
 

@@ -49,20 +49,15 @@ class LocalOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ApiOptions:
-    """Where an endpoint is, how many requests it gets at a time, its prices, and what is said with every request."""
+class AskingOptions:
+    """How many requests a server gets at a time, how long it may take, and what is said with every request."""
 
     HEADING: ClassVar[str] = "Endpoint"
 
-    base_url: str | None = setting(None, "Address of an OpenAI-compatible server.")
     concurrency: int | None = setting(
         None, "Requests at a time to a server, at most; without it 16, and more as far as it keeps up.", least=1
     )
-    rpm: int | None = setting(None, "Requests a minute, at most.", least=1)
-    tpm: int | None = setting(None, "Tokens a minute, in and out, at most.", least=1)
     request_timeout: float = setting(600.0, "Seconds that one attempt may take.", least=0.1)
-    price_in: float | None = setting(None, _PRICE_IN, least=0)
-    price_out: float | None = setting(None, _PRICE_OUT, least=0)
     system: str | None = setting(None, "System prompt: a text, or a file that holds it.", unit="TEXT|FILE")
     reasoning_effort: str | None = setting(
         None, "How much a reasoning model is to think: low, medium, high, ...",
@@ -70,6 +65,17 @@ class ApiOptions:
     )  # fmt: skip
     top_k: int | None = setting(None, "Sample among the K likeliest tokens.", least=1)
     extra: str | None = setting(None, "Further fields of every request's body, as a JSON object.", unit="JSON")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiOptions(AskingOptions):
+    """The same for an endpoint that is there: where it is, who asks, how fast, and its prices."""
+
+    base_url: str | None = setting(None, "Address of an OpenAI-compatible server.")
+    rpm: int | None = setting(None, "Requests a minute, at most.", least=1)
+    tpm: int | None = setting(None, "Tokens a minute, in and out, at most.", least=1)
+    price_in: float | None = setting(None, _PRICE_IN, least=0)
+    price_out: float | None = setting(None, _PRICE_OUT, least=0)
     header: tuple[str, ...] = setting(
         (), "Send this header; its value is in the environment. Repeatable.", repeatable=True, unit="NAME=ENVVAR"
     )
@@ -83,6 +89,26 @@ class EndpointOptions(ApiOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class EngineOptions(AskingOptions):
+    """How a server program is started for a model; it is asked as any endpoint is."""
+
+    HEADING: ClassVar[str] = "Started engine"
+
+    template: str | None = setting(None, "`none` asks as a base model, through /completions.", choices=("none",))
+    engine_args: str | None = setting(None, "Further arguments of the server, as its own help has them.", unit="ARGS")
+    engine_python: str | None = setting(
+        None, "The Python of an environment that has the server.", flag="--engine-python", short="--vllm-python",
+        unit="PATH",
+    )  # fmt: skip
+    tensor_parallel: int = setting(0, "GPUs to split a model over; 0 = as many as there are and fit.", least=0)
+    start_timeout: float = setting(900.0, "Seconds that a server may take to load.", least=1)
+    context: int = setting(0, "Context length; 0 = the model's own.", least=0)
+    dtype: str = setting(
+        "auto", "float32, float16, bfloat16 or auto.", choices=("auto", "float32", "float16", "bfloat16")
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReplayOptions:
     """Where a recorded answer and its question's id stand."""
 
@@ -92,7 +118,7 @@ class ReplayOptions:
     id_key: str | None = setting(None, "Replay: where the id stands; `none` goes by the text.")
 
 
-MODEL_GROUPS = (LocalOptions, EndpointOptions, ReplayOptions)  # those of the plug-ins that come along
+MODEL_GROUPS = (LocalOptions, EndpointOptions, EngineOptions, ReplayOptions)  # those of the plug-ins that come along
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -70,7 +70,11 @@ def refused(spec, given):
         ("echo", {"colour": "red"}, "echo takes no option colour; it takes none"),
         ("tiny", {"devise": "cpu"}, "tiny takes no option devise (did you mean device?); it takes dtype, device"),
         ("tiny", {"base_url": "http://x"}, "tiny takes no option base_url; anthropic, gemini and openai take it"),
-        ("replay:x", {"concurrency": 3}, "replay takes no option concurrency; anthropic, gemini and openai take it"),
+        (
+            "replay:x",
+            {"concurrency": 3},
+            "replay takes no option concurrency; anthropic, gemini, llamacpp, openai, sglang and vllm take it",
+        ),
         ("tiny", {"device": "toaster"}, "device wants cpu, cuda, cuda:1, mps or auto; there is 'toaster'"),
         (
             "tiny",

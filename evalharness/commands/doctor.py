@@ -36,13 +36,14 @@ def doctor(
 
     from evalharness.doctor.of_benchmark import examine_benchmark
     from evalharness.doctor.of_model import examine_model
+    from evalharness.doctor.same_weights import examine_weights
     from evalharness.errors import UserError, option_name
 
     if _is_model(subject):
         if model is not None or data is not None:
             name = option_name("model" if model is not None else "data")
             raise UserError(f"{subject} is a model, and {name} is for benchmarks; leave it out")
-        found = examine_model(subject, given)
+        found = examine_model(subject, given) if same_as is None else examine_weights(subject, same_as, given)
     elif same_as is not None or given:
         name = option_name("same_as" if same_as is not None else next(iter(given)))
         raise UserError(f"{subject} is no model, and {name} is for models; leave it out, or say openai:{subject}")

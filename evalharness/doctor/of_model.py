@@ -12,23 +12,21 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from evalharness import plugins
+from evalharness.doctor.echo import ECHO_CLOSE, FEWEST_ECHOES, SENTENCES, echo_differences
 from evalharness.doctor.findings import CheckResult, Examination
 from evalharness.errors import UserError
-from evalharness.model import Model, Previews, Priced, Probed, Remote, Requests, answered
+from evalharness.events import observed_by
+from evalharness.model import Model, Previews, Priced, Probed, Remote, Requests, Started, answered
 from evalharness.records import Message, Request, Response
 
 NO_MODEL = "evalh-doctor-asks-for-no-such-model"
 TIMES = 5  # a greedy answer is asked for
-ECHO_CLOSE = 0.02  # natural logarithm: two ways of one server to say the same log-probability differ by less
 LONGEST_PROBE = 32768  # tokens: a longer context is not tried out, it would cost too much
 SECONDS = 60.0  # for a reply to a probe
 SCHEMA = {
     "type": "object", "properties": {"answer": {"type": "string"}}, "required": ["answer"],
     "additionalProperties": False,
 }  # fmt: skip
-SENTENCES = (
-    "The capital of France is", "Once upon a time there was a", "Water boils at a temperature of", "Two plus two makes",
-)  # fmt: skip
 
 
 @dataclass
@@ -52,23 +50,15 @@ def _request(text: str, **more: Any) -> Request:
 
 def examine_model(spec: str, given: Mapping[str, object] | object = None) -> Examination:
     """Examine the model PLUGIN[:ARGUMENT], opened with these options. UserError where it cannot be opened."""
-    patient = _Patient(plugins.load_model(spec, given))
-    first = _reached(patient)
-    findings = [first]
-    if first.verdict != "wrong":
-        for check in (
-            _named,
-            _parameters,
-            _prompt,
-            _streaming,
-            _log_probabilities,
-            _context,
-            _same_again,
-            _speed,
-            _price,
-        ):
-            findings += _held(check, patient)
-    return Examination(subject=patient.model.name, findings=findings)
+    model = plugins.load_model(spec, given)
+    patient = _Patient(model.opened() if isinstance(model, Started) else model)
+    with observed_by(lambda event: None):  # what is refused is a finding, not a warning for each check
+        first = _reached(patient)
+        findings = [first]
+        if first.verdict != "wrong":
+            for check in _CHECKS:
+                findings += _held(check, patient)
+    return Examination(subject=model.name, findings=findings)
 
 
 def _held(check: Any, patient: _Patient) -> list[CheckResult]:
@@ -207,11 +197,7 @@ def _streaming(patient: _Patient) -> Iterator[CheckResult]:
 
 
 def _log_probabilities(patient: _Patient) -> Iterator[CheckResult]:
-    """Echoed log-probabilities, which ranking rests on, held to those of generated tokens, which are made another way.
-
-    Several likely next tokens of several prompts, not the likeliest alone: a server that shifts by one place may be
-    right about that one.
-    """
+    """Echoed log-probabilities, which ranking rests on, held to those of generated tokens (`doctor.echo`)."""
     model = patient.model
     if not model.ranks or (model.chat and isinstance(model, Remote)):
         found = patient.ask(SENTENCES[0], max_tokens=1, top_logprobs=5)
@@ -222,14 +208,12 @@ def _log_probabilities(patient: _Patient) -> Iterator[CheckResult]:
             do="" if model.ranks else "--mode write; a base model ranks through --template none",
         )  # fmt: skip
         return
-    differences: list[float] = []
     try:
-        for sentence in SENTENCES:
-            differences += _echo_differences(patient, sentence)
+        differences = echo_differences(model)
     except UserError as error:
         yield CheckResult(check="log-probabilities", verdict="wrong", said=str(error), do="--mode write")
         return
-    if len(differences) < TIMES:
+    if len(differences) < FEWEST_ECHOES:
         yield CheckResult(
             check="log-probabilities", verdict="unknown",
             said="too few generated tokens have log-probabilities to hold the echoed ones to",
@@ -241,18 +225,6 @@ def _log_probabilities(patient: _Patient) -> Iterator[CheckResult]:
         check="log-probabilities", verdict="ok" if worst <= ECHO_CLOSE else "wrong", said=same,
         do="" if worst <= ECHO_CLOSE else "ranked figures would be wrong: --mode write, or another server",
     )  # fmt: skip
-
-
-def _echo_differences(patient: _Patient, sentence: str) -> list[float]:
-    made = patient.ask(sentence, max_tokens=1, top_logprobs=5)
-    found = []
-    for token, value in made.top_logprobs:
-        if not token.strip() or "�" in token:
-            continue
-        echoed = patient.ask(sentence, choices=(token,))
-        if echoed.lengths == (1,):  # behind the prompt it is the same token
-            found.append(abs(echoed.logprobs[0] - value))
-    return found
 
 
 _CONTEXT = re.compile(r"(?:context|max_model_len|maximum|up to|at most|limit)\D{0,60}?(\d[\d,]{2,9})", re.IGNORECASE)

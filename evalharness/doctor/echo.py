@@ -1,0 +1,50 @@
+"""Whether a model's echoed log-probabilities are right: ranking rests on them.
+
+They are held to those of generated tokens, which a server makes another way: several likely next tokens of several
+prompts, not the likeliest alone, since a server that shifts by one place may be right about that one.
+"""
+
+from __future__ import annotations
+
+from evalharness.errors import UserError, option_name
+from evalharness.model import Model, Requests, answered
+from evalharness.records import Message, Request, Response
+
+ECHO_CLOSE = 0.02  # natural logarithm: two ways of one server to say the same log-probability differ by less
+FEWEST_ECHOES = 5  # fewer prove nothing
+SENTENCES = (
+    "The capital of France is", "Once upon a time there was a", "Water boils at a temperature of", "Two plus two makes",
+)  # fmt: skip
+
+
+def echo_differences(model: Model) -> list[float]:
+    """How far each echoed log-probability is from the generated one. UserError where the model echoes none."""
+    prompts = [(Message("user", sentence),) for sentence in SENTENCES]
+    made = _answers(model, [Request(messages=prompt, max_tokens=1, top_logprobs=5) for prompt in prompts])
+    likely = [
+        (prompt, token, value)
+        for prompt, response in zip(prompts, made, strict=True)
+        for token, value in response.top_logprobs
+        if token.strip() and "\ufffd" not in token
+    ]
+    echoed = _answers(model, [Request(messages=prompt, choices=(token,)) for prompt, token, _ in likely])
+    return [
+        abs(response.logprobs[0] - value)
+        for (_, _, value), response in zip(likely, echoed, strict=True)
+        if response.lengths == (1,)  # behind the prompt it is the same token
+    ]
+
+
+def prove_echo(model: Model) -> None:
+    """UserError where a model's echoed log-probabilities are not those of its tokens."""
+    found = echo_differences(model)
+    if len(found) >= FEWEST_ECHOES and max(found) > ECHO_CLOSE:
+        raise UserError(
+            f"{model.name} echoes log-probabilities that are not those of its tokens (by {max(found):.2f}), so it "
+            f"cannot rank choices; say {option_name('mode', 'write')}"
+        )
+
+
+def _answers(model: Model, requests: list[Request]) -> list[Response]:
+    found = dict(answered(model, Requests(requests)))
+    return [found[place] for place in range(len(requests))]
