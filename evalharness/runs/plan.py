@@ -149,7 +149,7 @@ def prepare_task(name: str, plan: Plan, model: Model) -> Task:
         repeats=repeats,
         items=len(chosen),
         items_published=benchmark.items,
-        data=_data_facts(name, loaded, chosen, repeated),
+        data=_data_facts(name, benchmark, loaded, chosen, repeated),
         prompt_sha256=prompt_hash(q.request for q in questions),
         wants_judge=benchmark.judge or None,
         code_sha256=benchmark.code_sha256 or None,
@@ -159,9 +159,11 @@ def prepare_task(name: str, plan: Plan, model: Model) -> Task:
     return Task(name=reported, benchmark=benchmark, mode=mode, shots=shots, questions=tuple(questions), facts=facts)
 
 
-def _data_facts(name: str, loaded: SplitRows, chosen: Sequence[Sample], repeated: Mapping[str, str]) -> DataFacts:
+def _data_facts(
+    name: str, benchmark: Benchmark, loaded: SplitRows, chosen: Sequence[Sample], repeated: Mapping[str, str]
+) -> DataFacts:
     """Where the questions came from, with the places that find them again from any folder."""
-    described = Path(name).expanduser().absolute() if plugins.is_file(name) else None
+    described = benchmark.source.described_by or (Path(name) if plugins.is_file(name) else None)
     path = None if loaded.path is None else loaded.path.expanduser().absolute()
     return DataFacts(
         origin=loaded.origin,
@@ -170,7 +172,7 @@ def _data_facts(name: str, loaded: SplitRows, chosen: Sequence[Sample], repeated
         repeated=dict(repeated),
         kind=loaded.kind,
         path=None if path is None else str(path),
-        described_by=None if described is None else str(described),
+        described_by=None if described is None else str(described.expanduser().absolute()),
     )
 
 
