@@ -181,7 +181,7 @@ def reopened(name: str, data: KnownData) -> Benchmark:
     where they are gone, as on another machine, by what it shows. UserError where only the data tell what it is, and
     there are none."""
     plain = name.removesuffix("@sample")
-    if data.described_by is not None and is_file(plain) and Path(data.described_by).is_file():
+    if data.described_by is not None and Path(data.described_by).is_file():
         return load_benchmark(data.described_by)
     there = [path for path in (data.path, data.origin) if path is not None and Path(path).exists()]
     if data.kind is None or there:  # version 0.1.0 kept no more than what it showed

@@ -46,7 +46,7 @@ KINDS: Mapping[str, Kind] = {
     "targets": lambda name, i: {"choices": _choices(name, i), "labels": [int(k == i % 2) for k in range(4)]},
     "answers": lambda name, i: {"text": [_text(name, i)], "answer_start": [0]},
     "json": lambda name, i: '{"a": ["b", "c"]}',
-    "sentence": lambda name, i: f"The {_WORDS[i]} and the _ saw {_WORDS[i + 1]}. It was #### {i}",
+    "sentence": lambda name, i: f"The {_WORDS[i % 16]} and the _ saw {_WORDS[(i + 1) % 16]}. It was #### {i}",
     "yes": lambda name, i: ("yes", "no")[i % 2],
     "scores": lambda name, i: {letter: int(k == i % 2) for k, letter in enumerate("ABCD")},
     "languages": lambda name, i: {code: _text(code, i) for code in ("en", "fr", "de")},
@@ -195,9 +195,9 @@ def rows_of(kinds: Mapping[str, str], count: int = COUNT, first: int = 0) -> lis
     listed = {
         name: json.loads(kind.removeprefix(CONSTANT)) for name, kind in kinds.items() if kind.startswith(CONSTANT)
     }
-    count = max([count, *(2 * len(texts) for texts in listed.values())])
+    count = max([count, *(8 * len(texts) for texts in listed.values())])
 
     def value(name: str, kind: str, i: int) -> Any:
-        return listed[name][i // 2 % len(listed[name])] if name in listed else KINDS[kind](name, i % 8)
+        return listed[name][i // 8 % len(listed[name])] if name in listed else KINDS[kind](name, i)
 
     return [{name: value(name, kind, i) for name, kind in kinds.items()} for i in range(first, first + count)]

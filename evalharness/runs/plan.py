@@ -146,7 +146,7 @@ def prepare_task(name: str, plan: Plan, model: Model) -> Task:
         repeats=repeats,
         items=len(chosen),
         items_published=benchmark.items,
-        data=_data_facts(name, loaded, content.sha256, repeated),
+        data=_data_facts(name, benchmark, loaded, content.sha256, repeated),
         prompt_sha256=first.sha256 if repeats == 1 else prompt_hash(q.request for q in questions),
         wants_judge=benchmark.judge or None,
         code_sha256=benchmark.code_sha256 or None,
@@ -166,9 +166,11 @@ def _with_variants(
     return holistic.with_variants(chosen, plan.seed, texts)
 
 
-def _data_facts(name: str, loaded: SplitRows, sha256: str, repeated: Mapping[str, str]) -> DataFacts:
+def _data_facts(
+    name: str, benchmark: Benchmark, loaded: SplitRows, sha256: str, repeated: Mapping[str, str]
+) -> DataFacts:
     """Where the questions came from, with the places that find them again from any folder."""
-    described = Path(name).expanduser().absolute() if plugins.is_file(name) else None
+    described = benchmark.source.described_by or (Path(name) if plugins.is_file(name) else None)
     path = None if loaded.path is None else loaded.path.expanduser().absolute()
     return DataFacts(
         origin=loaded.origin,
@@ -177,7 +179,7 @@ def _data_facts(name: str, loaded: SplitRows, sha256: str, repeated: Mapping[str
         repeated=dict(repeated),
         kind=loaded.kind,
         path=None if path is None else str(path),
-        described_by=None if described is None else str(described),
+        described_by=None if described is None else str(described.expanduser().absolute()),
     )
 
 

@@ -259,10 +259,21 @@ class Sandbox:
         if os.getuid() != 0 or self.tier not in ("namespace", "landlock", "seccomp"):
             return None
         needed = [os.path.dirname(os.__file__), *self.packages.entries.values()]
-        if self.tier != "namespace" and not all(map(_reachable, needed)):
-            return None  # the interpreter lies where only root can read: stay root, without a single capability
+        closed = self.tier != "namespace" and not all(map(_reachable, needed))
+        if closed or not all(map(_open_to_all, self.packages.entries.values())):
+            return None  # what it needs lies where only root can read: stay root, without a single capability
         uid = _UIDS[(os.getpid() * 16 + number) % len(_UIDS)]
         return uid, uid
+
+
+def _open_to_all(path: str) -> bool:
+    """Whether any user can read a file, or a folder and what stands in it."""
+    if not os.path.isdir(path):
+        return bool(os.stat(path).st_mode & stat.S_IROTH)
+    own = os.stat(path).st_mode
+    with os.scandir(path) as found:
+        inner = all(entry.stat().st_mode & stat.S_IROTH for entry in found if entry.is_file())
+    return inner and own & (stat.S_IROTH | stat.S_IXOTH) == stat.S_IROTH | stat.S_IXOTH
 
 
 def _reachable(path: str) -> bool:

@@ -70,6 +70,18 @@ def open_sandbox(
     raise UserError(f"no sandbox holds here: {reasons}. {remedy()}")
 
 
+def sandbox_like(
+    tested: Sandbox, *, packages: Sequence[str], folders: Mapping[str, str], preload: Sequence[str]
+) -> Sandbox:
+    """A sandbox within the fence that another one of this process withstood its attack with: only what programs may
+    read is another. `packages`, `folders` and `preload` as for `open_sandbox`."""
+    found = find_packages(packages)
+    made = Sandbox(tested.tier, tested.workers, replace(found, entries={**found.entries, **folders}))
+    made.preloading(tuple(preload))
+    made.record.update({**tested.record, **made.record})
+    return made
+
+
 def _candidates() -> tuple[Tier, ...]:
     if sys.platform == "linux":
         return ("namespace", "landlock") if os.uname().machine in ARCH else ()

@@ -26,7 +26,7 @@ from evalharness.errors import UserError, option_name
 from evalharness.file_benchmarks.lm_eval import inside
 from evalharness.sandbox.pool import Sandbox
 from evalharness.sandbox.service import Service, ServiceEnded
-from evalharness.sandbox.tiers import open_sandbox
+from evalharness.sandbox.tiers import open_sandbox, sandbox_like
 
 _SERVICES = 8  # processes that are kept for further calls
 _PRELOAD = {
@@ -110,8 +110,13 @@ def _may_define(file: Path, name: str) -> bool:
     return False
 
 
-@cache
 def _parsed(file: Path) -> ast.Module:
+    about = file.stat()
+    return _parsed_once(file, about.st_mtime_ns, about.st_size)
+
+
+@cache
+def _parsed_once(file: Path, changed: int, size: int) -> ast.Module:
     try:
         return ast.parse(file.read_bytes())
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
@@ -270,14 +275,19 @@ class _Processes:
                     f"{option_name('sandbox', code.settings.sandbox)} runs no code of task files; say "
                     f"{option_name('trust_task_code', True)} to run it with all your rights"
                 )
+            names = {word.rpartition(":")[2] for word in packages}
+            shown: dict[str, Any] = {
+                "packages": packages,
+                "folders": {inside.SHOWN: str(code.root)},
+                "preload": [module for name, module in _PRELOAD.items() if name in names],
+            }
+            tested = next((one for (tier, *_), one in self._sandboxes.items() if tier == place[0]), None)
             try:
-                self._sandboxes[place] = open_sandbox(
-                    code.settings.sandbox, workers=1, packages=packages, folders={inside.SHOWN: str(code.root)},
-                    preload=[_PRELOAD[n] for n in _PRELOAD if n in {word.rpartition(":")[2] for word in packages}],
-                )  # fmt: skip
+                made = sandbox_like(tested, **shown) if tested else open_sandbox(place[0], workers=1, **shown)
             except UserError as error:
                 said = f"{option_name('trust_task_code', True)} runs the task's code with all your rights"
                 raise UserError(f"{error}; {said}") from error
+            self._sandboxes[place] = made
         return self._sandboxes[place]
 
     def close(self) -> None:

@@ -138,7 +138,11 @@ class Documents:
             process = self.config.function("fewshot_config", "process_docs")
         if split == self.shot_split and "asked" not in views and self.config.examples.get("fewshot_indices"):
             rows = [rows[i] for i in self.config.examples["fewshot_indices"] if i < len(rows)]
-        functions = {(v, k): f for v in views for k, f in DocView(self.config, v == "shown").functions().items()}
+        functions = {
+            (view, key): function
+            for view in views
+            for key, function in DocView(self.config, view == "shown").functions(own=view != views[0]).items()
+        }
         if process is None and not functions:
             return tuple({**row, MADE: {"views": views}} for row in rows)
         first = process or next(iter(functions.values()))

@@ -101,7 +101,11 @@ def _loaded(file: str, called: str) -> Any:
 
 
 def _prepare(rows: list[Any], process: dict[str, str] | None, made: dict[str, dict[str, str]]) -> list[dict[str, Any]]:
-    """The documents of a split, and what the functions of `made` give for each."""
+    """The documents of a split, and what the functions of `made` give for each. What the code draws at random is the
+    same in every process, whatever was asked of it before."""
+    random.seed(0)
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed(1234)
     docs = rows if process is None else _documents(_function(process)(_dataset(rows)))
     functions = {key: _function(named) for key, named in made.items()}
     return [{"doc": doc, "made": {key: made_by(doc) for key, made_by in functions.items()}} for doc in docs]
@@ -194,7 +198,6 @@ def serve_task_code(channel: int) -> None:
 
     from evalharness.sandbox import wire
 
-    random.seed(0)
     with contextlib.suppress(ImportError):
         _without_processes()
     while True:

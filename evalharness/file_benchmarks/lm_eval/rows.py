@@ -46,12 +46,12 @@ class DocView:
         found = self.config.examples.get(key) if self.shown else None
         return self.config.get(key, default) if found is None else found
 
-    def functions(self) -> dict[str, TaskFunction]:
-        """The functions among `DOC_KEYS`, by key."""
+    def functions(self, *, own: bool = False) -> dict[str, TaskFunction]:
+        """The functions among `DOC_KEYS`, by key; `own`: of an example, those alone that a question has not."""
         return {
             key: TaskFunction(self.config.document, self.where(key), str(self.said(key)))
             for key in DOC_KEYS
-            if isinstance(self.said(key), Function)
+            if isinstance(self.said(key), Function) and not (own and self.where(key) == (key,))
         }
 
     def reader(self, key: str) -> _Reader:
@@ -90,7 +90,8 @@ def doc_reader(view: DocView) -> Callable[[Row], ReadDoc]:
 
     def read(row: Row) -> ReadDoc:
         doc = document_of(row)
-        made = row.get(MADE, {}).get("shown" if view.shown else "asked", {})
+        kept = row.get(MADE, {})
+        made = {**kept.get("asked", {}), **(kept.get("shown", {}) if view.shown else {})}
         asked, wanted = text(doc, made), target(doc, made)
         if has_choices and view.is_template("doc_to_text", doc) and str(asked).isdigit():
             asked = int(asked)

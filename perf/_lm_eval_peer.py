@@ -1,0 +1,79 @@
+"""The peer's side of `lm_eval_parity.py`, run by the interpreter of its own environment: lm-evaluation-harness as its
+users call it, with rows in place of data sets and a model of no sense.
+
+    python perf/_lm_eval_peer.py JOBS OUT
+"""
+
+import json
+import logging
+import sys
+import warnings
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+import _lm_eval_sham as sham
+import datasets
+from lm_eval import evaluator
+from lm_eval.api.model import LM
+from lm_eval.tasks import TaskManager
+
+logging.disable()
+warnings.simplefilter("ignore")
+_rows: dict[str, list] = {}
+_pool: list[str] = []
+
+
+class Sham(LM):
+    """Answers by the texts alone."""
+
+    def loglikelihood(self, requests):
+        return [sham.ranked(*request.args[:2]) for request in requests]
+
+    def loglikelihood_rolling(self, requests):
+        return [sham.rolled(request.args[0]) for request in requests]
+
+    def generate_until(self, requests):
+        found = []
+        for request in requests:
+            until = request.args[1].get("until") or []
+            found.append(sham.written(request.args[0], _pool, [until] if isinstance(until, str) else until))
+        return found
+
+
+def load_dataset(*args, **kwargs):
+    return datasets.DatasetDict({split: datasets.Dataset.from_list(rows) for split, rows in _rows.items()})
+
+
+def one(manager: TaskManager, job: dict) -> dict:
+    _rows.clear()
+    _rows.update(job["rows"])
+    _pool[:] = job["pool"]
+    loaded = manager.load([job["task"]])
+    task = loaded["tasks"][job["task"]]
+    task.set_fewshot_seed(1234)
+    found = evaluator.evaluate(Sham(), loaded, limit=job["limit"], bootstrap_iters=0, confirm_run_unsafe_code=True)
+    asked: dict[int, list] = {}
+    for instance in task.instances:
+        asked.setdefault(instance.doc_id, []).append(list(instance.args))
+    figures = {k: v for k, v in found["results"][job["task"]].items() if "," in k and "_stderr" not in k}
+    scores: dict[int, dict] = {}
+    for sample in found["samples"][job["task"]]:
+        named = {f"{name},{sample['filter']}": sample[name] for name in sample["metrics"]}
+        scores.setdefault(sample["doc_id"], {}).update(named)
+    return {"asked": asked, "figures": figures, "scores": scores}
+
+
+def main() -> None:
+    jobs, out = json.loads(Path(sys.argv[1]).read_text()), Path(sys.argv[2])
+    datasets.load_dataset = load_dataset
+    datasets.disable_progress_bars()
+    manager, found = TaskManager(), {}
+    for job in jobs:
+        try:
+            found[job["task"]] = one(manager, job)
+        except Exception as error:  # what the peer cannot do is counted apart
+            found[job["task"]] = {"error": f"{type(error).__name__}: {error}"[:300]}
+    out.write_text(json.dumps(found, default=lambda value: value.item() if hasattr(value, "item") else str(value)))
+
+
+main()
