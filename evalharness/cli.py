@@ -21,6 +21,7 @@ INTERRUPTED = "interrupted; what was answered is safe, the same command goes on"
 COMMANDS = {
     "run": "run.run",
     "ci": "ci.ci",
+    "ab": "ab.ab",
     "show": "show.show",
     "verify": "verify.verify",
     "plan": "plan.plan",

@@ -125,6 +125,19 @@ def content_hash(samples: Iterable[Sample]) -> str:
     return total.hexdigest()
 
 
+def rows_hash(pairs: Iterable[tuple[Sample, Row]]) -> str:
+    """sha256 over the rows that questions are made of, each with its id, group and right answers, in order.
+
+    However a question is put, its rows have the same hash; where another answer is right it is another.
+    """
+    total = hashlib.sha256()
+    for sample, row in pairs:
+        about = [sample.id, sample.group, sample.answers, sample.gold_indices, row]
+        text = json.dumps(about, sort_keys=True, ensure_ascii=False, default=str)
+        total.update(text.encode("utf-8", "surrogatepass") + b"\n")
+    return total.hexdigest()
+
+
 def repeated(samples: Iterable[Sample]) -> dict[str, str]:
     """The ids of samples that are the same as an earlier one in all but the id, each with the earlier one's id."""
     first: dict[str, str] = {}

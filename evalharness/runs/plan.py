@@ -149,7 +149,7 @@ def prepare_task(name: str, plan: Plan, model: Model) -> Task:
         repeats=repeats,
         items=len(chosen),
         items_published=benchmark.items,
-        data=_data_facts(name, loaded, chosen, repeated),
+        data=replace(_data_facts(name, loaded, chosen, repeated), rows_sha256=_rows_hash(samples, loaded.rows, chosen)),
         prompt_sha256=prompt_hash(q.request for q in questions),
         wants_judge=benchmark.judge or None,
         sampling=_own_sampling(benchmark, plan),
@@ -171,6 +171,11 @@ def _data_facts(name: str, loaded: SplitRows, chosen: Sequence[Sample], repeated
         path=None if path is None else str(path),
         described_by=None if described is None else str(described),
     )
+
+
+def _rows_hash(samples: Sequence[Sample], rows: Sequence[Row], chosen: Sequence[Sample]) -> str:
+    row_of = {sample.id: row for sample, row in zip(samples, rows, strict=True)}
+    return sources.rows_hash((sample, row_of[sample.id]) for sample in chosen)
 
 
 def pulled_task(name: str, data: str | None) -> str | None:

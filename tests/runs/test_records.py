@@ -19,7 +19,10 @@ from evalharness.runs.store import MANIFEST, SUMMARY, Run
 OLD = Path(__file__).parents[1] / "old_versions"
 # The hash of the schemas that the records of a run's files give, by version. Whoever changes a record raises
 # SCHEMA_VERSION in runs/manifest.py, adds a line here, and a run written by the new version to tests/old_versions.
-SCHEMAS = {2: "ac6d43f7b7c0baf18ba6f5bd198d90cc0d8834818250a0e96c2ccde38991675f"}
+SCHEMAS = {
+    2: "ac6d43f7b7c0baf18ba6f5bd198d90cc0d8834818250a0e96c2ccde38991675f",
+    3: "a04ed063c6dc3fb5005424588e53a2ea026e2684df04036724b4cbe9d1472083",
+}
 KEPT_RUNS = sorted(path.parent for path in OLD.glob("*/runs/*/run.json"))
 
 
