@@ -41,6 +41,7 @@ COMMANDS = {
     "sandbox": "sandbox.sandbox",
     "data": "data.app",
     "arena": "arena.app",
+    "leaderboard": "leaderboard.leaderboard",
     "winrate": "winrate.winrate",
     "judge": "judge.app",
 }
