@@ -41,6 +41,7 @@ COMMANDS = {
     "sandbox": "sandbox.sandbox",
     "data": "data.app",
     "arena": "arena.app",
+    "history": "history.history",
     "leaderboard": "leaderboard.leaderboard",
     "winrate": "winrate.winrate",
     "judge": "judge.app",

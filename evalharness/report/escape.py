@@ -44,6 +44,12 @@ def latex(text: str, length: int = 120) -> str:
     return "".join(_LATEX.get(character, character) for character in line(text, length))
 
 
+def inert_cell(text: str) -> str:
+    """A cell of a CSV file that no spreadsheet takes for a formula."""
+    shown = printable(text)
+    return f"'{shown}" if shown.startswith(("=", "+", "-", "@")) else shown
+
+
 def workflow_data(text: str) -> str:
     """The message of a GitHub workflow command."""
     return printable(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")

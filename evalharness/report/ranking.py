@@ -10,7 +10,7 @@ from evalharness.comparison.ranking import Ranking, RankRange
 from evalharness.data.kept import finite, to_json
 from evalharness.errors import UserError, nearest, option_name
 from evalharness.report import html
-from evalharness.report.escape import latex, line, markdown, printable
+from evalharness.report.escape import inert_cell, latex, line, markdown
 from evalharness.report.numbers import format_number
 from evalharness.runs.figures import KeptEstimate
 from evalharness.runs.store import dumps
@@ -127,14 +127,8 @@ def _csv(found: Ranking) -> str:
                 continue
             places = ("", "", "") if ranks is None else (ranks.rank, ranks.best, ranks.worst)
             ends = ("" if end is None else end for end in (figure.value, figure.low, figure.high))
-            write.writerow([*map(_inert, (one.name, one.model, name, metric)), *ends, figure.n, *places])
+            write.writerow([*map(inert_cell, (one.name, one.model, name, metric)), *ends, figure.n, *places])
     return out.getvalue()
-
-
-def _inert(text: str) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    shown = printable(text)
-    return f"'{shown}" if shown.startswith(("=", "+", "-", "@")) else shown
 
 
 def _latex(found: Ranking) -> str:
