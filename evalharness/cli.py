@@ -32,7 +32,9 @@ COMMANDS = {
     "verify": Command("verify.verify", "Check whether a run's folder agrees with itself."),
     "plan": Command("plan.plan", "Say how many items, samples and dollars decide a margin."),
     "compare": Command("compare.compare", "Compare two runs item by item: better, worse, same?"),
+    "ab": Command("ab.ab", "Compare two prompts over a suite."),
     "flaky": Command("flaky.flaky", "Compare a run with itself asked again."),
+    "history": Command("history.history", "Show a benchmark's figures over time."),
     "report": Command("report.report", "Report a run, or a comparison that was kept."),
     "baseline": Command("baseline.app", "Keep a run as the baseline of later ones."),
     "finetune": Command("finetune.finetune", "Fine-tune a model, stopped at overfitting."),
@@ -49,6 +51,7 @@ COMMANDS = {
     "data": Command("data.app", "Fetch and pin the data of benchmarks."),
     "cache": Command("cache.app", "The cache of paid answers: its size, faults, why a miss."),
     "arena": Command("arena.app", "Rate models by battles."),
+    "leaderboard": Command("leaderboard.leaderboard", "Many runs in one table, with ranks and their ranges."),
     "winrate": Command("winrate.winrate", "The share of other models that each model beats."),
     "judge": Command("judge.app", "Judge the answers of a finished run; examine judges."),
 }

@@ -26,6 +26,9 @@ def compare(
         list[str] | None,
         Option(help="Compare although this differs: data, items, prompt, shots, mode, judge, sampling."),
     ] = None,
+    changed: Annotated[
+        str | None, Option(help="What differs on purpose: prompt, shots, mode, judge, sampling; with commas.")
+    ] = None,
     uncertainty: Annotated[
         str | None, Option(help="What the intervals hold, and print its parts: sampling,rerun,judge.")
     ] = None,
@@ -51,6 +54,7 @@ def compare(
     options = gating.comparison_options(
         terms.margins, terms.alpha, benchmark or [], allow_mismatch or [], clusters=terms.clusters, metric=metric,
         rules=terms.rules, uncertainty=uncertainty_sources(uncertainty),
+        changed=frozenset(changed.split(",")) if changed is not None else frozenset(),
     )  # fmt: skip
     made = gating.run_gate(
         gating.ComparisonRequest(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,6 +24,7 @@ FIELDS: Mapping[str, Callable[[BenchmarkFacts], object]] = {
 }
 _HAIR = 1e-12  # beyond 0 or 1 by rounding
 ALLOWABLE = ("benchmarks", *FIELDS, "sampling")
+CHANGEABLE = ("prompt", "shots", "mode", "judge", "sampling")  # what a comparison may be about
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,9 +52,13 @@ def mismatches(
 ) -> tuple[Mismatch, ...]:
     """Where the facts of one benchmark differ between two runs, in the order of FIELDS, sampling last.
 
+    The data are the rows where both runs say those: another prompt over the same rows is another prompt alone.
     How answers were drawn, but for the seed: another seed is another draw from the same thing.
     """
     pairs = [(field, said(base), said(new)) for field, said in FIELDS.items()]
+    rows = (base.data.rows_sha256, new.data.rows_sha256)
+    if None not in rows:
+        pairs[0] = ("data", *rows)
     drawn = [replace(one or SamplingFacts(), seed=None) for one in sampling]
     pairs.append(("sampling", drawn[0], drawn[1]))
     return tuple(_mismatch(field, one, other) for field, one, other in pairs if one != other)
@@ -70,6 +75,18 @@ def _apart(base: object, new: object) -> tuple[object, object]:
         return base, new
     names = [name for name in {**base, **new} if base.get(name) != new.get(name)]
     return ", ".join(f"{n} {base.get(n)}" for n in names), ", ".join(f"{n} {new.get(n)}" for n in names)
+
+
+def overridden(clashes: Mapping[str, Sequence[Mismatch]], fields: Collection[str]) -> tuple[str, ...]:
+    """The mismatches of each benchmark in these fields, as lines."""
+    return tuple(f"{name}: {m}" for name, found in clashes.items() for m in found if m.field in fields)
+
+
+def on_purpose(clashes: Mapping[str, Sequence[Mismatch]], fields: Collection[str]) -> Iterator[str]:
+    """What differs on purpose, and what was meant to differ and does not."""
+    for field in sorted(fields):
+        found = [f"{name} ({m.base} → {m.new})" for name, ms in clashes.items() for m in ms if m.field == field]
+        yield f"compared on purpose: {field} of {', '.join(found)}" if found else f"{field} is the same on both sides"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

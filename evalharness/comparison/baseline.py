@@ -34,7 +34,7 @@ _LETTERS = {status[0]: code for status, code in STATUS_CODE.items()}
 # What of the manifest says whether two runs are comparable, and names what was run. Paths and command lines stay out.
 _KEPT = ("name", "created", "benchmarks", "sampling", "git", "versions", "flaky", "sequential", "scoring_version",
          "reading_rules")  # fmt: skip
-_DATA = ("origin", "revision", "sha256", "repeated")
+_DATA = ("origin", "revision", "sha256", "rows_sha256", "repeated")
 _FIGURES = ("mode", "n", "metrics", "counts", "programs", "bounds")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,99}")
 

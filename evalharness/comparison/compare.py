@@ -10,7 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalharness.comparison import flips as flipped
-from evalharness.comparison.align import ALLOWABLE, Joined, Mismatch, align_scores, has_range, mismatches
+from evalharness.comparison.align import (
+    ALLOWABLE,
+    CHANGEABLE,
+    Joined,
+    Mismatch,
+    align_scores,
+    has_range,
+    mismatches,
+    on_purpose,
+    overridden,
+)
 from evalharness.comparison.decide import (
     Noise,
     TaskComparison,
@@ -47,9 +57,9 @@ def _names(benchmark: str) -> tuple[str, str, str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How to compare. `margins`, per benchmark or family, come before `margin`; `rules`, by the same names, are what a
-    benchmark must keep besides; `uncertainty` names what is in the intervals (None: all that is known); `shown` limits
-    the flips shown."""
+    """How to compare. `allow` are fields that may differ, `changed` those that differ on purpose. `margins`, per
+    benchmark or family, come before `margin`; `rules`, by the same names, are what a benchmark must keep besides;
+    `uncertainty` names what is in the intervals (None: all that is known); `shown` limits the flips shown."""
 
     margin: float = _MARGIN
     margins: Mapping[str, float] = field(default_factory=dict)
@@ -58,6 +68,7 @@ class Options:
     metric: str | None = None
     benchmarks: tuple[str, ...] = ()
     allow: frozenset[str] = frozenset()
+    changed: frozenset[str] = frozenset()
     rules: Mapping[str, TaskRule] = field(default_factory=dict)
     uncertainty: tuple[UncertaintySource, ...] | None = None
     shown: int = 100
@@ -135,7 +146,8 @@ def _compared(base: Side, new: Side, options: Options) -> Comparison:
     names, alone = _benchmarks(base, new, options)
     metrics = {name: _metric(base, new, name, options.metric) for name in names}
     clashes = {name: _clashes(base, new, name) for name in names}
-    refused = {name: [m for m in found if m.field not in options.allow] for name, found in clashes.items()}
+    passed = options.allow | options.changed
+    refused = {name: [m for m in found if m.field not in passed] for name, found in clashes.items()}
     wanted = {name: metric for name, metric in metrics.items() if not refused[name]}
     before, after = base.scores(wanted, options.clusters), new.scores(wanted, options.clusters)
     ids: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
@@ -168,8 +180,8 @@ def _compared(base: Side, new: Side, options: Options) -> Comparison:
         verdict=word,
         gate=gate,
         tasks=tuple(decided),
-        allowed=_allowed(clashes, options),
-        notes=_notes(base, new),
+        allowed=overridden(clashes, options.allow - options.changed),
+        notes=(*on_purpose(clashes, options.changed), *_notes(base, new)),
         flips=ids,
     )
 
@@ -189,12 +201,11 @@ def _check(options: Options, base: Side, new: Side) -> None:
     for name in [*options.margins, *options.rules, *options.benchmarks]:
         if name not in called:
             raise UserError(f"neither run has a benchmark {name!r}{nearest(name, known)}; there is {', '.join(known)}")
-    for name in options.allow:
-        if name not in ALLOWABLE:
-            raise UserError(
-                f"{option_name('allow_mismatch')} {name!r}{nearest(name, ALLOWABLE)}: wanted one of "
-                f"{', '.join(ALLOWABLE)}"
-            )
+    for option, named, there in (
+        ("allow_mismatch", options.allow, ALLOWABLE), ("changed", options.changed, CHANGEABLE)
+    ):  # fmt: skip
+        for name in sorted(named - set(there)):
+            raise UserError(f"{option_name(option)} {name!r}{nearest(name, there)}: wanted one of {', '.join(there)}")
 
 
 def _benchmarks(base: Side, new: Side, options: Options) -> tuple[list[str], dict[str, str]]:
@@ -225,8 +236,10 @@ def _clashes(base: Side, new: Side, benchmark: str) -> list[Mismatch]:
 
 
 def _refused(task: TaskComparison, found: list[Mismatch]) -> TaskComparison:
+    fields = {mismatch.field for mismatch in found}
+    purpose = f", --changed {','.join(sorted(fields))} where that is the purpose" if fields <= set(CHANGEABLE) else ""
     ways = " ".join(f"--allow-mismatch {mismatch.field}" for mismatch in found)
-    reason = f"{', '.join(map(str, found))}; {ways} compares them all the same"
+    reason = f"{', '.join(map(str, found))}; {ways} compares them all the same{purpose}"
     return replace(task, verdict="not comparable", reason=reason)
 
 
@@ -343,10 +356,6 @@ def compared_side(side: Side, benchmarks: list[str]) -> ComparedSide:
         git=manifest.git,
         usage=total if usage else None,
     )
-
-
-def _allowed(clashes: Mapping[str, list[Mismatch]], options: Options) -> tuple[str, ...]:
-    return tuple(f"{name}: {m}" for name, found in clashes.items() for m in found if m.field in options.allow)
 
 
 def _notes(base: Side, new: Side) -> tuple[str, ...]:

@@ -135,6 +135,7 @@ def _command(request: ComparisonRequest) -> str:
     for option, several in (("--benchmark", chosen.benchmarks), ("--allow-mismatch", sorted(chosen.allow))):
         for one in several:
             words += [option, one]
+    words += ["--changed", ",".join(sorted(chosen.changed))] if chosen.changed else []
     if request.gate:
         words += ["--gate", "--policy", request.policy]
     return shlex.join(words)

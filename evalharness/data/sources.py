@@ -136,14 +136,21 @@ def content_hash(samples: Iterable[Sample]) -> str:
 
 
 class ContentHash:
-    """The hash of samples one after the other, and which of them are the same as an earlier one in all but the id."""
+    """The hashes of samples one after the other and of the rows that they are made of, and which samples are the same
+    as an earlier one in all but the id.
+
+    However a question is put, its rows have the same hash; where another answer is right it is another.
+    """
 
     def __init__(self) -> None:
-        self._total = hashlib.sha256()
+        self._total, self._rows = hashlib.sha256(), hashlib.sha256()
         self._digests = array("Q")  # eight bytes each; what they take for the same is looked at
 
-    def add(self, sample: Sample) -> None:
-        """Take the next sample in."""
+    def add(self, sample: Sample, row: Row | None = None) -> None:
+        """Take the next sample in, and its row."""
+        if row is not None:
+            about = [sample.id, sample.group, sample.answers, sample.gold_indices, row]
+            self._rows.update(_plainly(about).encode("utf-8", "surrogatepass") + b"\n")
         before, after = _canonical(sample)
         self._total.update(f'{before}, "id": {_encode(sample.id)}{after}\n'.encode("utf-8", "surrogatepass"))
         digest = hashlib.blake2b((before + after).encode("utf-8", "surrogatepass"), digest_size=8).digest()
@@ -153,6 +160,11 @@ class ContentHash:
     def sha256(self) -> str:
         """The hash of the samples so far."""
         return self._total.hexdigest()
+
+    @property
+    def rows_sha256(self) -> str:
+        """The hash of the rows so far, each with its sample's id, group and right answers."""
+        return self._rows.hexdigest()
 
     def repeated(self, samples: Sequence[Sample]) -> dict[str, str]:
         """The ids of samples that repeat an earlier one, each with the earlier one's id; `samples` are those that were
@@ -168,6 +180,7 @@ class ContentHash:
 
 
 _encode = json.JSONEncoder(sort_keys=True, ensure_ascii=False, default=asdict).encode
+_plainly = json.JSONEncoder(sort_keys=True, ensure_ascii=False, default=str).encode
 
 
 def _canonical(sample: Sample) -> tuple[str, str]:
@@ -189,24 +202,27 @@ def _alike(digests: array[int]) -> list[int]:
 
 
 def build_samples(
-    rows: Sequence[Row], make: Callable[[Row], Sample], origin: str = "", seen: Callable[[Sample], None] | None = None
+    rows: Sequence[Row],
+    make: Callable[[Row], Sample],
+    origin: str = "",
+    seen: Callable[[Sample, Row], None] | None = None,
 ) -> Sequence[Sample]:
     """Rows to samples. A sample without id is numbered within its group: `GROUP/0`, or `0` where there are no groups.
 
-    The samples are held where the rows are, else made anew whenever they are looked at. `seen` is shown each of them.
-    DataError when a row is none of the benchmark, or two samples have one id; `origin` is what it says of their place.
+    The samples are held where the rows are, else made anew whenever they are looked at. `seen` is shown each of them
+    with its row. DataError when a row is none of the benchmark, or two samples have one id; `origin` is what it says of their place.
     """
     made = _MadeSamples(rows, make, f"{origin}: " if origin else "")
     held: list[Sample] | None = [] if isinstance(rows, list | tuple) else None
     digests = array("Q")
     try:
-        for sample in made.numbered():
+        for sample, row in made.numbered():
             digest = hashlib.blake2b(sample.id.encode("utf-8", "surrogatepass"), digest_size=8).digest()
             digests.append(int.from_bytes(digest, "little"))
             if held is not None:
                 held.append(sample)
             if seen is not None:
-                seen(sample)
+                seen(sample, row)
     except DataError:
         made.no_twice(_alike(digests))  # comes before it in the file
         raise
@@ -221,14 +237,14 @@ class _MadeSamples(Sequence[Sample]):
         self._rows, self._make, self._where = rows, make, where
         self._numbers = array("i")  # of a sample within its group
 
-    def numbered(self) -> Iterator[Sample]:
-        """Every sample for the first time, when it gets its number."""
+    def numbered(self) -> Iterator[tuple[Sample, Row]]:
+        """Every sample for the first time, when it gets its number, and its row."""
         numbers: dict[str, int] = {}
         for position, row in enumerate(self._rows):
             sample = self._made(row, position)
             number = numbers[sample.group] = numbers.get(sample.group, -1) + 1
             self._numbers.append(number)
-            yield self._named(sample, number)
+            yield self._named(sample, number), row
 
     def no_twice(self, places: Sequence[int]) -> None:
         """DataError where two of the samples at these places have one id."""

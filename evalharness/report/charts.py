@@ -8,6 +8,7 @@ from markupsafe import Markup, escape
 
 from evalharness.comparison.decide import TaskComparison
 from evalharness.comparison.flips import Slice
+from evalharness.comparison.history import HistoryPoint
 from evalharness.report import words
 
 WIDTH, HEIGHT, EDGE = 260, 26, 6
@@ -70,6 +71,36 @@ def flip_bars(one: Slice, most: int) -> Markup:
     return _svg(f"{one.broke} broke, {one.fixed} fixed", parts)
 
 
+_TALL, _STEP = 160, 22  # of a trend: pixels of height, and from run to run
+
+
+def trend(points: Sequence[HistoryPoint]) -> Markup:
+    """A figure over time, a dot with its interval for each run; a dashed line where a new series begins, a coloured dot
+    where the figure surely changed."""
+    known = [p.figure for p in points if p.figure.value is not None]
+    ends = [end for figure in known for end in (figure.low, figure.value, figure.high) if end is not None]
+    bottom, top = min(ends, default=0.0), max(ends, default=1.0)
+    width = 60 + _STEP * max(1, len(points))
+
+    def y(value: float) -> float:
+        return 12 + (_TALL - 24) * (top - value) / ((top - bottom) or 1.0)
+
+    parts = [f'<text class="tick" x="2" y="{y(end) + 4:.1f}">{end:.3f}</text>' for end in dict.fromkeys((top, bottom))]
+    for position, point in enumerate(points):
+        x, figure = 60 + _STEP * position, point.figure
+        if point.reason:
+            parts.append(f'<line class="margin" x1="{x - 11}" x2="{x - 11}" y1="4" y2="{_TALL - 4}"/>')
+        if figure.value is None:
+            continue
+        word = "open" if point.change is None else "better" if point.change.difference > 0 else "worse"
+        low, high = (figure.value if end is None else end for end in (figure.low, figure.high))
+        parts.append(
+            f'<line class="bar {word}" x1="{x}" x2="{x}" y1="{y(low):.1f}" y2="{y(high):.1f}"/>'
+            f'<circle class="dot {word}" cx="{x}" cy="{y(figure.value):.1f}" r="4"/>'
+        )
+    return _svg(f"{len(points)} runs, from {bottom:.3f} to {top:.3f}", parts, (width, _TALL))
+
+
 def _x(value: float, axis: float) -> float:
     return WIDTH / 2 + (WIDTH / 2 - EDGE) * max(-1.0, min(1.0, value / axis))
 
@@ -78,9 +109,9 @@ def _line(x: float, name: str) -> str:
     return f'<line class="{name}" x1="{x:.1f}" x2="{x:.1f}" y1="1" y2="{HEIGHT - 1}"/>'
 
 
-def _svg(label: str, parts: Sequence[str]) -> Markup:
+def _svg(label: str, parts: Sequence[str], size: tuple[int, int] = (WIDTH, HEIGHT)) -> Markup:
     """`parts` hold numbers and our own class names only."""
     inside = Markup("".join(parts))
     return Markup('<svg role="img" aria-label="{}" viewBox="0 0 {} {}" width="{}" height="{}">{}</svg>').format(
-        escape(label), WIDTH, HEIGHT, WIDTH, HEIGHT, inside
+        escape(label), *size, *size, inside
     )

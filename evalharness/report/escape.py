@@ -33,6 +33,23 @@ def _reference(found: re.Match[str]) -> str:
     return f"&#{ord(character)};" + (_ZERO_WIDTH_SPACE if character in "@:#" else "")
 
 
+_LATEX = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "−": "$-$", "…": r"\ldots{}", "–": "--",
+}  # fmt: skip
+
+
+def latex(text: str, length: int = 120) -> str:
+    """A text as inert LaTeX, fit for a table cell."""
+    return "".join(_LATEX.get(character, character) for character in line(text, length))
+
+
+def inert_cell(text: str) -> str:
+    """A cell of a CSV file that no spreadsheet takes for a formula."""
+    shown = printable(text)
+    return f"'{shown}" if shown.startswith(("=", "+", "-", "@")) else shown
+
+
 def workflow_data(text: str) -> str:
     """The message of a GitHub workflow command."""
     return printable(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")

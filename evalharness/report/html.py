@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalharness.comparison.document import ComparisonDocument
 from evalharness.comparison.flips import TEXT_LIMIT, gold_text
+from evalharness.comparison.history import History
+from evalharness.comparison.ranking import Ranking
 from evalharness.report import charts, numbers, suite_words, worddiff, words
 from evalharness.report.escape import printable
 from evalharness.runs.figures import Summary
@@ -68,6 +70,16 @@ def comparison_html(document: ComparisonDocument) -> str:
 def suite_html(found: GatedSuite, links: Mapping[str, str]) -> str:
     """The page of a suite; `links` are the pages of its models' comparisons, by name."""
     return _page("suite.html.j2", s=found, links=links, table=suite_words.joint_table(found), said=suite_words)
+
+
+def ranking_html(found: Ranking, headings: Sequence[str], rows: Sequence[Sequence[str]], told: Sequence[str]) -> str:
+    """The page of a table of ranked runs."""
+    return _page("ranking.html.j2", found=found, headings=headings, rows=rows, told=told)
+
+
+def history_html(found: History, rows: Sequence[Sequence[str]], notes: Sequence[str]) -> str:
+    """The page of a benchmark over time."""
+    return _page("history.html.j2", found=found, rows=rows, notes=notes)
 
 
 def run_html(summary: Summary, manifest: Manifest, lines: Iterable[Mapping[str, Any]]) -> str:

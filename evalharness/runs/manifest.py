@@ -28,7 +28,8 @@ SCHEMA_VERSION = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataFacts(Kept):
-    """Where a benchmark's questions came from. `origin` is shown; `path` (absolute, of a folder or file) and
+    """Where a benchmark's questions came from. `sha256` is of the questions, `rows_sha256` of the rows that they are
+    made of and the right answers, whatever the prompt; `origin` is shown; `path` (absolute, of a folder or file) and
     `described_by` (the file that describes the benchmark) find them again from any folder, and decide nothing."""
 
     origin: str | None = field(default=None, metadata=ALWAYS)
@@ -38,6 +39,7 @@ class DataFacts(Kept):
     kind: DataKind | None = None  # None: a run of version 0.1.0
     path: str | None = None
     described_by: str | None = None
+    rows_sha256: str | None = None  # None: a run of schema_version 2 or earlier
 
     @property
     def imported(self) -> bool:

@@ -120,8 +120,10 @@ def prepare_task(name: str, plan: Plan, model: Model) -> Task:
     if not samples:
         raise DataError(f"{loaded.origin}: there are no questions of {name} (split {benchmark.source.split})")
     chosen = samples if everything else _chosen(samples, plan)
-    for sample in () if everything else chosen:
-        content.add(sample)
+    if not everything:
+        rows = _rows_of(chosen, samples, loaded.rows)
+        for sample in chosen:
+            content.add(sample, rows[sample.id])
     repeated = content.repeated(chosen)
     if repeated:
         _say_repeated(name, len(chosen), repeated)
@@ -146,7 +148,7 @@ def prepare_task(name: str, plan: Plan, model: Model) -> Task:
         repeats=repeats,
         items=len(chosen),
         items_published=benchmark.items,
-        data=_data_facts(name, benchmark, loaded, content.sha256, repeated),
+        data=_data_facts(name, benchmark, loaded, content, repeated),
         prompt_sha256=first.sha256 if repeats == 1 else prompt_hash(q.request for q in questions),
         wants_judge=benchmark.judge or None,
         code_sha256=benchmark.code_sha256 or None,
@@ -166,8 +168,13 @@ def _with_variants(
     return holistic.with_variants(chosen, plan.seed, texts)
 
 
+def _rows_of(chosen: Sequence[Sample], samples: Sequence[Sample], rows: Sequence[Row]) -> dict[str, Row]:
+    wanted = {sample.id for sample in chosen}
+    return {sample.id: row for sample, row in zip(samples, rows, strict=True) if sample.id in wanted}
+
+
 def _data_facts(
-    name: str, benchmark: Benchmark, loaded: SplitRows, sha256: str, repeated: Mapping[str, str]
+    name: str, benchmark: Benchmark, loaded: SplitRows, content: sources.ContentHash, repeated: Mapping[str, str]
 ) -> DataFacts:
     """Where the questions came from, with the places that find them again from any folder."""
     described = benchmark.source.described_by or (Path(name) if plugins.is_file(name) else None)
@@ -175,7 +182,8 @@ def _data_facts(
     return DataFacts(
         origin=loaded.origin,
         revision=loaded.revision,
-        sha256=sha256,
+        sha256=content.sha256,
+        rows_sha256=content.rows_sha256,
         repeated=dict(repeated),
         kind=loaded.kind,
         path=None if path is None else str(path),

@@ -273,6 +273,31 @@ def mcnemar(fixed: int, broke: int) -> float:
     return float(binomtest(broke, fixed + broke).pvalue) if fixed + broke else 1.0
 
 
+def p_no_change(differences: FloatArray, *, ranged: bool = True) -> float:
+    """Two-sided p value of "the mean difference is 0": exact McNemar for whole flips, else the test of `paired_mean`.
+
+    1 where nothing tells the spread.
+    """
+    import numpy as np
+
+    if not len(differences) or not bool(np.any(differences)):
+        return 1.0
+    if ranged and bool(np.all(np.isin(differences, (-1.0, 0.0, 1.0)))):
+        return mcnemar(int(np.sum(differences > 0)), int(np.sum(differences < 0)))
+    if len(differences) < 2 or bool(np.all(differences == differences[0])):
+        found = paired_mean(differences, 0.95, ranged=ranged)
+        below = found.p_worse(0.0)
+        return 1.0 if math.isinf(found.low) else min(1.0, 2 * min(below, 1 - below))
+    test = paired_statistic if ranged else _student
+    return min(1.0, 2 * t_cdf(-abs(float(test(differences, np.ones(1), 0.0))), len(differences) - 1))
+
+
+def _student(total: FloatArray, size: FloatArray, supposed: float) -> FloatArray:
+    from evalharness.stats import tilting
+
+    return tilting.student(total, size, supposed)
+
+
 def bootstrap_interval(differences: FloatArray, confidence: float, seed: int = 0) -> tuple[float, float] | None:
     """The BCa bootstrap interval of a mean; None where all values are equal (it has no meaning there)."""
     import numpy as np

@@ -1,0 +1,85 @@
+"""One benchmark over time, from folders of runs and baselines."""
+
+import csv
+import io
+
+import numpy as np
+import pytest
+from run_folders import make_run
+
+from evalharness.comparison.history import benchmark_history
+from evalharness.errors import UserError
+from evalharness.report.history import history_as
+
+
+def runs(folder, count=8, drop=None, n=300, facts=None, start=1, model="m"):
+    """Runs a day apart; from run `drop` on a fifth of the items are lost."""
+    draw = np.random.default_rng(start)
+    chance = np.random.default_rng(0).beta(0.4, 0.2, n)
+    for k in range(count):
+        level = np.where(np.arange(n) % 5 == 0, 0.0, chance) if drop is not None and k >= drop else chance
+        text = "".join("1" if right else "0" for right in draw.random(n) < level)
+        day, about = f"{start + k:02d}", {"name": model, "fingerprint": model}
+        git = {"commit": f"{k:040d}", "changed": False}
+        make_run(folder / day, text, created=f"2026-01-{day}T00:00:00+00:00", facts=facts, model=about, git=git)
+
+
+def test_a_change_is_marked_at_its_run_and_in_every_form(tmp_path, evalh):
+    runs(tmp_path / "runs", drop=4)
+    found = benchmark_history("quiz", [tmp_path / "runs"])
+    assert [point.name for point in found.points] == [f"{k:02d}" for k in range(1, 9)]
+    marked = [point for point in found.points if point.change is not None]
+    assert [point.name for point in marked] == ["05"]
+    assert marked[0].change.difference < -0.05
+    for form in ("terminal", "markdown", "html", "csv", "json"):
+        made = history_as(found, form)
+        text = made.decode() if isinstance(made, bytes) else made
+        assert "05" in text, form
+    rows = list(csv.DictReader(io.StringIO(history_as(found, "csv"))))
+    assert [row["run"] for row in rows if row["change"]] == ["05"]
+    assert history_as(found, "html").count("<circle") == 8
+    assert "▼" in evalh("history", "quiz").out
+    assert evalh("history", "quiz", "--output", "x.html").code == 0
+    with pytest.raises(UserError, match="wanted one of"):
+        history_as(found, "latex")
+
+
+def test_no_change_is_marked_where_there_is_none(tmp_path):
+    runs(tmp_path / "runs")
+    assert not any(point.change for point in benchmark_history("quiz", [tmp_path / "runs"]).points)
+
+
+def test_another_prompt_begins_a_new_series(tmp_path):
+    runs(tmp_path / "runs", count=3)
+    runs(tmp_path / "runs", count=3, start=4, drop=0, facts={"prompt_sha256": "b" * 64})
+    points = benchmark_history("quiz", [tmp_path / "runs"]).points
+    assert [point.series for point in points] == [0, 0, 0, 1, 1, 1]
+    assert (points[3].reason, points[3].change) == ("asked in another way: prompt", None)
+
+
+def test_baselines_models_and_what_is_left_out(tmp_path, evalh):
+    runs(tmp_path / "runs", count=2)
+    runs(tmp_path / "runs", count=2, start=5, model="other")
+    assert evalh("baseline", "set", "01", "--name", "main").code == 0
+    (tmp_path / "runs" / "half").mkdir()
+    (tmp_path / "runs" / "half" / "run.json").write_text("{")
+    found = benchmark_history("quiz", [tmp_path / "runs", tmp_path / "baselines"])
+    assert [point.name for point in found.points] == ["01", "main", "02", "05", "06"]
+    assert found.notes[0].startswith("left out: ")
+    assert len(benchmark_history("quiz", [tmp_path / "runs"], model="other").points) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("history", "quizz"), "did you mean quiz?"),
+        (("history", "quiz", "--in", "nowhere"), "there is no such folder"),
+        (("history", "quiz", "--model", "none"), "by the model 'none'"),
+        (("history", "quiz", "--alpha", "2"), "--alpha wants"),
+        (("history", "quiz", "--format", "pdf"), "wanted one of"),
+    ],
+)
+def test_what_makes_no_sense_is_one_line(tmp_path, evalh, words, said):
+    runs(tmp_path / "runs", count=2, n=30)
+    found = evalh(*words)
+    assert (found.code, said in found.err) == (2, True), found
