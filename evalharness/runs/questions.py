@@ -90,7 +90,7 @@ class FirstRequests(Sequence[Request]):
         return self._requests[index] if self.held else self._make(self.samples[index])
 
 
-class Questions(Sequence[Question]):
+class AskedQuestions(Sequence[Question]):
     """Every sample as often as it is asked, each time with the request of that repeat."""
 
     def __init__(self, first: FirstRequests, repeats: int, make: Callable[[Request, int], Request]) -> None:

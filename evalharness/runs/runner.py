@@ -182,6 +182,11 @@ def evaluate_tasks(run: Run, tasks: Sequence[Task], plan: Plan, model: Model, st
     Answers with an error are asked again. `stop`, told of each result, may end a task early; then questions are asked
     in its order and in small batches, so that little is asked in vain.
     """
+    if stop is None and _nothing_left(run, tasks):
+        for task in tasks:
+            tell(TaskBegan(task=task, done=task.size))
+            tell(TaskEnded(task=task))
+        return run
     with RunWriter(run, tasks, plan, model) as writer:
         for task in tasks:
             left = writer.left(task)
@@ -194,6 +199,19 @@ def evaluate_tasks(run: Run, tasks: Sequence[Task], plan: Plan, model: Model, st
             finally:  # however it ends: a bar must leave the terminal as it was
                 tell(TaskEnded(task=task))
         return writer.finish()
+
+
+def _nothing_left(run: Run, tasks: Sequence[Task]) -> bool:
+    """Whether a run is finished, every question has its answer, and all stands there as it was written."""
+    if not run.finished:
+        return False
+    with Journal(run.path / JOURNAL):  # nobody else is writing it
+        found = run.summary.benchmarks if run.intact else {}
+    counts = {task.name: found[task.name].counts for task in tasks if task.name in found}
+    return all(
+        task.name in counts and sum(counts[task.name].values()) == task.size and not counts[task.name].get("error")
+        for task in tasks
+    )
 
 
 def _learned(before: ModelFacts, model: Model) -> ModelFacts:

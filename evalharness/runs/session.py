@@ -16,7 +16,7 @@ from evalharness.events import RunOpened, tell
 from evalharness.model import Model, Preview, Previews, Priced
 from evalharness.options import RunOptions, is_distribution
 from evalharness.records import STATUSES, Estimate, Mode, Result
-from evalharness.runs import cache, identity, runner, summary, tables
+from evalharness.runs import cache, identity, prepared, runner, summary, tables
 from evalharness.runs import plan as planning
 from evalharness.runs.figures import Summary, TaskSummary
 from evalharness.runs.index import index_of
@@ -169,7 +169,8 @@ def run_plan(plan: Plan, model: Model, place: RunPlace, hooks: RunHooks) -> RunO
     """
     if place.cache and isinstance(model, Priced):
         model = cache.with_cache(model, place.runs / cache.BESIDE_RUNS)
-    tasks = [planning.prepare_task(benchmark, plan.of(benchmark), model) for benchmark in plan.benchmarks]
+    facts = place.runs / prepared.PREPARED if place.cache else None
+    tasks = [planning.prepare_task(benchmark, plan.of(benchmark), model, facts) for benchmark in plan.benchmarks]
     rule = None if hooks.rule_of is None else hooks.rule_of(tasks, plan)
     tell(RunOpened(tasks=tasks, model=model.name))
     folder = new_folder(place.runs, place.name or identity.folder_name(tasks, plan, model))
