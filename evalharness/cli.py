@@ -22,6 +22,7 @@ COMMANDS = {
     "run": "run.run",
     "ci": "ci.ci",
     "show": "show.show",
+    "merge": "merge.merge",
     "verify": "verify.verify",
     "compare": "compare.compare",
     "flaky": "flaky.flaky",

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import overload
 
 from evalharness.data.fields import ROW_ERRORS, checked, row_error
-from evalharness.data.files import FILE_READERS, inside, jsonl, large_jsonl
+from evalharness.data.files import FILE_READERS, inside, jsonl
 from evalharness.data.files import Row as Row
 from evalharness.data.hub import from_hub
+from evalharness.data.large_files import large_jsonl
 from evalharness.data.pull import from_pulled
 from evalharness.data.rows import PULLED, Source, SplitRows, Want
 from evalharness.data.snapshot import from_snapshot

@@ -21,7 +21,8 @@ from evalharness.options import RunOptions, hold_to_bounds
 from evalharness.records import Mode, Request, Sample
 from evalharness.runs.manifest import BenchmarkFacts, DataFacts, OwnSampling
 from evalharness.runs.prepared import LateQuestions, kept_facts
-from evalharness.runs.questions import AskedQuestions, FirstRequests, Question, prompt_hash
+from evalharness.runs.questions import AskedQuestions, ChosenQuestions, FirstRequests, Question, prompt_hash
+from evalharness.runs.shards import Shard
 from evalharness.runs.shots import ShotPool, shot_pool, shots_shown
 from evalharness.scoring import holistic
 from evalharness.scoring.perturbations import row_texts
@@ -32,9 +33,9 @@ class Plan:
     """What is to be run, as the user said it. None stands for the benchmark's own choice.
 
     `data`: None = the hub, `sample`, or a folder. `limit` draws that many samples, seeded and stratified by group, the
-    same for every model. `groups` and `items` (ids) restrict what is asked. `repeats` answers are asked per sample:
-    one, or as many as there are where a model has them already. `rows` are the data itself, where a program has them.
-    `own` holds what differs for single benchmarks, by name and field.
+    same for every model. `groups` and `items` (ids) restrict what is asked; of that, `shard` is the part that is asked
+    here. `repeats` answers are asked per sample: one, or as many as there are where a model has them already. `rows`
+    are the data itself, where a program has them. `own` holds what differs for single benchmarks, by name and field.
     """
 
     benchmarks: tuple[str, ...]
@@ -51,6 +52,7 @@ class Plan:
     max_tokens: int | None = None
     skip_unanswered: bool = False
     holistic: bool = False
+    shard: Shard | None = None
     options: RunOptions = field(default_factory=RunOptions)
     rows: tuple[Row, ...] | None = None
     own: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -113,7 +115,7 @@ def prepare_task(name: str, plan: Plan, model: Model, cache: Path | None = None)
             "that form "
             f"({form}): a changed question would have another answer; leave it out"
         )
-    own = plan.data in (None, "sample") and plan.rows is None and not plan.holistic
+    own = plan.data in (None, "sample") and plan.rows is None and not plan.holistic and plan.shard is None
     kept = kept_facts(cache, name, benchmark, _asked(plan), model) if cache is not None and own else None
     if kept is not None and (facts := kept.read()) is not None:
         _say_repeated(name, facts.items, facts.data.repeated)
@@ -171,7 +173,9 @@ def _prepared(name: str, benchmark: Benchmark, plan: Plan, model: Model) -> Task
     there = _there(plan, model, first)
     repeats = plan.repeats or there or 1
     made = AskedQuestions(first, repeats, lambda one, repeat: _repeated(one, plan, repeat, max(repeats, there)))
-    questions = tuple(made) if first.held else made
+    questions: Sequence[Question] = tuple(made) if first.held else made
+    if plan.shard is not None:
+        questions = ChosenQuestions(questions, plan.shard.places(len(questions)))
     facts = BenchmarkFacts(
         mode=mode,
         shots=shots,

@@ -119,9 +119,9 @@ class AskedQuestions(Sequence[Question]):
 class ChosenQuestions(Sequence[Question]):
     """Some of the questions, by their places."""
 
-    def __init__(self, questions: Sequence[Question], chosen: Callable[[Question], bool]) -> None:
+    def __init__(self, questions: Sequence[Question], places: Iterable[int]) -> None:
         self._questions = questions
-        self._places = array("q", (place for place, question in enumerate(questions) if chosen(question)))
+        self._places = places if isinstance(places, range) else array("q", places)
 
     def __len__(self) -> int:
         return len(self._places)

@@ -23,6 +23,7 @@ from evalharness.runs.index import index_of
 from evalharness.runs.manifest import OptionFacts
 from evalharness.runs.plan import Plan, Task
 from evalharness.runs.questions import Question
+from evalharness.runs.shards import Shard, shard_facts, shard_named
 from evalharness.runs.stopping import StoppingRule
 from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Journal, Run, new_folder, result_to_json
 from evalharness.scoring.answers import READING_RULES, SCORING_VERSION
@@ -80,6 +81,12 @@ class RunOutcome:
         return tables.to_pandas(self.results())
 
     @property
+    def shard(self) -> Shard | None:
+        """Which part of a run it is; None for a whole one."""
+        facts = shard_facts(self.run.manifest)
+        return None if facts is None else facts.shard
+
+    @property
     def exit_code(self) -> int:
         nothing = len(self.unanswered) == self.answers  # to leave out every question is no run
         own = Exit.NOT_WHOLE if self.unanswered and (nothing or not self.skipped) else Exit.FINE
@@ -94,9 +101,10 @@ class RunOutcome:
     def as_json(self) -> dict[str, object]:
         """What `--json` prints."""
         left_out = [{"benchmark": r.benchmark, "id": r.sample.id, "error": r.response.error} for r in self.unanswered]
-        averages = self.run.summary.averages
+        averages = self.run.summary.averages if self.shard is None else {}
         return {
             "run": str(self.run.path),
+            **({"shard": str(self.shard), "answers": self.answers} if self.shard is not None else {}),
             "benchmarks": to_json(self.benchmarks),
             **({"averages": to_json(averages)} if averages else {}),
             "unanswered": left_out,
@@ -111,6 +119,7 @@ def make_plan(
     data: str | None = None,
     mode: str | None = None,
     subjects: str | None = None,
+    shard: str | None = None,
     **rest: Any,
 ) -> Plan:
     """The plan that a command line asks for. Without model and data: the bundled sample."""
@@ -121,7 +130,14 @@ def make_plan(
     path = Path(data) if data not in (None, "sample") else None
     names = dict.fromkeys(task for name in benchmarks for task in plugins.task_names(name, path))
     groups = tuple(s.strip() for s in subjects.split(",") if s.strip()) if subjects else ()
-    made = Plan(benchmarks=tuple(names), data=data, mode=cast("Mode | None", mode), groups=groups, **rest)
+    made = Plan(
+        benchmarks=tuple(names),
+        data=data,
+        mode=cast("Mode | None", mode),
+        groups=groups,
+        shard=None if shard is None else shard_named(shard),
+        **rest,
+    )
     made.check()
     return made
 
@@ -173,11 +189,14 @@ def run_plan(plan: Plan, model: Model, place: RunPlace, hooks: RunHooks) -> RunO
     tasks = [planning.prepare_task(benchmark, plan.of(benchmark), model, facts) for benchmark in plan.benchmarks]
     rule = None if hooks.rule_of is None else hooks.rule_of(tasks, plan)
     tell(RunOpened(tasks=tasks, model=model.name))
-    folder = new_folder(place.runs, place.name or identity.folder_name(tasks, plan, model))
+    name = (place.name or identity.folder_name(tasks, plan, model)) + (plan.shard.suffix if plan.shard else "")
+    folder = new_folder(place.runs, name)
     opened = runner.open_run(folder, tasks, plan, model)
     found = runner.evaluate_tasks(opened, tasks, plan, model, rule)
     if rule is not None or found.manifest.sequential is not None:
         found.write(MANIFEST, replace(found.manifest, sequential=None if rule is None else rule.facts()))
+    if plan.shard is not None:
+        return shard_outcome(found, skipped=plan.skip_unanswered)
     stages = tuple(stage(found) for stage in hooks.stages)
     return replace(run_outcome(found, skipped=plan.skip_unanswered), stages=stages)
 
@@ -243,11 +262,20 @@ def _rescoring(found: Run, named: bool) -> RunOptions:
 
 def run_outcome(found: Run, skipped: bool | None = None) -> RunOutcome:
     """What a run says. UserError when it is not finished."""
-    index = index_of(found)
     if skipped is None:
         skipped = bool(found.manifest.options and found.manifest.options.skip_unanswered)
+    return _outcome(found, found.summary.benchmarks, skipped)
+
+
+def shard_outcome(found: Run, skipped: bool) -> RunOutcome:
+    """What a part of a run says: its answers, and no figures, which are those of the whole."""
+    return _outcome(found, {}, skipped)
+
+
+def _outcome(found: Run, benchmarks: Mapping[str, TaskSummary], skipped: bool) -> RunOutcome:
+    index = index_of(found)
     return RunOutcome(
-        run=found, benchmarks=found.summary.benchmarks, unanswered=tuple(index.having("error")), skipped=skipped,
+        run=found, benchmarks=benchmarks, unanswered=tuple(index.having("error")), skipped=skipped,
         answers=len(index), cached=index.cached,
     )  # fmt: skip
 
