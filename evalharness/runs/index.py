@@ -54,6 +54,11 @@ class ResultIndex(Mapping[ResultKey, Result]):
         (found,) = self.read([key])
         return found
 
+    @property
+    def benchmarks(self) -> tuple[str, ...]:
+        """The benchmarks that have results."""
+        return tuple(name for name, places in self._places.items() if places)
+
     def count(self, benchmark: str) -> int:
         """How many results of a benchmark there are."""
         return len(self._places.get(benchmark, ()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import replace
@@ -356,9 +356,10 @@ def _in_threads(
                 future.cancel()
 
 
-def rescored(results: Sequence[Result], benchmarks: Mapping[str, Benchmark], options: RunOptions) -> list[Result]:
-    """The same answers scored again, asking nobody."""
-    scored = []
+def rescored(
+    results: Iterable[Result], benchmarks: Mapping[str, Benchmark], options: RunOptions
+) -> Iterator[tuple[Result, Result]]:
+    """Each result, and the same answer scored again, asking nobody."""
     for name, members in groupby(results, key=lambda r: r.benchmark):
         with _scorer(benchmarks[name], options) as scorer:
             for result in members:
@@ -366,5 +367,4 @@ def rescored(results: Sequence[Result], benchmarks: Mapping[str, Benchmark], opt
                 anew = replace(
                     result, status=score.status, scores=score.scores, answer=score.answer, detail=score.detail
                 )
-                scored.append(judgments.kept(result, anew, benchmarks[name].judge is not None))
-    return scored
+                yield result, judgments.kept(result, anew, benchmarks[name].judge is not None)

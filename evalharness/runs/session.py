@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from evalharness import plugins
+from evalharness.benchmark import Benchmark
 from evalharness.data.kept import to_json
 from evalharness.data.typed import record
 from evalharness.errors import Exit, UserError, gravest, nearest, option_name
@@ -25,8 +27,9 @@ from evalharness.runs.plan import Plan, Task
 from evalharness.runs.questions import Question
 from evalharness.runs.shards import Shard, shard_facts, shard_named
 from evalharness.runs.stopping import StoppingRule
-from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Journal, Run, new_folder, result_to_json
+from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Journal, Run, dumps, loads, new_folder, result_to_json
 from evalharness.scoring.answers import READING_RULES, SCORING_VERSION
+from evalharness.scoring.columns import ColumnWriter
 
 if TYPE_CHECKING:
     import pandas
@@ -207,22 +210,30 @@ def rescore_run(found: Run, **options: Any) -> tuple[Run, int]:
     `options` are fields of RunOptions that are to be others than they were. What changed is appended under the
     journal's lock: UserError while another process writes this run. A run that is not finished stays so.
     """
-    with Journal(found.path / JOURNAL) as journal:
-        before = found.results()
-        after, made = rescored_results(found, before, **options)
-        changed = [(a, b) for a, b in zip(before, after, strict=True) if result_to_json(a) != result_to_json(b)]
-        for _, result in changed:
-            journal.append(result_to_json(result))
+    moved, columns = 0, {name: ColumnWriter() for name in found.manifest.benchmarks}
+    with Journal(found.path / JOURNAL) as journal, tempfile.TemporaryFile() as aside:
+        index = index_of(found)
+        benchmarks, said = _to_rescore(found, index.benchmarks, options)
+        for before, after in runner.rescored(index.read(index), benchmarks, said):
+            columns[after.benchmark].add(after)
+            if (line := result_to_json(after)) != result_to_json(before):
+                moved += (before.status, before.scores, before.answer) != (after.status, after.scores, after.answer)
+                aside.write(dumps(line) + b"\n")
+        aside.seek(0)
+        for changed in aside:  # only now: an error before leaves the run as it was
+            journal.append(loads(changed))
         journal.sync()
-        if found.finished:
-            found.write(SUMMARY, made)
         manifest = found.manifest
-        said = record(OptionFacts, {**to_json(manifest.options or {}), **options})
-        now = replace(manifest, options=said, scoring_version=SCORING_VERSION, reading_rules=READING_RULES)
+        if found.finished:
+            tasks = [(name, benchmark, manifest.benchmarks[name]) for name, benchmark in benchmarks.items()]
+            arrays = {name: writer.columns(last=True) for name, writer in columns.items()}
+            found.write(SUMMARY, summary.summary_of_columns(arrays, found.results, tasks))
+        facts = record(OptionFacts, {**to_json(manifest.options or {}), **options})
+        now = replace(manifest, options=facts, scoring_version=SCORING_VERSION, reading_rules=READING_RULES)
         found.write(MANIFEST, now)
         if found.finished:
             found.seal()
-    return found, sum((a.status, a.scores, a.answer) != (b.status, b.scores, b.answer) for a, b in changed)
+    return found, moved
 
 
 def rescored_results(found: Run, results: Sequence[Result], **changes: Any) -> tuple[list[Result], Summary]:
@@ -230,17 +241,25 @@ def rescored_results(found: Run, results: Sequence[Result], **changes: Any) -> t
 
     `changes` to the options that the run was made with.
     """
+    benchmarks, options = _to_rescore(found, {result.benchmark for result in results}, changes)
+    after = [anew for _, anew in runner.rescored(results, benchmarks, options)]
+    facts = found.manifest.benchmarks
+    return after, summary.run_summary(after, [(n, b, facts[n]) for n, b in benchmarks.items()])
+
+
+def _to_rescore(
+    found: Run, answered: Collection[str], changes: Mapping[str, Any]
+) -> tuple[dict[str, Benchmark], RunOptions]:
+    """The benchmarks of a run that has answers to these, and the options by which they are scored again."""
     facts = found.manifest.benchmarks
     if not facts:
         raise UserError(f"{found.path / MANIFEST}: names no benchmark, so there is nothing to score again")
-    if unknown := sorted({result.benchmark for result in results} - facts.keys()):
+    if unknown := sorted(set(answered) - facts.keys()):
         raise UserError(
             f"{found.path / JOURNAL}: has answers to {unknown[0]}, which {MANIFEST} does not name; restore it"
         )
     benchmarks = {name: plugins.reopened(name, facts[name].data) for name in facts}
-    options = replace(_rescoring(found, named="sandbox_packages" in changes), **changes)
-    after = runner.rescored(results, benchmarks, options)
-    return after, summary.run_summary(after, [(n, b, facts[n]) for n, b in benchmarks.items()])
+    return benchmarks, replace(_rescoring(found, named="sandbox_packages" in changes), **changes)
 
 
 def _rescoring(found: Run, named: bool) -> RunOptions:
