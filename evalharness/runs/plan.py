@@ -173,9 +173,8 @@ def _prepared(name: str, benchmark: Benchmark, plan: Plan, model: Model) -> Task
     there = _there(plan, model, first)
     repeats = plan.repeats or there or 1
     made = AskedQuestions(first, repeats, lambda one, repeat: _repeated(one, plan, repeat, max(repeats, there)))
-    questions: Sequence[Question] = tuple(made) if first.held else made
-    if plan.shard is not None:
-        questions = ChosenQuestions(questions, plan.shard.places(len(questions)))
+    whole: Sequence[Question] = tuple(made) if first.held else made
+    questions = whole if plan.shard is None else ChosenQuestions(whole, plan.shard.places(len(whole)))
     facts = BenchmarkFacts(
         mode=mode,
         shots=shots,
@@ -185,7 +184,7 @@ def _prepared(name: str, benchmark: Benchmark, plan: Plan, model: Model) -> Task
         items=len(chosen),
         items_published=benchmark.items,
         data=_data_facts(name, loaded, content.sha256, repeated),
-        prompt_sha256=first.sha256 if repeats == 1 else prompt_hash(q.request for q in questions),
+        prompt_sha256=first.sha256 if repeats == 1 else prompt_hash(q.request for q in whole),
         wants_judge=benchmark.judge or None,
         sampling=_own_sampling(benchmark, plan),
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from evalharness.errors import UserError, option_name
 from evalharness.runs.manifest import Manifest
 
-MOST = 100_000
+_MOST = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ def shard_named(words: str) -> Shard:
     """The part that `3/8` names. UserError for other words."""
     found = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", words)
     part, of = (int(found[1]), int(found[2])) if found else (0, 0)
-    if not 1 <= part <= of <= MOST:
+    if not 1 <= part <= of <= _MOST:
         raise UserError(
             f"{option_name('shard')} wants a part and how many there are, such as 3/8; there is {words!r:.40}"
         )

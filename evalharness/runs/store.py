@@ -27,6 +27,7 @@ from evalharness.records import KEYS_ON_DISK, Result, ResultKey, Verdict
 from evalharness.runs.figures import Summary
 from evalharness.runs.manifest import Manifest
 from evalharness.runs.schema import read_manifest, read_summary
+from evalharness.runs.shards import shard_facts
 
 MANIFEST, JOURNAL, SUMMARY = "run.json", "results.jsonl", "summary.json"
 SYNC_SECONDS = 1.0
@@ -294,6 +295,8 @@ class Run:
     def summary(self) -> Summary:
         """The figures. UserError when the run is not finished, or they are damaged."""
         if not (self.path / SUMMARY).is_file():
+            if (facts := shard_facts(self.manifest)) is not None:
+                raise UserError(f"{self.path}: is part {facts.shard} of a run; `evalh merge` puts the parts together")
             raise UserError(f"{self.path}: this run is not finished; give its command again and it goes on")
         return read_summary(self.path / SUMMARY, self._read(SUMMARY))
 
