@@ -31,6 +31,7 @@ COMMANDS = {
     "show": Command("show.show", "Show a run: figures, one question whole, the wrong ones."),
     "verify": Command("verify.verify", "Check whether a run's folder agrees with itself."),
     "plan": Command("plan.plan", "Say how many items, samples and dollars decide a margin."),
+    "merge": Command("merge.merge", "Put the shards of a run together."),
     "compare": Command("compare.compare", "Compare two runs item by item: better, worse, same?"),
     "ab": Command("ab.ab", "Compare two prompts over a suite."),
     "flaky": Command("flaky.flaky", "Compare a run with itself asked again."),

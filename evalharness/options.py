@@ -131,6 +131,7 @@ class DataOptions:
     mode: str | None = setting(None, "rank (log-probabilities of the choices) or write.")
     shots: int | None = setting(None, "Examples before each question.")
     limit: int | None = setting(None, "Ask only so many questions: a seeded, stratified draw.")
+    shard: str | None = setting(None, "Only this part of the questions: 3/8; `evalh merge` joins the parts.")
     subjects: str | None = setting(None, "Ask only these groups, separated by commas.")
     items: Path | None = setting(None, "Ask only these: a file of `evalh compare --save-flips`.")
     seed: int = setting(0, "Decides every draw.")

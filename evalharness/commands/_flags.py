@@ -32,6 +32,11 @@ class Typed(frozenset[str]):
         if lone and head not in self:
             raise UserError(f"{option_name(lone[0])} does nothing without {option_name(head)}")
 
+    def refuse_beside(self, names: Iterable[str], head: str, why: str) -> None:
+        """UserError for one of these that was typed beside an option which does not go with it."""
+        if head in self and (beside := [name for name in names if name in self]):
+            raise UserError(f"{option_name(beside[0])} does not go with {option_name(head)}: {why}")
+
 
 class GivenModelOptions(dict[str, object]):
     """The options of the model that were typed, by name: those that have a flag, and `--model-option NAME=VALUE`."""

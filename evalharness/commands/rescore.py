@@ -19,12 +19,13 @@ def rescore(
     from evalharness.options import package_names
     from evalharness.report import progress
     from evalharness.runs import session, store
+    from evalharness.runs.index import index_of
 
     options = {"check": check, "sandbox_packages": sandbox_packages and package_names(sandbox_packages)}
     changes = {name: value for name, value in options.items() if value is not None}
     found, changed = session.rescore_run(store.find_run(run, runs), **changes)
     if not as_json:
-        print(f"{changed} of {len(found.results())} results changed")
+        print(f"{changed} of {len(index_of(found))} results changed")
     if not found.finished:
         print(f"evalh: {found.path}: this run is not finished; give its command again and it goes on", file=sys.stderr)
         return Exit.NOT_WHOLE

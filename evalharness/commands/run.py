@@ -74,6 +74,7 @@ def run(
         return _run_suite(Path(named[0]), output, consent=sandbox.yes_run_untrusted_code)
     typed.refuse_lone(JudgingOptions.__dataclass_fields__, "judge")
     typed.refuse_lone(ComparisonOptions.__dataclass_fields__, "against")
+    typed.refuse_beside(("judge", "against"), "shard", "`evalh merge` first puts the parts together")
     plan = session.make_plan(named, model=model, options=sandbox, **_asked(data, sampling))
     hooks = session.RunHooks(
         rule_of=rule_against(comparison.against, comparison.sequential, comparison.margin, output.runs),

@@ -11,24 +11,22 @@ import hashlib
 import json
 import os
 import zlib
-from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, BinaryIO, cast, overload
+from typing import Any, BinaryIO, cast
 
 from evalharness.data.fields import ROW_ERRORS, row_error
 from evalharness.errors import DataError, option_name
 
 Row = Mapping[str, Any]
 
-_LARGEST = 4 << 30  # bytes of a text that is read whole
+LARGEST_TEXT = 4 << 30  # bytes of a text that is read whole
 FREE, RATIO = 64 << 20, 200  # what unpacks to more than FREE bytes and RATIO times its size is a bomb, not data
 CELL = 16 << 20  # characters of one cell of a table
 PIECE = 1 << 20
 LARGE = 8 << 20  # bytes from which on the rows of a JSONL file are not held in memory
-_MARK = b"\xef\xbb\xbf"  # of byte order
 AT_A_TIME = 256  # rows of a parquet file
 
 
@@ -64,7 +62,7 @@ def _unfolded(column: Any) -> int:
     return sum(map(_unfolded, column.flatten())) if types.is_struct(column.type) else int(column.nbytes)
 
 
-def no_bomb(path: Path, packed: int, unpacked: int, most: float = _LARGEST) -> None:
+def no_bomb(path: Path, packed: int, unpacked: int, most: float = LARGEST_TEXT) -> None:
     """DataError where a file unpacks to far more bytes than it has, or to more than `most`."""
     if unpacked > most or (unpacked > FREE and unpacked > RATIO * packed):
         size = f"{unpacked >> 20:,} MiB or more from {packed:,} bytes"
@@ -91,75 +89,6 @@ def numbered_rows(path: Path) -> Iterator[tuple[int, Row]]:
     for number, line in enumerate(read_text(path).split("\n"), 1):  # splitlines would cut at U+2028 inside a string
         if line.strip():
             yield number, json_object(line, f"{path}:{number}")
-
-
-class JsonlRows(Sequence[Row]):
-    """The objects of a JSONL file, each read when it is looked at: of a row is held where it begins.
-
-    DataError names the line that is none, when it is read, and a file that was changed meanwhile.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._begins, self._lines, place = array("q"), array("q"), 0
-        try:
-            self._state = _state(path)
-            with path.open("rb") as file:
-                for number, raw in enumerate(file, 1):
-                    if not raw.isspace() and (number > 1 or raw.removeprefix(_MARK).strip()):
-                        self._begins.append(place)
-                        self._lines.append(number)
-                    place += len(raw)
-        except OSError as error:
-            raise DataError(f"{path}: cannot be read as UTF-8 text: {error}") from error
-        if place > _LARGEST or not self._begins:
-            read_text(path)  # says what is wrong
-            raise DataError(f"{path}: the file is empty")
-
-    def __len__(self) -> int:
-        return len(self._begins)
-
-    def __iter__(self) -> Iterator[Row]:
-        return self._read(range(len(self)))
-
-    @overload
-    def __getitem__(self, index: int) -> Row: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Row]: ...
-    def __getitem__(self, index: int | slice) -> Row | Sequence[Row]:
-        if isinstance(index, slice):
-            return tuple(self._read(range(len(self))[index]))
-        (found,) = self._read([range(len(self))[index]])
-        return found
-
-    def _read(self, places: Iterable[int]) -> Iterator[Row]:
-        try:
-            with self.path.open("rb") as file:
-                if _state(self.path) != self._state:
-                    raise DataError(f"{self.path}: was changed while it was read; give the command again")
-                for place in places:
-                    file.seek(begin := self._begins[place])
-                    yield json_object(self._text(file.readline(), not begin), f"{self.path}:{self._lines[place]}")
-        except OSError as error:
-            raise DataError(f"{self.path}: cannot be read as UTF-8 text: {error}") from error
-
-    def _text(self, raw: bytes, first: bool) -> str:
-        try:
-            return raw.decode("utf-8-sig" if first else "utf-8").removesuffix("\n")
-        except UnicodeDecodeError:
-            read_text(self.path)  # says where
-            raise
-
-
-def large_jsonl(path: Path) -> JsonlRows | None:
-    """The rows of a JSONL file that is too large to hold them; None for every other file."""
-    return JsonlRows(path) if path.suffix == ".jsonl" and path.stat().st_size >= LARGE else None
-
-
-def _state(path: Path) -> tuple[int, ...]:
-    """What differs once a file was changed."""
-    now = path.stat()
-    return now.st_size, now.st_mtime_ns, now.st_ino
 
 
 def json_object(text: str, where: str) -> Row:
@@ -260,8 +189,8 @@ def read_text(path: Path) -> str:
         if path.suffix == ".gz":
             with gzip.open(path) as file:
                 raw = _unpacked(path, cast(BinaryIO, file), packed)
-        elif packed > _LARGEST:
-            raise DataError(f"{path}: has {packed >> 20:,} MiB, more than {_LARGEST >> 20:,}; split it")
+        elif packed > LARGEST_TEXT:
+            raise DataError(f"{path}: has {packed >> 20:,} MiB, more than {LARGEST_TEXT >> 20:,}; split it")
         else:
             raw = path.read_bytes()
         text = raw.decode("utf-8-sig")

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import overload
 
 from evalharness.data.fields import ROW_ERRORS, checked, row_error
-from evalharness.data.files import FILE_READERS, inside, jsonl, large_jsonl
+from evalharness.data.files import FILE_READERS, inside, jsonl
 from evalharness.data.files import Row as Row
 from evalharness.data.hub import from_hub
+from evalharness.data.large_files import large_jsonl
 from evalharness.data.pull import from_pulled
 from evalharness.data.rows import PULLED, Source, SplitRows, Want
 from evalharness.data.snapshot import from_snapshot
@@ -210,7 +211,8 @@ def build_samples(
     """Rows to samples. A sample without id is numbered within its group: `GROUP/0`, or `0` where there are no groups.
 
     The samples are held where the rows are, else made anew whenever they are looked at. `seen` is shown each of them
-    with its row. DataError when a row is none of the benchmark, or two samples have one id; `origin` is what it says of their place.
+    with its row. DataError when a row is none of the benchmark, or two samples have one id; `origin` is what it says
+    of their place.
     """
     made = _MadeSamples(rows, make, f"{origin}: " if origin else "")
     held: list[Sample] | None = [] if isinstance(rows, list | tuple) else None

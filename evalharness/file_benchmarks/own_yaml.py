@@ -262,7 +262,7 @@ def _sample(document: YamlDocument, bench: Bench) -> Callable[[Row], Sample]:
     }
 
     def make(row: Row) -> Sample:
-        fields = {**row, **{name: read(row) for name, read in aliases.items()}}
+        fields = {**row, **{name: read(row) for name, read in aliases.items()}} if aliases else row
         if isinstance(bench.answers, str) and "{" not in bench.answers and bench.answers not in fields:
             said = f"there is no field {bench.answers!r}{nearest(bench.answers, fields)}; a row has {', '.join(fields)}"
             raise document.error(("answers",), said)

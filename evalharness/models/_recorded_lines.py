@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import overload
 
 from evalharness.data.files import LARGE, json_object
+from evalharness.data.large_files import LinesAt
 from evalharness.data.rows import Row
 from evalharness.errors import DataError
 from evalharness.models._recorded import RecordedAnswers, recorded_answers
@@ -26,7 +27,7 @@ class StoredAnswers(Sequence[RecordedAnswers]):
         self.path, self.keys = path, keys
         self._begins, self._lines = array("q"), array("q")
         self._last = 0, 0
-        self._state = _state(path)
+        self._file = LinesAt(path)
 
     def placed(self) -> Iterator[tuple[str, Row]]:
         """Every row of the file with its place."""
@@ -57,14 +58,7 @@ class StoredAnswers(Sequence[RecordedAnswers]):
         if isinstance(index, slice):
             return [self[place] for place in range(len(self))[index]]
         number = self._lines[index]
-        try:
-            if _state(self.path) != self._state:
-                raise DataError(f"{self.path}: was changed while it was read; give the command again")
-            with self.path.open("rb") as file:
-                file.seek(self._begins[index])
-                return recorded_answers(self._row(file.readline(), number), self._where(number), self.keys)
-        except OSError as error:
-            raise DataError(f"{self.path}: cannot be read: {error}") from error
+        return recorded_answers(self._row(self._file.line(self._begins[index]), number), self._where(number), self.keys)
 
     def _where(self, number: int) -> str:
         return f"{self.path}:{number}"
@@ -75,11 +69,6 @@ class StoredAnswers(Sequence[RecordedAnswers]):
         except UnicodeDecodeError as error:
             raise DataError(f"{self._where(number)}: not UTF-8 text ({error.reason})") from error
         return json_object(line, self._where(number))
-
-
-def _state(path: Path) -> tuple[int, int]:
-    now = path.stat()
-    return now.st_size, now.st_mtime_ns
 
 
 def stored_answers(path: Path, keys: AnswerKeys) -> StoredAnswers | None:

@@ -206,6 +206,11 @@ def show_run(outcome: RunOutcome, *, as_json: bool, stream: Any = None) -> None:
     if as_json:
         print(json.dumps(outcome.as_json()), file=stream)
         return
+    if outcome.shard is not None:
+        print(f"part {outcome.shard}: {outcome.answers:,} answers are there", file=stream)
+        for said in _closing(outcome):
+            print(printable(said), file=stream)
+        return
     from rich.console import Console
 
     from evalharness.report.terminal import run_table
@@ -230,6 +235,8 @@ def _closing(outcome: RunOutcome) -> list[str]:
             f"{outcome.cached:,} of {outcome.answers:,} answers came from the cache (same model, same address); "
             "--no-cache with another --name asks again"
         )
+    if outcome.shard is not None:
+        return [*said, f"{outcome.run.path}  (evalh merge puts it together with the other parts)"]
     if outcome.wants_judge:
         said.append(f"these answers want a judge: evalh judge {outcome.run.path} --judge openai:MODEL")
     said.append(f"{outcome.run.path}  (evalh show {outcome.run.path} --wrong)")

@@ -20,6 +20,7 @@ from evalharness.runs.manifest import (
     surroundings,
 )
 from evalharness.runs.plan import Plan, Task
+from evalharness.runs.shards import ShardFacts
 from evalharness.scoring.answers import READING_RULES, SCORING_VERSION
 
 DECIDING = ("mode", "shots", "prompt_sha256", "repeats", "sampling")  # the facts of a task that decide its answers
@@ -57,7 +58,7 @@ def make_manifest(name: str, tasks: Sequence[Task], plan: Plan, model: Model) ->
         model=record(ModelFacts, {"name": model.name, "fingerprint": model.fingerprint, **model.describe()}),
         benchmarks={task.name: task.facts for task in tasks},
         sampling=plan_sampling(plan),
-        options=record(OptionFacts, {**asdict(plan.options), "skip_unanswered": plan.skip_unanswered}),
+        options=record(OptionFacts, _options(tasks, plan)),
         identity=run_identity(tasks, plan, model),
         reading_rules=READING_RULES,
         created=now.created,
@@ -68,9 +69,28 @@ def make_manifest(name: str, tasks: Sequence[Task], plan: Plan, model: Model) ->
     )
 
 
+def _options(tasks: Sequence[Task], plan: Plan) -> dict[str, object]:
+    said = {**asdict(plan.options), "skip_unanswered": plan.skip_unanswered}
+    if plan.shard is None:
+        return said
+    facts = ShardFacts(shard=plan.shard, answers={task.name: task.size for task in tasks})
+    return {**said, "shard": facts.as_json()}
+
+
 def folder_name(tasks: Sequence[Task], plan: Plan, model: Model) -> str:
     """A name that says what was run, ending in the hash of what decides it."""
     short = identity_hash(run_identity(tasks, plan, model))
     named = "+".join(t.name for t in tasks[:3]) + (f"+{len(tasks) - 3}" if len(tasks) > 3 else "")
     cleaned = "".join(c if c.isalnum() or c in "@+._-" else "-" for c in f"{named}-{model.name.rsplit('/', 1)[-1]}")
     return f"{cleaned[:100]}-{short}"
+
+
+def scored_otherwise(manifest: Manifest) -> str:
+    """How a run's answers were read or scored by older or newer rules than ours; '' where by the same."""
+    for what, before, now in (
+        ("scored by version", manifest.scoring_version, SCORING_VERSION),
+        ("read by rules of version", manifest.reading_rules, READING_RULES),
+    ):
+        if before != now:
+            return f"its answers were {what} {before}, new ones would be by {now}"
+    return ""

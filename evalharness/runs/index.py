@@ -54,16 +54,30 @@ class ResultIndex(Mapping[ResultKey, Result]):
         (found,) = self.read([key])
         return found
 
+    @property
+    def benchmarks(self) -> tuple[str, ...]:
+        """The benchmarks that have results."""
+        return tuple(name for name, places in self._places.items() if places)
+
+    def count(self, benchmark: str) -> int:
+        """How many results of a benchmark there are."""
+        return len(self._places.get(benchmark, ()))
+
     def read(self, keys: Iterable[ResultKey]) -> Iterator[Result]:
         """These results, one after the other."""
+        for line in self.lines(keys):
+            try:
+                yield result_from_json(loads(line))
+            except ODD_LINE as error:
+                raise UserError(f"{self.path}: was changed while it was read ({error})") from error
+
+    def lines(self, keys: Iterable[ResultKey]) -> Iterator[bytes]:
+        """The lines of these results, one after the other."""
         try:
             with self.path.open("rb") as file:
                 for key in keys:
-                    file.seek(place := self._packed(key) >> _PLACE)
-                    try:
-                        yield result_from_json(loads(file.readline()))
-                    except ODD_LINE as error:
-                        raise UserError(f"{self.path}: was changed while it was read (at byte {place})") from error
+                    file.seek(self._packed(key) >> _PLACE)
+                    yield file.readline()
         except OSError as error:
             raise UserError(f"{self.path}: cannot be read ({error.strerror})") from error
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from evalharness import plugins
-from evalharness.benchmark import Benchmark, request, same_question
+from evalharness.benchmark import Benchmark, request
 from evalharness.data import sources
 from evalharness.data.rows import PULLED, Row, SplitRows, Want
 from evalharness.errors import DataError, UserError, nearest, option_name
@@ -20,7 +20,10 @@ from evalharness.model import Model, Prerecorded
 from evalharness.options import RunOptions, hold_to_bounds
 from evalharness.records import Mode, Request, Sample
 from evalharness.runs.manifest import BenchmarkFacts, DataFacts, OwnSampling
-from evalharness.runs.questions import FirstRequests, Question, Questions, prompt_hash
+from evalharness.runs.prepared import LateQuestions, kept_facts
+from evalharness.runs.questions import AskedQuestions, ChosenQuestions, FirstRequests, Question, prompt_hash
+from evalharness.runs.shards import Shard
+from evalharness.runs.shots import ShotPool, shot_pool, shots_shown
 from evalharness.scoring import holistic
 from evalharness.scoring.perturbations import row_texts
 
@@ -30,9 +33,9 @@ class Plan:
     """What is to be run, as the user said it. None stands for the benchmark's own choice.
 
     `data`: None = the hub, `sample`, or a folder. `limit` draws that many samples, seeded and stratified by group, the
-    same for every model. `groups` and `items` (ids) restrict what is asked. `repeats` answers are asked per sample:
-    one, or as many as there are where a model has them already. `rows` are the data itself, where a program has them.
-    `own` holds what differs for single benchmarks, by name and field.
+    same for every model. `groups` and `items` (ids) restrict what is asked; of that, `shard` is the part that is asked
+    here. `repeats` answers are asked per sample: one, or as many as there are where a model has them already. `rows`
+    are the data itself, where a program has them. `own` holds what differs for single benchmarks, by name and field.
     """
 
     benchmarks: tuple[str, ...]
@@ -49,6 +52,7 @@ class Plan:
     max_tokens: int | None = None
     skip_unanswered: bool = False
     holistic: bool = False
+    shard: Shard | None = None
     options: RunOptions = field(default_factory=RunOptions)
     rows: tuple[Row, ...] | None = None
     own: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -96,9 +100,13 @@ class Task:
         return frozenset(question.sample.id for question in self.questions)
 
 
-def prepare_task(name: str, plan: Plan, model: Model) -> Task:
+def prepare_task(name: str, plan: Plan, model: Model, cache: Path | None = None) -> Task:
     """Load the data of one benchmark and build every request, by what the plan says of it (`Plan.of`). DataError or
-    UserError when that cannot be done."""
+    UserError when that cannot be done.
+
+    `cache` is the folder where the facts of large files are kept; where it has them, the questions are prepared only
+    when one of them is looked at.
+    """
     common, plan = plan, plan.of(name)
     plan = replace(plan, data=pulled_task(name, plan.data))
     data_path = Path(plan.data) if plan.data not in (None, "sample") else None
@@ -109,6 +117,39 @@ def prepare_task(name: str, plan: Plan, model: Model) -> Task:
             "that form "
             f"({form}): a changed question would have another answer; leave it out"
         )
+    own = plan.data in (None, "sample") and plan.rows is None and not plan.holistic and plan.shard is None
+    asked = f"{_asked(plan)} {_asked(common)}"
+    kept = kept_facts(cache, name, benchmark, asked, model) if cache is not None and own else None
+    if kept is not None and (facts := kept.read()) is not None:
+        _say_repeated(name, facts.items, facts.data.repeated)
+
+        def prepare() -> tuple[Sequence[Question], BenchmarkFacts]:
+            found = _prepared(name, benchmark, plan, model, common)
+            return found.questions, found.facts
+
+        return _task(name, benchmark, plan, LateQuestions(facts=facts, prepare=prepare), facts)
+    task = _prepared(name, benchmark, plan, model, common)
+    _say_repeated(name, task.facts.items, task.facts.data.repeated)
+    if kept is not None:
+        kept.write(task.facts)
+    return task
+
+
+def _asked(plan: Plan) -> str:
+    """All that a plan says of how the questions of one benchmark are asked."""
+    items = None if plan.items is None else sorted(plan.items)
+    return f"{replace(plan, benchmarks=(), items=None, own={}, options=RunOptions())!r} {items!r}"
+
+
+def _task(name: str, benchmark: Benchmark, plan: Plan, questions: Sequence[Question], facts: BenchmarkFacts) -> Task:
+    reported = f"{name}@sample" if plan.data == "sample" and benchmark.source.hub else name
+    return Task(
+        name=reported, benchmark=benchmark, mode=cast("Mode", facts.mode), shots=facts.shots or 0,
+        questions=questions, facts=facts,
+    )  # fmt: skip
+
+
+def _prepared(name: str, benchmark: Benchmark, plan: Plan, model: Model, common: Plan) -> Task:
     mode = _mode(benchmark, plan.mode, model)
     shots = benchmark.shots if plan.shots is None else plan.shots
     loaded = _loaded(benchmark, plan, benchmark.source.split)
@@ -125,10 +166,8 @@ def prepare_task(name: str, plan: Plan, model: Model) -> Task:
         for sample in chosen:
             content.add(sample, rows[sample.id])
     repeated = content.repeated(chosen)
-    if repeated:
-        _say_repeated(name, len(chosen), repeated)
-    pool = _shot_pool(benchmark, plan, loaded.rows) if shots else _Pool()
-    examples = _examples(benchmark, pool, samples, shots)
+    pool = shot_pool(benchmark, partial(_loaded, benchmark, plan), loaded.rows) if shots else ShotPool()
+    examples = shots_shown(benchmark, pool, samples, shots)
     own = {sample.id: sample for sample in chosen} if plan.holistic else {}
 
     def asked(sample: Sample) -> Request:
@@ -138,8 +177,9 @@ def prepare_task(name: str, plan: Plan, model: Model) -> Task:
     first = FirstRequests(_with_variants(chosen, samples, loaded.rows, plan), asked)
     there = _there(plan, model, first)
     repeats = plan.repeats or there or 1
-    made = Questions(first, repeats, lambda one, repeat: _repeated(one, plan, repeat, max(repeats, there)))
-    questions = tuple(made) if first.held else made
+    made = AskedQuestions(first, repeats, lambda one, repeat: _repeated(one, plan, repeat, max(repeats, there)))
+    whole: Sequence[Question] = tuple(made) if first.held else made
+    questions = whole if plan.shard is None else ChosenQuestions(whole, plan.shard.places(len(whole)))
     facts = BenchmarkFacts(
         mode=mode,
         shots=shots,
@@ -149,13 +189,12 @@ def prepare_task(name: str, plan: Plan, model: Model) -> Task:
         items=len(chosen),
         items_published=benchmark.items,
         data=_data_facts(name, benchmark, loaded, content, repeated),
-        prompt_sha256=first.sha256 if repeats == 1 else prompt_hash(q.request for q in questions),
+        prompt_sha256=first.sha256 if repeats == 1 else prompt_hash(q.request for q in whole),
         wants_judge=benchmark.judge or None,
         code_sha256=benchmark.code_sha256 or None,
         sampling=_own_sampling(benchmark, plan, common),
     )
-    reported = f"{name}@sample" if plan.data == "sample" and benchmark.source.hub else name
-    return Task(name=reported, benchmark=benchmark, mode=mode, shots=shots, questions=questions, facts=facts)
+    return _task(name, benchmark, plan, questions, facts)
 
 
 def _with_variants(
@@ -258,80 +297,15 @@ def _draw(samples: Sequence[Sample], limit: int, seed: int) -> list[Sample]:
     return [s for s in samples if s.id in kept]
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Pool:
-    """The examples by group (all under '' where a benchmark shows the same ones to everybody), and the ids of those
-    whose rows are rows of the asked split too."""
-
-    groups: Mapping[str, Sequence[Sample]] = field(default_factory=dict)
-    asked: frozenset[str] = frozenset()
-
-
-def _shot_pool(benchmark: Benchmark, plan: Plan, questions: Sequence[Row]) -> _Pool:
-    split = benchmark.source.shot_split
-    if split is None:
-        raise UserError(f"{benchmark.name} has no split to take examples from; say {option_name('shots', 0)}")
-    loaded = _loaded(benchmark, plan, split)
-    there = set(map(_canonical, questions))
-    groups: dict[str, list[Sample]] = {}
-    asked = set()
-    for row, sample in zip(loaded.rows, sources.build_samples(loaded.rows, benchmark.sample), strict=True):
-        groups.setdefault(sample.group if benchmark.shots_by_group else "", []).append(sample)
-        if _canonical(row) in there:
-            asked.add(sample.id)
-    return _Pool(groups=groups, asked=frozenset(asked))
-
-
-def _canonical(row: Row) -> bytes:
-    text = json.dumps(row, sort_keys=True, ensure_ascii=True, default=str)
-    return hashlib.sha256(text.encode()).digest()
-
-
 def _say_repeated(name: str, count: int, repeated: Mapping[str, str]) -> None:
+    if not repeated:
+        return
     named = [f"{later} repeats {first}" for later, first in islice(repeated.items(), 3)]
     more = ", ..." if len(repeated) > len(named) else ""
     warn(
         f"{name}: {len(repeated):,} of {count:,} questions repeat an earlier one ({', '.join(named)}{more}); "
         "each is asked and counted"
     )
-
-
-def _examples(
-    benchmark: Benchmark, pool: _Pool, samples: Sequence[Sample], shots: int
-) -> Callable[[Sample], Sequence[Sample]]:
-    """What is shown before a question: the first `shots` examples, itself left out wherever it stands among them.
-
-    `samples` are all questions of the split: a benchmark may draw examples for one after the other.
-    """
-    drawn: Mapping[str, Sequence[Sample]] = {}
-
-    def is_asked(example: Sample, sample: Sample) -> bool:
-        return example.id in pool.asked and same_question(benchmark.prompt, example, sample)
-
-    if shots and benchmark.shots_drawn is not None:
-        orders = benchmark.shots_drawn(pool.groups.get("", ()), samples, shots, is_asked)
-        drawn = {sample.id: order for sample, order in zip(samples, orders, strict=True)}
-
-    def shown(sample: Sample) -> Sequence[Sample]:
-        if not shots:
-            return ()
-        group = sample.group if benchmark.shots_by_group else ""
-        there = pool.groups.get(group, ())
-        found = drawn.get(sample.id, there)
-        if benchmark.shots_order is not None:
-            found = benchmark.shots_order(found, sample, shots)
-        others = (example for example in found if not is_asked(example, sample))
-        chosen = tuple(islice(others, shots))
-        if len(chosen) < shots:
-            where = f" of {group}" if group else ""
-            besides = " beside the question itself" if len(there) > len(chosen) else ""
-            raise DataError(
-                f"{benchmark.name}: wanted {shots} examples{where}, there are {len(chosen)}{besides}; "
-                f"say {option_name('shots', len(chosen))}"
-            )
-        return chosen
-
-    return shown
 
 
 def _sampled(asked: Request, benchmark: Benchmark, plan: Plan) -> Request:

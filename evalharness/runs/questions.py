@@ -90,7 +90,7 @@ class FirstRequests(Sequence[Request]):
         return self._requests[index] if self.held else self._make(self.samples[index])
 
 
-class Questions(Sequence[Question]):
+class AskedQuestions(Sequence[Question]):
     """Every sample as often as it is asked, each time with the request of that repeat."""
 
     def __init__(self, first: FirstRequests, repeats: int, make: Callable[[Request, int], Request]) -> None:
@@ -119,9 +119,9 @@ class Questions(Sequence[Question]):
 class ChosenQuestions(Sequence[Question]):
     """Some of the questions, by their places."""
 
-    def __init__(self, questions: Sequence[Question], chosen: Callable[[Question], bool]) -> None:
+    def __init__(self, questions: Sequence[Question], places: Iterable[int]) -> None:
         self._questions = questions
-        self._places = array("q", (place for place, question in enumerate(questions) if chosen(question)))
+        self._places = places if isinstance(places, range) else array("q", places)
 
     def __len__(self) -> int:
         return len(self._places)

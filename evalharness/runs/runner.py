@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import replace
@@ -21,11 +21,10 @@ from evalharness.options import RunOptions
 from evalharness.records import IMPOSSIBLE, Origin, Response, Result
 from evalharness.runs import summary
 from evalharness.runs.figures import Summary, kept_estimate
-from evalharness.runs.identity import make_manifest, run_identity
+from evalharness.runs.identity import make_manifest, run_identity, scored_otherwise
 from evalharness.runs.index import ResultIndex, index_of, placed_results
 from evalharness.runs.manifest import (
     Identity,
-    Manifest,
     ModelFacts,
     OptionFacts,
     UsageFacts,
@@ -35,7 +34,7 @@ from evalharness.runs.questions import ChosenQuestions, OpenQuestions, Question
 from evalharness.runs.stopping import StoppingRule
 from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Journal, Run, aside, result_from_json, result_to_json
 from evalharness.scoring import judgments
-from evalharness.scoring.answers import READING_RULES, SCORING_VERSION, Recorded, Scorer, score_response
+from evalharness.scoring.answers import Recorded, Scorer, score_response
 from evalharness.scoring.columns import ColumnWriter, ScoreColumns
 from evalharness.stats.intervals import skewed_mean
 
@@ -64,17 +63,6 @@ def open_run(folder: Path, tasks: Sequence[Task], plan: Plan, model: Model) -> R
         return run
     run.write(MANIFEST, make_manifest(folder.name, tasks, plan, model))
     return run
-
-
-def scored_otherwise(manifest: Manifest) -> str:
-    """How a run's answers were read or scored by older or newer rules than ours; '' where by the same."""
-    for what, before, now in (
-        ("scored by version", manifest.scoring_version, SCORING_VERSION),
-        ("read by rules of version", manifest.reading_rules, READING_RULES),
-    ):
-        if before != now:
-            return f"its answers were {what} {before}, new ones would be by {now}"
-    return ""
 
 
 def _same_check(run: Run, now: RunOptions) -> None:
@@ -148,7 +136,10 @@ class RunWriter:
         """The questions of a task that had no answer when this run was opened; an error is none."""
         if not self.done:
             return task.questions
-        return ChosenQuestions(task.questions, lambda q: (task.name, q.sample.id, q.repeat) not in self.done)
+        asked = enumerate(task.questions)
+        return ChosenQuestions(
+            task.questions, (place for place, q in asked if (task.name, q.sample.id, q.repeat) not in self.done)
+        )
 
     def ask(self, task: Task, questions: Sequence[Question]) -> Iterator[Result]:
         """Results in order of completion."""
@@ -166,10 +157,13 @@ class RunWriter:
         if not asked and run.finished and scored_otherwise(run.manifest):
             return run  # its figures are those of the rules it was scored by; `evalh rescore` makes today's
         columns = {name: writer.columns(last=True) for name, writer in self._columns.items()}
-        usage = _usage(run, columns, time.monotonic() - self._began if seconds is None else seconds)
+        before = sum(used.seconds or 0.0 for used in (run.manifest.usage or {}).values())
+        usage = run_usage(columns, before + (time.monotonic() - self._began if seconds is None else seconds))
         facts = _learned(run.manifest.model, self.model) if asked else run.manifest.model
         scorers = self._records or run.manifest.scorers
         run.write(MANIFEST, replace(run.manifest, model=facts, usage=usage, scorers=scorers))
+        if self.plan.shard is not None:
+            return run  # the figures are those of all the parts
         made = summary.summary_of_columns(columns, run.results, [(t.name, t.benchmark, t.facts) for t in self.tasks])
         _write_summary(run, made, changed=asked > 0)
         run.seal()
@@ -182,6 +176,11 @@ def evaluate_tasks(run: Run, tasks: Sequence[Task], plan: Plan, model: Model, st
     Answers with an error are asked again. `stop`, told of each result, may end a task early; then questions are asked
     in its order and in small batches, so that little is asked in vain.
     """
+    if stop is None and _nothing_left(run, tasks):
+        for task in tasks:
+            tell(TaskBegan(task=task, done=task.size))
+            tell(TaskEnded(task=task))
+        return run
     with RunWriter(run, tasks, plan, model) as writer:
         for task in tasks:
             left = writer.left(task)
@@ -194,6 +193,19 @@ def evaluate_tasks(run: Run, tasks: Sequence[Task], plan: Plan, model: Model, st
             finally:  # however it ends: a bar must leave the terminal as it was
                 tell(TaskEnded(task=task))
         return writer.finish()
+
+
+def _nothing_left(run: Run, tasks: Sequence[Task]) -> bool:
+    """Whether a run is finished, every question has its answer, and all stands there as it was written."""
+    if not run.finished:
+        return False
+    with Journal(run.path / JOURNAL):  # nobody else is writing it
+        found = run.summary.benchmarks if run.intact else {}
+    counts = {task.name: found[task.name].counts for task in tasks if task.name in found}
+    return all(
+        task.name in counts and sum(counts[task.name].values()) == task.size and not counts[task.name].get("error")
+        for task in tasks
+    )
 
 
 def _learned(before: ModelFacts, model: Model) -> ModelFacts:
@@ -238,13 +250,12 @@ def _batches(
         yield ordered[start : start + STOP_BATCH]
 
 
-def _usage(run: Run, columns: Mapping[str, ScoreColumns], seconds: float) -> dict[str, UsageFacts]:
-    """What the run took, by benchmark. Seconds are those of the whole run, over all its starts."""
-    before = sum(used.seconds or 0.0 for used in (run.manifest.usage or {}).values())
+def run_usage(columns: Mapping[str, ScoreColumns], seconds: float) -> dict[str, UsageFacts]:
+    """What a run took, by benchmark. `seconds` are those of the whole run, over all its starts."""
     answers = sum(map(len, columns.values()))
     return {
         name: UsageFacts(
-            seconds=round((before + seconds) * len(members) / answers, 3),
+            seconds=round(seconds * len(members) / answers, 3),
             tokens_in=int(members.tokens_in.sum()),
             tokens_out=int(members.tokens_out.sum()),
             cost=summary.total_cost(members),
@@ -345,9 +356,10 @@ def _in_threads(
                 future.cancel()
 
 
-def rescored(results: Sequence[Result], benchmarks: Mapping[str, Benchmark], options: RunOptions) -> list[Result]:
-    """The same answers scored again, asking nobody."""
-    scored = []
+def rescored(
+    results: Iterable[Result], benchmarks: Mapping[str, Benchmark], options: RunOptions
+) -> Iterator[tuple[Result, Result]]:
+    """Each result, and the same answer scored again, asking nobody."""
     for name, members in groupby(results, key=lambda r: r.benchmark):
         with _scorer(benchmarks[name], options) as scorer:
             for result in members:
@@ -355,5 +367,4 @@ def rescored(results: Sequence[Result], benchmarks: Mapping[str, Benchmark], opt
                 anew = replace(
                     result, status=score.status, scores=score.scores, answer=score.answer, detail=score.detail
                 )
-                scored.append(judgments.kept(result, anew, benchmarks[name].judge is not None))
-    return scored
+                yield result, judgments.kept(result, anew, benchmarks[name].judge is not None)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 from evalharness import plugins
+from evalharness.benchmark import Benchmark
 from evalharness.data.kept import to_json
 from evalharness.data.typed import record
 from evalharness.errors import Exit, UserError, gravest, nearest, option_name
@@ -17,7 +19,7 @@ from evalharness.events import Observer, RunOpened, heard_also_by, observed_by, 
 from evalharness.model import Model, Preview, Previews, Priced
 from evalharness.options import RunOptions, is_distribution
 from evalharness.records import STATUSES, Estimate, Mode, Result
-from evalharness.runs import cache, identity, runner, summary, tables, within_budget
+from evalharness.runs import cache, identity, prepared, runner, summary, tables, within_budget
 from evalharness.runs import plan as planning
 from evalharness.runs.budget import Budget, end_in_words
 from evalharness.runs.figures import Summary, TaskSummary
@@ -25,9 +27,11 @@ from evalharness.runs.index import index_of
 from evalharness.runs.manifest import OptionFacts
 from evalharness.runs.plan import Plan, Task
 from evalharness.runs.questions import Question
+from evalharness.runs.shards import Shard, shard_facts, shard_named
 from evalharness.runs.stopping import StoppingRule
-from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Journal, Run, new_folder, result_to_json
+from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Journal, Run, dumps, loads, new_folder, result_to_json
 from evalharness.scoring.answers import READING_RULES, SCORING_VERSION
+from evalharness.scoring.columns import ColumnWriter
 
 if TYPE_CHECKING:
     import pandas
@@ -88,6 +92,12 @@ class RunOutcome:
         return "" if end is None else end_in_words(end)
 
     @property
+    def shard(self) -> Shard | None:
+        """Which part of a run it is; None for a whole one."""
+        facts = shard_facts(self.run.manifest)
+        return None if facts is None else facts.shard
+
+    @property
     def exit_code(self) -> int:
         nothing = len(self.unanswered) == self.answers  # to leave out every question is no run
         own = Exit.NOT_WHOLE if self.unanswered and (nothing or not self.skipped) else Exit.FINE
@@ -103,9 +113,10 @@ class RunOutcome:
     def as_json(self) -> dict[str, object]:
         """What `--json` prints."""
         left_out = [{"benchmark": r.benchmark, "id": r.sample.id, "error": r.response.error} for r in self.unanswered]
-        averages = self.run.summary.averages
+        averages = self.run.summary.averages if self.shard is None else {}
         return {
             "run": str(self.run.path),
+            **({"shard": str(self.shard), "answers": self.answers} if self.shard is not None else {}),
             "benchmarks": to_json(self.benchmarks),
             **({"averages": to_json(averages)} if averages else {}),
             "unanswered": left_out,
@@ -121,6 +132,7 @@ def make_plan(
     data: str | None = None,
     mode: str | None = None,
     subjects: str | None = None,
+    shard: str | None = None,
     **rest: Any,
 ) -> Plan:
     """The plan that a command line asks for. Without model and data: the bundled sample."""
@@ -131,7 +143,14 @@ def make_plan(
     path = Path(data) if data not in (None, "sample") else None
     names = dict.fromkeys(task for name in benchmarks for task in plugins.task_names(name, path))
     groups = tuple(s.strip() for s in subjects.split(",") if s.strip()) if subjects else ()
-    made = Plan(benchmarks=tuple(names), data=data, mode=cast("Mode | None", mode), groups=groups, **rest)
+    made = Plan(
+        benchmarks=tuple(names),
+        data=data,
+        mode=cast("Mode | None", mode),
+        groups=groups,
+        shard=None if shard is None else shard_named(shard),
+        **rest,
+    )
     made.check()
     return made
 
@@ -188,10 +207,12 @@ def run_plan(plan: Plan, model: Model, place: RunPlace, hooks: RunHooks) -> RunO
     hooks.budget.check(model)
     if place.cache and isinstance(model, Priced):
         model = cache.with_cache(model, place.runs / cache.BESIDE_RUNS)
-    tasks = [planning.prepare_task(benchmark, plan, model) for benchmark in plan.benchmarks]
+    facts = place.runs / prepared.PREPARED if place.cache else None
+    tasks = [planning.prepare_task(benchmark, plan, model, facts) for benchmark in plan.benchmarks]
     rule = None if hooks.rule_of is None else hooks.rule_of(tasks, plan)
     tell(RunOpened(tasks=tasks, model=model.name))
-    folder = new_folder(place.runs, place.name or identity.folder_name(tasks, plan, model))
+    name = (place.name or identity.folder_name(tasks, plan, model)) + (plan.shard.suffix if plan.shard else "")
+    folder = new_folder(place.runs, name)
     opened = runner.open_run(folder, tasks, plan, model)
     with _started_early(hooks.stages, opened):
         if hooks.budget:
@@ -202,6 +223,8 @@ def run_plan(plan: Plan, model: Model, place: RunPlace, hooks: RunHooks) -> RunO
         found.write(MANIFEST, replace(found.manifest, ended_by=end))
     if rule is not None or found.manifest.sequential is not None:
         found.write(MANIFEST, replace(found.manifest, sequential=None if rule is None else rule.facts()))
+    if plan.shard is not None:
+        return shard_outcome(found, skipped=plan.skip_unanswered)
     stages = tuple(stage(found) for stage in hooks.stages)
     return replace(run_outcome(found, skipped=plan.skip_unanswered), stages=stages)
 
@@ -223,22 +246,30 @@ def rescore_run(found: Run, **options: Any) -> tuple[Run, int]:
     `options` are fields of RunOptions that are to be others than they were. What changed is appended under the
     journal's lock: UserError while another process writes this run. A run that is not finished stays so.
     """
-    with Journal(found.path / JOURNAL) as journal:
-        before = found.results()
-        after, made = rescored_results(found, before, **options)
-        changed = [(a, b) for a, b in zip(before, after, strict=True) if result_to_json(a) != result_to_json(b)]
-        for _, result in changed:
-            journal.append(result_to_json(result))
+    moved, columns = 0, {name: ColumnWriter() for name in found.manifest.benchmarks}
+    with Journal(found.path / JOURNAL) as journal, tempfile.TemporaryFile() as aside:
+        index = index_of(found)
+        benchmarks, said = _to_rescore(found, index.benchmarks, options)
+        for before, after in runner.rescored(index.read(index), benchmarks, said):
+            columns[after.benchmark].add(after)
+            if (line := result_to_json(after)) != result_to_json(before):
+                moved += (before.status, before.scores, before.answer) != (after.status, after.scores, after.answer)
+                aside.write(dumps(line) + b"\n")
+        aside.seek(0)
+        for changed in aside:  # only now: an error before leaves the run as it was
+            journal.append(loads(changed))
         journal.sync()
-        if found.finished:
-            found.write(SUMMARY, made)
         manifest = found.manifest
-        said = record(OptionFacts, {**to_json(manifest.options or {}), **options})
-        now = replace(manifest, options=said, scoring_version=SCORING_VERSION, reading_rules=READING_RULES)
+        if found.finished:
+            tasks = [(name, benchmark, manifest.benchmarks[name]) for name, benchmark in benchmarks.items()]
+            arrays = {name: writer.columns(last=True) for name, writer in columns.items()}
+            found.write(SUMMARY, summary.summary_of_columns(arrays, found.results, tasks))
+        facts = record(OptionFacts, {**to_json(manifest.options or {}), **options})
+        now = replace(manifest, options=facts, scoring_version=SCORING_VERSION, reading_rules=READING_RULES)
         found.write(MANIFEST, now)
         if found.finished:
             found.seal()
-    return found, sum((a.status, a.scores, a.answer) != (b.status, b.scores, b.answer) for a, b in changed)
+    return found, moved
 
 
 def rescored_results(found: Run, results: Sequence[Result], **changes: Any) -> tuple[list[Result], Summary]:
@@ -246,17 +277,25 @@ def rescored_results(found: Run, results: Sequence[Result], **changes: Any) -> t
 
     `changes` to the options that the run was made with.
     """
+    benchmarks, options = _to_rescore(found, {result.benchmark for result in results}, changes)
+    after = [anew for _, anew in runner.rescored(results, benchmarks, options)]
+    facts = found.manifest.benchmarks
+    return after, summary.run_summary(after, [(n, b, facts[n]) for n, b in benchmarks.items()])
+
+
+def _to_rescore(
+    found: Run, answered: Collection[str], changes: Mapping[str, Any]
+) -> tuple[dict[str, Benchmark], RunOptions]:
+    """The benchmarks of a run that has answers to these, and the options by which they are scored again."""
     facts = found.manifest.benchmarks
     if not facts:
         raise UserError(f"{found.path / MANIFEST}: names no benchmark, so there is nothing to score again")
-    if unknown := sorted({result.benchmark for result in results} - facts.keys()):
+    if unknown := sorted(set(answered) - facts.keys()):
         raise UserError(
             f"{found.path / JOURNAL}: has answers to {unknown[0]}, which {MANIFEST} does not name; restore it"
         )
     benchmarks = {name: plugins.reopened(name, facts[name].data) for name in facts}
-    options = replace(_rescoring(found, named="sandbox_packages" in changes), **changes)
-    after = runner.rescored(results, benchmarks, options)
-    return after, summary.run_summary(after, [(n, b, facts[n]) for n, b in benchmarks.items()])
+    return benchmarks, replace(_rescoring(found, named="sandbox_packages" in changes), **changes)
 
 
 def _rescoring(found: Run, named: bool) -> RunOptions:
@@ -278,11 +317,20 @@ def _rescoring(found: Run, named: bool) -> RunOptions:
 
 def run_outcome(found: Run, skipped: bool | None = None) -> RunOutcome:
     """What a run says. UserError when it is not finished."""
-    index = index_of(found)
     if skipped is None:
         skipped = bool(found.manifest.options and found.manifest.options.skip_unanswered)
+    return _outcome(found, found.summary.benchmarks, skipped)
+
+
+def shard_outcome(found: Run, skipped: bool) -> RunOutcome:
+    """What a part of a run says: its answers, and no figures, which are those of the whole."""
+    return _outcome(found, {}, skipped)
+
+
+def _outcome(found: Run, benchmarks: Mapping[str, TaskSummary], skipped: bool) -> RunOutcome:
+    index = index_of(found)
     return RunOutcome(
-        run=found, benchmarks=found.summary.benchmarks, unanswered=tuple(index.having("error")), skipped=skipped,
+        run=found, benchmarks=benchmarks, unanswered=tuple(index.having("error")), skipped=skipped,
         answers=len(index), cached=index.cached,
     )  # fmt: skip
 

@@ -27,6 +27,7 @@ from evalharness.records import KEYS_ON_DISK, Result, ResultKey, Verdict
 from evalharness.runs.figures import Summary
 from evalharness.runs.manifest import Manifest
 from evalharness.runs.schema import read_manifest, read_summary
+from evalharness.runs.shards import shard_facts
 
 MANIFEST, JOURNAL, SUMMARY = "run.json", "results.jsonl", "summary.json"
 LABELS = "labels.json"  # what `evalh judge calibrate` leaves in a run's folder
@@ -201,8 +202,10 @@ def damaged_line(path: Path, number: int, what: str) -> UserError:
 
 
 @cache
-def _written_fields(kind: type[Any]) -> tuple[tuple[str, str, Any], ...]:
-    """(name, key on disk, default) of each field of a record that is written."""
+def _written_fields(kind: type[Any]) -> tuple[tuple[str, str, Any], ...] | None:
+    """(name, key on disk, default) of each field of a record that is written; None for what is no record."""
+    if not is_dataclass(kind):
+        return None
     return tuple(
         (f.name, KEYS_ON_DISK.get(f.name, f.name), f.default if f.default_factory is MISSING else f.default_factory())
         for f in fields(kind)
@@ -210,7 +213,7 @@ def _written_fields(kind: type[Any]) -> tuple[tuple[str, str, Any], ...]:
     )
 
 
-_PLAIN = (str, int, float, bool, NoneType)
+_PLAIN = frozenset({str, int, float, bool, NoneType})
 
 
 def record_to_json(record: object) -> Any:
@@ -218,18 +221,18 @@ def record_to_json(record: object) -> Any:
     kind = type(record)
     if kind in _PLAIN:
         return record
-    if is_dataclass(kind):
+    if kind is list or kind is tuple:
+        return [one if type(one) in _PLAIN else record_to_json(one) for one in record]  # type: ignore[attr-defined]
+    if (known := _written_fields(kind)) is not None:  # type: ignore[arg-type]  # classes are hashable
         values = {}
-        for name, key, default in _written_fields(kind):
+        for name, key, default in known:
             value = getattr(record, name)
             if value is not default and value != default:
                 values[key] = value if type(value) in _PLAIN else record_to_json(value)
         return values
     if isinstance(record, Mapping):
-        return {key: record_to_json(value) for key, value in record.items()}
-    if isinstance(record, list | tuple):
-        return [record_to_json(value) for value in record]
-    return record
+        return {key: one if type(one) in _PLAIN else record_to_json(one) for key, one in record.items()}
+    return [record_to_json(value) for value in record] if isinstance(record, list | tuple) else record
 
 
 def result_to_json(result: Result) -> dict[str, Any]:
@@ -293,6 +296,8 @@ class Run:
     def summary(self) -> Summary:
         """The figures. UserError when the run is not finished, or they are damaged."""
         if not (self.path / SUMMARY).is_file():
+            if (facts := shard_facts(self.manifest)) is not None:
+                raise UserError(f"{self.path}: is part {facts.shard} of a run; `evalh merge` puts the parts together")
             raise UserError(f"{self.path}: this run is not finished; give its command again and it goes on")
         return read_summary(self.path / SUMMARY, self._read(SUMMARY))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from itertools import groupby, pairwise
+from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 STATUS_CODES: Mapping[Status, int] = {status: code for code, status in enumerate(STATUSES)}
 _NAN = float("nan")
+_WIDEST = 64  # bytes of an id that is held in an array of one width
 STANDINGS = ("confirmed", "unconfirmable", "suspect", "failed", "unscored")  # of programs
 
 
@@ -141,7 +142,8 @@ class ScoreColumns:
 class ColumnWriter:
     """Results as they come, columns of plain numbers."""
 
-    ids: list[str] = field(default_factory=list)
+    ids: bytearray = field(default_factory=bytearray)  # one after the other, in UTF-8
+    ends: array[int] = field(default_factory=lambda: array("q"))
     repeats: array[int] = field(default_factory=lambda: array("i"))
     groups: array[int] = field(default_factory=lambda: array("i"))
     status: array[int] = field(default_factory=lambda: array("B"))
@@ -157,7 +159,8 @@ class ColumnWriter:
     def add(self, result: Result) -> None:
         """Keep what counts of a result."""
         sample, response, detail = result.sample, result.response, result.detail
-        self.ids.append(sample.id)
+        self.ids += sample.id.encode("utf-8", "surrogatepass")
+        self.ends.append(len(self.ids))
         self.repeats.append(result.repeat)
         self.groups.append(self.group_codes.setdefault(sample.group, len(self.group_codes)))
         self.status.append(STATUS_CODES[result.status])
@@ -177,7 +180,7 @@ class ColumnWriter:
             if name not in self.scores:
                 self.scores[name] = array("d")
             column = self.scores[name]
-            if missing := len(self.ids) - 1 - len(column):
+            if missing := len(self.ends) - 1 - len(column):
                 column.extend([_NAN] * missing)
             column.append(value)
 
@@ -219,12 +222,24 @@ class ColumnWriter:
         """How many results there are, their places in the order of id, and the number of each one's id there."""
         import numpy as np
 
-        ids = self.ids
-        order = sorted(range(len(ids)), key=ids.__getitem__)
-        fresh = np.fromiter((ids[a] != ids[b] for a, b in pairwise(order)), bool, max(0, len(ids) - 1))
-        items = np.zeros(len(ids), np.int64)
-        items[1:] = np.cumsum(fresh)
-        return len(ids), np.array(order, np.int64), items
+        n = len(self.ends)
+        found = self._ids()
+        order = np.argsort(found, kind="stable").astype(np.int64)
+        items = np.zeros(n, np.int64)
+        items[1:] = np.cumsum(found[order[1:]] != found[order[:-1]])
+        return n, order, items
+
+    def _ids(self) -> NDArray[Any]:
+        """The ids as values that sort as the texts do, which those of UTF-8 are: all of one width where none is long,
+        and none ends in the zeros that fill such a width."""
+        import numpy as np
+
+        begins = [0, *self.ends[:-1]] if self.ends else []
+        each = (bytes(self.ids[begin:end]) for begin, end in zip(begins, self.ends, strict=True))
+        longest = int(np.max(np.diff(np.array(self.ends, np.int64), prepend=0), initial=1))
+        if longest <= _WIDEST and 0 not in self.ids:
+            return np.fromiter(each, np.dtype(f"S{longest}"), len(self.ends))
+        return np.array([*each, None], object)[:-1]
 
 
 def _filled(column: array[float], n: int) -> NDArray[np.float64]:

@@ -364,10 +364,8 @@ def test_rescoring_waits_for_nobody_and_changes_nothing_while_a_run_is_written(t
 
 def test_nothing_is_read_for_rescoring_before_the_lock_is_held(tmp_path, evalh, monkeypatch):
     """What was read before would miss the answers that came in between."""
-    from evalharness.runs.store import Run
-
     assert evalh(*RUN).code == 0
-    read, held = Run.results, []
+    read, held = session.index_of, []
 
     def noted(run):
         with pytest.raises(UserError, match="another evalh is writing this run"):
@@ -375,6 +373,6 @@ def test_nothing_is_read_for_rescoring_before_the_lock_is_held(tmp_path, evalh, 
         held.append(True)
         return read(run)
 
-    monkeypatch.setattr(Run, "results", noted)
+    monkeypatch.setattr(session, "index_of", noted)
     session.rescore_run(Run(FOLDER))
     assert held
