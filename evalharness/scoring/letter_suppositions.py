@@ -127,8 +127,17 @@ _NEGATED = re.compile(r"n't\b|\b(?:not|no|nicht|pas|non|nie|не)\b|不|नह�
 _QUESTION = re.compile(r"[^.!?؟\n]{0,50}[?؟]")
 
 
+# `It would be B if x were positive`: not what it is.
+_WOULD_BE = re.compile(
+    r"\b(?:would|could|might)\s+(?:be|have\s+been)\s+(?:option\s+)?[\s\[({'\"]{0,3}\Z", re.IGNORECASE
+)
+_ONLY_IF = re.compile(r"[\])}'\"]{0,3}\s+(?:(?:only\s+)?if|unless|had)\b(?!\s+(?:I|you|we)\b)", re.IGNORECASE)
+
+
 def supposes(before: str, after: str) -> bool:
     """Whether a text only supposes, asks or reports that a letter is the answer."""
+    if _WOULD_BE.search(before[-40:]) and _ONLY_IF.match(after):
+        return True
     asked = _ASKING.search(before) is not None and _QUESTION.match(after) is not None
     if (asked or _SUPPOSED_BEHIND.match(after)) and not _NEGATED.search(before):
         return True

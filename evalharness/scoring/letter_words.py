@@ -261,7 +261,7 @@ _SUBJECT = _ends_with(
     r"|réponse|risposta|"
     r"odpowiedź|ответ|la|l'option|die)|所以|因此|故|选项|選項|よって|따라서|الخيار|الإجابة|विकल्प|chaguo"
 )
-_CLAUSE_END = r"\s*(?:\Z|[.,;:!?。、\n]|\s[-–—(])"
+_CLAUSE_END = r"\s*(?:\Z|[.,;:!?。、\n]|\s[-–—(]|\bif\s+(?:i|you|we)\b)"
 _IS_RIGHT = (
     r"(?:[.:)][^.\n!?]{0,60}?)?\s+(?:is|would be|must be|should be|seems to be|appears to be)\s+"
     r"(?:(?:the|an?|therefore|thus|clearly|indeed|definitely|our|my|your|only|single|most|likely|probably|"

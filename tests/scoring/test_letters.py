@@ -138,3 +138,11 @@ def test_what_the_evidence_says_is_a_choice_unless_it_is_denied(letter_of):
         "One supports A. The other favors D.",
     ):
         assert read_letter(text, 4).answer is None, text
+
+
+def test_what_would_be_the_answer_if_is_not_claimed():
+    assert read_letter("The answer would be A if x > 0. Since x < 0, the answer is D.", 4).answer == "D"
+    assert read_letter("It could have been (B) had the gas been ideal. The answer is (D).", 4).answer == "D"
+    assert read_letter("The answer would be A if x were positive.", 4).answer is None
+    assert read_letter("I'd go with D if I had to guess.", 4).answer == "D"
+    assert read_letter("The answer would be D if I am not mistaken.", 4).answer == "D"
