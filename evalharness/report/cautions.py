@@ -41,8 +41,9 @@ def wide_error(n: int) -> str:
 
 def interval_cautions(entry: TaskSummary) -> list[str]:
     """Of a benchmark's figures: whether they rest on few answers, and which have no interval and why."""
+    found = [said] if (said := guessing(entry)) else []
     figures = {**entry.holistic, **entry.metrics, **{n: f for j in entry.judged.values() for n, f in j.metrics.items()}}
-    found = [few_units(entry.n)] if few_units(entry.n) else []
+    found += [few_units(entry.n)] if few_units(entry.n) else []
     for name, figure in figures.items():
         if entry.n >= FEW and (said := few_units(figure.n, "answers")):
             found.append(f"{name}: {said}")
@@ -52,6 +53,16 @@ def interval_cautions(entry: TaskSummary) -> list[str]:
     if bare:
         found.append(f"no interval for {', '.join(bare)}: {UNVARIED}")
     return found
+
+
+def guessing(entry: TaskSummary) -> str:
+    """That a benchmark's headline is what guessing gives, as far as its interval tells; '' where it is not."""
+    figure = entry.metrics.get(entry.headline or "")
+    if not entry.chance or figure is None or figure.value is None or without_interval(figure):
+        return ""
+    low, high = figure.low or 0.0, figure.high or 0.0
+    worth = f"{entry.headline} {figure.value:.3f} cannot be told from guessing, which gives {entry.chance:.3f}"
+    return worth if low <= entry.chance <= high else ""
 
 
 # Of `evalh winrate`: what its intervals are.

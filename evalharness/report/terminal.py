@@ -45,9 +45,10 @@ def run_table(summary: Summary, usage: Mapping[str, UsageFacts]) -> RenderableTy
 
 
 def _account(name: str, entry: TaskSummary, used: UsageFacts) -> Text:
-    """`mmlu: 8,565 correct, 5,477 wrong · bounds 0.600 … 0.640 · 4 m 31 s · 1.9 M / 14 k tokens · $2.31`."""
+    """`mmlu: 8,565 correct, 5,477 wrong · chance 0.250 · bounds 0.600 … 0.640 · 4 m 31 s · 1.9 M / 14 k tokens`."""
     counted = Text(f"{line(name)}: ") + _counts(entry.counts)
-    parts = [counted, Text(programs(entry.programs)), _bounds(entry), *_usage(used)]
+    chance = Text(f"chance {format_number(entry.chance)}" if entry.chance else "")
+    parts = [counted, Text(programs(entry.programs)), chance, _bounds(entry), *_usage(used)]
     return Text(" · ").join(part for part in parts if part)
 
 

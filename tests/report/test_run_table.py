@@ -41,6 +41,15 @@ def test_every_figure_is_in_the_table():
     assert "bounds" not in text
 
 
+def test_a_score_that_guessing_gives_is_called_so():
+    told = {"headline": "accuracy", "chance": 0.25}
+    text = shown({"benchmarks": {"mmlu": {**entry(correct=1, wrong=3), **told}}})
+    assert "chance 0.250" in text and "guessing" not in text
+    estimate = {"value": 0.24, "stderr": 0.01, "low": 0.22, "high": 0.26, "n": 100}
+    text = shown({"benchmarks": {"mmlu": {**entry(correct=1, wrong=3), **told, "metrics": {"accuracy": estimate}}}})
+    assert "accuracy 0.240 cannot be told from guessing, which gives 0.250" in text
+
+
 def test_the_table_fits_eighty_columns():
     text = shown({"benchmarks": {"mmlu@sample": entry(correct=8565, wrong=5477)}}, width=80)
     assert "0.602 … 0.618" in text and "accuracy" in text and max(map(len, text.splitlines())) <= 80
