@@ -60,9 +60,7 @@ def free_port(arguments: Sequence[str]) -> int:
         except ValueError:
             raise UserError(f"{option_name('engine_args')}: --port wants a number; there is {said!r:.40}") from None
         except (OSError, OverflowError) as error:
-            raise UserError(
-                f"{option_name('engine_args')}: port {said} is taken ({error}); leave it out"
-            ) from None
+            raise UserError(f"{option_name('engine_args')}: port {said} is taken ({error}); leave it out") from None
         return int(probe.getsockname()[1])
 
 
