@@ -120,7 +120,8 @@ def guarded(arguments: list[str]) -> int:
 
     try:
         with flags_in_messages(True), observed_by(_warned):
-            outcome = application(next(iter(arguments), None))(args=arguments, prog_name="evalh", standalone_mode=False)
+            words = with_batch_api(arguments)
+            outcome = application(next(iter(words), None))(args=words, prog_name="evalh", standalone_mode=False)
         code = int(outcome or 0)
         return _complain(INTERRUPTED, code) if code == Exit.INTERRUPTED else code  # what typer makes of Ctrl-C
     except UserError as error:
@@ -141,6 +142,15 @@ def guarded(arguments: list[str]) -> int:
         if message is None:
             raise
         return _complain(f"{message()}; `evalh --help` shows what there is", Exit.USAGE)
+
+
+def with_batch_api(arguments: list[str]) -> list[str]:
+    """`evalh run ... --batch` without a number means `--batch-api`; with one it is the batch size of a local model."""
+    if arguments[:1] != ["run"]:
+        return arguments
+    following = [*arguments[1:], ""]
+    pairs = zip(arguments, following, strict=True)
+    return ["--batch-api" if word == "--batch" and not after.lstrip("-").isdigit() else word for word, after in pairs]
 
 
 def _warned(event: Event) -> None:

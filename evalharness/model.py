@@ -199,6 +199,14 @@ class Probed(Protocol):
 
 
 @runtime_checkable
+class Batched(Protocol):
+    """A model that may have its requests handed in all at once (`in_batches`): what was handed in is paid."""
+
+    @property
+    def in_batches(self) -> bool: ...
+
+
+@runtime_checkable
 class Started(Protocol):
     """A model whose server is started for it when it is first asked."""
 

@@ -86,6 +86,8 @@ class EndpointOptions(ApiOptions):
     """The same for a server that can also be asked as a base model."""
 
     template: str | None = setting(None, "`none` asks as a base model, through /completions.", choices=("none",))
+    batch_api: bool = setting(False, "Hand requests in as batches: half the price, within a day.", switch=True)
+    batch_notes: Path = setting(Path("runs/.cache/batches"), "Where it is noted what was handed in.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,6 +23,10 @@ class Prices:
     each: tuple[float, float] | None = None
     source: str = ""
 
+    def times(self, part: float) -> Prices:
+        """What a part of these prices is."""
+        return Prices(None if self.each is None else (self.each[0] * part, self.each[1] * part), self.source)
+
 
 def prices_of(options: ApiOptions, base_url: str, model: str) -> Prices:
     """The prices of a model at an address. What the user says comes first; the table knows providers' own addresses."""

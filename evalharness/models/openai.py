@@ -9,15 +9,19 @@ that does not echo them truthfully is refused, never trusted.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
+from urllib.parse import parse_qsl
 
 from evalharness.clients.http import RequestError
 from evalharness.clients.pool import AttemptError
 from evalharness.clients.refusal import Refusal
 from evalharness.errors import UserError, option_name
+from evalharness.model import Requests
 from evalharness.models._addresses import api_key, own_headers, place_of, warn_of_plain
+from evalharness.models._batch_api import PRICE, Batches
 from evalharness.models._chosen import chosen
 from evalharness.models._contents import as_text, count_of, finish_of, said_by, without_thinking
 from evalharness.models._endpoint import Endpoint, merged, pace_of
@@ -61,7 +65,8 @@ def open_model(argument: str, options: EndpointOptions) -> OpenAI:
         secrets=place.secrets,
         chosen=chosen(options, ("model", "messages", "prompt", "echo")),
         chat=options.template != "none",
-        priced=prices_of(options, place.base, model),
+        priced=prices_of(options, place.base, model).times(PRICE if options.batch_api else 1.0),
+        batch_notes=options.batch_notes if options.batch_api else None,
         **pace_of(options),
     )
 
@@ -74,10 +79,28 @@ class OpenAI(Endpoint):
     KEYS: ClassVar[tuple[str, ...]] = ("OPENAI_API_KEY",)
 
     echoes: bool = False  # it has echoed a prompt truthfully
+    batch_notes: Path | None = None  # requests are handed in as batches, which are noted here
 
     @property
     def path(self) -> str:
         return "/chat/completions" if self.chat else "/completions"
+
+    @property
+    def in_batches(self) -> bool:
+        return self.batch_notes is not None
+
+    def _answers(self, requests: Requests) -> Generator[tuple[int, Response], None, None]:
+        if self.batch_notes is None:
+            yield from super()._answers(requests)
+            return
+        import openai
+
+        with openai.OpenAI(
+            api_key=self.key or "none", base_url=self.base_url, default_headers={**self.auth(), **self.headers},
+            default_query=dict(parse_qsl(self.query)), timeout=self.retry.deadline, max_retries=self.retry.attempts,
+            http_client=openai.DefaultHttpxClient(follow_redirects=False),
+        ) as client:  # fmt: skip
+            yield from Batches(self, client, self.batch_notes).answers(requests)
 
     def auth(self) -> Mapping[str, str]:
         if not self.key:

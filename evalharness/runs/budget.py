@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from evalharness.errors import UserError, option_name
-from evalharness.model import Model, Priced, Remote
+from evalharness.model import Batched, Model, Priced, Remote
 from evalharness.records import Response, Result
 from evalharness.runs.manifest import BudgetEnd
 
@@ -37,6 +37,9 @@ class Budget:
         ):
             if limit is not None and not 0 < limit < float("inf"):
                 raise UserError(f"{option_name(name)} wants {unit}, more than 0; there is {limit:g}")
+        if self and isinstance(model, Batched) and model.in_batches:
+            said = f"leave out {option_name('batch_api')}, or say {option_name('limit')}"
+            raise UserError(f"no budget holds for a batch: what is handed in is paid; {said}")
         elsewhere = isinstance(model, Remote) and model.remote
         if self.cost is not None and elsewhere and not (isinstance(model, Priced) and model.prices is not None):
             raise UserError(
