@@ -231,6 +231,22 @@ class ForgettingOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReportOptions:
+    """Which reports of a comparison are written, and how."""
+
+    HEADING: ClassVar[str] = "Reports"
+
+    report: Path | None = setting(None, "Folder for index.html, report.json, comment.md, junit.xml, report.sarif.")
+    html: Path | None = setting(None, "Write the page here.")
+    markdown: Path | None = setting(None, "Write the pull-request comment here.")
+    junit: Path | None = setting(None, "Write JUnit XML here.")
+    sarif: Path | None = setting(None, "Write SARIF here.")
+    plain: bool = setting(False, "Markdown for readers that know no HTML.", switch=True)
+    junit_items: bool = setting(False, "In JUnit a case for each item that broke, too.", switch=True)
+    key: str = setting("default", "Which of several sticky comments this is.")
+
+
+@dataclass(frozen=True, kw_only=True)
 class OutputOptions:
     """Where a run is kept and how it is told."""
 

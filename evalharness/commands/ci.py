@@ -40,6 +40,9 @@ def ci(
     key: Annotated[
         str | None, Option(envvar="EVALH_KEY", help="Which of several comments this is; the suite's name otherwise.")
     ] = None,
+    junit_items: Annotated[
+        bool, Option("--junit-items", envvar="EVALH_JUNIT_ITEMS", help="In JUnit a case for each item that broke, too.")
+    ] = False,
     runs: Annotated[Path, Option(help="Folder that holds the runs.")] = Path("runs"),
     baselines: Annotated[Path, Option(help="Folder that holds the baselines.")] = Path("baselines"),
     yes_run_untrusted_code: Annotated[
@@ -62,5 +65,7 @@ def ci(
         consent=yes_run_untrusted_code,
     )  # fmt: skip
     found = gate_suite(request, progress.watcher(quiet=as_json))
-    deliver_suite(found, SuiteReportsWanted(folder=report, comment=comment, key=key, as_json=as_json))
+    deliver_suite(
+        found, SuiteReportsWanted(folder=report, comment=comment, key=key, junit_items=junit_items, as_json=as_json)
+    )
     return int(found.exit_code)

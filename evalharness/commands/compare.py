@@ -5,7 +5,11 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from evalharness.commands._flags import with_flags
+from evalharness.options import ReportOptions
 
+
+@with_flags
 def compare(
     base: Annotated[str, Argument(help="A run (folder or name) or a baseline (file or name).")],
     new: Annotated[str, Argument(help="The run to judge.")],
@@ -35,11 +39,7 @@ def compare(
     suite: Annotated[Path | None, Option(help="Take margins, rules and the gate from this suite.yaml.")] = None,
     show: Annotated[int, Option(help="Flipped samples to print per benchmark and direction.")] = 5,
     save_flips: Annotated[Path | None, Option(help="Write every flipped item, for `evalh run --items FILE`.")] = None,
-    report: Annotated[Path | None, Option(help="Folder for index.html, report.json, comment.md, junit.xml.")] = None,
-    html: Annotated[Path | None, Option(help="Write the page here.")] = None,
-    markdown: Annotated[Path | None, Option(help="Write the pull-request comment here.")] = None,
-    junit: Annotated[Path | None, Option(help="Write JUnit XML here.")] = None,
-    key: Annotated[str, Option(help="Which of several sticky comments this is.")] = "default",
+    reports: ReportOptions = ReportOptions(),  # noqa: B008  # frozen; spelled out as flags
     runs: Annotated[Path, Option(help="Folder that holds the runs.")] = Path("runs"),
     baselines: Annotated[Path, Option(help="Folder that holds the baselines.")] = Path("baselines"),
     as_json: Annotated[bool, Option("--json", help="Print one JSON object and nothing else.")] = False,
@@ -62,6 +62,10 @@ def compare(
             runs=runs, baselines=baselines, suite=suite,
         )
     )  # fmt: skip
-    places = Places(folder=report, html=html, markdown=markdown, junit=junit)
-    deliver_comparison(made, ReportsWanted(places=places, save_flips=save_flips, show=show, as_json=as_json, key=key))
+    places = Places(
+        folder=reports.report, html=reports.html, markdown=reports.markdown, junit=reports.junit, sarif=reports.sarif,
+        plain=reports.plain, junit_items=reports.junit_items,
+    )  # fmt: skip
+    wanted = ReportsWanted(places=places, save_flips=save_flips, show=show, as_json=as_json, key=reports.key)
+    deliver_comparison(made, wanted)
     return made.settled()

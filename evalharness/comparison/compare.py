@@ -36,10 +36,11 @@ from evalharness.comparison.inputs import Side
 from evalharness.comparison.rescoring import scored_alike
 from evalharness.comparison.rules import GateWord, TaskRule, hold_to_rule
 from evalharness.comparison.scores import STATUS_CODE, Scores
+from evalharness.comparison.sides import ComparedSide, compared_side
 from evalharness.comparison.uncertainty import UncertaintySource, with_uncertainty
 from evalharness.errors import Exit, UserError, nearest, option_name
 from evalharness.records import UNREAD
-from evalharness.runs.manifest import FlakyFacts, GitState, WatchedFacts
+from evalharness.runs.manifest import FlakyFacts, WatchedFacts
 from evalharness.runs.summary import lower_is_better
 from evalharness.stats.e_processes import final_alpha
 from evalharness.stats.paired import RARE_DROPS
@@ -85,29 +86,6 @@ class Options:
 def rule_named(rules: Mapping[str, TaskRule], benchmark: str) -> TaskRule:
     """The rule that stands for a benchmark under one of its names; one that asks nothing where there is none."""
     return next((rules[name] for name in _names(benchmark) if name in rules), TaskRule())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SideUsage:
-    """What the compared benchmarks of a side took together."""
-
-    seconds: float
-    tokens_in: float
-    tokens_out: float
-    cost: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ComparedSide:
-    """What a report says of a side."""
-
-    name: str
-    kind: Literal["run", "baseline"]
-    model: str | None
-    fingerprint: str | None
-    created: str | None
-    git: GitState | None
-    usage: SideUsage | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +148,7 @@ def _compared(base: Side, new: Side, options: Options) -> Comparison:
             task, ids[name] = _task(task, (base, before[name]), (new, after[name]), options)
             tasks.append(task)
     tasks += [_alone(name, side, options) for name, side in alone.items()]
-    decided = [_ruled(as_measured(task), new, options) for task in decide(tasks, options.alpha)]
+    decided = [_ruled(_with_power(as_measured(task)), new, options) for task in decide(tasks, options.alpha)]
     word, gate = overall(decided)
     return Comparison(
         base=compared_side(base, names),
@@ -184,6 +162,16 @@ def _compared(base: Side, new: Side, options: Options) -> Comparison:
         notes=(*on_purpose(clashes, options.changed), *_notes(base, new)),
         flips=ids,
     )
+
+
+def _with_power(task: TaskComparison) -> TaskComparison:
+    """A task that says what it could not have seen; one that has a clear verdict had power enough for it."""
+    if task.verdict in ("worse", "better", "same"):
+        return replace(task, underpowered=False)
+    if not task.underpowered or task.detectable is None:
+        return task
+    said = f"underpowered: only a drop of {100 * task.detectable:.1f} points or more is likely to be seen"
+    return replace(task, notes=(*task.notes, said))
 
 
 def _ruled(task: TaskComparison, new: Side, options: Options) -> TaskComparison:
@@ -324,8 +312,6 @@ def _remarks(task: TaskComparison, joined: Joined, alpha: float) -> Iterator[str
         yield RARE_DROPS
     if joined.clusters is None and task.fixed + task.broke == 0 and (task.low or 0) > -task.margin:
         yield from filter(None, [zero_flip_caution(task.n, task.margin, alpha)])
-    if task.underpowered and task.detectable is not None:
-        yield f"underpowered: only a drop of {100 * task.detectable:.1f} points or more is likely to be seen"
     if task.p_change is not None and task.p_change < 0.05 and (task.difference or 0) < 0:
         yield f"worse than 0 (p {task.p_change:.2g}), whatever the margin"
     codes = [STATUS_CODE[status] for status in UNREAD]
@@ -335,27 +321,6 @@ def _remarks(task: TaskComparison, joined: Joined, alpha: float) -> Iterator[str
     if task.missing:
         sides = f"{task.missing_base:,} in BASE, {task.missing_new:,} in NEW"
         yield f"items without a value, allowed for in the interval: {sides}"
-
-
-def compared_side(side: Side, benchmarks: list[str]) -> ComparedSide:
-    """What a report says of a side, usage summed over the benchmarks."""
-    manifest = side.manifest
-    usage = [used for name, used in (manifest.usage or {}).items() if name in benchmarks]
-    total = SideUsage(
-        seconds=sum(used.seconds or 0 for used in usage),
-        tokens_in=sum(used.tokens_in or 0 for used in usage),
-        tokens_out=sum(used.tokens_out or 0 for used in usage),
-        cost=sum(used.cost or 0 for used in usage),
-    )
-    return ComparedSide(
-        name=side.name,
-        kind="baseline" if side.journal is None else "run",
-        model=manifest.model.name,
-        fingerprint=manifest.model.fingerprint,
-        created=manifest.created,
-        git=manifest.git,
-        usage=total if usage else None,
-    )
 
 
 def _notes(base: Side, new: Side) -> tuple[str, ...]:

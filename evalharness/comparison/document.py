@@ -12,9 +12,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from evalharness.comparison.compare import ComparedSide, Comparison, Policy
+from evalharness.comparison.compare import Comparison, Policy
 from evalharness.comparison.decide import SYMBOLS, TaskComparison, Word
 from evalharness.comparison.rules import GateWord
+from evalharness.comparison.sides import ComparedSide
 from evalharness.data.files import json_value
 from evalharness.data.kept import finite, to_json
 from evalharness.data.typed import record

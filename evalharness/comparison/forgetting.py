@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from evalharness.comparison import flips as flipped
-from evalharness.comparison.compare import Comparison, compared_side, exit_code
+from evalharness.comparison.compare import Comparison, exit_code
 from evalharness.comparison.decide import TaskComparison, decide_by_interval, overall, unread_bounds
 from evalharness.comparison.document import comparison_document
 from evalharness.comparison.forgetting_document import (
@@ -28,6 +28,7 @@ from evalharness.comparison.inputs import Side, open_side
 from evalharness.comparison.paired_watch import BASE, TUNED, PairedWatch, family_share
 from evalharness.comparison.sequential import order
 from evalharness.comparison.side_by_side import Course, SideBySide, Stopwatch
+from evalharness.comparison.sides import compared_side
 from evalharness.errors import Exit, UserError, option_name
 from evalharness.events import RunOpened, tell
 from evalharness.model import Model, Priced

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast, get_args
 
 from evalharness.comparison.compare import Comparison, Options, Policy, compare_runs, exit_code
 from evalharness.comparison.decide import TaskComparison, Word
 from evalharness.comparison.document import ComparisonDocument, comparison_document
-from evalharness.comparison.inputs import open_side
+from evalharness.comparison.inputs import Side, open_side
 from evalharness.errors import Exit, UserError, nearest, option_name
 
 
@@ -31,11 +31,13 @@ class ComparisonRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class GatedComparison:
-    """A comparison with the exit code that the gate gives it; `document` is its JSON form, for every report."""
+    """A comparison with the exit code that the gate gives it; `document` is its JSON form, for every report. `files`
+    are those that a benchmark's prompt stands in, relative to the working folder."""
 
     comparison: Comparison
     document: ComparisonDocument
     exit_code: Exit
+    files: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def decisions(self) -> tuple[TaskComparison, ...]:
@@ -71,7 +73,17 @@ def run_gate(request: ComparisonRequest) -> GatedComparison:
     made = comparison_document(
         found, exit_code=code, gated=request.gate, policy=request.policy, command=_command(request)
     )
-    return GatedComparison(comparison=found, document=made, exit_code=code)
+    return GatedComparison(comparison=found, document=made, exit_code=code, files=_prompt_files(new))
+
+
+def _prompt_files(side: Side) -> dict[str, str]:
+    """The file that describes each benchmark, where it lies in the working folder."""
+    here, found = Path.cwd(), {}
+    for name, facts in side.facts.items():
+        described = facts.data.described_by
+        if described is not None and Path(described).is_relative_to(here):
+            found[name] = Path(described).relative_to(here).as_posix()
+    return found
 
 
 def comparison_options(

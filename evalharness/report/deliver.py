@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
@@ -14,23 +14,29 @@ from evalharness.comparison.document import ComparisonDocument, document_values
 from evalharness.comparison.gate import GatedComparison
 from evalharness.data.files import write_whole
 from evalharness.errors import UserError
-from evalharness.report import html, junit, markdown, words
+from evalharness.report import html, junit, markdown, sarif, words
 from evalharness.report.escape import line, workflow_data, workflow_property
 from evalharness.runs.items import save_items
 from evalharness.runs.store import dumps
 
-PAGE, DATA, COMMENT, JUNIT = "index.html", "report.json", "comment.md", "junit.xml"
+PAGE, DATA, COMMENT, JUNIT, SARIF = "index.html", "report.json", "comment.md", "junit.xml", "report.sarif"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Places:
-    """The files wanted, None for those that are not. `folder` gets all of them under their usual names."""
+    """The files wanted, None for those that are not. `folder` gets all of them under their usual names.
+
+    `plain`: Markdown for readers that know no HTML. `junit_items`: a case for each item that broke, too.
+    """
 
     folder: Path | None = None
     html: Path | None = None
     markdown: Path | None = None
     junit: Path | None = None
     data: Path | None = None
+    sarif: Path | None = None
+    plain: bool = False
+    junit_items: bool = False
 
 
 def write_report_file(path: Path, content: str | bytes) -> None:
@@ -42,8 +48,10 @@ def write_report_file(path: Path, content: str | bytes) -> None:
         raise UserError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
 
 
-def write_reports(document: ComparisonDocument, places: Places, *, key: str = "default") -> list[Path]:
-    """Write the wanted files and return their paths."""
+def write_reports(
+    document: ComparisonDocument, places: Places, *, key: str = "default", files: Mapping[str, str] | None = None
+) -> list[Path]:
+    """Write the wanted files and return their paths; `files` are those that the benchmarks' prompts stand in."""
     folder = places.folder
     wanted: list[tuple[Path | None, Path | None, Callable[[], str | bytes]]] = [
         (places.html, folder and folder / PAGE, lambda: html.comparison_html(document)),
@@ -51,9 +59,14 @@ def write_reports(document: ComparisonDocument, places: Places, *, key: str = "d
         (
             places.markdown,
             folder and folder / COMMENT,
-            lambda: markdown.comment_markdown(document, key=key, link=link()),
+            lambda: _comment(document, key, plain=places.plain),
         ),
-        (places.junit, folder and folder / JUNIT, lambda: junit.comparison_junit(document)),
+        (
+            places.junit,
+            folder and folder / JUNIT,
+            lambda: junit.comparison_junit(document, samples=places.junit_items),
+        ),
+        (places.sarif, folder and folder / SARIF, lambda: sarif.sarif_of([("", document, files or {})])),
     ]
     written = []
     for single, usual, make in wanted:
@@ -63,6 +76,11 @@ def write_reports(document: ComparisonDocument, places: Places, *, key: str = "d
                 write_report_file(path, content)
                 written.append(path)
     return written
+
+
+def _comment(document: ComparisonDocument, key: str, *, plain: bool) -> str:
+    made = markdown.comment_markdown(document, key=key, link=link())
+    return markdown.plain_markdown(made) if plain else made
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +98,7 @@ class ReportsWanted:
 
 def deliver_comparison(made: GatedComparison, wanted: ReportsWanted) -> None:
     """Write what is wanted, print the rest, and tell the CI system."""
-    write_reports(made.document, wanted.places, key=wanted.key)
+    write_reports(made.document, wanted.places, key=wanted.key, files=made.files)
     if wanted.save_flips is not None:
         save_items(wanted.save_flips, made.comparison.items())
     if wanted.as_json:
@@ -89,7 +107,7 @@ def deliver_comparison(made: GatedComparison, wanted: ReportsWanted) -> None:
         from evalharness.report import compare_terminal
 
         compare_terminal.show_comparison(made.document, compare_terminal.console(), wanted.show)
-    to_ci(made.document, sys.stderr if wanted.as_json else sys.stdout)
+    to_ci(made.document, sys.stderr if wanted.as_json else sys.stdout, made.files)
     if wanted.outputs:
         worst_outputs([made.document], wanted.places.folder or wanted.places.html)
 
@@ -117,14 +135,14 @@ def link() -> str:
     return os.environ.get("CI_JOB_URL", "")
 
 
-def to_ci(document: ComparisonDocument, log: TextIO) -> None:
+def to_ci(document: ComparisonDocument, log: TextIO, files: Mapping[str, str] | None = None) -> None:
     """Tell the CI system that this runs in: job summary and annotations.
 
     `log` is the stream that the table went to: on another one the annotations might arrive while commands are stopped.
     """
     if os.environ.get("GITHUB_STEP_SUMMARY"):
         append(Path(os.environ["GITHUB_STEP_SUMMARY"]), markdown.job_summary(document, link=link()))
-    annotate(commands(document), log)
+    annotate(commands(document, files), log)
 
 
 def worst_outputs(documents: Sequence[ComparisonDocument], report: Path | None = None) -> None:
@@ -158,8 +176,9 @@ def append(path: Path, text: str) -> None:
         print(f"evalh: warning: {line(str(path))} cannot be written ({error.strerror})", file=sys.stderr)
 
 
-def commands(document: ComparisonDocument) -> list[str]:
-    """One workflow command per task that is worse or could not be compared; never one per sample."""
+def commands(document: ComparisonDocument, files: Mapping[str, str] | None = None) -> list[str]:
+    """One workflow command per task that is worse or could not be compared, on the file that its prompt stands in where
+    that is known; never one per sample."""
     found = []
     for task in document.tasks:
         kind = {"worse": "error", "not comparable": "warning", "incomplete": "warning"}.get(task.verdict)
@@ -169,5 +188,7 @@ def commands(document: ComparisonDocument) -> list[str]:
         if kind is not None or blocked:
             title = workflow_property(f"{task.benchmark}: {'the gate fails' if blocked else task.verdict}")
             said = task.reason if blocked else words.sentence(document, task)
-            found.append(f"::{kind or 'error'} title={title}::{workflow_data(said)}")
+            file = (files or {}).get(task.benchmark)
+            place = "" if file is None else f"file={workflow_property(file)},line=1,"
+            found.append(f"::{kind or 'error'} {place}title={title}::{workflow_data(said)}")
     return found[:10]

@@ -9,7 +9,7 @@ from evalharness.comparison.document import ComparisonDocument
 from evalharness.comparison.scores import numbered_lines
 from evalharness.data.kept import to_json
 from evalharness.errors import UserError, nearest, option_name
-from evalharness.report import deliver, html, junit, markdown
+from evalharness.report import deliver, html, junit, markdown, sarif
 from evalharness.runs.figures import Summary
 from evalharness.runs.manifest import Manifest
 from evalharness.runs.store import JOURNAL, Run, dumps, find_run
@@ -37,6 +37,7 @@ def _comparison_forms(found: ComparisonDocument, key: str) -> Mapping[str, Calla
         "markdown": lambda: markdown.comment_markdown(found, key=key, link=deliver.link()),
         "html": lambda: html.comparison_html(found),
         "junit": lambda: junit.comparison_junit(found),
+        "sarif": lambda: sarif.sarif_of([("", found, {})]),
         "json": lambda: deliver.document_json(found),
     }
 

@@ -12,7 +12,7 @@ from typing import TextIO
 from xml.etree import ElementTree as ET
 
 from evalharness.errors import Exit, UserError
-from evalharness.report import deliver, escape, html, junit, markdown, pull_request, suite_words
+from evalharness.report import deliver, escape, html, junit, markdown, pull_request, sarif, suite_words
 from evalharness.report.escape import line, printable, workflow_data, workflow_property
 from evalharness.suites.ci import GatedModel, GatedSuite
 
@@ -24,6 +24,7 @@ class SuiteReportsWanted:
     folder: Path | None = Path("evalh-report")
     comment: bool = True
     key: str | None = None
+    junit_items: bool = False
     as_json: bool = False
 
 
@@ -33,7 +34,7 @@ def deliver_suite(found: GatedSuite, wanted: SuiteReportsWanted) -> None:
     log = sys.stderr if wanted.as_json else sys.stdout
     body = suite_markdown(found, key=wanted.key or found.name, link=deliver.link())
     if wanted.folder is not None:
-        write_suite_reports(found, wanted.folder, body)
+        write_suite_reports(found, wanted.folder, body, junit_items=wanted.junit_items)
     if wanted.as_json:
         print(json.dumps(found.as_json()))
     else:
@@ -53,16 +54,19 @@ def deliver_suite(found: GatedSuite, wanted: SuiteReportsWanted) -> None:
             print(f"evalh: warning: {line(str(error), 500)}", file=sys.stderr)
 
 
-def write_suite_reports(found: GatedSuite, folder: Path, body: str) -> None:
+def write_suite_reports(found: GatedSuite, folder: Path, body: str, *, junit_items: bool = False) -> None:
     """The joint reports in a folder, and those of each comparison in a folder of its own below it."""
     links = {}
     for model in found.models:
         if model.compared is not None:
-            deliver.write_reports(model.compared.document, deliver.Places(folder=folder / model.name), key=model.name)
+            places = deliver.Places(folder=folder / model.name, junit_items=junit_items)
+            deliver.write_reports(model.compared.document, places, key=model.name, files=model.compared.files)
             links[model.name] = f"{model.name}/{deliver.PAGE}"
     deliver.write_report_file(folder / deliver.DATA, json.dumps(found.as_json()) + "\n")
     deliver.write_report_file(folder / deliver.COMMENT, body)
-    deliver.write_report_file(folder / deliver.JUNIT, suite_junit(found))
+    deliver.write_report_file(folder / deliver.JUNIT, suite_junit(found, junit_items=junit_items))
+    compared = [(one.name, one.compared.document, one.compared.files) for one in found.models if one.compared]
+    deliver.write_report_file(folder / deliver.SARIF, sarif.sarif_of(compared))
     deliver.write_report_file(folder / deliver.PAGE, html.suite_html(found, links))
 
 
@@ -122,15 +126,16 @@ def _cell(cell: suite_words.ScoreCell | None) -> str:
     return f"{value} ({cell.interval})".replace(" ", markdown.NBSP)
 
 
-def suite_junit(found: GatedSuite) -> bytes:
-    """One case per model and task, and one per model that has no verdict or nothing to compare with."""
+def suite_junit(found: GatedSuite, *, junit_items: bool = False) -> bytes:
+    """One case per model and task, and one per model that has no verdict or nothing to compare with; with `junit_items`
+    one for each item that broke."""
     suites: list[ET.Element] = []
     if found.problem:
         suites.append(_case("suite", found.name, ("error", found.problem)))
     for model in found.models:
         of = f"{line(model.name)}." if len(found.models) > 1 else ""
         if model.compared is not None:
-            suites += junit.comparison_suites(model.compared.document, of=of)
+            suites += junit.comparison_suites(model.compared.document, samples=junit_items, of=of)
         suites.append(_case(f"{of}gate", found.name, _blocking(model), suite_words.model_sentence(model)))
     return junit.junit_of(suites)
 
@@ -158,7 +163,7 @@ def _annotations(found: GatedSuite) -> Iterator[str]:
         yield _command("error", found.name, found.problem)
     for model in found.models:
         if model.compared is not None:
-            yield from deliver.commands(model.compared.document)
+            yield from deliver.commands(model.compared.document, model.compared.files)
         elif model.exit_code:
             yield _command("error", model.name, suite_words.model_sentence(model))
         elif model.notes:

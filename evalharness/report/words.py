@@ -6,10 +6,10 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 
-from evalharness.comparison.compare import ComparedSide
 from evalharness.comparison.decide import TaskComparison as _Task
 from evalharness.comparison.decide import Word
 from evalharness.comparison.document import ComparisonDocument as _Document
+from evalharness.comparison.sides import ComparedSide
 
 WORDS: tuple[Word, ...] = ("worse", "better", "same", "can't tell", "incomplete", "not comparable")
 

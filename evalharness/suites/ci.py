@@ -327,7 +327,19 @@ class _Gate:
             )
         )  # fmt: skip
         code = gravest(outcome.exit_code, compared.exit_code)
+        compared = replace(compared, files=self._prompt_files(model, compared))
         return GatedModel(name=model.name, exit_code=code, outcome=outcome, compared=compared)
+
+    def _prompt_files(self, model: SuiteModel, compared: GatedComparison) -> dict[str, str]:
+        """The file that a benchmark is annotated on: the model's system prompt, where that is a file, else
+        the benchmark's own, else the suite."""
+        word, here = model.options.get("system"), self.request.folder.absolute()
+        system = Path(word) if isinstance(word, str) and _is_there(word) else None
+        if system is not None and system.is_absolute():
+            system = system.relative_to(here) if system.is_relative_to(here) else None
+        usual = None if system is None else system.as_posix()
+        suite = self.request.suite.as_posix()
+        return {task.benchmark: usual or compared.files.get(task.benchmark, suite) for task in compared.decisions}
 
     def _alone(self, model: SuiteModel, outcome: RunOutcome) -> GatedModel:
         """A model with nothing to compare with: its run must be whole, and its floors and limits are kept."""

@@ -13,7 +13,7 @@ from evalharness.comparison import document, gate
 from evalharness.comparison.compare import Options, compare_runs, exit_code
 from evalharness.comparison.inputs import open_side
 from evalharness.errors import UserError
-from evalharness.report import compare_terminal, deliver, escape, html, junit, markdown, worddiff, words
+from evalharness.report import compare_terminal, deliver, escape, html, junit, markdown, sarif, worddiff, words
 
 HOSTILE = (
     "[bold]x[/bold]</details>--><script>alert(1)</script><img src=https://evil.example/x.png> | "
@@ -212,6 +212,7 @@ def test_evalh_compare_writes_everything(evalh, tmp_path):
         "index.html",
         "junit.xml",
         "report.json",
+        "report.sarif",
     ]
     for form in ("terminal", "markdown", "html", "junit", "json"):
         assert evalh("report", "out/report.json", "-f", form).code == 0
@@ -256,3 +257,53 @@ def test_the_gate_of_a_small_run_is_inconclusive(evalh, tmp_path):
 
 def test_options_of_the_gate():
     assert gate.margins(["0.05", "mmlu=0.01"]) == (0.05, {"mmlu": 0.01})
+
+
+def test_sarif_has_a_result_for_each_task_that_is_not_fine(plain, tmp_path):
+    found = json.loads(sarif.sarif_of([("m", plain, {plain.tasks[0].benchmark: "a b.txt"})]))
+    results = found["runs"][0]["results"]
+    rules = {rule["id"] for rule in found["runs"][0]["tool"]["driver"]["rules"]}
+    assert found["version"] == "2.1.0"
+    assert [result["ruleId"] for result in results] == [r for r in map(sarif.broken_rule, plain.tasks) if r]
+    assert {result["ruleId"] for result in results} <= rules
+    assert results[0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "a%20b.txt"
+    fine = replace(plain, tasks=tuple(replace(t, verdict="same", gate="pass") for t in plain.tasks))
+    assert json.loads(sarif.sarif_of([("", fine, {})]))["runs"][0]["results"] == []
+    advisory = replace(plain.tasks[0], tier="advisory")
+    noted = json.loads(sarif.sarif_of([("", replace(plain, tasks=(advisory,)), {})]))
+    assert noted["runs"][0]["results"][0]["level"] == "note"
+
+
+def test_plain_markdown_reads_well_and_is_still_inert(plain):
+    task = plain.tasks[0]
+    hostile = "[x](http://evil.example) @everyone <b>&#42; `rm` www.evil.example"
+    sample = replace(task.samples[0], gold=hostile, id="- x", new_answer=hostile, new_text=hostile)
+    made = markdown.plain_markdown(
+        markdown.comment_markdown(replace(plain, tasks=(replace(task, samples=(sample,)), *plain.tasks[1:])))
+    )
+    assert not re.search(r"</?(details|summary)|&#\d|<!--|\N{NO-BREAK SPACE}", made)
+    for live in ("@everyone", "http://", "www.evil", "[x](", "<b>", " `rm`"):
+        assert live not in made, live
+    assert "\\[x\\]" in made
+    assert made.startswith("### ")
+    rows = [row for row in made.splitlines() if row.startswith("| ")]
+    assert all(row.endswith("|") for row in rows)
+
+
+def test_a_clear_verdict_stands_beside_no_word_of_too_little_power(tmp_path, evalh):
+    base, new = make_run(tmp_path / "a", "1" * 40), make_run(tmp_path / "b", "0" * 30 + "1" * 10)
+    said = evalh("compare", base, new)
+    assert ("worse" in said.out, "underpowered" in said.out) == (True, False)
+    open_ = evalh("compare", base, make_run(tmp_path / "c", "0" * 2 + "1" * 38)).out
+    assert ("can't tell" in open_, "underpowered" in open_) == (True, True)
+
+
+def test_the_reports_of_the_command(tmp_path, evalh):
+    base, new = make_run(tmp_path / "runs/a", "1" * 100), make_run(tmp_path / "runs/b", "0" * 50 + "1" * 50)
+    assert evalh("compare", base, new, "--report", "out", "--sarif", "x.sarif", "--plain").code == 0
+    assert (tmp_path / "out/report.sarif").read_text() == (tmp_path / "x.sarif").read_text()
+    assert "<details>" not in (tmp_path / "out/comment.md").read_text()
+    assert evalh("report", "out/report.json", "--format", "sarif").json["version"] == "2.1.0"
+    assert "<details>" in evalh("report", "out/report.json", "--format", "markdown").out
+    assert "<details>" not in evalh("report", "out/report.json", "--format", "markdown", "--plain").out
+    assert evalh("report", "out/report.json", "--plain").code == 2

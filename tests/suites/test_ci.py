@@ -321,7 +321,7 @@ def test_one_comment_is_made_kept_and_updated(based, github, tmp_path, monkeypat
         assert "already says this" in based("worse").err
         assert len(server.comments) == 1
         assert "worse" in server.comments[0]["body"].splitlines()[1]
-        assert "::error title=bench.yaml%3A worse::" in based("worse").out
+        assert "::error file=bench.yaml,line=1,title=bench.yaml%3A worse::" in based("worse").out
         before = len(server.calls)
         assert based("worse", options=["--no-comment"]).code == 1
         assert len(server.calls) == before
@@ -337,3 +337,25 @@ def test_a_forks_token_fails_nothing_and_an_api_that_is_down_is_a_warning(based,
         job(monkeypatch, tmp_path, server)
         said = based("worse")
         assert (said.code, "warning: the comment was not written" in said.err) == (1, True)
+
+
+def test_annotations_stand_on_the_file_that_the_prompt_is_in(based, tmp_path, monkeypatch):
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    said = based("worse", options=["--no-comment"])
+    assert "::error file=bench.yaml,line=1,title=bench.yaml%3A worse::" in said.out
+    (tmp_path / "system.txt").write_text("be brief")
+    shutil.rmtree("runs/s-worse")
+    said = based("worse", options=["--no-comment"], prices=", system: system.txt")
+    assert "::error file=system.txt,line=1,title=" in said.out
+    found = json.loads((tmp_path / "evalh-report" / "report.sarif").read_text())
+    (result,) = found["runs"][0]["results"]
+    assert (result["ruleId"], result["level"]) == ("worse", "error")
+    assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "system.txt"
+
+
+def test_junit_has_a_case_for_each_item_that_broke_where_that_is_wanted(based, tmp_path):
+    cases = []
+    for options in ([], ["--junit-items"]):
+        based("worse", options=options)
+        cases.append((tmp_path / "evalh-report" / "junit.xml").read_text().count("<testcase"))
+    assert cases[1] == cases[0] + 60
