@@ -87,6 +87,8 @@ def _drawn(count: int, seed: int) -> list[tuple[TaskEntry, dict[str, str]]]:
             error, kinds = ours.opened(entry, known)
             if not error:
                 found.append((entry, kinds))
+                if len(found) % 20 == 0:
+                    print(f"{len(found)} drawn", flush=True)
             if len(found) == count:
                 break
     return found

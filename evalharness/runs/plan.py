@@ -135,7 +135,7 @@ def prepare_task(name: str, plan: Plan, model: Model) -> Task:
         first = request(benchmark, sample, shown, mode=mode, chat=model.chat)
         asked.append((sample, _sampled(first, benchmark, plan)))
     there = _there(plan, model, [first for _, first in asked])
-    repeats = plan.repeats or there or 1
+    repeats = plan.repeats or there or benchmark.repeats
     questions = [
         Question(sample=sample, repeat=repeat, request=_repeated(first, plan, repeat, max(repeats, there)))
         for sample, first in asked

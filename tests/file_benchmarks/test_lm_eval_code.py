@@ -1,6 +1,7 @@
 """The Python of lm-evaluation-harness's task files: run in the sandbox, plain data in and out, one line of error."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -291,3 +292,27 @@ def test_a_request_of_an_open_task_needs_no_sandbox_again(task):
     prepared = task(doc_to_text="{{q}}")
     asked = Request(messages=(Message("user", "0 + 1"),))
     assert prepared.questions[0].request.text == asked.text
+
+
+def test_several_answers_to_a_question_are_voted_on(task):
+    pick = {"function": "regex", "regex_pattern": r"(\d+)"}
+    keys = {
+        "repeats": 4, "generation_kwargs": {"do_sample": True, "temperature": 0.7},
+        "filter_list": [
+            {"name": "maj@3", "filter": [{"function": "take_first_k", "k": 3}, pick, {"function": "majority_vote"},
+                                         {"function": "take_first"}]},
+            {"name": "first", "filter": [dict(pick), {"function": "take_first"}]},
+        ],
+    }  # fmt: skip
+    prepared = task(**keys)
+    assert (len(prepared.questions), prepared.facts.repeats) == (32, 4)
+    said = ["1", "it is 1", "7", "9"]
+    found = [
+        replace(scored(prepared, q, said[q.repeat]), repeat=q.repeat) for q in prepared.questions if q.sample.id == "0"
+    ]
+    figures = {metric.name: metric.of(found) for metric in prepared.benchmark.metrics}
+    assert figures["accuracy"].value == 1.0  # two of the first three
+    assert figures["accuracy,first"].value == 0.5
+    assert prepared.benchmark.metrics[0].of(found[:2]) is None  # no three answers
+    once = task(**{**keys, "filter_list": [{"name": "first", "filter": [dict(pick), {"function": "take_first"}]}]})
+    assert once.facts.repeats == 1
