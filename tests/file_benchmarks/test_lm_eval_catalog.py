@@ -6,6 +6,8 @@ import logging
 import pytest
 
 from evalharness import plugins
+from evalharness.data.rows import Want
+from evalharness.data.sources import load_rows
 from evalharness.errors import DataError, UserError
 from evalharness.events import Warned, observed_by
 from evalharness.file_benchmarks.lm_eval import catalog
@@ -172,3 +174,38 @@ def test_a_group_runs_by_its_name_and_is_scored_again_from_the_run(folder, evalh
     assert whole.json["averages"] == said.json["averages"]
     listed = evalh("list", "benchmarks", "--lm-eval", "a_", "--include-path", where, "--json")
     assert [row["name"] for row in listed.json] == ["lm_eval/a_one", "lm_eval/a_two"]
+
+
+def test_the_hub_is_asked_for_the_files_that_a_task_names(tmp_path, monkeypatch):
+    import datasets
+
+    asked = []
+
+    def load_dataset(*args, **kwargs):
+        asked.append((args, kwargs))
+        if kwargs.get("data_dir"):
+            raise RuntimeError("Dataset scripts are no longer supported, but found sums.py")
+        return [{"q": "1", "a": "1"}]
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    text = PLAIN.format(name="t").replace("json\n", "a/b\ndataset_name: c\n")
+    for kwargs in ("{data_files: {test: x.jsonl}, trust_remote_code: true}", "{data_dir: d}", "{colour: red}"):
+        (tmp_path / "t.yaml").write_text(
+            "\n".join(
+                f"dataset_kwargs: {kwargs}" if line.startswith("dataset_kwargs") else line for line in text.splitlines()
+            ),
+            encoding="utf-8",
+        )
+        name = str(tmp_path / "t.yaml")
+        if "colour" in kwargs:
+            with pytest.raises(DataError, match=r"t\.yaml:4: dataset_kwargs\.colour is not read"):
+                plugins.load_benchmark(name)
+            continue
+        source = plugins.load_benchmark(name).source
+        if "data_dir" in kwargs:
+            with pytest.raises(DataError, match=r"t\.yaml:2: the hub data set a/b .*scripts are no longer supported"):
+                load_rows(source, Want(split="test"), None)
+        else:
+            assert load_rows(source, Want(split="test"), None).rows == ({"q": "1", "a": "1"},)
+    wanted = {"split": "test", "revision": "main", "data_files": {"test": "x.jsonl"}}
+    assert asked[0] == (("a/b", "c"), wanted)

@@ -316,3 +316,32 @@ def test_several_answers_to_a_question_are_voted_on(task):
     assert prepared.benchmark.metrics[0].of(found[:2]) is None  # no three answers
     once = task(**{**keys, "filter_list": [{"name": "first", "filter": [dict(pick), {"function": "take_first"}]}]})
     assert once.facts.repeats == 1
+
+
+def test_programs_are_run_by_the_harness_in_processes_of_their_own(task, tmp_path):
+    """`evaluate`, which need not be installed, is stood in for by a module beside the task."""
+    text = """
+import sys, types
+if "evaluate" not in sys.modules:
+    sys.modules["evaluate"] = types.ModuleType("evaluate")
+inside = sys.modules["evalh_inside"]
+inside._without_network()
+import evaluate
+
+programs = evaluate.load("code_eval")
+
+def measured(references, predictions):
+    shares, results = programs.compute(references=references, predictions=[predictions], k=[1])
+    return shares["pass@1"]
+"""
+    prepared = task(
+        text=text,
+        doc_to_target="assert f() == {{a}}",
+        metric_list=[{"metric": function("measured"), "aggregation": "mean"}],
+    )
+    for said, status in (
+        ("def f(): return 1", "correct"),
+        ("def f(): return 2", "wrong"),
+        ("import os; os._exit(0)", "wrong"),
+    ):
+        assert scored(prepared, prepared.questions[0], said).status == status

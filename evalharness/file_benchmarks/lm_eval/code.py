@@ -14,7 +14,7 @@ import os
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache
@@ -25,9 +25,11 @@ from evalharness.data.yaml_lines import Function, YamlDocument, YamlPath
 from evalharness.errors import UserError, option_name
 from evalharness.file_benchmarks.lm_eval import inside
 from evalharness.sandbox.pool import Sandbox
+from evalharness.sandbox.program import Program
 from evalharness.sandbox.service import Service, ServiceEnded
 from evalharness.sandbox.tiers import open_sandbox, sandbox_like
 
+_PROGRAMS = 10_000  # of one question
 _SERVICES = 8  # processes that are kept for further calls
 _PRELOAD = {
     "numpy": "numpy",
@@ -262,11 +264,23 @@ class _Processes:
         with self._lock:
             found = self._services.get(key)
             if found is None or found.ended:
-                found = self._services[key] = _Locked(self._sandbox(code, place, packages).serve(_source()))
+                found = self._services[key] = self._started(code, place, packages)
             self._services.move_to_end(key)
             while len(self._services) > _SERVICES:
                 self._services.popitem(last=False)[1].close()
             return found
+
+    def _started(self, code: TaskCode, place: tuple[Any, ...], packages: tuple[str, ...]) -> _Locked:
+        sandbox = self._sandbox(code, place, packages)
+
+        def programs() -> Sandbox:
+            key = (place[0], "programs")
+            with self._lock:
+                if key not in self._sandboxes:
+                    self._sandboxes[key] = sandbox_like(sandbox, packages=(), folders={}, preload=())
+                return self._sandboxes[key]
+
+        return _Locked(sandbox.serve(_source()), programs)
 
     def _sandbox(self, code: TaskCode, place: tuple[Any, ...], packages: tuple[str, ...]) -> Sandbox:
         if place not in self._sandboxes:
@@ -305,16 +319,27 @@ _ENGINES = ("docker", "podman", "gvisor")
 class _Locked:
     """A service that several threads may call."""
 
-    def __init__(self, service: Service) -> None:
-        self._service, self._lock, self.ended = service, threading.Lock(), False
+    def __init__(self, service: Service, programs: Callable[[], Sandbox]) -> None:
+        self._service, self._programs = service, programs
+        self._lock, self.ended = threading.Lock(), False
 
     def call(self, message: dict[str, Any], seconds: float) -> Any:
         with self._lock:
             try:
-                return self._service.call(message, seconds)
+                found = self._service.call(message, seconds)
+                while isinstance(found, dict) and found.get("ask") == "programs":
+                    found = self._service.call({"said": self._passed(found.get("programs"))}, seconds)
+                return found
             except ServiceEnded:
                 self.ended = True
                 raise
+
+    def _passed(self, asked: Any) -> list[bool]:
+        """Which programs pass their tests, each in a process of its own that sees neither task nor packages."""
+        listed = asked if isinstance(asked, list) else []
+        texts = [(str(one.get("source")), str(one.get("test"))) for one in listed[:_PROGRAMS] if isinstance(one, dict)]
+        programs = [Program(source=source, test=test, entry="") for source, test in texts]
+        return [self._programs().run(program, "inproc").verdict == "pass" for program in programs]
 
     def close(self) -> None:
         self.ended = True
