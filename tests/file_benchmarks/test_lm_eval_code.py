@@ -42,7 +42,7 @@ def doc_to_choice(doc):
     return ["no", doc["a"]]
 
 def process_results(doc, results):
-    return {"right": float(results[0].strip() == doc["a"]), "pair": (doc["a"], results[0]), "length": len(results[0])}
+    return {"right": float(results[0].strip() == doc["a"]), "pair": (doc["a"], results[0]), "length": len(results[0]), "besides": 0.25}
 
 def ranked(doc, results):
     (first, _), (second, greedy) = results
@@ -146,6 +146,7 @@ def test_results_are_processed_and_aggregated_by_the_tasks_own_code(task):
     figures = {metric.name: metric.of(found) for metric in prepared.benchmark.metrics}
     assert figures["right"].value == 0.75
     assert figures["length"].value == 1
+    assert figures["besides"].value == 0.25  # in no metric_list, and reported there too
     assert figures["pair"].value == 0.5  # "2 " is not "2"
     assert figures["pair"].low <= 0.5 <= figures["pair"].high
 

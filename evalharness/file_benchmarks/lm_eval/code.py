@@ -112,6 +112,17 @@ def _may_define(file: Path, name: str) -> bool:
     return False
 
 
+def returned_keys(function: TaskFunction) -> tuple[str, ...]:
+    """The texts that are keys of mappings in a function, as far as they stand in it."""
+    if function.file is None:
+        return ()
+    name = function.spelled.rpartition(".")[2]
+    own = [node for node in _parsed(function.file).body if isinstance(node, ast.FunctionDef) and node.name == name]
+    keys = [key for node in own for one in ast.walk(node) if isinstance(one, ast.Dict) for key in one.keys]
+    texts = [key.value for key in keys if isinstance(key, ast.Constant) and isinstance(key.value, str)]
+    return tuple(dict.fromkeys(texts))
+
+
 def _parsed(file: Path) -> ast.Module:
     about = file.stat()
     return _parsed_once(file, about.st_mtime_ns, about.st_size)

@@ -12,7 +12,7 @@ from evalharness.file_benchmarks.lm_eval.code import TaskCode, TaskFunction
 from evalharness.file_benchmarks.lm_eval.config import TaskConfig
 from evalharness.file_benchmarks.lm_eval.figures import UNNUMBERED, Measured, figure_of
 from evalharness.file_benchmarks.lm_eval.filters import Pipeline
-from evalharness.file_benchmarks.lm_eval.measures import Measure, normaliser, our_metric_name
+from evalharness.file_benchmarks.lm_eval.measures import METRICS, Measure, normaliser, our_metric_name
 from evalharness.records import Request, Response, Result, Sample, Score
 from evalharness.scoring.answers import Scorer, best, choice_by_length, softmax, unparsed_score
 from evalharness.scoring.final_answer import final_answer
@@ -81,8 +81,10 @@ class TaskScorer:
             return Score(status="error", detail={"error": "the model does not say whether a token was the likeliest"})
         if self.by_code is not None:
             greedy = response.greedy or (False,) * len(response.logprobs)
-            results = [list(pair) for pair in zip(response.logprobs, greedy, strict=True)]
-            values = self._by_code(self.by_code, sample, results, pairs=True)
+            results: list[Any] = [list(pair) for pair in zip(response.logprobs, greedy, strict=True)]
+            whole = self.config.kind == "loglikelihood_rolling"
+            results = [total for total, _ in results] if whole else results
+            values = self._by_code(self.by_code, sample, results, pairs=not whole)
         elif self.config.kind == "multiple_choice":
             values = choice_values(sample, response, {measure.name for measure in self.measures})
         elif self.config.kind == "loglikelihood":
@@ -140,6 +142,8 @@ class TaskScorer:
         for measure in self.measures:
             if measure.function is not None:
                 values |= self._by_function(measure, measure.function, sample, left)
+            elif measure.name not in METRICS[self.config.kind]:
+                continue  # given by another one's function
             elif measure.name == "exact_match":
                 values[measure.name] = exact_match(measure.options, sample.answers, left)
             elif measure.name != "bypass":  # aggregated over the corpus
