@@ -42,7 +42,8 @@ def doc_to_choice(doc):
     return ["no", doc["a"]]
 
 def process_results(doc, results):
-    return {"right": float(results[0].strip() == doc["a"]), "pair": (doc["a"], results[0]), "length": len(results[0]), "besides": 0.25}
+    return {"right": float(results[0].strip() == doc["a"]), "pair": (doc["a"], results[0]),
+            "length": len(results[0]), "besides": 0.25}
 
 def ranked(doc, results):
     (first, _), (second, greedy) = results
@@ -346,3 +347,15 @@ def measured(references, predictions):
         ("import os; os._exit(0)", "wrong"),
     ):
         assert scored(prepared, prepared.questions[0], said).status == status
+
+
+def test_an_include_from_elsewhere_does_not_widen_what_code_may_read(task, tmp_path):
+    task(doc_to_text=function("doc_to_text"))
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    (inner / "rows.jsonl").write_bytes((tmp_path / "rows.jsonl").read_bytes())
+    (inner / "t.yaml").write_text("include: ../t.yaml\ntask: other\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"inner/t\.yaml: names .*, which is outside .*inner.*allow.outside"):
+        plugins.load_benchmark(str(inner / "t.yaml"))
+    below = plugins.load_benchmark(str(tmp_path / "t.yaml"))
+    assert below.code_sha256

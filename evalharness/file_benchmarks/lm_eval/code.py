@@ -21,6 +21,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from evalharness.data.files import inside as inside_folder
 from evalharness.data.yaml_lines import Function, YamlDocument, YamlPath
 from evalharness.errors import UserError, option_name
 from evalharness.file_benchmarks.lm_eval import inside
@@ -203,10 +204,9 @@ def task_code(document: YamlDocument, root: Path | None = None) -> TaskCode:
     named = list(named_functions(document))
     for function in named:
         function.check()
-    folders = [function.folder.resolve() for function in named] or [document.file.parent.resolve()]
-    shown = root.resolve() if root is not None else Path(os.path.commonpath(folders))
-    if not all(folder.is_relative_to(shown) for folder in folders):
-        shown = Path(os.path.commonpath([shown, *folders]))
+    shown = (root or _root_of(document.file)).resolve()
+    folders = [inside_folder(shown, function.folder.resolve(), document.file) for function in named]
+    shown = Path(os.path.commonpath([shown, *folders]))
     files, packages = _reached([function.file for function in named if function.file is not None], shown)
     packages |= {function.module.partition(".")[0] for function in named if function.file is None}
     if any(function.where[0] in ("process_docs", "fewshot_config") for function in named):
@@ -223,6 +223,12 @@ def task_code(document: YamlDocument, root: Path | None = None) -> TaskCode:
         tuple(sorted(packages)),
         total.hexdigest() if files else "",
     )
+
+
+def _root_of(file: Path) -> Path:
+    """The folder that the code of a lone file may read: lm_eval's folder of tasks where it lies there, else its own."""
+    before, mark, _ = str(file.resolve()).partition(_MARK)
+    return Path(before + mark) if mark else file.parent
 
 
 def _reached(files: Iterable[Path], root: Path) -> tuple[tuple[Path, ...], set[str]]:
