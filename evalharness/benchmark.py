@@ -104,7 +104,8 @@ class Benchmark:
     published board rests on. `warnings` says, from the results, when a figure is not to be believed. `about_form` names
     what of a question's spelling the right answer depends on (acceptability, symbols): such questions are not changed
     by --holistic. `missing_is_wrong`: the authors' script counts a question that a file of predictions lacks as 0
-    (SQuAD 1.1), not as absent (SQuAD 2.0). `code_sha256` is that of the Python that a task file brings along.
+    (SQuAD 1.1), not as absent (SQuAD 2.0). `repeats` answers are asked for where the user
+    says none. `code_sha256` is that of the Python that a task file brings along.
     """
 
     name: str = ""
@@ -133,6 +134,7 @@ class Benchmark:
     about_form: str = ""
     leaderboard: PublishedBoard | None = None
     missing_is_wrong: bool = False
+    repeats: int = 1
     code_sha256: str = ""
     ask: Callable[[Sample, Sequence[Sample], Mode, bool], Request] | None = None
     follow_up: Callable[[Sample, Request, Response], Request | None] | None = None

@@ -25,6 +25,7 @@ from evalharness.file_benchmarks.lm_eval.catalog import TaskEntry, open_catalog
 from evalharness.file_benchmarks.lm_eval.documents import LISTED_EXAMPLES
 from evalharness.file_benchmarks.lm_eval.figures import UNNUMBERED
 from evalharness.file_benchmarks.lm_eval.task import open_lm_eval_file
+from evalharness.model import Model
 from evalharness.models.echo import Echo
 from evalharness.records import Request, Response, Result
 from evalharness.runs import plan as planning
@@ -40,10 +41,11 @@ def parity(said: Namespace) -> None:
     """Draws, asks both sides and prints what differs."""
     drawn = _drawn(said.tasks, said.seed)
     print(f"{len(drawn)} tasks of {len({_family(e) for e, _ in drawn})} families", flush=True)
+    model = plugins.load_model(f"local:{said.model}") if said.model else None
     jobs, mine = [], {}
     for entry, kinds in drawn:
         try:
-            job, made = _asked(entry, kinds)
+            job, made = _asked(entry, kinds, model)
         except (UserError, KeyError, ValueError, TypeError) as error:
             mine[entry.name] = {"error": f"{type(error).__name__}: {error}"[:300]}
             continue
@@ -53,8 +55,14 @@ def parity(said: Namespace) -> None:
         asked, out = Path(folder) / "jobs.json", Path(folder) / "out.json"
         asked.write_text(json.dumps(jobs))
         peer = [str(said.venv / "bin/python"), str(Path(__file__).with_name("_lm_eval_peer.py")), str(asked), str(out)]
+        peer += [said.model] if said.model else []
         subprocess.run(peer, check=True, timeout=3000, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         theirs = json.loads(out.read_text())
+    failed = {name: found["error"] for name, found in theirs.items() if "error" in found}
+    print(f"{len(failed)} tasks fail there on rows that they run with here; they are not compared:")
+    for name, error in failed.items():
+        print(f"  {name}: {error:.100}")
+    mine = {name: made for name, made in mine.items() if name not in failed}
     differs = {name: found for name, made in mine.items() if (found := _differences(made, theirs.get(name, {})))}
     _report(mine, differs)
     said.out.write_text(json.dumps({"tasks": len(mine), "differs": differs}, indent=1))
@@ -87,12 +95,14 @@ def _drawn(count: int, seed: int) -> list[tuple[TaskEntry, dict[str, str]]]:
             error, kinds = ours.opened(entry, known)
             if not error:
                 found.append((entry, kinds))
+                if len(found) % 20 == 0:
+                    print(f"{len(found)} drawn", flush=True)
             if len(found) == count:
                 break
     return found
 
 
-def _asked(entry: TaskEntry, kinds: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _asked(entry: TaskEntry, kinds: Mapping[str, str], model: Model | None) -> tuple[dict[str, Any], dict[str, Any]]:
     """The job for the peer, and what is asked and scored here."""
     assert entry.file is not None
     benchmark = open_lm_eval_file(entry.file, entry.root)
@@ -108,8 +118,10 @@ def _asked(entry: TaskEntry, kinds: Mapping[str, str]) -> tuple[dict[str, Any], 
     questions = [q for q in prepared.questions if not q.repeat][:LIMIT]
     pool = _pool([q.sample.answers for q in questions])
     results = []
-    for question in questions:
-        response = _response(question.request, pool, _rolling(benchmark))
+    responses = [_response(q.request, pool, _rolling(benchmark)) for q in questions]
+    if model is not None:
+        responses = [found for _, found in sorted(model.answer([q.request for q in questions]), key=lambda one: one[0])]
+    for question, response in zip(questions, responses, strict=True):
         score = score_response(prepared.benchmark.score, question.sample, question.request, response)
         results.append(
             Result(
@@ -122,7 +134,8 @@ def _asked(entry: TaskEntry, kinds: Mapping[str, str]) -> tuple[dict[str, Any], 
     job = {"task": entry.name, "rows": splits, "pool": pool, "limit": LIMIT}
     scores = [{**r.scores, **r.detail.get(UNNUMBERED, {})} for r in results]
     asked = [_arguments(q.request, prepared.benchmark) for q in questions]
-    return job, {"asked": asked, "scores": scores, "figures": figures}
+    answers = [list(r.logprobs) or [r.text] for r in responses] if model is not None else []
+    return job, {"asked": asked, "answers": answers, "scores": scores, "figures": figures}
 
 
 def _pool(answers: Sequence[Sequence[str]]) -> list[str]:
@@ -168,6 +181,10 @@ def _differences(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str
             break
     if len(mine["asked"]) != len(asked):
         found["documents"] = {"here": len(mine["asked"]), "there": len(asked)}
+    for here, key in zip(mine["answers"], sorted(theirs.get("answers", {}), key=int), strict=False):
+        there = [one[0] if isinstance(one, list) else one for one in theirs["answers"][key]]
+        if not all(a == b if isinstance(b, str) else _close(a, b) for a, b in zip(here, there, strict=True)):
+            found["answers"] = {"here": here, "there": there}
     for key, there in theirs.get("figures", {}).items():
         name, _, pipeline = key.partition(",")
         labels = [f"{n}{mark}" for mark in (f",{pipeline}", "") for n in (_OURS.get(name, name), name)]

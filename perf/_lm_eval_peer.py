@@ -1,7 +1,7 @@
 """The peer's side of `lm_eval_parity.py`, run by the interpreter of its own environment: lm-evaluation-harness as its
 users call it, with rows in place of data sets and a model of no sense.
 
-    python perf/_lm_eval_peer.py JOBS OUT
+    python perf/_lm_eval_peer.py JOBS OUT [MODEL]
 """
 
 import json
@@ -44,23 +44,31 @@ def load_dataset(*args, **kwargs):
     return datasets.DatasetDict({split: datasets.Dataset.from_list(rows) for split, rows in _rows.items()})
 
 
-def one(manager: TaskManager, job: dict) -> dict:
+def opened(folder: str) -> LM:
+    from lm_eval.models.huggingface import HFLM
+
+    return HFLM(pretrained=folder, dtype="float32", device="cpu", batch_size=1)
+
+
+def one(manager: TaskManager, job: dict, model: LM) -> dict:
     _rows.clear()
     _rows.update(job["rows"])
     _pool[:] = job["pool"]
     loaded = manager.load([job["task"]])
     task = loaded["tasks"][job["task"]]
     task.set_fewshot_seed(1234)
-    found = evaluator.evaluate(Sham(), loaded, limit=job["limit"], bootstrap_iters=0, confirm_run_unsafe_code=True)
+    found = evaluator.evaluate(model, loaded, limit=job["limit"], bootstrap_iters=0, confirm_run_unsafe_code=True)
     asked: dict[int, list] = {}
+    answers: dict[int, list] = {}
     for instance in task.instances:
         asked.setdefault(instance.doc_id, []).append(list(instance.args))
+        answers.setdefault(instance.doc_id, []).append(instance.resps[0])
     figures = {k: v for k, v in found["results"][job["task"]].items() if "," in k and "_stderr" not in k}
     scores: dict[int, dict] = {}
     for sample in found["samples"][job["task"]]:
         named = {f"{name},{sample['filter']}": sample[name] for name in sample["metrics"]}
         scores.setdefault(sample["doc_id"], {}).update(named)
-    return {"asked": asked, "figures": figures, "scores": scores}
+    return {"asked": asked, "answers": answers, "figures": figures, "scores": scores}
 
 
 def main() -> None:
@@ -68,9 +76,10 @@ def main() -> None:
     datasets.load_dataset = load_dataset
     datasets.disable_progress_bars()
     manager, found = TaskManager(), {}
+    model = opened(sys.argv[3]) if len(sys.argv) > 3 else Sham()
     for job in jobs:
         try:
-            found[job["task"]] = one(manager, job)
+            found[job["task"]] = one(manager, job, model)
         except Exception as error:  # what the peer cannot do is counted apart
             found[job["task"]] = {"error": f"{type(error).__name__}: {error}"[:300]}
     out.write_text(json.dumps(found, default=lambda value: value.item() if hasattr(value, "item") else str(value)))

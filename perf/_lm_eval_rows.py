@@ -139,7 +139,7 @@ def constants_of(file: Path, name: str) -> tuple[list[str], list[str]]:
         and isinstance(side.slice, ast.Constant)
         and isinstance(side.slice.value, str)
     )
-    return list({**found, **others})[:400], list(compared)
+    return list({**found, **others})[:120], list(compared)
 
 
 def _constants(node: ast.AST) -> Iterator[str]:
@@ -195,9 +195,9 @@ def rows_of(kinds: Mapping[str, str], count: int = COUNT, first: int = 0) -> lis
     listed = {
         name: json.loads(kind.removeprefix(CONSTANT)) for name, kind in kinds.items() if kind.startswith(CONSTANT)
     }
-    count = max([count, *(8 * len(texts) for texts in listed.values())])
+    count = max([count, *(6 * len(texts) for texts in listed.values())])
 
     def value(name: str, kind: str, i: int) -> Any:
-        return listed[name][i // 8 % len(listed[name])] if name in listed else KINDS[kind](name, i)
+        return listed[name][i // 6 % len(listed[name])] if name in listed else KINDS[kind](name, i)
 
     return [{name: value(name, kind, i) for name, kind in kinds.items()} for i in range(first, first + count)]

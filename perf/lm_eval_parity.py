@@ -37,7 +37,11 @@ from evalharness.file_benchmarks.lm_eval.config import read_task_file
 from evalharness.file_benchmarks.lm_eval.task import open_lm_eval_task
 from evalharness.records import Request, Response, Sample
 
-TRIES = 50
+TRIES = 40
+_HOPELESS = (
+    "in the sandbox:", "ModuleNotFound", "ImportError", "OfflineMode", "Connection", "Hub", "FileNotFoundError",
+    "LookupError",
+)  # fmt: skip
 NONE_LEFT = "no documents are left"
 PACKAGES = (
     "lm_eval", "datasets", "numpy", "sklearn", "sacrebleu", "rouge_score", "nltk", "regex", "sympy", "scipy",
@@ -147,9 +151,7 @@ def opened(entry: TaskEntry, known: dict[str, dict[str, str]]) -> tuple[str, dic
         if not error:
             known[key] = known[folder] = kinds
             return "", kinds
-        if any(
-            word in error for word in ("in the sandbox:", "ModuleNotFound", "ImportError", "OfflineMode", "Connection")
-        ):
+        if any(word in error for word in _HOPELESS):
             return error, kinds
     return first, {}
 
@@ -172,7 +174,7 @@ def about_of(document: YamlDocument, process: TaskFunction | None) -> tuple[list
     words = str(document.value.get("task")).split("_")
     ends = ["_".join(words[i:]) for i in range(len(words))]
     named = [name.removeprefix("process_"), *ends, str(document.value.get("dataset_name"))]
-    return list(dict.fromkeys([*found, *named, *(end.replace("_", " ") for end in ends), *constants]))[:400], compared
+    return list(dict.fromkeys([*found, *named, *(end.replace("_", " ") for end in ends), *constants]))[:120], compared
 
 
 def _tried(benchmark: Benchmark, kinds: Mapping[str, str]) -> str:

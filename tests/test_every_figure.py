@@ -30,7 +30,7 @@ _spec.loader.exec_module(pins)
 NAMES = [
     name
     for plugin, module in plugins.modules("benchmarks").items()
-    if module.startswith("evalharness.")
+    if module.startswith("evalharness.") and pins.has_questions(plugin)
     for name, _ in pins.benchmarks(plugin)
 ]
 SIZES = (1, 2, 6)

@@ -21,6 +21,12 @@ from evalharness.records import Request
 ROOT = Path(__file__).resolve().parents[1]
 
 
+def has_questions(plugin: str) -> bool:
+    """Whether a plug-in has questions of its own; lm_eval's are all in another package's files."""
+    family = plugins.load_family(plugin)
+    return family is None or bool(family.tasks) or plugins.bundled(plugin).is_file()
+
+
 def benchmarks(plugin: str) -> Iterator[tuple[str, Benchmark]]:
     """A plug-in's benchmarks by name: itself, or those tasks of its family that the bundled sample has.
 
@@ -75,7 +81,7 @@ def _shown(asked: Request) -> str:
 
 
 def main(names: list[str]) -> None:
-    for plugin in names or list(plugins.modules("benchmarks")):
+    for plugin in names or filter(has_questions, plugins.modules("benchmarks")):
         (ROOT / "tests" / "prompts" / f"{plugin}.txt").write_text(prompts(plugin), encoding="utf-8")
         (ROOT / "tests" / "rows" / f"{plugin}.jsonl").write_text(shapes(plugin), encoding="utf-8")
 

@@ -1,5 +1,6 @@
 """`evalh preview`: the first prompts of a benchmark exactly as a model will read them."""
 
+from pathlib import Path
 from typing import Annotated
 
 from typer import Argument, Option
@@ -18,15 +19,20 @@ def preview(
     limit: Annotated[int | None, Option(help="Ask only so many questions.")] = None,
     subjects: Annotated[str | None, Option(help="Only these groups, separated by commas.")] = None,
     outside: Annotated[bool, Option("--allow-outside", help="Files may name others outside their own folder.")] = False,
+    include_path: Annotated[
+        list[Path] | None, Option(help="A folder of lm-evaluation-harness's task files. Repeatable.")
+    ] = None,
     *,
     given: GivenModelOptions,
 ) -> None:
     """Show the first prompts exactly as sent, token ids and BOS for local models, and what the run would cost."""
     from evalharness.data.files import allow_outside
+    from evalharness.file_benchmarks.lm_eval.catalog import include_folders
     from evalharness.report import items
     from evalharness.runs import session
 
     allow_outside(outside)
+    include_folders(include_path or ())
     plan = session.make_plan(
         [benchmark], model=model, data=data, mode=mode, subjects=subjects, shots=shots, limit=limit
     )

@@ -16,12 +16,15 @@ def from_hub(source: Source, split: str) -> SplitRows:
             address = f"hf://datasets/{source.hub}/{source.hub_file}"
             table = datasets.load_dataset("json", data_files={split: address}, split=split)
         else:
-            table = datasets.load_dataset(source.repository, source.config, split=split, revision=source.revision)
+            table = datasets.load_dataset(
+                source.repository, source.config, split=split, revision=source.revision or None, **source.hub_options
+            )
     except Exception as error:  # datasets and the hub client raise a dozen unrelated types when the hub is out of reach
         first = (str(error).splitlines() or [type(error).__name__])[0][:160]
+        where = f"{source.place}: " if source.place else ""
         raise DataError(
-            f"the hub data set {source.repository} cannot be read ({first}); say {option_name('data', 'FOLDER')} with "
-            f"{source.wanted}, or {option_name('data', 'sample')}; "
+            f"{where}the hub data set {source.repository} cannot be read ({first}); say "
+            f"{option_name('data', 'FOLDER')} with {source.wanted}, or {option_name('data', 'sample')}; "
             "`evalh data pull BENCHMARK --to FOLDER` makes such a folder where there is a network"
         ) from error
     rows = tuple(dict(r) for r in table)

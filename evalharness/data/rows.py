@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from evalharness.data.files import FILE_READERS
 from evalharness.data.files import Row as Row
@@ -51,7 +51,8 @@ class Source:
     NAME.jsonl beside the plug-in. Without `hub` the bundled rows are the whole benchmark, or the files `own` by split
     where a benchmark brings its questions itself; they lie below the folder of the file `described_by`. `given` makes
     the rows of a split that no file holds; `process(rows, split)` makes of the rows of a split what the benchmark
-    reads.
+    reads. `hub_options` are what `datasets.load_dataset` is told besides; `place` is where the hub's data set is named,
+    FILE:LINE.
     """
 
     hub: str = ""
@@ -63,6 +64,8 @@ class Source:
     files: Files | None = None
     sample: Path | None = None
     own: Mapping[str, Path] = field(default_factory=dict)
+    hub_options: Mapping[str, Any] = field(default_factory=dict)
+    place: str = ""
     given: Mapping[str, Callable[[], Sequence[Row]]] = field(default_factory=dict)
     process: Callable[[Sequence[Row], str], tuple[Row, ...]] | None = None
     described_by: Path | None = None

@@ -40,6 +40,17 @@ class Continuation:
         return np.concatenate((self.prompt, self.ids))[truncation:-1]
 
 
+def rolling_windows(before: TokenIds, ids: TokenIds, context: int) -> list[Continuation]:
+    """A text longer than the context in pieces, each token scored once: the first behind `before` (one id), the others
+    behind what precedes them, each window as full as it can be (lm-evaluation-harness, utils.py,
+    get_rolling_token_windows with one token of context)."""
+    windows = [Continuation(before, ids[:context])]
+    for start in range(context, len(ids), context):
+        end = min(start + context, len(ids))
+        windows.append(Continuation(ids[end - context - 1 : start], ids[start:end]))
+    return windows
+
+
 @dataclass(frozen=True, slots=True)
 class ContinuationScore:
     """Of one continuation: summed log-probability, whether each token was the likeliest, number of tokens."""

@@ -101,12 +101,15 @@ class Local:
         for index, scores in self.engine.loglikelihood(prompts):
             now = time.perf_counter()
             cut = max(continuation.truncation(self.engine.context) for continuation in prompts[index])
+            logprobs, greedy, lengths = zip(*((one.logprob, one.greedy, one.tokens) for one in scores), strict=True)
+            if len(scores) > len(requests[indices[index]].choices):  # the windows of one long text
+                logprobs, greedy, lengths = (sum(logprobs),), (all(greedy),), (sum(lengths),)
             yield (
                 indices[index],
                 Response(
-                    logprobs=tuple(score.logprob for score in scores),
-                    greedy=tuple(score.greedy for score in scores),
-                    lengths=tuple(score.tokens for score in scores),
+                    logprobs=logprobs,
+                    greedy=greedy,
+                    lengths=lengths,
                     tokens_in=len(prompts[index][0].prompt) - cut,
                     tokens_truncated=cut,
                     seconds=now - before,
@@ -118,7 +121,7 @@ class Local:
         """Prompt and choice tokenised together, and the choice's share of the ids, as lm-evaluation-harness does."""
         import numpy as np
 
-        from evalharness.engine.base import Continuation
+        from evalharness.engine.base import Continuation, rolling_windows
 
         continuations: list[Continuation] = []
         prompts: dict[str, tuple[list[int], TokenIds]] = {}
@@ -134,6 +137,8 @@ class Local:
                 prompt = np.array(context, dtype=np.int32)
             if not context or not own:
                 return [], f"choice {number + 1} ({choice!r}) has no tokens of its own behind the prompt"
+            if len(own) > self.engine.context and not given and not request.text and len(request.choices) == 1:
+                return rolling_windows(prompt, np.array(own, dtype=np.int32), self.engine.context), ""
             if len(own) > self.engine.context:
                 return [], f"choice {number + 1} has {len(own)} tokens, the context has {self.engine.context}"
             continuations.append(Continuation(prompt, np.array(own, dtype=np.int32)))

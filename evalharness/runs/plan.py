@@ -176,7 +176,7 @@ def _prepared(name: str, benchmark: Benchmark, plan: Plan, model: Model, common:
 
     first = FirstRequests(_with_variants(chosen, samples, loaded.rows, plan), asked)
     there = _there(plan, model, first)
-    repeats = plan.repeats or there or 1
+    repeats = plan.repeats or there or benchmark.repeats
     made = AskedQuestions(first, repeats, lambda one, repeat: _repeated(one, plan, repeat, max(repeats, there)))
     whole: Sequence[Question] = tuple(made) if first.held else made
     questions = whole if plan.shard is None else ChosenQuestions(whole, plan.shard.places(len(whole)))

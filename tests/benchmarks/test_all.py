@@ -20,7 +20,11 @@ _spec = importlib.util.spec_from_file_location("pin_prompts", ROOT / "tools" / "
 pins = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(pins)
 
-PLUGINS = [name for name, module in plugins.modules("benchmarks").items() if module.startswith("evalharness.")]
+PLUGINS = [
+    name
+    for name, module in plugins.modules("benchmarks").items()
+    if module.startswith("evalharness.") and pins.has_questions(name)
+]
 NAMES = [(plugin, name) for plugin in PLUGINS for name, _ in pins.benchmarks(plugin)]
 every_benchmark = pytest.mark.parametrize(("plugin", "name"), NAMES, ids=[name for _, name in NAMES])
 every_plugin = pytest.mark.parametrize("plugin", PLUGINS)

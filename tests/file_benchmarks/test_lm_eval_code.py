@@ -1,6 +1,7 @@
 """The Python of lm-evaluation-harness's task files: run in the sandbox, plain data in and out, one line of error."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -41,7 +42,8 @@ def doc_to_choice(doc):
     return ["no", doc["a"]]
 
 def process_results(doc, results):
-    return {"right": float(results[0].strip() == doc["a"]), "pair": (doc["a"], results[0]), "length": len(results[0])}
+    return {"right": float(results[0].strip() == doc["a"]), "pair": (doc["a"], results[0]),
+            "length": len(results[0]), "besides": 0.25}
 
 def ranked(doc, results):
     (first, _), (second, greedy) = results
@@ -145,6 +147,7 @@ def test_results_are_processed_and_aggregated_by_the_tasks_own_code(task):
     figures = {metric.name: metric.of(found) for metric in prepared.benchmark.metrics}
     assert figures["right"].value == 0.75
     assert figures["length"].value == 1
+    assert figures["besides"].value == 0.25  # in no metric_list, and reported there too
     assert figures["pair"].value == 0.5  # "2 " is not "2"
     assert figures["pair"].low <= 0.5 <= figures["pair"].high
 
@@ -291,3 +294,68 @@ def test_a_request_of_an_open_task_needs_no_sandbox_again(task):
     prepared = task(doc_to_text="{{q}}")
     asked = Request(messages=(Message("user", "0 + 1"),))
     assert prepared.questions[0].request.text == asked.text
+
+
+def test_several_answers_to_a_question_are_voted_on(task):
+    pick = {"function": "regex", "regex_pattern": r"(\d+)"}
+    keys = {
+        "repeats": 4, "generation_kwargs": {"do_sample": True, "temperature": 0.7},
+        "filter_list": [
+            {"name": "maj@3", "filter": [{"function": "take_first_k", "k": 3}, pick, {"function": "majority_vote"},
+                                         {"function": "take_first"}]},
+            {"name": "first", "filter": [dict(pick), {"function": "take_first"}]},
+        ],
+    }  # fmt: skip
+    prepared = task(**keys)
+    assert (len(prepared.questions), prepared.facts.repeats) == (32, 4)
+    said = ["1", "it is 1", "7", "9"]
+    found = [
+        replace(scored(prepared, q, said[q.repeat]), repeat=q.repeat) for q in prepared.questions if q.sample.id == "0"
+    ]
+    figures = {metric.name: metric.of(found) for metric in prepared.benchmark.metrics}
+    assert figures["accuracy"].value == 1.0  # two of the first three
+    assert figures["accuracy,first"].value == 0.5
+    assert prepared.benchmark.metrics[0].of(found[:2]) is None  # no three answers
+    once = task(**{**keys, "filter_list": [{"name": "first", "filter": [dict(pick), {"function": "take_first"}]}]})
+    assert once.facts.repeats == 1
+
+
+def test_programs_are_run_by_the_harness_in_processes_of_their_own(task, tmp_path):
+    """`evaluate`, which need not be installed, is stood in for by a module beside the task."""
+    text = """
+import sys, types
+if "evaluate" not in sys.modules:
+    sys.modules["evaluate"] = types.ModuleType("evaluate")
+inside = sys.modules["evalh_inside"]
+inside._without_network()
+import evaluate
+
+programs = evaluate.load("code_eval")
+
+def measured(references, predictions):
+    shares, results = programs.compute(references=references, predictions=[predictions], k=[1])
+    return shares["pass@1"]
+"""
+    prepared = task(
+        text=text,
+        doc_to_target="assert f() == {{a}}",
+        metric_list=[{"metric": function("measured"), "aggregation": "mean"}],
+    )
+    for said, status in (
+        ("def f(): return 1", "correct"),
+        ("def f(): return 2", "wrong"),
+        ("import os; os._exit(0)", "wrong"),
+    ):
+        assert scored(prepared, prepared.questions[0], said).status == status
+
+
+def test_an_include_from_elsewhere_does_not_widen_what_code_may_read(task, tmp_path):
+    task(doc_to_text=function("doc_to_text"))
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    (inner / "rows.jsonl").write_bytes((tmp_path / "rows.jsonl").read_bytes())
+    (inner / "t.yaml").write_text("include: ../t.yaml\ntask: other\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"inner/t\.yaml: names .*, which is outside .*inner.*allow.outside"):
+        plugins.load_benchmark(str(inner / "t.yaml"))
+    below = plugins.load_benchmark(str(tmp_path / "t.yaml"))
+    assert below.code_sha256

@@ -14,20 +14,23 @@ import os
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from evalharness.data.files import inside as inside_folder
 from evalharness.data.yaml_lines import Function, YamlDocument, YamlPath
 from evalharness.errors import UserError, option_name
 from evalharness.file_benchmarks.lm_eval import inside
 from evalharness.sandbox.pool import Sandbox
+from evalharness.sandbox.program import Program
 from evalharness.sandbox.service import Service, ServiceEnded
 from evalharness.sandbox.tiers import open_sandbox, sandbox_like
 
+_PROGRAMS = 10_000  # of one question
 _SERVICES = 8  # processes that are kept for further calls
 _PRELOAD = {
     "numpy": "numpy",
@@ -110,6 +113,17 @@ def _may_define(file: Path, name: str) -> bool:
     return False
 
 
+def returned_keys(function: TaskFunction) -> tuple[str, ...]:
+    """The texts that are keys of mappings in a function, as far as they stand in it."""
+    if function.file is None:
+        return ()
+    name = function.spelled.rpartition(".")[2]
+    own = [node for node in _parsed(function.file).body if isinstance(node, ast.FunctionDef) and node.name == name]
+    keys = [key for node in own for one in ast.walk(node) if isinstance(one, ast.Dict) for key in one.keys]
+    texts = [key.value for key in keys if isinstance(key, ast.Constant) and isinstance(key.value, str)]
+    return tuple(dict.fromkeys(texts))
+
+
 def _parsed(file: Path) -> ast.Module:
     about = file.stat()
     return _parsed_once(file, about.st_mtime_ns, about.st_size)
@@ -190,10 +204,9 @@ def task_code(document: YamlDocument, root: Path | None = None) -> TaskCode:
     named = list(named_functions(document))
     for function in named:
         function.check()
-    folders = [function.folder.resolve() for function in named] or [document.file.parent.resolve()]
-    shown = root.resolve() if root is not None else Path(os.path.commonpath(folders))
-    if not all(folder.is_relative_to(shown) for folder in folders):
-        shown = Path(os.path.commonpath([shown, *folders]))
+    shown = (root or _root_of(document.file)).resolve()
+    folders = [inside_folder(shown, function.folder.resolve(), document.file) for function in named]
+    shown = Path(os.path.commonpath([shown, *folders]))
     files, packages = _reached([function.file for function in named if function.file is not None], shown)
     packages |= {function.module.partition(".")[0] for function in named if function.file is None}
     if any(function.where[0] in ("process_docs", "fewshot_config") for function in named):
@@ -210,6 +223,12 @@ def task_code(document: YamlDocument, root: Path | None = None) -> TaskCode:
         tuple(sorted(packages)),
         total.hexdigest() if files else "",
     )
+
+
+def _root_of(file: Path) -> Path:
+    """The folder that the code of a lone file may read: lm_eval's folder of tasks where it lies there, else its own."""
+    before, mark, _ = str(file.resolve()).partition(_MARK)
+    return Path(before + mark) if mark else file.parent
 
 
 def _reached(files: Iterable[Path], root: Path) -> tuple[tuple[Path, ...], set[str]]:
@@ -262,11 +281,23 @@ class _Processes:
         with self._lock:
             found = self._services.get(key)
             if found is None or found.ended:
-                found = self._services[key] = _Locked(self._sandbox(code, place, packages).serve(_source()))
+                found = self._services[key] = self._started(code, place, packages)
             self._services.move_to_end(key)
             while len(self._services) > _SERVICES:
                 self._services.popitem(last=False)[1].close()
             return found
+
+    def _started(self, code: TaskCode, place: tuple[Any, ...], packages: tuple[str, ...]) -> _Locked:
+        sandbox = self._sandbox(code, place, packages)
+
+        def programs() -> Sandbox:
+            key = (place[0], "programs")
+            with self._lock:
+                if key not in self._sandboxes:
+                    self._sandboxes[key] = sandbox_like(sandbox, packages=(), folders={}, preload=())
+                return self._sandboxes[key]
+
+        return _Locked(sandbox.serve(_source()), programs)
 
     def _sandbox(self, code: TaskCode, place: tuple[Any, ...], packages: tuple[str, ...]) -> Sandbox:
         if place not in self._sandboxes:
@@ -305,16 +336,27 @@ _ENGINES = ("docker", "podman", "gvisor")
 class _Locked:
     """A service that several threads may call."""
 
-    def __init__(self, service: Service) -> None:
-        self._service, self._lock, self.ended = service, threading.Lock(), False
+    def __init__(self, service: Service, programs: Callable[[], Sandbox]) -> None:
+        self._service, self._programs = service, programs
+        self._lock, self.ended = threading.Lock(), False
 
     def call(self, message: dict[str, Any], seconds: float) -> Any:
         with self._lock:
             try:
-                return self._service.call(message, seconds)
+                found = self._service.call(message, seconds)
+                while isinstance(found, dict) and found.get("ask") == "programs":
+                    found = self._service.call({"said": self._passed(found.get("programs"))}, seconds)
+                return found
             except ServiceEnded:
                 self.ended = True
                 raise
+
+    def _passed(self, asked: Any) -> list[bool]:
+        """Which programs pass their tests, each in a process of its own that sees neither task nor packages."""
+        listed = asked if isinstance(asked, list) else []
+        texts = [(str(one.get("source")), str(one.get("test"))) for one in listed[:_PROGRAMS] if isinstance(one, dict)]
+        programs = [Program(source=source, test=test, entry="") for source, test in texts]
+        return [self._programs().run(program, "inproc").verdict == "pass" for program in programs]
 
     def close(self) -> None:
         self.ended = True

@@ -18,7 +18,9 @@ from evalharness.file_benchmarks.lm_eval.rows import MADE, DocView
 _FILES = {"json": ".json", "csv": ".csv", "parquet": ".parquet"}
 LISTED_EXAMPLES = "fewshot_config.samples"  # the split of the examples that the task file brings along
 _PER_ROW = 0.02  # seconds that code may take for each row, beyond the time of any call
-_LIST_NAMES = {"data_files", "revision", "trust_remote_code"}
+# Of `datasets.load_dataset`: what decides the rows, and what does not.
+_DECISIVE = {"data_files", "data_dir", "field", "sep", "delimiter", "header", "column_names", "encoding", "name"}
+_IDLE = {"revision", "trust_remote_code", "streaming", "verification_mode", "download_mode", "keep_in_memory"}
 
 
 @dataclass(frozen=True)
@@ -58,17 +60,18 @@ class Documents:
                 split: self._of_split(split) for split in (self.split, self.shot_split) if split != LISTED_EXAMPLES
             }
             path = ""
-        elif path in _FILES:
+        elif path in _FILES and not any(_is_address(file) for file in _listed_files(kwargs.get("data_files"))):
             own = self._own(path, kwargs)
-        unread = sorted(set(kwargs) - _LIST_NAMES) if not given or path else []
-        if path and kwargs.get("data_dir") == self.config.get("dataset_name"):
-            unread = [name for name in unread if name != "data_dir"]
-        if unread and not own:
-            raise document.error(("dataset_kwargs", unread[0]), f"dataset_kwargs.{unread[0]} is not read")
-        hub = "" if own or not path else f"{path}@{kwargs.get('revision', 'main')}"
+        if path and not own:
+            for name in kwargs:
+                if name not in _DECISIVE | _IDLE:
+                    raise document.error(("dataset_kwargs", name), f"dataset_kwargs.{name} is not read")
+        hub = "" if own or not path else path if path in _FILES else f"{path}@{kwargs.get('revision', 'main')}"
         return Source(
             hub, config=self.config.get("dataset_name"), split=self.split, shot_split=self.shot_split, own=own,
             given=given, described_by=document.file, process=self.process if self._works else None,
+            hub_options={name: value for name, value in kwargs.items() if name in _DECISIVE},
+            place=str(document.error(("dataset_path",), "")).removesuffix(": "),
         )  # fmt: skip
 
     def _own(self, path: str, kwargs: Mapping[str, Any]) -> dict[str, Path]:
@@ -159,3 +162,12 @@ class Documents:
             view, _, key = name.partition("/")
             values[view][key] = found
         return {**one["doc"], MADE: {"views": views, **values}}
+
+
+def _listed_files(said: Any) -> list[Any]:
+    values = list(said.values()) if isinstance(said, Mapping) else [said]
+    return [one for value in values for one in (value if isinstance(value, list) else [value])]
+
+
+def _is_address(file: Any) -> bool:
+    return isinstance(file, str) and "://" in file

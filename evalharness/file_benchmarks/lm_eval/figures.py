@@ -17,11 +17,13 @@ from evalharness.events import warn
 from evalharness.file_benchmarks.lm_eval.code import TaskCode
 from evalharness.file_benchmarks.lm_eval.measures import Measure
 from evalharness.records import Estimate, Result
-from evalharness.scoring.metrics import Metric, average, mean_where, perplexity
+from evalharness.scoring.metrics import Metric, average, perplexity
 
 UNNUMBERED = "items"  # in a result's detail: what was measured and is no number, by the metric's name
 _DRAWS, _HEAVY_DRAWS = 500, 100
 Aggregate = Callable[[Sequence[Any]], float]
+Values = Callable[[Sequence[Result]], list[list[Any]]]  # what was measured of the answers to each question
+Measured = Callable[[Sequence[Result]], Any]  # of all answers to one question
 
 
 def weighted_perplexity(pairs: Sequence[Any]) -> float:
@@ -89,43 +91,56 @@ _AGGREGATES: Mapping[str, Aggregate] = {
 _HEAVY = {"bleu", "chrf", "chrf++", "ter"}
 
 
-def figure_of(measure: Measure, label: str, code: TaskCode) -> Metric:
-    """The metric of a run that `measure` makes, of what is kept under `label` for each answer."""
-    better = measure.higher_is_better
+def figure_of(measure: Measure, label: str, code: TaskCode, together: Measured | None = None) -> Metric:
+    """The metric of a run that `measure` makes, of what is kept under `label` for each answer, or of what `together`
+    measures of all answers to a question."""
+    better, values = measure.higher_is_better, _each(label) if together is None else _by_question(together)
     if measure.aggregate is not None:
-        return Metric(name=label, of=_by_code(measure, label, code), higher_is_better=better)
+        return Metric(name=label, of=_by_code(measure, values, code), higher_is_better=better)
     name = measure.aggregation
     if name == "perplexity":
         return perplexity("logprob" if measure.name == "perplexity" else label, label)
-    if name == "nanmean":
-        return Metric(name=label, score=label, of=lambda found: _nan_mean(found, label), higher_is_better=better)
     if name in _AGGREGATES:
         draws = _HEAVY_DRAWS if name in _HEAVY else _DRAWS
         aggregate = _AGGREGATES[name]
-        return Metric(name=label, of=lambda found: _drawn(found, label, aggregate, draws), higher_is_better=better)
-    made = mean_where(label)
-    return Metric(name=label, score=label, of=made.of, higher_is_better=better)
+        return Metric(name=label, of=lambda found: _drawn(values(found), aggregate, draws), higher_is_better=better)
+    score = None if together is not None else label
+    return Metric(name=label, score=score, of=lambda found: _mean(values(found)), higher_is_better=better)
 
 
-def _values(results: Sequence[Result], label: str) -> list[list[Any]]:
+def _each(label: str) -> Values:
     """What was measured, by question; what could not be measured is left out."""
-    found: dict[str, list[Any]] = {}
-    for result in results:
-        kept = result.detail.get(UNNUMBERED, {})
-        value = kept[label] if label in kept else result.scores.get(label)
-        if value is not None:
-            found.setdefault(result.sample.id, []).append(value)
-    return list(found.values())
+
+    def values(results: Sequence[Result]) -> list[list[Any]]:
+        found: dict[str, list[Any]] = {}
+        for result in results:
+            kept = result.detail.get(UNNUMBERED, {})
+            value = kept[label] if label in kept else result.scores.get(label)
+            if value is not None:
+                found.setdefault(result.sample.id, []).append(value)
+        return list(found.values())
+
+    return values
 
 
-def _nan_mean(results: Sequence[Result], label: str) -> Estimate | None:
-    values = [fmean(map(float, of)) for of in _values(results, label)]
-    return average([value for value in values if not math.isnan(value)])
+def _by_question(measured: Measured) -> Values:
+    def values(results: Sequence[Result]) -> list[list[Any]]:
+        questions: dict[str, list[Result]] = {}
+        for result in results:
+            questions.setdefault(result.sample.id, []).append(result)
+        found = [measured(answers) for answers in questions.values()]
+        return [[one] for one in found if one is not None]
+
+    return values
 
 
-def _drawn(results: Sequence[Result], label: str, aggregate: Aggregate, draws: int) -> Estimate | None:
+def _mean(questions: Sequence[Sequence[Any]]) -> Estimate | None:
+    numbers = [[float(one) for one in of if isinstance(one, int | float) and not math.isnan(one)] for of in questions]
+    return average([fmean(of) for of in numbers if of])
+
+
+def _drawn(questions: Sequence[Sequence[Any]], aggregate: Aggregate, draws: int) -> Estimate | None:
     """A figure with the standard deviation and the middle 95 % of its values over drawn questions."""
-    questions = _values(results, label)
     if not questions:
         return None
     chance = random.Random(0)
@@ -145,12 +160,12 @@ def _estimate(value: float, drawn: Sequence[float], n: int) -> Estimate:
     return Estimate(value=value, stderr=stdev(ordered), low=min(low, value), high=max(high, value), n=n)
 
 
-def _by_code(measure: Measure, label: str, code: TaskCode) -> Callable[[Sequence[Result]], Estimate | None]:
+def _by_code(measure: Measure, values: Values, code: TaskCode) -> Callable[[Sequence[Result]], Estimate | None]:
     function = measure.aggregate
     assert function is not None
 
     def of(results: Sequence[Result]) -> Estimate | None:
-        items = [one for question in _values(results, label) for one in question]
+        items = [one for question in values(results) for one in question]
         if not items:
             return None
         try:

@@ -42,12 +42,15 @@ OPTIONS: Mapping[str, set[str]] = {
 
 @dataclass(frozen=True)
 class Pipeline:
-    """The steps of one entry of `filter_list`, in their order. `wants_doc`: one of them reads the row."""
+    """The steps of one entry of `filter_list`, in their order. `wants_doc`: one of them reads the row; `together`: they
+    make one answer of several to a question, `at_least` of so many."""
 
     name: str
     steps: tuple[FilterStep, ...]
     wants_doc: bool = False
     own_fallback: bool = True
+    together: bool = False
+    at_least: int = 1
 
     def left_of(self, answers: Sequence[str], doc: Mapping[str, Any]) -> Any:
         """What is left of the answers to one question. SlowPatternError where an expression takes too long."""
@@ -128,7 +131,8 @@ def pipelines(config: TaskConfig, code: TaskCode) -> tuple[Pipeline, ...]:
     for i, entry in enumerate(listed):
         said = entry.get("filter") or []
         where = [("filter_list", i, "filter", place) for place in range(len(said))]
-        kinds = {one.get("function") for one in said}
+        names = [one.get("function") for one in said]
+        kinds = set(names)
         searched = [one for one in said if one.get("function") in ("regex", "multi_choice_regex")]
         made.append(
             Pipeline(
@@ -137,6 +141,8 @@ def pipelines(config: TaskConfig, code: TaskCode) -> tuple[Pipeline, ...]:
                 wants_doc=any(isinstance(kind, Function) for kind in kinds)
                 or bool({"custom", "multi_choice_regex"} & kinds),
                 own_fallback=all("fallback" in one for one in searched),
+                together=names[:1] != ["take_first"] and bool({"majority_vote", "take_first_k"} & set(names)),
+                at_least=max([1, *(int(one.get("k", 1)) for one in said if one.get("function") == "take_first_k")]),
             )
         )
     return tuple(made)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from evalharness.data.yaml_lines import Function
 from evalharness.errors import nearest
-from evalharness.file_benchmarks.lm_eval.code import TaskCode, TaskFunction
+from evalharness.file_benchmarks.lm_eval.code import TaskCode, TaskFunction, returned_keys
 from evalharness.file_benchmarks.lm_eval.config import TaskConfig
 from evalharness.text.patterns import pattern_of
 
@@ -79,7 +79,22 @@ def measures_of(config: TaskConfig, code: TaskCode) -> tuple[Measure, ...]:
         called = dict(zip((one.where for one in named), names, strict=True))
     else:
         called = {}
-    return tuple(_measure(config, i, entry, by_code, called) for i, entry in enumerate(listed))
+    found = [_measure(config, i, entry, by_code, called) for i, entry in enumerate(listed)]
+    known = {measure.name for measure in found}
+    return (*found, *(one for one in _unlisted(config, found) if one.name not in known))
+
+
+def _unlisted(config: TaskConfig, listed: Sequence[Measure]) -> Iterator[Measure]:
+    """What the task's code gives besides, by the names that stand in it: the keys of what `process_results` returns,
+    whose mean is taken there too, and `pass@k` of a metric that is told of k."""
+    by_code = config.function("process_results")
+    if by_code is not None:
+        for name in returned_keys(by_code):
+            yield Measure(name=name, label=our_metric_name(name, config.kind, True), aggregation="mean")
+    for measure in listed:
+        ks = measure.options.get("k") if measure.function is not None else None
+        for k in ks if isinstance(ks, list) else [] if ks is None else [ks]:
+            yield replace(measure, name=f"pass@{k}", label=f"pass@{k}", function=None)
 
 
 def _measure(config: TaskConfig, i: int, entry: Mapping[str, Any], by_code: bool, called: Mapping[Any, str]) -> Measure:

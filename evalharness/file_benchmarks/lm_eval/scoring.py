@@ -10,14 +10,16 @@ from typing import Any
 
 from evalharness.file_benchmarks.lm_eval.code import TaskCode, TaskFunction
 from evalharness.file_benchmarks.lm_eval.config import TaskConfig
-from evalharness.file_benchmarks.lm_eval.figures import UNNUMBERED
+from evalharness.file_benchmarks.lm_eval.figures import UNNUMBERED, Measured, figure_of
 from evalharness.file_benchmarks.lm_eval.filters import Pipeline
-from evalharness.file_benchmarks.lm_eval.measures import Measure, normaliser, our_metric_name
-from evalharness.records import Request, Response, Sample, Score
+from evalharness.file_benchmarks.lm_eval.measures import METRICS, Measure, normaliser, our_metric_name
+from evalharness.records import Request, Response, Result, Sample, Score
 from evalharness.scoring.answers import Scorer, best, choice_by_length, softmax, unparsed_score
+from evalharness.scoring.final_answer import final_answer
+from evalharness.scoring.metrics import Metric
 from evalharness.text.patterns import SlowPatternError
 
-Values = dict[str, Any]  # by their name of the metric
+MetricValues = dict[str, Any]  # by their name of the metric
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,12 +38,37 @@ class TaskScorer:
         own = any(measure.function is not None for measure in self.measures)
         return self.by_code is not None or own or any(one.wants_doc for one in self.pipelines)
 
-    def labels(self) -> list[tuple[Measure, str]]:
-        """Each figure and its name: that of the first pipeline alone, the others' behind a comma."""
-        first = [(one, one.label) for one in self.measures]
+    def metrics(self) -> tuple[Metric, ...]:
+        """Each figure, called by the metric of the first pipeline alone, of the others with their names behind it."""
         if self.config.kind != "generate_until":
-            return first
-        return first + [(m, f"{m.label},{p.name}") for p in self.pipelines[1:] for m in self.measures]
+            return tuple(figure_of(one, one.label, self.code) for one in self.measures)
+        marks = ["", *(f",{pipeline.name}" for pipeline in self.pipelines[1:])]
+        return tuple(
+            figure_of(one, one.label + mark, self.code, self._of_all(pipeline, one) if pipeline.together else None)
+            for pipeline, mark in zip(self.pipelines, marks, strict=True)
+            for one in self.measures
+        )
+
+    @property
+    def repeats(self) -> int:
+        """Answers that are wanted to each question: what only the first of them decides is asked once."""
+        several = any(pipeline.together for pipeline in self.pipelines)
+        return int(self.config.get("repeats", 1)) if several else 1
+
+    def _of_all(self, pipeline: Pipeline, measure: Measure) -> Measured:
+        """What is measured of all answers to a question together; nothing where there are too few."""
+
+        def measured(results: Sequence[Result]) -> Any:
+            ordered = sorted(results, key=lambda one: one.repeat)
+            texts, sample = [final_answer(one.response.text).text for one in ordered], ordered[0].sample
+            if len(texts) < pipeline.at_least:
+                return None
+            try:
+                return self._measured(sample, pipeline.left_of(texts, sample.extra.get("doc", {}))).get(measure.name)
+            except SlowPatternError:
+                return 0.0
+
+        return measured
 
     def scorer(self) -> Scorer:
         """The function that scores one answer."""
@@ -54,8 +81,10 @@ class TaskScorer:
             return Score(status="error", detail={"error": "the model does not say whether a token was the likeliest"})
         if self.by_code is not None:
             greedy = response.greedy or (False,) * len(response.logprobs)
-            results = [list(pair) for pair in zip(response.logprobs, greedy, strict=True)]
-            values = self._by_code(self.by_code, sample, results, pairs=True)
+            results: list[Any] = [list(pair) for pair in zip(response.logprobs, greedy, strict=True)]
+            whole = self.config.kind == "loglikelihood_rolling"
+            results = [total for total, _ in results] if whole else results
+            values = self._by_code(self.by_code, sample, results, pairs=not whole)
         elif self.config.kind == "multiple_choice":
             values = choice_values(sample, response, {measure.name for measure in self.measures})
         elif self.config.kind == "loglikelihood":
@@ -72,7 +101,7 @@ class TaskScorer:
         return score
 
     def _written(self, sample: Sample, request: Request, response: Response) -> Score:
-        values: Values = {}
+        values: MetricValues = {}
         unread, shown = False, response.text
         for place, pipeline in enumerate(self.pipelines):
             doc = sample.extra.get("doc", {})
@@ -96,7 +125,7 @@ class TaskScorer:
     def _own(self, name: str) -> bool:
         return self.by_code is not None or any(m.name == name and m.function is not None for m in self.measures)
 
-    def _by_code(self, function: TaskFunction, sample: Sample, results: Sequence[Any], *, pairs: bool) -> Values:
+    def _by_code(self, function: TaskFunction, sample: Sample, results: Sequence[Any], *, pairs: bool) -> MetricValues:
         found = self.code.call(
             "results", function, function=self.code.named(function), doc=sample.extra.get("doc", {}),
             results=list(results), pairs=pairs,
@@ -105,21 +134,23 @@ class TaskScorer:
             raise self.config.document.error(function.where, f"{function.spelled} gives no mapping of metrics")
         return found
 
-    def _measured(self, sample: Sample, left: Any) -> Values:
+    def _measured(self, sample: Sample, left: Any) -> MetricValues:
         """What the metrics make of what the filters left."""
         if self.by_code is not None:
             return self._by_code(self.by_code, sample, [left], pairs=False)
-        values: Values = {}
+        values: MetricValues = {}
         for measure in self.measures:
             if measure.function is not None:
                 values |= self._by_function(measure, measure.function, sample, left)
+            elif measure.name not in METRICS[self.config.kind]:
+                continue  # given by another one's function
             elif measure.name == "exact_match":
                 values[measure.name] = exact_match(measure.options, sample.answers, left)
             elif measure.name != "bypass":  # aggregated over the corpus
                 values[measure.name] = [_reference(sample), left]
         return values
 
-    def _by_function(self, measure: Measure, function: TaskFunction, sample: Sample, left: Any) -> Values:
+    def _by_function(self, measure: Measure, function: TaskFunction, sample: Sample, left: Any) -> MetricValues:
         target, several = sample.extra.get("target"), isinstance(sample.extra.get("target"), list)
         gold = list(sample.answers) if several else sample.answers[0] if sample.answers else target
 
@@ -136,7 +167,7 @@ class TaskScorer:
         found = measured(gold)
         return found if isinstance(found, dict) else {measure.name: found}
 
-    def _score(self, values: Values) -> Score:
+    def _score(self, values: MetricValues) -> Score:
         """Numbers are scores; what is none waits for the figure of all answers."""
         scores = {k: float(v) for k, v in values.items() if isinstance(v, int | float) and math.isfinite(v)}
         items = {k: v for k, v in values.items() if k not in scores and v is not None}
@@ -161,18 +192,18 @@ def exact_match(options: Mapping[str, Any], answers: Sequence[str], left: Any) -
 _BLANKS = re.compile(r"\s+")
 
 
-def rolling_values(text: str, logprob: float) -> Values:
+def rolling_values(text: str, logprob: float) -> MetricValues:
     """The log-probability of a text with the units that it is counted in."""
     words, size = len(_BLANKS.split(text)), len(text.encode("utf-8", "surrogatepass"))
     return {"word_perplexity": [logprob, words], "byte_perplexity": [logprob, size], "bits_per_byte": [logprob, size]}
 
 
-def choice_values(sample: Sample, response: Response, wanted: set[str]) -> Values:
+def choice_values(sample: Sample, response: Response, wanted: set[str]) -> MetricValues:
     """The metrics of ranked choices. A choice's length is that of its text, without the delimiter before it."""
     count, gold = len(sample.choices), sample.gold_indices
     ranked = response.logprobs[:count]
     several = len(gold) > 1 or isinstance(sample.extra.get("target"), list)
-    values: Values = {
+    values: MetricValues = {
         "acc": float(best(ranked) in gold),
         "acc_norm": float(best(_per(ranked, [len(text) for text in sample.choices])) in gold),
         "acc_bytes": float(best(_per(ranked, [len(text.encode()) for text in sample.choices])) in gold),

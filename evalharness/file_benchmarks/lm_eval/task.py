@@ -12,7 +12,6 @@ from evalharness.data.yaml_lines import YamlDocument
 from evalharness.file_benchmarks.lm_eval.code import task_code
 from evalharness.file_benchmarks.lm_eval.config import TaskConfig, read_task_file
 from evalharness.file_benchmarks.lm_eval.documents import Documents
-from evalharness.file_benchmarks.lm_eval.figures import figure_of
 from evalharness.file_benchmarks.lm_eval.filters import pipelines
 from evalharness.file_benchmarks.lm_eval.measures import measures_of
 from evalharness.file_benchmarks.lm_eval.rows import SampleMaker, joined, wants_delimiter
@@ -64,7 +63,8 @@ def open_lm_eval_task(document: YamlDocument, root: Path | None = None) -> Bench
         temperature=written.temperature,
         top_p=written.top_p,
         score=scorer.scorer(),
-        metrics=tuple(figure_of(measure, label, code) for measure, label in scorer.labels()),
+        metrics=scorer.metrics(),
+        repeats=scorer.repeats,
         ask=asking.request,
         code_sha256=code.sha256,
     )
