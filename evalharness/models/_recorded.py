@@ -10,10 +10,10 @@ from evalharness.data.rows import Row
 from evalharness.errors import DataError, option_name
 from evalharness.models._recorded_answers import (
     AnswerKeys,
+    KnownKeys,
     Turns,
     answers_in,
     keys_of,
-    known_keys,
     logprobs_by_label,
     named_by,
     spoken_by,
@@ -21,17 +21,19 @@ from evalharness.models._recorded_answers import (
 )
 
 # The first of these that a row has is its id.
-IDS = (
+IDS = KnownKeys(
     "id", "task_id", "qid", "question_id", "key", "custom_id", "uid", "unique_id", "query_id", "doc_id", "sample_id",
     "example_id", "idx", "index",
 )  # fmt: skip
-QUESTIONS = (
+QUESTIONS = KnownKeys(
     "question", "instruction", "prompt", "problem", "query", "input", "full_prompt", "origin_prompt", "example",
     "sentence", "sentence1", "premise", "question1",
 )  # fmt: skip
-GROUPS = ("group", "subject", "category")
-CHOICES = ("choices", "options")
-NESTED = ("doc", "sample")  # the data set's own row in a line of lm-evaluation-harness, the sample in one of ours
+GROUPS = KnownKeys("group", "subject", "category")
+CHOICES = KnownKeys("choices", "options")
+NESTED = KnownKeys(
+    "doc", "sample"
+)  # the data set's own row in a line of lm-evaluation-harness, the sample in one of ours
 MOST_REPEATS = 100_000
 NO_IDS = "none"
 
@@ -59,7 +61,7 @@ class RecordedAnswers:
 
 def recorded_answers(row: Row, where: str, keys: AnswerKeys) -> RecordedAnswers:
     """A row read. DataError where it has no answer, or says of no question that it answers it."""
-    nested: Row = next((row[name] for name in known_keys(row, NESTED) if isinstance(row[name], Mapping)), {})
+    nested: Row = next((row[name] for name in NESTED.of(row) if isinstance(row[name], Mapping)), {})
     about = {**nested, **row} if nested else row
     ids = _ids(row, nested, where, keys)
     asked = _asked(row)
@@ -76,9 +78,9 @@ def recorded_answers(row: Row, where: str, keys: AnswerKeys) -> RecordedAnswers:
         questions=tuple(questions),
         prompt=squeezed(asked[0][0]) if asked else "",
         prompt_hash=str(row.get("prompt_hash") or ""),
-        choices=next((c for name in known_keys(about, CHOICES) if (c := _options(about[name]))), ()),
+        choices=next((c for name in CHOICES.of(about) if (c := _options(about[name]))), ()),
         continuations=tuple(c for _, c in asked) or tuple(logprobs_by_label(row)),
-        group=str(next((about[name] for name in known_keys(about, GROUPS) if isinstance(about[name], str)), "")),
+        group=str(next((about[name] for name in GROUPS.of(about) if isinstance(about[name], str)), "")),
         repeat=_repeat(row, where),
         answers=answers_in(row, where, keys),
     )
@@ -95,7 +97,10 @@ def _ids(row: Row, nested: Row, where: str, keys: AnswerKeys) -> tuple[str, ...]
     if keys.id is not None:
         found = [named_by(row, keys.id, where, "id_key")]
     else:
-        found = [next((r[name] for name in known_keys(r, IDS) if _is_id(r[name])), None) for r in (row, nested)]
+        found = [
+            next((r[name] for name in IDS.of(r) if _is_id(r[name])), None)
+            for r in ((row, nested) if nested else (row,))
+        ]
     return tuple(dict.fromkeys(str(identity) for identity in found if _is_id(identity)))
 
 
@@ -104,16 +109,18 @@ def _is_id(value: object) -> bool:
 
 
 def _questions(about: Row) -> list[str]:
-    found = {name: text for name in known_keys(about, QUESTIONS) if (text := _said(about[name]))}
+    found = {name: text for name in QUESTIONS.of(about) if (text := _said(about[name]))}
     if "instruction" in found and "input" in found:  # Alpaca's rows: neither is the question by itself
         found["instruction"] += "\n\n" + found.pop("input")
-    if not found:
+    if not found and "messages" in about:
         found = {"messages": next(filter(None, map(_said, spoken_by(about, "user"))), "")}
     return [squeezed(text) for text in found.values() if text]
 
 
 def _longest(nested: Row) -> list[str]:
     """Where a data set's row calls no field a question (premise and hypothesis, two sentences): its longest text."""
+    if not nested:
+        return []
     return sorted((squeezed(v) for v in nested.values() if isinstance(v, str) and v.strip()), key=len)[-1:]
 
 

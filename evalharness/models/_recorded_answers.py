@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any, cast
 
 from evalharness.data.rows import Row
@@ -13,23 +12,46 @@ from evalharness.data.typed import number, record
 from evalharness.errors import DataError, option_name
 from evalharness.records import IMPOSSIBLE, Finish, Response
 
+
+class KnownKeys(tuple[str, ...]):
+    """Keys that are looked for in rows, the surest first. What a row's keys have of them is kept: the rows of a file
+    have the same few keys, and a file may have a million rows."""
+
+    def __new__(cls, *keys: str) -> KnownKeys:
+        made = super().__new__(cls, keys)
+        made._kept = {}
+        return made
+
+    _kept: dict[tuple[str, ...], tuple[str, ...]]
+
+    def of(self, row: Row) -> tuple[str, ...]:
+        """Those that a row has, in their order here."""
+        there = tuple(row)
+        found = self._kept.get(there)
+        if found is None:
+            if len(self._kept) >= 256:
+                self._kept.clear()
+            found = self._kept[there] = tuple(key for key in self if key in there)
+        return found
+
+
 # The first of these that a row has is taken, so the surest come first: `output` and `solution` may be a data set's own
 # reference, and `text` its question, where the model's answer stands beside them under another name.
-ANSWERS = (
+ANSWERS = KnownKeys(
     "response", "responses", "model_response", "model_responses", "model_output", "model_outputs", "model_answer",
     "generated_text", "generation", "generations", "prediction", "predictions", "prediction_text", "predict",
     "completion", "completions", "resps", "filtered_resps", "samples", "pred", "output", "outputs", "solution",
     "solutions", "text",
 )  # fmt: skip
 # Where the answer is an object.
-WITHIN = ("text", "content", "output_text", *ANSWERS[:-1], "answer", "message", "body", "choices")
+WITHIN = KnownKeys("text", "content", "output_text", *ANSWERS[:-1], "answer", "message", "body", "choices")
 # Fields of the data sets themselves (MATH and its like, MBPP), by what stands beside them there.
 NOT_THE_ANSWER = {"solution": {"problem", "answer", "gt"}, "text": {"test_list"}}
 FINISHES: Mapping[object, Finish] = {
     "stop": "stop", "length": "length", "refused": "refused",
     "max_tokens": "length", "content_filter": "refused", "model_length": "length",
 }  # fmt: skip
-FACTS = ("finish", "finish_reason", "stop_reason", "tokens_in", "tokens_out", "cost", "logprobs")
+FACTS = KnownKeys("finish", "finish_reason", "stop_reason", "tokens_in", "tokens_out", "cost", "logprobs")
 
 Turns = tuple[Response, ...]  # what was answered, turn by turn, mostly one; nothing where the answer is null
 
@@ -60,7 +82,7 @@ def answers_in(row: Row, where: str, keys: AnswerKeys) -> tuple[Turns, ...]:
 
 def _found(row: Row, where: str) -> Any:
     """What stands under the first known key that is not null; None where all of them are."""
-    names = [name for name in known_keys(row, ANSWERS) if not NOT_THE_ANSWER.get(name, set()) & row.keys()]
+    names = [name for name in ANSWERS.of(row) if name not in NOT_THE_ANSWER or not NOT_THE_ANSWER[name] & row.keys()]
     value = next((row[name] for name in names if row[name] is not None), None)
     if value is None and (isinstance(row.get("logprobs"), list) or logprobs_by_label(row)):
         held = list(logprobs_by_label(row).values()) or row["logprobs"]
@@ -117,7 +139,7 @@ def _typed(values: Mapping[str, object], where: str) -> Response:
 
 def _facts(row: Row, where: str) -> dict[str, Any]:
     """What a row says of its answer beside the text: why it ended, tokens, cost."""
-    if not known_keys(row, FACTS):
+    if not FACTS.of(row):
         return {}
     found: dict[str, Any] = {}
     finish = row.get("finish") or row.get("finish_reason") or row.get("stop_reason")
@@ -184,7 +206,7 @@ def _of_object(value: Row, where: str) -> list[Turns]:
     facts = _facts(value, where)
     if isinstance(value.get("turns"), list):  # FastChat: the answers to the turns of one conversation
         return [tuple(r for turn in value["turns"] for turns in _read(turn, where) for r in turns)]
-    names = known_keys(value, WITHIN)
+    names = WITHIN.of(value)
     if value.get("error"):
         return [()]
     name = next((name for name in names if value[name] is not None), None)
@@ -229,17 +251,6 @@ def spoken_by(row: Row, role: str) -> list[Any]:
     messages = row.get("messages")
     turns = messages if isinstance(messages, list) else []
     return [turn.get("content") for turn in turns if isinstance(turn, Mapping) and turn.get("role") == role]
-
-
-def known_keys(row: Row, known: tuple[str, ...]) -> tuple[str, ...]:
-    """Those of the known keys that a row has, in their order."""
-    return _present(tuple(row), known)
-
-
-@lru_cache(maxsize=256)
-def _present(there: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, ...]:
-    """Kept, because the rows of a file have the same few sets of keys and a file may have a million rows."""
-    return tuple(name for name in known if name in there)
 
 
 def keys_of(row: Row) -> str:

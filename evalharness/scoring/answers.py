@@ -46,7 +46,8 @@ def score_response(scorer: Scorer, sample: Sample, request: Request, response: R
     if response.finish == "refused":
         return Score(status="refused")
     final = final_answer(response.text)
-    score = scorer(sample, request, replace(response, text=final.text))
+    read_in = response if final.text == response.text else replace(response, text=final.text)
+    score = scorer(sample, request, read_in)
     read = {"rule": "the whole text"} if score.answer is not None and score.answer.strip() == final.text.strip() else {}
     stripped = {"stripped": list(final.stripped)} if final.stripped else {}
     if read or stripped:
