@@ -25,7 +25,7 @@ from evalharness.judge import Judge, Panel
 from evalharness.model import Model
 from evalharness.records import Mode
 
-PluginKind = Literal["benchmarks", "judges", "models", "importers"]
+PluginKind = Literal["benchmarks", "judges", "models", "importers", "exporters"]
 
 
 @cache
@@ -64,10 +64,18 @@ def load_plugin(kind: PluginKind, name: str) -> ModuleType:
         raise UserError(f"the plug-in {found[name]} cannot be imported: {type(error).__name__}: {error}") from error
 
 
+def load_format(kind: Literal["importers", "exporters"], name: str) -> ModuleType:
+    """The module of a file format. UserError lists the formats that there are."""
+    found = modules(kind)
+    if name not in found:
+        raise UserError(f"there is no format {name!r}{nearest(name, found)}; there is {', '.join(found)}")
+    return load_plugin(kind, name)
+
+
 EXTRAS = {
     "torch": "local", "safetensors": "local", "tokenizers": "local", "matplotlib": "local", "transformers": "hf",
     "sacrebleu": "text", "rouge_score": "text", "langdetect": "text", "nltk": "text", "gguf": "gguf",
-    "starlette": "web", "uvicorn": "web", "ray": "scale",
+    "starlette": "web", "uvicorn": "web", "ray": "scale", "zstandard": "inspect",
 }  # fmt: skip
 
 

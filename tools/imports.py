@@ -25,7 +25,8 @@ CONTRACTS = {
     "evalharness.benchmarks": {"benchmark", "family", "sample", "score"},
     "evalharness.judges": {"judge", "variants", "panel"},
     "evalharness.models": {"open_model", "Options", "FOLDER"},
-    "evalharness.importers": {"read_judgments"},
+    "evalharness.importers": {"read_judgments", "read_run"},
+    "evalharness.exporters": {"write_export", "SUFFIX"},
 }
 
 Graph = Mapping[str, frozenset[str]]

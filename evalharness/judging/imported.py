@@ -103,10 +103,7 @@ def import_file(kind: str, path: Path, options: ImportOptions, folder: Callable[
 
     UserError or DataError for an unknown format, a file that is not of it, and a folder that holds a run already.
     """
-    known = plugins.modules("importers")
-    if kind not in known:
-        raise UserError(f"there is no format {kind!r}{nearest(kind, known)}; there is {', '.join(known)}")
-    read: FormatReader = plugins.load_plugin("importers", kind).read_judgments
+    read: FormatReader = plugins.load_format("importers", kind).read_judgments
     foreign = read(path, options)
     if not foreign.items:
         raise DataError(f"{path}: it holds no judgments")

@@ -23,6 +23,7 @@ from evalharness.runs import cache, identity, prepared, runner, summary, tables,
 from evalharness.runs import plan as planning
 from evalharness.runs.budget import Budget, end_in_words
 from evalharness.runs.figures import Summary, TaskSummary
+from evalharness.runs.imported import is_imported
 from evalharness.runs.index import index_of
 from evalharness.runs.manifest import OptionFacts
 from evalharness.runs.plan import Plan, Task
@@ -293,6 +294,10 @@ def _to_rescore(
     if unknown := sorted(set(answered) - facts.keys()):
         raise UserError(
             f"{found.path / JOURNAL}: has answers to {unknown[0]}, which {MANIFEST} does not name; restore it"
+        )
+    if theirs := [name for name, one in facts.items() if is_imported(one)]:
+        raise UserError(
+            f"{found.path}: the answers to {theirs[0]} were scored by another program, and its scores are kept as they are"
         )
     benchmarks = {name: plugins.reopened(name, facts[name].data) for name in facts}
     return benchmarks, replace(_rescoring(found, named="sandbox_packages" in changes), **changes)

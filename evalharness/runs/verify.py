@@ -9,7 +9,6 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from evalharness import plugins
 from evalharness.data.files import digest
 from evalharness.data.kept import to_json
 from evalharness.errors import Exit, UserError
@@ -17,6 +16,7 @@ from evalharness.records import Result
 from evalharness.runs import summary
 from evalharness.runs.budget import end_in_words
 from evalharness.runs.identity import identity_hash
+from evalharness.runs.imported import imported_benchmark
 from evalharness.runs.manifest import Manifest
 from evalharness.runs.store import JOURNAL, MANIFEST, ODD_LINE, SUMMARY, Run, aside, loads, result_from_json
 
@@ -130,7 +130,7 @@ def _recomputed(run: Run, results: list[Result], notes: list[str]) -> Iterator[s
     if not run.finished:
         return
     try:
-        tasks = [(n, plugins.reopened(n, facts.data), facts) for n, facts in run.manifest.benchmarks.items()]
+        tasks = [(n, imported_benchmark(n, facts), facts) for n, facts in run.manifest.benchmarks.items()]
         made = summary.run_summary(results, tasks)
     except UserError as error:
         notes.append(f"the summary cannot be computed again: {error}")
