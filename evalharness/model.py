@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Protocol, overload, runtime_checkable
 
 from evalharness.records import Request, Response
@@ -85,9 +85,7 @@ class Requests(Sequence[Request]):
         return self._first + len(self._added)
 
     def __iter__(self) -> Iterator[Request]:
-        known = len(self._added)
-        yield from islice(self._given, self._first)
-        yield from self._added[:known]
+        return chain(islice(self._given, self._first), tuple(self._added))
 
     @overload
     def __getitem__(self, index: int) -> Request: ...
