@@ -39,4 +39,4 @@ def group_averages(figures: Mapping[str, Mapping[str, Estimate]]) -> Mapping[str
         return {}
 
 
-family = Family(tasks=(), open=open_task, members=members, average=group_averages)
+family = Family(tasks=(), open=open_task, members=members, average=group_averages, of_files=True)

@@ -189,12 +189,14 @@ def reopened(name: str, data: KnownData) -> Benchmark:
     where they are gone, as on another machine, by what it shows. UserError where only the data tell what it is, and
     there are none."""
     plain = name.removesuffix("@sample")
-    if data.described_by is not None and Path(data.described_by).is_file():
+    family = None if is_file(plain) or "/" not in plain else load_family(plain)
+    by_file = is_file(plain) or (family is not None and family.of_files)
+    if data.described_by is not None and by_file and Path(data.described_by).is_file():
         return load_benchmark(data.described_by)
     there = [path for path in (data.path, data.origin) if path is not None and Path(path).exists()]
     if data.kind is None or there:  # version 0.1.0 kept no more than what it showed
         return load_benchmark(plain, Path(there[0]) if there else None)
-    family = load_family(plain)
+    family = load_family(plain) if family is None else family
     if data.path is not None and family is not None and not family.tasks:
         raise UserError(f"{name} is what its data say, and they are gone: {data.path}; put them back")
     return load_benchmark(plain)

@@ -50,6 +50,7 @@ KINDS: Mapping[str, Kind] = {
     "yes": lambda name, i: ("yes", "no")[i % 2],
     "scores": lambda name, i: {letter: int(k == i % 2) for k, letter in enumerate("ABCD")},
     "languages": lambda name, i: {code: _text(code, i) for code in ("en", "fr", "de")},
+    "lettered": lambda name, i: {letter: f"{_WORDS[(i + k) % 16]} {k}" for k, letter in enumerate("ABCD")},
     "integers": lambda name, i: [1, 0, 2, 3],
     "false": lambda name, i: False,
     "date": lambda name, i: f"2024-0{i % 8 + 1}-11",
@@ -139,7 +140,13 @@ def constants_of(file: Path, name: str) -> tuple[list[str], list[str]]:
         and isinstance(side.slice, ast.Constant)
         and isinstance(side.slice.value, str)
     )
-    return list({**found, **others})[:120], list(compared)
+    prefixes = [
+        node.values[0].value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.JoinedStr) and len(node.values) == 2 and isinstance(node.values[0], ast.Constant)
+    ]
+    prefixed = [f"{prefix}{text}" for prefix in dict.fromkeys(prefixes) for text in found]
+    return [*prefixed, *list({**found, **others})[:120]], list(compared)
 
 
 def _constants(node: ast.AST) -> Iterator[str]:
@@ -165,11 +172,42 @@ def _likely(name: str) -> tuple[str, ...]:
 _MISSING = re.compile(r"KeyError: '([^']+)'|'([\w .-]+)' is undefined|Column (?:name )?'?\[?'([\w .-]+)'")
 
 
+# What an error says of the kind that is wanted: the fields that it may be about by their names, and that kind.
+_HINTS = (
+    ("malformed node or string", "choices|options", "literal"),
+    ("is not in list", "answer|label|gold|correct|target", "digit"),
+    ("for -: 'str' and 'int'", "answer|label|gold|correct|target", "place"),
+    ("for +: 'int' and 'str'", "ctx|text|question|activity", "text"),
+    ("has no attribute 'text'", "choices|options|question", "labelled"),
+    ("has no attribute 'label'", "choices|options|question", "labelled"),
+    ("no attribute 'keys'", "translation|target_scores|scores", "languages"),
+    ("has no attribute 'A'", "choice|options", "lettered"),
+    ("string indices must be integers", "answers?$", "answers"),
+)
+
+
+def line_constants(error: str, files: list[Path]) -> list[str]:
+    """Texts on the line of code that an error names, and in the mappings and lists that the line names."""
+    found = re.search(r"\((\S+\.py):(\d+)\)", error)
+    texts: dict[str, None] = {}
+    for file in files if found else ():
+        if found is None or file.name != found[1]:
+            continue
+        tree, line = ast.parse(file.read_bytes()), int(found[2])
+        there = [node for node in ast.walk(tree) if getattr(node, "lineno", -1) == line]
+        names = {node.id for node in there if isinstance(node, ast.Name)}
+        named = [
+            n for n in ast.walk(tree) if isinstance(n, ast.Assign) and names & {getattr(t, "id", "") for t in n.targets}
+        ]
+        texts |= dict.fromkeys(text for node in (*there, *named) for text in _constants(node))
+    return list(texts)
+
+
 def other_kinds(
-    kinds: dict[str, str], error: str, attempt: int, chance: random.Random, about: list[str]
+    kinds: dict[str, str], error: str, attempt: int, chance: random.Random, about: list[str], lookups: list[str]
 ) -> dict[str, str]:
     """The kinds of another try: a field that was missed is added, one or two of the others are of another kind, or one
-    of the texts that the task is `about`."""
+    of the texts that the task is `about`, or that its code looks up where it failed."""
     changed = dict(kinds)
     missed = next((name for match in [_MISSING.search(error)] if match for name in match.groups() if name), "")
     if missed and missed not in changed:
@@ -177,7 +215,15 @@ def other_kinds(
         return changed
     said = re.findall(r"'(\w+) for example \d|(\w+) (\w+) \w+ \d", error)  # the text of a value has its field in it
     mentioned = {word for words in said for word in words}
+    for sign, pattern, kind in _HINTS:
+        hinted = [name for name in changed if re.search(pattern, name, re.IGNORECASE) and changed[name] != kind]
+        if sign in error and hinted and chance.random() < 0.5:
+            changed[chance.choice(hinted)] = kind
+            return changed
     names = [name for name in changed if name.lower() in mentioned] or list(changed)
+    if lookups and chance.random() < 0.6:
+        changed[chance.choice(names)] = CONSTANT + json.dumps([chance.choice(lookups)])
+        return changed
     for name in chance.sample(names, min(len(names), 1 + attempt % 3)):
         likely = _likely(name)
         if about and chance.random() < 0.25:

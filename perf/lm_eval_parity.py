@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
-from _lm_eval_rows import CONSTANT, constants_of, fields_of, first_kinds, other_kinds, rows_of
+from _lm_eval_rows import CONSTANT, constants_of, fields_of, first_kinds, line_constants, other_kinds, rows_of
 
 from evalharness import events
 from evalharness.benchmark import Benchmark
@@ -145,7 +145,7 @@ def opened(entry: TaskEntry, known: dict[str, dict[str, str]]) -> tuple[str, dic
             name = chance.choice([*compared, *subjects] or list(kinds))
             kinds = {**kinds, name: CONSTANT + json.dumps(about)}
         else:
-            kinds = other_kinds(kinds, error, attempt, chance, about)
+            kinds = other_kinds(kinds, error, attempt, chance, about, line_constants(error, files))
         error = _tried(benchmark, kinds)
         first = first or error
         if not error:
@@ -174,7 +174,7 @@ def about_of(document: YamlDocument, process: TaskFunction | None) -> tuple[list
     words = str(document.value.get("task")).split("_")
     ends = ["_".join(words[i:]) for i in range(len(words))]
     named = [name.removeprefix("process_"), *ends, str(document.value.get("dataset_name"))]
-    return list(dict.fromkeys([*found, *named, *(end.replace("_", " ") for end in ends), *constants]))[:120], compared
+    return list(dict.fromkeys([*found, *named, *(end.replace("_", " ") for end in ends), *constants]))[:150], compared
 
 
 def _tried(benchmark: Benchmark, kinds: Mapping[str, str]) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 
 from evalharness.sandbox import orders, wire
 from evalharness.sandbox.candidate import HELLO
+from evalharness.sandbox.fence import CHANNEL
 from evalharness.sandbox.program import Limits
 from evalharness.sandbox.worker import Worker
 
@@ -23,11 +24,21 @@ from evalharness.sandbox.worker import Worker
 SERVICE_LIMITS = Limits(seconds=1e6, wall=1e6, memory=16 << 30, disk=16 << 20, files=512, descriptors=256, threads=128)
 LARGEST_ANSWER = 512 << 20  # bytes
 _PIECE = 1 << 20
+_STARTING = 60.0  # seconds
 _REPORT = 10.0  # seconds for the server to say how a process ended
 
 
 class ServiceEnded(Exception):  # noqa: N818  an event of the protocol, caught where it is called
     """The process ended or was ended: its text says why."""
+
+
+def _served(source: str) -> str:
+    """The source as a program that says when it has begun, and has no verdict when it ends."""
+    return (
+        f"import os\nos.write({CHANNEL}, b'+')\n"
+        f"try:\n    exec(compile({source!r}, '<service>', 'exec', dont_inherit=True), {{}})\n"
+        "finally:\n    os._exit(1)\n"
+    )
 
 
 class Service:
@@ -48,8 +59,9 @@ class Service:
         try:
             with theirs:
                 orders.send_run(worker.control, self._serial, limits, theirs.fileno())
-            wire.send(self._ours.fileno(), {"mode": "inproc", "source": source})
-            if self._exactly(len(HELLO), time.monotonic() + 60) != HELLO:
+            wire.send(self._ours.fileno(), {"mode": "inproc", "source": _served(source)})
+            # It says hello before it takes the source, and that it has it before it may get a call.
+            if self._exactly(len(HELLO) + 1, time.monotonic() + _STARTING) != HELLO + b"+":
                 raise ServiceEnded("it does not start")
         except (OSError, wire.Closed) as error:
             self.close()

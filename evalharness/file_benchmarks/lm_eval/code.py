@@ -114,12 +114,18 @@ def _may_define(file: Path, name: str) -> bool:
 
 
 def returned_keys(function: TaskFunction) -> tuple[str, ...]:
-    """The texts that are keys of mappings in a function, as far as they stand in it."""
+    """The texts that are keys of mappings in a function, or in those of its file that it names."""
     if function.file is None:
         return ()
     name = function.spelled.rpartition(".")[2]
-    own = [node for node in _parsed(function.file).body if isinstance(node, ast.FunctionDef) and node.name == name]
-    keys = [key for node in own for one in ast.walk(node) if isinstance(one, ast.Dict) for key in one.keys]
+    functions = {node.name: node for node in _parsed(function.file).body if isinstance(node, ast.FunctionDef)}
+    wanted, own = [name], dict[str, ast.FunctionDef]()
+    while wanted:
+        name = wanted.pop()
+        if name in functions and name not in own:
+            own[name] = functions[name]
+            wanted += [one.id for one in ast.walk(own[name]) if isinstance(one, ast.Name)]
+    keys = [key for node in own.values() for one in ast.walk(node) if isinstance(one, ast.Dict) for key in one.keys]
     texts = [key.value for key in keys if isinstance(key, ast.Constant) and isinstance(key.value, str)]
     return tuple(dict.fromkeys(texts))
 
