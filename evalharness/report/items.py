@@ -114,6 +114,7 @@ def verified(found: Verified, *, as_json: bool) -> None:
 PROSE = ("title", "what")  # shown last, and cut where the terminal ends
 
 
+MANY = 500  # rows of a table that is drawn without a terminal's help
 ONLY_JSON = ("paper", "licence", "metrics", "data", "each")
 
 
@@ -124,6 +125,9 @@ def table(rows: Sequence[Mapping[str, object]], *, as_json: bool) -> None:
         return
     if not rows:
         print("there are none")
+        return
+    if len(rows) > MANY:
+        _plain_table(rows)
         return
     from rich.console import Console
     from rich.markup import escape
@@ -139,6 +143,17 @@ def table(rows: Sequence[Mapping[str, object]], *, as_json: bool) -> None:
     for row in rows:
         drawn.add_row(*(escape(printable(_cell(row.get(c)))) for c in columns))
     Console().print(drawn)
+
+
+def _plain_table(rows: Sequence[Mapping[str, object]]) -> None:
+    """The same without anything of a terminal's: what draws tables takes a millisecond a row."""
+    from rich.cells import cell_len
+
+    columns = list(dict.fromkeys(key for row in rows for key in row if key not in ONLY_JSON))
+    cells = [columns, *([printable(_cell(row.get(c))) for c in columns] for row in rows)]
+    widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
+    for row_cells in cells:
+        print("  ".join(text + " " * (width - cell_len(text)) for text, width in zip(row_cells, widths, strict=True)))
 
 
 def _cell(value: object) -> str:

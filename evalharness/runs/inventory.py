@@ -11,6 +11,7 @@ from evalharness.benchmark import Benchmark
 from evalharness.errors import UserError
 from evalharness.events import warn
 from evalharness.runs import store
+from evalharness.runs.run_index import listed_runs
 
 _Rows = list[dict[str, Any]]
 
@@ -87,15 +88,18 @@ def models() -> _Rows:
 def run_rows(runs: Path) -> _Rows:
     """Every run under a folder, one row per benchmark in it. One that is broken says so and hides no other."""
     found: _Rows = []
-    for run in store.all_runs(runs):
-        try:
-            found += _run_rows(run)
-        except UserError as error:
-            warn(str(error))
-        else:
-            continue
-        found.append({**dict.fromkeys(COLUMNS), "name": run.name, "n": "damaged"})
+    for run, rows in listed_runs(runs, _readable_rows):
+        found += [{**dict.fromkeys(COLUMNS), "name": run.name, "n": "damaged"}] if rows is None else rows
     return found
+
+
+def _readable_rows(run: store.Run) -> _Rows | None:
+    """The rows of a run; None, and a warning, where it is damaged."""
+    try:
+        return _run_rows(run)
+    except UserError as error:
+        warn(str(error))
+        return None
 
 
 COLUMNS = ("name", "benchmark", "model", "mode", "n", "score", "low", "high", "created")

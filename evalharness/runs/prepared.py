@@ -58,7 +58,7 @@ def kept_facts(folder: Path, name: str, benchmark: Benchmark, asked: str, model:
         return None
     files = [file for file in (*own, source.described_by) if file is not None]
     from_it = {
-        "code": _code(), "benchmark": [name, *(str(file.absolute()) for file in files), *map(digest, files)],
+        "code": source_hash(), "benchmark": [name, *(str(file.absolute()) for file in files), *map(digest, files)],
         "functions": benchmark.code_sha256, "asked": asked, "chat": model.chat,
         # What has its answers already says by them how often it is asked, and in which mode.
         "model": model.fingerprint if isinstance(model, Prerecorded) else model.ranks,
@@ -67,7 +67,7 @@ def kept_facts(folder: Path, name: str, benchmark: Benchmark, asked: str, model:
 
 
 @cache
-def _code() -> str:
+def source_hash() -> str:
     """The hash of our own source: with other code the same files may become other questions."""
     total = hashlib.sha256()
     for file in sorted(Path(evalharness.__file__).parent.rglob("*.py")):

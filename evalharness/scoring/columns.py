@@ -8,7 +8,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from itertools import groupby
+from itertools import chain, groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -234,8 +234,8 @@ class ColumnWriter:
         and none ends in the zeros that fill such a width."""
         import numpy as np
 
-        begins = [0, *self.ends[:-1]] if self.ends else []
-        each = (bytes(self.ids[begin:end]) for begin, end in zip(begins, self.ends, strict=True))
+        begins = chain((0,), self.ends)
+        each = (bytes(self.ids[begin:end]) for begin, end in zip(begins, self.ends, strict=False))
         longest = int(np.max(np.diff(np.array(self.ends, np.int64), prepend=0), initial=1))
         if longest <= _WIDEST and 0 not in self.ids:
             return np.fromiter(each, np.dtype(f"S{longest}"), len(self.ends))

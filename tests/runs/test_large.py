@@ -104,7 +104,7 @@ def test_facts_are_kept_only_for_what_is_the_same(evalh, sums, monkeypatch):
         lambda: Path("bench.yaml").write_text(BENCH.replace("Answer:", "A:")),
         lambda: Path("rows.jsonl").write_text(Path("rows.jsonl").read_text().replace("7 and", "8 or")),
         lambda: Path("shots.jsonl").write_text(Path("shots.jsonl").read_text().replace("9?", "8?")),
-        lambda: monkeypatch.setattr(prepared, "_code", lambda: "other"),
+        lambda: monkeypatch.setattr(prepared, "source_hash", lambda: "other"),
     ]):  # fmt: skip
         change()
         assert evalh(*run, "--name", str(number)).code in (0, 3)
