@@ -144,11 +144,15 @@ class RunWriter:
     def ask(self, task: Task, questions: Sequence[Question]) -> Iterator[Result]:
         """Results in order of completion."""
         for result in _asked(task, questions, self.model, self.plan.options, self._records):
-            self.journal.append(result_to_json(result))
-            self._count(result)
+            self.keep(result)
             self._asked += 1
             tell(ResultCame(result=result))
             yield result
+
+    def keep(self, result: Result) -> None:
+        """Write a result down, and count it among the figures."""
+        self.journal.append(result_to_json(result))
+        self._count(result)
 
     def finish(self, seconds: float | None = None) -> Run:
         """Write manifest and summary; `seconds` is what this start took, where that is not the time since then."""

@@ -24,7 +24,7 @@ from evalharness.runs.plan import Plan, Task
 from evalharness.runs.questions import Question
 from evalharness.runs.runner import RunWriter, evaluate_tasks
 from evalharness.runs.stopping import StoppingRule
-from evalharness.runs.store import Run, result_to_json
+from evalharness.runs.store import Run
 
 MOST_IN_FLIGHT, ENGINE_BATCH = (
     320,
@@ -173,7 +173,7 @@ def evaluate_within(
         for task in tasks:
             passed_over, behind = _unanswered(orders[task.name], came[task.name])
             for question in passed_over:
-                writer.journal.append(result_to_json(_no_answer(task, question)))
+                writer.keep(_no_answer(task, question))
             unasked, unanswered = unasked + behind, unanswered + len(passed_over)
         found = writer.finish()
     return found, allowance.end(planned - unasked - unanswered, planned) if unasked or unanswered else None
