@@ -215,7 +215,7 @@ def run_plan(plan: Plan, model: Model, place: RunPlace, hooks: RunHooks) -> RunO
     name = (place.name or identity.folder_name(tasks, plan, model)) + (plan.shard.suffix if plan.shard else "")
     folder = new_folder(place.runs, name)
     opened = runner.open_run(folder, tasks, plan, model)
-    with _started_early(hooks.stages, opened):
+    with _started_early(hooks.stages if plan.shard is None else (), opened):
         if hooks.budget:
             found, end = within_budget.evaluate_within(opened, tasks, plan, model, hooks.budget, rule)
         else:
