@@ -8,31 +8,43 @@ from typer import Argument, Option
 EXAMPLES = """
 evalh ci evals/suite.yaml --no-baseline create
 evalh ci evals/suite.yaml --baseline-ref main --policy-ref main
+evalh ci merge reports/job-1 reports/job-2
 """
+
+_Words = Annotated[
+    list[str],
+    Argument(metavar="SUITE | merge REPORT...", help="The suite (YAML) to run; or the reports of jobs to merge."),
+]
+_Baseline = Annotated[
+    str | None, Option(envvar="EVALH_BASELINE", help="Name or file of the baseline, in place of the suite's.")
+]
+_BaselineRef = Annotated[
+    str | None, Option(envvar="EVALH_BASELINE_REF", help="Branch, tag or commit to take the baseline's file from.")
+]
+_PolicyRef = Annotated[
+    str | None,
+    Option(envvar="EVALH_POLICY_REF", help="Branch, tag or commit to take all of the suite from but its models."),
+]
+_Policy = Annotated[
+    str | None, Option(envvar="EVALH_POLICY", help="block-on-fail or require-pass, in place of the suite's.")
+]
+_NoBaseline = Annotated[
+    str | None, Option(envvar="EVALH_NO_BASELINE", help="What to do without a baseline: fail, pass or create.")
+]
+_SetBaseline = Annotated[
+    bool,
+    Option("--set-baseline", envvar="EVALH_SET_BASELINE", help="Keep the runs as baselines unless the gate fails."),
+]
 
 
 def ci(
-    suite: Annotated[Path, Argument(help="The suite (YAML) to run.")],
-    baseline: Annotated[
-        str | None, Option(envvar="EVALH_BASELINE", help="Name or file of the baseline, in place of the suite's.")
-    ] = None,
-    baseline_ref: Annotated[
-        str | None, Option(envvar="EVALH_BASELINE_REF", help="Branch, tag or commit to take the baseline's file from.")
-    ] = None,
-    policy_ref: Annotated[
-        str | None,
-        Option(envvar="EVALH_POLICY_REF", help="Branch, tag or commit to take all of the suite from but its models."),
-    ] = None,
-    policy: Annotated[
-        str | None, Option(envvar="EVALH_POLICY", help="block-on-fail or require-pass, in place of the suite's.")
-    ] = None,
-    no_baseline: Annotated[
-        str | None, Option(envvar="EVALH_NO_BASELINE", help="What to do without a baseline: fail, pass or create.")
-    ] = None,
-    set_baseline: Annotated[
-        bool,
-        Option("--set-baseline", envvar="EVALH_SET_BASELINE", help="Keep the runs as baselines unless the gate fails."),
-    ] = False,
+    words: _Words,
+    baseline: _Baseline = None,
+    baseline_ref: _BaselineRef = None,
+    policy_ref: _PolicyRef = None,
+    policy: _Policy = None,
+    no_baseline: _NoBaseline = None,
+    set_baseline: _SetBaseline = False,
     report: Annotated[Path, Option(envvar="EVALH_REPORT", help="Folder for the reports.")] = Path("evalh-report"),
     comment: Annotated[
         bool, Option(envvar="EVALH_COMMENT", help="Write the one comment of this pull or merge request.")
@@ -50,17 +62,22 @@ def ci(
     ] = False,
     as_json: Annotated[bool, Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> int:
-    """Run a suite, compare it with its baseline, gate, report, comment.
+    """Run a suite, compare it with its baseline, gate, report, comment; `merge` makes one comment of several jobs.
 
     Exit 0: nothing blocks; 1: the gate failed; 2: no verdict (bad input, no baseline); 3: not whole; 4: not comparable;
     5: inconclusive where that blocks.
     """
+    from evalharness.errors import UserError
     from evalharness.report import progress
     from evalharness.report.suite import SuiteReportsWanted, deliver_suite
     from evalharness.suites.ci import SuiteGateRequest, gate_suite
 
+    if words[0] == "merge":
+        return _merge(words[1:], key, report, comment=comment, as_json=as_json)
+    if len(words) > 1:
+        raise UserError(f"evalh ci takes one suite; there are {len(words)}")
     request = SuiteGateRequest(
-        suite=suite, runs=runs, baselines=baselines, baseline=baseline, baseline_ref=baseline_ref,
+        suite=Path(words[0]), runs=runs, baselines=baselines, baseline=baseline, baseline_ref=baseline_ref,
         policy_ref=policy_ref, policy=policy, no_baseline=no_baseline, set_baseline=set_baseline,
         consent=yes_run_untrusted_code,
     )  # fmt: skip
@@ -69,3 +86,12 @@ def ci(
         found, SuiteReportsWanted(folder=report, comment=comment, key=key, junit_items=junit_items, as_json=as_json)
     )
     return int(found.exit_code)
+
+
+def _merge(places: list[str], key: str | None, folder: Path, *, comment: bool, as_json: bool) -> int:
+    """The reports of several jobs as one."""
+    from evalharness.report.merged import deliver_merged, merge_suites
+
+    found = merge_suites(places)
+    deliver_merged(found, key=key, comment=comment, as_json=as_json, folder=folder)
+    return found.exit_code

@@ -85,14 +85,19 @@ def schema() -> Mapping[str, Any]:
 
 def read_document(path: Path) -> ComparisonDocument:
     """A comparison kept as JSON. UserError when the file is none, or of a later version."""
-    from jsonschema import Draft202012Validator
-
     try:
         found = json_value(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
     except ValueError as error:
         raise UserError(f"{path}: not valid JSON ({error})") from error
+    return document_from(found, path)
+
+
+def document_from(found: object, path: Path) -> ComparisonDocument:
+    """The document of JSON values that stand in a file. UserError as in `read_document`."""
+    from jsonschema import Draft202012Validator
+
     if not isinstance(found, dict) or found.get("kind") != "comparison":
         raise UserError(f"{path}: not a comparison; `evalh compare BASE NEW --report DIR` writes one")
     if not isinstance(found.get("format"), int) or found["format"] > _FORMAT:

@@ -28,7 +28,7 @@ from evalharness.suites.schema import NoBaseline, Suite, SuiteModel, load_suite
 SuiteWord = Literal[
     "worse", "not comparable", "no verdict", "incomplete", "can't tell", "no baseline", "better", "same"
 ]
-_WORST: tuple[SuiteWord, ...] = (
+WORST_SUITE_WORDS: tuple[SuiteWord, ...] = (
     "worse", "not comparable", "no verdict", "incomplete", "can't tell", "no baseline", "better", "same",
 )  # fmt: skip
 _NO_BASELINE: tuple[NoBaseline, ...] = ("fail", "pass", "create")
@@ -106,7 +106,7 @@ class GatedSuite:
     def verdict(self) -> SuiteWord:
         """The worst verdict over all models."""
         words = {model.verdict for model in self.models}
-        return next((word for word in _WORST if word in words), "no verdict")
+        return next((word for word in WORST_SUITE_WORDS if word in words), "no verdict")
 
     @property
     def gate(self) -> GateWord:

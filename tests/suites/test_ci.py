@@ -359,3 +359,36 @@ def test_junit_has_a_case_for_each_item_that_broke_where_that_is_wanted(based, t
         based("worse", options=options)
         cases.append((tmp_path / "evalh-report" / "junit.xml").read_text().count("<testcase"))
     assert cases[1] == cases[0] + 60
+
+
+def test_the_jobs_of_a_matrix_make_one_comment(based, evalh, github, tmp_path, monkeypatch):
+    for model in ("same", "worse"):
+        based(model, options=["--report", f"jobs/{model}"])
+    based("same", more="baseline: mian\n", options=["--report", "jobs/none"])
+    said = evalh("ci", "merge", "jobs/same", "--json")
+    assert (said.code, said.json["verdict"], said.json["gate"]) == (0, "same", "pass")
+    with github() as server:
+        job(monkeypatch, tmp_path, server)
+        monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "out"))
+        said = evalh("ci", "merge", "jobs", "--key", "matrix")
+        assert said.code == 1, said
+        assert evalh("ci", "merge", "jobs", "--key", "matrix").code == 1
+        assert len(server.comments) == 1
+        body = server.comments[0]["body"]
+    assert body.startswith("<!-- evalh:report key=matrix v=1 -->\n### ✗ evalh, 1 suites: worse")
+    assert body.count("\n#### ") == 2
+    assert "did you mean main" in body
+    assert (tmp_path / "out").read_text().startswith("verdict=worse\ngate=fail\nexit-code=1\n")
+
+
+def test_what_cannot_be_merged(based, evalh, tmp_path):
+    based("same")
+    assert evalh("ci", "merge").code == 2
+    assert "there is no report.json" in evalh("ci", "merge", "runs").err
+    (tmp_path / "x.json").write_text("{}")
+    assert "not the report of a suite" in evalh("ci", "merge", "x.json").err
+    for change in ({"exit_code": 77}, {"gate": "maybe"}, {"models": [7]}, {"models": [{"verdict": "great"}]}):
+        (tmp_path / "x.json").write_text(json.dumps({**based.report(), **change}))
+        said = evalh("ci", "merge", "x.json")
+        assert (said.code, "damaged" in said.err) == (2, True), change
+    assert evalh("ci", "suite.yaml", "other.yaml").code == 2
