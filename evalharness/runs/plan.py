@@ -152,7 +152,7 @@ def prepare_task(name: str, plan: Plan, model: Model) -> Task:
         data=_data_facts(name, benchmark, loaded, chosen, repeated),
         prompt_sha256=prompt_hash(q.request for q in questions),
         wants_judge=benchmark.judge or None,
-        code_sha256=benchmark.code_sha256 or None,
+        extra={"code_sha256": benchmark.code_sha256} if benchmark.code_sha256 else {},
         sampling=_own_sampling(benchmark, plan),
     )
     reported = f"{name}@sample" if plan.data == "sample" and benchmark.source.hub else name
