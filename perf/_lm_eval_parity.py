@@ -115,7 +115,9 @@ def _asked(entry: TaskEntry, kinds: Mapping[str, str], model: Model | None) -> t
     benchmark = replace(benchmark, source=replace(source, hub="", own={}, given=given))
     name = plugins.add_benchmark(replace(benchmark, name=f"parity {entry.name}"))
     prepared = planning.prepare_task(name, Plan(benchmarks=(name,)), Echo())
-    questions = [q for q in prepared.questions if not q.repeat][:LIMIT]
+    wanted = list(dict.fromkeys(q.sample.id for q in prepared.questions))[:LIMIT]
+    questions = [q for q in prepared.questions if q.sample.id in wanted]
+    once = [place for place, question in enumerate(questions) if not question.repeat]
     pool = _pool([q.sample.answers for q in questions])
     results = []
     responses = [_response(q.request, pool, _rolling(benchmark)) for q in questions]
@@ -127,14 +129,15 @@ def _asked(entry: TaskEntry, kinds: Mapping[str, str], model: Model | None) -> t
             Result(
                 benchmark=name, sample=question.sample, request=question.request, response=response,
                 status=score.status, scores=score.scores, answer=score.answer, detail=score.detail,
+                repeat=question.repeat,
             )
         )  # fmt: skip
     figures = {m.name: made.value for m in prepared.benchmark.metrics if (made := m.of(results)) is not None}
     splits = {s: [dict(row) for row in found] for s, found in rows.items()}
     job = {"task": entry.name, "rows": splits, "pool": pool, "limit": LIMIT}
     scores = [{**r.scores, **r.detail.get(UNNUMBERED, {})} for r in results]
-    asked = [_arguments(q.request, prepared.benchmark) for q in questions]
-    answers = [list(r.logprobs) or [r.text] for r in responses] if model is not None else []
+    asked = [_arguments(q.request, prepared.benchmark) for q in (questions[i] for i in once)]
+    answers = [list(responses[i].logprobs) or [responses[i].text] for i in once] if model is not None else []
     return job, {"asked": asked, "answers": answers, "scores": scores, "figures": figures}
 
 

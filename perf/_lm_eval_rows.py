@@ -32,6 +32,7 @@ def _choices(name: str, i: int) -> list[str]:
 KINDS: Mapping[str, Kind] = {
     "text": _text,
     "place": lambda name, i: i % 2,
+    "one_based": lambda name, i: i % 2 + 1,
     "letter": lambda name, i: "AB"[i % 2],
     "digit": lambda name, i: str(i % 2 + 1),
     "choices": _choices,
@@ -176,7 +177,7 @@ _MISSING = re.compile(r"KeyError: '([^']+)'|'([\w .-]+)' is undefined|Column (?:
 _HINTS = (
     ("malformed node or string", "choices|options", "literal"),
     ("is not in list", "answer|label|gold|correct|target", "digit"),
-    ("for -: 'str' and 'int'", "answer|label|gold|correct|target", "place"),
+    ("for -: 'str' and 'int'", "answer|label|gold|correct|target", "one_based"),
     ("for +: 'int' and 'str'", "ctx|text|question|activity", "text"),
     ("has no attribute 'text'", "choices|options|question", "labelled"),
     ("has no attribute 'label'", "choices|options|question", "labelled"),
@@ -199,7 +200,10 @@ def line_constants(error: str, files: list[Path]) -> list[str]:
         named = [
             n for n in ast.walk(tree) if isinstance(n, ast.Assign) and names & {getattr(t, "id", "") for t in n.targets}
         ]
-        texts |= dict.fromkeys(text for node in (*there, *named) for text in _constants(node))
+        keys = [
+            k.value for n in named if isinstance(n.value, ast.Dict) for k in n.value.keys if isinstance(k, ast.Constant)
+        ]
+        texts |= dict.fromkeys(keys or (text for node in (*there, *named) for text in _constants(node)))
     return list(texts)
 
 
@@ -210,11 +214,15 @@ def other_kinds(
     of the texts that the task is `about`, or that its code looks up where it failed."""
     changed = dict(kinds)
     missed = next((name for match in [_MISSING.search(error)] if match for name in match.groups() if name), "")
-    if missed and missed not in changed:
+    said = set(re.findall(r"'([^']+)'", error))
+    looked_up = [
+        name for name, kind in changed.items() if kind.startswith(CONSTANT) and said & set(json.loads(kind[9:]))
+    ]
+    if missed and missed not in changed and not looked_up and not re.search(r" \d+$", missed):
         changed[missed] = _likely(missed)[0]
         return changed
-    said = re.findall(r"'(\w+) for example \d|(\w+) (\w+) \w+ \d", error)  # the text of a value has its field in it
-    mentioned = {word for words in said for word in words}
+    words = re.findall(r"(\w+) (\w+) \w+ \d", error)  # the text of a value has its field in it
+    mentioned = {word for pair in words for word in pair} | {name.lower() for name in looked_up}
     for sign, pattern, kind in _HINTS:
         hinted = [name for name in changed if re.search(pattern, name, re.IGNORECASE) and changed[name] != kind]
         if sign in error and hinted and chance.random() < 0.5:

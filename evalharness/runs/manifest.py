@@ -121,7 +121,7 @@ class BenchmarkFacts(Kept):
     data: DataFacts = field(default_factory=DataFacts, metadata=ALWAYS)
     prompt_sha256: str | None = field(default=None, metadata=ALWAYS)
     wants_judge: str | None = None
-    code_sha256: str | None = None
+    code_sha256: str | None = None  # of a task file's functions
     sampling: OwnSampling | None = None
     judge: JudgingFacts | None = None
 
