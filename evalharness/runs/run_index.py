@@ -17,7 +17,7 @@ from evalharness.data.files import OWN_FILE, own_folder
 from evalharness.runs.prepared import source_hash
 from evalharness.runs.store import MANIFEST, SUMMARY, Run
 
-INDEX = Path(".cache") / "runs.sqlite"
+RUN_INDEX = Path(".cache") / "runs.sqlite"
 MANY_RUNS = 200  # runs from which on an index is kept
 _Rows = list[dict[str, Any]]
 
@@ -33,7 +33,7 @@ def listed_runs(runs: Path, rows_of: Callable[[Run], _Rows | None]) -> Iterator[
     """Every run under a folder, the newest last, with what `rows_of` says of it, or said of it before: what it says of
     a run must come from its manifest and summary alone. None, for a run that cannot be read, is never kept."""
     folders = sorted(_folders(runs), key=lambda folder: folder.modified)
-    known = _read(runs / INDEX) if len(folders) >= MANY_RUNS else {}
+    known = _read(runs / RUN_INDEX) if len(folders) >= MANY_RUNS else {}
     fresh: list[tuple[str, str, bytes]] = []
     for folder in folders:
         run = Run(runs / folder.name)
@@ -47,7 +47,7 @@ def listed_runs(runs: Path, rows_of: Callable[[Run], _Rows | None]) -> Iterator[
         yield run, rows
     gone = known.keys() - {folder.name for folder in folders}
     if len(folders) >= MANY_RUNS and (fresh or gone):
-        _write(runs / INDEX, fresh, gone)
+        _write(runs / RUN_INDEX, fresh, gone)
 
 
 def _folders(runs: Path) -> Iterator[_Folder]:

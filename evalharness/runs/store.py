@@ -282,6 +282,7 @@ class Run:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._digests: dict[str, tuple[tuple[int, ...], str]] = {}
 
     @property
     def name(self) -> str:
@@ -321,9 +322,17 @@ class Run:
     def intact(self) -> bool:
         """Journal and summary are byte for byte as they were when the run was finished."""
         kept = self.manifest.sha256 or {}
-        return kept.keys() >= {JOURNAL, SUMMARY} and all(
-            (self.path / name).is_file() and digest(self.path / name) == kept[name] for name in (JOURNAL, SUMMARY)
-        )
+        if not kept.keys() >= {JOURNAL, SUMMARY} or not all((self.path / n).is_file() for n in (JOURNAL, SUMMARY)):
+            return False
+        return all(self._digest(name) == kept[name] for name in (JOURNAL, SUMMARY))
+
+    def _digest(self, name: str) -> str:
+        """The hash of a file, computed again once it was written."""
+        now = (self.path / name).stat()
+        state = now.st_size, now.st_mtime_ns, now.st_ino
+        if name not in self._digests or self._digests[name][0] != state:
+            self._digests[name] = state, digest(self.path / name)
+        return self._digests[name][1]
 
     def results(self, benchmark: str | None = None) -> list[Result]:
         """All results, the last line of each item, in the order of benchmark, id and repeat."""

@@ -11,7 +11,7 @@ from evalharness.runs import inventory, run_index
 from evalharness.runs.store import Run
 
 RUNS = Path("runs")
-INDEX = RUNS / run_index.INDEX
+INDEX = RUNS / run_index.RUN_INDEX
 
 
 @pytest.fixture
