@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from evalharness.comparison import flips as flipped
 from evalharness.comparison.align import ALLOWABLE, Joined, Mismatch, align_scores, has_range, mismatches
+from evalharness.comparison.by_content import NOT_HELD, paired_by_content
 from evalharness.comparison.decide import (
     Noise,
     TaskComparison,
@@ -29,6 +30,7 @@ from evalharness.comparison.scores import STATUS_CODE, Scores
 from evalharness.comparison.uncertainty import UncertaintySource, with_uncertainty
 from evalharness.errors import Exit, UserError, nearest, option_name
 from evalharness.records import UNREAD
+from evalharness.runs.imported import imported_lower_is_better, is_imported
 from evalharness.runs.manifest import FlakyFacts, GitState, WatchedFacts
 from evalharness.runs.summary import lower_is_better
 from evalharness.stats.e_processes import final_alpha
@@ -126,16 +128,17 @@ def compare_runs(base: Side, new: Side, options: Options) -> Comparison:
 
     Where they were scored by different versions, the older one's answers are scored again first.
     """
-    with scored_alike(base, new) as (before, after):
-        return _compared(before, after, options)
+    with scored_alike(base, new) as (was, now), paired_by_content(was, now) as (before, after, foreign):
+        return _compared(before, after, options, foreign)
 
 
-def _compared(base: Side, new: Side, options: Options) -> Comparison:
+def _compared(base: Side, new: Side, options: Options, foreign: frozenset[str]) -> Comparison:
     _check(options, base, new)
     names, alone = _benchmarks(base, new, options)
     metrics = {name: _metric(base, new, name, options.metric) for name in names}
     clashes = {name: _clashes(base, new, name) for name in names}
-    refused = {name: [m for m in found if m.field not in options.allow] for name, found in clashes.items()}
+    allowed = {name: options.allow | (frozenset(NOT_HELD) if name in foreign else frozenset()) for name in names}
+    refused = {name: [m for m in found if m.field not in allowed[name]] for name, found in clashes.items()}
     wanted = {name: metric for name, metric in metrics.items() if not refused[name]}
     before, after = base.scores(wanted, options.clusters), new.scores(wanted, options.clusters)
     ids: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
@@ -144,7 +147,7 @@ def _compared(base: Side, new: Side, options: Options) -> Comparison:
         task = TaskComparison(
             benchmark=name,
             metric=metrics[name],
-            lower_is_better=lower_is_better(name, metrics[name]),
+            lower_is_better=_lower_is_better(name, metrics[name], (base, new)),
             margin=options.margin_of(name),
             tier=options.rule_of(name).tier,
             mode=new.facts[name].mode or "",
@@ -168,8 +171,8 @@ def _compared(base: Side, new: Side, options: Options) -> Comparison:
         verdict=word,
         gate=gate,
         tasks=tuple(decided),
-        allowed=_allowed(clashes, options),
-        notes=_notes(base, new),
+        allowed=_allowed(clashes, allowed),
+        notes=(*_notes(base, new), *map(_paired_by_content, sorted(foreign))),
         flips=ids,
     )
 
@@ -345,8 +348,15 @@ def compared_side(side: Side, benchmarks: list[str]) -> ComparedSide:
     )
 
 
-def _allowed(clashes: Mapping[str, list[Mismatch]], options: Options) -> tuple[str, ...]:
-    return tuple(f"{name}: {m}" for name, found in clashes.items() for m in found if m.field in options.allow)
+def _lower_is_better(benchmark: str, metric: str, sides: tuple[Side, Side]) -> bool:
+    known = [side.facts[benchmark] for side in sides]
+    if all(map(is_imported, known)):
+        return imported_lower_is_better(known[0], metric)
+    return lower_is_better(benchmark, metric)
+
+
+def _allowed(clashes: Mapping[str, list[Mismatch]], allowed: Mapping[str, frozenset[str]]) -> tuple[str, ...]:
+    return tuple(f"{name}: {m}" for name, found in clashes.items() for m in found if m.field in allowed[name])
 
 
 def _notes(base: Side, new: Side) -> tuple[str, ...]:
@@ -367,6 +377,10 @@ def _notes(base: Side, new: Side) -> tuple[str, ...]:
                 f"{word} was stopped early on {', '.join(stopped)}: that interval is not corrected for stopping"
             )
     return tuple(found)
+
+
+def _paired_by_content(benchmark: str) -> str:
+    return f"{benchmark} was imported: its items are paired by what was asked, not by id"
 
 
 def exit_code(comparison: Comparison, *, gate: bool, policy: Policy = "block-on-fail") -> Exit:

@@ -256,7 +256,7 @@ def rescored_results(found: Run, results: Sequence[Result], **changes: Any) -> t
         )
     if theirs := [name for name, one in facts.items() if is_imported(one)]:
         raise UserError(
-            f"{found.path}: the answers to {theirs[0]} were scored by another program, and its scores are kept as they are"
+            f"{found.path}: {theirs[0]} was imported; the scores of the program that made it are kept as they are"
         )
     benchmarks = {name: plugins.reopened(name, facts[name].data) for name in facts}
     options = replace(_rescoring(found, named="sandbox_packages" in changes), **changes)
