@@ -6,6 +6,7 @@ the examples), and the choices and the right ones are, in whatever order. White 
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 import unicodedata
 from collections.abc import Iterator, Mapping
@@ -16,19 +17,22 @@ from typing import Any
 
 from evalharness.comparison.inputs import Side
 from evalharness.comparison.scores import numbered_lines
-from evalharness.runs.imported import is_imported
+from evalharness.runs.imported import imported_lower_is_better, is_imported
 from evalharness.runs.store import JOURNAL, dumps
+from evalharness.runs.summary import lower_is_better
 
 NOT_HELD = ("prompt", "shots", "sampling")  # what another program decides by itself: said, and not refused
 
 
 @dataclass(frozen=True, slots=True)
 class AskedItem:
-    """What was asked of one item: texts of the question, the choices and the right ones, with single spaces."""
+    """What was asked of one item: texts of the question, the choices and the right ones, with single spaces; `prompt`
+    is a hash of all that was sent."""
 
     texts: tuple[str, ...]
     choices: frozenset[str]
     right: frozenset[str]
+    prompt: bytes
 
     def agrees(self, other: AskedItem) -> bool:
         """Whether nothing that both know of the choices and the right ones differs."""
@@ -46,7 +50,8 @@ def asked_item(line: Mapping[str, Any]) -> AskedItem:
     choices = [_plain(str(one)) for one in sample.get("choices") or ()]
     gold = [choices[i] for i in sample.get("gold") or () if isinstance(i, int) and 0 <= i < len(choices)]
     plain = dict.fromkeys(filter(None, map(_plain, texts)))
-    return AskedItem(tuple(plain), frozenset(choices), frozenset(gold))
+    sent = dumps([whole, *(request.get(name) or () for name in ("choices", "given"))])
+    return AskedItem(tuple(plain), frozenset(choices), frozenset(gold), hashlib.blake2b(sent, digest_size=16).digest())
 
 
 def _plain(text: str) -> str:
@@ -59,7 +64,8 @@ class PairedItems:
 
     names: Mapping[str, str] = field(default_factory=dict)
     ids: Mapping[tuple[str, str], str] = field(default_factory=dict)
-    whole: frozenset[str] = frozenset()  # BASE's names of those whose every item was found on both sides
+    whole: frozenset[str] = frozenset()  # BASE's names of those whose every item was found on both sides,
+    same_prompts: frozenset[str] = frozenset()  # and of those in which the very same was sent for each
 
 
 def _items(side: Side) -> dict[str, dict[str, AskedItem]]:
@@ -102,7 +108,12 @@ def pair_items(base: Side, new: Side) -> PairedItems:
             names[name] = own
     ids = {(name, one): same for name, own in names.items() for one, same in found[own, name].items()}
     whole = (own for name, own in names.items() if len(found[own, name]) == len(theirs[name]) == len(ours[own]))
-    return PairedItems(names, ids, frozenset(whole))
+    alike = (
+        own
+        for name, own in names.items()
+        if all(theirs[name][one].prompt == ours[own][same].prompt for one, same in found[own, name].items())
+    )
+    return PairedItems(names, ids, frozenset(whole), frozenset(alike))
 
 
 @contextmanager
@@ -125,6 +136,8 @@ def paired_by_content(base: Side, new: Side) -> Iterator[tuple[Side, Side, froze
         for name in paired.whole:
             facts[name] = replace(facts[name], data=replace(facts[name].data, sha256=base.facts[name].data.sha256))
         entries = {told.get(name, name): one for name, one in new.summary.benchmarks.items()}
+        for name in paired.whole & paired.same_prompts:  # each program hashes them in an order of its own
+            facts[name] = replace(facts[name], prompt_sha256=base.facts[name].prompt_sha256)
         manifest = replace(new.manifest, benchmarks=facts)
         copy = replace(new, manifest=manifest, summary=replace(new.summary, benchmarks=entries), journal=journal)
         known = (name for name in base.facts if name in facts)
@@ -136,3 +149,15 @@ def _renamed(line: Mapping[str, Any], told: Mapping[str, str], paired: PairedIte
     if name in paired.names:
         identity = paired.ids.get((name, identity), f"{identity} (only in NEW)")
     return {**line, "benchmark": told.get(name, name), "id": identity}
+
+
+def pairing_note(benchmark: str) -> str:
+    """What a reader must know of a benchmark that was imported on a side."""
+    return f"{benchmark} was imported: its items are paired by what was asked, not by id"
+
+
+def less_is_better(benchmark: str, metric: str, sides: tuple[Side, Side]) -> bool:
+    """Whether less of a figure is better: by the benchmark, or by the other program where both sides are imported."""
+    known = [side.facts[benchmark] for side in sides]
+    imported = all(map(is_imported, known))
+    return imported_lower_is_better(known[0], metric) if imported else lower_is_better(benchmark, metric)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from evalharness.comparison import flips as flipped
 from evalharness.comparison.align import ALLOWABLE, Joined, Mismatch, align_scores, has_range, mismatches
-from evalharness.comparison.by_content import NOT_HELD, paired_by_content
+from evalharness.comparison.by_content import NOT_HELD, less_is_better, paired_by_content, pairing_note
 from evalharness.comparison.decide import (
     Noise,
     TaskComparison,
@@ -30,9 +30,7 @@ from evalharness.comparison.scores import STATUS_CODE, Scores
 from evalharness.comparison.uncertainty import UncertaintySource, with_uncertainty
 from evalharness.errors import Exit, UserError, nearest, option_name
 from evalharness.records import UNREAD
-from evalharness.runs.imported import imported_lower_is_better, is_imported
 from evalharness.runs.manifest import FlakyFacts, GitState, WatchedFacts
-from evalharness.runs.summary import lower_is_better
 from evalharness.stats.e_processes import final_alpha
 from evalharness.stats.paired import RARE_DROPS
 from evalharness.stats.power import zero_flip_caution
@@ -147,7 +145,7 @@ def _compared(base: Side, new: Side, options: Options, foreign: frozenset[str]) 
         task = TaskComparison(
             benchmark=name,
             metric=metrics[name],
-            lower_is_better=_lower_is_better(name, metrics[name], (base, new)),
+            lower_is_better=less_is_better(name, metrics[name], (base, new)),
             margin=options.margin_of(name),
             tier=options.rule_of(name).tier,
             mode=new.facts[name].mode or "",
@@ -172,7 +170,7 @@ def _compared(base: Side, new: Side, options: Options, foreign: frozenset[str]) 
         gate=gate,
         tasks=tuple(decided),
         allowed=_allowed(clashes, allowed),
-        notes=(*_notes(base, new), *map(_paired_by_content, sorted(foreign))),
+        notes=(*_notes(base, new), *map(pairing_note, sorted(foreign))),
         flips=ids,
     )
 
@@ -348,13 +346,6 @@ def compared_side(side: Side, benchmarks: list[str]) -> ComparedSide:
     )
 
 
-def _lower_is_better(benchmark: str, metric: str, sides: tuple[Side, Side]) -> bool:
-    known = [side.facts[benchmark] for side in sides]
-    if all(map(is_imported, known)):
-        return imported_lower_is_better(known[0], metric)
-    return lower_is_better(benchmark, metric)
-
-
 def _allowed(clashes: Mapping[str, list[Mismatch]], allowed: Mapping[str, frozenset[str]]) -> tuple[str, ...]:
     return tuple(f"{name}: {m}" for name, found in clashes.items() for m in found if m.field in allowed[name])
 
@@ -377,10 +368,6 @@ def _notes(base: Side, new: Side) -> tuple[str, ...]:
                 f"{word} was stopped early on {', '.join(stopped)}: that interval is not corrected for stopping"
             )
     return tuple(found)
-
-
-def _paired_by_content(benchmark: str) -> str:
-    return f"{benchmark} was imported: its items are paired by what was asked, not by id"
 
 
 def exit_code(comparison: Comparison, *, gate: bool, policy: Policy = "block-on-fail") -> Exit:

@@ -20,9 +20,9 @@ from evalharness.runs.store import Run
 from evalharness.runs.summary import lower_is_better
 
 SUFFIX = ""  # a folder
-NO_FILTER = "none"
+UNFILTERED = "none"
 _NO_NUMBER = 1 << 62  # the place of an id that is no number: behind all others
-KEPT = "lm_eval"  # under which a result's detail keeps what a line has besides
+KEPT_LINES = "lm_eval"  # under which a result's detail keeps what a line has besides
 _THEIRS = {"accuracy_norm": "acc_norm"}
 
 
@@ -86,10 +86,10 @@ def _place(identity: str) -> tuple[int, str]:
 
 def filters_of(result: Result) -> list[str]:
     """The filters that a result has scores of: the first one's are under plain names."""
-    known = result.detail.get(KEPT)
+    known = result.detail.get(KEPT_LINES)
     if isinstance(known, Mapping):
         return list(known)
-    return list(dict.fromkeys(name.partition(",")[2] or NO_FILTER for name in result.scores)) or [NO_FILTER]
+    return list(dict.fromkeys(name.partition(",")[2] or UNFILTERED for name in result.scores)) or [UNFILTERED]
 
 
 def sample_line(repeats: Sequence[Result], name: str, place: int, ranked: bool) -> dict[str, Any]:
@@ -123,7 +123,7 @@ def sample_line(repeats: Sequence[Result], name: str, place: int, ranked: bool) 
         "target_hash": sha256(target),
         **scores,
     }
-    kept = result.detail.get(KEPT)
+    kept = result.detail.get(KEPT_LINES)
     return {**line, **kept[name]} if isinstance(kept, Mapping) and name in kept else line
 
 
@@ -176,7 +176,7 @@ def _results(run: Run, hashes: Mapping[str, str], counts: Mapping[str, int]) -> 
         found[task] = {"name": task, "alias": task, "sample_len": counts.get(task, entry.n)}
         better[task], shots[task] = {}, manifest.benchmarks[name].shots or 0
         for metric, figure in entry.metrics.items():
-            theirs, used = their_metric(metric, ranked), metric.partition(",")[2] or NO_FILTER
+            theirs, used = their_metric(metric, ranked), metric.partition(",")[2] or UNFILTERED
             found[task] |= {f"{theirs},{used}": figure.value, f"{theirs}_stderr,{used}": figure.stderr}
             better[task][theirs] = not lower_is_better(name, metric)
     facts = {task_name(name): one for name, one in manifest.benchmarks.items()}

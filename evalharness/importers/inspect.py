@@ -178,25 +178,30 @@ def _response(output: Mapping[str, Any], attached: Mapping[str, Any], failed: ob
 
 
 def _scores(value: object) -> tuple[dict[str, float], str | None]:
-    """The scores that are numbers or their letters, by scorer, and the answer as the first scorer read it. The first
-    that is right or wrong is the accuracy."""
+    """The scores that are numbers or their letters, by scorer, and the answer as the first scorer read it. The
+    first from 0 to 1 is the accuracy too."""
     found: dict[str, float] = {}
     answer = None
     for name, one in _mapping(value).items():
         worth = _mapping(one).get("value")
         parts = worth if isinstance(worth, Mapping) else {"": worth}
         for part, said in parts.items():
-            known = (
-                _WORTH.get(said) if isinstance(said, str) else float(said) if isinstance(said, bool) else _finite(said)
-            )
+            known = _worth(said)
             if known is not None:
                 found[f"{name}/{part}" if part else str(name)] = known
         read = _mapping(one).get("answer")
         answer = read if answer is None and isinstance(read, str) else answer
     first = next(iter(found), None)
-    if first is not None and found[first] in (0.0, 1.0) and "accuracy" not in found:
+    if first is not None and 0 <= found[first] <= 1 and "accuracy" not in found:
         found = {"accuracy": found[first], **found}
     return found, answer
+
+
+def _worth(said: object) -> float | None:
+    """A score's value as a number; None where it is none, such as a label."""
+    if isinstance(said, bool):
+        return float(said)
+    return _WORTH.get(said) if isinstance(said, str) else _finite(said)
 
 
 def _status(scores: Mapping[str, float], said: object, response: Response) -> Status:

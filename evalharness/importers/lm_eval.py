@@ -26,7 +26,7 @@ _LINE_KEYS = frozenset(
 )  # fmt: skip
 _INVALID = "[invalid]"  # what their regex filters give where nothing matched
 _QUESTIONS = ("question", "problem", "query", "instruction", "prompt", "ctx", "input", "sentence")
-Lines = list[tuple[str, Row]]  # the place of each line, which messages name
+LoggedLines = list[tuple[str, Row]]  # the place of each line, which messages name
 
 
 def read_run(path: Path, options: ImportOptions) -> ForeignRun:
@@ -96,7 +96,7 @@ def _task_of(log: Path) -> str:
 
 
 def _task(name: str, file: Path, said: Mapping[str, Any]) -> ForeignTask:
-    lines: dict[str, Lines] = {}
+    lines: dict[str, LoggedLines] = {}
     for number, row in numbered_rows(file):
         where = f"{file}:{number}"
         if "doc_id" not in row or "resps" not in row:
@@ -135,12 +135,12 @@ class LoggedItem:
     gold_by_text: bool = False
 
     @classmethod
-    def read(cls, task: str, group: Lines) -> LoggedItem:
+    def read(cls, task: str, group: LoggedLines) -> LoggedItem:
         """DataError names the line that cannot be read."""
         where, first = group[0]
         lines: dict[str, Row] = {}
         for place, row in group:
-            used = str(row.get("filter", written.NO_FILTER))
+            used = str(row.get("filter", written.UNFILTERED))
             if used in lines:
                 raise DataError(f"{place}: doc_id {row['doc_id']!r:.40} has the filter {used!r:.40} twice")
             lines[used] = row
@@ -205,9 +205,9 @@ class LoggedItem:
             scores=scores,
             answer=None if answer == _INVALID else answer,
         )
-        bare = replace(plain, detail={written.KEPT: {name: {} for name in self.lines}})
+        bare = replace(plain, detail={written.KEPT_LINES: {name: {} for name in self.lines}})
         left = {name: self._besides(bare, name, row) for name, row in self.lines.items()}
-        return replace(plain, detail={written.KEPT: left})
+        return replace(plain, detail={written.KEPT_LINES: left})
 
     def _read(self) -> str | None:
         """The answer as the first filter read it."""

@@ -30,7 +30,7 @@ def documents(count=24):
 
 
 def ranked_line(doc_id, doc, right=True, **changes):
-    """A line of samples as lm-evaluation-harness 0.4.13 writes it; the likeliest choice is the right one or the next."""
+    """A line of samples as lm-evaluation-harness writes it; the likeliest choice is the right one or the next."""
     best = (doc["answer"] + (not right)) % len(doc["choices"])
     pairs = [[str(-1.5 - (i != best)), str(i == best)] for i in range(len(doc["choices"]))]
     prompt = f"Q: {doc['question']}\nA:"
@@ -142,7 +142,7 @@ def test_every_filter_has_its_figure_and_comes_out_again(evalh, tmp_path):
     said = evalh("import", "lm_eval", "lm", "--name", "theirs", "--json")
     entry = said.json["benchmarks"]["gsm"]
     assert {name: one["value"] for name, one in entry["metrics"].items()} == {
-        "accuracy": 0.25, "exact_match,flexible-extract": 1.0,
+        "accuracy": 0.25, "accuracy,flexible-extract": 1.0,
     }  # fmt: skip
     assert entry["counts"]["unparsed"] == 3 and entry["counts"]["correct"] == 1
     assert evalh("export", "theirs", "lm_eval", "--to", "out").code == 0
@@ -248,7 +248,8 @@ def test_an_inspect_log_is_a_run(evalh, tmp_path):
     ]  # fmt: skip
     inspect_log(tmp_path / "a.eval", samples)
     said = evalh("import", "inspect", "a.eval", "--name", "theirs", "--json")
-    assert said.code == 3, "a sample failed there: the run is not whole"
+    assert [one["id"] for one in said.json["unanswered"]] == ["3"]
+    assert said.json["benchmarks"]["caps"]["metrics"]["accuracy"]["value"] == pytest.approx((0.5 + 0.25 + 1) / 3)
     results = {(r.sample.id, r.repeat): r for r in Run(tmp_path / "runs/theirs").results()}
     assert {key: r.status for key, r in results.items()} == {
         ("q1", 0): "correct", ("q1", 1): "wrong", ("q2", 0): "unparsed", ("q2", 1): "scored", ("3", 0): "error",
@@ -258,7 +259,6 @@ def test_an_inspect_log_is_a_run(evalh, tmp_path):
     assert first.request.messages[0].content == "Long question q1?" and first.sample.question == "Question q1?"
     assert (first.response.text, first.response.tokens_in, first.sample.gold_indices) == ("ANSWER: A", 7, (0,))
     assert evalh("verify", "runs/theirs").code == 0
-    assert evalh("show", "theirs").code == 3
 
 
 def test_a_log_that_was_stopped_is_read_as_far_as_it_goes(evalh, tmp_path):
@@ -298,7 +298,8 @@ def as_zstd(data):
             b"PK\x01\x02" + struct.pack("<H", 63) + common + struct.pack("<3H2I", 0, 0, 0, 0, place) + name.encode()
         )
     place = out.tell()
-    out.write(central + b"PK\x05\x06" + struct.pack("<4H2IH", 0, 0, len(members), len(members), len(central), place, 0))
+    counts = len(members), len(members), len(central), place
+    out.write(central + b"PK\x05\x06" + struct.pack("<4H2IH", 0, 0, *counts, 0))
     return out.getvalue()
 
 
