@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -194,7 +194,7 @@ def run_plan(plan: Plan, model: Model, place: RunPlace, hooks: RunHooks) -> RunO
     tell(RunOpened(tasks=tasks, model=model.name))
     folder = new_folder(place.runs, place.name or identity.folder_name(tasks, plan, model))
     opened = runner.open_run(folder, tasks, plan, model)
-    with _started_early(hooks.stages, opened):
+    with _nothing_left_behind(opened), _started_early(hooks.stages, opened):
         if hooks.budget:
             found, end = within_budget.evaluate_within(opened, tasks, plan, model, hooks.budget, rule)
         else:
@@ -205,6 +205,21 @@ def run_plan(plan: Plan, model: Model, place: RunPlace, hooks: RunHooks) -> RunO
         found.write(MANIFEST, replace(found.manifest, sequential=None if rule is None else rule.facts()))
     stages = tuple(stage(found) for stage in hooks.stages)
     return replace(run_outcome(found, skipped=plan.skip_unanswered), stages=stages)
+
+
+@contextmanager
+def _nothing_left_behind(run: Run) -> Iterator[None]:
+    """Within, a start that is refused before there is an answer leaves no run."""
+    try:
+        yield
+    except UserError:
+        journal = run.path / JOURNAL
+        if not journal.is_file() or not journal.stat().st_size:
+            for file in (journal, run.path / MANIFEST):
+                file.unlink(missing_ok=True)
+            with suppress(OSError):  # whatever else lies in the folder stays
+                run.path.rmdir()
+        raise
 
 
 @contextmanager
