@@ -22,11 +22,13 @@ def preview(
     given: GivenModelOptions,
 ) -> None:
     """Show the first prompts exactly as sent, token ids and BOS for local models, and what the run would cost."""
+    from evalharness import plugins
     from evalharness.data.files import allow_outside
     from evalharness.report import items
     from evalharness.runs import session
 
     allow_outside(outside)
+    plugins.name_python_files([benchmark])
     plan = session.make_plan(
         [benchmark], model=model, data=data, mode=mode, subjects=subjects, shots=shots, limit=limit
     )
