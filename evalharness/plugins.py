@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -128,12 +128,26 @@ def add_benchmark(benchmark: Benchmark) -> str:
     return name
 
 
+_PYTHON = ".py"
+_python_named: set[str] = set()
+
+
+def name_python_files(names: Iterable[str]) -> None:
+    """Let the benchmarks among these names that are files of Python be run: the user typed them. What a run's folder, a
+    baseline or a suite names is never run, for it may come from elsewhere."""
+    _python_named.update(name for name in names if Path(name).suffix == _PYTHON)
+
+
 def load_benchmark(name: str, data: Path | None = None) -> Benchmark:
     """The benchmark `NAME` or `FAMILY/TASK`, or the one that a YAML file describes (`./my_bench.yaml`)."""
     _there(data)
     if name in _added:
         return _added[name]
     if is_file(name):
+        if Path(name).suffix == _PYTHON and name not in _python_named:
+            raise UserError(
+                f"{name}: a file of Python is run where `evalh run` or `evalh preview` names it, nowhere else"
+            )
         return cast(Benchmark, _file_reader("benchmarks", name).open_file(name, load_judge))
     module_name, _, task = name.partition("/")
     module = load_plugin("benchmarks", module_name)

@@ -26,7 +26,11 @@ def export(
     writer = plugins.load_format("exporters", format)
     found = store.find_run(run, runs)
     _ = found.summary  # an unfinished run is said before a file is begun
-    target = to if to is not None else Path(f"{found.name}.{format}" if not writer.SUFFIX else f"{found.name}{writer.SUFFIX}")
+    target = (
+        to
+        if to is not None
+        else Path(f"{found.name}.{format}" if not writer.SUFFIX else f"{found.name}{writer.SUFFIX}")
+    )
     if target.exists() and (target.is_file() or any(target.iterdir()) or writer.SUFFIX):
         raise UserError(f"{target}: is there already; say another with {option_name('to')}")
     try:

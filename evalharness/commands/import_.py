@@ -16,7 +16,7 @@ EXAMPLES = """Examples:
 def import_(
     format: Annotated[  # noqa: A002  # CLI name
         str,
-        Argument(help="lm_eval, inspect or lighteval (runs); alpaca_eval, fastchat, llmbar, pandalm or scores (judgments)."),
+        Argument(help="Runs: lm_eval, inspect. Judgments: alpaca_eval, fastchat, llmbar, pandalm, scores."),
     ],
     file: Annotated[Path, Argument(help="The file, or for runs the folder.")],
     data: Annotated[Path | None, Option(help="The benchmark's own data (alpaca_eval: with df_gamed.csv).")] = None,

@@ -26,6 +26,7 @@ def preview(
     given: GivenModelOptions,
 ) -> None:
     """Show the first prompts exactly as sent, token ids and BOS for local models, and what the run would cost."""
+    from evalharness import plugins
     from evalharness.data.files import allow_outside
     from evalharness.file_benchmarks.lm_eval.catalog import include_folders
     from evalharness.report import items
@@ -33,6 +34,7 @@ def preview(
 
     allow_outside(outside)
     include_folders(include_path or ())
+    plugins.name_python_files([benchmark])
     plan = session.make_plan(
         [benchmark], model=model, data=data, mode=mode, subjects=subjects, shots=shots, limit=limit
     )

@@ -69,6 +69,7 @@ def run(
 
     allow_outside(data.allow_outside)
     task_files(data.include_path, sandbox, trusted=data.trust_task_code)
+    plugins.name_python_files(benchmarks or ())
     named = benchmarks_of(data.items, benchmarks)
     if is_suite(named, typed - BESIDE_A_SUITE):
         return _run_suite(Path(named[0]), output, consent=sandbox.yes_run_untrusted_code)

@@ -77,9 +77,9 @@ def _apart(base: object, new: object) -> tuple[object, object]:
     return ", ".join(f"{n} {base.get(n)}" for n in names), ", ".join(f"{n} {new.get(n)}" for n in names)
 
 
-def overridden(clashes: Mapping[str, Sequence[Mismatch]], fields: Collection[str]) -> tuple[str, ...]:
-    """The mismatches of each benchmark in these fields, as lines."""
-    return tuple(f"{name}: {m}" for name, found in clashes.items() for m in found if m.field in fields)
+def overridden(clashes: Mapping[str, Sequence[Mismatch]], fields: Mapping[str, Collection[str]]) -> tuple[str, ...]:
+    """The mismatches of each benchmark in its fields, as lines."""
+    return tuple(f"{name}: {m}" for name, found in clashes.items() for m in found if m.field in fields[name])
 
 
 def on_purpose(clashes: Mapping[str, Sequence[Mismatch]], fields: Collection[str]) -> Iterator[str]:

@@ -21,6 +21,7 @@ from evalharness.comparison.align import (
     on_purpose,
     overridden,
 )
+from evalharness.comparison.by_content import NOT_HELD, less_is_better, paired_by_content, pairing_note
 from evalharness.comparison.decide import (
     Noise,
     TaskComparison,
@@ -41,7 +42,6 @@ from evalharness.comparison.uncertainty import UncertaintySource, with_uncertain
 from evalharness.errors import Exit, UserError, nearest, option_name
 from evalharness.records import UNREAD
 from evalharness.runs.manifest import FlakyFacts, WatchedFacts
-from evalharness.runs.summary import lower_is_better
 from evalharness.stats.e_processes import final_alpha
 from evalharness.stats.paired import RARE_DROPS
 from evalharness.stats.power import zero_flip_caution
@@ -115,17 +115,18 @@ def compare_runs(base: Side, new: Side, options: Options) -> Comparison:
 
     Where they were scored by different versions, the older one's answers are scored again first.
     """
-    with scored_alike(base, new) as (before, after):
-        return _compared(before, after, options)
+    with scored_alike(base, new) as (was, now), paired_by_content(was, now) as (before, after, foreign):
+        return _compared(before, after, options, foreign)
 
 
-def _compared(base: Side, new: Side, options: Options) -> Comparison:
+def _compared(base: Side, new: Side, options: Options, foreign: frozenset[str]) -> Comparison:
     _check(options, base, new)
     names, alone = _benchmarks(base, new, options)
     metrics = {name: _metric(base, new, name, options.metric) for name in names}
     clashes = {name: _clashes(base, new, name) for name in names}
     passed = options.allow | options.changed
-    refused = {name: [m for m in found if m.field not in passed] for name, found in clashes.items()}
+    allowed = {name: passed | (frozenset(NOT_HELD) if name in foreign else frozenset()) for name in names}
+    refused = {name: [m for m in found if m.field not in allowed[name]] for name, found in clashes.items()}
     wanted = {name: metric for name, metric in metrics.items() if not refused[name]}
     before, after = base.scores(wanted, options.clusters), new.scores(wanted, options.clusters)
     ids: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
@@ -134,7 +135,7 @@ def _compared(base: Side, new: Side, options: Options) -> Comparison:
         task = TaskComparison(
             benchmark=name,
             metric=metrics[name],
-            lower_is_better=lower_is_better(name, metrics[name]),
+            lower_is_better=less_is_better(name, metrics[name], (base, new)),
             margin=options.margin_of(name),
             tier=options.rule_of(name).tier,
             mode=new.facts[name].mode or "",
@@ -158,8 +159,8 @@ def _compared(base: Side, new: Side, options: Options) -> Comparison:
         verdict=word,
         gate=gate,
         tasks=tuple(decided),
-        allowed=overridden(clashes, options.allow - options.changed),
-        notes=(*on_purpose(clashes, options.changed), *_notes(base, new)),
+        allowed=overridden(clashes, {name: fields - options.changed for name, fields in allowed.items()}),
+        notes=(*on_purpose(clashes, options.changed), *_notes(base, new), *map(pairing_note, sorted(foreign))),
         flips=ids,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import math
 import struct
@@ -64,7 +65,7 @@ class ZipMembers:
 
     def _zstd(self, info: zipfile.ZipInfo) -> bytes:
         try:
-            import zstandard
+            zstandard = importlib.import_module("zstandard")
         except ImportError as error:
             raise UserError(
                 f'{self.path}: packed with zstd; pip install "evalharness[inspect]" (or zstandard), and it is read'

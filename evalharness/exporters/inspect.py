@@ -29,7 +29,9 @@ def write_export(run: Run, path: Path) -> list[Path]:
     """Write a log; where a run has several benchmarks, one for each, called after it."""
     names = list(run.manifest.benchmarks)
     several = len(names) > 1
-    return [_write(run, name, path.with_name(f"{path.stem}_{_plain(name)}{SUFFIX}") if several else path) for name in names]
+    return [
+        _write(run, name, path.with_name(f"{path.stem}_{_plain(name)}{SUFFIX}") if several else path) for name in names
+    ]
 
 
 def _plain(name: str) -> str:
@@ -46,7 +48,10 @@ def _write(run: Run, name: str, path: Path) -> Path:
     stats = {"started_at": created, "completed_at": created, "model_usage": {about["model"]: _usage(results)}}
     header = {**start, "status": "success", "results": figures, "stats": stats}
     wanted = ("id", "epoch", "input", "target", "scores", "metadata")
-    summaries = [{key: one[key] for key in wanted} | {"completed": True, "message_count": len(one["messages"])} for one in samples]
+    summaries = [
+        {**{key: one[key] for key in wanted}, "completed": True, "message_count": len(one["messages"])}
+        for one in samples
+    ]
     members = {"_journal/start.json": start, "_journal/summaries/1.json": summaries}
     members |= {f"samples/{quote(str(one['id']), safe=' ')}_epoch_{one['epoch']}.json": one for one in samples}
     if len(members) != len(samples) + 2:
@@ -66,13 +71,14 @@ def _about(run: Run, name: str, results: Sequence[Result]) -> dict[str, Any]:
     manifest, facts = run.manifest, run.manifest.benchmarks[name]
     short = hashlib.sha256(f"{run.name}/{name}".encode("utf-8", "surrogatepass")).hexdigest()[:22]
     ids = list(dict.fromkeys(result.sample.id for result in results))
-    sampling = manifest.sampling
+    warmth = None if manifest.sampling is None else manifest.sampling.temperature
+    drawn = {} if warmth is None else {"temperature": warmth}
     return {
         "run_id": short, "eval_id": short, "task_id": short, "created": manifest.created or "1970-01-01T00:00:00+00:00",
         "task": name, "task_version": 0, "task_args": {}, "task_attribs": {}, "model_args": {},
         "dataset": {"name": name, "samples": len(ids), "sample_ids": ids, "shuffled": False},
         "model": manifest.model.name or "unknown",
-        "model_generate_config": {} if sampling is None or sampling.temperature is None else {"temperature": sampling.temperature},
+        "model_generate_config": drawn,
         "config": {"epochs": facts.repeats, "limit": facts.limit},
         "packages": {"evalharness": str((manifest.versions or {}).get("evalharness", ""))},
         "scorers": [{"name": one, "metrics": [{"name": "mean"}]} for one in _scorers(results)],
@@ -89,7 +95,9 @@ def _figures(entry: TaskSummary, results: Sequence[Result]) -> dict[str, Any]:
     scores = []
     for name, figure in entry.metrics.items():
         values = {"mean": figure.value, "stderr": figure.stderr}
-        metrics = {key: {"name": key, "value": value, "params": {}} for key, value in values.items() if value is not None}
+        metrics = {
+            key: {"name": key, "value": value, "params": {}} for key, value in values.items() if value is not None
+        }
         scores.append({"name": name, "scorer": name, "params": {}, "metrics": metrics})
     return {"total_samples": len(results), "completed_samples": len(results), "scores": scores}
 

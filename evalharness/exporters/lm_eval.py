@@ -20,8 +20,9 @@ from evalharness.runs.store import Run
 from evalharness.runs.summary import lower_is_better
 
 SUFFIX = ""  # a folder
-NO_FILTER = "none"
-KEPT = "lm_eval"  # under which a result's detail keeps what a line has besides
+UNFILTERED = "none"
+_NO_NUMBER = 1 << 62  # the place of an id that is no number: behind all others
+KEPT_LINES = "lm_eval"  # under which a result's detail keeps what a line has besides
 _THEIRS = {"accuracy_norm": "acc_norm"}
 
 
@@ -33,7 +34,7 @@ def write_export(run: Run, path: Path) -> list[Path]:
     written, hashes, counts = [], dict[str, str](), dict[str, int]()
     for name, facts in run.manifest.benchmarks.items():
         task = task_name(name)
-        lines = [line for line in sample_lines(run.results(name), facts)]
+        lines = list(sample_lines(run.results(name), facts))
         hashes[task] = sha256("".join(one["doc_hash"] + one["prompt_hash"] + one["target_hash"] for one in lines))
         counts[task] = len({str(one["doc_id"]) for one in lines})
         written.append(path / f"samples_{task}_{stamp}.jsonl")
@@ -65,7 +66,7 @@ def sha256(text: str) -> str:
 
 
 def sample_lines(results: Sequence[Result], facts: BenchmarkFacts) -> Iterator[dict[str, Any]]:
-    """The lines of a task's samples, one for each question and filter: a filter's lines follow those of the one before."""
+    """The lines of a task's samples, one for each question and filter, all of one filter together."""
     by_id: dict[str, list[Result]] = {}
     for result in results:
         by_id.setdefault(result.sample.id, []).append(result)
@@ -78,15 +79,17 @@ def sample_lines(results: Sequence[Result], facts: BenchmarkFacts) -> Iterator[d
 
 
 def _place(identity: str) -> tuple[int, str]:
-    return (int(identity), "") if identity.isascii() and identity.isdigit() and len(identity) < 19 else (1 << 62, identity)
+    return (
+        (int(identity), "") if identity.isascii() and identity.isdigit() and len(identity) < 19 else (1 << 62, identity)
+    )
 
 
 def filters_of(result: Result) -> list[str]:
     """The filters that a result has scores of: the first one's are under plain names."""
-    known = result.detail.get(KEPT)
+    known = result.detail.get(KEPT_LINES)
     if isinstance(known, Mapping):
         return list(known)
-    return list(dict.fromkeys(name.partition(",")[2] or NO_FILTER for name in result.scores)) or [NO_FILTER]
+    return list(dict.fromkeys(name.partition(",")[2] or UNFILTERED for name in result.scores)) or [UNFILTERED]
 
 
 def sample_line(repeats: Sequence[Result], name: str, place: int, ranked: bool) -> dict[str, Any]:
@@ -107,7 +110,7 @@ def sample_line(repeats: Sequence[Result], name: str, place: int, ranked: bool) 
         if (key.partition(",")[2] or first) == name and (value := _mean(repeats, key)) is not None
     }
     line = {
-        "doc_id": identity if identity < 1 << 62 else place,
+        "doc_id": identity if identity < _NO_NUMBER else place,
         "doc": doc,
         "target": target,
         "arguments": arguments,
@@ -120,7 +123,7 @@ def sample_line(repeats: Sequence[Result], name: str, place: int, ranked: bool) 
         "target_hash": sha256(target),
         **scores,
     }
-    kept = result.detail.get(KEPT)
+    kept = result.detail.get(KEPT_LINES)
     return {**line, **kept[name]} if isinstance(kept, Mapping) and name in kept else line
 
 
@@ -173,7 +176,7 @@ def _results(run: Run, hashes: Mapping[str, str], counts: Mapping[str, int]) -> 
         found[task] = {"name": task, "alias": task, "sample_len": counts.get(task, entry.n)}
         better[task], shots[task] = {}, manifest.benchmarks[name].shots or 0
         for metric, figure in entry.metrics.items():
-            theirs, used = their_metric(metric, ranked), metric.partition(",")[2] or NO_FILTER
+            theirs, used = their_metric(metric, ranked), metric.partition(",")[2] or UNFILTERED
             found[task] |= {f"{theirs},{used}": figure.value, f"{theirs}_stderr,{used}": figure.stderr}
             better[task][theirs] = not lower_is_better(name, metric)
     facts = {task_name(name): one for name, one in manifest.benchmarks.items()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -27,7 +26,7 @@ _LINE_KEYS = frozenset(
 )  # fmt: skip
 _INVALID = "[invalid]"  # what their regex filters give where nothing matched
 _QUESTIONS = ("question", "problem", "query", "instruction", "prompt", "ctx", "input", "sentence")
-Lines = list[tuple[str, Row]]  # the place of each line, which messages name
+LoggedLines = list[tuple[str, Row]]  # the place of each line, which messages name
 
 
 def read_run(path: Path, options: ImportOptions) -> ForeignRun:
@@ -97,14 +96,16 @@ def _task_of(log: Path) -> str:
 
 
 def _task(name: str, file: Path, said: Mapping[str, Any]) -> ForeignTask:
-    lines: dict[str, Lines] = {}
+    lines: dict[str, LoggedLines] = {}
     for number, row in numbered_rows(file):
         where = f"{file}:{number}"
         if "doc_id" not in row or "resps" not in row:
-            raise DataError(f"{where}: wanted a line of lm-evaluation-harness with doc_id and resps; there is {', '.join(row)}")
+            raise DataError(
+                f"{where}: wanted a line of lm-evaluation-harness with doc_id and resps; there is {', '.join(row)}"
+            )
         lines.setdefault(str(row["doc_id"]), []).append((where, row))
     config = _mapping(_mapping(said.get("configs")).get(name))
-    items = [Item.read(name, group) for group in lines.values()]
+    items = [LoggedItem.read(name, group) for group in lines.values()]
     items = _by_text(items) if _contradicted(items, by_text=False) > _contradicted(items, by_text=True) else items
     results = tuple(item.result() for item in items)
     ranked = any(result.response.logprobs for result in results)
@@ -124,27 +125,26 @@ def _task(name: str, file: Path, said: Mapping[str, Any]) -> ForeignTask:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Item:
+class LoggedItem:
     """One question: the lines that its filters left, the first of which says all that is common to them."""
 
     task: str
-    where: str
     lines: Mapping[str, Row]
     request: Request
     response: Response
     gold_by_text: bool = False
 
     @classmethod
-    def read(cls, task: str, group: Lines) -> Item:
+    def read(cls, task: str, group: LoggedLines) -> LoggedItem:
         """DataError names the line that cannot be read."""
         where, first = group[0]
         lines: dict[str, Row] = {}
         for place, row in group:
-            used = str(row.get("filter", written.NO_FILTER))
+            used = str(row.get("filter", written.UNFILTERED))
             if used in lines:
                 raise DataError(f"{place}: doc_id {row['doc_id']!r:.40} has the filter {used!r:.40} twice")
             lines[used] = row
-        return cls(task=task, where=where, lines=lines, request=_request(first, where), response=_response(first, where))
+        return cls(task=task, lines=lines, request=_request(first, where), response=_response(first, where))
 
     @property
     def first(self) -> Row:
@@ -205,9 +205,9 @@ class Item:
             scores=scores,
             answer=None if answer == _INVALID else answer,
         )
-        bare = replace(plain, detail={written.KEPT: dict.fromkeys(self.lines, {})})
+        bare = replace(plain, detail={written.KEPT_LINES: {name: {} for name in self.lines}})
         left = {name: self._besides(bare, name, row) for name, row in self.lines.items()}
-        return replace(plain, detail={written.KEPT: left})
+        return replace(plain, detail={written.KEPT_LINES: left})
 
     def _read(self) -> str | None:
         """The answer as the first filter read it."""
@@ -246,7 +246,7 @@ def _status(head: float | None, answer: str | None) -> Status:
     return "scored"
 
 
-def _contradicted(items: Sequence[Item], by_text: bool) -> int:
+def _contradicted(items: Sequence[LoggedItem], by_text: bool) -> int:
     """How many ranked items' `acc` says otherwise than the likeliest choice and the right one."""
     found = 0
     for item in _by_text(items) if by_text else items:
@@ -256,7 +256,7 @@ def _contradicted(items: Sequence[Item], by_text: bool) -> int:
     return found
 
 
-def _by_text(items: Sequence[Item]) -> list[Item]:
+def _by_text(items: Sequence[LoggedItem]) -> list[LoggedItem]:
     return [replace(item, gold_by_text=True) for item in items]
 
 
@@ -281,10 +281,16 @@ def _asked(row: Row, where: str) -> list[tuple[str, Any]]:
     return found
 
 
+def _common_start(texts: Sequence[str]) -> str:
+    shortest = min(texts, key=len, default="")
+    places = (i for i, c in enumerate(shortest) if any(text[i] != c for text in texts))
+    return shortest[: next(places, len(shortest))]
+
+
 def _request(row: Row, where: str) -> Request:
     asked = _asked(row, where)
     texts = [context for context, _ in asked]
-    common = os.path.commonprefix(texts)
+    common = _common_start(texts)
     choices = tuple(after for _, after in asked if isinstance(after, str))
     settings = _mapping(asked[0][1]) if asked else {}
     given = tuple(text[len(common) :] for text in texts) if len(set(texts)) > 1 and choices else ()
@@ -328,7 +334,7 @@ def _is_rolling(row: Row, said: str) -> bool:
 def _figures(
     results: Sequence[Result], theirs: Mapping[str, Any], ranked: bool, said: Mapping[str, Any], task: str
 ) -> Iterator[ForeignFigure]:
-    """The figures of a task: means of its answers' scores where those are what was published, else what was published."""
+    """A task's figures: means of its answers' scores where those are what was published, else what was published."""
     better = _mapping(_mapping(said.get("higher_is_better")).get(task))
     lower = {key for key, value in better.items() if value is False}
     published = {}

@@ -6,11 +6,9 @@ Each row comes with the place that error messages name: `FILE:LINE`, or `FILE: e
 from __future__ import annotations
 
 import gzip
-import importlib
 import math
 import re
 import sys
-import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from io import StringIO
@@ -20,6 +18,7 @@ from typing import IO, Any, cast
 
 from evalharness.data.files import json_object, no_bomb, parquet, parse_json, read_text
 from evalharness.data.rows import Row
+from evalharness.data.zipped import ZipMembers
 from evalharness.errors import DataError, UserError
 from evalharness.models._recorded import IDS, QUESTIONS
 from evalharness.models._recorded_answers import ANSWERS
@@ -27,7 +26,7 @@ from evalharness.models._recorded_answers import ANSWERS
 KNOWN = {*IDS, *QUESTIONS, *ANSWERS}
 Placed = Iterator[tuple[str, Row]]
 STAMP = re.compile(r"_\d{4}-\d\d-\d\dT.*")  # of a sample log's name: samples_TASK_2026-11-28T17-15-22.855867.jsonl
-LARGEST_ROW = 1 << 28  # bytes of one line, or of one unpacked sample of an `.eval` log
+LARGEST_ROW = 1 << 28  # bytes of one line
 LARGEST_CELL = 1 << 26  # characters of one CSV cell; Python's own limit, 131,072, is less than long reasoning takes
 
 
@@ -170,35 +169,15 @@ def _parquet(path: Path) -> Placed:
 
 def _inspect(path: Path) -> Placed:
     """The samples of a log of Inspect: a zip archive with one JSON file a sample."""
-    try:
-        with _zip(path) as archive:
-            names = sorted(n for n in archive.namelist() if n.startswith("samples/") and n.endswith(".json"))
-            if not names:
-                raise DataError(f"{path}: wanted an Inspect log with samples; it has none")
-            packed, unpacked = path.stat().st_size, 0
-            for name in names:
-                size = archive.getinfo(name).file_size
-                unpacked += size
-                no_bomb(path, packed, unpacked, most=math.inf)
-                if size > LARGEST_ROW:
-                    raise DataError(f"{path}: {name} is larger than {LARGEST_ROW:,} bytes")
-                where = f"{path}: {name}"
-                sample = json_object(archive.read(name).decode("utf-8"), where)
-                kept = {k: sample[k] for k in ("id", "epoch", "input", "choices", "output") if k in sample}
-                yield where, kept | ({"output": None} if sample.get("error") else {})
-    except NotImplementedError as error:
-        raise UserError(f"{path}: packed with zstd; pip install backports.zstd, and it is read") from error
-    except (OSError, EOFError, ValueError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
-        raise DataError(f"{path}: not a readable Inspect log: {error}") from error
-
-
-def _zip(path: Path) -> zipfile.ZipFile:
-    """Inspect packs with zstd, which Python's own zipfile reads from 3.14 on."""
-    try:
-        with_zstd = importlib.import_module("backports.zstd.zipfile")
-    except ImportError:
-        return zipfile.ZipFile(path)
-    return cast(zipfile.ZipFile, with_zstd.ZipFile(path))
+    with ZipMembers(path) as archive:
+        names = sorted(n for n in archive.names if n.startswith("samples/") and n.endswith(".json"))
+        if not names:
+            raise DataError(f"{path}: wanted an Inspect log with samples; it has none")
+        for name in names:
+            where = f"{path}: {name}"
+            sample = json_object(archive.text(name), where)
+            kept = {k: sample[k] for k in ("id", "epoch", "input", "choices", "output") if k in sample}
+            yield where, kept | ({"output": None} if sample.get("error") else {})
 
 
 READERS: Mapping[str, Callable[[Path], Placed]] = {

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from evalharness.runs.figures import KeptEstimate, Summary
 
-UNKNOWN = "—"
+_UNKNOWN = "—"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,8 +22,8 @@ class FigureRow:
     def cells(self) -> tuple[str, str, str, str, str, str]:
         """Benchmark, mode, metric, n, value and 95 % interval as texts; a dash where something is not known."""
         known = self.figure
-        value = UNKNOWN if known.value is None else f"{known.value:.4f}"
-        interval = UNKNOWN if known.low is None or known.high is None else f"{known.low:.4f} – {known.high:.4f}"
+        value = _UNKNOWN if known.value is None else f"{known.value:.4f}"
+        interval = _UNKNOWN if known.low is None or known.high is None else f"{known.low:.4f} – {known.high:.4f}"
         return self.benchmark, self.mode, self.metric, f"{known.n:,}", value, interval
 
 

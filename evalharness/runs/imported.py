@@ -162,7 +162,7 @@ def _figures_of(facts: BenchmarkFacts) -> list[ForeignFigure] | None:
     try:
         return [ForeignFigure(**one) for one in said["figures"]]
     except (TypeError, KeyError) as error:
-        raise DataError(f"{MANIFEST}: what it says of imported figures is damaged ({error}); import the run again") from error
+        raise DataError(f"{MANIFEST}: its imported figures are damaged ({error}); import the run again") from error
 
 
 def imported_benchmark(name: str, facts: BenchmarkFacts) -> Benchmark:
@@ -175,7 +175,7 @@ def imported_benchmark(name: str, facts: BenchmarkFacts) -> Benchmark:
     def refused(_: Row) -> Sample:
         raise UserError(f"{name} was imported: its questions are answered and cannot be asked")
 
-    metrics = tuple(map(_metric_of, figures))
+    metrics = tuple(map(_metric_of, figures)) or (mean_where("accuracy"),)
     return Benchmark(name=name, title=name, paper="", licence="", items=0, sample=refused, metrics=metrics)
 
 

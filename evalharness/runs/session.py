@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -215,7 +215,8 @@ def run_plan(plan: Plan, model: Model, place: RunPlace, hooks: RunHooks) -> RunO
     name = (place.name or identity.folder_name(tasks, plan, model)) + (plan.shard.suffix if plan.shard else "")
     folder = new_folder(place.runs, name)
     opened = runner.open_run(folder, tasks, plan, model)
-    with _started_early(hooks.stages if plan.shard is None else (), opened):
+    early = hooks.stages if plan.shard is None else ()
+    with _nothing_left_behind(opened), _started_early(early, opened):
         if hooks.budget:
             found, end = within_budget.evaluate_within(opened, tasks, plan, model, hooks.budget, rule)
         else:
@@ -228,6 +229,21 @@ def run_plan(plan: Plan, model: Model, place: RunPlace, hooks: RunHooks) -> RunO
         return shard_outcome(found, skipped=plan.skip_unanswered)
     stages = tuple(stage(found) for stage in hooks.stages)
     return replace(run_outcome(found, skipped=plan.skip_unanswered), stages=stages)
+
+
+@contextmanager
+def _nothing_left_behind(run: Run) -> Iterator[None]:
+    """Within, a start that is refused before there is an answer leaves no run."""
+    try:
+        yield
+    except UserError:
+        journal = run.path / JOURNAL
+        if not journal.is_file() or not journal.stat().st_size:
+            for file in (journal, run.path / MANIFEST):
+                file.unlink(missing_ok=True)
+            with suppress(OSError):  # whatever else lies in the folder stays
+                run.path.rmdir()
+        raise
 
 
 @contextmanager
@@ -297,7 +313,7 @@ def _to_rescore(
         )
     if theirs := [name for name, one in facts.items() if is_imported(one)]:
         raise UserError(
-            f"{found.path}: the answers to {theirs[0]} were scored by another program, and its scores are kept as they are"
+            f"{found.path}: {theirs[0]} was imported; the scores of the program that made it are kept as they are"
         )
     benchmarks = {name: plugins.reopened(name, facts[name].data) for name in facts}
     return benchmarks, replace(_rescoring(found, named="sandbox_packages" in changes), **changes)

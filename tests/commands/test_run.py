@@ -365,3 +365,9 @@ def test_a_broken_third_party_plugin_is_named_and_hides_nothing(tmp_path):
     )  # fmt: skip
     assert said.returncode == 0, said.stderr
     assert "the plug-in package acme_evals cannot be imported" in said.stderr
+
+
+def test_a_start_that_is_refused_leaves_no_run(evalh, tmp_path):
+    said = evalh("run", "gsm8k", "--data", "sample", "--model", "openai:x", "--base-url", "http://127.0.0.1:9/v1")
+    assert said.code == 2 and "cannot be reached" in said.err, said.err
+    assert list((tmp_path / "runs").glob("*/run.json")) == []

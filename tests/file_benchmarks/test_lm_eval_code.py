@@ -119,7 +119,7 @@ def test_process_docs_and_the_functions_of_a_document(task):
     )
     assert [q.request.text for q in prepared.questions] == ["0 + 1", "2 + 1", "4 + 1", "6 + 1"]
     assert prepared.questions[1].sample.answers == ("It is 3",)
-    assert len(prepared.facts.extra["code_sha256"]) == 64
+    assert len(prepared.facts.code_sha256) == 64
     other = task(text=CODE + "\n# more\n", process_docs=function("process_sums"))
     assert other.facts.extra != prepared.facts.extra
 
