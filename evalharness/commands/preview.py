@@ -31,6 +31,7 @@ def preview(
     from evalharness.file_benchmarks.lm_eval.catalog import include_folders
     from evalharness.report import items
     from evalharness.runs import session
+    from evalharness.runs.preview import preview_prompts
 
     allow_outside(outside)
     include_folders(include_path or ())
@@ -38,4 +39,4 @@ def preview(
     plan = session.make_plan(
         [benchmark], model=model, data=data, mode=mode, subjects=subjects, shots=shots, limit=limit
     )
-    items.show_prompts(session.preview_prompts(plan, model, given, count))
+    items.show_prompts(preview_prompts(plan, model, given, count))

@@ -11,7 +11,7 @@ from evalharness.report.escape import line, printable
 from evalharness.runs.store import result_to_json
 
 if TYPE_CHECKING:  # a list of benchmarks needs none of what makes runs
-    from evalharness.runs.session import Previewed
+    from evalharness.runs.preview import Previewed
     from evalharness.runs.verify import Verified
 
 

@@ -16,7 +16,7 @@ from evalharness.data.kept import to_json
 from evalharness.data.typed import record
 from evalharness.errors import Exit, UserError, gravest, nearest, option_name
 from evalharness.events import Observer, RunOpened, heard_also_by, observed_by, tell
-from evalharness.model import Model, Preview, Previews, Priced
+from evalharness.model import Model, Priced
 from evalharness.options import RunOptions, is_distribution
 from evalharness.records import STATUSES, Estimate, Mode, Result
 from evalharness.runs import cache, identity, prepared, runner, summary, tables, within_budget
@@ -27,7 +27,6 @@ from evalharness.runs.imported import is_imported
 from evalharness.runs.index import index_of
 from evalharness.runs.manifest import OptionFacts
 from evalharness.runs.plan import Plan, Task
-from evalharness.runs.questions import Question
 from evalharness.runs.shards import Shard, shard_facts, shard_named
 from evalharness.runs.stopping import StoppingRule
 from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Journal, Run, dumps, loads, new_folder, result_to_json
@@ -381,46 +380,3 @@ def select_results(found: Run, *, item: str | None, status: str | None) -> Seque
     if status not in STATUSES:
         raise UserError(f"{option_name('status')} wants one of {', '.join(STATUSES)}; there is {status!r}")
     return index.having(status)
-
-
-@dataclass(frozen=True, kw_only=True)
-class PromptView:
-    """One prompt as the model will read it."""
-
-    id: str
-    preview: Preview
-    choices: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Previewed:
-    """The first prompts of a run, and what the whole run would cost at most (None: no price known)."""
-
-    task: Task
-    model: str
-    prompts: tuple[PromptView, ...]
-    cost: float | None
-
-
-def preview_prompts(plan: Plan, model: str, options: object, count: int) -> Previewed:
-    """The first `count` prompts exactly as `model`, opened with these options, will read them."""
-    opened = plugins.load_model(model, options)
-    task = planning.prepare_task(plan.benchmarks[0], plan, opened)
-
-    def seen(question: Question) -> Preview:
-        return opened.preview(question.request) if isinstance(opened, Previews) else Preview(text=question.request.text)
-
-    prompts = tuple(
-        PromptView(id=q.sample.id, preview=seen(q), choices=q.request.choices) for q in task.questions[:count]
-    )
-    prices = opened.prices if isinstance(opened, Priced) else None
-    return Previewed(task=task, model=opened.name, prompts=prompts, cost=_dearest(task, prices))
-
-
-def _dearest(task: Task, prices: tuple[float, float] | None) -> float | None:
-    """The most a run can cost: three characters a token, answers as long as allowed."""
-    if prices is None:
-        return None
-    tokens_in = sum(len(q.request.text) for q in task.questions) / 3
-    tokens_out = sum(q.request.max_tokens for q in task.questions)
-    return (tokens_in * prices[0] + tokens_out * prices[1]) / 1e6
