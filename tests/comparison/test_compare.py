@@ -344,7 +344,7 @@ def test_an_unknown_metric_is_a_mistake_in_the_command(tmp_path, evalh):
 @pytest.mark.parametrize("top", [1.0, 30.0])
 def test_where_less_is_better_a_rise_is_the_loss(tmp_path, monkeypatch, top):
     less = lambda benchmark, figure=None: figure == "wer"
-    monkeypatch.setattr("evalharness.comparison.compare.lower_is_better", less)
+    monkeypatch.setattr("evalharness.comparison.by_content.lower_is_better", less)
     draw = np.random.default_rng(3)
     values = draw.random(300) * 0.5
     sides = {}

@@ -629,7 +629,7 @@ BAD = {
         ("id,said\n0,x\n", "a.csv:2: wanted the answer under one of text"),
     ],
     "a.parquet": [("id,text\n", "a.parquet: not a readable parquet file")],
-    "a.eval": [("PK", "a.eval: not a readable Inspect log")],
+    "a.eval": [("PK", "a.eval: not a readable zip archive")],
     "a.json": [
         ('{"0": "x", "1": ', "a.json:1:17: not valid JSON"),
         ("[[1]]", "entry 1: wanted an object"),
