@@ -129,9 +129,11 @@ _QUESTION = re.compile(r"[^.!?؟\n]{0,50}[?؟]")
 
 # `It would be B if x were positive`: not what it is.
 _WOULD_BE = re.compile(
-    r"\b(?:would|could|might)\s+(?:be|have\s+been)\s+(?:option\s+)?[\s\[({'\"]{0,3}\Z", re.IGNORECASE
+    r"\b(?:would|could|might)\s{1,3}(?:be|have\s{1,3}been)\s{1,3}(?:option\s{1,3})?[\[({'\"]{0,3}\Z", re.IGNORECASE
 )
-_ONLY_IF = re.compile(r"[\])}'\"]{0,3}\s+(?:(?:only\s+)?if|unless|had)\b(?!\s+(?:I|you|we)\b)", re.IGNORECASE)
+_ONLY_IF = re.compile(
+    r"[\])}'\"]{0,3}\s{1,3}(?:(?:only\s{1,3})?if|unless|had)\b(?!\s{1,3}(?:I|you|we)\b)", re.IGNORECASE
+)
 
 
 def supposes(before: str, after: str) -> bool:

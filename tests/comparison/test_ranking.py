@@ -38,6 +38,7 @@ def test_ranks_and_the_ranks_that_are_possible(tmp_path):
     assert found.joint == ("quiz", "exam")
 
 
+@pytest.mark.slow
 def test_models_that_are_alike_are_seldom_told_apart(tmp_path):
     apart = 0
     for seed in range(20):

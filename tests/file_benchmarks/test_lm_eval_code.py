@@ -121,7 +121,7 @@ def test_process_docs_and_the_functions_of_a_document(task):
     assert prepared.questions[1].sample.answers == ("It is 3",)
     assert len(prepared.facts.code_sha256) == 64
     other = task(text=CODE + "\n# more\n", process_docs=function("process_sums"))
-    assert other.facts.extra != prepared.facts.extra
+    assert other.facts.code_sha256 != prepared.facts.code_sha256
 
 
 def test_choices_and_questions_that_functions_give(task):

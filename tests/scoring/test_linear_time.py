@@ -46,6 +46,7 @@ SHAPES = {
     "fenced lines": filled("```f = 1```\n"), "unseen": filled("\u200b"), "fields": filled('{"Verdict": "A"} '),
 }  # fmt: skip
 CALLS = ("search", "match", "fullmatch", "findall", "finditer", "sub", "split", "compile")
+SPELLED = {**{f"re.{call}": call for call in CALLS}, "deferred": "compile"}
 # Their expressions meet short pieces of a text, or what another has found: READERS below hold them as they are used.
 ELSEWHERE = {"closed_forms.py", "code_blocks.py", "fences.py", "final_answer.py", "judge_replies.py", "latex.py",
              "letter_words.py", "letters.py", "math.py", "math_reading.py", "numbers.py"}  # fmt: skip
@@ -67,9 +68,7 @@ def expressions() -> dict[str, tuple[str, int, str]]:
             if "sandbox" in path.parts or path.name in ELSEWHERE:
                 continue
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
-                    continue
-                if ast.unparse(node.func.value) != "re" or node.func.attr not in CALLS or not node.args:
+                if not isinstance(node, ast.Call) or ast.unparse(node.func) not in SPELLED or not node.args:
                     continue
                 pattern = literal(node.args[0])
                 said = [ast.unparse(a) for a in (*node.args[1:], *(k.value for k in node.keywords))]
@@ -77,7 +76,11 @@ def expressions() -> dict[str, tuple[str, int, str]]:
                     eval(flag, {"re": re}) for flag in said if re.fullmatch(r"re\.[A-Z]+( \| re\.[A-Z]+)*", flag)
                 )
                 if pattern is not None:
-                    found[f"{path.relative_to(ROOT)}:{node.lineno}"] = pattern, int(flags), node.func.attr
+                    found[f"{path.relative_to(ROOT)}:{node.lineno}"] = (
+                        pattern,
+                        int(flags),
+                        SPELLED[ast.unparse(node.func)],
+                    )
     return found
 
 

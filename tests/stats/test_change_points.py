@@ -15,6 +15,7 @@ def series(seed, runs=20, items=200, at=10, lost=0.0):
     return (draw.random((runs, items)) < level).astype(float)
 
 
+@pytest.mark.slow
 def test_false_alarms_are_few_over_all_looks_together():
     alarms = sum(bool(change_points(series(seed))) for seed in range(150))
     # 5 % are promised: more than 14 of 150 would come in less than 1 of 100 tries.
