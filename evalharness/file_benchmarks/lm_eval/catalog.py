@@ -220,7 +220,7 @@ def _read_blocks(text: str) -> Mapping[str, Any]:
     import yaml
 
     try:
-        value = yaml.load(text, Loader=_names_loader())  # a safe loader
+        value = _names_loader()(text).get_single_data()
     except yaml.YAMLError:
         return {}
     return value if isinstance(value, dict) else {}

@@ -13,6 +13,7 @@ import importlib.util
 import random
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -272,10 +273,8 @@ def _aggregated(function: dict[str, str], items: list[Any], draws: int) -> list[
     pairs = [tuple(one) if isinstance(one, list) else one for one in items]
     found = [aggregate(list(pairs))]
     for _ in range(draws):
-        try:
+        with suppress(Exception):
             found.append(aggregate(chance.choices(pairs, k=len(pairs))))
-        except Exception:
-            continue
     return found
 
 
