@@ -13,7 +13,6 @@ import importlib.util
 import random
 import sys
 import traceback
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -273,7 +272,7 @@ def _aggregated(function: dict[str, str], items: list[Any], draws: int) -> list[
     pairs = [tuple(one) if isinstance(one, list) else one for one in items]
     found = [aggregate(list(pairs))]
     for _ in range(draws):
-        with suppress(Exception):
+        with contextlib.suppress(Exception):
             found.append(aggregate(chance.choices(pairs, k=len(pairs))))
     return found
 
