@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -138,23 +139,29 @@ def follow_marks(name: str, turn: Turn, marks: Sequence[tuple[int, int]]) -> tup
 
 def check_written(name: str, messages: Sequence[Message], turn: Turn, given: Mapping[str, Any]) -> None:
     """UserError where a template leaves out what the last of `messages` learns or is asked with."""
-    before, own = turn.text[: turn.start], turn.text[turn.start : turn.stop]
+    before = turn.text[: turn.start]
+    # What stands within the answer itself was not written for a thought's or a call's sake.
+    beside = turn.text[turn.start : turn.content] + "\n" + turn.text[turn.content_end : turn.stop]
     thoughts = str(messages[-1].extra.get("reasoning_content") or "").strip()
     missing = [
         f"the {message.role} message {message.content.strip()[:40]!r}"
         for message in messages[:-1]
         if message.role != "assistant" and not _stands(message.content, before)
     ]
-    missing += ["the reasoning"] * (bool(thoughts) and not _stands(thoughts, own))
+    missing += ["the reasoning"] * (bool(thoughts) and not _stands(thoughts, beside))
     called = _names(messages[-1].extra.get("tool_calls"))
-    missing += [f"the tool call {function}" for function in called if function not in own]
-    missing += [f"the tool {tool}" for tool in _names(given.get("tools")) if tool not in before]
+    missing += [f"the tool call {function}" for function in called if not _named(function, beside)]
+    missing += [f"the tool {tool}" for tool in _names(given.get("tools")) if not _named(tool, before)]
     if missing:
         raise UserError(f"the template {name} leaves out {missing[0]}; name a format that writes it")
 
 
 def _stands(text: str, rendered: str) -> bool:
     return text.strip() in rendered or json.dumps(text.strip(), ensure_ascii=False)[1:-1] in rendered
+
+
+def _named(function: str, rendered: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(function)}(?!\w)", rendered) is not None
 
 
 def _names(functions: object) -> list[str]:

@@ -300,14 +300,16 @@ def _place(document: YamlDocument, gold: Any, choices: Sequence[str], is_text: b
     """The place of the right choice, from 0: as a number, a letter, or its text.
 
     Where the choices are numbers themselves, a number is a place, and so are digits that a template writes; the text
-    of a field is a choice's text first.
+    of a field is a choice's text first. A number that is no place is a choice's text only where no choice could be
+    taken for a place: 4 of 1, 2, 3, 4 tells of places counted from 1.
     """
     said = str(gold).strip()
     if is_text and said in choices:
         return choices.index(said)
     if re.fullmatch(r"[0-9]+", said) and int(said) < len(choices):
         return int(said)
-    if said in choices:
+    places = {str(place) for place in range(len(choices))}
+    if said in choices and not (said.isdecimal() and places & set(choices)):
         return choices.index(said)
     if len(said) == 1 and said in LETTERS[: len(choices)]:
         return LETTERS.index(said)

@@ -136,14 +136,17 @@ def end_in_words(end: BudgetEnd) -> str:
     )
 
 
-_DURATION = re.compile(r"(?:(\d{1,4}(?:\.\d{1,3})?)h)?(?:(\d{1,6}(?:\.\d{1,3})?)m)?(?:(\d{1,7}(?:\.\d{1,3})?)s)?")
+_PART = re.compile(r"(\d{1,7}(?:\.\d{1,3})?)([hms])")
+_UNITS = {"h": 3600, "m": 60, "s": 1}
 
 
 def duration_seconds(words: str, option: str) -> float:
     """The seconds of `10m`, `90s` or `1h30m`. UserError, naming the option, for other text and for no time at all."""
-    found = _DURATION.fullmatch(words.strip().lower())
-    parts = [float(part) if part else 0.0 for part in found.groups()] if found else []
-    seconds = sum(part * unit for part, unit in zip(parts, (3600, 60, 1), strict=True)) if parts else 0.0
+    said = words.strip().lower()[:80]
+    parts = _PART.findall(said)
+    units = [unit for _, unit in parts]
+    whole = "".join(number + unit for number, unit in parts) == said and units == [u for u in _UNITS if u in units]
+    seconds = sum(float(number) * _UNITS[unit] for number, unit in parts) if whole else 0.0
     if not seconds:
         raise UserError(f"{option_name(option)} wants a duration such as 10m, 90s or 1h30m; there is {words!r:.80}")
     return seconds

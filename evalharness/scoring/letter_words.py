@@ -144,7 +144,13 @@ _REJECTS_BEFORE = deferred(
     r"|\bpas|\bnon(?: è)?|\bnie|\bне|ليست?|\bsi(?:yo|o)?|不是|并非|不选|排除|नहीं)\s+?"
     r"(?:(?:be|the|options?|choices?|answer|simply|also|is|both|either|just|la|le|il|el|die|der|opci[oó]n"
     r"|l')\s*){0,3}" + _END
-    + r"|(?:不是|并非|不选|排除)\s*(?:选项)?\s*\Z",
+    + r"|(?:不是|并非|不选|排除)\s*(?:选项)?\s*\Z"
+    # `wrong answer: B`
+    r"|(?:\b(?:wrong|incorrect|false|falsche|неправильный|неверный|ошибочный)\s+(?:answer|option|choice|antwort|option|"
+    r"ответ|вариант)|\b(?:respuesta|opción)\s+(?:incorrecta|equivocada)|\b(?:mauvaise|fausse)\s+(?:réponse|option)|"
+    r"\b(?:resposta|opção)\s+(?:errada|incorreta)|\b(?:risposta|opzione)\s+(?:sbagliata|errata)|\b(?:błędna|zła)\s+odpowiedź|"
+    r"틀린\s*답|오답|不正確な答え|誤った答え|错误答案|錯誤答案|错误选项)"
+    r"(?:\s+(?:is|was|would be|ist|wäre|es|est|é|è|to|это))?\s*[은는はが是为為]?\s*[:：—–-]?" + _END,
     re.IGNORECASE,
 )  # fmt: skip
 _WRONG = (

@@ -74,7 +74,8 @@ _MEASURE = (
 # A blank that parts thousands, unless what follows is a measure: `2 100 ml bottles`.
 _SPACED = re.compile(rf"(?<![\d.,])(?<!\d )(\d{{1,3}})((?: \d{{3}})+)(?!\d|,\d{{3}}|[ -]{_MEASURE})")
 _THIN = re.compile(r"(?<=\d)[\u00a0\u2009\u202f'’_~](?=\d{3}(?!\d))")
-_POINTED = re.compile(r"(?<![\d.,])\d{1,3}(?:\.\d{3})+,\d{1,2}(?![\d.,])")  # 1.234,56
+# 1.234,56 and 1.234.567, whose two points are none of a decimal
+_POINTED = re.compile(r"(?<![\d.,])\d{1,3}(?:(?:\.\d{3}){1,20},\d{1,2}(?![.,]?\d)|(?:\.\d{3}){2,20}(?![.,]?\d))")
 _FILLER = (
     r"(?:therefore|thus|simply|exactly|approximately|about|roughly|around|just|only|a total of|total(?: of)?|the"
     r"|that|is|are|"

@@ -40,12 +40,13 @@ _LIKE_MARK = re.compile(  # whole words of a field's name
     r"(?<![a-z])(masks?|masked|loss|weights?|train(ed|ing|able)?|learn(ed|able)?|rewards?|advantages?)(?![a-z])"
 )
 _SAYS_GOOD = re.compile(
-    r"(?<![a-z])(correct|accepted|approved|chosen|preferred|good|passed|valid|verified|success(ful)?|liked|upvoted)"
+    r"(?<![a-z])(correct|accepted|approved|chosen|preferred|good|passed|valid|verified|success(ful)?|liked|upvoted|"
+    r"thumbs_up|usable|keep|kept)"
     r"(?![a-z])"
 )
 _SAYS_BAD = re.compile(
     r"(?<![a-z])(incorrect|wrong|rejected|bad|failed|invalid|disliked|downvoted|ignored?|skip(ped)?|excluded?|"
-    r"discard(ed)?)(?![a-z])"
+    r"discard(ed)?|toxic|harmful|unsafe|deleted?|thumbs_down)(?![a-z])"
 )
 _WORDS = {"true": True, "yes": True, "false": False, "no": False}
 LABEL_FIELDS = ("label", "kto_tag", "is_correct", "is_desirable", "desirable")  # the first may also be a class

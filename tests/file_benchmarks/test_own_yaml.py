@@ -196,6 +196,7 @@ def test_a_mistake_in_the_file_is_named_by_its_line(tmp_path, text, said):
             r":3: there is no field 'captial' \(did you mean capital\?\)",
         ),
         (CHOICES, [{"q": "x", "options": ["a", "b"], "right": "F"}], r":5: a row's gold is 'F'"),
+        (CHOICES, [{"q": "x", "options": ["1", "2", "3"], "right": 3}], r":5: a row's gold is '3', which is no place"),
         (CHOICES, [{"q": "x", "options": "a b", "right": "A"}], r":4: choices wants a list"),
         (PLAIN.replace("{{country}}", "{{country / 2}}"), CAPITALS, r":2: the template fails on a row \(TypeError"),
     ],

@@ -254,3 +254,15 @@ def test_a_reply_that_was_cut_off_is_null():
     assert read_verdict(Response(text="At first [[A]] looks better, but", finish="length"), PAIR).status == "unparsable"
     assert read_verdict(Response(text='{"reason": "x", "verdict": "A"}', finish="length"), PAIR).value == 1.0
     assert read_verdict(Response(text="4", finish="length"), FIVE).value == 0.75
+
+
+@pytest.mark.parametrize("text", ["Not [[A]].", "I will not give [[A]]", "It isn't [[B]].", "I cannot say [[A]]"])
+def test_a_marker_that_is_denied_is_no_verdict(text):
+    assert value(text) == "unparsable"
+
+
+@pytest.mark.parametrize(
+    "text", ["It is not A but [[B]]", "A does not help at all: [[B]]", "Answer A is not better, so [[B]]"]
+)
+def test_a_marker_beside_a_denial_is_a_verdict(text):
+    assert value(text) == value("[[B]]") != "unparsable"

@@ -146,3 +146,12 @@ def test_what_would_be_the_answer_if_is_not_claimed():
     assert read_letter("The answer would be A if x were positive.", 4).answer is None
     assert read_letter("I'd go with D if I had to guess.", 4).answer == "D"
     assert read_letter("The answer would be D if I am not mistaken.", 4).answer == "D"
+
+
+@pytest.mark.parametrize("text", [
+    "Wrong answer: B", "Falsche Antwort: B", "Неправильный ответ: B", "Respuesta incorrecta: B", "Mauvaise réponse : B",
+    "Resposta errada: B", "Risposta sbagliata: B", "Zła odpowiedź: B", "틀린 답: B", "不正確な答えはB", "错误答案：B",
+])  # fmt: skip
+def test_a_wrong_answer_that_is_named_is_not_the_answer(text):
+    assert read_letter(text, 4).answer is None
+    assert read_letter(f"{text}\n\nAnswer: D", 4).answer == "D"

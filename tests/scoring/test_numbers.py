@@ -130,3 +130,11 @@ def test_a_megabyte_of_anything_takes_no_time(number):
 def test_powers_of_powers_and_letters_of_scale(text, value):
     found = read_number(text).answer
     assert found == value or (value is None and (found is None or len(found) < 10))
+
+
+@pytest.mark.parametrize(("text", "number"), [
+    ("It costs 1.234.567 euros", "1234567"), ("Answer: 2.500.000", "2500000"), ("The answer is 1.234,56.", "1234.56"),
+    ("It is 1.234", "1.234"),
+])  # fmt: skip
+def test_two_points_part_thousands(text, number):
+    assert read_number(text).answer == number

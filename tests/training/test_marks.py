@@ -80,6 +80,7 @@ UNKNOWN = (
     *(("lossMask", 0), ("token_weights", {"a": 1}), ("ignore", True), ("skip", True), ("isTrained", False)),
     *(("excluded", "yes"), ("completion_mask", [0, 1]), ("correct", False), ("train_this", "true")),
     *(("is_bad", True), ("verified", "no"), ("wasAccepted", False), ("is_valid", False), ("is_chosen", False)),
+    *(("toxic", True), ("deleted", True), ("thumbs_up", False), ("is_harmful", "yes"), ("keep", False)),
     *(("reward", "0.7"), ("token_mask", "[0, 1]"), ("answer_weight", "1.5")),  # as tables hold them
 )
 
