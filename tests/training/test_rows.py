@@ -393,8 +393,14 @@ def test_an_answer_behind_an_opened_thought_keeps_the_thought_s_end_and_stops(te
 def test_a_template_that_drops_the_thoughts_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="leaves out the reasoning"):
         learned({"messages": [U, said("a", reasoning_content="hmm")]}, tmp_path)
+    with pytest.raises(UserError, match="leaves out the reasoning"):  # though the same text stands in the answer
+        learned({"messages": [U, said("It is 5 now.", reasoning_content="5")]}, tmp_path)
     plain = "{% for m in messages if m.role != 'system' %}{{ m.role + m.content + eos_token }}{% endfor %}"
     plain += "{% if add_generation_prompt %}assistant{% endif %}"
+    call = {"id": "1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+    for words in ("I look it up", "looking"):  # the answer says the name, which calls nothing
+        with pytest.raises(UserError, match="leaves out the tool call look"):
+            learned({"messages": [U, said(words, tool_calls=[call])]}, tmp_path, plain)
     with pytest.raises(UserError, match="leaves out the system message 'S'"):
         learned({"system": "S", "messages": [U, A]}, tmp_path, plain)
 
