@@ -19,6 +19,7 @@ from evalharness.scoring.final_answer import final_answer
 from evalharness.scoring.verdict_forms import (
     ObjectPairs,
     balanced,
+    denied,
     last_field,
     lines_alone,
     loose_object,
@@ -249,7 +250,7 @@ def _from_text(response: Response, scale: Scale, submissions: Sequence[str]) -> 
         return unparsable("it was cut off before its end", "text")
     planted = any(MARKER.search(s) for s in submissions)
     text = response.text
-    found = [m for m in list(MARKER.finditer(text))[-MOST_MARKERS:] if not (_in_quotes(text, m) or _denied(text, m))]
+    found = [m for m in list(MARKER.finditer(text))[-MOST_MARKERS:] if not (_in_quotes(text, m) or denied(text, m))]
     if not found:
         return None
     last = found[-1]
@@ -275,19 +276,6 @@ def _line(text: str, marker: re.Match[str]) -> str:
 
 
 _QUOTES = {'"': '"', "'": "'", "`": "`", "“": "”", "„": "“", "«": "»", "‘": "’", "「": "」"}
-
-
-_DENIES = re.compile(
-    r"(?:\b(?:not|never|cannot|neither|nor|refuse to|unable to)|n't)\s{1,3}(?:(?:give|say|choose|pick|select|answer|"
-    r"vote|award|for|go|with|be|call|it|an?|the|verdict|really|necessarily|simply)\s{1,3}){0,4}\W{0,3}\Z",
-    re.IGNORECASE,
-)
-
-
-def _denied(text: str, marker: re.Match[str]) -> bool:
-    """Whether a marker is what the judge does not say: `I will not give [[A]]`."""
-    before = text[max(0, marker.start() - 80) : marker.start()].rsplit("\n", 1)[-1]
-    return _DENIES.search(re.split(r"[.;:!?,]", before)[-1]) is not None
 
 
 def _in_quotes(text: str, marker: re.Match[str]) -> bool:

@@ -29,6 +29,12 @@ _AROUND = (
 )
 _CANDIDATE = re.compile(r"(?:the\s)?(?:assistant|response|answer|model|option|candidate)\s+", re.IGNORECASE)
 
+_DENIES = re.compile(
+    r"(?:\b(?:not|never|cannot|neither|nor|refuse to|unable to)|n't)\s{1,3}(?:(?:give|say|choose|pick|select|answer|"
+    r"vote|award|for|go|with|be|call|it|an?|the|verdict|really|necessarily|simply)\s{1,3}){0,4}\W{0,3}\Z",
+    re.IGNORECASE,
+)
+
 
 class ObjectPairs(list[tuple[str, Any]]):
     """The names and values of an object in order, a name as often as it is there."""
@@ -116,3 +122,9 @@ def balanced(text: str) -> list[str]:
             if not depth:
                 found.append(text[start : brace.end()])
     return found[-20:]
+
+
+def denied(text: str, marker: re.Match[str]) -> bool:
+    """Whether a marker is what the judge does not say: `I will not give [[A]]`."""
+    before = text[max(0, marker.start() - 80) : marker.start()].rsplit("\n", 1)[-1]
+    return _DENIES.search(re.split(r"[.;:!?,]", before)[-1]) is not None
