@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 import csv
 import json
+import math
 import os
 import statistics
 import sys
@@ -82,6 +83,11 @@ def figures(ran: Ran) -> Mapping[str, Any]:
     return {name: {k: v["value"] for k, v in b["metrics"].items()} for name, b in document["benchmarks"].items()}
 
 
+def _same(before: float | None, now: float | None) -> bool:
+    """Equal, but for the order in which a sum was made."""
+    return before == now or (before is not None and now is not None and math.isclose(before, now, rel_tol=1e-12))
+
+
 def main() -> None:
     parser = options(__doc__ or "")
     parser.add_argument("before", help="the Python of an environment with the older revision")
@@ -93,7 +99,7 @@ def main() -> None:
         now, then = partial(run_with, sys.executable, words), partial(run_with, given.before, words)
         ours, theirs = figures(now()), figures(then())
         shared = {b: {k: v for k, v in found.items() if k in theirs.get(b, {})} for b, found in ours.items()}
-        if any(theirs[b][k] != v for b, found in shared.items() for k, v in found.items()):
+        if any(not _same(theirs[b][k], v) for b, found in shared.items() for k, v in found.items()):
             raise SystemExit(f"{name}: {ours} now, {theirs} before: no ratio without equal figures")
         ran = [pair(turn, now, then) for turn in range(pairs)]
         line = {
