@@ -62,7 +62,18 @@ def commands(scratch: Path, quick: bool) -> dict[str, list[str]]:
         answers = recorded_answers(scratch / "answers.jsonl")
         found["MMLU whole, recorded answers"] = [*mmlu, "--model", f"replay:{answers}"]
         found["MMLU, 1,000 questions, 5 shots, a small Llama"] = [*mmlu, "--model", f"local:{model}", "--limit", "1000"]
-        gsm = ["run", "gsm8k", "--data", str(DATA / "gsm8k"), "--model", f"local:{model}", "--max-tokens", "32"]
+        gsm = [
+            "run",
+            "gsm8k",
+            "--shots",
+            "0",
+            "--data",
+            str(DATA / "gsm8k"),
+            "--model",
+            f"local:{model}",
+            "--max-tokens",
+            "32",
+        ]
         found["GSM8K, 60 questions, 32 tokens written"] = [*gsm, "--limit", "60", "--json"]
     return found
 
