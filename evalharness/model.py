@@ -243,3 +243,36 @@ def answered(model: Model, requests: Requests) -> Generator[tuple[int, Response]
         finally:
             if isinstance(answers, Generator):
                 answers.close()
+
+
+@dataclass(frozen=True, kw_only=True)
+class WrappedModel:
+    """A model that answers by another one, and is known as that one is. Whoever wraps says how in `answer`."""
+
+    model: Model
+
+    @property
+    def name(self) -> str:
+        return self.model.name
+
+    @property
+    def fingerprint(self) -> str:
+        return self.model.fingerprint
+
+    @property
+    def chat(self) -> bool:
+        return self.model.chat
+
+    @property
+    def ranks(self) -> bool:
+        return self.model.ranks
+
+    @property
+    def remote(self) -> bool:
+        return isinstance(self.model, Remote) and self.model.remote
+
+    def describe(self) -> Mapping[str, Any]:
+        return self.model.describe()
+
+    def preview(self, request: Request) -> Preview:
+        return self.model.preview(request) if isinstance(self.model, Previews) else Preview(text=request.text)

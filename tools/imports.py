@@ -64,7 +64,8 @@ class Tree:
                 base = (above + (node.module or "")).rstrip(".")
                 for alias in node.names:
                     named = f"{base}.{alias.name}"
-                    yield from (m for m in (named if named in self.modules else base,) if m in self.modules)
+                    # `from PACKAGE import MODULE` runs the package's `__init__` first.
+                    yield from (m for m in (named, base) if m in self.modules)
 
 
 def read_tree(root: Path = ROOT) -> Tree:

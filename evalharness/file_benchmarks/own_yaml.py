@@ -20,7 +20,8 @@ from evalharness.data import yaml_lines
 from evalharness.data.rows import Files, Row, Source
 from evalharness.data.yaml_lines import YamlDocument
 from evalharness.errors import DataError, UserError, nearest
-from evalharness.file_benchmarks import lm_eval
+from evalharness.file_benchmarks.lm_eval.config import MARKS, is_task
+from evalharness.file_benchmarks.lm_eval.task import open_lm_eval_file
 from evalharness.file_benchmarks.templates import template, value
 from evalharness.judge import Judge, Panel
 from evalharness.records import Request, Response, Sample, Score
@@ -131,7 +132,7 @@ def is_benchmark(name: str) -> bool:
         keys = set(yaml_lines.read_yaml(file, repeated=[]).value) if file.is_file() else set()
     except DataError:
         return False
-    return "models" not in keys and bool(keys & {"source", "template", "include", *lm_eval.MARKS})
+    return "models" not in keys and bool(keys & {"source", "template", "include", *MARKS})
 
 
 def open_file(name: str, judge_of: JudgeOf) -> Benchmark:
@@ -143,8 +144,8 @@ def open_file(name: str, judge_of: JudgeOf) -> Benchmark:
     if not file.is_file():
         raise DataError(f"there is no benchmark file {name}")
     document = yaml_lines.read_yaml(file, repeated=[])
-    if lm_eval.is_task(document):
-        return lm_eval.open_lm_eval_file(file)
+    if is_task(document):
+        return open_lm_eval_file(file)
     document = yaml_lines.read_yaml(file)
     return benchmark_of(document, _parsed(document), judge_of)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from evalharness.model import Model, Preview, Previews, Priced, Remote, Requests, answered
+from evalharness.model import Model, Priced, Requests, WrappedModel, answered
 from evalharness.records import Request, Response, message_fields, on_disk
 from evalharness.runs.cache_file import ReplyFile
 
@@ -53,41 +53,14 @@ def with_cache(model: Model, path: Path) -> Model:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CachedModel:
+class CachedModel(WrappedModel):
     """A model that looks an answer up before it asks. Failures are not kept."""
 
-    model: Model
     path: Path
-
-    @property
-    def name(self) -> str:
-        return self.model.name
-
-    @property
-    def fingerprint(self) -> str:
-        return self.model.fingerprint
-
-    @property
-    def chat(self) -> bool:
-        return self.model.chat
-
-    @property
-    def ranks(self) -> bool:
-        return self.model.ranks
 
     @property
     def prices(self) -> tuple[float, float] | None:
         return self.model.prices if isinstance(self.model, Priced) else None
-
-    @property
-    def remote(self) -> bool:
-        return isinstance(self.model, Remote) and self.model.remote
-
-    def describe(self) -> Mapping[str, Any]:
-        return self.model.describe()
-
-    def preview(self, request: Request) -> Preview:
-        return self.model.preview(request) if isinstance(self.model, Previews) else Preview(text=request.text)
 
     def answer(self, requests: Sequence[Request]) -> Iterator[tuple[int, Response]]:
         """As the model's; an answer from the cache says so and costs nothing. Equal requests are asked once."""

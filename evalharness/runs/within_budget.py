@@ -12,11 +12,10 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
 
 from evalharness.errors import UserError, option_name
 from evalharness.events import TaskBegan, TaskEnded, tell
-from evalharness.model import Model, Preview, Previews, Remote, Requests, answered
+from evalharness.model import Model, Requests, WrappedModel, answered
 from evalharness.records import Request, Response, Result, ResultKey
 from evalharness.runs.budget import Allowance, Budget
 from evalharness.runs.manifest import BudgetEnd
@@ -26,46 +25,17 @@ from evalharness.runs.runner import RunWriter, evaluate_tasks
 from evalharness.runs.stopping import StoppingRule
 from evalharness.runs.store import Run
 
-MOST_IN_FLIGHT, ENGINE_BATCH = (
-    320,
-    64,
-)  # requests known to a model at most: to an endpoint, and to an engine of this machine
+# Requests known to a model at most: to an endpoint, and to an engine of this machine.
+MOST_IN_FLIGHT, ENGINE_BATCH = 320, 64
 FIRST_BATCH = 8  # of an engine, until it is known how long an answer takes
 NOT_IN_TIME = "not answered when the budget was used up"
 
 
 @dataclass(frozen=True, kw_only=True)
-class BudgetedModel:
+class BudgetedModel(WrappedModel):
     """A model that is asked no more than an allowance leaves, in the order given."""
 
-    model: Model
     allowance: Allowance
-
-    @property
-    def name(self) -> str:
-        return self.model.name
-
-    @property
-    def fingerprint(self) -> str:
-        return self.model.fingerprint
-
-    @property
-    def chat(self) -> bool:
-        return self.model.chat
-
-    @property
-    def ranks(self) -> bool:
-        return self.model.ranks
-
-    @property
-    def remote(self) -> bool:
-        return isinstance(self.model, Remote) and self.model.remote
-
-    def describe(self) -> Mapping[str, Any]:
-        return self.model.describe()
-
-    def preview(self, request: Request) -> Preview:
-        return self.model.preview(request) if isinstance(self.model, Previews) else Preview(text=request.text)
 
     def answer(self, requests: Sequence[Request]) -> Iterator[tuple[int, Response]]:
         """As the model's, until the allowance is used up: what is left then has no answer, and `requests` is stopped.
