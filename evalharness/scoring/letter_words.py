@@ -146,7 +146,7 @@ _REJECTS_BEFORE = deferred(
     r"|l')\s*){0,3}" + _END
     + r"|(?:不是|并非|不选|排除)\s*(?:选项)?\s*\Z"
     # `wrong answer: B`
-    r"|(?:\b(?:wrong|incorrect|false|falsche|неправильный|неверный|ошибочный)\s+(?:answer|option|choice|antwort|option|"
+    r"|(?:\b(?:wrong|incorrect|false|falsche|неправильный|неверный|ошибочный)\s+(?:answer|option|choice|antwort|"
     r"ответ|вариант)|\b(?:respuesta|opción)\s+(?:incorrecta|equivocada)|\b(?:mauvaise|fausse)\s+(?:réponse|option)|"
     r"\b(?:resposta|opção)\s+(?:errada|incorreta)|\b(?:risposta|opzione)\s+(?:sbagliata|errata)|\b(?:błędna|zła)\s+odpowiedź|"
     r"틀린\s*답|오답|不正確な答え|誤った答え|错误答案|錯誤答案|错误选项)"
