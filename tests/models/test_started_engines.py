@@ -168,7 +168,8 @@ def test_what_cannot_be_served_is_one_line(engines, evalh, monkeypatch, model, m
     said = evalh(*words(model, "--json", *more))
     assert (said.code, said.err.strip().splitlines()[-1].startswith("evalh: ")) == (2, True)
     assert wanted in said.err and said.err.count("\n") == 1
-    assert not engines.exists() or alive(engines) == []
+    # A server that was ended while Python began has not noted itself yet.
+    assert not engines.exists() or not engines.read_text() or alive(engines) == []
 
 
 def test_a_port_that_is_taken_is_one_line(engines, evalh):
