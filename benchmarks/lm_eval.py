@@ -11,14 +11,16 @@ from pathlib import Path
 from evalharness.benchmark import Benchmark, Family
 from evalharness.errors import UserError
 from evalharness.events import warn
-from evalharness.file_benchmarks.lm_eval.catalog import open_catalog
-from evalharness.file_benchmarks.lm_eval.groups import group_figures
-from evalharness.file_benchmarks.lm_eval.task import open_lm_eval_file
 from evalharness.records import Estimate
+
+# What reads the tasks is imported in the functions: a list of all benchmarks does without.
 
 
 def open_task(task: str, data: Path | None) -> Benchmark:
     """The benchmark of one task."""
+    from evalharness.file_benchmarks.lm_eval.catalog import open_catalog
+    from evalharness.file_benchmarks.lm_eval.task import open_lm_eval_file
+
     catalog = open_catalog()
     entry = catalog.entries[catalog.find(task)[0]]
     assert entry.file is not None
@@ -27,11 +29,16 @@ def open_task(task: str, data: Path | None) -> Benchmark:
 
 def members(task: str, data: Path | None) -> tuple[str, ...]:
     """The tasks that a name stands for."""
+    from evalharness.file_benchmarks.lm_eval.catalog import open_catalog
+
     return open_catalog().find(task)
 
 
 def group_averages(figures: Mapping[str, Mapping[str, Estimate]]) -> Mapping[str, Estimate]:
     """The figures of every group all of whose tasks were run; none where the groups' files are not there."""
+    from evalharness.file_benchmarks.lm_eval.catalog import open_catalog
+    from evalharness.file_benchmarks.lm_eval.groups import group_figures
+
     try:
         return group_figures(open_catalog(), figures)
     except UserError as error:

@@ -11,14 +11,9 @@ from coverage_intervals import ONE, TABLE_DRAWS, cautioned, similar, wide_open
 
 from evalharness.records import Estimate
 from evalharness.report.cautions import few_units
-from evalharness.scoring.classification import (
-    correlation_ends,
-    correlation_of,
-    drawn_tables,
-    f1_of,
-    matthews_of,
-    mean_of,
-)
+from evalharness.scoring.classification import mean_of
+from evalharness.stats.confusion import drawn_tables, f1_of, matthews_of
+from evalharness.stats.correlation import correlation_ends, correlation_of
 from evalharness.stats.intervals import mean_of_estimates, mean_pivot, stratified_ends, wilson
 
 Draw = np.random.Generator

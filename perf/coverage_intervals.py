@@ -11,16 +11,10 @@ import numpy as np
 from coverage import Cell, batches, many, share
 
 from evalharness.report.cautions import FEW_VERDICTS, few_units
-from evalharness.scoring.classification import (
-    correlation_ends,
-    correlation_of,
-    drawn_tables,
-    f1_of,
-    few_numbers,
-    matthews_of,
-    table_estimate,
-)
+from evalharness.scoring.classification import few_numbers
 from evalharness.scoring.metrics import average
+from evalharness.stats.confusion import drawn_tables, f1_of, matthews_of, table_estimate
+from evalharness.stats.correlation import correlation_ends, correlation_of
 from evalharness.stats.intervals import (
     bounded_mean,
     mean_interval,

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from evalharness.records import Result
 from evalharness.report.escape import line, printable
-from evalharness.runs.store import result_to_json
 
 if TYPE_CHECKING:  # a list of benchmarks needs none of what makes runs
     from evalharness.runs.preview import Previewed
@@ -17,6 +16,8 @@ if TYPE_CHECKING:  # a list of benchmarks needs none of what makes runs
 
 def show_results(results: Sequence[Result], *, whole: bool, left: int, as_json: bool) -> None:
     """Results: one line each, or in full."""
+    from evalharness.runs.store import result_to_json
+
     for result in results:
         if as_json:
             print(json.dumps(result_to_json(result)))

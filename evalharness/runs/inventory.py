@@ -1,4 +1,4 @@
-"""What there is: plug-ins and runs as rows for `evalh list`."""
+"""What there is: plug-ins as rows for `evalh list`, and the way to those of runs."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from evalharness import plugins
 from evalharness.benchmark import Benchmark
 from evalharness.errors import UserError
 from evalharness.events import warn
-from evalharness.runs import store
-from evalharness.runs.run_index import listed_runs
 
 _Rows = list[dict[str, Any]]
 
@@ -20,6 +18,8 @@ def inventory_rows(what: str, runs: Path) -> _Rows:
     """One dict per benchmark, judge, model or run."""
     known = {"benchmarks": benchmarks, "judges": judges, "models": models}
     if what == "runs":
+        from evalharness.runs.run_rows import run_rows  # a list of benchmarks needs none of what reads runs
+
         return run_rows(runs)
     if what not in known:
         raise UserError(f"evalh list wants benchmarks, judges, models or runs; there is {what!r}")
@@ -82,37 +82,4 @@ def models() -> _Rows:
             found.append({"name": name, "what": first_line(plugins.load_plugin("models", name))})
         except UserError as error:
             found.append({"name": name, "what": str(error)})
-    return found
-
-
-def run_rows(runs: Path) -> _Rows:
-    """Every run under a folder, one row per benchmark in it. One that is broken says so and hides no other."""
-    found: _Rows = []
-    for run, rows in listed_runs(runs, _readable_rows):
-        found += [{**dict.fromkeys(COLUMNS), "name": run.name, "n": "damaged"}] if rows is None else rows
-    return found
-
-
-def _readable_rows(run: store.Run) -> _Rows | None:
-    """The rows of a run; None, and a warning, where it is damaged."""
-    try:
-        return _run_rows(run)
-    except UserError as error:
-        warn(str(error))
-        return None
-
-
-COLUMNS = ("name", "benchmark", "model", "mode", "n", "score", "low", "high", "created")
-
-
-def _run_rows(run: store.Run) -> _Rows:
-    manifest, summary = run.manifest, run.summary if run.finished else None
-    found: _Rows = []
-    for name, asked in manifest.benchmarks.items():
-        entry = None if summary is None else summary.benchmarks.get(name)
-        headline = None if entry is None else entry.headline_figure
-        made = (manifest.model.name, asked.mode, "unfinished" if entry is None else entry.n)
-        ends = (headline.value, headline.low, headline.high) if headline is not None else (None, None, None)
-        known = (*ends, manifest.created)
-        found.append(dict(zip(COLUMNS, (run.name, name, *made, *known), strict=True)))
     return found

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from evalharness.runs import inventory, run_index
+from evalharness.runs import run_index, run_rows
 from evalharness.runs.store import Run
 
 RUNS = Path("runs")
@@ -22,8 +22,8 @@ def some(evalh, monkeypatch):
         shutil.copytree(RUNS / "r0", RUNS / f"r{number}")
         os.utime(RUNS / f"r{number}" / "run.json", (2e9 + number, 2e9 + number))
     monkeypatch.setattr(run_index, "MANY_RUNS", 3)
-    read, plain = [], inventory._run_rows
-    monkeypatch.setattr(inventory, "_run_rows", lambda run: read.append(run.name) or plain(run))
+    read, plain = [], run_rows._run_rows
+    monkeypatch.setattr(run_rows, "_run_rows", lambda run: read.append(run.name) or plain(run))
     return read
 
 
@@ -95,5 +95,5 @@ def test_a_long_table_has_the_same_cells(evalh, some, monkeypatch):
     plain = evalh("list", "runs").out
     first, second = ([line.split() for line in text.splitlines() if line.strip()] for text in (plain, drawn))
     assert first == second and len(first) == 7
-    assert [json.dumps(row) for row in inventory.run_rows(RUNS)] == [json.dumps(row) for row in listed(evalh)]
+    assert [json.dumps(row) for row in run_rows.run_rows(RUNS)] == [json.dumps(row) for row in listed(evalh)]
     assert Run(RUNS / "r0").finished

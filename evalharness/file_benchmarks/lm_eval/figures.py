@@ -51,7 +51,7 @@ def matthews_of_pairs(pairs: Sequence[Any]) -> float:
     """Matthews correlation over all labels (Gorodkin 2004, https://doi.org/10.1016/j.compbiolchem.2004.09.006)."""
     import numpy as np
 
-    from evalharness.scoring.classification import matthews_of
+    from evalharness.stats.confusion import matthews_of
 
     labels = sorted({str(label) for pair in pairs for label in pair})
     table = np.zeros((len(labels), len(labels)))
