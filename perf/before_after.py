@@ -102,11 +102,14 @@ def _same(before: float | None, now: float | None) -> bool:
 def main() -> None:
     parser = options(__doc__ or "")
     parser.add_argument("before", help="the Python of an environment with the older revision")
+    parser.add_argument("--only", default="", help="the commands whose name holds this")
     given = parser.parse_args()
     pairs = 1 if given.quick else given.pairs
     scratch = Path(tempfile.gettempdir()) / "evalh-perf"
     scratch.mkdir(exist_ok=True)
     for name, words in commands(scratch, given.quick).items():
+        if given.only not in name:
+            continue
         now, then = partial(run_with, sys.executable, words), partial(run_with, given.before, words)
         ours, theirs = figures(now()), figures(then())
         shared = {b: {k: v for k, v in found.items() if k in theirs.get(b, {})} for b, found in ours.items()}

@@ -141,8 +141,8 @@ class AnswerIndex:
 
     def _with_text(self, origin: Origin, request: Request) -> list[RecordedAnswers]:
         question = squeezed(origin.question)
-        for text in dict.fromkeys((question, squeezed(request.text), _unframed(origin.question))):
-            if found := self._having(text):
+        for text in (lambda: question, lambda: squeezed(request.text), lambda: _unframed(origin.question)):
+            if found := self._having(text()):  # each is made where those before it are in no row
                 return found
         hashed = list[RecordedAnswers]()
         if len(self._by_hash):
@@ -290,6 +290,8 @@ def _fitting(rows: list[RecordedAnswers], origin: Origin) -> list[RecordedAnswer
     """Of rows with a question's text, those with its choices, else those that list none, else those that have them in
     another order; and of these likewise those of its group."""
     options = tuple(map(squeezed, origin.choices))
+    if len(rows) == 1 and rows[0].choices == options:
+        return rows
     for fits in (
         [row for row in rows if row.choices and row.choices == options],
         [row for row in rows if not row.choices or not options],

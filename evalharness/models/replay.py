@@ -115,7 +115,7 @@ class Replay:
             return response if order is None else _reordered(response, order)
         if response.logprobs:
             return self._unanswered("holds log-probabilities and no text (say --mode rank)")
-        if _order(row.choices, options) not in (None, list(range(len(options)))):
+        if row.choices != options and _order(row.choices, options) not in (None, list(range(len(options)))):
             return self._unanswered("holds an answer to it with its choices in another order")
         return response
 
