@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,7 +22,7 @@ from evalharness.options import (
 
 if TYPE_CHECKING:
     from evalharness.runs.plan import Plan
-    from evalharness.runs.session import RunOutcome, Stage
+    from evalharness.runs.session import RuleOf, RunOutcome, Stage
 
 Benchmarks = Annotated[
     list[str] | None,
@@ -57,7 +58,6 @@ def run(
     The same command goes on where a stopped run was; a finished run is shown again without asking.
     """
     from evalharness import plugins
-    from evalharness.comparison.early_stop import rule_against
     from evalharness.data.files import allow_outside
     from evalharness.events import observed_by
     from evalharness.file_benchmarks.lm_eval.settings import task_files
@@ -65,20 +65,19 @@ def run(
     from evalharness.runs import session
     from evalharness.runs.budget import Budget
     from evalharness.runs.items import benchmarks_of, only_items
-    from evalharness.suites.schema import is_suite
 
     allow_outside(data.allow_outside)
     task_files(data.include_path, sandbox, trusted=data.trust_task_code)
     plugins.name_python_files(benchmarks or ())
     named = benchmarks_of(data.items, benchmarks)
-    if is_suite(named, typed - BESIDE_A_SUITE):
+    if _is_suite(named, typed - BESIDE_A_SUITE):
         return _run_suite(Path(named[0]), output, consent=sandbox.yes_run_untrusted_code)
     typed.refuse_lone(JudgingOptions.__dataclass_fields__, "judge")
     typed.refuse_lone(ComparisonOptions.__dataclass_fields__, "against")
     typed.refuse_beside(("judge", "against"), "shard", "`evalh merge` first puts the parts together")
     plan = session.make_plan(named, model=model, options=sandbox, **_asked(data, sampling))
     hooks = session.RunHooks(
-        rule_of=rule_against(comparison.against, comparison.sequential, comparison.margin, output.runs),
+        rule_of=_rule_of(comparison, output.runs),
         budget=Budget(cost=budget.max_cost, tokens=budget.max_tokens_total, minutes=budget.max_minutes),
         stages=[_judging(plan, judging, budget, output, typed)] if judging.judge is not None else [],
     )
@@ -87,6 +86,26 @@ def run(
     with observed_by(progress.watcher(quiet=output.as_json)):
         outcome = session.run_plan(only_items(plan, data.items), opened, place, hooks)
     return _tell(outcome, comparison, output)
+
+
+def _is_suite(named: Sequence[str], said: frozenset[str]) -> bool:
+    """Whether what is run is a suite's file."""
+    from evalharness import plugins
+
+    if not any(map(plugins.is_file, named)):
+        return False
+    from evalharness.suites.schema import is_suite
+
+    return is_suite(named, said)
+
+
+def _rule_of(comparison: ComparisonOptions, runs: Path) -> "RuleOf | None":
+    """When the run may stop early; what compares is loaded only for a run that may."""
+    if not comparison.sequential:
+        return None
+    from evalharness.comparison.early_stop import rule_against
+
+    return rule_against(comparison.against, comparison.margin, runs)
 
 
 def _asked(data: DataOptions, sampling: SamplingOptions) -> dict[str, Any]:

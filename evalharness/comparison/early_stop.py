@@ -17,10 +17,8 @@ from evalharness.runs.plan import Plan, Task
 from evalharness.runs.session import RuleOf
 
 
-def rule_against(against: str | None, sequential: bool, margin: Sequence[str], runs: Path) -> RuleOf | None:
-    """The rule of `--against BASE --sequential`, None without. BASE is opened before anything is asked."""
-    if not sequential:
-        return None
+def rule_against(against: str | None, margin: Sequence[str], runs: Path) -> RuleOf:
+    """The rule of `--against BASE --sequential`. UserError without BASE, which is opened before anything is asked."""
     if against is None:
         raise UserError(
             f"{option_name('sequential')} stops when the verdict is clear; say against what: "

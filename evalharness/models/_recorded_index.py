@@ -141,8 +141,8 @@ class AnswerIndex:
 
     def _with_text(self, origin: Origin, request: Request) -> list[RecordedAnswers]:
         question = squeezed(origin.question)
-        for text in (lambda: question, lambda: squeezed(request.text), lambda: _unframed(origin.question)):
-            if found := self._having(text()):  # each is made where those before it are in no row
+        for text in _texts_of(question, origin, request):
+            if found := self._having(text):
                 return found
         hashed = list[RecordedAnswers]()
         if len(self._by_hash):
@@ -258,6 +258,13 @@ def _foreign(row: RecordedAnswers, origin: Origin) -> DataError:
         "out to trust "
         "the ids"
     )
+
+
+def _texts_of(question: str, origin: Origin, request: Request) -> Iterator[str]:
+    """What a row may hold as the question, each made only where those before it are in no row."""
+    yield question
+    yield squeezed(request.text)
+    yield _unframed(origin.question)
 
 
 def _unframed(question: str) -> str:
