@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from evalharness.comparison.paired_watch import BASE, TUNED, PairedWatch
 from evalharness.events import Told, observed_by, only_warnings, tell
 from evalharness.records import Result
+from evalharness.runs.asking import TaskPart
 from evalharness.runs.plan import Task
 from evalharness.runs.questions import Question
 from evalharness.runs.runner import RunWriter
@@ -104,7 +105,7 @@ class SideBySide:
         writer, task = self.writers[side], course.tasks[side]
         wanted = (question for item in items for question in course.questions[side][item])
         left = [q for q in wanted if (task.name, q.sample.id, q.repeat) not in writer.done]
-        return writer.ask(task, left)
+        return writer.ask([TaskPart(task=task, questions=left)])
 
     def _so_far(self) -> str:
         """One line: how many items of each benchmark, and the time."""

@@ -67,29 +67,37 @@ class Tally:
 class Lines:
     """Plain lines on standard error, one every ten seconds: for logs and pipes."""
 
+    def __init__(self) -> None:
+        self.tallies: dict[str, Tally] = {}  # of the tasks that are open: their ends overlap
+        self.said = 0.0
+
     def __call__(self, event: Event) -> None:
         match event:
             case RunOpened(tasks=tasks, model=model):
                 announce(tasks, model)
             case TaskBegan(task=task, done=done):
-                self.tally = Tally(task, done)
+                self.tallies[task.name] = Tally(task, done)
                 self.said = time.monotonic()
                 again = f", {done} answered before" if done else ""
                 _say(f"{line(task.name)}: {task.size} questions{again}")
             case ResultCame(result=result):
-                self.tally.add(result)
+                self.tallies[result.benchmark].add(result)
                 if time.monotonic() - self.said > PLAIN_SECONDS:
                     self.said = time.monotonic()
-                    _say(self.tally.as_line)
+                    for tally in self.tallies.values():
+                        _say(tally.as_line)
+            case TaskEnded(task=task):
+                del self.tallies[task.name]
             case _:
                 warnings_and_verdicts(event)
 
 
 class Bar:
-    """A progress bar with rate, time left and running score."""
+    """A progress bar for each task that is open, with rate, time left and running score."""
 
     def __init__(self) -> None:
         self.bar: Progress | None = None
+        self.rows: dict[str, tuple[TaskID, Tally]] = {}
 
     def __call__(self, event: Event) -> None:
         match event:
@@ -97,67 +105,71 @@ class Bar:
                 announce(tasks, model)
             case TaskBegan(task=task, done=done):
                 self._begin(task, done)
-            case ResultCame(result=result):
-                self.tally.add(result)
-                if self.bar is not None:
-                    rate = f"{self.tally.rate:.1f}/s"
-                    self.bar.update(self.id, completed=self.tally.done, rate=rate, score=self.tally.score)
-            case TaskEnded() if self.bar is not None:
-                self.bar.stop()
-                self.bar = None
+            case ResultCame(result=result) if self.bar is not None:
+                row, tally = self.rows[result.benchmark]
+                tally.add(result)
+                self.bar.update(row, completed=tally.done, rate=f"{tally.rate:.1f}/s", score=tally.score)
+            case TaskEnded(task=task) if self.bar is not None:
+                del self.rows[task.name]
+                if not self.rows:  # so that each task's bar stays above the next one's
+                    self.bar.stop()
+                    self.bar = None
             case Warned(text=text) if self.bar is not None:  # above the bar, which a bare line would tear
                 self.bar.console.print(printable(f"evalh: warning: {line(text, 2000)}"), markup=False, soft_wrap=True)
             case _:
                 warnings_and_verdicts(event)
 
     def _begin(self, task: ObservedTask, done: int) -> None:
-        from rich.console import Console
         from rich.markup import escape
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-        columns = ("{task.description}", "{task.fields[rate]}", "{task.fields[score]}")
-        self.tally = Tally(task, done)
-        self.bar = Progress(
-            TextColumn(columns[0]),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn(columns[1]),
-            TimeRemainingColumn(),
-            TextColumn(columns[2]),
-            console=Console(stderr=True),
-        )
-        self.id: TaskID = self.bar.add_task(escape(line(task.name)), total=task.size, completed=done, rate="", score="")
-        self.bar.start()
+        if self.bar is None:
+            self.bar = _progress()
+            self.bar.start()
+        row = self.bar.add_task(escape(line(task.name)), total=task.size, completed=done, rate="", score="")
+        self.rows[task.name] = row, Tally(task, done)
+
+
+def _progress() -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    name, rate, score = (TextColumn(f"{{task.{what}}}") for what in ("description", "fields[rate]", "fields[score]"))
+    columns = (name, BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn(), score)
+    return Progress(*columns, console=Console(stderr=True))
 
 
 class NotebookLine:
-    """One line in a notebook's cell, written over as the run goes."""
+    """One line for each task in a notebook's cell, written over as the run goes."""
 
     def __init__(self) -> None:
-        self.handle: Any = None
+        self.handles: dict[str, Any] = {}
+        self.tallies: dict[str, Tally] = {}
+        self.said = 0.0
 
     def __call__(self, event: Event) -> None:
         match event:
             case TaskBegan(task=task, done=done):
-                self.tally, self.said = Tally(task, done), 0.0
-                self.handle = None
+                self.tallies[task.name], self.said = Tally(task, done), 0.0
             case ResultCame(result=result):
-                self.tally.add(result)
+                tally = self.tallies[result.benchmark]
+                tally.add(result)
                 if time.monotonic() - self.said > NOTEBOOK_SECONDS:
                     self.said = time.monotonic()
-                    self._show(self.tally.as_line)
+                    self._show(tally.task.name, tally.as_line)
             case TaskEnded(task=task):
-                self._show(f"{line(task.name)}: {self.tally.done}/{self.tally.total}, {self.tally.score}")
+                tally = self.tallies.pop(task.name)
+                self._show(task.name, f"{line(task.name)}: {tally.done}/{tally.total}, {tally.score}")
+                del self.handles[task.name]
             case _:
                 warnings_and_verdicts(event)
 
-    def _show(self, text: str) -> None:
+    def _show(self, name: str, text: str) -> None:
         from IPython.display import Pretty, display
 
-        if self.handle is None:
-            self.handle = display(Pretty(text), display_id=True)
+        if name not in self.handles:
+            self.handles[name] = display(Pretty(text), display_id=True)
         else:
-            self.handle.update(Pretty(text))
+            self.handles[name].update(Pretty(text))
 
 
 def warnings_and_verdicts(event: Event) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from array import array
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, chain
 from typing import overload
 
 from evalharness.records import Request, Sample
@@ -134,6 +136,35 @@ class ChosenQuestions(Sequence[Question]):
         if isinstance(index, slice):
             return [self[place] for place in range(len(self))[index]]
         return self._questions[self._places[index]]
+
+
+class JoinedQuestions(Sequence[Question]):
+    """Several sequences of questions as one."""
+
+    def __init__(self, parts: Sequence[Sequence[Question]]) -> None:
+        self._parts = parts
+        self._ends = list(accumulate(map(len, parts)))
+
+    def part_of(self, index: int) -> int:
+        """Which of the sequences has the question at an index."""
+        return bisect_right(self._ends, index)
+
+    def __len__(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    def __iter__(self) -> Iterator[Question]:
+        return chain.from_iterable(self._parts)
+
+    @overload
+    def __getitem__(self, index: int) -> Question: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Question]: ...
+    def __getitem__(self, index: int | slice) -> Question | Sequence[Question]:
+        if isinstance(index, slice):
+            return [self[place] for place in range(len(self))[index]]
+        index = range(len(self))[index]
+        part = self.part_of(index)
+        return self._parts[part][index - self._ends[part]]  # counted from the part's end
 
 
 class OpenQuestions(Sequence[Request]):

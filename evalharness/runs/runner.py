@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import math
-import os
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, closing, nullcontext
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from evalharness.benchmark import Benchmark
 from evalharness.errors import UserError, option_name
-from evalharness.events import ResultCame, TaskBegan, TaskEnded, tell, warn
-from evalharness.model import Model, Remote, Requests, answered
+from evalharness.events import TaskBegan, TaskEnded, tell, warn
+from evalharness.model import Model, Remote
 from evalharness.options import RunOptions
-from evalharness.records import IMPOSSIBLE, Origin, Response, Result
+from evalharness.records import Result
 from evalharness.runs import summary
+from evalharness.runs.asking import PartsTold, TaskPart, ask_parts, open_scorer
 from evalharness.runs.figures import Summary, kept_estimate
 from evalharness.runs.identity import make_manifest, run_identity, scored_otherwise
 from evalharness.runs.index import ResultIndex, index_of, placed_results
@@ -30,11 +27,11 @@ from evalharness.runs.manifest import (
     UsageFacts,
 )
 from evalharness.runs.plan import Plan, Task
-from evalharness.runs.questions import ChosenQuestions, OpenQuestions, Question
+from evalharness.runs.questions import ChosenQuestions, Question
 from evalharness.runs.stopping import StoppingRule
 from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Journal, Run, aside, result_from_json, result_to_json
 from evalharness.scoring import judgments
-from evalharness.scoring.answers import Recorded, Scorer, score_response
+from evalharness.scoring.answers import Scorer, score_response
 from evalharness.scoring.columns import ColumnWriter, ScoreColumns
 from evalharness.stats.intervals import skewed_mean
 
@@ -141,12 +138,11 @@ class RunWriter:
             task.questions, (place for place, q in asked if (task.name, q.sample.id, q.repeat) not in self.done)
         )
 
-    def ask(self, task: Task, questions: Sequence[Question]) -> Iterator[Result]:
-        """Results in order of completion."""
-        for result in _asked(task, questions, self.model, self.plan.options, self._records):
+    def ask(self, parts: Sequence[TaskPart]) -> Iterator[Result]:
+        """Results in order of completion, each written down; whoever reads them tells observers (`PartsTold`)."""
+        for result in ask_parts(parts, self.model, self.plan.options, self._records):
             self.keep(result)
             self._asked += 1
-            tell(ResultCame(result=result))
             yield result
 
     def keep(self, result: Result) -> None:
@@ -177,8 +173,9 @@ class RunWriter:
 def evaluate_tasks(run: Run, tasks: Sequence[Task], plan: Plan, model: Model, stop: StoppingRule | None = None) -> Run:
     """Ask what has not been answered yet, score, journal, and write the summary.
 
-    Answers with an error are asked again. `stop`, told of each result, may end a task early; then questions are asked
-    in its order and in small batches, so that little is asked in vain.
+    Answers with an error are asked again. A model that computes elsewhere gets the next task's questions while the last
+    answers of one are awaited. `stop`, told of each result, may end a task early; then questions are asked in its order
+    and in small batches, so that little is asked in vain.
     """
     if stop is None and _nothing_left(run, tasks):
         for task in tasks:
@@ -186,16 +183,15 @@ def evaluate_tasks(run: Run, tasks: Sequence[Task], plan: Plan, model: Model, st
             tell(TaskEnded(task=task))
         return run
     with RunWriter(run, tasks, plan, model) as writer:
-        for task in tasks:
-            left = writer.left(task)
-            tell(TaskBegan(task=task, done=len(task.questions) - len(left)))
-            try:
-                for batch in _batches(task, left, writer.done, stop):
-                    for result in writer.ask(task, batch):
+        parts = [TaskPart(task=task, questions=writer.left(task)) for task in tasks]
+        together = stop is None and isinstance(model, Remote) and model.remote
+        for some in [parts] if together else [[part] for part in parts]:
+            with PartsTold(some) as told:
+                for batch in _batches(some, writer.done, stop):
+                    for result in writer.ask(batch):
+                        told.tell(result)
                         if stop is not None and stop(result):
                             break
-            finally:  # however it ends: a bar must leave the terminal as it was
-                tell(TaskEnded(task=task))
         return writer.finish()
 
 
@@ -237,21 +233,20 @@ def _write_summary(run: Run, made: Summary, *, changed: bool) -> None:
         warn(f"{path}: edited or damaged: it said otherwise than its journal; it is written anew from the journal")
 
 
-def _batches(
-    task: Task, left: Sequence[Question], done: ResultIndex, stop: StoppingRule | None
-) -> Iterator[Sequence[Question]]:
-    """All at once; or, where something may stop the task, its order in small batches until it is over."""
+def _batches(parts: Sequence[TaskPart], done: ResultIndex, stop: StoppingRule | None) -> Iterator[Sequence[TaskPart]]:
+    """All at once; or, where something may stop the one task, its order in small batches until it is over."""
+    task = parts[0].task
     rank = None if stop is None else stop.rank(task.name)
     if stop is None or rank is None:
-        yield left
+        yield parts
         return
     for result in done.values():
         stop(result)
-    ordered = sorted(left, key=lambda q: rank[q.sample.id])
+    ordered = sorted(parts[0].questions, key=lambda q: rank[q.sample.id])
     for start in range(0, len(ordered), STOP_BATCH):
         if stop.over(task.name):
             return
-        yield ordered[start : start + STOP_BATCH]
+        yield [TaskPart(task=task, questions=ordered[start : start + STOP_BATCH])]
 
 
 def run_usage(columns: Mapping[str, ScoreColumns], seconds: float) -> dict[str, UsageFacts]:
@@ -270,105 +265,16 @@ def run_usage(columns: Mapping[str, ScoreColumns], seconds: float) -> dict[str, 
     }
 
 
-def _asked(
-    task: Task, questions: Sequence[Question], model: Model, options: RunOptions, records: dict[str, Any]
-) -> Iterator[Result]:
-    """Results in order of completion. `records` receives what the scorer has to say of itself."""
-    if not questions:
-        return
-    conversations = _conversations(task.benchmark, questions, model)
-    with _scorer(task.benchmark, options) as scorer, closing(conversations) as answers:
-        workers = options.workers or 2 * (os.cpu_count() or 1)
-        if task.benchmark.open_scorer is None:
-            for question, response in answers:
-                yield _result(task, question, response, scorer)
-        else:
-            yield from _in_threads(lambda q, r: _result(task, q, r, scorer), answers, workers)
-        if isinstance(scorer, Recorded):
-            records[task.name] = scorer.record
-
-
-def _scorer(benchmark: Benchmark, options: RunOptions) -> AbstractContextManager[Scorer]:
-    return nullcontext(benchmark.score) if benchmark.open_scorer is None else benchmark.open_scorer(options)
-
-
-def _conversations(
-    benchmark: Benchmark, questions: Sequence[Question], model: Model
-) -> Generator[tuple[Question, Response], None, None]:
-    """Each question with its last answer; a follow-up turn is asked as soon as the turn before it is answered."""
-    asked = OpenQuestions(questions)
-    requests = Requests(asked)
-    with closing(answered(model, requests)) as answers:
-        for index, response in answers:
-            question = asked.pop(index)
-            turn = None
-            if benchmark.follow_up is not None and not response.error:
-                turn = benchmark.follow_up(question.sample, question.request, response)
-            if turn is None:
-                yield question, response
-            else:
-                turn = replace(turn, origin=_next_turn(question.request.origin))
-                asked.put(requests.add(turn), replace(question, request=turn))
-
-
-def _next_turn(origin: Origin | None) -> Origin | None:
-    return None if origin is None else replace(origin, turn=origin.turn + 1)
-
-
-def _told(response: Response) -> Response:
-    """What a model says of its choices, in numbers that a journal can hold; an error where they are none."""
-    if all(map(math.isfinite, response.logprobs)):
-        return response
-    if any(math.isnan(value) or value == math.inf for value in response.logprobs):
-        return Response(error="its log-probabilities are no numbers", seconds=response.seconds)
-    return replace(response, logprobs=tuple(max(value, IMPOSSIBLE) for value in response.logprobs))
-
-
-def _result(task: Task, question: Question, response: Response, scorer: Scorer) -> Result:
-    response = _told(response)
-    score = score_response(scorer, question.sample, question.request, response)
-    return Result(
-        benchmark=task.name,
-        sample=question.sample,
-        request=question.request,
-        response=response,
-        status=score.status,
-        scores=score.scores,
-        answer=score.answer,
-        repeat=question.repeat,
-        detail=score.detail,
-    )
-
-
-def _in_threads(
-    score: Callable[[Question, Response], Result], answers: Iterator[tuple[Question, Response]], workers: int
-) -> Iterator[Result]:
-    """Score on threads while further answers come in; at most four waiting per worker."""
-    with ThreadPoolExecutor(workers) as pool:
-        waiting: set[Future[Result]] = set()
-        try:
-            for question, response in answers:
-                waiting.add(pool.submit(score, question, response))
-                if len(waiting) >= 4 * workers:
-                    finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                    yield from (future.result() for future in finished)
-            while waiting:
-                finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                yield from (future.result() for future in finished)
-        finally:
-            for future in waiting:
-                future.cancel()
-
-
 def rescored(
     results: Iterable[Result], benchmarks: Mapping[str, Benchmark], options: RunOptions
 ) -> Iterator[tuple[Result, Result]]:
     """Each result, and the same answer scored again, asking nobody."""
-    for name, members in groupby(results, key=lambda r: r.benchmark):
-        with _scorer(benchmarks[name], options) as scorer:
-            for result in members:
-                score = score_response(scorer, result.sample, result.request, result.response)
-                anew = replace(
-                    result, status=score.status, scores=score.scores, answer=score.answer, detail=score.detail
-                )
-                yield result, judgments.kept(result, anew, benchmarks[name].judge is not None)
+    scorers: dict[str, Scorer] = {}
+    with ExitStack() as opened:
+        for result in results:
+            benchmark = benchmarks[result.benchmark]
+            if result.benchmark not in scorers:  # tasks that were asked together stand mixed in a journal
+                scorers[result.benchmark] = opened.enter_context(open_scorer(benchmark, options))
+            score = score_response(scorers[result.benchmark], result.sample, result.request, result.response)
+            anew = replace(result, status=score.status, scores=score.scores, answer=score.answer, detail=score.detail)
+            yield result, judgments.kept(result, anew, benchmark.judge is not None)

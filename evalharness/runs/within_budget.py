@@ -14,9 +14,9 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from evalharness.errors import UserError, option_name
-from evalharness.events import TaskBegan, TaskEnded, tell
 from evalharness.model import Model, Requests, WrappedModel, answered
 from evalharness.records import Request, Response, Result, ResultKey
+from evalharness.runs.asking import PartsTold, TaskPart
 from evalharness.runs.budget import Allowance, Budget
 from evalharness.runs.manifest import BudgetEnd
 from evalharness.runs.plan import Plan, Task
@@ -170,11 +170,11 @@ def _in_turns(
             if not questions:
                 continue
             allowance.share(len(questions) / sum(len(left[later.name]) for later in writer.tasks[place:]))
-            tell(TaskBegan(task=task, done=len(task.questions) - len(questions)))
-            try:
-                came[task.name].update(result.key for result in writer.ask(task, questions))
-            finally:
-                tell(TaskEnded(task=task))
+            part = [TaskPart(task=task, questions=questions)]
+            with PartsTold(part) as told:
+                for result in writer.ask(part):
+                    told.tell(result)
+                    came[task.name].add(result.key)
     return came
 
 

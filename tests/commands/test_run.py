@@ -345,7 +345,7 @@ def test_ctrl_c_says_that_the_same_command_goes_on(evalh, monkeypatch):
         return scoring.Score(status="correct", scores={"accuracy": 1.0})
 
     with monkeypatch.context() as patch:
-        patch.setattr("evalharness.runs.runner.score_response", interrupted)
+        patch.setattr("evalharness.runs.asking.score_response", interrupted)
         said = evalh(*RUN)
     assert said.code == 130 and "the same command goes on" in said.err
     said = evalh(*RUN)

@@ -11,7 +11,7 @@ import pytest
 
 from evalharness.errors import UserError
 from evalharness.records import IMPOSSIBLE, Response
-from evalharness.runs import plan, runner, session, store
+from evalharness.runs import asking, plan, runner, session, store
 from evalharness.runs.plan import Plan
 from evalharness.runs.store import JOURNAL, Journal, Run
 
@@ -216,7 +216,7 @@ INF, NAN = float("inf"), float("nan")
 )
 def test_log_probabilities_become_numbers_that_a_journal_can_hold(given, kept):
     asked = Response(logprobs=given, greedy=(True,) * len(given), seconds=2.0)
-    told = runner._told(asked)
+    told = asking._finite(asked)
     if kept is None:
         assert told == Response(error="its log-probabilities are no numbers", seconds=2.0)
     else:

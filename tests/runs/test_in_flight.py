@@ -7,9 +7,10 @@ import pytest
 from stub_server import Stub, serve, text_of
 
 from evalharness.errors import UserError
-from evalharness.events import ResultCame, observed_by
+from evalharness.events import ResultCame, TaskBegan, TaskEnded, observed_by
 from evalharness.model import Requests
 from evalharness.models.openai import OpenAI
+from evalharness.options import RunOptions
 from evalharness.records import Message, Request, Response
 from evalharness.runs import cache, plan, runner
 
@@ -52,6 +53,50 @@ def test_second_turns_wait_for_no_other_first_turn(tmp_path, cached):
         quick = evaluate(tmp_path / "quick", stub)
     assert (run.path / "summary.json").read_bytes() == (quick.path / "summary.json").read_bytes()
     assert all(result.response.text.startswith("answer 2") for result in run.results())
+
+
+def test_the_next_benchmarks_do_not_wait_for_the_last_answers_of_one(tmp_path, evalh):
+    """The first question's answer is held back until every other question of all three benchmarks was asked; with a
+    program's scorer among them. Figures are those of the benchmarks run one by one."""
+    names = ("gsm8k", "humaneval", "mmlu")
+    wanted = plan.Plan(benchmarks=names, data="sample", options=RunOptions(yes_run_untrusted_code=True))
+    held, told = [], []
+
+    def reply(body):
+        if len(stub.seen) == 1:
+            held.append(stub.until(lambda: len(stub.seen) == total))
+        return f"The answer is {len(text_of(body)) % 7}."
+
+    def hear(event):
+        match event:
+            case TaskBegan(task=task, done=done):
+                told.append(("began", task.name, done))
+            case TaskEnded(task=task):
+                told.append(("ended", task.name, sum(t == ("result", task.name) for t in told)))
+            case ResultCame(result=result):
+                told.append(("result", result.benchmark))
+
+    with serve(reply) as stub:
+        model = OpenAI(model="m", base_url=stub.url, workers=8)
+        tasks = [plan.prepare_task(name, wanted, model) for name in names]
+        total = sum(task.size for task in tasks)
+        run = runner.open_run(tmp_path / "together", tasks, wanted, model)
+        with observed_by(hear):
+            runner.evaluate_tasks(run, tasks, wanted, model)
+        assert held == [True] and len(stub.seen) == total
+    sizes = {task.name: task.size for task in tasks}
+    assert sorted(t for t in told if t[0] == "began") == sorted(("began", name, 0) for name in sizes)
+    assert sorted(t for t in told if t[0] == "ended") == sorted(("ended", name, n) for name, n in sizes.items())
+    for name, size in sizes.items():
+        kinds = [kind for kind, of, *_ in told if of == name]
+        assert kinds == ["began", *["result"] * size, "ended"]
+    assert set(run.manifest.scorers) == {"humaneval@sample"}
+    for name, task in zip(names, tasks, strict=True):
+        with serve(lambda body: f"The answer is {len(text_of(body)) % 7}.") as stub:
+            model = OpenAI(model="m", base_url=stub.url, workers=8)
+            alone = runner.open_run(tmp_path / name, [task], wanted, model)
+            runner.evaluate_tasks(alone, [task], wanted, model)
+        assert alone.summary.benchmarks[task.name] == run.summary.benchmarks[task.name]
 
 
 def test_nothing_is_sent_once_the_budget_is_used_up(tmp_path):
