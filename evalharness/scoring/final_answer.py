@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -51,6 +51,20 @@ class FinalAnswer(NamedTuple):
     text: str
     stripped: tuple[str, ...] = ()
     cut: bool = False
+
+
+# Where a model that was shown examples goes on with a question of its own.
+_NEXT_QUESTION = re.compile(
+    r"\n[ \t#*>]{0,10}(?:Question|Q|Problem|Exercise|Instruction|Input|Human|User|Pregunta|Pergunta|Frage|Domanda"
+    r"|Pytanie|Вопрос|问题|問題|質問|질문|문제|السؤال|प्रश्न|Swali)[ \t]{0,3}\d{0,3}[*]{0,2}[ \t]?[:：]",
+    re.IGNORECASE,
+)
+
+
+def before_next_question(text: str, answers: Callable[[str], bool]) -> str:
+    """The text up to the first question that it goes on with, where what stands before it `answers` by itself."""
+    found = _NEXT_QUESTION.search(text)
+    return text[: found.start()] if found and answers(text[: found.start()]) else text
 
 
 def final_answer(text: str) -> FinalAnswer:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from evalharness.scoring.corrections import COPULA, NO
 from evalharness.scoring.letter_denials import denies
 from evalharness.text.deferred import deferred
 
@@ -92,25 +93,11 @@ OPTION_WORDS = (
     r"letter|chaguo|literka)|الخيار|विकल्प|选项|選項|選択肢|보기|선택지"
 )
 
-_NO = r"(?:\b(?:no|nope|nein|non|nie|não|nao|нет|hapana|لا)\b|नहीं)"
-CORRECTION = deferred(
-    r"\b(?:wait|actually|correction|correct this|corrected|oops|mistake|mistaken|instead|reconsider|re-?check\w*|"
-    r"re-?evaluat\w*|(?:on|upon) (?:second thoughts?|reflection|review|closer|further)|sorry|apolog\w+|(?:scratch|"
-    r"make) "
-    r"that|rather|however|revis\w+|hmm+|let me re\w*|double[- ]check\w*|i was wrong|that's wrong|that is wrong|"
-    r"(?:not|can't be|cannot be) right|(?:an|my) error|i misread|i misunder\w+|i mean|i meant|edit|updated?|"
-    r"new answer|chang\w+ my (?:answer|mind)|thinking (?:again|about it more)|further (?:analysis|thought|reflection|"
-    r"consideration)|"
-    r"espera|perd[oó]n|corrijo|corrig\w+|mejor dicho|aliás|stattdessen|moment|ich meine|attends|pardon|aspetta|anzi|"
-    rf"подожд\w+|исправ\w+|ошиб\w+|انتظر)\b|{_NO}(?:\s+wait)?\s*[,،:.!—–-]|\b(?:nope|nein|hapana)\b|"
-    r"不对|更正|等等|错了|不[，,。]|いや|いいえ|訂正|待って|아니|잠깐|정정",
-    re.IGNORECASE,
-)
 _CORRECTING = (
     r"(?:(?:\b(?:i\s+mean|i\s+meant(?:\s+to\s+say)?|edit|correction|corrected|(?:make|scratch)\s+that|actually|oops|"
     r"wait|no\s+wait|anzi|mejor\s+dicho|aliás|perd[oó]n|pardon|moment|ich\s+meine|je\s+veux\s+dire|"
-    rf"chang\w+\s+my\s+answer(?:\s+to)?)\b|{_NO})[\s,،:.;!—–-]*"
-    r"(?:(?:it\s+is|it's|it\s+must\s+be|es\s+ist|es|é|è|c'est|to|это|ni|the\s+answer\s+is|option|choice)\s+){0,2}|"
+    rf"chang\w+\s+my\s+answer(?:\s+to)?)\b|{NO})[\s,،:.;!—–-]*"
+    rf"(?:(?:{COPULA}|option|choice)\s+){{0,2}}|"
     r"(?:不对|不(?=[，,。])|等等|更正|错了)[，,：:。、\s]*(?:应该?)?(?:是|选)?|(?:いや|いいえ|訂正)[、,。：:\s]*|"
     r"(?:아니(?:요|오)?|정정)[,.:\s]+)"
 )

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from evalharness.scoring import letter_words as words
+from evalharness.scoring.corrections import CORRECTION
 from evalharness.scoring.final_answer import ReadAnswer
 from evalharness.scoring.latex import boxes
 from evalharness.scoring.letter_marks import marks, plain_marks
@@ -182,7 +183,7 @@ def _boxed(text: str, offered: str) -> ReadAnswer:
             found.append(match.group(1).upper())
     if not found:
         return ReadAnswer(None, _NOTHING)
-    corrected = words.CORRECTION.search(text) is not None
+    corrected = CORRECTION.search(text) is not None
     return ReadAnswer(found[0], "\\boxed{LETTER}") if len(set(found)) == 1 or corrected else ReadAnswer(None, SEVERAL)
 
 
@@ -211,7 +212,7 @@ def _claimed(text: str, mentions: Sequence[Mention], outright: bool) -> ReadAnsw
             if len(said) == 1 and None not in said:
                 return ReadAnswer(said.pop(), f"{rule.name}, then a conclusion")
             return ReadAnswer(None, SEVERAL)
-        if later and later[-1].letter not in (letter, None) and words.CORRECTION.search(text, at, later[-1].at):
+        if later and later[-1].letter not in (letter, None) and CORRECTION.search(text, at, later[-1].at):
             return ReadAnswer(later[-1].letter, f"{rule.name}, then a correction")
         if any(m.start > at and letter not in m.letters and words.also(m.clause, m.after) for m in mentions):
             return ReadAnswer(None, SEVERAL)
@@ -223,7 +224,7 @@ def _settled(found: Sequence[Claim], text: str) -> tuple[str | None, int]:
     """The letter that claims of one kind come to, and where the last one stands."""
     last = found[-1]
     other = [claim for claim in found if claim.letter != last.letter]
-    if other and not words.CORRECTION.search(text, other[-1].at, last.at):
+    if other and not CORRECTION.search(text, other[-1].at, last.at):
         return None, last.at
     return last.letter, last.at
 

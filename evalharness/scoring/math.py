@@ -16,7 +16,8 @@ from evalharness.scoring.final_answer import ReadAnswer
 from evalharness.scoring.forms import Form, Value
 from evalharness.scoring.latex import boxes
 from evalharness.scoring.math_reading import LONGEST, read_closed
-from evalharness.scoring.numbers import NUMERAL, read_number, shown_number, value_of
+from evalharness.scoring.numbers import read_number
+from evalharness.scoring.numerals import NUMERAL, shown_number, value_of
 from evalharness.scoring.written_signs import ascii_signs, powers
 
 _HASHES = re.compile(r"#### (-?[0-9.,]+)")
@@ -33,10 +34,10 @@ def number_after_hashes(sample: Sample, request: Request, response: Response) ->
     strict = _after_hashes(response.text)
     exact = float(strict is not None and strict == _after_hashes(sample.answers[0]))
     line = _HASHES_LINE.search(response.text)  # `#### 2½`, `#### 5 million`: more of the line belongs to the number
-    if strict is not None and line and not line[1].strip("*$ ") and (value := _number(strict)) is not None:
-        said = ReadAnswer(shown_number(value), "number after ####")
-    else:
-        said = read_number(response.text)
+    said = read_number(response.text)
+    if strict is not None and line and not line[1].strip("*$ ") and said.rule.count("correction") == 0:
+        value = _number(strict)
+        said = said if value is None else ReadAnswer(shown_number(value), "number after ####")
     if said.answer is None:
         return replace(none_read(response.text), scores={"accuracy": 0.0, "accuracy_strict": exact})
     score = binary_score(Fraction(said.answer) == wanted, said.answer)
