@@ -6,6 +6,7 @@ import re
 from fractions import Fraction
 
 from evalharness.scoring.closed_forms import closed_value
+from evalharness.scoring.corrections import without_struck
 from evalharness.scoring.written_signs import ascii_signs, powers
 
 MOST_DIGITS = 300  # a longer number, or a larger exponent, is no answer to a question
@@ -98,7 +99,7 @@ def _mixed(found: re.Match[str]) -> str:
 
 def plain_numbers(text: str) -> str:
     """The text with its numbers in ASCII: other scripts' digits, fractions, minus signs, LaTeX between digits."""
-    out = text
+    out = without_struck(text)
     if not out.isascii():
         out = powers(ascii_signs(out), of_numbers_only=True)
         out = re.sub(r"(?:(?<=\s)|\A)[–—](?=\d)", "-", out)
