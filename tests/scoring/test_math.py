@@ -1,7 +1,7 @@
 import time
 
 import pytest
-from solution_texts import SOLUTIONS
+from solution_texts import PAIRS, SOLUTIONS
 
 from evalharness.records import Message, Request, Response, Sample
 from evalharness.scoring.math import answer_in, boxed, last_box, number_after_hashes, same
@@ -55,6 +55,10 @@ def test_answers_that_are_the_same(one, other):
 )
 def test_answers_that_differ(one, other):
     assert not same(one, other)
+
+
+def test_what_is_the_same_and_what_is_not():
+    assert {(one, other): found for one, other, equal in PAIRS if (found := same(one, other)) is not equal} == {}
 
 
 def test_the_last_box_counts_with_balanced_braces():
