@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from evalharness.scoring.fences import Fenced, fenced, inline
 from evalharness.scoring.thinking_marks import (
+    ANSWER_OPENED,
     ANSWER_WRAPPER,
     ANY_MARK,
     BARE_CHANNEL,
@@ -29,6 +30,7 @@ from evalharness.scoring.thinking_marks import (
     WORDED_THINKING,
     Mark,
     mark_of,
+    real_marks,
 )
 
 # A text with more marks than this is hostile: what stands behind its last closing mark is its answer.
@@ -103,6 +105,9 @@ def _finished(text: str, marks: list[str], cut: bool) -> FinalAnswer:
     if wrapped and f"<{wrapped[1].lower()}>" not in wrapped[2].lower():
         marks.append(f"<{wrapped[1]}>")
         text = wrapped[2].strip()
+    elif (opened := ANSWER_OPENED.match(text)) and f"</{opened[1].lower()}" not in text.lower():
+        marks.append(f"<{opened[1]}>")
+        text = text[opened.end() :].strip()
     return FinalAnswer(text, tuple(dict.fromkeys(marks)), cut)
 
 
@@ -197,7 +202,7 @@ class _Ends:
 
 def _marks_of(text: str) -> list[Mark]:
     """The marks of thinking that are no code."""
-    found = [mark_of(match) for match in THINKING_MARKS.finditer(text)]
+    found = real_marks([mark_of(match) for match in THINKING_MARKS.finditer(text)], text)
     if not found:
         return []
     if len(found) > MOST_MARKS:
