@@ -221,7 +221,8 @@ def test_other_columns_are_named_in_one_line(tmp_path: Path) -> None:
     ("name", "value"),
     [
         ("use", False), ("used", "no"), ("include", 0), ("enabled", False), ("selected", "0"), ("accept", 0.0),
-        ("preference", 0), ("preference", -1), ("feedback", "negative"), ("feedback", "thumbs_down"), ("thumbs", "down"),
+        ("preference", 0), ("preference", -1), ("feedback", "negative"), ("feedback", "thumbs_down"),
+        ("thumbs", "down"),
         ("vote", -1), ("status", "rejected"), ("verdict", "incorrect"), ("quality", "low"), ("reaction", "👎"),
         ("grade", "F"), ("human_feedback", "Bad"), ("isUsed", False), ("skip", 1),
     ],
@@ -259,7 +260,7 @@ def test_what_may_belong_to_a_question_is_refused(name: str, tmp_path: Path) -> 
 )
 def test_an_answer_by_letter_wants_its_options_in_the_question(options: dict[str, Any], tmp_path: Path) -> None:
     for answer in ("B", "(b)", "1"):
-        with pytest.raises(DataError, match="its options stand in .*write them into the question"):
+        with pytest.raises(DataError, match=r"its options stand in .*write them into the question"):
             read(tmp_path, ALPACA, {"question": "q", "answer": answer, **options})
     data = read(tmp_path, ALPACA, {"question": "q", "answer": "y is it", **options})
     assert all(name in data.notes[0] for name in options)
