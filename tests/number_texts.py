@@ -44,7 +44,7 @@ NUMBERS = {
         "So 18 eggs is the answer to question 3", "The answer is 2 times 9 = 18", "Question 2: how many? 18",
         "The answer to question 3 is 18.", "The answer for part 2 is 18", "The answer is 18/1", "Answer: $18/day",
         "Answer: 18/", "Step 3: 18", "Thus, 5 x 3 = 15\n15 + 3 = 18", "from 12 to 18",
-        "The answer is 18 to 20", "Answer:\n\n**18**\n\nThis follows from 3 facts.",
+        "Answer:\n\n**18**\n\nThis follows from 3 facts.",
         "The answer is $18$, since 3 + 15 = 18. I checked it 2 times.",
     ],
     "1234": [

@@ -24,6 +24,7 @@ from evalharness.scoring.code_blocks import (
     before_closing_fence,
     binds,
     is_body,
+    is_stub,
     one_line_code,
     outdented,
     outside_blocks,
@@ -47,9 +48,9 @@ ProgramOf = Callable[[Sample, Request, str], "Program | None"]
 def code_block(text: str, entry: str) -> str | None:
     """The code of an answer in prose; None where there is none.
 
-    The last block that defines the function, else the first that binds its name, else the first, with what it needs of
-    the other blocks. A block that the answer only closes counts, and so do pieces of bare code in prose, or code within
-    one line.
+    The last block that defines the function, with a body if one has any, else the first that binds its name, else the
+    first, with what it needs of the other blocks. A block that the answer only closes counts, and so do pieces of bare
+    code in prose, or code within one line.
     """
     text = plain_lines(text)
     begun = before_closing_fence(text)
@@ -72,7 +73,8 @@ def code_block(text: str, entry: str) -> str | None:
     line = None if defining or binding else one_line_code(text, entry, fences=True)
     if line is not None:
         return with_helpers(line, blocks)
-    at = (defining[-1:] or binding[:1] or [0])[0]
+    whole_ones = [at for at in defining if not is_stub(blocks[at], entry)]
+    at = (whole_ones[-1:] or defining[-1:] or binding[:1] or [0])[0]
     others = [code for place, code in enumerate(blocks) if place != at and not defines(code, entry)]
     return with_helpers(blocks[at], [*(piece for piece in pieces if not binds(piece, entry)), *others])
 

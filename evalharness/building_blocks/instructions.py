@@ -31,6 +31,11 @@ ABBREVIATIONS = """
     a.d a.m adj adm apr assn aug ave b.c bros capt cf co col corp ct d.c dec dept dr e.g est etc feb ft gen gov i.e
     inc jan jr lt ltd mar mr mrs ms mt no nov oct p p.m ph.d pp prof rep rev sen sep sept sgt sr st u.k u.n u.s viz vs
 """
+# What langdetect can tell (its profiles); an answer in any other language would never be found to be in it.
+LANGUAGES = """
+    af ar bg bn ca cs cy da de el en es et fa fi fr gu he hi hr hu id it ja kn ko lt lv mk ml mr ne nl no pa pl pt ro
+    ru sk sl so sq sv sw ta te th tl tr uk ur vi zh-cn zh-tw
+"""
 CONSTRAINED = ("My answer is yes.", "My answer is no.", "My answer is maybe.")
 
 
@@ -239,6 +244,9 @@ def _taken(instruction: str, said: Mapping[str, Any] | None) -> dict[str, Any]:
         wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         wanted = ", ".join(_arguments_of(instruction).model_fields) or "none"
         raise ValueError(f"{instruction} takes the arguments: {wanted} ({wrong})") from error
+    if (language := taken.get("language", "en")) not in LANGUAGES.split():
+        known = ", ".join(LANGUAGES.split())
+        raise ValueError(f"{instruction}: the language {language!r} cannot be told; wanted one of {known}")
     for pattern in (taken.get("section_spliter"), taken.get("postscript_marker")):
         try:
             re.compile(pattern or "")

@@ -9,6 +9,7 @@ text in one row that speak of two different questions are refused.
 from __future__ import annotations
 
 import hashlib
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 from evalharness.data.files import digest
 from evalharness.data.rows import Row
 from evalharness.errors import DataError, UserError, option_name
+from evalharness.events import warn
 from evalharness.model import Preview
 from evalharness.models._recorded import RecordedAnswers, recorded_answers, squeezed
 from evalharness.models._recorded_answers import AnswerKeys, Turns
@@ -39,6 +41,8 @@ class Replay:
         self.name = f"replay:{path.name}"
         self.path, self.keys = path, keys
         self.fingerprint = f"replay-{_fingerprint(path, keys)}"
+        self._planned: dict[tuple[str, str], int] = {}  # answers wanted of each benchmark, by its first question
+        self._given, self._used = 0, array("Q")  # answers given so far; the rows that they were in, by hash
         self._stored = stored_answers(path, keys)
         if self._stored is None:
             self._hold_to_answers()
@@ -64,6 +68,13 @@ class Replay:
         """How many answers the file has to each question: several where it has more than one to most of them."""
         self._hold_to_answers()
         self._index.hold_to(requests)
+        count = self._count(requests)
+        if requests:
+            first = origin_of(requests[0])
+            self._planned[first.id, first.question] = count * len(requests)
+        return count
+
+    def _count(self, requests: Sequence[Request]) -> int:
         if self._index.single:
             return 1
         counts, varied = list[int](), False
@@ -76,11 +87,24 @@ class Replay:
 
     def answer(self, requests: Sequence[Request]) -> Iterator[tuple[int, Response]]:
         for index, request in enumerate(requests):
-            yield index, self._answer(request)
+            response = self._answer(request)
+            self._given += origin_of(request).turn == 0
+            if self._given == sum(self._planned.values()) and index + 1 == len(requests):
+                self._tell_of_rest()
+            yield index, response
+
+    def _tell_of_rest(self) -> None:
+        """Say how many rows answer nothing that was asked, once all has been asked."""
+        total = len(self._index.rows)
+        left = total - len(set(self._used))
+        self._given, self._used = 0, array("Q")
+        if left > 0:
+            warn(f"{self.path.name}: {left:,} of {total:,} rows answer{'s' * (left == 1)} no question that was asked")
 
     def _answer(self, request: Request) -> Response:
         origin = origin_of(request)
         rows = self._index.find(request)
+        self._used.extend(hash(row.where) & 0xFFFF_FFFF_FFFF_FFFF for row in rows)
         slots = _slots(rows)
         if origin.repeats > 1:
             found = slots[origin.repeat] if origin.repeat < len(slots) else []

@@ -8,6 +8,7 @@ import html
 import re
 import textwrap
 import warnings
+from collections.abc import Sequence
 
 from evalharness.scoring.fences import Fenced, fenced, one_liners
 
@@ -17,6 +18,7 @@ MOST_BLOCKS = 50
 _PYTHON = re.compile(
     r"(?:i?python[\d.]*|python-repl|py[\d.]*|pycon|ipynb|sage|jupyter(?:-python)?|tool_code|)", re.IGNORECASE
 )
+_MARKDOWN, _DIFFS = ("markdown", "md", "mdx"), ("diff", "patch")
 _TAGGED = re.compile(
     r"<pre\b(?P<pre>[^<>]{0,200})>\s{0,20}<code\b(?P<code>[^<>]{0,200})>"
     r"|<(?:pre|code)\s(?P<alone>[^<>]{1,200})>"
@@ -42,12 +44,54 @@ _PROMPT = re.compile(r"^(?:>>> ?|\.\.\. ?)", re.MULTILINE)
 def python_blocks(text: str) -> list[str] | None:
     """The Python code of a text's blocks, in order; None where it has no blocks at all, of whatever language.
 
-    Tags count where there are no fences. Of more than MOST_BLOCKS the last ones count.
+    Tags count where there are no fences. Of more than MOST_BLOCKS the last ones count. A block of Markdown stands for
+    those in it, a diff for the block that it changes, as changed.
     """
     blocks = fenced(text)
-    if blocks:
-        return [_code(block) for block in [b for b in blocks if _PYTHON.fullmatch(b.language)][-MOST_BLOCKS:]]
-    return _tagged(text) or None
+    if not blocks:
+        return _tagged(text) or None
+    inner = [one for block in blocks for one in (fenced(block.code) if block.language in _MARKDOWN else [block])]
+    found: list[str] = []
+    for block in [one for one in inner if one.language in _DIFFS or _PYTHON.fullmatch(one.language)][-MOST_BLOCKS:]:
+        found.append(_changed(block.code, found) if block.language in _DIFFS else _code(block))
+    return found
+
+
+def _changed(diff: str, blocks: Sequence[str]) -> str:
+    """The last of the blocks that a diff fits, as it changes it; where it fits none, what it adds and keeps."""
+    hunks = [
+        hunk for hunk in re.split(r"^@@.*\n|^(?:---|\+\+\+|diff|index) .*\n", diff, flags=re.MULTILINE) if hunk.strip()
+    ]
+    sides = [(_side(hunk, "-"), _side(hunk, "+")) for hunk in hunks]
+    for block in reversed(blocks):
+        if all(block.count(before) == 1 for before, _ in sides):
+            for before, after in sides:
+                block = block.replace(before, after)
+            return block
+    return "".join(after for _, after in sides)
+
+
+def _side(hunk: str, sign: str) -> str:
+    """The lines of one side of a diff: those with its sign and those with none."""
+    lines = hunk.splitlines(keepends=True)
+    return "".join(
+        line[1:] if line[:1] in (sign, " ") else line for line in lines if line[:1] in (sign, " ", "\n", "\r")
+    )
+
+
+def is_stub(code: str, name: str) -> bool:
+    """Whether code defines a function without a body, or with a docstring, `pass`, `...`, NotImplementedError alone."""
+    bare = code.rstrip()
+    for node in _parsed(f"{bare}\n    pass\n" if bare.endswith(":") else code).body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == name:
+            return all(_does_nothing(statement) for statement in node.body)
+    return False
+
+
+def _does_nothing(node: ast.stmt) -> bool:
+    if isinstance(node, ast.Raise):
+        return node.exc is not None and "NotImplementedError" in ast.unparse(node.exc)
+    return isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
 
 
 def outside_blocks(text: str) -> str:
@@ -182,7 +226,7 @@ def with_helpers(chosen: str, others: list[str]) -> str:
     taken: list[str] = []
     for other in reversed(others):
         bound = _bound(other)
-        if wanted & bound and other not in taken:
+        if (wanted & bound or (wanted and "*" in bound)) and other not in taken:
             needed = _definitions(other) if _runs_anything(other) else other
             taken.insert(0, needed)
             wanted = (wanted - bound) | _free(needed)

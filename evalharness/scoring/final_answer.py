@@ -10,12 +10,13 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import NamedTuple
 
 from evalharness.scoring.fences import Fenced, fenced, inline
 from evalharness.scoring.thinking_marks import (
+    ANSWER_OPENED,
     ANSWER_WRAPPER,
     ANY_MARK,
     BARE_CHANNEL,
@@ -29,6 +30,7 @@ from evalharness.scoring.thinking_marks import (
     WORDED_THINKING,
     Mark,
     mark_of,
+    real_marks,
 )
 
 # A text with more marks than this is hostile: what stands behind its last closing mark is its answer.
@@ -51,6 +53,20 @@ class FinalAnswer(NamedTuple):
     text: str
     stripped: tuple[str, ...] = ()
     cut: bool = False
+
+
+# Where a model that was shown examples goes on with a question of its own.
+_NEXT_QUESTION = re.compile(
+    r"\n[ \t#*>]{0,10}(?:Question|Q|Problem|Exercise|Instruction|Input|Human|User|Pregunta|Pergunta|Frage|Domanda"
+    r"|Pytanie|Вопрос|问题|問題|質問|질문|문제|السؤال|प्रश्न|Swali)[ \t]{0,3}\d{0,3}[*]{0,2}[ \t]?[:：]",
+    re.IGNORECASE,
+)
+
+
+def before_next_question(text: str, answers: Callable[[str], bool]) -> str:
+    """The text up to the first question that it goes on with, where what stands before it `answers` by itself."""
+    found = _NEXT_QUESTION.search(text)
+    return text[: found.start()] if found and answers(text[: found.start()]) else text
 
 
 def final_answer(text: str) -> FinalAnswer:
@@ -89,6 +105,9 @@ def _finished(text: str, marks: list[str], cut: bool) -> FinalAnswer:
     if wrapped and f"<{wrapped[1].lower()}>" not in wrapped[2].lower():
         marks.append(f"<{wrapped[1]}>")
         text = wrapped[2].strip()
+    elif (opened := ANSWER_OPENED.match(text)) and f"</{opened[1].lower()}" not in text.lower():
+        marks.append(f"<{opened[1]}>")
+        text = text[opened.end() :].strip()
     return FinalAnswer(text, tuple(dict.fromkeys(marks)), cut)
 
 
@@ -183,7 +202,7 @@ class _Ends:
 
 def _marks_of(text: str) -> list[Mark]:
     """The marks of thinking that are no code."""
-    found = [mark_of(match) for match in THINKING_MARKS.finditer(text)]
+    found = real_marks([mark_of(match) for match in THINKING_MARKS.finditer(text)], text)
     if not found:
         return []
     if len(found) > MOST_MARKS:

@@ -24,6 +24,7 @@ from evalharness.scoring.verdict_forms import (
     lines_alone,
     loose_object,
     object_of,
+    reported,
     undecorated,
 )
 
@@ -250,7 +251,11 @@ def _from_text(response: Response, scale: Scale, submissions: Sequence[str]) -> 
         return unparsable("it was cut off before its end", "text")
     planted = any(MARKER.search(s) for s in submissions)
     text = response.text
-    found = [m for m in list(MARKER.finditer(text))[-MOST_MARKERS:] if not (_in_quotes(text, m) or denied(text, m))]
+    found = [
+        m
+        for m in list(MARKER.finditer(text))[-MOST_MARKERS:]
+        if not (_in_quotes(text, m) or denied(text, m) or reported(text, m, submissions))
+    ]
     if not found:
         return None
     last = found[-1]

@@ -26,10 +26,16 @@ SUPPOSITIONS = {
     "en": Doubt(
         ("suppos", "assum", "imagin", "pretend", "if ", "were ", "whether", "say ", "tempting", "easy", "natural",
          "glance", "sight", "wrong", "incorrect", "common", "popular", "most", "many", "some", "student", "people",
-         "person", "one ", "you ", "other", "friend", "mate", "colleague", "they", "every", "critic", "textbook"),
-        rf"(?<!\bI )(?<!\bI'd )\b(?:suppose|assume|imagine|pretend|supposing|assuming|if|whether){_EN_ANSWER}|"
+         "person", "one ", "you ", "other", "friend", "mate", "colleague", "they", "every", "critic", "textbook",
+         "unless", "mistake", "error", "avoid", "best", "least", "worst", "weakest", "unwise"),
+        rf"(?<!\bI )(?<!\bI'd )\b(?:suppose|assume|imagine|pretend|supposing|assuming|if|unless|whether){_EN_ANSWER}|"
         rf"(?:\A|[.!?]\s+|\blet's |\blet us )(?:say|were){_EN_ANSWER}|{_EN_OTHERS}{_EN_ANSWER}|"
-        r"\b(?:tempting|easy|natural|intuitive)\s+to\s+(?:say|think|choose|pick|answer|conclude|assume|believe)\b|"
+        r"\b(?:tempting|easy|natural|intuitive|mistake|mistaken|error|wrong|incorrect|unwise)\s+to\s+(?:say|think|"
+        r"choose|pick|answer|select|mark|go with|conclude|assume|believe)\b|"
+        r"\banswer\s+(?:which|that)\s+is\s+(?:wrong|incorrect|false|not)\b|\bavoid\s+(?:answering|choosing|picking"
+        r"|selecting)\b|"
+        r"\b(?:(?:second|third|next)[- ](?:best|most\s+\w{1,15})\s+(?:answer|option|choice)|(?:least\s+\w{1,15}|worst"
+        r"|weakest)\s+answer)\b|"
         r"\bat first (?:glance|sight)\s*,?|\b(?:wrong|incorrect)\s+(?:answer|response)s?\s+(?:is|are|was|would be)\b|"
         r"\b(?:wrong|incorrect)\s+(?:answers|options|choices)\s*:|"
         r"\b(?:common|popular|tempting)\s+(?:but\s+)?(?:(?:wrong|incorrect)\s+)?(?:answer|mistake|distractor|guess)\b|"
@@ -131,6 +137,11 @@ _QUESTION = re.compile(r"[^.!?؟\n]{0,50}[?؟]")
 _WOULD_BE = re.compile(
     r"\b(?:would|could|might)\s{1,3}(?:be|have\s{1,3}been)\s{1,3}(?:option\s{1,3})?[\[({'\"]{0,3}\Z", re.IGNORECASE
 )
+_WOULD_BE_IF = re.compile(
+    r"[\])}'\"]{0,3}\s{1,3}(?:would|could|might)\s{1,3}(?:be|have\s{1,3}been)\b[^.\n]{0,40}?\b(?:if|unless|had)\b"
+    r"(?!\s{1,3}(?:I|you|we)\b)",
+    re.IGNORECASE,
+)
 _ONLY_IF = re.compile(
     r"[\])}'\"]{0,3}\s{1,3}(?:(?:only\s{1,3})?if|unless|had)\b(?!\s{1,3}(?:I|you|we)\b)", re.IGNORECASE
 )
@@ -139,6 +150,8 @@ _ONLY_IF = re.compile(
 def supposes(before: str, after: str) -> bool:
     """Whether a text only supposes, asks or reports that a letter is the answer."""
     if _WOULD_BE.search(before[-40:]) and _ONLY_IF.match(after):
+        return True
+    if _WOULD_BE_IF.match(after):
         return True
     asked = _ASKING.search(before) is not None and _QUESTION.match(after) is not None
     if (asked or _SUPPOSED_BEHIND.match(after)) and not _NEGATED.search(before):

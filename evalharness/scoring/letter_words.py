@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from evalharness.scoring.corrections import COPULA, NO
 from evalharness.scoring.letter_denials import denies
 from evalharness.text.deferred import deferred
 
@@ -44,8 +45,9 @@ ANSWER_WORDS = {
     "ar": r"الإجابة|الاجابة|الجواب|إجابتي|إجابة|اجابة|جواب|الخيار الصحيح|الاختيار الصحيح|الحل",
     "sw": r"jibu|jawabu|chaguo (?:sahihi|la)",
     "hi": r"उत्तर|जवाब|सही विकल्प",
-    "other": r"đáp án|câu trả lời|jawaban|yanıt|cevap|antwoord|svar(?:et)?|odpověď|відповідь|απάντηση|תשובה|คำตอบ|"
-    r"উত্তর|సమాధానం|பதில்|پاسخ|răspuns(?:ul)?|válasz|vastaus",
+    # The Thai word as it is in Unicode's normal form.
+    "other": r"đáp án|câu trả lời|jawaban|yanıt|cevap|doğru (?:seçenek|şık)|antwoord|svar(?:et)?|odpověď|відповідь|"
+    r"απάντηση|תשובה|คํ\u0e32ตอบ|উত্তর|సమాధానం|பதில்|پاسخ|răspuns(?:ul)?|válasz|vastaus",
 }  # fmt: skip
 # Behind the letter: that it is the right one.
 RIGHT_WORDS = {
@@ -54,7 +56,8 @@ RIGHT_WORDS = {
     "ko": r"(?:번)?\s*[가이은는]?\s*(?:정답|답입|답이|맞|옳|올바)",
     "es": r"\s+(?:es|ser[ií]a)\s+(?:la|el|lo)?\s*(?:respuesta|opci[oó]n|alternativa|correct|m[aá]s adecuad)",
     "pt": r"\s+(?:é|seria)\s+(?:a|o)?\s*(?:resposta|alternativa|op[cç][aã]o|corret|cert)",
-    "de": r"\s+(?:ist|wäre)\s+(?:die|also|somit|daher)?\s*(?:richtig|korrekt|zutreffend|Antwort)",
+    "de": r"\s+(?:(?:ist|wäre)\s+(?:die|also|somit|daher)?\s*(?:richtig|korrekt|zutreffend|Antwort)"
+    r"|richtig(?=[.,;!]|\Z))",
     "fr": r"\s+est\s+(?:donc\s+)?(?:la|le)?\s*(?:bonne|bon|r[eé]ponse|correct|exact|juste)",
     "it": r"\s+è\s+(?:la|l'|quella)?\s*(?:risposta|corrett|giust|opzione|esatt)",
     "pl": r"\s+(?:jest|to)\s+(?:poprawn|prawidłow|właściw|dobr)",
@@ -62,12 +65,16 @@ RIGHT_WORDS = {
     "ar": r"\s+(?:هي|هو)\s+(?:الإجابة|الاجابة|الجواب|الخيار|الصحيح)|\s+(?:صحيح|الصحيح)",
     "sw": r"\s+(?:ndilo|ndiyo|ndio|ni)\s+(?:jibu|sahihi|chaguo)",
     "hi": r"\s*(?:ही\s+)?सही\s+(?:उत्तर|विकल्प|जवाब|है)|\s+(?:उत्तर|जवाब)\s+है",
+    "other": r"\s+(?:doğru|là\s+(?:đáp án|câu trả lời)|adalah\s+jawaban|benar|is\s+(?:het|juist|goed)|je\s+správn"
+    r"|är\s+(?:rätt|korrekt)|correct\s+is)|'d[ıiuü]r|\s*(?:ถูก|เป็นคํ\u0e32ตอบ)",
 }  # fmt: skip
 # Before the letter: that the writer chooses it.
 CHOOSE_WORDS = {
-    "en": r"\b(?:it is|it's|it must be|must be|(?:i'm|i am) going with|i (?:go with|choose|pick|select|say|guess"
-        r"|opt for|believe|think)|"
-    r"i(?:'d| would| will|'ll) (?:go with|choose|pick|select|say|guess|opt for|be)|"
+    "en": r"\b(?:it is|it's|it must be|must be|(?:i'm|i am) going (?:with|for)|i (?:go (?:with|for)|choose|chose|pick"
+    r"|picked"
+    r"|select|prefer|say|guess|opt for|believe|think)|"
+    r"i(?:'d| would| will|'ll) (?:go (?:with|for)|settle (?:on|for)|choose|pick|select|say|guess|opt for|vote for"
+    r"|prefer|be)|"
     r"my (?:choice|guess|pick|selection)(?: is| would be|:)?|we (?:choose|select|pick|get|are left with)|choosing"
     r"|selecting|but|but rather|"
     r"(?<![a-z] )(?:select|choose|pick|go with))\s+(?:that )?(?:it is |it's )?(?:probably |definitely )?"
@@ -75,12 +82,14 @@ CHOOSE_WORDS = {
     "zh": r"(?:故|应该?|應|本题|所以|因此|我|就|该|综上|，|,|^)\s*(?:选择?|選擇?)\s*"
     r"(?:项|項)?\s*[:：]?\s*(?:选项)?|而是\s*",
     "foreign": r"\b(?:elijo|escojo|sino(?: la)?|escolho|e sim|w[aä]hle|sondern|je choisis|mais|scelgo|bensì"
-        r"|wybieram|lecz|ale|tylko|mas(?: sim)?|ma|а|"
+        r"|chọn|memilih|v[äa]l(?:j|g)er|velger|vybír[aá]m|választom|обираю|seçiyorum|wybieram|lecz|ale|tylko"
+        r"|mas(?: sim)?|ma|а|"
     r"выбираю|выберу|أختار|اختر|بل|ninachagua|bali|मैं चुनता हूँ|बल्कि|c'est|kies|seç|(?:acho que )?(?:es|è"
     r"|é))\s+(?:la |el |le |die |a |o "
     r"|l'|opcję |la letra |a letra |la lettera |opción |option |opzione |вариант |الخيار |विकल्प )?",
     "ja": r"(?:では|じゃ)なくて?[、,]?\s*",
     "ko": r"아니라,?\s*",
+    "th": r"(?:ตอบ|เลือก|แต่เป็น)\s*(?:ข้อ)?\s*",
 }  # fmt: skip
 _THEREFORE = (
     r"\b(?:so|thus|therefore|hence|consequently|accordingly|ergo|leaving|leaves|conclusion|namely|i\.\s?e\.|"
@@ -89,34 +98,20 @@ _THEREFORE = (
 )
 OPTION_WORDS = (
     r"\b(?:option|choice|opci[oó]n|op[cç][aã]o|alternativa|opzione|opcja|opcję|вариант|letra|lettera|lettre|buchstabe|"
-    r"letter|chaguo|literka)|الخيار|विकल्प|选项|選項|選択肢|보기|선택지"
+    r"letter|chaguo|literka|seçenek|şık|pilihan)|ข้อ|ตัวเลือก|الخيار|विकल्प|选项|選項|選択肢|보기|선택지"
 )
 
-_NO = r"(?:\b(?:no|nope|nein|non|nie|não|nao|нет|hapana|لا)\b|नहीं)"
-CORRECTION = deferred(
-    r"\b(?:wait|actually|correction|correct this|corrected|oops|mistake|mistaken|instead|reconsider|re-?check\w*|"
-    r"re-?evaluat\w*|(?:on|upon) (?:second thoughts?|reflection|review|closer|further)|sorry|apolog\w+|(?:scratch|"
-    r"make) "
-    r"that|rather|however|revis\w+|hmm+|let me re\w*|double[- ]check\w*|i was wrong|that's wrong|that is wrong|"
-    r"(?:not|can't be|cannot be) right|(?:an|my) error|i misread|i misunder\w+|i mean|i meant|edit|updated?|"
-    r"new answer|chang\w+ my (?:answer|mind)|thinking (?:again|about it more)|further (?:analysis|thought|reflection|"
-    r"consideration)|"
-    r"espera|perd[oó]n|corrijo|corrig\w+|mejor dicho|aliás|stattdessen|moment|ich meine|attends|pardon|aspetta|anzi|"
-    rf"подожд\w+|исправ\w+|ошиб\w+|انتظر)\b|{_NO}(?:\s+wait)?\s*[,،:.!—–-]|\b(?:nope|nein|hapana)\b|"
-    r"不对|更正|等等|错了|不[，,。]|いや|いいえ|訂正|待って|아니|잠깐|정정",
-    re.IGNORECASE,
-)
 _CORRECTING = (
     r"(?:(?:\b(?:i\s+mean|i\s+meant(?:\s+to\s+say)?|edit|correction|corrected|(?:make|scratch)\s+that|actually|oops|"
     r"wait|no\s+wait|anzi|mejor\s+dicho|aliás|perd[oó]n|pardon|moment|ich\s+meine|je\s+veux\s+dire|"
-    rf"chang\w+\s+my\s+answer(?:\s+to)?)\b|{_NO})[\s,،:.;!—–-]*"
-    r"(?:(?:it\s+is|it's|it\s+must\s+be|es\s+ist|es|é|è|c'est|to|это|ni|the\s+answer\s+is|option|choice)\s+){0,2}|"
+    rf"chang\w+\s+my\s+answer(?:\s+to)?)\b|{NO})[\s,،:.;!—–-]*"
+    rf"(?:(?:{COPULA}|option|choice)\s+){{0,2}}|"
     r"(?:不对|不(?=[，,。])|等等|更正|错了)[，,：:。、\s]*(?:应该?)?(?:是|选)?|(?:いや|いいえ|訂正)[、,。：:\s]*|"
     r"(?:아니(?:요|오)?|정정)[,.:\s]+)"
 )
 _AND = (
     r"\b(?:and/or|and|or|as well as|along with|together with|plus|y|e|o|u|ou|et|und|oder|sowie|i|lub|oraz|albo|и|"
-    r"или|na|au|ama)\b|और|या|أو|و|和|或者|或|与|と|か|または|과|와|또는"
+    r"или|na|au|ama)\b|और|या|أو|و|和|或者|还是|還是|或|与|と|か|または|과|와|또는"
 )
 _MAYBE = (
     r"\b(?:maybe|perhaps|possibly|probably|also|alternatively|tal vez|quizás?|también|talvez|também|vielleicht|auch|"
@@ -141,14 +136,16 @@ _REJECTS_BEFORE = deferred(
     r"|\binstead of|\bunlike|\bexcept|\bnever|\bwithout|\bdismiss\w*|\bcannot be|\b(?:could|might"
     r"|may)(?:\s+also)?\s+be|\bno es|\bno|\bnão(?: é)?|\bnicht"
     r"|\bkeine?"
-    r"|\bpas|\bnon(?: è)?|\bnie|\bне|ليست?|\bsi(?:yo|o)?|不是|并非|不选|排除|नहीं)\s+?"
+    r"|\bpas|\bnon(?: è)?|\bnie|\bне|ليست?|\bsi(?:yo|o)?|\bbukan|\bikke|\binte|\bniet|\bkhông(?: phải)?|ไม่ใช่|不是|并非"
+    r"|不选|排除|नहीं)\s+?"
     r"(?:(?:be|the|options?|choices?|answer|simply|also|is|both|either|just|la|le|il|el|die|der|opci[oó]n"
     r"|l')\s*){0,3}" + _END
     + r"|(?:不是|并非|不选|排除)\s*(?:选项)?\s*\Z"
     # `wrong answer: B`
     r"|(?:\b(?:wrong|incorrect|false|falsche|неправильный|неверный|ошибочный)\s+(?:answer|option|choice|antwort|"
     r"ответ|вариант)|\b(?:respuesta|opción)\s+(?:incorrecta|equivocada)|\b(?:mauvaise|fausse)\s+(?:réponse|option)|"
-    r"\b(?:resposta|opção)\s+(?:errada|incorreta)|\b(?:risposta|opzione)\s+(?:sbagliata|errata)|\b(?:błędna|zła)\s+odpowiedź|"
+    r"\b(?:resposta|opção)\s+(?:errada|incorreta)|\b(?:risposta|opzione)\s+(?:sbagliata|errata)|\b(?:błędna"
+    r"|zła)\s+odpowiedź|"
     r"틀린\s*답|오답|不正確な答え|誤った答え|错误答案|錯誤答案|错误选项)"
     r"(?:\s+(?:is|was|would be|ist|wäre|es|est|é|è|to|это))?\s*[은는はが是为為]?\s*[:：—–-]?" + _END,
     re.IGNORECASE,
@@ -169,7 +166,9 @@ _REJECTS_BEHIND = deferred(
     rf"|{_SHUT}\s+(?:seems|looks|appears|sounds)\s[^.\n]{{0,40}}\bbut\b"
     rf"|{_SHUT}\s*(?:no es|(?-i:no)\s+(?=[a-záéíóúñ])|não|ist (?:nicht|falsch|inkorrekt)|n'est pas|est fausse?|"
     rf"non è|è sbagliat|è errat|"
-    r"nie jest|не\s|неверн|неправ|ليس|غير|خطأ|siyo|sio|si sahihi|नहीं|गलत|es incorrect|es fals|está errad|"
+    r"nie jest|je špatn|falsch\b|değil|yanlış|(?:là )?sai\b|salah\b|bukan\b|is (?:fout|onjuist|niet)\b|"
+    r"är (?:fel|inte)\b|(?:est faux|é fals|è fals|jest fałszyw)|ผิด|ไม่ถูก|ไม่ใช่|"
+    r"не\s|неверн|неправ|ليس|غير|خطأ|siyo|sio|si sahihi|नहीं|गलत|es incorrect|es fals|está errad|"
     r"(?:选项|項)?\s*(?:不是|不对|错|不正确|不符)|"
     r"(?:では|じゃ)な(?!いで(?:しょう|すか)|いだろう|いか(?!ら|も))|は間違|は誤|[가이]\s*아니|[은는]\s*틀)",
     re.IGNORECASE,
@@ -262,14 +261,15 @@ def _begins_with(pattern: str) -> re.Pattern[str]:
 
 _FOREIGN = "|".join(ANSWER_WORDS.values())
 _SUBJECT = _ends_with(
-    r"^|[.!?;:,]|\b(?:therefore|thus|so|hence|then|option|choice|answer|letter|statement|that|and|but|think|believe"
+    r"^|[.!?;:,。、，；：！？]|\b(?:sondern|aber|sino|pero|mais|mas|bensì|ma|ale|lecz|tylko|но|а|bali|lakini|therefore|thus"
+    r"|so|hence|then|option|choice|answer|letter|statement|that|and|but|think|believe"
     r"|only|because|since|means|conclude|opción|opção|alternativa|opzione|opcja|вариант|antwort|respuesta|resposta"
     r"|réponse|risposta|"
-    r"odpowiedź|ответ|la|l'option|die)|所以|因此|故|选项|選項|よって|따라서|الخيار|الإجابة|विकल्प|chaguo"
+    r"odpowiedź|ответ|la|l'option|die)|所以|因此|故|选项|選項|よって|따라서|(?<=[가-힣])(?:고|지만|며)\s|الخيار|الإجابة|विकल्प|chaguo"
 )
 _CLAUSE_END = r"\s*(?:\Z|[.,;:!?。、\n]|\s[-–—(]|\bif\s+(?:i|you|we)\b)"
 _IS_RIGHT = (
-    r"(?:[.:)][^.\n!?]{0,60}?)?\s+(?:is|would be|must be|should be|seems to be|appears to be)\s+"
+    r"(?:[.:)][^.\n!?]{0,60}?|,)?\s+(?:is|would be|must be|should be|seems to be|appears to be)\s+"
     r"(?:(?:the|an?|therefore|thus|clearly|indeed|definitely|our|my|your|only|single|most|likely|probably|"
     r"perhaps|final|first)\s+){0,4}(?:correct|right|best|answer|choice|pick|accurate|most\b|"
     r"one that)(?!.{0,60}\bbut\s+\(?[A-Z]\)?\s+(?:could|might|may|is)\b)"
@@ -277,7 +277,8 @@ _IS_RIGHT = (
 _IS_FOREIGN = r"|\s*(?:です|だ(?![とっ])|である|でしょう|입니다|이다|예요|이에요|है|हैं)"
 # Before a letter that ends its clause: that it is it, in short.
 _COPULAS = (
-    r"\b(?:probably|likely|maybe|perhaps|surely|definitely|certainly|clearly|obviously|evidently|has to be|should be|"
+    r"\b(?:probably|likely|maybe|perhaps|surely|definitely|certainly|clearly|obviously|evidently|has to be|should be"
+    r"|should have been|"
     r"going with|go with|lean(?:ing)? (?:towards?|to)|guess(?: is|:)?|which is|"
     r"(?<!not )(?<!n't )(?<!nothing )(?<!none )(?:favou?rs?|points? to|indicates?|suggests?|supports?)|"
     r"es ist|es wäre|handelt sich um|nach|passt|vermutlich|wahrscheinlich|wohl|ich sage|"
@@ -295,7 +296,8 @@ _PREDICATE_BEGINS = r"\A|[\s、。，,.:：('\"]|おそらく|たぶん|多分|�
 _PREDICATES = (
     r"\s+it\s+is\b|\s+for\s+sure\b|,?\s+i\s+(?:guess|think|believe|suppose)\b|"
     r"\s+(?:seems|appears|looks|sounds)\s+(?:to\s+be\s+)?(?:the\s+)?(?:right|correct|best|most)\b|"
-    r"\s+makes\s+(?:the\s+)?most\s+sense\b|\s+(?:fits|works|matches)\s+(?:the\s+)?best\b|"
+    r"\s+to\s+be\s+(?:the\s+)?(?:right|correct|best)\b|\s+is\s+better\b(?!\s+than)"
+    r"|\s+makes\s+(?:the\s+)?most\s+sense\b|\s+(?:fits|works|matches)\s+(?:the\s+)?best\b|"
     r"\s+(?:only|alone)(?=\s*(?:\.|\n|\Z))|\s+has\s+to\s+be\s+it\b|\s+is\s+what\s+i\b|"
     r"\s+(?:stimmt|passt\s+am\s+besten|trifft\s+zu)|\s+(?:convient|est\s+la\s+plus)|\s+(?:подходит|верно)|"
     r"(?:です|だと思|でしょう|である|だ(?=[。、\n]|\Z))|が(?:最適|最も|最良|一番|適切)|"
@@ -336,15 +338,18 @@ RULES = (
     Rule(
         "LETTER is chosen",
         _ends_with("|".join(CHOOSE_WORDS.values())),
-        _begins_with(_CLAUSE_END + r"|\s*[项項]" + _IS_FOREIGN),
+        _begins_with(_CLAUSE_END + r"|\s*[项項]|\s+(?:over|rather than|instead of"
+        r"|to)\s+(?:option )?\(?(?-i:[A-Z])\b" + _IS_FOREIGN),
     ),
     Rule("LETTER is chosen", None, deferred(rf"{_SHUT}\s*(?:を選|[을를]\s*(?:선택|고르)|を選択)")),
     Rule("LETTER is chosen", _ends_with(_COPULAS), _begins_with(_CLAUSE_END + _IS_FOREIGN), capital=True),
     Rule("LETTER is chosen", _ends_with(_PREDICATE_BEGINS), _begins_with(_PREDICATES)),
     Rule("LETTER is chosen", _ends_with(r"\b(?:makes|making|leaves|leaving)"), _begins_with(r"\s+(?:the|as)\b")),
     Rule("option LETTER", _ends_with(rf"(?:{OPTION_WORDS})\s*(?:is\s+|es\s+|ist\s+|est\s+)?[:=]?\s*")),
-    Rule("LETTER is true", _SUBJECT, _begins_with(r"\s+is\s+(?:also\s+)?(?:true|valid|supported|consistent)")),
+    Rule("LETTER is true", _SUBJECT, _begins_with(r"\s+is\s+(?:also\s+)?(?:true|valid|supported|consistent)"
+        r"|\s+(?:es\s+verdader|é\s+verdadeir|est\s+vrai|è\s+ver[ao]|jest\s+prawdziw|ist\s+wahr)")),
     Rule("(LETTER)", place="bracket"),
 )  # fmt: skip
 OUTRIGHT = 10  # the rules by which a letter beyond the choices is an answer
+CHOSEN = 16  # the rules by which the writer chooses one; option LETTER and weaker ones only name it
 EXPLICIT = 13  # the rules whose claims settle a conflict or correct an earlier claim

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from evalharness.scoring import letter_words as words
-from evalharness.scoring.final_answer import ReadAnswer
+from evalharness.scoring.corrections import CORRECTION, TAKES_BACK, without_struck
+from evalharness.scoring.final_answer import ReadAnswer, before_next_question
 from evalharness.scoring.latex import boxes
 from evalharness.scoring.letter_marks import marks, plain_marks
 from evalharness.scoring.letter_suppositions import supposes
@@ -34,7 +35,7 @@ _WORD = r"0-9A-Za-zÀ-ɏͰ-ӿ\u0600-\u06ff\u0900-\u097f"
 _MENTION = re.compile(
     rf"(?<![{_WORD}])(?<![A-Za-z]')(?<![0-9A-Za-z]-)"
     rf"(?P<letter>[A-Za-z]|[{''.join(_OTHER)}])"
-    rf"(?![{_WORD}]|'[a-zÀ-ɏ]|-[0-9A-Za-z]|\.[A-Za-z]\.|[+#]|\s*=\s*\S)"
+    rf"(?![{_WORD}]|'(?!(?:d[iıuü]r|yi|y[ıiuü])\b)[a-zÀ-ɏ]|-[0-9A-Za-z]|\.[A-Za-z]\.|[+#]|\s*=\s*\S)"
 )
 _OPEN, _SHUT = r"[\[({<'\"]*", r"[\])}>'\"]*"
 _CLAUSE_ENDS = re.compile(rf"{_SHUT}\s*(?:$|[.,;:!?)\]|。、]|\n|-\s|–|—)")
@@ -55,6 +56,12 @@ _BRACKETS = str.maketrans("【】〔〕《》〈〉⟨⟩‹›", "()" * 6)
 _MARKUP = re.compile(r"\\f?boxed\s*(?=\{)|\\[()\[\]]|[*`$\"“”„«»「」『』\u200b\u200e\u200f\ufeff]")
 # An option and its text: `D. A and B`.
 _LABELLED = re.compile(r"[\s{]*\(?[A-Z][.):]+\s+\(?[A-Z]\)?\s*(?:,|&|and|or)\s*\(?[A-Z]\b")
+# Between two options of a list within a line, each with its text.
+_LISTED = re.compile(
+    r"\)[ ](?!.*\b(?:not|rather|instead|unlike|than|but|because|since|over|is|are|was|so|while|if|true|false|right"
+    r"|wrong|(?:in)?correct)\b)[^().;:?!\n✓✗]{1,38}?(?:[,\s]\(|,\s(?:(?:and|or)\s)?|\s)",
+    re.IGNORECASE,
+)
 _LIST_MARK = re.compile(r"^[ \t]*(?:[-+>•#|]+|\d{1,2}[.)])[ \t]+", re.MULTILINE)
 _ENUMERATED = re.compile(r"^[ \t]*\(?([A-Za-z])[.):]", re.MULTILINE)
 
@@ -94,6 +101,11 @@ def read_letter(text: str, count: int) -> ReadAnswer:
     """
     if len(text) > _LONGEST:
         text = f"{text[: _LONGEST // 2]}\n{text[-_LONGEST // 2 :]}"
+    text = before_next_question(text, lambda answer: _read(answer, count).answer is not None)
+    return _read(text, count)
+
+
+def _read(text: str, count: int) -> ReadAnswer:
     plain = _plain(text)
     whole = plain.strip(" \t\r\n.?*()[]{}<>'\",:;!|#-")
     if len(whole) == 1 and (alone := _letter(whole)) and (alone != "I" or count > ALPHABET.index("I")):
@@ -144,7 +156,7 @@ def _marked(mentions: Sequence[Mention]) -> list[Mention]:
 
 def _plain(text: str) -> str:
     """The text in plain characters: no markup, one kind of quotation marks, answer tags as `answer:`."""
-    out = text
+    out = without_struck(text)
     if not out.isascii():
         out = (
             unicodedata.normalize("NFKC", out.replace("\ufdfa", " ").replace("…", "..."))
@@ -182,7 +194,7 @@ def _boxed(text: str, offered: str) -> ReadAnswer:
             found.append(match.group(1).upper())
     if not found:
         return ReadAnswer(None, _NOTHING)
-    corrected = words.CORRECTION.search(text) is not None
+    corrected = CORRECTION.search(text) is not None
     return ReadAnswer(found[0], "\\boxed{LETTER}") if len(set(found)) == 1 or corrected else ReadAnswer(None, SEVERAL)
 
 
@@ -200,18 +212,21 @@ def _claimed(text: str, mentions: Sequence[Mention], outright: bool) -> ReadAnsw
     if listed[:3] == ["A", "B", "C"]:  # the text repeats the options before it answers, if it does
         skipped.add("start")
     claims = [[] if rule.place in skipped else _claims(rule, mentions) for rule in rules]
-    strong = [claim for found in claims[: words.EXPLICIT] for claim in found]
+    strong, chosen = ([c for found in claims[:count] for c in found] for count in (words.EXPLICIT, words.CHOSEN))
     for rule, found in zip(rules, claims, strict=True):
         if not found:
             continue
         letter, at = _settled(found, text)
-        later = sorted((c for c in strong if c.at > at), key=lambda c: c.at)
+        back = TAKES_BACK.search(text, at)
+        weaker = at if letter is None else back.end() if back else len(text)
+        later = [c for c in strong if c.at > at] or [c for c in chosen if c.at > weaker]
+        later.sort(key=lambda c: c.at)
         if letter is None:
             said = {c.letter for c in later}
             if len(said) == 1 and None not in said:
                 return ReadAnswer(said.pop(), f"{rule.name}, then a conclusion")
             return ReadAnswer(None, SEVERAL)
-        if later and later[-1].letter not in (letter, None) and words.CORRECTION.search(text, at, later[-1].at):
+        if later and later[-1].letter not in (letter, None) and CORRECTION.search(text, at, later[-1].at):
             return ReadAnswer(later[-1].letter, f"{rule.name}, then a correction")
         if any(m.start > at and letter not in m.letters and words.also(m.clause, m.after) for m in mentions):
             return ReadAnswer(None, SEVERAL)
@@ -222,8 +237,8 @@ def _claimed(text: str, mentions: Sequence[Mention], outright: bool) -> ReadAnsw
 def _settled(found: Sequence[Claim], text: str) -> tuple[str | None, int]:
     """The letter that claims of one kind come to, and where the last one stands."""
     last = found[-1]
-    other = [claim for claim in found if claim.letter != last.letter]
-    if other and not words.CORRECTION.search(text, other[-1].at, last.at):
+    other = [claim for claim in found if claim.letter not in (last.letter, None if last.letter else "")]
+    if other and not CORRECTION.search(text, other[-1].at, last.at):
         return None, last.at
     return last.letter, last.at
 
@@ -258,6 +273,8 @@ def _together(text: str, group: Sequence[re.Match[str]], match: re.Match[str]) -
     In `the answer is D, A is wrong` and `the answer is C and D is wrong` it is a subject of its own.
     """
     gap = text[group[-1].end() : match.start()] if match.start() - group[-1].end() < _LONGEST_GAP else None
+    if gap and _LISTED.fullmatch(gap) and text[match.end() : match.end() + 1] == ")":
+        return ord(match["letter"]) - ord(group[-1]["letter"]) == 1  # `(A) 3 (B) 4`
     if gap is None or not words.TOGETHER.fullmatch(gap):
         return False
     if re.fullmatch(r"\)\s+|\s+\(", gap):

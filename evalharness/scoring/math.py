@@ -12,12 +12,14 @@ from fractions import Fraction
 from evalharness.records import Request, Response, Sample, Score
 from evalharness.scoring.answers import binary_score, none_read
 from evalharness.scoring.closed_forms import closed_value, equal_values
+from evalharness.scoring.closed_spelling import BLANK, LISTED, LONGEST_CLOSED, ROW, canonical
 from evalharness.scoring.final_answer import ReadAnswer
 from evalharness.scoring.forms import Form, Value
+from evalharness.scoring.inequalities import solution_set
 from evalharness.scoring.latex import boxes
 from evalharness.scoring.math_reading import LONGEST, read_closed
-from evalharness.scoring.numbers import NUMERAL, read_number, shown_number, value_of
-from evalharness.scoring.written_signs import ascii_signs, powers
+from evalharness.scoring.numbers import read_number
+from evalharness.scoring.numerals import NUMERAL, shown_number, value_of
 
 _HASHES = re.compile(r"#### (-?[0-9.,]+)")
 _HASHES_LINE = re.compile(r"#### -?[0-9.,]+([^\n]*)")
@@ -33,10 +35,10 @@ def number_after_hashes(sample: Sample, request: Request, response: Response) ->
     strict = _after_hashes(response.text)
     exact = float(strict is not None and strict == _after_hashes(sample.answers[0]))
     line = _HASHES_LINE.search(response.text)  # `#### 2½`, `#### 5 million`: more of the line belongs to the number
-    if strict is not None and line and not line[1].strip("*$ ") and (value := _number(strict)) is not None:
-        said = ReadAnswer(shown_number(value), "number after ####")
-    else:
-        said = read_number(response.text)
+    said = read_number(response.text)
+    if strict is not None and line and not line[1].strip("*$ ") and said.rule.count("correction") == 0:
+        value = _number(strict)
+        said = said if value is None else ReadAnswer(shown_number(value), "number after ####")
     if said.answer is None:
         return replace(none_read(response.text), scores={"accuracy": 0.0, "accuracy_strict": exact})
     score = binary_score(Fraction(said.answer) == wanted, said.answer)
@@ -122,12 +124,25 @@ def _same_as_read(one: str, other: str, depth: int) -> bool:
     words = re.search(r"[A-Za-z]{3}", a) is not None and "\\" not in a
     if equal_values(_value(a), _value(b)) or (words and a.lower() == b.lower()):
         return True
+    solved = _same_solutions(a, b, depth)
+    if solved is not None:
+        return solved
     left, right = _without_name(a), _without_name(b)
     if (left, right) != (a, b) and not (left != a and right != b and _name(a) != _name(b)):
         return _same(left, right, depth + 1)
     if a.count("=") == b.count("=") == 1:
         return all(_same_as_read(x, y, depth + 1) for x, y in zip(a.split("="), b.split("="), strict=True))
     return _same_members(a, b, depth + 1)
+
+
+def _same_solutions(a: str, b: str, depth: int) -> bool | None:
+    """Inequalities by the intervals that they are; None where neither is one."""
+    ours, theirs = solution_set(a, LISTED), solution_set(b, LISTED)
+    if ours is None and theirs is None:
+        return None
+    if ours and theirs:
+        return ours[0] == theirs[0] and _same(ours[1], theirs[1], depth + 1)
+    return _same(ours[1] if ours else _without_name(a), theirs[1] if theirs else _without_name(b), depth + 1)
 
 
 def _value(text: str) -> Value | None:
@@ -141,12 +156,15 @@ _IN_BASE = re.compile(r"([\dA-F]+)_\{?(\d+)\}?")
 
 
 def _same_in_base(a: str, b: str) -> bool | None:
-    """`2516_8` and `2516_{8}`, or the same digits without a base; None where neither names a base."""
+    """`2516_8` and `2516_{8}`; of an answer without a base it is the one that is wanted. None where neither names one.
+
+    An answer in a base where none is wanted is another number: `10_2` is not 10.
+    """
     ours, theirs = _IN_BASE.fullmatch(a), _IN_BASE.fullmatch(b)
     if ours is None and theirs is None:
         return None
     digits = (ours[1] if ours else a, theirs[1] if theirs else b)
-    return digits[0] == digits[1] and (ours is None or theirs is None or ours[2] == theirs[2])
+    return theirs is not None and digits[0] == digits[1] and (ours is None or ours[2] == theirs[2])
 
 
 _LHS = re.compile(
@@ -233,113 +251,16 @@ def _outer(text: str, opened: int, closed: int) -> bool:
     return True
 
 
+_BETWEEN_DIGITS = re.compile(r"(?<=\d),(?=\d)")
+# Letters that are units of measure; x, y, n and i are names of numbers. Grams, metres, seconds, hours, litres, ...
+_LETTER_UNIT = re.compile(rf"(?P<value>[^A-Za-z]*\d)(?:{BLANK}|\\,)+(?P<unit>[mgshlLNJWVAKCF](?:\^\{{?\d\}}?)?)")
+_BARE_NUMBER = re.compile(r"[-+]?(?:[\d.]+|\\frac\{\d+\}\{\d+\})")
 _MATRIX = re.compile(r"\\begin\{([bpvBV]?matrix|array)\}(?:\{[clr|]+\})?(.*)\\end\{\1\}", re.DOTALL)
 
 
 def _matrix(text: str) -> list[list[str]] | None:
     found = _MATRIX.fullmatch(text)
     return [row.split("&") for row in found[2].removesuffix(ROW).split(ROW)] if found else None
-
-
-_GROUP = (
-    r"\\(?:text|mbox|hbox|mathrm|textrm|textbf|mathbf|textit|mathit|textnormal|textsf|operatorname|boldsymbol|bm|pmb"
-    r"|underline)\s*"
-)
-UNIT = re.compile(rf"(?<=[\d}})a-z])(?:\\[,;: ]|~|\s)*{_GROUP}\{{[^{{}}]*\}}(?:\^\{{?-?\d\}}?)?$")
-PLAIN_UNIT = re.compile(
-    r"(?P<value>[-+]?(?:[\d.,]*\d(?:\s?/\s?\d+)?|\\frac\{\d+\}\{\d+\}))\s*"
-    r"(?!(?:or|and|pi|sqrt|sin|cos|tan|log|ln)\b)(?:[a-z]{2,20}(?:\s[a-z]{2,20}){0,3}"
-    r"|[a-z]{1,3}/[a-z]{1,3})(?:\^\{?\d\}?)?",
-    re.IGNORECASE,
-)
-ORDINAL = re.compile(rf"(?<=\d)(?:\^\{{?\s*(?:{_GROUP}\{{)?(?:st|nd|rd|th)\}}{{0,2}}|(?:st|nd|rd|th)\b)")
-DROPPED = re.compile(
-    r"\\(?:left|right|displaystyle|textstyle|limits|bf|rm|it|[Bb]igg?[lr]?)(?![A-Za-z])|\\!|\\,|\\;|\\:|\\ |~"
-    r"|(?:\^\{?\\circ\}?|\\degree)(?:\s?[CF](?![A-Za-z]))?"
-    r"|\\%|%|\\\$|[$€£¥₹₩₽¢]|\\(?:pounds|euro|q?quad)(?![A-Za-z])|\s+"
-)
-_MACRO_END = "␠"
-ROW = "¶"  # the end of a matrix's row
-LISTED = "⸲"  # a comma that surely parts two numbers, where a plain one would be taken for a thousands comma
-LONGEST_CLOSED = 2000  # characters of an answer that is compared by more than its letters
-_BETWEEN_DIGITS = re.compile(r"(?<=\d),(?=\d)")
-_THOUSANDS = re.compile(r"[^\w,]{0,20}\d{1,3}(?:,\d{3})+(?![\d,]\d)[^,⸲]*")
-_BLANK = r"(?:\s|~|\\ |\\[;:]|\\q?quad(?![A-Za-z]))"
-# Letters that are units of measure; x, y, n and i are names of numbers. Grams, metres, seconds, hours, litres, ...
-_LETTER_UNIT = re.compile(rf"(?P<value>[^A-Za-z]*\d)(?:{_BLANK}|\\,)+(?P<unit>[mgshlLNJWVAKCF])")
-_BARE_NUMBER = re.compile(r"[-+]?(?:[\d.]+|\\frac\{\d+\}\{\d+\})")
-SPELLINGS = (
-    (re.compile(r"\\\\"), ROW),
-    (re.compile(r"\\log_(\w)"), r"\\log_{\1}"),
-    (re.compile(r"\\[dtc]frac(?![a-z])"), r"\\frac"),
-    (re.compile(rf"(?:,\s{{0,9}})?(?:{_GROUP}\{{\s*,?\s*(?:or|and)\s*\}}|\s(?:or|and)\s)"), LISTED),
-    (re.compile(rf"(?<!\\),{_BLANK}+"), LISTED),
-    (re.compile(r"(?<=\d)(?:\\,|\\!|\{,\}|,\\!)(?=\d)"), ""),
-    (re.compile(r"(?<=\d)(?:\s|\\ |~)+(?=\d{3}(?!\d))"), ""),
-    (re.compile(r"(?<=\d)(?:\s|\\ |~)+(?=\d)"), "␣"),
-    (re.compile(r"\\leq?slant|\\leq(?![a-z])"), r"\\le"),
-    (re.compile(r"\\geq?slant|\\geq(?![a-z])"), r"\\ge"),
-    (re.compile(r"\\varnothing"), r"\\emptyset"),
-    (re.compile(r"(?<=\d)[eE]([+-]?\d{1,3})$"), r"\\cdot10^{\1}"),
-    (re.compile(r"–"), "-"),
-    # A blank that ends the name of a macro: \cdot y.
-    (re.compile(r"(\\(?!sqrt|[dtc]?frac|circ|degree)[A-Za-z]{1,20})\s+(?=[A-Za-z])"), rf"\1{_MACRO_END}"),
-    (re.compile(r"(?<![\\A-Za-z])sqrt\s?\(([^()]*)\)"), r"\\sqrt{\1}"),
-    (re.compile(r"(?<![\\A-Za-z])(pi|infty)(?![A-Za-z])"), r"\\\1 "),
-)  # fmt: skip
-
-
-def canonical(text: str) -> str:
-    """One spelling of a LaTeX answer: no sizes, blanks, units, currency, per cent and degree signs; \\frac12 as
-    \\frac{1}{2}, 1/2 likewise, \\sqrt2 as \\sqrt{2}; `and`, `or` as commas; no commas in numbers.
-
-    Where a list could then be taken for one number (`1, 120`) its comma is LISTED."""
-    out = powers(ascii_signs(_without_edges(text).replace("\n", " "))).strip().lstrip("= ")
-    if "\\begin" not in out:  # no rows to break: a backslash too many
-        out = re.sub(r"\\\\(?=[a-zA-Z])", r"\\", out)
-    for pattern, new in SPELLINGS:
-        out = pattern.sub(new, out)
-    out = LISTED.join(_without_thousands(part) for part in out.split(LISTED))
-    out = ORDINAL.sub("", UNIT.sub("", out))
-    plain = PLAIN_UNIT.fullmatch(out)
-    out = DROPPED.sub("", plain["value"] if plain else out)
-    out = re.sub(rf"{_GROUP}\{{([^{{}}]*)\}}", r"\1", out).replace(_MACRO_END, " ")
-    out = re.sub(r"(?<=[A-Za-z])\.$", "", out)
-    out = re.sub(r"\\frac(\d|[a-z])(\d|[a-z])", r"\\frac{\1}{\2}", out)
-    out = re.sub(r"\\frac(\d|[a-z])\{", r"\\frac{\1}{", out)
-    out = re.sub(r"(\\frac\{[^{}]*\})(\d|[a-z])", r"\1{\2}", out)
-    out = re.sub(r"\\sqrt(\w)", r"\\sqrt{\1}", out)
-    out = re.sub(r"^(-?)(\d+)/(\d+)$", r"\1\\frac{\2}{\3}", out)
-    out = re.sub(r"^(-?\d+)␣(\d+)/(\d+)$", r"\1\\frac{\2}{\3}", out)
-    out = re.sub(rf"(?<!\d){LISTED}|{LISTED}(?!\d{{3}}(?!\d))", ",", out)
-    out = re.sub(r"^\(([A-J])\)$", r"\1", out)
-    return re.sub(r"(?<![\d.])\.(?=\d)", "0.", out)
-
-
-_STYLE = re.compile(r"\A\\(?:displaystyle|textstyle|bf|rm|it|large|Large)(?![A-Za-z])")
-
-
-def _without_edges(text: str) -> str:
-    """An answer without the blanks, dollar signs, line ends and full stops around it."""
-    for _ in range(10):
-        before = text
-        text = _STYLE.sub("", text.strip(" \t\r\n~").strip("`$"), count=1)
-        for edge in ("\\\\", "\\,", "\\;", "\\:", "\\!", "\\ "):
-            text = text.removeprefix(edge).removesuffix(edge)
-        for opened, closed in (("\\(", "\\)"), ("\\[", "\\]")):
-            if text.startswith(opened) and text.endswith(closed):
-                text = text[2:-2]
-        text = text.rstrip(".,;") if not text.endswith(("\\,", "\\;")) else text
-        text = text.removesuffix("\\") if not text.endswith("\\\\") else text
-        if text == before:
-            break
-    return text
-
-
-def _without_thousands(part: str) -> str:
-    """A number, with what may stand before and behind it, without its thousands commas; all else as it is."""
-    name, sign, value = part.rpartition("=")
-    return name + sign + value.replace(",", "") if _THOUSANDS.fullmatch(value.strip()) else part
 
 
 def _parts(text: str) -> list[str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from evalharness.scoring.final_answer import ReadAnswer
+from evalharness.scoring.corrections import without_struck
+from evalharness.scoring.final_answer import ReadAnswer, before_next_question
 from evalharness.scoring.latex import boxes, ends_in_box
 
 _BOXES = re.compile(r"\\(?:boxed|fbox)\s{0,3}\{")
@@ -21,7 +22,9 @@ LONGEST = 100_000  # characters at the end of a text that are read
 
 def read_closed(text: str) -> ReadAnswer:
     """The closed answer of a text and the rule that read it."""
-    text = text[-LONGEST:]
+    text = without_struck(
+        before_next_question(text[-LONGEST:], lambda answer: bool(boxes(answer) or _SAID.search(answer)))
+    )
     if ends_in_box(text):
         return ReadAnswer(None, "the last box is not closed")
     found = _last_boxes(text)

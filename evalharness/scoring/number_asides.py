@@ -49,6 +49,15 @@ _CIRCUMSTANCES = re.compile(
     | (?:(?<=\d[ ])of|\bout[ ]of)[ ](?:(?:the|his|her|their)[ ])?\d+\b
     | \bi\.e\.,?[ ][$€£]?\d[\d.,]*[ ][-+*/×x÷][ ][^=\n;]{{0,60}}
     | \([^()\n]{{0,80}}?\b(?:1[89]|20)\d\d[a-z]?\)
+    | ,[ ](?:and[ ])?(?:\d+[ ]of[ ](?:which|whom)|of[ ](?:which|whom)[ ]\d+)\b
+    | [(,][ ]?(?:(?:with|including)[ ])?\d+[ ]of[ ](?:them|these|those)\b
+      (?![ ](?:is|are|was|were|ha[sdv]e?|will|would|can|could|do|does|did|should|must)\b)
+    | \bincluding[ ](?:the[ ])?\d+\b
+    | ,[ ](?:(?:which|that)[ ](?:is|are|was|were|makes)[ ])?(?:[$€£]?\d[\d.,]*[ ])?(?:[a-z]+[ ]){{0,2}}
+      (?:more|less|fewer|greater|larger|bigger|smaller|higher|lower|longer|shorter|older|younger|taller|heavier|lighter
+        |faster|slower|cheaper|twice|half|double|times)\b[^.,;=\n]{{0,40}}\b(?:than|as)\b[^.,;=\n]{{0,40}}
+    | (?:\b(?:up|down|from[ ]the[ ](?:original|initial|first)|from[ ](?:an?|his|her|their)[ ](?:original|initial))
+      (?:[ ]from)?[ ])[$€£]?\d[\d.,]*
     """,
     re.VERBOSE,
 )
@@ -59,6 +68,15 @@ _BRACKETS = re.compile(
 )
 _FROM = re.compile(r"\s{0,3}(?:=|i\.?\s?e\b|since\b|because\b|as\b|from\b|that is\b|rounded\b|not\b)", re.IGNORECASE)
 _CALCULATION = re.compile(r"\s{0,3}[$€£]?(?P<first>\d[\d.,]{0,20})\s{0,3}[-+*/×x÷]")
+# What is said of the number before it, at the end of a clause: `45 tickets over 3 days`, `$45 for 3 people`.
+_FOR_WHAT = re.compile(
+    r"(?P<given>\b(?:the|these|those|all|his|her|their|its|each|every|another|first|last|next|other|remaining|same)\s)?"
+    r"(?<![\d,.])[$€£]?\d[\d,.]{0,20}(?:\s[a-z'’-]{1,20}){0,6}?\s"
+    r"(?:over|in|within|during|across|for|per|among|between|every|after|from)\s"
+    r"(?:(?:the|each|all|all of|his|her|their|its|these|those|only|just|a|about)\s)?[$€£]?\Z",
+    re.IGNORECASE,
+)
+_CLAUSE_ENDS = re.compile(r"[\d,.]{0,20}(?:\s[a-z'’-]{1,20}){1,3}\s{0,9}(?:[.!;\n]|\Z)", re.IGNORECASE)
 # Behind the result of an equation: `12 + 30 = 42 marbles for 3 children`.
 _BEHIND_RESULT = re.compile(
     r"\b(?:for|at|on|in|per|by|after|before|within|over|during|among|between|with|than|from|of|out of|every|each)\s"
@@ -99,7 +117,7 @@ def answering(text: str, numerals: list[re.Match[str]]) -> list[re.Match[str]]:
     weak = {
         n.start()
         for n in left
-        if _within(n.start(), circumstances) or _within(n.start(), brackets) or _of_result(text, n, ends)
+        if _within(n.start(), circumstances) or _within(n.start(), brackets) or _of_another(text, n, ends)
     }
     answered = {bisect_right(ends, n.start()) for n in left if n.start() not in weak}
     return [n for n in left if n.start() not in weak or bisect_right(ends, n.start()) not in answered]
@@ -116,11 +134,15 @@ def _explains(found: re.Match[str]) -> bool:
     return inner.isdigit() and len(inner) <= 2 and not found["words"].strip()
 
 
-def _of_result(text: str, numeral: re.Match[str], ends: list[int]) -> bool:
-    """Whether a numeral only says for what, when or where the result of its sentence's equation holds."""
+def _of_another(text: str, numeral: re.Match[str], ends: list[int]) -> bool:
+    """Whether a numeral only says for what, when or where another number before it in its sentence holds."""
     place = bisect_right(ends, numeral.start())
     start = max(ends[place - 1] if place else 0, numeral.start() - 200)
     before = text[start : numeral.start()]
+    counted = _FOR_WHAT.search(before)
+    counts = counted is not None and not counted["given"] and not _LATER_RESULT.search(counted.group())
+    if counts and _CLAUSE_ENDS.match(text, numeral.end()):
+        return True
     if not _BEHIND_RESULT.search(before[-40:]):
         return False
     results = list(_RESULT.finditer(before))

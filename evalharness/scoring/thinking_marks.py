@@ -1,11 +1,13 @@
 """How model families mark thinking, the beginning of an answer and the end of a turn.
 
 Names in angle brackets, with a name space or an id where a family has one: `<think>` (DeepSeek, Qwen, GLM, ...),
-`<seed:think>` (Seed), `<mm:think>` (MiniMax M3), `<think:ID>` (Hunyuan 3), `<ifm|think_fast>` (K2), `<thought>`
-(EXAONE). Others: `[THINK]` (Magistral), `◁think▷` (Kimi-VL), `<|open|>think<|sep|>` (Kimi K3), `<|begin_of_thought|>`
-(OpenThinker), `<|thought_begin|>` (MiniCPM 5), `<|START_THINKING|>` (Command), `<|think|>` and `<|think:start|>` (Solar
-Open), `<|plamo:begin_think:plamo|>` (PLaMo 3), `<|content_thinking|>` (Inkling), `<|inner_prefix|>` (Apertus),
-`<|channel>thought ... <channel|>` (Gemma 4), `<unused94>thought ... <unused95>` (MedGemma), `[unused16]` (Pangu).
+`<seed:think>` and `<think_never_used_ID>` (Seed), `<mm:think>` (MiniMax M3), `<think:ID>` (Hunyuan 3),
+`<ifm|think_fast>` (K2), `<thought>` (EXAONE). Others: `[THINK]` (Magistral), `[THOUGHT]`, `◁think▷` (Kimi-VL),
+`<|open|>think<|sep|>` (Kimi K3), `<|begin_of_thought|>` (OpenThinker), `<|thought_begin|>` (MiniCPM 5),
+`<|START_THINKING|>` (Command), `<|think|>` and `<|think:start|>` (Solar Open), `<|plamo:begin_think:plamo|>` (PLaMo 3),
+`<|content_thinking|>` (Inkling), `<|inner_prefix|>` (Apertus), `<|channel>thought ... <channel|>` (Gemma 4),
+`<unused94>thought ... <unused95>` (MedGemma), `<ctrl94>` (Gemini), `[unused16]` (Pangu), `<details type="reasoning">`
+(Open WebUI).
 Channels (gpt-oss) and recipients (Muse) are whole messages; `final_answer` takes the last one that is for the user.
 The spellings are those of the reasoning parsers of vLLM and SGLang (2026) and of the families' chat templates.
 """
@@ -13,10 +15,11 @@ The spellings are those of the reasoning parsers of vLLM and SGLang (2026) and o
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 _NAMES = (
-    r"think(?:_\w{1,40})?|thinking|thoughts?|reasoning|reason|reflection|scratchpad|analysis|antthinking|cot|rationale"
+    r"think(?:_\w{1,80})?|thinking|thoughts?|reasoning|reason|reflection|scratch_?pad|analysis|antthinking|cot|rationale"
     r"|monologue|chain[_-]of[_-]thought|(?:thinking|thought|reasoning)_(?:process|content)"
 )
 # What opens an answer where the thinking before it has no end of its own.
@@ -25,14 +28,15 @@ _ANSWER_BEGINS = (
     r"|<\|end_message\|>\s{0,9}<\|message_model\|>(?:\s{0,9}<\|content_text\|>)?"
 )
 THINKING_MARKS = re.compile(
-    rf"<(?P<close1>/?)(?P<name1>(?:[a-z]{{1,12}}[:|]|longcat_|inner_)?(?:{_NAMES})(?::[\w.-]{{1,40}})?)(?:\s[^<>\n]{{0,80}})?>"
-    r"|\[(?P<close2>/?)(?P<name2>THINK|THINKING)\]"
+    rf"<(?P<close1>/?)(?P<name1>(?:[a-z]{{1,12}}[:|]|longcat_|inner_)?(?:{_NAMES})(?::[\w.-]{{1,80}})?)(?:\s[^<>\n]{{0,80}})?>"
+    r"|\[(?P<close2>/?)(?:(?P<edge9>BEGIN|END)(?:_OF)?_)?(?P<name2>THINK|THINKING|THOUGHTS?|REASONING)\]"
+    r"|<(?:(?P<close6>/)(?P<name11>details)|(?P<name12>details)\s[^<>\n]{0,200}?\btype=[\"']?reasoning\b[^<>\n]{0,200})>"
     r"|◁(?P<close3>/?)(?P<name3>think)▷"
     r"|<(?P<close4>/?)[|｜](?P<close5>/?)(?:plamo:)?(?:(?P<edge1>begin|start|end)(?:_of)?_|content_)?"
     r"(?P<name4>thought|thinking|think|reasoning|cot)(?:[:_](?P<edge2>start|begin|end))?(?::plamo)?[|｜]>"
     r"|<\|(?P<name5>inner)_(?P<edge3>prefix|suffix)\|>"
     r"|<\|(?P<edge4>open|close)\|>(?P<name6>think)<\|sep\|>"
-    r"|(?:<(?P<name7>unused)(?P<edge5>94|95)>(?:thoughts?\b)?|\[(?P<name10>unused)(?P<edge8>16|17)\])"
+    r"|(?:<(?P<name7>unused|ctrl)(?P<edge5>94|95)>(?:thoughts?\b)?|\[(?P<name10>unused)(?P<edge8>16|17)\])"
     r"|<\|(?P<name8>channel)\|?>\s{0,9}(?P<edge6>final|answer|response|thought|thinking|analysis|commentary)\b"
     r"|<(?P<name9>channel)(?P<edge7>\|)>"
     rf"|(?P<answer>{_ANSWER_BEGINS})",
@@ -76,8 +80,11 @@ TURN_BEGINS = re.compile(
     r"|<\|begin_of_solution\|>|<\|open\|>response<\|sep\|>))+\s*"
 )
 ANSWER_WRAPPER = re.compile(
-    r"\A\s*<(answer|final_answer|final|solution|response|output)>(.*)</\1>\s*\Z", re.DOTALL | re.IGNORECASE
+    r"\A\s*<((?:answer|final_answer|final|solution|response|output)(?::[\w.-]{1,80})?)>(.*)</\1>\s*\Z",
+    re.DOTALL | re.IGNORECASE,
 )
+# The same tag where the text ends before it is closed: the end of the turn closed it.
+ANSWER_OPENED = re.compile(r"\A\s*<((?:final_)?answer(?::[\w.-]{1,80})?)>\s*", re.IGNORECASE)
 BOX_MARK = re.compile(r"<\|(?:begin|end)_of_box\|>")  # GLM-V's marks around its answer
 # What every text has that any of these is in.
 ANY_MARK = re.compile(r"[<\[◁]|\Aanalysis[A-Z]|\A\s*(?:Here|/think|to=)", re.IGNORECASE)
@@ -118,3 +125,21 @@ def opened_thinking(prompt: str) -> str:
     marks = [mark_of(found) for found in THINKING_MARKS.finditer(tail)]
     opened = bool(marks) and not marks[-1].closing and not tail[marks[-1].end :].strip()
     return marks[-1].text if opened else ""
+
+
+def real_marks(marks: Sequence[Mark], text: str) -> list[Mark]:
+    """The marks without those that are something else: `[Reasoning]` as a heading, the end of other `<details>`."""
+    closed = {mark.kind for mark in marks if mark.closing}
+    found: list[Mark] = []
+    for mark in marks:
+        if mark.closing and mark.kind == "<details" and not any(one.kind == mark.kind for one in found):
+            continue
+        if not mark.closing and mark.kind in _HEADINGS and mark.kind not in closed:
+            begins = mark.text.isupper() and not text[: mark.start].strip()
+            if not begins or "[ANSWER" in text.upper():
+                continue
+        found.append(mark)
+    return found
+
+
+_HEADINGS = {"[thought", "[thoughts", "[reasoning"}

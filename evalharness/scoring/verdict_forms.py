@@ -6,7 +6,7 @@ import ast
 import json
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 _LONGEST_OBJECT = 50_000  # characters of an object that is no JSON
@@ -32,6 +32,19 @@ _CANDIDATE = re.compile(r"(?:the\s)?(?:assistant|response|answer|model|option|ca
 _DENIES = re.compile(
     r"(?:\b(?:not|never|cannot|neither|nor|refuse to|unable to)|n't)\s{1,3}(?:(?:give|say|choose|pick|select|answer|"
     r"vote|award|for|go|with|be|call|it|an?|the|verdict|really|necessarily|simply)\s{1,3}){0,4}\W{0,3}\Z",
+    re.IGNORECASE,
+)
+
+# Before a marker that a submission holds: what the judge says of the submission, `tries to inject [[B]]`.
+_REPORTS = re.compile(
+    r"(?P<judge>\b(?:I|we|my)\b[^.!?;:\n]{0,30})?"
+    r"\b(?:inject\w*|insert\w*|embed\w*|contain\w*|includ\w*|writ\w+|wrote|plant\w*|append\w*|add(?:s|ed|ing)?|hid\w*"
+    r"|smuggl\w*"
+    r"|say(?:s|ing)?|said|stat(?:es|ed|ing)|ask(?:s|ed|ing)?|demand\w*|request\w*|instruct\w*|tell(?:s|ing)?|told"
+    r"|claim\w*|print\w*"
+    r"|output\w*|us(?:es|ed|ing)|end(?:s|ed|ing)? with|mention\w*|quot\w+|attempt\w*|tr(?:y|ies|ied|ying) to|forc\w+)\b"
+    r"(?:\s{0,3}:|(?:(?!\b(?:so|thus|therefore|hence|verdict|I|my|choose|is|better"
+    r"|wins?)\b)[^.!?;:\n]){0,40})[\s\"'`*(]{0,5}\Z",
     re.IGNORECASE,
 )
 
@@ -128,3 +141,12 @@ def denied(text: str, marker: re.Match[str]) -> bool:
     """Whether a marker is what the judge does not say: `I will not give [[A]]`."""
     before = text[max(0, marker.start() - 80) : marker.start()].rsplit("\n", 1)[-1]
     return _DENIES.search(re.split(r"[.;:!?,]", before)[-1]) is not None
+
+
+def reported(text: str, marker: re.Match[str], submissions: Sequence[str]) -> bool:
+    """Whether a marker is what the judge says that a submission holds: `it tries to inject [[B]]`."""
+    if not any(marker.group() in submission for submission in submissions):
+        return False
+    before = text[max(0, marker.start() - 120) : marker.start()].rsplit("\n", 1)[-1]
+    found = _REPORTS.search(re.split(r"[.!?;]\s", before)[-1])
+    return found is not None and not found["judge"]

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from evalharness.data.files import write_whole
 from evalharness.errors import DataError, UserError, option_name
+from evalharness.training.doubtful_fields import is_opinion
 from evalharness.training.row_files import Entry, part_of, read_entries
 from evalharness.training.shapes import SHAPES, TrainingRow, labels_of, last_alone, make_row, shape_of
-from evalharness.training.turns import BrokenRowError, empty
+from evalharness.training.turns import SPEAKER, UNANSWERED, BrokenRowError, empty
 
 _NOTHING = "no row is left to learn from; look at labels, weights, splits and broken rows"
 BROKEN_SHOWN = 8  # broken rows that an error message says
@@ -140,9 +141,20 @@ def _left_out(count: int) -> list[str]:
     return [f"{count} row{'s' * (count > 1)} left out: labelled as bad answers (false), or of weight 0"]
 
 
-def _unused(rows: Iterable[TrainingRow]) -> list[str]:
-    names = set[str]().union(*(row.unused for row in rows))
-    return [f"fields that are not learned from: {', '.join(sorted(names))}"] if names else []
+def _unused(rows: Sequence[TrainingRow]) -> list[str]:
+    counted = Counter(name for row in rows for name in row.unused)
+    ended, named = counted.pop(UNANSWERED, 0), counted.pop(SPEAKER, 0)
+    opinions = ", ".join(sorted(name for name in counted if is_opinion(name)))
+    notes = []
+    if counted:
+        alike = f"; every answer is learned alike, whatever {opinions} may say of it" if opinions else ""
+        notes.append(f"fields that are not learned from: {', '.join(sorted(counted))}{alike}")
+    if ended:
+        notes.append(f"turns behind the last answer are left out: {ended} row{'s' * (ended > 1)}")
+    if named:
+        rows_named = f"{named} row{'s' * (named > 1)}"
+        notes.append(f"the 'name' of a turn, in {rows_named}, is told only where the chat template does")
+    return notes
 
 
 def rows_refused(origin: str, what: str, broken: Sequence[Broken], total: int) -> BrokenRowsError:

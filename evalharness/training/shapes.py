@@ -8,11 +8,13 @@ makers mean it or refused by name; whatever else there is, is named.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from evalharness.records import Message
+from evalharness.training.doubtful_fields import truth
 from evalharness.training.turns import (
     LABEL_FIELDS,
     THOUGHT_FIELDS,
@@ -24,7 +26,6 @@ from evalharness.training.turns import (
     functions_of,
     label_verdict,
     plain_text,
-    truth,
     unlearned,
     unread_names,
     wanted,
@@ -74,7 +75,22 @@ _PAIRS = (
 _CHATS = ("messages", "conversations", "conversation")
 _SYSTEMS = ("system", "system_prompt", "system_message")
 _CONTEXTS = ("input", "context", "passage", "paragraph")  # what a question is about
-_PERHAPS = ("article", "document", "story", "contexts", "passages", "docs")  # that too, or where it comes from
+_PERHAPS = (
+    "article",
+    "document",
+    "story",
+    "contexts",
+    "passages",
+    "docs",
+    "background",
+    "knowledge",
+    "evidence",
+    "facts",
+    "premise",
+    "hypothesis",
+    "table",
+    "schema",
+)  # that too, or where it comes from
 _REFUSED = (
     "image", "images", "video", "videos", "audio", "audios", "documents", "train_detail", "training_detail",
     "rejected_messages",
@@ -221,10 +237,34 @@ def _history(entry: Fields) -> list[Message]:
 def _answer(entry: Fields, *names: str) -> Message:
     thoughts = entry.one(*THOUGHT_FIELDS)
     extra = {"reasoning_content": _text(entry, thoughts)} if thoughts else {}
-    return Message("assistant", _text(entry, *names), extra)
+    said = _text(entry, *names)
+    _check_options(entry, said)
+    return Message("assistant", said, extra)
+
+
+def _check_options(entry: Fields, answer: str) -> None:
+    """BrokenRowError where the answer is the letter or number of an option, and the options are not in the question."""
+    if _OPTION.fullmatch(answer.strip()) is None:
+        return
+    for name in (name for name in entry.filled(*entry) if _OPTIONS.fullmatch(name)):
+        raise BrokenRowError(
+            f"the answer is {answer!r} and its options stand in {name!r}: write them into the question"
+        )
+
+
+_OPTION = re.compile(r"\(?(?:[A-Ja-j]|\d)\)?\.?")
+_OPTIONS = re.compile(
+    r"options?|choices?|candidates|alternatives|endings|[A-E]|(?:option|choice|opt?|sol)[_ ]?[a-eA-E1-5]"
+)
 
 
 def _alpaca(number: int, entry: Fields, unused: set[str]) -> TrainingRow:
+    instruction = str(entry.peek("instruction") or "").strip()
+    for other in entry.filled(*_QUESTIONS):
+        if instruction and instruction not in str(
+            entry.peek(other)
+        ):  # often it is the same again with a frame around it
+            raise BrokenRowError(f"both 'instruction' and {other!r} hold something; keep the one that is meant")
     asked = _asked(entry, "instruction", unused)
     return TrainingRow(number=number, messages=(*_history(entry), *asked, _answer(entry, *_ANSWERS)))
 

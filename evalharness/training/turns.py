@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -12,6 +11,7 @@ from typing import Any
 
 from evalharness.data.files import json_value
 from evalharness.records import Message, Role
+from evalharness.training.doubtful_fields import doubt_of, shown_value, truth
 
 
 class BrokenRowError(Exception):
@@ -36,29 +36,14 @@ _MARKS = {
     ),
     "masked": False,
 }  # fmt: skip
-_LIKE_MARK = re.compile(  # whole words of a field's name
-    r"(?<![a-z])(masks?|masked|loss|weights?|train(ed|ing|able)?|learn(ed|able)?|rewards?|advantages?)(?![a-z])"
-)
-_SAYS_GOOD = re.compile(
-    r"(?<![a-z])(correct|accepted|approved|chosen|preferred|good|passed|valid|verified|success(ful)?|liked|upvoted|"
-    r"thumbs_up|usable|keep|kept)"
-    r"(?![a-z])"
-)
-_SAYS_BAD = re.compile(
-    r"(?<![a-z])(incorrect|wrong|rejected|bad|failed|invalid|disliked|downvoted|ignored?|skip(ped)?|excluded?|"
-    r"discard(ed)?|toxic|harmful|unsafe|deleted?|thumbs_down)(?![a-z])"
-)
-_WORDS = {"true": True, "yes": True, "false": False, "no": False}
 LABEL_FIELDS = ("label", "kto_tag", "is_correct", "is_desirable", "desirable")  # the first may also be a class
 _VERDICTS = {
     **dict.fromkeys(("good", "desirable", "chosen", "accepted", "correct", "right"), True),
     **dict.fromkeys(("bad", "undesirable", "rejected", "incorrect", "wrong"), False),
 }
 THOUGHT_FIELDS = ("reasoning_content", "reasoning", "thinking", "thought", "thoughts")
-_REASONS = (  # thoughts before the answer, or a part of it
-    "cot", "chain_of_thought", "rationale", "rationales", "explanation", "scratchpad", "thought_process", "think",
-    "reasoning_steps",
-)  # fmt: skip
+# Among what is not learned from: turns, and what only some chat templates show.
+UNANSWERED, SPEAKER = "turns behind the last answer", "name (of a turn)"
 _REFUSED = ("train_detail", "training_detail", "audio", "images", "image")
 
 
@@ -114,17 +99,6 @@ def empty(value: object) -> bool:
     return value is None or value in ([], (), {}) or (isinstance(value, float) and math.isnan(value))
 
 
-def truth(value: object) -> bool | None:
-    """What a mark says, as a bool, a number or a text (tables make 0.0 or "0" of false); None for what is no mark."""
-    said = str(value).strip().lower()
-    if said in _WORDS:
-        return _WORDS[said]
-    try:
-        return {0.0: False, 1.0: True}.get(float(said))
-    except ValueError:
-        return None
-
-
 def label_verdict(value: object) -> bool | None:
     """What a label says of an answer, as a mark or in the usual words; None for what is no such label."""
     return _VERDICTS.get(str(value).strip().lower(), truth(value))
@@ -148,52 +122,18 @@ def wanted(fields: Fields, where: str = "") -> bool | None:
     for name, mark in said.items():
         if mark is None:
             several = "; write what it says of each turn into that turn" if isinstance(fields[name], list) else ""
-            raise BrokenRowError(f"{name!r}{where} is {_shown(fields[name])}, wanted 0 or 1{several}")
+            raise BrokenRowError(f"{name!r}{where} is {shown_value(fields[name])}, wanted 0 or 1{several}")
     return all(mark == _MARKS[name] for name, mark in said.items()) if said else None
 
 
 def unread_names(fields: Fields, where: str = "") -> set[str]:
-    """The names that hold something and were not read. BrokenRowError for one that may say what is to be learned, by
-    the words of its name and a value that is no mere text, for one that calls the answer bad, and for a reasoning that
-    may belong to it."""
+    """The names that hold something and were not read. BrokenRowError for one that may say what is to be learned, for
+    one that calls the answer bad, and for a reasoning that may belong to it."""
     names = fields.unread()
-    for name in sorted(names):
-        value = fields.peek(name)
-        if isinstance(value, str | list) and name in _REASONS:
-            raise BrokenRowError(
-                f"{name!r}{where} may be a part of the answer: call it 'reasoning_content' to have it learned as "
-                "thoughts, write it into the answer, or delete it"
-            )
-        if _like_mark(name, value):
-            raise BrokenRowError(
-                f"{name!r}{where} is {_shown(value)}, which may say what is to be learned and is not read here: say it "
-                "as 'weight' 0 or 1, or delete it"
-            )
+    for name in sorted(names.difference(THOUGHT_FIELDS)):
+        if doubt := doubt_of(name, fields.peek(name)):
+            raise BrokenRowError(f"{name!r}{where} {doubt}")
     return names
-
-
-def _like_mark(name: str, value: object) -> bool:
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
-    said = value if isinstance(value, bool) else _WORDS.get(str(value).strip().lower())
-    if (said is False and _SAYS_GOOD.search(words)) or (said is True and _SAYS_BAD.search(words)):
-        return True
-    return bool(_LIKE_MARK.search(words)) and not _mere_text(value)
-
-
-def _mere_text(value: object) -> bool:
-    """Whether it is a text that is no number, mark or list as tables hold them."""
-    if not isinstance(value, str) or value.lstrip().startswith(("[", "{")) or truth(value) is not None:
-        return False
-    try:
-        float(value)
-    except ValueError:
-        return True
-    return False
-
-
-def _shown(value: object) -> str:
-    said = repr(value)
-    return said if len(said) <= 60 else f"{said[:57]}..."
 
 
 def conversation(turns: Sequence[Any], unused: set[str], *, whole: bool = True) -> tuple[Message, ...]:
@@ -203,6 +143,7 @@ def conversation(turns: Sequence[Any], unused: set[str], *, whole: bool = True) 
     messages = [m for m in messages if m.role != "system" or m.content.strip()]
     while whole and messages and messages[-1].role != "assistant":  # a question that nobody answered teaches nothing
         messages.pop()
+        unused.add(UNANSWERED)
     if not any(message.role == "user" for message in messages):
         raise BrokenRowError("no user turn" + " with an assistant turn behind it" * whole)
     return tuple(messages)
@@ -222,6 +163,8 @@ def _message(fields: Any, unused: set[str]) -> Message:
     holder = turn.one("content", "value") or next((name for name in ("content", "value") if name in turn), "content")
     content, thoughts = _content(turn.get(holder), role)
     extra = {name: turn[name] for name in turn.filled("name", "tool_call_id")}
+    if "name" in extra and role != "tool":
+        unused.add(SPEAKER)
     if named := turn.one(*THOUGHT_FIELDS):
         told = plain_text(turn[named], repr(named))
         if thoughts.strip() not in ("", told.strip()):

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -116,6 +117,8 @@ FIRST_WORD = "length_constraints:nth_paragraph_first_word"
         ("detectable_format:multiple_sections", {"section_spliter": "(", "num_sections": 1}, "regular expression"),
         ("detectable_content:postscript", {"postscript_marker": "P.S.("}, "regular expression"),
         ("startend:end_checker", None, "end_phrase: Field required"),
+        ("language:response_language", {"language": "xx"}, "the language 'xx' cannot be told; wanted one of"),
+        ("language:response_language", {"language": "German"}, "the language 'German' cannot be told"),
     ],
 )
 def test_a_row_whose_arguments_its_check_does_not_take_is_refused_before_asking(evalh, tmp_path, name, arguments, said):
@@ -155,3 +158,11 @@ def test_every_check_can_say_what_arguments_it_takes():
     for name in INSTRUCTION_CHECKS:
         with pytest.raises(ValueError, match="takes the arguments"):
             given([name], [{"no_such_argument": 1}])
+
+
+def test_the_languages_that_may_be_asked_for_are_those_that_the_detector_tells():
+    from langdetect.detector_factory import PROFILES_DIRECTORY
+
+    from evalharness.building_blocks.instructions import LANGUAGES
+
+    assert set(LANGUAGES.split()) == {file.name for file in Path(PROFILES_DIRECTORY).iterdir()}

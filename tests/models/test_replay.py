@@ -848,3 +848,21 @@ def test_rows_are_read_and_found_in_linear_time(tmp_path):
 
     seconds(100)
     assert seconds(16_000) < 40 * seconds(1_000)  # linear is 16, quadratic 256
+
+
+def test_rows_that_answer_nothing_asked_are_told_in_one_line(evalh, tmp_path):
+    both = quiz(tmp_path, WORDS)
+    told = [{"question": text, "response": str(n)} for n, text in enumerate(WORDS)]
+    lines(tmp_path / "whole.jsonl", told)
+    lines(tmp_path / "more.jsonl", [*told, {"question": "Why?", "response": "x"}, {"id": "99", "response": "y"}])
+    assert "no question that was asked" not in evalh("run", both, "--model", "replay:whole.jsonl").err
+    said = evalh("run", both, "--model", "replay:more.jsonl").err.splitlines()
+    assert [line for line in said if "more.jsonl" in line and "asked" in line] == [
+        "evalh: warning: more.jsonl: 2 of 6 rows answer no question that was asked"
+    ]
+    (tmp_path / "sums.yaml").write_text((tmp_path / "quiz.yaml").read_text().replace("quiz", "sums"))
+    lines(tmp_path / "sums.jsonl", [{"q": text, "a": str(n)} for n, text in enumerate(SUMS)])
+    sums = [{"question": text, "response": str(n)} for n, text in enumerate(SUMS)]
+    lines(tmp_path / "two.jsonl", [*told, *sums, {"question": "Why?", "response": "x"}])
+    said = evalh("run", both, "./sums.yaml", "--model", "replay:two.jsonl").err
+    assert "two.jsonl: 1 of 13 rows answers no question that was asked" in said

@@ -28,6 +28,50 @@ def indented(text, by="   "):
     return "".join(by + line for line in text.splitlines(keepends=True))
 
 
+BLOCKS = {
+    "star": "```python\nfrom math import *\n```\n```python\ndef f(xs):\n    return [floor(x) for x in sorted(xs)]\n```",
+    "star2": (
+        "```python\nfrom heapq import *\nfrom math import *\n```\nNow\n```python\ndef f(xs):\n"
+        "    return nsmallest(2, xs)\n```"
+    ),
+    "star bare": "from heapq import *\n\nThen:\n\n```python\ndef f(xs):\n    return nsmallest(2, xs)\n```",
+    "md4": f"````markdown\n# Solution\n```python\n{GOOD}```\n````",
+    "md3": f"```markdown\n# Solution\n```python\n{GOOD}```\n```",
+    "md tilde": f"~~~markdown\nHere\n\n```python\n{GOOD}```\n~~~",
+    "md4 with text": f"Sure:\n\n````md\nText\n\n```python\n{GOOD}```\n\nmore\n````\nDone",
+    "stub later": f"```python\n{GOOD}```\nThe signature was:\n```python\ndef f(xs):\n    ...\n```",
+    "stub pass": f"```python\n{GOOD}```\nTemplate:\n```python\ndef f(xs):\n    '''Sort.'''\n    pass\n```",
+    "stub nie": f"```python\n{GOOD}```\n```python\ndef f(xs):\n    raise NotImplementedError()\n```",
+    "stub doc": f"```python\n{GOOD}```\n```python\ndef f(xs):\n    '''Sort.'''\n```",
+    "stub first": f"```python\ndef f(xs):\n    pass\n```\n```python\n{GOOD}```",
+    "stub only sig": f"```python\n{GOOD}```\nsignature\n```python\ndef f(xs):\n```",
+    "diff": "```python\ndef f(xs):\n    return xs\n```\nFix:\n```diff\n-    return xs\n+    return sorted(xs)\n```",
+    "diff ctx": (
+        "```python\ndef f(xs):\n    a = 1\n    return xs\n```\nFix:\n```diff\n@@ -1,3 +1,3 @@\n def f(xs):\n"
+        "     a = 1\n-    return xs\n+    return sorted(xs)\n```"
+    ),
+    "diff header": (
+        "```python\ndef f(xs):\n    return xs\n```\nFix:\n```diff\n--- a/x.py\n+++ b/x.py\n@@ -1,2 +1,2 @@\n"
+        " def f(xs):\n-    return xs\n+    return sorted(xs)\n```"
+    ),
+    "diff only": "```diff\n+def f(xs):\n+    return sorted(xs)\n```",
+    "diff only both": "```diff\n-def f(xs):\n-    return xs\n+def f(xs):\n+    return sorted(xs)\n```",
+    "diff then full": f"```diff\n-    return xs\n+    return sorted(xs)\n```\nFull:\n```python\n{GOOD}```",
+    "usage stub class": f"```python\n{GOOD}```\n```python\n# Example\nprint(f([2,1]))\n```",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", BLOCKS)
+def test_blocks_that_need_one_another(kind):
+    assert ran(BLOCKS[kind]) == [1, 2]
+
+
+def test_a_diff_that_fits_nothing_is_what_it_adds():
+    assert code_block("```python\nx = 1\n```\n```diff\n-def f():\n+def f(xs):\n+    return xs\n```", "f") == (
+        "def f(xs):\n    return xs\n"
+    )
+
+
 @pytest.mark.parametrize(
     "text",
     [

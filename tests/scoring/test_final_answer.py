@@ -53,7 +53,36 @@ PAIRS = [
     ("<|think|>", "<|end|><|begin|>assistant<|content|>"),
     ("<|content_thinking|>", "<|end_message|><|message_model|><|content_text|>"),
     ("<|thinking|>", "<|output|>"),
+    ("[THOUGHT]", "[/THOUGHT]"),
+    ("[REASONING]", "[/REASONING]"),
+    ("[BEGIN_OF_THOUGHT]", "[END_OF_THOUGHT]"),
+    ("<ctrl94>thought", "<ctrl95>"),
+    ("<ctrl94>", "<ctrl95>"),
+    ("<think_never_used_51bce0c785ca2f68081bfa7d91973934>", "</think_never_used_51bce0c785ca2f68081bfa7d91973934>"),
+    ("<scratch_pad>", "</scratch_pad>"),
 ]
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ('<details type="reasoning" done="true">\n<summary>Thought for 3 s</summary>\n> A\n</details>\nD', "D"),
+        ("<details type='reasoning'>A</details>D", "D"),
+        ("D\n<details><summary>More</summary>A</details>", "D\n<details><summary>More</summary>A</details>"),
+        ("[Reasoning]\nA is wrong.\n[Answer]\nD", "[Reasoning]\nA is wrong.\n[Answer]\nD"),
+        ("[REASONING]\nA is wrong.\n[ANSWER]\nD", "[REASONING]\nA is wrong.\n[ANSWER]\nD"),
+        ("<think:6124c78e>A</think:6124c78e><answer:6124c78e>D</answer:6124c78e>", "D"),
+        ("<think>A</think>\n<answer>\nD", "D"),
+        ("The <answer> tag.", "The <answer> tag."),
+    ],
+)
+def test_details_headings_and_answer_tags(text, answer):
+    assert final_answer(text).text == answer
+    assert not final_answer(text).cut
+
+
+def test_reasoning_details_that_never_end_are_no_answer():
+    assert final_answer('<details type="reasoning">A') == ("", ('<details type="reasoning">',), True)
 
 
 @pytest.mark.parametrize(("opens", "closes"), PAIRS)

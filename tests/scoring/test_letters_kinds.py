@@ -2,6 +2,7 @@
 
 import letter_texts_kinds as texts
 import pytest
+from letter_texts_turns import READ, UNREAD
 
 from evalharness.scoring.final_answer import final_answer
 from evalharness.scoring.letters import read_letter
@@ -18,6 +19,11 @@ def test_texts_are_read_by_what_they_do_with_letters(kind, wanted):
     texts_of_kind = getattr(texts, kind)
     assert len(texts_of_kind) > 30
     assert {text: found for text in texts_of_kind if (found := read(text)) != wanted} == {}
+
+
+@pytest.mark.parametrize(("wanted", "said"), [*READ.items(), (None, UNREAD)])
+def test_texts_are_read_by_how_they_turn(wanted, said):
+    assert {text: found for text in said if (found := read(text)) != wanted} == {}
 
 
 @pytest.mark.parametrize("supposed", texts.SUPPOSED)

@@ -48,8 +48,10 @@ SHAPES = {
 CALLS = ("search", "match", "fullmatch", "findall", "finditer", "sub", "split", "compile")
 SPELLED = {**{f"re.{call}": call for call in CALLS}, "deferred": "compile"}
 # Their expressions meet short pieces of a text, or what another has found: READERS below hold them as they are used.
-ELSEWHERE = {"closed_forms.py", "code_blocks.py", "fences.py", "final_answer.py", "judge_replies.py", "latex.py",
-             "letter_words.py", "letters.py", "math.py", "math_reading.py", "numbers.py"}  # fmt: skip
+ELSEWHERE = {
+    "calculations.py", "closed_forms.py", "closed_spelling.py", "code_blocks.py", "fences.py", "final_answer.py",
+    "judge_replies.py", "latex.py", "letter_words.py", "letters.py", "math.py", "math_reading.py", "numbers.py",
+}  # fmt: skip
 
 
 def literal(node: ast.AST) -> str | None:

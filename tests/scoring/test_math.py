@@ -1,7 +1,7 @@
 import time
 
 import pytest
-from solution_texts import SOLUTIONS
+from solution_texts import PAIRS, SOLUTIONS
 
 from evalharness.records import Message, Request, Response, Sample
 from evalharness.scoring.math import answer_in, boxed, last_box, number_after_hashes, same
@@ -57,6 +57,10 @@ def test_answers_that_differ(one, other):
     assert not same(one, other)
 
 
+def test_what_is_the_same_and_what_is_not():
+    assert {(one, other): found for one, other, equal in PAIRS if (found := same(one, other)) is not equal} == {}
+
+
 def test_the_last_box_counts_with_balanced_braces():
     assert last_box("first \\boxed{1}, then $\\boxed{\\frac{a}{b}}$.") == "\\frac{a}{b}"
     assert last_box("\\boxed 7$ and no more") == "7"
@@ -90,8 +94,9 @@ def test_an_unreadable_solution_is_unparsed_and_not_wrong():
         ("The answer is 18.", 1, 0),
         ("The answer is \\boxed{18}.", 1, 0),
         ("18 dollars", 1, 0),
-        ("#### 17\nno, 18", 0, 0),
-        ("it is 1,8", 0, 0),
+        ("#### 17\nno, 18", 1, 0),
+        ("#### 17\n\n#### 18", 0, 0),
+        ("it is 1.8", 0, 0),
         ("answer: 18, not 20", 1, 0),
         ("#### 1,8", 1, 1),
     ],

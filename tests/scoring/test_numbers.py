@@ -8,8 +8,10 @@ from fractions import Fraction
 import pytest
 from number_texts import NUMBERS
 from number_texts_beside import BESIDE
+from number_texts_unclear import CORRECTED, SAID_OF, UNCLEAR
 
-from evalharness.scoring.numbers import read_number, shown_number
+from evalharness.scoring.numbers import read_number
+from evalharness.scoring.numerals import shown_number
 
 
 @pytest.mark.parametrize(
@@ -19,6 +21,22 @@ def test_numbers_are_read(wanted, texts):
     found = {text: read_number(text).answer for text in texts}
     value = Fraction(wanted)
     assert {text: said for text, said in found.items() if said is None or Fraction(said) != value} == {}
+
+
+@pytest.mark.parametrize(("wanted", "texts"), [*CORRECTED.items(), *SAID_OF.items()])
+def test_numbers_are_read_past_corrections_and_past_what_is_said_of_them(wanted, texts):
+    assert {text: read_number(text).answer for text in texts} == dict.fromkeys(texts, wanted)
+
+
+def test_what_may_be_two_numbers_is_not_read():
+    assert {text: read_number(text).answer for text in UNCLEAR} == dict.fromkeys(UNCLEAR)
+    assert read_number("The answer is 5 or 7.").rule == "two different numbers are offered"
+
+
+def test_the_first_hashes_count_unless_the_text_takes_them_back():
+    assert read_number("#### 5\n\n#### 6").answer == "5"
+    assert read_number("#### 5\nWait, I made a mistake.\n#### 6") == ("6", "number after ####, then a correction")
+    assert read_number("#### 5\n\nQuestion: 3 + 3?\nActually, #### 6").answer == "5"
 
 
 @pytest.mark.parametrize(
@@ -95,7 +113,7 @@ def test_every_solution_is_read_past_what_stands_behind_its_answer(shared, endin
         ("The train leaves at 9 pm.", "9"), ("She was born in 2020.", "2020"), ("It is 12:30.", "30"),
         ("He buys 2 100 ml bottles, 3 in all.", "3"), ("2^9999", None), ("0^-1", None), ("-2^2", "-4"),
         ("12 eggs.\nCheck: 12 * 2 = 24.\nSo she makes 24 - 6 = 18 dollars.", "18"),
-        ("It is 42.\nCheck: 42 / 6 = 7.", "42"), ("The answer is 20 - 25 days", "20"),
+        ("It is 42.\nCheck: 42 / 6 = 7.", "42"), ("The answer is 20 - 25 days", None),
         ("The answer is 20 - 2", "18"), ("The answer is 2^3^2", "8"), ("x^2", "2"),
     ],
 )  # fmt: skip
@@ -107,7 +125,9 @@ HOSTILE = [
     "1 " * 500_000, "2^3 " * 250_000, "9 (" * 300_000, "3 (1 + " * 140_000, "= 4 for 3 " * 100_000, "[1] " * 250_000,
     "(2020" * 200_000, "step 3 " * 140_000, "9:30 pm May 5 " * 70_000, "rounded to " * 90_000, "(" * 1_000_000,
     "i.e. 1 + " * 110_000, "1.234" * 200_000, "2**" * 300_000, "^{1}" * 250_000, "if you " * 140_000,
-    "1" * 1_000_000, "answer is 1 " * 80_000, "#### 1\n" * 140_000, "\n" * 1_000_000, "½" * 300_000,
+    "1" * 1_000_000, "answer is 1 " * 80_000, "#### 1\n" * 140_000, "wait, it is 6 " * 80_000,
+    "1,1," * 300_000, "5 or " * 200_000, "Answer 1: 5\n" * 90_000, "3 for " * 180_000, "|1|" * 300_000,
+    "\n" * 1_000_000, "½" * 300_000,
 ]  # fmt: skip
 
 

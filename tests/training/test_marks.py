@@ -213,4 +213,71 @@ def test_other_columns_are_named_in_one_line(tmp_path: Path) -> None:
     data = read(tmp_path, {**ALPACA, **about}, {**TURNS, "reward": None, "mask": [], "loss": ""})
     assert taught(data) == [["a"], ["a", "b"]]
     names = "is_bad, mask, score, score_chosen, skip, token_count, topic, trainer, training_source, verified, weighting"
-    assert data.notes == (f"fields that are not learned from: {names}",)
+    alike = "every answer is learned alike, whatever score, score_chosen may say of it"
+    assert data.notes == (f"fields that are not learned from: {names}; {alike}",)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("use", False), ("used", "no"), ("include", 0), ("enabled", False), ("selected", "0"), ("accept", 0.0),
+        ("preference", 0), ("preference", -1), ("feedback", "negative"), ("feedback", "thumbs_down"),
+        ("thumbs", "down"),
+        ("vote", -1), ("status", "rejected"), ("verdict", "incorrect"), ("quality", "low"), ("reaction", "👎"),
+        ("grade", "F"), ("human_feedback", "Bad"), ("isUsed", False), ("skip", 1),
+    ],
+)  # fmt: skip
+def test_an_opinion_against_the_answer_is_refused_by_name(name: str, value: Any, tmp_path: Path) -> None:
+    for entry in ({**ALPACA, name: value}, {**TURNS, name: value}, {"messages": [U, {**A, name: value}]}):
+        with pytest.raises(DataError, match=f"'{name}'.*which may say what is to be learned"):
+            read(tmp_path, ALPACA, entry)
+
+
+def test_opinions_that_do_not_count_are_named(tmp_path: Path) -> None:
+    rated = {"rating": 1, "stars": 2, "feedback": "The answer is short.", "quality_score": 0.1, "sentiment": "negative"}
+    data = read(tmp_path, {**ALPACA, **rated}, ALPACA)
+    (note,) = data.notes
+    assert taught(data) == [["a"], ["a"]] and all(name in note.partition(";")[0] for name in rated)
+    assert "whatever feedback, quality_score, rating, stars may say" in note
+
+
+@pytest.mark.parametrize("name", ["reasoning_trace", "thinking_trace", "deepseek_reasoning", "trace", "reasoningChain"])
+def test_thoughts_of_other_names_are_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=f"'{name}' may be a part of the answer"):
+        read(tmp_path, ALPACA, {**ALPACA, name: "I add."})
+    assert read(tmp_path, ALPACA, {**ALPACA, "reasoning_effort": "high"}).notes != ()
+
+
+@pytest.mark.parametrize("name", ["background", "knowledge", "evidence", "facts", "premise", "table", "schema"])
+def test_what_may_belong_to_a_question_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=f"'{name}' beside a question: call it 'context'"):
+        read(tmp_path, ALPACA, {**ALPACA, name: "France is big."})
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"options": ["x", "y"]}, {"choices": {"A": "x"}}, {"A": "x", "B": "y"}, {"option_a": "x"}, {"choice1": "x"}],
+)
+def test_an_answer_by_letter_wants_its_options_in_the_question(options: dict[str, Any], tmp_path: Path) -> None:
+    for answer in ("B", "(b)", "1"):
+        with pytest.raises(DataError, match=r"its options stand in .*write them into the question"):
+            read(tmp_path, ALPACA, {"question": "q", "answer": answer, **options})
+    data = read(tmp_path, ALPACA, {"question": "q", "answer": "y is it", **options})
+    assert all(name in data.notes[0] for name in options)
+    assert read(tmp_path, ALPACA, {"question": "q", "answer": "B"}).notes == ()
+
+
+@pytest.mark.parametrize("name", ["prompt", "question", "query"])
+def test_two_questions_are_refused_unless_one_holds_the_other(name: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=f"both 'instruction' and '{name}' hold something"):
+        read(tmp_path, ALPACA, {**ALPACA, name: "another"})
+    assert name in read(tmp_path, ALPACA, {**ALPACA, name: "### Instruction:\nq\n### Response:"}).notes[0]
+
+
+def test_turns_behind_the_last_answer_and_names_of_speakers_are_told(tmp_path: Path) -> None:
+    data = read(tmp_path, {"messages": [U, A, U]}, {"messages": [{**U, "name": "Bob"}, A]}, TURNS)
+    assert taught(data) == [["a"], ["a"], ["a", "b"]]
+    assert data.notes == (
+        "turns behind the last answer are left out: 1 row",
+        "the 'name' of a turn, in 1 row, is told only where the chat template does",
+    )
