@@ -11,18 +11,21 @@ from pathlib import Path
 from evalharness.benchmark import Benchmark, Family
 from evalharness.errors import UserError
 from evalharness.events import warn
-from evalharness.file_benchmarks.lm_eval.catalog import open_catalog
+from evalharness.file_benchmarks.lm_eval.catalog import GROUP_MARKS, catalog_with, open_catalog
 from evalharness.file_benchmarks.lm_eval.groups import group_figures
-from evalharness.file_benchmarks.lm_eval.task import open_lm_eval_file
+from evalharness.file_benchmarks.lm_eval.task import open_catalog_task, open_lm_eval_file
 from evalharness.records import Estimate
 
 
 def open_task(task: str, data: Path | None) -> Benchmark:
     """The benchmark of one task."""
-    catalog = open_catalog()
-    entry = catalog.entries[catalog.find(task)[0]]
-    assert entry.file is not None
-    return open_lm_eval_file(entry.file, entry.root)
+    return open_catalog_task(open_catalog(), task)
+
+
+def reopen(task: str, file: Path) -> Benchmark:
+    """The benchmark of a run's task by the file that described it: of a group, where the group asks it its own way."""
+    by_group = any(mark in task for mark in GROUP_MARKS)
+    return open_catalog_task(catalog_with(file), task) if by_group else open_lm_eval_file(file)
 
 
 def members(task: str, data: Path | None) -> tuple[str, ...]:
@@ -39,4 +42,4 @@ def group_averages(figures: Mapping[str, Mapping[str, Estimate]]) -> Mapping[str
         return {}
 
 
-family = Family(tasks=(), open=open_task, members=members, average=group_averages, of_files=True)
+family = Family(tasks=(), open=open_task, members=members, average=group_averages, reopen=reopen)

@@ -150,8 +150,8 @@ class Family:
     empty.
     `average` is the benchmark's own figure over its tasks, from the metrics of the tasks that were run; empty where one
     that it needs was not. `members(name, data)` are the tasks that a name of the user's stands for, where one name may
-    stand for several. `of_files`: each task is a file
-    that describes it, and that a run's manifest names.
+    stand for several. `reopen(task, file)` is the benchmark of a task by the file that describes it, as a
+    run's manifest names it, where files do.
     """
 
     tasks: tuple[str, ...]
@@ -160,7 +160,7 @@ class Family:
     discover: Callable[[Path], tuple[str, ...]] | None = None
     average: Callable[[Mapping[str, Mapping[str, Estimate]]], Mapping[str, Estimate]] | None = None
     members: Callable[[str, Path | None], tuple[str, ...]] | None = None
-    of_files: bool = False
+    reopen: Callable[[str, Path], Benchmark] | None = None
 
 
 def prompt_of(benchmark: Benchmark, mode: Mode) -> Prompt:

@@ -9,6 +9,7 @@ from pathlib import Path
 from evalharness.benchmark import Benchmark, Prompt
 from evalharness.building_blocks.multiple_choice import shown
 from evalharness.data.yaml_lines import YamlDocument
+from evalharness.file_benchmarks.lm_eval.catalog import TaskCatalog
 from evalharness.file_benchmarks.lm_eval.code import task_code
 from evalharness.file_benchmarks.lm_eval.config import TaskConfig, read_task_file
 from evalharness.file_benchmarks.lm_eval.documents import Documents
@@ -31,6 +32,17 @@ def open_lm_eval_file(file: Path, root: Path | None = None) -> Benchmark:
     """The benchmark of a task file. DataError with file and line for what is missing or not understood. `root` is the
     folder of tasks that it is one of, and that its Python may read."""
     return open_lm_eval_task(read_task_file(file), root)
+
+
+def open_catalog_task(catalog: TaskCatalog, name: str) -> Benchmark:
+    """The benchmark of a task of a catalog, asked as the group in its name has it."""
+    task, described_by = catalog.task(name), catalog.described_by(name)
+    found = open_lm_eval_task(task.document(), (task.entry or described_by).root)
+    if task.over is None or found.source.described_by is None:
+        return found
+    files_by_group = task.entry is None or "dataset_kwargs" in task.over.value
+    below = (task.over.file if files_by_group else found.source.described_by).parent
+    return replace(found, source=replace(found.source, described_by=described_by.file, own_below=below))
 
 
 def open_lm_eval_task(document: YamlDocument, root: Path | None = None) -> Benchmark:
