@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from evalharness.data.yaml_lines import YamlDocument, YamlPath
+from evalharness.data.yaml_lines import Function, YamlDocument, YamlPath
 from evalharness.errors import DataError
+from evalharness.events import warn
 from evalharness.file_benchmarks.lm_eval.config import MARKS, read_task_file, with_includes
 
 DEEPEST = 20
@@ -201,7 +202,10 @@ def _figures(document: YamlDocument, where: YamlPath) -> tuple[GroupFigure, ...]
         for key in one:
             if key not in _FIGURE_KEYS:
                 raise document.error((*place, key), f"the key {key!r} of aggregate_metric_list is not understood")
-        if one.get("aggregation", "mean") != "mean":
+        aggregation = one.get("aggregation", "mean")
+        if isinstance(aggregation, Function):
+            warn(str(document.error((*place, "aggregation"), "a group's figure is a mean there too, by no function")))
+        elif aggregation != "mean":
             raise document.error((*place, "aggregation"), "a group's figure is a mean; no other aggregation is read")
         filters = one.get("filter_list")
         names = None if filters is None else (filters,) if isinstance(filters, str) else tuple(map(str, filters))
