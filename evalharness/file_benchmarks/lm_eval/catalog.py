@@ -18,7 +18,13 @@ from typing import Any
 
 from evalharness.errors import UserError, nearest, option_name
 from evalharness.events import warn
-from evalharness.file_benchmarks.lm_eval.members import DEEPEST, GroupMembers, GroupTask, TaskEntry, group_members
+from evalharness.file_benchmarks.lm_eval.members import (
+    DEEPEST_GROUPS,
+    GroupMembers,
+    GroupTask,
+    TaskEntry,
+    group_members,
+)
 
 _IGNORED = {"__pycache__", ".ipynb_checkpoints"}
 _KEY = re.compile(r"""^["']?([A-Za-z_][\w-]*)["']?\s*:(?=\s|$)""", re.MULTILINE)
@@ -120,7 +126,7 @@ class TaskCatalog:
             if isinstance(member, Mapping):
                 named = member.get("group") or member.get("task")
             entry = self.entries.get(named) if isinstance(named, str) else None
-            if entry is not None and entry.kind != "task" and depth < DEEPEST:
+            if entry is not None and entry.kind != "task" and depth < DEEPEST_GROUPS:
                 yield from self._plain(entry.members, depth + 1)
             elif entry is None and isinstance(member, Mapping) and "group" in member:
                 inner = member.get("task") or ()
@@ -213,7 +219,7 @@ def _names(file: Path, depth: int = 0) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name in included if isinstance(included, list) else [included]:
         other = file.parent / str(name)
-        if isinstance(name, str) and other.is_file() and depth < DEEPEST:
+        if isinstance(name, str) and other.is_file() and depth < DEEPEST_GROUPS:
             found |= _names(other, depth + 1)
     return {**found, **own}
 

@@ -17,7 +17,7 @@ from evalharness.errors import DataError
 from evalharness.events import warn
 from evalharness.file_benchmarks.lm_eval.config import MARKS, read_task_file, with_includes
 
-DEEPEST = 20
+DEEPEST_GROUPS = 20
 _NAMING = {"task", "task_alias", "tag", "task_list", "group", "group_alias", "aggregate_metric_list", "include"}
 _OF_GROUP = _NAMING | {"metadata"}  # what a group says of itself, and not of its tasks
 _FIGURE_KEYS = {"metric", "filter_list", "aggregation", "weight_by_size"}
@@ -109,7 +109,7 @@ class _Members:
     entries: Mapping[str, TaskEntry]
 
     def of_entry(self, entry: TaskEntry, over: YamlDocument | None, above: tuple[str, ...]) -> GroupMembers:
-        if entry.name in above or len(above) > DEEPEST:
+        if entry.name in above or len(above) > DEEPEST_GROUPS:
             ring = " > ".join((*above, entry.name))
             raise DataError(f"{entry.file}:1: the group {entry.name} is part of itself ({ring})")
         assert entry.file is not None
