@@ -21,6 +21,7 @@ from evalharness.options import RunOptions
 from evalharness.records import Estimate, Message, Mode, Origin, Request, Response, Result, Sample
 from evalharness.scoring.answers import Scorer, choice
 from evalharness.scoring.metrics import Metric, mean
+from evalharness.scoring.several import SameAnswer, same_words
 
 TextOf = Callable[[Sample], str]
 IsAsked = Callable[[Sample, Sample], bool]  # whether an example is the question that is asked
@@ -100,12 +101,12 @@ class Benchmark:
     turn. `ask` replaces the default request; `follow_up` gives the next turn's request, or None when the conversation
     is over. `open_scorer` replaces `score` where scoring needs resources (a sandbox). A chat model writes up to
     `chat_max_tokens` and ends by itself, a base model up to `max_tokens` or `stop`. `temperature` and `top_p` are used
-    where the user says none. `judge` names the judge plug-in that gives the verdicts, `leaderboard` what the
-    published board rests on. `warnings` says, from the results, when a figure is not to be believed. `about_form` names
-    what of a question's spelling the right answer depends on (acceptability, symbols): such questions are not changed
-    by --holistic. `missing_is_wrong`: the authors' script counts a question that a file of predictions lacks as 0
-    (SQuAD 1.1), not as absent (SQuAD 2.0). `repeats` answers are asked for where the user
-    says none. `code_sha256` is that of the Python that a task file brings along.
+    where the user says none. `judge` names the judge plug-in that gives the verdicts, `leaderboard` what the published
+    board rests on. `warnings` says, from the results, when a figure is not to be believed. `about_form` names what of a
+    question's spelling the right answer depends on (acceptability, symbols): such questions are not changed by
+    --holistic. `missing_is_wrong`: the authors' script counts a question that a file of predictions lacks as 0 (SQuAD
+    1.1), not as absent (SQuAD 2.0). `repeats` answers are asked for where the user says none; `same_answer` says which
+    of several answers are one, for a vote. `code_sha256` is that of the Python that a task file brings along.
     """
 
     name: str = ""
@@ -135,6 +136,7 @@ class Benchmark:
     leaderboard: PublishedBoard | None = None
     missing_is_wrong: bool = False
     repeats: int = 1
+    same_answer: SameAnswer = same_words
     code_sha256: str = ""
     ask: Callable[[Sample, Sequence[Sample], Mode, bool], Request] | None = None
     follow_up: Callable[[Sample, Request, Response], Request | None] | None = None
