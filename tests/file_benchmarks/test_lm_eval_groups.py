@@ -178,6 +178,24 @@ def test_the_first_filters_of_tasks_are_one_figure_only_where_they_have_one_name
     assert any("1 of its 2 tasks have no exact_match,loose" in one for one in said)
 
 
+def test_a_group_of_mixed_tasks_has_the_figure_of_those_that_measure_it(folder):
+    """Both metrics are called accuracy here; they are two figures all the same."""
+    ranked = FILES["b"].replace("generate_until", "multiple_choice").replace("to_target: a", "to_target: 0")
+    ranked += "doc_to_choice: [yes, no]\nmetric_list: [{metric: acc}]\n".replace("yes, no", '"yes", "no"')
+    group = "group: g\ntask: [a, b]\naggregate_metric_list: [{metric: %s}]\n"
+    values = {"a": {"accuracy": 0.25}, "b": {"accuracy": 0.75}}
+    for metric, wanted in (("acc", 0.75), ("exact_match", 0.25)):
+        folder(b=ranked, g=group % metric)
+        made = group_figures(catalog.open_catalog(), figures("ab", **values))
+        assert made["g accuracy"].value == wanted
+    folder(b=ranked, g=group % "acc}, {metric: exact_match")
+    made = group_figures(catalog.open_catalog(), figures("ab", **values))
+    assert {name: one.value for name, one in made.items() if name.startswith("g ")} == {
+        "g accuracy": 0.75,
+        "g exact_match": 0.25,
+    }
+
+
 def test_a_task_that_is_asked_in_two_ways_is_said(folder):
     folder()
     said = []

@@ -11,7 +11,7 @@ from evalharness.events import warn
 from evalharness.file_benchmarks.lm_eval.catalog import TaskCatalog
 from evalharness.file_benchmarks.lm_eval.config import TaskConfig
 from evalharness.file_benchmarks.lm_eval.filters import pipeline_names
-from evalharness.file_benchmarks.lm_eval.measures import our_metric_name
+from evalharness.file_benchmarks.lm_eval.measures import listed_metrics, our_metric_name
 from evalharness.file_benchmarks.lm_eval.members import GroupFigure, GroupMembers, GroupTask
 from evalharness.records import Estimate
 from evalharness.stats.intervals import Z95
@@ -56,15 +56,24 @@ class _RunTask:
 
     def figure(self, metric: str, filter_name: str) -> Estimate | None:
         """Theirs of this name, if there is one."""
-        if filter_name not in self.filters:
+        if filter_name not in self.filters or not self._measures(metric):
             return None
         mark = f",{filter_name}" if self.filters.index(filter_name) else ""
         return self.figures.get(f"{self.label(metric)}{mark}")
 
+    @property
+    def _by_code(self) -> bool:
+        return self.config.function("process_results") is not None
+
+    def _measures(self, metric: str) -> bool:
+        """Whether it has a metric of that name: `acc` and `exact_match` are both called accuracy here."""
+        listed = {str(one["metric"]) for one in listed_metrics(self.config)}
+        return self._by_code or metric in listed or metric in self.figures
+
     def label(self, metric: str) -> str:
         """A metric's name here."""
-        functions = any(isinstance(one.get("metric"), Function) for one in self.config.get("metric_list", []))
-        by_code = functions or self.config.function("process_results") is not None
+        functions = any(isinstance(one["metric"], Function) for one in listed_metrics(self.config))
+        by_code = functions or self._by_code
         names = [our_metric_name(metric, self.config.kind, own) for own in (by_code, not by_code)]
         return next((name for name in names if name in self.figures), names[0])
 
@@ -75,7 +84,9 @@ class _RunTask:
 
 
 def _figures_of(group: GroupMembers, tasks: Sequence[_RunTask]) -> Iterator[tuple[str, Estimate]]:
-    """Each figure with its name: that of the metric, with the filter behind it unless it is every task's first."""
+    """Each figure with its name: that of the metric, with the filter behind it unless it is every task's first. Of two
+    metrics that have one name here the later keeps lm-evaluation-harness's."""
+    named: dict[str, str] = {}
     for wanted in group.figures:
         there = (
             wanted.filters if wanted.filters is not None else sorted({name for one in tasks for name in one.filters})
@@ -86,8 +97,10 @@ def _figures_of(group: GroupMembers, tasks: Sequence[_RunTask]) -> Iterator[tupl
                 _tell_absent(group, f"{wanted.metric},{filter_name}", len(found), len(tasks))
             if found:
                 plain = all(one.filters[0] == filter_name for one in tasks)
-                label = found[0][0].label(wanted.metric) + ("" if plain else f",{filter_name}")
-                yield label, _mean(wanted, found)
+                label = found[0][0].label(wanted.metric)
+                if named.setdefault(label, wanted.metric) != wanted.metric:
+                    label = wanted.metric
+                yield label + ("" if plain else f",{filter_name}"), _mean(wanted, found)
 
 
 def _tell_absent(group: GroupMembers, name: str, found: int, tasks: int) -> None:
