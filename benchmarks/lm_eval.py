@@ -19,12 +19,18 @@ from evalharness.records import Estimate
 def open_task(task: str, data: Path | None) -> Benchmark:
     """The benchmark of one task."""
     from evalharness.file_benchmarks.lm_eval.catalog import open_catalog
-    from evalharness.file_benchmarks.lm_eval.task import open_lm_eval_file
+    from evalharness.file_benchmarks.lm_eval.task import open_catalog_task
 
-    catalog = open_catalog()
-    entry = catalog.entries[catalog.find(task)[0]]
-    assert entry.file is not None
-    return open_lm_eval_file(entry.file, entry.root)
+    return open_catalog_task(open_catalog(), task)
+
+
+def reopen(task: str, file: Path) -> Benchmark:
+    """The benchmark of a run's task by the file that described it: of a group, where the group asks it its own way."""
+    from evalharness.file_benchmarks.lm_eval.catalog import GROUP_MARKS, catalog_with
+    from evalharness.file_benchmarks.lm_eval.task import open_catalog_task, open_lm_eval_file
+
+    by_group = any(mark in task for mark in GROUP_MARKS)
+    return open_catalog_task(catalog_with(file), task) if by_group else open_lm_eval_file(file)
 
 
 def members(task: str, data: Path | None) -> tuple[str, ...]:
@@ -46,4 +52,4 @@ def group_averages(figures: Mapping[str, Mapping[str, Estimate]]) -> Mapping[str
         return {}
 
 
-family = Family(tasks=(), open=open_task, members=members, average=group_averages, of_files=True)
+family = Family(tasks=(), open=open_task, members=members, average=group_averages, reopen=reopen)

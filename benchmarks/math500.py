@@ -4,7 +4,7 @@ Lightman et al. 2023, https://arxiv.org/abs/2305.20050)."""
 from evalharness.benchmark import Benchmark, Prompt
 from evalharness.data.rows import Row, Source, files_named
 from evalharness.records import Sample
-from evalharness.scoring.math import boxed, last_box
+from evalharness.scoring.math import boxed, last_box, same
 from evalharness.scoring.metrics import macro, mean, mean_where
 from evalharness.scoring.symbolic import open_closed_answers
 
@@ -32,6 +32,7 @@ benchmark = Benchmark(
     chat_max_tokens=4096,
     stop=("Problem:",),
     score=boxed,
+    same_answer=same,
     open_scorer=open_closed_answers,
     metrics=(mean(), macro(), mean_where("accuracy_symbolic")),
 )

@@ -21,6 +21,7 @@ from evalharness.options import RunOptions
 from evalharness.records import Estimate, Message, Mode, Origin, Request, Response, Result, Sample
 from evalharness.scoring.answers import Scorer, choice
 from evalharness.scoring.metrics import Metric, mean
+from evalharness.scoring.several import SameAnswer, same_words
 
 TextOf = Callable[[Sample], str]
 IsAsked = Callable[[Sample, Sample], bool]  # whether an example is the question that is asked
@@ -100,12 +101,12 @@ class Benchmark:
     turn. `ask` replaces the default request; `follow_up` gives the next turn's request, or None when the conversation
     is over. `open_scorer` replaces `score` where scoring needs resources (a sandbox). A chat model writes up to
     `chat_max_tokens` and ends by itself, a base model up to `max_tokens` or `stop`. `temperature` and `top_p` are used
-    where the user says none. `judge` names the judge plug-in that gives the verdicts, `leaderboard` what the
-    published board rests on. `warnings` says, from the results, when a figure is not to be believed. `about_form` names
-    what of a question's spelling the right answer depends on (acceptability, symbols): such questions are not changed
-    by --holistic. `missing_is_wrong`: the authors' script counts a question that a file of predictions lacks as 0
-    (SQuAD 1.1), not as absent (SQuAD 2.0). `repeats` answers are asked for where the user
-    says none. `code_sha256` is that of the Python that a task file brings along.
+    where the user says none. `judge` names the judge plug-in that gives the verdicts, `leaderboard` what the published
+    board rests on. `warnings` says, from the results, when a figure is not to be believed. `about_form` names what of a
+    question's spelling the right answer depends on (acceptability, symbols): such questions are not changed by
+    --holistic. `missing_is_wrong`: the authors' script counts a question that a file of predictions lacks as 0 (SQuAD
+    1.1), not as absent (SQuAD 2.0). `repeats` answers are asked for where the user says none; `same_answer` says which
+    of several answers are one, for a vote. `code_sha256` is that of the Python that a task file brings along.
     """
 
     name: str = ""
@@ -135,6 +136,7 @@ class Benchmark:
     leaderboard: PublishedBoard | None = None
     missing_is_wrong: bool = False
     repeats: int = 1
+    same_answer: SameAnswer = same_words
     code_sha256: str = ""
     ask: Callable[[Sample, Sequence[Sample], Mode, bool], Request] | None = None
     follow_up: Callable[[Sample, Request, Response], Request | None] | None = None
@@ -150,8 +152,8 @@ class Family:
     empty.
     `average` is the benchmark's own figure over its tasks, from the metrics of the tasks that were run; empty where one
     that it needs was not. `members(name, data)` are the tasks that a name of the user's stands for, where one name may
-    stand for several. `of_files`: each task is a file
-    that describes it, and that a run's manifest names.
+    stand for several. `reopen(task, file)` is the benchmark of a task by the file that describes it, as a
+    run's manifest names it, where files do.
     """
 
     tasks: tuple[str, ...]
@@ -160,7 +162,7 @@ class Family:
     discover: Callable[[Path], tuple[str, ...]] | None = None
     average: Callable[[Mapping[str, Mapping[str, Estimate]]], Mapping[str, Estimate]] | None = None
     members: Callable[[str, Path | None], tuple[str, ...]] | None = None
-    of_files: bool = False
+    reopen: Callable[[str, Path], Benchmark] | None = None
 
 
 def prompt_of(benchmark: Benchmark, mode: Mode) -> Prompt:

@@ -146,6 +146,9 @@ class DataOptions:
         repeatable=True,
         unit="FOLDER",
     )
+    fewshot_as_multiturn: bool = setting(
+        True, "A chat model reads the examples of lm_eval tasks as turns, not in one user turn."
+    )
     trust_task_code: bool = setting(False, "Run the Python of task files here, with all your rights, in no sandbox.")
 
 

@@ -204,9 +204,11 @@ def reopened(name: str, data: KnownData) -> Benchmark:
     there are none."""
     plain = name.removesuffix("@sample")
     family = None if is_file(plain) or "/" not in plain else load_family(plain)
-    by_file = is_file(plain) or (family is not None and family.of_files)
-    if data.described_by is not None and by_file and Path(data.described_by).is_file():
-        return load_benchmark(data.described_by)
+    if data.described_by is not None and Path(data.described_by).is_file():
+        if is_file(plain):
+            return load_benchmark(data.described_by)
+        if family is not None and family.reopen is not None:
+            return family.reopen(plain.partition("/")[2], Path(data.described_by))
     there = [path for path in (data.path, data.origin) if path is not None and Path(path).exists()]
     if data.kind is None or there:  # version 0.1.0 kept no more than what it showed
         return load_benchmark(plain, Path(there[0]) if there else None)

@@ -21,9 +21,10 @@ from _lm_eval_rows import rows_of
 from evalharness import plugins
 from evalharness.benchmark import Benchmark
 from evalharness.errors import UserError
-from evalharness.file_benchmarks.lm_eval.catalog import TaskEntry, open_catalog
+from evalharness.file_benchmarks.lm_eval.catalog import open_catalog
 from evalharness.file_benchmarks.lm_eval.documents import LISTED_EXAMPLES
 from evalharness.file_benchmarks.lm_eval.figures import UNNUMBERED
+from evalharness.file_benchmarks.lm_eval.members import TaskEntry
 from evalharness.file_benchmarks.lm_eval.task import open_lm_eval_file
 from evalharness.model import Model
 from evalharness.models.echo import Echo

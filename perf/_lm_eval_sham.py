@@ -25,3 +25,8 @@ def written(context: str, pool: list[str], stops: list[str]) -> str:
     for stop in stops:
         text = text.partition(stop)[0] if stop else text
     return text
+
+
+def size(task: str) -> int:
+    """How many documents a task has."""
+    return 2 + int(number("size", task) * 500)

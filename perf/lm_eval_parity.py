@@ -2,6 +2,7 @@
 
     python perf/lm_eval_parity.py opens VENV [--every N] [--out FILE]
     python perf/lm_eval_parity.py parity VENV MODEL [--tasks 200] [--seed 0] [--out FILE]
+    python perf/lm_eval_parity.py groups VENV [--include-path FOLDER]
 
 VENV is an environment that has lm_eval; of it the task files, and in `parity` the peer itself, are taken. No data set
 is needed: rows are made from the fields that a task reads (`_lm_eval_rows.py`).
@@ -31,9 +32,10 @@ from evalharness import events
 from evalharness.benchmark import Benchmark
 from evalharness.data.yaml_lines import YamlDocument
 from evalharness.errors import UserError
-from evalharness.file_benchmarks.lm_eval.catalog import TaskEntry, include_folders, open_catalog
+from evalharness.file_benchmarks.lm_eval.catalog import include_folders, open_catalog
 from evalharness.file_benchmarks.lm_eval.code import TaskCodeSettings, TaskFunction, named_functions, use_task_code
 from evalharness.file_benchmarks.lm_eval.config import read_task_file
+from evalharness.file_benchmarks.lm_eval.members import TaskEntry
 from evalharness.file_benchmarks.lm_eval.task import open_lm_eval_task
 from evalharness.records import Request, Response, Sample
 
@@ -52,22 +54,27 @@ PACKAGES = (
 
 def main() -> None:
     arguments = argparse.ArgumentParser()
-    arguments.add_argument("part", choices=("opens", "parity"))
+    arguments.add_argument("part", choices=("opens", "parity", "groups"))
     arguments.add_argument("venv", type=Path)
     arguments.add_argument("model", nargs="?")
     arguments.add_argument("--every", type=int, default=1)
     arguments.add_argument("--only", default="")
+    arguments.add_argument("--include-path", default="")
     arguments.add_argument("--tasks", type=int, default=200)
     arguments.add_argument("--seed", type=int, default=0)
     arguments.add_argument("--out", type=Path, default=Path("lm_eval_parity.json"))
     said = arguments.parse_args()
     packages = next((said.venv / "lib").glob("python3*/site-packages"))
-    include_folders([packages / "lm_eval/tasks"])
+    include_folders([packages / "lm_eval/tasks", *filter(None, [said.include_path and Path(said.include_path)])])
     use_task_code(TaskCodeSettings(packages=tuple(_named(said.venv, packages)), seconds=60))
     logging.disable()
     events.warn = lambda *_: None
     if said.part == "opens":
         opens(said.every, said.only, said.out)
+    elif said.part == "groups":
+        from _lm_eval_groups import groups
+
+        groups(said)
     else:
         from _lm_eval_parity import parity
 

@@ -22,6 +22,9 @@ def preview(
     include_path: Annotated[
         list[Path] | None, Option(help="A folder of lm-evaluation-harness's task files. Repeatable.")
     ] = None,
+    fewshot_as_multiturn: Annotated[
+        bool, Option(help="A chat model reads the examples of lm_eval tasks as turns, not in one user turn.")
+    ] = True,
     *,
     given: GivenModelOptions,
 ) -> None:
@@ -29,12 +32,14 @@ def preview(
     from evalharness import plugins
     from evalharness.data.files import allow_outside
     from evalharness.file_benchmarks.lm_eval.catalog import include_folders
+    from evalharness.file_benchmarks.lm_eval.shots import show_examples
     from evalharness.report import items
     from evalharness.runs import session
     from evalharness.runs.preview import preview_prompts
 
     allow_outside(outside)
     include_folders(include_path or ())
+    show_examples(as_turns=fewshot_as_multiturn)
     plugins.name_python_files([benchmark])
     plan = session.make_plan(
         [benchmark], model=model, data=data, mode=mode, subjects=subjects, shots=shots, limit=limit

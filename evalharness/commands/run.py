@@ -35,7 +35,7 @@ evalh run gsm8k ifeval --model openai:gpt-4o-mini --concurrency 32 --max-tokens 
 evalh run humaneval --model local:DIR --samples 10 --temperature 0.8 --against main
 """
 BESIDE_A_SUITE = frozenset({"benchmarks", "runs", "as_json", "yes_run_untrusted_code", "allow_outside"})
-_NOT_OF_THE_PLAN = ("items", "allow_outside", "include_path", "trust_task_code")
+_NOT_OF_THE_PLAN = ("items", "allow_outside", "include_path", "trust_task_code", "fewshot_as_multiturn")
 
 
 @with_flags
@@ -61,6 +61,7 @@ def run(
     from evalharness.data.files import allow_outside
     from evalharness.events import observed_by
     from evalharness.file_benchmarks.lm_eval.settings import task_files
+    from evalharness.file_benchmarks.lm_eval.shots import show_examples
     from evalharness.report import progress
     from evalharness.runs import session
     from evalharness.runs.budget import Budget
@@ -68,6 +69,7 @@ def run(
 
     allow_outside(data.allow_outside)
     task_files(data.include_path, sandbox, trusted=data.trust_task_code)
+    show_examples(as_turns=data.fewshot_as_multiturn)
     plugins.name_python_files(benchmarks or ())
     named = benchmarks_of(data.items, benchmarks)
     if _is_suite(named, typed - BESIDE_A_SUITE):

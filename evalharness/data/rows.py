@@ -49,10 +49,10 @@ class Source:
     the one file that is read of a hub repository which `datasets` cannot load whole. `sample` is the bundled sample
     (JSONL rows with a `split` field, and a `config` field where one file serves several configs), by default the file
     NAME.jsonl beside the plug-in. Without `hub` the bundled rows are the whole benchmark, or the files `own` by split
-    where a benchmark brings its questions itself; they lie below the folder of the file `described_by`. `given` makes
-    the rows of a split that no file holds; `process(rows, split)` makes of the rows of a split what the benchmark
-    reads. `hub_options` are what `datasets.load_dataset` is told besides; `place` is where the hub's data set is named,
-    FILE:LINE.
+    where a benchmark brings its questions itself; they lie below the folder `own_below`, by default that of the
+    file `described_by`. `given` makes the rows of a split that no file holds; `process(rows, split)` makes of the
+    rows of a split what the benchmark reads. `hub_options` are what `datasets.load_dataset` is told besides;
+    `place` is where the hub's data set is named, FILE:LINE.
     """
 
     hub: str = ""
@@ -69,6 +69,7 @@ class Source:
     given: Mapping[str, Callable[[], Sequence[Row]]] = field(default_factory=dict)
     process: Callable[[Sequence[Row], str], tuple[Row, ...]] | None = None
     described_by: Path | None = None
+    own_below: Path | None = None
 
     @property
     def repository(self) -> str:

@@ -123,7 +123,7 @@ def _from_own(source: Source, split: str) -> SplitRows:
     if not file.is_file():
         raise DataError(f"{file}: there is no such file")
     if source.described_by is not None:
-        inside(source.described_by.parent, file, source.described_by)
+        inside(source.own_below or source.described_by.parent, file, source.described_by)
     rows = large_jsonl(file) or tuple(FILE_READERS.get(file.suffix, jsonl)(file))
     return SplitRows(rows=rows, origin=str(file), revision="files", kind="own", path=file)
 

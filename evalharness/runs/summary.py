@@ -18,6 +18,7 @@ from evalharness.runs.manifest import BenchmarkFacts
 from evalharness.scoring import holistic, judgments
 from evalharness.scoring.columns import ScoreColumns, columns_of
 from evalharness.scoring.metrics import Metric, by_group, counts, standings
+from evalharness.scoring.several import several_answer_metrics
 
 ResultsOf = Callable[[str], Sequence[Result]]  # the results of a benchmark by its name, in the order of id and repeat
 
@@ -70,7 +71,7 @@ def task_summary(
     counted = ~columns.has_status("error") | (columns.lost if benchmark.missing_is_wrong else False)
     answered = columns.where(counted)
     headline = benchmark.metrics[0]
-    estimates = {m.name: known.figure(m, answered) for m in benchmark.metrics} if len(answered) else {}
+    estimates = {m.name: known.figure(m, answered) for m in _figures(benchmark, facts, answered)}
     whole = holistic.holistic_metrics(results(), headline) if len(everything) > len(columns) else {}
     return TaskSummary(
         mode=facts.mode,
@@ -95,6 +96,15 @@ def task_summary(
             *(benchmark.warnings(known.answered) if benchmark.warnings else ()),
         ),
     )
+
+
+def _figures(benchmark: Benchmark, facts: BenchmarkFacts, answered: ScoreColumns) -> tuple[Metric, ...]:
+    """A benchmark's figures, and those over several written answers to each question."""
+    if not len(answered):
+        return ()
+    own, names = benchmark.metrics, {metric.name for metric in benchmark.metrics}
+    further = several_answer_metrics(answered, own[0], benchmark.same_answer) if facts.mode == "write" else ()
+    return (*own, *(metric for metric in further if metric.name not in names))
 
 
 def _partly_asked(columns: ScoreColumns, facts: BenchmarkFacts) -> list[str]:

@@ -66,7 +66,7 @@ GROUPED = {
     ("pattern", "found"),
     [
         ("a_one", ("a_one",)),
-        ("all", ("a_one", "a_two", "b_one")),
+        ("all", ("a_one", "a_two", "all/b_one")),  # whose number of examples the group says
         ("both", ("a_one", "a_two", "b_one")),  # a tag is inherited
         ("*_one", ("a_one", "b_one")),
         ("b_one,inner", ("b_one", "a_one", "a_two")),
@@ -82,13 +82,13 @@ def test_groups_have_figures_where_all_their_tasks_were_run(folder):
     folder(**GROUPED)
     made = {
         name: {"accuracy": Estimate(value=value, stderr=0.1, low=0, high=1, n=n)}
-        for name, value, n in (("a_one", 0.2, 10), ("a_two", 0.8, 30), ("b_one", 0.5, 2))
+        for name, value, n in (("a_one", 0.2, 10), ("a_two", 0.8, 30), ("all/b_one", 0.5, 2))
     }
     found = group_figures(catalog.open_catalog(), made)
     assert found["inner accuracy"].value == pytest.approx((0.2 * 10 + 0.8 * 30) / 40)
     assert found["all accuracy"].value == pytest.approx(0.5)
     assert found["inner accuracy"].n == 40
-    del made["b_one"]
+    del made["all/b_one"]
     assert set(group_figures(catalog.open_catalog(), made)) == {"inner accuracy"}
 
 
@@ -116,7 +116,7 @@ def test_a_later_folder_comes_before_an_earlier_one(folder, tmp_path, warned):
         ({}, "absent", "no task, group or tag 'absent'"),
         ({"a": PLAIN.format(name="capitals")}, "capital", r"did you mean capitals"),
         ({"g": "group: r\ntask: [other]\n", "h": "group: other\ntask: [r]\n"}, "r", r"is part of itself \(r > "),
-        ({"g": "group: lost\ntask: [nowhere]\n"}, "lost", r"g\.yaml:1: the group lost names 'nowhere'"),
+        ({"g": "group: lost\ntask: [nowhere]\n"}, "lost", r"g\.yaml:2: the group lost names 'nowhere'"),
     ],
 )  # fmt: skip
 def test_a_name_that_leads_nowhere_is_said(folder, files, pattern, said):

@@ -156,7 +156,8 @@ def test_a_chat_model_gets_the_description_as_its_system_prompt(task):
     sample = prepared.questions[3].sample
     asked = prepared.benchmark.ask(sample, (prepared.questions[1].sample,), "rank", True)
     assert [(m.role, m.content) for m in asked.messages] == [
-        ("system", "Be brief."), ("user", "question 1 Answer: no no\n\nquestion 3"), ("assistant", "Answer:"),
+        ("system", "Be brief."), ("user", "question 1"), ("assistant", "Answer: no no"), ("user", "question 3"),
+        ("assistant", "Answer:"),
     ]  # fmt: skip
 
 

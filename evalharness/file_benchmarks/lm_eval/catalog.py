@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -16,14 +16,22 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from evalharness.errors import DataError, UserError, nearest, option_name
+from evalharness.errors import UserError, nearest, option_name
 from evalharness.events import warn
+from evalharness.file_benchmarks.lm_eval.members import (
+    DEEPEST_GROUPS,
+    GroupMembers,
+    GroupTask,
+    TaskEntry,
+    group_members,
+)
 
 _IGNORED = {"__pycache__", ".ipynb_checkpoints"}
 _KEY = re.compile(r"""^["']?([A-Za-z_][\w-]*)["']?\s*:(?=\s|$)""", re.MULTILINE)
 _PLAIN = re.compile(r"""(["']?)([A-Za-z_./][\w./@ -]*)\1""")  # a text that is no other kind of value
-_WANTED = ("task", "group", "tag", "include", "class", "aggregate_metric_list", "group_alias")
-_DEEPEST = 20
+_WANTED = ("task", "group", "tag", "include", "class")
+
+GROUP_MARKS = ("/", "::")  # between a group's name and that of a task that is asked in its way
 
 _folders: ContextVar[tuple[Path, ...]] = ContextVar("lm_eval_folders", default=())
 
@@ -36,40 +44,21 @@ def include_folders(folders: Sequence[Path]) -> None:
     _folders.set(tuple(folder.expanduser().resolve() for folder in folders))
 
 
-@dataclass(frozen=True, kw_only=True)
-class GroupFigure:
-    """One entry of a group's `aggregate_metric_list`: the mean of a metric over the group's tasks, each counting as one
-    or by its size."""
-
-    metric: str
-    filters: tuple[str, ...] | None
-    by_size: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class TaskEntry:
-    """A name that can be run: a task with its file, a group with its members, or a tag with its tasks."""
-
-    name: str
-    file: Path | None
-    root: Path
-    members: tuple[Any, ...] = ()
-    tags: tuple[str, ...] = ()
-    figures: tuple[GroupFigure, ...] = ()
-    kind: str = "task"
-
-
 @dataclass(frozen=True)
 class TaskCatalog:
     """All names below some folders."""
 
     entries: Mapping[str, TaskEntry] = field(default_factory=dict)
+    _opened: dict[str, GroupMembers] = field(default_factory=dict, repr=False, compare=False)
 
     def find(self, pattern: str) -> tuple[str, ...]:
-        """The tasks of a name: of a task, a group, a tag, several with commas between, or a glob. UserError where there
-        are none."""
+        """The tasks of a name, by the names that they are run under: of a task, a group, a tag, several with commas
+        between, or a glob. UserError where there are none."""
         found: dict[str, None] = {}
         for word in filter(None, (part.strip() for part in pattern.split(","))):
+            if word not in self.entries and self._root_of(word) is not None:
+                found[self.task(word).name(str(self._root_of(word)))] = None
+                continue
             names = [word] if word in self.entries else [n for n in sorted(self.entries) if fnmatchcase(n, word)]
             if not names:
                 near = nearest(word, self.entries)
@@ -78,35 +67,72 @@ class TaskCatalog:
                     "`evalh list benchmarks --lm-eval` shows them"
                 )
             for name in names:
-                found |= dict.fromkeys(self.tasks_of(name))
+                found |= dict.fromkeys(self._tasks_of(self.entries[name]))
         return tuple(found)
 
-    def tasks_of(self, name: str, above: tuple[str, ...] = ()) -> tuple[str, ...]:
-        """The tasks that a name stands for, itself where it is one. DataError for a group that is part of itself."""
-        entry = self.entries[name]
-        if entry.kind == "task":
-            return (name,)
-        if name in above or len(above) > _DEEPEST:
-            raise DataError(f"{entry.file}:1: the group {name} is part of itself ({' > '.join((*above, name))})")
-        found: dict[str, None] = {}
-        for member in entry.members:
-            found |= dict.fromkeys(self._tasks_of_member(entry, member, (*above, name)))
-        return tuple(found)
+    def _tasks_of(self, entry: TaskEntry) -> tuple[str, ...]:
+        if entry.kind == "group":
+            found = self.group(entry.name)
+            names = {task: one.name(entry.name) for task, one in found.run_tasks().items()}
+            for one in found.tasks():
+                if one.over != found.run_tasks()[one.task].over:
+                    warn(f"the group {entry.name} has {one.task} twice, asked in different ways; the last one counts")
+            return tuple(names.values())
+        return entry.members if entry.kind == "tag" else (entry.name,)
 
-    def _tasks_of_member(self, entry: TaskEntry, member: Any, above: tuple[str, ...]) -> tuple[str, ...]:
-        """A name, or a mapping that names a task or group, or writes down a group."""
-        named: Any = member.get("group") or member.get("task") if isinstance(member, Mapping) else member
-        if isinstance(named, list) or (isinstance(member, Mapping) and "group" in member and named not in self.entries):
-            inner = member.get("task") or ()
-            inner = inner if isinstance(inner, list) else [inner]
-            return tuple(task for one in inner for task in self._tasks_of_member(entry, one, above))
-        if named not in self.entries:
-            raise DataError(f"{entry.file}:1: the group {entry.name} names {named!r}, which is no task, group or tag")
-        return self.tasks_of(named, above)
+    def _root_of(self, name: str) -> str | None:
+        """The group in whose way a task of that name is asked: `GROUP/TASK`, or `GROUP::TASK` where the group's file
+        describes it."""
+        root = min((name.partition(mark)[0] for mark in GROUP_MARKS if mark in name), key=len, default="")
+        return root if root in self.entries and self.entries[root].kind == "group" else None
 
-    def groups(self) -> Iterator[TaskEntry]:
-        """The groups that have figures of their own."""
-        return (entry for entry in self.entries.values() if entry.figures)
+    def task(self, name: str) -> GroupTask:
+        """The task that is run under a name. UserError where there is none."""
+        if name in self.entries:
+            return GroupTask(task=name, entry=self.entries[name])
+        root = self._root_of(name)
+        there = {} if root is None else {one.name(root): one for one in self.group(root).run_tasks().values()}
+        if name not in there:
+            raise UserError(f"lm-evaluation-harness's files have no task {name!r}{nearest(name, there)}")
+        return there[name]
+
+    def described_by(self, name: str) -> TaskEntry:
+        """Who says how a task is asked: its own entry, or that of the group that asks it its own way."""
+        root = None if name in self.entries else self._root_of(name)
+        return self.entries[name if root is None else root]
+
+    def group(self, name: str) -> GroupMembers:
+        """The members of a group. DataError for one that is part of itself, or that names what there is not."""
+        if name not in self._opened:
+            self._opened[name] = group_members(self.entries, name)
+        return self._opened[name]
+
+    def groups_of(self, tasks: Collection[str]) -> Iterator[GroupMembers]:
+        """The groups that have figures of their own or groups with such in them, and whose tasks are among those that
+        are run under these names."""
+        plain = {re.split("|".join(GROUP_MARKS), name)[-1] for name in tasks}
+        for entry in self.entries.values():
+            if entry.kind != "group" or not all(one in plain for one in self._plain(entry.members)):
+                continue
+            found = self.group(entry.name)
+            names = {one.name(entry.name) for one in found.run_tasks().values()}
+            if names and names <= set(tasks):
+                yield found
+
+    def _plain(self, members: Sequence[Any], depth: int = 0) -> Iterator[Any]:
+        """The last parts of the names of a group's tasks, found without opening its file."""
+        for member in members:
+            named = member
+            if isinstance(member, Mapping):
+                named = member.get("group") or member.get("task")
+            entry = self.entries.get(named) if isinstance(named, str) else None
+            if entry is not None and entry.kind != "task" and depth < DEEPEST_GROUPS:
+                yield from self._plain(entry.members, depth + 1)
+            elif entry is None and isinstance(member, Mapping) and "group" in member:
+                inner = member.get("task") or ()
+                yield from self._plain(inner if isinstance(inner, list) else (inner,), depth + 1)
+            else:
+                yield str(named)
 
 
 def open_catalog() -> TaskCatalog:
@@ -119,6 +145,19 @@ def open_catalog() -> TaskCatalog:
             f"{option_name('include_path', 'FOLDER')} with a folder of them"
         )
     return _catalog(tuple(folders))
+
+
+def catalog_with(group_file: Path) -> TaskCatalog:
+    """The names that are known, and those of the folder of a group's file where that group is none of them."""
+    folders = (*_installed(), *_folders.get())
+    known = _catalog(folders)
+    if any(
+        entry.file is not None and entry.file.samefile(group_file)
+        for entry in known.entries.values()
+        if entry.kind == "group"
+    ):
+        return known
+    return _catalog((*folders, group_file.parent))
 
 
 @cache
@@ -168,19 +207,9 @@ def _entry(said: Mapping[str, Any], file: Path, root: Path) -> TaskEntry | None:
     if isinstance(said.get("group"), str) and "class" not in said:
         members = said.get("task") or ()
         members = tuple(members) if isinstance(members, list) else (members,)
-        figures = said.get("aggregate_metric_list") or []
-        return TaskEntry(
-            name=said["group"], file=file, root=root, members=members, tags=tags, kind="group",
-            figures=tuple(map(_figure, figures if isinstance(figures, list) else [figures])),
-        )  # fmt: skip
+        return TaskEntry(name=said["group"], file=file, root=root, members=members, tags=tags, kind="group")
     name = said.get("task")
     return TaskEntry(name=name, file=file, root=root, tags=tags) if isinstance(name, str) else None
-
-
-def _figure(said: Mapping[str, Any]) -> GroupFigure:
-    filters = said.get("filter_list")
-    names = None if filters is None else (filters,) if isinstance(filters, str) else tuple(map(str, filters))
-    return GroupFigure(metric=str(said.get("metric")), filters=names, by_size=bool(said.get("weight_by_size", True)))
 
 
 def _names(file: Path, depth: int = 0) -> dict[str, Any]:
@@ -190,7 +219,7 @@ def _names(file: Path, depth: int = 0) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name in included if isinstance(included, list) else [included]:
         other = file.parent / str(name)
-        if isinstance(name, str) and other.is_file() and depth < _DEEPEST:
+        if isinstance(name, str) and other.is_file() and depth < DEEPEST_GROUPS:
             found |= _names(other, depth + 1)
     return {**found, **own}
 

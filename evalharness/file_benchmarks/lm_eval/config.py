@@ -94,7 +94,12 @@ def read_task_file(file: Path, above: tuple[Path, ...] = ()) -> YamlDocument:
     document = yaml_lines.read_yaml(file, repeated)
     if repeated:
         warn(f"{file}:{repeated[0]}: this key is there twice; the last one counts")
-    named = document.value.get("include")
+    return with_includes(document, above)
+
+
+def with_includes(document: YamlDocument, above: tuple[Path, ...] = ()) -> YamlDocument:
+    """A mapping over the files that it includes. DataError for a ring of includes."""
+    file, named = document.file, document.value.get("include")
     if named is None:
         return document
     names = named if isinstance(named, list) else [named]

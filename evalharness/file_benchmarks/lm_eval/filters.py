@@ -121,6 +121,11 @@ class _Steps:
         )
 
 
+def pipeline_names(config: TaskConfig) -> tuple[str, ...]:
+    """The names of `filter_list`'s entries in their order."""
+    return tuple(str(entry.get("name", NO_FILTER)) for entry in config.get("filter_list") or []) or (NO_FILTER,)
+
+
 def pipelines(config: TaskConfig, code: TaskCode) -> tuple[Pipeline, ...]:
     """Those of `filter_list`; where there is none, the first answer is taken. DataError by its line for what is not
     read."""
@@ -128,7 +133,7 @@ def pipelines(config: TaskConfig, code: TaskCode) -> tuple[Pipeline, ...]:
     if not listed:
         return (Pipeline(NO_FILTER, (lambda left, doc: left[0] if left else "",)),)
     steps, made = _Steps(config, code), []
-    for i, entry in enumerate(listed):
+    for i, (name, entry) in enumerate(zip(pipeline_names(config), listed, strict=True)):
         said = entry.get("filter") or []
         where = [("filter_list", i, "filter", place) for place in range(len(said))]
         names = [one.get("function") for one in said]
@@ -136,7 +141,7 @@ def pipelines(config: TaskConfig, code: TaskCode) -> tuple[Pipeline, ...]:
         searched = [one for one in said if one.get("function") in ("regex", "multi_choice_regex")]
         made.append(
             Pipeline(
-                name=str(entry.get("name", NO_FILTER)),
+                name=name,
                 steps=tuple(steps.step(at, one) for at, one in zip(where, said, strict=True)),
                 wants_doc=any(isinstance(kind, Function) for kind in kinds)
                 or bool({"custom", "multi_choice_regex"} & kinds),

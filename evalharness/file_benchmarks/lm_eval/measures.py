@@ -66,13 +66,16 @@ def our_metric_name(name: str, kind: str, by_code: bool) -> str:
     return _OURS.get(name, name)
 
 
+def listed_metrics(config: TaskConfig) -> list[Mapping[str, Any]]:
+    """The entries of `metric_list`, or those that the kind of task has without one."""
+    return config.get("metric_list") or [{"metric": name} for name in _BY_DEFAULT[config.kind]]
+
+
 def measures_of(config: TaskConfig, code: TaskCode) -> tuple[Measure, ...]:
     """The entries of `metric_list`, or those that the kind of task has without one. DataError by its line for a metric
     or an aggregation that does not exist."""
     by_code = config.function("process_results") is not None
-    listed = config.get("metric_list")
-    if not listed:
-        listed = [{"metric": name} for name in _BY_DEFAULT[config.kind]]
+    listed = listed_metrics(config)
     named = [f for i in range(len(listed)) if (f := config.function("metric_list", i, "metric")) is not None]
     if named and config.document.value.get("metric_list"):
         names = code.call("names", named[0], functions=[code.named(one) for one in named])

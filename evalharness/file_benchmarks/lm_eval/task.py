@@ -9,14 +9,15 @@ from pathlib import Path
 from evalharness.benchmark import Benchmark, Prompt
 from evalharness.building_blocks.multiple_choice import shown
 from evalharness.data.yaml_lines import YamlDocument
+from evalharness.file_benchmarks.lm_eval.catalog import TaskCatalog
 from evalharness.file_benchmarks.lm_eval.code import task_code
 from evalharness.file_benchmarks.lm_eval.config import TaskConfig, read_task_file
 from evalharness.file_benchmarks.lm_eval.documents import Documents
 from evalharness.file_benchmarks.lm_eval.filters import pipelines
 from evalharness.file_benchmarks.lm_eval.measures import measures_of
-from evalharness.file_benchmarks.lm_eval.rows import SampleMaker, joined, wants_delimiter
+from evalharness.file_benchmarks.lm_eval.rows import DocView, ExampleTurn, SampleMaker, joined, wants_delimiter
 from evalharness.file_benchmarks.lm_eval.scoring import TaskScorer
-from evalharness.file_benchmarks.lm_eval.shots import at_random
+from evalharness.file_benchmarks.lm_eval.shots import at_random, examples_are_turns
 from evalharness.records import Message, Mode, Request, Sample
 
 _MODES: dict[str, tuple[Mode, ...]] = {
@@ -33,6 +34,17 @@ def open_lm_eval_file(file: Path, root: Path | None = None) -> Benchmark:
     return open_lm_eval_task(read_task_file(file), root)
 
 
+def open_catalog_task(catalog: TaskCatalog, name: str) -> Benchmark:
+    """The benchmark of a task of a catalog, asked as the group in its name has it."""
+    task, described_by = catalog.task(name), catalog.described_by(name)
+    found = open_lm_eval_task(task.document(), (task.entry or described_by).root)
+    if task.over is None or found.source.described_by is None:
+        return found
+    files_by_group = task.entry is None or "dataset_kwargs" in task.over.value
+    below = (task.over.file if files_by_group else found.source.described_by).parent
+    return replace(found, source=replace(found.source, described_by=described_by.file, own_below=below))
+
+
 def open_lm_eval_task(document: YamlDocument, root: Path | None = None) -> Benchmark:
     """The benchmark of a task file whose includes are resolved."""
     config = TaskConfig(document)
@@ -43,7 +55,8 @@ def open_lm_eval_task(document: YamlDocument, root: Path | None = None) -> Bench
     scorer = TaskScorer(
         config=config, code=code, measures=measures_of(config, code), pipelines=pipelines(config, code), by_code=by_code
     )
-    asking = Asking(config, any(measure.name == "acc_mutual_info" for measure in scorer.measures))
+    mutual = any(measure.name == "acc_mutual_info" for measure in scorer.measures)
+    asking = Asking(config=config, mutual=mutual, as_turns=examples_are_turns())
     return Benchmark(
         name=config.name,
         title=f"{config.name}, as its lm-evaluation-harness file asks",
@@ -74,12 +87,14 @@ def _named_alike(config: TaskConfig) -> bool:
     return bool((config.examples.get("split") or config.get("fewshot_split")) == config.get("test_split"))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Asking:
-    """The requests of a task. `mutual`: every choice is ranked without the question too."""
+    """The requests of a task. `mutual`: every choice is ranked without the question too; `as_turns`: a chat model reads
+    each example as a turn of the user and one of its own."""
 
     config: TaskConfig
     mutual: bool
+    as_turns: bool
 
     def prompt(self) -> Prompt:
         """The parts of a prompt one by one: for fine-tuning, and for asking a model that only writes."""
@@ -100,15 +115,14 @@ class Asking:
             return self._shown(sample, shots, chat)
         if self.config.kind == "loglikelihood_rolling":
             return Request(messages=(Message("user", ""),), choices=sample.choices)
-        before = self._examples(shots)
         if mode == "write":
             written = self.config.generation()
-            messages = self._messages(sample, before, sample.question, chat)
+            messages = self._messages(sample, shots, chat)
             return Request(messages=messages, max_tokens=written.max_tokens, stop=written.stop)
         choices = self._continuations(sample, chat)
         if "continuation" in sample.extra:  # the choices stand in the question, one context for each
-            return self._by_context(sample, before, choices, chat)
-        messages = self._messages(sample, before, sample.question, chat)
+            return self._by_context(sample, shots, choices)
+        messages = self._messages(sample, shots, chat and not self.mutual)
         if not self.mutual:
             return Request(messages=messages, choices=choices)
         whole, none = "".join(message.content for message in messages), ("",) * len(choices)
@@ -123,31 +137,46 @@ class Asking:
         limit, stop = (1024, ()) if chat else (16, ("\n",))
         return Request(messages=(Message("user", prompt.text(sample, shots)),), max_tokens=limit, stop=stop)
 
-    def _by_context(self, sample: Sample, before: str, choices: tuple[str, ...], chat: bool) -> Request:
-        prefix = str(sample.extra.get("prefix", ""))
-        texts = tuple(_header(sample) + before + text + prefix for text in sample.choices)
+    def _by_context(self, sample: Sample, shots: Sequence[Sample], choices: tuple[str, ...]) -> Request:
+        before = _header(sample) + self._examples(shots)
+        texts = tuple(before + text + _prefix(sample) for text in sample.choices)
         return Request(messages=(Message("user", ""),), choices=choices, context_per_choice=texts)
 
-    def _messages(self, sample: Sample, before: str, question: str, chat: bool) -> tuple[Message, ...]:
-        prefix, header = str(sample.extra.get("prefix", "")), _header(sample)
-        delimiter = self.config.delimiter if prefix and wants_delimiter(question, prefix) else ""
+    def _messages(self, sample: Sample, shots: Sequence[Sample], chat: bool) -> tuple[Message, ...]:
+        """The description as the system's turn, the examples, the question, and the beginning of the answer where the
+        task has one; for a model without a chat template all in one text."""
+        prefix, header = _prefix(sample), _header(sample)
         if not chat:
-            return (Message("user", header + before + question + delimiter + prefix),)
+            delimiter = self.config.delimiter if prefix and wants_delimiter(sample.question, prefix) else ""
+            return (Message("user", header + self._examples(shots) + sample.question + delimiter + prefix),)
         system = (Message("system", header),) if header else ()
         begun = (Message("assistant", prefix),) if prefix else ()
-        return (*system, Message("user", before + question), *begun)
+        if not self.as_turns:
+            return (*system, Message("user", self._examples(shots) + sample.question), *begun)
+        turns = tuple(message for shot in shots for message in self._turns(shot))
+        return (*system, *turns, Message("user", sample.question), *begun)
+
+    def _turns(self, shot: Sample) -> tuple[Message, ...]:
+        """An example as turns: no delimiter stands between them."""
+        question, answer = self._example(shot)
+        delimiter = str(DocView(self.config, shown=True).said("target_delimiter", " "))
+        if question.removesuffix(delimiter) == shot.question or not question.startswith(shot.question):
+            question = question.removesuffix(delimiter)
+        said = () if answer is None else (Message("assistant", answer),)
+        return (Message("user", question), *said)
 
     def _examples(self, shots: Sequence[Sample]) -> str:
         """The examples as one text. One without an answer is followed by nothing."""
-        said = ""
-        for shot in shots:
-            turn = shot.extra.get("turn")
-            if turn is None:
-                answer = self._answer_text(shot)
-                turn = (shot.question + self.config.delimiter, answer) if answer else (shot.question, None)
-            between = str(self.config.examples.get("fewshot_delimiter") or self.config.between)
-            said += turn[0] + (f"{turn[1]}{between}" if turn[1] is not None else "")
-        return said
+        between = str(self.config.examples.get("fewshot_delimiter") or self.config.between)
+        turns = map(self._example, shots)
+        return "".join(question + (f"{answer}{between}" if answer is not None else "") for question, answer in turns)
+
+    def _example(self, shot: Sample) -> ExampleTurn:
+        turn = shot.extra.get("turn")
+        if turn is not None:
+            return turn[0], turn[1]
+        answer = self._answer_text(shot)
+        return (shot.question + self.config.delimiter, answer) if answer else (shot.question, None)
 
     def _continuations(self, sample: Sample, chat: bool = False) -> tuple[str, ...]:
         """What is ranked: of one continuation, as there, without a delimiter before it."""
@@ -166,8 +195,12 @@ class Asking:
 
     def _answer(self, sample: Sample) -> str:
         """The right answer behind its delimiter, and the prefix where the task begins the answer itself."""
-        prefix, answer = str(sample.extra.get("prefix", "")), self._answer_text(sample)
+        prefix, answer = _prefix(sample), self._answer_text(sample)
         return self.config.delimiter + (joined(prefix, answer, " ") if prefix else answer)
+
+
+def _prefix(sample: Sample) -> str:
+    return str(sample.extra.get("prefix", ""))
 
 
 def _header(sample: Sample) -> str:
