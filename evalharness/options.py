@@ -46,6 +46,11 @@ class LocalOptions:
     backend: str = setting("auto", "native, hf or auto.", choices=("native", "hf", "auto"))
     tokenizer: str | None = setting(None, "Tokenizer file of a local model.")
     template: str | None = setting(None, "Chat template; `none` asks as a base model.")
+    base_model: str | None = setting(
+        None, "An adapter's base: a folder or hub id; its own word for it otherwise.", flag="--base-model", short="--base",
+        unit="MODEL",
+    )  # fmt: skip
+    merge_adapter: bool = setting(False, "Put an adapter into weights of its own: faster, not shared.", switch=True)
 
 
 @dataclass(frozen=True, kw_only=True)

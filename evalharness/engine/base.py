@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -160,7 +161,7 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class EngineSettings:
-    """How to run: see options.LocalOptions."""
+    """How to run: see options.LocalOptions. `adapter`: the folder of an adapter on the checkpoint."""
 
     dtype: str = "auto"
     device: str = "auto"
@@ -168,6 +169,8 @@ class EngineSettings:
     batch: int = 0
     context: int = 0
     backend: str = "auto"
+    adapter: Path | None = None
+    merge_adapter: bool = False
 
 
 def choose_context(own: int, wanted: int) -> int:

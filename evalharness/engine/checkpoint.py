@@ -137,6 +137,14 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
+def read_tensor(file: Path, name: str) -> Tensor:
+    """One tensor of a safetensors file. UserError where it cannot be read."""
+    try:
+        return safe_open(file, framework="pt").get_tensor(name)  # type: ignore[no-any-return, no-untyped-call]
+    except SafetensorError as error:
+        raise UserError(f"{file}: {name} cannot be read ({error}); copy the file again") from error
+
+
 def _read(opened: Any, file: Path, name: str, like: Tensor) -> Tensor:
     try:
         tensor: Tensor = opened.get_tensor(name)

@@ -240,8 +240,13 @@ def _add_rows(table: Tensor, ids: Tensor, gradient: Tensor) -> None:
     table.grad.index_add_(0, ids, gradient.to(table.grad.dtype))
 
 
-def _table(entries: int, width: int) -> nn.Embedding:
-    return nn.Embedding(entries, width, _weight=torch.empty(entries, width))
+class Table(nn.Embedding):
+    """Rows by number. `packed` is the same as a tied head's matrix in oneDNN's layout, once it is wanted."""
+
+    packed: Tensor | None = None
+
+    def __init__(self, entries: int, width: int) -> None:
+        super().__init__(entries, width, _weight=torch.empty(entries, width))
 
 
 class Decoder(nn.Module):
@@ -250,18 +255,17 @@ class Decoder(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config, self.names = config, names_of(config)
-        _place(self, self.names.embed, _table(config.vocab, config.width))
+        _place(self, self.names.embed, Table(config.vocab, config.width))
         if self.names.positions:
-            _place(self, self.names.positions, _table(config.context, config.width))
+            _place(self, self.names.positions, Table(config.context, config.width))
         _place(self, self.names.blocks, nn.ModuleList(_Block(config, layer) for layer in config.layers))
         _place(self, self.names.norm, Norm(config.width, config))
-        self.lm_head = None if config.tied else Linear(config.width, config.vocab)
-        self.packed_head: Tensor | None = None
+        self.lm_head: nn.Module | None = None if config.tied else Linear(config.width, config.vocab)
         self.matmul: Matmul | None = None  # how the tied head's product is made, and all other matrices'
         self.recompute = False  # training: layers are computed again for the gradient instead of kept
 
     @property
-    def embed(self) -> nn.Embedding:
+    def embed(self) -> Table:
         return attrgetter(self.names.embed)(self)  # type: ignore[no-any-return]
 
     @property
@@ -300,10 +304,10 @@ class Decoder(nn.Module):
 
     def head(self, hidden: Tensor) -> Tensor:
         """States [n, d] -> logits [n, vocabulary] in float32."""
-        if self.packed_head is not None:
-            logits = packed_matmul(hidden, self.packed_head, None)
-        elif self.lm_head is not None:
+        if self.lm_head is not None:
             logits = self.lm_head(hidden)
+        elif self.embed.packed is not None:
+            logits = packed_matmul(hidden, self.embed.packed, None)
         elif self.matmul is not None:
             logits = self.matmul(hidden, self.embed.weight, None, False)
         else:
@@ -338,9 +342,17 @@ class Decoder(nn.Module):
             for parameter in block.parameters():  # norms and biases hold a layer's whole file in memory
                 parameter.data = parameter.data.clone()
         if head and self.lm_head is not None:
-            self.lm_head.pack()
-        elif head and self.packed_head is None:
-            self.packed_head = pack_weight(self.embed.weight.detach())
+            for module in self.lm_head.modules():
+                if isinstance(module, Linear):
+                    module.pack()
+        elif head and self.embed.packed is None:
+            self.embed.packed = pack_weight(self.embed.weight.detach())
+
+    @property
+    def size(self) -> int:
+        """How many weights it has, packed ones too."""
+        packed = sum(m.inputs * m.outputs for m in self.modules() if isinstance(m, Linear) and m.weight is None)
+        return packed + sum(parameter.numel() for parameter in self.parameters())
 
     def _turns(self, positions: Tensor, dtype: torch.dtype) -> _Turns:
         """cos and sin [T, 1, dims / 2] for every kind of rotary positions in use."""

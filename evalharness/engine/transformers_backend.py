@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 
 from evalharness.data.files import parse_json, read_text
+from evalharness.engine.adapted import read_adapter
+from evalharness.engine.adapter_config import ADAPTER_CONFIG
 from evalharness.engine.base import (
     Continuation,
     ContinuationScore,
@@ -43,8 +45,8 @@ def refuse_code(folder: Path) -> None:
             for key, value in text.items():
                 if "attn_implementation" in key and "/" in str(value):
                     raise UserError(f"{file}: {key} names code on the hub ({value!r:.80}), which is never run")
-    if (folder / "adapter_config.json").is_file():
-        raise UserError(f"{folder}: holds an adapter (adapter_config.json); merge it into its base model first")
+    if (folder / ADAPTER_CONFIG).is_file():
+        raise UserError(f"{folder}: holds an adapter ({ADAPTER_CONFIG}) beside a whole model; move one of them away")
     weight_files(folder)  # pickled weights, and an index that leaves the folder, are refused there
 
 
@@ -79,6 +81,23 @@ class TransformersEngine:
         own = next((n for key in ("max_position_embeddings", "n_positions") if (n := getattr(config, key, None))), 2048)
         self.context = choose_context(int(own), context)
         self.vocabulary = int(model.get_input_embeddings().weight.shape[0])
+
+    def put_on(self, folder: Path, *, merge: bool) -> None:
+        """Put the adapter in `folder` on the model, by PEFT. UserError where PEFT is missing or it does not fit."""
+        read_adapter(folder)  # pickled weights and settings that are not known are refused there
+        try:
+            import peft
+        except ImportError as error:
+            raise UserError(
+                f"{folder}: an adapter on a model that the native decoder does not know ({self.reason}) wants PEFT: "
+                "pip install peft"
+            ) from error
+        try:
+            made = peft.PeftModel.from_pretrained(self.model, str(folder), local_files_only=True).eval()
+        except Exception as error:  # whatever its classes stumble over in a config or shapes that do not fit
+            first = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+            raise UserError(f"{folder}: PEFT cannot put the adapter on its base: {first}") from error
+        self.model = made.merge_and_unload() if merge else made.base_model.model
 
     def loglikelihood(self, prompts: Sequence[Sequence[Continuation]]) -> Iterator[tuple[int, list[ContinuationScore]]]:
         for index, continuations in enumerate(prompts):

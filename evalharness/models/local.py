@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalharness.data.files import json_value
+from evalharness.engine.adapter_config import adapter_fingerprint, base_missing, is_adapter, read_adapter_config
 from evalharness.engine.fingerprint import checkpoint_fingerprint, files_digest
 from evalharness.errors import UserError, option_name
 from evalharness.events import warn
@@ -32,11 +33,21 @@ Options = LocalOptions
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeightsOrigin:
-    """The folder of a model's weights and their digest (computed when asked); `context_limited`: by the user."""
+    """The folder of a model's weights and their digest (computed when asked); `context_limited`: by the user.
+
+    `adapter` is the folder of an adapter that stands on them.
+    """
 
     folder: Path
     digest: Callable[[], str]
     context_limited: bool = False
+    adapter: Path | None = None
+    adapter_merged: bool = False
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Where files beside the weights are looked for, the first that has one counts."""
+        return (self.folder,) if self.adapter is None else (self.adapter, self.folder)
 
 
 class Local:
@@ -51,7 +62,7 @@ class Local:
         self.name, self.origin = name, origin
         self.engine, self.tokenizer, self.rendering = engine, tokenizer, chat
         self.chat = chat.source is not None
-        self._stop_ids = chat.stops | _stop_ids(origin.folder)
+        self._stop_ids = chat.stops.union(*map(_stop_ids, origin.folders))
         # Marks of thinking are part of the answer's text: what scores it sets them apart.
         self._control_ids = frozenset(token for text, token in tokenizer.specials.items() if not is_mark(text))
 
@@ -65,7 +76,8 @@ class Local:
         """sha256 over weights, configuration and tokenizer, then whatever else decides the answers: the template, a
         tokenizer from elsewhere, and arithmetic or context other than the usual."""
         parts = [self.origin.digest(), self.rendering.hash[:16]]
-        elsewhere = [f for f in self.tokenizer.files if f.parent.resolve() != self.origin.folder.resolve()]
+        known = [folder.resolve() for folder in self.origin.folders]
+        elsewhere = [f for f in self.tokenizer.files if f.parent.resolve() not in known]
         if elsewhere:
             parts.append(files_digest(elsewhere)[:16])
         dtype = self.engine.describe()["dtype"]
@@ -234,8 +246,12 @@ class Local:
         return Preview(text=asked.text, ids=tuple(asked.ids), pieces=pieces, bos=asked.bos)
 
     def describe(self) -> Mapping[str, Any]:
+        standing = {}
+        if self.origin.adapter is not None:
+            standing["adapter"] = {"base": str(self.origin.folder), "merged": self.origin.adapter_merged}
         return {
             **self.engine.describe(),
+            **standing,
             "template": self.rendering.name,
             "template_sha256": self.rendering.hash,
             "bos": self.rendering.ask((Message("user", "a"),)).bos,
@@ -290,11 +306,45 @@ def open_model(argument: str, options: LocalOptions) -> Local:
 
 def open_folder(name: str, folder: Path, options: LocalOptions) -> Local:
     """Open the checkpoint in `folder` as a model of that name."""
+    if adapter := (folder if is_adapter(folder) else None):
+        folder = _base_folder(adapter, options.base_model)
+    elif options.base_model or options.merge_adapter:
+        said = option_name("base_model" if options.base_model else "merge_adapter")
+        raise UserError(f"{said} is for the folder of an adapter; {folder} holds none that stands alone")
+    digest: Callable[[], str] = partial(_digest, folder, adapter)
     with ThreadPoolExecutor(1) as pool:  # hashing leaves the interpreter free to import torch and to load
-        found = pool.submit(checkpoint_fingerprint, folder).result if (folder / "config.json").is_file() else None
-        digest = found or partial(checkpoint_fingerprint, folder)
-        origin = WeightsOrigin(folder=folder, digest=digest, context_limited=options.context > 0)
+        if (folder / "config.json").is_file():
+            digest = pool.submit(digest).result
+        origin = WeightsOrigin(
+            folder=folder,
+            digest=digest,
+            context_limited=options.context > 0,
+            adapter=adapter,
+            adapter_merged=options.merge_adapter,
+        )
         return _open(name, origin, options)
+
+
+def _digest(folder: Path, adapter: Path | None) -> str:
+    """What decides the answers of a checkpoint, and of the adapter on it."""
+    if adapter is None:
+        return checkpoint_fingerprint(folder)
+    return f"{checkpoint_fingerprint(folder)}/adapter {adapter_fingerprint(adapter)[:16]}"
+
+
+def _base_folder(adapter: Path, said: str | None) -> Path:
+    """The folder of an adapter's base: what the user says, else what the adapter names. UserError without one."""
+    named = said or read_adapter_config(adapter).base
+    if not named:
+        raise base_missing(adapter, "adapter_config.json names none")
+    beside = adapter / named  # a path may be meant from where the adapter is
+    try:
+        folder = model_folder(str(beside) if not said and not Path(named).exists() and beside.is_dir() else named)
+    except UserError as error:
+        raise base_missing(adapter, str(error)) from error
+    if is_adapter(folder):
+        raise base_missing(adapter, f"{named} is an adapter itself")
+    return folder
 
 
 @contextmanager
@@ -317,7 +367,7 @@ def _open(name: str, origin: WeightsOrigin, options: LocalOptions) -> Local:
         from evalharness.chat.render import choose_chat, own_template
         from evalharness.engine.base import EngineSettings
         from evalharness.engine.loading import open_engine
-        from evalharness.engine.tokenizer import open_tokenizer
+        from evalharness.engine.tokenizer import has_tokenizer, open_tokenizer
 
     settings = EngineSettings(
         dtype=options.dtype,
@@ -326,10 +376,13 @@ def _open(name: str, origin: WeightsOrigin, options: LocalOptions) -> Local:
         batch=options.batch,
         context=options.context,
         backend=options.backend,
+        adapter=origin.adapter,
+        merge_adapter=origin.adapter_merged,
     )
     engine = open_engine(origin.folder, settings)
-    tokenizer = open_tokenizer(origin.folder, engine.vocabulary, options.tokenizer)
-    own = own_template(origin.folder)
+    beside = next((folder for folder in origin.folders if has_tokenizer(folder)), origin.folder)
+    tokenizer = open_tokenizer(beside, engine.vocabulary, options.tokenizer)
+    own = next(filter(None, map(own_template, origin.folders)), None)
     chosen = choose_chat(options.template, own, tokenizer)
     if own and chosen.source != own:
         warn(f"{name} has a template of its own, which it was trained with; with {chosen.name} it answers otherwise")
