@@ -47,8 +47,8 @@ class LocalOptions:
     tokenizer: str | None = setting(None, "Tokenizer file of a local model.")
     template: str | None = setting(None, "Chat template; `none` asks as a base model.")
     base_model: str | None = setting(
-        None, "An adapter's base: a folder or hub id; its own word for it otherwise.", flag="--base-model", short="--base",
-        unit="MODEL",
+        None, "An adapter's base: folder or hub id; what the adapter names otherwise.", flag="--base-model",
+        short="--base", unit="MODEL",
     )  # fmt: skip
     merge_adapter: bool = setting(False, "Put an adapter into weights of its own: faster, not shared.", switch=True)
 
