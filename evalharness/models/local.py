@@ -8,17 +8,20 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalharness.data.files import json_value
-from evalharness.engine.adapter_config import adapter_fingerprint, base_missing, is_adapter, read_adapter_config
-from evalharness.engine.fingerprint import checkpoint_fingerprint, files_digest
+from evalharness.engine.adapter_config import is_adapter
+from evalharness.engine.fingerprint import files_digest
+from evalharness.engine.sampling import Sampling, checkpoint_sampling
 from evalharness.errors import UserError, option_name
-from evalharness.events import warn
+from evalharness.events import Told, tell, warn
 from evalharness.model import Preview, Requests
+from evalharness.models._checkpoints import base_folder, weights_digest
+from evalharness.models._checkpoints import model_folder as model_folder
 from evalharness.options import LocalOptions
 from evalharness.records import Message, Request, Response
 from evalharness.scoring.thinking_marks import is_mark, opened_thinking
@@ -58,8 +61,17 @@ class Local:
 
     ranks = True
 
-    def __init__(self, name: str, origin: WeightsOrigin, engine: Engine, tokenizer: Tokenizer, chat: Chat) -> None:
-        self.name, self.origin = name, origin
+    def __init__(
+        self,
+        name: str,
+        origin: WeightsOrigin,
+        engine: Engine,
+        tokenizer: Tokenizer,
+        chat: Chat,
+        *,
+        sampling: Sampling | None = None,
+    ) -> None:
+        self.name, self.origin, self.sampling = name, origin, sampling or Sampling()
         self.engine, self.tokenizer, self.rendering = engine, tokenizer, chat
         self.chat = chat.source is not None
         self._stop_ids = chat.stops.union(*map(_stop_ids, origin.folders))
@@ -85,6 +97,8 @@ class Local:
             parts.append(dtype)
         if self.origin.context_limited:
             parts.append(f"context {self.engine.context}")
+        if self.sampling.differences():
+            parts.append(self.sampling.words())
         return "/".join(parts)
 
     def answer(self, requests: Sequence[Request]) -> Iterator[tuple[int, Response]]:
@@ -215,8 +229,11 @@ class Local:
             max_tokens=max(1, min(request.max_tokens, context - len(kept))),
             stop_ids=self._stop_ids | {self.tokenizer.specials[s] for s in stops if s in self.tokenizer.specials},
             stop=tuple(stop.encode("utf-8", "surrogatepass") for stop in stops),
-            temperature=request.temperature,
-            top_p=request.top_p,
+            temperature=request.temperature or self.sampling.temperature or 0.0,
+            top_p=request.top_p if request.top_p < 1 else self.sampling.top_p,
+            top_k=self.sampling.top_k,
+            min_p=self.sampling.min_p,
+            repetition_penalty=self.sampling.repetition_penalty,
             seed=f"{request.seed}/{','.join(map(str, kept))}",
             top_logprobs=request.top_logprobs,
         )
@@ -252,6 +269,7 @@ class Local:
         return {
             **self.engine.describe(),
             **standing,
+            **({"sampling": dict(self.sampling.differences())} if self.sampling.differences() else {}),
             "template": self.rendering.name,
             "template_sha256": self.rendering.hash,
             "bos": self.rendering.ask((Message("user", "a"),)).bos,
@@ -272,33 +290,6 @@ def _stop_ids(folder: Path) -> frozenset[int]:
     return frozenset(found)
 
 
-def model_folder(argument: str) -> Path:
-    """The folder of `argument`: a path, or a hub id (`org/name`, `org/name@revision`), from the hub's cache if there.
-
-    UserError where neither is to be had.
-    """
-    if not argument:
-        raise UserError(f"local needs a checkpoint: say {option_name('model', 'local:FOLDER')} or local:ORG/NAME")
-    folder = Path(argument).expanduser()
-    if folder.exists() or argument.count("/") != 1 or argument.startswith((".", "/", "~")):
-        if not folder.is_dir():
-            raise UserError(f"{argument}: there is no such folder; name one with config.json and *.safetensors")
-        return folder
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    name, _, revision = argument.partition("@")
-    wanted = ["*.safetensors", "*.json", "*.jinja", "*.txt", "*.tiktoken", "vocab.bpe"]
-    try:
-        return Path(snapshot_download(name, revision=revision or None, allow_patterns=wanted))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        first = str(error).strip().splitlines()[0][:200]
-        raise UserError(
-            f"{argument}: there is no such folder, and the hub gives no such model ({first}); name a folder, or check "
-            "the name and the network"
-        ) from error
-
-
 def open_model(argument: str, options: LocalOptions) -> Local:
     """Open `local:FOLDER` or `local:ORG/NAME`."""
     return open_folder(f"local:{argument}", model_folder(argument), options)
@@ -307,11 +298,11 @@ def open_model(argument: str, options: LocalOptions) -> Local:
 def open_folder(name: str, folder: Path, options: LocalOptions) -> Local:
     """Open the checkpoint in `folder` as a model of that name."""
     if adapter := (folder if is_adapter(folder) else None):
-        folder = _base_folder(adapter, options.base_model)
+        folder = base_folder(adapter, options.base_model)
     elif options.base_model or options.merge_adapter:
         said = option_name("base_model" if options.base_model else "merge_adapter")
         raise UserError(f"{said} is for the folder of an adapter; {folder} holds none that stands alone")
-    digest: Callable[[], str] = partial(_digest, folder, adapter)
+    digest: Callable[[], str] = partial(weights_digest, folder, adapter)
     with ThreadPoolExecutor(1) as pool:  # hashing leaves the interpreter free to import torch and to load
         if (folder / "config.json").is_file():
             digest = pool.submit(digest).result
@@ -323,28 +314,6 @@ def open_folder(name: str, folder: Path, options: LocalOptions) -> Local:
             adapter_merged=options.merge_adapter,
         )
         return _open(name, origin, options)
-
-
-def _digest(folder: Path, adapter: Path | None) -> str:
-    """What decides the answers of a checkpoint, and of the adapter on it."""
-    if adapter is None:
-        return checkpoint_fingerprint(folder)
-    return f"{checkpoint_fingerprint(folder)}/adapter {adapter_fingerprint(adapter)[:16]}"
-
-
-def _base_folder(adapter: Path, said: str | None) -> Path:
-    """The folder of an adapter's base: what the user says, else what the adapter names. UserError without one."""
-    named = said or read_adapter_config(adapter).base
-    if not named:
-        raise base_missing(adapter, "adapter_config.json names none")
-    beside = adapter / named  # a path may be meant from where the adapter is
-    try:
-        folder = model_folder(str(beside) if not said and not Path(named).exists() and beside.is_dir() else named)
-    except UserError as error:
-        raise base_missing(adapter, str(error)) from error
-    if is_adapter(folder):
-        raise base_missing(adapter, f"{named} is an adapter itself")
-    return folder
 
 
 @contextmanager
@@ -386,4 +355,21 @@ def _open(name: str, origin: WeightsOrigin, options: LocalOptions) -> Local:
     chosen = choose_chat(options.template, own, tokenizer)
     if own and chosen.source != own:
         warn(f"{name} has a template of its own, which it was trained with; with {chosen.name} it answers otherwise")
-    return Local(name, origin, engine, tokenizer, chosen)
+    return Local(name, origin, engine, tokenizer, chosen, sampling=_sampling(name, origin, options, chosen))
+
+
+def _sampling(name: str, origin: WeightsOrigin, options: LocalOptions, chat: Chat) -> Sampling:
+    """How tokens are drawn: what the user says, the rest as the checkpoint has it where the user wants that."""
+    own = next((found for found in map(checkpoint_sampling, origin.folders) if found.differences()), Sampling())
+    if own.differences() and chat.source is not None and not options.checkpoint_sampling:
+        wanted = option_name("checkpoint_sampling")
+        tell(Told(text=f"{name} is made to be asked with {own.words()} (its generation_config.json); {wanted} does so"))
+    if (options.min_p or 0) > 1:
+        raise UserError(f"{option_name('min_p')} wants a number from 0 to 1; there is {options.min_p:g}")
+    taken = own if options.checkpoint_sampling else Sampling()
+    return replace(
+        taken,
+        top_k=options.top_k or taken.top_k,
+        min_p=taken.min_p if options.min_p is None else options.min_p,
+        repetition_penalty=options.repetition_penalty or taken.repetition_penalty,
+    )
