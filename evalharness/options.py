@@ -46,6 +46,17 @@ class LocalOptions:
     backend: str = setting("auto", "native, hf or auto.", choices=("native", "hf", "auto"))
     tokenizer: str | None = setting(None, "Tokenizer file of a local model.")
     template: str | None = setting(None, "Chat template; `none` asks as a base model.")
+    base_model: str | None = setting(
+        None, "An adapter's base: folder or hub id; what the adapter names otherwise.", flag="--base-model",
+        short="--base", unit="MODEL",
+    )  # fmt: skip
+    top_k: int | None = setting(None, "Sample among the K likeliest tokens.", least=1)
+    min_p: float | None = setting(None, "Sample no token of less than this share of the likeliest's.", least=0)
+    repetition_penalty: float | None = setting(None, "Make tokens that were there less likely; 1 = no.", least=0.01)
+    checkpoint_sampling: bool = setting(
+        False, "Draw as the checkpoint's generation_config.json says; answers are greedy otherwise.", switch=True
+    )
+    merge_adapter: bool = setting(False, "Put an adapter into weights of its own: faster, not shared.", switch=True)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,6 +22,7 @@ from evalharness.comparison.align import (
     overridden,
 )
 from evalharness.comparison.by_content import NOT_HELD, less_is_better, paired_by_content, pairing_note
+from evalharness.comparison.choice_shift import choice_shift
 from evalharness.comparison.decide import (
     Noise,
     TaskComparison,
@@ -278,6 +279,7 @@ def _task(
         samples=tuple(shown),
         unread_bounds=unread_bounds(joined),
         flaky=_noise(flaky, measured.n),
+        choices=choice_shift(joined, base, new),
         notes=tuple(filter(None, [said, *measured.notes, *_remarks(measured, joined, options.alpha)])),
     )
     broke, fixed = (tuple(joined.ids[i] for i in positions.tolist()) for positions in (found.broke, found.fixed))

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalharness.comparison.align import Joined, Mismatch, has_range
+from evalharness.comparison.choice_shift import ChoiceShift
 from evalharness.comparison.flips import FlippedItem, Slice
 from evalharness.comparison.rules import MISSING_LIMIT, GateWord, Ruling, TaskTier
 from evalharness.comparison.scores import STATUS_CODE
@@ -71,9 +72,10 @@ class TaskComparison:
     `n` items have a value on both sides, `missing` of `total` lack one; `low` and `high` allow for the worst and the
     best that those could be, and are infinite where nothing bounds them (JSON: null). `unread_bounds` is the difference
     if every answer that could not be read were wrong in NEW and right in BASE, and the other way round. `programs`
-    counts answers that are programs by their standing, in base and new. `p_worse` is for "worse than the margin",
-    `p_change` (exact McNemar; over grades and clusters the interval's own test) for "differs from 0". Where
-    `lower_is_better` a rise is the loss: until the verdict is there differences are turned round (`as_measured`).
+    counts answers that are programs by their standing, in base and new; `choices` is there for ranked questions.
+    `p_worse` is for "worse than the margin", `p_change` (exact McNemar; over grades and clusters the interval's own
+    test) for "differs from 0". Where `lower_is_better` a rise is the loss: until the verdict is there differences are
+    turned round (`as_measured`).
     """
 
     benchmark: str
@@ -117,6 +119,7 @@ class TaskComparison:
     sequential: WatchedFacts | None = None
     slices: tuple[Slice, ...] = ()
     samples: tuple[FlippedItem, ...] = ()
+    choices: ChoiceShift | None = None
 
     @property
     def symbol(self) -> str:

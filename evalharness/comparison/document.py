@@ -21,7 +21,7 @@ from evalharness.data.kept import finite, to_json
 from evalharness.data.typed import record
 from evalharness.errors import Exit, UserError
 
-_FORMAT = 3  # 2: `tier` of a task; 3: its `lower_is_better` and `uncertainty`
+_FORMAT = 4  # 2: `tier` of a task; 3: its `lower_is_better` and `uncertainty`; 4: its `choices`
 _SCHEMA = Path(__file__).with_name("report.schema.json")
 
 

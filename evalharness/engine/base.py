@@ -6,8 +6,9 @@ Engines (`native`, `transformers_backend`, `replicas`) import this module and no
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -64,7 +65,8 @@ class ContinuationScore:
 class GenerationRequest:
     """One answer to generate: prompt ids, the ids and byte strings that end it, and how tokens are drawn.
 
-    `seed` decides the draws alone: neither batch nor order matters. Of the first token, the `top_logprobs` likeliest
+    `seed` decides the draws alone: neither batch nor order matters. `top_k` and `min_p` 0: no bound. Of the first
+    token, the `top_logprobs` likeliest
     candidates are noted.
     """
 
@@ -74,6 +76,9 @@ class GenerationRequest:
     stop: tuple[bytes, ...] = ()
     temperature: float = 0.0
     top_p: float = 1.0
+    top_k: int = 0
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
     seed: str = ""
     top_logprobs: int = 0
 
@@ -105,10 +110,10 @@ class Generation:
         if not self.tokens and request.top_logprobs:
             values, ids = torch.log_softmax(logits, -1).topk(min(request.top_logprobs, len(logits)))
             self.top_logprobs = tuple(zip(ids.tolist(), values.tolist(), strict=True))
-        if request.temperature == 0:
-            token = likeliest
-        else:
-            token = draw_token(logits, request.temperature, request.top_p, self._draws.random())
+        if request.repetition_penalty != 1:
+            logits = penalised(logits, {*request.ids, *self.tokens}, request.repetition_penalty)
+            likeliest = int(logits.argmax())
+        token = likeliest if request.temperature == 0 else draw_token(logits, request, self._draws.random())
         self.tokens.append(token)
         if token in request.stop_ids:
             self.finish = "stop"
@@ -123,13 +128,27 @@ class Generation:
         return bool(self.finish)
 
 
-def draw_token(logits: Tensor, temperature: float, top_p: float, chance: float) -> int:
-    """The token that `chance` in [0, 1) falls on, among the likeliest that make up `top_p` together."""
-    p = torch.softmax(logits.double() / temperature, -1)
-    if top_p < 1:
+def penalised(logits: Tensor, tokens: Collection[int], penalty: float) -> Tensor:
+    """The logits [vocabulary] with those of tokens that were there before made less likely: https://arxiv.org/abs/1909.05858,
+    section 4.1, a negative one multiplied and a positive one divided."""
+    ids = torch.tensor(sorted(tokens), device=logits.device)
+    before = logits[ids]
+    return logits.index_copy(0, ids, torch.where(before < 0, before * penalty, before / penalty))
+
+
+def draw_token(logits: Tensor, request: GenerationRequest, chance: float) -> int:
+    """The token that `chance` in [0, 1) falls on: among the `top_k` likeliest, of these the likeliest that make up
+    `top_p` together, and none of less than `min_p` times the likeliest one's probability."""
+    p = torch.softmax(logits.double() / request.temperature, -1)
+    if 0 < request.top_k < len(p):
+        p = p.masked_fill(p < p.topk(request.top_k).values[-1], 0)
+        p = p / p.sum()
+    if request.top_p < 1:
         ordered, ids = p.sort(descending=True, stable=True)
-        kept = ids[(ordered.cumsum(0) - ordered) < top_p]
+        kept = ids[(ordered.cumsum(0) - ordered) < request.top_p]
         p = torch.zeros_like(p).index_copy(0, kept, p[kept])
+    if request.min_p > 0:
+        p = p.masked_fill(p < request.min_p * p.max(), 0)
     bounds = p.cumsum(0)
     token = int(torch.searchsorted(bounds, chance * bounds[-1], right=True))
     return min(token, int(p.nonzero()[-1]))
@@ -160,7 +179,7 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class EngineSettings:
-    """How to run: see options.LocalOptions."""
+    """How to run: see options.LocalOptions. `adapter`: the folder of an adapter on the checkpoint."""
 
     dtype: str = "auto"
     device: str = "auto"
@@ -168,6 +187,8 @@ class EngineSettings:
     batch: int = 0
     context: int = 0
     backend: str = "auto"
+    adapter: Path | None = None
+    merge_adapter: bool = False
 
 
 def choose_context(own: int, wanted: int) -> int:

@@ -22,9 +22,10 @@ from evalharness.engine.decoder import Decoder
 from evalharness.errors import UserError
 
 INDEX = "model.safetensors.index.json"
-# Buffers in old GPT-2 files, and the halves of a multimodal checkpoint that reads no text.
+# Buffers in old GPT-2 files, and the parts of a multimodal checkpoint that read no text.
 SKIPPED = re.compile(
-    r"(\.attn\.(masked_)?bias$)|(rotary_emb\.inv_freq$)|^(model\.)?(vision_tower|vision_model|multi_modal_projector)\."
+    r"(\.attn\.(masked_)?bias$)|(rotary_emb\.inv_freq$)|^(model\.)?(image_newline$|"
+    r"(vision_tower|vision_model|visual|multi_modal_projector|embed_vision|audio_tower|embed_audio)\.)"
 )
 LAYER = re.compile(r".*?\.\d+\.|.+")  # what the names of a layer's tensors begin with; any other name whole
 MULTIMODAL = re.compile(r"^(model\.language_model\.|language_model\.model\.)")
@@ -135,6 +136,14 @@ def _tied(config: Config) -> Config:
 
 def _some(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def read_tensor(file: Path, name: str) -> Tensor:
+    """One tensor of a safetensors file. UserError where it cannot be read."""
+    try:
+        return safe_open(file, framework="pt").get_tensor(name)  # type: ignore[no-any-return, no-untyped-call]
+    except SafetensorError as error:
+        raise UserError(f"{file}: {name} cannot be read ({error}); copy the file again") from error
 
 
 def _read(opened: Any, file: Path, name: str, like: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from evalharness.data.files import json_value
+from evalharness.engine.families import DEFAULTS, MIXTURES, TEXT_HALVES
 from evalharness.errors import UserError
 
 
@@ -24,7 +25,8 @@ class UnsupportedError(Exception):
 class Rope:
     """Rotary positions: base, rotated dimensions of a head, and how long contexts rescale the frequencies.
 
-    `stretch` divides each frequency and `magnitude` multiplies cosines and sines (longrope's).
+    `stretch` divides each frequency (longrope's) and `magnitude` multiplies cosines and sines. `low` and `high` are the
+    turns within the original context between which llama3 and yarn blend; yarn may round where they lie (`truncate`).
     """
 
     theta: float
@@ -36,15 +38,34 @@ class Rope:
     original: int = 0
     stretch: tuple[float, ...] = ()
     magnitude: float = 1.0
+    truncate: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
-    """How one layer attends: `window` keys back at most (None = all), with which rotary positions (None = none)."""
+    """How one layer attends: `window` keys back at most (None = all), with which rotary positions (None = none).
+
+    `sparse`: its MLP is a mixture of experts.
+    """
 
     index: int
     window: int | None
     rope: Rope | None
+    sparse: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mixture:
+    """Experts of which each token takes the `active` likeliest; `normalised`: their weights are made to sum to 1.
+
+    `inner` is the width inside an expert, `shared` that inside the one that all tokens take (0 = there is none).
+    """
+
+    experts: int
+    active: int
+    inner: int
+    normalised: bool
+    shared: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +73,9 @@ class Config:
     """A decoder's shape. `raw` is config.json as read, for writing the checkpoint again.
 
     `cap` is the soft cap of attention scores, `final_cap` that of the logits; `scale` multiplies the scores.
-    `unit_offset`: norms multiply by 1 + weight. `post_norms`: a norm after attention and MLP too.
+    `unit_offset`: norms multiply by 1 + weight. `pre_norms`, `post_norms`: norms before and after attention and MLP.
+    `whole_norm`: queries and keys are normed as they are and not head by head. `residual_scale` multiplies what
+    attention and MLP add to the stream, `logit_scale` the logits.
     """
 
     family: str
@@ -72,8 +95,13 @@ class Config:
     out_bias: bool = False
     mlp_bias: bool = False
     qk_norm: bool = False
+    whole_norm: bool = False
+    pre_norms: bool = True
     post_norms: bool = False
     embed_scale: float = 1.0
+    residual_scale: float = 1.0
+    logit_scale: float = 1.0
+    mixture: Mixture | None = None
     scale: float
     cap: float | None = None
     final_cap: float | None = None
@@ -81,78 +109,19 @@ class Config:
     raw: Mapping[str, Any] = field(repr=False, hash=False)
 
 
-COMMON: dict[str, Any] = {
-    "num_key_value_heads": None, "head_dim": None, "hidden_act": "silu", "rms_norm_eps": 1e-6, "rope_theta": 10000.0,
-    "attention_bias": False, "mlp_bias": False, "tie_word_embeddings": False, "sliding_window": None,
-    "layer_types": None, "use_sliding_window": None, "max_window_layers": 28, "partial_rotary_factor": 1.0,
-    "query_pre_attn_scalar": None, "attn_logit_softcapping": None, "final_logit_softcapping": None,
-}  # fmt: skip
-GEMMA: dict[str, Any] = {
-    **COMMON, "hidden_act": "gelu_pytorch_tanh", "head_dim": 256, "tie_word_embeddings": True, "vocab_size": 256000,
-    "max_position_embeddings": 8192,
-}  # fmt: skip
-# What each family's files leave out. `num_key_value_heads` None means as many as query heads.
-DEFAULTS: dict[str, dict[str, Any]] = {
-    "gpt2": {
-        "vocab_size": 50257, "n_positions": 1024, "n_embd": 768, "n_layer": 12, "n_head": 12, "n_inner": None,
-        "activation_function": "gelu_new", "layer_norm_epsilon": 1e-5, "tie_word_embeddings": True,
-        "scale_attn_weights": True,
-    },
-    "llama": {
-        **COMMON, "vocab_size": 32000, "hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32,
-        "num_attention_heads": 32, "max_position_embeddings": 2048,
-    },
-    "mistral": {
-        **COMMON, "vocab_size": 32000, "hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32,
-        "num_attention_heads": 32, "num_key_value_heads": 8, "max_position_embeddings": 131072, "sliding_window": 4096,
-    },
-    "qwen2": {
-        **COMMON, "vocab_size": 151936, "hidden_size": 4096, "intermediate_size": 22016, "num_hidden_layers": 32,
-        "num_attention_heads": 32, "num_key_value_heads": 32, "max_position_embeddings": 32768,
-        "use_sliding_window": False, "sliding_window": 4096,
-    },
-    "qwen3": {
-        **COMMON, "vocab_size": 151936, "hidden_size": 4096, "intermediate_size": 22016, "num_hidden_layers": 32,
-        "num_attention_heads": 32, "num_key_value_heads": 32, "head_dim": 128, "max_position_embeddings": 32768,
-        "use_sliding_window": False, "sliding_window": 4096,
-    },
-    "gemma": {
-        **GEMMA, "hidden_size": 3072, "intermediate_size": 24576, "num_hidden_layers": 28, "num_attention_heads": 16,
-        "num_key_value_heads": 16,
-    },
-    "gemma2": {
-        **GEMMA, "hidden_size": 2304, "intermediate_size": 9216, "num_hidden_layers": 26, "num_attention_heads": 8,
-        "num_key_value_heads": 4, "sliding_window": 4096, "query_pre_attn_scalar": 256,
-        "attn_logit_softcapping": 50.0, "final_logit_softcapping": 30.0, "sliding_window_pattern": 2,
-    },
-    "gemma3_text": {
-        **GEMMA, "vocab_size": 262208, "hidden_size": 2304, "intermediate_size": 9216, "num_hidden_layers": 26,
-        "num_attention_heads": 8, "num_key_value_heads": 4, "sliding_window": 4096, "query_pre_attn_scalar": 256,
-        "max_position_embeddings": 131072, "rope_theta": 1_000_000.0, "rope_local_base_freq": 10_000.0,
-        "sliding_window_pattern": 6,
-    },
-    "phi3": {
-        **COMMON, "vocab_size": 32064, "hidden_size": 3072, "intermediate_size": 8192, "num_hidden_layers": 32,
-        "num_attention_heads": 32, "rms_norm_eps": 1e-5, "max_position_embeddings": 4096,
-    },
-    "smollm3": {
-        **COMMON, "vocab_size": 128256, "hidden_size": 2048, "intermediate_size": 11008, "num_hidden_layers": 36,
-        "num_attention_heads": 16, "num_key_value_heads": 4, "max_position_embeddings": 32768,
-        "rope_theta": 2_000_000.0, "tie_word_embeddings": True, "no_rope_layers": None, "no_rope_layer_interval": 4,
-        "use_sliding_window": False,
-    },
-}  # fmt: skip
 # Keys that change the arithmetic when they are not as here: the native decoder does not implement the other values.
 NEUTRAL: dict[str, tuple[Any, ...]] = {
     "add_cross_attention": (False, None), "scale_attn_by_inverse_layer_idx": (False, None),
     "scale_attn_weights": (True, None), "quantization_config": (None,), "use_bidirectional_attention": (False, None),
     "is_encoder_decoder": (False, None), "num_experts": (None, 0), "num_local_experts": (None, 0),
+    "clip_qkv": (None,),
 }  # fmt: skip
 # The most that a file may ask for: beyond it a slip of the pen, or a file made to take all memory before it is found.
 MOST = {
     "n_layer": 4096, "num_hidden_layers": 4096, "vocab_size": 1 << 24, "n_embd": 1 << 20, "hidden_size": 1 << 20,
     "n_inner": 1 << 22, "intermediate_size": 1 << 22, "n_head": 1 << 16, "num_attention_heads": 1 << 16,
-    "n_positions": 1 << 24, "max_position_embeddings": 1 << 30,
+    "n_positions": 1 << 24, "max_position_embeddings": 1 << 30, "num_experts": 1 << 14, "num_local_experts": 1 << 14,
+    "moe_intermediate_size": 1 << 22, "shared_expert_intermediate_size": 1 << 22,
 }  # fmt: skip
 LONGROPE = ("longrope", "su")  # two names of one thing
 ACTIVATIONS = {
@@ -190,13 +159,15 @@ def parse_config(raw: Mapping[str, Any]) -> Config:
     family = str(text.get("model_type", ""))  # type: ignore[union-attr]  # a Mapping by the line above
     if raw.get("model_type") == "gemma3" and family in ("", "gemma3_text"):
         family = "gemma3_text"
-    if family not in DEFAULTS:
+    defaults, family = TEXT_HALVES.get(family, (family, family))
+    if defaults not in DEFAULTS:
         raise UnsupportedError(f"model_type {family or raw.get('model_type')!r}")
     assert isinstance(text, Mapping)
     for key, neutral in NEUTRAL.items():
-        if text.get(key, neutral[0]) not in neutral:
+        mixes = family in MIXTURES and key in ("num_experts", "num_local_experts")
+        if not mixes and text.get(key, neutral[0]) not in neutral:
             raise UnsupportedError(f"{family} with {key} = {text[key]!r}")
-    values = {**DEFAULTS[family], **{k: v for k, v in text.items() if v is not None or k in ("sliding_window",)}}
+    values = {**DEFAULTS[defaults], **{k: v for k, v in text.items() if v is not None or k in ("sliding_window",)}}
     if large := [key for key, most in MOST.items() if key in values and values[key] and int(values[key]) > most]:
         raise ValueError(f"{large[0]} is {values[large[0]]!r:.40}, more than {MOST[large[0]]:,}")
     parsed = _gpt2(values, raw) if family == "gpt2" else _llama_like(family, values, raw)
@@ -243,6 +214,7 @@ def _llama_like(family: str, values: Mapping[str, Any], raw: Mapping[str, Any]) 
     bias = bool(values["attention_bias"])
     # Gemma 1's files say "gelu" and mean the tanh approximation.
     act = "gelu_pytorch_tanh" if family == "gemma" else values.get("hidden_activation") or values["hidden_act"]
+    olmo, granite = family.startswith("olmo"), family == "granite"
     return Config(
         family=family,
         vocab=int(values["vocab_size"]),
@@ -253,21 +225,43 @@ def _llama_like(family: str, values: Mapping[str, Any], raw: Mapping[str, Any]) 
         head_dim=head_dim,
         context=_context(values),
         layers=_layers(family, values, head_dim),
+        mixture=_mixture(values) if family in MIXTURES else None,
         eps=float(values["rms_norm_eps"]),
         unit_offset=gemma,
         activation=_activation(act),
-        qkv_bias=family == "qwen2" or bias,
-        out_bias=bias and family != "qwen2",
+        qkv_bias=family == "qwen2" or bool(values.get("qkv_bias", bias)),
+        out_bias=bias and family not in ("qwen2", "qwen2_moe"),
         mlp_bias=bool(values["mlp_bias"]),
-        qk_norm=family in ("qwen3", "gemma3_text"),
-        post_norms=family in ("gemma2", "gemma3_text"),
-        embed_scale=width**0.5 if gemma else 1.0,
-        scale=float(values["query_pre_attn_scalar"] or head_dim) ** -0.5,
+        qk_norm=olmo or family in ("qwen3", "qwen3_moe", "gemma3_text"),
+        whole_norm=olmo,
+        pre_norms=family not in ("olmo2", "olmo3"),
+        post_norms=family in ("gemma2", "gemma3_text", "olmo2", "olmo3"),
+        embed_scale=width**0.5 if gemma else float(values.get("embedding_multiplier", 1.0)),
+        residual_scale=float(values.get("residual_multiplier", 1.0)),
+        logit_scale=1 / float(values.get("logits_scaling", 1.0)),
+        scale=float(values["attention_multiplier"])
+        if granite
+        else float(values["query_pre_attn_scalar"] or head_dim) ** -0.5,
         cap=values["attn_logit_softcapping"],
         final_cap=values["final_logit_softcapping"],
         tied=bool(values["tie_word_embeddings"]),
         raw=raw,
     )
+
+
+def _mixture(values: Mapping[str, Any]) -> Mixture:
+    """transformers 5 writes `num_local_experts` where files of 4 have `num_experts`."""
+    experts = int(values.get("num_local_experts") or values["num_experts"])
+    made = Mixture(
+        experts=experts,
+        active=int(values["num_experts_per_tok"]),
+        inner=int(values.get("moe_intermediate_size") or values["intermediate_size"]),
+        normalised=bool(values.get("norm_topk_prob", False)),
+        shared=int(values.get("shared_expert_intermediate_size") or 0),
+    )
+    if not 1 <= made.active <= experts or made.inner < 1:
+        raise ValueError(f"each token takes {made.active} of {experts} experts of width {made.inner}")
+    return made
 
 
 def _layers(family: str, values: Mapping[str, Any], head_dim: int) -> tuple[Layer, ...]:
@@ -281,8 +275,14 @@ def _layers(family: str, values: Mapping[str, Any], head_dim: int) -> tuple[Laye
         raise ValueError("layer_types or no_rope_layers is shorter than num_hidden_layers")
     window = int(values["sliding_window"]) if any(windowed) else None
     ropes = {local: _rope(family, values, head_dim, local) for local in (False, True)}
+    every, dense = int(values.get("decoder_sparse_step") or 1), values.get("mlp_only_layers") or ()
     return tuple(
-        Layer(index=i, window=window if windowed[i] else None, rope=ropes[windowed[i]] if rotates[i] else None)
+        Layer(
+            index=i,
+            window=window if windowed[i] else None,
+            rope=ropes[windowed[i]] if rotates[i] else None,
+            sparse=family in MIXTURES and i not in dense and (i + 1) % every == 0,
+        )
         for i in range(count)
     )
 
@@ -291,16 +291,16 @@ def _windowed(family: str, values: Mapping[str, Any], count: int) -> list[bool]:
     """Which layers see a window only."""
     if values["sliding_window"] is None or values["use_sliding_window"] is False:
         return [False] * count
-    kinds = values["layer_types"]
-    if kinds is not None and family not in ("mistral", "phi3"):
+    kinds, whole = values["layer_types"], ("mistral", "mixtral", "phi3", "qwen3_moe")
+    if kinds is not None and family not in whole:
         if unknown := set(kinds) - {"full_attention", "sliding_attention"}:
             raise UnsupportedError(f"layer type {sorted(unknown)[0]!r}")
         return [kind == "sliding_attention" for kind in kinds]
-    if family in ("mistral", "phi3"):
+    if family in whole:
         return [True] * count
-    if family in ("gemma2", "gemma3_text"):
+    if family in ("gemma2", "gemma3_text", "olmo3"):
         return [bool((i + 1) % int(values["sliding_window_pattern"])) for i in range(count)]
-    if family in ("qwen2", "qwen3"):
+    if family in ("qwen2", "qwen2_moe", "qwen3"):
         return [i >= int(values["max_window_layers"]) for i in range(count)]
     if family == "smollm3":
         every = int(values["no_rope_layer_interval"])
@@ -320,6 +320,31 @@ def _longrope(theta: float, dims: int, scaling: Mapping[str, Any], values: Mappi
         original=original,
         stretch=tuple(float(f) for f in scaling["short_factor"]),
         magnitude=float(scaling.get("attention_factor") or magnitude),
+    )
+
+
+def _yarn(theta: float, dims: int, scaling: Mapping[str, Any], values: Mapping[str, Any]) -> Rope:
+    """https://arxiv.org/abs/2309.00071; DeepSeek's `mscale` and `mscale_all_dim` as transformers takes them."""
+    original = int(scaling.get("original_max_position_embeddings") or values["max_position_embeddings"])
+    factor = float(scaling.get("factor") or int(values["max_position_embeddings"]) / original)
+
+    def magnitude(share: float = 1.0) -> float:
+        return 1.0 if factor <= 1 else 0.1 * share * math.log(factor) + 1.0
+
+    one, all_dims = scaling.get("mscale"), scaling.get("mscale_all_dim")
+    said = scaling.get("attention_factor")
+    if said is None:
+        said = magnitude(one) / magnitude(all_dims) if one and all_dims else magnitude()
+    return Rope(
+        theta=theta,
+        dims=dims,
+        kind="yarn",
+        factor=factor,
+        low=float(scaling.get("beta_slow") or 1),
+        high=float(scaling.get("beta_fast") or 32),
+        original=original,
+        magnitude=float(said),
+        truncate=bool(scaling.get("truncate", True)),
     )
 
 
@@ -345,14 +370,18 @@ def _rope(family: str, values: Mapping[str, Any], head_dim: int, local: bool) ->
     theta = float(scaling.get("rope_theta") or values["rope_theta"])
     if family == "gemma3_text" and local and not by_kind:
         theta, scaling = float(values["rope_local_base_freq"]), {}
-    elif not given:
+    elif not given and not (family == "olmo3" and local):  # its windows are never stretched
         scaling = dict(values.get("rope_scaling") or {})
     kind = str(scaling.get("rope_type", scaling.get("type", "default")))
-    if kind not in ("default", "linear", "llama3", *LONGROPE):
+    if kind == "mrope":  # of text alone, all three coordinates of a position are equal
+        kind = "default"
+    if kind not in ("default", "linear", "llama3", "yarn", "dynamic", *LONGROPE):
         raise UnsupportedError(f"rope type {kind!r}")
     partial = float(scaling.get("partial_rotary_factor") or values["partial_rotary_factor"])
     if kind in LONGROPE:
         return _longrope(theta, int(head_dim * partial), scaling, values)
+    if kind == "yarn":
+        return _yarn(theta, int(head_dim * partial), scaling, values)
     return Rope(
         theta=theta,
         dims=int(head_dim * partial),

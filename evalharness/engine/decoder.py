@@ -1,4 +1,4 @@
-"""One decoder for GPT-2, Llama, Mistral, Qwen, Gemma, Phi and SmolLM, for inference and for training.
+"""One decoder for GPT-2, Llama, Mistral, Qwen, Gemma, Phi, SmolLM, OLMo and Granite, for inference and for training.
 
 Everything but attention runs on packed rows [T, d] without padding; attention is passed in (`attention.PackedRows`,
 `slot_cache.SlotCache`). Modules carry the names of Hugging Face's files, so `state_dict()` is a checkpoint. The
@@ -21,17 +21,12 @@ from torch.utils.checkpoint import checkpoint
 
 from evalharness.engine.attention import PackedRows
 from evalharness.engine.config import Config, Layer, Rope
-from evalharness.engine.matmul import Linear, Matmul, pack_weight, packed_matmul
+from evalharness.engine.matmul import ACTIVATE, Linear, Matmul, activated, pack_weight, packed_matmul
+from evalharness.engine.mixture import MixtureOfExperts
+from evalharness.engine.positions import frequencies, rotate
 
 Attend = Callable[[Layer, Tensor, Tensor, Tensor], Tensor]  # (layer, q [T, H, D], k, v [T, KV, D]) -> [T, H, D]
 _Turns = Mapping[Rope, tuple[Tensor, Tensor]]
-
-ACTIVATE: dict[str, Callable[[Tensor], Tensor]] = {
-    "gelu_tanh": partial(F.gelu, approximate="tanh"),
-    "gelu": F.gelu,
-    "silu": F.silu,
-    "relu": F.relu,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +52,7 @@ class Names:
     after_attention: str = ""
     before_mlp: str = "post_attention_layernorm"
     after_mlp: str = ""
+    mixture: str = "mlp"  # what stands in the MLP's place in a sparse layer
 
 
 GPT2 = Names(
@@ -70,13 +66,20 @@ FOUR_NORMS = Names(
     before_mlp="pre_feedforward_layernorm",
     after_mlp="post_feedforward_layernorm",
 )
+_AFTER_ONLY = Names(
+    before_attention="",
+    after_attention="post_attention_layernorm",
+    before_mlp="",
+    after_mlp="post_feedforward_layernorm",
+)
 
 
 def names_of(config: Config) -> Names:
     """The names of the family's parts."""
     if config.post_norms:
-        return FOUR_NORMS
-    return {"gpt2": GPT2, "phi3": _FUSED}.get(config.family, Names())
+        return FOUR_NORMS if config.pre_norms else _AFTER_ONLY
+    of_family = {"gpt2": GPT2, "phi3": _FUSED, "mixtral": Names(mixture="block_sparse_moe")}
+    return of_family.get(config.family, Names())
 
 
 class Norm(nn.Module):
@@ -128,16 +131,19 @@ class _Block(nn.Module):
         linear(names.k, width, keys, config.qkv_bias)
         linear(names.v, width, keys, config.qkv_bias)
         linear(names.out, queries, width, config.out_bias)
-        linear(names.gate_up, width, 2 * config.inner, config.mlp_bias)
-        linear(names.gate, width, config.inner, config.mlp_bias)
-        linear(names.up, width, config.inner, config.mlp_bias)
-        linear(names.down, config.inner, width, config.mlp_bias)
+        if layer.sparse:
+            _place(self, names.mixture, MixtureOfExperts(config))
+        else:
+            linear(names.gate_up, width, 2 * config.inner, config.mlp_bias)
+            linear(names.gate, width, config.inner, config.mlp_bias)
+            linear(names.up, width, config.inner, config.mlp_bias)
+            linear(names.down, config.inner, width, config.mlp_bias)
         for path in (names.before_attention, names.after_attention, names.before_mlp, names.after_mlp):
             if path:
                 _place(self, path, Norm(width, config))
         if config.qk_norm:
-            _place(self, names.q_norm, Norm(config.head_dim, config))
-            _place(self, names.k_norm, Norm(config.head_dim, config))
+            _place(self, names.q_norm, Norm(queries if config.whole_norm else config.head_dim, config))
+            _place(self, names.k_norm, Norm(keys if config.whole_norm else config.head_dim, config))
 
     def part(self, path: str) -> nn.Module:
         """The module of that name, looked up at each use: training may have put another (LoRA) in its place."""
@@ -145,19 +151,18 @@ class _Block(nn.Module):
 
     def forward(self, x: Tensor, attend: Attend, turns: _Turns, rows: Tensor | None = None) -> Tensor:
         """x [T, d] -> [T, d], or [len(rows), d] when only some rows are wanted of the last layer."""
-        names = self.names
-        q, k, v = self._queries(self.part(names.before_attention)(x), turns)
+        names, scale = self.names, self.config.residual_scale
+        q, k, v = self._queries(self._normed(names.before_attention, x), turns)
         mixed = attend(self.layer, q, k, v).flatten(1)
         if rows is not None:
             x, mixed = x[rows], mixed[rows]
-        mixed = self.part(names.out)(mixed)
-        if names.after_attention:
-            mixed = self.part(names.after_attention)(mixed)
-        x = x + mixed
-        out = self._mlp(self.part(names.before_mlp)(x))
-        if names.after_mlp:
-            out = self.part(names.after_mlp)(out)
-        return x + out
+        mixed = self._normed(names.after_attention, self.part(names.out)(mixed))
+        x = x + (mixed if scale == 1.0 else mixed * scale)
+        out = self._normed(names.after_mlp, self._mlp(self._normed(names.before_mlp, x)))
+        return x + (out if scale == 1.0 else out * scale)
+
+    def _normed(self, path: str, x: Tensor) -> Tensor:
+        return self.part(path)(x) if path else x
 
     def _queries(self, x: Tensor, turns: _Turns) -> tuple[Tensor, Tensor, Tensor]:
         names, dim = self.names, self.config.head_dim
@@ -165,8 +170,10 @@ class _Block(nn.Module):
             q, k, v = self.part(names.qkv)(x).split(self.splits, -1)
         else:
             q, k, v = (self.part(path)(x) for path in (names.q, names.k, names.v))
+        if self.config.qk_norm and self.config.whole_norm:
+            q, k = self.part(names.q_norm)(q), self.part(names.k_norm)(k)
         q, k, v = (part.unflatten(-1, (-1, dim)) for part in (q, k, v))
-        if self.config.qk_norm:
+        if self.config.qk_norm and not self.config.whole_norm:
             q, k = self.part(names.q_norm)(q), self.part(names.k_norm)(k)
         if self.layer.rope is not None:
             turn = turns[self.layer.rope]
@@ -174,45 +181,17 @@ class _Block(nn.Module):
         return q, k, v
 
     def _mlp(self, x: Tensor) -> Tensor:
-        names = self.names
+        names, activation = self.names, self.config.activation
+        if self.layer.sparse:
+            return self.part(names.mixture)(x)  # type: ignore[no-any-return]
         if names.gate_up:
             gate, up = self.part(names.gate_up)(x).chunk(2, -1)
-            hidden = ACTIVATE[self.config.activation](gate) * up
+            hidden = ACTIVATE[activation](gate) * up
         elif names.gate:
-            hidden = self._activated(names.gate, x) * self.part(names.up)(x)
+            hidden = activated(self.part(names.gate), x, activation) * self.part(names.up)(x)
         else:
-            hidden = self._activated(names.up, x)
+            hidden = activated(self.part(names.up), x, activation)
         return self.part(names.down)(hidden)  # type: ignore[no-any-return]
-
-    def _activated(self, path: str, x: Tensor) -> Tensor:
-        module, activation = self.part(path), self.config.activation
-        if isinstance(module, Linear) and module.packed is not None:
-            return packed_matmul(x, module.packed, module.bias, activation)
-        return ACTIVATE[activation](module(x))
-
-
-def frequencies(rope: Rope, device: torch.device) -> Tensor:
-    """Radians per position of each rotated pair, [dims / 2]; llama3 keeps short waves, stretches long ones, blends."""
-    steps = torch.arange(0, rope.dims, 2, dtype=torch.int64, device=device).float() / rope.dims
-    if rope.stretch:
-        return 1.0 / (torch.tensor(rope.stretch, device=device) * rope.theta**steps)
-    plain = 1.0 / (rope.theta**steps)
-    if rope.kind == "default":
-        return plain
-    if rope.kind == "linear":
-        return plain / rope.factor
-    turns = rope.original * plain / (2 * math.pi)
-    blend = ((turns - rope.low) / (rope.high - rope.low)).clamp(0.0, 1.0)
-    return (1 - blend) * plain / rope.factor + blend * plain
-
-
-def rotate(x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
-    """Rotate the first dimensions of each head, by halves (the order of the files): x [T, H, D]."""
-    cos, sin = turn
-    half = cos.shape[-1]
-    first, second, rest = x[..., :half], x[..., half : 2 * half], x[..., 2 * half :]
-    turned = (first * cos - second * sin, second * cos + first * sin)
-    return torch.cat((*turned, rest) if rest.shape[-1] else turned, -1)
 
 
 def tied_embedding(table: Tensor, ids: Tensor) -> Tensor:
@@ -240,8 +219,13 @@ def _add_rows(table: Tensor, ids: Tensor, gradient: Tensor) -> None:
     table.grad.index_add_(0, ids, gradient.to(table.grad.dtype))
 
 
-def _table(entries: int, width: int) -> nn.Embedding:
-    return nn.Embedding(entries, width, _weight=torch.empty(entries, width))
+class Table(nn.Embedding):
+    """Rows by number. `packed` is the same as a tied head's matrix in oneDNN's layout, once it is wanted."""
+
+    packed: Tensor | None = None
+
+    def __init__(self, entries: int, width: int) -> None:
+        super().__init__(entries, width, _weight=torch.empty(entries, width))
 
 
 class Decoder(nn.Module):
@@ -250,18 +234,17 @@ class Decoder(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config, self.names = config, names_of(config)
-        _place(self, self.names.embed, _table(config.vocab, config.width))
+        _place(self, self.names.embed, Table(config.vocab, config.width))
         if self.names.positions:
-            _place(self, self.names.positions, _table(config.context, config.width))
+            _place(self, self.names.positions, Table(config.context, config.width))
         _place(self, self.names.blocks, nn.ModuleList(_Block(config, layer) for layer in config.layers))
         _place(self, self.names.norm, Norm(config.width, config))
-        self.lm_head = None if config.tied else Linear(config.width, config.vocab)
-        self.packed_head: Tensor | None = None
+        self.lm_head: nn.Module | None = None if config.tied else Linear(config.width, config.vocab)
         self.matmul: Matmul | None = None  # how the tied head's product is made, and all other matrices'
         self.recompute = False  # training: layers are computed again for the gradient instead of kept
 
     @property
-    def embed(self) -> nn.Embedding:
+    def embed(self) -> Table:
         return attrgetter(self.names.embed)(self)  # type: ignore[no-any-return]
 
     @property
@@ -300,15 +283,17 @@ class Decoder(nn.Module):
 
     def head(self, hidden: Tensor) -> Tensor:
         """States [n, d] -> logits [n, vocabulary] in float32."""
-        if self.packed_head is not None:
-            logits = packed_matmul(hidden, self.packed_head, None)
-        elif self.lm_head is not None:
+        if self.lm_head is not None:
             logits = self.lm_head(hidden)
+        elif self.embed.packed is not None:
+            logits = packed_matmul(hidden, self.embed.packed, None)
         elif self.matmul is not None:
             logits = self.matmul(hidden, self.embed.weight, None, False)
         else:
             logits = F.linear(hidden, self.embed.weight)
         logits = logits.float()
+        if self.config.logit_scale != 1.0:
+            logits = logits * self.config.logit_scale
         cap = self.config.final_cap
         return logits if cap is None else cap * torch.tanh(logits / cap)
 
@@ -338,9 +323,17 @@ class Decoder(nn.Module):
             for parameter in block.parameters():  # norms and biases hold a layer's whole file in memory
                 parameter.data = parameter.data.clone()
         if head and self.lm_head is not None:
-            self.lm_head.pack()
-        elif head and self.packed_head is None:
-            self.packed_head = pack_weight(self.embed.weight.detach())
+            for module in self.lm_head.modules():
+                if isinstance(module, Linear):
+                    module.pack()
+        elif head and self.embed.packed is None:
+            self.embed.packed = pack_weight(self.embed.weight.detach())
+
+    @property
+    def size(self) -> int:
+        """How many weights it has, packed ones too."""
+        packed = sum(m.inputs * m.outputs for m in self.modules() if isinstance(m, Linear) and m.weight is None)
+        return packed + sum(parameter.numel() for parameter in self.parameters())
 
     def _turns(self, positions: Tensor, dtype: torch.dtype) -> _Turns:
         """cos and sin [T, 1, dims / 2] for every kind of rotary positions in use."""

@@ -26,7 +26,11 @@ def cache_file() -> Path:
 
 def checkpoint_fingerprint(folder: Path) -> str:
     """sha256 (hex) of the files that decide what a checkpoint answers."""
-    return files_digest(sorted({file for pattern in COUNTED for file in folder.glob(pattern)}))
+    return files_digest(counted_files(folder))
+
+
+def counted_files(folder: Path) -> list[Path]:
+    return sorted({file for pattern in COUNTED for file in folder.glob(pattern)})
 
 
 def files_digest(files: Sequence[Path]) -> str:

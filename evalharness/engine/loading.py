@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 import torch
 
 from evalharness.engine import checkpoint
+from evalharness.engine.adapted import SharedBase, adapted_decoder, read_adapter
 from evalharness.engine.base import Engine, EngineSettings, choose_context
 from evalharness.engine.config import Config, UnsupportedError, read_config
+from evalharness.engine.decoder import Decoder
 from evalharness.engine.matmul import choose_route
 from evalharness.engine.memory import check_weights
 from evalharness.engine.native import NativeEngine
@@ -44,17 +47,23 @@ def open_engine(folder: Path, settings: EngineSettings) -> Engine:
     return copies[0] if len(copies) == 1 else Replicas(copies)
 
 
+# Bases that adapters stand on now: each is there once, however many adapters share its weights.
+_bases: WeakValueDictionary[tuple[object, ...], SharedBase] = WeakValueDictionary()
+
+
 def _open_native(folder: Path, config: Config, settings: EngineSettings, device: torch.device) -> NativeEngine:
-    dtype = _dtype(settings.dtype, device, folder)
-    stored = sum(file.stat().st_size for file in set(checkpoint.weight_files(folder).values()))
-    if dtype != checkpoint.stored_dtype(folder) or device.type != "cpu":
-        check_weights(stored * (2 if dtype == torch.float32 else 1), device)
-    decoder = checkpoint.load_decoder(folder, dtype=dtype, device=device, config=config)
-    decoder.requires_grad_(False)
+    if settings.adapter is None:
+        decoder, base = _load(folder, config, settings, device), None
+    else:
+        adapter = read_adapter(settings.adapter)
+        base = _shared_base(folder, config, settings, device)
+        decoder = adapted_decoder(base, adapter, merge=settings.merge_adapter)
+        base = None if settings.merge_adapter else base
     context = choose_context(config.context, settings.context)
-    probed = device.type == "cpu" and dtype == torch.float32
+    probed = device.type == "cpu" and decoder.dtype == torch.float32
     return NativeEngine(
         decoder,
+        base=base,
         context=context,
         batch=settings.batch,
         routes={
@@ -64,9 +73,34 @@ def _open_native(folder: Path, config: Config, settings: EngineSettings, device:
     )
 
 
+def _load(folder: Path, config: Config, settings: EngineSettings, device: torch.device) -> Decoder:
+    dtype = _dtype(settings.dtype, device, folder)
+    files = set(checkpoint.weight_files(folder).values())
+    if dtype != checkpoint.stored_dtype(folder) or device.type != "cpu":
+        check_weights(sum(file.stat().st_size for file in files) * (2 if dtype == torch.float32 else 1), device)
+    return checkpoint.load_decoder(folder, dtype=dtype, device=device, config=config).requires_grad_(False)
+
+
+def _shared_base(folder: Path, config: Config, settings: EngineSettings, device: torch.device) -> SharedBase:
+    """The base of an adapter, the one that is there where another adapter stands on it. A merged adapter changes
+    weights that others may look at, so it has a base of its own, which is given up then."""
+    if settings.merge_adapter:
+        return SharedBase(decoder=_load(folder, config, settings, device), folder=folder)
+    stamps = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in {*checkpoint.weight_files(folder).values()}]
+    key = (folder.resolve(), str(_dtype(settings.dtype, device, folder)), str(device), *sorted(stamps))
+    base = _bases.get(key)
+    if base is None:
+        base = SharedBase(decoder=_load(folder, config, settings, device), folder=folder)
+        _bases[key] = base
+    return base
+
+
 def _open_transformers(folder: Path, settings: EngineSettings, device: torch.device, reason: str) -> TransformersEngine:
     dtype = _dtype(settings.dtype, device, folder)
-    return TransformersEngine(folder, device, dtype, context=settings.context, reason=reason)
+    made = TransformersEngine(folder, device, dtype, reason=reason, context=settings.context, batch=settings.batch)
+    if settings.adapter is not None:
+        made.put_on(settings.adapter, merge=settings.merge_adapter)
+    return made
 
 
 def free_threads() -> int:

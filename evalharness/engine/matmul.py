@@ -80,6 +80,21 @@ class Linear(nn.Module):
         return F.linear(x, self.matrix, self.bias)
 
 
+ACTIVATE: dict[str, Callable[[Tensor], Tensor]] = {
+    "gelu_tanh": partial(F.gelu, approximate="tanh"),
+    "gelu": F.gelu,
+    "silu": F.silu,
+    "relu": F.relu,
+}
+
+
+def activated(module: nn.Module, x: Tensor, activation: str) -> Tensor:
+    """activation(module(x)), in one operation where the module's weight is packed."""
+    if isinstance(module, Linear) and module.packed is not None:
+        return packed_matmul(x, module.packed, module.bias, activation)
+    return ACTIVATE[activation](module(x))
+
+
 class _Switched(torch.autograd.Function):
     """y = x W^T + b and its gradients by way of the switch. It is on for these products alone: attention's own small
     ones, which torch writes as products too, become several times slower with it."""

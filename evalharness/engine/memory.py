@@ -76,7 +76,9 @@ class Memory:
     def per_token(self) -> int:
         """Bytes that one token of a pass takes on its way through a layer (a bound from above)."""
         c = self.config
-        return self.itemsize * (6 * c.width + 4 * c.inner + 4 * (c.heads + 2 * c.kv_heads) * c.head_dim)
+        mixture = c.mixture
+        inner = max(c.inner, mixture.active * mixture.inner + mixture.shared if mixture is not None else 0)
+        return self.itemsize * (6 * c.width + 4 * inner + 4 * (c.heads + 2 * c.kv_heads) * c.head_dim)
 
     def budget(self, wanted: int) -> int:
         """Tokens per pass: `wanted`, or as many as half of what is free can hold."""

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import torch
 
+from evalharness.engine.adapted import SharedBase
 from evalharness.engine.base import Continuation, ContinuationScore, Generation, GenerationRequest, TokenBytes
 from evalharness.engine.cuda_graphs import recorder
 from evalharness.engine.decoder import Decoder
@@ -26,14 +27,22 @@ class NativeEngine:
     """An engine on a decoder as it is, be it in training: nothing is copied or frozen.
 
     `context` 0 is the decoder's own, `batch` 0 the device's usual. `routes` says how the matrix products are made for
-    a kind of work (packed weights can be neither trained nor saved); without one the decoder keeps what it has.
+    a kind of work (packed weights can be neither trained nor saved); without one the decoder keeps what it has. `base`
+    is what the decoder shares weights with: it is there as long as somebody does.
     """
 
     def __init__(
-        self, decoder: Decoder, *, context: int = 0, batch: int = 0, routes: Mapping[Work, Route] | None = None
+        self,
+        decoder: Decoder,
+        *,
+        context: int = 0,
+        batch: int = 0,
+        routes: Mapping[Work, Route] | None = None,
+        base: SharedBase | None = None,
     ) -> None:
+        self.base = base
         self.decoder, self.batch, self.routes = decoder, batch, dict(routes or {})
-        self.parameters = sum(parameter.numel() for parameter in decoder.parameters())
+        self.parameters = decoder.size
         self.context, self.vocabulary = context or decoder.config.context, decoder.config.vocab
         self.memory = Memory(decoder.config, decoder.device, torch.finfo(decoder.dtype).bits // 8)
         self.dtype = decoder.dtype

@@ -113,6 +113,13 @@ def open_tokenizer(folder: Path, vocabulary: int, file: str | None = None) -> To
     return found
 
 
+def has_tokenizer(folder: Path) -> bool:
+    """Whether there is something in a folder that `open_tokenizer` reads."""
+    pairs = (("vocab.bpe", "encoder.json"), ("merges.txt", "vocab.json"))
+    whole = (folder / "tokenizer.json").is_file() or any(folder.glob("*.tiktoken"))
+    return whole or any(all((folder / name).is_file() for name in pair) for pair in pairs)
+
+
 def _named(file: Path, folder: Path) -> Tokenizer:
     if file.is_dir():
         found = _in_folder(file)

@@ -1,4 +1,4 @@
-"""Architectures that the native decoder does not know, through transformers (extra `hf`): right, not fast.
+"""Architectures that the native decoder does not know, through transformers (extra `hf`).
 
 https://github.com/huggingface/transformers
 """
@@ -6,6 +6,8 @@ https://github.com/huggingface/transformers
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +15,25 @@ import torch
 from torch import Tensor
 
 from evalharness.data.files import parse_json, read_text
+from evalharness.engine.adapted import read_adapter
+from evalharness.engine.adapter_config import ADAPTER_CONFIG
 from evalharness.engine.base import (
     Continuation,
     ContinuationScore,
     Generation,
     GenerationRequest,
     TokenBytes,
+    TokenIds,
     choose_context,
 )
 from evalharness.engine.checkpoint import weight_files
+from evalharness.engine.prefix_sharing import Group, prefix_groups
+from evalharness.engine.transformers_passes import Passes, try_passes
 from evalharness.errors import UserError
+
+TOKENS = 1024  # of one pass, padding included
+SLOTS = 16  # answers that are written side by side
+_GROUP_COST = 64  # tokens: what a prefix pass of its own and a half-filled last pass cost
 
 
 def refuse_code(folder: Path) -> None:
@@ -43,18 +54,56 @@ def refuse_code(folder: Path) -> None:
             for key, value in text.items():
                 if "attn_implementation" in key and "/" in str(value):
                     raise UserError(f"{file}: {key} names code on the hub ({value!r:.80}), which is never run")
-    if (folder / "adapter_config.json").is_file():
-        raise UserError(f"{folder}: holds an adapter (adapter_config.json); merge it into its base model first")
+    if (folder / ADAPTER_CONFIG).is_file():
+        raise UserError(f"{folder}: holds an adapter ({ADAPTER_CONFIG}) beside a whole model; move one of them away")
     weight_files(folder)  # pickled weights, and an index that leaves the folder, are refused there
 
 
+@dataclass(eq=False, slots=True)
+class _Text:
+    """Ids that go through the network, how many of the last rows are read, and by which (prompt, continuation)."""
+
+    ids: TokenIds
+    scored: int
+    asked: list[tuple[int, int]]
+
+
+def _texts(prompts: Sequence[Sequence[Continuation]], context: int) -> list[_Text]:
+    """The different texts of all continuations, cut from the left to the context."""
+    found: dict[bytes, _Text] = {}
+    for prompt, continuations in enumerate(prompts):
+        for number, continuation in enumerate(continuations):
+            ids = continuation.inputs(continuation.truncation(context))
+            text = found.setdefault(ids.tobytes(), _Text(ids, 0, []))
+            text.scored = max(text.scored, min(len(continuation.ids), len(ids)))
+            text.asked.append((prompt, number))
+    return list(found.values())
+
+
+def _score(rows: Tensor, continuation: Continuation) -> ContinuationScore:
+    """The score of a continuation from the log-probabilities [n, vocabulary] of a text's last rows."""
+    targets = torch.from_numpy(continuation.ids).long().to(rows.device)
+    rows = rows[len(rows) - len(targets) :]
+    greedy = bool((rows.argmax(-1) == targets).all())
+    return ContinuationScore(float(rows.gather(1, targets[:, None]).double().sum()), greedy, len(targets))
+
+
+def _auto_class(transformers: Any, folder: Path) -> Any:
+    """What reads text of this configuration: a causal language model, or else one that sees, which reads text too."""
+    config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    causal, sees = transformers.AutoModelForCausalLM, transformers.AutoModelForImageTextToText
+    return sees if type(config) in sees._model_mapping and type(config) not in causal._model_mapping else causal
+
+
 class TransformersEngine:
-    """A causal language model of transformers, one text at a time; equal inputs share a pass. `context` 0: its own.
+    """A causal language model of transformers. `context` 0: its own, `batch` 0: as many rows as TOKENS and SLOTS say.
 
     `reason` says why it is not the native decoder that runs: in error messages and the manifest.
     """
 
-    def __init__(self, folder: Path, device: torch.device, dtype: torch.dtype, *, context: int, reason: str) -> None:
+    def __init__(
+        self, folder: Path, device: torch.device, dtype: torch.dtype, *, reason: str, context: int = 0, batch: int = 0
+    ) -> None:
         try:
             import transformers
         except ImportError as error:
@@ -63,9 +112,9 @@ class TransformersEngine:
             ) from error
         transformers.logging.set_verbosity_error()
         refuse_code(folder)
-        self.dtype = dtype
+        self.folder, self.dtype, self.batch = folder, dtype, batch
         try:
-            model = transformers.AutoModelForCausalLM.from_pretrained(
+            model = _auto_class(transformers, folder).from_pretrained(
                 folder, dtype=self.dtype, local_files_only=True, trust_remote_code=False, use_safetensors=True
             )
         except Exception as error:  # on a config.json with odd values its classes raise whatever they stumble over
@@ -80,49 +129,94 @@ class TransformersEngine:
         self.context = choose_context(int(own), context)
         self.vocabulary = int(model.get_input_embeddings().weight.shape[0])
 
+    def put_on(self, folder: Path, *, merge: bool) -> None:
+        """Put the adapter in `folder` on the model, by PEFT. UserError where PEFT is missing or it does not fit."""
+        read_adapter(folder)  # pickled weights and settings that are not known are refused there
+        try:
+            import peft
+        except ImportError as error:
+            raise UserError(
+                f"{folder}: an adapter on a model that the native decoder does not know ({self.reason}) wants PEFT: "
+                "pip install peft"
+            ) from error
+        try:
+            made = peft.PeftModel.from_pretrained(self.model, str(folder), local_files_only=True).eval()
+        except Exception as error:  # whatever its classes stumble over in a config or shapes that do not fit
+            first = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+            raise UserError(f"{folder}: PEFT cannot put the adapter on its base: {first}") from error
+        self.model = made.merge_and_unload() if merge else made.base_model.model
+
+    @cached_property
+    def passes(self) -> Passes:
+        """Tried at the first question: an adapter may have been put on since the model was opened."""
+        try:
+            return try_passes(self.model, self.device)
+        except Exception as error:  # a config.json whose sizes do not fit each other is found out here
+            first = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+            raise UserError(f"{self.folder}: transformers cannot compute a text with it: {first}") from error
+
     def loglikelihood(self, prompts: Sequence[Sequence[Continuation]]) -> Iterator[tuple[int, list[ContinuationScore]]]:
-        for index, continuations in enumerate(prompts):
-            yield index, self._scores(continuations)
+        texts = _texts(prompts, self.context)
+        missing = [len(continuations) for continuations in prompts]
+        scores: list[dict[int, ContinuationScore]] = [{} for _ in prompts]
+        for text, rows in self._rows(texts):
+            for prompt, number in text.asked:
+                scores[prompt][number] = _score(rows, prompts[prompt][number])
+                missing[prompt] -= 1
+                if not missing[prompt]:
+                    yield prompt, [scores[prompt][n] for n in range(len(prompts[prompt]))]
 
-    def _scores(self, continuations: Sequence[Continuation]) -> list[ContinuationScore]:
-        passes: dict[tuple[int, ...], Tensor] = {}
-        scores = []
-        for continuation in continuations:
-            inputs = tuple(continuation.inputs(continuation.truncation(self.context)).tolist())
-            if inputs not in passes:
-                passes[inputs] = torch.log_softmax(self._logits(inputs), -1)
-            rows = passes[inputs][-len(continuation.ids) :]
-            targets = torch.from_numpy(continuation.ids).long().to(rows.device)
-            greedy = bool((rows.argmax(-1) == targets).all())
-            total = float(rows.gather(1, targets[:, None]).double().sum())
-            scores.append(ContinuationScore(total, greedy, len(continuation.ids)))
-        return scores
+    def _rows(self, texts: Sequence[_Text]) -> Iterator[tuple[_Text, Tensor]]:
+        """Of each text its last rows of log-probabilities [scored, vocabulary], in the order that costs least."""
+        everything = [Group(0, tuple(range(len(texts))))]
+        shareable = [text.ids[: len(text.ids) - text.scored] for text in texts]
+        for group in prefix_groups(shareable, _GROUP_COST) if self.passes.shared else everything:
+            prefix = None
+            if group.shared:
+                prefix = self.passes.texts([texts[group.rows[0]].ids[: group.shared].tolist()], last=1).cache
+            waiting = sorted((texts[i] for i in group.rows), key=lambda text: -len(text.ids))
+            while waiting:
+                size = len(waiting[0].ids) - group.shared
+                count = max(1, self.batch or TOKENS // size) if self.passes.batched else 1
+                batch, waiting = waiting[:count], waiting[count:]
+                yield from self._pass(batch, prefix, group.shared)
 
-    @torch.inference_mode()
-    def _logits(self, ids: Sequence[int]) -> Tensor:
-        logits: Tensor = self.model(torch.tensor([ids], device=self.device)).logits[0].float()
-        return logits
+    def _pass(self, batch: Sequence[_Text], prefix: Any, shared: int) -> Iterator[tuple[_Text, Tensor]]:
+        rows = [text.ids[shared:].tolist() for text in batch]
+        longest = max(map(len, rows))
+        last = max(longest - len(row) + text.scored for row, text in zip(rows, batch, strict=True))
+        cache = None if prefix is None else self.passes.behind(prefix, len(rows))
+        logits = self.passes.texts(rows, cache, last=last).logits
+        for text, row, found in zip(batch, rows, logits, strict=True):
+            end = len(row) - longest + len(found)
+            yield text, torch.log_softmax(found[end - text.scored : end], -1)
 
     def generate(
         self, requests: Sequence[GenerationRequest], token_bytes: TokenBytes
     ) -> Iterator[tuple[int, Generation]]:
-        for index, request in enumerate(requests):
-            generation = Generation(request, token_bytes)
-            self._finish(generation)
-            yield index, generation
+        order = sorted(range(len(requests)), key=lambda i: (-requests[i].max_tokens, -len(requests[i].ids)))
+        count = max(1, self.batch or SLOTS) if self.passes.padded else 1
+        for start in range(0, len(order), count):
+            yield from self._write([(i, Generation(requests[i], token_bytes)) for i in order[start : start + count]])
 
-    @torch.inference_mode()
-    def _finish(self, generation: Generation) -> None:
-        """Generate to the end."""
-        ids = torch.tensor([generation.request.ids], device=self.device)
-        cache = None
+    def _write(self, rows: list[tuple[int, Generation]]) -> Iterator[tuple[int, Generation]]:
+        """Write these answers to their ends, side by side; a row leaves the pass when it is finished."""
+        so_far = self.passes.prompts([generation.request.ids for _, generation in rows])
         while True:
-            out = self.model(ids, past_key_values=cache, use_cache=True)
-            logits = out.logits[0, -1].float()
-            if generation.append(int(logits.argmax()), logits):
+            logits = so_far.logits[:, -1]
+            finished = [
+                generation.append(int(row.argmax()), row) for (_, generation), row in zip(rows, logits, strict=True)
+            ]
+            yield from (row for row, end in zip(rows, finished, strict=True) if end)
+            left = [at for at, end in enumerate(finished) if not end]
+            if not left:
                 return
-            cache = out.past_key_values
-            ids = torch.tensor([[generation.tokens[-1]]], device=self.device)
+            if not self.passes.cached:  # then there is one row alone
+                text = rows[0][1]
+                so_far = self.passes.texts([[*text.request.ids, *text.tokens]], last=1)
+                continue
+            rows = [rows[at] for at in left]
+            so_far = self.passes.step(so_far.keep(left), [generation.tokens[-1] for _, generation in rows])
 
     def describe(self) -> Mapping[str, Any]:
         return {
@@ -132,6 +226,7 @@ class TransformersEngine:
             "parameters": int(self.model.num_parameters()),
             "dtype": str(self.dtype).removeprefix("torch."),
             "device": str(self.device),
+            "passes": [way for way in ("batched", "shared", "padded", "cached") if getattr(self.passes, way)],
             "threads": torch.get_num_threads(),
             "context": self.context,
             "torch": torch.__version__,

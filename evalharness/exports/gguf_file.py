@@ -23,7 +23,7 @@ from evalharness.chat.render import Chat
 from evalharness.data.files import parse_json, read_text
 from evalharness.engine import checkpoint
 from evalharness.engine.config import Config, read_config
-from evalharness.engine.decoder import frequencies
+from evalharness.engine.positions import frequencies
 from evalharness.errors import UserError, nearest, option_name
 from evalharness.exports.gguf_vocabulary import Vocabulary, vocabulary
 from evalharness.exports.modelfile import loader_puts_bos

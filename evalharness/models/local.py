@@ -8,16 +8,20 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalharness.data.files import json_value
-from evalharness.engine.fingerprint import checkpoint_fingerprint, files_digest
+from evalharness.engine.adapter_config import is_adapter
+from evalharness.engine.fingerprint import files_digest
+from evalharness.engine.sampling import Sampling, checkpoint_sampling
 from evalharness.errors import UserError, option_name
-from evalharness.events import warn
+from evalharness.events import Told, tell, warn
 from evalharness.model import Preview, Requests
+from evalharness.models._checkpoints import base_folder, weights_digest
+from evalharness.models._checkpoints import model_folder as model_folder
 from evalharness.options import LocalOptions
 from evalharness.records import Message, Request, Response
 from evalharness.scoring.thinking_marks import is_mark, opened_thinking
@@ -32,11 +36,21 @@ Options = LocalOptions
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeightsOrigin:
-    """The folder of a model's weights and their digest (computed when asked); `context_limited`: by the user."""
+    """The folder of a model's weights and their digest (computed when asked); `context_limited`: by the user.
+
+    `adapter` is the folder of an adapter that stands on them.
+    """
 
     folder: Path
     digest: Callable[[], str]
     context_limited: bool = False
+    adapter: Path | None = None
+    adapter_merged: bool = False
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Where files beside the weights are looked for, the first that has one counts."""
+        return (self.folder,) if self.adapter is None else (self.adapter, self.folder)
 
 
 class Local:
@@ -47,11 +61,20 @@ class Local:
 
     ranks = True
 
-    def __init__(self, name: str, origin: WeightsOrigin, engine: Engine, tokenizer: Tokenizer, chat: Chat) -> None:
-        self.name, self.origin = name, origin
+    def __init__(
+        self,
+        name: str,
+        origin: WeightsOrigin,
+        engine: Engine,
+        tokenizer: Tokenizer,
+        chat: Chat,
+        *,
+        sampling: Sampling | None = None,
+    ) -> None:
+        self.name, self.origin, self.sampling = name, origin, sampling or Sampling()
         self.engine, self.tokenizer, self.rendering = engine, tokenizer, chat
         self.chat = chat.source is not None
-        self._stop_ids = chat.stops | _stop_ids(origin.folder)
+        self._stop_ids = chat.stops.union(*map(_stop_ids, origin.folders))
         # Marks of thinking are part of the answer's text: what scores it sets them apart.
         self._control_ids = frozenset(token for text, token in tokenizer.specials.items() if not is_mark(text))
 
@@ -65,7 +88,8 @@ class Local:
         """sha256 over weights, configuration and tokenizer, then whatever else decides the answers: the template, a
         tokenizer from elsewhere, and arithmetic or context other than the usual."""
         parts = [self.origin.digest(), self.rendering.hash[:16]]
-        elsewhere = [f for f in self.tokenizer.files if f.parent.resolve() != self.origin.folder.resolve()]
+        known = [folder.resolve() for folder in self.origin.folders]
+        elsewhere = [f for f in self.tokenizer.files if f.parent.resolve() not in known]
         if elsewhere:
             parts.append(files_digest(elsewhere)[:16])
         dtype = self.engine.describe()["dtype"]
@@ -73,6 +97,8 @@ class Local:
             parts.append(dtype)
         if self.origin.context_limited:
             parts.append(f"context {self.engine.context}")
+        if self.sampling.differences():
+            parts.append(self.sampling.words())
         return "/".join(parts)
 
     def answer(self, requests: Sequence[Request]) -> Iterator[tuple[int, Response]]:
@@ -203,8 +229,11 @@ class Local:
             max_tokens=max(1, min(request.max_tokens, context - len(kept))),
             stop_ids=self._stop_ids | {self.tokenizer.specials[s] for s in stops if s in self.tokenizer.specials},
             stop=tuple(stop.encode("utf-8", "surrogatepass") for stop in stops),
-            temperature=request.temperature,
-            top_p=request.top_p,
+            temperature=request.temperature or self.sampling.temperature or 0.0,
+            top_p=request.top_p if request.top_p < 1 else self.sampling.top_p,
+            top_k=self.sampling.top_k,
+            min_p=self.sampling.min_p,
+            repetition_penalty=self.sampling.repetition_penalty,
             seed=f"{request.seed}/{','.join(map(str, kept))}",
             top_logprobs=request.top_logprobs,
         )
@@ -234,8 +263,13 @@ class Local:
         return Preview(text=asked.text, ids=tuple(asked.ids), pieces=pieces, bos=asked.bos)
 
     def describe(self) -> Mapping[str, Any]:
+        standing = {}
+        if self.origin.adapter is not None:
+            standing["adapter"] = {"base": str(self.origin.folder), "merged": self.origin.adapter_merged}
         return {
             **self.engine.describe(),
+            **standing,
+            **({"sampling": dict(self.sampling.differences())} if self.sampling.differences() else {}),
             "template": self.rendering.name,
             "template_sha256": self.rendering.hash,
             "bos": self.rendering.ask((Message("user", "a"),)).bos,
@@ -256,33 +290,6 @@ def _stop_ids(folder: Path) -> frozenset[int]:
     return frozenset(found)
 
 
-def model_folder(argument: str) -> Path:
-    """The folder of `argument`: a path, or a hub id (`org/name`, `org/name@revision`), from the hub's cache if there.
-
-    UserError where neither is to be had.
-    """
-    if not argument:
-        raise UserError(f"local needs a checkpoint: say {option_name('model', 'local:FOLDER')} or local:ORG/NAME")
-    folder = Path(argument).expanduser()
-    if folder.exists() or argument.count("/") != 1 or argument.startswith((".", "/", "~")):
-        if not folder.is_dir():
-            raise UserError(f"{argument}: there is no such folder; name one with config.json and *.safetensors")
-        return folder
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    name, _, revision = argument.partition("@")
-    wanted = ["*.safetensors", "*.json", "*.jinja", "*.txt", "*.tiktoken", "vocab.bpe"]
-    try:
-        return Path(snapshot_download(name, revision=revision or None, allow_patterns=wanted))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        first = str(error).strip().splitlines()[0][:200]
-        raise UserError(
-            f"{argument}: there is no such folder, and the hub gives no such model ({first}); name a folder, or check "
-            "the name and the network"
-        ) from error
-
-
 def open_model(argument: str, options: LocalOptions) -> Local:
     """Open `local:FOLDER` or `local:ORG/NAME`."""
     return open_folder(f"local:{argument}", model_folder(argument), options)
@@ -290,10 +297,22 @@ def open_model(argument: str, options: LocalOptions) -> Local:
 
 def open_folder(name: str, folder: Path, options: LocalOptions) -> Local:
     """Open the checkpoint in `folder` as a model of that name."""
+    if adapter := (folder if is_adapter(folder) else None):
+        folder = base_folder(adapter, options.base_model)
+    elif options.base_model or options.merge_adapter:
+        said = option_name("base_model" if options.base_model else "merge_adapter")
+        raise UserError(f"{said} is for the folder of an adapter; {folder} holds none that stands alone")
+    digest: Callable[[], str] = partial(weights_digest, folder, adapter)
     with ThreadPoolExecutor(1) as pool:  # hashing leaves the interpreter free to import torch and to load
-        found = pool.submit(checkpoint_fingerprint, folder).result if (folder / "config.json").is_file() else None
-        digest = found or partial(checkpoint_fingerprint, folder)
-        origin = WeightsOrigin(folder=folder, digest=digest, context_limited=options.context > 0)
+        if (folder / "config.json").is_file():
+            digest = pool.submit(digest).result
+        origin = WeightsOrigin(
+            folder=folder,
+            digest=digest,
+            context_limited=options.context > 0,
+            adapter=adapter,
+            adapter_merged=options.merge_adapter,
+        )
         return _open(name, origin, options)
 
 
@@ -317,7 +336,7 @@ def _open(name: str, origin: WeightsOrigin, options: LocalOptions) -> Local:
         from evalharness.chat.render import choose_chat, own_template
         from evalharness.engine.base import EngineSettings
         from evalharness.engine.loading import open_engine
-        from evalharness.engine.tokenizer import open_tokenizer
+        from evalharness.engine.tokenizer import has_tokenizer, open_tokenizer
 
     settings = EngineSettings(
         dtype=options.dtype,
@@ -326,11 +345,31 @@ def _open(name: str, origin: WeightsOrigin, options: LocalOptions) -> Local:
         batch=options.batch,
         context=options.context,
         backend=options.backend,
+        adapter=origin.adapter,
+        merge_adapter=origin.adapter_merged,
     )
     engine = open_engine(origin.folder, settings)
-    tokenizer = open_tokenizer(origin.folder, engine.vocabulary, options.tokenizer)
-    own = own_template(origin.folder)
+    beside = next((folder for folder in origin.folders if has_tokenizer(folder)), origin.folder)
+    tokenizer = open_tokenizer(beside, engine.vocabulary, options.tokenizer)
+    own = next(filter(None, map(own_template, origin.folders)), None)
     chosen = choose_chat(options.template, own, tokenizer)
     if own and chosen.source != own:
         warn(f"{name} has a template of its own, which it was trained with; with {chosen.name} it answers otherwise")
-    return Local(name, origin, engine, tokenizer, chosen)
+    return Local(name, origin, engine, tokenizer, chosen, sampling=_sampling(name, origin, options, chosen))
+
+
+def _sampling(name: str, origin: WeightsOrigin, options: LocalOptions, chat: Chat) -> Sampling:
+    """How tokens are drawn: what the user says, the rest as the checkpoint has it where the user wants that."""
+    own = next((found for found in map(checkpoint_sampling, origin.folders) if found.differences()), Sampling())
+    if own.differences() and chat.source is not None and not options.checkpoint_sampling:
+        wanted = option_name("checkpoint_sampling")
+        tell(Told(text=f"{name} is made to be asked with {own.words()} (its generation_config.json); {wanted} does so"))
+    if (options.min_p or 0) > 1:
+        raise UserError(f"{option_name('min_p')} wants a number from 0 to 1; there is {options.min_p:g}")
+    taken = own if options.checkpoint_sampling else Sampling()
+    return replace(
+        taken,
+        top_k=options.top_k or taken.top_k,
+        min_p=taken.min_p if options.min_p is None else options.min_p,
+        repetition_penalty=options.repetition_penalty or taken.repetition_penalty,
+    )

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 
+from evalharness.comparison.choice_shift import ChoiceShift
 from evalharness.comparison.decide import TaskComparison as _Task
 from evalharness.comparison.decide import Word
 from evalharness.comparison.document import ComparisonDocument as _Document
@@ -145,6 +146,8 @@ def remarks(document: _Document) -> list[str]:
             found.append(f"{task.benchmark}: bootstrap interval (BCa) {points(low)} … {points(high)}")
         if task.uncertainty:
             found.append(f"{task.benchmark}: {uncertainty_parts(task)}")
+        if task.choices:
+            found.append(f"{task.benchmark}: {choices_moved(task.choices)}")
         if task.flaky:
             noise = task.flaky
             found.append(
@@ -153,6 +156,22 @@ def remarks(document: _Document) -> list[str]:
             )
     found += [f"allowed by --allow-mismatch: {one}" for one in document.allowed]
     return found + list(document.notes)
+
+
+def choices_moved(shift: ChoiceShift) -> str:
+    """How far the log-probabilities of the choices moved, and with them the right one's lead."""
+    divergence = f"{shift.kl:.2g} nats{_ends(shift.kl_low, shift.kl_high)}"
+    said = f"choices' log-probabilities over {shift.n:,} items: mean KL {divergence}"
+    if shift.lead is None:
+        return said
+    lead = f"the right choice's lead moved by {shift.lead:+.2g} nats{_ends(shift.lead_low, shift.lead_high, sign='+')}"
+    return f"{said}; {lead}, p {p_value(shift.p_lead)}"
+
+
+def _ends(low: float | None, high: float | None, sign: str = "") -> str:
+    """An interval behind its value; nothing where nothing tells it."""
+    known = low is not None and high is not None and math.isfinite(low) and math.isfinite(high)
+    return f" ({low:{sign}.2g} … {high:{sign}.2g})" if known else ""
 
 
 def uncertainty_parts(task: _Task) -> str:

@@ -12,8 +12,9 @@ import torch
 from evalharness.chat.render import Chat
 from evalharness.data.files import write_whole
 from evalharness.engine import checkpoint
-from evalharness.engine.config import DEFAULTS, Config
+from evalharness.engine.config import Config
 from evalharness.engine.decoder import Decoder
+from evalharness.engine.families import DEFAULTS
 from evalharness.errors import UserError, option_name
 from evalharness.events import Told, tell, warn
 from evalharness.exports.gguf_file import GGUF_NAME, wanted_kind, write_gguf

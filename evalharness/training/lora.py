@@ -15,12 +15,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from evalharness.data.files import write_whole
+from evalharness.engine.adapter_config import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from evalharness.engine.decoder import Decoder
 from evalharness.engine.matmul import Linear
 from evalharness.training.config import Lora
 from evalharness.training.qlora import FourBit
-
-_CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
 
 class Adapted(nn.Module):
@@ -117,5 +116,5 @@ def save_adapters(decoder: Decoder, lora: Lora, folder: Path, base: str) -> None
         "fan_in_fan_out": decoder.config.family == "gpt2", "modules_to_save": None,
     }  # fmt: skip
     folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / WEIGHTS, to_bytes(tensors, metadata={"format": "pt"}))
-    write_whole(folder / _CONFIG, json.dumps(config, indent=2) + "\n")
+    write_whole(folder / ADAPTER_WEIGHTS, to_bytes(tensors, metadata={"format": "pt"}))
+    write_whole(folder / ADAPTER_CONFIG, json.dumps(config, indent=2) + "\n")

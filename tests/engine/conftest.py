@@ -37,6 +37,22 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
             "rope_type": "longrope", "rope_theta": 10000.0, "partial_rotary_factor": 0.5,
             "short_factor": [1.0, 1.3], "long_factor": [2.0, 9.0], "original_max_position_embeddings": 256}}),
     "smollm3": ("SmolLM3Config", {}),
+    "yarn": ("LlamaConfig", {"rope_parameters": {"rope_type": "yarn", "rope_theta": 10000.0, "factor": 4.0,
+        "original_max_position_embeddings": 64, "beta_fast": 8.0}}),
+    "yarn-mscale": ("Qwen3Config", {"head_dim": 16, "rope_parameters": {
+        "rope_type": "yarn", "rope_theta": 1000.0, "factor": 8.0, "original_max_position_embeddings": 32,
+        "mscale": 1.3, "mscale_all_dim": 0.7, "truncate": False}}),
+    "dynamic": ("LlamaConfig", {"rope_parameters": {"rope_type": "dynamic", "rope_theta": 10000.0, "factor": 4.0}}),
+    "granite": ("GraniteConfig", {"embedding_multiplier": 3.0, "attention_multiplier": 0.2, "logits_scaling": 2.5,
+                                  "residual_multiplier": 0.4, "tie_word_embeddings": True}),
+    "olmo2": ("Olmo2Config", {}),
+    "olmo3": ("Olmo3Config", {"sliding_window": 16}),
+    "mixtral": ("MixtralConfig", {"num_local_experts": 5, "num_experts_per_tok": 2}),
+    "qwen2-moe": ("Qwen2MoeConfig", {"num_experts": 6, "num_experts_per_tok": 3, "moe_intermediate_size": 24,
+                                     "shared_expert_intermediate_size": 20, "mlp_only_layers": [2]}),
+    "qwen3-moe": ("Qwen3MoeConfig", {"num_experts": 8, "num_experts_per_tok": 2, "moe_intermediate_size": 24,
+                                     "head_dim": 16, "norm_topk_prob": True, "decoder_sparse_step": 2}),
+    "olmoe": ("OlmoeConfig", {"num_experts": 6, "num_experts_per_tok": 2}),
 }  # fmt: skip
 
 

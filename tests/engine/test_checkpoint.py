@@ -185,3 +185,24 @@ def test_bfloat16_and_float16_are_read_in_float32(folder):
 def test_read_config_of_no_folder(tmp_path):
     with pytest.raises(UserError, match="no such folder"):
         read_config(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"num_local_experts": 7}, "missing from the weights"),
+        ({"num_local_experts": 3}, "experts.3.w1.weight|gate.weight has shape"),
+        ({"num_experts_per_tok": 9}, "each token takes 9 of 5 experts"),
+        ({"num_experts_per_tok": 0}, "each token takes 0 of 5 experts"),
+        ({"num_local_experts": 1 << 40}, "more than 16,384"),
+        ({"num_local_experts": "many"}, "wrong kind"),
+        ({"intermediate_size": 40}, "has shape"),
+    ],
+)
+def test_a_mixture_with_a_wrong_number_of_experts_is_one_line(change, said, written, tmp_path):
+    shutil.copytree(written("mixtral")[1], tmp_path, dirs_exist_ok=True)
+    raw = {**json.loads((tmp_path / "config.json").read_text()), **change}
+    (tmp_path / "config.json").write_text(json.dumps(raw))
+    with pytest.raises(UserError, match=said) as found:
+        checkpoint.load_decoder(tmp_path)
+    assert "\n" not in str(found.value)

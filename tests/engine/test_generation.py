@@ -1,5 +1,7 @@
 """Generated tokens equal those of transformers on every family; architectures unknown to us go to transformers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -80,10 +82,49 @@ def test_draws_follow_the_distribution():
     logits = torch.tensor([0.0, 1.0, 2.0, -1.0])
     p = torch.softmax(logits.double() / 0.7, -1)
     chances = (np.arange(2000) + 0.5) / 2000
-    counts = np.bincount([draw_token(logits, 0.7, 1.0, c) for c in chances], minlength=4) / 2000
+    plain = GenerationRequest(ids=(1,), max_tokens=1, temperature=0.7)
+    counts = np.bincount([draw_token(logits, plain, c) for c in chances], minlength=4) / 2000
     assert np.abs(counts - p.numpy()).max() < 2e-3
-    assert {draw_token(logits, 0.7, 0.5, c) for c in chances} == {2}
-    assert {draw_token(logits, 1.0, 0.85, c) for c in (0.0, 0.5, 1 - 1e-16)} <= {1, 2}
+    assert {draw_token(logits, replace(plain, top_p=0.5), c) for c in chances} == {2}
+    nearly = replace(plain, temperature=1.0, top_p=0.85)
+    assert {draw_token(logits, nearly, c) for c in (0.0, 0.5, 1 - 1e-16)} <= {1, 2}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"top_k": 5}, {"top_k": 1}, {"top_k": 900}, {"min_p": 0.2}, {"min_p": 1.0}, {"top_p": 0.6, "top_k": 12},
+        {"top_k": 20, "top_p": 0.7, "min_p": 0.1, "temperature": 1.4},
+    ],
+)  # fmt: skip
+def test_draws_are_from_the_distribution_that_transformers_draws_from(fields):
+    processors = pytest.importorskip("transformers").generation.logits_process
+    logits = torch.randn(60, generator=torch.Generator().manual_seed(4)) * 2
+    request = GenerationRequest(ids=(1,), max_tokens=1, **{"temperature": 0.8, **fields})
+    scores = logits[None] / request.temperature
+    if request.top_k:
+        scores = processors.TopKLogitsWarper(request.top_k)(None, scores)
+    if request.top_p < 1:
+        scores = processors.TopPLogitsWarper(request.top_p)(None, scores)
+    if request.min_p:
+        scores = processors.MinPLogitsWarper(request.min_p)(None, scores)
+    want = scores[0].softmax(-1).numpy()
+    counts = np.bincount([draw_token(logits, request, (n + 0.5) / 3000) for n in range(3000)], minlength=60) / 3000
+    assert np.abs(counts - want).max() < 2e-3 and set(np.flatnonzero(counts)) <= set(np.flatnonzero(want))
+
+
+@pytest.mark.parametrize("penalty", [1.3, 0.8])
+def test_repetition_penalty_writes_what_transformers_writes(penalty, written):
+    theirs, folder = written("llama3")
+    engine = open_engine(folder, EngineSettings(threads=1))
+    requests = [GenerationRequest(ids=ids, max_tokens=20, repetition_penalty=penalty) for ids in prompts()]
+    for i, generation in engine.generate(requests, token_bytes):
+        ids = torch.tensor([requests[i].ids])
+        out = theirs.generate(
+            ids, attention_mask=torch.ones_like(ids), max_new_tokens=20, do_sample=False, eos_token_id=None,
+            pad_token_id=1, repetition_penalty=penalty,
+        )  # fmt: skip
+        assert generation.tokens == out[0, ids.shape[1] :].tolist()
 
 
 def test_stop_strings_are_found_in_text_not_in_tokens():
