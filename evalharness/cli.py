@@ -29,6 +29,7 @@ COMMANDS = {
     "run": Command("run.run", "Ask a model the questions of benchmarks, with intervals."),
     "ci": Command("ci.ci", "All of CI: run a suite, compare, gate, report."),
     "show": Command("show.show", "Show a run: figures, one question whole, the wrong ones."),
+    "view": Command("view.view", "Look at runs in a browser: results, comparisons."),
     "verify": Command("verify.verify", "Check whether a run's folder agrees with itself."),
     "plan": Command("plan.plan", "Say how many items, samples and dollars decide a margin."),
     "merge": Command("merge.merge", "Put the shards of a run together."),
