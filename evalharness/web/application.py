@@ -13,6 +13,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from evalharness.errors import UserError
+from evalharness.web.compare_pages import ComparePages
 from evalharness.web.guard import Guard, GuardTerms
 from evalharness.web.rendering import ASSET_KINDS, Links, PageMaker, asset_bytes
 from evalharness.web.run_library import RunLibrary
@@ -24,7 +25,8 @@ _HEADINGS = {404: "Not found", 400: "Not understood", 403: "Not allowed", 409: "
 def view_application(library: RunLibrary, terms: GuardTerms) -> ASGIApp:
     """The pages of runs."""
     maker = PageMaker(Links())
-    return guarded_application(RunPages(library, maker).routes(), maker, terms)
+    routes = [*RunPages(library, maker).routes(), *ComparePages(library, maker).routes()]
+    return guarded_application(routes, maker, terms)
 
 
 def guarded_application(routes: Sequence[Route], maker: PageMaker, terms: GuardTerms) -> ASGIApp:

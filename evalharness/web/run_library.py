@@ -81,6 +81,11 @@ class RunLibrary:
         unique = {(row.key, row.benchmark): row for row in reversed(found)}
         return sorted(unique.values(), key=lambda row: row.created, reverse=True)
 
+    @property
+    def folders(self) -> list[Path]:
+        """The folders of runs."""
+        return list(self._folders)
+
     def named_runs(self) -> list[Run]:
         """The runs that were named one by one."""
         return [Run(path) for path in self._single]
