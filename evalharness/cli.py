@@ -53,7 +53,7 @@ COMMANDS = {
     "sandbox": Command("sandbox.sandbox", "Attack the sandbox, say which fence holds here."),
     "data": Command("data.app", "Fetch and pin the data of benchmarks."),
     "cache": Command("cache.app", "The cache of paid answers: its size, faults, why a miss."),
-    "arena": Command("arena.app", "Rate models by battles."),
+    "arena": Command("arena.app", "Let people vote blind; rate models by battles."),
     "leaderboard": Command("leaderboard.leaderboard", "Many runs in one table, with ranks and their ranges."),
     "winrate": Command("winrate.winrate", "The share of other models that each model beats."),
     "judge": Command("judge.app", "Judge the answers of a finished run; examine judges."),

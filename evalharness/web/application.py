@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -29,7 +29,12 @@ def view_application(library: RunLibrary, terms: GuardTerms) -> ASGIApp:
     return guarded_application(routes, maker, terms)
 
 
-def guarded_application(routes: Sequence[Route], maker: PageMaker, terms: GuardTerms) -> ASGIApp:
+def guarded_application(
+    routes: Sequence[Route],
+    maker: PageMaker,
+    terms: GuardTerms,
+    handlers: Mapping[type[Exception], Callable[[WebRequest, Exception], Response]] | None = None,
+) -> ASGIApp:
     """An application of these pages: assets are served, mistakes are pages, and everything passes the guard."""
 
     async def failed(request: WebRequest, error: Exception) -> Response:
@@ -37,13 +42,20 @@ def guarded_application(routes: Sequence[Route], maker: PageMaker, terms: GuardT
         said = error.detail if isinstance(error, HTTPException) else str(error)
         heading = _HEADINGS.get(status, "That did not work")
         page = await run_in_threadpool(
-            maker.page, "message.html.j2", place="", heading=heading, told=[said], share=None, again=False
+            maker.page,
+            "message.html.j2",
+            place="",
+            heading=heading,
+            told=[said],
+            share=None,
+            again=False,
+            voter=None,
         )
         return HTMLResponse(page, status)
 
     made = Starlette(
         routes=[*routes, Route("/assets/{hash}/{name}", _asset), Route("/favicon.ico", _icon)],
-        exception_handlers={HTTPException: failed, UserError: failed},
+        exception_handlers={HTTPException: failed, UserError: failed, **(handlers or {})},
     )
     return Guard(made, terms)
 

@@ -87,8 +87,8 @@ def thousands(number: int) -> str:
 class PageMaker:
     """Makes pages: templates are escaped by the engine, and an undefined name is an error."""
 
-    def __init__(self, links: Links) -> None:
-        self.links = links
+    def __init__(self, links: Links, layout: str = "base.html.j2") -> None:
+        self.links, self._layout = links, layout
         self._environment = self._made()
 
     def _made(self) -> Environment:
@@ -100,7 +100,9 @@ class PageMaker:
             loader=FileSystemLoader(ASSETS), autoescape=True, undefined=StrictUndefined, finalize=_safe,
             trim_blocks=True, lstrip_blocks=True, filters={"line": line, "thousands": thousands},
         )  # fmt: skip
-        made.globals.update(links=self.links, charts=charts, w=words, t=numbers, diff=worddiff.parts)
+        made.globals.update(
+            links=self.links, layout=self._layout, charts=charts, w=words, t=numbers, diff=worddiff.parts
+        )
         return made
 
     def page(self, template: str, **values: object) -> str:

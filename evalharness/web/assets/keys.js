@@ -27,7 +27,7 @@
       return;
     }
     const wanted = document.querySelector(`[data-key~="${CSS.escape(event.key)}"]`);
-    if (!wanted || wanted.disabled) return;
+    if (!wanted || wanted.disabled || event.repeat) return;
     event.preventDefault();
     if (typing(wanted)) { wanted.focus(); wanted.select?.(); } else wanted.click();
   });
