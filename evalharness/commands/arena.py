@@ -52,8 +52,7 @@ def serve(
     from evalharness.web.arena_application import arena_application, arena_prompts
     from evalharness.web.arena_pages import ArenaTerms
     from evalharness.web.arena_store import ArenaStore, store_url
-    from evalharness.web.serving import listen
-    from evalharness.web.serving import serve as serve_pages
+    from evalharness.web.serving import listen, serve_pages
 
     named = [name.strip() for name in models.split(",") if name.strip()]
     asked = arena_prompts(named, prompts, live=live, runs=runs)

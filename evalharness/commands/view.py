@@ -30,11 +30,11 @@ def view(
     from evalharness.web.application import view_application
     from evalharness.web.guard import is_loopback
     from evalharness.web.run_library import RunLibrary
-    from evalharness.web.serving import listen, serve
+    from evalharness.web.serving import listen, serve_pages
 
     if token == "" and not is_loopback(host):
         raise UserError(f"{option_name('token')}: runs are shown beyond this machine to those with a token only")
     library = RunLibrary(runs_ or [], runs)
     place = listen(host, port, allow_host or [], token=token)
     show_indexing(library.named_runs(), library.index)
-    serve(view_application(library, place.terms), place, show_address)
+    serve_pages(view_application(library, place.terms), place, show_address)

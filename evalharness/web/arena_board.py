@@ -15,7 +15,7 @@ from evalharness.arena.ratings import SCALE, Battle, Leaderboard, Rating, rate_m
 from evalharness.arena.votes import WINNERS
 from evalharness.stats.intervals import normal_cdf
 from evalharness.stats.paired import holm
-from evalharness.web.arena_prompts import Pair, pairs_of
+from evalharness.web.arena_prompts import ModelPair, pairs_of
 from evalharness.web.arena_store import ArenaStore, CountedVote
 
 _ALPHA = 0.05  # of all rank ranges together, and of all voters that are said to stand out
@@ -50,7 +50,7 @@ class ArenaBoard:
     """All that the ratings page shows. `won` has the points that a model took from another, of how many battles."""
 
     models: tuple[RatedModel, ...] = ()
-    won: Mapping[Pair, tuple[float, int]] = field(default_factory=dict)
+    won: Mapping[ModelPair, tuple[float, int]] = field(default_factory=dict)
     odd: tuple[OddVoter, ...] = ()
     leaderboard: Leaderboard | None = None
     votes: int = 0
@@ -86,7 +86,7 @@ class ArenaRatings:
                 self._boards[category, control_style] = arena_board(chosen, control_style)
             return self._boards[category, control_style]
 
-    def next_pair(self, models: Sequence[str]) -> Pair:
+    def next_pair(self, models: Sequence[str]) -> ModelPair:
         """Two models drawn by how much a battle between them tells, the sides by chance."""
         weights = pair_weights(models, self.board())
         pair = secrets.SystemRandom().choices(list(weights), list(weights.values()))[0]
@@ -98,7 +98,7 @@ def arena_board(votes: Sequence[CountedVote], control_style: bool = False) -> Ar
     if not votes:
         return ArenaBoard()
     found = rate_models([_battle(vote) for vote in votes], draws=_DRAWS, control_style=control_style)
-    won: dict[Pair, tuple[float, int]] = {}
+    won: dict[ModelPair, tuple[float, int]] = {}
     for vote in votes:
         score = WINNERS[vote.choice]
         for pair, points in (((vote.model_a, vote.model_b), score), ((vote.model_b, vote.model_a), 1 - score)):
@@ -142,7 +142,7 @@ def _spread(found: Leaderboard, one: Rating, other: Rating) -> float:
     return math.sqrt(variance) if variance > 1e-9 else math.inf
 
 
-def pair_weights(models: Sequence[str], board: ArenaBoard) -> dict[Pair, float]:
+def pair_weights(models: Sequence[str], board: ArenaBoard) -> dict[ModelPair, float]:
     """How much one more battle of each pair tells: by how much it lowers the variance of the pair's difference.
 
     With variance v and information p (1 - p) of a battle v becomes v / (1 + v p (1 - p)) (Sherman and Morrison). Before

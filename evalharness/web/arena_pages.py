@@ -27,7 +27,7 @@ from evalharness.web.arena_prompts import (
     random_items,
     shown_answer,
 )
-from evalharness.web.arena_store import CHOICES, ArenaStore, ArenaTurn, Choice, CountedVote, DrawnBattle, voter_id
+from evalharness.web.arena_store import VOTE_CHOICES, ArenaStore, ArenaTurn, Choice, CountedVote, DrawnBattle, voter_id
 from evalharness.web.guard import LONGEST_BODY
 from evalharness.web.rate_limit import RateLimit
 from evalharness.web.rendering import PageMaker
@@ -200,7 +200,7 @@ class ArenaPages:
     def vote(self, request: WebRequest, fields: Mapping[str, str], voter: str) -> Response:
         """Keep a vote and show what is kept; one that is sent again finds itself."""
         found = self._mine(request, voter)
-        choice: Choice | None = next((choice for choice in CHOICES if choice == fields.get("choice")), None)
+        choice: Choice | None = next((choice for choice in VOTE_CHOICES if choice == fields.get("choice")), None)
         key = fields.get("key", "")
         if choice is None or not 8 <= len(key) <= 100:
             raise HTTPException(400, "A vote says which answer is better: load the page again.")
@@ -288,13 +288,14 @@ def _as_vote(battle: Battle) -> CountedVote:
 
 async def read_form(request: WebRequest) -> dict[str, str]:
     """The fields of a form, each once. HTTPException for a body that is none, or too large."""
-    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/x-www-form-urlencoded":
-        raise HTTPException(415, "This wants a form.")
     body = b""
     async for piece in request.stream():
         body += piece
         if len(body) > LONGEST_BODY:
             raise HTTPException(413, "The form is too large.")
+    kind = request.headers.get("content-type", "").partition(";")[0].strip()
+    if body and kind != "application/x-www-form-urlencoded":
+        raise HTTPException(415, "This wants a form.")
     try:
         return dict(parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=50, errors="replace"))
     except ValueError as error:

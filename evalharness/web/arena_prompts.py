@@ -19,7 +19,7 @@ from evalharness.runs.store import Run
 from evalharness.web.arena_store import ArenaTurn
 from evalharness.web.journal_index import JournalIndex, ResultFilter
 
-Pair = tuple[str, str]
+ModelPair = tuple[str, str]
 _LONGEST_ANSWER = 200_000  # characters that a voter is shown
 _FAMILY = re.compile(r"[a-z]{4,}")
 _SAYS = r"(?:i am|i'm|i’m|my name is|known as|called|as|this is)(?:\W+\w+){0,3}?\W+"
@@ -42,7 +42,7 @@ class ArenaPrompts(Protocol):
 
     def __len__(self) -> int: ...
 
-    def item(self, place: int, pair: Pair) -> ArenaItem | None:
+    def item(self, place: int, pair: ModelPair) -> ArenaItem | None:
         """The prompt at a place with the answers of two models; None where it lacks one."""
         ...
 
@@ -81,7 +81,7 @@ class RecordedPrompts:
         item = row.get("item", row.get("id", place + 1))
         return ArenaItem(item=str(item), prompt=prompt, category=str(row.get("category", "")), answers=answers)
 
-    def item(self, place: int, pair: Pair) -> ArenaItem | None:
+    def item(self, place: int, pair: ModelPair) -> ArenaItem | None:
         found = self._at(place)
         return found if all(model in found.answers for model in pair) else None
 
@@ -102,7 +102,7 @@ class RunPrompts:
     def __len__(self) -> int:
         return len(self._places)
 
-    def item(self, place: int, pair: Pair) -> ArenaItem | None:
+    def item(self, place: int, pair: ModelPair) -> ArenaItem | None:
         first = next(iter(self._indexes.values()))
         (asked,) = first.results([self._places[place]])
         answers = {}
@@ -133,13 +133,13 @@ class LivePrompts:
     def __len__(self) -> int:
         return len(self._prompts)
 
-    def item(self, place: int, pair: Pair) -> ArenaItem | None:
+    def item(self, place: int, pair: ModelPair) -> ArenaItem | None:
         prompt = self._prompts[place]
         turn = self.ask(pair, (), prompt)
         answers = {pair[0]: turn.a, pair[1]: turn.b}
         return ArenaItem(item=str(place + 1), prompt=prompt, category="", answers=answers)
 
-    def ask(self, pair: Pair, before: Sequence[ArenaTurn], prompt: str) -> ArenaTurn:
+    def ask(self, pair: ModelPair, before: Sequence[ArenaTurn], prompt: str) -> ArenaTurn:
         """What two models say next. UserError where one of them gave no answer."""
         said: dict[str, str | UserError] = {}
 
@@ -172,7 +172,7 @@ class LivePrompts:
         return response.text
 
 
-def random_items(prompts: ArenaPrompts, pair: Pair, seen: set[tuple[str, frozenset[str]]]) -> Iterator[ArenaItem]:
+def random_items(prompts: ArenaPrompts, pair: ModelPair, seen: set[tuple[str, frozenset[str]]]) -> Iterator[ArenaItem]:
     """Items in random order that a voter has not had with this pair."""
     order = list(range(len(prompts)))
     secrets.SystemRandom().shuffle(order)
@@ -204,7 +204,7 @@ def _plain(text: str) -> str:
     return " ".join(re.findall(r"[^\W_]+", text.lower()))
 
 
-def pairs_of(models: Sequence[str]) -> list[Pair]:
+def pairs_of(models: Sequence[str]) -> list[ModelPair]:
     """Every two models."""
     return list(combinations(models, 2))
 

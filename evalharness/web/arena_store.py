@@ -24,7 +24,7 @@ from evalharness.data.files import OWN_FILE, own_folder
 from evalharness.errors import UserError
 
 Choice = Literal["model_a", "model_b", "tie", "tie (bothbad)", "skip"]
-CHOICES: tuple[Choice, ...] = get_args(Choice)
+VOTE_CHOICES: tuple[Choice, ...] = get_args(Choice)
 WITHDRAWN = "withdrawn by the voter"
 DATABASE_URL = "EVALH_DATABASE_URL"
 _MIGRATION_LOCK = 0x65766C68  # any number that is ours

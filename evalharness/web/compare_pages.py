@@ -20,7 +20,7 @@ from evalharness.report.charts import reach
 from evalharness.report.history import history_cells
 from evalharness.report.ranking import ranking_notes, table_headings, table_rows
 from evalharness.runs.store import Run, record_to_json
-from evalharness.web.comparisons import CHANGES, Change, Comparisons
+from evalharness.web.comparisons import ITEM_CHANGES, Change, Comparisons
 from evalharness.web.rendering import PageMaker
 from evalharness.web.run_library import RunLibrary
 
@@ -80,7 +80,7 @@ class ComparePages:
         if asked.get("swap"):
             again = self.links.compare(keys[::-1], benchmark=benchmark, margin=asked.get("margin", ""))
             return RedirectResponse(again or "/", 303)
-        change: Change = next((change for change in CHANGES if change == asked.get("change")), "broke")
+        change: Change = next((change for change in ITEM_CHANGES if change == asked.get("change")), "broke")
         page = self.pair_page(keys, found, benchmark, change, (_margin(asked.get("margin", "")), _begin(request)))
         return HTMLResponse(page)
 
@@ -98,7 +98,7 @@ class ComparePages:
         if task is not None:
             outcomes = self.made.outcomes(base, new, task)
             complete, total = outcomes.complete, len(outcomes.ids[change])
-            for name in CHANGES:
+            for name in ITEM_CHANGES:
                 link = self.links.compare(keys, benchmark=task.benchmark, change=name, **kept)
                 tabs.append((name, len(outcomes.ids[name]), link, name == change))
             ids = outcomes.ids[change][begin : begin + _PAGE]

@@ -22,7 +22,7 @@ from evalharness.comparison.ranking import Ranking, rank_runs
 from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Run
 
 Change = Literal["broke", "fixed", "both wrong", "both right"]
-CHANGES: tuple[Change, ...] = get_args(Change)
+ITEM_CHANGES: tuple[Change, ...] = get_args(Change)
 _KEPT = 16  # comparisons
 _Made = TypeVar("_Made")
 
@@ -98,7 +98,7 @@ def _outcomes(base: Run, new: Run, task: TaskComparison) -> PairedOutcomes:
     imported = any(side.facts[task.benchmark].data.imported for side in sides)
     if before is None or after is None or imported or not scored_alike:
         # Paired by what was asked, or scored anew: the comparison knows the items that it shows.
-        shown: dict[Change, list[str]] = {change: [] for change in CHANGES}
+        shown: dict[Change, list[str]] = {change: [] for change in ITEM_CHANGES}
         for item in task.samples:
             shown[item.change].append(item.id)
         return PairedOutcomes(ids=shown, complete=False)
@@ -108,4 +108,4 @@ def _outcomes(base: Run, new: Run, task: TaskComparison) -> PairedOutcomes:
     was, now = joined.base > 0.5, joined.new > 0.5
     places = {"broke": changed.broke, "fixed": changed.fixed, "both wrong": np.flatnonzero(known & ~was & ~now),
               "both right": np.flatnonzero(known & was & now)}  # fmt: skip
-    return PairedOutcomes(ids={change: [joined.ids[i] for i in places[change].tolist()] for change in CHANGES})
+    return PairedOutcomes(ids={change: [joined.ids[i] for i in places[change].tolist()] for change in ITEM_CHANGES})

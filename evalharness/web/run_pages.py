@@ -26,7 +26,7 @@ from evalharness.web.rendering import PageMaker, thousands
 from evalharness.web.run_library import RunLibrary, RunRow
 from evalharness.web.text_search import LONGEST_TEXT, running_count, search_page
 
-PAGE = 50  # results on a page
+RESULTS_PAGE = 50  # results on a page
 _RUNS_PAGE = 200
 _OTHERS = 100  # runs offered for comparison
 _SORTS = ("created", "name", "benchmark", "model", "score", "n")
@@ -262,14 +262,14 @@ class _Found:
 
 def _page_of(index: JournalIndex, wanted: ResultFilter, after: int | None, before: int | None) -> _Found:
     if wanted.text:
-        found = search_page(index, wanted, after=-1 if after is None else after, most=PAGE)
-        going = len(found.places) < PAGE and found.looked is not None
+        found = search_page(index, wanted, after=-1 if after is None else after, most=RESULTS_PAGE)
+        going = len(found.places) < RESULTS_PAGE and found.looked is not None
         later = None if found.looked is None else {"after": found.looked}
         return _Found(places=found.places, later=later, searched_on=going)
     if before is not None:
-        places = index.places(wanted, before=before, most=PAGE)
+        places = index.places(wanted, before=before, most=RESULTS_PAGE)
     else:
-        places = index.places(wanted, after=-1 if after is None else after, most=PAGE)
+        places = index.places(wanted, after=-1 if after is None else after, most=RESULTS_PAGE)
     if not places:
         return _Found(places=places)
     more = index.places(wanted, after=places[-1], most=1)

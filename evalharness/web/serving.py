@@ -46,7 +46,7 @@ def listen(host: str, port: int, allow_hosts: Sequence[str] = (), *, token: str 
     return ServedAt(socket=bound, terms=terms, address=address)
 
 
-def serve(application: ASGIApp, place: ServedAt, started: Callable[[str], None]) -> None:
+def serve_pages(application: ASGIApp, place: ServedAt, started: Callable[[str], None]) -> None:
     """Serve until interrupted."""
     import uvicorn
 
