@@ -75,7 +75,8 @@ def load_format(kind: Literal["importers", "exporters"], name: str) -> ModuleTyp
 EXTRAS = {
     "torch": "local", "safetensors": "local", "tokenizers": "local", "matplotlib": "local", "transformers": "hf",
     "sacrebleu": "text", "rouge_score": "text", "langdetect": "text", "nltk": "text", "gguf": "gguf",
-    "starlette": "web", "uvicorn": "web", "ray": "scale", "zstandard": "inspect",
+    "starlette": "web", "uvicorn": "web", "sqlalchemy": "web", "alembic": "web", "psycopg": "web",
+    "ray": "scale", "zstandard": "inspect",
 }  # fmt: skip
 
 

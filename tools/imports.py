@@ -27,6 +27,7 @@ CONTRACTS = {
     "evalharness.models": {"open_model", "Options", "FOLDER"},
     "evalharness.importers": {"read_judgments", "read_run"},
     "evalharness.exporters": {"write_export", "SUFFIX"},
+    "evalharness.web.migrations.versions": {"revision", "down_revision", "upgrade", "downgrade"},
     "evalharness.file_benchmarks": {"is_benchmark", "open_file"},
 }
 

@@ -1,9 +1,11 @@
-"""`evalh arena rate`: ratings from recorded battles."""
+"""`evalh arena`: ratings from recorded battles, an arena where people vote, and its votes as battles."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+_VOTES = Path("arena.sqlite")
 
 app = typer.Typer(help="Battles of models and their ratings.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -26,6 +28,60 @@ def rate(
     leaderboard.show_leaderboard(
         ratings.rate_models(found, draws=draws, seed=seed, control_style=style, anchor=anchor), as_json=as_json
     )
+
+
+@app.command()
+def serve(
+    models: Annotated[str, typer.Option(help="Runs, or with --live models, separated by commas.")] = "",
+    prompts: Annotated[Path | None, typer.Option(help="JSONL with prompt, and answers by model unless --live.")] = None,
+    live: Annotated[bool, typer.Option("--live", help="Ask the models while people wait; they may write too.")] = False,
+    database: Annotated[Path, typer.Option(help="SQLite file of the votes; EVALH_DATABASE_URL comes first.")] = _VOTES,
+    judged: Annotated[Path | None, typer.Option(help="Battles that judges decided, to show beside people's.")] = None,
+    reveal: Annotated[bool, typer.Option(help="Name the models after a vote.")] = True,
+    votes_per_minute: Annotated[float, typer.Option(min=1, help="How fast one person may vote.")] = 30,
+    joins_per_minute: Annotated[float, typer.Option(min=1, help="How many may join from one address.")] = 30,
+    host: Annotated[str, typer.Option(help="Address to listen on; beyond this machine with a token.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes any that is free.")] = 8125,
+    token: Annotated[str | None, typer.Option(help="The token that voters must have; '' lets everybody in.")] = None,
+    allow_host: Annotated[list[str] | None, typer.Option(help="A name that this server goes by. Repeatable.")] = None,
+    runs: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = Path("runs"),
+) -> None:
+    """People vote blind which of two answers is better. Ctrl-C ends it; votes are safe at any time."""
+    from evalharness.arena.votes import read_battles
+    from evalharness.report.serving import show_address
+    from evalharness.web.arena_application import arena_application, arena_prompts
+    from evalharness.web.arena_pages import ArenaTerms
+    from evalharness.web.arena_store import ArenaStore, store_url
+    from evalharness.web.serving import listen, serve_pages
+
+    named = [name.strip() for name in models.split(",") if name.strip()]
+    asked = arena_prompts(named, prompts, live=live, runs=runs)
+    terms = ArenaTerms(
+        reveal=reveal, votes_per_minute=votes_per_minute, joins_per_minute=joins_per_minute,
+        judged=() if judged is None else read_battles(judged),
+    )  # fmt: skip
+    store = ArenaStore(store_url(database))
+    place = listen(host, port, allow_host or [], token=token)
+    serve_pages(arena_application(store, asked, terms, place.terms), place, show_address)
+
+
+@app.command()
+def export(
+    database: Annotated[Path, typer.Option(help="SQLite file of the votes; EVALH_DATABASE_URL comes first.")] = _VOTES,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write here and not on standard output.")
+    ] = None,
+) -> None:
+    """The votes that count as battles, which `evalh arena rate` reads."""
+    from evalharness.errors import UserError
+    from evalharness.report.deliver import hand_over
+    from evalharness.runs.store import dumps
+    from evalharness.web.arena_store import ArenaStore, store_url
+
+    url = store_url(database)
+    if url.startswith("sqlite:") and not database.is_file():
+        raise UserError(f"{database}: there are no votes; `evalh arena serve` keeps them there")
+    hand_over(b"".join(dumps(battle) + b"\n" for battle in ArenaStore(url).export()), output)
 
 
 @app.callback()

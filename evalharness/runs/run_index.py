@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from evalharness.data.files import OWN_FILE, own_folder
 from evalharness.runs.prepared import source_hash
-from evalharness.runs.store import MANIFEST, SUMMARY, Run
+from evalharness.runs.store import MANIFEST, SUMMARY, Run, dumps, loads
 
 RUN_INDEX = Path(".cache") / "runs.sqlite"
 MANY_RUNS = 200  # runs from which on an index is kept
@@ -39,11 +37,11 @@ def listed_runs(runs: Path, rows_of: Callable[[Run], _Rows | None]) -> Iterator[
         run = Run(runs / folder.name)
         stamp, kept = known.get(folder.name, ("", b""))
         if stamp == folder.stamp:
-            yield run, orjson.loads(kept)
+            yield run, loads(kept)
             continue
         rows = rows_of(run)
         if rows is not None:
-            fresh.append((folder.name, folder.stamp, orjson.dumps(rows)))
+            fresh.append((folder.name, folder.stamp, dumps(rows)))
         yield run, rows
     gone = known.keys() - {folder.name for folder in folders}
     if len(folders) >= MANY_RUNS and (fresh or gone):
@@ -81,7 +79,7 @@ def _read(path: Path) -> Mapping[str, tuple[str, bytes]]:
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as store:
             found = store.execute("SELECT name, stamp, rows FROM runs").fetchall()
         for _, _, rows in found:
-            orjson.loads(rows)
+            loads(rows)
         return {str(name): (str(stamp), bytes(rows)) for name, stamp, rows in found}
     except (sqlite3.Error, ValueError, TypeError):
         return {}

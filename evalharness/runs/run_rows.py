@@ -16,12 +16,12 @@ _Rows = list[dict[str, Any]]
 def run_rows(runs: Path) -> _Rows:
     """Every run under a folder, one row per benchmark in it. One that is broken says so and hides no other."""
     found: _Rows = []
-    for run, rows in listed_runs(runs, _readable_rows):
+    for run, rows in listed_runs(runs, readable_run_rows):
         found += [{**dict.fromkeys(COLUMNS), "name": run.name, "n": "damaged"}] if rows is None else rows
     return found
 
 
-def _readable_rows(run: store.Run) -> _Rows | None:
+def readable_run_rows(run: store.Run) -> _Rows | None:
     """The rows of a run; None, and a warning, where it is damaged."""
     try:
         return _run_rows(run)

@@ -4,6 +4,7 @@ import io
 import json
 import math
 import random
+from collections import Counter
 
 import pytest
 
@@ -162,6 +163,27 @@ def test_real_battles_are_rated_and_the_bootstrap_agrees_with_the_sandwich(share
     assert (board.items, board.battles) == (999, 2997)
     for rating in board.ratings:
         assert rating.boot_high - rating.boot_low == pytest.approx(rating.high - rating.low, rel=0.2)
+
+
+def test_pandalm_s_battles_by_majority_have_the_figures_computed_elsewhere(shared):
+    """Three annotators, the majority counts, no majority is a tie; mean 1000."""
+    file = shared / "pandalm" / "testset-v1.json"
+    fought = []
+    for row in json.loads(file.read_text(encoding="utf-8")):
+        a, b = row["cmp_key"].split("_")
+        said, times = Counter(row[f"annotator{k}"] for k in (1, 2, 3)).most_common(1)[0]
+        fought.append(
+            Battle(a=a, b=b, score={0: 0.5, 1: 1.0, 2: 0.0}[said] if times > 1 else 0.5, item=str(row["idx"]))
+        )
+    known = {
+        "llama-7b": (1125.827, 14.27), "pythia-6.9b": (1012.788, 13.47), "bloom-7b": (996.839, 13.25),
+        "opt-7b": (957.790, 13.67), "cerebras-gpt-6.7B": (906.756, 14.32),
+    }  # fmt: skip
+    board = rate_models(fought, draws=2)
+    assert [rating.model for rating in board.ratings] == list(known)
+    for rating in board.ratings:
+        value, stderr = known[rating.model]
+        assert rating.rating == pytest.approx(value, abs=0.01) and rating.stderr == pytest.approx(stderr, abs=0.02)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,302 @@
+"""The pages of the arena: consent, a battle, the vote, the ratings, and what is kept of a voter."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl
+
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request as WebRequest
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from evalharness.arena.ratings import Battle
+from evalharness.web.arena_board import ArenaRatings, agreement_with, arena_board
+from evalharness.web.arena_prompts import (
+    ArenaItem,
+    ArenaPrompts,
+    LivePrompts,
+    names_itself,
+    random_items,
+    shown_answer,
+)
+from evalharness.web.arena_store import VOTE_CHOICES, ArenaStore, ArenaTurn, Choice, CountedVote, DrawnBattle, voter_id
+from evalharness.web.guard import LONGEST_BODY
+from evalharness.web.rate_limit import RateLimit
+from evalharness.web.rendering import PageMaker
+
+VOTER_COOKIE = "evalh_voter"
+_YEAR = 365 * 24 * 3600
+_LONGEST_PROMPT = 8000
+_MOST_TURNS = 8
+_TRIES = 20  # pairs that are drawn before a voter is told that all was seen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArenaTerms:
+    """How an arena is held: whether names are shown after a vote, how fast one person may vote, and what the judges
+    that are shown beside people said."""
+
+    reveal: bool = True
+    votes_per_minute: float = 30
+    joins_per_minute: float = 30
+    judged: Sequence[Battle] = ()
+
+
+class ArenaPages:
+    """The routes of the arena."""
+
+    def __init__(self, store: ArenaStore, prompts: ArenaPrompts, maker: PageMaker, terms: ArenaTerms) -> None:
+        self.store, self.prompts, self.maker, self.terms = store, prompts, maker, terms
+        self.ratings = ArenaRatings(store)
+        self._votes = RateLimit(terms.votes_per_minute, max(10, int(terms.votes_per_minute)))
+        self._joins = RateLimit(terms.joins_per_minute, max(10, int(2 * terms.joins_per_minute)))
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/", self.welcome),
+            Route("/join", self._posted(self.join, member=False), methods=["POST"]),
+            Route("/battle", self.next_battle),
+            Route("/ask", self._posted(self.ask), methods=["POST"]),
+            Route("/battle/{id}", self.battle),
+            Route("/battle/{id}/vote", self._posted(self.vote), methods=["POST"]),
+            Route("/battle/{id}/turn", self._posted(self.turn), methods=["POST"]),
+            Route("/battle/{id}/withdraw", self._posted(self.withdraw), methods=["POST"]),
+            Route("/ratings", self.board),
+            Route("/me", self.me),
+            Route("/me/votes.json", self.my_votes),
+            Route("/me/delete", self._posted(self.delete), methods=["POST"]),
+        ]
+
+    def _page(self, template: str, request: WebRequest, **values: object) -> Response:
+        voter = self._voter(request)
+        page = self.maker.page(
+            template, voter=voter, csrf=self._csrf(voter or ""), live=isinstance(self.prompts, LivePrompts), **values
+        )
+        return HTMLResponse(page)
+
+    def _posted(self, answer: Callable[..., Response], member: bool = True) -> Callable[[WebRequest], Any]:
+        """A handler of a form: its fields are read within limits, and it was made for this voter."""
+
+        async def handler(request: WebRequest) -> Response:
+            fields = await read_form(request)
+            return await run_in_threadpool(self._checked, answer, request, fields, member)
+
+        return handler
+
+    def _checked(
+        self, answer: Callable[..., Response], request: WebRequest, fields: Mapping[str, str], member: bool
+    ) -> Response:
+        if not member:
+            return answer(request, fields)
+        voter = self._voter(request)
+        if voter is None:
+            return RedirectResponse("/", 303)
+        if not hmac.compare_digest(fields.get("csrf", "").encode(), self._csrf(voter).encode()):
+            raise HTTPException(403, "This form was not made for you; go back, load the page again and send it again.")
+        return answer(request, fields, voter)
+
+    def _voter(self, request: WebRequest) -> str | None:
+        cookie = request.cookies.get(VOTER_COOKIE, "")
+        if not cookie or len(cookie) > 100:
+            return None
+        voter = voter_id(cookie)
+        return voter if self.store.knows(voter) else None
+
+    def _csrf(self, voter: str) -> str:
+        return hmac.new(self.store.secret.encode(), voter.encode(), "sha256").hexdigest()[:32]
+
+    def welcome(self, request: WebRequest) -> Response:
+        return self._page("arena_welcome.html.j2", request, place="arena", reveal=self.terms.reveal)
+
+    def join(self, request: WebRequest, fields: Mapping[str, str]) -> Response:
+        if self._voter(request) is not None:
+            return RedirectResponse("/battle", 303)
+        if fields.get("consent") != "yes":
+            raise HTTPException(400, "Tick the box to take part.")
+        if not self._joins.allows(request.client.host if request.client else ""):
+            raise HTTPException(429, "Many have just joined from where you are; try again in a minute.")
+        reply = RedirectResponse("/battle", 303)
+        reply.set_cookie(VOTER_COOKIE, self.store.join(), max_age=_YEAR, httponly=True, samesite="strict")
+        return reply
+
+    def next_battle(self, request: WebRequest) -> Response:
+        voter = self._voter(request)
+        if voter is None:
+            return RedirectResponse("/", 303)
+        found = self.store.open_battle(voter)
+        if found is None and isinstance(self.prompts, LivePrompts) and not len(self.prompts):
+            return self._page("arena_ask.html.j2", request, place="battle", longest=_LONGEST_PROMPT)
+        found = found or self._drawn(voter)
+        if found is None:
+            return self._page("arena_seen.html.j2", request, place="battle")
+        return RedirectResponse(f"/battle/{found.id}", 303)
+
+    def _drawn(self, voter: str) -> DrawnBattle | None:
+        """A battle that this voter has not had."""
+        if not self._votes.allows(f"draw {voter}"):
+            raise HTTPException(429, "That was fast. Wait a moment, then go on.")
+        seen = self.store.seen(voter)
+        for _ in range(_TRIES):
+            pair = self.ratings.next_pair(self.prompts.models)
+            item = next(random_items(self.prompts, pair, seen), None)
+            if item is not None:
+                turn = ArenaTurn(prompt=item.prompt, a=item.answers[pair[0]], b=item.answers[pair[1]])
+                return self._kept(voter, item, pair, turn)
+        return None
+
+    def _kept(self, voter: str, item: ArenaItem, pair: tuple[str, str], turn: ArenaTurn) -> DrawnBattle:
+        shown = ArenaTurn(prompt=turn.prompt, a=shown_answer(turn.a), b=shown_answer(turn.b))
+        made = DrawnBattle(
+            id=secrets.token_urlsafe(18), voter=voter, item=item.item, category=item.category, model_a=pair[0],
+            model_b=pair[1], turns=(shown,), drawn=time.time(),
+        )  # fmt: skip
+        self.store.draw(made)
+        return made
+
+    def ask(self, request: WebRequest, fields: Mapping[str, str], voter: str) -> Response:
+        """A prompt that the voter wrote."""
+        prompts, prompt = self.prompts, _prompt(fields)
+        if not isinstance(prompts, LivePrompts):
+            raise HTTPException(404, "This arena has prompts of its own.")
+        if not self._votes.allows(f"draw {voter}"):
+            raise HTTPException(429, "That was fast. Wait a moment, then go on.")
+        pair = self.ratings.next_pair(prompts.models)
+        turn = prompts.ask(pair, (), prompt)
+        item = ArenaItem(item=secrets.token_hex(8), prompt=prompt, category="", answers={})
+        return RedirectResponse(f"/battle/{self._kept(voter, item, pair, turn).id}", 303)
+
+    def turn(self, request: WebRequest, fields: Mapping[str, str], voter: str) -> Response:
+        """A further turn of both models."""
+        found, prompts = self._mine(request, voter), self.prompts
+        if not isinstance(prompts, LivePrompts) or found.choice is not None or len(found.turns) >= _MOST_TURNS:
+            raise HTTPException(409, "This battle takes no further turn.")
+        if not self._votes.allows(f"draw {voter}"):
+            raise HTTPException(429, "That was fast. Wait a moment, then go on.")
+        turn = prompts.ask((found.model_a, found.model_b), found.turns, _prompt(fields))
+        self.store.add_turn(found, ArenaTurn(prompt=turn.prompt, a=shown_answer(turn.a), b=shown_answer(turn.b)))
+        return RedirectResponse(f"/battle/{found.id}#turn{len(found.turns)}", 303)
+
+    def battle(self, request: WebRequest) -> Response:
+        voter = self._voter(request)
+        if voter is None:
+            return RedirectResponse("/", 303)
+        found = self._mine(request, voter)
+        turns = [(place, turn) for place, turn in enumerate(found.turns)]
+        common = {"place": "battle", "id": found.id, "turns": turns, "longest": _LONGEST_PROMPT}
+        if found.choice is None:  # nothing of the battle but its texts goes to the page
+            more = len(turns) < _MOST_TURNS
+            return self._page("arena_battle.html.j2", request, key=secrets.token_urlsafe(18), more=more, **common)
+        names = (found.model_a, found.model_b) if self.terms.reveal else None
+        return self._page("arena_voted.html.j2", request, choice=found.choice, void=found.void, names=names, **common)
+
+    def vote(self, request: WebRequest, fields: Mapping[str, str], voter: str) -> Response:
+        """Keep a vote and show what is kept; one that is sent again finds itself."""
+        found = self._mine(request, voter)
+        choice: Choice | None = next((choice for choice in VOTE_CHOICES if choice == fields.get("choice")), None)
+        key = fields.get("key", "")
+        if choice is None or not 8 <= len(key) <= 100:
+            raise HTTPException(400, "A vote says which answer is better: load the page again.")
+        if found.choice is None:
+            if not self._votes.allows(f"vote {voter}"):
+                raise HTTPException(429, "That was fast. Wait a moment, then vote again.")
+            self.store.vote(found, key, choice, _void(found))
+        return RedirectResponse(f"/battle/{found.id}", 303)
+
+    def withdraw(self, request: WebRequest, fields: Mapping[str, str], voter: str) -> Response:
+        found = self._mine(request, voter)
+        if found.choice is not None:
+            self.store.withdraw(found)
+        return RedirectResponse(f"/battle/{found.id}", 303)
+
+    def _mine(self, request: WebRequest, voter: str) -> DrawnBattle:
+        found = self.store.battle(request.path_params["id"])
+        if found is None or found.voter != voter:
+            raise HTTPException(404, "There is no such battle of yours.")
+        return found
+
+    def board(self, request: WebRequest) -> Response:
+        """The ratings, of one category or all, with or without style held equal."""
+        votes = self.ratings.votes()
+        categories = sorted({vote.category for vote in votes if vote.category})[:500]
+        category = request.query_params.get("category", "")
+        category = category if category in categories else ""
+        style = request.query_params.get("style") == "1"
+        found = self.ratings.board(category, style)
+        judges = [vote for vote in map(_as_vote, self.terms.judged) if not category]
+        names = [one.rating.model for one in found.models]
+        return self._page(
+            "arena_ratings.html.j2", request, place="ratings", board=found, category=category, categories=categories,
+            style=style, names=names, judges=arena_board(judges).models if judges else (),
+            agreement=agreement_with(self.terms.judged, votes) if judges else None,
+        )  # fmt: skip
+
+    def me(self, request: WebRequest) -> Response:
+        voter = self._voter(request)
+        if voter is None:
+            return RedirectResponse("/", 303)
+        mine = [battle for battle in self.store.of_voter(voter) if battle.choice is not None]
+        return self._page("arena_me.html.j2", request, place="me", battles=mine[::-1][:200], total=len(mine),
+                          reveal=self.terms.reveal)  # fmt: skip
+
+    def my_votes(self, request: WebRequest) -> Response:
+        """All votes of the one who asks."""
+        voter = self._voter(request)
+        if voter is None:
+            raise HTTPException(404, "You have not joined.")
+        mine = [battle for battle in self.store.of_voter(voter) if battle.choice is not None]
+        fields = ("id", "item", "choice", "void", "voted", *(("model_a", "model_b") if self.terms.reveal else ()))
+        told = [{field: getattr(battle, field) for field in fields} for battle in mine]
+        headers = {"content-disposition": 'attachment; filename="votes.json"'}
+        return Response(json.dumps(told, indent=1), media_type="application/json", headers=headers)
+
+    def delete(self, request: WebRequest, fields: Mapping[str, str], voter: str) -> Response:
+        self.store.forget(voter)
+        reply = RedirectResponse("/", 303)
+        reply.delete_cookie(VOTER_COOKIE, httponly=True, samesite="strict")
+        return reply
+
+
+def _void(battle: DrawnBattle) -> str:
+    """Why a vote does not count: an answer said which model it is of."""
+    for turn in battle.turns:
+        for text, model in ((turn.a, battle.model_a), (turn.b, battle.model_b)):
+            if names_itself(text, model):
+                return "an answer names its model"
+    return ""
+
+
+def _prompt(fields: Mapping[str, str]) -> str:
+    prompt = fields.get("prompt", "").strip()
+    if not prompt or len(prompt) > _LONGEST_PROMPT:
+        raise HTTPException(400, f"A prompt has between 1 and {_LONGEST_PROMPT:,} characters.")
+    return prompt
+
+
+def _as_vote(battle: Battle) -> CountedVote:
+    choice: Choice = "model_a" if battle.score > 0.5 else "model_b" if battle.score < 0.5 else "tie"
+    return CountedVote(voter="judge", item=battle.item, category="", model_a=battle.a, model_b=battle.b, choice=choice,
+                       style=battle.style, seconds=0.0)  # fmt: skip
+
+
+async def read_form(request: WebRequest) -> dict[str, str]:
+    """The fields of a form, each once. HTTPException for a body that is none, or too large."""
+    body = b""
+    async for piece in request.stream():
+        body += piece
+        if len(body) > LONGEST_BODY:
+            raise HTTPException(413, "The form is too large.")
+    kind = request.headers.get("content-type", "").partition(";")[0].strip()
+    if body and kind != "application/x-www-form-urlencoded":
+        raise HTTPException(415, "This wants a form.")
+    try:
+        return dict(parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=50, errors="replace"))
+    except ValueError as error:
+        raise HTTPException(400, "This is not a form.") from error

@@ -1,0 +1,215 @@
+"""What an arena puts before its voters: prompts with the answers of several models, recorded or asked as they come."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Protocol
+
+from evalharness.data.large_files import JsonlRows
+from evalharness.errors import DataError, UserError, nearest, option_name
+from evalharness.model import Model, Requests, answered
+from evalharness.records import Message, Request
+from evalharness.runs.store import Run
+from evalharness.web.arena_store import ArenaTurn
+from evalharness.web.journal_index import JournalIndex, ResultFilter
+
+ModelPair = tuple[str, str]
+_LONGEST_ANSWER = 200_000  # characters that a voter is shown
+_FAMILY = re.compile(r"[a-z]{4,}")
+_SAYS = r"(?:i am|i'm|i’m|my name is|known as|called|as|this is)(?:\W+\w+){0,3}?\W+"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArenaItem:
+    """A prompt and what models answered to it."""
+
+    item: str
+    prompt: str
+    category: str
+    answers: Mapping[str, str]
+
+
+class ArenaPrompts(Protocol):
+    """Where prompts and answers come from."""
+
+    models: tuple[str, ...]
+
+    def __len__(self) -> int: ...
+
+    def item(self, place: int, pair: ModelPair) -> ArenaItem | None:
+        """The prompt at a place with the answers of two models; None where it lacks one."""
+        ...
+
+
+class RecordedPrompts:
+    """A file with an object a line: `prompt` and `answers` by model, and where they are given `item` and `category`."""
+
+    def __init__(self, path: Path, models: Sequence[str]) -> None:
+        if not path.is_file():
+            raise DataError(f"{path}: there is no such file; wanted prompts with answers, a JSON object a line")
+        self._rows, self._path, self._lock = JsonlRows(path), path, threading.Lock()
+        found: dict[str, int] = {}
+        for place in range(len(self._rows)):
+            for model in self._at(place).answers:
+                found[model] = found.get(model, 0) + 1
+        self.models = tuple(models) or tuple(found)
+        for model in self.models:
+            if model not in found:
+                there = ", ".join(found) or "no answer at all"
+                raise DataError(f"{path}: no answer of {model!r}{nearest(model, found)}; there is {there}")
+        _two_or_more(self.models)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def _at(self, place: int) -> ArenaItem:
+        with self._lock:
+            row = self._rows[place]
+        where = f"{self._path}: row {place + 1}"
+        prompt, answers = row.get("prompt"), row.get("answers")
+        if not isinstance(prompt, str) or not isinstance(answers, dict):
+            raise DataError(f"{where}: wanted prompt and answers by model; there is {', '.join(row) or 'nothing'}")
+        for model, text in answers.items():
+            if not isinstance(text, str):
+                raise DataError(f"{where}: wanted the answer of {model!r} as text; there is {type(text).__name__}")
+        item = row.get("item", row.get("id", place + 1))
+        return ArenaItem(item=str(item), prompt=prompt, category=str(row.get("category", "")), answers=answers)
+
+    def item(self, place: int, pair: ModelPair) -> ArenaItem | None:
+        found = self._at(place)
+        return found if all(model in found.answers for model in pair) else None
+
+
+class RunPrompts:
+    """The questions that several runs were asked, and what each model answered. A model goes by its name in the run,
+    or where that is another's too by the run's."""
+
+    def __init__(self, runs: Sequence[tuple[Run, JournalIndex]]) -> None:
+        names = [run.manifest.model.name or run.name for run, _ in runs]
+        shown = [name if names.count(name) == 1 else run.name for name, (run, _) in zip(names, runs, strict=True)]
+        self.models = tuple(shown)
+        _two_or_more(self.models)
+        self._indexes = dict(zip(shown, (index for _, index in runs), strict=True))
+        first = next(iter(self._indexes.values()))
+        self._places = first.places(ResultFilter(), most=1_000_000)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def item(self, place: int, pair: ModelPair) -> ArenaItem | None:
+        first = next(iter(self._indexes.values()))
+        (asked,) = first.results([self._places[place]])
+        answers = {}
+        for model in pair:
+            index = self._indexes[model]
+            found = index.find(asked.key)
+            if found is None:
+                return None
+            (result,) = index.results([found])
+            if result.response.error or not result.response.text:
+                return None
+            answers[model] = result.response.text
+        prompt = asked.sample.question or asked.request.text
+        name = f"{asked.benchmark} {asked.sample.id}" + (f" {asked.repeat}" if asked.repeat else "")
+        return ArenaItem(item=name, prompt=prompt, category=asked.sample.group or asked.benchmark, answers=answers)
+
+
+class LivePrompts:
+    """Models that are asked while the voter waits, both of a pair at once. `prompts` are asked in turn; without them
+    the voter writes."""
+
+    def __init__(self, models: Mapping[str, Model], prompts: Sequence[str] = (), max_tokens: int = 1024) -> None:
+        self.models = tuple(models)
+        _two_or_more(self.models)
+        self._models, self._prompts, self._max_tokens = models, prompts, max_tokens
+        self._locks = {name: threading.Lock() for name in models}
+
+    def __len__(self) -> int:
+        return len(self._prompts)
+
+    def item(self, place: int, pair: ModelPair) -> ArenaItem | None:
+        prompt = self._prompts[place]
+        turn = self.ask(pair, (), prompt)
+        answers = {pair[0]: turn.a, pair[1]: turn.b}
+        return ArenaItem(item=str(place + 1), prompt=prompt, category="", answers=answers)
+
+    def ask(self, pair: ModelPair, before: Sequence[ArenaTurn], prompt: str) -> ArenaTurn:
+        """What two models say next. UserError where one of them gave no answer."""
+        said: dict[str, str | UserError] = {}
+
+        def one(model: str, turns: Sequence[tuple[str, str]]) -> None:
+            try:
+                said[model] = self._answer(model, turns, prompt)
+            except UserError as error:
+                said[model] = error
+
+        sides = ([(turn.prompt, turn.a) for turn in before], [(turn.prompt, turn.b) for turn in before])
+        threads = [threading.Thread(target=one, args=(m, turns)) for m, turns in zip(pair, sides, strict=True)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        a, b = (said.get(model) for model in pair)
+        if not isinstance(a, str) or not isinstance(b, str):  # which of them it was would say its name
+            raise UserError("one of the two models gave no answer; try again, or another prompt")
+        return ArenaTurn(prompt=prompt, a=a, b=b)
+
+    def _answer(self, name: str, turns: Sequence[tuple[str, str]], prompt: str) -> str:
+        messages = []
+        for asked, said in turns:
+            messages += [Message("user", asked), Message("assistant", said)]
+        request = Request(messages=(*messages, Message("user", prompt)), max_tokens=self._max_tokens, temperature=0.7)
+        with self._locks[name]:  # models of this machine answer one request at a time
+            response = next(response for _, response in answered(self._models[name], Requests([request])))
+        if response.error:
+            raise UserError(response.error)
+        return response.text
+
+
+def random_items(prompts: ArenaPrompts, pair: ModelPair, seen: set[tuple[str, frozenset[str]]]) -> Iterator[ArenaItem]:
+    """Items in random order that a voter has not had with this pair."""
+    order = list(range(len(prompts)))
+    secrets.SystemRandom().shuffle(order)
+    for place in order:
+        found = prompts.item(place, pair)
+        if found is not None and (found.item, frozenset(pair)) not in seen:
+            yield found
+
+
+def shown_answer(text: str) -> str:
+    """An answer as voters see it."""
+    return text if len(text) <= _LONGEST_ANSWER else text[:_LONGEST_ANSWER] + "\n[cut]"
+
+
+def names_itself(text: str, model: str) -> bool:
+    """Whether an answer gives away which model it is: it has the model's name, or says of itself to be of its family
+    (`I am Llama`). The bare word of a family is none: flowers bloom."""
+    told, name = _plain(text), model.lower()
+    last = re.split(r"[:/]", name)[-1]
+    whole = {_plain(one).strip() for one in (name, last)}
+    if any(len(one) > 2 and re.search(rf"\b{re.escape(one)}\b", told) for one in whole):
+        return True
+    families = {family for family in _FAMILY.findall(last) if family not in ("chat", "base", "instruct", "tuned")}
+    return any(re.search(rf"\b{_SAYS}{family}\b", text.lower()) for family in families)
+
+
+def _plain(text: str) -> str:
+    """Letters and numbers in lower case, everything else one space: `Llama-2 7B` and `llama 2 7b` are the same."""
+    return " ".join(re.findall(r"[^\W_]+", text.lower()))
+
+
+def pairs_of(models: Sequence[str]) -> list[ModelPair]:
+    """Every two models."""
+    return list(combinations(models, 2))
+
+
+def _two_or_more(models: Sequence[str]) -> None:
+    if len(models) < 2 or len(set(models)) < len(models):
+        there = ", ".join(models) or "none"
+        raise UserError(f"{option_name('models')}: wanted two models or more, each once; there is {there}")

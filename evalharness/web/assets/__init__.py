@@ -1,0 +1,1 @@
+"""Templates, style, script and icon of the pages."""

@@ -1,0 +1,204 @@
+"""The pages in a real browser: keys, blind votes, no error, no other host, and axe where its source is at hand.
+
+Chromium is the system's. axe-core (https://github.com/dequelabs/axe-core) comes from `npm install axe-core` in the
+project's root, or from the file that EVALH_AXE names; without it that part is skipped.
+"""
+
+import os
+import shutil
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+from run_folders import line, make_run
+
+pytest.importorskip("playwright", reason="pages in a browser need the package playwright")
+import uvicorn
+from playwright.sync_api import sync_playwright
+
+from evalharness.web.application import view_application
+from evalharness.web.guard import GuardTerms
+from evalharness.web.run_library import RunLibrary, run_key
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--no-first-run",
+]
+AXE = Path(os.environ.get("EVALH_AXE", Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"))
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine")
+WAIT = 20_000  # milliseconds, on a machine that is busy
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def served():
+    """Serves an application on a free port while the test runs; gives its address."""
+    running = []
+
+    def serve(application):
+        taken = socket.create_server(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(application, log_level="error", lifespan="off", ws="none"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [taken]})
+        thread.start()
+        running.append((server, thread, taken))
+        return f"http://127.0.0.1:{taken.getsockname()[1]}"
+
+    yield serve
+    for server, thread, taken in running:
+        server.should_exit = True
+        thread.join()
+        taken.close()
+
+
+@pytest.fixture
+def opened(browser, request):
+    """A page that notes what goes wrong, checked when the test is done."""
+    context = browser.new_context(viewport={"width": 1200, "height": 900})
+    page = context.new_page()
+    page.set_default_timeout(WAIT)
+    wrong, hosts = [], set()
+    page.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("request", lambda asked: hosts.add(asked.url.split("/")[2].partition(":")[0]))
+    page.on("dialog", lambda dialog: (wrong.append(f"dialog {dialog.message}"), dialog.dismiss()))
+    yield page
+    context.close()
+    assert wrong == [] and hosts == {"127.0.0.1"}
+
+
+def recorded(application, sent):
+    """The application, with every header and byte that it sends."""
+
+    async def recording(scope, receive, send):
+        async def noted(message):
+            sent.extend(part for header in message.get("headers", ()) for part in header)
+            sent.append(message.get("body", b""))
+            await send(message)
+
+        await application(scope, receive, noted)
+
+    return recording
+
+
+def accessible(page, schemes=("light", "dark")):
+    """No violation by axe, where it is at hand, in light and dark; nothing wider than the window."""
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    for scheme in schemes if AXE.is_file() else ():
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        page.evaluate(AXE.read_text(encoding="utf-8"))
+        found = page.evaluate("axe.run()")["violations"]
+        assert [(one["id"], one["nodes"][0]["html"][:200]) for one in found] == [], (page.url, scheme)
+
+
+def test_four_pages_by_keyboard(served, opened, runs):
+    page, base = opened, served(view_application(RunLibrary([], runs), GuardTerms()))
+    page.goto(f"{base}/?sort=name&up=1")
+    accessible(page, ("dark",))
+    for pressed in ("j", "x", "j", "j", "j", "x", "k", "k", "k"):  # tick base and tuned, back to base
+        page.keyboard.press(pressed)
+    page.keyboard.press("c")
+    page.wait_for_url("**/compare?*")
+    assert "base → tuned" in page.inner_text("h1")
+    accessible(page, ("dark",))
+    page.go_back()
+    page.locator("[data-row]", has_text="base").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/runs/*")
+    accessible(page, ("dark",))
+    page.keyboard.press("w")
+    page.wait_for_url("**status=wrong*")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/item?*")
+    accessible(page, ("dark",))
+    first = page.inner_text("h1")
+    page.keyboard.press("]")
+    page.wait_for_function("text => document.querySelector('h1').innerText !== text", arg=first)
+    page.keyboard.press("[")
+    page.wait_for_function("text => document.querySelector('h1').innerText === text", arg=first)
+    page.keyboard.press("?")
+    page.wait_for_selector("dialog[open]")
+    page.keyboard.press("Escape")
+    page.locator(".crumbs a").last.click()
+    page.wait_for_url("**/runs/*")
+    page.keyboard.press("/")
+    page.keyboard.type("answer is B? jk")  # keys are letters while one writes
+    assert page.input_value("input[name=text]") == "answer is B? jk"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [360, 3840])
+def test_hostile_answers_leave_the_page_whole_at_every_width(served, opened, tmp_path, width):
+    texts = ["<script>alert(1)</script>", "![x](http://evil.example/p.png)<img src=x onerror=alert(1)>"]
+    texts += ["</div></main><style>*{display:none}</style>", "\x1b[31m\u202e\u200b", "A" * 5_000_000, "W" * 3000]
+    lines = [line("quiz", f"{n} {text[:300]}", "wrong", 0.0, text=text, question=text[:3000], group=text[:300])
+             for n, text in enumerate(texts)]  # fmt: skip
+    make_run(tmp_path / "runs" / "x", lines=lines, model={"name": texts[0], "fingerprint": "x"})
+    page, base = opened, served(view_application(RunLibrary([], tmp_path / "runs"), GuardTerms()))
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(f"{base}/runs/{run_key(tmp_path / 'runs' / 'x')}")
+    accessible(page)
+    links = page.eval_on_selector_all("[data-row]", "links => links.map(link => link.href)")
+    assert len(links) == len(texts)
+    for link in links:
+        page.goto(link)
+        assert page.is_visible("main h1") and page.is_visible("aside")
+        accessible(page)
+
+
+@pytest.mark.slow
+def test_an_arena_by_keyboard_with_names_nowhere_before_the_vote(served, opened, arena, monkeypatch):
+    rows = [{"prompt": f"Question {n}?", "answers": {"acme-one": f"a {n}", "acme-two": f"b {n}"}} for n in range(9)]
+    application, store = arena(rows)
+    sent = []
+    page, base = opened, served(recorded(application, sent))
+    page.goto(base)
+    accessible(page)
+    page.keyboard.press("Tab")
+    page.locator("[name=consent]").focus()
+    page.keyboard.press("Space")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/battle/*")
+    accessible(page)
+    for pressed in ("ArrowLeft", "ArrowRight", "t", "b", "s"):
+        assert sent and not [name for name in (b"acme-one", b"acme-two") if name in b"".join(sent)]
+        page.keyboard.press(pressed)
+        page.wait_for_selector("[role=status]")
+        accessible(page)
+        if pressed == "b":
+            page.keyboard.press("u")
+            page.wait_for_selector("text=withdrawn")
+        sent.clear()  # names are told with a vote, and no more after it
+        page.keyboard.press("n")
+        page.wait_for_selector(".votes")
+    assert [vote.choice for vote in store.counted()] == ["model_a", "model_b", "tie"]
+    monkeypatch.setattr("evalharness.web.arena_board._KEPT_SECONDS", 0.0)
+    for path in ("/ratings", "/me"):
+        page.goto(f"{base}{path}")
+        accessible(page)
+
+
+@pytest.mark.slow
+def test_a_vote_is_cast_without_a_script_engine(served, browser, arena):
+    application, store = arena()
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(served(application))
+    page.check("[name=consent]")
+    page.click("button.main")
+    page.click("button[value=model_a]")
+    page.wait_for_selector("[role=status]")
+    context.close()
+    assert len(store.counted()) == 1
