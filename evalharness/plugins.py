@@ -22,7 +22,7 @@ from evalharness.benchmark import Benchmark, Family
 from evalharness.errors import UserError, known, nearest, option_name
 from evalharness.events import warn
 from evalharness.judge import Judge, Panel
-from evalharness.model import Model
+from evalharness.model import Checked, Model
 from evalharness.records import Mode
 
 PluginKind = Literal["benchmarks", "judges", "models", "importers", "exporters"]
@@ -261,16 +261,20 @@ def load_judge(name: str) -> Judge | Panel:
     return variants[variant or next(iter(variants))]
 
 
-def load_model(spec: str, given: object = None) -> Model:
+def load_model(spec: str, given: object = None, *, to_ask: bool = True) -> Model:
     """Open the model that `PLUGIN[:ARGUMENT]` names; `given` are options by name, or the plug-in's own `Options`.
 
-    UserError for an option that the plug-in does not take, or a value that makes no sense.
+    UserError for an option that the plug-in does not take, or a value that makes no sense; and for a model that cannot
+    be asked, unless nobody means to ask it.
     """
     name, _, argument = spec.partition(":")
     module = load_plugin("models", name)
     if not callable(getattr(module, "open_model", None)):
         raise UserError(f"the plug-in {module.__name__} defines no model: wanted `open_model`")
-    return cast(Model, module.open_model(argument, model_options(spec, given)))
+    opened = cast(Model, module.open_model(argument, model_options(spec, given)))
+    if to_ask and isinstance(opened, Checked):
+        opened.check()
+    return opened
 
 
 def model_options(spec: str, given: object = None) -> object:

@@ -35,14 +35,13 @@ def open_model(argument: str, options: ApiOptions) -> Gemini:
         raise UserError("gemini needs the name of a model: gemini:MODEL, such as gemini:gemini-2.5-flash")
     place = place_of(options.base_url or GEMINI)
     key = api_key(Gemini.KEYS)
-    if not key and place.base == GEMINI:
-        raise UserError(f"{GEMINI} wants a key: set GEMINI_API_KEY, or say {option_name('base_url')} for another one")
     warn_of_plain(place, key)
     return Gemini(
         model=model,
         base_url=place.base,
         query=place.query,
         key=key,
+        keyless=place.base != GEMINI,
         headers={**place.headers, **own_headers(options.header)},
         secrets=place.secrets,
         chosen=chosen(options, ("contents", "systemInstruction")),

@@ -50,10 +50,6 @@ def open_model(argument: str, options: EndpointOptions) -> OpenAI:
     if options.system and options.template == "none":
         raise UserError(f"{option_name('system')} does nothing with {option_name('template', 'none')}: leave one out")
     key = api_key(_AZURE_KEYS if place.azure else OpenAI.KEYS)
-    if not key and base == OPENAI:
-        raise UserError(
-            f"{OPENAI} wants a key: set OPENAI_API_KEY, or say {option_name('base_url')} for another endpoint"
-        )
     warn_of_plain(place, key)
     return OpenAI(
         model=model,
@@ -61,6 +57,7 @@ def open_model(argument: str, options: EndpointOptions) -> OpenAI:
         query=place.query,
         named_address=bool(address),
         key=key,
+        keyless=place.base != OPENAI,
         headers={**place.headers, **own_headers(options.header)},
         secrets=place.secrets,
         chosen=chosen(options, ("model", "messages", "prompt", "echo")),

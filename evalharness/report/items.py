@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from evalharness.records import Result
 from evalharness.report.escape import line, printable
+from evalharness.report.numbers import dollars
 from evalharness.runs.store import result_to_json
 
 if TYPE_CHECKING:  # a list of benchmarks needs none of what makes runs
@@ -97,7 +99,7 @@ def show_prompts(previewed: Previewed) -> None:
             said = {True: "added", False: "none", None: "unknown"}[view.preview.bos]
             print(f"{len(view.preview.ids)} tokens, BOS {said}: {' '.join(map(str, view.preview.ids))}")
             print(printable("pieces: " + " ".join(repr(p) for p in view.preview.pieces)))
-    print("cost: no price known" if previewed.cost is None else f"cost: at most about {previewed.cost:.2f} US dollars")
+    print("cost: no price known" if previewed.cost is None else f"cost: at most about {dollars(previewed.cost)} US dollars")
 
 
 def verified(found: Verified, *, as_json: bool) -> None:
@@ -126,7 +128,7 @@ def table(rows: Sequence[Mapping[str, object]], *, as_json: bool) -> None:
     if not rows:
         print("there are none")
         return
-    if len(rows) > MANY:
+    if len(rows) > MANY or not sys.stdout.isatty():  # in a pipe nothing is cut
         _plain_table(rows)
         return
     from rich.console import Console
