@@ -101,9 +101,8 @@ class Endpoint:
     def check(self) -> None:
         """UserError where it cannot be asked, for want of a key."""
         if not self.key and not self.keyless:
-            raise UserError(
-                f"{self.base_url} wants a key: set {self.KEYS[0]}, or say {option_name('base_url')} for another endpoint"
-            )
+            another = f"or say {option_name('base_url')} for another endpoint"
+            raise UserError(f"{self.base_url} wants a key: set {self.KEYS[0]}, {another}")
 
     @property
     def prices(self) -> tuple[float, float] | None:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from evalharness.clients.http import RequestError
 from evalharness.clients.pool import AttemptError
-from evalharness.errors import UserError, option_name
+from evalharness.errors import UserError
 from evalharness.models._addresses import api_key, own_headers, place_of, warn_of_plain
 from evalharness.models._chosen import chosen
 from evalharness.models._contents import count_of, finish_of, said_by

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from evalharness.clients.http import RequestError
 from evalharness.clients.pool import AttemptError
 from evalharness.clients.refusal import Refusal
-from evalharness.errors import UserError, option_name
+from evalharness.errors import UserError
 from evalharness.models._addresses import api_key, own_headers, place_of, warn_of_plain
 from evalharness.models._chosen import chosen
 from evalharness.models._contents import as_text, count_of, finish_of

@@ -99,7 +99,8 @@ def show_prompts(previewed: Previewed) -> None:
             said = {True: "added", False: "none", None: "unknown"}[view.preview.bos]
             print(f"{len(view.preview.ids)} tokens, BOS {said}: {' '.join(map(str, view.preview.ids))}")
             print(printable("pieces: " + " ".join(repr(p) for p in view.preview.pieces)))
-    print("cost: no price known" if previewed.cost is None else f"cost: at most about {dollars(previewed.cost)} US dollars")
+    priced = "no price known" if previewed.cost is None else f"at most about {dollars(previewed.cost)} US dollars"
+    print(f"cost: {priced}")
 
 
 def verified(found: Verified, *, as_json: bool) -> None:

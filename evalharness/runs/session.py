@@ -141,7 +141,7 @@ def make_plan(
     if data is None and model is None:
         data = "sample"
     path = Path(data) if data not in (None, "sample") else None
-    names = dict.fromkeys(task for name in benchmarks for task in plugins.task_names(name, path))
+    names = dict.fromkeys(task for name in _files_apart(benchmarks) for task in plugins.task_names(name, path))
     groups = tuple(s.strip() for s in subjects.split(",") if s.strip()) if subjects else ()
     made = Plan(
         benchmarks=tuple(names),
@@ -153,6 +153,18 @@ def make_plan(
     )
     made.check()
     return made
+
+
+def _files_apart(words: Sequence[str]) -> Sequence[str]:
+    """These benchmarks. UserError where two files give themselves one name."""
+    files: dict[str, str] = {}
+    for word in filter(plugins.is_file, words):
+        other = files.setdefault(plugins.called(word), word)
+        if Path(other).absolute() != Path(word).absolute():
+            raise UserError(
+                f"{other} and {word} are both called {plugins.called(word)!r}; give one another name, or run them apart"
+            )
+    return words
 
 
 @dataclass(frozen=True, kw_only=True)
