@@ -170,7 +170,7 @@ class Priced(Protocol):
 
 
 @runtime_checkable
-class Checked(Protocol):
+class Askable(Protocol):
     """A model that may be described and still not be asked, such as one whose key is missing."""
 
     def check(self) -> None: ...

@@ -22,7 +22,7 @@ from evalharness.benchmark import Benchmark, Family
 from evalharness.errors import UserError, known, nearest, option_name
 from evalharness.events import warn
 from evalharness.judge import Judge, Panel
-from evalharness.model import Checked, Model
+from evalharness.model import Askable, Model
 from evalharness.records import Mode
 
 _LONGEST_NAME = 100  # characters of a benchmark's name in its file
@@ -311,7 +311,7 @@ def load_model(spec: str, given: object = None, *, to_ask: bool = True) -> Model
     if not callable(getattr(module, "open_model", None)):
         raise UserError(f"the plug-in {module.__name__} defines no model: wanted `open_model`")
     opened = cast(Model, module.open_model(argument, model_options(spec, given)))
-    if to_ask and isinstance(opened, Checked):
+    if to_ask and isinstance(opened, Askable):
         opened.check()
     return opened
 

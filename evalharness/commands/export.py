@@ -5,10 +5,10 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-EXAMPLES = """Examples:
-  evalh export my-run lm_eval --to theirs/
-  evalh export my-run inspect --to logs/my-run.eval
-  evalh export my-run csv
+EXAMPLES = """
+evalh export my-run lm_eval --to theirs/
+evalh export my-run inspect --to logs/my-run.eval
+evalh export my-run csv
 """
 
 

@@ -140,7 +140,8 @@ def _response(row: Row) -> Response:
     given = as_mapping(row.get("response"))
     output = given.get("output")
     text = output if isinstance(output, str) else "" if output is None else json.dumps(output, ensure_ascii=False)
-    failed = row.get("error") if whole(row.get("failureReason")) == _ERROR or not text else ""
+    reason = whole(row.get("failureReason"))  # a failed assertion's words stand under `error` too
+    failed = row.get("error") if reason == _ERROR or (reason is None and output is None) else ""
     failed = given.get("error") or failed
     used = as_mapping(given.get("tokenUsage"))
     return Response(

@@ -1,6 +1,6 @@
-"""Logs of lighteval, OpenAI Evals, HELM, EvalPlus, promptfoo, Every Eval Ever and NeMo Evaluator; a real one of Inspect.
+"""Logs of lighteval, OpenAI Evals, HELM, EvalPlus, promptfoo, Every Eval Ever, NeMo Evaluator; a real one of Inspect.
 
-The files of lighteval and Inspect in `files/` were written by lighteval 0.13 and Inspect 0.3.285 themselves.
+The files in `files/` were written by lighteval 0.13, Inspect 0.3.285 and promptfoo 0.121 themselves.
 """
 
 import json
@@ -233,6 +233,14 @@ def promptfoo_row(test, provider="openai:gpt-4o-mini", success=True, prompt=0, *
     }  # fmt: skip
 
 
+def test_a_real_output_of_promptfoo(evalh, tmp_path):
+    results, said = imported(evalh, tmp_path, "promptfoo", FILES / "promptfoo.json")
+    assert value_of(said, "capitals (prompt 1)") == 0.5
+    failed = results["capitals (prompt 2)", "1", 0]
+    assert (failed.status, failed.sample.answers) == ("wrong", ("Rome",)), "a failed assertion is no error"
+    assert failed.sample.question == "Name the capital of Italy."
+
+
 def promptfoo_file(path, rows, **config):
     about = {"version": 3, "timestamp": "2026-11-29T12:00:00.000Z", "results": rows, "stats": {}}
     return write_json(path, {"evalId": "eval-x", "results": about, "config": {"description": "caps", **config}})
@@ -349,7 +357,8 @@ def nemo_bundle(folder, rows, name="caps", model="org/m", value=0.5):
 def nemo_row(place, repeat, reward, **changes):
     return {
         "problem_idx": place, "repeat": repeat, "reward": reward, "prompt": f"Capital {place}?",
-        "model_response": "Lima", "extracted_answer": "Lima", "expected_answer": "Lima", "scoring_details": {}, "metadata": {"category": "g"},
+        "model_response": "Lima", "extracted_answer": "Lima", "expected_answer": "Lima", "scoring_details": {},
+        "metadata": {"category": "g"},
         "tokens": 3, "latency_ms": 50, **changes,
     }  # fmt: skip
 
