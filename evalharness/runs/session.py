@@ -32,6 +32,7 @@ from evalharness.runs.stopping import StoppingRule
 from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Journal, Run, dumps, loads, new_folder, result_to_json
 from evalharness.scoring.answers import READING_RULES, SCORING_VERSION
 from evalharness.scoring.columns import ColumnWriter
+from evalharness.text.visible import shell_word
 
 if TYPE_CHECKING:
     import pandas
@@ -338,7 +339,7 @@ def _rescoring(found: Run, named: bool) -> RunOptions:
     if elsewhere := [name for name in names if not is_distribution(name)]:
         raise UserError(
             f"{found.path}: its programs were run with {elsewhere[0]!r:.80}, and a path is not taken from a run's own "
-            f"file; `evalh rescore {found.path} --sandbox-packages ...` says it anew"
+            f"file; `evalh rescore {shell_word(found.path)} --sandbox-packages ...` says it anew"
         )
     return RunOptions(
         sandbox_packages=names,

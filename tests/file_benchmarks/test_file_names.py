@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from stub_server import serve
 
 from evalharness import plugins
 
@@ -89,3 +90,15 @@ def test_a_field_in_single_braces_is_no_question(evalh, files):
     assert said.code == 2 and "mine.yaml:2" in said.err and "{{q}}" in said.err
     (files / "mine.yaml").write_text(YAML.replace("{{q}}", "{{q}} as {q}"))
     assert evalh("run", "mine.yaml", "--model", "echo").code == 0, "beside a field it may be meant"
+
+
+@pytest.mark.parametrize(
+    ("more", "asked"), [("", (1024, None)), ("max_tokens: 40\n", (40, None)), ('stop: ["END"]\n', (1024, ["END"]))]
+)
+def test_the_length_and_the_stop_of_a_file_hold_for_chat_models_too(evalh, files, more, asked):
+    (files / "mine.yaml").write_text(YAML + more)
+    with serve(lambda body: "1") as stub:
+        assert evalh("run", "mine.yaml", "--model", "openai:m", "--base-url", stub.url).code == 0
+        assert {(body["max_tokens"], tuple(body.get("stop", ())) or None) for body in stub.seen} == {
+            (asked[0], tuple(asked[1]) if asked[1] else None)
+        }
