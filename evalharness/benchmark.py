@@ -100,12 +100,12 @@ class Benchmark:
     turn. `ask` replaces the default request; `follow_up` gives the next turn's request, or None when the conversation
     is over. `open_scorer` replaces `score` where scoring needs resources (a sandbox). A chat model writes up to
     `chat_max_tokens` and ends by itself or at `chat_stop`, a base model up to `max_tokens` or `stop`.
-    `temperature` and `top_p` are used where the user says none. `judge` names the judge plug-in that gives the verdicts, `leaderboard` what the
-    published board rests on. `warnings` says, from the results, when a figure is not to be believed. `about_form` names
-    what of a question's spelling the right answer depends on (acceptability, symbols): such questions are not changed
-    by --holistic. `missing_is_wrong`: the authors' script counts a question that a file of predictions lacks as 0
-    (SQuAD 1.1), not as absent (SQuAD 2.0). `repeats` answers are asked for where the user
-    says none. `code_sha256` is that of the Python that a task file brings along.
+    `temperature` and `top_p` are used where the user says none. `judge` names the judge plug-in that gives the
+    verdicts, `leaderboard` what the published board rests on. `warnings` says, from the results, when a figure is not
+    to be believed. `about_form` names what of a question's spelling the right answer depends on (acceptability,
+    symbols): such questions are not changed by --holistic. `missing_is_wrong`: the authors' script counts a question
+    that a file of predictions lacks as 0 (SQuAD 1.1), not as absent (SQuAD 2.0). `repeats` answers are asked for where
+    the user says none. `code_sha256` is that of the Python that a task file brings along.
     """
 
     name: str = ""

@@ -184,8 +184,8 @@ class OpenAI(Endpoint):
 
     def _usage(self, usage: Any) -> dict[str, Any]:
         """Tokens and their cost. RequestError where a count is no number."""
-        if usage is None:
-            usage = {}
+        said = usage is not None  # what was not counted has no price
+        usage = usage if said else {}
         if not isinstance(usage, dict):
             raise RequestError(f"the reply's usage is no object: {line(repr(usage), 60)}")
         tokens_in, tokens_out = count_of(usage, "prompt_tokens"), count_of(usage, "completion_tokens")
@@ -194,7 +194,7 @@ class OpenAI(Endpoint):
             "tokens_out": tokens_out,
             "reasoning_tokens": count_of(usage, "completion_tokens_details.reasoning_tokens", "reasoning_tokens"),
             "cached_tokens": count_of(usage, "prompt_tokens_details.cached_tokens", "prompt_cache_hit_tokens"),
-            "cost": self.cost_of(tokens_in, tokens_out),
+            "cost": self.cost_of(tokens_in, tokens_out) if said else None,
         }
 
     def _ranked(self, request: Request, choice: Mapping[str, Any], usage: Mapping[str, Any]) -> Response:

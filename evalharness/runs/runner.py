@@ -76,8 +76,8 @@ def _same_check(run: Run, now: RunOptions) -> None:
         if before != wanted:
             raise UserError(
                 f"{run.path}: its programs were checked with {option_name(name)} {before or '(none)'}, not "
-                f"{wanted or '(none)'}; `evalh rescore {shell_word(run.path)} --{name.replace('_', '-')} ...` checks them again, "
-                f"or give another {option_name('name')}"
+                f"{wanted or '(none)'}; `evalh rescore {shell_word(run.path)} --{name.replace('_', '-')} ...` checks "
+                f"them again, or give another {option_name('name')}"
             )
 
 
