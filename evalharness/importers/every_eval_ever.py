@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -114,12 +115,15 @@ def _published(said: Row) -> list[PublishedResult]:
 
 
 def _task(name: str, results: tuple[Result, ...], published: list[PublishedResult]) -> ForeignTask:
+    by_place = tuple(map(_gold_by_place, results))
+    results = by_place if _contradicted(by_place) < _contradicted(results) else results
+    ranked = all(result.response.text.strip() in map(str.strip, result.sample.choices) for result in results)
     mine = {one.metric or "score": one for one in published if one.evaluation == name}
     figures = published_figures(results, {metric: one.value for metric, one in mine.items()})
     lower = {metric for metric, one in mine.items() if one.lower_is_better}
     return ForeignTask(
         name=name,
-        mode="write",
+        mode="rank" if ranked else "write",  # the records do not say it: who ranks answers with a choice and no more
         results=results,
         figures=tuple(replace(one, higher_is_better=(one.score or one.name) not in lower) for one in figures),
         expected=len(results),
@@ -156,6 +160,26 @@ def _result(task: str, row: Row, metric: str, where: str) -> Result:
     )  # fmt: skip
 
 
+def _gold_by_place(result: Result) -> Result:
+    """A result whose reference is the position of the right choice, from 0, as lm-evaluation-harness's targets are."""
+    sample = result.sample
+    said = sample.answers or tuple(sample.choices[place] for place in sample.gold_indices)
+    places = tuple(int(one) for one in said if one.isdecimal() and len(one) < 4 and int(one) < len(sample.choices))
+    return replace(result, sample=replace(sample, answers=(), gold_indices=places)) if places else result
+
+
+def _contradicted(results: tuple[Result, ...]) -> int:
+    """How many answers that are a choice were graded otherwise than the right choice says, or have none."""
+    found = 0
+    for result in results:
+        choices, said = result.sample.choices, result.answer or result.response.text
+        if said in choices and not result.response.error:
+            right = result.scores.get("accuracy") == 1.0
+            gold = result.sample.gold_indices
+            found += not gold or (choices.index(said) in gold) != right
+    return found
+
+
 def _attributions(row: Row) -> list[Mapping[str, Any]]:
     found = row.get("answer_attribution")
     return [as_mapping(one) for one in found] if isinstance(found, list) else []
@@ -186,8 +210,12 @@ def _both(one: Result, other: Result, where: str) -> Result:
 
 
 def _created(said: Row) -> str | None:
+    """Their moments are seconds since 1970, as texts."""
     found = said.get("evaluation_timestamp")
-    return found if isinstance(found, str) else None
+    try:
+        return datetime.fromtimestamp(float(str(found)), UTC).isoformat(timespec="seconds")
+    except (ValueError, OverflowError, OSError):
+        return found if isinstance(found, str) else None
 
 
 def _sampling(said: Row) -> SamplingFacts:

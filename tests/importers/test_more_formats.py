@@ -425,3 +425,13 @@ def test_two_programs_logs_are_compared_by_what_was_asked(evalh, tmp_path):
     said = evalh("compare", "a", "b", "--json")
     (task,) = said.json["tasks"]
     assert (task["n"], task["broke"], task["fixed"]) == (40, 0, 0), said.err
+
+
+def test_a_real_record_of_every_eval_ever_compares_with_the_run_that_it_was_made_of(evalh, shared, tmp_path):
+    """Their own converter (0.3) made it of the run of lm-evaluation-harness in the shared data."""
+    results, _ = imported(evalh, tmp_path, "every_eval_ever", FILES / "tinymc.json")
+    assert results["tinymc", "0", 0].sample.gold_indices == (0,), "the reference is a position there"
+    assert evalh("import", "lm_eval", shared / "foreign" / "lm_eval", "--name", "ours").code == 0
+    said = evalh("compare", "ours", "theirs", "--benchmark", "tinymc", "--json")
+    (task,) = said.json["tasks"]
+    assert (task["n"], task["broke"], task["fixed"]) == (20, 0, 0), said.err
