@@ -25,7 +25,7 @@ from evalharness.importers._given import (
     with_accuracy,
 )
 from evalharness.judging.imported import ImportOptions, one_of
-from evalharness.records import Message, Request, Response, Result, Sample
+from evalharness.records import Message, Mode, Request, Response, Result, Sample
 from evalharness.runs.imported import ForeignRun, ForeignTask
 from evalharness.runs.manifest import SamplingFacts
 
@@ -65,9 +65,10 @@ def read_run(path: Path, options: ImportOptions) -> ForeignRun:
         made = _result(task, row, metrics.get(str(row.get("evaluation_result_id")), ""), where)
         known = tasks.setdefault(task, {})
         known[identity] = made if identity not in known else _both(known[identity], made, where)
+    modes = {str(one.get("evaluation_name")): _mode(one) for one in _results_of(said)}
     return ForeignRun(
         model=model,
-        tasks=tuple(_task(name, tuple(found.values()), published) for name, found in tasks.items()),
+        tasks=tuple(_task(name, tuple(of.values()), published, modes.get(name)) for name, of in tasks.items()),
         created=_created(said),
         sampling=_sampling(said),
         decides=[model, said.get("model_info")],
@@ -114,7 +115,13 @@ def _published(said: Row) -> list[PublishedResult]:
     return found
 
 
-def _task(name: str, results: tuple[Result, ...], published: list[PublishedResult]) -> ForeignTask:
+def _mode(result: Mapping[str, Any]) -> Mode | None:
+    """How a benchmark was asked, which our own records say."""
+    said = as_mapping(as_mapping(result.get("generation_config")).get("additional_details")).get("mode")
+    return "rank" if said == "rank" else "write" if said == "write" else None
+
+
+def _task(name: str, results: tuple[Result, ...], published: list[PublishedResult], mode: Mode | None) -> ForeignTask:
     by_place = tuple(map(_gold_by_place, results))
     results = by_place if _contradicted(by_place) < _contradicted(results) else results
     ranked = all(result.response.text.strip() in map(str.strip, result.sample.choices) for result in results)
@@ -123,7 +130,7 @@ def _task(name: str, results: tuple[Result, ...], published: list[PublishedResul
     lower = {metric for metric, one in mine.items() if one.lower_is_better}
     return ForeignTask(
         name=name,
-        mode="rank" if ranked else "write",  # the records do not say it: who ranks answers with a choice and no more
+        mode=mode or ("rank" if ranked else "write"),  # who ranks answers with a choice and no more
         results=results,
         figures=tuple(replace(one, higher_is_better=(one.score or one.name) not in lower) for one in figures),
         expected=len(results),
