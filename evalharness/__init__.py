@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Where each public name lives; `__init__.pyi` beside this file says the same to type checkers. Nothing is imported
 # before it is asked for, so that `import evalharness` and `evalh --help` stay light.

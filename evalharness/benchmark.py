@@ -100,13 +100,14 @@ class Benchmark:
     a question depend on what was drawn for those before it, `shots_drawn` gives them for every question of the split in
     turn. `ask` replaces the default request; `follow_up` gives the next turn's request, or None when the conversation
     is over. `open_scorer` replaces `score` where scoring needs resources (a sandbox). A chat model writes up to
-    `chat_max_tokens` and ends by itself, a base model up to `max_tokens` or `stop`. `temperature` and `top_p` are used
-    where the user says none. `judge` names the judge plug-in that gives the verdicts, `leaderboard` what the published
-    board rests on. `warnings` says, from the results, when a figure is not to be believed. `about_form` names what of a
-    question's spelling the right answer depends on (acceptability, symbols): such questions are not changed by
-    --holistic. `missing_is_wrong`: the authors' script counts a question that a file of predictions lacks as 0 (SQuAD
-    1.1), not as absent (SQuAD 2.0). `repeats` answers are asked for where the user says none; `same_answer` says which
-    of several answers are one, for a vote. `code_sha256` is that of the Python that a task file brings along.
+    `chat_max_tokens` and ends by itself or at `chat_stop`, a base model up to `max_tokens` or `stop`. `temperature` and
+    `top_p` are used where the user says none. `judge` names the judge plug-in that gives the verdicts, `leaderboard`
+    what the published board rests on. `warnings` says, from the results, when a figure is not to be believed.
+    `about_form` names what of a question's spelling the right answer depends on (acceptability, symbols): such
+    questions are not changed by --holistic. `missing_is_wrong`: the authors' script counts a question that a file of
+    predictions lacks as 0 (SQuAD 1.1), not as absent (SQuAD 2.0). `repeats` answers are asked for where the user says
+    none; `same_answer` says which of several answers are one, for a vote. `code_sha256` is that of the Python that a
+    task file brings along.
     """
 
     name: str = ""
@@ -127,6 +128,7 @@ class Benchmark:
     max_tokens: int = 16
     chat_max_tokens: int = 1024
     stop: tuple[str, ...] = ("\n",)
+    chat_stop: tuple[str, ...] = ()
     temperature: float = 0.0
     top_p: float = 1.0
     chance: float | None = None
@@ -185,7 +187,8 @@ def request(
     prompt = prompt_of(benchmark, mode)
     messages = (Message("user", prompt.text(sample, shots)),)
     if mode == "write":
-        limit, stop = (benchmark.chat_max_tokens, ()) if chat else (benchmark.max_tokens, benchmark.stop)
+        for_chat, for_base = (benchmark.chat_max_tokens, benchmark.chat_stop), (benchmark.max_tokens, benchmark.stop)
+        limit, stop = for_chat if chat else for_base
         return Request(messages=messages, max_tokens=limit, stop=stop, origin=origin)
     if prompt.choices is None:
         raise ValueError("a benchmark that ranks needs Prompt.choices")

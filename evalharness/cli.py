@@ -34,6 +34,7 @@ COMMANDS = {
     "plan": Command("plan.plan", "Say how many items, samples and dollars decide a margin."),
     "merge": Command("merge.merge", "Put the shards of a run together."),
     "compare": Command("compare.compare", "Compare two runs item by item: better, worse, same?"),
+    "diff-config": Command("diff_config.diff_config", "List every setting in which two runs differ."),
     "ab": Command("ab.ab", "Compare two prompts over a suite."),
     "flaky": Command("flaky.flaky", "Compare a run with itself asked again."),
     "history": Command("history.history", "Show a benchmark's figures over time."),

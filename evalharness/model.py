@@ -170,6 +170,13 @@ class Priced(Protocol):
 
 
 @runtime_checkable
+class Askable(Protocol):
+    """A model that may be described and still not be asked, such as one whose key is missing."""
+
+    def check(self) -> None: ...
+
+
+@runtime_checkable
 class Remote(Protocol):
     """A model that computes elsewhere (`remote` is true): others may be asked beside it, each from its own thread."""
 

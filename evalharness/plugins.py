@@ -22,9 +22,10 @@ from evalharness.benchmark import Benchmark, Family
 from evalharness.errors import UserError, known, nearest, option_name
 from evalharness.events import warn
 from evalharness.judge import Judge, Panel
-from evalharness.model import Model
+from evalharness.model import Askable, Model
 from evalharness.records import Mode
 
+_LONGEST_NAME = 100  # characters of a benchmark's name in its file
 PluginKind = Literal["benchmarks", "judges", "models", "importers", "exporters"]
 
 
@@ -92,13 +93,47 @@ def _there(data: Path | None) -> None:
 
 
 def is_file(name: str) -> bool:
-    """Whether a benchmark's or judge's name is that of a file which describes it."""
+    """Whether a benchmark's name is that of a file which describes it, or the name that such a file gives itself."""
+    return file_of(name) is not None
+
+
+_named_files: dict[str, str] = {}  # what files of benchmarks call them -> the file, for this process
+
+
+def file_of(name: str) -> str | None:
+    """The file that describes a benchmark of this name; None where none does."""
+    return _named_files.get(name, name if _has_suffix(name) else None)
+
+
+def recall_file(name: str, file: str | None) -> None:
+    """Let a benchmark of an earlier run be known by its name, where the file that described it is still there."""
+    if file is None or is_file(name) or name in _added or name.partition("/")[0] in modules("benchmarks"):
+        return
+    if _has_suffix(file) and Path(file).is_file():
+        _named_files[name] = file
+
+
+def _has_suffix(name: str) -> bool:
+    """Whether a name ends as those of files that describe benchmarks and judges do."""
     return Path(name).suffix in _suffixes("benchmarks")
+
+
+def called(word: str) -> str:
+    """The name under which a benchmark is run: a file's is the one that it gives itself, and stands for the file from
+    now on; it stays its path where a plug-in has that name. DataError for a file that describes none."""
+    if word in _named_files or not is_file(word):
+        return word
+    name = " ".join(load_benchmark(word).name.replace("/", "-").replace("@", "-").split())[:_LONGEST_NAME]
+    if not name or name in modules("benchmarks") or name in _added:
+        return word
+    _named_files[name] = word
+    return name
 
 
 def describes_benchmark(name: str) -> bool:
     """Whether a file describes a benchmark, and not something else such as a suite of runs."""
-    return bool(_file_reader("benchmarks", name).is_benchmark(name))
+    file = file_of(name) or name
+    return bool(_file_reader("benchmarks", file).is_benchmark(file))
 
 
 @cache
@@ -121,7 +156,7 @@ def add_benchmark(benchmark: Benchmark) -> str:
     UserError where it has none, or that of a plug-in.
     """
     name = benchmark.name
-    if not name or "/" in name or is_file(name):
+    if not name or "/" in name or _has_suffix(name):
         raise UserError(f"a benchmark wants a name without slashes to be run under; there is name={name!r}")
     if name in modules("benchmarks"):
         raise UserError(f"there is a plug-in called {name!r}; give your benchmark another name")
@@ -144,12 +179,12 @@ def load_benchmark(name: str, data: Path | None = None) -> Benchmark:
     _there(data)
     if name in _added:
         return _added[name]
-    if is_file(name):
-        if Path(name).suffix == _PYTHON and name not in _python_named:
+    if (file := file_of(name)) is not None:
+        if Path(file).suffix == _PYTHON and file not in _python_named:
             raise UserError(
-                f"{name}: a file of Python is run where `evalh run` or `evalh preview` names it, nowhere else"
+                f"{file}: a file of Python is run where `evalh run` or `evalh preview` names it, nowhere else"
             )
-        return cast(Benchmark, _file_reader("benchmarks", name).open_file(name, load_judge))
+        return cast(Benchmark, _file_reader("benchmarks", file).open_file(file, load_judge))
     module_name, _, task = name.partition("/")
     module = load_plugin("benchmarks", module_name)
     if hasattr(module, "family"):
@@ -204,6 +239,10 @@ def reopened(name: str, data: KnownData) -> Benchmark:
     where they are gone, as on another machine, by what it shows. UserError where only the data tell what it is, and
     there are none."""
     plain = name.removesuffix("@sample")
+    if data.described_by is not None and not is_file(plain) and plain.partition("/")[0] not in modules("benchmarks"):
+        if not Path(data.described_by).is_file():
+            raise UserError(f"{name} is what its file says, and that is gone: {data.described_by}; put it back")
+        return load_benchmark(data.described_by)
     family = None if is_file(plain) or "/" not in plain else load_family(plain)
     if data.described_by is not None and Path(data.described_by).is_file():
         if is_file(plain):
@@ -230,7 +269,7 @@ def task_names(name: str, data: Path | None = None) -> tuple[str, ...]:
     """The benchmarks that `name` stands for: itself, or every task of the family."""
     _there(data)
     if is_file(name):
-        return (name,)
+        return (called(name),)
     if "/" in name:
         roof = load_family(name)
         stem, _, task = name.partition("/")
@@ -249,7 +288,7 @@ def task_names(name: str, data: Path | None = None) -> tuple[str, ...]:
 
 def load_judge(name: str) -> Judge | Panel:
     """The judge `NAME` or `NAME/VARIANT`, a panel, or what a modelgraded YAML file defines."""
-    if is_file(name.partition("#")[0]):
+    if _has_suffix(name.partition("#")[0]):
         return cast(Judge, _file_reader("judges", name.partition("#")[0]).open_judge(name))
     module_name, _, variant = name.partition("/")
     module = load_plugin("judges", module_name)
@@ -264,16 +303,20 @@ def load_judge(name: str) -> Judge | Panel:
     return variants[variant or next(iter(variants))]
 
 
-def load_model(spec: str, given: object = None) -> Model:
+def load_model(spec: str, given: object = None, *, to_ask: bool = True) -> Model:
     """Open the model that `PLUGIN[:ARGUMENT]` names; `given` are options by name, or the plug-in's own `Options`.
 
-    UserError for an option that the plug-in does not take, or a value that makes no sense.
+    UserError for an option that the plug-in does not take, or a value that makes no sense; and for a model that cannot
+    be asked, unless nobody means to ask it.
     """
     name, _, argument = spec.partition(":")
     module = load_plugin("models", name)
     if not callable(getattr(module, "open_model", None)):
         raise UserError(f"the plug-in {module.__name__} defines no model: wanted `open_model`")
-    return cast(Model, module.open_model(argument, model_options(spec, given)))
+    opened = cast(Model, module.open_model(argument, model_options(spec, given)))
+    if to_ask and isinstance(opened, Askable):
+        opened.check()
+    return opened
 
 
 def model_options(spec: str, given: object = None) -> object:

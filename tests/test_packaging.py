@@ -61,3 +61,12 @@ def test_the_wheel_holds_every_module_and_is_small(tmp_path):
     assert wanted <= held, wanted - held
     assert not [name for name in held if name.split("/")[0] in ("tests", "benchmarks", "judges", "perf", "tools")]
     assert wheel.stat().st_size <= 8 * 2**20
+
+
+def test_one_version():
+    """What `evalh --version` prints is what the package is published as, and the changelog has a place for it."""
+    import evalharness
+
+    said = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert evalharness.__version__ == said
+    assert f"## {said}" in (ROOT / "CHANGELOG.md").read_text()

@@ -20,11 +20,11 @@ def set_(
 ) -> None:
     """Write baselines/NAME.jsonl: values and hashes of a run, no prompt and no answer."""
     from evalharness.comparison.inputs import keep_baseline
-    from evalharness.text.visible import line
+    from evalharness.text.visible import line, shell_word
 
     path, items = keep_baseline(run, name, metric=metric, runs=runs, baselines=baselines)
     size = f"{items:,} items, {path.stat().st_size:,} bytes"
-    print(line(f"{path}: {size}; compare with: evalh compare {name} NEW", 1000))
+    print(line(f"{path}: {size}; compare with: evalh compare {shell_word(name)} NEW", 1000))
 
 
 @app.command("list")

@@ -5,16 +5,19 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-EXAMPLES = """Examples:
-  evalh export my-run lm_eval --to theirs/
-  evalh export my-run inspect --to logs/my-run.eval
-  evalh export my-run csv
+EXAMPLES = """
+evalh export my-run lm_eval --to theirs/
+evalh export my-run inspect --to logs/my-run.eval
+evalh export my-run csv
 """
 
 
 def export(
     run: Annotated[str, Argument(help="A finished run's folder or name.")],
-    format: Annotated[str, Argument(help="lm_eval, inspect, csv, parquet, arrow, markdown or latex.")],  # noqa: A002  # CLI name
+    format: Annotated[  # noqa: A002  # CLI name
+        str,
+        Argument(help="lm_eval, inspect, every_eval_ever, hf_eval_results, csv, parquet, arrow, markdown or latex."),
+    ],
     to: Annotated[Path | None, Option(help="The file or folder to write; else one named after the run, here.")] = None,
     runs: Annotated[Path, Option(help="Folder that holds the runs.")] = Path("runs"),
 ) -> None:

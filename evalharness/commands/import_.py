@@ -6,17 +6,21 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-EXAMPLES = """Examples:
-  evalh import lm_eval output/my__model
-  evalh import inspect logs/2026-11-28_mmlu.eval --name theirs
-  evalh import alpaca_eval annotations.json --model claude-2
+EXAMPLES = """
+evalh import lm_eval output/my__model
+evalh import inspect logs/2026-11-28_mmlu.eval --name theirs
+evalh import promptfoo results.json --model openai:gpt-4o-mini
+evalh import alpaca_eval annotations.json --model claude-2
 """
 
 
 def import_(
     format: Annotated[  # noqa: A002  # CLI name
         str,
-        Argument(help="Runs: lm_eval, inspect. Judgments: alpaca_eval, fastchat, llmbar, pandalm, scores."),
+        Argument(
+            help="Runs: evalplus, every_eval_ever, helm, inspect, lighteval, lm_eval, nemo_evaluator, openai_evals, "
+            "promptfoo. Judgments: alpaca_eval, fastchat, llmbar, pandalm, scores."
+        ),
     ],
     file: Annotated[Path, Argument(help="The file, or for runs the folder.")],
     data: Annotated[Path | None, Option(help="The benchmark's own data (alpaca_eval: with df_gamed.csv).")] = None,

@@ -7,7 +7,7 @@ from typer import Argument, Option
 
 
 def list_(
-    what: Annotated[str, Argument(help="benchmarks, judges, models or runs.")],
+    what: Annotated[str, Argument(help="benchmarks, judges, models or runs.")] = "benchmarks",
     runs: Annotated[Path, Option(help="Folder that holds the runs.")] = Path("runs"),
     lm_eval: Annotated[
         str | None,

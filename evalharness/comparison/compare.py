@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from evalharness import plugins
 from evalharness.comparison import flips as flipped
 from evalharness.comparison.align import (
     ALLOWABLE,
@@ -34,6 +36,7 @@ from evalharness.comparison.decide import (
     unread_bounds,
 )
 from evalharness.comparison.direction import as_measured, larger_is_better
+from evalharness.comparison.file_names import named_as_now
 from evalharness.comparison.inputs import Side
 from evalharness.comparison.rescoring import scored_alike
 from evalharness.comparison.rules import GateWord, TaskRule, hold_to_rule
@@ -52,9 +55,10 @@ _MARGIN = 0.02
 
 
 def _names(benchmark: str) -> tuple[str, str, str]:
-    """What a benchmark may be called, the closest first: in full, without the mark of a sample, by its family."""
+    """What a benchmark may be called, the closest first: in full, without the mark of a sample, by its family, or that
+    of a file which an earlier version knew by its path."""
     plain = benchmark.removesuffix("@sample")
-    return benchmark, plain, plain.partition("/")[0]
+    return benchmark, plain, Path(plain).stem if plugins.is_file(plain) else plain.partition("/")[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +120,11 @@ def compare_runs(base: Side, new: Side, options: Options) -> Comparison:
 
     Where they were scored by different versions, the older one's answers are scored again first.
     """
-    with scored_alike(base, new) as (was, now), paired_by_content(was, now) as (before, after, foreign):
+    with (
+        scored_alike(base, new) as (was, now),
+        named_as_now(was, now) as renamed,
+        paired_by_content(renamed, now) as (before, after, foreign),
+    ):
         return _compared(before, after, options, foreign)
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast, get_args
 
+from evalharness import plugins
 from evalharness.comparison.compare import Comparison, Options, Policy, compare_runs, exit_code
 from evalharness.comparison.decide import TaskComparison, Word
 from evalharness.comparison.document import ComparisonDocument, comparison_document
@@ -94,8 +96,23 @@ def comparison_options(
         raise UserError(f"{option_name('alpha')} wants an error rate above 0 and below 0.5; there is {alpha:g}")
     common, own = margins(margin)
     return Options(
-        margin=common, margins=own, alpha=alpha, benchmarks=tuple(benchmarks), allow=frozenset(allow), **rest
+        margin=common,
+        margins={_called(name): value for name, value in own.items()},
+        rules={_called(name): rule for name, rule in rest.pop("rules", {}).items()},
+        alpha=alpha,
+        benchmarks=tuple(map(_called, benchmarks)),
+        allow=frozenset(allow),
+        **rest,
     )
+
+
+def _called(word: str) -> str:
+    """A benchmark as runs know it: a file by the name that it gives itself, or its own where it is not here."""
+    if not plugins.is_file(word):
+        return word
+    with suppress(UserError):
+        return plugins.called(word)
+    return Path(word).stem
 
 
 def policy(word: str | None, *, gate: bool) -> Policy:

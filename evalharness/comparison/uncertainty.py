@@ -21,6 +21,7 @@ from evalharness.runs.manifest import FlakyFacts
 from evalharness.stats.intervals import normal_cdf, normal_quantile
 from evalharness.stats.power import detectable_by
 from evalharness.stats.powered import LEAST_LABELS, powered_difference
+from evalharness.text.visible import shell_word
 
 UncertaintySource = Literal["sampling", "rerun", "judge"]
 _SOURCES: tuple[UncertaintySource, ...] = get_args(UncertaintySource)
@@ -58,7 +59,7 @@ def with_uncertainty(
     if wanted is not None and "rerun" in wanted and flaky is None:
         raise UserError(
             f"{option_name('uncertainty')} rerun: nothing tells how {task.benchmark} varies when it is asked again; "
-            f"`evalh flaky {sides[0].path}` does"
+            f"`evalh flaky {shell_word(sides[0].path)}` does"
         )
     if flaky is not None and (wanted is None or "rerun" in wanted):
         found = _with_rerun(found, flaky, parts, alpha)

@@ -180,6 +180,7 @@ def benchmark_of(document: YamlDocument, bench: Bench, judge_of: JudgeOf) -> Ben
     if bench.choices is not None and bench.gold is None:
         raise document.error(("choices",), "choices want gold: the place, letter or text of the right one")
     score, metrics = _scorer(document, bench, judge_of)
+    said = bench.model_fields_set  # what the file itself says holds for chat models too
     make = _sample(document, bench)
     return Benchmark(
         name=bench.name or document.file.stem,
@@ -194,7 +195,9 @@ def benchmark_of(document: YamlDocument, bench: Bench, judge_of: JudgeOf) -> Ben
         modes=("rank", "write") if bench.choices is not None else ("write",),
         shots=bench.shots,
         max_tokens=bench.max_tokens,
+        chat_max_tokens=bench.max_tokens if "max_tokens" in said else 1024,
         stop=tuple(bench.stop),
+        chat_stop=tuple(bench.stop) if "stop" in said else (),
         score=score,
         metrics=metrics,
         judge=bench.judge,
@@ -262,8 +265,12 @@ def _sample(document: YamlDocument, bench: Bench) -> Callable[[Row], Sample]:
         if (said := getattr(bench, key)) is not None
     }
 
+    plain = () if "{{" in bench.template or "{%" in bench.template else re.findall(r"\{(\w+)\}", bench.template)
+
     def make(row: Row) -> Sample:
         fields = {**row, **{name: read(row) for name, read in aliases.items()}} if aliases else row
+        if meant := next((name for name in plain if name in fields), None):
+            raise document.error(("template",), f"a field is written {{{{{meant}}}}}, there is {{{meant}}}")
         if isinstance(bench.answers, str) and "{" not in bench.answers and bench.answers not in fields:
             said = f"there is no field {bench.answers!r}{nearest(bench.answers, fields)}; a row has {', '.join(fields)}"
             raise document.error(("answers",), said)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from evalharness.data.files import json_object
 from evalharness.data.rows import Row
 from evalharness.data.zipped import ZipMembers
 from evalharness.errors import DataError
+from evalharness.importers._given import as_mapping, finite, graded, token_count, whole, with_accuracy
 from evalharness.judging.imported import ImportOptions
 from evalharness.records import Finish, Message, Request, Response, Result, Sample, Status
 from evalharness.runs.imported import ForeignRun, ForeignTask, mean_figures
@@ -40,50 +40,37 @@ def read_run(path: Path, options: ImportOptions) -> ForeignRun:
             raise DataError(f"{path}: wanted a log of Inspect; it has neither header.json nor _journal/start.json")
         said = json_object(archive.text(head), f"{path}: {head}")
         members = sorted(name for name in names if name.startswith("samples/") and name.endswith(".json"))
-        about = _mapping(said.get("eval"))
+        about = as_mapping(said.get("eval"))
         task = str(about.get("task") or path.stem)
         results = tuple(
             _result(task, json_object(archive.text(name), f"{path}: {name}"), f"{path}: {name}") for name in members
         )
     model = options.model or str(about.get("model") or "unknown")
-    drawn = _mapping(about.get("model_generate_config"))
-    planned = None if _mapping(about.get("config")).get("limit") else _mapping(about.get("dataset")).get("samples")
+    drawn = as_mapping(about.get("model_generate_config"))
+    planned = None if as_mapping(about.get("config")).get("limit") else as_mapping(about.get("dataset")).get("samples")
     made = ForeignTask(
         name=task,
         mode="write",
         results=results,
         figures=tuple(mean_figures(results)),
         expected=planned
-        if type(planned) is int and planned >= 0 and not _mapping(about.get("config")).get("limit")
+        if type(planned) is int and planned >= 0 and not as_mapping(about.get("config")).get("limit")
         else 0,
     )
-    packages = _mapping(about.get("packages"))
+    packages = as_mapping(about.get("packages"))
     return ForeignRun(
         model=model,
         tasks=(made,),
         created=str(about["created"]) if isinstance(about.get("created"), str) else None,
         sampling=SamplingFacts(
-            temperature=_finite(drawn.get("temperature")),
-            top_p=_finite(drawn.get("top_p")),
-            seed=_whole(drawn.get("seed")),
+            temperature=finite(drawn.get("temperature")),
+            top_p=finite(drawn.get("top_p")),
+            seed=whole(drawn.get("seed")),
         ),
         versions={str(name): str(version) for name, version in packages.items()},
         decides=[model, about.get("model_args"), about.get("model_base_url")],
         record={"header": dict(said)},
     )
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _finite(value: object) -> float | None:
-    known = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if known else None  # type: ignore[arg-type]  # a number by now
-
-
-def _whole(value: object) -> int | None:
-    return value if type(value) is int else None
 
 
 def _result(task: str, row: Row, where: str) -> Result:
@@ -93,13 +80,13 @@ def _result(task: str, row: Row, where: str) -> Result:
     epoch = row.get("epoch", 1)
     if type(epoch) is not int or not 1 <= epoch <= 1_000_000:
         raise DataError(f"{where}: its epoch is {epoch!r:.40}, wanted a whole number from 1 on")
-    attached = _mapping(row.get("attachments"))
-    output = _mapping(row.get("output"))
+    attached = as_mapping(row.get("attachments"))
+    output = as_mapping(row.get("output"))
     turns = _messages(row.get("messages"), attached)
     sample = _sample(row, attached)
     asked = [one for one in turns if one.role != "assistant"] or [Message("user", sample.question)]
     failed = row.get("error")
-    response = _response(output, attached, _mapping(failed).get("message") or failed)
+    response = _response(output, attached, as_mapping(failed).get("message") or failed)
     scores, answer = _scores(row.get("scores"))
     return Result(
         benchmark=task,
@@ -124,7 +111,7 @@ def _sample(row: Row, attached: Mapping[str, Any]) -> Sample:
     letters = [ord(one) - ord("A") for one in targets if len(one) == 1]
     right = tuple(place for place in letters if 0 <= place < len(choices)) if len(letters) == len(targets) else ()
     right = right or tuple(choices.index(one) for one in targets if one in choices)
-    metadata = _mapping(row.get("metadata"))
+    metadata = as_mapping(row.get("metadata"))
     group = metadata.get("group", metadata.get("subject"))
     return Sample(
         id=str(row["id"]),
@@ -139,7 +126,7 @@ def _sample(row: Row, attached: Mapping[str, Any]) -> Sample:
 def _messages(value: object, attached: Mapping[str, Any]) -> list[Message]:
     found = []
     for turn in value if isinstance(value, list) else ():
-        role = _mapping(turn).get("role")
+        role = as_mapping(turn).get("role")
         if role in ("system", "user", "assistant", "tool"):
             found.append(Message(role, _content(turn.get("content"), attached)))
     return found
@@ -148,7 +135,7 @@ def _messages(value: object, attached: Mapping[str, Any]) -> list[Message]:
 def _content(value: object, attached: Mapping[str, Any]) -> str:
     """A message's text: as it is, of its parts, or from the log's attachments, where long ones are kept."""
     if isinstance(value, list):
-        return "".join(_text(part.get("text"), attached) for part in value if _mapping(part).get("type") == "text")
+        return "".join(_text(part.get("text"), attached) for part in value if as_mapping(part).get("type") == "text")
     return _text(value, attached)
 
 
@@ -161,18 +148,17 @@ def _text(value: object, attached: Mapping[str, Any]) -> str:
 
 def _response(output: Mapping[str, Any], attached: Mapping[str, Any], failed: object) -> Response:
     listed = output.get("choices")
-    first = _mapping(listed[0]) if isinstance(listed, list) and listed else {}
-    text = _content(_mapping(first.get("message")).get("content"), attached) or _text(
+    first = as_mapping(listed[0]) if isinstance(listed, list) and listed else {}
+    text = _content(as_mapping(first.get("message")).get("content"), attached) or _text(
         output.get("completion"), attached
     )
-    usage = _mapping(output.get("usage"))
-    read, wrote = (usage.get(name) for name in ("input_tokens", "output_tokens"))
+    usage = as_mapping(output.get("usage"))
     failed = failed or output.get("error")
     return Response(
         text=text,
         finish=_FINISHES.get(str(first.get("stop_reason")), ""),
-        tokens_in=read if type(read) is int and read >= 0 else 0,
-        tokens_out=wrote if type(wrote) is int and wrote >= 0 else 0,
+        tokens_in=token_count(usage.get("input_tokens")),
+        tokens_out=token_count(usage.get("output_tokens")),
         error=str(failed) if failed else "",
     )
 
@@ -182,33 +168,28 @@ def _scores(value: object) -> tuple[dict[str, float], str | None]:
     first from 0 to 1 is the accuracy too."""
     found: dict[str, float] = {}
     answer = None
-    for name, one in _mapping(value).items():
-        worth = _mapping(one).get("value")
+    for name, one in as_mapping(value).items():
+        worth = as_mapping(one).get("value")
         parts = worth if isinstance(worth, Mapping) else {"": worth}
         for part, said in parts.items():
             known = _worth(said)
             if known is not None:
                 found[f"{name}/{part}" if part else str(name)] = known
-        read = _mapping(one).get("answer")
+        read = as_mapping(one).get("answer")
         answer = read if answer is None and isinstance(read, str) else answer
-    first = next(iter(found), None)
-    if first is not None and 0 <= found[first] <= 1 and "accuracy" not in found:
-        found = {"accuracy": found[first], **found}
-    return found, answer
+    return with_accuracy(found), answer
 
 
 def _worth(said: object) -> float | None:
     """A score's value as a number; None where it is none, such as a label."""
-    if isinstance(said, bool):
-        return float(said)
-    return _WORTH.get(said) if isinstance(said, str) else _finite(said)
+    return _WORTH.get(said) if isinstance(said, str) else graded(said)
 
 
 def _status(scores: Mapping[str, float], said: object, response: Response) -> Status:
     if response.error or not scores:
         return "error"
-    worth = next(iter(_mapping(said).values()), None)
-    if _mapping(worth).get("value") == "N":
+    worth = next(iter(as_mapping(said).values()), None)
+    if as_mapping(worth).get("value") == "N":
         return "unparsed"
     head = next(iter(scores.values()))
     return "correct" if head == 1.0 else "wrong" if head == 0.0 else "scored"

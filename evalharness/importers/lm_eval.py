@@ -14,6 +14,7 @@ from evalharness.data.files import numbered_rows, parse_json, read_text
 from evalharness.data.rows import Row
 from evalharness.errors import DataError, UserError
 from evalharness.exporters import lm_eval as written
+from evalharness.importers._given import as_mapping
 from evalharness.judging.imported import ImportOptions
 from evalharness.records import IMPOSSIBLE, Message, Request, Response, Result, Sample, Status
 from evalharness.runs.imported import ForeignFigure, ForeignRun, ForeignTask, mean_figures
@@ -37,7 +38,7 @@ def read_run(path: Path, options: ImportOptions) -> ForeignRun:
     results_file, samples = _files(path)
     said = _object(parse_json(read_text(results_file), results_file), str(results_file)) if results_file else {}
     tasks = tuple(_task(name, file, said) for name, file in samples.items())
-    config = _mapping(said.get("config"))
+    config = as_mapping(said.get("config"))
     model = options.model or str(said.get("model_name") or config.get("model") or "") or path.resolve().name
     made = said.get("date")
     versions = {name: said.get(f"{name}_version") for name in ("lm_eval", "transformers")}
@@ -104,15 +105,15 @@ def _task(name: str, file: Path, said: Mapping[str, Any]) -> ForeignTask:
                 f"{where}: wanted a line of lm-evaluation-harness with doc_id and resps; there is {', '.join(row)}"
             )
         lines.setdefault(str(row["doc_id"]), []).append((where, row))
-    config = _mapping(_mapping(said.get("configs")).get(name))
+    config = as_mapping(as_mapping(said.get("configs")).get(name))
     items = [LoggedItem.read(name, group) for group in lines.values()]
     items = _by_text(items) if _contradicted(items, by_text=False) > _contradicted(items, by_text=True) else items
     results = tuple(item.result() for item in items)
     ranked = any(result.response.logprobs for result in results)
-    figures = _figures(results, _mapping(_mapping(said.get("results")).get(name)), ranked, said, name)
-    planned = _mapping(_mapping(said.get("n-samples")).get(name)).get("effective")
-    shots = _mapping(said.get("n-shot")).get(name, config.get("num_fewshot"))
-    seed = _mapping(said.get("config")).get("random_seed")
+    figures = _figures(results, as_mapping(as_mapping(said.get("results")).get(name)), ranked, said, name)
+    planned = as_mapping(as_mapping(said.get("n-samples")).get(name)).get("effective")
+    shots = as_mapping(said.get("n-shot")).get(name, config.get("num_fewshot"))
+    seed = as_mapping(said.get("config")).get("random_seed")
     return ForeignTask(
         name=name,
         mode="rank" if ranked else "write",
@@ -159,7 +160,7 @@ class LoggedItem:
         if not self.ranked:
             return ()
         given = tuple(choice.strip() for choice in self.request.choices)
-        doc = _mapping(self.first.get("doc"))
+        doc = as_mapping(self.first.get("doc"))
         listed = doc.get("choices", doc.get("options"))
         listed = listed.get("text") if isinstance(listed, Mapping) else listed
         if isinstance(listed, list) and len(listed) == len(given) and all(isinstance(one, str) for one in listed):
@@ -262,7 +263,7 @@ def _by_text(items: Sequence[LoggedItem]) -> list[LoggedItem]:
 
 def _question(doc: object) -> str:
     """The question's own text, where the document has it under a name that is known."""
-    found = _mapping(doc)
+    found = as_mapping(doc)
     return next((found[name] for name in _QUESTIONS if isinstance(found.get(name), str) and found[name].strip()), "")
 
 
@@ -292,7 +293,7 @@ def _request(row: Row, where: str) -> Request:
     texts = [context for context, _ in asked]
     common = _common_start(texts)
     choices = tuple(after for _, after in asked if isinstance(after, str))
-    settings = _mapping(asked[0][1]) if asked else {}
+    settings = as_mapping(asked[0][1]) if asked else {}
     given = tuple(text[len(common) :] for text in texts) if len(set(texts)) > 1 and choices else ()
     until, limit, warmth = (settings.get(key) for key in ("until", "max_gen_toks", "temperature"))
     return Request(
@@ -335,7 +336,7 @@ def _figures(
     results: Sequence[Result], theirs: Mapping[str, Any], ranked: bool, said: Mapping[str, Any], task: str
 ) -> Iterator[ForeignFigure]:
     """A task's figures: means of its answers' scores where those are what was published, else what was published."""
-    better = _mapping(_mapping(said.get("higher_is_better")).get(task))
+    better = as_mapping(as_mapping(said.get("higher_is_better")).get(task))
     lower = {key for key, value in better.items() if value is False}
     published = {}
     for key, value in theirs.items():
@@ -375,10 +376,6 @@ def _sampling(tasks: Sequence[ForeignTask]) -> SamplingFacts:
         top_p=1.0,
         seed=seeds.pop() if len(seeds) == 1 else None,
     )
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
 
 
 def _object(value: object, where: str) -> Mapping[str, Any]:

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequenc
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, NoReturn
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from evalharness.clients.http import (
     BrokenConnectionError,
@@ -51,6 +51,7 @@ _BAD_KEY = re.compile(r"API[ _]key (not valid|expired|not found)", re.IGNORECASE
 _SECRET_FIELD = re.compile(
     r"(?i)(api_?key|[_-]key|^key|secret|password|authorization|credential|(access|auth|bearer|_|^)_?token)\Z"
 )
+_VERSION = re.compile(r"/v\d")
 _MOST_CHANGES = 12  # of one request's body: each leaves out, renames or shortens one of its settings
 
 
@@ -76,6 +77,7 @@ class Endpoint:
     query: str = field(default="", repr=False)
     named_address: bool = False  # the user wrote MODEL@URL: then the address is part of the name
     key: str = field(default="", repr=False)
+    keyless: bool = True  # it may answer without a key
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
     chosen: Chosen = field(default_factory=Chosen)
@@ -95,6 +97,12 @@ class Endpoint:
 
     def __post_init__(self) -> None:
         self.pace = Pace(self.start or self.workers, self.workers, self.caps)
+
+    def check(self) -> None:
+        """UserError where it cannot be asked, for want of a key."""
+        if not self.key and not self.keyless:
+            another = f"or say {option_name('base_url')} for another endpoint"
+            raise UserError(f"{self.base_url} wants a key: set {self.KEYS[0]}, {another}")
 
     @property
     def prices(self) -> tuple[float, float] | None:
@@ -289,6 +297,8 @@ class Endpoint:
     def _answer(self, reply: HttpReply, content: Any) -> dict[str, Any]:
         """The object of a reply that claims to hold an answer."""
         if not isinstance(content, dict):
+            if not self.proven and reply.raw.lstrip()[:1] == "<" and (hint := self._version_hint()):
+                raise UserError(f"{public(self.base_url)}{self.path} is a page for people, no endpoint; {hint}")
             raise AttemptError(f"the reply holds no answer: {self.clean(reply.raw)[:120]}")
         served = content.get("model") or content.get("modelVersion")
         if isinstance(served, str) and served not in self.served and len(self.served) < _MOST_SERVED:
@@ -312,8 +322,10 @@ class Endpoint:
         if not self.proven and (no.status == 404 or (no.status == 400 and _UNKNOWN_MODEL.search(said))):
             raise UserError(
                 f"{where}{self.path} knows no model {self.model!r} ({no.status}: {said}); "
-                f"`curl BASE_URL/models` lists what there is, and {option_name('base_url')} usually ends in /v1"
+                + (self._version_hint() or f"`curl {where}/models` lists what there is")
             )
+        if not self.proven and no.status in (405, 501) and (hint := self._version_hint()):
+            raise UserError(f"{where}{self.path} takes no such request ({no.status}: {said}); {hint}")
         if no.code == "insufficient_quota" or no.status == 402 or _NO_MONEY.search(said):
             raise UserError(f"{where}: the account has no money left ({said})")
         if no.status in (408, 409, 425, 429) or no.status >= 500:
@@ -328,6 +340,13 @@ class Endpoint:
         ):
             raise UserError(f"{where}: {self.model} cannot be asked this way ({no.status}: {said})")
         raise RequestError(f"{no.status}: {said}")
+
+    def _version_hint(self) -> str:
+        """What to try where the address has no version in its path; '' where it has one."""
+        where = public(self.base_url)
+        if self.place.azure or _VERSION.search(urlsplit(where).path):
+            return ""
+        return f"the address usually ends in /v1: {option_name('base_url', f'{where}/v1')}"
 
     def _never(self, said: str) -> NoReturn:
         """The run ends where nothing was ever answered; later it is this request alone."""

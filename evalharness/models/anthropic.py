@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from evalharness.clients.http import RequestError
 from evalharness.clients.pool import AttemptError
-from evalharness.errors import UserError, option_name
+from evalharness.errors import UserError
 from evalharness.models._addresses import api_key, own_headers, place_of, warn_of_plain
 from evalharness.models._chosen import chosen
 from evalharness.models._contents import count_of, finish_of, said_by
@@ -34,10 +34,6 @@ def open_model(argument: str, options: ApiOptions) -> Anthropic:
         raise UserError("anthropic needs the name of a model: anthropic:MODEL, such as anthropic:claude-sonnet-4-5")
     place = place_of(options.base_url or os.environ.get("ANTHROPIC_BASE_URL") or ANTHROPIC, ("/messages",))
     key = api_key(Anthropic.KEYS)
-    if not key and place.base == ANTHROPIC:
-        raise UserError(
-            f"{ANTHROPIC} wants a key: set ANTHROPIC_API_KEY, or say {option_name('base_url')} for another endpoint"
-        )
     warn_of_plain(place, key)
     return Anthropic(
         model=argument,
@@ -45,6 +41,7 @@ def open_model(argument: str, options: ApiOptions) -> Anthropic:
         base_url=place.base if place.base.endswith("/v1") else f"{place.base}/v1",
         query=place.query,
         key=key,
+        keyless=place.base != ANTHROPIC,
         headers={**place.headers, **own_headers(options.header)},
         secrets=place.secrets,
         chosen=chosen(options, ("model", "messages", "system")),

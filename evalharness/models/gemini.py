@@ -13,7 +13,7 @@ from urllib.parse import quote
 from evalharness.clients.http import RequestError
 from evalharness.clients.pool import AttemptError
 from evalharness.clients.refusal import Refusal
-from evalharness.errors import UserError, option_name
+from evalharness.errors import UserError
 from evalharness.models._addresses import api_key, own_headers, place_of, warn_of_plain
 from evalharness.models._chosen import chosen
 from evalharness.models._contents import as_text, count_of, finish_of
@@ -35,14 +35,13 @@ def open_model(argument: str, options: ApiOptions) -> Gemini:
         raise UserError("gemini needs the name of a model: gemini:MODEL, such as gemini:gemini-2.5-flash")
     place = place_of(options.base_url or GEMINI)
     key = api_key(Gemini.KEYS)
-    if not key and place.base == GEMINI:
-        raise UserError(f"{GEMINI} wants a key: set GEMINI_API_KEY, or say {option_name('base_url')} for another one")
     warn_of_plain(place, key)
     return Gemini(
         model=model,
         base_url=place.base,
         query=place.query,
         key=key,
+        keyless=place.base != GEMINI,
         headers={**place.headers, **own_headers(options.header)},
         secrets=place.secrets,
         chosen=chosen(options, ("contents", "systemInstruction")),

@@ -50,10 +50,6 @@ def open_model(argument: str, options: EndpointOptions) -> OpenAI:
     if options.system and options.template == "none":
         raise UserError(f"{option_name('system')} does nothing with {option_name('template', 'none')}: leave one out")
     key = api_key(_AZURE_KEYS if place.azure else OpenAI.KEYS)
-    if not key and base == OPENAI:
-        raise UserError(
-            f"{OPENAI} wants a key: set OPENAI_API_KEY, or say {option_name('base_url')} for another endpoint"
-        )
     warn_of_plain(place, key)
     return OpenAI(
         model=model,
@@ -61,6 +57,7 @@ def open_model(argument: str, options: EndpointOptions) -> OpenAI:
         query=place.query,
         named_address=bool(address),
         key=key,
+        keyless=place.base != OPENAI,
         headers={**place.headers, **own_headers(options.header)},
         secrets=place.secrets,
         chosen=chosen(options, ("model", "messages", "prompt", "echo")),
@@ -187,8 +184,8 @@ class OpenAI(Endpoint):
 
     def _usage(self, usage: Any) -> dict[str, Any]:
         """Tokens and their cost. RequestError where a count is no number."""
-        if usage is None:
-            usage = {}
+        said = usage is not None  # what was not counted has no price
+        usage = usage if said else {}
         if not isinstance(usage, dict):
             raise RequestError(f"the reply's usage is no object: {line(repr(usage), 60)}")
         tokens_in, tokens_out = count_of(usage, "prompt_tokens"), count_of(usage, "completion_tokens")
@@ -197,7 +194,7 @@ class OpenAI(Endpoint):
             "tokens_out": tokens_out,
             "reasoning_tokens": count_of(usage, "completion_tokens_details.reasoning_tokens", "reasoning_tokens"),
             "cached_tokens": count_of(usage, "prompt_tokens_details.cached_tokens", "prompt_cache_hit_tokens"),
-            "cost": self.cost_of(tokens_in, tokens_out),
+            "cost": self.cost_of(tokens_in, tokens_out) if said else None,
         }
 
     def _ranked(self, request: Request, choice: Mapping[str, Any], usage: Mapping[str, Any]) -> Response:

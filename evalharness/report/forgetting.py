@@ -15,6 +15,7 @@ from evalharness.report.compare_terminal import console, verdict_text
 from evalharness.report.escape import line, printable
 from evalharness.report.numbers import seconds
 from evalharness.runs.store import dumps
+from evalharness.text.visible import shell_word
 
 _ORDER: tuple[Finding, ...] = ("lost", "gained", "kept", "can't tell")
 # The least width at which a column that may be dropped is shown; the verdict stands in a line of its own besides.
@@ -28,7 +29,7 @@ def show_forgetting(document: ForgettingDocument, *, as_json: bool) -> None:
         return
     out = console()
     out.print(_view(document, out.width), highlight=False)
-    runs = f"{printable(document.base_run)} {printable(document.tuned_run)}"
+    runs = " ".join(printable(shell_word(run)) for run in (document.base_run, document.tuned_run))
     out.print(Text(f"what broke: evalh compare {runs}"), highlight=False, soft_wrap=True)  # one line, to be copied
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from evalharness.records import Result
 from evalharness.report.escape import line, printable
+from evalharness.report.numbers import dollars
 
 if TYPE_CHECKING:  # a list of benchmarks needs none of what makes runs
     from evalharness.runs.preview import Previewed
@@ -98,7 +100,8 @@ def show_prompts(previewed: Previewed) -> None:
             said = {True: "added", False: "none", None: "unknown"}[view.preview.bos]
             print(f"{len(view.preview.ids)} tokens, BOS {said}: {' '.join(map(str, view.preview.ids))}")
             print(printable("pieces: " + " ".join(repr(p) for p in view.preview.pieces)))
-    print("cost: no price known" if previewed.cost is None else f"cost: at most about {previewed.cost:.2f} US dollars")
+    priced = "no price known" if previewed.cost is None else f"at most about {dollars(previewed.cost)} US dollars"
+    print(f"cost: {priced}")
 
 
 def verified(found: Verified, *, as_json: bool) -> None:
@@ -127,7 +130,7 @@ def table(rows: Sequence[Mapping[str, object]], *, as_json: bool) -> None:
     if not rows:
         print("there are none")
         return
-    if len(rows) > MANY:
+    if len(rows) > MANY or not sys.stdout.isatty():  # in a pipe nothing is cut
         _plain_table(rows)
         return
     from rich.console import Console

@@ -11,6 +11,7 @@ from evalharness.report.cautions import FEW_VERDICTS, few_units, interval_cautio
 from evalharness.report.escape import line, printable
 from evalharness.report.numbers import format_number, format_tokens, money
 from evalharness.runs.figures import KeptEstimate, PanelAgreement
+from evalharness.text.visible import shell_word
 
 if TYPE_CHECKING:
     from evalharness.judging.audit.examine import Audit, Calibration
@@ -71,7 +72,7 @@ def show_judge_run(done: JudgeRun, *, as_json: bool, stream: TextIO) -> None:
     used = done.usage
     taken = f"{format_tokens(used.tokens_in)} / {format_tokens(used.tokens_out)} tokens · {money(used.cost)}"
     print(f"{used.calls} replies ({used.cached} from the cache) · {taken}", file=stream)
-    print(printable(f"{done.run.path}  (evalh judge audit {done.run.path})"), file=stream)
+    print(printable(f"{done.run.path}  (evalh judge audit {shell_word(done.run.path)})"), file=stream)
 
 
 def _panel(said: PanelAgreement | None) -> list[str]:
@@ -150,4 +151,4 @@ def imported(made: Imported, *, as_json: bool, stream: TextIO) -> None:
         print(line(f"  {name}: {said}"), file=stream)
     for note in made.foreign.notes:
         print(line(note), file=stream)
-    print(printable(f"{made.run.path}  (evalh judge audit {made.run.path})"), file=stream)
+    print(printable(f"{made.run.path}  (evalh judge audit {shell_word(made.run.path)})"), file=stream)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 
 def format_number(value: float | None, digits: int = 3) -> str:
     """A figure with fixed digits, a real minus sign, and a dash where there is none."""
@@ -31,5 +33,12 @@ def format_tokens(value: float | None) -> str:
 
 
 def money(value: float | None) -> str:
-    """US dollars; a dash when the price is unknown."""
-    return "–" if value is None else f"${value:.2f}" if value >= 0.01 or value == 0 else f"${value:.4f}"
+    """US dollars with their sign; a dash when the price is unknown."""
+    return "–" if value is None else f"${dollars(value)}"
+
+
+def dollars(value: float) -> str:
+    """An amount to the cent, and one below a cent to its first two digits: 0.68, 0.0012, 0.0000034."""
+    if value >= 0.01 or value <= 0:
+        return f"{value:.2f}"
+    return f"{value:.{1 - math.floor(math.log10(value))}f}"

@@ -23,6 +23,7 @@ from evalharness.events import (
 from evalharness.records import Result
 from evalharness.report.escape import line, printable
 from evalharness.runs.session import RunOutcome
+from evalharness.text.visible import shell_word
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -235,13 +236,14 @@ def show_run(outcome: RunOutcome, *, as_json: bool, stream: Any = None) -> None:
 
 def _closing(outcome: RunOutcome) -> list[str]:
     """What is left to say: what was left out or failed, where the run is, what to do next."""
+    pasted = shell_word(outcome.run.path)
     said = [outcome.ended_by] if outcome.ended_by else []
     if outcome.unanswered:
         verb = ", left out" if outcome.skipped else ""
         said.append(f"{len(outcome.unanswered):,} questions have no answer{verb}:")
         said += [f"  {r.benchmark} {line(r.sample.id)}: {line(r.response.error)}" for r in outcome.unanswered[:_SHOWN]]
         if len(outcome.unanswered) > _SHOWN:
-            said.append(f"  and {len(outcome.unanswered) - _SHOWN} more: evalh show {outcome.run.path} --status error")
+            said.append(f"  and {len(outcome.unanswered) - _SHOWN} more: evalh show {pasted} --status error")
     if outcome.cached:
         said.append(
             f"{outcome.cached:,} of {outcome.answers:,} answers came from the cache (same model, same address); "
@@ -250,8 +252,8 @@ def _closing(outcome: RunOutcome) -> list[str]:
     if outcome.shard is not None:
         return [*said, f"{outcome.run.path}  (evalh merge puts it together with the other parts)"]
     if outcome.wants_judge:
-        said.append(f"these answers want a judge: evalh judge {outcome.run.path} --judge openai:MODEL")
-    said.append(f"{outcome.run.path}  (evalh show {outcome.run.path} --wrong)")
+        said.append(f"these answers want a judge: evalh judge {pasted} --judge openai:MODEL")
+    said.append(f"{outcome.run.path}  (evalh show {pasted} --wrong)")
     return said
 
 

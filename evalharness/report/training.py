@@ -20,6 +20,7 @@ from evalharness.report.escape import printable
 from evalharness.report.forgetting import show_forgetting
 from evalharness.report.progress import warnings_and_verdicts
 from evalharness.scoring.reference import in_words
+from evalharness.text.visible import shell_word
 
 if TYPE_CHECKING:  # torch is imported by training only
     from evalharness.judging.run import JudgeRun
@@ -226,7 +227,8 @@ def show_training(tuned: Tuned, *, as_json: bool, judged: JudgeRun | None = None
         show_forgetting(tuned.forgotten.document, as_json=False)
     if judged is not None:
         judges.show_judge_run(judged, as_json=False, stream=sys.stdout)
-    print(f"next: evalh run BENCHMARK --model local:{out}    evalh chat {out}", file=sys.stderr)
+    asked = f"evalh run BENCHMARK --model {shell_word(f'local:{out}')}"
+    print(f"next: {asked}    evalh chat {shell_word(out)}", file=sys.stderr)
 
 
 def _figures(first: Mapping[str, Any], last: Mapping[str, Any]) -> list[tuple[str, float, float]]:

@@ -82,7 +82,7 @@ def folder_name(tasks: Sequence[Task], plan: Plan, model: Model) -> str:
     short = identity_hash(run_identity(tasks, plan, model))
     named = "+".join(t.name for t in tasks[:3]) + (f"+{len(tasks) - 3}" if len(tasks) > 3 else "")
     cleaned = "".join(c if c.isalnum() or c in "@+._-" else "-" for c in f"{named}-{model.name.rsplit('/', 1)[-1]}")
-    return f"{cleaned[:100]}-{short}"
+    return f"{cleaned[:100].lstrip('.-')}-{short}"  # a path among the names would hide the folder
 
 
 def scored_otherwise(manifest: Manifest) -> str:

@@ -59,6 +59,9 @@ def only_items(plan: Plan, items: Path | None) -> Plan:
     if items is None:
         return plan
     found = {name.removesuffix("@sample"): ids for name, ids in load_items(items).items()}
+    for name in plan.benchmarks:  # earlier versions knew a file's benchmark by its path
+        if name not in found and (file := plugins.file_of(name)) in found:
+            found[name] = found[file]
     missing = [name for name in plan.benchmarks if name not in found]
     if missing:
         raise UserError(f"{option_name('items', items)}: it has no item of {missing[0]}; there is {', '.join(found)}")

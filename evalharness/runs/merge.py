@@ -17,6 +17,7 @@ from evalharness.runs.runner import run_usage
 from evalharness.runs.shards import ShardFacts, shard_facts
 from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Journal, Run, loads, new_folder, result_from_json
 from evalharness.scoring.columns import ColumnWriter, ScoreColumns
+from evalharness.text.visible import shell_word
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +60,7 @@ def _part(run: Run) -> _Part:
     if facts is None:
         raise UserError(f"{run.path}: is a whole run and no part of one; `evalh run --shard 1/2` makes a part")
     if older := scored_otherwise(run.manifest):
-        raise UserError(f"{run.path}: {older}; `evalh rescore {run.path}` scores them again")
+        raise UserError(f"{run.path}: {older}; `evalh rescore {shell_word(run.path)}` scores them again")
     return _Part(run=run, facts=facts, index=index_of(run))
 
 

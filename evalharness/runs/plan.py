@@ -216,7 +216,8 @@ def _data_facts(
     name: str, benchmark: Benchmark, loaded: SplitRows, content: sources.ContentHash, repeated: Mapping[str, str]
 ) -> DataFacts:
     """Where the questions came from, with the places that find them again from any folder."""
-    described = benchmark.source.described_by or (Path(name) if plugins.is_file(name) else None)
+    file = plugins.file_of(name)
+    described = benchmark.source.described_by or (None if file is None else Path(file))
     path = None if loaded.path is None else loaded.path.expanduser().absolute()
     return DataFacts(
         origin=loaded.origin,

@@ -32,7 +32,7 @@ class Previewed:
 
 def preview_prompts(plan: Plan, model: str, options: object, count: int) -> Previewed:
     """The first `count` prompts exactly as `model`, opened with these options, will read them."""
-    opened = plugins.load_model(model, options)
+    opened = plugins.load_model(model, options, to_ask=False)
     task = planning.prepare_task(plan.benchmarks[0], plan, opened)
 
     def seen(question: Question) -> Preview:

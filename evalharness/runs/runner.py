@@ -34,6 +34,7 @@ from evalharness.scoring import judgments
 from evalharness.scoring.answers import Scorer, score_response
 from evalharness.scoring.columns import ColumnWriter, ScoreColumns
 from evalharness.stats.intervals import skewed_mean
+from evalharness.text.visible import shell_word
 
 
 def open_run(folder: Path, tasks: Sequence[Task], plan: Plan, model: Model) -> Run:
@@ -52,7 +53,7 @@ def open_run(folder: Path, tasks: Sequence[Task], plan: Plan, model: Model) -> R
         older = scored_otherwise(run.manifest)
         if older and (programs or not run.finished or len(index_of(run).having("error"))):
             raise UserError(
-                f"{folder}: {older}; give `evalh rescore {folder}` and then this command again, or another "
+                f"{folder}: {older}; give `evalh rescore {shell_word(folder)}` and then this command again, or another "
                 f"{option_name('name')}"
             )
         if programs:
@@ -72,8 +73,8 @@ def _same_check(run: Run, now: RunOptions) -> None:
         if before != wanted:
             raise UserError(
                 f"{run.path}: its programs were checked with {option_name(name)} {before or '(none)'}, not "
-                f"{wanted or '(none)'}; `evalh rescore {run.path} --{name.replace('_', '-')} ...` checks them again, "
-                f"or give another {option_name('name')}"
+                f"{wanted or '(none)'}; `evalh rescore {shell_word(run.path)} --{name.replace('_', '-')} ...` checks "
+                f"them again, or give another {option_name('name')}"
             )
 
 

@@ -32,6 +32,7 @@ from evalharness.runs.stopping import StoppingRule
 from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Journal, Run, dumps, loads, new_folder, result_to_json
 from evalharness.scoring.answers import READING_RULES, SCORING_VERSION
 from evalharness.scoring.columns import ColumnWriter
+from evalharness.text.visible import shell_word
 
 if TYPE_CHECKING:
     import pandas
@@ -141,7 +142,7 @@ def make_plan(
     if data is None and model is None:
         data = "sample"
     path = Path(data) if data not in (None, "sample") else None
-    names = dict.fromkeys(task for name in benchmarks for task in plugins.task_names(name, path))
+    names = dict.fromkeys(task for name in _files_apart(benchmarks) for task in plugins.task_names(name, path))
     groups = tuple(s.strip() for s in subjects.split(",") if s.strip()) if subjects else ()
     made = Plan(
         benchmarks=tuple(names),
@@ -153,6 +154,18 @@ def make_plan(
     )
     made.check()
     return made
+
+
+def _files_apart(words: Sequence[str]) -> Sequence[str]:
+    """These benchmarks. UserError where two files give themselves one name."""
+    files: dict[str, str] = {}
+    for word in filter(plugins.is_file, words):
+        other = files.setdefault(plugins.called(word), word)
+        if Path(other).absolute() != Path(word).absolute():
+            raise UserError(
+                f"{other} and {word} are both called {plugins.called(word)!r}; give one another name, or run them apart"
+            )
+    return words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -326,7 +339,7 @@ def _rescoring(found: Run, named: bool) -> RunOptions:
     if elsewhere := [name for name in names if not is_distribution(name)]:
         raise UserError(
             f"{found.path}: its programs were run with {elsewhere[0]!r:.80}, and a path is not taken from a run's own "
-            f"file; `evalh rescore {found.path} --sandbox-packages ...` says it anew"
+            f"file; `evalh rescore {shell_word(found.path)} --sandbox-packages ...` says it anew"
         )
     return RunOptions(
         sandbox_packages=names,

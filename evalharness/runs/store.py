@@ -19,6 +19,7 @@ from typing import Any
 
 import orjson
 
+from evalharness import plugins
 from evalharness.data.files import OWN_FILE, digest, json_value, own_folder, write_whole
 from evalharness.data.kept import to_json
 from evalharness.data.typed import Kept, record
@@ -291,7 +292,10 @@ class Run:
     @cached_property
     def manifest(self) -> Manifest:
         """What was run. UserError when the folder holds no run, one of a later version, or a damaged one."""
-        return read_manifest(self.path / MANIFEST, self._read(MANIFEST))
+        found = read_manifest(self.path / MANIFEST, self._read(MANIFEST))
+        for name, facts in found.benchmarks.items():
+            plugins.recall_file(name, facts.data.described_by)
+        return found
 
     @cached_property
     def summary(self) -> Summary:

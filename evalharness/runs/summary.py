@@ -173,7 +173,7 @@ def not_recorded(result: Result) -> bool:
 def total_cost(columns: ScoreColumns) -> float | None:
     """US dollars, None when no answer has a known price."""
     known = columns.known_costs
-    return round(math.fsum(known), 6) if known else None
+    return round(math.fsum(known), 9) if known else None
 
 
 def lower_is_better(benchmark: str, figure: str | None = None) -> bool:

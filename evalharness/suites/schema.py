@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -172,7 +173,6 @@ def _beside(word: Any, base: Path) -> Any:
         there = (base / word).exists()
     except (OSError, ValueError):
         there = False
-    # From a suite in the working folder the word stays as it is: a benchmark's file is also its name.
     elsewhere = there and not Path(word).is_absolute() and base.resolve() != Path.cwd()
     return os.path.relpath(base / word) if elsewhere else word
 
@@ -214,6 +214,8 @@ def _entry(entry: str | Mapping[str, Any], base: Path) -> dict[str, Any]:
     mine: dict[str, Any] = {"benchmark": entry} if isinstance(entry, str) else dict(entry)
     if plugins.is_file(mine["benchmark"]):
         mine["benchmark"] = _beside(mine["benchmark"], base)
+        with suppress(UserError):  # whoever runs the suite is told of it; a comparison needs no file
+            mine["benchmark"] = plugins.called(mine["benchmark"])
     return mine
 
 

@@ -6,6 +6,7 @@ Every text that came from outside passes `printable` (or `line`) before it reach
 from __future__ import annotations
 
 import re
+import shlex
 
 _UNPRINTABLE = re.compile(
     "["
@@ -32,6 +33,11 @@ def printable(text: str) -> str:
 def _escaped(found: re.Match[str]) -> str:
     code = ord(found.group())
     return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
+
+
+def shell_word(word: object) -> str:
+    """A path or name as a shell takes it for one word, for commands that are shown to be pasted."""
+    return shlex.quote(str(word))
 
 
 def shorten(text: str, length: int) -> str:

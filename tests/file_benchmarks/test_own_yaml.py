@@ -216,7 +216,7 @@ def test_it_runs_from_the_command_line_and_can_be_scored_again(tmp_path, evalh):
     name = written(tmp_path, PLAIN)
     said = evalh("run", name, "--model", "echo", "--json", "--name", "r")
     assert said.code == 0, said.err
-    assert said.json["benchmarks"][name]["n"] == 2
+    assert said.json["benchmarks"]["bench"]["n"] == 2
     assert evalh("rescore", "r").code == 0
     broken = written(tmp_path, PLAIN.replace("scorer", "scoer"))
     said = evalh("run", broken)
@@ -318,7 +318,7 @@ def test_the_examples_of_the_documentation_run(evalh):
     said = evalh("run", "./capitals.yaml", "./sums.yaml", "--json")
     assert said.code == 0, said.err
     assert {name: found["n"] for name, found in said.json["benchmarks"].items()} == dict.fromkeys(
-        ("./capitals.yaml", "./sums.yaml"), 2
+        ("capitals", "sums"), 2
     )
 
 

@@ -2,6 +2,8 @@
 
 import json
 
+from evalharness import plugins
+
 BENCH = """from evalharness.benchmark import Benchmark
 from evalharness.records import Sample
 
@@ -40,7 +42,7 @@ def test_files_that_define_none_are_one_line(evalh, tmp_path):
     assert "defines no benchmark" in evalh("run", "./my_bench.py").err
 
 
-def test_what_a_runs_folder_names_is_never_run(evalh, tmp_path):
+def test_what_a_runs_folder_names_is_never_run(evalh, tmp_path, monkeypatch):
     """Whoever wrote the folder would else choose what is executed."""
     write(tmp_path)
     assert evalh("run", "./my_bench.py", "--data", "sample", "--model", "replay:a.jsonl", "--name", "one").code == 0
@@ -49,6 +51,7 @@ def test_what_a_runs_folder_names_is_never_run(evalh, tmp_path):
         path.write_text(path.read_text().replace("my_bench.py", "evil.py"))
     (tmp_path / "evil.py").write_text(BENCH)
     (tmp_path / "ran").unlink()
+    monkeypatch.setattr(plugins, "_named_files", {})  # as in a process of its own
     for words in (("rescore", "one"), ("verify", "one"), ("compare", "one", "one"), ("show", "one")):
         evalh(*words)
         assert not (tmp_path / "ran").exists(), words

@@ -208,7 +208,6 @@ def test_stopping_early_leaves_nothing_behind():
     [
         ("", {}, {}, "needs the name of a model"),
         ("m", {"base_url": "localhost:8000"}, {}, "wanted an address"),
-        ("m", {}, {"OPENAI_API_KEY": ""}, "set OPENAI_API_KEY"),
         ("m", {"concurrency": 0}, {}, "wanted 1 or more"),
         ("m", {}, {"OPENAI_API_KEY": "sk-\nx"}, "characters that no key has"),
     ],
@@ -218,6 +217,38 @@ def test_a_model_that_cannot_be_opened(argument, options, environment, says, mon
         monkeypatch.setenv(name, value)
     with pytest.raises(UserError, match=says):
         open_model(argument, EndpointOptions(**options))
+
+
+@pytest.mark.parametrize(
+    ("spec", "key"),
+    [("openai:m", "OPENAI_API_KEY"), ("anthropic:m", "ANTHROPIC_API_KEY"), ("gemini:m", "GEMINI_API_KEY")],
+)
+def test_a_provider_wants_its_key_only_where_it_is_asked(evalh, monkeypatch, spec, key):
+    for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    said = evalh("preview", "gsm8k", "--data", "sample", "--model", spec)
+    assert said.code == 0 and "[user]" in said.out, said.err
+    for words in (("run", "gsm8k", "--data", "sample", "--model", spec), ("chat", spec), ("doctor", spec)):
+        refused = evalh(*words)
+        assert refused.code == 2 and f"set {key}" in refused.err and "base" in refused.err, words
+    assert evalh("run", "gsm8k", "--data", "sample", "--judge", f"score={spec}").code == 2
+
+
+@pytest.mark.parametrize("status", [404, 405])
+def test_an_address_without_a_version_is_told_where_it_usually_ends(evalh, status):
+    with serve(lambda body: Reply(status=status, error="no such page")) as stub:
+        root = stub.url.removesuffix("/v1")
+        said = evalh("run", "gsm8k", "--data", "sample", "--model", "openai:m", "--base-url", root)
+        assert said.code == 2 and f"--base-url {root}/v1" in said.err, said.err
+        whole = evalh("run", "gsm8k", "--data", "sample", "--model", "openai:m", "--base-url", stub.url)
+        assert "/v1/v1" not in whole.err
+
+
+def test_a_page_for_people_is_no_endpoint(evalh):
+    with serve(lambda body: Reply(raw=b"<!doctype html><title>Ollama</title>")) as stub:
+        root = stub.url.removesuffix("/v1")
+        said = evalh("run", "gsm8k", "--data", "sample", "--model", "openai:m", "--base-url", root)
+        assert said.code == 2 and "page for people" in said.err and f"{root}/v1" in said.err
 
 
 def test_the_address_may_stand_in_the_name_and_keeps_its_secrets():

@@ -212,7 +212,7 @@ def test_floors_and_tiers(based, model, rule, code):
 def test_floors_hold_without_a_baseline(ci):
     bench = "{benchmark: bench.yaml, at_least: %s}"
     assert ci("same", bench=bench % 0.9, more="no_baseline: pass\n").code == 1
-    assert "at least 0.9 is wanted" in ci.report()["models"][0]["rules"]["bench.yaml"]["reasons"][0]
+    assert "at least 0.9 is wanted" in ci.report()["models"][0]["rules"]["bench"]["reasons"][0]
     assert ci("same", bench=bench % 0.7, more="no_baseline: pass\n").code == 0
     assert ci("same", bench=bench % 0.82, more="no_baseline: pass\ngate: {policy: require-pass}\n").code == 5
 
@@ -291,7 +291,7 @@ def test_judges_stand_in_a_suite(ci, endpoint, tmp_path):
     judge = f"{{judge: 'openai:judge-good', base_url: '{endpoint.url}'}}"
     said = ci("same", more=f"no_baseline: pass\njudge: {judge}\n", bench="{benchmark: bench.yaml, limit: 10}")
     assert said.code == 0, said
-    facts = ci.report()["models"][0]["benchmarks"]["bench.yaml"]
+    facts = ci.report()["models"][0]["benchmarks"]["bench"]
     assert next(iter(facts["metrics"].values()))["value"] == 1.0
     bench = f"{{benchmark: bench.yaml, limit: 10, judge: {judge.replace('judge-good', 'judge-null')}}}"
     said = ci("better", more="no_baseline: pass\n", bench=bench)
@@ -321,7 +321,7 @@ def test_one_comment_is_made_kept_and_updated(based, github, tmp_path, monkeypat
         assert "already says this" in based("worse").err
         assert len(server.comments) == 1
         assert "worse" in server.comments[0]["body"].splitlines()[1]
-        assert "::error file=bench.yaml,line=1,title=bench.yaml%3A worse::" in based("worse").out
+        assert "::error file=bench.yaml,line=1,title=bench%3A worse::" in based("worse").out
         before = len(server.calls)
         assert based("worse", options=["--no-comment"]).code == 1
         assert len(server.calls) == before
@@ -342,7 +342,7 @@ def test_a_forks_token_fails_nothing_and_an_api_that_is_down_is_a_warning(based,
 def test_annotations_stand_on_the_file_that_the_prompt_is_in(based, tmp_path, monkeypatch):
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     said = based("worse", options=["--no-comment"])
-    assert "::error file=bench.yaml,line=1,title=bench.yaml%3A worse::" in said.out
+    assert "::error file=bench.yaml,line=1,title=bench%3A worse::" in said.out
     (tmp_path / "system.txt").write_text("be brief")
     shutil.rmtree("runs/s-worse")
     said = based("worse", options=["--no-comment"], prices=", system: system.txt")

@@ -29,7 +29,7 @@ def test_another_template_over_the_same_rows_is_another_prompt_alone(evalh, tmp_
     assert "data differs" not in said.err
     found = evalh("compare", "a", "b", "--changed", "prompt", "--json")
     assert found.code == 0
-    assert found.json["notes"][0].startswith("compared on purpose: prompt of bench.yaml (")
+    assert found.json["notes"][0].startswith("compared on purpose: prompt of bench (")
     assert found.json["allowed"] == []
     assert "--changed prompt" in found.json["command"]
     assert evalh("baseline", "set", "a", "--name", "main").code == 0
@@ -53,7 +53,7 @@ def test_runs_of_before_are_held_to_their_questions(evalh, tmp_path):
     run(evalh, "c")
     file = tmp_path / "runs/a/run.json"
     about = json.loads(file.read_text())
-    del about["benchmarks"]["bench.yaml"]["data"]["rows_sha256"]
+    del about["benchmarks"]["bench"]["data"]["rows_sha256"]
     file.write_text(json.dumps(about))
     assert evalh("compare", "a", "b").code == 0
     assert "data differs" in evalh("compare", "a", "c", "--changed", "prompt").err

@@ -261,7 +261,7 @@ def test_a_slow_expression_leaves_an_answer_unread_and_stops_nothing(tmp_path, e
         encoding="utf-8",
     )
     found = evalh("run", "./b.yaml", "--model", "replay:said.jsonl", "--json")
-    counts = found.json["benchmarks"]["./b.yaml"]["counts"]
+    counts = found.json["benchmarks"]["b"]["counts"]
     assert found.code == 0 and counts["error"] == 0 and not found.err
 
 

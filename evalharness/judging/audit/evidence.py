@@ -11,6 +11,7 @@ from evalharness.judging.cases import answer_of, reference_of
 from evalharness.records import Result, Verdict
 from evalharness.runs.manifest import JudgingFacts
 from evalharness.runs.store import Run, find_run
+from evalharness.text.visible import shell_word
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def evidence_of(run: Run, judging: str | None) -> Evidence:
     results = run.results()
     names = list(dict.fromkeys(name for r in results for name in r.detail.get("judged", {})))
     if not names:
-        raise UserError(f"{run.name} has no verdicts; judge it first: evalh judge {run.path} --judge MODEL")
+        raise UserError(f"{run.name} has no verdicts; judge it first: evalh judge {shell_word(run.path)} --judge MODEL")
     if judging is None:
         if len(names) > 1:
             raise UserError(
