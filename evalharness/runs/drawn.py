@@ -200,10 +200,10 @@ def _worth(results: Sequence[Result], score: str) -> dict[str, float]:
 
 def draw_in_words(drawn: DrawnItems) -> str:
     """What a reader must know of a figure from a draw."""
+    runs = f"{len(drawn.earlier)} earlier run{'s' if len(drawn.earlier) > 1 else ''}"
     return (
-        f"estimated from {len(drawn.places):,} of {len(drawn.ids):,} questions, drawn by what {len(drawn.earlier)} "
-        "earlier runs leave open; the interval holds the draw alone (what all questions would give, asked once): no "
-        "reruns, no other prompts, no other questions; no other figures are made of a draw"
+        f"estimated from {len(drawn.places):,} of {len(drawn.ids):,} questions, drawn by {runs}; the interval is of "
+        "the draw: what all questions would give, asked once (no reruns, no other prompts)"
     )
 
 

@@ -58,7 +58,7 @@ def test_fewer_questions_are_asked_and_the_figure_is_of_all(bench, tmp_path):
     assert figure["high"] - figure["low"] < 1.9 * plain
     assert figure["n"] == 150
     assert entry.get("groups") == {}
-    assert "150 of 600 questions, drawn by what 3 earlier runs leave open" in entry["cautions"][0]
+    assert "150 of 600 questions, drawn by 3 earlier runs; the interval is of the draw" in entry["cautions"][0]
     shown = bench("show", "few")
     assert "150 of 600" in " ".join(shown.out.split())
 
