@@ -35,6 +35,7 @@ COMMANDS = {
     "compare": Command("compare.compare", "Compare two runs item by item: better, worse, same?"),
     "ab": Command("ab.ab", "Compare two prompts over a suite."),
     "flaky": Command("flaky.flaky", "Compare a run with itself asked again."),
+    "reproduce": Command("reproduce.reproduce", "Make a run again: same bytes, within noise, or why not."),
     "history": Command("history.history", "Show a benchmark's figures over time."),
     "report": Command("report.report", "Report a run, or a comparison that was kept."),
     "baseline": Command("baseline.app", "Keep a run as the baseline of later ones."),

@@ -1,4 +1,4 @@
-"""Twins in a terminal, or as one JSON object."""
+"""Twins and runs made again, in a terminal or as one JSON object."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from evalharness.data.kept import finite, to_json
+from evalharness.evidence.reproduce import ReproducedTask, Reproduction
 from evalharness.evidence.twins import TwinSearch
 from evalharness.report import compare_terminal, words
 from evalharness.report.escape import line
@@ -59,3 +60,28 @@ def show_twins(found: TwinSearch, *, as_json: bool) -> None:
         print(line(f"hardly two models: {'; '.join(named)}", 600))
     else:
         print(f"no twins at an error rate of {found.alpha:g}")
+
+
+def show_reproduction(found: Reproduction, *, as_json: bool) -> None:
+    """The verdict, why, a line for each benchmark, and what could not be held equal."""
+    if as_json:
+        print(json.dumps(finite(to_json(found))))
+        return
+    print(f"{line(found.again)} against {line(found.run)}: {found.verdict}")
+    for name, task in found.benchmarks.items():
+        print(f"  {line(name)}: {_task_line(task)}")
+    word = "because of" if found.verdict == "different" else "may be because of"
+    for reason in found.because:
+        print(f"  {word} {line(reason, 200)}")
+    for thing in found.not_held if found.verdict == "same bytes" else ():
+        print(f"  not held equal, and it made no difference: {line(str(thing), 200)}")
+
+
+def _task_line(task: ReproducedTask) -> str:
+    said = f"{task.same_answers:,} of {task.n:,} answers are the very same, {task.moved:,} scored otherwise"
+    if task.missing:
+        said += f", {task.missing:,} on one side alone"
+    if task.difference is None or not task.moved:
+        return said
+    ends = f"{words.points(task.low)} … {words.points(task.high)}"
+    return f"{said}; now minus then {words.points(task.difference)} points ({ends})"

@@ -50,10 +50,9 @@ def disagreement(pair: FloatArray, others: FloatArray, groups: IntArray) -> Disa
 
     What is expected of each model on an item is a logistic regression on the others' results, so that items which all
     have right or wrong count for little. p: the chance of no more disagreements, Poisson, were they `LIMIT_KNOWN` of
-    the expected ones (`LIMIT_UNKNOWN` where fewer than two others say how hard the items are); a sum of unlike coin tosses
-    spreads less than a Poisson number (Hodges and Le Cam 1960, https://doi.org/10.1214/aoms/1177705799), so the p value
-    is too large rather than too small. Others that are themselves close to one of the pair are left out: three copies
-    would excuse each other.
+    the expected ones (`LIMIT_UNKNOWN` where fewer than two others say how hard the items are); a sum of unlike coin
+    tosses spreads less than a Poisson number (Hodges and Le Cam 1960, https://doi.org/10.1214/aoms/1177705799).
+    Others that are themselves close to one of the pair are left out: three copies would excuse each other.
     """
     import numpy as np
     from scipy.special import pdtr
