@@ -55,6 +55,7 @@ COMMANDS = {
     "cache": Command("cache.app", "The cache of paid answers: its size, faults, why a miss."),
     "arena": Command("arena.app", "Rate models by battles."),
     "leaderboard": Command("leaderboard.leaderboard", "Many runs in one table, with ranks and their ranges."),
+    "scaling": Command("scaling.scaling", "A ladder of models: does a benchmark rank them?"),
     "twins": Command("twins.twins", "Name runs that can hardly be two models."),
     "winrate": Command("winrate.winrate", "The share of other models that each model beats."),
     "judge": Command("judge.app", "Judge the answers of a finished run; examine judges."),

@@ -1,8 +1,9 @@
-"""Twins and runs made again, in a terminal or as one JSON object."""
+"""Twins, ladders and runs made again, in a terminal or as one JSON object."""
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 
 from rich import box
@@ -11,11 +12,13 @@ from rich.text import Text
 
 from evalharness.data.kept import finite, to_json
 from evalharness.evidence.reproduce import ReproducedTask, Reproduction
+from evalharness.evidence.scaling import Ladder
 from evalharness.evidence.twins import TwinSearch
 from evalharness.report import compare_terminal, words
 from evalharness.report.escape import line
+from evalharness.report.numbers import format_number
 
-_PAIRS_SHOWN = 20
+_PAIRS_SHOWN, _SUSPECTS_SHOWN = 20, 20
 
 
 def _print_table(headings: Sequence[str], rows: Sequence[Sequence[str]], notes: Sequence[str], left: int) -> None:
@@ -85,3 +88,53 @@ def _task_line(task: ReproducedTask) -> str:
         return said
     ends = f"{words.points(task.low)} … {words.points(task.high)}"
     return f"{said}; now minus then {words.points(task.difference)} points ({ends})"
+
+
+def show_ladders(found: Sequence[Ladder], *, as_json: bool) -> None:
+    """Of each benchmark the steps, whether it ranks the models, and the items that a person should look at."""
+    if as_json:
+        print(json.dumps(finite({"ladders": to_json(list(found))})))
+        return
+    for ladder in found:
+        rows = [
+            [
+                step.run, step.model, "–" if step.size is None else f"{step.size:,.12g}",
+                "–" if step.figure is None else format_number(step.figure.value),
+                words.points(step.difference),
+                "–" if step.low is None else f"{words.points(step.low)} … {words.points(step.high)}",
+                words.p_value(step.p),
+            ]
+            for step in ladder.steps
+        ]  # fmt: skip
+        print(f"{line(ladder.benchmark)} ({line(ladder.metric)}, {ladder.n:,} items that all have)")
+        _print_table(["run", "model", "size", "score", "step", "95 % interval", "p"], rows, _ladder_notes(ladder), 2)
+
+
+def _ladder_notes(ladder: Ladder) -> list[str]:
+    """Whether the benchmark ranks the models, what its items tell, and which are odd."""
+    notes = ["step: against the run above, paired by item, in points; p: Holm's over the steps"]
+    if math.isfinite(ladder.tau):
+        notes.append(f"Kendall's tau of order and score: {ladder.tau:.2f} (p {words.p_value(ladder.tau_p)})")
+    if (power := ladder.power) is not None:
+        notes.append(
+            f"signal to noise {power.signal_to_noise:.1f}, reliability {power.reliability:.2f}, p of all models alike "
+            f"{words.p_value(power.p)}; steps below {100 * power.smallest_step:.1f} points drown in the noise"
+        )
+    told = ladder.n - ladder.all_right - ladder.all_wrong
+    notes.append(
+        f"{ladder.all_right:,} items all have right, {ladder.all_wrong:,} all wrong; {told:,} tell the models apart"
+        + (f", {ladder.against_ladder:,} of them against the models' rank" if ladder.with_ladder else "")
+    )
+    if ladder.suspects:
+        notes.append(
+            f"{len(ladder.suspects):,} items to look at: the {ladder.suspects[0].strong} strongest models give the "
+            "same wrong answer; the right one may be mislabelled"
+        )
+    for item in ladder.suspects[:_SUSPECTS_SHOWN]:
+        notes.append(
+            f"  {item.id}: {item.all_models} of {len(ladder.steps)} say {line(item.answer, 60)!r}, right is "
+            f"{line(item.right, 60)!r}: {line(item.question, 120)}"
+        )
+    if (more := len(ladder.suspects) - _SUSPECTS_SHOWN) > 0:
+        notes.append(f"  {more:,} more with --json")
+    return notes
