@@ -50,6 +50,7 @@ COMMANDS = {
     "list": Command("listing.list_", "List benchmarks, judges, models or runs."),
     "demo": Command("demo.demo", "See the whole road in a minute or two, offline."),
     "doctor": Command("doctor.doctor", "Examine a model or a benchmark before a run."),
+    "contamination": Command("contamination.contamination", "Whether a model knows the order of a benchmark's file."),
     "sandbox": Command("sandbox.sandbox", "Attack the sandbox, say which fence holds here."),
     "data": Command("data.app", "Fetch and pin the data of benchmarks."),
     "cache": Command("cache.app", "The cache of paid answers: its size, faults, why a miss."),

@@ -90,7 +90,10 @@ def build_ladders(
     names: Sequence[str], *, sizes: Sequence[float] = (), runs: Path = Path("runs")
 ) -> tuple[Ladder, ...]:
     """The ladder of each benchmark that two or more of these runs have, by `sizes`, else by the models' parameters
-    where all are known, else in the order given. UserError for fewer than two runs, or sizes that are not one for each."""
+    where all are known, else in the order given.
+
+    UserError for fewer than two runs, or sizes that are not one for each.
+    """
     opened = open_runs(names, runs, 2, "a ladder")
     if sizes and (len(sizes) != len(opened) or len(set(sizes)) < len(sizes)):
         raise UserError(

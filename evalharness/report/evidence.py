@@ -1,4 +1,4 @@
-"""Twins, ladders and runs made again, in a terminal or as one JSON object."""
+"""Twins, ladders, runs made again and a known order, in a terminal or as one JSON object."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from evalharness.data.kept import finite, to_json
+from evalharness.evidence.contamination import OrderTest
 from evalharness.evidence.reproduce import ReproducedTask, Reproduction
 from evalharness.evidence.scaling import Ladder
 from evalharness.evidence.twins import TwinSearch
@@ -19,6 +20,7 @@ from evalharness.report.escape import line
 from evalharness.report.numbers import format_number
 
 _PAIRS_SHOWN, _SUSPECTS_SHOWN = 20, 20
+_KNOWN_ORDER = 0.05
 
 
 def _print_table(headings: Sequence[str], rows: Sequence[Sequence[str]], notes: Sequence[str], left: int) -> None:
@@ -138,3 +140,21 @@ def _ladder_notes(ladder: Ladder) -> list[str]:
     if (more := len(ladder.suspects) - _SUSPECTS_SHOWN) > 0:
         notes.append(f"  {more:,} more with --json")
     return notes
+
+
+def show_order_test(found: OrderTest, *, as_json: bool) -> None:
+    """What the order of the file tells, in two lines."""
+    if as_json:
+        print(json.dumps(finite(to_json(found))))
+        return
+    print(
+        f"{line(found.benchmark)}, {line(found.model)}: {found.questions:,} questions in {found.pieces:,} pieces, each "
+        f"in the file's order and {found.orders:,} others: {found.advantage:+.3f} nats a piece, "
+        f"p {words.p_value(found.p)}"
+    )
+    if found.p <= _KNOWN_ORDER:
+        print("the model finds the file's own order likelier than chance: it has probably seen the file")
+    else:
+        print(
+            "no sign of the file's order; that is no proof that the questions were not seen, in another order or once"
+        )
