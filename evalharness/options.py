@@ -164,6 +164,18 @@ class DataOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DrawOptions:
+    """Fewer questions, drawn by what earlier runs of other models leave open; the headline is estimated for all."""
+
+    HEADING: ClassVar[str] = "Fewer questions"
+
+    budget_items: int | None = setting(None, "Ask only so many questions, drawn by earlier runs (--using).", least=1)
+    using: tuple[str, ...] = setting(
+        (), "An earlier run of another model, or a pattern such as 'runs/*'. Repeatable.", repeatable=True, unit="RUN"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class SamplingOptions:
     """How answers are drawn. None is the benchmark's own choice."""
 

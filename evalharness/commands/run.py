@@ -13,6 +13,7 @@ from evalharness.options import (
     BudgetOptions,
     ComparisonOptions,
     DataOptions,
+    DrawOptions,
     JudgingOptions,
     OutputOptions,
     RunOptions,
@@ -32,6 +33,7 @@ ModelName = Annotated[str | None, Option("--model", "-m", help="PLUGIN[:ARGUMENT
 EXAMPLES = """
 evalh run mmlu --model local:DIR --data FOLDER --limit 200
 evalh run gsm8k ifeval --model openai:gpt-4o-mini --concurrency 32 --max-tokens 1024
+evalh run mmlu --model local:DIR --budget-items 2000 --using runs/a --using runs/b --using runs/c
 evalh run humaneval --model local:DIR --samples 10 --temperature 0.8 --against main
 """
 BESIDE_A_SUITE = frozenset({"benchmarks", "runs", "as_json", "yes_run_untrusted_code", "allow_outside"})
@@ -44,6 +46,7 @@ def run(
     model: ModelName = None,
     *,
     data: DataOptions,
+    draw: DrawOptions,
     sampling: SamplingOptions,
     given: GivenModelOptions,
     judging: JudgingOptions,
@@ -60,6 +63,7 @@ def run(
     from evalharness import plugins
     from evalharness.data.files import allow_outside
     from evalharness.events import observed_by
+    from evalharness.evidence.earlier import check_beside_draw, drawer_using
     from evalharness.file_benchmarks.lm_eval.settings import task_files
     from evalharness.file_benchmarks.lm_eval.shots import show_examples
     from evalharness.report import progress
@@ -77,7 +81,9 @@ def run(
     typed.refuse_lone(JudgingOptions.__dataclass_fields__, "judge")
     typed.refuse_lone(ComparisonOptions.__dataclass_fields__, "against")
     typed.refuse_beside(("judge", "against"), "shard", "`evalh merge` first puts the parts together")
-    plan = session.make_plan(named, model=model, options=sandbox, **_asked(data, sampling))
+    drawer = drawer_using(draw.budget_items, draw.using, output.runs)
+    plan = session.make_plan(named, model=model, options=sandbox, draw=drawer, **_asked(data, sampling))
+    check_beside_draw(plan, {"judge": judging.judge, "against": comparison.against})
     hooks = session.RunHooks(
         rule_of=_rule_of(comparison, output.runs),
         budget=Budget(cost=budget.max_cost, tokens=budget.max_tokens_total, minutes=budget.max_minutes),

@@ -75,7 +75,7 @@ def _items(side: Side) -> dict[str, dict[str, AskedItem]]:
     return found
 
 
-def _matched(ours: Mapping[str, AskedItem], theirs: Mapping[str, AskedItem]) -> dict[str, str]:
+def matched_items(ours: Mapping[str, AskedItem], theirs: Mapping[str, AskedItem]) -> dict[str, str]:
     """Their id -> ours. Items that ask the very same thing are paired in the order in which they stand."""
     by_text: dict[str, list[str]] = {}
     for identity, item in ours.items():
@@ -100,7 +100,7 @@ def pair_items(base: Side, new: Side) -> PairedItems:
         for own, there in ours.items()
         for name, items in theirs.items()
         if base.facts[own].mode == new.facts[name].mode
-        and 2 * len(matched := _matched(there, items)) >= max(1, len(items))
+        and 2 * len(matched := matched_items(there, items)) >= max(1, len(items))
     }
     names: dict[str, str] = {}
     for own, name in sorted(found, key=lambda pair: (Path(pair[0]).stem != Path(pair[1]).stem, -len(found[pair]))):

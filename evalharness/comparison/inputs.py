@@ -14,6 +14,7 @@ from evalharness.comparison import baseline
 from evalharness.comparison.scores import STATUS_CODE, Scores, journal_scores, lines_at, numbered_lines
 from evalharness.data.typed import record
 from evalharness.errors import Exit, UserError, nearest, option_name
+from evalharness.runs.drawn import refuse_drawn
 from evalharness.runs.figures import Summary
 from evalharness.runs.manifest import BenchmarkFacts, FlakyFacts, FlakyFile, LabelsFile, Manifest, WatchedFacts
 from evalharness.runs.store import JOURNAL, LABELS, MANIFEST, Run, all_runs, loads
@@ -205,6 +206,7 @@ def from_run(run: Run) -> Side:
         )
     if not (run.path / JOURNAL).is_file():
         raise UserError(f"{run.path}: {JOURNAL} is missing; restore it or run again")
+    refuse_drawn(run, "its items cannot be held against others as they are")
     return Side(name=run.name, path=run.path, manifest=run.manifest, summary=run.summary, journal=run.path / JOURNAL)
 
 

@@ -26,6 +26,7 @@ from evalharness.judging.cases import cases
 from evalharness.judging.panel import JudgeOptions, JudgePanel, PanelMember, open_panel
 from evalharness.records import Request, Response, Result, ResultKey, Verdict
 from evalharness.runs import cache, store, summary
+from evalharness.runs.drawn import refuse_drawn
 from evalharness.runs.figures import TaskSummary
 from evalharness.runs.manifest import JudgingFacts, JudgingUsage
 from evalharness.runs.store import JOURNAL, SUMMARY, Journal, Run, record_to_json, result_to_json
@@ -175,6 +176,7 @@ def _prepare(run: Run, spec: str, options: JudgeOptions) -> _Work:
     results = run.results()
     if not results or not run.finished:
         raise UserError(f"{run.path}: this run is not finished; give its command again and it goes on")
+    refuse_drawn(run, "a judge's figures would be of the drawn items alone")
     opened = open_judging(run, spec, options)
     jury = opened.jury
     asked = [result for result in results if result.benchmark in opened.judged]

@@ -23,7 +23,8 @@ from evalharness.runs.plan import Plan, Task
 from evalharness.runs.shards import ShardFacts
 from evalharness.scoring.answers import READING_RULES, SCORING_VERSION
 
-DECIDING = ("mode", "shots", "prompt_sha256", "repeats", "sampling")  # the facts of a task that decide its answers
+# The facts of a task that decide its answers.
+DECIDING = ("mode", "shots", "prompt_sha256", "repeats", "sampling", "drawn")
 
 
 def run_identity(tasks: Sequence[Task], plan: Plan, model: Model) -> Identity:

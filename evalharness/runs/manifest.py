@@ -108,6 +108,19 @@ class JudgingFacts(Kept):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DrawFacts(Kept):
+    """How the items of a run were drawn that asks fewer (`--budget-items`): how many of how many, by which earlier
+    runs, the smallest chance of an item, and the hash of the whole draw, which `drawn.json` has."""
+
+    budget: Count
+    population: Count
+    seed: int
+    using: tuple[str, ...]
+    least_probability: float
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BenchmarkFacts(Kept):
     """How one benchmark was asked: what decides whether two runs of it may be compared."""
 
@@ -124,6 +137,7 @@ class BenchmarkFacts(Kept):
     code_sha256: str | None = None  # of a task file's functions
     sampling: OwnSampling | None = None
     judge: JudgingFacts | None = None
+    drawn: DrawFacts | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ from evalharness.events import warn
 from evalharness.model import Model, Prerecorded
 from evalharness.options import RunOptions, hold_to_bounds
 from evalharness.records import Mode, Request, Sample
+from evalharness.runs.drawn import Drawer, DrawnItems, draw_facts
 from evalharness.runs.manifest import BenchmarkFacts, DataFacts, OwnSampling
 from evalharness.runs.prepared import LateQuestions, kept_facts
 from evalharness.runs.questions import AskedQuestions, ChosenQuestions, FirstRequests, Question, prompt_hash
@@ -35,7 +36,8 @@ class Plan:
     `data`: None = the hub, `sample`, or a folder. `limit` draws that many samples, seeded and stratified by group, the
     same for every model. `groups` and `items` (ids) restrict what is asked; of that, `shard` is the part that is asked
     here. `repeats` answers are asked per sample: one, or as many as there are where a model has them already. `rows`
-    are the data itself, where a program has them. `own` holds what differs for single benchmarks, by name and field.
+    are the data itself, where a program has them. `draw` chooses fewer items with unequal chances. `own` holds what
+    differs for single benchmarks, by name and field.
     """
 
     benchmarks: tuple[str, ...]
@@ -55,6 +57,7 @@ class Plan:
     shard: Shard | None = None
     options: RunOptions = field(default_factory=RunOptions)
     rows: tuple[Row, ...] | None = None
+    draw: Drawer | None = None
     own: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def of(self, benchmark: str) -> Plan:
@@ -88,6 +91,7 @@ class Task:
     shots: int
     questions: Sequence[Question]
     facts: BenchmarkFacts
+    drawn: DrawnItems | None = None
 
     @property
     def size(self) -> int:
@@ -117,7 +121,8 @@ def prepare_task(name: str, plan: Plan, model: Model, cache: Path | None = None)
             "that form "
             f"({form}): a changed question would have another answer; leave it out"
         )
-    own = plan.data in (None, "sample") and plan.rows is None and not plan.holistic and plan.shard is None
+    usual = plan.rows is None and not plan.holistic and plan.shard is None and plan.draw is None
+    own = plan.data in (None, "sample") and usual
     asked = f"{_asked(plan)} {_asked(common)}"
     kept = kept_facts(cache, name, benchmark, asked, model) if cache is not None and own else None
     if kept is not None and (facts := kept.read()) is not None:
@@ -154,13 +159,15 @@ def _prepared(name: str, benchmark: Benchmark, plan: Plan, model: Model, common:
     shots = benchmark.shots if plan.shots is None else plan.shots
     loaded = _loaded(benchmark, plan, benchmark.source.split)
     content = sources.ContentHash()
-    everything = not plan.groups and plan.items is None and plan.limit is None
+    everything = not plan.groups and plan.items is None and plan.limit is None and plan.draw is None
     samples = sources.build_samples(
         loaded.rows, benchmark.sample, f"{loaded.origin} ({name})", content.add if everything else None
     )
     if not samples:
         raise DataError(f"{loaded.origin}: there are no questions of {name} (split {benchmark.source.split})")
     chosen = samples if everything else _chosen(samples, plan)
+    drawn = None if plan.draw is None else plan.draw(name, benchmark, chosen, plan.seed)
+    chosen = chosen if drawn is None else drawn.asked(chosen)
     if not everything:
         rows = _rows_of(chosen, samples, loaded.rows)
         for sample in chosen:
@@ -193,8 +200,9 @@ def _prepared(name: str, benchmark: Benchmark, plan: Plan, model: Model, common:
         wants_judge=benchmark.judge or None,
         code_sha256=benchmark.code_sha256 or None,
         sampling=_own_sampling(benchmark, plan, common),
+        drawn=None if drawn is None else draw_facts(drawn),
     )
-    return _task(name, benchmark, plan, questions, facts)
+    return replace(_task(name, benchmark, plan, questions, facts), drawn=drawn)
 
 
 def _with_variants(

@@ -17,6 +17,7 @@ from evalharness.options import RunOptions
 from evalharness.records import Result
 from evalharness.runs import summary
 from evalharness.runs.asking import PartsTold, TaskPart, ask_parts, open_scorer
+from evalharness.runs.drawn import drawn_items, keep_drawn
 from evalharness.runs.figures import Summary, kept_estimate
 from evalharness.runs.identity import make_manifest, run_identity, scored_otherwise
 from evalharness.runs.index import ResultIndex, index_of, placed_results
@@ -59,6 +60,7 @@ def open_run(folder: Path, tasks: Sequence[Task], plan: Plan, model: Model) -> R
         if programs:
             _same_check(run, plan.options)
         return run
+    keep_drawn(run, {task.name: task.drawn for task in tasks if task.drawn is not None})
     run.write(MANIFEST, make_manifest(folder.name, tasks, plan, model))
     return run
 
@@ -165,7 +167,8 @@ class RunWriter:
         run.write(MANIFEST, replace(run.manifest, model=facts, usage=usage, scorers=scorers))
         if self.plan.shard is not None:
             return run  # the figures are those of all the parts
-        made = summary.summary_of_columns(columns, run.results, [(t.name, t.benchmark, t.facts) for t in self.tasks])
+        tasks = [(t.name, t.benchmark, t.facts) for t in self.tasks]
+        made = summary.summary_of_columns(columns, run.results, tasks, drawn_items(run))
         _write_summary(run, made, changed=asked > 0)
         run.seal()
         return run

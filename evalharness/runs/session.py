@@ -22,6 +22,7 @@ from evalharness.records import STATUSES, Estimate, Mode, Result
 from evalharness.runs import cache, identity, prepared, runner, summary, tables, within_budget
 from evalharness.runs import plan as planning
 from evalharness.runs.budget import Budget, end_in_words
+from evalharness.runs.drawn import DRAWN, drawn_items
 from evalharness.runs.figures import Summary, TaskSummary
 from evalharness.runs.imported import is_imported
 from evalharness.runs.index import index_of
@@ -251,7 +252,7 @@ def _nothing_left_behind(run: Run) -> Iterator[None]:
     except UserError:
         journal = run.path / JOURNAL
         if not journal.is_file() or not journal.stat().st_size:
-            for file in (journal, run.path / MANIFEST):
+            for file in (journal, run.path / MANIFEST, run.path / DRAWN):
                 file.unlink(missing_ok=True)
             with suppress(OSError):  # whatever else lies in the folder stays
                 run.path.rmdir()
@@ -292,7 +293,7 @@ def rescore_run(found: Run, **options: Any) -> tuple[Run, int]:
         if found.finished:
             tasks = [(name, benchmark, manifest.benchmarks[name]) for name, benchmark in benchmarks.items()]
             arrays = {name: writer.columns(last=True) for name, writer in columns.items()}
-            found.write(SUMMARY, summary.summary_of_columns(arrays, found.results, tasks))
+            found.write(SUMMARY, summary.summary_of_columns(arrays, found.results, tasks, drawn_items(found)))
         facts = record(OptionFacts, {**to_json(manifest.options or {}), **options})
         now = replace(manifest, options=facts, scoring_version=SCORING_VERSION, reading_rules=READING_RULES)
         found.write(MANIFEST, now)
@@ -309,7 +310,7 @@ def rescored_results(found: Run, results: Sequence[Result], **changes: Any) -> t
     benchmarks, options = _to_rescore(found, {result.benchmark for result in results}, changes)
     after = [anew for _, anew in runner.rescored(results, benchmarks, options)]
     facts = found.manifest.benchmarks
-    return after, summary.run_summary(after, [(n, b, facts[n]) for n, b in benchmarks.items()])
+    return after, summary.run_summary(after, [(n, b, facts[n]) for n, b in benchmarks.items()], drawn_items(found))
 
 
 def _to_rescore(

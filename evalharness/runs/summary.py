@@ -13,6 +13,7 @@ from evalharness.data.kept import finite
 from evalharness.data.typed import record
 from evalharness.errors import UserError
 from evalharness.records import UNREAD, Estimate, Result
+from evalharness.runs.drawn import DrawnItems, of_draw
 from evalharness.runs.figures import Bounds, Judgment, KeptEstimate, Summary, TaskSummary, TokenCounts, kept_estimate
 from evalharness.runs.manifest import BenchmarkFacts
 from evalharness.scoring import holistic, judgments
@@ -20,24 +21,32 @@ from evalharness.scoring.columns import ScoreColumns, columns_of
 from evalharness.scoring.metrics import Metric, by_group, counts, standings
 from evalharness.scoring.several import several_answer_metrics
 
+NOTHING_DRAWN: Mapping[str, DrawnItems] = {}
 ResultsOf = Callable[[str], Sequence[Result]]  # the results of a benchmark by its name, in the order of id and repeat
 
 
-def run_summary(results: Sequence[Result], tasks: Sequence[tuple[str, Benchmark, BenchmarkFacts]]) -> Summary:
-    """The summary of a run: one entry per benchmark name, from (name, benchmark, its facts in the manifest)."""
+def run_summary(
+    results: Sequence[Result],
+    tasks: Sequence[tuple[str, Benchmark, BenchmarkFacts]],
+    drawn: Mapping[str, DrawnItems] = NOTHING_DRAWN,
+) -> Summary:
+    """The summary of a run: one entry per benchmark name, from (name, benchmark, its facts in the manifest), and what
+    was drawn of those of which a draw was asked."""
     by_name = by_group(results, lambda r: r.benchmark)
     columns = {name: columns_of(by_name.get(name, [])) for name, _, _ in tasks}
-    return summary_of_columns(columns, lambda name: by_name.get(name, []), tasks)
+    return summary_of_columns(columns, lambda name: by_name.get(name, []), tasks, drawn)
 
 
 def summary_of_columns(
     columns: Mapping[str, ScoreColumns],
     results: ResultsOf,
     tasks: Sequence[tuple[str, Benchmark, BenchmarkFacts]],
+    drawn: Mapping[str, DrawnItems] = NOTHING_DRAWN,
 ) -> Summary:
     """The same from arrays. `results` is asked only for a benchmark of which a figure needs the results themselves."""
     made = {
-        name: task_summary(columns[name], partial(results, name), benchmark, facts) for name, benchmark, facts in tasks
+        name: task_summary(columns[name], partial(results, name), benchmark, facts, drawn.get(name))
+        for name, benchmark, facts in tasks
     }
     return Summary(benchmarks=made, averages=family_averages({name: entry.metrics for name, entry in made.items()}))
 
@@ -61,7 +70,11 @@ def family_averages(metrics: Mapping[str, Mapping[str, KeptEstimate]]) -> dict[s
 
 
 def task_summary(
-    columns: ScoreColumns, results: Callable[[], Sequence[Result]], benchmark: Benchmark, facts: BenchmarkFacts
+    columns: ScoreColumns,
+    results: Callable[[], Sequence[Result]],
+    benchmark: Benchmark,
+    facts: BenchmarkFacts,
+    drawn: DrawnItems | None = None,
 ) -> TaskSummary:
     """The figures of one benchmark. An answer that failed for good (`error`) counts in counts and bounds only; one that
     a record of answers lacks is worth 0 where the benchmark's authors count it so. Changed questions (`--holistic`)
@@ -73,7 +86,7 @@ def task_summary(
     headline = benchmark.metrics[0]
     estimates = {m.name: known.figure(m, answered) for m in _figures(benchmark, facts, answered)}
     whole = holistic.holistic_metrics(results(), headline) if len(everything) > len(columns) else {}
-    return TaskSummary(
+    made = TaskSummary(
         mode=facts.mode,
         n=answered.samples,
         headline=headline.name,
@@ -96,6 +109,7 @@ def task_summary(
             *(benchmark.warnings(known.answered) if benchmark.warnings else ()),
         ),
     )
+    return made if drawn is None else of_draw(made, drawn, headline, known.answered, known.own)
 
 
 def _figures(benchmark: Benchmark, facts: BenchmarkFacts, answered: ScoreColumns) -> tuple[Metric, ...]:

@@ -15,6 +15,7 @@ from evalharness.errors import Exit, UserError
 from evalharness.records import Result
 from evalharness.runs import summary
 from evalharness.runs.budget import end_in_words
+from evalharness.runs.drawn import drawn_items
 from evalharness.runs.identity import identity_hash
 from evalharness.runs.imported import imported_benchmark
 from evalharness.runs.manifest import Manifest
@@ -58,6 +59,7 @@ def verify_run(run: Run) -> Verified:
     if manifest.ended_by is not None:
         notes.append(end_in_words(manifest.ended_by))
     bent = list(_form(run))
+    bent += _drawn(run)
     problems += bent or [*_identity(manifest), *_counted(run, results)]
     problems += [] if problems else list(_recomputed(run, results, notes))
     problems += _hashes(run, notes)
@@ -88,6 +90,14 @@ def _form(run: Run) -> Iterator[str]:
             _ = run.summary
         except UserError as error:
             yield str(error)
+
+
+def _drawn(run: Run) -> Iterator[str]:
+    """What is wrong with the draw of a run that asked fewer items."""
+    try:
+        drawn_items(run)
+    except UserError as error:
+        yield str(error)
 
 
 def _identity(manifest: Manifest) -> Iterator[str]:
@@ -131,7 +141,7 @@ def _recomputed(run: Run, results: list[Result], notes: list[str]) -> Iterator[s
         return
     try:
         tasks = [(n, imported_benchmark(n, facts), facts) for n, facts in run.manifest.benchmarks.items()]
-        made = summary.run_summary(results, tasks)
+        made = summary.run_summary(results, tasks, drawn_items(run))
     except UserError as error:
         notes.append(f"the summary cannot be computed again: {error}")
         return

@@ -1,0 +1,32 @@
+"""`evalh reproduce`: a run made again from its manifest, and whether it is the same."""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+EXAMPLES = """
+evalh reproduce runs/a
+evalh reproduce runs/a runs/a-by-others
+"""
+
+
+def reproduce(
+    run: Annotated[str, Argument(help="A finished run, by folder or name.")],
+    again: Annotated[
+        str | None, Argument(help="A second run of the same thing; without it the run is made again.")
+    ] = None,
+    yes_run_its_command: Annotated[
+        bool,
+        Option("--yes-run-its-command", help="Also where the command in run.json names programs or addresses."),
+    ] = False,
+    runs: Annotated[Path, Option(help="Folder that holds the runs.")] = Path("runs"),
+    as_json: Annotated[bool, Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> int:
+    """Make a run again and say: same bytes, same within noise, or different and because of what."""
+    from evalharness.evidence.reproduce import reproduce_run
+    from evalharness.report import evidence
+
+    found = reproduce_run(run, again, runs=runs, consent=yes_run_its_command)
+    evidence.show_reproduction(found, as_json=as_json)
+    return found.exit_code

@@ -1,0 +1,160 @@
+"""Twins, ladders, runs made again and a known order, in a terminal or as one JSON object."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from evalharness.data.kept import finite, to_json
+from evalharness.evidence.contamination import OrderTest
+from evalharness.evidence.reproduce import ReproducedTask, Reproduction
+from evalharness.evidence.scaling import Ladder
+from evalharness.evidence.twins import TwinSearch
+from evalharness.report import compare_terminal, words
+from evalharness.report.escape import line
+from evalharness.report.numbers import format_number
+
+_PAIRS_SHOWN, _SUSPECTS_SHOWN = 20, 20
+_KNOWN_ORDER = 0.05
+
+
+def _print_table(headings: Sequence[str], rows: Sequence[Sequence[str]], notes: Sequence[str], left: int) -> None:
+    """A table whose first `left` columns are names, and what a reader must know besides it."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for place, heading in enumerate(headings):
+        table.add_column(Text(heading), justify="left" if place < left else "right")
+    for row in rows:
+        table.add_row(*(Text(line(cell, 80)) for cell in row))
+    out = compare_terminal.console()
+    with out.capture() as captured:
+        out.print(table, highlight=False)
+        for said in notes:
+            out.print(line(said, 600), markup=False, highlight=False, soft_wrap=True)
+    print(captured.get(), end="")
+
+
+def show_twins(found: TwinSearch, *, as_json: bool) -> None:
+    """The pairs, the most alike first, and which of them are hardly two models."""
+    if as_json:
+        print(json.dumps(finite(to_json(found))))
+        return
+    shown = found.pairs[: max(sum(pair.twins for pair in found.pairs), _PAIRS_SHOWN)]
+    rows = [
+        [
+            pair.first, pair.second, pair.benchmark, f"{pair.n:,}", f"{pair.differ:,}", f"{pair.expected:,.0f}",
+            f"{100 * pair.same_text:.1f} %", words.p_value(pair.p), "TWINS" if pair.twins else "",
+        ]
+        for pair in shown
+    ]  # fmt: skip
+    notes = [
+        "differ: items that one has right and the other wrong; expected: were they right and wrong independently, on "
+        "items as hard as these; p: Holm's over all pairs",
+        *found.notes,
+    ]
+    if more := len(found.pairs) - len(shown):
+        notes.append(f"{more:,} more pairs, none of them twins")
+    headings = ["run", "run", "benchmark", "items", "differ", "expected", "same text", "p", ""]
+    _print_table(headings, rows, notes, 3)
+    named = [f"{pair.first} and {pair.second} ({pair.benchmark})" for pair in found.pairs if pair.twins]
+    if named:
+        print(line(f"hardly two models: {'; '.join(named)}", 600))
+    else:
+        print(f"no twins at an error rate of {found.alpha:g}")
+
+
+def show_reproduction(found: Reproduction, *, as_json: bool) -> None:
+    """The verdict, why, a line for each benchmark, and what could not be held equal."""
+    if as_json:
+        print(json.dumps(finite(to_json(found))))
+        return
+    print(f"{line(found.again)} against {line(found.run)}: {found.verdict}")
+    for name, task in found.benchmarks.items():
+        print(f"  {line(name)}: {_task_line(task)}")
+    word = "because of" if found.verdict == "different" else "may be because of"
+    for reason in found.because:
+        print(f"  {word} {line(reason, 200)}")
+    for thing in found.not_held if found.verdict == "same bytes" else ():
+        print(f"  not held equal, and it made no difference: {line(str(thing), 200)}")
+
+
+def _task_line(task: ReproducedTask) -> str:
+    said = f"{task.same_answers:,} of {task.n:,} answers are the very same, {task.moved:,} scored otherwise"
+    if task.missing:
+        said += f", {task.missing:,} on one side alone"
+    if task.difference is None or not task.moved:
+        return said
+    ends = f"{words.points(task.low)} … {words.points(task.high)}"
+    return f"{said}; now minus then {words.points(task.difference)} points ({ends})"
+
+
+def show_ladders(found: Sequence[Ladder], *, as_json: bool) -> None:
+    """Of each benchmark the steps, whether it ranks the models, and the items that a person should look at."""
+    if as_json:
+        print(json.dumps(finite({"ladders": to_json(list(found))})))
+        return
+    for ladder in found:
+        rows = [
+            [
+                step.run, step.model, "–" if step.size is None else f"{step.size:,.12g}",
+                "–" if step.figure is None else format_number(step.figure.value),
+                words.points(step.difference),
+                "–" if step.low is None else f"{words.points(step.low)} … {words.points(step.high)}",
+                words.p_value(step.p),
+            ]
+            for step in ladder.steps
+        ]  # fmt: skip
+        print(f"{line(ladder.benchmark)} ({line(ladder.metric)}, {ladder.n:,} items that all have)")
+        _print_table(["run", "model", "size", "score", "step", "95 % interval", "p"], rows, _ladder_notes(ladder), 2)
+
+
+def _ladder_notes(ladder: Ladder) -> list[str]:
+    """Whether the benchmark ranks the models, what its items tell, and which are odd."""
+    notes = ["step: against the run above, paired by item, in points; p: Holm's over the steps"]
+    if math.isfinite(ladder.tau):
+        notes.append(f"Kendall's tau of order and score: {ladder.tau:.2f} (p {words.p_value(ladder.tau_p)})")
+    if (power := ladder.power) is not None:
+        notes.append(
+            f"signal to noise {power.signal_to_noise:.1f}, reliability {power.reliability:.2f}, p of all models alike "
+            f"{words.p_value(power.p)}; steps below {100 * power.smallest_step:.1f} points drown in the noise"
+        )
+    told = ladder.n - ladder.all_right - ladder.all_wrong
+    notes.append(
+        f"{ladder.all_right:,} items all have right, {ladder.all_wrong:,} all wrong; {told:,} tell the models apart"
+        + (f", {ladder.against_ladder:,} of them against the models' rank" if ladder.with_ladder else "")
+    )
+    if ladder.suspects:
+        notes.append(
+            f"{len(ladder.suspects):,} items to look at: the {ladder.suspects[0].strong} strongest models give the "
+            "same wrong answer; the right one may be mislabelled"
+        )
+    for item in ladder.suspects[:_SUSPECTS_SHOWN]:
+        notes.append(
+            f"  {item.id}: {item.all_models} of {len(ladder.steps)} say {line(item.answer, 60)!r}, right is "
+            f"{line(item.right, 60)!r}: {line(item.question, 120)}"
+        )
+    if (more := len(ladder.suspects) - _SUSPECTS_SHOWN) > 0:
+        notes.append(f"  {more:,} more with --json")
+    return notes
+
+
+def show_order_test(found: OrderTest, *, as_json: bool) -> None:
+    """What the order of the file tells, in two lines."""
+    if as_json:
+        print(json.dumps(finite(to_json(found))))
+        return
+    print(
+        f"{line(found.benchmark)}, {line(found.model)}: {found.questions:,} questions in {found.pieces:,} pieces, each "
+        f"in the file's order and {found.orders:,} others: {found.advantage:+.3f} nats a piece, "
+        f"p {words.p_value(found.p)}"
+    )
+    if found.p <= _KNOWN_ORDER:
+        print("the model finds the file's own order likelier than chance: it has probably seen the file")
+    else:
+        print(
+            "no sign of the file's order; that is no proof that the questions were not seen, in another order or once"
+        )

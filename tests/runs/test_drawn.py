@@ -1,0 +1,169 @@
+"""`evalh run --budget-items N --using RUN`: the draw, what is kept of it, its figure, and who handles such a run."""
+
+import json
+
+import numpy as np
+import pytest
+from scipy.special import expit
+
+N = 600
+
+
+@pytest.fixture
+def bench(evalh, tmp_path):
+    """A benchmark of 600 questions, runs m1 to m3 of it, and a file of answers for m0."""
+    random = np.random.default_rng(0)
+    ease = random.normal(1, 2.5, N)
+    rows = [{"key": f"k{i}", "q": f"What is {i} and {i}?", "a": f"yes {i}", "part": f"g{i % 4}"} for i in range(N)]
+    write(tmp_path / "rows.jsonl", rows)
+    (tmp_path / "bench.yaml").write_text(
+        "source: rows.jsonl\ntemplate: '{{q}}'\nanswers: a\nscorer: exact\nid: key\ngroup: part\n"
+    )
+    for model in range(4):
+        right = random.random(N) < expit(ease + 0.3 * model)
+        made = [{"id": r["key"], "response": r["a"] if ok else "no"} for r, ok in zip(rows, right, strict=True)]
+        write(tmp_path / f"m{model}.jsonl", made)
+    for model in range(1, 4):
+        assert evalh("run", "./bench.yaml", "--model", f"replay:m{model}.jsonl", "--name", f"m{model}").code == 0
+    return evalh
+
+
+def write(path, rows):
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+USING = ("--using", "m1", "--using", "m2", "--using", "runs/m3")
+
+
+def drawn(bench, *more, name="few", model="m0"):
+    words = ("--model", f"replay:{model}.jsonl", "--name", name, "--budget-items", 150, *USING)
+    return bench("run", "./bench.yaml", *words, *more)
+
+
+def read(tmp_path, name, file):
+    return json.loads((tmp_path / "runs" / name / file).read_text())
+
+
+def test_fewer_questions_are_asked_and_the_figure_is_of_all(bench, tmp_path):
+    said = drawn(bench, "--json")
+    assert said.code == 0, said.err
+    entry = said.json["benchmarks"]["./bench.yaml"]
+    assert entry["counts"]["correct"] + entry["counts"]["wrong"] == 150
+    assert bench("run", "./bench.yaml", "--model", "replay:m0.jsonl", "--name", "whole").code == 0
+    whole = read(tmp_path, "whole", "summary.json")["benchmarks"]["./bench.yaml"]["metrics"]["accuracy"]["value"]
+    figure = entry["metrics"]["accuracy"]
+    assert list(entry["metrics"]) == ["accuracy"]
+    assert figure["low"] <= whole <= figure["high"]
+    plain = 1.96 * np.sqrt((1 - 150 / N) * whole * (1 - whole) / 150)
+    assert figure["high"] - figure["low"] < 1.9 * plain
+    assert figure["n"] == 150
+    assert entry.get("groups") == {}
+    assert "150 of 600 questions, drawn by 3 earlier runs; the interval is of the draw" in entry["cautions"][0]
+    shown = bench("show", "few")
+    assert "150 of 600" in " ".join(shown.out.split())
+
+
+def test_the_manifest_records_the_draw(bench, tmp_path):
+    assert drawn(bench).code == 0
+    facts = read(tmp_path, "few", "run.json")["benchmarks"]["./bench.yaml"]["drawn"]
+    assert (facts["budget"], facts["population"], facts["using"]) == (150, N, ["m1", "m2", "m3"])
+    kept = read(tmp_path, "few", "drawn.json")["benchmarks"]["./bench.yaml"]
+    assert len(kept["ids"]) == len(kept["probabilities"]) == N
+    assert np.isclose(sum(kept["probabilities"]), 150)
+    assert 0 < facts["least_probability"] == min(kept["probabilities"])
+    asked = {json.loads(line)["id"] for line in (tmp_path / "runs/few/results.jsonl").read_text().splitlines()}
+    assert asked == {kept["ids"][place] for place in kept["places"]}
+    assert "drawn" not in read(tmp_path, "m1", "run.json")["benchmarks"]["./bench.yaml"]
+    assert not (tmp_path / "runs/m1/drawn.json").exists()
+
+
+def test_the_same_command_goes_on_and_another_seed_is_another_run(bench, tmp_path):
+    words = ("run", "./bench.yaml", "--model", "replay:m0.jsonl", "--budget-items", 150, *USING)
+    assert [bench(*words).code, bench(*words).code] == [0, 0]
+    assert bench(*words, "--seed", 1).code == 0
+    made = [path.name for path in (tmp_path / "runs").iterdir() if path.name[0] == "-" or "bench" in path.name]
+    assert len(made) == 2
+
+
+def test_rescore_and_verify_need_the_run_alone(bench, tmp_path):
+    assert drawn(bench).code == 0
+    before = (tmp_path / "runs/few/summary.json").read_bytes()
+    for name in ("m1", "m2", "m3"):
+        (tmp_path / "runs" / name / "run.json").unlink()
+    assert bench("rescore", "few").code == 0
+    assert (tmp_path / "runs/few/summary.json").read_bytes() == before
+    assert bench("verify", "few").code == 0
+
+
+def test_a_draw_that_was_edited_is_found(bench, tmp_path):
+    assert drawn(bench).code == 0
+    file = tmp_path / "runs/few/drawn.json"
+    file.write_text(file.read_text().replace('"seed":0', '"seed":1'))
+    said = bench("verify", "few")
+    assert said.code == 2
+    assert "is not as few says it was drawn" in said.out + said.err
+    said = bench("rescore", "few")
+    assert said.code == 2
+    assert said.err.count("\n") == 1
+
+
+def test_what_compares_items_refuses_in_one_line(bench):
+    assert drawn(bench).code == 0
+    for words in (("compare", "m1", "few"), ("leaderboard", "few", "m1"), ("baseline", "set", "few"),
+                  ("compare", "few", "m1", "--allow-mismatch", "data")):  # fmt: skip
+        said = bench(*words)
+        assert said.code == 4, (words, said)
+        assert "drawn with unequal chances (--budget-items)" in said.err
+        assert said.err.count("\n") == 1
+
+
+BAD = [
+    (("--budget-items", 150), 2, "name them: --using RUN"),
+    (("--using", "m1"), 2, "--using does nothing without --budget-items"),
+    (("--budget-items", 0, *USING), 2, "--budget-items wants 100 questions or more; there is 0"),
+    (("--budget-items", -5, *USING), 2, "there is -5"),
+    (("--budget-items", 99, *USING), 2, "100 questions or more"),
+    (("--budget-items", N, *USING), 2, "spares none"),
+    (("--budget-items", 150, "--using", "nowhere"), 2, "there is no run 'nowhere'"),
+    (("--budget-items", 150, "--using", "none/*"), 2, "no finished run fits this pattern"),
+    (("--budget-items", 150, *USING, "--limit", 200), 2, "--limit does not go with --budget-items"),
+    (("--budget-items", 150, *USING, "--shard", "1/2"), 2, "--shard does not go with --budget-items"),
+    (("--budget-items", 150, *USING, "--holistic"), 2, "--holistic does not go with --budget-items"),
+    (("--budget-items", 150, *USING, "--against", "m1"), 2, "--against does not go with --budget-items"),
+    (("--budget-items", 150, "--using", "other"), 4, "has results of 0 of the 600 questions"),
+]
+
+
+def test_bad_input_is_one_line_and_leaves_no_run(bench, tmp_path):
+    assert bench("run", "tiny_exam", "--data", "sample", "--limit", 3, "--name", "other").code == 0
+    for words, code, said in BAD:
+        found = bench("run", "./bench.yaml", "--model", "replay:m0.jsonl", "--name", "bad", *words)
+        assert found.code == code, (words, found)
+        assert said in found.err
+        assert found.err.count("\n") == 1
+        assert not (tmp_path / "runs/bad").exists()
+
+
+def test_a_pattern_names_all_runs_and_a_question_that_changed_does_not_count(bench, tmp_path):
+    said = drawn(bench, name="all")
+    assert said.code == 0
+    rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    write(tmp_path / "rows.jsonl", [{**row, "q": row["q"] + " Now."} for row in rows])
+    words = ("--model", "replay:m0.jsonl", "--budget-items", 150, "--using", "runs/m*", "--name", "changed")
+    found = bench("run", "./bench.yaml", *words)
+    assert found.code == 4
+    assert "has results of 0 of the 600 questions" in found.err
+
+
+def test_answers_that_failed_leave_an_estimate_and_are_bounded(bench, tmp_path):
+    lines = [json.loads(line) for line in (tmp_path / "m0.jsonl").read_text().splitlines()]
+    write(
+        tmp_path / "m0.jsonl",
+        [line if i % 10 else {"id": line["id"], "response": None} for i, line in enumerate(lines)],
+    )
+    said = drawn(bench, "--json")
+    assert said.code == 3
+    entry = said.json["benchmarks"]["./bench.yaml"]
+    value = entry["metrics"]["accuracy"]["value"]
+    assert entry["bounds"]["low"] < value < entry["bounds"]["high"]
+    assert entry["metrics"]["accuracy"]["n"] == 150 - entry["counts"]["error"]

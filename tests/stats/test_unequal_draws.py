@@ -1,0 +1,134 @@
+"""Draws with unequal chances: the chances, the draw, and whether the estimate is unbiased and its interval honest."""
+
+import numpy as np
+import pytest
+from scipy.special import expit
+
+from evalharness.stats.item_regression import expected_spread, filled_results, fit_logistic, item_features
+from evalharness.stats.unequal_draws import (
+    FOLDS,
+    LEAST_SPREAD,
+    DrawnPopulation,
+    inclusion_probabilities,
+    mean_of_draw,
+    systematic_draw,
+)
+
+N, MODELS = 3000, 6
+
+
+def world(seed, models=MODELS + 1):
+    """Results (N, models) of models of like ability on items of very different difficulty, and the items' groups."""
+    random = np.random.default_rng(seed)
+    ability, ease = random.normal(0, 0.4, models), random.normal(1.5, 2.5, N)
+    return (random.random((N, models)) < expit(ability + ease[:, None])).astype(float), random.integers(0, 5, N)
+
+
+def estimates(worth, earlier, groups, budget, draws):
+    features = item_features(earlier, groups)
+    chances = inclusion_probabilities(expected_spread(earlier, groups), budget)
+    for seed in range(draws):
+        random = np.random.default_rng(seed)
+        drawn = systematic_draw(chances, random.permutation(N), random.random())
+        folds = random.integers(0, FOLDS, N)
+        yield mean_of_draw(DrawnPopulation(features=features, probabilities=chances, folds=folds), drawn, worth[drawn])
+
+
+@pytest.mark.parametrize("budget", [1, 10, 60, 99])
+def test_chances_add_up_to_the_budget_and_none_is_zero(budget):
+    spread = np.concatenate([np.zeros(50), np.full(49, 0.5), [40.0]])
+    chances = inclusion_probabilities(spread, budget)
+    assert np.isclose(chances.sum(), budget)
+    assert (chances > 0).all()
+    assert (chances <= 1 + 1e-12).all()
+    if budget == 10:
+        assert chances[-1] == 1  # more than certain is not possible: the others share the rest
+        assert np.isclose(chances[0], chances[60] * LEAST_SPREAD * spread.mean() / 0.5) or chances[0] == chances[60]
+
+
+def test_every_item_is_drawn_as_often_as_its_chance_says():
+    random = np.random.default_rng(1)
+    chances = inclusion_probabilities(random.random(40), 12)
+    count = np.zeros(40)
+    for start in (np.arange(4000) + 0.5) / 4000:
+        drawn = systematic_draw(chances, np.arange(40), start)
+        assert len(drawn) == 12
+        assert len(set(drawn.tolist())) == 12
+        count[drawn] += 1
+    assert np.allclose(count / 4000, chances, atol=1e-3)
+
+
+@pytest.mark.parametrize("start", [0.0, 0.5, 1 - 1e-12])
+def test_a_draw_has_as_many_items_as_were_asked_for_wherever_it_starts(start):
+    chances = inclusion_probabilities(np.full(977, 0.1), 313)
+    assert len(systematic_draw(chances, np.arange(977), start)) == 313
+
+
+def test_the_regression_is_that_of_scikit_learn():
+    from sklearn.linear_model import LogisticRegression
+
+    results, groups = world(3)
+    features = item_features(results[:, 1:], groups)
+    found = fit_logistic(features.values[:, 1:] / np.sqrt(features.penalty[1:]), results[:, 0], np.ones(10))
+    theirs = LogisticRegression(C=1, fit_intercept=False, tol=1e-10, max_iter=1000).fit(
+        features.values[:, 1:] / np.sqrt(features.penalty[1:]), results[:, 0]
+    )
+    assert np.allclose(found, theirs.coef_[0], rtol=1e-3, atol=1e-4)
+
+
+def test_unbiased_with_an_honest_interval_and_fewer_items():
+    results, groups = world(5)
+    worth, earlier = results[:, 0], results[:, 1:]
+    found = list(estimates(worth, earlier, groups, 500, 300))
+    truth, values = worth.mean(), np.array([one.value for one in found])
+    errors = np.array([one.stderr for one in found])
+    assert abs(values.mean() - truth) < 4 * values.std() / np.sqrt(len(values))
+    covered = np.mean([one.low <= truth <= one.high for one in found])
+    assert 0.91 <= covered <= 0.985
+    plain = np.sqrt((1 - 500 / N) * worth.var(ddof=1) / 500)
+    assert errors.mean() < 0.8 * plain
+    assert 0.9 < errors.mean() / values.std() < 1.15
+
+
+def test_unbiased_where_earlier_models_say_the_opposite():
+    results, groups = world(6)
+    worth, misleading = 1 - results[:, 0], results[:, 1:]
+    found = list(estimates(worth, misleading, groups, 500, 200))
+    values = np.array([one.value for one in found])
+    assert abs(values.mean() - worth.mean()) < 4 * values.std() / np.sqrt(len(values))
+    assert np.mean([one.low <= worth.mean() <= one.high for one in found]) > 0.9
+
+
+def test_a_twin_is_known_closely_and_never_for_certain():
+    results, groups = world(7)
+    worth, earlier = results[:, 1], results[:, 1:]
+    found = next(estimates(worth, earlier, groups, 500, 1))
+    plain = np.sqrt((1 - 500 / N) * worth.var(ddof=1) / 500)
+    assert 0 < found.stderr < plain / 4
+    assert found.low < worth.mean() < found.high
+
+
+def test_all_right_everywhere_is_no_certainty():
+    results, groups = world(8)
+    found = next(estimates(np.ones(N), results[:, 1:], groups, 300, 1))
+    assert found.value > 0.99
+    assert found.low < 1
+
+
+def test_gaps_are_filled_from_the_item_then_from_all():
+    gaps = np.array([[1.0, np.nan], [np.nan, np.nan], [0.0, 1.0]])
+    assert np.allclose(filled_results(gaps), [[1, 1], [2 / 3, 2 / 3], [0, 1]])
+
+
+def test_one_earlier_model_leaves_all_items_alike():
+    results, groups = world(9)
+    assert len(set(expected_spread(results[:, :1], groups).tolist())) == 1
+    assert np.isfinite(next(estimates(results[:, 0], results[:, 1:2], groups, 300, 1)).stderr)
+
+
+def test_a_draw_without_answers_is_refused():
+    population = DrawnPopulation(
+        features=item_features(np.zeros((4, 1)), np.zeros(4, int)), probabilities=np.full(4, 0.5), folds=np.arange(4)
+    )
+    with pytest.raises(ValueError, match="2 are the least"):
+        mean_of_draw(population, np.array([1]), np.array([1.0]))
