@@ -152,14 +152,9 @@ class DataOptions:
     holistic: bool = setting(False, "Also HELM's view: calibration, robustness, fairness, efficiency.", switch=True)
     allow_outside: bool = setting(False, "Files may name others outside their own folder.")
     include_path: tuple[str, ...] = setting(
-        (),
-        "A folder of lm-evaluation-harness's task files, for lm_eval/TASK. Repeatable.",
-        repeatable=True,
-        unit="FOLDER",
+        (), "A folder of lm-evaluation-harness's task files. Repeatable.", repeatable=True, unit="FOLDER"
     )
-    fewshot_as_multiturn: bool = setting(
-        True, "A chat model reads the examples of lm_eval tasks as turns, not in one user turn."
-    )
+    fewshot_as_multiturn: bool = setting(True, "Examples of lm_eval tasks are turns of a chat, not in one user turn.")
     trust_task_code: bool = setting(False, "Run the Python of task files here, with all your rights, in no sandbox.")
 
 
@@ -222,9 +217,7 @@ class RunOptions:
     HEADING: ClassVar[str] = "Sandbox"
 
     sandbox: str = setting("auto", "Where programs run: auto, namespace, landlock, docker, podman, ...")
-    sandbox_packages: tuple[str, ...] = setting(
-        (), "Packages that programs may import, e.g. numpy,pandas or VENV:numpy."
-    )
+    sandbox_packages: tuple[str, ...] = setting((), "What programs may import: numpy,pandas or VENV:numpy.")
     yes_run_untrusted_code: bool = setting(False, "Needed for --sandbox none.")
     check: str = setting("both", "How programs are checked: both, split or inproc.")
     workers: int = setting(0, "Programs at a time; 0 = one per core.", least=0)

@@ -65,7 +65,7 @@ def order_test(model: Model, benchmark: str, *, data: str | None = None, orders:
             f"{benchmark}: {len(texts)} questions make {len(pieces)} pieces that fit into {context} tokens with "
             f"{_LEAST_IN_PIECE} questions each; the test wants {_LEAST_PIECES} or more"
         )
-    values = likelihoods(model, pieces, orders, seed)
+    values = order_likelihoods(model, pieces, orders, seed)
     return OrderTest(
         benchmark=task.name, model=model.name, questions=sum(map(len, pieces)), pieces=len(pieces), orders=orders,
         seed=seed, advantage=float((values[:, 0] - values[:, 1:].mean(1)).mean()), p=p_first_is_largest(values, seed),
@@ -91,7 +91,7 @@ def cut(texts: Sequence[str], characters: int) -> list[list[str]]:
     return [piece for piece in [*pieces, piece] if len(piece) >= _LEAST_IN_PIECE]
 
 
-def likelihoods(model: Model, pieces: Sequence[Sequence[str]], orders: int, seed: int) -> NDArray[np.float64]:
+def order_likelihoods(model: Model, pieces: Sequence[Sequence[str]], orders: int, seed: int) -> NDArray[np.float64]:
     """The log-likelihood of each piece (S, 1 + orders), in its own order first, then in random ones.
 
     UserError where the model gives none.
