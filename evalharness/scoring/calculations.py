@@ -15,7 +15,7 @@ _RESTATED = re.compile(
 _OPERATOR = re.compile(r"[\s)\]}]*[-+*/×x÷·^]\s*[\s(\[{$]*(?=[-$\d.])|[\s\w$%.)\]}]{0,20}?=\s*")
 
 
-SEVERAL = "two different numbers are offered"
+SEVERAL_NUMBERS = "two different numbers are offered"
 
 
 class UnclearNumberError(Exception):
@@ -83,7 +83,7 @@ def _calculated(text: str, numerals: list[re.Match[str]], end: int) -> Fraction 
     if len(numerals) == 1:
         return first
     if rises and _RANGE.fullmatch(written):
-        raise UnclearNumberError(SEVERAL)
+        raise UnclearNumberError(SEVERAL_NUMBERS)
     value = closed_value(re.sub(rf"{CURRENCY}|,(?=\d{{3}})", "", written).translate(_PLAIN_SIGNS))
     return value if isinstance(value, Fraction) else first
 
@@ -102,7 +102,7 @@ def refuse_several(text: str, found: re.Match[str], between: re.Pattern[str] = _
     other = between.match(text, found.end())
     second = NUMERAL.match(text, other.end()) if other else None
     if other and second and _differ(found, second) and _same_kind(text, other, found, second):
-        raise UnclearNumberError(SEVERAL)
+        raise UnclearNumberError(SEVERAL_NUMBERS)
 
 
 def _same_kind(text: str, between: re.Match[str], first: re.Match[str], second: re.Match[str]) -> bool:

@@ -13,7 +13,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from evalharness.scoring.calculations import (
-    SEVERAL,
+    SEVERAL_NUMBERS,
     UnclearNumberError,
     chain_sides,
     chain_value,
@@ -139,7 +139,7 @@ def _after_answer(text: str) -> _Found | None:
     """After the last `answer is` or `answer:` that a number follows, on its line or, behind a label, on the next."""
     numbered = {_claimed(text[n.end() : n.end() + 400].split("\n", 1)[0]) for n in _NUMBERED.finditer(text)} - {None}
     if len(numbered) > 1:
-        raise UnclearNumberError(SEVERAL)
+        raise UnclearNumberError(SEVERAL_NUMBERS)
     said = [*_SAID.finditer(text)]
     for found in reversed(said[-50:]):
         line_end = text.find("\n", found.end())
