@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from evalharness.scoring.written_signs import ascii_signs, powers
 
-BLANKS = r"(?:\s|~|\\ |\\[;:]|\\q?quad(?![A-Za-z]))"
+LATEX_BLANK = r"(?:\s|~|\\ |\\[;:]|\\q?quad(?![A-Za-z]))"
 _GROUP = (
     r"\\(?:text|mbox|hbox|mathrm|textrm|textbf|mathbf|textit|mathit|textnormal|textsf|operatorname|boldsymbol|bm|pmb"
     r"|underline)\s*"
@@ -64,7 +64,7 @@ SPELLINGS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], .
         r"(?:\^\s*\{?\s*\\circ\s*\}?|\\degree(?![a-z]))"
     ), r"\1\2(\\frac{\3\\pi}{180})"),
     (re.compile(rf"(?:,\s{{0,9}})?(?:{_GROUP}\{{\s*,?\s*(?:or|and)\s*\}}|\s(?:or|and)\s)"), LISTED),
-    (re.compile(rf"(?<!\\),{BLANKS}+"), LISTED),
+    (re.compile(rf"(?<!\\),{LATEX_BLANK}+"), LISTED),
     (re.compile(r"(?<=\d)(?:\\,|\\!|\{,\}|,\\!)(?=\d)"), ""),
     (re.compile(r"(?<=\d)(?:\s|\\ |~)+(?=\d{3}(?!\d))"), ""),
     (re.compile(r"(?<=\d)(?:\s|\\ |~)+(?=\d)"), "␣"),

@@ -12,7 +12,7 @@ from fractions import Fraction
 from evalharness.records import Request, Response, Sample, Score
 from evalharness.scoring.answers import binary_score, none_read
 from evalharness.scoring.closed_forms import closed_value, equal_values
-from evalharness.scoring.closed_spelling import BLANKS, LISTED, LONGEST_CLOSED, ROW, canonical
+from evalharness.scoring.closed_spelling import LATEX_BLANK, LISTED, LONGEST_CLOSED, ROW, canonical
 from evalharness.scoring.final_answer import ReadAnswer
 from evalharness.scoring.forms import Form, Value
 from evalharness.scoring.inequalities import solution_set
@@ -253,7 +253,7 @@ def _outer(text: str, opened: int, closed: int) -> bool:
 
 _BETWEEN_DIGITS = re.compile(r"(?<=\d),(?=\d)")
 # Letters that are units of measure; x, y, n and i are names of numbers. Grams, metres, seconds, hours, litres, ...
-_LETTER_UNIT = re.compile(rf"(?P<value>[^A-Za-z]*\d)(?:{BLANKS}|\\,)+(?P<unit>[mgshlLNJWVAKCF](?:\^\{{?\d\}}?)?)")
+_LETTER_UNIT = re.compile(rf"(?P<value>[^A-Za-z]*\d)(?:{LATEX_BLANK}|\\,)+(?P<unit>[mgshlLNJWVAKCF](?:\^\{{?\d\}}?)?)")
 _BARE_NUMBER = re.compile(r"[-+]?(?:[\d.]+|\\frac\{\d+\}\{\d+\})")
 _MATRIX = re.compile(r"\\begin\{([bpvBV]?matrix|array)\}(?:\{[clr|]+\})?(.*)\\end\{\1\}", re.DOTALL)
 
