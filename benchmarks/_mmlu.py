@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from evalharness.data.files import read_text
@@ -69,3 +69,16 @@ def _subject(file: Path, subject: str) -> Iterator[Row]:
         if cells[5] not in tuple(LETTERS[:4]):
             raise DataError(f"{where}: wanted a letter A-D in the last field, there is {cells[5]!r}")
         yield {"question": cells[0], "choices": cells[1:5], "answer": LETTERS.index(cells[5]), "subject": subject}
+
+
+def optioned(question: str, *options: str, gold: str, group: str) -> Callable[[Row], Sample]:
+    """Rows to samples where each option has a field of its own and the right one is a letter."""
+
+    def sample(row: Row) -> Sample:
+        if row[gold] not in tuple(LETTERS[: len(options)]):
+            raise ValueError(f"{gold} is {row[gold]!r}, wanted one of {', '.join(LETTERS[: len(options)])}")
+        choices = tuple(str(row[option]) for option in options)
+        asked = str(row[question]).strip()
+        return Sample(question=asked, choices=choices, gold_indices=(LETTERS.index(row[gold]),), group=str(row[group]))
+
+    return sample
