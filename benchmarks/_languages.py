@@ -25,6 +25,16 @@ tha_Thai tir_Ethi tsn_Latn tso_Latn tur_Latn ukr_Cyrl urd_Arab urd_Latn uzn_Latn
 yor_Latn zho_Hans zho_Hant zsm_Latn zul_Latn
 """
 BELEBELE = tuple(_BELEBELE_CODES.split())
+INCLUDE = {
+    "es": "Spanish", "it": "Italian", "pl": "Polish", "ar": "Arabic", "az": "Azerbaijani", "be": "Belarusian",
+    "bg": "Bulgarian", "bn": "Bengali", "de": "German", "el": "Greek", "et": "Estonian", "eu": "Basque",
+    "fa": "Persian", "fi": "Finnish", "fr": "French", "he": "Hebrew", "hi": "Hindi", "hr": "Croatian",
+    "hu": "Hungarian", "hy": "Armenian", "id": "Indonesian", "ja": "Japanese", "ka": "Georgian", "kk": "Kazakh",
+    "ko": "Korean", "lt": "Lithuanian", "mk": "North Macedonian", "ml": "Malayalam", "ms": "Malay", "ne": "Nepali",
+    "nl": "Dutch", "pt": "Portuguese", "ru": "Russian", "sq": "Albanian", "sr": "Serbian", "ta": "Tamil",
+    "te": "Telugu", "tl": "Tagalog", "tr": "Turkish", "uk": "Ukrainian", "ur": "Urdu", "uz": "Uzbek",
+    "vi": "Vietnamese", "zh": "Chinese",
+}  # fmt: skip
 COMMA = frozenset({"de", "es", "fr", "it", "pl", "pt", "ru"})  # languages whose decimal sign is a comma
 
 _GROUPED = re.compile(r"(?<![\d.,])\d{1,3}(?:[.\u00a0\u202f ]\d{3}){1,9}(?![\d.]|,\d{3}(?!\d))")

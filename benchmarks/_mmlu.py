@@ -72,13 +72,15 @@ def _subject(file: Path, subject: str) -> Iterator[Row]:
 
 
 def optioned(question: str, *options: str, gold: str, group: str) -> Callable[[Row], Sample]:
-    """Rows to samples where each option has a field of its own and the right one is a letter."""
+    """Rows to samples where each option has a field of its own; the right one is a letter, or counted from 0."""
+    letters = tuple(LETTERS[: len(options)])
 
     def sample(row: Row) -> Sample:
-        if row[gold] not in tuple(LETTERS[: len(options)]):
-            raise ValueError(f"{gold} is {row[gold]!r}, wanted one of {', '.join(LETTERS[: len(options)])}")
+        right = row[gold]
+        if right not in (*letters, *range(len(options))) or isinstance(right, bool):
+            raise ValueError(f"{gold} is {right!r}, wanted one of {', '.join(letters)}")
         choices = tuple(str(row[option]) for option in options)
-        asked = str(row[question]).strip()
-        return Sample(question=asked, choices=choices, gold_indices=(LETTERS.index(row[gold]),), group=str(row[group]))
+        place = letters.index(right) if isinstance(right, str) else right
+        return Sample(question=row[question].strip(), choices=choices, gold_indices=(place,), group=str(row[group]))
 
     return sample

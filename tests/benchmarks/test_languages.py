@@ -31,6 +31,7 @@ def worth(name, sample, text):
 @pytest.mark.parametrize(
     "name", [f"global_mmlu/{code}" for code in ("pl", "it", "es", "sw", "en")]
     + [f"mmmlu/{code}" for code in ("it", "es", "sw")] + [f"mgsm/{code}" for code in ("es", "sw", "en")]
+    + [f"include/{code}" for code in ("pl", "it", "es")] + [f"xquad/{code}" for code in ("es", "en")]
     + [f"belebele/{code}_Latn" for code in ("pol", "ita", "spa", "swh", "eng")],
 )  # fmt: skip
 def test_each_runs_offline_on_its_bundled_sample(evalh, name):
@@ -52,6 +53,12 @@ def test_options_stand_as_lm_evaluation_harness_lays_them_out():
     asked = request(benchmark, first, (), mode="rank", chat=False)
     assert asked.text.endswith("Who took the sack?\n\n1 - Mara\n2 - Jon\n\nAnswer:")
     assert asked.choices == (" Mara", " Jon")
+
+
+def test_xquads_published_file_is_read_whole(shared):
+    _, found = samples("xquad/de", str(shared / "squad" / "xquad"))
+    assert len(found) == plugins.load_benchmark("xquad/de").items == 1190 and all(s.answers for s in found)
+    assert worth("xquad/de", found[0], found[0].answers[0]).scores == {"exact_match": 1.0, "f1": 1.0}
 
 
 @pytest.mark.parametrize(
@@ -99,6 +106,7 @@ def test_the_authors_tsv_is_read_and_a_bad_line_is_said(tmp_path):
     ("name", "changed", "said"),
     [
         ("global_mmlu/pl", {"answer": "E"}, "answer is 'E', wanted one of A, B, C, D"),
+        ("include/pl", {"answer": 4}, "answer is 4, wanted one of A, B, C, D"),
         ("belebele/pol_Latn", {"correct_answer_num": "5"}, "correct_answer_num is '5'"),
         ("musr/team_allocation", {"answer_index": 7}, "answer_index is 7"),
         ("aime/2025", {"answer": "x"}, "invalid literal"),
