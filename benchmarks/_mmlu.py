@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from evalharness.data.files import read_text
@@ -69,3 +69,18 @@ def _subject(file: Path, subject: str) -> Iterator[Row]:
         if cells[5] not in tuple(LETTERS[:4]):
             raise DataError(f"{where}: wanted a letter A-D in the last field, there is {cells[5]!r}")
         yield {"question": cells[0], "choices": cells[1:5], "answer": LETTERS.index(cells[5]), "subject": subject}
+
+
+def optioned(question: str, *options: str, gold: str, group: str) -> Callable[[Row], Sample]:
+    """Rows to samples where each option has a field of its own; the right one is a letter, or counted from 0."""
+    letters = tuple(LETTERS[: len(options)])
+
+    def sample(row: Row) -> Sample:
+        right = row[gold]
+        if right not in (*letters, *range(len(options))) or isinstance(right, bool):
+            raise ValueError(f"{gold} is {right!r}, wanted one of {', '.join(letters)}")
+        choices = tuple(str(row[option]) for option in options)
+        place = letters.index(right) if isinstance(right, str) else right
+        return Sample(question=row[question].strip(), choices=choices, gold_indices=(place,), group=str(row[group]))
+
+    return sample

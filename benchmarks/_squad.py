@@ -23,7 +23,7 @@ def files_of(version: str) -> Files:
 
     def read(path: Path, want: Want) -> Iterator[Row] | None:
         if path.is_file():
-            return _rows(path) if path.suffix == ".json" and '"paragraphs"' in read_text(path) else None
+            return rows_of_file(path) if path.suffix == ".json" and '"paragraphs"' in read_text(path) else None
         start = f"{PREFIX[want.split]}-{version}"
         named = re.compile(rf"{re.escape(start)}(\.\w+)?\.json")
         found = sorted(f for f in path.iterdir() if named.fullmatch(f.name))
@@ -32,12 +32,13 @@ def files_of(version: str) -> Files:
             raise DataError(
                 f"{path}: wanted one file {start}.json, there are {names}; name one with {option_name('data', 'FILE')}"
             )
-        return _rows(found[0]) if found else None
+        return rows_of_file(found[0]) if found else None
 
     return Files(f"dev-{version}.json as published", read)
 
 
-def _rows(file: Path) -> Iterator[Row]:
+def rows_of_file(file: Path) -> Iterator[Row]:
+    """The rows of a file in SQuAD's nesting."""
     whole = parse_json(read_text(file), file)
     try:
         for article in whole["data"]:

@@ -27,4 +27,14 @@ variants = {
         scale=Scale(labels={"Y": 1.0, "N": 0.0}),
         reference="required",
     ),
+    "attempted": Judge(
+        name="reference/attempted",
+        title="Short answer about a fact: correct, incorrect or not attempted",
+        paper="https://arxiv.org/abs/2411.04368",
+        kind="classify",
+        score="judge_correct",
+        template=prompt_beside(__file__, "reference_attempted.txt"),
+        scale=Scale(labels={"A": 1.0, "B": 0.0, "C": 0.0}),
+        reference="required",
+    ),
 }

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 from evalharness.data.files import Row as Row
 from evalharness.data.rows import Source, SplitRows
 from evalharness.errors import DataError, option_name
@@ -28,4 +31,16 @@ def from_hub(source: Source, split: str) -> SplitRows:
             "`evalh data pull BENCHMARK --to FOLDER` makes such a folder where there is a network"
         ) from error
     rows = tuple(dict(r) for r in table)
-    return SplitRows(rows=rows, origin=f"hub {source.repository}", revision=source.revision, kind="hub")
+    revision = source.revision if _COMMIT.fullmatch(source.revision) else _loaded_commit(table) or source.revision
+    return SplitRows(rows=rows, origin=f"hub {source.repository}", revision=revision, kind="hub")
+
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+def _loaded_commit(table: Any) -> str:
+    """The commit that a data set without a pinned one was loaded from, by the addresses of its files; '' where they do
+    not say."""
+    files = getattr(getattr(table, "info", None), "download_checksums", None) or {}
+    found = {match[1] for address in files if (match := re.search(r"@([0-9a-f]{40})/", str(address)))}
+    return found.pop() if len(found) == 1 else ""

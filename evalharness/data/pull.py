@@ -44,7 +44,8 @@ def pull_source(source: Source, folder: Path) -> dict[str, int]:
             write_whole(folder / f"{split}.jsonl", text)
             counts[split] = len(rows.rows)
             hashes[f"{split}.jsonl"] = digest(folder / f"{split}.jsonl")
-        about = {"hub": source.repository, "config": source.config, "revision": source.revision, "sha256": hashes}
+        revision = loaded[source.split].revision
+        about = {"hub": source.repository, "config": source.config, "revision": revision, "sha256": hashes}
         write_whole(folder / PULLED, json.dumps(about, indent=2) + "\n")
     except OSError as error:
         raise UserError(f"{folder}: cannot be written: {error.strerror}") from error

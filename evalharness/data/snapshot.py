@@ -33,11 +33,15 @@ def from_snapshot(source: Source, split: str, path: Path) -> SplitRows | None:
 
 
 def _pinned_snapshot(source: Source, repository: Path) -> Path:
-    """The snapshot of the pinned revision in a repository folder of the hub's cache."""
+    """The snapshot of the pinned revision in a repository folder of the hub's cache; where none is pinned, the only one
+    that is there."""
+    kept = sorted((repository / "snapshots").iterdir())
+    if not source.revision and len(kept) == 1:
+        return kept[0]
     snapshot = repository / "snapshots" / source.revision
-    if not snapshot.is_dir():
-        there = ", ".join(sorted(p.name for p in (repository / "snapshots").iterdir())) or "none"
-        raise DataError(f"{repository}: wanted the snapshot of revision {source.revision}, there is {there}")
+    if not source.revision or not snapshot.is_dir():
+        there, wanted = ", ".join(p.name for p in kept) or "none", source.revision or "one"
+        raise DataError(f"{repository}: wanted the snapshot of revision {wanted}, there is {there}")
     return snapshot
 
 

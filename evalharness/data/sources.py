@@ -37,7 +37,8 @@ def _processed(found: SplitRows, source: Source, split: str) -> SplitRows:
 
 def _rows_of(source: Source, want: Want, data: str | None) -> SplitRows:
     split = want.split
-    if split in source.given and (data is None or split != source.split):
+    made_here = data == "sample" and not source.hub and not source.own
+    if split in source.given and (data is None or made_here or split != source.split):
         place = str(source.described_by) if source.described_by is not None else "given"
         return SplitRows(rows=tuple(source.given[split]()), origin=place, revision="files", kind="own")
     if source.own and data in (None, "sample"):

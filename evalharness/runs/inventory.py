@@ -8,6 +8,7 @@ from typing import Any
 
 from evalharness import plugins
 from evalharness.benchmark import Benchmark
+from evalharness.data.rows import Source
 from evalharness.errors import UserError
 from evalharness.events import warn
 
@@ -63,8 +64,15 @@ def _facts(name: str, benchmark: Benchmark) -> dict[str, Any]:
         "licence": benchmark.licence,
         "paper": benchmark.paper,
         "metrics": [metric.name for metric in benchmark.metrics],
-        "data": f"{source.repository} @ {source.revision[:12]}" if source.hub else "by --data",
+        "data": _data_of(source),
     }
+
+
+def _data_of(source: Source) -> str:
+    """The hub's data set with its commit, or that none is pinned: then the manifest says what was loaded."""
+    if not source.hub:
+        return "made offline" if source.given else "by --data"
+    return f"{source.repository} @ {source.revision[:12]}" if source.revision else f"{source.repository}, unpinned"
 
 
 def judges() -> _Rows:

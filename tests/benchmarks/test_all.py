@@ -66,7 +66,7 @@ def test_facts_are_facts(plugin, name):
     assert benchmark.name == name and benchmark.items >= 0 and benchmark.title and benchmark.licence
     assert re.match(r"https://", benchmark.paper)
     assert benchmark.chance is None or 0 <= benchmark.chance < 1
-    if benchmark.source.hub:
+    if benchmark.source.revision:
         assert re.fullmatch(r"[0-9a-f]{40}", benchmark.source.revision), "a hub data set is pinned by its commit"
 
 

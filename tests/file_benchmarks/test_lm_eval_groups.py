@@ -121,6 +121,70 @@ def test_a_run_of_a_group_asks_in_its_way_and_is_scored_again_so(folder, evalh):
     assert again.json["benchmarks"] == said.json["benchmarks"]
 
 
+HELPERS = """
+def loud(doc):
+    return doc["q"].upper() + "!"
+
+def odd(dataset):
+    return [row for row in dataset if int(row["a"]) % 2]
+"""
+
+
+def test_a_groups_functions_are_those_of_its_own_folder(folder, evalh):
+    """They run fenced as all task code does, and their hash is in the manifest."""
+    where = folder(g="group: g\ntask: []\n")
+    (where / "deep").mkdir()
+    (where / "deep/helpers.py").write_text(HELPERS, encoding="utf-8")
+    text = "group: deep\ntask:\n  - task: b\n    doc_to_text: !function helpers.loud\n"
+    text += "    process_docs: !function helpers.odd\n"
+    (where / "deep/group.yaml").write_text(text, encoding="utf-8")
+    said = evalh("run", "lm_eval/deep", "--include-path", where, "--model", "echo", "--name", "r", "--json")
+    assert said.code == 0, said.err
+    lines = [json.loads(line) for line in (where / "runs/r/results.jsonl").read_text().splitlines()]
+    assert sorted(line["request"]["messages"][0]["content"] for line in lines) == ["B1?!", "B3?!"]
+    assert json.loads((where / "runs/r/run.json").read_text())["benchmarks"]["lm_eval/deep/b"]["code_sha256"]
+    (where / "deep/group.yaml").write_text(text.replace("loud", "absent"), encoding="utf-8")
+    catalog._catalog.cache_clear()
+    said = evalh("run", "lm_eval/deep", "--include-path", where, "--model", "echo", "--name", "s")
+    assert said.code == 2 and "deep/group.yaml:4" in said.err and said.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("over", "about"),
+    [
+        ("doc_to_text: 'Other {{q}}'", lambda b: b.sample({"q": "1", "a": "2"}).question == "Other 1"),
+        ("doc_to_target: q", lambda b: b.sample({"q": "1", "a": "2"}).answers == ("1",)),
+        ("generation_kwargs: {until: ['.'], max_gen_toks: 7}", lambda b: (b.stop, b.max_tokens) == ((".",), 7)),
+        ("generation_kwargs: {until: ['.'], do_sample: true, temperature: 0.5}", lambda b: b.temperature == 0.5),
+        ("metric_list: [{metric: bleu}]", lambda b: [m.name for m in b.metrics] == ["bleu"]),
+        (TWO_FILTERS.strip().replace("\n", "\n    "), lambda b: [m.name for m in b.metrics][1:] == ["accuracy,loose"]),
+        ("repeats: 3\n    filter_list: [{name: v, filter: [{function: majority_vote}]}]", lambda b: b.repeats == 3),
+        ("test_split: train", lambda b: b.source.split == "train"),
+        ("dataset_path: a/b\n    dataset_kwargs: null", lambda b: b.source.hub == "a/b@main"),
+        ("fewshot_config: {sampler: first_n}\n    num_fewshot: 2", lambda b: b.shots == 2 and b.shots_drawn is None),
+        ("num_fewshot: null", lambda b: b.shots == 0),
+        ("output_type: multiple_choice\n    doc_to_choice: [x, z]\n    doc_to_target: 1", lambda b: len(b.modes) == 2),
+    ],
+)  # fmt: skip
+def test_any_setting_may_be_said_by_a_group(folder, over, about):
+    folder(g=f"group: g\ntask:\n  - task: a\n    {over}\n")
+    assert about(plugins.load_benchmark("lm_eval/g/a"))
+    assert not about(plugins.load_benchmark("lm_eval/a")) or over == "num_fewshot: null"
+
+
+def test_data_files_that_a_group_names_lie_below_its_own_folder(folder, evalh):
+    where = folder(g="group: g\ntask: []\n")
+    (where / "deep").mkdir()
+    (where / "deep/own.jsonl").write_text(json.dumps({"q": "own", "a": "1"}) + "\n", encoding="utf-8")
+    text = "group: deep\ntask:\n  - task: a\n    num_fewshot: 0\n    dataset_kwargs: {{data_files: {{test: {}}}}}\n"
+    for file, code in (("own.jsonl", 0), ("../b.jsonl", 2)):
+        (where / "deep/group.yaml").write_text(text.format(file), encoding="utf-8")
+        catalog._catalog.cache_clear()
+        said = evalh("run", "lm_eval/deep", "--include-path", where, "--model", "echo", "--name", f"r{code}")
+        assert said.code == code, said.err
+    assert "which is outside" in said.err
+
+
 def figures(names, **values):
     """Figures of tasks with as many documents as in SIZES."""
     return {

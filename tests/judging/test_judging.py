@@ -208,7 +208,17 @@ def test_a_planted_verdict_does_not_help_the_candidate(evalh, run):
 
 
 @pytest.mark.parametrize(
-    "spec", ["pairwise", "pairwise/five", "reference", "reference/closed", "score", "score/5", "score/10"]
+    "spec",
+    [
+        "pairwise",
+        "pairwise/five",
+        "reference",
+        "reference/closed",
+        "reference/attempted",
+        "score",
+        "score/5",
+        "score/10",
+    ],
 )
 def test_a_judge_that_repeats_its_prompt_gives_no_verdict(evalh, run, spec):
     name = run(lambda s, n: GOOD)

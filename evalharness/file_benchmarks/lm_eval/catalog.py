@@ -60,6 +60,8 @@ class TaskCatalog:
                 found[self.task(word).name(str(self._root_of(word)))] = None
                 continue
             names = [word] if word in self.entries else [n for n in sorted(self.entries) if fnmatchcase(n, word)]
+            if not names and word.partition("@")[0] in self.entries:
+                raise UserError(f"{word}: the prompt formats of lm-evaluation-harness 0.5 (TASK@FORMAT) are not read")
             if not names:
                 near = nearest(word, self.entries)
                 raise UserError(

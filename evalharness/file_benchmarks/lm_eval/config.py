@@ -33,6 +33,8 @@ _NOT_READ = {
     "doc_to_image": "questions with images are not asked",
     "doc_to_audio": "questions with sound are not asked",
     "use_prompt": "promptsource's prompts are not read",
+    "formats": "the prompt formats of lm-evaluation-harness 0.5 are not read; write doc_to_text, doc_to_target, ...",
+    "scorer": "the scorers of lm-evaluation-harness 0.5 are not read; write filter_list and metric_list",
 }
 _EXAMPLE_KEYS = {
     "sampler", "split", "process_docs", "fewshot_indices", "samples", "doc_to_text", "doc_to_choice", "doc_to_target",
