@@ -165,6 +165,8 @@ def parse_config(raw: Mapping[str, Any]) -> Config:
     assert isinstance(text, Mapping)
     for key, neutral in NEUTRAL.items():
         mixes = family in MIXTURES and key in ("num_experts", "num_local_experts")
+        if key == "quantization_config" and (how := raw.get(key) or text.get(key)):
+            raise UnsupportedError(f"weights that are quantised ({_method(how)})")
         if not mixes and text.get(key, neutral[0]) not in neutral:
             raise UnsupportedError(f"{family} with {key} = {text[key]!r}")
     values = {**DEFAULTS[defaults], **{k: v for k, v in text.items() if v is not None or k in ("sliding_window",)}}
@@ -175,6 +177,11 @@ def parse_config(raw: Mapping[str, Any]) -> Config:
     if min(sizes) < 1 or not parsed.layers or parsed.heads % parsed.kv_heads:
         raise ValueError("sizes must be positive and query heads a multiple of key heads")
     return parsed
+
+
+def _method(quantisation: object) -> str:
+    """How weights are quantised, as a configuration says it."""
+    return str(quantisation.get("quant_method", "?") if isinstance(quantisation, Mapping) else quantisation)[:40]
 
 
 def _activation(name: str) -> str:
