@@ -65,7 +65,7 @@ def test_texts_that_grow_beyond_it_are_written_as_transformers_does(phi):
     requests = [
         GenerationRequest(ids=tuple(ids.tolist()), max_tokens=24) for ids in prompts((20, 45, 55, 63, 64, 65, 100))
     ]
-    found = {i: generation for i, generation in engine.generate(requests, lambda token: b"x")}
+    found = dict(engine.generate(requests, lambda token: b"x"))
     assert sorted(found) == list(range(len(requests)))
     for i, request in enumerate(requests):
         ids = torch.tensor([request.ids])
