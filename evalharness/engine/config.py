@@ -6,39 +6,15 @@ Files leave out whatever equals the default of their configuration class, so the
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from evalharness.data.files import json_value
-from evalharness.engine.families import DEFAULTS, MIXTURES, TEXT_HALVES
+from evalharness.engine.families import DEFAULTS, MIXTURES, TEXT_HALVES, UnsupportedError
+from evalharness.engine.rotary import Rope, original_context, read_rope
 from evalharness.errors import UserError
-
-
-class UnsupportedError(Exception):
-    """The native decoder does not know this architecture; the message says which part of it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rope:
-    """Rotary positions: base, rotated dimensions of a head, and how long contexts rescale the frequencies.
-
-    `stretch` divides each frequency (longrope's) and `magnitude` multiplies cosines and sines. `low` and `high` are the
-    turns within the original context between which llama3 and yarn blend; yarn may round where they lie (`truncate`).
-    """
-
-    theta: float
-    dims: int
-    kind: str = "default"
-    factor: float = 1.0
-    low: float = 1.0
-    high: float = 4.0
-    original: int = 0
-    stretch: tuple[float, ...] = ()
-    magnitude: float = 1.0
-    truncate: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +51,8 @@ class Config:
     `cap` is the soft cap of attention scores, `final_cap` that of the logits; `scale` multiplies the scores.
     `unit_offset`: norms multiply by 1 + weight. `pre_norms`, `post_norms`: norms before and after attention and MLP.
     `whole_norm`: queries and keys are normed as they are and not head by head. `residual_scale` multiplies what
-    attention and MLP add to the stream, `logit_scale` the logits.
+    attention and MLP add to the stream, `logit_scale` the logits. `longer`: what texts longer than `context` are read
+    with, where their positions are others.
     """
 
     family: str
@@ -106,6 +83,7 @@ class Config:
     cap: float | None = None
     final_cap: float | None = None
     tied: bool
+    longer: Config | None = None
     raw: Mapping[str, Any] = field(repr=False, hash=False)
 
 
@@ -123,7 +101,6 @@ MOST = {
     "n_positions": 1 << 24, "max_position_embeddings": 1 << 30, "num_experts": 1 << 14, "num_local_experts": 1 << 14,
     "moe_intermediate_size": 1 << 22, "shared_expert_intermediate_size": 1 << 22,
 }  # fmt: skip
-LONGROPE = ("longrope", "su")  # two names of one thing
 ACTIVATIONS = {
     "gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh", "gelu_fast": "gelu_tanh", "gelu": "gelu",
     "silu": "silu", "swish": "silu", "relu": "relu",
@@ -165,16 +142,23 @@ def parse_config(raw: Mapping[str, Any]) -> Config:
     assert isinstance(text, Mapping)
     for key, neutral in NEUTRAL.items():
         mixes = family in MIXTURES and key in ("num_experts", "num_local_experts")
+        if key == "quantization_config" and (how := raw.get(key) or text.get(key)):
+            raise UnsupportedError(f"weights that are quantised ({_method(how)})")
         if not mixes and text.get(key, neutral[0]) not in neutral:
             raise UnsupportedError(f"{family} with {key} = {text[key]!r}")
     values = {**DEFAULTS[defaults], **{k: v for k, v in text.items() if v is not None or k in ("sliding_window",)}}
     if large := [key for key, most in MOST.items() if key in values and values[key] and int(values[key]) > most]:
         raise ValueError(f"{large[0]} is {values[large[0]]!r:.40}, more than {MOST[large[0]]:,}")
-    parsed = _gpt2(values, raw) if family == "gpt2" else _llama_like(family, values, raw)
+    parsed = _gpt2(values, raw) if family == "gpt2" else _with_longer(_llama_like(family, values, raw), values)
     sizes = (parsed.vocab, parsed.width, parsed.inner, parsed.heads, parsed.kv_heads, parsed.head_dim, parsed.context)
     if min(sizes) < 1 or not parsed.layers or parsed.heads % parsed.kv_heads:
         raise ValueError("sizes must be positive and query heads a multiple of key heads")
     return parsed
+
+
+def _method(quantisation: object) -> str:
+    """How weights are quantised, as a configuration says it."""
+    return str(quantisation.get("quant_method", "?") if isinstance(quantisation, Mapping) else quantisation)[:40]
 
 
 def _activation(name: str) -> str:
@@ -223,7 +207,7 @@ def _llama_like(family: str, values: Mapping[str, Any], raw: Mapping[str, Any]) 
         heads=heads,
         kv_heads=int(values["num_key_value_heads"] or heads),
         head_dim=head_dim,
-        context=_context(values),
+        context=original_context(values),
         layers=_layers(family, values, head_dim),
         mixture=_mixture(values) if family in MIXTURES else None,
         eps=float(values["rms_norm_eps"]),
@@ -264,6 +248,16 @@ def _mixture(values: Mapping[str, Any]) -> Mixture:
     return made
 
 
+def _with_longer(config: Config, values: Mapping[str, Any]) -> Config:
+    """With longrope all frequencies change beyond the original context, for the whole text."""
+    whole = int(values["max_position_embeddings"])
+    if whole <= config.context:
+        return config
+    ropes = {layer.rope: layer.rope and replace(layer.rope, stretch=layer.rope.long) for layer in config.layers}
+    layers = tuple(replace(layer, rope=ropes[layer.rope]) for layer in config.layers)
+    return replace(config, longer=replace(config, context=whole, layers=layers))
+
+
 def _layers(family: str, values: Mapping[str, Any], head_dim: int) -> tuple[Layer, ...]:
     count = int(values["num_hidden_layers"])
     windowed = _windowed(family, values, count)
@@ -274,7 +268,7 @@ def _layers(family: str, values: Mapping[str, Any], head_dim: int) -> tuple[Laye
     if len(windowed) < count or len(rotates) < count:
         raise ValueError("layer_types or no_rope_layers is shorter than num_hidden_layers")
     window = int(values["sliding_window"]) if any(windowed) else None
-    ropes = {local: _rope(family, values, head_dim, local) for local in (False, True)}
+    ropes = {local: read_rope(family, values, head_dim, local) for local in (False, True)}
     every, dense = int(values.get("decoder_sparse_step") or 1), values.get("mlp_only_layers") or ()
     return tuple(
         Layer(
@@ -306,88 +300,3 @@ def _windowed(family: str, values: Mapping[str, Any], count: int) -> list[bool]:
         every = int(values["no_rope_layer_interval"])
         return [not r for r in values["no_rope_layers"] or [(i + 1) % every for i in range(count)]]
     return [False] * count
-
-
-def _longrope(theta: float, dims: int, scaling: Mapping[str, Any], values: Mapping[str, Any]) -> Rope:
-    """The short factors, which hold for texts up to the original context (https://arxiv.org/abs/2402.13753)."""
-    original = _original(values, scaling)
-    factor = float(scaling.get("factor") or int(values["max_position_embeddings"]) / original)
-    magnitude = 1.0 if factor <= 1 else math.sqrt(1 + math.log(factor) / math.log(original))
-    return Rope(
-        theta=theta,
-        dims=dims,
-        kind="longrope",
-        original=original,
-        stretch=tuple(float(f) for f in scaling["short_factor"]),
-        magnitude=float(scaling.get("attention_factor") or magnitude),
-    )
-
-
-def _yarn(theta: float, dims: int, scaling: Mapping[str, Any], values: Mapping[str, Any]) -> Rope:
-    """https://arxiv.org/abs/2309.00071; DeepSeek's `mscale` and `mscale_all_dim` as transformers takes them."""
-    original = int(scaling.get("original_max_position_embeddings") or values["max_position_embeddings"])
-    factor = float(scaling.get("factor") or int(values["max_position_embeddings"]) / original)
-
-    def magnitude(share: float = 1.0) -> float:
-        return 1.0 if factor <= 1 else 0.1 * share * math.log(factor) + 1.0
-
-    one, all_dims = scaling.get("mscale"), scaling.get("mscale_all_dim")
-    said = scaling.get("attention_factor")
-    if said is None:
-        said = magnitude(one) / magnitude(all_dims) if one and all_dims else magnitude()
-    return Rope(
-        theta=theta,
-        dims=dims,
-        kind="yarn",
-        factor=factor,
-        low=float(scaling.get("beta_slow") or 1),
-        high=float(scaling.get("beta_fast") or 32),
-        original=original,
-        magnitude=float(said),
-        truncate=bool(scaling.get("truncate", True)),
-    )
-
-
-def _original(values: Mapping[str, Any], scaling: Mapping[str, Any]) -> int:
-    found = scaling.get("original_max_position_embeddings") or values.get("original_max_position_embeddings")
-    return int(found or values["max_position_embeddings"])
-
-
-def _context(values: Mapping[str, Any]) -> int:
-    """The longest text. With longrope it is the original context: beyond it all frequencies change."""
-    scaling = values.get("rope_parameters") or values.get("rope_scaling") or {}
-    if scaling.get("rope_type", scaling.get("type")) in LONGROPE:
-        return min(int(values["max_position_embeddings"]), _original(values, scaling))
-    return int(values["max_position_embeddings"])
-
-
-def _rope(family: str, values: Mapping[str, Any], head_dim: int, local: bool) -> Rope:
-    """transformers 5 writes `rope_parameters`, flat or by layer kind; 4 wrote `rope_theta` and `rope_scaling`."""
-    given = values.get("rope_parameters") or {}
-    kind_key = "sliding_attention" if local else "full_attention"
-    by_kind = isinstance(given.get(kind_key), Mapping)
-    scaling = dict(given[kind_key] if by_kind else given)
-    theta = float(scaling.get("rope_theta") or values["rope_theta"])
-    if family == "gemma3_text" and local and not by_kind:
-        theta, scaling = float(values["rope_local_base_freq"]), {}
-    elif not given and not (family == "olmo3" and local):  # its windows are never stretched
-        scaling = dict(values.get("rope_scaling") or {})
-    kind = str(scaling.get("rope_type", scaling.get("type", "default")))
-    if kind == "mrope":  # of text alone, all three coordinates of a position are equal
-        kind = "default"
-    if kind not in ("default", "linear", "llama3", "yarn", "dynamic", *LONGROPE):
-        raise UnsupportedError(f"rope type {kind!r}")
-    partial = float(scaling.get("partial_rotary_factor") or values["partial_rotary_factor"])
-    if kind in LONGROPE:
-        return _longrope(theta, int(head_dim * partial), scaling, values)
-    if kind == "yarn":
-        return _yarn(theta, int(head_dim * partial), scaling, values)
-    return Rope(
-        theta=theta,
-        dims=int(head_dim * partial),
-        kind=kind,
-        factor=float(scaling.get("factor", 1.0)),
-        low=float(scaling.get("low_freq_factor", 1.0)),
-        high=float(scaling.get("high_freq_factor", 4.0)),
-        original=int(scaling.get("original_max_position_embeddings") or values["max_position_embeddings"]),
-    )

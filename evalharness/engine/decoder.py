@@ -20,10 +20,11 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from evalharness.engine.attention import PackedRows
-from evalharness.engine.config import Config, Layer, Rope
+from evalharness.engine.config import Config, Layer
 from evalharness.engine.matmul import ACTIVATE, Linear, Matmul, activated, pack_weight, packed_matmul
 from evalharness.engine.mixture import MixtureOfExperts
 from evalharness.engine.positions import frequencies, rotate
+from evalharness.engine.rotary import Rope
 
 Attend = Callable[[Layer, Tensor, Tensor, Tensor], Tensor]  # (layer, q [T, H, D], k, v [T, KV, D]) -> [T, H, D]
 _Turns = Mapping[Rope, tuple[Tensor, Tensor]]
@@ -328,6 +329,16 @@ class Decoder(nn.Module):
                     module.pack()
         elif head and self.embed.packed is None:
             self.embed.packed = pack_weight(self.embed.weight.detach())
+
+    def sharing(self, config: Config) -> Decoder:
+        """A decoder of another configuration on the very modules of this one."""
+        with torch.device("meta"):
+            made = Decoder(config)
+        for name, module in list(made.named_modules()):
+            if next(module.children(), None) is None:
+                holder, _, last = name.rpartition(".")
+                made.get_submodule(holder)._modules[last] = self.get_submodule(name)
+        return made
 
     @property
     def size(self) -> int:

@@ -7,6 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
+
+class UnsupportedError(Exception):
+    """The native decoder does not know this architecture; the message says which part of it."""
+
+
 _COMMON: dict[str, Any] = {
     "num_key_value_heads": None, "head_dim": None, "hidden_act": "silu", "rms_norm_eps": 1e-6, "rope_theta": 10000.0,
     "attention_bias": False, "mlp_bias": False, "tie_word_embeddings": False, "sliding_window": None,

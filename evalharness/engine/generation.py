@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -163,8 +163,11 @@ class Generator:
     forwarded: int = 0
     shrunk: list[int] = field(default_factory=list)
 
-    def run(self, requests: Sequence[GenerationRequest]) -> Iterator[tuple[int, Generation]]:
-        """Yield (index of the request, its finished generation) in order of completion."""
+    def run(
+        self, requests: Sequence[GenerationRequest], begun: Mapping[int, Generation] | None = None
+    ) -> Iterator[tuple[int, Generation]]:
+        """Yield (index of the request, its finished generation) in order of completion. What is `begun` goes on."""
+        begun = begun or {}
         ids = [np.array(request.ids, dtype=np.int32) for request in requests]
         for group in prefix_groups([row[:-1] for row in ids], _GROUP_COST):
             prefix = None
@@ -174,7 +177,7 @@ class Generator:
                 self.forwarded += reader.forwarded
             # The longest answers first: at the end short ones fill the gaps.
             order = sorted(group.rows, key=lambda i: (-requests[i].max_tokens, -len(requests[i].ids)))
-            rows = ((i, Generation(requests[i], self.token_bytes)) for i in order)
+            rows = ((i, begun.get(i) or Generation(requests[i], self.token_bytes)) for i in order)
             batch = ContinuousBatch(self.decoder, prefix, rows)
             yield from self._finish(batch)
             self.forwarded += batch.forwarded

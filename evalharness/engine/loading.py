@@ -11,8 +11,9 @@ import torch
 from evalharness.engine import checkpoint
 from evalharness.engine.adapted import SharedBase, adapted_decoder, read_adapter
 from evalharness.engine.base import Engine, EngineSettings, choose_context
-from evalharness.engine.config import Config, UnsupportedError, read_config
+from evalharness.engine.config import Config, read_config
 from evalharness.engine.decoder import Decoder
+from evalharness.engine.families import UnsupportedError
 from evalharness.engine.matmul import choose_route
 from evalharness.engine.memory import check_weights
 from evalharness.engine.native import NativeEngine
@@ -59,7 +60,7 @@ def _open_native(folder: Path, config: Config, settings: EngineSettings, device:
         base = _shared_base(folder, config, settings, device)
         decoder = adapted_decoder(base, adapter, merge=settings.merge_adapter)
         base = None if settings.merge_adapter else base
-    context = choose_context(config.context, settings.context)
+    context = choose_context((config.longer or config).context, settings.context)
     probed = device.type == "cpu" and decoder.dtype == torch.float32
     return NativeEngine(
         decoder,

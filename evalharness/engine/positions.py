@@ -10,7 +10,7 @@ import math
 import torch
 from torch import Tensor
 
-from evalharness.engine.config import Rope
+from evalharness.engine.rotary import Rope
 
 
 def frequencies(rope: Rope, device: torch.device) -> Tensor:

@@ -5,6 +5,7 @@ https://github.com/huggingface/transformers
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -111,17 +112,24 @@ class TransformersEngine:
                 f'{folder}: the native decoder does not know {reason}; transformers may: pip install "evalharness[hf]"'
             ) from error
         transformers.logging.set_verbosity_error()
+        logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it warns at every product that it rounds
         refuse_code(folder)
         self.folder, self.dtype, self.batch = folder, dtype, batch
         try:
-            model = _auto_class(transformers, folder).from_pretrained(
-                folder, dtype=self.dtype, local_files_only=True, trust_remote_code=False, use_safetensors=True
+            model, report = _auto_class(transformers, folder).from_pretrained(
+                folder,
+                dtype=self.dtype,
+                local_files_only=True,
+                trust_remote_code=False,
+                use_safetensors=True,
+                output_loading_info=True,
             )
         except Exception as error:  # on a config.json with odd values its classes raise whatever they stumble over
             first = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
-            raise UserError(
-                f"{folder}: neither the native decoder nor transformers knows it ({reason}): {first}"
-            ) from error
+            raise UserError(f"{folder}: transformers cannot open it ({reason}): {first}") from error
+        if missing := sorted(report["missing_keys"]):  # transformers would go on with random numbers in their place
+            listed = ", ".join(missing[:2]) + ("" if len(missing) < 3 else f" and {len(missing) - 2} more")
+            raise UserError(f"{folder}: {listed} missing from the weights; is config.json the right one?")
         self.model: Any = model.to(device).eval()
         self.device, self.reason, self.version = device, reason, transformers.__version__
         config = model.config.get_text_config()

@@ -18,6 +18,7 @@ from evalharness.runs.figures import Bounds, Judgment, KeptEstimate, Summary, Ta
 from evalharness.runs.manifest import BenchmarkFacts
 from evalharness.scoring import holistic, judgments
 from evalharness.scoring.columns import ScoreColumns, columns_of
+from evalharness.scoring.letter_bias import letter_bias
 from evalharness.scoring.metrics import Metric, by_group, counts, standings
 from evalharness.scoring.several import several_answer_metrics
 
@@ -106,6 +107,7 @@ def task_summary(
         judged=judgments_of(known.own) if columns.judged.any() else {},
         cautions=(
             *_partly_asked(columns, facts),
+            *letter_bias(answered),
             *(benchmark.warnings(known.answered) if benchmark.warnings else ()),
         ),
     )

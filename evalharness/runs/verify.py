@@ -150,6 +150,8 @@ def _recomputed(run: Run, results: list[Result], notes: list[str]) -> Iterator[s
 
 def _differences(said: object, made: object, where: str = "") -> list[str]:
     """The first places in which two JSON values differ; floats but for their last digits."""
+    if where.endswith(".cautions") and set(said or ()) <= set(made or ()):  # type: ignore[call-overload]  # lists
+        return []  # an earlier version did not say all that is said now
     if isinstance(said, dict) and isinstance(made, dict):
         keys = dict.fromkeys([*said, *made])
         found = [d for k in keys for d in _differences(said.get(k), made.get(k), f"{where}.{k}" if where else str(k))]

@@ -36,7 +36,8 @@ class ScoreColumns:
     `items` has the same number for the same id, ascending; `groups` codes into `group_names`, which are in alphabetical
     order; `status` codes of STATUS_CODES; `standing` the place in STANDINGS, -1 for what is no program. `scores` are
     NaN where a result lacks the score, `cost` (US dollars) where it is not known. `lost` marks what a record of answers
-    has no answer to, `variant` changed questions (`--holistic`), `judged` answers that a judge has seen.
+    has no answer to, `variant` changed questions (`--holistic`), `judged` answers that a judge has seen. `picked` and
+    `right` are the places of the letter answered and of one that is right, -1 where no letter is answered.
     """
 
     items: NDArray[np.int64]
@@ -47,6 +48,8 @@ class ScoreColumns:
     lost: NDArray[np.bool_]
     variant: NDArray[np.bool_]
     judged: NDArray[np.bool_]
+    picked: NDArray[np.int8]
+    right: NDArray[np.int8]
     tokens_in: NDArray[np.int64]
     tokens_out: NDArray[np.int64]
     truncated: NDArray[np.bool_]
@@ -138,6 +141,16 @@ class ScoreColumns:
         return values
 
 
+def _letters(result: Result) -> tuple[int, int]:
+    """The place of the letter that was picked and of one that is right (the picked one where it is); -1 without."""
+    choices, answer = len(result.sample.choices), result.answer or ""
+    right = [i for i in result.sample.gold_indices if i < min(choices, 26)]
+    place = ord(answer) - ord("A") if len(answer) == 1 and "A" <= answer <= "Z" else -1
+    if not right or not 0 <= place < choices:
+        return -1, -1
+    return place, place if place in right else right[0]
+
+
 @dataclass(slots=True)
 class ColumnWriter:
     """Results as they come, columns of plain numbers."""
@@ -149,6 +162,8 @@ class ColumnWriter:
     status: array[int] = field(default_factory=lambda: array("B"))
     standing: array[int] = field(default_factory=lambda: array("b"))
     flags: array[int] = field(default_factory=lambda: array("B"))
+    picked: array[int] = field(default_factory=lambda: array("b"))
+    right: array[int] = field(default_factory=lambda: array("b"))
     tokens_in: array[int] = field(default_factory=lambda: array("q"))
     tokens_out: array[int] = field(default_factory=lambda: array("q"))
     seconds: array[float] = field(default_factory=lambda: array("d"))
@@ -172,6 +187,9 @@ class ColumnWriter:
             | (("judged" in detail) << 2)
             | ((response.tokens_truncated > 0) << 3)
         )
+        picked, right = _letters(result)
+        self.picked.append(picked)
+        self.right.append(right)
         self.tokens_in.append(response.tokens_in)
         self.tokens_out.append(response.tokens_out)
         self.seconds.append(response.seconds)
@@ -211,6 +229,8 @@ class ColumnWriter:
             variant=(flags & 2) > 0,
             judged=(flags & 4) > 0,
             truncated=(flags & 8) > 0,
+            picked=np.array(self.picked, np.int8)[order],
+            right=np.array(self.right, np.int8)[order],
             tokens_in=np.array(self.tokens_in, np.int64)[order],
             tokens_out=np.array(self.tokens_out, np.int64)[order],
             seconds=np.array(self.seconds, np.float64)[order],

@@ -12,7 +12,8 @@ from evalharness import plugins
 from evalharness.chat.prompt_styles import earlier_hash
 from evalharness.chat.render import Chat, choose_chat, own_template
 from evalharness.engine.checkpoint import weight_files
-from evalharness.engine.config import UnsupportedError, read_config
+from evalharness.engine.config import read_config
+from evalharness.engine.families import UnsupportedError
 from evalharness.engine.fingerprint import files_digest
 from evalharness.engine.loading import open_device
 from evalharness.engine.tokenizer import open_tokenizer

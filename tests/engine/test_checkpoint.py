@@ -8,8 +8,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from evalharness.engine import checkpoint
-from evalharness.engine.config import UnsupportedError, parse_config, read_config
+from evalharness.engine.config import parse_config, read_config
 from evalharness.engine.decoder import Decoder, initialise
+from evalharness.engine.families import UnsupportedError
 from evalharness.errors import UserError
 
 RAW = {
