@@ -29,8 +29,8 @@ _BATCH = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelTask:
-    """An answer to label: where it stands in the queue (`at`) and in the journal (`place`); `other` is the answer that it
-    is compared with, where there is one, and `first` says whether the run's own is shown as A."""
+    """An answer to label: where it stands in the queue (`at`) and in the journal (`place`); `other` is the answer that
+    it is compared with, where there is one, and `first` says whether the run's own is shown as A."""
 
     at: int
     place: int

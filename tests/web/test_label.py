@@ -108,7 +108,8 @@ def test_a_name_stays_a_name(folder, client, name):
     ("changed", "status"),
     [
         ({"csrf": ""}, 403), ({"csrf": "x"}, 403), ({"label": "best"}, 400), ({"item": "1-x"}, 400),
-        ({"item": ""}, 400), ({"item": "9" * 30}, 400), ({"run": "000000000000"}, 404), ({"against": "000000000000"}, 404),
+        ({"item": ""}, 400), ({"item": "9" * 30}, 400), ({"run": "000000000000"}, 404),
+        ({"against": "000000000000"}, 404),
     ],
 )  # fmt: skip
 def test_half_a_label_is_none(folder, client, changed, status):
