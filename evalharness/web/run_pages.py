@@ -99,9 +99,11 @@ class RunPages:
         kept = {"q": asked.q, "group": asked.group, "sort": asked.sort, "up": "1" if asked.up else ""}
         newer = self.links.home(**kept, page=str(asked.page - 1)) if begin else None
         older = self.links.home(**kept, page=str(asked.page + 1)) if begin + len(page) < len(found) else None
+        trained = self.library.trainings() if self.links.live else {}
         return self.maker.page(
             "home.html.j2", place="home", asked=asked, groups=_grouped(page, asked.group), newer=newer, older=older,
-            compared=compared, total=len({row.key for row in every}), shown=len({row.key for row in found}),
+            compared=compared, trainings=[(key, path.name) for key, path in trained.items()],
+            total=len({row.key for row in every}), shown=len({row.key for row in found}),
         )  # fmt: skip
 
     def run(self, request: WebRequest) -> Response:
@@ -131,7 +133,7 @@ class RunPages:
         rest = replace(wanted, text="") if wanted.text else wanted
         return self.maker.page(
             "run.html.j2", place="run", key=key, run=run, manifest=run.manifest,
-            summary=run.summary if run.finished else None, wanted=wanted, results=rows, curves=(),
+            summary=run.summary if run.finished else None, wanted=wanted, results=rows,
             chips=list(self._chips(key, kinds, wanted)), others=self._others(key),
             benchmarks=list(dict.fromkeys(kind.benchmark for kind in kinds)), filter_of=_filter_of,
             groups=sorted({k.group for k in kinds if k.group and wanted.benchmark in ("", k.benchmark)})[:1000],
