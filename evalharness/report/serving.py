@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from evalharness.report.escape import line
@@ -21,6 +22,11 @@ class IndexMaker(Protocol):
 def show_address(address: str) -> None:
     """The address to open."""
     print(f"open {line(address, 600)}   (Ctrl-C ends it)", flush=True)
+
+
+def show_exported(site: Path, files: int) -> None:
+    """What was written, and what to open."""
+    print(f"{files:,} files; open {line(str(site / 'index.html'), 600)}")
 
 
 def show_indexing(runs: Sequence[Run], make: IndexMaker) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 
 from evalharness.data.files import write_whole
 
+TRAINING_FOLDER = "training"  # inside the output folder: log, state, curves, evaluations
+
 
 def read_log(file: Path) -> list[dict[str, Any]]:
     """The lines of a log; a torn last one is left out."""

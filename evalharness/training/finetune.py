@@ -33,9 +33,10 @@ from evalharness.training import checkpointing, curves, export, lora, preflight,
 from evalharness.training.callbacks import Best, Log, NoLog
 from evalharness.training.card_facts import card_facts, hub_id
 from evalharness.training.config import Lora, TrainingConfig
+from evalharness.training.curves import TRAINING_FOLDER
 from evalharness.training.events import TrainingBegan, TrainingPrepared
 from evalharness.training.guard import forgotten_lines, run_guard
-from evalharness.training.loop import TRAINING_FOLDER, TrainingLoop
+from evalharness.training.loop import TrainingLoop
 from evalharness.training.prepare import PreparedTraining, differing, training_identity
 from evalharness.training.qlora import BYTES, FourBit
 from evalharness.training.step import Training

@@ -16,11 +16,10 @@ from evalharness.errors import UserError, option_name
 from evalharness.events import Told, tell
 from evalharness.training import callbacks, checkpointing
 from evalharness.training.callbacks import Best, Log
+from evalharness.training.curves import TRAINING_FOLDER
 from evalharness.training.events import StepDone, TrainingEnded, TrainingEvaluated
 from evalharness.training.prepare import PreparedTraining
 from evalharness.training.step import Training
-
-TRAINING_FOLDER = "training"  # inside the output folder: log, state, curves, evaluations
 
 
 @contextmanager

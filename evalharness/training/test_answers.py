@@ -14,7 +14,7 @@ from evalharness.runs import plan as planning
 from evalharness.runs import runner
 from evalharness.runs.plan import Plan
 from evalharness.runs.store import Run
-from evalharness.training.loop import TRAINING_FOLDER
+from evalharness.training.curves import TRAINING_FOLDER
 from evalharness.training.prepare import PreparedTraining
 from evalharness.training.shapes import TrainingRow
 

@@ -15,9 +15,11 @@ from starlette.types import ASGIApp
 from evalharness.errors import UserError
 from evalharness.web.compare_pages import ComparePages
 from evalharness.web.guard import Guard, GuardTerms
+from evalharness.web.label_pages import LabelPages
 from evalharness.web.rendering import ASSET_KINDS, Links, PageMaker, asset_bytes
 from evalharness.web.run_library import RunLibrary
 from evalharness.web.run_pages import RunPages
+from evalharness.web.training_pages import TrainingPages
 
 _HEADINGS = {404: "Not found", 400: "Not understood", 403: "Not allowed", 409: "Not possible", 429: "Too many at once"}
 
@@ -25,8 +27,13 @@ _HEADINGS = {404: "Not found", 400: "Not understood", 403: "Not allowed", 409: "
 def view_application(library: RunLibrary, terms: GuardTerms) -> ASGIApp:
     """The pages of runs."""
     maker = PageMaker(Links())
-    routes = [*RunPages(library, maker).routes(), *ComparePages(library, maker).routes()]
-    return guarded_application(routes, maker, terms)
+    pages = (
+        RunPages(library, maker),
+        ComparePages(library, maker),
+        LabelPages(library, maker),
+        TrainingPages(library, maker),
+    )
+    return guarded_application([route for each in pages for route in each.routes()], maker, terms)
 
 
 def guarded_application(

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl
 
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -28,7 +27,7 @@ from evalharness.web.arena_prompts import (
     shown_answer,
 )
 from evalharness.web.arena_store import VOTE_CHOICES, ArenaStore, ArenaTurn, Choice, CountedVote, DrawnBattle, voter_id
-from evalharness.web.guard import LONGEST_BODY
+from evalharness.web.forms import read_form
 from evalharness.web.rate_limit import RateLimit
 from evalharness.web.rendering import PageMaker
 
@@ -284,19 +283,3 @@ def _as_vote(battle: Battle) -> CountedVote:
     choice: Choice = "model_a" if battle.score > 0.5 else "model_b" if battle.score < 0.5 else "tie"
     return CountedVote(voter="judge", item=battle.item, category="", model_a=battle.a, model_b=battle.b, choice=choice,
                        style=battle.style, seconds=0.0)  # fmt: skip
-
-
-async def read_form(request: WebRequest) -> dict[str, str]:
-    """The fields of a form, each once. HTTPException for a body that is none, or too large."""
-    body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > LONGEST_BODY:
-            raise HTTPException(413, "The form is too large.")
-    kind = request.headers.get("content-type", "").partition(";")[0].strip()
-    if body and kind != "application/x-www-form-urlencoded":
-        raise HTTPException(415, "This wants a form.")
-    try:
-        return dict(parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=50, errors="replace"))
-    except ValueError as error:
-        raise HTTPException(400, "This is not a form.") from error

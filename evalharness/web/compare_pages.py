@@ -26,7 +26,7 @@ from evalharness.web.run_library import RunLibrary
 
 _PAGE = 20  # items on a page
 _MOST = 12  # runs in a matrix
-_USUAL_MARGIN = Options().margin
+USUAL_MARGIN = Options().margin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +94,7 @@ class ComparePages:
         compared = [task for task in document.tasks if task.difference is not None]
         task = next((task for task in compared if task.benchmark == benchmark), next(iter(compared), None))
         tabs, items, complete, total = [], list[ComparedItem](), True, 0
-        kept = {"margin": f"{margin:g}" if margin != _USUAL_MARGIN else ""}
+        kept = {"margin": f"{margin:g}" if margin != USUAL_MARGIN else ""}
         if task is not None:
             outcomes = self.made.outcomes(base, new, task)
             complete, total = outcomes.complete, len(outcomes.ids[change])
@@ -164,7 +164,7 @@ class ComparePages:
             return MatrixCell()
         link = self.links.compare([keys[column], keys[row]], benchmark=benchmark)
         try:
-            made = self.made.pair(runs[column], runs[row], _USUAL_MARGIN)
+            made = self.made.pair(runs[column], runs[row], USUAL_MARGIN)
         except UserError as error:
             return MatrixCell(why=str(error))
         task = next((task for task in made.document.tasks if task.benchmark == benchmark), None)
@@ -202,7 +202,7 @@ def _said(result: Result | None) -> str:
 def _margin(word: str) -> float:
     """A margin as a share. HTTPException for what is none."""
     try:
-        value = float(word) if word else _USUAL_MARGIN
+        value = float(word) if word else USUAL_MARGIN
     except ValueError:
         value = -1.0
     if not 0 < value < 1:

@@ -223,6 +223,12 @@ class JournalIndex:
             ).fetchall()
         return sorted(place for (place,) in found)
 
+    def scattered(self, at: int, most: int) -> list[int]:
+        """Where results begin from a place on in an order by checksum, which has nothing to do with what is in them."""
+        with self._open() as store:
+            asked = "SELECT place FROM places ORDER BY checksum, place LIMIT ? OFFSET ?"
+            return [place for (place,) in store.execute(asked, (most, at))]
+
     @contextmanager
     def membership(self, wanted: ResultFilter) -> Iterator[Callable[[int], bool]]:
         """Says of a byte whether a result that is wanted begins there. The text is not looked at."""

@@ -13,6 +13,7 @@ from typing import Any
 from evalharness.errors import UserError
 from evalharness.runs.run_rows import readable_run_rows, run_rows
 from evalharness.runs.store import JOURNAL, MANIFEST, Run, find_run
+from evalharness.training.curves import TRAINING_FOLDER
 from evalharness.web.journal_index import JournalIndex, Progress
 
 _CACHE = Path(".cache") / "view"
@@ -48,15 +49,21 @@ class _Building:
 
 
 class RunLibrary:
-    """The runs at some places: run folders, names under `runs`, and folders that hold runs. UserError for a place that
-    is neither."""
+    """The runs at some places: run folders, names under `runs`, folders that hold runs, and what trainings wrote with
+    the runs in it. UserError for a place that is none of these."""
 
     def __init__(self, places: Sequence[str], runs: Path = Path("runs")) -> None:
         self._folders: list[Path] = []
         self._single: list[Path] = []
+        self._trainings: dict[str, Path] = {}
         for place in places or [str(runs)]:
             path = Path(place)
-            if path.is_dir() and not (path / MANIFEST).is_file():
+            if (path / TRAINING_FOLDER).is_dir():
+                self._trainings[run_key(path)] = path
+                self._folders += [
+                    found for found in (path / TRAINING_FOLDER / "evaluations", path / "runs") if found.is_dir()
+                ]
+            elif path.is_dir() and not (path / MANIFEST).is_file():
                 self._folders.append(path)
             elif not places:
                 raise UserError(f"{runs}: there is no such folder; name the runs, or `evalh run` makes one")
@@ -85,6 +92,10 @@ class RunLibrary:
     def folders(self) -> list[Path]:
         """The folders of runs."""
         return list(self._folders)
+
+    def trainings(self) -> dict[str, Path]:
+        """The output folders of trainings, by key."""
+        return dict(self._trainings)
 
     def named_runs(self) -> list[Run]:
         """The runs that were named one by one."""

@@ -89,8 +89,8 @@ class RunPages:
     def home(self, request: WebRequest) -> Response:
         return HTMLResponse(self.home_page(_listing(request)))
 
-    def home_page(self, asked: RunListing) -> str:
-        """The list of runs."""
+    def home_page(self, asked: RunListing, compared: Sequence[tuple[str, str]] = ()) -> str:
+        """The list of runs; `compared` are comparisons that stand as pages of their own, with their addresses."""
         every = self.library.rows()
         found = [row for row in every if asked.q.lower() in f"{row.name}\n{row.model}\n{row.benchmark}".lower()]
         found = _in_order(found, asked)
@@ -99,8 +99,10 @@ class RunPages:
         kept = {"q": asked.q, "group": asked.group, "sort": asked.sort, "up": "1" if asked.up else ""}
         newer = self.links.home(**kept, page=str(asked.page - 1)) if begin else None
         older = self.links.home(**kept, page=str(asked.page + 1)) if begin + len(page) < len(found) else None
+        trained = self.library.trainings() if self.links.live else {}
         return self.maker.page(
             "home.html.j2", place="home", asked=asked, groups=_grouped(page, asked.group), newer=newer, older=older,
+            compared=compared, trainings=[(key, path.name) for key, path in trained.items()],
             total=len({row.key for row in every}), shown=len({row.key for row in found}),
         )  # fmt: skip
 
@@ -119,18 +121,19 @@ class RunPages:
         return HTMLResponse(page)
 
     def run_page(
-        self, key: str, run: Run, index: JournalIndex, wanted: ResultFilter, at: tuple[int | None, int | None]
-    ) -> str:
+        self, key: str, run: Run, index: JournalIndex, wanted: ResultFilter, at: tuple[int | None, int | None],
+        most: int = RESULTS_PAGE,
+    ) -> str:  # fmt: skip
         """One run: its figures, and a page of its results behind or ahead of a place in the journal."""
         after, before = at
         kinds = index.kinds()
-        found = _page_of(index, wanted, after, before)
+        found = _page_of(index, wanted, after, before, most)
         rows = [self._row(key, result, wanted) for result in index.results(found.places)]
         planned = sum(facts.items * facts.repeats for facts in run.manifest.benchmarks.values())
         rest = replace(wanted, text="") if wanted.text else wanted
         return self.maker.page(
             "run.html.j2", place="run", key=key, run=run, manifest=run.manifest,
-            summary=run.summary if run.finished else None, wanted=wanted, results=rows, curves=(),
+            summary=run.summary if run.finished else None, wanted=wanted, results=rows,
             chips=list(self._chips(key, kinds, wanted)), others=self._others(key),
             benchmarks=list(dict.fromkeys(kind.benchmark for kind in kinds)), filter_of=_filter_of,
             groups=sorted({k.group for k in kinds if k.group and wanted.benchmark in ("", k.benchmark)})[:1000],
@@ -260,16 +263,16 @@ class _Found:
     searched_on: bool = False  # the search was not done when its time was up
 
 
-def _page_of(index: JournalIndex, wanted: ResultFilter, after: int | None, before: int | None) -> _Found:
+def _page_of(index: JournalIndex, wanted: ResultFilter, after: int | None, before: int | None, most: int) -> _Found:
     if wanted.text:
-        found = search_page(index, wanted, after=-1 if after is None else after, most=RESULTS_PAGE)
-        going = len(found.places) < RESULTS_PAGE and found.looked is not None
+        found = search_page(index, wanted, after=-1 if after is None else after, most=most)
+        going = len(found.places) < most and found.looked is not None
         later = None if found.looked is None else {"after": found.looked}
         return _Found(places=found.places, later=later, searched_on=going)
     if before is not None:
-        places = index.places(wanted, before=before, most=RESULTS_PAGE)
+        places = index.places(wanted, before=before, most=most)
     else:
-        places = index.places(wanted, after=-1 if after is None else after, most=RESULTS_PAGE)
+        places = index.places(wanted, after=-1 if after is None else after, most=most)
     if not places:
         return _Found(places=places)
     more = index.places(wanted, after=places[-1], most=1)

@@ -1,0 +1,65 @@
+"""The page of a training: curves, the chosen step, and the runs of its evaluations."""
+
+import json
+
+import pytest
+from run_folders import make_run
+from web_pages import client_of, text_of
+
+from evalharness.web.application import view_application
+from evalharness.web.guard import GuardTerms
+from evalharness.web.run_library import RunLibrary, run_key
+from evalharness.web.training_pages import chosen_step, training_curves
+
+LINES = [
+    {"step": 0, "validation_loss": 4.0, "metrics": {"quiz.accuracy": 0.25}, "samples": ["<b>first</b>"]},
+    *({"step": n, "loss": 4.0 / n, "lr": 0.001} for n in range(1, 11)),
+    {"step": 5, "validation_loss": 1.0, "metrics": {"quiz.accuracy": 0.5}},
+    {"step": 10, "validation_loss": 1.5, "metrics": {"quiz.accuracy": 0.5}, "samples": ["last"]},
+]
+
+
+def opened(tmp_path, lines=LINES, **about):
+    out = tmp_path / "out"
+    make_run(out / "training" / "evaluations" / "step-5-quiz", "1100")
+    (out / "training" / "log.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines))
+    (out / "training" / "training.json").write_text(
+        json.dumps({"steps": 12, "selected_on": "validation_loss", **about})
+    )
+    return client_of(view_application(RunLibrary([str(out)]), GuardTerms())), f"/trainings/{run_key(out)}"
+
+
+def test_a_training_has_its_curves_and_the_chosen_step(tmp_path):
+    client, at = opened(tmp_path)
+    home = client.get("/").text
+    assert at in home and "step-5-quiz" in home
+    page = client.get(at)
+    said = text_of(page)
+    assert "step 10 of 12" in said and "chosen by validation loss: step 5" in said and "rises from step 5" in said
+    assert page.text.count('role="img"') == 3 and page.text.count('class="zero"') == 3
+    assert "&lt;b&gt;first&lt;/b&gt;" in page.text
+
+
+@pytest.mark.parametrize(("by", "step"), [("validation_loss", 5), ("quiz.accuracy", 5), ("none.such", None)])
+def test_the_chosen_step_is_the_first_of_the_best(by, step):
+    assert chosen_step(LINES, by) == step
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [[], [{"step": 0, "validation_loss": 2.0}], [{"step": "x"}], [{"loss": 1}], [[1]], [{"step": 3, "loss": "high"}],
+     [{"step": 1, "loss": 1e308}, {"step": 2, "loss": -1e308}]],
+)  # fmt: skip
+def test_a_log_that_has_only_begun_or_is_odd_is_a_page(tmp_path, lines):
+    client, at = opened(tmp_path, lines)
+    assert client.get(at).status_code == 200
+
+
+def test_a_long_log_is_thinned():
+    (curve,) = training_curves([{"step": n, "loss": 1.0 / (n + 1)} for n in range(100_000)], None)
+    assert len(curve.drawing) < 60_000
+
+
+def test_an_unknown_training_is_not_found(tmp_path):
+    client, _ = opened(tmp_path)
+    assert client.get("/trainings/000000000000").status_code == 404
