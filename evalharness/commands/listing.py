@@ -17,11 +17,12 @@ def list_(
     as_json: Annotated[bool, Option("--json", help="Print JSON and nothing else.")] = False,
 ) -> None:
     """List benchmarks, judges, models or runs."""
-    from evalharness.file_benchmarks.lm_eval.settings import lm_eval_rows
     from evalharness.report import items
     from evalharness.runs import inventory
 
     if lm_eval is not None:
+        from evalharness.file_benchmarks.lm_eval.settings import lm_eval_rows
+
         items.table(lm_eval_rows(what, lm_eval, include_path or ()), as_json=as_json)
         return
     items.table(inventory.inventory_rows(what, runs), as_json=as_json)

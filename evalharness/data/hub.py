@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import os
+import socket
+from functools import cache
+from urllib.parse import urlsplit
+from urllib.request import getproxies
+
 from evalharness.data.files import Row as Row
 from evalharness.data.rows import Source, SplitRows
 from evalharness.errors import DataError, option_name
 
+_PATIENCE = 3.0  # seconds in which the hub's address must be found and answer
+
 
 def from_hub(source: Source, split: str) -> SplitRows:
+    """The rows of a split. DataError where the hub, and its cache on this machine, do not have them."""
     import datasets
+    import huggingface_hub.constants
 
     datasets.disable_progress_bars()
+    if not _reachable(huggingface_hub.constants.ENDPOINT):
+        # Its client would try for half a minute; what is kept on this machine is read all the same.
+        datasets.config.HF_HUB_OFFLINE = huggingface_hub.constants.HF_HUB_OFFLINE = True
     try:
         if source.hub_file is not None:
             address = f"hf://datasets/{source.hub}/{source.hub_file}"
@@ -29,3 +42,16 @@ def from_hub(source: Source, split: str) -> SplitRows:
         ) from error
     rows = tuple(dict(r) for r in table)
     return SplitRows(rows=rows, origin=f"hub {source.repository}", revision=source.revision, kind="hub")
+
+
+@cache
+def _reachable(address: str) -> bool:
+    """Whether a connection to the hub can be opened. Where proxies stand between, only they know."""
+    if any(name in getproxies() for name in ("http", "https", "all")) or os.environ.get("HF_HUB_OFFLINE"):
+        return True
+    parts = urlsplit(address)
+    try:
+        with socket.create_connection((parts.hostname or "", parts.port or 443), timeout=_PATIENCE):
+            return True
+    except OSError:
+        return False

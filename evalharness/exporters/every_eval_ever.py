@@ -17,7 +17,7 @@ from evalharness.runs.manifest import BenchmarkFacts, Manifest
 from evalharness.runs.store import Run, dumps
 
 SUFFIX = ""
-SCHEMA_VERSION = "0.3.0"
+RECORD_VERSION = "0.3.0"
 
 
 def write_export(run: Run, path: Path) -> list[Path]:
@@ -56,7 +56,7 @@ def _aggregate(manifest: Manifest, name: str, entry: TaskSummary) -> dict[str, A
     model = str(manifest.model.name)
     facts = manifest.benchmarks[name]
     return {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": RECORD_VERSION,
         "evaluation_id": f"{name}/{model}/{made}",
         "evaluation_timestamp": made,
         "retrieved_timestamp": made,
@@ -138,7 +138,7 @@ def _instance(result: Result, about: dict[str, Any], headline: str | None) -> di
     }  # fmt: skip
     identity = sample.id if result.repeat == 0 else f"{sample.id}#{result.repeat}"
     return {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": RECORD_VERSION,
         "evaluation_id": about["evaluation_id"],
         "model_id": about["model_info"]["id"],
         "evaluation_name": result.benchmark,
