@@ -67,9 +67,7 @@ def test_an_unfinished_run_is_shown_as_far_as_it_is(evalh, tmp_path):
 
 
 def test_ids_stand_with_their_benchmark_where_there_are_several(evalh):
-    assert (
-        evalh("run", "gsm8k", "tiny_exam", "--data", "sample", "--limit", "4", "--model", "echo", "--name", "r").code
-        == 0
-    )
+    words = ("run", "tiny_instructions", "tiny_exam", "--limit", "4", "--model", "echo", "--mode", "write")
+    assert evalh(*words, "--name", "r").code == 0
     lines = evalh("show", "r", "--wrong").out.splitlines()
-    assert {line.split()[0] for line in lines} == {"gsm8k@sample", "tiny_exam"}
+    assert {line.split()[0] for line in lines} == {"tiny_instructions", "tiny_exam"}
