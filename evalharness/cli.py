@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import gc
+import shutil
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
 import evalharness
-from evalharness.errors import Exit, UserError, flags_in_messages
+from evalharness.errors import Exit, UserError, flags_in_messages, nearest
 
 if TYPE_CHECKING:
     import typer
@@ -26,6 +27,7 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
+    "init": Command("init.init", "Write a suite, a benchmark and a judge of your own, to begin."),
     "run": Command("run.run", "Ask a model the questions of benchmarks, with intervals."),
     "ci": Command("ci.ci", "All of CI: run a suite, compare, gate, report."),
     "show": Command("show.show", "Show a run: figures, one question whole, the wrong ones."),
@@ -73,7 +75,7 @@ def application(only: str | None = None) -> typer.Typer:
     app = typer.Typer(
         name="evalh",
         help=evalharness.__doc__,
-        context_settings={"help_option_names": ["-h", "--help"]},
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": _help_width()},
         add_completion=False,
         rich_markup_mode=None,  # rich help alone would cost half of the start-up time
         pretty_exceptions_enable=False,
@@ -88,6 +90,11 @@ def application(only: str | None = None) -> typer.Typer:
     def _version() -> None: ...
 
     return app
+
+
+def _help_width() -> int:
+    """As wide as the terminal, and no wider than lines are read."""
+    return min(shutil.get_terminal_size().columns, 120)
 
 
 def _add(app: typer.Typer, name: str) -> None:
@@ -125,9 +132,9 @@ def guarded(arguments: list[str]) -> int:
 
     from evalharness.events import observed_by
 
+    words = with_batch_api(arguments)
     try:
         with flags_in_messages(True), observed_by(_warned):
-            words = with_batch_api(arguments)
             outcome = application(next(iter(words), None))(args=words, prog_name="evalh", standalone_mode=False)
         code = int(outcome or 0)
         return _complain(INTERRUPTED, code) if code == Exit.INTERRUPTED else code  # what typer makes of Ctrl-C
@@ -148,7 +155,10 @@ def guarded(arguments: list[str]) -> int:
         message = getattr(error, "format_message", None)  # a click usage error: unknown option, missing argument
         if message is None:
             raise
-        return _complain(f"{message()}; `evalh --help` shows what there is", Exit.USAGE)
+        named = next(iter(words), None)
+        near = "" if named is None or named in COMMANDS or named.startswith("-") else nearest(named, COMMANDS)
+        more = f"evalh {named} --help" if named in COMMANDS else "evalh --help"
+        return _complain(f"{message().rstrip('.')}{near}; `{more}` shows what there is", Exit.USAGE)
 
 
 def with_batch_api(arguments: list[str]) -> list[str]:

@@ -14,14 +14,19 @@ def show(
     limit: Annotated[int, Option(help="At most so many questions.")] = 20,
     runs: Annotated[Path, Option(help="Folder that holds the runs.")] = Path("runs"),
     as_json: Annotated[bool, Option("--json", help="Print JSON lines and nothing else.")] = False,
-) -> None:
-    """Show a run: its figures, one question in full, or the questions of one status."""
+) -> int:
+    """Show a run: its figures, one question in full, or the questions of one status. Exit 3: it is not finished."""
+    from evalharness.errors import Exit
     from evalharness.report import items, progress
-    from evalharness.runs import session, store
+    from evalharness.runs import session, shards, store, unfinished
 
     found = store.find_run(run, runs)
     if item is None and not wrong and status is None:
+        if not found.finished and shards.shard_facts(found.manifest) is None:
+            items.show_unfinished(unfinished.unfinished_run(found), as_json=as_json)
+            return Exit.NOT_WHOLE
         progress.show_run(session.run_outcome(found), as_json=as_json)
-        return
+        return Exit.FINE
     chosen = session.select_results(found, item=item, status="wrong" if wrong else status)
     items.show_results(chosen[:limit], whole=item is not None, left=len(chosen) - limit, as_json=as_json)
+    return Exit.FINE

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import re
+import socket
+from functools import cache
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from evalharness.data.files import Row as Row
 from evalharness.data.rows import Source, SplitRows
 from evalharness.errors import DataError, option_name
 
+_PATIENCE = 3.0  # seconds in which the hub's address must be found and answer
+
 
 def from_hub(source: Source, split: str) -> SplitRows:
+    """The rows of a split. DataError where the hub, and its cache on this machine, do not have them."""
     import datasets
+    import huggingface_hub.constants
 
     datasets.disable_progress_bars()
+    if not _reachable(huggingface_hub.constants.ENDPOINT):
+        # Its client would try for half a minute; what is kept on this machine is read all the same.
+        datasets.config.HF_HUB_OFFLINE = huggingface_hub.constants.HF_HUB_OFFLINE = True
     try:
         if source.hub_file is not None:
             address = f"hf://datasets/{source.hub}/{source.hub_file}"
@@ -44,3 +56,16 @@ def _loaded_commit(table: Any) -> str:
     files = getattr(getattr(table, "info", None), "download_checksums", None) or {}
     found = {match[1] for address in files if (match := re.search(r"@([0-9a-f]{40})/", str(address)))}
     return found.pop() if len(found) == 1 else ""
+
+
+@cache
+def _reachable(address: str) -> bool:
+    """Whether a connection to the hub can be opened. Where proxies stand between, only they know."""
+    if any(name in getproxies() for name in ("http", "https", "all")) or os.environ.get("HF_HUB_OFFLINE"):
+        return True
+    parts = urlsplit(address)
+    try:
+        with socket.create_connection((parts.hostname or "", parts.port or 443), timeout=_PATIENCE):
+            return True
+    except OSError:
+        return False

@@ -7,12 +7,15 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from evalharness.data.kept import to_json
 from evalharness.records import Result
 from evalharness.report.escape import line, printable
 from evalharness.report.numbers import dollars
+from evalharness.text.visible import shell_word
 
 if TYPE_CHECKING:  # a list of benchmarks needs none of what makes runs
     from evalharness.runs.preview import Previewed
+    from evalharness.runs.unfinished import UnfinishedRun
     from evalharness.runs.verify import Verified
 
 
@@ -20,24 +23,39 @@ def show_results(results: Sequence[Result], *, whole: bool, left: int, as_json: 
     """Results: one line each, or in full."""
     from evalharness.runs.store import result_to_json
 
+    several = len({result.benchmark for result in results}) > 1
     for result in results:
         if as_json:
             print(json.dumps(result_to_json(result)))
         else:
-            print(in_full(result) if whole else one_line(result))
+            print(in_full(result) if whole else one_line(result, named=several))
     if left > 0 and not as_json:
         print(f"and {left} more; --limit {len(results) + left} shows all")
 
 
-def one_line(result: Result) -> str:
-    """`id status wanted got read`: what was written, what was read in it, and by which rule."""
+def show_unfinished(found: UnfinishedRun, *, as_json: bool) -> None:
+    """How far a run has come, and how it goes on."""
+    if as_json:
+        print(json.dumps({"run": found.run, "unfinished": to_json(found)}))
+        return
+    for name, wanted in found.wanted.items():
+        print(line(f"{name}: {found.answered[name]:,} of {wanted:,} answers are there"))
+    if found.counts:
+        print("so far: " + ", ".join(f"{count:,} {status}" for status, count in found.counts.items()))
+    pasted = printable(shell_word(found.run))
+    print(f"it is not finished: give its command again and it goes on  (evalh show {pasted} --wrong)")
+
+
+def one_line(result: Result, *, named: bool = False) -> str:
+    """`id status wanted got read`: what was written, what was read in it, and by which rule; `named`: of which
+    benchmark it is, too."""
     wanted = " | ".join(result.sample.choices[i] for i in result.sample.gold_indices) or " | ".join(
         result.sample.answers[:3]
     )
     said = result.response.error or result.response.text or (result.answer or "")
-    return printable(
-        f"{result.sample.id}  {result.status}  wanted {_short(wanted)!r}  got {_short(said)!r}  {_read_as(result)}"
-    )
+    of = f"{result.benchmark}  " if named else ""
+    found = f"wanted {_short(wanted)!r}  got {_short(said)!r}  {_read_as(result)}"
+    return printable(f"{of}{result.sample.id}  {result.status}  {found}")
 
 
 def _read_as(result: Result) -> str:

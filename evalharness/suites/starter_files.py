@@ -1,0 +1,51 @@
+"""The files with which a project begins: a suite, a benchmark and a judge of one's own, and the gate in CI."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, cast, get_args
+
+from evalharness.data.files import write_whole
+from evalharness.errors import UserError, nearest, option_name
+
+CiService = Literal["github", "gitlab", "none"]
+_TEMPLATES = Path(__file__).with_name("starter")
+_PLACES: Mapping[CiService, str] = {
+    "github": ".github/workflows/evals.yml",
+    "gitlab": "evalh.gitlab-ci.yml",
+    "none": "",
+}
+
+
+def ci_service(word: str) -> CiService:
+    """The service that a word names. UserError where it is none."""
+    if word not in get_args(CiService):
+        raise UserError(
+            f"{option_name('ci')} {word!r}{nearest(word, get_args(CiService))}: wanted github, gitlab or none"
+        )
+    return cast(CiService, word)
+
+
+def write_starter(folder: Path, model: str, ci: CiService, version: str) -> list[Path]:
+    """Write the files below `folder`, the workflow where the service looks for it. UserError, before anything is
+    written, where one of them is there."""
+    if folder.is_absolute() or ".." in folder.parts:
+        raise UserError(f"{folder}: wanted a folder of this project, such as evals: CI starts here")
+    names = ("suite.yaml", "my_bench.yaml", "my_bench.jsonl", "my_judge.yaml")
+    wanted = {folder / name: name for name in names}
+    if ci != "none":
+        wanted[Path(_PLACES[ci])] = f"{ci}.yml"
+    if there := [path for path in wanted if path.exists()]:
+        raise UserError(f"{there[0]}: is there already, and nothing is written over; name another folder")
+    said = {"@FOLDER@": folder.as_posix(), "@MODEL@": model, "@VERSION@": version}
+    for path, name in wanted.items():
+        text = (_TEMPLATES / name).read_text(encoding="utf-8")
+        for mark, value in said.items():
+            text = text.replace(mark, value)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, text)
+        except OSError as error:
+            raise UserError(f"{path}: cannot be written ({error.strerror})") from error
+    return list(wanted)

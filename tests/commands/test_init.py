@@ -1,0 +1,57 @@
+"""`evalh init`: what it writes runs as it is."""
+
+import json
+
+import yaml
+
+from evalharness.cli import guarded
+from evalharness.file_benchmarks.modelgraded import open_judge
+
+
+def test_what_is_written_runs_and_gates(evalh, tmp_path):
+    said = evalh("init", "--model", "echo", "--ci", "github")
+    assert said.code == 0, said.err
+    files = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert files == {
+        "evals/suite.yaml", "evals/my_bench.yaml", "evals/my_bench.jsonl", "evals/my_judge.yaml",
+        ".github/workflows/evals.yml",
+    }  # fmt: skip
+    commands = [line.split()[1:] for line in said.out.partition("next:\n")[2].splitlines()]
+    assert [words[0] for words in commands] == ["preview", "run", "ci"]
+    for words in commands:
+        assert evalh(*words).code == 0, words
+    assert evalh("ci", "evals/suite.yaml").code == 0, "the same model against its own baseline"
+    assert open_judge("evals/my_judge.yaml").title
+    workflow = yaml.safe_load((tmp_path / ".github/workflows/evals.yml").read_text())
+    assert any("evalh ci evals/suite.yaml" in str(step) for step in workflow["jobs"]["evalh"]["steps"])
+
+
+def test_the_benchmark_is_one_that_a_right_answer_passes(evalh, tmp_path):
+    assert evalh("init", "mine", "--model", "echo").code == 0
+    rows = [json.loads(line) for line in (tmp_path / "mine/my_bench.jsonl").read_text().splitlines()]
+    texts = [row["capital"] if isinstance(row["capital"], str) else row["capital"][1] for row in rows]
+    lines = [{"id": row["id"], "response": f"It is {text}."} for row, text in zip(rows, texts, strict=True)]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    said = evalh("run", "mine/my_bench.yaml", "--model", "replay:a.jsonl", "--json")
+    assert said.json["benchmarks"]["my_bench"]["metrics"]["accuracy"]["value"] == 1.0, said.err
+
+
+def test_nothing_is_written_over_and_a_slip_is_named(evalh, tmp_path):
+    (tmp_path / "evals").mkdir()
+    (tmp_path / "evals/my_bench.jsonl").write_text("mine")
+    said = evalh("init")
+    assert said.code == 2 and "my_bench.jsonl" in said.err
+    assert [path.name for path in (tmp_path / "evals").iterdir()] == ["my_bench.jsonl"]
+    assert "did you mean github" in evalh("init", "x", "--ci", "gihub").err
+    assert "did you mean openai" in evalh("init", "x", "--model", "opnai:gpt-4o").err
+    assert evalh("init", "../x").code == 2 and evalh("init", "/tmp/x").code == 2
+
+
+def test_it_asks_on_a_terminal_alone(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    answers = iter(["gitlab", "echo"])
+    monkeypatch.setattr("builtins.input", lambda question: next(answers))
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    assert guarded(["init"]) == 0
+    assert (tmp_path / "evalh.gitlab-ci.yml").is_file() and "echo" in (tmp_path / "evals/suite.yaml").read_text()
