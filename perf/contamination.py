@@ -26,7 +26,7 @@ from evalharness import tiny
 from evalharness.engine import checkpoint
 from evalharness.engine.matmul import MATMULS, choose_route
 from evalharness.engine.tokenizer import Tokenizer, open_tokenizer
-from evalharness.evidence.contamination import cut, likelihoods
+from evalharness.evidence.contamination import Piece, cut, likelihoods
 from evalharness.models import local
 from evalharness.options import LocalOptions
 from evalharness.stats.exchangeability import p_first_is_largest
@@ -43,6 +43,10 @@ def file_of(seed: int) -> list[str]:
     rows = [json.loads(line) for line in sample.read_text(encoding="utf-8").splitlines()]
     texts = [f"{row['question']}\n{row['choices'][row['answer']]}" for row in rows]
     return random.Random(seed).sample(texts, QUESTIONS)
+
+
+def pieces_of(texts: list[str]) -> list[Piece]:
+    return [Piece(parts=tuple(parts)) for parts in cut(texts, PIECE)]
 
 
 def training_rows(tokenizer: Tokenizer, texts: list[str], copies: int, seed: int) -> NDArray[np.int64]:
@@ -91,7 +95,7 @@ def power(copies: int, trainings: int, orders: int) -> dict[str, object]:
         with tempfile.TemporaryDirectory() as folder:
             made = trained(texts, copies, seed, Path(folder) / "model")
             model = local.open_folder("local:trained", made, LocalOptions(template="none"))
-            p_values.append(p_first_is_largest(likelihoods(model, cut(texts, PIECE), orders, seed), seed))
+            p_values.append(p_first_is_largest(likelihoods(model, pieces_of(texts), orders, seed), seed))
     return {
         "copies": copies, "trainings": trainings, "power": float(np.mean(np.array(p_values) <= 0.05)),
         "p": [round(p, 4) for p in p_values],
@@ -101,7 +105,7 @@ def power(copies: int, trainings: int, orders: int) -> dict[str, object]:
 def false_alarms(count: int, orders: int) -> dict[str, object]:
     """A thousand orders, each the file of its own: every piece's order is one of a pool of random orders."""
     model = local.open_folder("local:tiny", tiny.MODEL_FOLDER, LocalOptions(template="none"))
-    pieces = cut(file_of(0), PIECE)
+    pieces = pieces_of(file_of(0))
     pool = likelihoods(model, pieces, 4 * orders, 0)[:, 1:]
     draw, alarms = np.random.default_rng(0), 0
     for seed in range(count):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from evalharness.errors import UserError
-from evalharness.evidence.contamination import cut, likelihoods, order_test
+from evalharness.evidence.contamination import Piece, cut, likelihoods, order_test
 from evalharness.records import Response
 from evalharness.stats.exchangeability import p_first_is_largest, standing_out
 
@@ -80,7 +80,7 @@ def test_orders_are_shuffles_of_the_piece():
     model = Told()
     model.seen = []
     piece = [f"q{i}" for i in range(6)]
-    assert likelihoods(model, [piece], 9, 0).shape == (1, 10)
+    assert likelihoods(model, [Piece(parts=tuple(piece))], 9, 0).shape == (1, 10)
     assert model.seen[0] == "\n\n".join(piece)
     assert len(set(model.seen)) > 5
     assert all(sorted(text.split("\n\n")) == piece for text in model.seen)
@@ -109,6 +109,28 @@ def test_a_known_order_is_found_and_an_unknown_one_is_not(bench):
     found = order_test(Knows(texts()), bench, orders=7)
     assert found.advantage > 0
     assert (found.orders, found.pieces > 5) == (7, True)
+
+
+def test_a_known_order_of_choices(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = "".join(f'{{"q": "Number {i}?", "a": "x{i}", "b": "y{i}", "c": "z{i}", "d": "w{i}"}}\n' for i in range(60))
+    (tmp_path / "rows.jsonl").write_text(rows)
+    (tmp_path / "b.yaml").write_text(
+        "source: rows.jsonl\ntemplate: '{{q}}'\nchoices: ['{{a}}', '{{b}}', '{{c}}', '{{d}}']\ngold: '0'\n"
+    )
+
+    class Lines(Knows):
+        def answer(self, requests):
+            for index, request in enumerate(requests):
+                lines = request.choices[0].split("\n\n")[0].split("\n")[1:]
+                noise = np.random.default_rng(index).normal(0, 1)
+                known = [line[0] for line in lines] == list("xyzw")
+                yield index, Response(logprobs=(noise + self.bonus * known,))
+
+    assert order_test(Lines(bonus=3.0), "./b.yaml", test="options").p < 0.001
+    assert order_test(Lines(bonus=0.0), "./b.yaml", test="options").p > 0.01
+    with pytest.raises(UserError, match="test"):
+        order_test(Lines(), "./b.yaml", test="letters")
 
 
 def test_what_cannot_be_tested_is_said(bench, tmp_path):
