@@ -16,6 +16,9 @@ def contamination(
     benchmark: Annotated[str, Argument(help="A benchmark, or a file that describes one.")],
     model: Annotated[str | None, Option("--model", "-m", help="PLUGIN[:ARGUMENT]: local:DIR; tiny otherwise.")] = None,
     data: Annotated[str | None, Option(help="A folder or file of the benchmark's data, or `sample`.")] = None,
+    test: Annotated[
+        str, Option(help="order (of the questions in the file) or options (of each one's choices).")
+    ] = "order",
     orders: Annotated[int, Option(help="Random orders of each piece of the file.")] = 31,
     seed: Annotated[int, Option(help="Decides the orders.")] = 0,
     as_json: Annotated[bool, Option("--json", help="Print one JSON object and nothing else.")] = False,
@@ -29,4 +32,6 @@ def contamination(
     from evalharness.runs.session import DEFAULT_MODEL
 
     opened = plugins.load_model(model or DEFAULT_MODEL, given)
-    evidence.show_order_test(order_test(opened, benchmark, data=data, orders=orders, seed=seed), as_json=as_json)
+    evidence.show_order_test(
+        order_test(opened, benchmark, test=test, data=data, orders=orders, seed=seed), as_json=as_json
+    )

@@ -36,6 +36,7 @@ from evalharness.comparison.decide import (
     unread_bounds,
 )
 from evalharness.comparison.direction import as_measured, larger_is_better
+from evalharness.comparison.draws import beside_the_draw, drawn_pair, with_draw
 from evalharness.comparison.file_names import named_as_now
 from evalharness.comparison.inputs import Side
 from evalharness.comparison.rescoring import scored_alike
@@ -45,6 +46,7 @@ from evalharness.comparison.sides import ComparedSide, compared_side
 from evalharness.comparison.uncertainty import UncertaintySource, with_uncertainty
 from evalharness.errors import Exit, UserError, nearest, option_name
 from evalharness.records import UNREAD
+from evalharness.runs.imported import is_imported
 from evalharness.runs.manifest import FlakyFacts, WatchedFacts
 from evalharness.stats.e_processes import final_alpha
 from evalharness.stats.paired import RARE_DROPS
@@ -120,6 +122,12 @@ def compare_runs(base: Side, new: Side, options: Options) -> Comparison:
 
     Where they were scored by different versions, the older one's answers are scored again first.
     """
+    if (base.drawn or new.drawn) and any(is_imported(one) for side in (base, new) for one in side.facts.values()):
+        raise UserError(
+            f"{(new if new.drawn else base).name} was drawn, and its items cannot be paired with those of an imported "
+            "run; compare it with a run of evalh",
+            Exit.NOT_COMPARABLE,
+        )
     with (
         scored_alike(base, new) as (was, now),
         named_as_now(was, now) as renamed,
@@ -230,7 +238,8 @@ def _metric(base: Side, new: Side, benchmark: str, wanted: str | None) -> str:
 
 def _clashes(base: Side, new: Side, benchmark: str) -> list[Mismatch]:
     drawn = (base.manifest.sampling, new.manifest.sampling)
-    return list(mismatches(base.facts[benchmark], new.facts[benchmark], drawn))
+    found = mismatches(base.facts[benchmark], new.facts[benchmark], drawn)
+    return beside_the_draw(found, base, new, benchmark)
 
 
 def _refused(task: TaskComparison, found: list[Mismatch]) -> TaskComparison:
@@ -256,7 +265,9 @@ def _task(
     (before, was), (after, now) = base, new
     programs = {"base": before.programs(task.benchmark), "new": after.programs(task.benchmark)}
     early = after.stopped_early(task.benchmark) or before.stopped_early(task.benchmark)
-    read = align_scores(was, now, common_only=early or "items" in options.allow, cluster=options.clusters)
+    drawn = drawn_pair(before, after, task.benchmark)
+    common = early or drawn is not None or "items" in options.allow
+    read = align_scores(was, now, common_only=common, cluster=options.clusters)
     margin, said = options.rule_of(task.benchmark).margin_at(_mean(read.base[read.known]), task.margin)
     task = replace(task, margin=margin, sequential=_rule(before, after, replace(task, margin=margin)))
     joined = larger_is_better(read) if task.lower_is_better else read
@@ -275,15 +286,17 @@ def _task(
     measured = measured_task(joined, task, final_alpha(options.alpha) if planned else options.alpha)
     if task.sequential is not None and early:
         measured = replace(measured, p_worse=min(1.0, 1 / max(task.sequential.e_fail, 1e-300)))
+    elif drawn is not None:
+        measured = with_draw(measured, joined, drawn, now if drawn.base else was, options.alpha)
     else:
         measured = with_uncertainty(measured, joined, (before, after), options.uncertainty, options.alpha)
     told = replace(
         measured,
-        base=None if measured.base is None else _mean(read.base[read.known]),
-        new=None if measured.new is None else _mean(read.new[read.known]),
+        base=_figure(measured.base, read.base[read.known], task, drawn=drawn is not None),
+        new=_figure(measured.new, read.new[read.known], task, drawn=drawn is not None),
         counts={"base": was.counts(), "new": now.counts(), "flips": flipped.transitions(joined, found)},
         programs={word: counted for word, counted in programs.items() if counted},
-        slices=flipped.slices(joined, found, lengths),
+        slices=flipped.slices(joined, found, lengths) if drawn is None else (),
         samples=tuple(shown),
         unread_bounds=unread_bounds(joined),
         flaky=_noise(flaky, measured.n),
@@ -292,6 +305,13 @@ def _task(
     )
     broke, fixed = (tuple(joined.ids[i] for i in positions.tolist()) for positions in (found.broke, found.fixed))
     return told, (broke, fixed)
+
+
+def _figure(measured: float | None, values: NDArray[np.float64], task: TaskComparison, *, drawn: bool) -> float | None:
+    """A side's figure as it was measured, not turned round: of drawn items the estimate, else the mean."""
+    if measured is None or not drawn:
+        return None if measured is None else _mean(values)
+    return 1 - measured if task.lower_is_better else measured
 
 
 def _mean(values: NDArray[np.float64]) -> float:

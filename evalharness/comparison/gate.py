@@ -69,7 +69,7 @@ class GatedComparison:
 
 def run_gate(request: ComparisonRequest) -> GatedComparison:
     """Open both sides, compare them, and apply the policy. UserError for a side that cannot be read."""
-    base, new = (open_side(name, request.runs, request.baselines) for name in (request.base, request.new))
+    base, new = (open_side(name, request.runs, request.baselines, drawn=True) for name in (request.base, request.new))
     found = compare_runs(base, new, request.options)
     code = exit_code(found, gate=request.gate, policy=request.policy)
     made = comparison_document(

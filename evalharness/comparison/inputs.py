@@ -14,7 +14,7 @@ from evalharness.comparison import baseline
 from evalharness.comparison.scores import STATUS_CODE, Scores, journal_scores, lines_at, numbered_lines
 from evalharness.data.typed import record
 from evalharness.errors import Exit, UserError, nearest, option_name
-from evalharness.runs.drawn import refuse_drawn
+from evalharness.runs.drawn import DrawnItems, drawn_items, refuse_drawn
 from evalharness.runs.figures import Summary
 from evalharness.runs.manifest import BenchmarkFacts, FlakyFacts, FlakyFile, LabelsFile, Manifest, WatchedFacts
 from evalharness.runs.store import JOURNAL, LABELS, MANIFEST, Run, all_runs, loads
@@ -32,6 +32,7 @@ class Side:
     summary: Summary
     journal: Path | None
     stored: Mapping[str, Scores] = field(default_factory=dict)
+    drawn: Mapping[str, DrawnItems] = field(default_factory=dict)  # what was drawn, of benchmarks that were
     rescored_from: tuple[int, int] | None = None  # the rules that it was scored and read by, where they were others
 
     @property
@@ -141,7 +142,7 @@ class Side:
             raise self._damaged(f"{benchmark} has {there} where the summary counts {said}")
         known = scores.values[~np.isnan(scores.values)]
         unscored = len(scores.values) - len(known) - counted.get("error", 0)
-        if figure is None or figure.value is None or not len(known) or unscored:
+        if figure is None or figure.value is None or not len(known) or unscored or benchmark in self.drawn:
             return
         if not math.isclose(float(np.mean(known)), figure.value, rel_tol=0, abs_tol=1e-6):
             raise self._damaged(
@@ -164,8 +165,14 @@ def _difference(said: Mapping[str, int], there: Mapping[str, int]) -> tuple[str,
     return f"{said.get(status, 0):,} {status}", f"{there.get(status, 0):,} {status}"
 
 
-def open_side(name: str, runs: Path = Path("runs"), baselines: Path = baseline.BASELINES) -> Side:
-    """The run or baseline at a path or with a name. UserError when there is none, or two; exit 3 when unfinished."""
+def open_side(
+    name: str, runs: Path = Path("runs"), baselines: Path = baseline.BASELINES, *, drawn: bool = False
+) -> Side:
+    """The run or baseline at a path or with a name.
+
+    UserError when there is none, or two; exit 3 when unfinished, exit 4 when it asked drawn items alone and the caller
+    cannot deal with that (`drawn`).
+    """
     file = baseline.find_baseline(name, baselines)
     folder = next((path for path in (Path(name), runs / name) if (path / MANIFEST).is_file()), None)
     if file is not None and folder is not None:
@@ -173,7 +180,7 @@ def open_side(name: str, runs: Path = Path("runs"), baselines: Path = baseline.B
     if file is not None:
         return from_baseline(file)
     if folder is not None:
-        return from_run(Run(folder))
+        return from_run(Run(folder), drawn=drawn)
     known = [run.name for run in all_runs(runs)] + baseline.baseline_names(baselines)
     raise UserError(
         f"there is no run or baseline {name!r}{nearest(name, known)}; `evalh list runs` and `evalh baseline list` "
@@ -193,8 +200,8 @@ def from_baseline(file: Path) -> Side:
     )
 
 
-def from_run(run: Run) -> Side:
-    """A finished run. UserError with exit 3 names how much of an unfinished one is there."""
+def from_run(run: Run, *, drawn: bool = False) -> Side:
+    """A finished run. UserError with exit 3 names how much of an unfinished one is there; as in `open_side`."""
     if not run.finished:
         journal = run.path / JOURNAL
         there = sum(1 for _ in numbered_lines(journal)) if journal.is_file() else 0
@@ -206,8 +213,12 @@ def from_run(run: Run) -> Side:
         )
     if not (run.path / JOURNAL).is_file():
         raise UserError(f"{run.path}: {JOURNAL} is missing; restore it or run again")
-    refuse_drawn(run, "its items cannot be held against others as they are")
-    return Side(name=run.name, path=run.path, manifest=run.manifest, summary=run.summary, journal=run.path / JOURNAL)
+    if not drawn:
+        refuse_drawn(run, "its items cannot be held against others as they are")
+    return Side(
+        name=run.name, path=run.path, manifest=run.manifest, summary=run.summary, journal=run.path / JOURNAL,
+        drawn=drawn_items(run),
+    )  # fmt: skip
 
 
 def keep_baseline(name: str, as_name: str, *, metric: str | None, runs: Path, baselines: Path) -> tuple[Path, int]:

@@ -97,7 +97,8 @@ def _auto_class(transformers: Any, folder: Path) -> Any:
 
 
 class TransformersEngine:
-    """A causal language model of transformers. `context` 0: its own, `batch` 0: as many rows as _PASS_TOKENS and _PASS_SLOTS say.
+    """A causal language model of transformers. `context` 0: its own, `batch` 0: as many rows as _PASS_TOKENS and
+    _PASS_SLOTS say.
 
     `reason` says why it is not the native decoder that runs: in error messages and the manifest.
     """

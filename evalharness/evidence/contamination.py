@@ -1,9 +1,11 @@
 """Whether a model knows a benchmark's own file: the order of its questions means nothing, unless it was learnt.
 
-Oren et al. 2023, Proving Test Set Contamination in Black Box Language Models, https://arxiv.org/abs/2310.17623: a model
-that never saw the file finds its order no likelier than any other. Here the file is cut into pieces; of each piece the
-log-likelihood in the file's order stands among those of random orders, and the p value is that of an exact permutation
-test instead of their t test.
+`order` is the test of Oren et al. 2023, Proving Test Set Contamination in Black Box Language Models,
+https://arxiv.org/abs/2310.17623: a model that never saw the file finds its order no likelier than any other. Here the
+file is cut into pieces; of each piece the log-likelihood in the file's order stands among those of random orders, and
+the p value is that of an exact permutation test instead of their t test. `options` asks the same of each question's
+choices; there authors often have an order of their own (numbers that rise, `none of these` at the end), which a model
+finds likelier without having seen the file.
 """
 
 from __future__ import annotations
@@ -12,9 +14,9 @@ import hashlib
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
-from evalharness.errors import UserError, option_name
+from evalharness.errors import UserError, known, option_name
 from evalharness.model import Model, Requests, answered
 from evalharness.records import Message, Request, Sample
 from evalharness.runs.plan import Plan, prepare_task
@@ -28,12 +30,32 @@ _LEAST_PIECES, _LEAST_IN_PIECE = 5, 3
 _CHARACTERS = 3  # of a token, at least, in most texts: so a piece fits into the context
 _USUAL_CONTEXT, _LONGEST_PIECE = 1024, 4096  # tokens
 MOST_ORDERS = 999
+_MOST_QUESTIONS = 200  # whose choices are shuffled
+
+
+ShuffleTest = Literal["order", "options"]
+_TESTS: tuple[ShuffleTest, ...] = get_args(ShuffleTest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """A text whose parts could stand in any order, were it not for the file."""
+
+    parts: tuple[str, ...]
+    before: str = ""
+    after: str = ""
+    between: str = "\n\n"
+
+    def text(self, parts: Sequence[str]) -> str:
+        """The text with its parts in another order."""
+        return f"{self.before}{self.between.join(parts)}{self.after}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderTest:
     """`advantage`: by how many nats a piece in the file's order is likelier than the mean of other orders."""
 
+    test: ShuffleTest
     benchmark: str
     model: str
     questions: int
@@ -44,32 +66,56 @@ class OrderTest:
     p: float
 
 
-def order_test(model: Model, benchmark: str, *, data: str | None = None, orders: int = 31, seed: int = 0) -> OrderTest:
+def order_test(
+    model: Model, benchmark: str, *, test: str = "order", data: str | None = None, orders: int = 31, seed: int = 0
+) -> OrderTest:
     """Ask a model for the likelihood of a benchmark's file in its own order and in `orders` others, piece by piece.
-    UserError for a model that says no likelihoods, or a file too short to be cut into pieces."""
+
+    UserError for a model that says no likelihoods, or a file that gives too few pieces.
+    """
     if not 1 <= orders <= MOST_ORDERS:
         raise UserError(f"{option_name('orders')} wants a number from 1 to {MOST_ORDERS}; there is {orders}")
+    wanted: ShuffleTest = "order" if known("test", test, _TESTS) == "order" else "options"
     if model.chat:
         raise UserError(f"{model.name} would get the file as a chat; give {option_name('template', 'none')}")
     if not model.ranks:
         raise UserError(f"{model.name} gives no log-likelihoods, by which a known order would show")
     task = prepare_task(benchmark, Plan(benchmarks=(benchmark,), data=data, shots=0), model)
-    samples = list(dict.fromkeys(question.sample.id for question in task.questions))
-    by_id = {question.sample.id: question.sample for question in task.questions}
-    texts = [item_text(by_id[identity]) for identity in samples]
-    said = model.describe().get("context")
-    context = min(said if isinstance(said, int) and said > 0 else _USUAL_CONTEXT, _LONGEST_PIECE)
-    pieces = cut(texts, _CHARACTERS * context)
+    samples = list({question.sample.id: question.sample for question in task.questions}.values())
+    pieces = _pieces(model, samples) if wanted == "order" else _choices(samples, seed)
     if len(pieces) < _LEAST_PIECES:
+        what = "pieces of three questions that fit into its context" if wanted == "order" else "with three choices"
         raise UserError(
-            f"{benchmark}: {len(texts)} questions make {len(pieces)} pieces that fit into {context} tokens with "
-            f"{_LEAST_IN_PIECE} questions each; the test wants {_LEAST_PIECES} or more"
+            f"{benchmark}: of {len(samples)} questions there are {len(pieces)} {what}; the test wants {_LEAST_PIECES} "
+            "or more"
         )
     values = order_likelihoods(model, pieces, orders, seed)
     return OrderTest(
-        benchmark=task.name, model=model.name, questions=sum(map(len, pieces)), pieces=len(pieces), orders=orders,
-        seed=seed, advantage=float((values[:, 0] - values[:, 1:].mean(1)).mean()), p=p_first_is_largest(values, seed),
+        test=wanted, benchmark=task.name, model=model.name,
+        questions=sum(len(piece.parts) for piece in pieces) if wanted == "order" else len(pieces), pieces=len(pieces),
+        orders=orders, seed=seed, advantage=float((values[:, 0] - values[:, 1:].mean(1)).mean()),
+        p=p_first_is_largest(values, seed),
     )  # fmt: skip
+
+
+def _pieces(model: Model, samples: Sequence[Sample]) -> list[Piece]:
+    """Neighbouring questions, as many as fit into the model's context."""
+    said = model.describe().get("context")
+    context = min(said if isinstance(said, int) and said > 0 else _USUAL_CONTEXT, _LONGEST_PIECE)
+    return [Piece(parts=tuple(texts)) for texts in cut([item_text(s) for s in samples], _CHARACTERS * context)]
+
+
+def _choices(samples: Sequence[Sample], seed: int) -> list[Piece]:
+    """Questions with three choices or more, a seeded draw where they are many; the right one stands at the end."""
+    having = [sample for sample in samples if len(sample.choices) >= _LEAST_IN_PIECE and sample.gold_indices]
+    drawn = random.Random(f"options/{seed}").sample(having, min(len(having), _MOST_QUESTIONS))
+    return [
+        Piece(
+            parts=tuple(f"\n{choice}" for choice in sample.choices), before=sample.question, between="",
+            after=f"\n\n{sample.choices[sample.gold_indices[0]]}",
+        )
+        for sample in drawn
+    ]  # fmt: skip
 
 
 def item_text(sample: Sample) -> str:
@@ -91,15 +137,17 @@ def cut(texts: Sequence[str], characters: int) -> list[list[str]]:
     return [piece for piece in [*pieces, piece] if len(piece) >= _LEAST_IN_PIECE]
 
 
-def order_likelihoods(model: Model, pieces: Sequence[Sequence[str]], orders: int, seed: int) -> NDArray[np.float64]:
+def order_likelihoods(model: Model, pieces: Sequence[Piece], orders: int, seed: int) -> NDArray[np.float64]:
     """The log-likelihood of each piece (S, 1 + orders), in its own order first, then in random ones.
 
     UserError where the model gives none.
     """
     import numpy as np
 
-    ordered = (order for number, piece in enumerate(pieces) for order in _orders(piece, orders, seed, number))
-    asked = [Request(messages=(Message("user", ""),), choices=("\n\n".join(order),)) for order in ordered]
+    texts = (
+        piece.text(order) for number, piece in enumerate(pieces) for order in _orders(piece.parts, orders, seed, number)
+    )
+    asked = [Request(messages=(Message("user", ""),), choices=(text,)) for text in texts]
     found = np.full(len(asked), np.nan)
     for index, response in answered(model, Requests.of(asked)):
         if response.error or not response.logprobs:
@@ -108,7 +156,7 @@ def order_likelihoods(model: Model, pieces: Sequence[Sequence[str]], orders: int
     return found.reshape(len(pieces), 1 + orders)
 
 
-def _orders(piece: Sequence[str], orders: int, seed: int, number: int) -> list[list[str]]:
-    """The piece as it is, and in random orders; the same ones for every model."""
+def _orders(parts: Sequence[str], orders: int, seed: int, number: int) -> list[list[str]]:
+    """The parts as they are, and in random orders; the same ones for every model."""
     draw = random.Random(hashlib.sha256(f"order/{seed}/{number}".encode()).digest())
-    return [list(piece), *(draw.sample(piece, len(piece)) for _ in range(orders))]
+    return [list(parts), *(draw.sample(parts, len(parts)) for _ in range(orders))]

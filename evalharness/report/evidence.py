@@ -147,14 +147,16 @@ def show_order_test(found: OrderTest, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(finite(to_json(found))))
         return
+    what = f"{found.questions:,} questions in {found.pieces:,} pieces" if found.test == "order" else (
+        f"the choices of {found.questions:,} questions"
+    )  # fmt: skip
     print(
-        f"{line(found.benchmark)}, {line(found.model)}: {found.questions:,} questions in {found.pieces:,} pieces, each "
-        f"in the file's order and {found.orders:,} others: {found.advantage:+.3f} nats a piece, "
-        f"p {words.p_value(found.p)}"
+        f"{line(found.benchmark)}, {line(found.model)}: {what}, each in the file's order and {found.orders:,} others: "
+        f"{found.advantage:+.3f} nats, p {words.p_value(found.p)}"
     )
-    if found.p <= _KNOWN_ORDER:
+    if found.p > _KNOWN_ORDER:
+        print("no sign of the file's order; that does not prove that the questions were not seen, in another order")
+    elif found.test == "order":
         print("the model finds the file's own order likelier than chance: it has probably seen the file")
     else:
-        print(
-            "no sign of the file's order; that is no proof that the questions were not seen, in another order or once"
-        )
+        print("the model finds the authors' order likelier: it saw the file, or choices have an order of their own")

@@ -107,10 +107,9 @@ def test_a_draw_that_was_edited_is_found(bench, tmp_path):
     assert said.err.count("\n") == 1
 
 
-def test_what_compares_items_refuses_in_one_line(bench):
+def test_what_takes_items_for_a_plain_part_refuses_in_one_line(bench):
     assert drawn(bench).code == 0
-    for words in (("compare", "m1", "few"), ("leaderboard", "few", "m1"), ("baseline", "set", "few"),
-                  ("compare", "few", "m1", "--allow-mismatch", "data")):  # fmt: skip
+    for words in (("leaderboard", "few", "m1"), ("baseline", "set", "few"), ("flaky", "few")):
         said = bench(*words)
         assert said.code == 4, (words, said)
         assert "drawn with unequal chances (--budget-items)" in said.err
@@ -167,3 +166,62 @@ def test_answers_that_failed_leave_an_estimate_and_are_bounded(bench, tmp_path):
     value = entry["metrics"]["accuracy"]["value"]
     assert entry["bounds"]["low"] < value < entry["bounds"]["high"]
     assert entry["metrics"]["accuracy"]["n"] == 150 - entry["counts"]["error"]
+
+
+def difference(evalh, base, new, *more):
+    said = evalh("compare", base, new, "--json", *more)
+    return said, (said.json["tasks"][0] if said.out else None)
+
+
+def values(tmp_path, name):
+    lines = map(json.loads, (tmp_path / "runs" / name / "results.jsonl").read_text().splitlines())
+    return {line["id"]: line["scores"]["accuracy"] for line in lines}
+
+
+def test_a_drawn_run_is_compared_with_a_whole_one_over_all_items(bench, tmp_path):
+    assert drawn(bench).code == 0
+    assert bench("run", "./bench.yaml", "--model", "replay:m0.jsonl", "--name", "whole").code == 0
+    for base, new, sign in (("m1", "few", 1), ("few", "m1", -1)):
+        said, task = difference(bench, base, new)
+        assert said.code == 0, said
+        truth = np.mean(list(values(tmp_path, "whole").values())) - np.mean(list(values(tmp_path, "m1").values()))
+        assert task["low"] <= sign * truth <= task["high"]
+        assert task["method"] == "drawn items, regression"
+        assert task["new"] - task["base"] == pytest.approx(task["difference"])
+        assert [part["source"] for part in task["uncertainty"]] == ["draw", "sampling"]
+        assert "estimated for all items from 150 drawn ones" in " ".join(task["notes"])
+    plain, alone = difference(bench, "m1", "whole")
+    assert plain.code == 0
+    assert task["high"] - task["low"] < 2.5 * (alone["high"] - alone["low"])
+
+
+def test_two_runs_of_one_draw_are_compared_and_of_two_draws_are_not(bench, tmp_path):
+    assert [drawn(bench).code, drawn(bench, name="again", model="m1").code] == [0, 0]
+    said, task = difference(bench, "few", "again")
+    assert said.code == 0, said
+    truth = np.mean(list(values(tmp_path, "m1").values()))
+    assert task["low"] < task["difference"] < task["high"]
+    assert abs(task["new"] - truth) < 0.1
+    assert drawn(bench, "--seed", 1, name="other").code == 0
+    said = bench("compare", "few", "other")
+    assert said.code == 4
+    assert "asked two different draws" in said.err
+    assert said.err.count("\n") == 1
+
+
+def test_the_same_answers_are_no_difference_and_never_certain(bench):
+    assert [drawn(bench).code, drawn(bench, name="again").code] == [0, 0]
+    _, task = difference(bench, "few", "again")
+    assert task["difference"] == pytest.approx(0, abs=0.02)
+    assert task["low"] < 0 < task["high"]
+
+
+def test_other_prompts_are_another_question(bench, tmp_path):
+    assert drawn(bench).code == 0
+    words = ("--model", "replay:m1.jsonl", "--shots", 0, "--name", "prompted")
+    file = tmp_path / "bench.yaml"
+    file.write_text(file.read_text().replace("{{q}}", "Please: {{q}}"))
+    assert bench("run", "./bench.yaml", *words).code == 0
+    said = bench("compare", "prompted", "few")
+    assert said.code == 4
+    assert "differs" in said.err
