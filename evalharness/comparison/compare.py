@@ -276,7 +276,9 @@ def _task(
     if task.sequential is not None and early:
         measured = replace(measured, p_worse=min(1.0, 1 / max(task.sequential.e_fail, 1e-300)))
     else:
-        measured = with_uncertainty(measured, joined, (before, after), options.uncertainty, options.alpha)
+        measured = with_uncertainty(
+            measured, joined, (before, after), (was.noise, now.noise), options.uncertainty, options.alpha
+        )
     told = replace(
         measured,
         base=None if measured.base is None else _mean(read.base[read.known]),
