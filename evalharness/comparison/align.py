@@ -59,7 +59,7 @@ def mismatches(
     rows = (base.data.rows_sha256, new.data.rows_sha256)
     if None not in rows:
         pairs[0] = ("data", *rows)
-    drawn = [replace(one or SamplingFacts(), seed=None) for one in sampling]
+    drawn = [replace(one or SamplingFacts(), seed=None, seeds=None) for one in sampling]
     pairs.append(("sampling", drawn[0], drawn[1]))
     return tuple(_mismatch(field, one, other) for field, one, other in pairs if one != other)
 

@@ -2,7 +2,8 @@
 
 The first line is a header (format, name, manifest, summary, sha256 of what follows and of itself without it). Every
 further line is one group of one benchmark: a letter per item for its status, values only where the letters do not say
-them, ids only where they are not `GROUP/0`, `GROUP/1`, ... MMLU's 14,042 items take some 25 kB.
+them, ids only where they are not `GROUP/0`, `GROUP/1`, ... MMLU's 14,042 items take some 25 kB. Where people labelled
+answers, or items were asked several times, the header has the labels and what asking again told (`noise`).
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from evalharness.data.typed import record
 from evalharness.errors import UserError, option_name
 from evalharness.records import STATUSES
 from evalharness.runs.figures import Summary
-from evalharness.runs.manifest import Manifest, ModelFacts
+from evalharness.runs.manifest import LabelsFile, Manifest, ModelFacts
+from evalharness.stats.reruns import PassNoise
 
 _FORMAT = 1
 BASELINES = Path("baselines")
@@ -41,12 +43,13 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,99}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredBaseline:
-    """A baseline as read: the manifest and summary of the run that it stands for, and its values."""
+    """A baseline as read: the manifest and summary of the run that it stands for, its values, and people's labels."""
 
     name: str
     manifest: Manifest
     summary: Summary
     scores: Mapping[str, Scores]
+    labels: LabelsFile | None = None
 
 
 def find_baseline(name: str, folder: Path = BASELINES) -> Path | None:
@@ -76,6 +79,8 @@ def write_baseline(stored: StoredBaseline, folder: Path = BASELINES) -> Path:
         "manifest": to_json(_comparable(stored.manifest)),
         "summary": to_json(_measured(stored.summary)),
     }
+    noise = {name: to_json(scores.noise) for name, scores in stored.scores.items() if scores.noise is not None}
+    header |= {key: said for key, said in (("labels", to_json(stored.labels)), ("noise", noise)) if said}
     path = folder / f"{stored.name}{SUFFIX}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -119,9 +124,11 @@ def read_baseline(path: Path) -> StoredBaseline:
     scores = {}
     try:
         groups = [record(_Group, json_value(line)) for line in body]
+        noise = {name: record(PassNoise, told) for name, told in header.get("noise", {}).items()}
         for name in dict.fromkeys(group.benchmark for group in groups):
-            scores[name] = _scores([group for group in groups if group.benchmark == name])
-        named = {key: header[key] for key in ("name", "manifest", "summary")}
+            values = _scores([group for group in groups if group.benchmark == name])
+            scores[name] = replace(values, noise=noise.get(name))
+        named = {key: header[key] for key in ("name", "manifest", "summary")} | {"labels": header.get("labels")}
         return record(StoredBaseline, named | {"scores": scores})
     except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise UserError(f"{path}: not a whole baseline ({error}); set it again") from error

@@ -33,6 +33,7 @@ class Side:
     journal: Path | None
     stored: Mapping[str, Scores] = field(default_factory=dict)
     drawn: Mapping[str, DrawnItems] = field(default_factory=dict)  # what was drawn, of benchmarks that were
+    stored_labels: LabelsFile | None = None
     rescored_from: tuple[int, int] | None = None  # the rules that it was scored and read by, where they were others
 
     @property
@@ -50,16 +51,27 @@ class Side:
 
     def labels(self, score: str) -> Mapping[str, float]:
         """What people said of the answers that a judge gave this score, by item; nothing where none is kept."""
+        found = self.labels_file
+        return found.labels if found is not None and found.score == score else {}
+
+    @property
+    def labels_file(self) -> LabelsFile | None:
+        """The labels that `evalh judge calibrate` kept: in a run's folder, or in a baseline with its values."""
         if self.journal is None:
-            return {}
+            return self.stored_labels
         file = self.path / LABELS
         try:
-            found = record(LabelsFile, loads(file.read_bytes())) if file.is_file() else None
+            return record(LabelsFile, loads(file.read_bytes())) if file.is_file() else None
         except (OSError, ValueError) as error:
             raise UserError(
                 f"{file}: edited or damaged ({error!r:.100}); delete it or run evalh judge calibrate again"
             ) from error
-        return found.labels if found is not None and found.score == score else {}
+
+    def seeded(self, benchmark: str) -> bool:
+        """Whether a benchmark was asked with several seeds."""
+        own, common = self.facts[benchmark].sampling, self.manifest.sampling
+        seeds = own.seeds if own is not None and own.seeds is not None else common and common.seeds
+        return bool(seeds)
 
     @property
     def facts(self) -> Mapping[str, BenchmarkFacts]:
@@ -197,6 +209,7 @@ def from_baseline(file: Path) -> Side:
         summary=stored.summary,
         journal=None,
         stored=stored.scores,
+        stored_labels=stored.labels,
     )
 
 
@@ -234,5 +247,7 @@ def keep_baseline(name: str, as_name: str, *, metric: str | None, runs: Path, ba
             f"{side.path}: every answer is an error, so nothing can be compared with it; run it again first"
         )
     manifest = replace(side.manifest, flaky=side.flaky)
-    stored = baseline.StoredBaseline(name=as_name, manifest=manifest, summary=side.summary, scores=scores)
+    stored = baseline.StoredBaseline(
+        name=as_name, manifest=manifest, summary=side.summary, scores=scores, labels=side.labels_file
+    )
     return baseline.write_baseline(stored, baselines), sum(len(one.ids) for one in scores.values())

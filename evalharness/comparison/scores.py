@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from evalharness.errors import UserError, option_name
 from evalharness.records import STATUSES
 from evalharness.runs.store import damaged_line, loads, placed_lines
+from evalharness.stats.reruns import PassNoise, pass_noise
 
 STATUS_CODE = {status: code for code, status in enumerate(STATUSES)}
 _TEXT = {str}
@@ -32,7 +33,8 @@ class Scores:
 
     `values` holds the mean of the metric over an item's answers, NaN where there is none; `answers` how many answers
     the mean is over; `status` the code of the first answer's status; `groups` and `clusters` codes into their names;
-    `lengths` the question's characters, -1 unknown; `places` the byte where the item's first line starts, -1 none.
+    `lengths` the question's characters, -1 unknown; `places` the byte where the item's first line starts, -1 none;
+    `noise` what several answers to each item tell of asking again.
     """
 
     metric: str
@@ -45,6 +47,7 @@ class Scores:
     clusters: NDArray[np.int32] | None
     lengths: NDArray[np.int32]
     places: NDArray[np.int64]
+    noise: PassNoise | None = None
 
     @property
     def binary(self) -> bool:
@@ -126,7 +129,15 @@ class _Rows:
             clusters=np.frombuffer(self.clusters, np.int32)[first] if self.cluster is not None else None,
             lengths=np.frombuffer(self.length, np.int32)[first],
             places=np.frombuffer(self.place, np.int64)[first],
+            noise=_noise(item[known], value[known], answers),
         )
+
+
+def _noise(item: NDArray[np.int32], value: NDArray[np.float64], answers: NDArray[np.int32]) -> PassNoise | None:
+    """What the items tell that have an answer of every pass; `item` and `value` are sorted by item, then by pass."""
+    passes = int(answers.max(initial=0))
+    whole = answers == passes
+    return pass_noise(value[whole[item]].reshape(-1, passes)) if passes > 1 else None
 
 
 def natural(identity: str) -> list[tuple[bool, int, str]]:

@@ -1,13 +1,14 @@
 """Where a difference's uncertainty comes from: the items that were drawn, asking again, and what the judge gets wrong.
 
 Sampling is in every interval, and so is the noise of single answers, for each item is asked once (or a few times). A
-judge's error is carried where both runs keep labels of people (`evalh judge calibrate`), and a whole run's own shift
-where `evalh flaky` found one.
+judge's error is carried where both sides keep labels of people (`evalh judge calibrate`), and a whole run's own shift
+where several seeds or `evalh flaky` found one.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal, get_args
 
@@ -18,9 +19,10 @@ from evalharness.comparison.decide import TaskComparison, UncertaintyPart
 from evalharness.comparison.inputs import Side
 from evalharness.errors import UserError, known, option_name
 from evalharness.runs.manifest import FlakyFacts
-from evalharness.stats.intervals import normal_cdf, normal_quantile
+from evalharness.stats.intervals import normal_quantile
 from evalharness.stats.power import detectable_by
 from evalharness.stats.powered import LEAST_LABELS, powered_difference
+from evalharness.stats.reruns import PassNoise, widened_half
 from evalharness.text.visible import shell_word
 
 UncertaintySource = Literal["sampling", "rerun", "judge"]
@@ -39,10 +41,11 @@ def uncertainty_sources(words: str | None) -> tuple[UncertaintySource, ...] | No
 
 
 def with_uncertainty(
-    task: TaskComparison, joined: Joined, sides: tuple[Side, Side], wanted: tuple[UncertaintySource, ...] | None,
-    alpha: float,
+    task: TaskComparison, joined: Joined, sides: tuple[Side, Side], noises: tuple[PassNoise | None, PassNoise | None],
+    wanted: tuple[UncertaintySource, ...] | None, alpha: float,
 ) -> TaskComparison:  # fmt: skip
     """A measured task with what else is uncertain in its interval, and the parts of that where there are several.
+    `noises` are what several answers to each item told of either side.
 
     UserError where a source was asked for by name and nothing tells of it.
     """
@@ -55,14 +58,13 @@ def with_uncertainty(
         found = _with_judge(found, joined, sides, parts, alpha)
         if wanted is not None and "judge" not in parts:
             raise UserError(_no_labels(task, sides))
-    flaky = sides[0].flaky.get(task.benchmark) or sides[1].flaky.get(task.benchmark)
-    if wanted is not None and "rerun" in wanted and flaky is None:
-        raise UserError(
-            f"{option_name('uncertainty')} rerun: nothing tells how {task.benchmark} varies when it is asked again; "
-            f"`evalh flaky {shell_word(sides[0].path)}` does"
-        )
-    if flaky is not None and (wanted is None or "rerun" in wanted):
-        found = _with_rerun(found, flaky, parts, alpha)
+    if wanted is None or "rerun" in wanted:
+        found = _with_rerun(found, (sides, noises), parts, alpha)
+        if wanted is not None and "rerun" not in parts:
+            raise UserError(
+                f"{option_name('uncertainty')} rerun: nothing tells how {task.benchmark} varies when it is asked "
+                f"again; several seeds in a suite do, or `evalh flaky {shell_word(sides[0].path)}`"
+            )
     shown = wanted is not None or "judge" in parts
     made = tuple(UncertaintyPart(source=source, stderr=stderr) for source, stderr in parts.items())
     return replace(found, uncertainty=made) if shown else found
@@ -70,10 +72,11 @@ def with_uncertainty(
 
 def _no_labels(task: TaskComparison, sides: tuple[Side, Side]) -> str:
     labelled = " and ".join(f"{len(side.labels(task.metric))} labels of {side.name}" for side in sides)
+    again = "; then set the baseline again" if any(side.journal is None for side in sides) else ""
     return (
         f"{option_name('uncertainty')} judge: {task.benchmark} wants {LEAST_LABELS} or more items that people labelled "
         f"in both runs, for the judging that is compared ({task.metric}); there are {labelled}: "
-        "`evalh judge calibrate RUN --labels FILE` keeps them"
+        f"`evalh judge calibrate RUN --labels FILE` keeps them{again}"
     )
 
 
@@ -84,8 +87,10 @@ def _with_judge(
     before, after = (side.labels(task.metric) for side in sides)
     both = before.keys() & after.keys()
     labelled = np.fromiter((identity in both for identity in joined.ids), bool, len(joined.ids)) & joined.known
-    if int(labelled.sum()) < LEAST_LABELS or not has_range(joined) or task.lower_is_better:
+    if not has_range(joined) or task.lower_is_better:
         return task
+    if int(labelled.sum()) < LEAST_LABELS:
+        return replace(task, notes=(*task.notes, *_one_sided(len(before), len(after), sides)))
     if joined.clusters is not None:
         return replace(task, notes=(*task.notes, "people's labels are left aside: with clusters they cannot be used"))
     ids = [joined.ids[i] for i in np.flatnonzero(labelled)]
@@ -108,23 +113,69 @@ def _with_judge(
     )  # fmt: skip
 
 
-def _with_rerun(task: TaskComparison, flaky: FlakyFacts, parts: dict[str, float], alpha: float) -> TaskComparison:
-    """The share of the noise of single answers named, and a whole run's own shift added where there is one."""
-    if flaky.low is None or flaky.high is None or flaky.difference is None:
+def _one_sided(before: int, after: int, sides: tuple[Side, Side]) -> list[str]:
+    """That labels of one side alone are no use: the judge may be off by another amount on the other."""
+    (most, named), (_, other) = sorted(zip((before, after), (side.name for side in sides), strict=True), reverse=True)
+    if most < LEAST_LABELS:
+        return []
+    return [
+        f"people labelled {most:,} answers of {named} and too few of the same items of {other}: what the judge gets "
+        "wrong is not in the interval"
+    ]
+
+
+def _with_rerun(
+    task: TaskComparison, known_of: tuple[tuple[Side, Side], tuple[PassNoise | None, PassNoise | None]],
+    parts: dict[str, float], alpha: float,
+) -> TaskComparison:  # fmt: skip
+    """The share of the noise of single answers named, and a whole run's own shift added where one is known: by several
+    seeds, else by A/A (`evalh flaky`)."""
+    sides, noises = known_of
+    seeded = [n if n and side.seeded(task.benchmark) else None for side, n in zip(sides, noises, strict=True)]
+    flaky = sides[0].flaky.get(task.benchmark) or sides[1].flaky.get(task.benchmark)
+    if any(seeded):
+        single, added = math.hypot(*(n.single for n in noises if n)), _shifts(seeded)
+        said = "the seeds' runs differ by more than their answers' noise: the interval allows for that"
+    elif flaky is not None and None not in (flaky.low, flaky.high, flaky.difference):
+        single, added = _of_again(flaky, task.n)
+        points = 100 * (flaky.difference or 0)
+        said = f"asked again the same model was {points:+.1f} points off: the interval allows for that"
+    elif any(noises):
+        single, added, said = math.hypot(*(n.single for n in noises if n)), [], ""
+    else:
         return task
-    again = (flaky.high - flaky.low) / (2 * normal_quantile(0.975))  # its interval is at 95 %
-    # Two runs of one model that differ by more than their answers' noise are each off by something of their own.
-    shift = math.sqrt(max(0.0, flaky.difference**2 - again**2)) if flaky.low > 0 or flaky.high < 0 else 0.0
-    single = min(parts["sampling"], again * math.sqrt(flaky.n / max(1, task.n)))
+    single, shift = min(parts["sampling"], single), math.sqrt(sum(variance for variance, _ in added))
     parts |= {"sampling": math.sqrt(parts["sampling"] ** 2 - single**2), "rerun": math.hypot(single, shift)}
-    if not shift or task.low is None or task.high is None or task.difference is None:
-        return task
-    z, value = normal_quantile(1 - alpha), task.difference
-    low, high = value - math.hypot(value - task.low, z * shift), value + math.hypot(task.high - value, z * shift)
-    half = high - value if value < -task.margin else value - low
-    said = f"asked again the same model was {100 * flaky.difference:+.1f} points off: the interval allows for that"
+    return _widened(task, added, said, alpha) if shift else task
+
+
+def _shifts(seeded: Sequence[PassNoise | None]) -> list[tuple[float, float]]:
+    """The variance that whole runs' shifts bring to the difference, with its degrees of freedom: each side's own by its
+    seeds; where one side has none, both are taken to shift alike, and that side is one run."""
+    told = [noise for noise in seeded if noise is not None]
+    if len(told) == len(seeded):
+        return [(noise.shift**2 / noise.passes, noise.freedom) for noise in told]
+    return [(noise.shift**2 * (1 + 1 / noise.passes), noise.freedom) for noise in told]
+
+
+def _of_again(flaky: FlakyFacts, n: int) -> tuple[float, list[tuple[float, float]]]:
+    """The standard error that single answers bring to a difference over n items, and the variance of a run's shift."""
+    low, high, difference = flaky.low or 0.0, flaky.high or 0.0, flaky.difference or 0.0
+    again = (high - low) / (2 * normal_quantile(0.975))  # its interval is at 95 %
+    # Two runs of one model that differ by more than their answers' noise are each off by something of their own.
+    shift = max(0.0, difference**2 - again**2) if low > 0 or high < 0 else 0.0
+    return again * math.sqrt(flaky.n / max(1, n)), [(shift, math.inf)]
+
+
+def _widened(task: TaskComparison, added: Sequence[tuple[float, float]], said: str, alpha: float) -> TaskComparison:
+    """The task with further variances in its interval."""
+    low, high, value = task.low or 0.0, task.high or 0.0, task.difference or 0.0
+    below, above = (widened_half(half, added, alpha) for half in (value - low, high - value))
+    decides = above if value < -task.margin else below
+    unchanged = (above if value < 0 else below).p_below(-abs(value))
+    least = detectable_by(max(below.width, above.width), alpha)
     return replace(
-        task, low=low, high=high, p_worse=normal_cdf((value + task.margin) * z / half) if half else task.p_worse,
-        notes=(*task.notes, said), underpowered=detectable_by(max(value - low, high - value), alpha) > 2 * task.margin,
-        detectable=detectable_by(max(value - low, high - value), alpha), items_to_decide=None,
+        task, low=value - below.width, high=value + above.width, p_worse=decides.p_below(value + task.margin),
+        p_change=max(task.p_change or 0.0, min(1.0, 2 * unchanged)), notes=(*task.notes, said), detectable=least,
+        underpowered=least > 2 * task.margin, items_to_decide=None,
     )  # fmt: skip

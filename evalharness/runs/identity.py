@@ -46,7 +46,9 @@ def identity_hash(identity: Identity) -> str:
 def plan_sampling(plan: Plan) -> SamplingFacts:
     """How answers are drawn, where a benchmark does not say otherwise (`sampling` among its facts)."""
     temperature, top_p = plan.temperature or 0.0, 1.0 if plan.top_p is None else plan.top_p
-    return SamplingFacts(temperature=temperature, top_p=top_p, seed=plan.seed, max_tokens=plan.max_tokens)
+    return SamplingFacts(
+        temperature=temperature, top_p=top_p, seed=plan.seed, max_tokens=plan.max_tokens, seeds=plan.seeds or None
+    )
 
 
 def make_manifest(name: str, tasks: Sequence[Task], plan: Plan, model: Model) -> Manifest:

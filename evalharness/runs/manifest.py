@@ -55,6 +55,7 @@ class SamplingFacts(Kept):
     top_p: float | None = field(default=None, metadata=ALWAYS)
     seed: int | None = field(default=None, metadata=ALWAYS)
     max_tokens: int | None = field(default=None, metadata=ALWAYS)
+    seeds: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +66,7 @@ class OwnSampling(Kept):
     top_p: float | None = field(default=None, metadata=ALWAYS)
     max_tokens: int | None = None
     seed: int | None = None
+    seeds: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

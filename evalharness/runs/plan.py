@@ -35,9 +35,9 @@ class Plan:
 
     `data`: None = the hub, `sample`, or a folder. `limit` draws that many samples, seeded and stratified by group, the
     same for every model. `groups` and `items` (ids) restrict what is asked; of that, `shard` is the part that is asked
-    here. `repeats` answers are asked per sample: one, or as many as there are where a model has them already. `rows`
-    are the data itself, where a program has them. `draw` chooses fewer items with unequal chances. `own` holds what
-    differs for single benchmarks, by name and field.
+    here. `repeats` answers are asked per sample: one, or as many as there are where a model has them already; with
+    `seeds` (as many) each as a run with that seed would ask it. `rows` are the data itself, where a program has them.
+    `draw` chooses fewer items with unequal chances. `own` holds what differs for single benchmarks, by name and field.
     """
 
     benchmarks: tuple[str, ...]
@@ -49,6 +49,7 @@ class Plan:
     items: frozenset[str] | None = None
     seed: int = 0
     repeats: int | None = None
+    seeds: tuple[int, ...] = ()
     temperature: float | None = None
     top_p: float | None = None
     max_tokens: int | None = None
@@ -331,9 +332,10 @@ def _own_sampling(benchmark: Benchmark, plan: Plan, common: Plan) -> OwnSampling
     usual = (common.temperature or 0.0, 1.0 if common.top_p is None else common.top_p)
     max_tokens = None if plan.max_tokens == common.max_tokens else plan.max_tokens
     seed = None if plan.seed == common.seed else plan.seed
-    if (temperature, top_p, max_tokens, seed) == (*usual, None, None):
+    seeds = None if plan.seeds == common.seeds else plan.seeds
+    if (temperature, top_p, max_tokens, seed, seeds) == (*usual, None, None, None):
         return None
-    return OwnSampling(temperature=temperature, top_p=top_p, max_tokens=max_tokens, seed=seed)
+    return OwnSampling(temperature=temperature, top_p=top_p, max_tokens=max_tokens, seed=seed, seeds=seeds)
 
 
 def sampling_of(benchmark: Benchmark, plan: Plan) -> tuple[float, float]:
@@ -348,21 +350,23 @@ def _there(plan: Plan, model: Model, asked: Sequence[Request]) -> int:
     if isinstance(model, Prerecorded):
         return model.repeats(asked)
     if plan.repeats is not None and plan.repeats > 1 and not plan.temperature:
-        raise UserError(
-            f"{option_name('repeats')} above 1 asks the same thing again at temperature 0; give "
-            f"{option_name('temperature')} too"
-        )
+        several = "several seeds ask" if plan.seeds else f"{option_name('repeats')} above 1 asks"
+        raise UserError(f"{several} the same thing again at temperature 0; give {option_name('temperature')} too")
     return 0
 
 
 def _repeated(asked: Request, plan: Plan, repeat: int, repeats: int) -> Request:
-    """Each sampled answer has its own seed, which depends on nothing but run seed, item and repeat."""
+    """Each sampled answer has its own seed, which depends on nothing but run seed, item and repeat.
+
+    Of several run seeds each has one answer: its first.
+    """
     if asked.origin is None:
         return asked
     alone = (asked.origin.repeat, asked.origin.repeats) == (repeat, repeats)
     origin = asked.origin if alone else replace(asked.origin, repeat=repeat, repeats=repeats)
     if asked.temperature == 0:
         return asked if alone else replace(asked, origin=origin)
-    key = f"{plan.seed}/{asked.origin.id}/{repeat}".encode("utf-8", "surrogatepass")
+    of_run, nth = (plan.seeds[repeat], 0) if plan.seeds else (plan.seed, repeat)
+    key = f"{of_run}/{asked.origin.id}/{nth}".encode("utf-8", "surrogatepass")
     seed = int.from_bytes(hashlib.sha256(key).digest()[:4], "big") >> 1
     return replace(asked, seed=seed, origin=origin)

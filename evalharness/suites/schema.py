@@ -83,17 +83,15 @@ def load_suite(path: Path, *, yes_run_untrusted_code: bool = False) -> Suite:
     sandbox = {key: settings.pop(key) for key in ("sandbox", "check", "workers") if key in settings}
     packages = tuple(settings.pop("sandbox_packages", ()))
     entries = [_entry(entry, base) for entry in value["benchmarks"]]
-    for position, entry in enumerate(entries):
-        if "margin" in entry and "relative_margin" in entry:
-            where = ("benchmarks", position, "relative_margin")
-            raise document.error(where, "a margin in points and relative_margin exclude each other; say one")
+    _check_pairs(document, entries)
+    seeded = "seeds" in value.get("options", {})
     gate = value.get("gate", {})
     return Suite(
         name=value.get("name", path.stem),
         models=tuple(_models(document)),
         benchmarks=tuple(entry["benchmark"] for entry in entries),
         settings=settings,
-        own={entry["benchmark"]: own for entry in entries if (own := _own(entry, base))},
+        own={entry["benchmark"]: own for entry in entries if (own := _own(entry, base, seeded))},
         run_options=RunOptions(yes_run_untrusted_code=yes_run_untrusted_code, sandbox_packages=packages, **sandbox),
         budget=Budget(**value.get("budget", {})),
         baseline=_baseline(value.get("baseline"), base),
@@ -134,6 +132,20 @@ def _check(document: YamlDocument) -> None:
         where = (*where, str(unknown))
     named = ".".join(map(str, where))
     raise document.error(where, f"{named}: {message}" if named else message)
+
+
+def _check_pairs(document: YamlDocument, entries: Sequence[Mapping[str, Any]]) -> None:
+    """UserError, with the line, for two keys of which each says what the other is for."""
+    for position, entry in enumerate(entries):
+        if "margin" in entry and "relative_margin" in entry:
+            where = ("benchmarks", position, "relative_margin")
+            raise document.error(where, "a margin in points and relative_margin exclude each other; say one")
+    places: list[tuple[YamlPath, Mapping[str, Any]]] = [(("options",), document.value.get("options", {}))]
+    places += [(("benchmarks", position), entry) for position, entry in enumerate(entries)]
+    for at, said in places:
+        for key in ("seed", "samples"):
+            if "seeds" in said and key in said:
+                raise document.error((*at, key), f"seeds are one answer with each seed; leave {key} out beside them")
 
 
 def _models(document: YamlDocument) -> Iterator[SuiteModel]:
@@ -199,6 +211,9 @@ def _settings(options: Mapping[str, Any], base: Path) -> dict[str, Any]:
     """The plan's fields, under its names; a folder of data is relative to the suite's file."""
     renamed = {"samples": "repeats"}
     found = {renamed.get(key, key): value for key, value in options.items()}
+    if "seeds" in found:
+        seeds = tuple(found["seeds"])
+        found |= {"seeds": seeds, "seed": seeds[0], "repeats": len(seeds)}
     if "groups" in found:
         found["groups"] = tuple(found["groups"])
     if found.get("data") not in (None, "sample"):
@@ -219,10 +234,11 @@ def _entry(entry: str | Mapping[str, Any], base: Path) -> dict[str, Any]:
     return mine
 
 
-def _own(entry: Mapping[str, Any], base: Path) -> dict[str, Any]:
-    """What of a benchmark's entry is the plan's."""
+def _own(entry: Mapping[str, Any], base: Path, seeded: bool) -> dict[str, Any]:
+    """What of a benchmark's entry is the plan's. Its own samples are in place of a suite's several seeds."""
     other = {"benchmark", "margin", "judge", *_RULES}
-    return _settings({key: value for key, value in entry.items() if key not in other}, base)
+    own = _settings({key: value for key, value in entry.items() if key not in other}, base)
+    return {**own, "seeds": ()} if seeded and "samples" in entry else own
 
 
 def _margins(value: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -10,6 +10,7 @@ from evalharness.comparison.compare import Options, compare_runs
 from evalharness.comparison.inputs import open_side
 from evalharness.comparison.uncertainty import uncertainty_sources
 from evalharness.errors import UserError
+from evalharness.stats.reruns import pass_noise, widened_half
 
 
 def judged_runs(tmp_path, labelled=100, kept=("a", "b")):
@@ -84,6 +85,77 @@ def test_a_run_that_shifts_when_it_is_asked_again_widens_the_interval(tmp_path):
     moved = flaky(0.05, 0.03, 0.07)
     assert moved.low < plain.low < plain.high < moved.high
     assert moved.p_worse > plain.p_worse
+
+
+def seeded(folder, values, seeds=(1, 2, 3)):
+    """A run whose item i has the answers values[i], one with each seed."""
+    lines = [
+        line("quiz", f"q/{i}", "correct" if v else "wrong", float(v), repeat=r)
+        for i, row in enumerate(values)
+        for r, v in enumerate(row)
+    ]
+    made = make_run(folder, lines=lines)
+    about = json.loads((made / "run.json").read_text())
+    about["sampling"] = {**(about.get("sampling") or {}), **({"seeds": seeds} if seeds else {})}
+    (made / "run.json").write_text(json.dumps(about))
+    return made
+
+
+def drawn(seed, shifts, items=300, p=0.6):
+    """Answers of items of which each has its own chance, moved by the pass's shift."""
+    draw = np.random.default_rng(seed)
+    chances = np.clip(draw.normal(p, 0.2, items)[:, None] + np.array(shifts), 0, 1)
+    return draw.random(chances.shape) < chances
+
+
+def test_several_seeds_widen_the_interval_where_their_runs_differ(tmp_path):
+    calm, moved = (0.0, 0.0, 0.0), (-0.1, 0.0, 0.1)
+    base = seeded(tmp_path / "a", drawn(1, calm))
+    for name, shifts in (("calm", calm), ("moved", moved)):
+        new = seeded(tmp_path / name, drawn(2, shifts))
+        wide, plain = one(base, new), one(base, new, uncertainty=("sampling",))
+        widened = (wide.high - wide.low) / (plain.high - plain.low)
+        assert (widened < 1.5) if name == "calm" else (widened > 2), (name, widened)
+        assert wide.p_change >= plain.p_change
+        parts = {part.source: part.stderr for part in one(base, new, uncertainty=("sampling", "rerun")).uncertainty}
+        assert parts.keys() == {"sampling", "rerun"}
+    assert "the seeds' runs differ" in wide.notes[0]
+    same = seeded(tmp_path / "samples", drawn(2, moved), seeds=())
+    told, plain = one(base, same, uncertainty=("sampling", "rerun")), one(base, same, uncertainty=("sampling",))
+    assert (told.low, told.high) == pytest.approx((plain.low, plain.high), rel=0.05), "samples of one run share a seed"
+
+
+def test_what_seeds_told_is_kept_in_a_baseline(tmp_path, evalh):
+    base, new = seeded(tmp_path / "a", drawn(1, (-0.1, 0, 0.1))), seeded(tmp_path / "b", drawn(2, (0, 0, 0)))
+    assert evalh("baseline", "set", base, "--name", "main").code == 0
+    kept = compare_runs(open_side("main"), open_side(str(new)), Options()).tasks[0]
+    whole = one(base, new)
+    assert (kept.low, kept.high, kept.notes) == (whole.low, whole.high, whole.notes)
+
+
+def test_the_shift_of_whole_runs_is_found_and_its_interval_holds():
+    draw, held, repeats, passes = np.random.default_rng(3), 0, 1000, 4
+    for _ in range(repeats):
+        chances = draw.uniform(0.3, 0.7, 200)
+        values = (draw.random((200, passes)) < chances[:, None] + draw.normal(0, 0.05, passes)).astype(float)
+        noise = pass_noise(values)
+        half = widened_half(1.644854 * noise.single, [(noise.shift**2 / passes, noise.freedom)], 0.05).width
+        held += abs(values.mean() - chances.mean()) <= half
+    assert 0.87 < held / repeats < 0.95, "90 % are promised"
+
+
+def test_the_labels_of_a_run_are_kept_in_its_baseline(tmp_path, evalh):
+    base, new, _ = judged_runs(tmp_path)
+    assert evalh("baseline", "set", base, "--name", "main").code == 0
+    kept = compare_runs(open_side("main"), open_side(str(new)), Options()).tasks[0]
+    whole = one(base, new)
+    assert kept.method == "prediction-powered"
+    assert (kept.low, kept.high) == (whole.low, whole.high)
+    (new / "labels.json").unlink()
+    alone = compare_runs(open_side("main"), open_side(str(new)), Options()).tasks[0]
+    assert (alone.method != "prediction-powered", "labelled 100 answers of main" in alone.notes[0]) == (True, True)
+    said = evalh("compare", "main", new, "--uncertainty", "sampling,judge")
+    assert (said.code, "set the baseline again" in said.err) == (2, True)
 
 
 def test_damaged_labels_are_named(tmp_path):

@@ -300,6 +300,39 @@ def test_judges_stand_in_a_suite(ci, endpoint, tmp_path):
     assert said.code == 2
 
 
+def test_several_seeds_are_asked_and_carried_into_the_verdict(ci, endpoint):
+    seeds = "options: {seeds: [1, 2, 3], temperature: 0.7}\n"
+    start = len(endpoint.seen)
+    assert ci("base", more=f"no_baseline: create\n{seeds}").code == 0
+    sent = [body["seed"] for body in endpoint.seen[start:]]
+    assert (len(sent), len(set(sent))) == (3 * ITEMS, 3 * ITEMS)
+    said = ci("worse", more=seeds)
+    assert said.code == 1, said
+    task = ci.report()["models"][0]["comparison"]["tasks"][0]
+    assert (task["n"], task["base"], task["new"]) == (ITEMS, 0.8, 0.5)
+    start = len(endpoint.seen)
+    assert ci("better", more="no_baseline: pass\nbaseline: other\noptions: {seed: 2, temperature: 0.7}\n").code == 0
+    alone = {body["seed"] for body in endpoint.seen[start:]}
+    assert (len(alone), alone < set(sent)) == (ITEMS, True), "each seed asks as a run with that seed alone does"
+    for wrong, why in (
+        ("{seeds: [1, 2, 3]}", "several seeds ask the same thing again at temperature 0"),
+        ("{seeds: [1, 2], samples: 3, temperature: 1}", ":6: seeds are one answer with each seed"),
+        ("{seeds: [1, 1], temperature: 1}", "non-unique"),
+        ("{seeds: [1], temperature: 1}", "too short"),
+        ("{seeds: 3, temperature: 1}", "is not of type 'array'"),
+    ):
+        said = ci("base", more=f"options: {wrong}\n")
+        assert (said.code, why in said.out + said.err) == (2, True), (wrong, said)
+
+
+def test_a_benchmarks_own_samples_are_in_place_of_the_seeds(ci):
+    seeds = "no_baseline: pass\noptions: {seeds: [1, 2, 3], temperature: 0.7}\n"
+    ci("base", more=seeds, bench="{benchmark: bench.yaml, samples: 2, limit: 10}")
+    assert ci.asked == 20
+    ci("same", more="no_baseline: pass\n", bench="{benchmark: bench.yaml, seeds: [4, 9], temperature: 1, limit: 10}")
+    assert ci.asked == 20
+
+
 def test_a_judge_that_no_benchmark_wants_is_refused(ci, endpoint):
     said = ci("same", more="no_baseline: pass\njudge: openai:judge-good\n")
     assert (said.code, ci.asked) == (2, 0)
