@@ -212,6 +212,14 @@ def test_figures_of_groups_and_of_the_groups_in_them(folder):
     )
 
 
+def test_a_groups_interval_is_no_point_where_all_its_answers_are_wrong(folder):
+    folder()
+    wrong = {n: {"accuracy": Estimate(value=0.0, stderr=0.0, low=0.0, high=0.3, n=SIZES[n])} for n in "ab"}
+    made = group_figures(catalog.open_catalog(), wrong)["alias accuracy"]
+    assert (made.value, made.low) == (0.0, 0.0)
+    assert made.high == pytest.approx(0.3 * (3**2 + 5**2) ** 0.5 / 8)
+
+
 @pytest.mark.parametrize(
     ("filters", "wanted"),
     [
