@@ -95,6 +95,9 @@ def test_a_task_asked_in_a_groups_way_has_the_groups_name_before_its_own(folder)
     assert plugins.load_benchmark("lm_eval/a").shots == 0
     assert plugins.task_names("lm_eval/alias") == ("lm_eval/a", "lm_eval/b")  # they are asked as by their files
     assert plugins.task_names("lm_eval/high/c,a") == ("lm_eval/high/c", "lm_eval/a")
+    assert plugins.task_names("lm_eval/low/[ab]") == ("lm_eval/low/a", "lm_eval/low/b")
+    with pytest.raises(UserError, match=r"no task, group or tag 'low/c' \(did you mean"):
+        plugins.task_names("lm_eval/low/c")
 
 
 def test_a_group_may_describe_tasks_and_include_files(folder):

@@ -56,21 +56,24 @@ class TaskCatalog:
         between, or a glob. UserError where there are none."""
         found: dict[str, None] = {}
         for word in filter(None, (part.strip() for part in pattern.split(","))):
-            if word not in self.entries and self._root_of(word) is not None:
-                found[self.task(word).name(str(self._root_of(word)))] = None
-                continue
-            names = [word] if word in self.entries else [n for n in sorted(self.entries) if fnmatchcase(n, word)]
-            if not names and word.partition("@")[0] in self.entries:
-                raise UserError(f"{word}: the prompt formats of lm-evaluation-harness 0.5 (TASK@FORMAT) are not read")
-            if not names:
-                near = nearest(word, self.entries)
-                raise UserError(
-                    f"lm-evaluation-harness's files have no task, group or tag {word!r}{near}; "
-                    "`evalh list benchmarks --lm-eval` shows them"
-                )
-            for name in names:
-                found |= dict.fromkeys(self._tasks_of(self.entries[name]))
+            found |= dict.fromkeys(self._named(word))
         return tuple(found)
+
+    def _named(self, word: str) -> Iterator[str]:
+        """The tasks of one name or glob, of one behind a group's name too."""
+        root = None if word in self.entries else self._root_of(word)
+        there = self.entries if root is None else self._tasks_of(self.entries[root])
+        names = [word] if word in there else [name for name in sorted(there) if fnmatchcase(name, word)]
+        if not names and word.partition("@")[0] in self.entries:
+            raise UserError(f"{word}: the prompt formats of lm-evaluation-harness 0.5 (TASK@FORMAT) are not read")
+        if not names:
+            near = nearest(word, there)
+            raise UserError(
+                f"lm-evaluation-harness's files have no task, group or tag {word!r}{near}; "
+                "`evalh list benchmarks --lm-eval` shows them"
+            )
+        for name in names:
+            yield from (name,) if root is not None else self._tasks_of(self.entries[name])
 
     def _tasks_of(self, entry: TaskEntry) -> tuple[str, ...]:
         if entry.kind == "group":
