@@ -188,6 +188,20 @@ def test_data_files_that_a_group_names_lie_below_its_own_folder(folder, evalh):
     assert "which is outside" in said.err
 
 
+def test_a_group_runs_by_the_path_of_its_file_with_the_files_beside_it(folder, evalh):
+    where = folder()
+    catalog.include_folders([])
+    said = evalh("run", where / "low.yaml", "--model", "echo", "--name", "r", "--json")
+    assert said.code == 0, said.err
+    assert set(said.json["benchmarks"]) == {"lm_eval/low/a", "lm_eval/low/b"}
+    assert set(said.json["averages"]["lm_eval"]) == {"low accuracy"}
+    (where / "lost.yaml").write_text("group: lost\ntask: [nowhere]\n", encoding="utf-8")
+    catalog._catalog.cache_clear()
+    said = evalh("run", where / "lost.yaml", "--model", "echo")
+    assert said.code == 2 and "lost.yaml:2: the group lost names 'nowhere'" in said.err
+    catalog._beside.set(())
+
+
 def figures(names, **values):
     """Figures of tasks with as many documents as in SIZES."""
     return {
