@@ -269,7 +269,8 @@ def task_names(name: str, data: Path | None = None) -> tuple[str, ...]:
     """The benchmarks that `name` stands for: itself, or every task of the family."""
     _there(data)
     if is_file(name):
-        return (called(name),)
+        reader = _file_reader("benchmarks", name)
+        return tuple(reader.tasks_of_file(name)) if hasattr(reader, "tasks_of_file") else (called(name),)
     if "/" in name:
         roof = load_family(name)
         stem, _, task = name.partition("/")

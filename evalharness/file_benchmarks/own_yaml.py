@@ -20,7 +20,8 @@ from evalharness.data import yaml_lines
 from evalharness.data.rows import Files, Row, Source
 from evalharness.data.yaml_lines import YamlDocument
 from evalharness.errors import DataError, UserError, nearest
-from evalharness.file_benchmarks.lm_eval.config import MARKS, is_task
+from evalharness.file_benchmarks.lm_eval.catalog import tasks_of_group_file
+from evalharness.file_benchmarks.lm_eval.config import GROUP_KEYS, MARKS, is_task
 from evalharness.file_benchmarks.lm_eval.task import open_lm_eval_file
 from evalharness.file_benchmarks.templates import template, value
 from evalharness.judge import Judge, Panel
@@ -132,7 +133,17 @@ def is_benchmark(name: str) -> bool:
         keys = set(yaml_lines.read_yaml(file, repeated=[]).value) if file.is_file() else set()
     except DataError:
         return False
-    return "models" not in keys and bool(keys & {"source", "template", "include", *MARKS})
+    known = bool(keys & {"source", "template", "include", *MARKS}) or keys >= GROUP_KEYS
+    return "models" not in keys and known
+
+
+def tasks_of_file(name: str) -> tuple[str, ...]:
+    """The benchmarks of a file: itself, or the tasks of the group of lm-evaluation-harness's that it describes."""
+    file = Path(name).expanduser()
+    keys = set(yaml_lines.read_yaml(file, repeated=[]).value) if file.is_file() else set()
+    if not keys >= GROUP_KEYS or keys & {"include", *MARKS}:
+        return (name,)
+    return tuple(f"lm_eval/{task}" for task in tasks_of_group_file(file))
 
 
 def open_file(name: str, judge_of: JudgeOf) -> Benchmark:

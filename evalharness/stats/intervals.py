@@ -264,17 +264,18 @@ def bounded_difference(values: Sequence[float]) -> Estimate:
     return Estimate(value=value, stderr=2 * found.stderr, low=low, high=high, n=found.n)
 
 
-def mean_of_estimates(parts: Sequence[Estimate]) -> Estimate:
-    """The plain mean of independent figures; the distance to either end adds up by squares (Zou and Donner 2008,
-    https://doi.org/10.1002/sim.3095), so that it leaves no range that none of them leaves."""
-    k = len(parts)
-    value = math.fsum(p.value for p in parts) / k
-    below = math.sqrt(math.fsum((p.value - p.low) ** 2 for p in parts)) / k
-    above = math.sqrt(math.fsum((p.high - p.value) ** 2 for p in parts)) / k
-    # Rounding could carry an end a hair beyond the plain means of the ends.
-    low = max(value - below, math.fsum(p.low for p in parts) / k)
-    high = min(value + above, math.fsum(p.high for p in parts) / k)
-    stderr = math.sqrt(math.fsum(p.stderr**2 for p in parts)) / k
+def mean_of_estimates(parts: Sequence[Estimate], weights: Sequence[float] | None = None) -> Estimate:
+    """The mean of independent figures, the plain one without `weights`; the distance to either end adds up by squares
+    (Zou and Donner 2008, https://doi.org/10.1002/sim.3095), so that it leaves no range that none of them leaves."""
+    total = math.fsum(weights) if weights is not None else float(len(parts))
+    pairs = list(zip(parts, [1.0] * len(parts) if weights is None else weights, strict=True))
+    value = math.fsum(w * p.value for p, w in pairs) / total
+    below = math.sqrt(math.fsum((w * (p.value - p.low)) ** 2 for p, w in pairs)) / total
+    above = math.sqrt(math.fsum((w * (p.high - p.value)) ** 2 for p, w in pairs)) / total
+    # Rounding could carry an end a hair beyond the means of the ends.
+    low = max(value - below, math.fsum(w * p.low for p, w in pairs) / total)
+    high = min(value + above, math.fsum(w * p.high for p, w in pairs) / total)
+    stderr = math.sqrt(math.fsum((w * p.stderr) ** 2 for p, w in pairs)) / total
     return Estimate(value=value, stderr=stderr, low=low, high=high, n=sum(p.n for p in parts))
 
 

@@ -64,6 +64,8 @@ def turns(request):
          [(SYSTEM, "D"), (USER, "Q: How about 3?\nA:"), (ASSISTANT, "yes"), (USER, "Q: What is 0?\nA:")]),
         ({"num_fewshot": 1, **CHOICES, "fewshot_config": {"doc_to_text": "E: {{q}} ", "target_delimiter": "~"}},
          [(USER, "E: How about 3? "), (ASSISTANT, "yes"), (USER, "Q: What is 0?\nA:")]),
+        ({"num_fewshot": 1, "fewshot_split": "test", "fewshot_config": {"doc_to_text": "Q: {{q}}\nA: in short"}},
+         [(USER, "Q: What is 3?\nA: in short"), (ASSISTANT, "yes"), (USER, "Q: What is 0?\nA:")]),
         ({"num_fewshot": 1, "output_type": "loglikelihood"},
          [(USER, "Q: How about 3?\nA:"), (ASSISTANT, "yes"), (USER, "Q: What is 0?\nA:")]),
     ],

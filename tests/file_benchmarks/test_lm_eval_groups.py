@@ -95,6 +95,9 @@ def test_a_task_asked_in_a_groups_way_has_the_groups_name_before_its_own(folder)
     assert plugins.load_benchmark("lm_eval/a").shots == 0
     assert plugins.task_names("lm_eval/alias") == ("lm_eval/a", "lm_eval/b")  # they are asked as by their files
     assert plugins.task_names("lm_eval/high/c,a") == ("lm_eval/high/c", "lm_eval/a")
+    assert plugins.task_names("lm_eval/low/[ab]") == ("lm_eval/low/a", "lm_eval/low/b")
+    with pytest.raises(UserError, match=r"no task, group or tag 'low/c' \(did you mean"):
+        plugins.task_names("lm_eval/low/c")
 
 
 def test_a_group_may_describe_tasks_and_include_files(folder):
@@ -185,6 +188,20 @@ def test_data_files_that_a_group_names_lie_below_its_own_folder(folder, evalh):
     assert "which is outside" in said.err
 
 
+def test_a_group_runs_by_the_path_of_its_file_with_the_files_beside_it(folder, evalh):
+    where = folder()
+    catalog.include_folders([])
+    said = evalh("run", where / "low.yaml", "--model", "echo", "--name", "r", "--json")
+    assert said.code == 0, said.err
+    assert set(said.json["benchmarks"]) == {"lm_eval/low/a", "lm_eval/low/b"}
+    assert set(said.json["averages"]["lm_eval"]) == {"low accuracy"}
+    (where / "lost.yaml").write_text("group: lost\ntask: [nowhere]\n", encoding="utf-8")
+    catalog._catalog.cache_clear()
+    said = evalh("run", where / "lost.yaml", "--model", "echo")
+    assert said.code == 2 and "lost.yaml:2: the group lost names 'nowhere'" in said.err
+    catalog._beside.set(())
+
+
 def figures(names, **values):
     """Figures of tasks with as many documents as in SIZES."""
     return {
@@ -210,6 +227,14 @@ def test_figures_of_groups_and_of_the_groups_in_them(folder):
     assert {name: one.value for name, one in made.items()} == pytest.approx(
         {"high accuracy": whole, "high/low accuracy": weighted, "high::inner accuracy": (0.8 + 0.5) / 2}
     )
+
+
+def test_a_groups_interval_is_no_point_where_all_its_answers_are_wrong(folder):
+    folder()
+    wrong = {n: {"accuracy": Estimate(value=0.0, stderr=0.0, low=0.0, high=0.3, n=SIZES[n])} for n in "ab"}
+    made = group_figures(catalog.open_catalog(), wrong)["alias accuracy"]
+    assert (made.value, made.low) == (0.0, 0.0)
+    assert made.high == pytest.approx(0.3 * (3**2 + 5**2) ** 0.5 / 8)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -34,6 +34,7 @@ _WANTED = ("task", "group", "tag", "include", "class")
 GROUP_MARKS = ("/", "::")  # between a group's name and that of a task that is asked in its way
 
 _folders: ContextVar[tuple[Path, ...]] = ContextVar("lm_eval_folders", default=())
+_beside: ContextVar[tuple[Path, ...]] = ContextVar("lm_eval_beside_group_files", default=())
 
 
 def include_folders(folders: Sequence[Path]) -> None:
@@ -56,21 +57,24 @@ class TaskCatalog:
         between, or a glob. UserError where there are none."""
         found: dict[str, None] = {}
         for word in filter(None, (part.strip() for part in pattern.split(","))):
-            if word not in self.entries and self._root_of(word) is not None:
-                found[self.task(word).name(str(self._root_of(word)))] = None
-                continue
-            names = [word] if word in self.entries else [n for n in sorted(self.entries) if fnmatchcase(n, word)]
-            if not names and word.partition("@")[0] in self.entries:
-                raise UserError(f"{word}: the prompt formats of lm-evaluation-harness 0.5 (TASK@FORMAT) are not read")
-            if not names:
-                near = nearest(word, self.entries)
-                raise UserError(
-                    f"lm-evaluation-harness's files have no task, group or tag {word!r}{near}; "
-                    "`evalh list benchmarks --lm-eval` shows them"
-                )
-            for name in names:
-                found |= dict.fromkeys(self._tasks_of(self.entries[name]))
+            found |= dict.fromkeys(self._named(word))
         return tuple(found)
+
+    def _named(self, word: str) -> Iterator[str]:
+        """The tasks of one name or glob, of one behind a group's name too."""
+        root = None if word in self.entries else self._root_of(word)
+        there = self.entries if root is None else self._tasks_of(self.entries[root])
+        names = [word] if word in there else [name for name in sorted(there) if fnmatchcase(name, word)]
+        if not names and word.partition("@")[0] in self.entries:
+            raise UserError(f"{word}: the prompt formats of lm-evaluation-harness 0.5 (TASK@FORMAT) are not read")
+        if not names:
+            near = nearest(word, there)
+            raise UserError(
+                f"lm-evaluation-harness's files have no task, group or tag {word!r}{near}; "
+                "`evalh list benchmarks --lm-eval` shows them"
+            )
+        for name in names:
+            yield from (name,) if root is not None else self._tasks_of(self.entries[name])
 
     def _tasks_of(self, entry: TaskEntry) -> tuple[str, ...]:
         if entry.kind == "group":
@@ -141,33 +145,39 @@ def open_catalog() -> TaskCatalog:
     """The names of the installed lm_eval's task files and of the folders of `--include-path`. UserError where there are
     neither."""
     folders = [*_installed(), *_folders.get()]
-    if not folders:
+    if not folders and not _beside.get():
         raise UserError(
             "lm_eval/TASK wants lm-evaluation-harness's task files: `pip install lm_eval`, or "
             f"{option_name('include_path', 'FOLDER')} with a folder of them"
         )
-    return _catalog(tuple(folders))
+    return _catalog(tuple(folders), _beside.get())
 
 
 def catalog_with(group_file: Path) -> TaskCatalog:
     """The names that are known, and those of the folder of a group's file where that group is none of them."""
     folders = (*_installed(), *_folders.get())
-    known = _catalog(folders)
-    if any(
-        entry.file is not None and entry.file.samefile(group_file)
-        for entry in known.entries.values()
-        if entry.kind == "group"
-    ):
+    known, wanted = _catalog(folders), group_file.resolve()
+    if any(entry.kind == "group" and str(entry.file) == str(wanted) for entry in known.entries.values()):
         return known
-    return _catalog((*folders, group_file.parent))
+    return _catalog((*folders, wanted.parent))
+
+
+def tasks_of_group_file(file: Path) -> tuple[str, ...]:
+    """The tasks of a group that is named by its file. The files beside it are known from here on."""
+    folder = file.resolve().parent
+    if folder not in (*_folders.get(), *_beside.get()):
+        _beside.set((*_beside.get(), folder))
+    said = _own_names(file.resolve())
+    return open_catalog().find(str(said.get("group")))
 
 
 @cache
-def _catalog(folders: tuple[Path, ...]) -> TaskCatalog:
+def _catalog(folders: tuple[Path, ...], beside: tuple[Path, ...] = ()) -> TaskCatalog:
+    """`beside`: folders of which only the files that lie in them themselves are read."""
     found: dict[str, TaskEntry] = {}
-    for folder in folders:
-        for name, entry in _entries(folder).items():
-            if name in found:
+    for folder, files in [(f, f.rglob("*.yaml")) for f in folders] + [(f, f.glob("*.yaml")) for f in beside]:
+        for name, entry in _entries(folder, files).items():
+            if name in found and found[name].file != entry.file:
                 warn(f"{entry.file}: {name} takes the place of the task of that name in {found[name].file}")
             found[name] = entry
     return TaskCatalog(found)
@@ -182,10 +192,10 @@ def _installed() -> list[Path]:
     return [Path(place) / "tasks" for place in places if (Path(place) / "tasks").is_dir()]
 
 
-def _entries(root: Path) -> dict[str, TaskEntry]:
+def _entries(root: Path, files: Iterable[Path]) -> dict[str, TaskEntry]:
     found: dict[str, TaskEntry] = {}
     tagged: dict[str, list[str]] = {}
-    for file in sorted(root.rglob("*.yaml"), key=lambda path: path.as_posix()):
+    for file in sorted(files, key=lambda path: path.as_posix()):
         if _IGNORED & set(file.parts):
             continue
         entry = _entry(_names(file), file, root)

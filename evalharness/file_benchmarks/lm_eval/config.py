@@ -17,6 +17,7 @@ from evalharness.events import warn
 from evalharness.file_benchmarks.lm_eval.code import TaskFunction
 
 MARKS = ("output_type", "doc_to_text", "dataset_path", "custom_dataset")
+GROUP_KEYS = {"group", "task"}  # of a file that describes a group, which has none of the others
 OUTPUT_TYPES = ("multiple_choice", "generate_until", "loglikelihood", "loglikelihood_rolling")
 _HARMLESS = {
     "task", "task_alias", "tag", "group", "task_list", "metadata", "should_decontaminate",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,7 +13,7 @@ from evalharness.file_benchmarks.lm_eval.filters import pipeline_names
 from evalharness.file_benchmarks.lm_eval.measures import listed_metrics, our_metric_name
 from evalharness.file_benchmarks.lm_eval.members import GroupFigure, GroupMembers, GroupTask
 from evalharness.records import Estimate
-from evalharness.stats.intervals import Z95
+from evalharness.stats.intervals import mean_of_estimates
 
 TaskFigures = Mapping[str, Mapping[str, Estimate]]  # by task and metric
 
@@ -109,12 +108,6 @@ def _tell_absent(group: GroupMembers, name: str, found: int, tasks: int) -> None
 
 
 def _mean(wanted: GroupFigure, found: Sequence[tuple[_RunTask, Estimate]]) -> Estimate:
-    """The mean of figures, each counting as one or by its task's size; they are independent."""
-    weights = [float(task.size) if wanted.by_size else 1.0 for task, _ in found]
-    made = [one for _, one in found]
-    total = math.fsum(weights)
-    value = math.fsum(w * one.value for w, one in zip(weights, made, strict=True)) / total
-    stderr = math.sqrt(math.fsum((w * one.stderr) ** 2 for w, one in zip(weights, made, strict=True))) / total
-    return Estimate(
-        value=value, stderr=stderr, low=value - Z95 * stderr, high=value + Z95 * stderr, n=sum(one.n for one in made)
-    )
+    """The mean of figures, each counting as one or by its task's size."""
+    weights = [float(task.size) for task, _ in found] if wanted.by_size else None
+    return mean_of_estimates([made for _, made in found], weights)

@@ -157,11 +157,10 @@ class Asking:
         return (*system, *turns, Message("user", sample.question), *begun)
 
     def _turns(self, shot: Sample) -> tuple[Message, ...]:
-        """An example as turns: no delimiter stands between them."""
+        """An example as turns: no delimiter stands between them. One that needed none has its question as it is."""
         question, answer = self._example(shot)
-        delimiter = str(DocView(self.config, shown=True).said("target_delimiter", " "))
-        if question.removesuffix(delimiter) == shot.question or not question.startswith(shot.question):
-            question = question.removesuffix(delimiter)
+        if question != shot.question:
+            question = question.removesuffix(str(DocView(self.config, shown=True).said("target_delimiter", " ")))
         said = () if answer is None else (Message("assistant", answer),)
         return (Message("user", question), *said)
 
