@@ -74,6 +74,7 @@ READ = {
 }  # fmt: skip
 
 UNREAD = [
+    "The only humorous edits are (B) and (D). So the answer is (B) or (D).", "So the answer is (A) and (D).",
     "The answer is (A) 3 (B) 4", "It would be a mistake to answer B", "The second best answer is B",
     "Unless the answer is C, we are lost.", "The least likely answer is B", "The worst answer is B",
     "A tempting answer is B", "A common wrong answer is B", "Avoid answering B.", "Do not choose B.", "Don't pick B",

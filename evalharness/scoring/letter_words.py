@@ -350,6 +350,7 @@ RULES = (
         r"|\s+(?:es\s+verdader|é\s+verdadeir|est\s+vrai|è\s+ver[ao]|jest\s+prawdziw|ist\s+wahr)")),
     Rule("(LETTER)", place="bracket"),
 )  # fmt: skip
+NAMED_OUTRIGHT = 6  # the rules that say of a letter that it is the answer
 OUTRIGHT = 10  # the rules by which a letter beyond the choices is an answer
 CHOSEN = 16  # the rules by which the writer chooses one; option LETTER and weaker ones only name it
 EXPLICIT = 13  # the rules whose claims settle a conflict or correct an earlier claim

@@ -114,18 +114,24 @@ def _read(text: str, count: int) -> ReadAnswer:
         return ReadAnswer(None, SEVERAL)
     offered = ALPHABET[:count]
     claimable = [m for m in _marked(_mentions(plain)) if m.marked is not False and not _unclaimed(m.clause, m.after)]
-    beyond: ReadAnswer | None = None
-    for letters in (offered, ALPHABET.replace("I", "")):  # beyond the choices `I` is the pronoun
+    unread: list[ReadAnswer] = []
+    # Beyond the choices `I` is the pronoun. What is said to be the answer counts before what is only chosen or named.
+    for letters, most in (
+        (offered, words.NAMED_OUTRIGHT), (_BEYOND, words.NAMED_OUTRIGHT), (offered, len(words.RULES)),
+        (_BEYOND, words.OUTRIGHT),
+    ):  # fmt: skip
         found = _boxed(text, letters)
         if found.answer is None and found.rule != SEVERAL:
-            mentions = [m for m in claimable if set(m.letters) <= set(letters)]
-            found = _claimed(plain, mentions, outright=letters != offered)
+            capitals = letters == _BEYOND and most == words.NAMED_OUTRIGHT  # `B. Correct: y` says nothing of Y
+            mentions = [m for m in claimable if set(m.letters) <= set(letters) and not (capitals and m.small)]
+            found = _claimed(plain, mentions, most)
         if found.answer is not None or found.rule == SEVERAL:
             return found
-        beyond = beyond or found
-    return beyond or ReadAnswer(None, _NOTHING)
+        unread.append(found)
+    return unread[2]
 
 
+_BEYOND = ALPHABET.replace("I", "")
 _NOTHING, SEVERAL = "no letter is claimed", "two different letters are claimed"
 
 
@@ -204,16 +210,16 @@ def _denied_box(text: str, start: int, end: int) -> bool:
     return _unclaimed(_clause(before), _plain(text[end : end + LOOK]))
 
 
-def _claimed(text: str, mentions: Sequence[Mention], outright: bool) -> ReadAnswer:
-    """The letter of the strongest kind of claim."""
-    rules = words.RULES[: words.OUTRIGHT] if outright else words.RULES
+def _claimed(text: str, mentions: Sequence[Mention], most: int) -> ReadAnswer:
+    """The letter of the strongest kind of claim; it has to be one of the strongest `most`."""
+    rules = words.RULES if most == words.NAMED_OUTRIGHT else words.RULES[:most]
     listed = [letter.upper() for letter in _ENUMERATED.findall(text)]
     skipped = {"line"} if len(set(listed)) > 1 else set()
     if listed[:3] == ["A", "B", "C"]:  # the text repeats the options before it answers, if it does
         skipped.add("start")
     claims = [[] if rule.place in skipped else _claims(rule, mentions) for rule in rules]
     strong, chosen = ([c for found in claims[:count] for c in found] for count in (words.EXPLICIT, words.CHOSEN))
-    for rule, found in zip(rules, claims, strict=True):
+    for rule, found in zip(rules[:most], claims, strict=False):
         if not found:
             continue
         letter, at = _settled(found, text)
@@ -273,10 +279,11 @@ def _together(text: str, group: Sequence[re.Match[str]], match: re.Match[str]) -
     In `the answer is D, A is wrong` and `the answer is C and D is wrong` it is a subject of its own.
     """
     gap = text[group[-1].end() : match.start()] if match.start() - group[-1].end() < _LONGEST_GAP else None
-    if gap and _LISTED.fullmatch(gap) and text[match.end() : match.end() + 1] == ")":
-        return ord(match["letter"]) - ord(group[-1]["letter"]) == 1  # `(A) 3 (B) 4`
-    if gap is None or not words.TOGETHER.fullmatch(gap):
+    if gap is None:
         return False
+    if not words.TOGETHER.fullmatch(gap):  # `(A) 3 (B) 4`
+        listed = _LISTED.fullmatch(gap) is not None and text[match.end() : match.end() + 1] == ")"
+        return listed and ord(match["letter"]) - ord(group[-1]["letter"]) == 1
     if re.fullmatch(r"\)\s+|\s+\(", gap):
         return False  # an option and its text: `D) A and C`, `D (A and C)`
     after = text[match.end() : match.end() + LOOK]

@@ -53,6 +53,9 @@ _CIRCUMSTANCES = re.compile(
     | [(,][ ]?(?:(?:with|including)[ ])?\d+[ ]of[ ](?:them|these|those)\b
       (?![ ](?:is|are|was|were|ha[sdv]e?|will|would|can|could|do|does|did|should|must)\b)
     | \bincluding[ ](?:the[ ])?\d+\b
+    | [,(@][ ]?[$€£]?\d[\d.,]*[ ](?:each|apiece|per[ ][a-z]+)\b
+    | (?<=is[ ])(?:half|twice|double|\d+(?:\.\d+)?[ ]?%|\d+/\d+)[ ]of[ ](?:the[ ])?[$€£]?\d[\d.,]*
+    | (?:\(|\bi\.e\.,?[ ])\d+(?:\.\d+)?[ ]?%[ ]of[ ][$€£]?\d[\d.,]*
     | ,[ ](?:(?:which|that)[ ](?:is|are|was|were|makes)[ ])?(?:[$€£]?\d[\d.,]*[ ])?(?:[a-z]+[ ]){{0,2}}
       (?:more|less|fewer|greater|larger|bigger|smaller|higher|lower|longer|shorter|older|younger|taller|heavier|lighter
         |faster|slower|cheaper|twice|half|double|times)\b[^.,;=\n]{{0,40}}\b(?:than|as)\b[^.,;=\n]{{0,40}}
@@ -72,11 +75,21 @@ _CALCULATION = re.compile(r"\s{0,3}[$€£]?(?P<first>\d[\d.,]{0,20})\s{0,3}[-+*
 _FOR_WHAT = re.compile(
     r"(?P<given>\b(?:the|these|those|all|his|her|their|its|each|every|another|first|last|next|other|remaining|same)\s)?"
     r"(?<![\d,.])[$€£]?\d[\d,.]{0,20}(?:\s[a-z'’-]{1,20}){0,6}?\s"
-    r"(?:over|in|within|during|across|for|per|among|between|every|after|from)\s"
+    r"(?:over|in|within|during|across|for|per|among|between|every|after|from|at(?:\sa\s(?:rate|speed|price"
+    r"|cost)\sof)?)\s"
     r"(?:(?:the|each|all|all of|his|her|their|its|these|those|only|just|a|about)\s)?[$€£]?\Z",
     re.IGNORECASE,
 )
-_CLAUSE_ENDS = re.compile(r"[\d,.]{0,20}(?:\s[a-z'’-]{1,20}){1,3}\s{0,9}(?:[.!;\n]|\Z)", re.IGNORECASE)
+_CLAUSE_ENDS = re.compile(
+    r"[\d,.]{0,20}(?:\s[a-z'’-]{1,20}){1,3}\s{0,9}(?:[.,!;\n]|\Z|(?<=\s)(?:at|in|for"
+    r"|over)\s[$€£]?\d)",
+    re.IGNORECASE,
+)
+_OTHER_CLAUSE = re.compile(
+    r"\b(?:which|that|so|giving|making|gives|makes|or|is|are|equals|leaving"
+    r"|and)\b",
+    re.IGNORECASE,
+)
 # Behind the result of an equation: `12 + 30 = 42 marbles for 3 children`.
 _BEHIND_RESULT = re.compile(
     r"\b(?:for|at|on|in|per|by|after|before|within|over|during|among|between|with|than|from|of|out of|every|each)\s"
@@ -140,7 +153,7 @@ def _of_another(text: str, numeral: re.Match[str], ends: list[int]) -> bool:
     start = max(ends[place - 1] if place else 0, numeral.start() - 200)
     before = text[start : numeral.start()]
     counted = _FOR_WHAT.search(before)
-    counts = counted is not None and not counted["given"] and not _LATER_RESULT.search(counted.group())
+    counts = counted is not None and not counted["given"] and not _OTHER_CLAUSE.search(counted.group())
     if counts and _CLAUSE_ENDS.match(text, numeral.end()):
         return True
     if not _BEHIND_RESULT.search(before[-40:]):
