@@ -270,7 +270,8 @@ def task_names(name: str, data: Path | None = None) -> tuple[str, ...]:
     _there(data)
     if is_file(name):
         reader = _file_reader("benchmarks", name)
-        return tuple(reader.tasks_of_file(name)) if hasattr(reader, "tasks_of_file") else (called(name),)
+        members = reader.tasks_of_file(name) if hasattr(reader, "tasks_of_file") else ()
+        return tuple(members) or (called(name),)
     if "/" in name:
         roof = load_family(name)
         stem, _, task = name.partition("/")

@@ -138,11 +138,11 @@ def is_benchmark(name: str) -> bool:
 
 
 def tasks_of_file(name: str) -> tuple[str, ...]:
-    """The benchmarks of a file: itself, or the tasks of the group of lm-evaluation-harness's that it describes."""
+    """The tasks of the group of lm-evaluation-harness's that a file describes; none where it describes a benchmark."""
     file = Path(name).expanduser()
     keys = set(yaml_lines.read_yaml(file, repeated=[]).value) if file.is_file() else set()
     if not keys >= GROUP_KEYS or keys & {"include", *MARKS}:
-        return (name,)
+        return ()
     return tuple(f"lm_eval/{task}" for task in tasks_of_group_file(file))
 
 
