@@ -120,14 +120,21 @@ def _has_suffix(name: str) -> bool:
 
 def called(word: str) -> str:
     """The name under which a benchmark is run: a file's is the one that it gives itself, and stands for the file from
-    now on; it stays its path where a plug-in has that name. DataError for a file that describes none."""
-    if word in _named_files or not is_file(word):
+    now on; it stays its path where a plug-in has that name, or where it describes a group. DataError for a file that
+    describes none."""
+    if word in _named_files or not is_file(word) or _members_of_file(word):
         return word
     name = " ".join(load_benchmark(word).name.replace("/", "-").replace("@", "-").split())[:_LONGEST_NAME]
     if not name or name in modules("benchmarks") or name in _added:
         return word
     _named_files[name] = word
     return name
+
+
+def _members_of_file(name: str) -> tuple[str, ...]:
+    """The benchmarks that a file puts together; none where it describes one."""
+    reader = _file_reader("benchmarks", name)
+    return tuple(reader.tasks_of_file(name)) if hasattr(reader, "tasks_of_file") else ()
 
 
 def describes_benchmark(name: str) -> bool:
@@ -269,9 +276,7 @@ def task_names(name: str, data: Path | None = None) -> tuple[str, ...]:
     """The benchmarks that `name` stands for: itself, or every task of the family."""
     _there(data)
     if is_file(name):
-        reader = _file_reader("benchmarks", name)
-        members = reader.tasks_of_file(name) if hasattr(reader, "tasks_of_file") else ()
-        return tuple(members) or (called(name),)
+        return _members_of_file(name) or (called(name),)
     if "/" in name:
         roof = load_family(name)
         stem, _, task = name.partition("/")
