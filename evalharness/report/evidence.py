@@ -155,12 +155,8 @@ def show_order_test(found: OrderTest, *, as_json: bool) -> None:
         f"{found.advantage:+.3f} nats, p {words.p_value(found.p)}"
     )
     if found.p > _KNOWN_ORDER:
-        print(
-            "no sign of the file's order; that does not prove that the questions were not seen, in another order"
-        )
+        print("no sign of the file's order; that does not prove that the questions were not seen, in another order")
     elif found.test == "order":
         print("the model finds the file's own order likelier than chance: it has probably seen the file")
     else:
-        print(
-            "the model finds the authors' order likelier: it saw the file, or choices have an order of their own"
-        )
+        print("the model finds the authors' order likelier: it saw the file, or choices have an order of their own")
