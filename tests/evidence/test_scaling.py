@@ -46,6 +46,8 @@ def test_a_benchmark_that_ranks_models(tmp_path):
     assert found.steps[1].p < 0.05
     assert found.with_ladder > 5 * found.against_ladder
     assert found.all_right + found.all_wrong < found.n
+    assert sum(found.by_right) == found.n
+    assert (found.by_right[0], found.by_right[-1]) == (found.all_wrong, found.all_right)
 
 
 def test_a_benchmark_that_does_not(tmp_path):
@@ -113,6 +115,8 @@ def test_the_command(evalh, tmp_path):
     flat = " ".join(said.out.split())
     assert "Kendall's tau of order and score: 1.00" in flat
     assert "steps below" in flat
+    assert "●" in said.out
+    assert "from none to all: " in flat
     assert "items to look at: the 3 strongest models give the same wrong answer" in flat
     assert evalh("scaling", *names, "--sizes", "1,2,3,4", "--json").json["ladders"][0]["n"] == N
     for words in ((names[0],), (names[0], names[0]), (*names, "--sizes", "a,b"), (*names, "--sizes", "1,2,3,nan"),
