@@ -58,7 +58,7 @@ class Ladder:
     """One benchmark. `tau` is Kendall's rank correlation of size and figure with its two-sided p; `power` what the
     items tell of the models. Of n items `all_right` and `all_wrong` tell nothing of them, `with_ladder` go with the
     models' rank and `against_ladder` against it; `by_right` counts items by how many models have them right (.5 or
-    more), none first."""
+    more), none first. `left_out` are runs that were not asked the same."""
 
     benchmark: str
     metric: str
@@ -73,6 +73,7 @@ class Ladder:
     with_ladder: int
     against_ladder: int
     suspects: tuple[SuspectItem, ...]
+    left_out: tuple[str, ...]
 
 
 def sizes_named(words: str | None) -> tuple[float, ...]:
@@ -139,6 +140,7 @@ def _ladder(table: ItemTable, runs: Sequence[Run], size_of: Mapping[str, float])
         all_right=int((worth >= 1).all(1).sum()), all_wrong=int((worth <= 0).all(1).sum()),
         with_ladder=int((correlation > 0).sum()), against_ladder=int((correlation < 0).sum()),
         suspects=tuple(_suspects(table, means, correlation, own)),
+        left_out=tuple(name for name in by_name if name not in table.runs),
     )  # fmt: skip
 
 

@@ -139,6 +139,8 @@ def _ladder_notes(ladder: Ladder) -> list[str]:
         + (f", {ladder.against_ladder:,} of them against the models' rank" if ladder.with_ladder else "")
     )
     notes.append(f"items by how many models have them right, from none to all: {text_bars(ladder.by_right)}")
+    if ladder.left_out:
+        notes.append(f"not in this ladder, asked other questions: {', '.join(ladder.left_out)}")
     if ladder.suspects:
         notes.append(
             f"{len(ladder.suspects):,} items to look at: the {ladder.suspects[0].strong} strongest models give the "

@@ -78,6 +78,16 @@ def test_sizes_put_the_runs_in_order(tmp_path):
         build_ladders(names, sizes=(1, 2))
 
 
+def test_a_run_of_other_questions_is_left_out(tmp_path):
+    names = ladder(tmp_path, [0, 1, 2])
+    write_run(tmp_path / "runs/other", [line("quiz", f"q{i}", "correct", 1.0, question="Else?") for i in range(9)])
+    found = build_ladders([*names, str(tmp_path / "runs/other")])[0]
+    assert found.left_out == ("other",)
+    assert found.n == N
+    with pytest.raises(UserError, match="no two of these runs were asked the same"):
+        build_ladders([names[0], str(tmp_path / "runs/other")])
+
+
 def test_the_analysis_of_variance_is_that_of_statsmodels():
     import pandas
     from statsmodels.formula.api import ols

@@ -263,3 +263,14 @@ def test_other_prompts_are_another_question(bench, tmp_path):
     said = bench("compare", "prompted", "few")
     assert said.code == 4
     assert "differs" in said.err
+
+
+def test_an_imported_run_is_an_earlier_run_by_what_it_asked(bench, tmp_path):
+    assert bench("export", "m1", "lm_eval", "--to", "exported").code == 0
+    assert bench("import", "lm_eval", "exported", "--name", "theirs").code == 0
+    words = ("--model", "replay:m0.jsonl", "--budget-items", 150, "--name", "few")
+    assert bench("run", "./bench.yaml", *words, "--using", "theirs", "--using", "m2").code == 0
+    kept = read(tmp_path, "few", "drawn.json")["benchmarks"]["./bench.yaml"]["earlier"]
+    own = values(tmp_path, "m1")
+    ids = read(tmp_path, "few", "drawn.json")["benchmarks"]["./bench.yaml"]["ids"]
+    assert kept["theirs"] == [own[identity] for identity in ids]
