@@ -26,7 +26,7 @@ from evalharness import tiny
 from evalharness.engine import checkpoint
 from evalharness.engine.matmul import MATMULS, choose_route
 from evalharness.engine.tokenizer import Tokenizer, open_tokenizer
-from evalharness.evidence.contamination import Piece, cut, likelihoods
+from evalharness.evidence.contamination import ShuffledText, cut, order_likelihoods
 from evalharness.models import local
 from evalharness.options import LocalOptions
 from evalharness.stats.exchangeability import p_first_is_largest
@@ -45,8 +45,8 @@ def file_of(seed: int) -> list[str]:
     return random.Random(seed).sample(texts, QUESTIONS)
 
 
-def pieces_of(texts: list[str]) -> list[Piece]:
-    return [Piece(parts=tuple(parts)) for parts in cut(texts, PIECE)]
+def pieces_of(texts: list[str]) -> list[ShuffledText]:
+    return [ShuffledText(parts=tuple(parts)) for parts in cut(texts, PIECE)]
 
 
 def training_rows(tokenizer: Tokenizer, texts: list[str], copies: int, seed: int) -> NDArray[np.int64]:
@@ -95,7 +95,7 @@ def power(copies: int, trainings: int, orders: int) -> dict[str, object]:
         with tempfile.TemporaryDirectory() as folder:
             made = trained(texts, copies, seed, Path(folder) / "model")
             model = local.open_folder("local:trained", made, LocalOptions(template="none"))
-            p_values.append(p_first_is_largest(likelihoods(model, pieces_of(texts), orders, seed), seed))
+            p_values.append(p_first_is_largest(order_likelihoods(model, pieces_of(texts), orders, seed), seed))
     return {
         "copies": copies, "trainings": trainings, "power": float(np.mean(np.array(p_values) <= 0.05)),
         "p": [round(p, 4) for p in p_values],
@@ -106,7 +106,7 @@ def false_alarms(count: int, orders: int) -> dict[str, object]:
     """A thousand orders, each the file of its own: every piece's order is one of a pool of random orders."""
     model = local.open_folder("local:tiny", tiny.MODEL_FOLDER, LocalOptions(template="none"))
     pieces = pieces_of(file_of(0))
-    pool = likelihoods(model, pieces, 4 * orders, 0)[:, 1:]
+    pool = order_likelihoods(model, pieces, 4 * orders, 0)[:, 1:]
     draw, alarms = np.random.default_rng(0), 0
     for seed in range(count):
         chosen = np.array([draw.choice(row, 1 + orders, replace=False) for row in pool])

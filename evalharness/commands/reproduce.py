@@ -7,7 +7,7 @@ from typer import Argument, Option
 
 EXAMPLES = """
 evalh reproduce runs/a
-evalh reproduce runs/a runs/a-by-others
+evalh reproduce runs/a runs/a-by-others --record a.intoto.json --key ~/.ssh/id_ed25519
 """
 
 
@@ -20,13 +20,21 @@ def reproduce(
         bool,
         Option("--yes-run-its-command", help="Also where the command in run.json names programs or addresses."),
     ] = False,
+    record: Annotated[Path | None, Option(help="Write the verdict here, as an in-toto statement.")] = None,
+    key: Annotated[Path | None, Option(help="Sign the record with this private key of OpenSSH.")] = None,
     runs: Annotated[Path, Option(help="Folder that holds the runs.")] = Path("runs"),
     as_json: Annotated[bool, Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> int:
     """Make a run again and say: same bytes, same within noise, or different and because of what."""
+    from evalharness.errors import UserError
     from evalharness.evidence.reproduce import reproduce_run
+    from evalharness.evidence.statement import write_record
     from evalharness.report import evidence
 
+    if key is not None and record is None:
+        raise UserError("--key signs a record; say where it goes: --record FILE")
     found = reproduce_run(run, again, runs=runs, consent=yes_run_its_command)
+    if record is not None:
+        write_record(found, record, key)
     evidence.show_reproduction(found, as_json=as_json)
     return found.exit_code

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from evalharness.comparison.align import Joined, Mismatch
+from evalharness.comparison.align import Joined, Mismatch, has_range
 from evalharness.comparison.by_content import asked_item
 from evalharness.comparison.decide import TaskComparison, UncertaintyPart
 from evalharness.comparison.inputs import Side
@@ -87,7 +87,9 @@ def with_draw(task: TaskComparison, joined: Joined, pair: DrawnPair, whole: Scor
     if task.difference is None:
         return task
     if joined.clusters is not None:
-        return replace(task, verdict="not comparable", reason="items that were drawn cannot be taken in clusters")
+        return _not_comparable(task, "items that were drawn cannot be taken in clusters")
+    if not has_range(joined):
+        return _not_comparable(task, f"{task.metric} is not held to 0 … 1, and a draw says the mean of such alone")
     known = joined.known
     ids = [joined.ids[place] for place in np.flatnonzero(known)]
     was, now = joined.base[known], joined.new[known]
@@ -105,6 +107,13 @@ def with_draw(task: TaskComparison, joined: Joined, pair: DrawnPair, whole: Scor
     return _measured(task, (first, value), (stderr, _sampling(pair.draw, ids, now - was)), len(ids), alpha)
 
 
+def _not_comparable(task: TaskComparison, reason: str) -> TaskComparison:
+    return replace(
+        task, verdict="not comparable", reason=reason, base=None, new=None, difference=None, low=None, high=None,
+        p_worse=None, p_change=None,
+    )  # fmt: skip
+
+
 def _measured(
     task: TaskComparison, figures: tuple[float, float], errors: tuple[float, float], n: int, alpha: float
 ) -> TaskComparison:
@@ -113,9 +122,10 @@ def _measured(
     parts = zip(("draw", "sampling"), errors, strict=True)
     half = t_quantile(1 - alpha, n - 1) * stderr
     least = detectable_by(half, alpha)
+    lacking = task.missing / task.total  # drawn items without a value could be worth the worst and the best
     return replace(
-        task, method="drawn items, regression", difference=value, low=max(-1.0, value - half),
-        high=min(1.0, value + half), p_worse=t_cdf((value + task.margin) / stderr, n - 1),
+        task, method="drawn items, regression", difference=value, low=max(-1.0, value - half - lacking),
+        high=min(1.0, value + half + lacking), p_worse=t_cdf((value + task.margin + lacking) / stderr, n - 1),
         p_change=2 * t_cdf(-abs(value) / stderr, n - 1), detectable=least, underpowered=least > 2 * task.margin,
         items_to_decide=None, bootstrap=None, base=first, new=first + value,
         uncertainty=tuple(UncertaintyPart(source=source, stderr=error) for source, error in parts),

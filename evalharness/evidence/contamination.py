@@ -38,7 +38,7 @@ _TESTS: tuple[ShuffleTest, ...] = get_args(ShuffleTest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
+class ShuffledText:
     """A text whose parts could stand in any order, were it not for the file."""
 
     parts: tuple[str, ...]
@@ -98,19 +98,19 @@ def order_test(
     )  # fmt: skip
 
 
-def _pieces(model: Model, samples: Sequence[Sample]) -> list[Piece]:
+def _pieces(model: Model, samples: Sequence[Sample]) -> list[ShuffledText]:
     """Neighbouring questions, as many as fit into the model's context."""
     said = model.describe().get("context")
     context = min(said if isinstance(said, int) and said > 0 else _USUAL_CONTEXT, _LONGEST_PIECE)
-    return [Piece(parts=tuple(texts)) for texts in cut([item_text(s) for s in samples], _CHARACTERS * context)]
+    return [ShuffledText(parts=tuple(texts)) for texts in cut([item_text(s) for s in samples], _CHARACTERS * context)]
 
 
-def _choices(samples: Sequence[Sample], seed: int) -> list[Piece]:
+def _choices(samples: Sequence[Sample], seed: int) -> list[ShuffledText]:
     """Questions with three choices or more, a seeded draw where they are many; the right one stands at the end."""
     having = [sample for sample in samples if len(sample.choices) >= _LEAST_IN_PIECE and sample.gold_indices]
     drawn = random.Random(f"options/{seed}").sample(having, min(len(having), _MOST_QUESTIONS))
     return [
-        Piece(
+        ShuffledText(
             parts=tuple(f"\n{choice}" for choice in sample.choices), before=sample.question, between="",
             after=f"\n\n{sample.choices[sample.gold_indices[0]]}",
         )
@@ -137,7 +137,7 @@ def cut(texts: Sequence[str], characters: int) -> list[list[str]]:
     return [piece for piece in [*pieces, piece] if len(piece) >= _LEAST_IN_PIECE]
 
 
-def order_likelihoods(model: Model, pieces: Sequence[Piece], orders: int, seed: int) -> NDArray[np.float64]:
+def order_likelihoods(model: Model, pieces: Sequence[ShuffledText], orders: int, seed: int) -> NDArray[np.float64]:
     """The log-likelihood of each piece (S, 1 + orders), in its own order first, then in random ones.
 
     UserError where the model gives none.

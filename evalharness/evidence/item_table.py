@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,13 +61,14 @@ def open_runs(names: Sequence[str], folder: Path, least: int, what: str) -> list
 
 
 def item_tables(runs: Sequence[Run]) -> Iterator[ItemTable]:
-    """A table for each benchmark that two or more of the runs have, of the items that ask the same of both."""
+    """A table for each benchmark of which two or more runs were asked the same, of the items and runs that were."""
     read = [_answers(run) for run in runs]
     for benchmark in dict.fromkeys(name for one in read for name in one):
-        having = [place for place, one in enumerate(read) if benchmark in one]
-        table = _joined(benchmark, [runs[place] for place in having], [read[place][benchmark] for place in having])
-        if len(having) > 1 and table.ids:
-            yield table
+        asked = Counter(item for one in read for item in one.get(benchmark, ()))
+        having = [place for place, one in enumerate(read) if any(asked[item] > 1 for item in one.get(benchmark, ()))]
+        if len(having) < 2:
+            continue
+        yield _joined(benchmark, [runs[place] for place in having], [read[place][benchmark] for place in having])
 
 
 def _metric(run: Run, benchmark: str) -> str:

@@ -23,7 +23,7 @@ ReproductionVerdict = Literal["same bytes", "same within noise", "different"]
 # What a manifest's command names may run programs, or say secrets to strangers: nobody consents to that by a file.
 _NEEDS_CONSENT = (
     "--yes-run", "--allow-outside", "--trust-task-code", "--engine-python", "--vllm-python", "--engine-args",
-    "--base-url", "--judge-base-url", "--header", "--sandbox-packages", "function:",
+    "--model-option", "--base-url", "--judge-base-url", "--header", "--sandbox-packages", "function:",
 )  # fmt: skip
 # Facts of a benchmark that decide its answers or what they are worth.
 _ASKED = (

@@ -56,8 +56,9 @@ class SuspectItem:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ladder:
     """One benchmark. `tau` is Kendall's rank correlation of size and figure with its two-sided p; `power` what the
-    items tell of the models; of n items `all_right` and `all_wrong` tell nothing of them, `with_ladder` go with the
-    models' rank and `against_ladder` against it."""
+    items tell of the models. Of n items `all_right` and `all_wrong` tell nothing of them, `with_ladder` go with the
+    models' rank and `against_ladder` against it; `by_right` counts items by how many models have them right (.5 or
+    more), none first. `left_out` are runs that were not asked the same."""
 
     benchmark: str
     metric: str
@@ -68,9 +69,11 @@ class Ladder:
     power: RankingPower | None
     all_right: int
     all_wrong: int
+    by_right: tuple[int, ...]
     with_ladder: int
     against_ladder: int
     suspects: tuple[SuspectItem, ...]
+    left_out: tuple[str, ...]
 
 
 def sizes_named(words: str | None) -> tuple[float, ...]:
@@ -133,9 +136,11 @@ def _ladder(table: ItemTable, runs: Sequence[Run], size_of: Mapping[str, float])
     return Ladder(
         benchmark=table.benchmark, metric=table.metric, n=int(complete.sum()),
         steps=tuple(_steps(table, own, size_of)), tau=float(tau[0]), tau_p=float(tau[1]), power=ranking_power(worth),
+        by_right=tuple(np.bincount((worth >= 0.5).sum(1), minlength=worth.shape[1] + 1).tolist()),
         all_right=int((worth >= 1).all(1).sum()), all_wrong=int((worth <= 0).all(1).sum()),
         with_ladder=int((correlation > 0).sum()), against_ladder=int((correlation < 0).sum()),
         suspects=tuple(_suspects(table, means, correlation, own)),
+        left_out=tuple(name for name in by_name if name not in table.runs),
     )  # fmt: skip
 
 
@@ -151,7 +156,7 @@ def _steps(table: ItemTable, runs: Sequence[Run], size_of: Mapping[str, float]) 
         entry = run.summary.benchmarks.get(table.benchmark)
         step = LadderStep(
             run=run.name, model=run.manifest.model.name or "?", size=size_of.get(run.name),
-            figure=entry.headline_figure if entry is not None else None,
+            figure=entry.metrics.get(table.metric) if entry is not None else None,
         )  # fmt: skip
         if place and len(moved[place - 1]):
             pair = paired_mean(moved[place - 1], _LEVEL)

@@ -18,6 +18,7 @@ from evalharness.evidence.twins import TwinSearch
 from evalharness.report import compare_terminal, words
 from evalharness.report.escape import line
 from evalharness.report.numbers import format_number
+from evalharness.report.text_charts import text_bars, text_interval
 
 _PAIRS_SHOWN, _SUSPECTS_SHOWN = 20, 20
 _KNOWN_ORDER = 0.05
@@ -98,10 +99,15 @@ def show_ladders(found: Sequence[Ladder], *, as_json: bool) -> None:
         print(json.dumps(finite({"ladders": to_json(list(found))})))
         return
     for ladder in found:
+        known = [step.figure for step in ladder.steps if step.figure is not None]
+        ends = [end for figure in known for end in (figure.low, figure.value, figure.high) if end is not None]
+        axis = (min(ends, default=0.0), max(ends, default=1.0))
         rows = [
             [
                 step.run, step.model, "–" if step.size is None else f"{step.size:,.12g}",
                 "–" if step.figure is None else format_number(step.figure.value),
+                "" if step.figure is None
+                else text_interval((step.figure.low, step.figure.value, step.figure.high), axis),
                 words.points(step.difference),
                 "–" if step.low is None else f"{words.points(step.low)} … {words.points(step.high)}",
                 words.p_value(step.p),
@@ -109,7 +115,12 @@ def show_ladders(found: Sequence[Ladder], *, as_json: bool) -> None:
             for step in ladder.steps
         ]  # fmt: skip
         print(f"{line(ladder.benchmark)} ({line(ladder.metric)}, {ladder.n:,} items that all have)")
-        _print_table(["run", "model", "size", "score", "step", "95 % interval", "p"], rows, _ladder_notes(ladder), 2)
+        _print_table(
+            ["run", "model", "size", "score", f"{axis[0]:.2f} … {axis[1]:.2f}", "step", "95 % interval", "p"],
+            rows,
+            _ladder_notes(ladder),
+            2,
+        )
 
 
 def _ladder_notes(ladder: Ladder) -> list[str]:
@@ -127,6 +138,9 @@ def _ladder_notes(ladder: Ladder) -> list[str]:
         f"{ladder.all_right:,} items all have right, {ladder.all_wrong:,} all wrong; {told:,} tell the models apart"
         + (f", {ladder.against_ladder:,} of them against the models' rank" if ladder.with_ladder else "")
     )
+    notes.append(f"items by how many models have them right, from none to all: {text_bars(ladder.by_right)}")
+    if ladder.left_out:
+        notes.append(f"not in this ladder, asked other questions: {', '.join(ladder.left_out)}")
     if ladder.suspects:
         notes.append(
             f"{len(ladder.suspects):,} items to look at: the {ladder.suspects[0].strong} strongest models give the "

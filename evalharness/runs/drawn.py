@@ -11,10 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-import orjson
-
 from evalharness.benchmark import Benchmark
-from evalharness.data.files import OWN_FILE, json_value, own_folder, write_whole
+from evalharness.data.files import OWN_FILE, own_folder, write_whole
 from evalharness.data.kept import to_json
 from evalharness.data.typed import ALWAYS, Count, Kept
 from evalharness.errors import Exit, UserError, option_name
@@ -22,13 +20,13 @@ from evalharness.records import UNREAD, Estimate, Result, Sample
 from evalharness.runs.figures import Bounds, TaskSummary, kept_estimate
 from evalharness.runs.manifest import DrawFacts
 from evalharness.runs.schema import read_part
+from evalharness.runs.store import Run, dumps, loads
 from evalharness.scoring.metrics import Metric
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from evalharness.runs.store import Run
 
 DRAWN = "drawn.json"
 LEAST_DRAWN = 100  # items; with fewer the interval was not simulated (perf/fewer_items.py)
@@ -126,7 +124,7 @@ def _numbers(label: str, ids: Sequence[str]) -> NDArray[np.float64]:
 
 def drawn_bytes(drawn: DrawnItems) -> bytes:
     """What decides a draw, as bytes to be hashed."""
-    return orjson.dumps(to_json(drawn))
+    return dumps(to_json(drawn))
 
 
 def draw_facts(drawn: DrawnItems) -> DrawFacts:
@@ -143,7 +141,7 @@ def keep_drawn(run: Run, drawn: Mapping[str, DrawnItems]) -> None:
         return
     try:
         own_folder(run.path)
-        write_whole(run.path / DRAWN, orjson.dumps(to_json(DrawnFile(benchmarks=drawn))), OWN_FILE)
+        write_whole(run.path / DRAWN, dumps(to_json(DrawnFile(benchmarks=drawn))), OWN_FILE)
     except OSError as error:
         raise UserError(f"{run.path / DRAWN}: cannot be written ({error.strerror}); choose another folder") from error
 
@@ -155,7 +153,7 @@ def drawn_items(run: Run) -> Mapping[str, DrawnItems]:
         return {}
     file = run.path / DRAWN
     try:
-        found = read_part(file, DrawnFile, json_value(file.read_bytes())).benchmarks
+        found = read_part(file, DrawnFile, loads(file.read_bytes())).benchmarks
     except (OSError, ValueError) as error:
         raise UserError(f"{file}: cannot be read ({error!r:.100}); restore it or run again") from error
     for name, facts in wanted.items():

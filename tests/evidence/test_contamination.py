@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from evalharness.errors import UserError
-from evalharness.evidence.contamination import Piece, cut, likelihoods, order_test
+from evalharness.evidence.contamination import ShuffledText, cut, order_likelihoods, order_test
 from evalharness.records import Response
 from evalharness.stats.exchangeability import p_first_is_largest, standing_out
 
@@ -80,7 +80,7 @@ def test_orders_are_shuffles_of_the_piece():
     model = Told()
     model.seen = []
     piece = [f"q{i}" for i in range(6)]
-    assert likelihoods(model, [Piece(parts=tuple(piece))], 9, 0).shape == (1, 10)
+    assert order_likelihoods(model, [ShuffledText(parts=tuple(piece))], 9, 0).shape == (1, 10)
     assert model.seen[0] == "\n\n".join(piece)
     assert len(set(model.seen)) > 5
     assert all(sorted(text.split("\n\n")) == piece for text in model.seen)

@@ -136,6 +136,7 @@ def test_answers_that_failed_on_one_side_are_no_noise(tmp_path):
         (["evalh", "run", "quiz", "--model", "function:os:system"], "to which a file cannot consent"),
         (["evalh", "run", "quiz", "-mfunction:os:system"], "to which a file cannot consent"),
         (["evalh", "run", "quiz", "--model=function:os:system"], "to which a file cannot consent"),
+        (["evalh", "run", "quiz", "--model-option", "engine_python=x"], "to which a file cannot consent"),
         (["evalh", "run", "quiz", "--base-url", "http://x"], "to which a file cannot consent"),
         (["evalh", "run", "quiz", "--base-url=http://x"], "to which a file cannot consent"),
         (["evalh", "run", "quiz", "--sandbox", "none"], "to which a file cannot consent"),

@@ -46,6 +46,8 @@ def test_a_benchmark_that_ranks_models(tmp_path):
     assert found.steps[1].p < 0.05
     assert found.with_ladder > 5 * found.against_ladder
     assert found.all_right + found.all_wrong < found.n
+    assert sum(found.by_right) == found.n
+    assert (found.by_right[0], found.by_right[-1]) == (found.all_wrong, found.all_right)
 
 
 def test_a_benchmark_that_does_not(tmp_path):
@@ -74,6 +76,16 @@ def test_sizes_put_the_runs_in_order(tmp_path):
     assert [step.run for step in found.steps] == ["m1", "m2", "m0"]
     with pytest.raises(UserError, match="a number for each of the 3 runs"):
         build_ladders(names, sizes=(1, 2))
+
+
+def test_a_run_of_other_questions_is_left_out(tmp_path):
+    names = ladder(tmp_path, [0, 1, 2])
+    write_run(tmp_path / "runs/other", [line("quiz", f"q{i}", "correct", 1.0, question="Else?") for i in range(9)])
+    found = build_ladders([*names, str(tmp_path / "runs/other")])[0]
+    assert found.left_out == ("other",)
+    assert found.n == N
+    with pytest.raises(UserError, match="no two of these runs were asked the same"):
+        build_ladders([names[0], str(tmp_path / "runs/other")])
 
 
 def test_the_analysis_of_variance_is_that_of_statsmodels():
@@ -113,6 +125,8 @@ def test_the_command(evalh, tmp_path):
     flat = " ".join(said.out.split())
     assert "Kendall's tau of order and score: 1.00" in flat
     assert "steps below" in flat
+    assert "●" in said.out
+    assert "from none to all: " in flat
     assert "items to look at: the 3 strongest models give the same wrong answer" in flat
     assert evalh("scaling", *names, "--sizes", "1,2,3,4", "--json").json["ladders"][0]["n"] == N
     for words in ((names[0],), (names[0], names[0]), (*names, "--sizes", "a,b"), (*names, "--sizes", "1,2,3,nan"),

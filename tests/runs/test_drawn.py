@@ -1,30 +1,43 @@
 """`evalh run --budget-items N --using RUN`: the draw, what is kept of it, its figure, and who handles such a run."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 from scipy.special import expit
 
+from evalharness.cli import guarded
+
 N = 600
 
 
-@pytest.fixture
-def bench(evalh, tmp_path):
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
     """A benchmark of 600 questions, runs m1 to m3 of it, and a file of answers for m0."""
-    random = np.random.default_rng(0)
+    folder, random = tmp_path_factory.mktemp("drawn"), np.random.default_rng(0)
     ease = random.normal(1, 2.5, N)
     rows = [{"key": f"k{i}", "q": f"What is {i} and {i}?", "a": f"yes {i}", "part": f"g{i % 4}"} for i in range(N)]
-    write(tmp_path / "rows.jsonl", rows)
-    (tmp_path / "bench.yaml").write_text(
+    write(folder / "rows.jsonl", rows)
+    (folder / "bench.yaml").write_text(
         "source: rows.jsonl\ntemplate: '{{q}}'\nanswers: a\nscorer: exact\nid: key\ngroup: part\n"
     )
     for model in range(4):
         right = random.random(N) < expit(ease + 0.3 * model)
         made = [{"id": r["key"], "response": r["a"] if ok else "no"} for r, ok in zip(rows, right, strict=True)]
-        write(tmp_path / f"m{model}.jsonl", made)
-    for model in range(1, 4):
-        assert evalh("run", "./bench.yaml", "--model", f"replay:m{model}.jsonl", "--name", f"m{model}").code == 0
+        write(folder / f"m{model}.jsonl", made)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for model in range(1, 4):
+            words = ["run", "./bench.yaml", "--model", f"replay:m{model}.jsonl", "--name", f"m{model}", "--json"]
+            assert guarded(words) == 0
+    return folder
+
+
+@pytest.fixture
+def bench(prepared, evalh, tmp_path):
+    """The same in this test's own folder."""
+    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
     return evalh
 
 
@@ -216,6 +229,31 @@ def test_the_same_answers_are_no_difference_and_never_certain(bench):
     assert task["low"] < 0 < task["high"]
 
 
+def test_what_cannot_be_compared_is_said(bench, tmp_path):
+    assert drawn(bench).code == 0
+    assert bench("run", "./bench.yaml", "--model", "replay:m1.jsonl", "--limit", 200, "--name", "some").code == 0
+    for words, told in (
+        (("m1", "few", "--clusters", "group"), "cannot be taken in clusters"),
+        (("some", "few"), "lacks 400 of the 600 items that few was drawn of"),
+    ):
+        said = bench("compare", *words)
+        assert said.code == 4, said
+        assert told in said.err
+
+
+def test_drawn_items_that_failed_widen_the_interval(bench, tmp_path):
+    assert drawn(bench, name="sound").code == 0
+    lines = [json.loads(line) for line in (tmp_path / "m0.jsonl").read_text().splitlines()]
+    failed = [{**line, "response": None} if i % 10 == 0 else line for i, line in enumerate(lines)]
+    write(tmp_path / "m0.jsonl", failed)
+    assert drawn(bench).code == 3
+    widths = []
+    for name in ("sound", "few"):
+        _, task = difference(bench, "m1", name)
+        widths.append(task["high"] - task["low"])
+    assert widths[1] > widths[0] + 0.1
+
+
 def test_other_prompts_are_another_question(bench, tmp_path):
     assert drawn(bench).code == 0
     words = ("--model", "replay:m1.jsonl", "--shots", 0, "--name", "prompted")
@@ -225,3 +263,14 @@ def test_other_prompts_are_another_question(bench, tmp_path):
     said = bench("compare", "prompted", "few")
     assert said.code == 4
     assert "differs" in said.err
+
+
+def test_an_imported_run_is_an_earlier_run_by_what_it_asked(bench, tmp_path):
+    assert bench("export", "m1", "lm_eval", "--to", "exported").code == 0
+    assert bench("import", "lm_eval", "exported", "--name", "theirs").code == 0
+    words = ("--model", "replay:m0.jsonl", "--budget-items", 150, "--name", "few")
+    assert bench("run", "./bench.yaml", *words, "--using", "theirs", "--using", "m2").code == 0
+    kept = read(tmp_path, "few", "drawn.json")["benchmarks"]["./bench.yaml"]["earlier"]
+    own = values(tmp_path, "m1")
+    ids = read(tmp_path, "few", "drawn.json")["benchmarks"]["./bench.yaml"]["ids"]
+    assert kept["theirs"] == [own[identity] for identity in ids]
