@@ -248,6 +248,15 @@ def test_thoughts_of_other_names_are_refused(name: str, tmp_path: Path) -> None:
     assert read(tmp_path, ALPACA, {**ALPACA, "reasoning_effort": "high"}).notes != ()
 
 
+def test_whether_there_was_reasoning_is_no_thought(tmp_path: Path) -> None:
+    """Nemotron's rows have `reasoning` on or off, OpenR1's lists of marks beside their turns."""
+    for about in ({"reasoning": "on"}, {"thinking": "off"}, {"is_reasoning_complete": [True, False]}):
+        for shape in (ALPACA, TURNS):
+            data = read(tmp_path, ALPACA, {**shape, **about})
+            assert [dict(m.extra) for row in data.rows for m in row.messages if m.extra] == []
+            assert data.notes == (f"fields that are not learned from: {next(iter(about))}",)
+
+
 @pytest.mark.parametrize("name", ["background", "knowledge", "evidence", "facts", "premise", "table", "schema"])
 def test_what_may_belong_to_a_question_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=f"'{name}' beside a question: call it 'context'"):
