@@ -67,7 +67,7 @@ _QUESTIONS = ("prompt", "question", "query", "problem")
 _ANSWERS = ("output", "response", "answer", "completion")
 _PAIRS = (
     *(("prompt", name) for name in ("completion", "response", "answer", "output")),
-    *(("question", name) for name in ("answer", "response")),
+    *(("question", name) for name in ("solution", "answer", "response")),
     *(("query", name) for name in ("response", "answer")),
     ("problem", "solution"),
     ("input", "output"),

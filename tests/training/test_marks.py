@@ -290,3 +290,9 @@ def test_turns_behind_the_last_answer_and_names_of_speakers_are_told(tmp_path: P
         "turns behind the last answer are left out: 1 row",
         "the 'name' of a turn, in 1 row, is told only where the chat template does",
     )
+
+
+def test_a_solution_is_learned_and_the_result_beside_it_is_named(tmp_path: Path) -> None:
+    for question in ("problem", "question"):
+        data = read(tmp_path, ALPACA, {question: "q", "solution": "2 + 2 = 4", "answer": "4"})
+        assert taught(data)[1] == ["2 + 2 = 4"] and data.notes == ("fields that are not learned from: answer",)
