@@ -122,8 +122,12 @@ def _read(text: str, count: int) -> ReadAnswer:
     ):  # fmt: skip
         found = _boxed(text, letters)
         if found.answer is None and found.rule != SEVERAL:
-            capitals = letters == _BEYOND and most == words.NAMED_OUTRIGHT  # `B. Correct: y` says nothing of Y
-            mentions = [m for m in claimable if set(m.letters) <= set(letters) and not (capitals and m.small)]
+            mentions = [m for m in claimable if set(m.letters) <= set(letters)]
+            if (
+                letters == _BEYOND and most == words.NAMED_OUTRIGHT
+            ):  # a capital behind all that was offered: a conclusion
+                last = max((m.start for m in claimable if set(m.letters) & set(offered)), default=-1)
+                mentions = [m for m in mentions if m.start > last and not m.small]
             found = _claimed(plain, mentions, most)
         if found.answer is not None or found.rule == SEVERAL:
             return found

@@ -36,13 +36,30 @@ _POOR = re.compile(
 _REASONS = _word(
     r"reasonings?|thinking|thoughts?|rationales?|cot|chain_of_thought|scratchpad|explanations?|traces?|think"
 )
+_SWITCHES = (
+    "on",
+    "off",
+    "true",
+    "false",
+    "yes",
+    "no",
+    "enabled",
+    "disabled",
+    "none",
+    "low",
+    "medium",
+    "high",
+    "0",
+    "1",
+)
 _ABOUT_REASONS = _word(r"effort|level|length|len|tokens?|type|model|lang(?:uage)?|mode|source|id|name|count|num|budget")
 
 
 def doubt_of(name: str, value: object) -> str | None:
     """Why a field that was not read may change what is to be learned, for a row's reason; None where it does not."""
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
-    if isinstance(value, str | list) and _REASONS.search(words) and not _ABOUT_REASONS.search(words):
+    told = isinstance(value, str) or (isinstance(value, list) and all(isinstance(part, str) for part in value))
+    if told and not is_switch(value) and _REASONS.search(words) and not _ABOUT_REASONS.search(words):
         return (
             "may be a part of the answer: call it 'reasoning_content' to have it learned as thoughts, write it into "
             "the answer, or delete it"
@@ -53,6 +70,11 @@ def doubt_of(name: str, value: object) -> str | None:
             "or 1, or delete it"
         )
     return None
+
+
+def is_switch(value: object) -> bool:
+    """Whether a value says that something was on or off, or how much: `"reasoning": "on"` is no thought."""
+    return str(value).strip().lower() in _SWITCHES
 
 
 def is_opinion(name: str) -> bool:

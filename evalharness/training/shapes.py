@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from evalharness.records import Message
-from evalharness.training.doubtful_fields import truth
+from evalharness.training.doubtful_fields import is_switch, truth
 from evalharness.training.turns import (
     LABEL_FIELDS,
     THOUGHT_FIELDS,
@@ -67,7 +67,7 @@ _QUESTIONS = ("prompt", "question", "query", "problem")
 _ANSWERS = ("output", "response", "answer", "completion")
 _PAIRS = (
     *(("prompt", name) for name in ("completion", "response", "answer", "output")),
-    *(("question", name) for name in ("answer", "response")),
+    *(("question", name) for name in ("solution", "answer", "response")),
     *(("query", name) for name in ("response", "answer")),
     ("problem", "solution"),
     ("input", "output"),
@@ -166,7 +166,7 @@ def make_row(number: int, fields: Any, shape: str, labels: Collection[str]) -> T
 
 def _unread(entry: Fields) -> set[str]:
     names = unread_names(entry)
-    for name in (name for name in THOUGHT_FIELDS if name in names):
+    for name in (name for name in THOUGHT_FIELDS if name in names and not is_switch(entry.peek(name))):
         raise BrokenRowError(
             f"{name!r} stands beside turns or two answers: put it into the turn that it belongs to, as "
             "'reasoning_content', or delete it"
@@ -235,7 +235,7 @@ def _history(entry: Fields) -> list[Message]:
 
 
 def _answer(entry: Fields, *names: str) -> Message:
-    thoughts = entry.one(*THOUGHT_FIELDS)
+    thoughts = entry.one(*(name for name in THOUGHT_FIELDS if not is_switch(entry.peek(name))))
     extra = {"reasoning_content": _text(entry, thoughts)} if thoughts else {}
     said = _text(entry, *names)
     _check_options(entry, said)

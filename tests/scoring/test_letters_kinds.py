@@ -51,6 +51,8 @@ def test_a_claim_of_several_is_several_in_front_of_an_explanation():
         ("If A then B.", 4, None),
         ("If we look at (A), it is neutral.\nIf we look at (B), it is too.\nSo the answer is (C).", 2, "C"),
         ("Option A or option B? The answer is E.", 4, "E"),
+        ("The answer is Y. So (B).", 4, "B"),
+        ("The answer is Y chromosome, so B", 4, "B"),
         ("Is the answer A? I don't think so. Is it B? Yes: the answer is B.", 4, "B"),
     ],
 )

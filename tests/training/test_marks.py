@@ -248,6 +248,15 @@ def test_thoughts_of_other_names_are_refused(name: str, tmp_path: Path) -> None:
     assert read(tmp_path, ALPACA, {**ALPACA, "reasoning_effort": "high"}).notes != ()
 
 
+def test_whether_there_was_reasoning_is_no_thought(tmp_path: Path) -> None:
+    """Nemotron's rows have `reasoning` on or off, OpenR1's lists of marks beside their turns."""
+    for about in ({"reasoning": "on"}, {"thinking": "off"}, {"is_reasoning_complete": [True, False]}):
+        for shape in (ALPACA, TURNS):
+            data = read(tmp_path, ALPACA, {**shape, **about})
+            assert [dict(m.extra) for row in data.rows for m in row.messages if m.extra] == []
+            assert data.notes == (f"fields that are not learned from: {next(iter(about))}",)
+
+
 @pytest.mark.parametrize("name", ["background", "knowledge", "evidence", "facts", "premise", "table", "schema"])
 def test_what_may_belong_to_a_question_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=f"'{name}' beside a question: call it 'context'"):
@@ -281,3 +290,9 @@ def test_turns_behind_the_last_answer_and_names_of_speakers_are_told(tmp_path: P
         "turns behind the last answer are left out: 1 row",
         "the 'name' of a turn, in 1 row, is told only where the chat template does",
     )
+
+
+def test_a_solution_is_learned_and_the_result_beside_it_is_named(tmp_path: Path) -> None:
+    for question in ("problem", "question"):
+        data = read(tmp_path, ALPACA, {question: "q", "solution": "2 + 2 = 4", "answer": "4"})
+        assert taught(data)[1] == ["2 + 2 = 4"] and data.notes == ("fields that are not learned from: answer",)
