@@ -32,8 +32,8 @@ from evalharness.engine.prefix_sharing import Group, prefix_groups
 from evalharness.engine.transformers_passes import Passes, try_passes
 from evalharness.errors import UserError
 
-TOKENS = 1024  # of one pass, padding included
-SLOTS = 16  # answers that are written side by side
+_TOKENS = 1024  # of one pass, padding included
+_SIDE_BY_SIDE = 16  # answers that are written side by side
 _GROUP_COST = 64  # tokens: what a prefix pass of its own and a half-filled last pass cost
 
 
@@ -97,7 +97,7 @@ def _auto_class(transformers: Any, folder: Path) -> Any:
 
 
 class TransformersEngine:
-    """A causal language model of transformers. `context` 0: its own, `batch` 0: as many rows as TOKENS and SLOTS say.
+    """A causal language model of transformers. `context` 0: its own, `batch` 0: as many rows as _TOKENS and _SIDE_BY_SIDE say.
 
     `reason` says why it is not the native decoder that runs: in error messages and the manifest.
     """
@@ -185,7 +185,7 @@ class TransformersEngine:
             waiting = sorted((texts[i] for i in group.rows), key=lambda text: -len(text.ids))
             while waiting:
                 size = len(waiting[0].ids) - group.shared
-                count = max(1, self.batch or TOKENS // size) if self.passes.batched else 1
+                count = max(1, self.batch or _TOKENS // size) if self.passes.batched else 1
                 batch, waiting = waiting[:count], waiting[count:]
                 yield from self._pass(batch, prefix, group.shared)
 
@@ -203,7 +203,7 @@ class TransformersEngine:
         self, requests: Sequence[GenerationRequest], token_bytes: TokenBytes
     ) -> Iterator[tuple[int, Generation]]:
         order = sorted(range(len(requests)), key=lambda i: (-requests[i].max_tokens, -len(requests[i].ids)))
-        count = max(1, self.batch or SLOTS) if self.passes.padded else 1
+        count = max(1, self.batch or _SIDE_BY_SIDE) if self.passes.padded else 1
         for start in range(0, len(order), count):
             yield from self._write([(i, Generation(requests[i], token_bytes)) for i in order[start : start + count]])
 
