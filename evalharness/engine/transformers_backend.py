@@ -97,7 +97,7 @@ def _auto_class(transformers: Any, folder: Path) -> Any:
 
 
 class TransformersEngine:
-    """A causal language model of transformers. `context` 0: its own, `batch` 0: as many rows as _TOKENS and _SIDE_BY_SIDE say.
+    """A causal language model of transformers. `context` 0: its own, `batch` 0: as many rows as fit well.
 
     `reason` says why it is not the native decoder that runs: in error messages and the manifest.
     """
