@@ -16,8 +16,7 @@ import torch
 from torch import Tensor
 
 from evalharness.data.files import parse_json, read_text
-from evalharness.engine.adapted import read_adapter
-from evalharness.engine.adapter_config import ADAPTER_CONFIG
+from evalharness.engine.adapter_config import ADAPTER_CONFIG, refuse_pickled
 from evalharness.engine.base import (
     Continuation,
     ContinuationScore,
@@ -139,13 +138,12 @@ class TransformersEngine:
 
     def put_on(self, folder: Path, *, merge: bool) -> None:
         """Put the adapter in `folder` on the model, by PEFT. UserError where PEFT is missing or it does not fit."""
-        read_adapter(folder)  # pickled weights and settings that are not known are refused there
+        refuse_pickled(folder)
         try:
             import peft
         except ImportError as error:
             raise UserError(
-                f"{folder}: an adapter on a model that the native decoder does not know ({self.reason}) wants PEFT: "
-                "pip install peft"
+                f"{folder}: the native decoder does not know {self.reason}; PEFT may: pip install peft"
             ) from error
         try:
             made = peft.PeftModel.from_pretrained(self.model, str(folder), local_files_only=True).eval()
