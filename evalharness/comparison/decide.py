@@ -59,7 +59,7 @@ class Noise:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UncertaintyPart:
-    """One source of a difference's uncertainty (sampling, rerun, judge or draw) and its standard error."""
+    """One source of a difference's uncertainty (sampling, rerun or judge) and its standard error."""
 
     source: str
     stderr: float
@@ -72,9 +72,9 @@ class TaskComparison:
     `n` items have a value on both sides, `missing` of `total` lack one; `low` and `high` allow for the worst and the
     best that those could be, and are infinite where nothing bounds them (JSON: null). `unread_bounds` is the difference
     if every answer that could not be read were wrong in NEW and right in BASE, and the other way round. `programs`
-    counts answers that are programs by their standing, in base and new; `choices` is there for ranked questions.
-    `p_worse` is for "worse than the margin", `p_change` (exact McNemar; else the interval's own test) for "differs from
-    0". Where `lower_is_better` a rise is the loss: until the verdict is there differences are turned (`as_measured`).
+    counts answers that are programs by their standing; `choices` is of ranked questions. `p_worse` is for "worse than
+    the margin", `p_change` (exact McNemar; over grades and clusters the interval's own test) for "differs from 0".
+    Where `lower_is_better` a rise is the loss: differences are turned round until the verdict is there (`as_measured`).
     """
 
     benchmark: str

@@ -17,9 +17,16 @@ import torch.nn.functional as F
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from evalharness.engine.adapter_config import ADAPTER_CONFIG, ADAPTER_WEIGHTS, AdapterConfig, read_adapter_config
-from evalharness.engine.checkpoint import our_name, read_tensor, weight_files
+from evalharness.engine.adapter_config import (
+    ADAPTER_CONFIG,
+    ADAPTER_WEIGHTS,
+    AdapterConfig,
+    read_adapter_config,
+    refuse_pickled,
+)
+from evalharness.engine.checkpoint import SKIPPED, our_name, read_tensor, weight_files
 from evalharness.engine.decoder import Decoder, Table
+from evalharness.engine.families import UnsupportedError
 from evalharness.engine.matmul import Linear
 from evalharness.errors import UserError
 from evalharness.text.patterns import SlowPatternError
@@ -53,14 +60,14 @@ class Adapter:
 
 
 def read_adapter(folder: Path) -> Adapter:
-    """The adapter in a folder. UserError for files that are missing, damaged, or do not belong together."""
+    """The adapter in a folder. UserError for files that are missing, damaged, or do not belong together.
+
+    UnsupportedError for what PEFT may do and the native decoder does not.
+    """
     from safetensors.torch import load_file
 
     config, file = read_adapter_config(folder), folder / ADAPTER_WEIGHTS
-    if not file.is_file():
-        pickled = next((p.name for p in (*folder.glob("*.bin"), *folder.glob("*.pth"))), None)
-        hint = f"{pickled} is pickled (it can run code): convert it" if pickled else "copy it there"
-        raise UserError(f"{folder}: wanted {ADAPTER_WEIGHTS} beside {ADAPTER_CONFIG}, it is missing; {hint}")
+    refuse_pickled(folder)
     try:
         tensors = load_file(file)
     except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
@@ -71,6 +78,8 @@ def read_adapter(folder: Path) -> Adapter:
         if not torch.isfinite(tensor).all():
             raise UserError(f"{file}: {name} holds values that are not numbers (NaN or infinite); export it again")
         bare = name.removeprefix(_PREFIX)
+        if SKIPPED.search(bare):  # of the half of a model that sees
+            continue
         if found := _PART.fullmatch(bare):
             parts.setdefault(found[1], {})[found[2]] = tensor
         else:
@@ -97,7 +106,7 @@ def _low_rank(file: Path, module: str, found: Mapping[str, Tensor], config: Adap
             f"says r = {rank}; they do not belong together"
         )
     if magnitude is not None and embedding:
-        raise UserError(f"{file}: DoRA of the embedding {module} is not known here; merge it into its base with PEFT")
+        raise UnsupportedError(f"DoRA of the embedding {module}")
     return LowRank(
         down=down,
         up=up,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from evalharness.data.files import parse_json, read_text
+from evalharness.engine.families import UnsupportedError
 from evalharness.engine.fingerprint import counted_files, files_digest
 from evalharness.errors import UserError, option_name
 from evalharness.text.patterns import pattern_of
@@ -23,13 +24,15 @@ _OTHERWISE = (
     "alora_invocation_tokens", "use_qalora", "layer_replication", "target_parameters", "use_bdlora", "arrow_config",
     "kasa_config", "monteclora_config", "velora_config", "trainable_token_indices", "ensure_weight_tying",
 )  # fmt: skip
+# Those that PEFT puts into a model's own modules, and that bring all they need.
+_KINDS = ("LORA", "IA3", "LOHA", "LOKR", "OFT", "BOFT", "HRA")
 # Ways to begin a training that leave the base's weights as they are; others subtract something from them first.
 _HARMLESS_STARTS = (True, False, None, "gaussian", "eva", "orthogonal")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdapterConfig:
-    """What adapter_config.json says: `base` is a folder or a hub id, '' where none is named."""
+    """What adapter_config.json says of LoRA; `base` as in `adapter_base`, without a revision."""
 
     base: str
     rank: int
@@ -67,29 +70,56 @@ def adapter_fingerprint(folder: Path) -> str:
     return files_digest([folder / ADAPTER_CONFIG, *counted_files(folder)])
 
 
+def adapter_base(folder: Path) -> str:
+    """The base that adapter_config.json names: a folder, ORG/NAME or ORG/NAME@REVISION; '' where it names none."""
+    raw = _raw(folder)
+    base, revision = raw.get("base_model_name_or_path") or "", raw.get("revision")
+    return f"{base}@{revision}" if revision and base else str(base)
+
+
 def read_adapter_config(folder: Path) -> AdapterConfig:
-    """What `folder/adapter_config.json` says. UserError where it is damaged, or of a kind that is not known."""
-    file = folder / ADAPTER_CONFIG
-    raw = parse_json(read_text(file), file)
-    if not isinstance(raw, dict):
-        raise UserError(f"{file}: wanted an object, there is {type(raw).__name__}; copy it again")
-    if raw.get("peft_type") != "LORA":
-        raise UserError(f"{file}: peft_type {raw.get('peft_type')!r:.40}; LORA is known, merge others with PEFT")
+    """What `folder/adapter_config.json` says. UserError where it is damaged.
+
+    UnsupportedError where it asks for something that PEFT may do and the native decoder does not.
+    """
+    file, raw = folder / ADAPTER_CONFIG, _raw(folder)
+    if raw["peft_type"] != "LORA":
+        raise UnsupportedError(f"an adapter of the kind {raw['peft_type']}")
     if other := [key for key in _OTHERWISE if raw.get(key)]:
-        raise UserError(f"{file}: sets {other[0]}, which is not known here; merge the adapter into its base with PEFT")
+        raise UnsupportedError(f"an adapter that sets {other[0]}")
     if raw.get("init_lora_weights", True) not in _HARMLESS_STARTS:
-        raise UserError(
-            f"{file}: init_lora_weights {raw['init_lora_weights']!r:.40} changes the base's own weights; let PEFT "
-            "convert the adapter to plain LoRA (path_initial_model_for_weight_conversion)"
-        )
+        raise UnsupportedError(f"an adapter whose start changes the base ({raw['init_lora_weights']!r:.40})")
     try:
         return _parsed(raw)
     except (TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise UserError(f"{file}: a field is missing or of the wrong kind: {error}; copy it again") from error
 
 
+def _raw(folder: Path) -> Mapping[str, Any]:
+    """adapter_config.json as it is. UserError where it is no such file, or would have PEFT import a module by name or
+    read files from elsewhere."""
+    file = folder / ADAPTER_CONFIG
+    raw = parse_json(read_text(file), file)
+    if not isinstance(raw, dict):
+        raise UserError(f"{file}: wanted an object, there is {type(raw).__name__}; copy it again")
+    if raw.get("peft_type") not in _KINDS:
+        raise UserError(
+            f"{file}: peft_type {raw.get('peft_type')!r:.40}; wanted {', '.join(_KINDS)}; merge others into their base"
+        )
+    if raw.get("megatron_config"):
+        raise UserError(f"{file}: sets megatron_config, which has PEFT import a module by name; that is never done")
+    return raw
+
+
+def refuse_pickled(folder: Path) -> None:
+    """UserError where an adapter's weights are missing, or pickled."""
+    if not (folder / ADAPTER_WEIGHTS).is_file():
+        pickled = next((p.name for p in (*folder.glob("*.bin"), *folder.glob("*.pth"))), None)
+        hint = f"{pickled} is pickled (it can run code): convert it" if pickled else "copy it there"
+        raise UserError(f"{folder}: wanted {ADAPTER_WEIGHTS} beside {ADAPTER_CONFIG}, it is missing; {hint}")
+
+
 def _parsed(raw: Mapping[str, Any]) -> AdapterConfig:
-    base, revision = raw.get("base_model_name_or_path") or "", raw.get("revision")
     ranks = {str(key): int(value) for key, value in (raw.get("rank_pattern") or {}).items()}
     alphas = {str(key): float(value) for key, value in (raw.get("alpha_pattern") or {}).items()}
     rank, alpha = int(raw.get("r", 8)), float(raw.get("lora_alpha", 8))
@@ -98,7 +128,7 @@ def _parsed(raw: Mapping[str, Any]) -> AdapterConfig:
     for pattern in (*ranks, *alphas):
         pattern_of(pattern)
     return AdapterConfig(
-        base=f"{base}@{revision}" if revision and base else str(base),
+        base=str(raw.get("base_model_name_or_path") or ""),
         rank=rank,
         alpha=alpha,
         ranks=ranks,

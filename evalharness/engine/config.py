@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from evalharness.data.files import json_value
+from evalharness.engine.adapter_config import ADAPTER_CONFIG
 from evalharness.engine.families import DEFAULTS, MIXTURES, TEXT_HALVES, UnsupportedError
 from evalharness.engine.rotary import Rope, original_context, read_rope
 from evalharness.errors import UserError
@@ -117,6 +118,8 @@ def read_config(folder: Path) -> Config:
     if not folder.is_dir():
         raise UserError(f"{folder}: there is no such folder; name one with config.json and *.safetensors")
     if not file.is_file():
+        if (folder / ADAPTER_CONFIG).is_file():
+            raise UserError(f"{folder}: holds an adapter alone, a whole model is wanted here; name the adapter's base")
         raise UserError(f"{folder}: wanted config.json beside the weights, it is missing; is this a checkpoint folder?")
     try:
         raw = json_value(file.read_bytes())

@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 import torch
 
 from evalharness.engine import checkpoint
-from evalharness.engine.adapted import SharedBase, adapted_decoder, read_adapter
+from evalharness.engine.adapted import Adapter, SharedBase, adapted_decoder, read_adapter
 from evalharness.engine.base import Engine, EngineSettings, choose_context
 from evalharness.engine.config import Config, read_config
 from evalharness.engine.decoder import Decoder
@@ -38,13 +38,14 @@ def open_engine(folder: Path, settings: EngineSettings) -> Engine:
         return _open_transformers(folder, settings, device, "--backend hf")
     try:
         config = read_config(folder)
+        adapter = None if settings.adapter is None else read_adapter(settings.adapter)
     except UnsupportedError as error:
         if settings.backend == "native":
             raise UserError(
                 f"{folder}: the native decoder does not know {error}; say {option_name('backend', 'hf')}"
             ) from error
         return _open_transformers(folder, settings, device, str(error))
-    copies = [_open_native(folder, config, settings, each) for each in _devices(settings.device, device)]
+    copies = [_open_native((folder, config, adapter), settings, each) for each in _devices(settings.device, device)]
     return copies[0] if len(copies) == 1 else Replicas(copies)
 
 
@@ -52,11 +53,13 @@ def open_engine(folder: Path, settings: EngineSettings) -> Engine:
 _bases: WeakValueDictionary[tuple[object, ...], SharedBase] = WeakValueDictionary()
 
 
-def _open_native(folder: Path, config: Config, settings: EngineSettings, device: torch.device) -> NativeEngine:
-    if settings.adapter is None:
+def _open_native(
+    read: tuple[Path, Config, Adapter | None], settings: EngineSettings, device: torch.device
+) -> NativeEngine:
+    folder, config, adapter = read
+    if adapter is None:
         decoder, base = _load(folder, config, settings, device), None
     else:
-        adapter = read_adapter(settings.adapter)
         base = _shared_base(folder, config, settings, device)
         decoder = adapted_decoder(base, adapter, merge=settings.merge_adapter)
         base = None if settings.merge_adapter else base

@@ -16,8 +16,7 @@ import torch
 from torch import Tensor
 
 from evalharness.data.files import parse_json, read_text
-from evalharness.engine.adapted import read_adapter
-from evalharness.engine.adapter_config import ADAPTER_CONFIG
+from evalharness.engine.adapter_config import ADAPTER_CONFIG, refuse_pickled
 from evalharness.engine.base import (
     Continuation,
     ContinuationScore,
@@ -32,8 +31,8 @@ from evalharness.engine.prefix_sharing import Group, prefix_groups
 from evalharness.engine.transformers_passes import Passes, try_passes
 from evalharness.errors import UserError
 
-_PASS_TOKENS = 1024  # of one pass, padding included
-_PASS_SLOTS = 16  # answers that are written side by side
+_TOKENS = 1024  # of one pass, padding included
+_SIDE_BY_SIDE = 16  # answers that are written side by side
 _GROUP_COST = 64  # tokens: what a prefix pass of its own and a half-filled last pass cost
 
 
@@ -97,8 +96,7 @@ def _auto_class(transformers: Any, folder: Path) -> Any:
 
 
 class TransformersEngine:
-    """A causal language model of transformers. `context` 0: its own, `batch` 0: as many rows as _PASS_TOKENS and
-    _PASS_SLOTS say.
+    """A causal language model of transformers. `context` 0: its own, `batch` 0: as many rows as fit well.
 
     `reason` says why it is not the native decoder that runs: in error messages and the manifest.
     """
@@ -140,13 +138,12 @@ class TransformersEngine:
 
     def put_on(self, folder: Path, *, merge: bool) -> None:
         """Put the adapter in `folder` on the model, by PEFT. UserError where PEFT is missing or it does not fit."""
-        read_adapter(folder)  # pickled weights and settings that are not known are refused there
+        refuse_pickled(folder)
         try:
             import peft
         except ImportError as error:
             raise UserError(
-                f"{folder}: an adapter on a model that the native decoder does not know ({self.reason}) wants PEFT: "
-                "pip install peft"
+                f"{folder}: the native decoder does not know {self.reason}; PEFT may: pip install peft"
             ) from error
         try:
             made = peft.PeftModel.from_pretrained(self.model, str(folder), local_files_only=True).eval()
@@ -186,7 +183,7 @@ class TransformersEngine:
             waiting = sorted((texts[i] for i in group.rows), key=lambda text: -len(text.ids))
             while waiting:
                 size = len(waiting[0].ids) - group.shared
-                count = max(1, self.batch or _PASS_TOKENS // size) if self.passes.batched else 1
+                count = max(1, self.batch or _TOKENS // size) if self.passes.batched else 1
                 batch, waiting = waiting[:count], waiting[count:]
                 yield from self._pass(batch, prefix, group.shared)
 
@@ -204,7 +201,7 @@ class TransformersEngine:
         self, requests: Sequence[GenerationRequest], token_bytes: TokenBytes
     ) -> Iterator[tuple[int, Generation]]:
         order = sorted(range(len(requests)), key=lambda i: (-requests[i].max_tokens, -len(requests[i].ids)))
-        count = max(1, self.batch or _PASS_SLOTS) if self.passes.padded else 1
+        count = max(1, self.batch or _SIDE_BY_SIDE) if self.passes.padded else 1
         for start in range(0, len(order), count):
             yield from self._write([(i, Generation(requests[i], token_bytes)) for i in order[start : start + count]])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from evalharness.engine.adapter_config import adapter_fingerprint, base_missing, is_adapter, read_adapter_config
+from evalharness.engine.adapter_config import adapter_base, adapter_fingerprint, base_missing, is_adapter
 from evalharness.engine.fingerprint import checkpoint_fingerprint
 from evalharness.errors import UserError, option_name
 
@@ -45,7 +45,7 @@ def weights_digest(folder: Path, adapter: Path | None) -> str:
 
 def base_folder(adapter: Path, said: str | None) -> Path:
     """The folder of an adapter's base: what the user says, else what the adapter names. UserError without one."""
-    named = said or read_adapter_config(adapter).base
+    named = said or adapter_base(adapter)
     if not named:
         raise base_missing(adapter, "adapter_config.json names none")
     beside = adapter / named  # a path may be meant from where the adapter is

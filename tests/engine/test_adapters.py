@@ -147,6 +147,24 @@ def test_added_tokens_come_with_their_rows(written, tmp_path):
         assert engine.vocabulary == 164 and apart(engine.decoder(ids), theirs(ids).logits) < BAR
 
 
+BY_PEFT: dict[str, tuple[str, dict[str, Any]]] = {
+    "tokens": ("llama3", {"trainable_token_indices": [3, 9]}),
+    "experts": ("mixtral", {"target_modules": ["q_proj"], "target_parameters": ["mlp.experts.gate_up_proj"]}),
+}
+
+
+@pytest.mark.parametrize("merge", [False, True], ids=["unmerged", "merged"])
+@pytest.mark.parametrize("kind", sorted(BY_PEFT))
+def test_what_the_native_decoder_does_not_know_peft_puts_on(kind, merge, with_peft, monkeypatch):
+    monkeypatch.setitem(KINDS, kind, BY_PEFT[kind])
+    theirs, base, folder = with_peft(kind)
+    engine = engine_on(base, folder, merge_adapter=merge)
+    assert "an adapter that sets t" in engine.describe()["why"]
+    with torch.no_grad():
+        assert apart(engine.model(IDS).logits, theirs(IDS).logits) < BAR
+        assert engine.passes.texts(IDS.tolist()).logits.shape == (2, 40, 160)
+
+
 @pytest.mark.parametrize("merge", [False, True], ids=["unmerged", "merged"])
 def test_on_the_transformers_backend(merge, with_peft):
     theirs, base, folder = with_peft("dora")
@@ -165,7 +183,10 @@ def change(folder: Path, to: Path, **fields: Any) -> Path:
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"peft_type": "IA3"}, "peft_type 'IA3'; LORA is known"),
+        ({"peft_type": "IA3"}, "does not know an adapter of the kind IA3"),
+        ({"peft_type": "XLORA"}, "peft_type 'XLORA'; wanted LORA"),
+        ({"peft_type": None}, "peft_type None; wanted LORA"),
+        ({"megatron_config": {"a": 1}}, "import a module by name; that is never done"),
         ({"r": 8}, r"says r = 8; they do not belong together"),
         ({"r": 0}, "ranks must be 1 or more"),
         ({"r": "many"}, "wrong kind"),
@@ -173,7 +194,7 @@ def change(folder: Path, to: Path, **fields: Any) -> Path:
         ({"rank_pattern": [1]}, "wrong kind"),
         ({"rank_pattern": {"(": 3}}, "not a valid regular expression"),
         ({"alpha_pattern": {"q_proj": "x"}}, "wrong kind"),
-        ({"init_lora_weights": "pissa"}, "changes the base's own weights"),
+        ({"init_lora_weights": "pissa"}, "whose start changes the base"),
         ({"target_parameters": ["experts.gate_up_proj"]}, "sets target_parameters"),
         ({"layer_replication": [[0, 2]]}, "sets layer_replication"),
         ({"rank_pattern": {r"(\w|\w\w|\w{3}|\w{4}|.)*[xyz]\d": 4}}, "takes more than"),
@@ -183,7 +204,7 @@ def test_settings_that_are_not_known_are_one_line(fields, said, with_peft, tmp_p
     _, base, folder = with_peft("lora")
     changed = change(folder, tmp_path / "changed", **fields)
     with pytest.raises(UserError, match=said) as found:
-        engine_on(base, changed)
+        engine_on(base, changed, backend="native")
     assert "\n" not in str(found.value)
 
 

@@ -150,9 +150,9 @@ def test_gemma3_inside_a_multimodal_checkpoint(tmp_path):
 @pytest.mark.parametrize(
     "change_",
     [
-        {"model_type": "mixtral"},
+        {"model_type": "dbrx"},
         {"model_type": "mamba"},
-        {"rope_scaling": {"rope_type": "yarn", "factor": 4.0}},
+        {"rope_scaling": {"rope_type": "proportional", "factor": 4.0}},
         {"hidden_act": "quick_gelu"},
         {"quantization_config": {"bits": 4}},
     ],

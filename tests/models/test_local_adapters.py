@@ -135,5 +135,9 @@ def test_commands_take_an_adapter(llama, tmp_path, evalh):
     assert ran.code == 0, ran.err
     manifest = json.loads(next(tmp_path.glob("runs/*/run.json")).read_text())
     assert manifest["model"]["adapter"] == {"base": str(llama), "merged": False}
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"instruction": "a", "output": "b"}\n' * 8)
+    refused = evalh("finetune", rows, "--model", adapter, "--out", tmp_path / "out")
+    assert refused.code == 2 and "holds an adapter alone" in refused.err
     refused = evalh("run", "mmlu", "--model", f"local:{adapter}", *sample)
     assert refused.code == 2 and "say --base-model FOLDER" in refused.err

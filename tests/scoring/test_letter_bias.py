@@ -51,9 +51,9 @@ def test_what_is_no_letter_s_doing():
 def test_guessers_are_hardly_ever_accused():
     draw = np.random.default_rng(1)
     accused = sum(
-        bool(said(["ABCD"[k] for k in draw.integers(0, 4, 100)], draw.integers(0, 4, 100).tolist())) for _ in range(300)
+        bool(said(["ABCD"[k] for k in draw.integers(0, 4, 100)], draw.integers(0, 4, 100).tolist())) for _ in range(100)
     )
-    assert accused <= 3
+    assert accused <= 1
 
 
 @pytest.mark.parametrize("answer", [None, "", "no", "E", "Z", "w"])
