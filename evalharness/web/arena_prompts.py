@@ -21,8 +21,10 @@ from evalharness.web.journal_index import JournalIndex, ResultFilter
 
 ModelPair = tuple[str, str]
 _LONGEST_ANSWER = 200_000  # characters that a voter is shown
-_FAMILY = re.compile(r"[a-z]{4,}")
-_SAYS = r"(?:i am|i'm|i’m|my name is|known as|called|as|this is)(?:\W+\w+){0,3}?\W+"
+_LETTERS = re.compile(r"[a-z]+")
+_KINDS = frozenset({"chat", "base", "instruct", "tuned", "preview", "latest", "mini"})  # words of many names
+_SAYS = r"(?:i am|i'm|my name is|known as|called|as|this is)(?:\W+\w+){0,3}?\W+"
+_MADE_BY = r"\b(?:i am|i'm|i was)\b.{0,80}?\b(?:created|trained|developed|made|built) by\W+(?:the\W+)?"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,14 +191,18 @@ def shown_answer(text: str) -> str:
 
 def names_itself(text: str, model: str) -> bool:
     """Whether an answer gives away which model it is: it has the model's name, or says of itself to be of its family
-    (`I am Llama`). The bare word of a family is none: flowers bloom."""
+    (`I am Llama`) or made by its makers. The bare word of a family is none: flowers bloom."""
     told, name = _plain(text), model.lower()
     last = re.split(r"[:/]", name)[-1]
     whole = {_plain(one).strip() for one in (name, last)}
     if any(len(one) > 2 and re.search(rf"\b{re.escape(one)}\b", told) for one in whole):
         return True
-    families = {family for family in _FAMILY.findall(last) if family not in ("chat", "base", "instruct", "tuned")}
-    return any(re.search(rf"\b{_SAYS}{family}\b", text.lower()) for family in families)
+    said = text.lower().replace("’", "'")
+    families = {family for family in _LETTERS.findall(last) if len(family) > 2 and family not in _KINDS}
+    if any(re.search(rf"\b{_SAYS}(?:chat[- ]?)?{family}\b", said) for family in families):
+        return True
+    makers = {maker for maker in _LETTERS.findall(re.split("[:/]", name)[-2] if "/" in name else "") if len(maker) > 2}
+    return any(re.search(rf"{_MADE_BY}{maker}\b", said) for maker in makers)
 
 
 def _plain(text: str) -> str:

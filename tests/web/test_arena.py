@@ -175,6 +175,12 @@ def test_an_answer_that_names_its_model_voids_the_vote(arena):
         ("gpt-4 is another", "openai:gpt-4o", False),
         ("", "x", False),
         ("I chat with you as base", "chat-base", False),
+        ("Hello! I'm Claude, an AI assistant created by Anthropic. How can I help you?", "claude-2", True),
+        ("I'm ChatGPT, a large language model", "openai:gpt-4", True),
+        ("I’m ChatGPT", "gpt-4", True),
+        ("I am adopting a cat", "opt-7b", False),
+        ("I am an assistant that was trained by Meta", "meta/llama-2-7b", True),
+        ("The law was made by the meta commission", "meta/llama-2-7b", False),
     ],
 )
 def test_what_names_a_model(text, model, named):

@@ -252,3 +252,17 @@ def test_a_run_without_benchmarks_or_letters_is_a_page(tmp_path):
     make_run(tmp_path / "runs" / "odd", lines=letters("quiz", "e"))
     client = client_of(view_application(RunLibrary([], tmp_path / "runs"), GuardTerms()))
     assert client.get(f"/runs/{run_key(tmp_path / 'runs' / 'odd')}").status_code == 200
+
+
+def test_a_result_with_thousands_of_parts_is_a_page_of_some(tmp_path):
+    one = line("quiz", "a/1", "scored", 0.5)
+    one["request"]["messages"] = [{"role": "user", "content": f"message {n} " + "x" * 1000} for n in range(5000)]
+    one["sample"]["choices"] = [f"choice {n}" for n in range(3000)]
+    one["scores"] = {f"score{n}": 0.5 for n in range(3000)}
+    one["detail"] = {f"detail{n}": [n] * 6700 for n in range(1000)}
+    one["verdicts"] = [{"judge": "j", "kind": "score", "value": 0.5, "raw": "r" * 1000}] * 2000
+    make_run(tmp_path / "runs" / "x", lines=[one])
+    client = client_of(view_application(RunLibrary([], tmp_path / "runs"), GuardTerms()))
+    page = client.get(f"/runs/{run_key(tmp_path / 'runs' / 'x')}/item?of=quiz&id=a/1")
+    assert page.status_code == 200 and len(page.text) < 5_000_000
+    assert "100 of 5,000 messages, 100 of 3,000 choices" in text_of(page) and "message 4999" in page.text
