@@ -14,6 +14,7 @@ from evalharness.errors import UserError
 from evalharness.runs.inventory import readable_run_rows, run_rows
 from evalharness.runs.store import JOURNAL, MANIFEST, Run, find_run
 from evalharness.training.curves import TRAINING_FOLDER
+from evalharness.web.foreign_logs import imported_log, log_format
 from evalharness.web.journal_index import JournalIndex, Progress
 
 _CACHE = Path(".cache") / "view"
@@ -49,8 +50,8 @@ class _Building:
 
 
 class RunLibrary:
-    """The runs at some places: run folders, names under `runs`, folders that hold runs, and what trainings wrote with
-    the runs in it. UserError for a place that is none of these."""
+    """The runs at some places: run folders, names under `runs`, folders that hold runs, what trainings wrote with the
+    runs in it, and logs of other programs. UserError for a place that is none of these."""
 
     def __init__(self, places: Sequence[str], runs: Path = Path("runs")) -> None:
         self._folders: list[Path] = []
@@ -63,6 +64,8 @@ class RunLibrary:
                 self._folders += [
                     found for found in (path / TRAINING_FOLDER / "evaluations", path / "runs") if found.is_dir()
                 ]
+            elif (kind := log_format(path)) is not None:
+                self._single.append(imported_log(path, kind, _cache_of(path.parent) / "imported").path)
             elif path.is_dir() and not (path / MANIFEST).is_file():
                 self._folders.append(path)
             elif not places:
@@ -167,12 +170,13 @@ def _row(path: Path, values: dict[str, Any], paths: dict[str, Path]) -> RunRow:
 
 
 def _index_file(run: Path) -> Path:
+    return _cache_of(run.parent) / f"{run_key(run)}.sqlite"
+
+
+def _cache_of(folder: Path) -> Path:
     """Beside the runs where that can be written, else in the user's own cache."""
-    name = f"{run_key(run)}.sqlite"
-    beside = run.parent / _CACHE / name
-    if _can_be_made(beside.parent):
-        return beside
-    return Path.home() / ".cache" / "evalharness" / "view" / name
+    beside = folder / _CACHE
+    return beside if _can_be_made(beside) else Path.home() / ".cache" / "evalharness" / "view"
 
 
 def _can_be_made(folder: Path) -> bool:
