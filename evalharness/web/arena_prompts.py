@@ -14,12 +14,13 @@ from typing import Protocol
 from evalharness.data.large_files import JsonlRows
 from evalharness.errors import DataError, UserError, nearest, option_name
 from evalharness.model import Model, Requests, answered
-from evalharness.records import Message, Request
+from evalharness.records import Message, Request, Result
 from evalharness.runs.store import Run
 from evalharness.web.arena_store import ArenaTurn
 from evalharness.web.journal_index import JournalIndex, ResultFilter
 
 ModelPair = tuple[str, str]
+_DRAWN, _LOOKED_AT = 32, 5000  # items that are tried before a voter is told that all was seen
 _LONGEST_ANSWER = 200_000  # characters that a voter is shown
 _LETTERS = re.compile(r"[a-z]+")
 _KINDS = frozenset({"chat", "base", "instruct", "tuned", "preview", "latest", "mini"})  # words of many names
@@ -43,6 +44,10 @@ class ArenaPrompts(Protocol):
     models: tuple[str, ...]
 
     def __len__(self) -> int: ...
+
+    def item_name(self, place: int) -> str:
+        """What the prompt at a place is called; nobody is asked."""
+        ...
 
     def item(self, place: int, pair: ModelPair) -> ArenaItem | None:
         """The prompt at a place with the answers of two models; None where it lacks one."""
@@ -83,6 +88,9 @@ class RecordedPrompts:
         item = row.get("item", row.get("id", place + 1))
         return ArenaItem(item=str(item), prompt=prompt, category=str(row.get("category", "")), answers=answers)
 
+    def item_name(self, place: int) -> str:
+        return self._at(place).item
+
     def item(self, place: int, pair: ModelPair) -> ArenaItem | None:
         found = self._at(place)
         return found if all(model in found.answers for model in pair) else None
@@ -104,9 +112,16 @@ class RunPrompts:
     def __len__(self) -> int:
         return len(self._places)
 
+    def _asked(self, place: int) -> Result:
+        (asked,) = next(iter(self._indexes.values())).results([self._places[place]])
+        return asked
+
+    def item_name(self, place: int) -> str:
+        asked = self._asked(place)
+        return f"{asked.benchmark} {asked.sample.id}" + (f" {asked.repeat}" if asked.repeat else "")
+
     def item(self, place: int, pair: ModelPair) -> ArenaItem | None:
-        first = next(iter(self._indexes.values()))
-        (asked,) = first.results([self._places[place]])
+        asked = self._asked(place)
         answers = {}
         for model in pair:
             index = self._indexes[model]
@@ -118,8 +133,9 @@ class RunPrompts:
                 return None
             answers[model] = result.response.text
         prompt = asked.sample.question or asked.request.text
-        name = f"{asked.benchmark} {asked.sample.id}" + (f" {asked.repeat}" if asked.repeat else "")
-        return ArenaItem(item=name, prompt=prompt, category=asked.sample.group or asked.benchmark, answers=answers)
+        return ArenaItem(
+            item=self.item_name(place), prompt=prompt, category=asked.sample.group or asked.benchmark, answers=answers
+        )
 
 
 class LivePrompts:
@@ -135,11 +151,14 @@ class LivePrompts:
     def __len__(self) -> int:
         return len(self._prompts)
 
+    def item_name(self, place: int) -> str:
+        return str(place + 1)
+
     def item(self, place: int, pair: ModelPair) -> ArenaItem | None:
         prompt = self._prompts[place]
         turn = self.ask(pair, (), prompt)
         answers = {pair[0]: turn.a, pair[1]: turn.b}
-        return ArenaItem(item=str(place + 1), prompt=prompt, category="", answers=answers)
+        return ArenaItem(item=self.item_name(place), prompt=prompt, category="", answers=answers)
 
     def ask(self, pair: ModelPair, before: Sequence[ArenaTurn], prompt: str) -> ArenaTurn:
         """What two models say next. UserError where one of them gave no answer."""
@@ -175,13 +194,16 @@ class LivePrompts:
 
 
 def random_items(prompts: ArenaPrompts, pair: ModelPair, seen: set[tuple[str, frozenset[str]]]) -> Iterator[ArenaItem]:
-    """Items in random order that a voter has not had with this pair."""
-    order = list(range(len(prompts)))
-    secrets.SystemRandom().shuffle(order)
-    for place in order:
-        found = prompts.item(place, pair)
-        if found is not None and (found.item, frozenset(pair)) not in seen:
-            yield found
+    """Items drawn by chance that a voter has not had with this pair: a few anywhere, then those behind a place that is
+    drawn, as one who has had most of them finds the rest."""
+    chance, size = secrets.SystemRandom(), len(prompts)
+    drawn = chance.sample(range(size), min(size, _DRAWN))
+    begin = chance.randrange(size) if size else 0
+    for place in (*drawn, *((begin + n) % size for n in range(min(size, _LOOKED_AT)))):
+        if (prompts.item_name(place), frozenset(pair)) not in seen:
+            found = prompts.item(place, pair)
+            if found is not None:
+                yield found
 
 
 def shown_answer(text: str) -> str:

@@ -397,6 +397,16 @@ def test_models_are_asked_live_with_further_turns(live):
         assert client.post("/ask", data={"csrf": hidden(page, "csrf"), "prompt": prompt}).status_code == 400
 
 
+def test_prompts_of_a_file_are_asked_once_for_a_voter(live):
+    models = {"alpha": Speaker("alpha"), "beta": Speaker("beta")}
+    application, _ = live(models, ["Why?", "How?"])
+    client = joined(application)
+    for _ in range(2):
+        cast(client, client.get("/battle"))
+    assert "seen them all" in client.get("/battle").text
+    assert sorted(asked for (asked,) in models["alpha"].asked) == ["How?", "Why?"]
+
+
 def test_a_model_that_fails_is_not_named(live):
     application, store = live({"alpha": Speaker("alpha", fails=True), "beta": Speaker("beta")}, ["Why?"])
     client = joined(application)
