@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +20,7 @@ from evalharness.web.foreign_logs import imported_log, log_format
 from evalharness.web.journal_index import JournalIndex, Progress
 
 _CACHE = Path(".cache") / "view"
+_RECENT = 10.0  # seconds
 _PATIENCE = 0.4  # seconds that a page waits for an index before it shows how far that is
 
 
@@ -73,6 +76,7 @@ class RunLibrary:
             else:
                 self._single.append(find_run(place, runs).path)
         self._paths: dict[str, Path] = {}
+        self._recent: tuple[float, list[RunRow]] = (-math.inf, [])
         self._lock = threading.Lock()
         self._building: dict[str, _Building] = {}
 
@@ -86,10 +90,16 @@ class RunLibrary:
         for path in self._single:
             for values in readable_run_rows(Run(path)) or [{"name": path.name, "n": "damaged"}]:
                 found.append(_row(path, values, paths))
-        with self._lock:
-            self._paths = paths
         unique = {(row.key, row.benchmark): row for row in reversed(found)}
-        return sorted(unique.values(), key=lambda row: row.created, reverse=True)
+        rows = sorted(unique.values(), key=lambda row: row.created, reverse=True)
+        with self._lock:
+            self._paths, self._recent = paths, (time.monotonic(), rows)
+        return rows
+
+    def recent_rows(self) -> list[RunRow]:
+        """The same, some seconds old at most: looking at ten thousand runs takes a while."""
+        then, rows = self._recent
+        return rows if time.monotonic() - then < _RECENT else self.rows()
 
     @property
     def folders(self) -> list[Path]:

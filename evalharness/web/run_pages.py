@@ -178,7 +178,7 @@ class RunPages:
         """Runs to compare with, those that share a benchmark."""
         if not self.links.live:
             return []
-        rows = self.library.rows()
+        rows = self.library.recent_rows()
         mine = {row.benchmark for row in rows if row.key == key}
         found = {row.key: row for row in rows if row.key != key and row.benchmark in mine and row.n is not None}
         return list(found.values())[:_OTHERS]

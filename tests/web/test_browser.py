@@ -1,7 +1,7 @@
 """The pages in a real browser: keys, blind votes, no error, no other host, and axe where its source is at hand.
 
 Chromium is the system's. axe-core (https://github.com/dequelabs/axe-core) comes from `npm install axe-core` in the
-project's root, or from the file that EVALH_AXE names; without it that part is skipped.
+project's root, or from the folder that EVALH_NODE_MODULES names; without it that part is left out.
 """
 
 import json
@@ -30,7 +30,8 @@ QUIET = [
     "--disable-component-update",
     "--no-first-run",
 ]
-AXE = Path(os.environ.get("EVALH_AXE", Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"))
+NODE_MODULES = Path(os.environ.get("EVALH_NODE_MODULES", Path(__file__).parents[2] / "node_modules"))
+AXE = NODE_MODULES / "axe-core" / "axe.min.js"
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine")
 WAIT = 20_000  # milliseconds, on a machine that is busy
 
