@@ -14,15 +14,18 @@ from typing import Protocol
 from evalharness.data.large_files import JsonlRows
 from evalharness.errors import DataError, UserError, nearest, option_name
 from evalharness.model import Model, Requests, answered
-from evalharness.records import Message, Request
+from evalharness.records import Message, Request, Result
 from evalharness.runs.store import Run
 from evalharness.web.arena_store import ArenaTurn
 from evalharness.web.journal_index import JournalIndex, ResultFilter
 
 ModelPair = tuple[str, str]
+_DRAWN, _LOOKED_AT = 32, 5000  # items that are tried before a voter is told that all was seen
 _LONGEST_ANSWER = 200_000  # characters that a voter is shown
-_FAMILY = re.compile(r"[a-z]{4,}")
-_SAYS = r"(?:i am|i'm|i’m|my name is|known as|called|as|this is)(?:\W+\w+){0,3}?\W+"
+_LETTERS = re.compile(r"[a-z]+")
+_KINDS = frozenset({"chat", "base", "instruct", "tuned", "preview", "latest", "mini"})  # words of many names
+_SAYS = r"(?:i am|i'm|my name is|known as|called|as|this is)(?:\W+\w+){0,3}?\W+"
+_MADE_BY = r"\b(?:i am|i'm|i was)\b.{0,80}?\b(?:created|trained|developed|made|built) by\W+(?:the\W+)?"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +44,10 @@ class ArenaPrompts(Protocol):
     models: tuple[str, ...]
 
     def __len__(self) -> int: ...
+
+    def item_name(self, place: int) -> str:
+        """What the prompt at a place is called; nobody is asked."""
+        ...
 
     def item(self, place: int, pair: ModelPair) -> ArenaItem | None:
         """The prompt at a place with the answers of two models; None where it lacks one."""
@@ -81,6 +88,9 @@ class RecordedPrompts:
         item = row.get("item", row.get("id", place + 1))
         return ArenaItem(item=str(item), prompt=prompt, category=str(row.get("category", "")), answers=answers)
 
+    def item_name(self, place: int) -> str:
+        return self._at(place).item
+
     def item(self, place: int, pair: ModelPair) -> ArenaItem | None:
         found = self._at(place)
         return found if all(model in found.answers for model in pair) else None
@@ -102,9 +112,16 @@ class RunPrompts:
     def __len__(self) -> int:
         return len(self._places)
 
+    def _asked(self, place: int) -> Result:
+        (asked,) = next(iter(self._indexes.values())).results([self._places[place]])
+        return asked
+
+    def item_name(self, place: int) -> str:
+        asked = self._asked(place)
+        return f"{asked.benchmark} {asked.sample.id}" + (f" {asked.repeat}" if asked.repeat else "")
+
     def item(self, place: int, pair: ModelPair) -> ArenaItem | None:
-        first = next(iter(self._indexes.values()))
-        (asked,) = first.results([self._places[place]])
+        asked = self._asked(place)
         answers = {}
         for model in pair:
             index = self._indexes[model]
@@ -116,8 +133,9 @@ class RunPrompts:
                 return None
             answers[model] = result.response.text
         prompt = asked.sample.question or asked.request.text
-        name = f"{asked.benchmark} {asked.sample.id}" + (f" {asked.repeat}" if asked.repeat else "")
-        return ArenaItem(item=name, prompt=prompt, category=asked.sample.group or asked.benchmark, answers=answers)
+        return ArenaItem(
+            item=self.item_name(place), prompt=prompt, category=asked.sample.group or asked.benchmark, answers=answers
+        )
 
 
 class LivePrompts:
@@ -133,11 +151,14 @@ class LivePrompts:
     def __len__(self) -> int:
         return len(self._prompts)
 
+    def item_name(self, place: int) -> str:
+        return str(place + 1)
+
     def item(self, place: int, pair: ModelPair) -> ArenaItem | None:
         prompt = self._prompts[place]
         turn = self.ask(pair, (), prompt)
         answers = {pair[0]: turn.a, pair[1]: turn.b}
-        return ArenaItem(item=str(place + 1), prompt=prompt, category="", answers=answers)
+        return ArenaItem(item=self.item_name(place), prompt=prompt, category="", answers=answers)
 
     def ask(self, pair: ModelPair, before: Sequence[ArenaTurn], prompt: str) -> ArenaTurn:
         """What two models say next. UserError where one of them gave no answer."""
@@ -173,13 +194,16 @@ class LivePrompts:
 
 
 def random_items(prompts: ArenaPrompts, pair: ModelPair, seen: set[tuple[str, frozenset[str]]]) -> Iterator[ArenaItem]:
-    """Items in random order that a voter has not had with this pair."""
-    order = list(range(len(prompts)))
-    secrets.SystemRandom().shuffle(order)
-    for place in order:
-        found = prompts.item(place, pair)
-        if found is not None and (found.item, frozenset(pair)) not in seen:
-            yield found
+    """Items drawn by chance that a voter has not had with this pair: a few anywhere, then those behind a place that is
+    drawn, as one who has had most of them finds the rest."""
+    chance, size = secrets.SystemRandom(), len(prompts)
+    drawn = chance.sample(range(size), min(size, _DRAWN))
+    begin = chance.randrange(size) if size else 0
+    for place in (*drawn, *((begin + n) % size for n in range(min(size, _LOOKED_AT)))):
+        if (prompts.item_name(place), frozenset(pair)) not in seen:
+            found = prompts.item(place, pair)
+            if found is not None:
+                yield found
 
 
 def shown_answer(text: str) -> str:
@@ -189,14 +213,18 @@ def shown_answer(text: str) -> str:
 
 def names_itself(text: str, model: str) -> bool:
     """Whether an answer gives away which model it is: it has the model's name, or says of itself to be of its family
-    (`I am Llama`). The bare word of a family is none: flowers bloom."""
+    (`I am Llama`) or made by its makers. The bare word of a family is none: flowers bloom."""
     told, name = _plain(text), model.lower()
     last = re.split(r"[:/]", name)[-1]
     whole = {_plain(one).strip() for one in (name, last)}
     if any(len(one) > 2 and re.search(rf"\b{re.escape(one)}\b", told) for one in whole):
         return True
-    families = {family for family in _FAMILY.findall(last) if family not in ("chat", "base", "instruct", "tuned")}
-    return any(re.search(rf"\b{_SAYS}{family}\b", text.lower()) for family in families)
+    said = text.lower().replace("’", "'")
+    families = {family for family in _LETTERS.findall(last) if len(family) > 2 and family not in _KINDS}
+    if any(re.search(rf"\b{_SAYS}(?:chat[- ]?)?{family}\b", said) for family in families):
+        return True
+    makers = {maker for maker in _LETTERS.findall(re.split("[:/]", name)[-2] if "/" in name else "") if len(maker) > 2}
+    return any(re.search(rf"{_MADE_BY}{maker}\b", said) for maker in makers)
 
 
 def _plain(text: str) -> str:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from evalharness.comparison.flips import gold_text
-from evalharness.records import Request, Response, Result, Verdict, message_fields
+from evalharness.records import Message, Request, Response, Result, Verdict, message_fields
 from evalharness.report.escape import printable
 from evalharness.report.numbers import format_number, format_tokens, money, seconds
 from evalharness.runs.store import Run, record_to_json
 from evalharness.scoring.answers import LETTERS
 
+_MOST = 100  # of messages, choices, verdicts, scores and details: a page is no place for thousands of them
 HEAD, TAIL = 30_000, 10_000  # characters shown of a longer text: its beginning and its end
 _IN_A_COMMAND = 4_000  # bytes of a request beyond which a command would be no help
 
@@ -68,6 +70,7 @@ class ItemView:
     scores: tuple[tuple[str, str], ...]
     details: tuple[tuple[str, str], ...]
     verdicts: tuple[Verdict, ...]
+    left_out: str
     facts: tuple[tuple[str, str], ...]
     show_command: str
     curl_command: str
@@ -78,12 +81,12 @@ def item_view(run: Run, result: Result) -> ItemView:
     sample, response = result.sample, result.response
     said = response.error or response.text
     rule = str(result.detail.get("rule", "the scorer's own" if result.answer is not None else "no rule applies"))
-    skipped = ("rule", "stripped")
+    detail = ((name, value) for name, value in result.detail.items() if name not in ("rule", "stripped"))
     return ItemView(
         result=result,
         prompt=tuple(
             ShownText(heading=message.role, part=f"prompt{place}", pieces=shown_pieces(message.content))
-            for place, message in enumerate(result.request.messages)
+            for place, message in _outer(result.request.messages)
         ),
         thinking=ShownText(heading="thinking", part="thinking", pieces=shown_pieces(response.thinking))
         if response.thinking
@@ -93,13 +96,27 @@ def item_view(run: Run, result: Result) -> ItemView:
         gold=gold_text(record_to_json(sample)),
         read="" if result.answer is None else result.answer[:HEAD],
         rule=rule,
-        scores=tuple((name, format_number(value)) for name, value in result.scores.items()),
-        details=tuple((name, _shown(value)) for name, value in result.detail.items() if name not in skipped),
-        verdicts=result.verdicts,
+        scores=tuple((name, format_number(value)) for name, value in islice(result.scores.items(), _MOST)),
+        details=tuple((name, _shown(value)) for name, value in islice(detail, _MOST)),
+        verdicts=result.verdicts[:_MOST],
+        left_out=_left_out(result),
         facts=tuple(_facts(result.request, response)),
         show_command=shlex.join(["evalh", "show", str(run.path), "--item", printable(sample.id)]),
         curl_command=_curl(run, result.request),
     )
+
+
+def _outer(messages: Sequence[Message]) -> list[tuple[int, Message]]:
+    """The first and the last messages with their places."""
+    numbered = list(enumerate(messages))
+    return numbered if len(numbered) <= _MOST else numbered[: _MOST // 2] + numbered[-_MOST // 2 :]
+
+
+def _left_out(result: Result) -> str:
+    """Of what there are more than the page shows."""
+    many = {"messages": result.request.messages, "choices": result.sample.choices or result.request.choices,
+            "verdicts": result.verdicts, "scores": result.scores, "details": result.detail}  # fmt: skip
+    return ", ".join(f"{_MOST} of {len(of):,} {name}" for name, of in many.items() if len(of) > _MOST)
 
 
 def whole_text(result: Result, part: str) -> str | None:
@@ -155,7 +172,7 @@ def _choices(result: Result) -> tuple[ShownChoice, ...]:
             letter=LETTERS[place] if place < len(LETTERS) else str(place), text=text, logprob=value,
             picked=value is not None and value == best, right=place in sample.gold_indices,
         )
-        for place, (text, value) in enumerate(zip(texts, values, strict=False))
+        for place, (text, value) in islice(enumerate(zip(texts, values, strict=False)), _MOST)
     )  # fmt: skip
 
 

@@ -142,6 +142,10 @@ class JournalIndex:
     def _add(self, store: sqlite3.Connection, kept: _State, progress: Progress | None) -> None:
         """Read what the journal has beyond what was read, in one transaction."""
         store.execute("BEGIN IMMEDIATE")
+        read = store.execute("SELECT value FROM about WHERE name = 'read'").fetchone()
+        if (0 if read is None else read[0]) != kept.read:  # somebody else has gone on meanwhile
+            store.execute("ROLLBACK")
+            return
         known = store.execute("SELECT kind, benchmark, grp, status, suspect FROM kinds")
         reader = _Reader({(b.encode(), g.encode(), s.encode(), bool(x)): kind for kind, b, g, s, x in known})
         size, modified, inode = 0, 0, 0

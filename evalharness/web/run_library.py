@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,9 +16,11 @@ from evalharness.errors import UserError
 from evalharness.runs.run_rows import readable_run_rows, run_rows
 from evalharness.runs.store import JOURNAL, MANIFEST, Run, find_run
 from evalharness.training.curves import TRAINING_FOLDER
+from evalharness.web.foreign_logs import imported_log, log_format
 from evalharness.web.journal_index import JournalIndex, Progress
 
 _CACHE = Path(".cache") / "view"
+_RECENT = 10.0  # seconds
 _PATIENCE = 0.4  # seconds that a page waits for an index before it shows how far that is
 
 
@@ -49,8 +53,8 @@ class _Building:
 
 
 class RunLibrary:
-    """The runs at some places: run folders, names under `runs`, folders that hold runs, and what trainings wrote with
-    the runs in it. UserError for a place that is none of these."""
+    """The runs at some places: run folders, names under `runs`, folders that hold runs, what trainings wrote with the
+    runs in it, and logs of other programs. UserError for a place that is none of these."""
 
     def __init__(self, places: Sequence[str], runs: Path = Path("runs")) -> None:
         self._folders: list[Path] = []
@@ -63,6 +67,8 @@ class RunLibrary:
                 self._folders += [
                     found for found in (path / TRAINING_FOLDER / "evaluations", path / "runs") if found.is_dir()
                 ]
+            elif (kind := log_format(path)) is not None:
+                self._single.append(imported_log(path, kind, _cache_of(path.parent) / "imported").path)
             elif path.is_dir() and not (path / MANIFEST).is_file():
                 self._folders.append(path)
             elif not places:
@@ -70,6 +76,7 @@ class RunLibrary:
             else:
                 self._single.append(find_run(place, runs).path)
         self._paths: dict[str, Path] = {}
+        self._recent: tuple[float, list[RunRow]] = (-math.inf, [])
         self._lock = threading.Lock()
         self._building: dict[str, _Building] = {}
 
@@ -83,10 +90,16 @@ class RunLibrary:
         for path in self._single:
             for values in readable_run_rows(Run(path)) or [{"name": path.name, "n": "damaged"}]:
                 found.append(_row(path, values, paths))
-        with self._lock:
-            self._paths = paths
         unique = {(row.key, row.benchmark): row for row in reversed(found)}
-        return sorted(unique.values(), key=lambda row: row.created, reverse=True)
+        rows = sorted(unique.values(), key=lambda row: row.created, reverse=True)
+        with self._lock:
+            self._paths, self._recent = paths, (time.monotonic(), rows)
+        return rows
+
+    def recent_rows(self) -> list[RunRow]:
+        """The same, some seconds old at most: looking at ten thousand runs takes a while."""
+        then, rows = self._recent
+        return rows if time.monotonic() - then < _RECENT else self.rows()
 
     @property
     def folders(self) -> list[Path]:
@@ -167,12 +180,13 @@ def _row(path: Path, values: dict[str, Any], paths: dict[str, Path]) -> RunRow:
 
 
 def _index_file(run: Path) -> Path:
+    return _cache_of(run.parent) / f"{run_key(run)}.sqlite"
+
+
+def _cache_of(folder: Path) -> Path:
     """Beside the runs where that can be written, else in the user's own cache."""
-    name = f"{run_key(run)}.sqlite"
-    beside = run.parent / _CACHE / name
-    if _can_be_made(beside.parent):
-        return beside
-    return Path.home() / ".cache" / "evalharness" / "view" / name
+    beside = folder / _CACHE
+    return beside if _can_be_made(beside) else Path.home() / ".cache" / "evalharness" / "view"
 
 
 def _can_be_made(folder: Path) -> bool:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shlex
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from operator import attrgetter
 
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request as WebRequest
 from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
@@ -30,6 +32,7 @@ RESULTS_PAGE = 50  # results on a page
 _RUNS_PAGE = 200
 _OTHERS = 100  # runs offered for comparison
 _SORTS = ("created", "name", "benchmark", "model", "score", "n")
+_EVENTS = "text/event-stream"
 _STREAM_SECONDS = 600  # after which a browser that still listens asks again
 
 
@@ -175,7 +178,7 @@ class RunPages:
         """Runs to compare with, those that share a benchmark."""
         if not self.links.live:
             return []
-        rows = self.library.rows()
+        rows = self.library.recent_rows()
         mine = {row.benchmark for row in rows if row.key == key}
         found = {row.key: row for row in rows if row.key != key and row.benchmark in mine and row.n is not None}
         return list(found.values())[:_OTHERS]
@@ -218,26 +221,29 @@ class RunPages:
         if not wanted.text:
             raise HTTPException(400, "wanted a text to count")
         counts = running_count(index, wanted)
-        return _stream(
-            {"count": thousands(n) if done else f"{thousands(n)} so far", "done": done} for n, done in counts
-        )
+        told = ({"count": thousands(n) if done else f"{thousands(n)} so far", "done": done} for n, done in counts)
+        return StreamingResponse(map(_event, told), media_type=_EVENTS)
 
     def progress(self, request: WebRequest) -> Response:
         """How many answers a run under way has, told while they come."""
-        return _stream(self._answers(self._found(request)))
+        return StreamingResponse(_events(self._answers(self._found(request))), media_type=_EVENTS)
 
-    def _answers(self, run: Run) -> Iterator[dict[str, object]]:
+    async def _answers(self, run: Run) -> AsyncIterator[dict[str, object]]:
+        """It sleeps in no thread: pages that wait must not keep others from being made."""
         end = time.monotonic() + _STREAM_SECONDS
         told = -1
         while time.monotonic() < end:
-            n = sum(kind.n for kind in self.library.index(run).kinds())
-            finished = run.finished
+            n, finished = await run_in_threadpool(self._there, run)
             if n != told or finished:
                 yield {"answers": thousands(n), "answered": n, "reload": finished, "done": finished}
                 told = n
             if finished:
                 return
-            time.sleep(1)
+            await asyncio.sleep(1)
+
+    def _there(self, run: Run) -> tuple[int, bool]:
+        """How many answers a run has, and whether it is finished."""
+        return sum(kind.n for kind in self.library.index(run).kinds()), run.finished
 
     def _found(self, request: WebRequest) -> Run:
         run = self.library.run(request.path_params["key"])
@@ -350,7 +356,11 @@ def _worded(values: object) -> str:
     return ", ".join(f"{name} {value}" for name, value in items if value not in (None, "", {}, ()))
 
 
-def _stream(told: Iterable[dict[str, object]]) -> StreamingResponse:
-    """Server-sent events."""
-    lines = (f"data: {json.dumps(one)}\n\n" for one in told)
-    return StreamingResponse(lines, media_type="text/event-stream")
+def _event(told: dict[str, object]) -> str:
+    """A server-sent event."""
+    return f"data: {json.dumps(told)}\n\n"
+
+
+async def _events(told: AsyncIterator[dict[str, object]]) -> AsyncIterator[str]:
+    async for one in told:
+        yield _event(one)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from starlette.types import ASGIApp
@@ -47,7 +48,7 @@ def listen(host: str, port: int, allow_hosts: Sequence[str] = (), *, token: str 
 
 
 def serve_pages(application: ASGIApp, place: ServedAt, started: Callable[[str], None]) -> None:
-    """Serve until interrupted."""
+    """Serve until interrupted, which is how a server ends."""
     import uvicorn
 
     config = uvicorn.Config(
@@ -56,4 +57,5 @@ def serve_pages(application: ASGIApp, place: ServedAt, started: Callable[[str], 
         proxy_headers=False,
     )  # fmt: skip
     started(place.address)
-    uvicorn.Server(config).run(sockets=[place.socket])
+    with suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=[place.socket])

@@ -175,6 +175,12 @@ def test_an_answer_that_names_its_model_voids_the_vote(arena):
         ("gpt-4 is another", "openai:gpt-4o", False),
         ("", "x", False),
         ("I chat with you as base", "chat-base", False),
+        ("Hello! I'm Claude, an AI assistant created by Anthropic. How can I help you?", "claude-2", True),
+        ("I'm ChatGPT, a large language model", "openai:gpt-4", True),
+        ("I’m ChatGPT", "gpt-4", True),
+        ("I am adopting a cat", "opt-7b", False),
+        ("I am an assistant that was trained by Meta", "meta/llama-2-7b", True),
+        ("The law was made by the meta commission", "meta/llama-2-7b", False),
     ],
 )
 def test_what_names_a_model(text, model, named):
@@ -389,6 +395,16 @@ def test_models_are_asked_live_with_further_turns(live):
     assert late.status_code == 409
     for prompt in ("", " ", "x" * 9000):
         assert client.post("/ask", data={"csrf": hidden(page, "csrf"), "prompt": prompt}).status_code == 400
+
+
+def test_prompts_of_a_file_are_asked_once_for_a_voter(live):
+    models = {"alpha": Speaker("alpha"), "beta": Speaker("beta")}
+    application, _ = live(models, ["Why?", "How?"])
+    client = joined(application)
+    for _ in range(2):
+        cast(client, client.get("/battle"))
+    assert "seen them all" in client.get("/battle").text
+    assert sorted(asked for (asked,) in models["alpha"].asked) == ["How?", "Why?"]
 
 
 def test_a_model_that_fails_is_not_named(live):

@@ -1,9 +1,10 @@
 """The pages in a real browser: keys, blind votes, no error, no other host, and axe where its source is at hand.
 
 Chromium is the system's. axe-core (https://github.com/dequelabs/axe-core) comes from `npm install axe-core` in the
-project's root, or from the file that EVALH_AXE names; without it that part is skipped.
+project's root, or from the folder that EVALH_NODE_MODULES names; without it that part is left out.
 """
 
+import json
 import os
 import shutil
 import socket
@@ -29,7 +30,8 @@ QUIET = [
     "--disable-component-update",
     "--no-first-run",
 ]
-AXE = Path(os.environ.get("EVALH_AXE", Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"))
+NODE_MODULES = Path(os.environ.get("EVALH_NODE_MODULES", Path(__file__).parents[2] / "node_modules"))
+AXE = NODE_MODULES / "axe-core" / "axe.min.js"
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine")
 WAIT = 20_000  # milliseconds, on a machine that is busy
 
@@ -202,3 +204,51 @@ def test_a_vote_is_cast_without_a_script_engine(served, browser, arena):
     page.wait_for_selector("[role=status]")
     context.close()
     assert len(store.counted()) == 1
+
+
+@pytest.mark.slow
+def test_answers_are_labelled_by_keyboard(served, opened, runs):
+    page, base = opened, served(view_application(RunLibrary([], runs), GuardTerms()))
+    page.goto(f"{base}/label")
+    accessible(page)
+    page.select_option("[name=run]", run_key(runs / "base"))
+    page.keyboard.press("/")
+    page.locator("[name=name]").focus()
+    page.keyboard.type("ann")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".votes")
+    accessible(page)
+    for n, pressed in enumerate(("1", "2", "3"), 1):
+        page.keyboard.press(pressed)
+        page.wait_for_selector(f"text={n} labelled by ann")
+    page.keyboard.press("u")
+    page.wait_for_selector("text=2 labelled by ann")
+    with page.expect_navigation():
+        page.keyboard.press("s")
+    lines = (runs / "base" / "labels" / "ann.jsonl").read_text().splitlines()
+    assert [json.loads(one)["label"] for one in lines] == [0.0, 0.5]
+    page.goto(f"{base}/label?run={run_key(runs / 'base')}&against={run_key(runs / 'tuned')}&name=ann")
+    accessible(page)
+    page.keyboard.press("ArrowRight")
+    page.wait_for_selector("text=1 labelled by ann")
+
+
+@pytest.mark.slow
+def test_every_other_page_is_accessible(served, opened, runs, tmp_path):
+    out = tmp_path / "out"
+    (out / "training").mkdir(parents=True)
+    log = [{"step": n, "loss": 4 / (n + 1), "validation_loss": 4 / (n + 1), "samples": ["x"]} for n in range(5)]
+    (out / "training" / "log.jsonl").write_text("".join(json.dumps(one) + "\n" for one in log))
+    make_run(runs / "third", "1" * 60, groups=3)
+    page, base = opened, served(view_application(RunLibrary([str(runs), str(out)]), GuardTerms()))
+    keys = [run_key(runs / name) for name in ("base", "tuned", "third")]
+    for path in (
+        "/history?benchmark=quiz", "/compare?" + "&".join(f"run={key}" for key in keys), f"/trainings/{run_key(out)}",
+        f"/runs/{keys[0]}?text=answer", f"/runs/{run_key(runs / 'going')}", "/?group=model", "/?q=nothing",
+    ):  # fmt: skip
+        page.goto(base + path)
+        accessible(page)
+    page.set_viewport_size({"width": 360, "height": 800})
+    for path in ("/", "/history?benchmark=quiz", "/compare?" + "&".join(f"run={key}" for key in keys)):
+        page.goto(base + path)
+        accessible(page)

@@ -91,6 +91,19 @@ def test_an_index_goes_on_where_the_journal_grew(tmp_path, monkeypatch):
     assert ids(index, index.places(ResultFilter())) == ["g0/1", "g0/2", "g0/0", "g0/3"]
 
 
+def test_two_that_go_on_at_once_do_it_once(tmp_path):
+    lines = letters("quiz", "0101")
+    path = written(tmp_path, lines[:2])
+    index = indexed(path)
+    kept = index._state()
+    with path.open("ab") as file:
+        file.write(b"".join(json.dumps(one).encode() + b"\n" for one in lines[2:]))
+    index._go_on(kept, None)
+    index._go_on(kept, None)
+    assert ids(index, index.places(ResultFilter())) == ["g0/0", "g0/1", "g0/2", "g0/3"]
+    assert sum(kind.n for kind in index.kinds()) == 4
+
+
 @pytest.mark.parametrize("longer", [True, False])
 def test_an_index_is_made_anew_where_the_journal_was_written_anew(tmp_path, longer):
     path = written(tmp_path, letters("quiz", "0101"))

@@ -252,3 +252,41 @@ def test_a_run_without_benchmarks_or_letters_is_a_page(tmp_path):
     make_run(tmp_path / "runs" / "odd", lines=letters("quiz", "e"))
     client = client_of(view_application(RunLibrary([], tmp_path / "runs"), GuardTerms()))
     assert client.get(f"/runs/{run_key(tmp_path / 'runs' / 'odd')}").status_code == 200
+
+
+def test_a_result_with_thousands_of_parts_is_a_page_of_some(tmp_path):
+    one = line("quiz", "a/1", "scored", 0.5)
+    one["request"]["messages"] = [{"role": "user", "content": f"message {n} " + "x" * 1000} for n in range(5000)]
+    one["sample"]["choices"] = [f"choice {n}" for n in range(3000)]
+    one["scores"] = {f"score{n}": 0.5 for n in range(3000)}
+    one["detail"] = {f"detail{n}": [n] * 6700 for n in range(1000)}
+    one["verdicts"] = [{"judge": "j", "kind": "score", "value": 0.5, "raw": "r" * 1000}] * 2000
+    make_run(tmp_path / "runs" / "x", lines=[one])
+    client = client_of(view_application(RunLibrary([], tmp_path / "runs"), GuardTerms()))
+    page = client.get(f"/runs/{run_key(tmp_path / 'runs' / 'x')}/item?of=quiz&id=a/1")
+    assert page.status_code == 200 and len(page.text) < 5_000_000
+    assert "100 of 5,000 messages, 100 of 3,000 choices" in text_of(page) and "message 4999" in page.text
+
+
+def test_logs_of_other_programs_are_imported_once_and_shown(shared, tmp_path):
+    pytest.importorskip("zstandard", reason="Inspect's logs need the extra `inspect`")
+    for name, item in (("inspect", "2026-11-28T16-00-00+00-00_mmlu_e1.eval"), ("lm_eval", "")):
+        shutil.copytree(shared / "foreign" / name, tmp_path / name)
+        library = RunLibrary([str(tmp_path / name / item)])
+        client = client_of(view_application(library, GuardTerms()))
+        found = rows(client.get("/"))
+        assert len(found) >= 1 and len(rows(client.get(found[0]))) > 1
+        first = library.named_runs()[0].path
+        before = (first / "run.json").stat().st_mtime_ns
+        again = RunLibrary([str(tmp_path / name / item)]).named_runs()[0].path
+        assert again == first and (first / "run.json").stat().st_mtime_ns == before
+        (first / "summary.json").unlink()  # an import that was interrupted
+        assert RunLibrary([str(tmp_path / name / item)]).named_runs()[0].finished
+
+
+def test_a_log_that_is_none_is_one_line(tmp_path):
+    (tmp_path / "x.eval").write_bytes(b"no zip")
+    (tmp_path / "results_x.json").write_text("[]")
+    for name in ("x.eval", "results_x.json"):
+        with pytest.raises(UserError):
+            RunLibrary([str(tmp_path / name)])
