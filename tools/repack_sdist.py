@@ -1,5 +1,5 @@
-"""Packs a source distribution anew so that the same files give the same bytes: setuptools writes the time and the user of
-the build into it. `SOURCE_DATE_EPOCH=SECONDS python tools/repack_sdist.py FILE.tar.gz`"""
+"""Packs a source distribution anew so that the same files give the same bytes: setuptools writes the build's time and
+user into it. `SOURCE_DATE_EPOCH=SECONDS python tools/repack_sdist.py FILE.tar.gz`"""
 
 import gzip
 import io
