@@ -15,7 +15,7 @@ WIDTH, MOST = 92, 40
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 # The comments and commands, rows of the tables of figures and of the comparison, and the last word of a step.
 KEPT = re.compile(
-    r"# |\$ evalh (run|finetune|compare)| (benchmark|task)\b|.*\b(exact_match|accuracy) .*\d|"
+    r"# |\$ evalh (run|finetune|compare)| (benchmark|task)\b| tiny_\w+ .*\d|.*\b(exact_match|accuracy) .*\d|"
     r"evalh-demo/tuned: weights of|(PASS|FAIL|INCONCLUSIVE)\b"
 )
 FONT = "font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace;"
