@@ -28,7 +28,7 @@ from evalharness.runs.figures import Summary
 from evalharness.runs.manifest import Manifest, ModelFacts
 
 _FORMAT = 1
-BASELINES = Path("baselines")
+BASELINES: Path = Path("baselines")
 SUFFIX = ".jsonl"
 _LETTERS = {status[0]: code for status, code in STATUS_CODE.items()}
 # What of the manifest says whether two runs are comparable, and names what was run. Paths and command lines stay out.
