@@ -16,7 +16,7 @@ from evalharness.comparison.document import ComparisonDocument
 from evalharness.comparison.flips import FlippedItem
 from evalharness.report import words
 from evalharness.report.escape import line, without_commands
-from evalharness.report.terminal import NARROW
+from evalharness.report.terminal import STACKED_BELOW
 
 _STYLES = {"worse": "bold red", "better": "bold green", "same": "green", "can't tell": "yellow"}
 _SHOWN = 5
@@ -58,7 +58,7 @@ def _table(document: ComparisonDocument, width: int) -> Table | None:
     for heading in _DROPPED:
         if _needed(shown, rows) > width and heading in shown:
             shown.remove(heading)
-    if width < NARROW or (rows and _needed(shown, rows) > width):
+    if width < STACKED_BELOW or (rows and _needed(shown, rows) > width):
         return None
     for heading in shown:
         fold = heading in ("task", "metric")

@@ -20,7 +20,7 @@ from evalharness.runs.manifest import UsageFacts
 _UNREAD = ("unparsed", "truncated", "refused", "error")
 
 
-NARROW = 64  # columns below which a table would break its words: its rows are stacked there
+STACKED_BELOW = 64  # columns below which a table would break its words: its rows are stacked there
 
 
 def run_table(summary: Summary, usage: Mapping[str, UsageFacts], width: int = 80) -> RenderableType:
@@ -43,7 +43,7 @@ def run_table(summary: Summary, usage: Mapping[str, UsageFacts], width: int = 80
     for name, of in summary.averages.items():
         for metric, figure in of.items():
             table.add_row(Text(line(name)), Text("average"), Text(line(metric)), *_figures(figure, "bold"))
-    rows: list[RenderableType] = list(_stacked(summary)) if width < NARROW else [table]
+    rows: list[RenderableType] = list(_stacked(summary)) if width < STACKED_BELOW else [table]
     said = [_account(name, entry, usage.get(name, UsageFacts())) for name, entry in summary.benchmarks.items()]
     return Group(*rows, *said, *_remarks(summary.benchmarks))
 
