@@ -14,8 +14,8 @@ python3 -m venv "$scratch/tools"
 "$scratch/tools/bin/pip" install -q build "setuptools>=77" twine check-wheel-contents
 for round in 1 2; do
   git clone -q . "$scratch/tree$round"
-  find "$scratch/tree$round" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
-  (umask 022 && cd "$scratch/tree$round" && "$scratch/tools/bin/python" -m build -q --no-isolation -o "$scratch/dist$round" .)
+  (cd "$scratch/tree$round" && "$scratch/tools/bin/python" -m build -q --no-isolation -o "$scratch/dist$round" .)
+  "$scratch/tools/bin/python" tools/repack_sdist.py "$scratch/dist$round"/*.tar.gz
 done
 (cd "$scratch/dist1" && sha256sum ./*) > "$scratch/hashes"
 (cd "$scratch/dist2" && sha256sum -c --quiet "$scratch/hashes") || { echo "two builds differ"; exit 1; }

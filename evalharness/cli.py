@@ -121,6 +121,9 @@ def main() -> None:
     if sys.argv[1:] == ["--version"]:
         print(f"evalharness {evalharness.__version__}")
         return
+    from evalharness.text.plain_characters import write_what_can_be_shown
+
+    write_what_can_be_shown()
     code = guarded(sys.argv[1:] or ["--help"])
     gc.freeze()  # on its way out the interpreter would look through all of torch for garbage, for a third of a second
     sys.exit(code)

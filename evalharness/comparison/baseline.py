@@ -30,7 +30,7 @@ from evalharness.runs.manifest import LabelsFile, Manifest, ModelFacts
 from evalharness.stats.reruns import PassNoise
 
 _FORMAT = 1
-BASELINES = Path("baselines")
+BASELINES: Path = Path("baselines")
 SUFFIX = ".jsonl"
 _LETTERS = {status[0]: code for status, code in STATUS_CODE.items()}
 # What of the manifest says whether two runs are comparable, and names what was run. Paths and command lines stay out.

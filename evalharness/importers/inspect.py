@@ -152,13 +152,13 @@ def _response(output: Mapping[str, Any], attached: Mapping[str, Any], failed: ob
     text = _content(as_mapping(first.get("message")).get("content"), attached) or _text(
         output.get("completion"), attached
     )
-    spent = as_mapping(output.get("usage"))
+    taken = as_mapping(output.get("usage"))
     failed = failed or output.get("error")
     return Response(
         text=text,
         finish=_FINISHES.get(str(first.get("stop_reason")), ""),
-        tokens_in=token_count(spent.get("input_tokens")),
-        tokens_out=token_count(spent.get("output_tokens")),
+        tokens_in=token_count(taken.get("input_tokens")),
+        tokens_out=token_count(taken.get("output_tokens")),
         error=str(failed) if failed else "",
     )
 

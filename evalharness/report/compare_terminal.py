@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich import box
 from rich.console import Console, Group, RenderableType
@@ -15,11 +16,15 @@ from evalharness.comparison.document import ComparisonDocument
 from evalharness.comparison.flips import FlippedItem
 from evalharness.report import words
 from evalharness.report.escape import line, without_commands
+from evalharness.report.terminal import STACKED_BELOW
 
 _STYLES = {"worse": "bold red", "better": "bold green", "same": "green", "can't tell": "yellow"}
 _SHOWN = 5
 # The least width at which a column that may be dropped is shown.
 WIDTHS = {"p (Holm)": 116, "detectable": 108, "fixed/broke": 96, "n": 84, "metric": 76}
+_DROPPED = (*WIDTHS, "margin")  # the first to go where names need the room
+_NAME = 28  # columns of a task's or metric's name for which others go; a longer one is folded
+_GAP = 3  # columns between two of the table's
 
 
 def comparison_view(document: ComparisonDocument, width: int, samples: int = _SHOWN) -> RenderableType:
@@ -31,7 +36,7 @@ def comparison_view(document: ComparisonDocument, width: int, samples: int = _SH
             f"{line(words.side_title(base), 60)} → {line(words.side_title(new), 60)} · model {models} · "
             "paired by item id"
         ),
-        _table(document, width),
+        _table(document, width) or Text("\n".join(_stacked(document))),
         *(Text(line(remark, 400)) for remark in words.remarks(document)),
     ]
     for task in document.tasks:
@@ -40,21 +45,43 @@ def comparison_view(document: ComparisonDocument, width: int, samples: int = _SH
     return Group(*parts)
 
 
-def _table(document: ComparisonDocument, width: int) -> Table:
+def _table(document: ComparisonDocument, width: int) -> Table | None:
+    """The table with the columns that there is room for; None where even the least would break words."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     headings = {
         "task": "left", "metric": "left", "n": "right", "base": "right", "new": "right", "Δ points": "right",
         f"{words.level(document)} interval": "right", "fixed/broke": "right", "p (Holm)": "right",
         "detectable": "right", "margin": "right", "verdict": "left",
     }  # fmt: skip
+    rows = [dict(zip(headings, _cells(task), strict=True)) for task in document.tasks]
     shown = [heading for heading in headings if width >= WIDTHS.get(heading, 0)]
+    for heading in _DROPPED:
+        if _needed(shown, rows) > width and heading in shown:
+            shown.remove(heading)
+    if width < STACKED_BELOW or (rows and _needed(shown, rows) > width):
+        return None
     for heading in shown:
         fold = heading in ("task", "metric")
         table.add_column(heading, justify=headings[heading], no_wrap=not fold, overflow="fold")  # type: ignore[arg-type]  # rich's literal
-    for task in document.tasks:
-        cells = dict(zip(headings, _cells(task), strict=True))
+    for cells in rows:
         table.add_row(*(cells[heading] for heading in shown))
     return table
+
+
+def _needed(shown: Sequence[str], rows: Sequence[Mapping[str, Text]]) -> int:
+    """The columns that a table takes in which no word is broken."""
+    widths = (max(len(heading), *(min(row[heading].cell_len, _NAME) for row in rows), 0) for heading in shown)
+    return sum(widths) + _GAP * (len(shown) - 1) + 2
+
+
+def _stacked(document: ComparisonDocument) -> Iterator[str]:
+    """The table's cells below one another, for terminals on which it would break words."""
+    for task in document.tasks:
+        yield f"{line(task.benchmark)} {task.symbol} {task.verdict}"
+        if task.difference is not None:
+            yield f"  {line(task.metric)} {words.percent(task.base)} → {words.percent(task.new)}, n {words.items(task)}"
+            yield f"  {words.points(task.difference)} points"
+            yield f"  {words.level(document)} {words.format_interval(task)}"
 
 
 def _cells(task: TaskComparison) -> list[Text]:

@@ -229,7 +229,7 @@ def show_run(outcome: RunOutcome, *, as_json: bool, stream: Any = None) -> None:
     from evalharness.report.terminal import run_table
 
     console = Console(file=stream)
-    console.print(run_table(outcome.run.summary, outcome.run.manifest.usage or {}))
+    console.print(run_table(outcome.run.summary, outcome.run.manifest.usage or {}, console.width))
     for said in _closing(outcome):
         console.print(printable(said), markup=False, highlight=False, soft_wrap=True)
 

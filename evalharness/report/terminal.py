@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from rich import box
@@ -20,8 +20,11 @@ from evalharness.runs.manifest import UsageFacts
 _UNREAD = ("unparsed", "truncated", "refused", "error")
 
 
-def run_table(summary: Summary, usage: Mapping[str, UsageFacts]) -> RenderableType:
-    """The table of one run; it fits 80 columns.
+STACKED_BELOW = 64  # columns below which a table would break its words: its rows are stacked there
+
+
+def run_table(summary: Summary, usage: Mapping[str, UsageFacts], width: int = 80) -> RenderableType:
+    """The table of one run; it fits 80 columns, and where there are few its rows stand below one another.
 
     A benchmark's headline is the first of its metrics; the others follow in rows of their own. Below the table a line
     per benchmark says how the answers were counted and what they took, as the manifest's `usage` has it.
@@ -40,8 +43,22 @@ def run_table(summary: Summary, usage: Mapping[str, UsageFacts]) -> RenderableTy
     for name, of in summary.averages.items():
         for metric, figure in of.items():
             table.add_row(Text(line(name)), Text("average"), Text(line(metric)), *_figures(figure, "bold"))
+    rows: list[RenderableType] = list(_stacked(summary)) if width < STACKED_BELOW else [table]
     said = [_account(name, entry, usage.get(name, UsageFacts())) for name, entry in summary.benchmarks.items()]
-    return Group(table, *said, *_remarks(summary.benchmarks))
+    return Group(*rows, *said, *_remarks(summary.benchmarks))
+
+
+def _stacked(summary: Summary) -> Iterator[Text]:
+    """The table's cells below one another."""
+    named = [(line(name), {**entry.metrics, **entry.holistic}) for name, entry in summary.benchmarks.items()]
+    named += [(f"{line(name)}, average", dict(of)) for name, of in summary.averages.items()]
+    for name, figures in named:
+        yield Text(name, style="bold")
+        for metric, figure in figures.items():
+            n, score, interval = _figures(figure, "")
+            yield Text(f"  {line(metric)} {score}")
+            yield Text(f"    {interval}, n {n}")
+    yield Text("")
 
 
 def _account(name: str, entry: TaskSummary, used: UsageFacts) -> Text:

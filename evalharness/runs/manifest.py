@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+import evalharness
 from evalharness.data.rows import DataKind
 from evalharness.data.typed import ALWAYS, Count, Kept
 from evalharness.runs.figures import KeptEstimate
@@ -305,7 +306,6 @@ class Surroundings:
 
 
 _PACKAGES = (
-    "evalharness",
     "torch",
     "transformers",
     "tokenizers",
@@ -332,7 +332,7 @@ def surroundings() -> Surroundings:
 
 def versions() -> dict[str, str]:
     """The versions of the packages that can move a score, of those installed."""
-    found = {}
+    found = {"evalharness": evalharness.__version__}  # of a checkout the installed facts may be older
     for name in _PACKAGES:
         try:
             found[name] = importlib.metadata.version(name)

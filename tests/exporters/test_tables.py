@@ -79,3 +79,18 @@ def test_an_unfinished_run_is_refused(evalh, ours, tmp_path):
     (ours.path / "summary.json").unlink()
     assert evalh("export", "ours", "csv").code == 2
     assert not (tmp_path / "ours.csv").exists()
+
+
+def test_lm_evals_own_table_code_reads_an_exported_run(evalh, ours, tmp_path):
+    utils = pytest.importorskip("lm_eval.utils", reason="lm-evaluation-harness is not installed")
+    assert evalh("export", "ours", "lm_eval", "--to", "theirs").code == 0
+    (file,) = (tmp_path / "theirs").glob("results_*.json")
+    said = utils.make_table(json.loads(file.read_text()))
+    assert "tiny_exam" in said and "exact_match" in said
+
+
+def test_inspect_itself_reads_an_exported_run(evalh, ours, tmp_path):
+    log = pytest.importorskip("inspect_ai.log", reason="Inspect is not installed")
+    assert evalh("export", "ours", "inspect").code == 0
+    read = log.read_eval_log(str(tmp_path / "ours.eval"))
+    assert (read.status, read.eval.task, len(read.samples)) == ("success", "tiny_exam", 8)
