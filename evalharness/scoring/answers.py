@@ -17,6 +17,7 @@ from typing import Any, Protocol, runtime_checkable
 from evalharness.records import Request, Response, Sample, Score
 from evalharness.scoring.final_answer import final_answer
 from evalharness.scoring.letters import ALPHABET, read_letter
+from evalharness.text.deferred import deferred
 
 # What scores are by, in every manifest; it rises when the same answers would score otherwise than before.
 # 2: a program that passes the published check alone no longer counts in the headline.
@@ -93,7 +94,7 @@ def none_read(text: str, name: str = "accuracy") -> Score:
 
 
 # What a model writes instead of an answer. Deliberately narrow: a refusal must be the whole point of the text.
-REFUSAL = re.compile(
+REFUSAL = deferred(
     r"^\W*(i'?m sorry|i am sorry|sorry|i apologi[sz]e|as an ai)\b.{0,200}\b(can'?t|cannot|unable|won'?t|not able)\b"
     r"|^\W*i (can'?t|cannot|won'?t|am unable to|am not able to) (help|assist|answer|provide|comply|choose)\b",
     re.IGNORECASE | re.DOTALL,
@@ -171,7 +172,7 @@ def normalized(text: str, punctuation: str = "") -> str:
 
 
 PUNCTUATION = frozenset(string.punctuation)
-ARTICLE = re.compile(r"\b(a|an|the)\b")
+ARTICLE = deferred(r"\b(a|an|the)\b")
 
 
 def token_f1(answer: Sequence[str], reference: Sequence[str], both_empty: float = 1.0) -> float:

@@ -8,17 +8,19 @@ import textwrap
 import warnings
 from typing import NamedTuple
 
+from evalharness.text.deferred import deferred
+
 _MOST_PARSED = 100_000  # characters that are parsed of one text
 _MOST_LINES = 2_000  # of one statement
 _LONGEST = 50_000  # characters of one statement
-_BEGINS = re.compile(
+_BEGINS = deferred(
     r"\A(?:(?:async def|def|class|import|from|if|for|while|with|try|assert|del|global)\b|@\w"
     r"|[A-Za-z_][\w.]{0,80}\s{0,9}[=(\[,:+*/-])"
 )
-_QUOTED = re.compile(r"^> ?(?!>)", re.MULTILINE)
-_DEFINES = re.compile(r"(?:async def|def|class) |import |from \S+ import\b|@\w")
-_GOES_ON = re.compile(r"(?:else|elif|except|finally)\b|[)\]}]")
-_LEXEME = re.compile(r"\\.|'''|\"\"\"|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|#[^\n]*|[()\[\]{}]", re.DOTALL)
+_QUOTED = deferred(r"^> ?(?!>)", re.MULTILINE)
+_DEFINES = deferred(r"(?:async def|def|class) |import |from \S+ import\b|@\w")
+_GOES_ON = deferred(r"(?:else|elif|except|finally)\b|[)\]}]")
+_LEXEME = deferred(r"\\.|'''|\"\"\"|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|#[^\n]*|[()\[\]{}]", re.DOTALL)
 
 
 class _Statement(NamedTuple):

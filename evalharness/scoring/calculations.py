@@ -7,12 +7,13 @@ from fractions import Fraction
 
 from evalharness.scoring.closed_forms import closed_value
 from evalharness.scoring.numerals import CURRENCY, NUMERAL, value_of
+from evalharness.text.deferred import deferred
 
-_RESTATED = re.compile(
+_RESTATED = deferred(
     r"[^\n.;]{0,40}?(?:\b(?:which|that) (?:is|equals|makes|gives)|\bi\.e\.|\bor\b|\bequals\b|\bequal to\b|=|≈|→|->)\s*",
     re.IGNORECASE,
 )
-_OPERATOR = re.compile(r"[\s)\]}]*[-+*/×x÷·^]\s*[\s(\[{$]*(?=[-$\d.])|[\s\w$%.)\]}]{0,20}?=\s*")
+_OPERATOR = deferred(r"[\s)\]}]*[-+*/×x÷·^]\s*[\s(\[{$]*(?=[-$\d.])|[\s\w$%.)\]}]{0,20}?=\s*")
 
 
 SEVERAL_NUMBERS = "two different numbers are offered"
@@ -57,18 +58,18 @@ def chain_sides(text: str, first: re.Match[str]) -> tuple[list[list[re.Match[str
     return sides, at
 
 
-_RANGE = re.compile(r"\d[\d.,]{0,20}\s?-\s?\d[\d.,]{0,20}")
+_RANGE = deferred(r"\d[\d.,]{0,20}\s?-\s?\d[\d.,]{0,20}")
 _UNIT_OR = (
     r"(?P<unit>[ ][a-z]{1,15}|)[)\]}]?,?[ ](?:(?:and/)?or|oder|ou)[ ](?:(?:maybe|perhaps|possibly|even|probably)[ ])?"
 )
-_OR = re.compile(_UNIT_OR, re.IGNORECASE)
-_OR_AND = re.compile(
+_OR = deferred(_UNIT_OR, re.IGNORECASE)
+_OR_AND = deferred(
     rf"{_UNIT_OR}|(?P<both>[ ](?:and|und|et|to)[ ]"
     r"(?![$\d.,]{1,20}[ ](?:of|cents?|decimals?|significant|d\.?p|s\.?f)\b)"
     r"|,[ ](?=-?[$\d.,]{1,20}[.\s)*}$]{0,20}(?:\n|\Z)))",
     re.IGNORECASE,
 )
-_UNIT = re.compile(r"[ ]([a-z]{1,15})\b", re.IGNORECASE)
+_UNIT = deferred(r"[ ]([a-z]{1,15})\b", re.IGNORECASE)
 _PLAIN_SIGNS = str.maketrans("×x÷·", "**/*")
 
 

@@ -15,14 +15,15 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from evalharness.scoring.forms import Form, Value, added, applied, bounded, multiplied, raised, real, variable
+from evalharness.text.deferred import deferred
 
 _LONGEST, _DEEPEST = 400, 40  # characters, levels of nesting
 
-_TOKEN = re.compile(
+_TOKEN = deferred(
     r"(?P<number>\d+(?:\.\d+)?|\.\d+)|(?P<macro>\\[A-Za-z]+)(?:_(?:\{\w{1,3}\}|\w))?|(?P<name>[A-Za-z](?:_(?:\{\w{1,8}\}|\w))?)"
     r"|(?P<mark>[-+*/^(){}\[\]!|]|\\[{}|])"
 )
-_SPACE = re.compile(r"(?:\s|\\[,;:! ]|\\left|\\right|~)+")
+_SPACE = deferred(r"(?:\s|\\[,;:! ]|\\left|\\right|~)+")
 _FUNCTIONS: dict[str, Callable[[float], float]] = {
     "\\sin": math.sin, "\\cos": math.cos, "\\tan": math.tan, "\\ln": math.log, "\\log": math.log10, "\\exp": math.exp,
     "\\arcsin": math.asin, "\\arccos": math.acos, "\\arctan": math.atan, "\\sinh": math.sinh, "\\cosh": math.cosh,

@@ -7,21 +7,22 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from evalharness.scoring.written_signs import ascii_signs, powers
+from evalharness.text.deferred import deferred
 
 LATEX_BLANK = r"(?:\s|~|\\ |\\[;:]|\\q?quad(?![A-Za-z]))"
 _GROUP = (
     r"\\(?:text|mbox|hbox|mathrm|textrm|textbf|mathbf|textit|mathit|textnormal|textsf|operatorname|boldsymbol|bm|pmb"
     r"|underline)\s*"
 )
-UNIT = re.compile(rf"(?<=[\d}})a-z])(?:\\[,;: ]|~|\s)*{_GROUP}\{{[^{{}}]*\}}(?:\^\{{?-?\d\}}?)?$")
-PLAIN_UNIT = re.compile(
+UNIT = deferred(rf"(?<=[\d}})a-z])(?:\\[,;: ]|~|\s)*{_GROUP}\{{[^{{}}]*\}}(?:\^\{{?-?\d\}}?)?$")
+PLAIN_UNIT = deferred(
     r"(?P<value>[-+]?(?:[\d.,]*\d(?:\s?/\s?\d+)?|\\frac\{\d+\}\{\d+\}))\s*"
     r"(?!(?:or|and|pi|sqrt|sin|cos|tan|log|ln)\b)(?:[a-z]{2,20}(?:\s[a-z]{2,20}){0,3}"
     r"|[a-z]{1,3}/[a-z]{1,3})(?:\^\{?\d\}?)?",
     re.IGNORECASE,
 )
-ORDINAL = re.compile(rf"(?<=\d)(?:\^\{{?\s*(?:{_GROUP}\{{)?(?:st|nd|rd|th)\}}{{0,2}}|(?:st|nd|rd|th)\b)")
-DROPPED = re.compile(
+ORDINAL = deferred(rf"(?<=\d)(?:\^\{{?\s*(?:{_GROUP}\{{)?(?:st|nd|rd|th)\}}{{0,2}}|(?:st|nd|rd|th)\b)")
+DROPPED = deferred(
     r"\\(?:left|right|displaystyle|textstyle|limits|bf|rm|it|[Bb]igg?[lr]?)(?![A-Za-z])|\\!|\\,|\\;|\\:|\\ |~"
     r"|(?:\^\{?\\circ\}?|\\degree)(?:\s?[CF](?![A-Za-z]))?"
     r"|\\%|%|\\\$|[$€£¥₹₩₽¢]|\\(?:pounds|euro|q?quad)(?![A-Za-z])|\s+"
@@ -30,10 +31,10 @@ _MACRO_END = "␠"
 ROW = "¶"  # the end of a matrix's row
 LISTED = "⸲"  # a comma that surely parts two numbers, where a plain one would be taken for a thousands comma
 LONGEST_CLOSED = 2000  # characters of an answer that is compared by more than its letters
-_THOUSANDS = re.compile(r"[^\w,]{0,20}\d{1,3}(?:,\d{3})+(?!,?\d)[^,⸲]*")
+_THOUSANDS = deferred(r"[^\w,]{0,20}\d{1,3}(?:,\d{3})+(?!,?\d)[^,⸲]*")
 _ARGUMENT = r"(\{[^{}]*\}|\d|[A-Za-z])"
 # A decimal whose digits go on for ever: `0.1\\overline{6}`
-_RECURRING = re.compile(
+_RECURRING = deferred(
     r"(?P<whole>\d{1,20})?\.(?P<first>\d{0,20})\\(?:overline|bar"
     r"|dot)\s?(?:\{(?P<group>\d{1,20})\}|(?P<digit>\d))"
 )
@@ -53,31 +54,31 @@ def _recurring(found: re.Match[str]) -> str:
 
 
 SPELLINGS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
-    (re.compile(r"\\\\"), ROW),
-    (re.compile(r"\\log_(\w)"), r"\\log_{\1}"),
-    (re.compile(r"\\[dtc]frac(?![a-z])"), r"\\frac"),
-    (re.compile(rf"\\(frac|[dt]?binom)(?:\s+|(?=[\d{{]))\s*{_ARGUMENT}\s*{_ARGUMENT}"), _fraction),
+    (deferred(r"\\\\"), ROW),
+    (deferred(r"\\log_(\w)"), r"\\log_{\1}"),
+    (deferred(r"\\[dtc]frac(?![a-z])"), r"\\frac"),
+    (deferred(rf"\\(frac|[dt]?binom)(?:\s+|(?=[\d{{]))\s*{_ARGUMENT}\s*{_ARGUMENT}"), _fraction),
     (_RECURRING, _recurring),
     # Degrees within a function; elsewhere their sign is dropped.
-    (re.compile(
+    (deferred(
         r"(\\(?:sin|cos|tan|cot|sec|csc)(?:\^\{?\d\}?)?)\s*(\(?)\s*(-?\d{1,9}(?:\.\d{1,9})?)\s*"
         r"(?:\^\s*\{?\s*\\circ\s*\}?|\\degree(?![a-z]))"
     ), r"\1\2(\\frac{\3\\pi}{180})"),
-    (re.compile(rf"(?:,\s{{0,9}})?(?:{_GROUP}\{{\s*,?\s*(?:or|and)\s*\}}|\s(?:or|and)\s)"), LISTED),
-    (re.compile(rf"(?<!\\),{LATEX_BLANK}+"), LISTED),
-    (re.compile(r"(?<=\d)(?:\\,|\\!|\{,\}|,\\!)(?=\d)"), ""),
-    (re.compile(r"(?<=\d)(?:\s|\\ |~)+(?=\d{3}(?!\d))"), ""),
-    (re.compile(r"(?<=\d)(?:\s|\\ |~)+(?=\d)"), "␣"),
-    (re.compile(r"\\leq?slant|\\leq(?![a-z])"), r"\\le"),
-    (re.compile(r"\\geq?slant|\\geq(?![a-z])"), r"\\ge"),
-    (re.compile(r"\\ne(?![a-z])"), r"\\neq"),
-    (re.compile(r"\\varnothing"), r"\\emptyset"),
-    (re.compile(r"(?<=\d)[eE]([+-]?\d{1,3})$"), r"\\cdot10^{\1}"),
-    (re.compile(r"–"), "-"),
+    (deferred(rf"(?:,\s{{0,9}})?(?:{_GROUP}\{{\s*,?\s*(?:or|and)\s*\}}|\s(?:or|and)\s)"), LISTED),
+    (deferred(rf"(?<!\\),{LATEX_BLANK}+"), LISTED),
+    (deferred(r"(?<=\d)(?:\\,|\\!|\{,\}|,\\!)(?=\d)"), ""),
+    (deferred(r"(?<=\d)(?:\s|\\ |~)+(?=\d{3}(?!\d))"), ""),
+    (deferred(r"(?<=\d)(?:\s|\\ |~)+(?=\d)"), "␣"),
+    (deferred(r"\\leq?slant|\\leq(?![a-z])"), r"\\le"),
+    (deferred(r"\\geq?slant|\\geq(?![a-z])"), r"\\ge"),
+    (deferred(r"\\ne(?![a-z])"), r"\\neq"),
+    (deferred(r"\\varnothing"), r"\\emptyset"),
+    (deferred(r"(?<=\d)[eE]([+-]?\d{1,3})$"), r"\\cdot10^{\1}"),
+    (deferred(r"–"), "-"),
     # A blank that ends the name of a macro: \cdot y.
-    (re.compile(r"(\\(?!sqrt|[dtc]?frac|circ|degree)[A-Za-z]{1,20})\s+(?=[A-Za-z])"), rf"\1{_MACRO_END}"),
-    (re.compile(r"(?<![\\A-Za-z])sqrt\s?\(([^()]*)\)"), r"\\sqrt{\1}"),
-    (re.compile(r"(?<![\\A-Za-z])(pi|infty)(?![A-Za-z])"), r"\\\1 "),
+    (deferred(r"(\\(?!sqrt|[dtc]?frac|circ|degree)[A-Za-z]{1,20})\s+(?=[A-Za-z])"), rf"\1{_MACRO_END}"),
+    (deferred(r"(?<![\\A-Za-z])sqrt\s?\(([^()]*)\)"), r"\\sqrt{\1}"),
+    (deferred(r"(?<![\\A-Za-z])(pi|infty)(?![A-Za-z])"), r"\\\1 "),
 )  # fmt: skip
 
 
@@ -108,9 +109,9 @@ def canonical(text: str) -> str:
     return re.sub(r"(?<![\d.])\.(?=\d)", "0.", out)
 
 
-_STYLE = re.compile(r"\A\\(?:displaystyle|textstyle|bf|rm|it|large|Large)(?![A-Za-z])")
+_STYLE = deferred(r"\A\\(?:displaystyle|textstyle|bf|rm|it|large|Large)(?![A-Za-z])")
 
-_ALL_TEXT = re.compile(rf"{_GROUP}\{{([^{{}}]*)\}}")
+_ALL_TEXT = deferred(rf"{_GROUP}\{{([^{{}}]*)\}}")
 
 
 def _without_edges(text: str) -> str:

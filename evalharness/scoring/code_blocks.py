@@ -11,34 +11,35 @@ import warnings
 from collections.abc import Sequence
 
 from evalharness.scoring.fences import Fenced, fenced, one_liners
+from evalharness.text.deferred import deferred
 
 _LONGEST = 50_000  # characters of code that are parsed; a longer program is taken as it is
 _LONGEST_LINE = 2_000
 MOST_BLOCKS = 50
-_PYTHON = re.compile(
+_PYTHON = deferred(
     r"(?:i?python[\d.]*|python-repl|py[\d.]*|pycon|ipynb|sage|jupyter(?:-python)?|tool_code|)", re.IGNORECASE
 )
 _MARKDOWN, _DIFFS = ("markdown", "md", "mdx"), ("diff", "patch")
-_TAGGED = re.compile(
+_TAGGED = deferred(
     r"<pre\b(?P<pre>[^<>]{0,200})>\s{0,20}<code\b(?P<code>[^<>]{0,200})>"
     r"|<(?:pre|code)\s(?P<alone>[^<>]{1,200})>"
     r"|\[(?P<square>PYTHON|CODE)\]|<(?P<angle>code|python|pre)>",
     re.IGNORECASE,
 )
-_HTML_END = re.compile(r"</(?:code|pre)\s{0,9}>", re.IGNORECASE)
-_NAMED = re.compile(r"\{?\.?(?P<name>[\w.-]+)\}?[ \t]+(?=\S)")
+_HTML_END = deferred(r"</(?:code|pre)\s{0,9}>", re.IGNORECASE)
+_NAMED = deferred(r"\{?\.?(?P<name>[\w.-]+)\}?[ \t]+(?=\S)")
 # A byte order mark and its like, which editors and web pages leave before code.
-_UNSEEN = re.compile("[\ufeff\u200b-\u200d\u2060]")
-_BLANKS_WITH_UNSEEN = re.compile("^[ \t\u00a0\u3000\ufeff\u200b-\u200d\u2060]+", re.MULTILINE)
-_STATEMENT = re.compile(
+_UNSEEN = deferred("[\ufeff\u200b-\u200d\u2060]")
+_BLANKS_WITH_UNSEEN = deferred("^[ \t\u00a0\u3000\ufeff\u200b-\u200d\u2060]+", re.MULTILINE)
+_STATEMENT = deferred(
     r"(?:async def|def|class) +\w+|import +[\w.]+(?: as \w+)?(?:,| *(?:#.*)?$)|from +[\w.]+ +import\b|@\w"
 )
-_GOES_ON = re.compile(
+_GOES_ON = deferred(
     r"(?:async def|def|class|import|from|if|for|while|with|try|except|finally|else|elif|return|assert|print|raise"
     r"|del|global|pass)\b"
     r"|[@#\])}'\"]|\w[\w.\[\]'\", ]*\s*(?:[-+*/|&]?=|\()"
 )  # fmt: skip
-_PROMPT = re.compile(r"^(?:>>> ?|\.\.\. ?)", re.MULTILINE)
+_PROMPT = deferred(r"^(?:>>> ?|\.\.\. ?)", re.MULTILINE)
 
 
 def python_blocks(text: str) -> list[str] | None:

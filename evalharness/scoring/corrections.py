@@ -37,7 +37,7 @@ COPULA = (
     r"(?:\s+(?:actually|really|only|just|then|probably|in\s+fact))?|应该?是|答案是|是)"
 )
 # What is struck out: in Markdown and in HTML.
-_STRUCK = re.compile(r"~~(?=[^~\s])[^~\n]{1,200}~~|<(?P<tag>s|del|strike)>[^<>\n]{0,200}</(?P=tag)>", re.IGNORECASE)
+_STRUCK = deferred(r"~~(?=[^~\s])[^~\n]{1,200}~~|<(?P<tag>s|del|strike)>[^<>\n]{0,200}</(?P=tag)>", re.IGNORECASE)
 
 
 def without_struck(text: str) -> str:

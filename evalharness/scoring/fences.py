@@ -6,21 +6,23 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from evalharness.text.deferred import deferred
+
 # Blanks, quotation marks and one list marker, then the fence, then what says the language.
-_BEFORE = re.compile(r"[ \t>]*(?:(?:[-*+•]|\d{1,3}[.)])[ \t]+)?")
-_OPENS = re.compile(rf"(?P<before>{_BEFORE.pattern})(?P<fence>`{{3,}}|~{{3,}})(?P<info>[^`\n]*)$")
+_BEFORE = deferred(r"[ \t>]*(?:(?:[-*+•]|\d{1,3}[.)])[ \t]+)?")
+_OPENS = deferred(rf"(?P<before>{_BEFORE.pattern})(?P<fence>`{{3,}}|~{{3,}})(?P<info>[^`\n]*)$")
 # A fence that opens behind a sentence: `Sure: ```python`.
-_OPENS_BEHIND = re.compile(
+_OPENS_BEHIND = deferred(
     r"(?<=[^`~\s])[ \t]*(?P<fence>`{3,})[ \t]*(?P<info>\{\.?[A-Za-z][\w.+-]*\}|[A-Za-z][\w.+-]*|)[ \t]*$"
 )
-_CLOSES = re.compile(r"(?P<before>[ \t>]*)(?P<fence>`{3,}|~{3,})[ \t]*$")
+_CLOSES = deferred(r"(?P<before>[ \t>]*)(?P<fence>`{3,}|~{3,})[ \t]*$")
 # The parts of Python that may hide a fence: strings and comments.
-_LEXEME = re.compile(r"\\.|'''|\"\"\"|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|#[^\n]*", re.DOTALL)
+_LEXEME = deferred(r"\\.|'''|\"\"\"|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|#[^\n]*", re.DOTALL)
 # Languages whose blocks may hold the fences of other blocks.
 _NESTING = frozenset({"markdown", "md", "text", "txt", "diff"})
 MOST_FENCES = 10_000  # of a text with more lines that hold fences the last ones are looked at
-_LANGUAGE = re.compile(r"\s*\{?\.?([\w+#-]*)")
-_TICKS = re.compile(r"`+")
+_LANGUAGE = deferred(r"\s*\{?\.?([\w+#-]*)")
+_TICKS = deferred(r"`+")
 
 
 class Fenced(NamedTuple):

@@ -32,6 +32,7 @@ from evalharness.scoring.thinking_marks import (
     mark_of,
     real_marks,
 )
+from evalharness.text.deferred import deferred
 
 # A text with more marks than this is hostile: what stands behind its last closing mark is its answer.
 MOST_MARKS = 1000
@@ -56,7 +57,7 @@ class FinalAnswer(NamedTuple):
 
 
 # Where a model that was shown examples goes on with a question of its own.
-_NEXT_QUESTION = re.compile(
+_NEXT_QUESTION = deferred(
     r"\n[ \t#*>]{0,10}(?:Question|Q|Problem|Exercise|Instruction|Input|Human|User|Pregunta|Pergunta|Frage|Domanda"
     r"|Pytanie|Вопрос|问题|問題|質問|질문|문제|السؤال|प्रश्न|Swali)[ \t]{0,3}\d{0,3}[*]{0,2}[ \t]?[:：]",
     re.IGNORECASE,

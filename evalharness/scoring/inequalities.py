@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 
+from evalharness.text.deferred import deferred
+
 _SIGN = r"(<|>|\\le(?![a-z])|\\ge(?![a-z])) ?"
 _NAME = r"([A-Za-z]|\\[a-z]{2,7})"
 _BOUND = r"([^<>=]{1,60}?)"
-_BETWEEN = re.compile(rf"{_BOUND}{_SIGN}{_NAME}{_SIGN}{_BOUND}")
-_NAME_FIRST = re.compile(rf"{_NAME}{_SIGN}{_BOUND}")
-_NAME_LAST = re.compile(rf"{_BOUND}{_SIGN}{_NAME}")
+_BETWEEN = deferred(rf"{_BOUND}{_SIGN}{_NAME}{_SIGN}{_BOUND}")
+_NAME_FIRST = deferred(rf"{_NAME}{_SIGN}{_BOUND}")
+_NAME_LAST = deferred(rf"{_BOUND}{_SIGN}{_NAME}")
 _FLIPPED = {"<": ">", ">": "<", "\\le": "\\ge", "\\ge": "\\le"}
 _LE = {"<": False, "\\le": True}
 

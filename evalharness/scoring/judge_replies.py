@@ -27,12 +27,13 @@ from evalharness.scoring.verdict_forms import (
     reported,
     undecorated,
 )
+from evalharness.text.deferred import deferred
 
 How = Literal["schema", "logprobs", "text"]
-MARKER = re.compile(r"\\?\[\\?\[\s{0,8}([^\[\]\n]{1,40}?)\s{0,8}\\?\]\\?\]")
+MARKER = deferred(r"\\?\[\\?\[\s{0,8}([^\[\]\n]{1,40}?)\s{0,8}\\?\]\\?\]")
 MOST_MARKERS = 200  # of a reply with more the last ones are looked at
 # A line that holds nothing but a verdict, perhaps with a word before it.
-_ALONE = re.compile(
+_ALONE = deferred(
     r"^(?!\s*>)\W{0,20}(?:(?:my |final |the )*(?:verdict|rating|score|grade|answer)\W*(?:is\W*)?)?"
     r"\[\[[^\[\]\n]*\]\]\W*$",
     re.I,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
-_BOX = re.compile(r"\\(?:boxed|fbox|framebox)\s{0,3}(?:(?P<brace>\{)|(?=[^\s{]))")
-_BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
+from evalharness.text.deferred import deferred
+
+_BOX = deferred(r"\\(?:boxed|fbox|framebox)\s{0,3}(?:(?P<brace>\{)|(?=[^\s{]))")
+_BRACE = deferred(r"\\.|[{}]", re.DOTALL)
 
 
 def boxes(text: str) -> list[str]:

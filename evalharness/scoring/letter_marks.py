@@ -8,22 +8,24 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from evalharness.text.deferred import deferred
+
 _YES, _NO = "✓", "✗"
 _SIGNS = str.maketrans(dict.fromkeys("✔✅☑🗹", _YES) | dict.fromkeys("✘❌☒✕❎☐", _NO) | {"\ufe0f": ""})
-_BOX = re.compile(r"^([ \t]*)(?:[-*+] )?\[([ xX])\](?=[ \t])", re.MULTILINE)
-_ARROW = re.compile(
+_BOX = deferred(r"^([ \t]*)(?:[-*+] )?\[([ xX])\](?=[ \t])", re.MULTILINE)
+_ARROW = deferred(
     r"(?:<--?|←)\s{0,3}(?:this(?: one| is (?:it|correct))?|correct|right|the answer|answer)\b", re.IGNORECASE
 )
 _SIGN = rf"(?P<sign>[{_YES}{_NO}])"
 _SAID = r"(?:(?P<yes>correct|right|true|yes)|(?P<no>incorrect|not correct|wrong|false|no))"
 _ENDS = r"(?=\)?[ \t]*(?:\Z|[,.;:)\n\[(]|[A-Z]\b))"
 _SHUT = r"[\])}>'\"]*"
-_BEHIND = re.compile(rf"{_SHUT}[ \t]*(?:[:—–,.=→-]|->)?[ \t]*\(?(?:{_SIGN}|{_SAID}){_ENDS}", re.IGNORECASE)
-_BEHIND_TEXT = re.compile(
+_BEHIND = deferred(rf"{_SHUT}[ \t]*(?:[:—–,.=→-]|->)?[ \t]*\(?(?:{_SIGN}|{_SAID}){_ENDS}", re.IGNORECASE)
+_BEHIND_TEXT = deferred(
     rf"{_SHUT}[.):]*[ \t][^\n{_YES}{_NO}]{{0,80}}?(?:{_SIGN}|\({_SAID}\))[ \t]*(?=\n|\Z)",
     re.IGNORECASE,
 )
-_BEFORE = re.compile(rf"(?:\A|\n)[ \t]*{_SIGN}[ \t(]*\Z")
+_BEFORE = deferred(rf"(?:\A|\n)[ \t]*{_SIGN}[ \t(]*\Z")
 
 
 def plain_marks(text: str) -> str:

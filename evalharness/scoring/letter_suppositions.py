@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from evalharness.scoring.letter_denials import Doubt, governed, governs
+from evalharness.text.deferred import deferred
 
 # What a supposition is about: the answer, `it`, or the letter itself.
 _EN_ANSWER = (
@@ -117,34 +118,32 @@ SUPPOSITIONS = {
 }  # fmt: skip
 _SUPPOSED = [(doubt.cues, governed(language, doubt)) for language, doubt in SUPPOSITIONS.items()]
 # In Japanese and Korean what supposes, reports or asks stands behind the letter; in Chinese what asks.
-_SUPPOSED_BEHIND = re.compile(
+_SUPPOSED_BEHIND = deferred(
     r"[\])}>'\"]{0,4}(?:\s{0,3}(?:(?:だ|である)と(?:する|仮定|した|すれ)|なら(?:ば|\s|、)|"
     r"(?:だ|である)?と(?:言って|言う人|考える人|思う人|主張)|です(?:か(?!ら)|かね)|なの(?:です)?か|"
     r"(?:이)?라면|(?:이)?라고\s{0,3}(?:가정|하면|치면)|입니까|인가요?)|(?:是)?(?:正确的?|对的?)?[吗嗎])"
 )
 # The first words of a question, up to the letter; its mark must follow.
-_ASKING = re.compile(
+_ASKING = deferred(
     r"(?:(?:\A|[.!?\n]\s{0,3}|\b(?:but|so|or|and|well|hmm),?\s)(?:is|are|was|could|might|would|can|does|did|should|"
     r"why|how|what if|ist|wäre|könnte|kann|warum|czy|est-ce|pourquoi)\b|\bje,|¿|-(?:elle|ce|il)\b|(?<!\w)هل\b|क्या)"
     r"[^.!?\n]{0,80}\Z",
     re.IGNORECASE,
 )
-_NEGATED = re.compile(r"n't\b|\b(?:not|no|nicht|pas|non|nie|не)\b|不|नहीं", re.IGNORECASE)  # `don't you think it is B?`
-_QUESTION = re.compile(r"[^.!?؟\n]{0,50}[?؟]")
+_NEGATED = deferred(r"n't\b|\b(?:not|no|nicht|pas|non|nie|не)\b|不|नहीं", re.IGNORECASE)  # `don't you think it is B?`
+_QUESTION = deferred(r"[^.!?؟\n]{0,50}[?؟]")
 
 
 # `It would be B if x were positive`: not what it is.
-_WOULD_BE = re.compile(
+_WOULD_BE = deferred(
     r"\b(?:would|could|might)\s{1,3}(?:be|have\s{1,3}been)\s{1,3}(?:option\s{1,3})?[\[({'\"]{0,3}\Z", re.IGNORECASE
 )
-_WOULD_BE_IF = re.compile(
+_WOULD_BE_IF = deferred(
     r"[\])}'\"]{0,3}\s{1,3}(?:would|could|might)\s{1,3}(?:be|have\s{1,3}been)\b[^.\n]{0,40}?\b(?:if|unless|had)\b"
     r"(?!\s{1,3}(?:I|you|we)\b)",
     re.IGNORECASE,
 )
-_ONLY_IF = re.compile(
-    r"[\])}'\"]{0,3}\s{1,3}(?:(?:only\s{1,3})?if|unless|had)\b(?!\s{1,3}(?:I|you|we)\b)", re.IGNORECASE
-)
+_ONLY_IF = deferred(r"[\])}'\"]{0,3}\s{1,3}(?:(?:only\s{1,3})?if|unless|had)\b(?!\s{1,3}(?:I|you|we)\b)", re.IGNORECASE)
 
 
 def supposes(before: str, after: str) -> bool:

@@ -19,6 +19,7 @@ from evalharness.scoring.final_answer import ReadAnswer, before_next_question
 from evalharness.scoring.latex import boxes
 from evalharness.scoring.letter_marks import marks, plain_marks
 from evalharness.scoring.letter_suppositions import supposes
+from evalharness.text.deferred import deferred
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 # A text with more mentions than this is hostile: the first ones and the last ones are looked at.
@@ -32,38 +33,38 @@ _ARABIC = {"أ": "A", "ا": "A", "ب": "B", "ج": "C", "د": "D", "ه": "E"}
 _CYRILLIC = {"А": "A", "В": "B", "С": "C", "Е": "E"}  # look like the Latin letters that were shown
 _OTHER = _ARABIC | _CYRILLIC
 _WORD = r"0-9A-Za-zÀ-ɏͰ-ӿ\u0600-\u06ff\u0900-\u097f"
-_MENTION = re.compile(
+_MENTION = deferred(
     rf"(?<![{_WORD}])(?<![A-Za-z]')(?<![0-9A-Za-z]-)"
     rf"(?P<letter>[A-Za-z]|[{''.join(_OTHER)}])"
     rf"(?![{_WORD}]|'(?!(?:d[iıuü]r|yi|y[ıiuü])\b)[a-zÀ-ɏ]|-[0-9A-Za-z]|\.[A-Za-z]\.|[+#]|\s*=\s*\S)"
 )
 _OPEN, _SHUT = r"[\[({<'\"]*", r"[\])}>'\"]*"
-_CLAUSE_ENDS = re.compile(rf"{_SHUT}\s*(?:$|[.,;:!?)\]|。、]|\n|-\s|–|—)")
+_CLAUSE_ENDS = deferred(rf"{_SHUT}\s*(?:$|[.,;:!?)\]|。、]|\n|-\s|–|—)")
 # What may follow `A` and the pronoun `I` when they are letters and no words of English.
-_NO_ARTICLE = re.compile(
+_NO_ARTICLE = deferred(
     rf"{_SHUT}(?:\s*(?:$|[^\sa-z])|\s+(?:because|since|as|for|due|in|by|with|on|at|if|when|where|while|though|although|"
     r"given|based|according|from|per|following|which|that|not|but|and|or|is|was|are|were|would|can|could|must|has|seems|"
     r"cannot|should|isn't|wasn't|doesn't|may|might|will|over|instead|rather|oder|und|o|ou|e|y|et|lub|albo|czy|oraz|i|na|au|est|es|ist|"
     r"jest|to|ni|ndilo|ndiyo|sino|sondern|mais|ma|mas|lecz|[a-z]*[^\x00-\x7f])(?![a-z]))"
 )
-_NO_PRONOUN = re.compile(rf"{_SHUT}(?:\s*(?:$|[.,;:)!?\n](?!\s?e\.))|\s+(?:is|because|since)\b)")
-_TEXT_MACRO = re.compile(
+_NO_PRONOUN = deferred(rf"{_SHUT}(?:\s*(?:$|[.,;:)!?\n](?!\s?e\.))|\s+(?:is|because|since)\b)")
+_TEXT_MACRO = deferred(
     r"\\(?:text|mathrm|mathbf|textbf|mathit|textit|mathsf|textsf|texttt|rm|bf|emph)\s*\{([^{}]{0,200})\}"
 )
-_TAG = re.compile(r"</?[A-Za-z][\w-]{1,20}>")
-_SHORT_TAG = re.compile(r"<([biup])>([^<>]{0,100})</\1>")
+_TAG = deferred(r"</?[A-Za-z][\w-]{1,20}>")
+_SHORT_TAG = deferred(r"<([biup])>([^<>]{0,100})</\1>")
 _BRACKETS = str.maketrans("【】〔〕《》〈〉⟨⟩‹›", "()" * 6)
-_MARKUP = re.compile(r"\\f?boxed\s*(?=\{)|\\[()\[\]]|[*`$\"“”„«»「」『』\u200b\u200e\u200f\ufeff]")
+_MARKUP = deferred(r"\\f?boxed\s*(?=\{)|\\[()\[\]]|[*`$\"“”„«»「」『』\u200b\u200e\u200f\ufeff]")
 # An option and its text: `D. A and B`.
-_LABELLED = re.compile(r"[\s{]*\(?[A-Z][.):]+\s+\(?[A-Z]\)?\s*(?:,|&|and|or)\s*\(?[A-Z]\b")
+_LABELLED = deferred(r"[\s{]*\(?[A-Z][.):]+\s+\(?[A-Z]\)?\s*(?:,|&|and|or)\s*\(?[A-Z]\b")
 # Between two options of a list within a line, each with its text.
-_LISTED = re.compile(
+_LISTED = deferred(
     r"\)[ ](?!.*\b(?:not|rather|instead|unlike|than|but|because|since|over|is|are|was|so|while|if|true|false|right"
     r"|wrong|(?:in)?correct)\b)[^().;:?!\n✓✗]{1,38}?(?:[,\s]\(|,\s(?:(?:and|or)\s)?|\s)",
     re.IGNORECASE,
 )
-_LIST_MARK = re.compile(r"^[ \t]*(?:[-+>•#|]+|\d{1,2}[.)])[ \t]+", re.MULTILINE)
-_ENUMERATED = re.compile(r"^[ \t]*\(?([A-Za-z])[.):]", re.MULTILINE)
+_LIST_MARK = deferred(r"^[ \t]*(?:[-+>•#|]+|\d{1,2}[.)])[ \t]+", re.MULTILINE)
+_ENUMERATED = deferred(r"^[ \t]*\(?([A-Za-z])[.):]", re.MULTILINE)
 
 
 class Mention(NamedTuple):

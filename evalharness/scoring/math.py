@@ -20,9 +20,10 @@ from evalharness.scoring.latex import boxes
 from evalharness.scoring.math_reading import LONGEST, read_closed
 from evalharness.scoring.numbers import read_number
 from evalharness.scoring.numerals import NUMERAL, shown_number, value_of
+from evalharness.text.deferred import deferred
 
-_HASHES = re.compile(r"#### (-?[0-9.,]+)")
-_HASHES_LINE = re.compile(r"#### -?[0-9.,]+([^\n]*)")
+_HASHES = deferred(r"#### (-?[0-9.,]+)")
+_HASHES_LINE = deferred(r"#### -?[0-9.,]+([^\n]*)")
 
 
 def number_after_hashes(sample: Sample, request: Request, response: Response) -> Score:
@@ -72,7 +73,7 @@ def boxed(sample: Sample, request: Request, response: Response) -> Score:
     return replace(score, detail={"rule": said.rule})
 
 
-_OPTION = re.compile(
+_OPTION = deferred(
     r"\s{0,9}(?:\\(?:text|textbf|mathrm|mathbf)\s?\{\s?)?\(([A-J])\)\s?\}?(?:\s|~|\\[ ,;:]|\\q?quad\b){0,9}"
     r"(\S[^{}]{0,200})\}?"
 )
@@ -152,7 +153,7 @@ def _value(text: str) -> Value | None:
     return None if word or re.search(r"[A-Za-z]{3}", bare) else closed_value(text)
 
 
-_IN_BASE = re.compile(r"([\dA-F]+)_\{?(\d+)\}?")
+_IN_BASE = deferred(r"([\dA-F]+)_\{?(\d+)\}?")
 
 
 def _same_in_base(a: str, b: str) -> bool | None:
@@ -167,7 +168,7 @@ def _same_in_base(a: str, b: str) -> bool | None:
     return theirs is not None and digits[0] == digits[1] and (ours is None or ours[2] == theirs[2])
 
 
-_LHS = re.compile(
+_LHS = deferred(
     r"(?:[A-Za-z]|\\[a-z]+|[A-Za-z]\([A-Za-z](?:,[A-Za-z])*\)|[A-Za-z]_\{?\w\}?|[A-Z]{2,3}|\\angle[A-Z]+)(?:="
     r"|\\in(?![a-z]))"
 )
@@ -251,11 +252,11 @@ def _outer(text: str, opened: int, closed: int) -> bool:
     return True
 
 
-_BETWEEN_DIGITS = re.compile(r"(?<=\d),(?=\d)")
+_BETWEEN_DIGITS = deferred(r"(?<=\d),(?=\d)")
 # Letters that are units of measure; x, y, n and i are names of numbers. Grams, metres, seconds, hours, litres, ...
-_LETTER_UNIT = re.compile(rf"(?P<value>[^A-Za-z]*\d)(?:{LATEX_BLANK}|\\,)+(?P<unit>[mgshlLNJWVAKCF](?:\^\{{?\d\}}?)?)")
-_BARE_NUMBER = re.compile(r"[-+]?(?:[\d.]+|\\frac\{\d+\}\{\d+\})")
-_MATRIX = re.compile(r"\\begin\{([bpvBV]?matrix|array)\}(?:\{[clr|]+\})?(.*)\\end\{\1\}", re.DOTALL)
+_LETTER_UNIT = deferred(rf"(?P<value>[^A-Za-z]*\d)(?:{LATEX_BLANK}|\\,)+(?P<unit>[mgshlLNJWVAKCF](?:\^\{{?\d\}}?)?)")
+_BARE_NUMBER = deferred(r"[-+]?(?:[\d.]+|\\frac\{\d+\}\{\d+\})")
+_MATRIX = deferred(r"\\begin\{([bpvBV]?matrix|array)\}(?:\{[clr|]+\})?(.*)\\end\{\1\}", re.DOTALL)
 
 
 def _matrix(text: str) -> list[list[str]] | None:

@@ -7,14 +7,15 @@ import re
 from evalharness.scoring.corrections import without_struck
 from evalharness.scoring.final_answer import ReadAnswer, before_next_question
 from evalharness.scoring.latex import boxes, ends_in_box
+from evalharness.text.deferred import deferred
 
-_BOXES = re.compile(r"\\(?:boxed|fbox)\s{0,3}\{")
-_BETWEEN = re.compile(r"(?:[\s$,.;]|\\[()\[\],; ]|\b(?:and|or)\b){0,30}\Z")
-_SAID = re.compile(
+_BOXES = deferred(r"\\(?:boxed|fbox)\s{0,3}\{")
+_BETWEEN = deferred(r"(?:[\s$,.;]|\\[()\[\],; ]|\b(?:and|or)\b){0,30}\Z")
+_SAID = deferred(
     r"\b(?:answers?|result|solution)\b\**(?P<to>[^\n.:=]{0,60}?)(?:\b(?:is|are|equals)\b\s*:?|:)\**[ \t]*",
     re.IGNORECASE,
 )
-_FORMULA = re.compile(
+_FORMULA = deferred(
     r"\$\$((?:\\.|[^$\\])+)\$\$|(?<!\\)\$((?:\\.|[^$\\])+)\$|\\\(([^\\]*(?:\\(?![()])[^\\]*)*)\\\)|\\\[([^\\]*(?:\\(?![\[\]])[^\\]*)*)\\\]"
 )
 LONGEST = 100_000  # characters at the end of a text that are read

@@ -10,12 +10,14 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 
+from evalharness.text.deferred import deferred
+
 _MONTH = (
     r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?"
     r"|Nov(?:ember)?|Dec(?:ember)?)\b\.?"
 )
 _DAY = r"(?:[12]?\d|3[01])(?:st|nd|rd|th)?"
-_MARKERS = re.compile(
+_MARKERS = deferred(
     r"""
     (?<!is[ ])(?<!are[ ])(?<![=:][ ])(?<![=:\\])\[\^?\d{1,3}(?:\s?[,;–-]\s?\d{1,3}){0,20}\](?!\()
     | <sup>[^<>\n]{0,20}</sup>
@@ -34,7 +36,7 @@ _MARKERS = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE | re.MULTILINE,
 )
-_CIRCUMSTANCES = re.compile(
+_CIRCUMSTANCES = deferred(
     rf"""
     \b\d{{1,2}}[:h]\d\d(?::\d\d)?(?![\d])(?:\s?[AaPp]\.?[Mm]\b\.?)?
     | \b\d{{1,2}}\s?(?:[AaPp]\.?[Mm]\b|o['’]clock|in[ ]the[ ](?:morning|afternoon|evening)|at[ ]night|noon\b)
@@ -65,14 +67,14 @@ _CIRCUMSTANCES = re.compile(
     re.VERBOSE,
 )
 # The group in brackets that ends a sentence: what it was calculated from.
-_BRACKETS = re.compile(
+_BRACKETS = deferred(
     r"(?P<said>\d[\d.,]{0,20})[^\s\w()]{0,4}(?P<words>\s{1,3}(?:[a-zA-Z]{1,30}\s{1,3}){0,3})\((?P<inner>[^()\n]{1,120})\)"
     r"(?=[^\w\n]*(?:\n|\Z|[.,;]))"
 )
-_FROM = re.compile(r"\s{0,3}(?:=|i\.?\s?e\b|since\b|because\b|as\b|from\b|that is\b|rounded\b|not\b)", re.IGNORECASE)
-_CALCULATION = re.compile(r"\s{0,3}[$€£]?(?P<first>\d[\d.,]{0,20})\s{0,3}[-+*/×x÷]")
+_FROM = deferred(r"\s{0,3}(?:=|i\.?\s?e\b|since\b|because\b|as\b|from\b|that is\b|rounded\b|not\b)", re.IGNORECASE)
+_CALCULATION = deferred(r"\s{0,3}[$€£]?(?P<first>\d[\d.,]{0,20})\s{0,3}[-+*/×x÷]")
 # What is said of the number before it, at the end of a clause: `45 tickets over 3 days`, `$45 for 3 people`.
-_FOR_WHAT = re.compile(
+_FOR_WHAT = deferred(
     r"(?P<given>\b(?:the|these|those|all|his|her|their|its|each|every|another|first|last|next|other|remaining|same)\s)?"
     r"(?<![\d,.])[$€£]?\d[\d,.]{0,20}(?:\s[a-z'’-]{1,20}){0,6}?\s"
     r"(?:over|in|within|during|across|for|per|among|between|every|after|from|at(?:\sa\s(?:rate|speed|price"
@@ -80,37 +82,37 @@ _FOR_WHAT = re.compile(
     r"(?:(?:the|each|all|all of|his|her|their|its|these|those|only|just|a|about)\s)?[$€£]?\Z",
     re.IGNORECASE,
 )
-_CLAUSE_ENDS = re.compile(
+_CLAUSE_ENDS = deferred(
     r"[\d,.]{0,20}(?:\s[a-z'’-]{1,20}){1,3}\s{0,9}(?:[.,!;\n]|\Z|(?<=\s)(?:at|in|for"
     r"|over)\s[$€£]?\d)",
     re.IGNORECASE,
 )
-_OTHER_CLAUSE = re.compile(
+_OTHER_CLAUSE = deferred(
     r"\b(?:which|that|so|giving|making|gives|makes|or|is|are|equals|leaving"
     r"|and)\b",
     re.IGNORECASE,
 )
 # Behind the result of an equation: `12 + 30 = 42 marbles for 3 children`.
-_BEHIND_RESULT = re.compile(
+_BEHIND_RESULT = deferred(
     r"\b(?:for|at|on|in|per|by|after|before|within|over|during|among|between|with|than|from|of|out of|every|each)\s"
     r"(?:(?:the|each|all|all of|his|her|their|its|these|those|every|only|just|a|about)\s)?[$€£]?\Z",
     re.IGNORECASE,
 )
-_RESULT = re.compile(r"=[\s*$£€]{0,4}-?\d")
-_LATER_RESULT = re.compile(
+_RESULT = deferred(r"=[\s*$£€]{0,4}-?\d")
+_LATER_RESULT = deferred(
     r"\b(?:which|that|so|giving|making|gives|makes|or|total|is|are|equals|leaving|and)\b", re.IGNORECASE
 )
-_ENDS = re.compile(
+_ENDS = deferred(
     r"^[ \t*_#>-]{0,10}(?:references?|sources?|citations?|footnotes?|bibliography|notes?|verification|check)\b"
     r"[ \t*_]{0,4}(?::|$)|^\[\^?\d{1,3}\][: ]"
     r"|(?:(?<=[.!?\n] )|(?<=[.!?\n]))(?:check|verification|to (?:verify|check)|p\.?\s?s\.?)\b\s?[:,]",
     re.IGNORECASE | re.MULTILINE,
 )  # fmt: skip
-_CONCLUDES = re.compile(
+_CONCLUDES = deferred(
     r"^[ \t*_#>-]{0,10}(?:so|thus|therefore|hence|finally|altogether|in (?:total|all)|total|overall|final)\b",
     re.IGNORECASE | re.MULTILINE,
 )
-_SENTENCE = re.compile(r"\n|[.!?][\"')\]*]{0,3}\s(?=[^\sa-z\d])")
+_SENTENCE = deferred(r"\n|[.!?][\"')\]*]{0,3}\s(?=[^\sa-z\d])")
 
 
 def without_appendix(text: str, start: int) -> int:

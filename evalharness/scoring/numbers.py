@@ -26,11 +26,12 @@ from evalharness.scoring.latex import boxes
 from evalharness.scoring.letter_words import ANSWER_WORDS
 from evalharness.scoring.number_asides import answering, without_appendix
 from evalharness.scoring.numerals import NUMERAL, plain_numbers, shown_number, unspaced, value_of
+from evalharness.text.deferred import deferred
 
 _LONGEST = 100_000  # characters at the end of a text that are read
 _LAST = 20_000  # those in which the last number is looked for: more than a long answer has
-_STRICT_HASHES = re.compile(r"####[ \t]*(?P<rest>[^\n]*)")
-_HEADING = re.compile(r"\d+\s*[.):]\s+[A-Za-z]|(?:step|part)\b", re.IGNORECASE)
+_STRICT_HASHES = deferred(r"####[ \t]*(?P<rest>[^\n]*)")
+_HEADING = deferred(r"\d+\s*[.):]\s+[A-Za-z]|(?:step|part)\b", re.IGNORECASE)
 _FILLER = (
     r"(?:therefore|thus|simply|exactly|approximately|about|roughly|around|just|only|a total of|total(?: of)?|the"
     r"|that|is|are|"
@@ -38,39 +39,39 @@ _FILLER = (
     r"|gets|makes?|"
     r"there (?:are|is)|number|value|amount|of|be|as|follows|either|between|maybe|perhaps|probably|≈|~|=)"
 )
-_SAID = re.compile(
+_SAID = deferred(
     r"\b(?:answers?|solution|(?:the|final|end) result)\b(?:[^\n.;:=]{0,60}?(?:\b(?:is|are|was|be|equals)\b|=|\s[-–—]\s)"
     r"|[\s*'’]{0,4}(?:(?:to|for|of|in)\b[^\n.:]{0,40})?:)\s*"
     r"|\b(?:final\s+)?answers?\b[\s*]{1,3}(?!\d{1,2}[ *]{0,4}[:)])(?=[-+](?! )|[$€£\d])|\bans\s*[.:]\s*"
     rf"|(?:{'|'.join(ANSWER_WORDS.values())})[^\n.。!?;\d]{{0,40}}?(?=[-+$€£¥]?\d)",
     re.IGNORECASE,
 )
-_BEHIND = re.compile(
+_BEHIND = deferred(
     r"[\s*]*(?:[A-Za-z%°€/]+\s+){0,4}(?:is|are|=)\s+(?:thus |therefore |then )?(?:the|my|our)\s+(?:final |correct "
     r"|right )?answer",
     re.IGNORECASE,
 )
-_THATS = re.compile(
+_THATS = deferred(
     r"\b(?:that|this|which)(?:'s|’s| is| would be| gives) (?:my|the|our|your) (?:final |correct )?answer", re.IGNORECASE
 )
-_COUNTS = re.compile(
+_COUNTS = deferred(
     r"\b(?:steps?|questions?|examples?|problems?|parts?|cases?|method|equation|line|figure|table|note|option)\s+#?\Z",
     re.IGNORECASE,
 )
 # `Answer 1: 5`
-_NUMBERED = re.compile(r"^[ \t*#>-]{0,10}answers?[ ]#?\d{1,2}[ *]{0,4}[:)][ *]{0,4}", re.IGNORECASE | re.MULTILINE)
+_NUMBERED = deferred(r"^[ \t*#>-]{0,10}answers?[ ]#?\d{1,2}[ *]{0,4}[:)][ *]{0,4}", re.IGNORECASE | re.MULTILINE)
 _MOST_CORRECTIONS, _LONGEST_CORRECTION = 20, 2000
 # Behind what takes back an answer: the right one, at once or in a sentence of its own.
-_PUT_INSTEAD = re.compile(
+_PUT_INSTEAD = deferred(
     r"(?:(?<=[,.:;!—–，。、：-])|[ ]?[,.:;!—–，。、：-]|(?<=mean)|(?<=meant)|(?<=that))[\s*]{0,4}"
     rf"(?:(?:no|oops|sorry|actually|wait)[ ,.:!]{{1,3}})?(?:{COPULA}[ ]?)?[*]{{0,2}}(?=[-+$€£\d.])"
     rf"|[ ]{COPULA}[ ][*]{{0,2}}(?=[-+$€£\d.])",
     re.IGNORECASE,
 )
-_IS_INSTEAD = re.compile(rf"[.!?:;,\n][ *]{{1,4}}(?:so |then )?{COPULA}[ ][*]{{0,2}}(?=[-+$€£\d.])", re.IGNORECASE)
-_CALCULATED = re.compile(r"[*/×÷=][ $€£]{0,3}.\Z|[-+]\Z")
-_CLAUSE_ENDS = re.compile(r"(?:[ ][A-Za-z]{1,20}){0,3}[*\s)]*(?:[.,;!，。\n]|\Z)")
-_ASIDE = re.compile(
+_IS_INSTEAD = deferred(rf"[.!?:;,\n][ *]{{1,4}}(?:so |then )?{COPULA}[ ][*]{{0,2}}(?=[-+$€£\d.])", re.IGNORECASE)
+_CALCULATED = deferred(r"[*/×÷=][ $€£]{0,3}.\Z|[-+]\Z")
+_CLAUSE_ENDS = deferred(r"(?:[ ][A-Za-z]{1,20}){0,3}[*\s)]*(?:[.,;!，。\n]|\Z)")
+_ASIDE = deferred(
     r"(?:\((?:see|note|as|from|step|cf|refer|check)\b[^()\n]{0,200}\)?|(?<=[.!?]\s)\([^()\n]{0,200}\))[\s.]*\Z",
     re.IGNORECASE,
 )

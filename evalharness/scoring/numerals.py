@@ -8,6 +8,7 @@ from fractions import Fraction
 from evalharness.scoring.closed_forms import closed_value
 from evalharness.scoring.corrections import without_struck
 from evalharness.scoring.written_signs import ascii_signs, powers
+from evalharness.text.deferred import deferred
 
 MOST_DIGITS = 300  # a longer number, or a larger exponent, is no answer to a question
 
@@ -25,62 +26,62 @@ _POWER = rf"(?:[eE][+-]?\d{{1,4}}(?![\dA-Za-z])|\s?(?:[x×*]|\\times|\\cdot)\s?1
 _RAISED = r"(?:\s?\^\s?(?P<raised>\{\s?[+-]?\d{1,4}\s?\}|[+-]?\d{1,4}))?"
 _SIGN = r"(?:(?<![\w)\]}.])[-+]\s?)?"
 _ONE = rf"{_SIGN}(?:{CURRENCY}\s?)?(?:(?<=[$€£¥₹₩₽])-)?(?:{_DIGITS}){_POWER}?"
-NUMERAL = re.compile(
+NUMERAL = deferred(
     rf"(?P<number>{_ONE}){_RAISED}(?:(?P<mixed>\s\d{{1,20}})?\s?/\s?(?P<below>\d+(?:\.\d+)?)(?![\d/]))?(?P<percent>\s?%)?"
     r"(?:\s?(?P<scale>(?i:thousand|million|billion|trillion|lakh|crore))(?![\w-])|(?P<letter>[kK]|\s?(?:[MB]|[mb]n))(?!\w))?"
 )
 _SCALES = {"t": 10**3, "k": 10**3, "l": 10**5, "m": 10**6, "c": 10**7, "b": 10**9, "trillion": 10**12}
-_CURRENCY_SIGN = re.compile(CURRENCY)
+_CURRENCY_SIGN = deferred(CURRENCY)
 # A word for the minus sign. `minus` between two quantities takes away, so only where a value begins.
-_MINUS = re.compile(
+_MINUS = deferred(
     r"(?:(?<![\w-])(?<!\d\s)negative|(?P<before>(?:\A|[\n:=(\[{*#~≈>]|\b(?:is|are|was|be|equals|to|gets?|gives|makes"
     r"|answer|about|approximately|exactly))\s{0,3})minus)[ ]{1,3}(?=[$€£¥₹₩₽]?\.?\d)",
     re.IGNORECASE,
 )
 _LATEX = (
     (
-        re.compile(r"\\(?:left|right|displaystyle|[!,;: ])|(?<=\d)\{,\}(?=\d)"),
+        deferred(r"\\(?:left|right|displaystyle|[!,;: ])|(?<=\d)\{,\}(?=\d)"),
         lambda m: "," if m.group() == "{,}" else "",
     ),
-    (re.compile(r" ?\\[dtc]?frac\s*\{\s*(-?[\d.,]+)\s*\}\s*\{\s*(-?[\d.,]+)\s*\}"), r" \1/\2"),
-    (re.compile(r" ?\\[dtc]?frac\s?(\d)\s?(\d)"), r" \1/\2"),
-    (re.compile(r"\s?\\(?:text|mathrm|mbox)\s?\{\s?(or|and)\s?\}\s?"), r" \1 "),
-    (re.compile(r"\\(?:text|mathrm|textbf|mathbf|mbox|boxed|fbox)\s*\{"), " {"),
-    (re.compile(r"\\([$%#&])"), r"\1"),
+    (deferred(r" ?\\[dtc]?frac\s*\{\s*(-?[\d.,]+)\s*\}\s*\{\s*(-?[\d.,]+)\s*\}"), r" \1/\2"),
+    (deferred(r" ?\\[dtc]?frac\s?(\d)\s?(\d)"), r" \1/\2"),
+    (deferred(r"\s?\\(?:text|mathrm|mbox)\s?\{\s?(or|and)\s?\}\s?"), r" \1 "),
+    (deferred(r"\\(?:text|mathrm|textbf|mathbf|mbox|boxed|fbox)\s*\{"), " {"),
+    (deferred(r"\\([$%#&])"), r"\1"),
     (
-        re.compile(r"\(\s?(-?)\s?(\d{1,20})\s?\)\s?\^\s?\{?(\d{1,4})\}?"),
+        deferred(r"\(\s?(-?)\s?(\d{1,20})\s?\)\s?\^\s?\{?(\d{1,4})\}?"),
         lambda m: (m[1] if int(m[3]) % 2 else "") + f"{m[2]}^{m[3]}",
     ),
-    (re.compile(r"\\(?:times|cdot|ast)\b ?"), "×"),
-    (re.compile(r"\\div\b ?"), "÷"),
-    (re.compile(r"\^\s?\{?\\circ\b\}? ?"), "° "),
-    (re.compile(r"\\(?:approx|implies|Rightarrow|rightarrow|to)\b"), "="),
-    (re.compile(r"(?<=\d)\*\*(?=\d{1,4}(?![\d*]))|(?<=\d) (?:raised )?to the power (?:of )?(?=\d)"), "^"),
-    (re.compile(r"\\[()\[\]]|\*\*|__|[`\"“”]|(?<![\d$])\$(?=\s|\\|[A-Za-z(])|\$(?=\s|[.,;:!?)]|$)"), " "),
+    (deferred(r"\\(?:times|cdot|ast)\b ?"), "×"),
+    (deferred(r"\\div\b ?"), "÷"),
+    (deferred(r"\^\s?\{?\\circ\b\}? ?"), "° "),
+    (deferred(r"\\(?:approx|implies|Rightarrow|rightarrow|to)\b"), "="),
+    (deferred(r"(?<=\d)\*\*(?=\d{1,4}(?![\d*]))|(?<=\d) (?:raised )?to the power (?:of )?(?=\d)"), "^"),
+    (deferred(r"\\[()\[\]]|\*\*|__|[`\"“”]|(?<![\d$])\$(?=\s|\\|[A-Za-z(])|\$(?=\s|[.,;:!?)]|$)"), " "),
 )
 _MEASURE = (
     r"(?:[mck]?[mgl]|oz|lb|dollar|cent|gram|page|calorie|piece|mile|foot|inch|pound|watt|gallon|ounce|meter|metre|liter"
     r"|litre|hour|minute|day|year)\b"
 )
 # A blank that parts thousands, unless what follows is a measure: `2 100 ml bottles`.
-_SPACED = re.compile(rf"(?<![\d.,])(?<!\d )(\d{{1,3}})((?: \d{{3}})+)(?:,(\d\d?))?(?!\d|,\d{{3}}|[ -]{_MEASURE})")
-_THIN = re.compile(r"(?<=\d)[\u00a0\u2009\u202f'’_~](?=\d{3}(?!\d))")
+_SPACED = deferred(rf"(?<![\d.,])(?<!\d )(\d{{1,3}})((?: \d{{3}})+)(?:,(\d\d?))?(?!\d|,\d{{3}}|[ -]{_MEASURE})")
+_THIN = deferred(r"(?<=\d)[\u00a0\u2009\u202f'’_~](?=\d{3}(?!\d))")
 # 1.234,56 and 1.234.567, whose two points are none of a decimal
-_POINTED = re.compile(r"(?<![\d.,])\d{1,3}(?:(?:\.\d{3}){1,20},\d{1,2}(?![.,]?\d)|(?:\.\d{3}){2,20}(?![.,]?\d))")
+_POINTED = deferred(r"(?<![\d.,])\d{1,3}(?:(?:\.\d{3}){1,20},\d{1,2}(?![.,]?\d)|(?:\.\d{3}){2,20}(?![.,]?\d))")
 
 # `5 and 1/2`, `5 and a half`
-_WITH_AND = re.compile(
+_WITH_AND = deferred(
     r"(?<![\d,.])(?P<whole>\d{1,9})[ ]and[ ](?:(?P<above>\d{1,2})\s?/\s?(?P<below>\d{1,3})(?![\d/])"
     r"|(?P<word>(?:an?|one|two|three)[ ](?:hal(?:f|ves)|thirds?|quarters?|fourths?))\b)",
     re.IGNORECASE,
 )
 _ABOVE, _BELOW = {"tw": 2, "th": 3}, {"h": 2, "t": 3, "q": 4, "f": 4}
 # A comma for the decimal point of money: `12,50 €`
-_CENTS = re.compile(
+_CENTS = deferred(
     rf"(?P<sign>{CURRENCY}\s?)?(?<![\d.,])(?P<units>\d{{1,9}}),(?P<cents>\d\d)(?![\d,])"
     rf"(?(sign)|(?=\s?(?:{CURRENCY}|[Ee]uros?\b)))"
 )
-_ABSOLUTE = re.compile(r"(?<![|\w])(?:\\[lr]?vert ?|\|)(-?\d[\d .+*/×-]{0,40})(?:\\[lr]?vert|\|)(?![|\w])")
+_ABSOLUTE = deferred(r"(?<![|\w])(?:\\[lr]?vert ?|\|)(-?\d[\d .+*/×-]{0,40})(?:\\[lr]?vert|\|)(?![|\w])")
 
 
 def _absolute(found: re.Match[str]) -> str:

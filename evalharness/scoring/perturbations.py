@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from evalharness.records import Sample
+from evalharness.text.deferred import deferred
 
 _Change = Callable[[str, random.Random], str]
 
@@ -111,7 +112,7 @@ HER = """Allison Anne Carrie Emily Jill Laurie Kristen Meredith Sarah Amy Anna B
 HIM = """Brad Brendan Geoffrey Greg Brett Jay Matthew Neil Todd Adam Alan Andrew Ben Bob Brian Charles Chris Daniel
     David Edward Eric Frank George Harry Henry Jack Jake James Jeff Jim Joe John Kevin Mark Michael Mike Nick Patrick
     Paul Peter Richard Robert Ryan Sam Scott Steve Thomas Tim Tom William"""
-_FIRST_NAMES = re.compile(r"\b(" + "|".join((*HER.split(), *HIM.split())) + r")\b")
+_FIRST_NAMES = deferred(r"\b(" + "|".join((*HER.split(), *HIM.split())) + r")\b")
 _GENDERED = _words(GENDER)
 
 

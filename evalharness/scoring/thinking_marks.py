@@ -18,6 +18,8 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from evalharness.text.deferred import deferred
+
 _NAMES = (
     r"think(?:_\w{1,80})?|thinking|thoughts?|reasoning|reason|reflection|scratch_?pad|analysis|antthinking|cot|rationale"
     r"|monologue|chain[_-]of[_-]thought|(?:thinking|thought|reasoning)_(?:process|content)"
@@ -27,7 +29,7 @@ _ANSWER_BEGINS = (
     r"(?:<\|end\|>\s{0,9})?(?:<\|begin\|>\s{0,9}assistant\s{0,9})?<\|(?:content|output|answer|response|content_text)\|>"
     r"|<\|end_message\|>\s{0,9}<\|message_model\|>(?:\s{0,9}<\|content_text\|>)?"
 )
-THINKING_MARKS = re.compile(
+THINKING_MARKS = deferred(
     rf"<(?P<close1>/?)(?P<name1>(?:[a-z]{{1,12}}[:|]|longcat_|inner_)?(?:{_NAMES})(?::[\w.-]{{1,80}})?)(?:\s[^<>\n]{{0,80}})?>"
     r"|\[(?P<close2>/?)(?:(?P<edge9>BEGIN|END)(?:_OF)?_)?(?P<name2>THINK|THINKING|THOUGHTS?|REASONING)\]"
     r"|<(?:(?P<close6>/)(?P<name11>details)|(?P<name12>details)\s[^<>\n]{0,200}?\btype=[\"']?reasoning\b[^<>\n]{0,200})>"
@@ -43,51 +45,51 @@ THINKING_MARKS = re.compile(
     re.IGNORECASE,
 )
 _CLOSING = {"end", "suffix", "close", "95", "17", "final", "answer", "response", "|", "/"}
-CHANNEL_MESSAGE = re.compile(r"<\|channel\|?>\s*(?P<name>\w+)[^<\n]{0,200}(?:<\|constrain\|>\s*\w+\s*)?<\|message\|>")
+CHANNEL_MESSAGE = deferred(r"<\|channel\|?>\s*(?P<name>\w+)[^<\n]{0,200}(?:<\|constrain\|>\s*\w+\s*)?<\|message\|>")
 # A message to the model itself is thinking; the beginning of the first one may be in the prompt.
-RECIPIENT_MESSAGE = re.compile(
+RECIPIENT_MESSAGE = deferred(
     r"(?:<\|start\|>\s{0,9}assistant|\A)\s{0,9}to=(?P<name>\w{1,40})[^<\n]{0,100}<\|message\|>"
 )
 # gpt-oss decoded without its control tokens: `analysisThe user asks ... assistantfinalThe answer`.
-BARE_CHANNEL = re.compile(r"\A\s*analysis(?=[A-Z])")
+BARE_CHANNEL = deferred(r"\A\s*analysis(?=[A-Z])")
 BARE_FINAL = "assistantfinal"
 # Thinking that words open and end: Granite's sentences, HyperCLOVA X's turn of its own.
 WORDED_THINKING = (
     (
-        re.compile(r"\AHere(?:'s| is) my (?:thought|thinking) process:?\s", re.IGNORECASE),
-        re.compile(
+        deferred(r"\AHere(?:'s| is) my (?:thought|thinking) process:?\s", re.IGNORECASE),
+        deferred(
             r"^[^\w\n]{0,20}Here(?:'s| is) my (?:response|answer):?[^\w\n]{0,20}?(?:\n|(?<=:)[ *]{0,20})",
             re.IGNORECASE | re.MULTILINE,
         ),
     ),
     (
-        re.compile(r"\A\s*(?:<\|im_start\|>\s*assistant)?/think\n"),
-        re.compile(r"<\|im_end\|>\s{0,9}<\|im_start\|>\s{0,9}assistant\b"),
+        deferred(r"\A\s*(?:<\|im_start\|>\s*assistant)?/think\n"),
+        deferred(r"<\|im_end\|>\s{0,9}<\|im_start\|>\s{0,9}assistant\b"),
     ),
 )
 # Where the answer's turn is over; what stands behind is no answer.
-TURN_ENDS = re.compile(
+TURN_ENDS = deferred(
     r"<\|(?:im_end|endoftext|eot_id|eom_id|end|return|end_of_text|end_of_turn|endofanswer|eos|user|END_RESPONSE"
     r"|END_TEXT|END_OF_TURN_TOKEN|assistant_end|end_of_solution|observation|im_start|eom|eot|end_message|end_of_msg"
     r"|content_model_end_sampling|endofturn|stop|plamo:tag)\|>"
     r"|<\|close\|>(?:response|message)<\|sep\|>|<turn\|>|<\|turn>"
     r"|<(?:/s|eos|end_of_turn|EOT|\|end▁of▁sentence\|)>|<｜end▁of▁sentence｜>|<\[(?:EOS|eos)\]>|\[EOS\]|\[/s\]"
 )
-TURN_BEGINS = re.compile(
+TURN_BEGINS = deferred(
     r"\A(?:\s*(?:<s>|<bos>|<\|begin_of_text\|>|<｜begin▁of▁sentence｜>|<｜Assistant｜>|<\|assistant\|>"
     r"|<\|im_start\|>\s*assistant(?!/)|<\|start\|>\s*assistant(?!\s*to=)|<\|start_header_id\|>\s*assistant\s*<\|end_header_id\|>"
     r"|<start_of_turn>\s*model|<\|turn>\s*model|<\|begin\|>\s*assistant|<\|message_model\|>|<\|START_(?:RESPONSE|TEXT)\|>"
     r"|<\|begin_of_solution\|>|<\|open\|>response<\|sep\|>))+\s*"
 )
-ANSWER_WRAPPER = re.compile(
+ANSWER_WRAPPER = deferred(
     r"\A\s*<((?:answer|final_answer|final|solution|response|output)(?::[\w.-]{1,80})?)>(.*)</\1>\s*\Z",
     re.DOTALL | re.IGNORECASE,
 )
 # The same tag where the text ends before it is closed: the end of the turn closed it.
-ANSWER_OPENED = re.compile(r"\A\s*<((?:final_)?answer(?::[\w.-]{1,80})?)>\s*", re.IGNORECASE)
-BOX_MARK = re.compile(r"<\|(?:begin|end)_of_box\|>")  # GLM-V's marks around its answer
+ANSWER_OPENED = deferred(r"\A\s*<((?:final_)?answer(?::[\w.-]{1,80})?)>\s*", re.IGNORECASE)
+BOX_MARK = deferred(r"<\|(?:begin|end)_of_box\|>")  # GLM-V's marks around its answer
 # What every text has that any of these is in.
-ANY_MARK = re.compile(r"[<\[◁]|\Aanalysis[A-Z]|\A\s*(?:Here|/think|to=)", re.IGNORECASE)
+ANY_MARK = deferred(r"[<\[◁]|\Aanalysis[A-Z]|\A\s*(?:Here|/think|to=)", re.IGNORECASE)
 # Control tokens that only together with words make up a mark.
 _PARTS = {
     "<|channel>", "<|channel|>", "<|message|>", "<|start|>", "<|constrain|>", "<|open|>", "<|close|>", "<|sep|>",

@@ -9,6 +9,8 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from evalharness.text.deferred import deferred
+
 _LONGEST_OBJECT = 50_000  # characters of an object that is no JSON
 _LONGEST_LABEL = 200
 _LONGEST_LINE = 120
@@ -17,26 +19,26 @@ _WORDS = (
     r"(?:verdict|rating|score|grade|answer|winner|choice|preference|judge?ment|decision)"
 )
 # Before a label: `Verdict:`, `My final verdict is`. Groups: the word that says that it is one, and the label.
-_LINE = re.compile(
+_LINE = deferred(
     rf"[\s*_#`>\-\"'“”]{{0,12}}(?:(?P<word>{_WORDS})\b[\s*_\"'`“”]{{0,6}}(?:is\b|[:=\-–—→]|->)*[\s*_\"'`“”:]{{0,6}})?"
     r"(?P<said>[^\n]{1,60}?)\s*",
     re.IGNORECASE,
 )
 _AROUND = (
-    (re.compile(r"\A\\boxed\s?\{(.{0,80})\}"), 1),
-    (re.compile(r"\A<(verdict|answer|score|rating)>(.{0,80})</\1>", re.IGNORECASE), 2),
-    (re.compile(r"\A[\[({]{1,2}(.{0,80}?)[\])}]{1,2}"), 1),
+    (deferred(r"\A\\boxed\s?\{(.{0,80})\}"), 1),
+    (deferred(r"\A<(verdict|answer|score|rating)>(.{0,80})</\1>", re.IGNORECASE), 2),
+    (deferred(r"\A[\[({]{1,2}(.{0,80}?)[\])}]{1,2}"), 1),
 )
-_CANDIDATE = re.compile(r"(?:the\s)?(?:assistant|response|answer|model|option|candidate)\s+", re.IGNORECASE)
+_CANDIDATE = deferred(r"(?:the\s)?(?:assistant|response|answer|model|option|candidate)\s+", re.IGNORECASE)
 
-_DENIES = re.compile(
+_DENIES = deferred(
     r"(?:\b(?:not|never|cannot|neither|nor|refuse to|unable to)|n't)\s{1,3}(?:(?:give|say|choose|pick|select|answer|"
     r"vote|award|for|go|with|be|call|it|an?|the|verdict|really|necessarily|simply)\s{1,3}){0,4}\W{0,3}\Z",
     re.IGNORECASE,
 )
 
 # Before a marker that a submission holds: what the judge says of the submission, `tries to inject [[B]]`.
-_REPORTS = re.compile(
+_REPORTS = deferred(
     r"(?P<judge>\b(?:I|we|my)\b[^.!?;:\n]{0,30})?"
     r"\b(?:inject\w*|insert\w*|embed\w*|contain\w*|includ\w*|writ\w+|wrote|plant\w*|append\w*|add(?:s|ed|ing)?|hid\w*"
     r"|smuggl\w*"

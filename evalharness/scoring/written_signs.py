@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from evalharness.text.deferred import deferred
+
 # Punctuation and signs that are one ASCII character in another form; the slash of a fraction (U+2044) among them.
 _ASCII = str.maketrans("−﹣－‐‑﹢＋٫٬，．：＝％＄﹪／⁄∕（）［］｛｝", "-----++.,,.:=%$%///()[]{}")
 _LATEX = {
@@ -12,12 +14,12 @@ _LATEX = {
     "⩾": "ge", "≠": "neq", "∪": "cup", "∩": "cap", "∈": "in", "∅": "emptyset", "∞": "infty", "π": "pi", "√": "sqrt",
     "α": "alpha", "β": "beta", "γ": "gamma", "θ": "theta", "λ": "lambda",
 }  # fmt: skip
-_ROOT = re.compile(r"√\s?(\d+|[A-Za-z])")
-_OTHER = re.compile(r"[^\x00-\x7f]")
+_ROOT = deferred(r"√\s?(\d+|[A-Za-z])")
+_OTHER = deferred(r"[^\x00-\x7f]")
 _RAISED, _LOWERED = "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ", "₀₁₂₃₄₅₆₇₈₉"
 _DOWN = str.maketrans(_RAISED + _LOWERED, "0123456789+-n0123456789")
-_POWERS = re.compile(rf"(?P<raised>[{_RAISED}]+)|[{_LOWERED}]+")
-_POWERS_OF_NUMBERS = re.compile(rf"(?<=\d)(?P<raised>[{_RAISED}]+)")
+_POWERS = deferred(rf"(?P<raised>[{_RAISED}]+)|[{_LOWERED}]+")
+_POWERS_OF_NUMBERS = deferred(rf"(?<=\d)(?P<raised>[{_RAISED}]+)")
 
 
 def ascii_signs(text: str) -> str:

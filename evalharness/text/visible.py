@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 import shlex
 
-_UNPRINTABLE = re.compile(
+from evalharness.text.deferred import deferred
+
+_UNPRINTABLE = deferred(
     "["
     "\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 but tab and newline, DEL, C1: they move a terminal's cursor, or begin commands
     "\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"  # reorder or break a line
