@@ -33,7 +33,7 @@ from evalharness.text.patterns import SlowPatternError
 
 _PREFIX = "base_model.model."
 # What a tensor's name ends in, behind the name of the module that it belongs to.
-_PART = re.compile(r"(.+)\.(lora_(?:A|B)\.(?:weight|bias)|lora_magnitude_vector(?:\.weight)?|lora_embedding_[AB])")
+_PART = re.compile(r"\A(.+)\.(lora_(?:A|B)\.(?:weight|bias)|lora_magnitude_vector(?:\.weight)?|lora_embedding_[AB])\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +80,7 @@ def read_adapter(folder: Path) -> Adapter:
         bare = name.removeprefix(_PREFIX)
         if SKIPPED.search(bare):  # of the half of a model that sees
             continue
-        if found := _PART.fullmatch(bare):
+        if found := _PART.match(bare):
             parts.setdefault(found[1], {})[found[2]] = tensor
         else:
             whole[bare.replace(".base_layer.", ".")] = tensor
