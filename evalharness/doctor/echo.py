@@ -35,13 +35,19 @@ def echo_differences(model: Model) -> list[float]:
     ]
 
 
-def prove_echo(model: Model) -> None:
-    """UserError where a model's echoed log-probabilities are not those of its tokens."""
+def prove_echo(model: Model, at_least: int = 0) -> None:
+    """UserError where a model's echoed log-probabilities are not those of its tokens, or where fewer of them than
+    `at_least` can be held to generated ones."""
     found = echo_differences(model)
+    if len(found) < at_least:
+        raise UserError(
+            f"{model.name}: {len(found)} log-probabilities of prompts can be held to those of generated tokens, "
+            f"{at_least} are wanted before they are believed; say {option_name('mode', 'write')}"
+        )
     if len(found) >= FEWEST_ECHOES and max(found) > ECHO_CLOSE:
         raise UserError(
-            f"{model.name} echoes log-probabilities that are not those of its tokens (by {max(found):.2f}), so it "
-            f"cannot rank choices; say {option_name('mode', 'write')}"
+            f"{model.name} gives prompts log-probabilities that are not those of its tokens (by {max(found):.2f}), "
+            f"so it cannot rank choices; say {option_name('mode', 'write')}"
         )
 
 

@@ -20,12 +20,16 @@ class Chosen:
     system: str = ""
     reasoning_effort: str = ""
     top_k: int | None = None
+    rank_by: str = "echo"
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def said(self) -> dict[str, Any]:
         """What was chosen, nothing else."""
-        named = {"system": self.system, "reasoning_effort": self.reasoning_effort, "top_k": self.top_k}
+        named = {
+            "system": self.system, "reasoning_effort": self.reasoning_effort, "top_k": self.top_k,
+            "rank_by": "" if self.rank_by == "echo" else self.rank_by,
+        }  # fmt: skip
         return {name: value for name, value in {**named, "extra": dict(self.extra)}.items() if value}
 
 

@@ -29,7 +29,7 @@ from evalharness.doctor.echo import prove_echo
 from evalharness.errors import UserError, option_name
 from evalharness.events import Told, tell
 from evalharness.model import Model, Preview, Previews
-from evalharness.options import AskingOptions, EndpointOptions, EngineOptions
+from evalharness.options import AskingOptions, CompletionsOptions, EndpointOptions, EngineOptions
 from evalharness.records import Request, Response
 from evalharness.text.visible import line
 
@@ -199,7 +199,8 @@ class StartedModel:
         try:
             model = self.opened()
             if self.ranks and not self._proven and any(request.choices for request in requests):
-                prove_echo(model)
+                if self.options.rank_by == "echo":  # the endpoint itself proves the other way
+                    prove_echo(model)
                 self._proven = True
             yield from model.answer(requests)
         except UserError:  # nobody will ask it again
@@ -220,15 +221,17 @@ class StartedModel:
 
 
 def _endpoint_at(port: int, options: EngineOptions) -> Model:
-    asked = {each.name: getattr(options, each.name) for each in fields(AskingOptions)}
-    known = EndpointOptions(base_url=f"http://{HOST}:{port}/v1", template=options.template, **asked)
+    shared = (*fields(AskingOptions), *fields(CompletionsOptions))
+    asked = {each.name: getattr(options, each.name) for each in shared}
+    known = EndpointOptions(base_url=f"http://{HOST}:{port}/v1", **asked)
     return plugins.load_model(f"openai:{SERVED}", known)
 
 
 def _deciding(options: EngineOptions) -> dict[str, Any]:
     """What of the options decides answers: how the model is served and asked, not where and how fast."""
     names = ("engine_args", "dtype", "context", "template", "system", "reasoning_effort", "top_k", "extra")
-    return {name: getattr(options, name) for name in names}
+    by = {} if options.rank_by == "echo" else {"rank_by": options.rank_by}
+    return {**{name: getattr(options, name) for name in names}, **by}
 
 
 def visible_gpus() -> int:
