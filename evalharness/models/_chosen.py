@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +40,7 @@ def chosen(options: ApiOptions, reserved: Sequence[str]) -> Chosen:
     if options.extra:
         try:
             found = json_value(options.extra)
+            json.dumps(found, allow_nan=False)  # Python reads NaN, which is no JSON, and it would be sent as null
         except ValueError as error:
             raise UserError(f"{option_name('extra')} wants a JSON object ({error})") from None
         if not isinstance(found, dict):
