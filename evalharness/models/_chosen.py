@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,10 @@ from evalharness.data.files import json_value
 from evalharness.errors import UserError, option_name
 from evalharness.options import ApiOptions
 from evalharness.text.visible import line
+
+_SECRET_FIELD = re.compile(
+    r"(?i)(api_?key|[_-]key|^key|secret|password|authorization|credential|(access|auth|bearer|_|^)_?token)\Z"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +37,34 @@ class Chosen:
             "rank_by": "" if self.rank_by == "echo" else self.rank_by,
         }  # fmt: skip
         return {name: value for name, value in {**named, "extra": dict(self.extra)}.items() if value}
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """The same for the manifest, without the values of fields that are named like secrets."""
+        return {name: _shown(value) if name == "extra" else value for name, value in self.said.items()}
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The values that `shown` hides."""
+        return tuple(_secrets(self.extra))
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: "***" if _SECRET_FIELD.search(key) else _shown(each) for key, each in value.items()}
+    return [_shown(each) for each in value] if isinstance(value, list) else value
+
+
+def _secrets(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for key, each in value.items():
+            if _SECRET_FIELD.search(key):
+                yield str(each)
+            else:
+                yield from _secrets(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _secrets(each)
 
 
 def chosen(options: ApiOptions, reserved: Sequence[str]) -> Chosen:

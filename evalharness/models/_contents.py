@@ -42,6 +42,15 @@ class Said(NamedTuple):
     refusal: str = ""
 
 
+class UsedTokens(NamedTuple):
+    """What a reply took. `reasoning_tokens` are part of `tokens_out`, `cached_tokens` of `tokens_in`."""
+
+    tokens_in: int
+    tokens_out: int
+    reasoning_tokens: int = 0
+    cached_tokens: int = 0
+
+
 def finish_of(value: Any) -> Finish:
     """Why writing ended. AttemptError where it broke off, RequestError for what is no known word."""
     if value is None or value == "":
@@ -134,9 +143,3 @@ def count_of(usage: Mapping[str, Any], *names: str) -> int:
             raise RequestError(f"the reply's usage is odd: {name} is {line(repr(found), 60)}")
         return found
     return 0
-
-
-def cut_at(text: str, stops: tuple[str, ...]) -> tuple[str, bool]:
-    """A text up to the first of these, and whether one of them was there."""
-    places = [place for stop in stops if stop and (place := text.find(stop)) >= 0]
-    return (text[: min(places)], True) if places else (text, False)

@@ -286,8 +286,9 @@ def served_place(kind: str, argument: str) -> str:
     return argument
 
 
-def program_or_python(kind: str, program: str, module: str, options: EngineOptions) -> list[str]:
-    """The beginning of a server's command: the program on PATH, or a module of the Python that the user names.
+def program_or_python(kind: str, module: str, options: EngineOptions) -> list[str]:
+    """The beginning of a server's command: the program of that name on PATH, or a module of the Python that the user
+    names.
 
     UserError where neither is there.
     """
@@ -295,10 +296,32 @@ def program_or_python(kind: str, program: str, module: str, options: EngineOptio
         if shutil.which(options.engine_python) is None:
             raise UserError(f"{option_name('engine_python')}: there is no program {options.engine_python!r:.200}")
         return [options.engine_python, "-m", module]
-    found = shutil.which(program)
+    found = shutil.which(kind)
     if found is None:
         raise UserError(
-            f"{kind} wants the program {program} on PATH: pip install {kind} in an environment of its own and put its "
+            f"{kind} wants the program {kind} on PATH: pip install {kind} in an environment of its own and put its "
             f"bin folder on PATH, or say {option_name('engine_python')} PATH/bin/python"
         )
     return [found]
+
+
+def served_weights(
+    kind: str, argument: str, options: EngineOptions, *, begin: Callable[[str], list[str]], parallel: str, context: str
+) -> StartedModel:
+    """The model in a folder or of a hub id, behind a server of this kind. `begin` is the command's beginning for what
+    is served; `parallel` and `context` are its flags for the number of GPUs and the context length.
+
+    UserError where there is no such model.
+    """
+    place = served_place(kind, argument)
+    words = begin(place)
+
+    def command(port: int) -> list[str]:
+        return [
+            *words, "--served-model-name", SERVED, "--host", HOST, "--port", str(port), "--dtype", options.dtype,
+            parallel, str(parallel_size(place, options)),
+            *([context, str(options.context)] if options.context else []), *engine_words(options),
+        ]  # fmt: skip
+
+    program = ServerProgram(name=kind, command=command)
+    return StartedModel(name=f"{kind}:{argument}", program=program, options=options, digest=weights_digest(place))

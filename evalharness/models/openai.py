@@ -21,14 +21,13 @@ from evalharness.clients.refusal import Refusal
 from evalharness.doctor.echo import FEWEST_ECHOES, prove_echo
 from evalharness.errors import UserError, option_name
 from evalharness.model import Requests
-from evalharness.models._addresses import api_key, own_headers, place_of, warn_of_plain
+from evalharness.models._addresses import place_of
 from evalharness.models._batch_api import PRICE, Batches
-from evalharness.models._chosen import chosen
-from evalharness.models._contents import as_text, count_of, finish_of, said_by, without_thinking
-from evalharness.models._endpoint import Endpoint, merged, pace_of
+from evalharness.models._contents import UsedTokens, as_text, count_of, finish_of, said_by, without_thinking
+from evalharness.models._endpoint import Endpoint, merged
+from evalharness.models._endpoint_fields import endpoint_fields
 from evalharness.models._openai_echo import echoed, prompt_scored
 from evalharness.models._openai_reply import first_token
-from evalharness.models._prices import prices_of
 from evalharness.models._refused import Settings
 from evalharness.options import EndpointOptions
 from evalharness.records import Request, Response
@@ -55,23 +54,19 @@ def open_model(argument: str, options: EndpointOptions) -> OpenAI:
             f"with {option_name('batch_api')}" if options.batch_api else f"without {option_name('template', 'none')}"
         )
         raise UserError(f"{option_name('rank_by', options.rank_by)} does nothing {beside}")
-    key = api_key(_AZURE_KEYS if place.azure else OpenAI.KEYS)
-    warn_of_plain(place, key)
-    return OpenAI(
-        model=model,
-        base_url=place.base,
-        query=place.query,
-        named_address=bool(address),
-        key=key,
-        keyless=place.base != OPENAI,
-        headers={**place.headers, **own_headers(options.header)},
-        secrets=place.secrets,
-        chosen=replace(chosen(options, ("model", "messages", "prompt", "echo")), rank_by=options.rank_by),
-        chat=options.template != "none",
-        priced=prices_of(options, place.base, model).times(PRICE if options.batch_api else 1.0),
-        batch_notes=options.batch_notes if options.batch_api else None,
-        **pace_of(options),
-    )
+    known = endpoint_fields(
+        options, place, model, keys=_AZURE_KEYS if place.azure else OpenAI.KEYS,
+        reserved=("model", "messages", "prompt", "echo", "prompt_logprobs"),
+    )  # fmt: skip
+    return OpenAI(**{
+        **known,
+        "named_address": bool(address),
+        "keyless": place.base != OPENAI,
+        "chosen": replace(known["chosen"], rank_by=options.rank_by),
+        "chat": options.template != "none",
+        "priced": known["priced"].times(PRICE if options.batch_api else 1.0),
+        "batch_notes": options.batch_notes if options.batch_api else None,
+    })  # fmt: skip
 
 
 @dataclass(kw_only=True)
@@ -175,7 +170,7 @@ class OpenAI(Endpoint):
         super().sort_out(no)
 
     def read(self, request: Request, content: Mapping[str, Any]) -> Response:
-        choice, usage = self._choice(content), self._usage(content.get("usage"))
+        choice, usage = self._choice(content), self.usage(content.get("usage"))
         if request.choices:
             return self._ranked(request, choice, usage)
         finish = finish_of(choice.get("finish_reason"))
@@ -207,20 +202,13 @@ class OpenAI(Endpoint):
         found: dict[str, Any] = choices[0]
         return found
 
-    def _usage(self, usage: Any) -> dict[str, Any]:
-        """Tokens and their cost. RequestError where a count is no number."""
-        said = usage is not None  # what was not counted has no price
-        usage = usage if said else {}
-        if not isinstance(usage, dict):
-            raise RequestError(f"the reply's usage is no object: {line(repr(usage), 60)}")
-        tokens_in, tokens_out = count_of(usage, "prompt_tokens"), count_of(usage, "completion_tokens")
-        return {
-            "tokens_in": tokens_in,
-            "tokens_out": tokens_out,
-            "reasoning_tokens": count_of(usage, "completion_tokens_details.reasoning_tokens", "reasoning_tokens"),
-            "cached_tokens": count_of(usage, "prompt_tokens_details.cached_tokens", "prompt_cache_hit_tokens"),
-            "cost": self.cost_of(tokens_in, tokens_out) if said else None,
-        }
+    def tokens(self, usage: Mapping[str, Any]) -> UsedTokens:
+        return UsedTokens(
+            tokens_in=count_of(usage, "prompt_tokens"),
+            tokens_out=count_of(usage, "completion_tokens"),
+            reasoning_tokens=count_of(usage, "completion_tokens_details.reasoning_tokens", "reasoning_tokens"),
+            cached_tokens=count_of(usage, "prompt_tokens_details.cached_tokens", "prompt_cache_hit_tokens"),
+        )
 
     def _ranked(self, request: Request, choice: Mapping[str, Any], usage: Mapping[str, Any]) -> Response:
         """The choice's score behind the prompt. An endpoint that never scored a prompt truthfully ends the run."""

@@ -6,6 +6,7 @@ import pytest
 
 from evalharness import plugins
 from evalharness.models import _prices
+from evalharness.records import Message, Request
 
 TABLE = json.loads(_prices._TABLE.read_text())["endpoints"]
 
@@ -35,6 +36,7 @@ def test_every_price_has_a_page_a_day_and_two_numbers():
         ("openai:gpt-4o-mini-2024-07-18", {}, (0.15, 0.6)),
         ("openai:gpt-4o-2024-05-13", {}, (5.0, 15.0)),
         ("anthropic:claude-haiku-4-5-20251001", {}, (1.0, 5.0)),
+        ("anthropic:claude-haiku-4-5", {"base_url": "https://api.anthropic.com"}, (1.0, 5.0)),
         ("gemini:gemini-3.5-flash", {}, (1.5, 9.0)),
         ("openai:gpt-4o-mini", {"price_in": 7, "price_out": 9}, (7, 9)),
         ("openai:gpt-4o-mini", {"price_in": 0, "price_out": 0}, (0, 0)),
@@ -47,6 +49,21 @@ def test_every_price_has_a_page_a_day_and_two_numbers():
 )
 def test_what_a_model_costs(spec, options, wanted):
     assert prices(spec, **options) == wanted
+
+
+@pytest.mark.parametrize(
+    ("spec", "reply"),
+    [
+        ("openai:m", {"choices": [{"message": {"content": "A"}, "finish_reason": "stop"}]}),
+        ("anthropic:m", {"content": [{"type": "text", "text": "A"}], "stop_reason": "end_turn"}),
+        ("gemini:m", {"candidates": [{"content": {"parts": [{"text": "A"}]}, "finishReason": "STOP"}]}),
+    ],
+)
+def test_an_answer_whose_tokens_nobody_counted_has_no_price(spec, reply):
+    """At no cost it would pass every budget."""
+    model = plugins.load_model(spec, {"price_in": 1, "price_out": 1, "base_url": "http://127.0.0.1:9/v1"})
+    found = model.read(Request(messages=(Message("user", "Q"),)), reply)
+    assert (found.text, found.cost, found.tokens_in) == ("A", None, 0)
 
 
 def test_a_run_says_which_page_was_believed():
