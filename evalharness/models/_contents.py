@@ -24,7 +24,7 @@ _FINISHES: Mapping[str, Finish] = {
     ), "length"),
     **dict.fromkeys((
         "content_filter", "content_filtered", "refusal", "safety", "recitation", "blocklist", "prohibited_content",
-        "spii", "image_safety", "guardrail_intervened", "sensitive",
+        "spii", "image_safety", "image_prohibited_content", "image_recitation", "guardrail_intervened", "sensitive",
     ), "refused"),
 }  # fmt: skip
 # What an endpoint says of an answer that broke off for a reason of its own: another attempt may do better.
@@ -57,7 +57,7 @@ def finish_of(value: Any) -> Finish:
         return ""
     if not isinstance(value, str):
         raise RequestError(f"finish_reason is no word: {line(repr(value), 60)}")
-    word = value[:60].rpartition(".")[2].lower().replace("-", "_")
+    word = value[:60].rpartition(".")[2].partition(":")[0].lower().replace("-", "_")  # `content_filter: RECITATION`
     if word in ("finish_reason_unspecified", "null", "none"):
         return ""
     if word in _BROKEN_OFF:

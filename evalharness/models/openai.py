@@ -178,6 +178,8 @@ class OpenAI(Endpoint):
             text = as_text(choice.get("text"), "text")
             return Response(text=text, finish=finish, top_logprobs=first_token(choice.get("logprobs")), **usage)
         message = choice.get("message")
+        if message is None and finish == "refused":  # Gemini's own endpoint of this protocol says no more
+            return Response(finish=finish, **usage)
         if not isinstance(message, dict):
             raise RequestError(f"the reply's message is no object: {line(repr(message), 60)}")
         said = said_by(message.get("content"))

@@ -79,11 +79,20 @@ def test_thinking_that_was_cut_off_is_truncated_whatever_the_right_answer_is(rep
     [
         ("stop", "stop"), (None, ""), ("", ""), ("eos_token", "stop"), ("end_turn", "stop"), ("max_tokens", "length"),
         ("MAX_TOKENS", "length"), ("FinishReason.STOP", "stop"), ("model_length", "length"), ("SAFETY", "refused"),
-        ("content_filter", "refused"), ("refusal", "refused"),
+        ("content_filter", "refused"), ("refusal", "refused"), ("content_filter: RECITATION", "refused"),
+        ("IMAGE_PROHIBITED_CONTENT", "refused"),
     ],
 )  # fmt: skip
 def test_ends_are_understood_in_all_words(word, finish):
     assert finish_of(word) == finish
+
+
+@pytest.mark.parametrize("message", [{"message": None}, {}, {"message": {"role": "assistant"}}])
+@pytest.mark.parametrize("finish", ["content_filter", "PROHIBITED_CONTENT", "content_filter: PROHIBITED_CONTENT"])
+def test_a_filtered_reply_without_a_message_is_a_refusal(message, finish):
+    """As Gemini sends it under the OpenAI protocol."""
+    found = one(sent(choices=[{"index": 0, "finish_reason": finish, **message}]))
+    assert (found.finish, found.text, found.error) == ("refused", "", "")
 
 
 def test_an_end_that_says_of_itself_that_it_is_none_is_another_attempt():
