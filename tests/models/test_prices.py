@@ -1,6 +1,9 @@
 """What models cost: the user's word, else a provider's page; nothing is guessed."""
 
 import json
+import re
+from datetime import date
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -23,10 +26,37 @@ def prices(spec, **options):
     return plugins.load_model(spec, options).prices
 
 
-def test_every_price_has_a_page_a_day_and_two_numbers():
+PLUGINS = {  # whose own address each table is of, and whose pages may be believed about it
+    "https://api.openai.com/v1": ("openai", "openai.com"),
+    "https://api.anthropic.com/v1": ("anthropic", "claude.com"),
+    "https://generativelanguage.googleapis.com/v1beta": ("gemini", "google.dev"),
+}
+
+
+def test_every_price_has_the_provider_s_own_page_a_month_and_two_numbers():
+    assert TABLE.keys() == PLUGINS.keys()
     for address, entry in TABLE.items():
-        assert address.startswith("https://") and entry["source"].startswith("https://") and entry["read"] >= "2026"
-        assert all(0 < low <= high for low, high in entry["models"].values())
+        assert entry.keys() == {"source", "read", "models"} and entry["models"]
+        page = urlsplit(entry["source"])
+        assert page.scheme == "https" and f".{page.hostname}".endswith(f".{PLUGINS[address][1]}")
+        read = date.fromisoformat(f"{entry['read']}-01"[:10])
+        assert re.fullmatch(r"\d{4}-\d{2}(-\d{2})?", entry["read"]) and date(2026, 1, 1) <= read <= date.today()
+        for model, (low, high) in entry["models"].items():
+            assert re.fullmatch(r"[a-z0-9.-]+", model) and 0 < low <= high < 1000, model
+
+
+def test_every_price_is_found_at_its_provider_s_own_address():
+    for address, entry in TABLE.items():
+        for model, wanted in entry["models"].items():
+            found = plugins.load_model(f"{PLUGINS[address][0]}:{model}", {})
+            assert found.prices == tuple(wanted)
+            assert found.describe()["prices"][2] == f"{entry['source']}, {entry['read']}"
+
+
+def test_a_model_that_the_table_does_not_list_says_so(evalh):
+    said = evalh("run", "mmlu", "--data", "sample", "--model", "openai:gpt-9", "--max-cost", 1)
+    assert (said.code, said.err.count("\n")) == (2, 1)
+    assert "the prices of openai:gpt-9 are not known; give --price-in" in said.err
 
 
 @pytest.mark.parametrize(
