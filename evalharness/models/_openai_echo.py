@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
+from evalharness.clients.http import RequestError
 from evalharness.data.typed import number
 from evalharness.errors import UserError, option_name
 
 _ODD = (TypeError, ValueError, KeyError, AttributeError, IndexError)  # what reading an odd reply raises
 _LOST = "\ufffd".encode()  # a token that is part of a character has no text of its own
-_LONGEST_CHARACTER = 4  # bytes
-_LONGEST_TOKEN = 256  # bytes; vocabularies have runs of 128 spaces
+_IN_CHARACTERS = re.compile(b"[\x80-\xff]*")
+_MOST_WORK = 1_000_000  # steps of matching one reply's lost tokens; a real one takes some hundreds
+_UNCERTAIN = "the endpoint writes tokens so that it is not certain which of them are the choice's"
+_LONGEST_FIRST = 48  # bytes of a first token that is not told, where the others do not say its length exactly
 _BYTE_LEVEL = {"Ġ": " ", "Ċ": "\n", "ĉ": "\t", "▁": " "}  # how vocabularies write white space
 
 
@@ -24,7 +28,8 @@ def echoed(reply: Mapping[str, Any], context: str, choice: str) -> tuple[float, 
     """Sum of the choice's token log-probabilities, whether each was the likeliest, and their number.
 
     Raises UserError where the echo is missing or lacks the generated token: such servers score each token with its
-    neighbour's logits (llama-cpp-python without BOS does; transformers serve ignores echo without a word).
+    neighbour's logits (llama-cpp-python without BOS does; transformers serve ignores echo without a word). RequestError
+    where it cannot be told which tokens are the choice's.
     """
     try:
         found = reply.get("logprobs") or {}
@@ -84,10 +89,15 @@ def _behind_first(tokens: Sequence[str], context: str, choice: str) -> list[int]
     others are not those of the text, or the first one holds a part of the choice, which then has no score."""
     wanted, border = _in_bytes(context + choice), len(_in_bytes(context))
     texts = [_bytes(token, context + choice) for token in tokens]
-    for first in range(min(border, _LONGEST_TOKEN) + 1):
-        if (ends := _ends(texts, wanted[first:])) is not None:
-            return [place for place, end in enumerate(ends) if first + end > border]
-    return []
+    exact = len(wanted) - sum(map(len, texts))
+    if 0 <= exact <= border and all(texts) and wanted.endswith(b"".join(texts)):
+        firsts: Sequence[int] = [exact]
+    else:
+        firsts = range(min(border, _LONGEST_FIRST) + 1)
+    found = {tuple(_beyond(ends, border)) for first in firsts if (ends := _ends(texts, wanted, first)) is not None}
+    if len(found) > 1:
+        raise RequestError(_UNCERTAIN)
+    return list(found.pop()) if found else []
 
 
 def _empty(values: Sequence[Any]) -> bool:
@@ -105,7 +115,7 @@ def _of_choice(tokens: Sequence[str], context: str, choice: str) -> list[int]:
     texts = [_bytes(token, context + choice) for token in tokens[:-1]]
     for first in (0, 1):  # a token of its own may begin the text (BOS)
         if (ends := _ends(texts[first:], wanted)) is not None:
-            return [first + place for place, end in enumerate(ends) if end > border]
+            return [first + place for place in _beyond(ends, border)]
     return []
 
 
@@ -125,34 +135,79 @@ def _in_bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def _ends(texts: Sequence[bytes], wanted: bytes) -> list[int] | None:
-    """Where each token ends in the text, None where they are not its tokens, from its beginning to its end.
+Span = tuple[int, int]  # where a token may end: at least and at most
 
-    Servers that read tokens one by one lose the space that begins one of SentencePiece's, write nothing for the first
-    parts of a character and the whole character for its last part, or nothing for a space alone.
+
+def _ends(texts: Sequence[bytes], wanted: bytes, at: int = 0) -> list[Span] | None:
+    """Where each token ends in the text from `at` on, None where they are not its tokens, to its end.
+
+    Servers that read tokens one by one lose the space that begins one of SentencePiece's, write nothing for a space
+    alone, and for the parts of a character either signs of loss, or nothing and then the whole with its last part.
     """
-    at, lost, ends = 0, 0, []
-    silent = 0  # tokens without a text, whose place the next one tells
+    ends: list[Span] = []
+    hidden: list[bytes] = []  # tokens whose place the next one tells
     for place, text in enumerate(texts):
-        if place == 0 and text.startswith(b" ") and not wanted.startswith(b" "):
+        if place == at == 0 and text.startswith(b" ") and not wanted.startswith(b" "):
             text = text[1:]  # SentencePiece begins every text with a space
-        if (_LOST in text and not wanted.startswith(text, at)) or (lost and not text):
-            lost += 1
+        if not text or (_LOST in text and not wanted.startswith(text, at)):
+            hidden.append(text)
             continue
-        if not text:
-            silent += 1
-            continue
-        if lost:  # the next token that has a text says where the lost ones ended
-            begin = wanted.find(text, at + 1, at + lost * 2 * _LONGEST_CHARACTER + len(text))
-            ends += [begin] * lost
+        if any(hidden):
+            found = [begin for begin in _behind_lost(hidden, wanted, at) if wanted.startswith(text, begin)]
+            if len(found) != 1:
+                return None
+            (begin,) = found
         else:
             begin = at if wanted.startswith(text, at) else at + 1
-        if begin < 0 or not wanted.startswith(text, begin) or (not lost and wanted[at:begin].strip(b" ")):
-            return None
-        at = begin + len(text)
-        ends += [at if text[0] > 127 else begin] * silent + [at]
-        lost = silent = 0
-    if lost and 0 < len(wanted) - at <= lost * _LONGEST_CHARACTER:
-        ends += [len(wanted)] * lost
-        at = len(wanted)
-    return ends + [at] * silent if at == len(wanted) else None
+            if not wanted.startswith(text, begin) or wanted[at:begin].strip(b" "):
+                return None
+            if begin > at and ends and not hidden and not texts[place - 1].strip(b" "):
+                ends[-1] = (at, begin)  # of several spaces one may be lost
+        ends += [*_hidden(hidden, text, at, begin), (begin + len(text), begin + len(text))]
+        at, hidden = begin + len(text), []
+    space = bool(hidden) and not any(hidden) and wanted[at:] == b" "
+    whole = at == len(wanted) or space or (any(hidden) and len(wanted) in _behind_lost(hidden, wanted, at))
+    return [*ends, *_hidden(hidden, b"", at, len(wanted))] if whole else None
+
+
+def _behind_lost(hidden: Sequence[bytes], wanted: bytes, at: int) -> set[int]:
+    """Where tokens with signs of loss may end together that begin at `at`; nowhere after too much work."""
+    reached, work = {at}, 0
+    for part in re.split(b"((?:" + _LOST + b")+)", b"".join(hidden)):
+        if not part.startswith(_LOST):
+            reached = {begin + len(part) for begin in reached if wanted.startswith(part, begin)}
+            continue
+        count = len(part) // len(_LOST)
+        if (work := work + len(reached) * 2 * count) > _MOST_WORK:
+            return set()
+        runs = ((begin, _IN_CHARACTERS.match(wanted, begin, begin + 3 * count)) for begin in reached)
+        reached = {end for begin, run in runs if run for end in range(begin + count, run.end() + 1)}
+    return reached
+
+
+def _sizes(text: bytes) -> Span:
+    """How many bytes a token with signs of loss stands for: each sign for one to three (Unicode 15.0, table 3-8)."""
+    lost = text.count(_LOST)
+    known = len(text) - lost * len(_LOST)
+    return known + lost, known + 3 * lost
+
+
+def _hidden(hidden: Sequence[bytes], text: bytes, at: int, begin: int) -> list[Span]:
+    """Where tokens may end that stand between `at` and a text which begins at `begin`."""
+    if any(hidden):
+        sizes = [_sizes(each) for each in hidden]
+        lows, highs = ([*accumulate(side, initial=0)] for side in zip(*sizes, strict=True))
+        return [
+            (max(at + low, begin - (highs[-1] - high)), min(at + high, begin - (lows[-1] - low)))
+            for low, high in zip(lows[1:], highs[1:], strict=True)
+        ]
+    space = [(begin, begin)] if begin > at and hidden else []  # a space alone
+    parts = [begin + place + 1 for place, byte in enumerate(text) if byte >= 0xC0]  # within a character of the text
+    return [*space, *[(parts[0], parts[-1]) if parts else (begin, begin)] * (len(hidden) - len(space))]
+
+
+def _beyond(ends: Sequence[Span], border: int) -> list[int]:
+    """The places of the tokens that end behind a border. RequestError where that is not certain of each."""
+    if any(low <= border < high for low, high in ends):
+        raise RequestError(_UNCERTAIN)
+    return [place for place, (low, _) in enumerate(ends) if low > border]

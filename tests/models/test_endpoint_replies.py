@@ -10,6 +10,7 @@ from endpoint_profiles import chat, sent
 from stub_server import Reply, serve
 
 from evalharness.clients import http
+from evalharness.clients.http import RequestError
 from evalharness.clients.pool import AttemptError, Retry
 from evalharness.clients.refusal import Refusal
 from evalharness.errors import UserError
@@ -295,6 +296,41 @@ def test_an_echo_that_is_none_is_refused(reply):
 def test_tokens_that_servers_write_without_all_of_their_text_are_matched(context, choice, tokens, count):
     assert echoed(echo([*tokens, "!"]), context, choice)[2] == count
     assert echoed(echo(["<s>", *tokens, "!"]), context, choice)[2] == count
+
+
+@pytest.mark.parametrize(
+    ("context", "choice", "tokens", "count"),
+    [
+        ("say “", "yes", ["say", " \ufffd", "\ufffd", "yes"], 1),
+        ("say", " “yes", ["say", " \ufffd", "\ufffd", "yes"], 3),
+        ("say", " “yes", ["say", "", " “", "yes"], 3),
+        ("日", "“", ["\ufffd", "\ufffd", "\ufffd", "\ufffd", "\ufffd", "\ufffd"], 3),  # six bytes, a token each
+        ("日", "“", ["\ufffd", "\ufffd", "\ufffd", "\ufffd"], 0),  # the border is in one of two tokens
+        ("日日", "b", ["", "日日", "b"], 1),
+        ("日", "日b", ["", "日日", "b"], 0),
+        ("5日", "b 5b", ["5\ufffd", "\ufffdb", " 5", "b"], 3),  # the token over the border is the choice's
+        ("a", " x ", ["a", "x", ""], 2),
+        ("a ", "x", ["a", "", "x"], 1),
+    ],
+)
+def test_tokens_are_counted_where_it_is_certain_to_which_side_they_belong(context, choice, tokens, count):
+    for reply, read in ((echo([*tokens, "!"]), echoed), (scored(*tokens), prompt_scored)):
+        if count:
+            assert read(reply, context, choice)[2] == count
+        else:
+            with pytest.raises(RequestError, match="not certain"):
+                read(reply, context, choice)
+
+
+def test_hostile_tokens_cost_no_time():
+    """Signs of loss that could stand for anything, in a text of many characters of several bytes."""
+    context, began = "é" * 3_000, time.process_time()
+    for tokens in (["\ufffdé"] * 1400, ["\ufffd", "é"] * 1400, [""] * 20_000, ["\ufffd"] * 5_000):
+        with pytest.raises((UserError, RequestError)):
+            echoed(echo([*tokens, "!"]), context, "é")
+        with pytest.raises((UserError, RequestError)):
+            prompt_scored(scored(*tokens), context, "é")
+    assert time.process_time() - began < 20
 
 
 def scored(*tokens, value=-1.0, best=None):
