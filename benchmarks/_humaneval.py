@@ -3,11 +3,12 @@
 import re
 from collections.abc import Sequence
 
-from evalharness.building_blocks.code import code_block, cut_at_stop, defines, plus_test
+from evalharness.building_blocks.code import code_block, defines, plus_test
 from evalharness.data.rows import Files, Row
 from evalharness.records import Message, Mode, Request, Sample
 from evalharness.sandbox.program import Program
 from evalharness.scoring.code_blocks import future_first
+from evalharness.text.stops import cut_at_stop
 
 from ._code import jsonl_file, text_fields
 

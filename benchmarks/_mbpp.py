@@ -7,7 +7,6 @@ from evalharness.benchmark import Benchmark, Prompt
 from evalharness.building_blocks.code import (
     PROGRAM_METRICS,
     code_block,
-    cut_at_stop,
     not_opened,
     open_code_scorer,
     plus_test,
@@ -17,6 +16,7 @@ from evalharness.data.rows import Files, Row, Source, Want
 from evalharness.errors import DataError
 from evalharness.records import Message, Mode, Request, Sample
 from evalharness.sandbox.program import Limits, Program
+from evalharness.text.stops import cut_at_stop
 
 from ._code import jsonl_file, names, needs, text_fields, top_level
 

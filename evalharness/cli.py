@@ -178,9 +178,9 @@ def _warned(event: Event) -> None:
     from evalharness.events import Warned
 
     if isinstance(event, Warned):
-        from evalharness.text.visible import line
+        from evalharness.text.visible import warning_line
 
-        print(f"evalh: warning: {line(event.text, 2000)}", file=sys.stderr)
+        print(warning_line(event.text), file=sys.stderr)
 
 
 def _complain(message: str, code: int) -> int:

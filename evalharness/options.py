@@ -47,9 +47,8 @@ class LocalOptions:
     tokenizer: str | None = setting(None, "Tokenizer file of a local model.")
     template: str | None = setting(None, "Chat template; `none` asks as a base model.")
     base_model: str | None = setting(
-        None, "An adapter's base: folder or hub id; what the adapter names otherwise.", flag="--base-model",
-        short="--base", unit="MODEL",
-    )  # fmt: skip
+        None, "An adapter's base: folder or hub id; what the adapter names otherwise.", short="--base", unit="MODEL"
+    )
     top_k: int | None = setting(None, "Sample among the K likeliest tokens.", least=1)
     min_p: float | None = setting(None, "Sample no token of less than this share of the likeliest's.", least=0)
     repetition_penalty: float | None = setting(None, "Make tokens that were there less likely; 1 = no.", least=0.01)
@@ -93,32 +92,35 @@ class ApiOptions(AskingOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EndpointOptions(ApiOptions):
-    """The same for a server that can also be asked as a base model."""
+class CompletionsOptions:
+    """How a server is asked as a base model."""
 
     template: str | None = setting(None, "`none` asks as a base model, through /completions.", choices=("none",))
+    rank_by: str = setting("echo", "Rank by echo, or vLLM's prompt_logprobs.", choices=("echo", "prompt_logprobs"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndpointOptions(CompletionsOptions, ApiOptions):
+    """The same for a server that can also be asked as a base model."""
+
     batch_api: bool = setting(False, "Hand requests in as batches: half the price, within a day.", switch=True)
     batch_notes: Path = setting(Path("runs/.cache/batches"), "Where it is noted what was handed in.")
 
 
 @dataclass(frozen=True, kw_only=True)
-class EngineOptions(AskingOptions):
+class EngineOptions(CompletionsOptions, AskingOptions):
     """How a server program is started for a model; it is asked as any endpoint is."""
 
     HEADING: ClassVar[str] = "Started engine"
 
-    template: str | None = setting(None, "`none` asks as a base model, through /completions.", choices=("none",))
     engine_args: str | None = setting(None, "Further arguments of the server, as its own help has them.", unit="ARGS")
     engine_python: str | None = setting(
-        None, "The Python of an environment that has the server.", flag="--engine-python", short="--vllm-python",
-        unit="PATH",
-    )  # fmt: skip
+        None, "The Python of an environment that has the server.", short="--vllm-python", unit="PATH"
+    )
     tensor_parallel: int = setting(0, "GPUs to split a model over; 0 = as many as there are and fit.", least=0)
     start_timeout: float = setting(900.0, "Seconds that a server may take to load.", least=1)
     context: int = setting(0, "Context length; 0 = the model's own.", least=0)
-    dtype: str = setting(
-        "auto", "float32, float16, bfloat16 or auto.", choices=("auto", "float32", "float16", "bfloat16")
-    )
+    dtype: str = setting("auto", "Or float32, float16, bfloat16.", choices=("auto", "float32", "float16", "bfloat16"))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -114,6 +114,28 @@ def vllm_bos(body: Mapping[str, Any]) -> Reply:
     return vllm(body, "<|begin_of_text|>")
 
 
+def vllm_prompt_logprobs(body: Mapping[str, Any]) -> Reply:
+    """vLLM behind a gateway that lets no echo through; prompts are scored as vLLM does it, by token ids.
+
+    The prompt's first token has no entry; the likeliest token stands beside the prompt's own, unless it is the same.
+    """
+    if "echo" in body:
+        return no("echo is not supported", "unsupported_parameter", "echo")
+    prompt = body["prompt"]
+    values = {choice: -0.25 if choice == letter(prompt) else -3.0 for choice in "ABCD"}
+    choice: dict[str, Any] = {"text": " A", "index": 0, "finish_reason": "length", "logprobs": None}
+    if body.get("logprobs"):
+        choice["logprobs"] = {"top_logprobs": [{f" {name}": value for name, value in values.items()}]}
+    if "prompt_logprobs" in body:
+        words = re.findall(r" ?[^ \n]+|\n+| +", prompt)
+        scores = [*(-5.0 for _ in words[1:-1]), -0.25 if prompt[-1] == letter(prompt[:-1].rstrip()) else -3.0]
+        best = {"logprob": -0.125, "rank": 1, "decoded_token": " the"}
+        own = [{"logprob": s, "rank": 2, "decoded_token": w} for w, s in zip(words[1:], scores, strict=True)]
+        pairs = [{"7": best, "9": each} if place % 2 else {"9": each, "7": best} for place, each in enumerate(own)]
+        choice["prompt_logprobs"] = [None, *pairs]
+    return sent(model="m", choices=[choice], usage={"prompt_tokens": 10, "completion_tokens": 1})
+
+
 def llama_cpp(body: Mapping[str, Any]) -> Reply:
     """Answers whatever is asked, with a finish reason of its own and without the details of `usage`."""
     return chat(letter(asked(body)), finish="eos", usage={"prompt_tokens": 10, "completion_tokens": 5.0})

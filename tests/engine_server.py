@@ -83,20 +83,34 @@ def _completion(model: Any, body: dict[str, Any], shift: int, echoes: bool, logp
         return Reply(status=400, error=f"This model's maximum context length is {model.engine.context} tokens.")
     found = _written(model, body, (Message("user", prompt),), int(body.get("logprobs") or 0) if logprobs else 0)
     choice: dict[str, Any] = {"text": found.text, "index": 0, "finish_reason": found.finish, "logprobs": None}
-    if body.get("echo") and echoes:
+    if (body.get("echo") and echoes) or "prompt_logprobs" in body:
         decoder = model.engine.decoder
         rows = decoder(torch.tensor([ids]))[0].float().log_softmax(-1)
         next_id = int(rows[-1].argmax())
         whole = [*ids, next_id]
         pieces = [model.tokenizer.decode_bytes([token]).decode("utf-8", "replace") for token in whole]
-        values, tops = [None], [None]
+        values, tops, scored = [None], [None], [None]
         for place in range(1, len(whole)):
             row = rows[min(place - 1 + shift, len(rows) - 1)]
             best = int(row.argmax())
             values.append(float(row[whole[place]]))
-            tops.append({model.tokenizer.decode_bytes([best]).decode("utf-8", "replace"): float(row[best])})
-        choice["logprobs"] = {"tokens": pieces, "token_logprobs": values, "top_logprobs": tops}
-        choice["text"] = prompt + pieces[-1]
+            piece = model.tokenizer.decode_bytes([best]).decode("utf-8", "replace")
+            tops.append({piece: float(row[best])})
+            own = {
+                "logprob": values[-1],
+                "rank": 1 + int((row > row[whole[place]]).sum()),
+                "decoded_token": pieces[place],
+            }
+            scored.append(
+                {str(best): {"logprob": float(row[best]), "rank": 1, "decoded_token": piece}, whole[place]: own}
+            )
+        if "prompt_logprobs" in body:  # vLLM's: without the generated token
+            choice["prompt_logprobs"] = [
+                each and {str(token): said for token, said in each.items()} for each in scored[: len(ids)]
+            ]
+        else:
+            choice["logprobs"] = {"tokens": pieces, "token_logprobs": values, "top_logprobs": tops}
+            choice["text"] = prompt + pieces[-1]
     elif body.get("logprobs") and logprobs:
         choice["logprobs"] = {"top_logprobs": [dict(found.top_logprobs)]}
     usage = {"prompt_tokens": len(ids), "completion_tokens": max(1, found.tokens_out)}

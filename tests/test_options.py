@@ -1,9 +1,10 @@
 """What a model plug-in takes, what it is given, and what is refused by name; how messages name an option."""
 
+import importlib
 import io
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from evalharness.errors import UserError, flags_in_messages, option_name
 from evalharness.options import EndpointOptions, LocalOptions, build_options
 
 ACME = """
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
 
@@ -242,6 +243,32 @@ def test_an_option_that_would_do_nothing_is_refused(evalh, words, said):
     command = ("run", "mmlu", "--data", "sample", "--model", "echo") if "with --loss" not in said else ("finetune", "x")
     found = evalh(*command, *words)
     assert (found.code, found.err) == (2, f"evalh: {said}\n")
+
+
+def _rows(page: str) -> dict[str, set[str]]:
+    """The rows of python-api's table of options: of each plug-in what it takes; "those" are the row before."""
+    found: dict[str, set[str]] = {}
+    before: set[str] = set()
+    table = page.partition("| models | options |")[2].partition("\n\n")[0]
+    for row in table.strip().splitlines()[1:]:
+        models, taken = (set(re.findall(r"`(\w+)`", cell)) for cell in row.strip("|").split(" | "))
+        before = taken | (before if "those" in row else set())
+        found |= dict.fromkeys(models, before)
+    return found
+
+
+def test_the_pages_know_every_option_of_a_model_and_no_other():
+    docs = Path(__file__).resolve().parents[1] / "docs"
+    rows = _rows((docs / "python-api.md").read_text(encoding="utf-8"))
+    takes = {}
+    for name, module in plugins.modules("models").items():
+        kind = getattr(importlib.import_module(module), "Options", None)
+        if kind is not None:
+            takes[name] = {each.name for each in fields(kind)}
+    assert rows == takes
+    page = (docs / "endpoints.md").read_text(encoding="utf-8")
+    flags = {f"--{name.replace('_', '-')}" for name in takes["openai"] | takes["vllm"]}
+    assert {flag for flag in flags if not re.search(rf"{flag}\b(?!-)", page)} == set()
 
 
 def test_help_has_headings_and_examples(evalh):

@@ -92,11 +92,6 @@ def defines(code: str, entry: str) -> bool:
     return re.search(rf"^(?:async\s+)?(?:def|class)\s+{re.escape(entry)}\b", code, re.MULTILINE) is not None
 
 
-def cut_at_stop(text: str, stops: Sequence[str]) -> str:
-    """A text up to the first of the stop sequences: an endpoint that ignores them must not change the score."""
-    return text[: min((at for stop in stops if (at := text.find(stop)) >= 0), default=len(text))]
-
-
 def open_code_scorer(program_of: ProgramOf) -> Callable[[RunOptions], Any]:
     """`Benchmark.open_scorer` for answers that are programs. `program_of` gives None where no code can be read."""
 

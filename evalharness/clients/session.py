@@ -56,4 +56,6 @@ def _proxy(url: str) -> str | None:
     """The proxy that the environment names for an address (HTTPS_PROXY, HTTP_PROXY, but for NO_PROXY)."""
     parts = urlsplit(url)
     found = getproxies().get(parts.scheme)
-    return None if found is None or proxy_bypass(parts.netloc.rpartition("@")[2]) else found
+    if not found or proxy_bypass(parts.netloc.rpartition("@")[2]):
+        return None
+    return found if "://" in found else f"http://{found}"

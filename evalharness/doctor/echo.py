@@ -19,6 +19,11 @@ SENTENCES = (
 
 def echo_differences(model: Model) -> list[float]:
     """How far each echoed log-probability is from the generated one. UserError where the model echoes none."""
+    return _compared(model)[0]
+
+
+def _compared(model: Model) -> tuple[list[float], str]:
+    """The differences, and what went wrong with the first answer that is none ('' for nothing)."""
     prompts = [(Message("user", sentence),) for sentence in SENTENCES]
     made = _answers(model, [Request(messages=prompt, max_tokens=1, top_logprobs=5) for prompt in prompts])
     likely = [
@@ -28,20 +33,28 @@ def echo_differences(model: Model) -> list[float]:
         if token.strip() and "\ufffd" not in token
     ]
     echoed = _answers(model, [Request(messages=prompt, choices=(token,)) for prompt, token, _ in likely])
-    return [
+    differences = [
         abs(response.logprobs[0] - value)
         for (_, _, value), response in zip(likely, echoed, strict=True)
         if response.lengths == (1,)  # behind the prompt it is the same token
     ]
+    return differences, next((response.error for response in (*made, *echoed) if response.error), "")
 
 
-def prove_echo(model: Model) -> None:
-    """UserError where a model's echoed log-probabilities are not those of its tokens."""
-    found = echo_differences(model)
+def prove_echo(model: Model, at_least: int = 0) -> None:
+    """UserError where a model's echoed log-probabilities are not those of its tokens, or where fewer of them than
+    `at_least` can be held to generated ones."""
+    found, error = _compared(model)
+    if len(found) < at_least:
+        why = f"{error}; " if error else ""
+        raise UserError(
+            f"{model.name}: {why}{len(found)} log-probabilities of prompts can be held to those of generated tokens, "
+            f"{at_least} are wanted before they are believed; say {option_name('mode', 'write')}"
+        )
     if len(found) >= FEWEST_ECHOES and max(found) > ECHO_CLOSE:
         raise UserError(
-            f"{model.name} echoes log-probabilities that are not those of its tokens (by {max(found):.2f}), so it "
-            f"cannot rank choices; say {option_name('mode', 'write')}"
+            f"{model.name} gives prompts log-probabilities that are not those of its tokens (by {max(found):.2f}), "
+            f"so it cannot rank choices; say {option_name('mode', 'write')}"
         )
 
 

@@ -18,6 +18,7 @@ from evalharness.records import Mode, Request, Response, Score
 from evalharness.runs.plan import Plan, Task, prepare_task
 from evalharness.runs.questions import Question
 from evalharness.scoring.answers import Recorded, Scorer, score_response
+from evalharness.text.stops import cut_at_stop
 
 MOST_QUESTIONS = 200  # questions that are scored: a seeded draw
 _SHOWN = 3
@@ -149,9 +150,9 @@ def _uncut(task: Task, gold: Sequence[tuple[Question, Response]], scorer: Scorer
     spoilt = []
     for question, response in gold:
         text = response.text.strip()
-        places = [place for stop in question.request.stop if stop and (place := text.find(stop)) >= 0]
-        if places:
-            left = replace(response, text=text[: min(places)])
+        cut = cut_at_stop(text, question.request.stop)
+        if len(cut) < len(text):
+            left = replace(response, text=cut)
             score = score_response(scorer, question.sample, question.request, left)
             if _worth(score, task.benchmark.metrics[0].score) != 1.0:
                 spoilt.append(question.sample.id)

@@ -25,7 +25,6 @@ from evalharness.errors import UserError
 from evalharness.events import Told, tell
 from evalharness.model import Requests, Stop
 from evalharness.models import _refused
-from evalharness.models._contents import cut_at
 from evalharness.models._refused import Settings
 from evalharness.records import Request, Response
 
@@ -43,7 +42,6 @@ class BatchedEndpoint(Protocol):
     """What an endpoint must be able to do for its requests to be handed in: those of `models._endpoint.Endpoint`."""
 
     refused: dict[str, str]
-    proven: bool
 
     @property
     def name(self) -> str: ...
@@ -53,7 +51,7 @@ class BatchedEndpoint(Protocol):
     def fingerprint(self) -> str: ...
     def settings(self, request: Request) -> dict[str, Any]: ...
     def body(self, request: Request, settings: Settings) -> dict[str, Any]: ...
-    def read(self, request: Request, content: Mapping[str, Any]) -> Response: ...
+    def whole(self, request: Request, content: Mapping[str, Any], asked: Settings, sent: Settings) -> Response: ...
     def sort_out(self, no: Refusal) -> Any: ...
     def clean(self, text: str) -> str: ...
 
@@ -191,7 +189,7 @@ class Batches:
         content = reply.get("body")
         try:
             if reply.get("status_code") == 200 and isinstance(content, dict):
-                return self._read(asked, content)
+                return self.endpoint.whole(asked.request, content, self.endpoint.settings(asked.request), asked.sent)
             no = Refusal(int(reply.get("status_code") or 0), {}, content)
             if name := _refused.blamed(no, asked.sent):
                 self.endpoint.refused[name] = _refused.what_is_done(name, no, asked.sent)
@@ -205,16 +203,6 @@ class Batches:
         except (AttemptError, ValueError, TypeError) as error:
             asked.error = self.endpoint.clean(str(error))
         return None
-
-    def _read(self, asked: _Asked, content: Mapping[str, Any]) -> Response:
-        found = self.endpoint.read(asked.request, content)
-        self.endpoint.proven = True
-        text, cut = cut_at(found.text, asked.request.stop)
-        missing = _refused.left_out(self.endpoint.settings(asked.request), asked.sent)
-        finish = "stop" if cut and found.finish != "refused" else found.finish
-        kept = {name: getattr(found, name) for name in Response.__dataclass_fields__}
-        return Response(**{**kept, "text": text if finish == "stop" else found.text, "finish": finish,
-                           "left_out": missing})  # fmt: skip
 
     @contextmanager
     def _said_in_one_line(self, gone: str = "") -> Iterator[None]:

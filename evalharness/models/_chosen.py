@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,10 @@ from evalharness.errors import UserError, option_name
 from evalharness.options import ApiOptions
 from evalharness.text.visible import line
 
+_SECRET_FIELD = re.compile(
+    r"(?i)(api_?key|[_-]key|^key|secret|password|authorization|credential|(access|auth|bearer|_|^)_?token)\Z"
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Chosen:
@@ -20,13 +26,45 @@ class Chosen:
     system: str = ""
     reasoning_effort: str = ""
     top_k: int | None = None
+    rank_by: str = "echo"
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def said(self) -> dict[str, Any]:
         """What was chosen, nothing else."""
-        named = {"system": self.system, "reasoning_effort": self.reasoning_effort, "top_k": self.top_k}
+        named = {
+            "system": self.system, "reasoning_effort": self.reasoning_effort, "top_k": self.top_k,
+            "rank_by": "" if self.rank_by == "echo" else self.rank_by,
+        }  # fmt: skip
         return {name: value for name, value in {**named, "extra": dict(self.extra)}.items() if value}
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """The same for the manifest, without the values of fields that are named like secrets."""
+        return {name: _shown(value) if name == "extra" else value for name, value in self.said.items()}
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The values that `shown` hides."""
+        return tuple(_secrets(self.extra))
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: "***" if _SECRET_FIELD.search(key) else _shown(each) for key, each in value.items()}
+    return [_shown(each) for each in value] if isinstance(value, list) else value
+
+
+def _secrets(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for key, each in value.items():
+            if _SECRET_FIELD.search(key):
+                yield str(each)
+            else:
+                yield from _secrets(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _secrets(each)
 
 
 def chosen(options: ApiOptions, reserved: Sequence[str]) -> Chosen:
@@ -35,6 +73,7 @@ def chosen(options: ApiOptions, reserved: Sequence[str]) -> Chosen:
     if options.extra:
         try:
             found = json_value(options.extra)
+            json.dumps(found, allow_nan=False)  # Python reads NaN, which is no JSON, and it would be sent as null
         except ValueError as error:
             raise UserError(f"{option_name('extra')} wants a JSON object ({error})") from None
         if not isinstance(found, dict):

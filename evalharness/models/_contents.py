@@ -24,7 +24,7 @@ _FINISHES: Mapping[str, Finish] = {
     ), "length"),
     **dict.fromkeys((
         "content_filter", "content_filtered", "refusal", "safety", "recitation", "blocklist", "prohibited_content",
-        "spii", "image_safety", "guardrail_intervened", "sensitive",
+        "spii", "image_safety", "image_prohibited_content", "image_recitation", "guardrail_intervened", "sensitive",
     ), "refused"),
 }  # fmt: skip
 # What an endpoint says of an answer that broke off for a reason of its own: another attempt may do better.
@@ -42,13 +42,22 @@ class Said(NamedTuple):
     refusal: str = ""
 
 
+class UsedTokens(NamedTuple):
+    """What a reply took. `reasoning_tokens` are part of `tokens_out`, `cached_tokens` of `tokens_in`."""
+
+    tokens_in: int
+    tokens_out: int
+    reasoning_tokens: int = 0
+    cached_tokens: int = 0
+
+
 def finish_of(value: Any) -> Finish:
     """Why writing ended. AttemptError where it broke off, RequestError for what is no known word."""
     if value is None or value == "":
         return ""
     if not isinstance(value, str):
         raise RequestError(f"finish_reason is no word: {line(repr(value), 60)}")
-    word = value[:60].rpartition(".")[2].lower().replace("-", "_")
+    word = value[:60].rpartition(".")[2].partition(":")[0].lower().replace("-", "_")  # `content_filter: RECITATION`
     if word in ("finish_reason_unspecified", "null", "none"):
         return ""
     if word in _BROKEN_OFF:
@@ -134,9 +143,3 @@ def count_of(usage: Mapping[str, Any], *names: str) -> int:
             raise RequestError(f"the reply's usage is odd: {name} is {line(repr(found), 60)}")
         return found
     return 0
-
-
-def cut_at(text: str, stops: tuple[str, ...]) -> tuple[str, bool]:
-    """A text up to the first of these, and whether one of them was there."""
-    places = [place for stop in stops if stop and (place := text.find(stop)) >= 0]
-    return (text[: min(places)], True) if places else (text, False)

@@ -36,33 +36,19 @@ from evalharness.models import _refused
 from evalharness.models._addresses import Place, public
 from evalharness.models._choices import by_choice
 from evalharness.models._chosen import Chosen
-from evalharness.models._contents import cut_at
+from evalharness.models._contents import UsedTokens
 from evalharness.models._prices import Prices
 from evalharness.models._refused import Settings
-from evalharness.options import ApiOptions
 from evalharness.records import Message, Request, Response
+from evalharness.text.stops import cut_at_stop
 from evalharness.text.visible import line
 
-FIRST_AT_A_TIME, MOST_AT_A_TIME = 16, 128  # requests in flight where the user names no number
 _MOST_SERVED = 16  # names under which an endpoint says that it serves; one that makes them up fills no manifest
 _UNKNOWN_MODEL = re.compile(r"model.{0,80}(does not exist|not found|unknown|invalid)|invalid model", re.IGNORECASE)
 _NO_MONEY = re.compile(r"credit balance is too low|insufficient balance", re.IGNORECASE)
 _BAD_KEY = re.compile(r"API[ _]key (not valid|expired|not found)", re.IGNORECASE)
-_SECRET_FIELD = re.compile(
-    r"(?i)(api_?key|[_-]key|^key|secret|password|authorization|credential|(access|auth|bearer|_|^)_?token)\Z"
-)
 _VERSION = re.compile(r"/v\d")
 _MOST_CHANGES = 12  # of one request's body: each leaves out, renames or shortens one of its settings
-
-
-def pace_of(options: ApiOptions) -> dict[str, Any]:
-    """How fast it is asked and how long an attempt may take, as fields of an `Endpoint`."""
-    return {
-        "workers": options.concurrency or MOST_AT_A_TIME,
-        "start": None if options.concurrency else FIRST_AT_A_TIME,
-        "caps": RateCaps(rpm=options.rpm, tpm=options.tpm),
-        "retry": Retry(deadline=options.request_timeout),
-    }
 
 
 @dataclass(kw_only=True)
@@ -132,9 +118,6 @@ class Endpoint:
         return Place(base=self.base_url, query=self.query)
 
     def describe(self) -> Mapping[str, Any]:
-        said = self.chosen.said
-        if "extra" in said:
-            said["extra"] = _shown(said["extra"])
         return {
             "plugin": self.PLUGIN,
             "base_url": public(self.base_url),
@@ -142,7 +125,7 @@ class Endpoint:
             "model": self.model,
             "served": sorted(self.served),
             "retries": self.retries,
-            **said,
+            **self.chosen.shown,
             **({"prices": [*self.prices, self.priced.source]} if self.prices and self.priced.source else {}),
             **({"refused_parameters": dict(sorted(self.refused.items()))} if self.refused else {}),
         }
@@ -191,6 +174,17 @@ class Endpoint:
         """The answer in a reply. AttemptError, RequestError or FilteredError where it holds none."""
         raise NotImplementedError
 
+    def tokens(self, usage: Mapping[str, Any]) -> UsedTokens:
+        """What the reply says of its tokens. RequestError where a count is no number."""
+        raise NotImplementedError
+
+    def usage(self, said: Any) -> dict[str, Any]:
+        """Tokens and their cost, as fields of a `Response`; what was not counted has no price."""
+        if not isinstance(said, dict | None):
+            raise RequestError(f"the reply's usage is no object: {line(repr(said), 60)}")
+        used = self.tokens(said or {})
+        return {**used._asdict(), "cost": None if said is None else self.cost_of(used.tokens_in, used.tokens_out)}
+
     def _session(self, seconds: float) -> AbstractAsyncContextManager[Transport]:
         own = {name.lower() for name in self.headers}  # a header has one name, whatever its capitals
         auth = {name: value for name, value in self.auth().items() if name.lower() not in own}
@@ -236,11 +230,15 @@ class Endpoint:
         """One attempt, and as many more at once as parameters are refused."""
         asked = self.settings(request)
         sent, content = await self.exchange(transport, request, asked)
+        return self.whole(request, content, asked, sent)
+
+    def whole(self, request: Request, content: Mapping[str, Any], asked: Settings, sent: Settings) -> Response:
+        """The answer in a reply to what was sent in place of what was asked."""
         found = self.read(request, content)
         self.proven = True
         # Cut here too: an endpoint may refuse some of the texts to stop at, or look for none after it has thought.
-        text, cut = cut_at(found.text, request.stop)
-        if cut and found.finish != "refused":
+        text = cut_at_stop(found.text, request.stop)
+        if len(text) < len(found.text) and found.finish != "refused":
             found = replace(found, text=text, finish="stop")
         missing = _refused.left_out(asked, sent)
         return replace(found, left_out=missing) if missing else found
@@ -360,7 +358,7 @@ class Endpoint:
     def clean(self, text: str) -> str:
         """What an endpoint said as one printable line, without anything that looks like a key."""
         text = text[:4000]
-        for secret in (self.key, *self.secrets, *self.headers.values(), *_secrets(self.chosen.extra)):
+        for secret in (self.key, *self.secrets, *self.headers.values(), *self.chosen.secrets):
             if len(secret) > 3:
                 text = text.replace(secret, "[key]").replace(quote(secret, safe=""), "[key]")
         return line(re.sub(r"\bsk-[\w*-]{4,}|\bAIza[\w-]{10,}|(?i:bearer)\s+\S+", "[key]", text), 300)
@@ -369,26 +367,6 @@ class Endpoint:
 def _plain(reply: HttpReply) -> Mapping[str, Any]:
     """An error that is no JSON, such as a gateway's page."""
     return {"error": {"message": reply.raw}}
-
-
-def _shown(value: Any) -> Any:
-    """Fields for the manifest, without the values of those that are named like secrets."""
-    if isinstance(value, dict):
-        return {key: "***" if _SECRET_FIELD.search(key) else _shown(each) for key, each in value.items()}
-    return [_shown(each) for each in value] if isinstance(value, list) else value
-
-
-def _secrets(value: Any) -> Iterator[str]:
-    """The values that `_shown` hides."""
-    if isinstance(value, Mapping):
-        for key, each in value.items():
-            if _SECRET_FIELD.search(key):
-                yield str(each)
-            else:
-                yield from _secrets(each)
-    elif isinstance(value, list):
-        for each in value:
-            yield from _secrets(each)
 
 
 def merged(body: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:

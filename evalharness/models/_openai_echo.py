@@ -1,21 +1,26 @@
-"""The log-probability of a choice, read from a prompt that an endpoint echoed (`echo`, `logprobs` of /completions).
+"""The log-probability of a choice, read from a prompt whose tokens an endpoint scored (/completions).
 
-Tokens are matched to the text that was sent. `text_offset` is not looked at: vLLM counts the text of the BOS token in
-it, others count bytes.
+Two shapes: `echo` with `logprobs`, and vLLM's `prompt_logprobs`. Tokens are matched to the text that was sent.
+`text_offset` is not looked at: vLLM counts the text of the BOS token in it, others count bytes.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
+from evalharness.clients.http import RequestError
 from evalharness.data.typed import number
 from evalharness.errors import UserError, option_name
 
 _ODD = (TypeError, ValueError, KeyError, AttributeError, IndexError)  # what reading an odd reply raises
 _LOST = "\ufffd".encode()  # a token that is part of a character has no text of its own
-_LONGEST_CHARACTER = 4  # bytes
+_IN_CHARACTERS = re.compile(b"[\x80-\xff]*")
+_MOST_WORK = 1_000_000  # steps of matching one reply's lost tokens; a real one takes some hundreds
+_UNCERTAIN = "the endpoint writes tokens so that it is not certain which of them are the choice's"
+_LONGEST_FIRST = 48  # bytes of a first token that is not told, where the others do not say its length exactly
 _BYTE_LEVEL = {"Ġ": " ", "Ċ": "\n", "ĉ": "\t", "▁": " "}  # how vocabularies write white space
 
 
@@ -23,7 +28,8 @@ def echoed(reply: Mapping[str, Any], context: str, choice: str) -> tuple[float, 
     """Sum of the choice's token log-probabilities, whether each was the likeliest, and their number.
 
     Raises UserError where the echo is missing or lacks the generated token: such servers score each token with its
-    neighbour's logits (llama-cpp-python without BOS does; transformers serve ignores echo without a word).
+    neighbour's logits (llama-cpp-python without BOS does; transformers serve ignores echo without a word). RequestError
+    where it cannot be told which tokens are the choice's.
     """
     try:
         found = reply.get("logprobs") or {}
@@ -37,9 +43,61 @@ def echoed(reply: Mapping[str, Any], context: str, choice: str) -> tuple[float, 
     if not held:
         raise UserError(
             "this endpoint does not echo log-probabilities truthfully, so it cannot rank choices; say "
+            f"{option_name('rank_by', 'prompt_logprobs')} if it is vLLM, else {option_name('mode', 'write')}"
+        )
+    return total, greedy, len(held)
+
+
+def prompt_scored(reply: Mapping[str, Any], context: str, choice: str) -> tuple[float, bool, int]:
+    """The same from `prompt_logprobs: 1`: of each token but the first the token itself and the likeliest one, by their
+    ids, in an order that differs between versions.
+
+    Raises UserError where they are missing or not those of the text. A server may give them in this shape and still be
+    wrong, which shows only beside generated tokens (`doctor.echo`).
+    """
+    try:
+        own, best = zip(*(_own_and_best(place) for place in (reply.get("prompt_logprobs") or [])[1:]), strict=True)
+        values = [number(each["logprob"]) for each in own]
+        held = [] if _empty(values) else _behind_first([each["decoded_token"] for each in own], context, choice)
+        greedy = all(values[i] >= best[i] - 1e-9 for i in held)
+        total = float(sum(values[i] for i in held))
+    except _ODD:
+        held = []
+    if not held:
+        raise UserError(
+            "this endpoint gives no prompt_logprobs that are those of the text, so it cannot rank choices; say "
             f"{option_name('mode', 'write')}"
         )
     return total, greedy, len(held)
+
+
+def _own_and_best(place: Mapping[str, Any]) -> tuple[Mapping[str, Any], float]:
+    """The prompt's own token of one place, and the likeliest one's log-probability; infinite where it is not told.
+
+    Where the own token is the likeliest it stands alone; of two it is the one that is not of rank 1.
+    """
+    found = list(place.values())
+    own = found if len(found) == 1 else [each for each in found if each["rank"] != 1]
+    if len(found) > 2 or len(own) != 1:
+        raise ValueError
+    alone = len(found) == 1 and own[0]["rank"] != 1
+    return own[0], float("inf") if alone else max(number(each["logprob"]) for each in found)
+
+
+def _behind_first(tokens: Sequence[str], context: str, choice: str) -> list[int]:
+    """The places of the choice's tokens where the prompt's first token is not told, BOS or a text; empty where the
+    others are not those of the text, or the first one holds a part of the choice, which then has no score."""
+    wanted, border = _in_bytes(context + choice), len(_in_bytes(context))
+    texts = [_bytes(token, context + choice) for token in tokens]
+    exact = len(wanted) - sum(map(len, texts))
+    if 0 <= exact <= border and all(texts) and wanted.endswith(b"".join(texts)):
+        firsts: Sequence[int] = [exact]
+    else:
+        firsts = range(min(border, _LONGEST_FIRST) + 1)
+    found = {tuple(_beyond(ends, border)) for first in firsts if (ends := _ends(texts, wanted, first)) is not None}
+    if len(found) > 1:
+        raise RequestError(_UNCERTAIN)
+    return list(found.pop()) if found else []
 
 
 def _empty(values: Sequence[Any]) -> bool:
@@ -53,11 +111,11 @@ def _of_choice(tokens: Sequence[str], context: str, choice: str) -> list[int]:
 
     A token that holds the end of the context and the beginning of the choice counts as the choice's.
     """
-    wanted, border = (context + choice).encode("utf-8", "surrogatepass"), len(context.encode("utf-8", "surrogatepass"))
+    wanted, border = _in_bytes(context + choice), len(_in_bytes(context))
     texts = [_bytes(token, context + choice) for token in tokens[:-1]]
     for first in (0, 1):  # a token of its own may begin the text (BOS)
         if (ends := _ends(texts[first:], wanted)) is not None:
-            return [first + place for place, end in enumerate(ends) if end > border]
+            return [first + place for place in _beyond(ends, border)]
     return []
 
 
@@ -70,30 +128,86 @@ def _bytes(token: str, text: str) -> bytes:
     for sign, meant in _BYTE_LEVEL.items():
         if sign in token and sign not in text:
             token = token.replace(sign, meant)
-    return token.encode("utf-8", "surrogatepass")
+    return _in_bytes(token)
 
 
-def _ends(texts: Sequence[bytes], wanted: bytes) -> list[int] | None:
-    """Where each token ends in the text, None where they are not its tokens, from its beginning to its end."""
-    at, lost, ends = 0, 0, []
+def _in_bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+Span = tuple[int, int]  # where a token may end: at least and at most
+
+
+def _ends(texts: Sequence[bytes], wanted: bytes, at: int = 0) -> list[Span] | None:
+    """Where each token ends in the text from `at` on, None where they are not its tokens, to its end.
+
+    Servers that read tokens one by one lose the space that begins one of SentencePiece's, write nothing for a space
+    alone, and for the parts of a character either signs of loss, or nothing and then the whole with its last part.
+    """
+    ends: list[Span] = []
+    hidden: list[bytes] = []  # tokens whose place the next one tells
     for place, text in enumerate(texts):
-        if place == 0 and text.startswith(b" ") and not wanted.startswith(b" "):
+        if place == at == 0 and text.startswith(b" ") and not wanted.startswith(b" "):
             text = text[1:]  # SentencePiece begins every text with a space
-        if _LOST in text and not wanted.startswith(text, at):
-            lost += 1
-        elif lost:  # the next token that has a text says where the lost ones ended
-            found = wanted.find(text, at + 1, at + lost * 2 * _LONGEST_CHARACTER + len(text)) if text else -1
-            if found < 0:
+        if not text or (_LOST in text and not wanted.startswith(text, at)):
+            hidden.append(text)
+            continue
+        if any(hidden):
+            found = [begin for begin in _behind_lost(hidden, wanted, at) if wanted.startswith(text, begin)]
+            if len(found) != 1:
                 return None
-            ends += [found] * lost
-            at, lost = found + len(text), 0
-        elif wanted.startswith(text, at):
-            at += len(text)
+            (begin,) = found
         else:
-            return None
-        if not lost:
-            ends.append(at)
-    if lost and 0 < len(wanted) - at <= lost * _LONGEST_CHARACTER:
-        ends += [len(wanted)] * lost
-        at = len(wanted)
-    return ends if at == len(wanted) else None
+            begin = at if wanted.startswith(text, at) else at + 1
+            if not wanted.startswith(text, begin) or wanted[at:begin].strip(b" "):
+                return None
+            if begin > at and ends and not hidden and not texts[place - 1].strip(b" "):
+                ends[-1] = (at, begin)  # of several spaces one may be lost
+        ends += [*_hidden(hidden, text, at, begin), (begin + len(text), begin + len(text))]
+        at, hidden = begin + len(text), []
+    space = bool(hidden) and not any(hidden) and wanted[at:] == b" "
+    whole = at == len(wanted) or space or (any(hidden) and len(wanted) in _behind_lost(hidden, wanted, at))
+    return [*ends, *_hidden(hidden, b"", at, len(wanted))] if whole else None
+
+
+def _behind_lost(hidden: Sequence[bytes], wanted: bytes, at: int) -> set[int]:
+    """Where tokens with signs of loss may end together that begin at `at`; nowhere after too much work."""
+    reached, work = {at}, 0
+    for part in re.split(b"((?:" + _LOST + b")+)", b"".join(hidden)):
+        if not part.startswith(_LOST):
+            reached = {begin + len(part) for begin in reached if wanted.startswith(part, begin)}
+            continue
+        count = len(part) // len(_LOST)
+        if (work := work + len(reached) * 2 * count) > _MOST_WORK:
+            return set()
+        runs = ((begin, _IN_CHARACTERS.match(wanted, begin, begin + 3 * count)) for begin in reached)
+        reached = {end for begin, run in runs if run for end in range(begin + count, run.end() + 1)}
+    return reached
+
+
+def _sizes(text: bytes) -> Span:
+    """How many bytes a token with signs of loss stands for: each sign for one to three (Unicode 15.0, table 3-8)."""
+    lost = text.count(_LOST)
+    known = len(text) - lost * len(_LOST)
+    return known + lost, known + 3 * lost
+
+
+def _hidden(hidden: Sequence[bytes], text: bytes, at: int, begin: int) -> list[Span]:
+    """Where tokens may end that stand between `at` and a text which begins at `begin`."""
+    if any(hidden):
+        sizes = [_sizes(each) for each in hidden]
+        lows, highs = ([*accumulate(side, initial=0)] for side in zip(*sizes, strict=True))
+        return [
+            (max(at + low, begin - (highs[-1] - high)), min(at + high, begin - (lows[-1] - low)))
+            for low, high in zip(lows[1:], highs[1:], strict=True)
+        ]
+    space = [(begin, begin)] if begin > at and hidden else []  # a space alone
+    parts = [begin + place + 1 for place, byte in enumerate(text) if byte >= 0xC0]  # within a character of the text
+    return [*space, *[(parts[0], parts[-1]) if parts else (begin, begin)] * (len(hidden) - len(space))]
+
+
+def _beyond(ends: Sequence[Span], border: int) -> list[int]:
+    """The places of the tokens that end behind a border. RequestError where that is not certain of each."""
+    if any(low <= border < high for low, high in ends):
+        raise RequestError(_UNCERTAIN)
+    return [place for place, (low, _) in enumerate(ends) if low > border]

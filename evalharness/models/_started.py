@@ -29,7 +29,7 @@ from evalharness.doctor.echo import prove_echo
 from evalharness.errors import UserError, option_name
 from evalharness.events import Told, tell
 from evalharness.model import Model, Preview, Previews
-from evalharness.options import AskingOptions, EndpointOptions, EngineOptions
+from evalharness.options import AskingOptions, CompletionsOptions, EndpointOptions, EngineOptions
 from evalharness.records import Request, Response
 from evalharness.text.visible import line
 
@@ -199,7 +199,8 @@ class StartedModel:
         try:
             model = self.opened()
             if self.ranks and not self._proven and any(request.choices for request in requests):
-                prove_echo(model)
+                if self.options.rank_by == "echo":  # the endpoint itself proves the other way
+                    prove_echo(model)
                 self._proven = True
             yield from model.answer(requests)
         except UserError:  # nobody will ask it again
@@ -220,15 +221,17 @@ class StartedModel:
 
 
 def _endpoint_at(port: int, options: EngineOptions) -> Model:
-    asked = {each.name: getattr(options, each.name) for each in fields(AskingOptions)}
-    known = EndpointOptions(base_url=f"http://{HOST}:{port}/v1", template=options.template, **asked)
+    shared = (*fields(AskingOptions), *fields(CompletionsOptions))
+    asked = {each.name: getattr(options, each.name) for each in shared}
+    known = EndpointOptions(base_url=f"http://{HOST}:{port}/v1", **asked)
     return plugins.load_model(f"openai:{SERVED}", known)
 
 
 def _deciding(options: EngineOptions) -> dict[str, Any]:
     """What of the options decides answers: how the model is served and asked, not where and how fast."""
     names = ("engine_args", "dtype", "context", "template", "system", "reasoning_effort", "top_k", "extra")
-    return {name: getattr(options, name) for name in names}
+    by = {} if options.rank_by == "echo" else {"rank_by": options.rank_by}
+    return {**{name: getattr(options, name) for name in names}, **by}
 
 
 def visible_gpus() -> int:
@@ -283,8 +286,9 @@ def served_place(kind: str, argument: str) -> str:
     return argument
 
 
-def program_or_python(kind: str, program: str, module: str, options: EngineOptions) -> list[str]:
-    """The beginning of a server's command: the program on PATH, or a module of the Python that the user names.
+def program_or_python(kind: str, module: str, options: EngineOptions) -> list[str]:
+    """The beginning of a server's command: the program of that name on PATH, or a module of the Python that the user
+    names.
 
     UserError where neither is there.
     """
@@ -292,10 +296,32 @@ def program_or_python(kind: str, program: str, module: str, options: EngineOptio
         if shutil.which(options.engine_python) is None:
             raise UserError(f"{option_name('engine_python')}: there is no program {options.engine_python!r:.200}")
         return [options.engine_python, "-m", module]
-    found = shutil.which(program)
+    found = shutil.which(kind)
     if found is None:
         raise UserError(
-            f"{kind} wants the program {program} on PATH: pip install {kind} in an environment of its own and put its "
+            f"{kind} wants the program {kind} on PATH: pip install {kind} in an environment of its own and put its "
             f"bin folder on PATH, or say {option_name('engine_python')} PATH/bin/python"
         )
     return [found]
+
+
+def served_weights(
+    kind: str, argument: str, options: EngineOptions, *, begin: Callable[[str], list[str]], parallel: str, context: str
+) -> StartedModel:
+    """The model in a folder or of a hub id, behind a server of this kind. `begin` is the command's beginning for what
+    is served; `parallel` and `context` are its flags for the number of GPUs and the context length.
+
+    UserError where there is no such model.
+    """
+    place = served_place(kind, argument)
+    words = begin(place)
+
+    def command(port: int) -> list[str]:
+        return [
+            *words, "--served-model-name", SERVED, "--host", HOST, "--port", str(port), "--dtype", options.dtype,
+            parallel, str(parallel_size(place, options)),
+            *([context, str(options.context)] if options.context else []), *engine_words(options),
+        ]  # fmt: skip
+
+    program = ServerProgram(name=kind, command=command)
+    return StartedModel(name=f"{kind}:{argument}", program=program, options=options, digest=weights_digest(place))

@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from evalharness.clients.http import RequestError
 from evalharness.clients.pool import AttemptError
 from evalharness.errors import UserError
-from evalharness.models._addresses import api_key, own_headers, place_of, warn_of_plain
-from evalharness.models._chosen import chosen
-from evalharness.models._contents import count_of, finish_of, said_by
-from evalharness.models._endpoint import Endpoint, merged, pace_of
-from evalharness.models._prices import prices_of
+from evalharness.models._addresses import place_of
+from evalharness.models._contents import UsedTokens, count_of, finish_of, said_by
+from evalharness.models._endpoint import Endpoint, merged
+from evalharness.models._endpoint_fields import endpoint_fields
 from evalharness.models._refused import Settings
 from evalharness.options import ApiOptions
 from evalharness.records import Request, Response
@@ -33,21 +32,10 @@ def open_model(argument: str, options: ApiOptions) -> Anthropic:
     if not argument:
         raise UserError("anthropic needs the name of a model: anthropic:MODEL, such as anthropic:claude-sonnet-4-5")
     place = place_of(options.base_url or os.environ.get("ANTHROPIC_BASE_URL") or ANTHROPIC, ("/messages",))
-    key = api_key(Anthropic.KEYS)
-    warn_of_plain(place, key)
-    return Anthropic(
-        model=argument,
-        # The address that its own libraries take has no version in it.
-        base_url=place.base if place.base.endswith("/v1") else f"{place.base}/v1",
-        query=place.query,
-        key=key,
-        keyless=place.base != ANTHROPIC,
-        headers={**place.headers, **own_headers(options.header)},
-        secrets=place.secrets,
-        chosen=chosen(options, ("model", "messages", "system")),
-        priced=prices_of(options, place.base, argument),
-        **pace_of(options),
-    )
+    if not place.base.endswith("/v1"):  # the address that its own libraries take has no version in it
+        place = replace(place, base=f"{place.base}/v1")
+    known = endpoint_fields(options, place, argument, keys=Anthropic.KEYS, reserved=("model", "messages", "system"))
+    return Anthropic(**known, keyless=place.base != ANTHROPIC)
 
 
 @dataclass(kw_only=True)
@@ -96,20 +84,13 @@ class Anthropic(Endpoint):
                 raise AttemptError(f"the reply holds no answer: {self.clean(repr(dict(content)))[:120]}")
             raise RequestError(f"the reply's content is no list: {line(repr(parts), 60)}")
         said, finish = said_by(parts), finish_of(content.get("stop_reason"))
-        return Response(text=said.text, thinking=said.thinking, finish=finish, **self._usage(content.get("usage")))
+        return Response(text=said.text, thinking=said.thinking, finish=finish, **self.usage(content.get("usage")))
 
-    def _usage(self, usage: Any) -> dict[str, Any]:
-        if usage is None:
-            usage = {}
-        if not isinstance(usage, dict):
-            raise RequestError(f"the reply's usage is no object: {line(repr(usage), 60)}")
+    def tokens(self, usage: Mapping[str, Any]) -> UsedTokens:
         cached = count_of(usage, "cache_read_input_tokens")
-        tokens_in = count_of(usage, "input_tokens") + cached + count_of(usage, "cache_creation_input_tokens")
-        tokens_out = count_of(usage, "output_tokens")
-        return {
-            "tokens_in": tokens_in,
-            "tokens_out": tokens_out,
-            "reasoning_tokens": count_of(usage, "output_tokens_details.thinking_tokens"),
-            "cached_tokens": cached,
-            "cost": self.cost_of(tokens_in, tokens_out),
-        }
+        return UsedTokens(
+            tokens_in=count_of(usage, "input_tokens") + cached + count_of(usage, "cache_creation_input_tokens"),
+            tokens_out=count_of(usage, "output_tokens"),
+            reasoning_tokens=count_of(usage, "output_tokens_details.thinking_tokens"),
+            cached_tokens=cached,
+        )

@@ -15,8 +15,8 @@ from typing import Any
 
 from evalharness.errors import UserError
 from evalharness.model import Preview
-from evalharness.models._contents import cut_at
 from evalharness.records import Request, Response
+from evalharness.text.stops import cut_at_stop
 
 Prompted = Callable[[list[str]], Sequence[str]]
 _BATCH = 64  # prompts of one call, so that a stopped run has lost no more than these
@@ -71,7 +71,7 @@ def _response(request: Request, text: object, name: str) -> Response:
         return Response(error=f"{name} gave no answer (None)")
     if not isinstance(text, str):
         raise UserError(f"{name} returned a {type(text).__name__} among its answers; wanted a list of texts")
-    return Response(text=cut_at(text, request.stop)[0], finish="stop")
+    return Response(text=cut_at_stop(text, request.stop), finish="stop")
 
 
 def _what(value: object) -> str:

@@ -14,11 +14,10 @@ from evalharness.clients.http import RequestError
 from evalharness.clients.pool import AttemptError
 from evalharness.clients.refusal import Refusal
 from evalharness.errors import UserError
-from evalharness.models._addresses import api_key, own_headers, place_of, warn_of_plain
-from evalharness.models._chosen import chosen
-from evalharness.models._contents import as_text, count_of, finish_of
-from evalharness.models._endpoint import Endpoint, merged, pace_of
-from evalharness.models._prices import prices_of
+from evalharness.models._addresses import place_of
+from evalharness.models._contents import UsedTokens, as_text, count_of, finish_of
+from evalharness.models._endpoint import Endpoint, merged
+from evalharness.models._endpoint_fields import endpoint_fields
 from evalharness.models._refused import Settings
 from evalharness.options import ApiOptions
 from evalharness.records import Request, Response
@@ -34,20 +33,8 @@ def open_model(argument: str, options: ApiOptions) -> Gemini:
     if not model:
         raise UserError("gemini needs the name of a model: gemini:MODEL, such as gemini:gemini-2.5-flash")
     place = place_of(options.base_url or GEMINI)
-    key = api_key(Gemini.KEYS)
-    warn_of_plain(place, key)
-    return Gemini(
-        model=model,
-        base_url=place.base,
-        query=place.query,
-        key=key,
-        keyless=place.base != GEMINI,
-        headers={**place.headers, **own_headers(options.header)},
-        secrets=place.secrets,
-        chosen=chosen(options, ("contents", "systemInstruction")),
-        priced=prices_of(options, place.base, model),
-        **pace_of(options),
-    )
+    known = endpoint_fields(options, place, model, keys=Gemini.KEYS, reserved=("contents", "systemInstruction"))
+    return Gemini(**known, keyless=place.base != GEMINI)
 
 
 @dataclass(kw_only=True)
@@ -96,7 +83,7 @@ class Gemini(Endpoint):
         return merged(said, self.chosen.extra)
 
     def read(self, request: Request, content: Mapping[str, Any]) -> Response:
-        usage = self._usage(content.get("usageMetadata"))
+        usage = self.usage(content.get("usageMetadata"))
         candidates = content.get("candidates")
         if not candidates:
             feedback = content.get("promptFeedback")
@@ -110,20 +97,14 @@ class Gemini(Endpoint):
         text, thinking = _parts(candidates[0].get("content"))
         return Response(text=text, thinking=thinking, finish=finish, **usage)
 
-    def _usage(self, usage: Any) -> dict[str, Any]:
-        if usage is None:
-            usage = {}
-        if not isinstance(usage, dict):
-            raise RequestError(f"the reply's usage is no object: {line(repr(usage), 60)}")
+    def tokens(self, usage: Mapping[str, Any]) -> UsedTokens:
         thought = count_of(usage, "thoughtsTokenCount")
-        tokens_in, tokens_out = count_of(usage, "promptTokenCount"), count_of(usage, "candidatesTokenCount") + thought
-        return {
-            "tokens_in": tokens_in,
-            "tokens_out": tokens_out,
-            "reasoning_tokens": thought,
-            "cached_tokens": count_of(usage, "cachedContentTokenCount"),
-            "cost": self.cost_of(tokens_in, tokens_out),
-        }
+        return UsedTokens(
+            tokens_in=count_of(usage, "promptTokenCount"),
+            tokens_out=count_of(usage, "candidatesTokenCount") + thought,
+            reasoning_tokens=thought,
+            cached_tokens=count_of(usage, "cachedContentTokenCount"),
+        )
 
 
 def _parts(content: Any) -> tuple[str, str]:

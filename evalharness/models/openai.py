@@ -2,15 +2,15 @@
 
 `--base-url URL` (or OPENAI_BASE_URL, or `openai:MODEL@URL`) names the endpoint, OPENAI_API_KEY the key; Azure takes
 either of its two kinds of address, and AZURE_OPENAI_API_KEY. Chat endpoints write. With `--template none` the model is
-asked as a base model through `/completions`; there choices can be ranked by echoed log-probabilities, and an endpoint
-that does not echo them truthfully is refused, never trusted.
+asked as a base model through `/completions`; there choices can be ranked by echoed log-probabilities (or by vLLM's
+`prompt_logprobs`), and an endpoint that does not give them truthfully is refused, never trusted.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Mapping
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl
@@ -18,16 +18,16 @@ from urllib.parse import parse_qsl
 from evalharness.clients.http import RequestError
 from evalharness.clients.pool import AttemptError
 from evalharness.clients.refusal import Refusal
+from evalharness.doctor.echo import FEWEST_ECHOES, prove_echo
 from evalharness.errors import UserError, option_name
 from evalharness.model import Requests
-from evalharness.models._addresses import api_key, own_headers, place_of, warn_of_plain
+from evalharness.models._addresses import place_of
 from evalharness.models._batch_api import PRICE, Batches
-from evalharness.models._chosen import chosen
-from evalharness.models._contents import as_text, count_of, finish_of, said_by, without_thinking
-from evalharness.models._endpoint import Endpoint, merged, pace_of
-from evalharness.models._openai_echo import echoed
+from evalharness.models._contents import UsedTokens, as_text, count_of, finish_of, said_by, without_thinking
+from evalharness.models._endpoint import Endpoint, merged
+from evalharness.models._endpoint_fields import endpoint_fields
+from evalharness.models._openai_echo import echoed, prompt_scored
 from evalharness.models._openai_reply import first_token
-from evalharness.models._prices import prices_of
 from evalharness.models._refused import Settings
 from evalharness.options import EndpointOptions
 from evalharness.records import Request, Response
@@ -49,23 +49,24 @@ def open_model(argument: str, options: EndpointOptions) -> OpenAI:
         raise UserError(f"{option_name('concurrency', options.concurrency)}: wanted 1 or more")
     if options.system and options.template == "none":
         raise UserError(f"{option_name('system')} does nothing with {option_name('template', 'none')}: leave one out")
-    key = api_key(_AZURE_KEYS if place.azure else OpenAI.KEYS)
-    warn_of_plain(place, key)
-    return OpenAI(
-        model=model,
-        base_url=place.base,
-        query=place.query,
-        named_address=bool(address),
-        key=key,
-        keyless=place.base != OPENAI,
-        headers={**place.headers, **own_headers(options.header)},
-        secrets=place.secrets,
-        chosen=chosen(options, ("model", "messages", "prompt", "echo")),
-        chat=options.template != "none",
-        priced=prices_of(options, place.base, model).times(PRICE if options.batch_api else 1.0),
-        batch_notes=options.batch_notes if options.batch_api else None,
-        **pace_of(options),
-    )
+    if options.rank_by != "echo" and (options.template != "none" or options.batch_api):
+        beside = (
+            f"with {option_name('batch_api')}" if options.batch_api else f"without {option_name('template', 'none')}"
+        )
+        raise UserError(f"{option_name('rank_by', options.rank_by)} does nothing {beside}")
+    known = endpoint_fields(
+        options, place, model, keys=_AZURE_KEYS if place.azure else OpenAI.KEYS,
+        reserved=("model", "messages", "prompt", "echo", "prompt_logprobs"),
+    )  # fmt: skip
+    return OpenAI(**{
+        **known,
+        "named_address": bool(address),
+        "keyless": place.base != OPENAI,
+        "chosen": replace(known["chosen"], rank_by=options.rank_by),
+        "chat": options.template != "none",
+        "priced": known["priced"].times(PRICE if options.batch_api else 1.0),
+        "batch_notes": options.batch_notes if options.batch_api else None,
+    })  # fmt: skip
 
 
 @dataclass(kw_only=True)
@@ -75,7 +76,8 @@ class OpenAI(Endpoint):
     PLUGIN: ClassVar[str] = "openai"
     KEYS: ClassVar[tuple[str, ...]] = ("OPENAI_API_KEY",)
 
-    echoes: bool = False  # it has echoed a prompt truthfully
+    echoes: bool = False  # it has scored the tokens of a prompt truthfully
+    proven_to_rank: bool = False  # its `prompt_logprobs` were held to those of tokens that it generated
     batch_notes: Path | None = None  # requests are handed in as batches, which are noted here
 
     @property
@@ -83,8 +85,23 @@ class OpenAI(Endpoint):
         return "/chat/completions" if self.chat else "/completions"
 
     @property
+    def _by_echo(self) -> bool:
+        return self.chosen.rank_by == "echo"
+
+    @property
     def in_batches(self) -> bool:
         return self.batch_notes is not None
+
+    def answer(self, requests: Sequence[Request]) -> Iterator[tuple[int, Response]]:
+        """As every endpoint. UserError where it is to rank by `prompt_logprobs` and those are not its tokens'."""
+        if not (self._by_echo or self.proven_to_rank) and any(request.choices for request in requests):
+            self.proven_to_rank = True  # what proves it is asked of it too
+            try:
+                prove_echo(self, at_least=FEWEST_ECHOES)
+            except UserError:
+                self.proven_to_rank = False
+                raise
+        yield from super().answer(requests)
 
     def _answers(self, requests: Requests) -> Generator[tuple[int, Response], None, None]:
         if self.batch_notes is None:
@@ -112,7 +129,8 @@ class OpenAI(Endpoint):
                     f"a chat endpoint cannot rank choices; say {option_name('mode', 'write')}, or "
                     f"{option_name('template', 'none')} for /completions"
                 )
-            return {"max_tokens": 1, "echo": True, "logprobs": 1, "temperature": 0}
+            scored = {"echo": True, "logprobs": 1} if self._by_echo else {"prompt_logprobs": 1}
+            return {"max_tokens": 1, **scored, "temperature": 0}
         if request.stop:
             found["stop"] = list(request.stop)
         if request.top_p != 1.0:
@@ -142,15 +160,17 @@ class OpenAI(Endpoint):
         return merged(said, self.chosen.extra)
 
     def sort_out(self, no: Refusal) -> Any:
-        if not self.chat and not self.proven and no.status == 400 and "echo" in no.message:
+        by = self.chosen.rank_by
+        if not self.chat and not self.echoes and no.status in (400, 422) and by in no.message:
+            does = "echo prompts" if self._by_echo else f"take {by}"
             raise UserError(
-                f"this endpoint does not echo prompts ({self.clean(no.message)}), so it cannot rank choices; say "
+                f"this endpoint does not {does} ({self.clean(no.message)}), so it cannot rank choices; say "
                 f"{option_name('mode', 'write')}"
             )
         super().sort_out(no)
 
     def read(self, request: Request, content: Mapping[str, Any]) -> Response:
-        choice, usage = self._choice(content), self._usage(content.get("usage"))
+        choice, usage = self._choice(content), self.usage(content.get("usage"))
         if request.choices:
             return self._ranked(request, choice, usage)
         finish = finish_of(choice.get("finish_reason"))
@@ -158,6 +178,8 @@ class OpenAI(Endpoint):
             text = as_text(choice.get("text"), "text")
             return Response(text=text, finish=finish, top_logprobs=first_token(choice.get("logprobs")), **usage)
         message = choice.get("message")
+        if message is None and finish == "refused":  # Gemini's own endpoint of this protocol says no more
+            return Response(finish=finish, **usage)
         if not isinstance(message, dict):
             raise RequestError(f"the reply's message is no object: {line(repr(message), 60)}")
         said = said_by(message.get("content"))
@@ -182,26 +204,20 @@ class OpenAI(Endpoint):
         found: dict[str, Any] = choices[0]
         return found
 
-    def _usage(self, usage: Any) -> dict[str, Any]:
-        """Tokens and their cost. RequestError where a count is no number."""
-        said = usage is not None  # what was not counted has no price
-        usage = usage if said else {}
-        if not isinstance(usage, dict):
-            raise RequestError(f"the reply's usage is no object: {line(repr(usage), 60)}")
-        tokens_in, tokens_out = count_of(usage, "prompt_tokens"), count_of(usage, "completion_tokens")
-        return {
-            "tokens_in": tokens_in,
-            "tokens_out": tokens_out,
-            "reasoning_tokens": count_of(usage, "completion_tokens_details.reasoning_tokens", "reasoning_tokens"),
-            "cached_tokens": count_of(usage, "prompt_tokens_details.cached_tokens", "prompt_cache_hit_tokens"),
-            "cost": self.cost_of(tokens_in, tokens_out) if said else None,
-        }
+    def tokens(self, usage: Mapping[str, Any]) -> UsedTokens:
+        return UsedTokens(
+            tokens_in=count_of(usage, "prompt_tokens"),
+            tokens_out=count_of(usage, "completion_tokens"),
+            reasoning_tokens=count_of(usage, "completion_tokens_details.reasoning_tokens", "reasoning_tokens"),
+            cached_tokens=count_of(usage, "prompt_tokens_details.cached_tokens", "prompt_cache_hit_tokens"),
+        )
 
     def _ranked(self, request: Request, choice: Mapping[str, Any], usage: Mapping[str, Any]) -> Response:
-        """The choice's score, echoed after the prompt. An endpoint that never echoed truthfully ends the run."""
+        """The choice's score behind the prompt. An endpoint that never scored a prompt truthfully ends the run."""
         try:
             context = request.text + "".join(request.context_per_choice)
-            logprob, greedy, length = echoed(choice, context, request.choices[0])
+            read = echoed if self._by_echo else prompt_scored
+            logprob, greedy, length = read(choice, context, request.choices[0])
         except UserError as error:
             if self.echoes:
                 raise RequestError(str(error)) from None

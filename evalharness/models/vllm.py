@@ -5,17 +5,7 @@ vLLM is never imported: its program is found on PATH, or by `--engine-python` in
 
 from __future__ import annotations
 
-from evalharness.models._started import (
-    HOST,
-    SERVED,
-    ServerProgram,
-    StartedModel,
-    engine_words,
-    parallel_size,
-    program_or_python,
-    served_place,
-    weights_digest,
-)
+from evalharness.models._started import StartedModel, program_or_python, served_weights
 from evalharness.options import EngineOptions
 
 Options = EngineOptions
@@ -23,16 +13,11 @@ Options = EngineOptions
 
 def open_model(argument: str, options: EngineOptions) -> StartedModel:
     """The model in this folder or of this hub id. UserError where there is none, or vLLM is not installed."""
-    place = served_place("vllm", argument)
-    begin = program_or_python("vllm", "vllm", "vllm.entrypoints.openai.api_server", options)
-    begin += ["--model", place] if options.engine_python else ["serve", place]
 
-    def command(port: int) -> list[str]:
-        context = ["--max-model-len", str(options.context)] if options.context else []
-        return [
-            *begin, "--served-model-name", SERVED, "--host", HOST, "--port", str(port), "--dtype", options.dtype,
-            "--tensor-parallel-size", str(parallel_size(place, options)), *context, *engine_words(options),
-        ]  # fmt: skip
+    def begin(place: str) -> list[str]:
+        program = program_or_python("vllm", "vllm.entrypoints.openai.api_server", options)
+        return [*program, "--model", place] if options.engine_python else [*program, "serve", place]
 
-    program = ServerProgram(name="vllm", command=command)
-    return StartedModel(name=f"vllm:{argument}", program=program, options=options, digest=weights_digest(place))
+    return served_weights(
+        "vllm", argument, options, begin=begin, parallel="--tensor-parallel-size", context="--max-model-len"
+    )

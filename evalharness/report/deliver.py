@@ -15,9 +15,10 @@ from evalharness.comparison.gate import GatedComparison
 from evalharness.data.files import write_whole
 from evalharness.errors import UserError
 from evalharness.report import html, junit, markdown, sarif, words
-from evalharness.report.escape import line, workflow_data, workflow_property
+from evalharness.report.escape import workflow_data, workflow_property
 from evalharness.runs.items import save_items
 from evalharness.runs.store import dumps
+from evalharness.text.visible import warning_line
 
 PAGE, DATA, COMMENT, JUNIT, SARIF = "index.html", "report.json", "comment.md", "junit.xml", "report.sarif"
 
@@ -173,7 +174,7 @@ def append(path: Path, text: str) -> None:
         with path.open("a", encoding="utf-8", errors="replace") as file:
             file.write(text)
     except OSError as error:
-        print(f"evalh: warning: {line(str(path))} cannot be written ({error.strerror})", file=sys.stderr)
+        print(warning_line(f"{path} cannot be written ({error.strerror})"), file=sys.stderr)
 
 
 def commands(document: ComparisonDocument, files: Mapping[str, str] | None = None) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -184,8 +183,5 @@ def deliver_merged(found: MergedSuites, *, key: str | None, comment: bool, as_js
     if os.environ.get("GITHUB_STEP_SUMMARY"):
         deliver.append(Path(os.environ["GITHUB_STEP_SUMMARY"]), merged_markdown(found, link=deliver.link()))
     deliver.step_outputs(verdict=found.verdict, gate=found.gate, exit_code=str(found.exit_code), report=str(folder))
-    if comment and os.environ.get("CI"):
-        try:
-            print(f"evalh: {pull_request.told(pull_request.post_comment(body))}", file=sys.stderr)
-        except UserError as error:
-            print(f"evalh: warning: {line(str(error), 500)}", file=sys.stderr)
+    if comment:
+        pull_request.comment_in_ci(body)

@@ -23,7 +23,7 @@ from evalharness.events import (
 from evalharness.records import Result
 from evalharness.report.escape import line, printable
 from evalharness.runs.session import RunOutcome
-from evalharness.text.visible import shell_word
+from evalharness.text.visible import shell_word, warning_line
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -116,7 +116,7 @@ class Bar:
                     self.bar.stop()
                     self.bar = None
             case Warned(text=text) if self.bar is not None:  # above the bar, which a bare line would tear
-                self.bar.console.print(printable(f"evalh: warning: {line(text, 2000)}"), markup=False, soft_wrap=True)
+                self.bar.console.print(warning_line(text), markup=False, soft_wrap=True)
             case _:
                 warnings_and_verdicts(event)
 
@@ -187,7 +187,7 @@ def warnings_and_verdicts(event: Event) -> None:
 def warnings_only(event: Event) -> None:
     """The observer of a quiet command: warnings on standard error."""
     if isinstance(event, Warned):
-        _say(f"evalh: warning: {line(event.text, 2000)}")
+        _say(warning_line(event.text))
 
 
 def _say(text: str) -> None:

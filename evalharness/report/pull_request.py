@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from evalharness.errors import UserError
 from evalharness.report.escape import line
+from evalharness.text.visible import warning_line
 
 _PAGE = 100
 PAGES = 50
@@ -179,6 +180,16 @@ def told(outcome: CommentOutcome) -> str:
         "no request": "no comment: this is no pull or merge request, or there is no GITHUB_TOKEN or GITLAB_TOKEN",
     }
     return said[outcome]
+
+
+def comment_in_ci(body: str) -> None:
+    """Comment where this runs in CI, and say what became of it; one that fails is worth a warning."""
+    if not os.environ.get("CI"):
+        return
+    try:
+        print(f"evalh: {told(post_comment(body))}", file=sys.stderr)
+    except UserError as error:
+        print(warning_line(str(error)), file=sys.stderr)
 
 
 def publish(body: str) -> CommentOutcome:

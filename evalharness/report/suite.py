@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TextIO
 from xml.etree import ElementTree as ET
 
-from evalharness.errors import Exit, UserError
+from evalharness.errors import Exit
 from evalharness.report import deliver, escape, html, junit, markdown, pull_request, sarif, suite_words
 from evalharness.report.escape import line, printable, workflow_data, workflow_property
 from evalharness.suites.ci import GatedModel, GatedSuite
@@ -47,11 +47,8 @@ def deliver_suite(found: GatedSuite, wanted: SuiteReportsWanted) -> None:
         report="" if wanted.folder is None else str(wanted.folder),
     )  # fmt: skip
     deliver.annotate(list(_annotations(found))[:20], log)
-    if wanted.comment and os.environ.get("CI"):
-        try:
-            print(f"evalh: {pull_request.told(pull_request.post_comment(body))}", file=sys.stderr)
-        except UserError as error:
-            print(f"evalh: warning: {line(str(error), 500)}", file=sys.stderr)
+    if wanted.comment:
+        pull_request.comment_in_ci(body)
 
 
 def write_suite_reports(found: GatedSuite, folder: Path, body: str, *, junit_items: bool = False) -> None:

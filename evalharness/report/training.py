@@ -20,7 +20,7 @@ from evalharness.report.escape import printable
 from evalharness.report.forgetting import show_forgetting
 from evalharness.report.progress import warnings_and_verdicts
 from evalharness.scoring.reference import in_words
-from evalharness.text.visible import shell_word
+from evalharness.text.visible import shell_word, warning_line
 
 if TYPE_CHECKING:  # torch is imported by training only
     from evalharness.judging.run import JudgeRun
@@ -158,7 +158,7 @@ class TrainingBar(TrainingLines):
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Warned) and self.bar is not None:  # a bare line would tear the bar
-            self.console.print(f"evalh: warning: {printable(' '.join(event.text.split()))}", markup=False)
+            self.console.print(warning_line(event.text), markup=False)
         else:
             super().__call__(event)
 

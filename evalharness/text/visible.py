@@ -47,6 +47,11 @@ def shorten(text: str, length: int) -> str:
     return text if len(text) <= length else text[: max(0, length - 1)] + "…"
 
 
+def warning_line(text: str) -> str:
+    """How a warning stands on standard error."""
+    return f"evalh: warning: {line(text, 2000)}"
+
+
 def line(text: str, length: int = 200) -> str:
     """A text as one printable line: white space runs become one space. For terminals and attributes."""
     return shorten(" ".join(printable(text[: 8 * length]).split()), length)

@@ -4,10 +4,13 @@ import json
 
 import pytest
 from endpoint_profiles import anthropic, gemini, gpt5
-from engine_server import engine_reply
+from engine_server import TINY, engine_reply
 from stub_server import Reply, serve
 
+from evalharness import plugins
 from evalharness.doctor.of_model import examine_model
+from evalharness.errors import UserError
+from evalharness.records import Message, Request
 
 pytestmark = pytest.mark.usefixtures("heavy_http_client")
 KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY")
@@ -59,6 +62,44 @@ def test_a_truthful_echo_is_found_right():
 def test_an_echo_that_lies_is_found_out(fault, verdict):
     found, code = examined(engine_reply(**fault), template="none")
     assert verdicts(found, "log-probabilities") == [verdict] and code == (1 if verdict == "wrong" else 0)
+
+
+def test_prompt_logprobs_are_held_to_generated_ones_too():
+    found, code = examined(engine_reply(echoes=False), template="none", rank_by="prompt_logprobs")
+    assert (verdicts(found, "log-probabilities"), code) == (["ok"], 0), found
+
+
+@pytest.mark.parametrize(
+    ("fault", "verdict", "said"),
+    [
+        ({"shift": 1}, "wrong", "not those of its tokens"),
+        ({"logprobs": False}, "unknown", "0 log-probabilities of prompts can be held to those of generated tokens, 5"),
+    ],
+)
+def test_prompt_logprobs_that_are_wrong_or_not_proved_rank_nothing(fault, verdict, said):
+    reply, options = engine_reply(**fault), {"template": "none", "rank_by": "prompt_logprobs"}
+    found, code = examined(reply, **options)
+    assert verdicts(found, "log-probabilities") == [verdict] and code == (1 if verdict == "wrong" else 0)
+    with serve(reply) as stub, pytest.raises(UserError, match=said):
+        model = plugins.load_model("openai:m", {"base_url": stub.url, **options})
+        list(model.answer([Request(messages=(Message("user", "Two plus two makes"),), choices=(" four", " five"))]))
+
+
+def test_prompt_logprobs_rank_as_the_echo_and_the_weights_do():
+    asked = Request(
+        messages=(Message("user", "The capital of Namibia is"),),
+        choices=(" Windhoek", " the sea.", " “é”", " a\n b"), context_per_choice=("", " on", "", ""),
+    )  # fmt: skip
+    with serve(engine_reply()) as stub:
+        at = {"base_url": stub.url, "template": "none"}
+        by = {way: plugins.load_model("openai:m", {**at, "rank_by": way}) for way in ("echo", "prompt_logprobs")}
+        found = {way: dict(model.answer([asked]))[0] for way, model in by.items()}
+    local = plugins.load_model(f"local:{TINY}", {"threads": 1, "dtype": "float32", "template": "none"})
+    wanted = dict(local.answer([asked]))[0]
+    for way, one in found.items():
+        assert not one.error, way
+        assert one.logprobs == pytest.approx(wanted.logprobs, rel=1e-4)
+        assert (one.greedy, one.lengths) == (wanted.greedy, wanted.lengths)
 
 
 def test_a_server_that_answers_to_any_name_or_cuts_prompts_is_noted():

@@ -109,6 +109,12 @@ def test_what_changes_answers_is_part_of_the_fingerprint_and_nothing_else_is(mon
         ({"header": ("X-A=SPLIT",)}, "characters that no header has"),
         ({"top_k": 0}, "top_k wants a whole number, 1 or more"),
         ({"reasoning_effort": "very much"}, "reasoning_effort wants a word"),
+        ({"rank_by": "score"}, "rank_by wants echo or prompt_logprobs"),
+        ({"rank_by": "prompt_logprobs"}, "rank_by=prompt_logprobs does nothing without template=none"),
+        (
+            {"rank_by": "prompt_logprobs", "template": "none", "batch_api": True},
+            "rank_by=prompt_logprobs does nothing with batch_api",
+        ),
         ({"system": "x", "template": "none"}, "system does nothing with template=none"),
         ({"base_url": "http://x:99999999/v1"}, "wanted an address"),
         ({"base_url": "ftp://x"}, "wanted an address"),

@@ -17,6 +17,7 @@ from endpoint_profiles import (
     think_in_text,
     vllm,
     vllm_bos,
+    vllm_prompt_logprobs,
 )
 from stub_server import serve
 
@@ -50,6 +51,7 @@ PROFILES = {
     "llama_cpp": (llama_cpp, "openai", "/v1", {}),
     "vllm": (vllm, "openai", "/v1", {}),
     "vllm_bos": (vllm_bos, "openai", "/v1", {}),
+    "vllm_prompt_logprobs": (vllm_prompt_logprobs, "openai", "/v1", {}),
 }
 THINKS = {"deepseek", "think_in_text", "mistral", "anthropic", "gemini"}
 PATHS = {
@@ -66,6 +68,7 @@ def test_an_endpoint_of_every_kind_is_asked_right(profile, evalh):
     with serve(reply) as stub:
         address = stub.url.removesuffix("/v1") + path
         more = ("--template", "none") if ranks else ()
+        more += ("--rank-by", "prompt_logprobs") if "prompt" in profile else ()
         said = evalh(
             "run", "mmlu", "--data", "sample", "--model", f"{plugin}:m", "--base-url", address, "--concurrency", 64,
             "--json", *more,
@@ -81,6 +84,7 @@ def test_an_endpoint_of_every_kind_is_asked_right(profile, evalh):
     right = sum("ABCD"[line["sample"]["gold"][0]] == line["answer"] for line in lines)
     assert entry["counts"]["correct"] == right and right + entry["counts"]["wrong"] == len(lines) == entry["n"]
     manifest = json.loads((run / "run.json").read_text())
+    assert manifest["model"].get("rank_by") == ("prompt_logprobs" if "prompt" in profile else None)
     assert manifest["model"].get("refused_parameters", {}) == refused
     assert said.err.count("warning: ") == len(refused)
     if profile in PATHS:

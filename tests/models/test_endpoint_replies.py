@@ -10,11 +10,12 @@ from endpoint_profiles import chat, sent
 from stub_server import Reply, serve
 
 from evalharness.clients import http
+from evalharness.clients.http import RequestError
 from evalharness.clients.pool import AttemptError, Retry
 from evalharness.clients.refusal import Refusal
 from evalharness.errors import UserError
 from evalharness.models._contents import finish_of
-from evalharness.models._openai_echo import echoed
+from evalharness.models._openai_echo import echoed, prompt_scored
 from evalharness.models.anthropic import Anthropic
 from evalharness.models.gemini import Gemini
 from evalharness.models.openai import OpenAI
@@ -79,11 +80,20 @@ def test_thinking_that_was_cut_off_is_truncated_whatever_the_right_answer_is(rep
     [
         ("stop", "stop"), (None, ""), ("", ""), ("eos_token", "stop"), ("end_turn", "stop"), ("max_tokens", "length"),
         ("MAX_TOKENS", "length"), ("FinishReason.STOP", "stop"), ("model_length", "length"), ("SAFETY", "refused"),
-        ("content_filter", "refused"), ("refusal", "refused"),
+        ("content_filter", "refused"), ("refusal", "refused"), ("content_filter: RECITATION", "refused"),
+        ("IMAGE_PROHIBITED_CONTENT", "refused"),
     ],
 )  # fmt: skip
 def test_ends_are_understood_in_all_words(word, finish):
     assert finish_of(word) == finish
+
+
+@pytest.mark.parametrize("message", [{"message": None}, {}, {"message": {"role": "assistant"}}])
+@pytest.mark.parametrize("finish", ["content_filter", "PROHIBITED_CONTENT", "content_filter: PROHIBITED_CONTENT"])
+def test_a_filtered_reply_without_a_message_is_a_refusal(message, finish):
+    """As Gemini sends it under the OpenAI protocol."""
+    found = one(sent(choices=[{"index": 0, "finish_reason": finish, **message}]))
+    assert (found.finish, found.text, found.error) == ("refused", "", "")
 
 
 def test_an_end_that_says_of_itself_that_it_is_none_is_another_attempt():
@@ -270,6 +280,102 @@ def test_characters_in_several_tokens_are_matched():
 def test_an_echo_that_is_none_is_refused(reply):
     with pytest.raises(UserError, match="truthfully"):
         echoed(reply, "Q:", " a b")
+
+
+@pytest.mark.parametrize(
+    ("context", "choice", "tokens", "count"),
+    [
+        ("Q:", " Paris x", ["Q", ":", "Paris", "x"], 2),  # SentencePiece's spaces are lost
+        ("Q:", " 5", ["Q", ":", "", "5"], 2),  # a space alone is written as nothing
+        ("Q: ", "5", ["Q", ":", "", "5"], 1),
+        ("Q:", " “é”", ["Q", ":", " ", "", "“", "", "é", "", "”"], 7),  # the parts of a character before its last
+        ("“:", "a", ["", "", "“", ":", "a"], 1),
+        ("Q:", "“", ["Q", ":", "", "", "“"], 3),
+    ],
+)
+def test_tokens_that_servers_write_without_all_of_their_text_are_matched(context, choice, tokens, count):
+    assert echoed(echo([*tokens, "!"]), context, choice)[2] == count
+    assert echoed(echo(["<s>", *tokens, "!"]), context, choice)[2] == count
+
+
+@pytest.mark.parametrize(
+    ("context", "choice", "tokens", "count"),
+    [
+        ("say “", "yes", ["say", " \ufffd", "\ufffd", "yes"], 1),
+        ("say", " “yes", ["say", " \ufffd", "\ufffd", "yes"], 3),
+        ("say", " “yes", ["say", "", " “", "yes"], 3),
+        ("日", "“", ["\ufffd", "\ufffd", "\ufffd", "\ufffd", "\ufffd", "\ufffd"], 3),  # six bytes, a token each
+        ("日", "“", ["\ufffd", "\ufffd", "\ufffd", "\ufffd"], 0),  # the border is in one of two tokens
+        ("日日", "b", ["", "日日", "b"], 1),
+        ("日", "日b", ["", "日日", "b"], 0),
+        ("5日", "b 5b", ["5\ufffd", "\ufffdb", " 5", "b"], 3),  # the token over the border is the choice's
+        ("a", " x ", ["a", "x", ""], 2),
+        ("a ", "x", ["a", "", "x"], 1),
+    ],
+)
+def test_tokens_are_counted_where_it_is_certain_to_which_side_they_belong(context, choice, tokens, count):
+    for reply, read in ((echo([*tokens, "!"]), echoed), (scored(*tokens), prompt_scored)):
+        if count:
+            assert read(reply, context, choice)[2] == count
+        else:
+            with pytest.raises(RequestError, match="not certain"):
+                read(reply, context, choice)
+
+
+def test_hostile_tokens_cost_no_time():
+    """Signs of loss that could stand for anything, in a text of many characters of several bytes."""
+    context, began = "é" * 3_000, time.process_time()
+    for tokens in (["\ufffdé"] * 1400, ["\ufffd", "é"] * 1400, [""] * 20_000, ["\ufffd"] * 5_000):
+        with pytest.raises((UserError, RequestError)):
+            echoed(echo([*tokens, "!"]), context, "é")
+        with pytest.raises((UserError, RequestError)):
+            prompt_scored(scored(*tokens), context, "é")
+    assert time.process_time() - began < 20
+
+
+def scored(*tokens, value=-1.0, best=None):
+    """vLLM's `prompt_logprobs` for tokens of which the first has no entry."""
+    own = [{"logprob": value, "rank": 2 if best else 1, "decoded_token": token} for token in tokens]
+    top = {"logprob": best, "rank": 1, "decoded_token": "zz"}
+    return {"prompt_logprobs": [None, *({"5": top, "8": each} if best else {"8": each} for each in own)]}
+
+
+def test_a_prompt_that_vllm_scored_is_matched_to_the_text():
+    assert prompt_scored(scored(":", " a", " b"), "Q:", " a b") == (-2.0, True, 2)
+    assert prompt_scored(scored("Q", ":", " a", " b", best=-0.5), "Q:", " a b") == (-2.0, False, 2)
+    assert prompt_scored(scored(":", "Ġa", "Ġb", best=-1.0), "Q:", " a b") == (-2.0, True, 2)  # a tie
+    assert prompt_scored(scored(": a", " b"), "Q:", " a b") == (-2.0, True, 2)
+    assert prompt_scored(scored(" a"), "", " a") == (-1.0, True, 1)  # behind BOS
+    odd = {"prompt_logprobs": [None, {"8": {"logprob": -1.0, "rank": 4, "decoded_token": "a"}}]}
+    assert prompt_scored(odd, "Q", "a") == (-1.0, False, 1)  # the likeliest is not told
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        {},
+        {"prompt_logprobs": None},
+        {"prompt_logprobs": [None]},  # vLLM for Metal, which does not fill it
+        {"prompt_logprobs": "None"},
+        {"prompt_logprobs": [None, [1]]},
+        scored(" a"),  # cut off at the end
+        scored(" b"),  # cut off at the beginning
+        scored("other", " a", " b"),
+        scored(":", " a", " b", value=0.0),
+        scored(":", " a", " b", value=float("nan")),
+        scored(":", " a", " b", value="-1"),
+        {"prompt_logprobs": [None, *({"1": {"logprob": -1.0, "rank": 1, "decoded_token": t}, "2": {"logprob": -2.0,
+         "rank": 1, "decoded_token": "zz"}} for t in (":", " a", " b"))]},  # nobody knows which is the prompt's
+    ],
+)  # fmt: skip
+def test_a_prompt_that_is_not_scored_is_refused(reply):
+    with pytest.raises(UserError, match="prompt_logprobs"):
+        prompt_scored(reply, "Q:", " a b")
+
+
+def test_a_choice_whose_first_token_has_no_score_is_refused():
+    with pytest.raises(UserError, match="prompt_logprobs"):
+        prompt_scored(scored(" b"), "", "a b")
 
 
 def test_after_a_truthful_echo_a_broken_one_costs_its_item():

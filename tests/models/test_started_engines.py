@@ -161,6 +161,13 @@ def test_a_server_that_dies_on_the_way_costs_items_and_not_the_run(engines, eval
         ("vllm:m", ("--dtype", "int4"), "", "--dtype wants"),
         ("vllm:m", ("--extra", "[1]"), "", "--extra"),
         ("vllm:m", ("--template", "none", "--mode", "rank"), "", "cannot rank choices"),
+        (
+            "vllm:m",
+            ("--template", "none", "--mode", "rank", "--rank-by", "prompt_logprobs"),
+            "",
+            "0 log-probabilities of prompts can be held to those of generated tokens",
+        ),
+        ("vllm:m", ("--rank-by", "prompt_logprobs"), "", "--rank-by prompt_logprobs does nothing without --template"),
     ],
 )
 def test_what_cannot_be_served_is_one_line(engines, evalh, monkeypatch, model, more, fake, wanted):
@@ -197,8 +204,9 @@ def test_the_fingerprint_is_of_weights_and_settings_and_of_no_port(engines, tmp_
     plain = fingerprint()
     assert plain == fingerprint(concurrency=3, start_timeout=5.0)
     others = {fingerprint(engine_args="--seed 1"), fingerprint(dtype="float16"), fingerprint(template="none"),
-              fingerprint(context=7), fingerprint(system="x"), plain}  # fmt: skip
-    assert len(others) == 6
+              fingerprint(context=7), fingerprint(system="x"), plain,
+              fingerprint(template="none", rank_by="prompt_logprobs")}  # fmt: skip
+    assert len(others) == 7
     (tmp_path / "m" / "model.safetensors").write_bytes(b"other weights")
     assert fingerprint() != plain
 
