@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Literal
 
-from rich import box
 from rich.console import Console, Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from evalharness.comparison.decide import TaskComparison
@@ -15,6 +14,7 @@ from evalharness.comparison.document import ComparisonDocument
 from evalharness.comparison.flips import FlippedItem
 from evalharness.report import words
 from evalharness.report.escape import line, without_commands
+from evalharness.report.fitted import FittedTable
 
 _STYLES = {"worse": "bold red", "better": "bold green", "same": "green", "can't tell": "yellow"}
 _SHOWN = 5
@@ -40,17 +40,17 @@ def comparison_view(document: ComparisonDocument, width: int, samples: int = _SH
     return Group(*parts)
 
 
-def _table(document: ComparisonDocument, width: int) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    headings = {
+def _table(document: ComparisonDocument, width: int) -> FittedTable:
+    table = FittedTable()
+    headings: dict[str, Literal["left", "right"]] = {
         "task": "left", "metric": "left", "n": "right", "base": "right", "new": "right", "Δ points": "right",
         f"{words.level(document)} interval": "right", "fixed/broke": "right", "p (Holm)": "right",
         "detectable": "right", "margin": "right", "verdict": "left",
     }  # fmt: skip
     shown = [heading for heading in headings if width >= WIDTHS.get(heading, 0)]
     for heading in shown:
-        fold = heading in ("task", "metric")
-        table.add_column(heading, justify=headings[heading], no_wrap=not fold, overflow="fold")  # type: ignore[arg-type]  # rich's literal
+        named, optional = heading in ("task", "metric"), heading in ("base", "new", "margin")
+        table.add_column(heading, headings[heading], named=named, optional=optional)
     for task in document.tasks:
         cells = dict(zip(headings, _cells(task), strict=True))
         table.add_row(*(cells[heading] for heading in shown))

@@ -176,12 +176,11 @@ def _command(kind: str, title: str, said: str) -> str:
 
 def show_suite(found: GatedSuite, stream: TextIO) -> None:
     """The joint table on a terminal, and the gate in a line."""
-    from rich import box
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
     from evalharness.report import compare_terminal
+    from evalharness.report.fitted import FittedTable
 
     for model in found.models:
         if model.compared is not None and any(task.difference is not None for task in model.compared.decisions):
@@ -190,17 +189,25 @@ def show_suite(found: GatedSuite, stream: TextIO) -> None:
     made = suite_words.joint_table(found)
     console = Console(file=stream)
     if made.rows:
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        table.add_column("model", overflow="fold")
-        for name in made.columns:
-            table.add_column(Text(line(name)), justify="right")
+        table = FittedTable()
+        for heading in ("model", "benchmark"):
+            table.add_column(heading, named=True)
+        for heading in ("score", "95 % interval"):
+            table.add_column(heading, "right")
         for heading in ("verdict", "outcome"):
             table.add_column(heading)
         for row, cells in made.rows:
-            shown = ["–" if cell is None else f"{cell.value} ({cell.interval})" for cell in cells]
             outcome = suite_words.outcome_word(row.exit_code).partition(":")[0]
-            words = (line(row.name), *shown, f"{suite_words.symbol(row)} {row.verdict}", outcome)
-            table.add_row(*(Text(word) for word in words))
+            once = (line(row.name), f"{suite_words.symbol(row)} {row.verdict}", outcome)
+            known = [(line(name), cell) for name, cell in zip(made.columns, cells, strict=True) if cell] or [
+                ("–", None)
+            ]
+            for name, cell in known:
+                value = Text(cell.value if cell else "–", style="bold" if cell and cell.best else "")
+                model, verdict, outcome = once
+                words = (name, value, cell.interval if cell else "–", verdict, outcome)
+                table.add_row(Text(model), *(word if isinstance(word, Text) else Text(word) for word in words))
+                once = ("", "", "")
         console.print(table)
     for said in (*found.notes, suite_words.suite_sentence(found)):
         console.print(line(said, 2000), markup=False, highlight=False, soft_wrap=True)

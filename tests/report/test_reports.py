@@ -64,7 +64,7 @@ def test_the_document_fits_its_schema_and_survives_a_file(plain, tmp_path):
         del task["tier"]
     path.write_text(json.dumps({**first, "format": 1}))
     assert document.read_document(path).tasks[0].tier == "important"
-    path.write_bytes(deliver.document_json(replace(plain, format=4)))
+    path.write_bytes(deliver.document_json(replace(plain, format=plain.format + 1)))
     with pytest.raises(UserError, match="later evalharness"):
         document.read_document(path)
     path.write_bytes(deliver.document_json(replace(plain, verdict="great")))
