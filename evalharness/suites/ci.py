@@ -23,7 +23,7 @@ from evalharness.runs.session import RunOutcome
 from evalharness.runs.store import MANIFEST
 from evalharness.suites import git_ref
 from evalharness.suites.run import run_suite_model, suite_plan, unjudged
-from evalharness.suites.schema import NoBaseline, Suite, SuiteModel, load_suite
+from evalharness.suites.schema import NoBaseline, Suite, SuiteModel, load_suite, suite_name
 
 SuiteWord = Literal[
     "worse", "not comparable", "no verdict", "incomplete", "can't tell", "no baseline", "better", "same"
@@ -39,13 +39,14 @@ class SuiteGateRequest:
     """What a pipeline asks for. None is the suite's own.
 
     `baseline_ref` is where the baseline's file is taken from, `policy_ref` where all of the suite is taken from but its
-    models. `set_baseline` keeps the runs as baselines unless the gate failed. `consent` is to running untrusted code.
+    models. `name` is what the suite is called in its runs' folders and reports. `set_baseline` keeps the runs as baselines unless the gate failed. `consent` is to running untrusted code.
     `folder` is where relative paths start.
     """
 
     suite: Path
     runs: Path = Path("runs")
     baselines: Path = BASELINES
+    name: str | None = None
     baseline: str | None = None
     baseline_ref: str | None = None
     policy_ref: str | None = None
@@ -155,6 +156,8 @@ def gate_suite(request: SuiteGateRequest, observer: Observer) -> GatedSuite:
                 request, runs=request.runs.absolute(), baselines=request.baselines.absolute(), folder=Path.cwd()
             )
             suite, notes = _under_policy(suite, request, (repository, Path(scratch)), stack)
+        if request.name is not None:
+            suite = replace(suite, name=suite_name(request.name))
         chosen = policy(request.policy or suite.policy, gate=True)
         options = comparison_options(suite.margins, suite.alpha, (), (), clusters=suite.clusters, rules=suite.rules)
         try:

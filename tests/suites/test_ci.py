@@ -134,6 +134,16 @@ def test_a_mistyped_or_damaged_baseline_ends_before_anything_is_asked(based):
     assert (said.code, based.asked, "edited or damaged" in said.out + said.err) == (2, 0, True)
 
 
+def test_a_name_of_its_own_is_in_runs_and_reports(based):
+    assert based("worse", options=["--name", "pr-7"]).code == 1
+    assert Path("runs/pr-7-worse/run.json").is_file()
+    assert not Path("runs/s-worse").exists()
+    assert (based.report()["suite"], based.text().startswith("<!-- evalh:report key=pr-7 ")) == ("pr-7", True)
+    for name in ("../x", "", "a/b", "-x", "x" * 101):
+        said = based("worse", options=["--name", name])
+        assert (said.code, based.asked, "wanted letters" in said.err) == (2, 0, True), name
+
+
 def test_two_models_give_the_worst_verdict_whatever_their_order(based, tmp_path, monkeypatch):
     for models in (("same", "worse"), ("worse", "same")):
         (tmp_path / "out").write_text("")
