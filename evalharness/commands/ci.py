@@ -82,8 +82,8 @@ def ci(
         raise UserError(f"evalh ci takes one suite; there are {len(words)}")
     request = SuiteGateRequest(
         suite=Path(words[0]), name=name, runs=runs, baselines=baselines, baseline=baseline,
-        baseline_ref=baseline_ref, policy_ref=policy_ref, policy=policy, no_baseline=no_baseline, set_baseline=set_baseline,
-        consent=yes_run_untrusted_code,
+        baseline_ref=baseline_ref, policy_ref=policy_ref, policy=policy, no_baseline=no_baseline,
+        set_baseline=set_baseline, consent=yes_run_untrusted_code,
     )  # fmt: skip
     found = gate_suite(request, progress.watcher(quiet=as_json))
     deliver_suite(

@@ -65,9 +65,29 @@ def write_suite_reports(found: GatedSuite, folder: Path, body: str, *, junit_ite
     deliver.write_report_file(folder / deliver.DATA, json.dumps(found.as_json()) + "\n")
     deliver.write_report_file(folder / deliver.COMMENT, body)
     deliver.write_report_file(folder / deliver.JUNIT, suite_junit(found, junit_items=junit_items))
-    compared = [(one.name, one.compared.document, one.compared.files) for one in found.models if one.compared]
-    deliver.write_report_file(folder / deliver.SARIF, sarif.sarif_of(compared))
+    deliver.write_report_file(folder / deliver.SARIF, sarif.sarif_of(_findings(found)))
     deliver.write_report_file(folder / deliver.PAGE, html.suite_html(found, links))
+
+
+def _findings(found: GatedSuite) -> Iterator[sarif.Finding]:
+    """What is wrong with the suite, each model and each task."""
+
+    def stopped(name: str, said: str) -> sarif.Finding:
+        return sarif.Finding(rule="no-verdict", level="error", said=f"{name}: {said}", named=name, file=found.file)
+
+    if found.problem:
+        yield stopped(found.name, found.problem)
+    for model in found.models:
+        if model.compared is not None:
+            yield from sarif.comparison_findings(model.name, model.compared.document, model.compared.files)
+        elif model.problem:
+            yield stopped(model.name, model.problem)
+        for name, ruling in model.rulings.items():
+            if ruling.gate == "fail":
+                said = f"{model.name}: {name}: {'; '.join(ruling.reasons)}"
+                yield sarif.Finding(
+                    rule="gate-failed", level="error", said=said, named=f"{model.name}/{name}", file=found.file
+                )
 
 
 def suite_markdown(

@@ -38,9 +38,9 @@ _NO_BASELINE: tuple[NoBaseline, ...] = ("fail", "pass", "create")
 class SuiteGateRequest:
     """What a pipeline asks for. None is the suite's own.
 
-    `baseline_ref` is where the baseline's file is taken from, `policy_ref` where all of the suite is taken from but its
-    models. `name` is what the suite is called in its runs' folders and reports. `set_baseline` keeps the runs as baselines unless the gate failed. `consent` is to running untrusted code.
-    `folder` is where relative paths start.
+    `name` is what the suite is called in its runs' folders and reports. `baseline_ref` is where the baseline's file is
+    taken from, `policy_ref` where all of the suite is taken from but its models. `set_baseline` keeps the runs as
+    baselines unless the gate failed. `consent` is to running untrusted code. `folder` is where relative paths start.
     """
 
     suite: Path
@@ -91,9 +91,11 @@ class GatedModel:
 
 @dataclass(frozen=True, kw_only=True)
 class GatedSuite:
-    """What a pipeline is told of a suite: the worst over its models. `problem` says why no model was asked."""
+    """What a pipeline is told of a suite: the worst over its models. `file` is the suite's; `problem` says why no model
+    was asked."""
 
     name: str
+    file: str = ""
     models: tuple[GatedModel, ...] = ()
     policy: Policy = "block-on-fail"
     notes: tuple[str, ...] = ()
@@ -166,12 +168,14 @@ def gate_suite(request: SuiteGateRequest, observer: Observer) -> GatedSuite:
                 if without := unjudged(suite, suite_plan(suite, model)):
                     raise UserError(f"{without[0]} is worth nothing until a judge has seen its answers; give it judge:")
         except UserError as error:
-            return GatedSuite(name=suite.name, policy=chosen, notes=notes, problem=str(error))
+            return GatedSuite(
+                name=suite.name, file=request.suite.as_posix(), policy=chosen, notes=notes, problem=str(error)
+            )
         models = []
         for model in suite.models:
             judged = _Gate(suite=suite, request=request, options=options, policy=chosen, base=bases[model.name])
             models.append(judged.gated(model, observer))
-    return GatedSuite(name=suite.name, models=tuple(models), policy=chosen, notes=notes)
+    return GatedSuite(name=suite.name, file=request.suite.as_posix(), models=tuple(models), policy=chosen, notes=notes)
 
 
 def _under_policy(

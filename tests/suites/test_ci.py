@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from sarif_shape import check_sarif
 from stub_server import Reply, serve, text_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -390,10 +391,26 @@ def test_annotations_stand_on_the_file_that_the_prompt_is_in(based, tmp_path, mo
     shutil.rmtree("runs/s-worse")
     said = based("worse", options=["--no-comment"], prices=", system: system.txt")
     assert "::error file=system.txt,line=1,title=" in said.out
-    found = json.loads((tmp_path / "evalh-report" / "report.sarif").read_text())
-    (result,) = found["runs"][0]["results"]
+    (result,) = sarif_results(tmp_path)
     assert (result["ruleId"], result["level"]) == ("worse", "error")
     assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "system.txt"
+
+
+def sarif_results(tmp_path):
+    return check_sarif(json.loads((tmp_path / "evalh-report" / "report.sarif").read_text()))
+
+
+def test_sarif_says_what_is_broken_without_a_comparison_too(ci, tmp_path):
+    bench = "{benchmark: bench.yaml, at_least: 0.9}"
+    assert ci("same", bench=bench).code == 2
+    assert [r["ruleId"] for r in sarif_results(tmp_path)] == ["no-verdict"], "there is no baseline"
+    assert ci("same", bench=bench, more="no_baseline: pass\n").code == 1
+    (floor,) = sarif_results(tmp_path)
+    assert (floor["ruleId"], "at least 0.9 is wanted" in floor["message"]["text"]) == ("gate-failed", True)
+    assert floor["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "suite.yaml"
+    more = "no_baseline: pass\nbudget: {cost: 95}\n"
+    assert ci("better", more=more, prices=", price_in: 1000000, price_out: 0, concurrency: 1").code == 3
+    assert ["budget" in r["message"]["text"] for r in sarif_results(tmp_path)] == [True]
 
 
 def test_junit_has_a_case_for_each_item_that_broke_where_that_is_wanted(based, tmp_path):
