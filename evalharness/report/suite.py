@@ -8,13 +8,16 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 from xml.etree import ElementTree as ET
 
 from evalharness.errors import Exit, UserError
 from evalharness.report import deliver, escape, html, junit, markdown, pull_request, sarif, suite_words
 from evalharness.report.escape import line, printable, workflow_data, workflow_property
 from evalharness.suites.ci import GatedModel, GatedSuite
+
+if TYPE_CHECKING:
+    from evalharness.report.fitted import FittedTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,10 +200,8 @@ def _command(kind: str, title: str, said: str) -> str:
 def show_suite(found: GatedSuite, stream: TextIO) -> None:
     """The joint table on a terminal, and the gate in a line."""
     from rich.console import Console
-    from rich.text import Text
 
     from evalharness.report import compare_terminal
-    from evalharness.report.fitted import FittedTable
 
     for model in found.models:
         if model.compared is not None and any(task.difference is not None for task in model.compared.decisions):
@@ -209,25 +210,33 @@ def show_suite(found: GatedSuite, stream: TextIO) -> None:
     made = suite_words.joint_table(found)
     console = Console(file=stream)
     if made.rows:
-        table = FittedTable()
-        for heading in ("model", "benchmark"):
-            table.add_column(heading, named=True)
-        for heading in ("score", "95 % interval"):
-            table.add_column(heading, "right")
-        for heading in ("verdict", "outcome"):
-            table.add_column(heading)
-        for row, cells in made.rows:
-            outcome = suite_words.outcome_word(row.exit_code).partition(":")[0]
-            once = (line(row.name), f"{suite_words.symbol(row)} {row.verdict}", outcome)
-            known = [(line(name), cell) for name, cell in zip(made.columns, cells, strict=True) if cell] or [
-                ("–", None)
-            ]
-            for name, cell in known:
-                value = Text(cell.value if cell else "–", style="bold" if cell and cell.best else "")
-                model, verdict, outcome = once
-                words = (name, value, cell.interval if cell else "–", verdict, outcome)
-                table.add_row(Text(model), *(word if isinstance(word, Text) else Text(word) for word in words))
-                once = ("", "", "")
-        console.print(table)
+        console.print(_suite_table(made))
     for said in (*found.notes, suite_words.suite_sentence(found)):
         console.print(line(said, 2000), markup=False, highlight=False, soft_wrap=True)
+
+
+def _suite_table(made: suite_words.JointTable) -> FittedTable:
+    """A row for each model and benchmark: it fits a terminal however many benchmarks there are."""
+    from rich.text import Text
+
+    from evalharness.report.fitted import FittedTable
+
+    table = FittedTable()
+    for heading in ("model", "benchmark"):
+        table.add_column(heading, named=True)
+    for heading in ("score", "95 % interval"):
+        table.add_column(heading, "right")
+    for heading in ("verdict", "outcome"):
+        table.add_column(heading)
+    for model, cells in made.rows:
+        known = [(name, cell) for name, cell in zip(made.columns, cells, strict=True) if cell is not None]
+        figures = [(line(name), cell.value, cell.interval, cell.best) for name, cell in known] or [
+            ("–", "–", "–", False)
+        ]
+        verdict = f"{suite_words.symbol(model)} {model.verdict}"
+        once = (line(model.name), verdict, suite_words.outcome_word(model.exit_code).partition(":")[0])
+        for benchmark, value, interval, best in figures:
+            score = Text(value, style="bold" if best else "")
+            table.add_row(Text(once[0]), Text(benchmark), score, Text(interval), Text(once[1]), Text(once[2]))
+            once = ("", "", "")  # said once for all rows of a model
+    return table
