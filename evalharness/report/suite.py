@@ -226,8 +226,8 @@ def _suite_table(made: suite_words.JointTable) -> FittedTable:
         table.add_column(heading, named=True)
     for heading in ("score", "95 % interval"):
         table.add_column(heading, "right")
-    for heading in ("verdict", "outcome"):
-        table.add_column(heading)
+    table.add_column("verdict")
+    table.add_column("outcome", named=True)
     for model, cells in made.rows:
         known = [(name, cell) for name, cell in zip(made.columns, cells, strict=True) if cell is not None]
         figures = [(line(name), cell.value, cell.interval, cell.best) for name, cell in known] or [

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from evalharness.comparison.baseline import BASELINES, SUFFIX, baseline_names, find_baseline
+from evalharness.comparison.baseline import BASELINES, SUFFIX, baseline_names, find_baseline, hold_baseline_name
 from evalharness.comparison.compare import Options, Policy, rule_named
 from evalharness.comparison.document import document_values
 from evalharness.comparison.gate import ComparisonRequest, GatedComparison, comparison_options, policy, run_gate
@@ -265,6 +265,8 @@ def _bases(suite: Suite, request: SuiteGateRequest, repository: git_ref.Reposito
         else:
             base = _Base(name=name, folder=request.baselines)
         base = replace(base, opened=_opened(name, base, request, at))
+        if request.set_baseline or (base.opened is None and missing == "create"):
+            hold_baseline_name(base.name)  # said now, not once the run is paid for
         if base.opened is None and missing != "create":
             if near := nearest(base.name, _others(base.folder, at)):
                 raise UserError(f"there is no baseline {name!r}{near}")

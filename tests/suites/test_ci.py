@@ -145,6 +145,27 @@ def test_a_name_of_its_own_is_in_runs_and_reports(based):
         assert (said.code, based.asked, "wanted letters" in said.err) == (2, 0, True), name
 
 
+def test_a_name_that_no_baseline_can_have_is_refused_before_anything_is_asked(ci):
+    for more, options in (
+        ("baseline: ../x\nno_baseline: create\n", []),
+        ("baseline: a b\n", ["--no-baseline", "create"]),
+    ):
+        said = ci("same", more=more, options=options)
+        assert (said.code, ci.asked, "wanted letters, digits" in said.out) == (2, 0, True), said
+
+
+@pytest.mark.parametrize("own", ["temperature: 1", "top_p: 0.5", "max_tokens: 7"])
+def test_a_benchmark_that_is_sampled_otherwise_is_not_comparable(based, own):
+    said = based("better", bench=f"{{benchmark: bench.yaml, {own}}}")
+    assert (said.code, f"sampling differs ({own.partition(':')[0]}" in said.out) == (4, True), said
+
+
+def test_other_numbers_of_answers_are_said_to_be_that(based):
+    said = based("better", more="options: {seeds: [1, 2, 3], temperature: 1}\n")
+    assert said.code == 4
+    assert "prompt differs (answers to a question: 1 in BASE, answers to a question: 3 in NEW)" in said.out
+
+
 def test_two_models_give_the_worst_verdict_whatever_their_order(based, tmp_path, monkeypatch):
     for models in (("same", "worse"), ("worse", "same")):
         (tmp_path / "out").write_text("")
