@@ -42,7 +42,7 @@ _RULES: Mapping[str, tuple[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class SarifResult:
     """One result of the file. `named` tells it from the others, and finds it again in a later file; `file` is where it
     is shown, relative to the repository."""
 
@@ -53,7 +53,7 @@ class Finding:
     file: str
 
 
-def sarif_of(findings: Iterable[Finding]) -> str:
+def sarif_of(findings: Iterable[SarifResult]) -> str:
     """The file of some findings."""
     rules = [
         {"id": rule, "shortDescription": {"text": text}, "fullDescription": {"text": text}, "help": {"text": advice}}
@@ -64,14 +64,14 @@ def sarif_of(findings: Iterable[Finding]) -> str:
     return json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": runs}, indent=1) + "\n"
 
 
-def comparison_findings(name: str, document: ComparisonDocument, files: Mapping[str, str]) -> Iterator[Finding]:
+def comparison_findings(name: str, document: ComparisonDocument, files: Mapping[str, str]) -> Iterator[SarifResult]:
     """What a comparison found of the model of this name ('': there is one only); `files` are those that the benchmarks'
     prompts stand in."""
     for task in document.tasks:
         if (rule := broken_rule(task)) is None:
             continue
         said = words.sentence(document, task) if rule == "worse" else f"{task.benchmark}: {task.reason}"
-        yield Finding(
+        yield SarifResult(
             rule=rule, level="note" if task.tier == "advisory" else level_of(rule),
             said=f"{name}: {said}" if name else said, named=f"{name}/{task.benchmark}",
             file=files.get(task.benchmark, task.benchmark),
@@ -92,7 +92,7 @@ def broken_rule(task: TaskComparison) -> str | None:
     return "gate-failed" if task.gate == "fail" else None
 
 
-def _result(found: Finding) -> dict[str, object]:
+def _result(found: SarifResult) -> dict[str, object]:
     uri = quote(found.file.encode("utf-8", "replace"))
     place = {"physicalLocation": {"artifactLocation": {"uri": uri}, "region": {"startLine": 1}}}
     return {

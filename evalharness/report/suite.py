@@ -72,11 +72,11 @@ def write_suite_reports(found: GatedSuite, folder: Path, body: str, *, junit_ite
     deliver.write_report_file(folder / deliver.PAGE, html.suite_html(found, links))
 
 
-def _findings(found: GatedSuite) -> Iterator[sarif.Finding]:
+def _findings(found: GatedSuite) -> Iterator[sarif.SarifResult]:
     """What is wrong with the suite, each model and each task."""
 
-    def stopped(name: str, said: str) -> sarif.Finding:
-        return sarif.Finding(rule="no-verdict", level="error", said=f"{name}: {said}", named=name, file=found.file)
+    def stopped(name: str, said: str) -> sarif.SarifResult:
+        return sarif.SarifResult(rule="no-verdict", level="error", said=f"{name}: {said}", named=name, file=found.file)
 
     if found.problem:
         yield stopped(found.name, found.problem)
@@ -88,7 +88,7 @@ def _findings(found: GatedSuite) -> Iterator[sarif.Finding]:
         for name, ruling in model.rulings.items():
             if ruling.gate == "fail":
                 said = f"{model.name}: {name}: {'; '.join(ruling.reasons)}"
-                yield sarif.Finding(
+                yield sarif.SarifResult(
                     rule="gate-failed", level="error", said=said, named=f"{model.name}/{name}", file=found.file
                 )
 

@@ -365,6 +365,31 @@ def test_a_benchmarks_own_samples_are_in_place_of_the_seeds(ci):
     assert ci.asked == 20
 
 
+def test_labels_of_people_are_in_the_verdict(ci, evalh, endpoint, tmp_path):
+    """The judge finds every answer right; people see a loss of three in ten."""
+    (tmp_path / "bench.yaml").write_text(JUDGED)
+    judge = f"judge: {{judge: 'openai:judge-good', base_url: '{endpoint.url}'}}\n"
+    bench = "{benchmark: bench.yaml, margin: 0.05}"
+
+    def labelled(run, bad):
+        rows = [{"id": f"{i}", "label": float(i % 10 >= bad)} for i in range(0, ITEMS, 2)]
+        (tmp_path / "labels.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        said = evalh("judge", "calibrate", run, "--labels", "labels.jsonl")
+        assert said.code == 0, said
+
+    assert ci("base", more=judge + "no_baseline: create\n", bench=bench).code == 0
+    labelled("runs/s-base", 1)
+    assert evalh("baseline", "set", "s-base").code == 0
+    said = ci("same", more=judge, bench=bench)
+    assert (said.code, "what the judge gets wrong is not in the interval" in said.out) == (0, True), said
+    labelled("runs/s-same", 5)
+    said = ci("same", more=judge, bench=bench)
+    task = ci.report()["models"][0]["comparison"]["tasks"][0]
+    assert (said.code, ci.asked, task["method"]) == (1, 0, "prediction-powered"), said
+    assert task["difference"] == pytest.approx(-0.4, abs=0.1)
+    assert [part["source"] for part in task["uncertainty"]] == ["sampling", "judge"]
+
+
 def test_a_judge_that_no_benchmark_wants_is_refused(ci, endpoint):
     said = ci("same", more="no_baseline: pass\njudge: openai:judge-good\n")
     assert (said.code, ci.asked) == (2, 0)
