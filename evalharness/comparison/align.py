@@ -60,8 +60,8 @@ def mismatches(
     if None not in rows:
         pairs[0] = ("data", *rows)
     if base.repeats != new.repeats and base.prompt_sha256 != new.prompt_sha256:  # each answer's request is hashed
-        answers = [f"answers to a question: {facts.repeats}" for facts in (base, new)]
-        pairs = [("prompt", *answers) if field == "prompt" else (field, *two) for field, *two in pairs]
+        was, now = (f"answers to a question: {facts.repeats}" for facts in (base, new))
+        pairs = [("prompt", was, now) if pair[0] == "prompt" else pair for pair in pairs]
     drawn = list(sampling)
     if None not in rows:  # runs of before do not say what a benchmark's own sampling was
         drawn = [_own(facts, one) for facts, one in zip((base, new), sampling, strict=True)]
@@ -72,10 +72,11 @@ def mismatches(
 
 def _own(facts: BenchmarkFacts, common: SamplingFacts | None) -> SamplingFacts:
     """How the answers to one benchmark were drawn: by what is said of it, else of the run."""
-    said = {} if facts.sampling is None else {"temperature": facts.sampling.temperature, "top_p": facts.sampling.top_p}
-    if facts.sampling is not None and facts.sampling.max_tokens is not None:
-        said["max_tokens"] = facts.sampling.max_tokens
-    return replace(common or SamplingFacts(), **said)
+    usual, own = common or SamplingFacts(), facts.sampling
+    if own is None:
+        return usual
+    longest = usual.max_tokens if own.max_tokens is None else own.max_tokens
+    return replace(usual, temperature=own.temperature, top_p=own.top_p, max_tokens=longest)
 
 
 def _mismatch(field: str, base: object, new: object) -> Mismatch:
