@@ -10,7 +10,8 @@ ways passes. The sequential rule looks every ten items; `items` is the mean numb
 `relative margin`: the true loss is exactly that share of the baseline, whose value is an estimate too. `tiers`: a suite
 of several tasks, by what a pipeline is told: `exit 0` where a critical or an important task lost the margin is an error
 of at most 5 %, `exit 1` where no task lost more than it one over all tasks. `judge`: how often the interval that
-carries a judge's error holds the difference that people would see.
+carries a judge's error holds the difference that people would see; `reruns`: how often one that carries the shifts of
+whole runs, known from several seeds, holds the true difference.
 """
 
 from __future__ import annotations
@@ -26,11 +27,13 @@ import numpy as np
 from evalharness.comparison.compare import Comparison, Policy, exit_code
 from evalharness.comparison.decide import TaskComparison, decide, overall
 from evalharness.comparison.rules import TaskRule, TaskTier, hold_to_rule
+from evalharness.comparison.uncertainty import shift_variances
 from evalharness.runs.figures import TaskSummary, kept_estimate
 from evalharness.scoring.metrics import average
 from evalharness.stats.e_processes import BETS, FIRST_LOOK, LOOK_EVERY, EProcess, evidence_needed, final_alpha
 from evalharness.stats.paired import paired_binary, paired_mean
 from evalharness.stats.powered import powered_difference
+from evalharness.stats.reruns import pass_noise, widened_half
 
 MARGIN, ALPHA = 0.02, 0.05
 SIZES = (20, 50, 100, 400, 2000)
@@ -233,6 +236,35 @@ def people_and_judge(draw: np.random.Generator, world: str, items: int) -> tuple
     return human, np.where(moved, np.minimum(1.0, judge + 1.0), judge), TRUTH
 
 
+def reruns(draw: np.random.Generator, repetitions: int, items: int = 200) -> None:
+    """How often the interval at 90 % holds the true difference of 0 where every whole run is off by something of its
+    own (`shift`, standard deviation); with several seeds on both sides, and against a base that is one run."""
+    for seeds in (2, 3, 5):
+        for base_seeds in (seeds, 1):
+            for shift in (0.0, 0.02, 0.05):
+                held, alone = 0, 0
+                for _ in range(repetitions):
+                    chances = draw.uniform(0.2, 0.8, items)[:, None]
+                    base, new = (
+                        (draw.random((items, k)) < chances + draw.normal(0, shift, k)).astype(float)
+                        for k in (base_seeds, seeds)
+                    )
+                    plain = paired_mean(new.mean(axis=1) - base.mean(axis=1), 1 - 2 * ALPHA)
+                    added = shift_variances([pass_noise(base), pass_noise(new)])
+                    below, above = (
+                        widened_half(half, added, ALPHA).width
+                        for half in (plain.value - plain.low, plain.high - plain.value)
+                    )
+                    held += plain.value - below <= 0 <= plain.value + above
+                    alone += plain.low <= 0 <= plain.high
+                told = {
+                    "rule": "several seeds, 90 %", "case": f"shift {shift}", "n": items, "seeds": seeds,
+                    "seeds of base": base_seeds, "repetitions": repetitions, "coverage": round(held / repetitions, 4),
+                    "without": round(alone / repetitions, 4),
+                }  # fmt: skip
+                print(json.dumps(told), flush=True)
+
+
 def report(rule: str, case: str, n: int, said: list[str], **more: float) -> None:
     shares = {word: round(said.count(word) / len(said), 4) for word in ("pass", "fail", "open")}
     print(json.dumps({"rule": rule, "case": case, "n": n, "repetitions": len(said), **shares, **more}), flush=True)
@@ -255,6 +287,7 @@ def main() -> None:
         "relative": relative,
         "tiers": tiers,
         "judge": judge_error,
+        "reruns": reruns,
     }
     for name in given.only.split(",") if given.only else rules:
         rules[name](draw, given.repetitions)

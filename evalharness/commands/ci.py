@@ -15,6 +15,9 @@ _Words = Annotated[
     list[str],
     Argument(metavar="SUITE | merge REPORT...", help="The suite (YAML) to run; or the reports of jobs to merge."),
 ]
+_Name = Annotated[
+    str | None, Option(envvar="EVALH_NAME", help="What the suite is called in runs and reports, in place of its name.")
+]
 _Baseline = Annotated[
     str | None, Option(envvar="EVALH_BASELINE", help="Name or file of the baseline, in place of the suite's.")
 ]
@@ -39,6 +42,7 @@ _SetBaseline = Annotated[
 
 def ci(
     words: _Words,
+    name: _Name = None,
     baseline: _Baseline = None,
     baseline_ref: _BaselineRef = None,
     policy_ref: _PolicyRef = None,
@@ -77,9 +81,9 @@ def ci(
     if len(words) > 1:
         raise UserError(f"evalh ci takes one suite; there are {len(words)}")
     request = SuiteGateRequest(
-        suite=Path(words[0]), runs=runs, baselines=baselines, baseline=baseline, baseline_ref=baseline_ref,
-        policy_ref=policy_ref, policy=policy, no_baseline=no_baseline, set_baseline=set_baseline,
-        consent=yes_run_untrusted_code,
+        suite=Path(words[0]), name=name, runs=runs, baselines=baselines, baseline=baseline,
+        baseline_ref=baseline_ref, policy_ref=policy_ref, policy=policy, no_baseline=no_baseline,
+        set_baseline=set_baseline, consent=yes_run_untrusted_code,
     )  # fmt: skip
     found = gate_suite(request, progress.watcher(quiet=as_json))
     deliver_suite(

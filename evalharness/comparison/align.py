@@ -59,9 +59,24 @@ def mismatches(
     rows = (base.data.rows_sha256, new.data.rows_sha256)
     if None not in rows:
         pairs[0] = ("data", *rows)
-    drawn = [replace(one or SamplingFacts(), seed=None, seeds=None) for one in sampling]
+    if base.repeats != new.repeats and base.prompt_sha256 != new.prompt_sha256:  # each answer's request is hashed
+        was, now = (f"answers to a question: {facts.repeats}" for facts in (base, new))
+        pairs = [("prompt", was, now) if pair[0] == "prompt" else pair for pair in pairs]
+    drawn = list(sampling)
+    if None not in rows:  # runs of before do not say what a benchmark's own sampling was
+        drawn = [_own(facts, one) for facts, one in zip((base, new), sampling, strict=True)]
+    drawn = [replace(one or SamplingFacts(), seed=None, seeds=None) for one in drawn]
     pairs.append(("sampling", drawn[0], drawn[1]))
     return tuple(_mismatch(field, one, other) for field, one, other in pairs if one != other)
+
+
+def _own(facts: BenchmarkFacts, common: SamplingFacts | None) -> SamplingFacts:
+    """How the answers to one benchmark were drawn: by what is said of it, else of the run."""
+    usual, own = common or SamplingFacts(), facts.sampling
+    if own is None:
+        return usual
+    longest = usual.max_tokens if own.max_tokens is None else own.max_tokens
+    return replace(usual, temperature=own.temperature, top_p=own.top_p, max_tokens=longest)
 
 
 def _mismatch(field: str, base: object, new: object) -> Mismatch:

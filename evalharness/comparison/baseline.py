@@ -66,12 +66,15 @@ def baseline_names(folder: Path = BASELINES) -> list[str]:
     return sorted(path.stem for path in folder.glob(f"*{SUFFIX}"))
 
 
+def hold_baseline_name(name: str) -> None:
+    """UserError for a name that could not be a baseline's."""
+    if not _NAME.fullmatch(name):
+        raise UserError(f"{option_name('name')} {name!r}: wanted letters, digits and . _ - + @, as in a file's name")
+
+
 def write_baseline(stored: StoredBaseline, folder: Path = BASELINES) -> Path:
     """Write a baseline file and return its path. The same run gives the same bytes."""
-    if not _NAME.fullmatch(stored.name):
-        raise UserError(
-            f"{option_name('name')} {stored.name!r}: wanted letters, digits and . _ - + @, as in a file's name"
-        )
+    hold_baseline_name(stored.name)
     body = [_dumps(line) for name in sorted(stored.scores) for line in _lines(name, stored.scores[name])]
     header = {
         "evalh_baseline": _FORMAT,

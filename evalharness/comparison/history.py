@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -86,7 +86,7 @@ def _opened(folders: Sequence[Path], notes: list[str]) -> Iterator[Side]:
         runs = sorted(path.parent for path in folder.glob(f"*/{MANIFEST}"))
         for place in [*runs, *sorted(folder.glob(f"*{SUFFIX}"))]:
             try:
-                yield from_run(Run(place)) if place.is_dir() else from_baseline(place)
+                yield from_run(Run(place)) if place.is_dir() else replace(from_baseline(place), name=place.stem)
             except UserError as error:
                 notes.append(f"left out: {error}")
 

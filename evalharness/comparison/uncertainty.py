@@ -134,7 +134,7 @@ def _with_rerun(
     seeded = [n if n and side.seeded(task.benchmark) else None for side, n in zip(sides, noises, strict=True)]
     flaky = sides[0].flaky.get(task.benchmark) or sides[1].flaky.get(task.benchmark)
     if any(seeded):
-        single, added = math.hypot(*(n.single for n in noises if n)), _shifts(seeded)
+        single, added = math.hypot(*(n.single for n in noises if n)), shift_variances(seeded)
         said = "the seeds' runs differ by more than their answers' noise: the interval allows for that"
     elif flaky is not None and None not in (flaky.low, flaky.high, flaky.difference):
         single, added = _of_again(flaky, task.n)
@@ -149,7 +149,7 @@ def _with_rerun(
     return _widened(task, added, said, alpha) if shift else task
 
 
-def _shifts(seeded: Sequence[PassNoise | None]) -> list[tuple[float, float]]:
+def shift_variances(seeded: Sequence[PassNoise | None]) -> list[tuple[float, float]]:
     """The variance that whole runs' shifts bring to the difference, with its degrees of freedom: each side's own by its
     seeds; where one side has none, both are taken to shift alike, and that side is one run."""
     told = [noise for noise in seeded if noise is not None]

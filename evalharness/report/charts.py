@@ -11,7 +11,7 @@ from evalharness.comparison.flips import Slice
 from evalharness.comparison.history import HistoryPoint
 from evalharness.report import words
 
-WIDTH, HEIGHT, EDGE = 260, 26, 6
+WIDTH, HEIGHT, EDGE = 220, 26, 6
 
 
 def reach(tasks: Sequence[TaskComparison]) -> float:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
 
-from rich import box
 from rich.console import Console, Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from evalharness.comparison.decide import TaskComparison
@@ -16,6 +15,7 @@ from evalharness.comparison.document import ComparisonDocument
 from evalharness.comparison.flips import FlippedItem
 from evalharness.report import words
 from evalharness.report.escape import line, without_commands
+from evalharness.report.fitted import FittedTable
 from evalharness.report.terminal import STACKED_BELOW
 
 _STYLES = {"worse": "bold red", "better": "bold green", "same": "green", "can't tell": "yellow"}
@@ -45,10 +45,10 @@ def comparison_view(document: ComparisonDocument, width: int, samples: int = _SH
     return Group(*parts)
 
 
-def _table(document: ComparisonDocument, width: int) -> Table | None:
+def _table(document: ComparisonDocument, width: int) -> FittedTable | None:
     """The table with the columns that there is room for; None where even the least would break words."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    headings = {
+    table = FittedTable()
+    headings: dict[str, Literal["left", "right"]] = {
         "task": "left", "metric": "left", "n": "right", "base": "right", "new": "right", "Δ points": "right",
         f"{words.level(document)} interval": "right", "fixed/broke": "right", "p (Holm)": "right",
         "detectable": "right", "margin": "right", "verdict": "left",
@@ -61,8 +61,7 @@ def _table(document: ComparisonDocument, width: int) -> Table | None:
     if width < STACKED_BELOW or (rows and _needed(shown, rows) > width):
         return None
     for heading in shown:
-        fold = heading in ("task", "metric")
-        table.add_column(heading, justify=headings[heading], no_wrap=not fold, overflow="fold")  # type: ignore[arg-type]  # rich's literal
+        table.add_column(heading, headings[heading], named=heading in ("task", "metric"))
     for cells in rows:
         table.add_row(*(cells[heading] for heading in shown))
     return table

@@ -67,7 +67,11 @@ def write_reports(
             folder and folder / JUNIT,
             lambda: junit.comparison_junit(document, samples=places.junit_items),
         ),
-        (places.sarif, folder and folder / SARIF, lambda: sarif.sarif_of([("", document, files or {})])),
+        (
+            places.sarif,
+            folder and folder / SARIF,
+            lambda: sarif.sarif_of(sarif.comparison_findings("", document, files or {})),
+        ),
     ]
     written = []
     for single, usual, make in wanted:

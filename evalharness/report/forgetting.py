@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import sys
+from typing import Literal
 
-from rich import box
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from evalharness.comparison.forgetting_document import Finding, ForgettingDocument, forgetting_values
 from evalharness.report import words
 from evalharness.report.compare_terminal import console, verdict_text
 from evalharness.report.escape import line, printable
+from evalharness.report.fitted import FittedTable
 from evalharness.report.numbers import seconds
 from evalharness.runs.store import dumps
 from evalharness.text.visible import shell_word
@@ -51,16 +51,15 @@ def _view(document: ForgettingDocument, width: int) -> RenderableType:
     return Group(*parts)
 
 
-def _table(document: ForgettingDocument, width: int) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    headings = {
+def _table(document: ForgettingDocument, width: int) -> FittedTable:
+    table = FittedTable()
+    headings: dict[str, Literal["left", "right"]] = {
         "": "left", "benchmark": "left", "metric": "left", "asked": "right", "base": "right", "tuned": "right",
         "Δ points": "right", "interval": "right", "verdict": "left",
     }  # fmt: skip
     shown = [heading for heading in headings if width >= _WIDTHS.get(heading, 0)]
     for heading in shown:
-        fold = heading in ("benchmark", "metric")
-        table.add_column(heading, justify=headings[heading], no_wrap=not fold, overflow="fold")  # type: ignore[arg-type]  # rich's literal
+        table.add_column(heading, headings[heading], named=heading in ("benchmark", "metric"))
     for finding in _ORDER:
         named = finding
         for task in document.comparison.tasks:

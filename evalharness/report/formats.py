@@ -37,7 +37,7 @@ def _comparison_forms(found: ComparisonDocument, key: str) -> Mapping[str, Calla
         "markdown": lambda: markdown.comment_markdown(found, key=key, link=deliver.link()),
         "html": lambda: html.comparison_html(found),
         "junit": lambda: junit.comparison_junit(found),
-        "sarif": lambda: sarif.sarif_of([("", found, {})]),
+        "sarif": lambda: sarif.sarif_of(sarif.comparison_findings("", found, {})),
         "json": lambda: deliver.document_json(found),
     }
 

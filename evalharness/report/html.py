@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -19,20 +20,34 @@ from evalharness.comparison.history import History
 from evalharness.comparison.ranking import Ranking
 from evalharness.report import charts, numbers, suite_words, worddiff, words
 from evalharness.report.escape import printable
+from evalharness.report.fitted import name_parts
 from evalharness.runs.figures import Summary
 from evalharness.runs.manifest import Manifest
 from evalharness.suites.ci import GatedSuite
 
 if TYPE_CHECKING:
+    from markupsafe import Markup
+
     from evalharness.text.templating import Environment
 
 HERE = Path(__file__).parent
 _SHOWN = 100
+_LONG = 16  # characters of a word that always fits beside others
 
 
 def _safe(value: object) -> object:
     """Plain text without control characters; SVG of ours as it is."""
     return printable(value) if type(value) is str else value
+
+
+def breakable(text: str) -> Markup:
+    """Text whose long names may be broken between their parts, and only there."""
+    from markupsafe import Markup, escape
+
+    def parts(word: str) -> Markup:
+        return Markup("<wbr/>").join(map(escape, name_parts(word) if len(word) > _LONG else [word]))
+
+    return Markup("").join(map(parts, re.split(r"(\s+)", printable(text))))
 
 
 def page_environment() -> Environment:
@@ -49,6 +64,7 @@ def page_environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.filters["breakable"] = breakable
     made.globals.update(w=words, charts=charts, diff=worddiff.parts, t=numbers)
     return made
 

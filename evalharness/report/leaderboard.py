@@ -21,15 +21,15 @@ def show_leaderboard(board: Leaderboard, *, as_json: bool, stream: TextIO | None
     if as_json:
         print(json.dumps(_to_json(board)), file=stream)
         return
-    from rich import box
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("model", overflow="fold")
+    from evalharness.report.fitted import FittedTable
+
+    table = FittedTable()
+    table.add_column("model", named=True)
     for heading in ("rating", "± se", "95 % interval", "bootstrap", "won/lost/tied"):
-        table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column(heading, "right")
     for rating in board.ratings:
         table.add_row(*(Text(cell) for cell in _cells(rating)))
     console = Console(file=stream)
@@ -101,15 +101,15 @@ def show_win_rates(found: WinRates, *, as_json: bool, stream: TextIO | None = No
         rates = {model: to_json(kept_estimate(e)) for model, e in found.rates.items()}
         print(json.dumps({"figure": found.figure, "mean_win_rate": rates, "scores": scores}), file=stream)
         return
-    from rich import box
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("model", overflow="fold")
+    from evalharness.report.fitted import FittedTable
+
+    table = FittedTable()
+    table.add_column("model", named=True)
     for heading in ("mean win rate", "95 % interval", "benchmarks"):
-        table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column(heading, "right")
     for model, rate in found.rates.items():
         interval = "–" if without_interval(rate) else f"{rate.low:.3f} … {rate.high:.3f}"
         table.add_row(*(Text(cell) for cell in (line(model), f"{rate.value:.3f}", interval, str(rate.n))))

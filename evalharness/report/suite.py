@@ -8,13 +8,16 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 from xml.etree import ElementTree as ET
 
 from evalharness.errors import Exit
 from evalharness.report import deliver, escape, html, junit, markdown, pull_request, sarif, suite_words
 from evalharness.report.escape import line, printable, workflow_data, workflow_property
 from evalharness.suites.ci import GatedModel, GatedSuite
+
+if TYPE_CHECKING:
+    from evalharness.report.fitted import FittedTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,9 +65,29 @@ def write_suite_reports(found: GatedSuite, folder: Path, body: str, *, junit_ite
     deliver.write_report_file(folder / deliver.DATA, json.dumps(found.as_json()) + "\n")
     deliver.write_report_file(folder / deliver.COMMENT, body)
     deliver.write_report_file(folder / deliver.JUNIT, suite_junit(found, junit_items=junit_items))
-    compared = [(one.name, one.compared.document, one.compared.files) for one in found.models if one.compared]
-    deliver.write_report_file(folder / deliver.SARIF, sarif.sarif_of(compared))
+    deliver.write_report_file(folder / deliver.SARIF, sarif.sarif_of(_findings(found)))
     deliver.write_report_file(folder / deliver.PAGE, html.suite_html(found, links))
+
+
+def _findings(found: GatedSuite) -> Iterator[sarif.SarifResult]:
+    """What is wrong with the suite, each model and each task."""
+
+    def stopped(name: str, said: str) -> sarif.SarifResult:
+        return sarif.SarifResult(rule="no-verdict", level="error", said=f"{name}: {said}", named=name, file=found.file)
+
+    if found.problem:
+        yield stopped(found.name, found.problem)
+    for model in found.models:
+        if model.compared is not None:
+            yield from sarif.comparison_findings(model.name, model.compared.document, model.compared.files)
+        elif model.problem:
+            yield stopped(model.name, model.problem)
+        for name, ruling in model.rulings.items():
+            if ruling.gate == "fail":
+                said = f"{model.name}: {name}: {'; '.join(ruling.reasons)}"
+                yield sarif.SarifResult(
+                    rule="gate-failed", level="error", said=said, named=f"{model.name}/{name}", file=found.file
+                )
 
 
 def suite_markdown(
@@ -173,10 +196,7 @@ def _command(kind: str, title: str, said: str) -> str:
 
 def show_suite(found: GatedSuite, stream: TextIO) -> None:
     """The joint table on a terminal, and the gate in a line."""
-    from rich import box
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
     from evalharness.report import compare_terminal
 
@@ -187,17 +207,33 @@ def show_suite(found: GatedSuite, stream: TextIO) -> None:
     made = suite_words.joint_table(found)
     console = Console(file=stream)
     if made.rows:
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        table.add_column("model", overflow="fold")
-        for name in made.columns:
-            table.add_column(Text(line(name)), justify="right")
-        for heading in ("verdict", "outcome"):
-            table.add_column(heading)
-        for row, cells in made.rows:
-            shown = ["–" if cell is None else f"{cell.value} ({cell.interval})" for cell in cells]
-            outcome = suite_words.outcome_word(row.exit_code).partition(":")[0]
-            words = (line(row.name), *shown, f"{suite_words.symbol(row)} {row.verdict}", outcome)
-            table.add_row(*(Text(word) for word in words))
-        console.print(table)
+        console.print(_suite_table(made))
     for said in (*found.notes, suite_words.suite_sentence(found)):
         console.print(line(said, 2000), markup=False, highlight=False, soft_wrap=True)
+
+
+def _suite_table(made: suite_words.JointTable) -> FittedTable:
+    """A row for each model and benchmark: it fits a terminal however many benchmarks there are."""
+    from rich.text import Text
+
+    from evalharness.report.fitted import FittedTable
+
+    table = FittedTable()
+    for heading in ("model", "benchmark"):
+        table.add_column(heading, named=True)
+    for heading in ("score", "95 % interval"):
+        table.add_column(heading, "right")
+    table.add_column("verdict")
+    table.add_column("outcome", named=True)
+    for model, cells in made.rows:
+        known = [(name, cell) for name, cell in zip(made.columns, cells, strict=True) if cell is not None]
+        figures = [(line(name), cell.value, cell.interval, cell.best) for name, cell in known] or [
+            ("–", "–", "–", False)
+        ]
+        verdict = f"{suite_words.symbol(model)} {model.verdict}"
+        once = (line(model.name), verdict, suite_words.outcome_word(model.exit_code).partition(":")[0])
+        for benchmark, value, interval, best in figures:
+            score = Text(value, style="bold" if best else "")
+            table.add_row(Text(once[0]), Text(benchmark), score, Text(interval), Text(once[1]), Text(once[2]))
+            once = ("", "", "")  # said once for all rows of a model
+    return table

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from rich import box
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from evalharness.report.cautions import interval_cautions
 from evalharness.report.escape import line
+from evalharness.report.fitted import FittedTable
 from evalharness.report.numbers import format_number, format_tokens, money, seconds
 from evalharness.report.words import programs
 from evalharness.runs.figures import KeptEstimate, Summary, TaskSummary
@@ -29,11 +28,11 @@ def run_table(summary: Summary, usage: Mapping[str, UsageFacts], width: int = 80
     A benchmark's headline is the first of its metrics; the others follow in rows of their own. Below the table a line
     per benchmark says how the answers were counted and what they took, as the manifest's `usage` has it.
     """
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = FittedTable()
     for heading in ("benchmark", "mode", "metric"):
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, named=True, optional=heading == "mode")
     for heading in ("n", "score", "95 % interval"):
-        table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column(heading, "right", optional=heading == "n")
     for name, entry in summary.benchmarks.items():
         shown = {**entry.holistic, **entry.metrics}
         for position, (metric, figure) in enumerate({**entry.metrics, **shown}.items()):

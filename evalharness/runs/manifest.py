@@ -259,6 +259,11 @@ class LabelsFile(Kept):
     score: str
     labels: Mapping[str, float]
 
+    def __post_init__(self) -> None:
+        odd = next((name for name, label in self.labels.items() if not 0 <= label <= 1), None)
+        if odd is not None:
+            raise ValueError(f"the label of {odd!r:.60} is {self.labels[odd]!r}, wanted 0 to 1")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest(Kept):

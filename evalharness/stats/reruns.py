@@ -19,11 +19,16 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PassNoise:
     """Of one run with `passes` answers to each item: `single` is the standard error of its mean that comes from the
-    noise of single answers, `shift` the standard deviation of what all answers of one pass share."""
+    noise of single answers, `shift` the standard deviation of what all answers of one pass share. ValueError for
+    numbers that these cannot be."""
 
     passes: int
     single: float
     shift: float
+
+    def __post_init__(self) -> None:
+        if self.passes < 2 or not (0 <= self.single < math.inf and 0 <= self.shift < math.inf):
+            raise ValueError(f"{self.passes} passes with the noise {self.single:g} and the shift {self.shift:g}")
 
     @property
     def freedom(self) -> float:

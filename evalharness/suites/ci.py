@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from evalharness.comparison.baseline import BASELINES, SUFFIX, baseline_names, find_baseline
+from evalharness.comparison.baseline import BASELINES, SUFFIX, baseline_names, find_baseline, hold_baseline_name
 from evalharness.comparison.compare import Options, Policy, rule_named
 from evalharness.comparison.document import document_values
 from evalharness.comparison.gate import ComparisonRequest, GatedComparison, comparison_options, policy, run_gate
@@ -23,7 +23,7 @@ from evalharness.runs.session import RunOutcome
 from evalharness.runs.store import MANIFEST
 from evalharness.suites import git_ref
 from evalharness.suites.run import run_suite_model, suite_plan, unjudged
-from evalharness.suites.schema import NoBaseline, Suite, SuiteModel, load_suite
+from evalharness.suites.schema import NoBaseline, Suite, SuiteModel, load_suite, suite_name
 
 SuiteWord = Literal[
     "worse", "not comparable", "no verdict", "incomplete", "can't tell", "no baseline", "better", "same"
@@ -38,14 +38,15 @@ _NO_BASELINE: tuple[NoBaseline, ...] = ("fail", "pass", "create")
 class SuiteGateRequest:
     """What a pipeline asks for. None is the suite's own.
 
-    `baseline_ref` is where the baseline's file is taken from, `policy_ref` where all of the suite is taken from but its
-    models. `set_baseline` keeps the runs as baselines unless the gate failed. `consent` is to running untrusted code.
-    `folder` is where relative paths start.
+    `name` is what the suite is called in its runs' folders and reports. `baseline_ref` is where the baseline's file is
+    taken from, `policy_ref` where all of the suite is taken from but its models. `set_baseline` keeps the runs as
+    baselines unless the gate failed. `consent` is to running untrusted code. `folder` is where relative paths start.
     """
 
     suite: Path
     runs: Path = Path("runs")
     baselines: Path = BASELINES
+    name: str | None = None
     baseline: str | None = None
     baseline_ref: str | None = None
     policy_ref: str | None = None
@@ -90,9 +91,11 @@ class GatedModel:
 
 @dataclass(frozen=True, kw_only=True)
 class GatedSuite:
-    """What a pipeline is told of a suite: the worst over its models. `problem` says why no model was asked."""
+    """What a pipeline is told of a suite: the worst over its models. `file` is the suite's; `problem` says why no model
+    was asked."""
 
     name: str
+    file: str = ""
     models: tuple[GatedModel, ...] = ()
     policy: Policy = "block-on-fail"
     notes: tuple[str, ...] = ()
@@ -155,6 +158,8 @@ def gate_suite(request: SuiteGateRequest, observer: Observer) -> GatedSuite:
                 request, runs=request.runs.absolute(), baselines=request.baselines.absolute(), folder=Path.cwd()
             )
             suite, notes = _under_policy(suite, request, (repository, Path(scratch)), stack)
+        if request.name is not None:
+            suite = replace(suite, name=suite_name(request.name))
         chosen = policy(request.policy or suite.policy, gate=True)
         options = comparison_options(suite.margins, suite.alpha, (), (), clusters=suite.clusters, rules=suite.rules)
         try:
@@ -163,12 +168,14 @@ def gate_suite(request: SuiteGateRequest, observer: Observer) -> GatedSuite:
                 if without := unjudged(suite, suite_plan(suite, model)):
                     raise UserError(f"{without[0]} is worth nothing until a judge has seen its answers; give it judge:")
         except UserError as error:
-            return GatedSuite(name=suite.name, policy=chosen, notes=notes, problem=str(error))
+            return GatedSuite(
+                name=suite.name, file=request.suite.as_posix(), policy=chosen, notes=notes, problem=str(error)
+            )
         models = []
         for model in suite.models:
             judged = _Gate(suite=suite, request=request, options=options, policy=chosen, base=bases[model.name])
             models.append(judged.gated(model, observer))
-    return GatedSuite(name=suite.name, models=tuple(models), policy=chosen, notes=notes)
+    return GatedSuite(name=suite.name, file=request.suite.as_posix(), models=tuple(models), policy=chosen, notes=notes)
 
 
 def _under_policy(
@@ -258,6 +265,8 @@ def _bases(suite: Suite, request: SuiteGateRequest, repository: git_ref.Reposito
         else:
             base = _Base(name=name, folder=request.baselines)
         base = replace(base, opened=_opened(name, base, request, at))
+        if request.set_baseline or (base.opened is None and missing == "create"):
+            hold_baseline_name(base.name)  # said now, not once the run is paid for
         if base.opened is None and missing != "create":
             if near := nearest(base.name, _others(base.folder, at)):
                 raise UserError(f"there is no baseline {name!r}{near}")

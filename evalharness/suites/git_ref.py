@@ -51,6 +51,10 @@ class Repository:
         found = self._git("ls-tree", "-z", "--name-only", f"{commit}:{self.inside(folder)}")
         return [name for name in found.stdout.decode("utf-8", "replace").split("\0") if name]
 
+    def commits_of(self, folder: Path, most: int) -> list[str]:
+        """The commits that changed files of a folder, the newest first."""
+        return self._said("log", f"--max-count={most}", "--format=%H", "--", self.inside(folder)).split()
+
     def tree_at(self, commit: str, into: Path) -> Path:
         """All files of the commit under `into`. Returns the folder there that stands for this one.
 

@@ -39,9 +39,8 @@ def compare_prompts(
             f"{option_name('prompt_a')} and {option_name('prompt_b')} are the same; give two prompts to compare"
         )
     pairs = [tuple(_with_prompt(model, prompt) for prompt in prompts) for model in suite.models]
-    options = comparison_options(
-        suite.margins, suite.alpha, (), (), clusters=suite.clusters, rules=suite.rules, changed=frozenset({"prompt"})
-    )
+    # A system prompt is part of the model, not of the benchmark's questions: those are the same on both sides.
+    options = comparison_options(suite.margins, suite.alpha, (), (), clusters=suite.clusters, rules=suite.rules)
     chosen = policy(suite.policy, gate=suite.gate)
     for model, (with_a, with_b) in zip(suite.models, pairs, strict=True):
         a, b = (run_suite_model(suite, one, runs, observer) for one in (with_a, with_b))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from evalharness.runs.budget import Budget
 _SCHEMA = Path(__file__).with_name("suite.schema.json")
 _LARGEST = 1_000_000  # bytes
 _JUDGES_MODEL = ("base_url", "concurrency", "price_in", "price_out", "header")  # of a judge's options, its model's
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,99}")
 _OF_FILES = ("local", "replay")  # models that are files
 NoBaseline = Literal["fail", "pass", "create"]
 
@@ -104,6 +106,15 @@ def load_suite(path: Path, *, yes_run_untrusted_code: bool = False) -> Suite:
         rules=dict(_rules(value, entries)),
         no_baseline=value.get("no_baseline", "fail"),
     )
+
+
+def suite_name(word: str) -> str:
+    """A name for a suite from outside its file. UserError where it could not be part of a folder's name."""
+    if not _NAME.fullmatch(word):
+        raise UserError(
+            f"{option_name('name')} {word!r}: wanted letters, digits and . _ - + @, as in a file's name, at most 100"
+        )
+    return word
 
 
 def _read(path: Path) -> YamlDocument:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import subprocess
 
 import numpy as np
 import pytest
@@ -83,3 +84,30 @@ def test_what_makes_no_sense_is_one_line(tmp_path, evalh, words, said):
     runs(tmp_path / "runs", count=2, n=30)
     found = evalh(*words)
     assert (found.code, said in found.err) == (2, True), found
+
+
+def git(*words):
+    subprocess.run(["git", "-c", "user.name=x", "-c", "user.email=x", *words], check=True, capture_output=True)
+
+
+def test_a_baseline_that_is_set_anew_has_its_history_in_the_repository(tmp_path, evalh):
+    runs(tmp_path / "runs", drop=4)
+    assert evalh("history", "quiz", "--in", "runs", "--revisions").code == 2, "there is no repository"
+    git("init", "-q")
+    for k in range(1, 9):
+        assert evalh("baseline", "set", f"{k:02d}", "--name", "main").code == 0
+        if k == 3:
+            continue  # never committed
+        git("add", "baselines")
+        git("commit", "-qm", f"{k}")
+        if k == 5:
+            evalh("baseline", "set", "01", "--name", "other")
+            git("add", "baselines")
+            git("commit", "-qm", "the same values under another name")
+    assert len(evalh("history", "quiz", "--in", "baselines", "--json").json["points"]) == 2
+    found = evalh("history", "quiz", "--revisions", "--json").json["points"]
+    names = [point["name"].partition("@")[0] for point in found]
+    assert names == ["main", "other", *["main"] * 6]
+    assert [point["created"][8:10] for point in found] == ["01", "01", "02", "04", "05", "06", "07", "08"]
+    marked = [point["created"][8:10] for point in found if point["change"]]
+    assert marked == ["05"]

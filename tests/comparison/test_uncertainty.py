@@ -1,11 +1,15 @@
 """What is uncertain in a difference: the items, asking again, and the judge."""
 
 import json
+from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import pytest
 from run_folders import line, make_run
 
+from evalharness.comparison import baseline
+from evalharness.comparison.baseline import read_baseline
 from evalharness.comparison.compare import Options, compare_runs
 from evalharness.comparison.inputs import open_side
 from evalharness.comparison.uncertainty import uncertainty_sources
@@ -131,6 +135,22 @@ def test_what_seeds_told_is_kept_in_a_baseline(tmp_path, evalh):
     kept = compare_runs(open_side("main"), open_side(str(new)), Options()).tasks[0]
     whole = one(base, new)
     assert (kept.low, kept.high, kept.notes) == (whole.low, whole.high, whole.notes)
+    stored = read_baseline(Path("baselines/main.jsonl"))
+    for forged in ({"passes": 1}, {"shift": -1.0}, {"single": float("nan")}, {"passes": "3"}, {"more": 1}, 7):
+        file = forged_baseline({**asdict(stored.scores["quiz"].noise), **forged} if forged != 7 else forged)
+        with pytest.raises(UserError, match="not a whole baseline"):
+            open_side(str(file))
+
+
+def forged_baseline(noise):
+    """A baseline whose sum is right and whose noise is not."""
+    header, *body = Path("baselines/main.jsonl").read_text().splitlines()
+    header = {**json.loads(header), "noise": {"quiz": noise}}
+    del header["sha256"]
+    header["sha256"] = baseline._digest(header, body)
+    file = Path("baselines/forged.jsonl")
+    file.write_text("\n".join([json.dumps(header), *body]) + "\n")
+    return file
 
 
 def test_the_shift_of_whole_runs_is_found_and_its_interval_holds():
@@ -160,6 +180,13 @@ def test_the_labels_of_a_run_are_kept_in_its_baseline(tmp_path, evalh):
 
 def test_damaged_labels_are_named(tmp_path):
     base, new, _ = judged_runs(tmp_path)
-    (base / "labels.json").write_text("{")
-    with pytest.raises(UserError, match=r"labels.json: edited or damaged"):
-        one(base, new)
+    whole = (base / "labels.json").read_text()
+    for damaged in (
+        "{",
+        whole.replace("1.0", "1.5", 1),
+        whole.replace("1.0", "NaN", 1),
+        whole.replace("1.0", "-0.1", 1),
+    ):
+        (base / "labels.json").write_text(damaged)
+        with pytest.raises(UserError, match=r"labels.json: edited or damaged"):
+            one(base, new)

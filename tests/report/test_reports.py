@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from run_folders import letters, line, make_run, write_run
+from sarif_shape import check_sarif
 
 from evalharness.comparison import document, gate
 from evalharness.comparison.compare import Options, compare_runs, exit_code
@@ -64,7 +65,7 @@ def test_the_document_fits_its_schema_and_survives_a_file(plain, tmp_path):
         del task["tier"]
     path.write_text(json.dumps({**first, "format": 1}))
     assert document.read_document(path).tasks[0].tier == "important"
-    path.write_bytes(deliver.document_json(replace(plain, format=5)))
+    path.write_bytes(deliver.document_json(replace(plain, format=plain.format + 1)))
     with pytest.raises(UserError, match="later evalharness"):
         document.read_document(path)
     path.write_bytes(deliver.document_json(replace(plain, verdict="great")))
@@ -259,19 +260,29 @@ def test_options_of_the_gate():
     assert gate.margins(["0.05", "mmlu=0.01"]) == (0.05, {"mmlu": 0.01})
 
 
-def test_sarif_has_a_result_for_each_task_that_is_not_fine(plain, tmp_path):
-    found = json.loads(sarif.sarif_of([("m", plain, {plain.tasks[0].benchmark: "a b.txt"})]))
-    results = found["runs"][0]["results"]
-    rules = {rule["id"] for rule in found["runs"][0]["tool"]["driver"]["rules"]}
-    assert found["version"] == "2.1.0"
+def results_of(name, comparison, files=()):
+    """The results of a comparison's SARIF, which is as the standard wants it."""
+    text = sarif.sarif_of(sarif.comparison_findings(name, comparison, dict(files)))
+    return check_sarif(json.loads(text))
+
+
+def test_sarif_has_a_result_for_each_task_that_is_not_fine(plain):
+    results = results_of("m", plain, {plain.tasks[0].benchmark: "a b:c.txt"})
     assert [result["ruleId"] for result in results] == [r for r in map(sarif.broken_rule, plain.tasks) if r]
-    assert {result["ruleId"] for result in results} <= rules
-    assert results[0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "a%20b.txt"
+    assert results[0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "a%20b%3Ac.txt"
     fine = replace(plain, tasks=tuple(replace(t, verdict="same", gate="pass") for t in plain.tasks))
-    assert json.loads(sarif.sarif_of([("", fine, {})]))["runs"][0]["results"] == []
+    assert results_of("", fine) == []
     advisory = replace(plain.tasks[0], tier="advisory")
-    noted = json.loads(sarif.sarif_of([("", replace(plain, tasks=(advisory,)), {})]))
-    assert noted["runs"][0]["results"][0]["level"] == "note"
+    (noted,) = results_of("", replace(plain, tasks=(advisory,)))
+    assert noted["level"] == "note"
+    assert noted["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == advisory.benchmark
+
+
+def test_sarif_of_hostile_texts_is_as_the_standard_wants_it(hostile):
+    assert results_of("\x1b[2J\udc80", hostile, {task.benchmark: "\udc80 ü/%2e?#.yaml" for task in hostile.tasks})
+    for verdict in ("worse", "not comparable", "incomplete"):
+        of = tuple(replace(task, verdict=verdict) for task in hostile.tasks)
+        assert len(results_of("", replace(hostile, tasks=of))) == len(of)
 
 
 def test_plain_markdown_reads_well_and_is_still_inert(plain):

@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from sarif_shape import check_sarif
 from stub_server import Reply, serve, text_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -132,6 +133,37 @@ def test_a_mistyped_or_damaged_baseline_ends_before_anything_is_asked(based):
     file.write_text(file.read_text().replace('"accuracy"', '"accurate"'))
     said = based("same")
     assert (said.code, based.asked, "edited or damaged" in said.out + said.err) == (2, 0, True)
+
+
+def test_a_name_of_its_own_is_in_runs_and_reports(based):
+    assert based("worse", options=["--name", "pr-7"]).code == 1
+    assert Path("runs/pr-7-worse/run.json").is_file()
+    assert not Path("runs/s-worse").exists()
+    assert (based.report()["suite"], based.text().startswith("<!-- evalh:report key=pr-7 ")) == ("pr-7", True)
+    for name in ("../x", "", "a/b", "-x", "x" * 101):
+        said = based("worse", options=["--name", name])
+        assert (said.code, based.asked, "wanted letters" in said.err) == (2, 0, True), name
+
+
+def test_a_name_that_no_baseline_can_have_is_refused_before_anything_is_asked(ci):
+    for more, options in (
+        ("baseline: ../x\nno_baseline: create\n", []),
+        ("baseline: a b\n", ["--no-baseline", "create"]),
+    ):
+        said = ci("same", more=more, options=options)
+        assert (said.code, ci.asked, "wanted letters, digits" in said.out) == (2, 0, True), said
+
+
+@pytest.mark.parametrize("own", ["temperature: 1", "top_p: 0.5", "max_tokens: 7"])
+def test_a_benchmark_that_is_sampled_otherwise_is_not_comparable(based, own):
+    said = based("better", bench=f"{{benchmark: bench.yaml, {own}}}")
+    assert (said.code, f"sampling differs ({own.partition(':')[0]}" in said.out) == (4, True), said
+
+
+def test_other_numbers_of_answers_are_said_to_be_that(based):
+    said = based("better", more="options: {seeds: [1, 2, 3], temperature: 1}\n")
+    assert said.code == 4
+    assert "prompt differs (answers to a question: 1 in BASE, answers to a question: 3 in NEW)" in said.out
 
 
 def test_two_models_give_the_worst_verdict_whatever_their_order(based, tmp_path, monkeypatch):
@@ -333,6 +365,31 @@ def test_a_benchmarks_own_samples_are_in_place_of_the_seeds(ci):
     assert ci.asked == 20
 
 
+def test_labels_of_people_are_in_the_verdict(ci, evalh, endpoint, tmp_path):
+    """The judge finds every answer right; people see a loss of three in ten."""
+    (tmp_path / "bench.yaml").write_text(JUDGED)
+    judge = f"judge: {{judge: 'openai:judge-good', base_url: '{endpoint.url}'}}\n"
+    bench = "{benchmark: bench.yaml, margin: 0.05}"
+
+    def labelled(run, bad):
+        rows = [{"id": f"{i}", "label": float(i % 10 >= bad)} for i in range(0, ITEMS, 2)]
+        (tmp_path / "labels.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        said = evalh("judge", "calibrate", run, "--labels", "labels.jsonl")
+        assert said.code == 0, said
+
+    assert ci("base", more=judge + "no_baseline: create\n", bench=bench).code == 0
+    labelled("runs/s-base", 1)
+    assert evalh("baseline", "set", "s-base").code == 0
+    said = ci("same", more=judge, bench=bench)
+    assert (said.code, "what the judge gets wrong is not in the interval" in said.out) == (0, True), said
+    labelled("runs/s-same", 5)
+    said = ci("same", more=judge, bench=bench)
+    task = ci.report()["models"][0]["comparison"]["tasks"][0]
+    assert (said.code, ci.asked, task["method"]) == (1, 0, "prediction-powered"), said
+    assert task["difference"] == pytest.approx(-0.4, abs=0.1)
+    assert [part["source"] for part in task["uncertainty"]] == ["sampling", "judge"]
+
+
 def test_a_judge_that_no_benchmark_wants_is_refused(ci, endpoint):
     said = ci("same", more="no_baseline: pass\njudge: openai:judge-good\n")
     assert (said.code, ci.asked) == (2, 0)
@@ -380,10 +437,26 @@ def test_annotations_stand_on_the_file_that_the_prompt_is_in(based, tmp_path, mo
     shutil.rmtree("runs/s-worse")
     said = based("worse", options=["--no-comment"], prices=", system: system.txt")
     assert "::error file=system.txt,line=1,title=" in said.out
-    found = json.loads((tmp_path / "evalh-report" / "report.sarif").read_text())
-    (result,) = found["runs"][0]["results"]
+    (result,) = sarif_results(tmp_path)
     assert (result["ruleId"], result["level"]) == ("worse", "error")
     assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "system.txt"
+
+
+def sarif_results(tmp_path):
+    return check_sarif(json.loads((tmp_path / "evalh-report" / "report.sarif").read_text()))
+
+
+def test_sarif_says_what_is_broken_without_a_comparison_too(ci, tmp_path):
+    bench = "{benchmark: bench.yaml, at_least: 0.9}"
+    assert ci("same", bench=bench).code == 2
+    assert [r["ruleId"] for r in sarif_results(tmp_path)] == ["no-verdict"], "there is no baseline"
+    assert ci("same", bench=bench, more="no_baseline: pass\n").code == 1
+    (floor,) = sarif_results(tmp_path)
+    assert (floor["ruleId"], "at least 0.9 is wanted" in floor["message"]["text"]) == ("gate-failed", True)
+    assert floor["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "suite.yaml"
+    more = "no_baseline: pass\nbudget: {cost: 95}\n"
+    assert ci("better", more=more, prices=", price_in: 1000000, price_out: 0, concurrency: 1").code == 3
+    assert ["budget" in r["message"]["text"] for r in sarif_results(tmp_path)] == [True]
 
 
 def test_junit_has_a_case_for_each_item_that_broke_where_that_is_wanted(based, tmp_path):

@@ -91,6 +91,7 @@ def test_two_prompts_over_a_suite(suite, evalh, tmp_path):
     assert said.code == 0, said
     assert "m: prompt A → prompt B" in said.out
     assert "better" in said.out
+    assert "prompt is the same" not in said.out
     assert (tmp_path / "out/m/index.html").is_file()
     before = len(suite.seen)
     found = evalh("ab", "suite.yaml", "--prompt-a", "nice.txt", "--prompt-b", "answer", "--json").json
