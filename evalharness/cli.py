@@ -27,7 +27,7 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
-    "init": Command("init.init", "Write a suite, a benchmark and a judge of your own, to begin."),
+    "init": Command("init.init", "Write a suite, a benchmark and a judge to begin with."),
     "run": Command("run.run", "Ask a model the questions of benchmarks, with intervals."),
     "ci": Command("ci.ci", "All of CI: run a suite, compare, gate, report."),
     "show": Command("show.show", "Show a run: figures, one question whole, the wrong ones."),

@@ -133,8 +133,9 @@ def called(word: str) -> str:
 
 def _members_of_file(name: str) -> tuple[str, ...]:
     """The benchmarks that a file puts together; none where it describes one."""
-    reader = _file_reader("benchmarks", name)
-    return tuple(reader.tasks_of_file(name)) if hasattr(reader, "tasks_of_file") else ()
+    file = file_of(name) or name
+    reader = _file_reader("benchmarks", file)
+    return tuple(reader.tasks_of_file(file)) if hasattr(reader, "tasks_of_file") else ()
 
 
 def describes_benchmark(name: str) -> bool:

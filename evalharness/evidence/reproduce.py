@@ -124,6 +124,12 @@ def _new_name(runs: Path, name: str) -> Path:
     return folder
 
 
+def _is_suite(word: str, run: Run) -> bool:
+    """Whether what a command runs is a suite's file, and not the file that describes a benchmark of the run."""
+    files = [Path(facts.data.described_by) for facts in run.manifest.benchmarks.values() if facts.data.described_by]
+    return word.endswith((".yaml", ".yml")) and not any(file.match(word) for file in files)
+
+
 def _may_be_given(run: Run, words: Sequence[str], *, consent: bool) -> None:
     """UserError where the manifest's command is none that makes this run, or one that a file cannot consent to."""
     own = f"make it again yourself with another {option_name('name')} and give both runs"
@@ -133,9 +139,8 @@ def _may_be_given(run: Run, words: Sequence[str], *, consent: bool) -> None:
         raise UserError(f"{run.path}: its manifest has no whole command of `evalh run`; {own}")
     if run.manifest.sequential is not None:
         raise UserError(f"{run.path} was ended early by a comparison, which is not made again; {own}")
-    suites = [word for word in words[2:3] if word.endswith((".yaml", ".yml")) and word not in run.manifest.benchmarks]
-    if suites:
-        raise UserError(f"{run.path} is of the suite {suites[0]}; {own}")
+    if _is_suite(words[2], run):
+        raise UserError(f"{run.path} is of the suite {words[2]}; {own}")
     risky = [word for word in words[2:] if word.startswith(_NEEDS_CONSENT) or word.endswith(".py")]
     risky += [f"--sandbox {word}" for before, word in pairwise(words) if before == "--sandbox"]
     risky += [word for word in words if word.startswith(("--sandbox=", "--model=function:", "-mfunction:"))]
