@@ -60,10 +60,10 @@ def read(tmp_path, name, file):
 def test_fewer_questions_are_asked_and_the_figure_is_of_all(bench, tmp_path):
     said = drawn(bench, "--json")
     assert said.code == 0, said.err
-    entry = said.json["benchmarks"]["./bench.yaml"]
+    entry = said.json["benchmarks"]["bench"]
     assert entry["counts"]["correct"] + entry["counts"]["wrong"] == 150
     assert bench("run", "./bench.yaml", "--model", "replay:m0.jsonl", "--name", "whole").code == 0
-    whole = read(tmp_path, "whole", "summary.json")["benchmarks"]["./bench.yaml"]["metrics"]["accuracy"]["value"]
+    whole = read(tmp_path, "whole", "summary.json")["benchmarks"]["bench"]["metrics"]["accuracy"]["value"]
     figure = entry["metrics"]["accuracy"]
     assert list(entry["metrics"]) == ["accuracy"]
     assert figure["low"] <= whole <= figure["high"]
@@ -78,15 +78,15 @@ def test_fewer_questions_are_asked_and_the_figure_is_of_all(bench, tmp_path):
 
 def test_the_manifest_records_the_draw(bench, tmp_path):
     assert drawn(bench).code == 0
-    facts = read(tmp_path, "few", "run.json")["benchmarks"]["./bench.yaml"]["drawn"]
+    facts = read(tmp_path, "few", "run.json")["benchmarks"]["bench"]["drawn"]
     assert (facts["budget"], facts["population"], facts["using"]) == (150, N, ["m1", "m2", "m3"])
-    kept = read(tmp_path, "few", "drawn.json")["benchmarks"]["./bench.yaml"]
+    kept = read(tmp_path, "few", "drawn.json")["benchmarks"]["bench"]
     assert len(kept["ids"]) == len(kept["probabilities"]) == N
     assert np.isclose(sum(kept["probabilities"]), 150)
     assert 0 < facts["least_probability"] == min(kept["probabilities"])
     asked = {json.loads(line)["id"] for line in (tmp_path / "runs/few/results.jsonl").read_text().splitlines()}
     assert asked == {kept["ids"][place] for place in kept["places"]}
-    assert "drawn" not in read(tmp_path, "m1", "run.json")["benchmarks"]["./bench.yaml"]
+    assert "drawn" not in read(tmp_path, "m1", "run.json")["benchmarks"]["bench"]
     assert not (tmp_path / "runs/m1/drawn.json").exists()
 
 
@@ -175,7 +175,7 @@ def test_answers_that_failed_leave_an_estimate_and_are_bounded(bench, tmp_path):
     )
     said = drawn(bench, "--json")
     assert said.code == 3
-    entry = said.json["benchmarks"]["./bench.yaml"]
+    entry = said.json["benchmarks"]["bench"]
     value = entry["metrics"]["accuracy"]["value"]
     assert entry["bounds"]["low"] < value < entry["bounds"]["high"]
     assert entry["metrics"]["accuracy"]["n"] == 150 - entry["counts"]["error"]
@@ -270,7 +270,7 @@ def test_an_imported_run_is_an_earlier_run_by_what_it_asked(bench, tmp_path):
     assert bench("import", "lm_eval", "exported", "--name", "theirs").code == 0
     words = ("--model", "replay:m0.jsonl", "--budget-items", 150, "--name", "few")
     assert bench("run", "./bench.yaml", *words, "--using", "theirs", "--using", "m2").code == 0
-    kept = read(tmp_path, "few", "drawn.json")["benchmarks"]["./bench.yaml"]["earlier"]
+    kept = read(tmp_path, "few", "drawn.json")["benchmarks"]["bench"]["earlier"]
     own = values(tmp_path, "m1")
-    ids = read(tmp_path, "few", "drawn.json")["benchmarks"]["./bench.yaml"]["ids"]
+    ids = read(tmp_path, "few", "drawn.json")["benchmarks"]["bench"]["ids"]
     assert kept["theirs"] == [own[identity] for identity in ids]
