@@ -193,11 +193,20 @@ def measure(asked: argparse.Namespace, folder: Path, url: str, database: Service
 
 
 def votes_of(url: str) -> list[tuple[str, str]]:
-    """(battle, choice) of every vote in the database."""
+    """(battle, choice) of every vote in the database, which may be starting up still."""
     import sqlalchemy
 
     engine = sqlalchemy.create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
-    with engine.connect() as store:
+    end = time.monotonic() + GRACE
+    while True:
+        try:
+            store = engine.connect()
+            break
+        except sqlalchemy.exc.OperationalError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.2)
+    with store:
         found = [
             (str(battle), str(choice))
             for battle, choice in store.execute(sqlalchemy.text("SELECT battle, choice FROM votes"))

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from typing import NamedTuple
 
 from evalharness.text.deferred import deferred
@@ -109,11 +110,18 @@ class Mark(NamedTuple):
 
 def mark_of(found: re.Match[str]) -> Mark:
     """The mark that a match of THINKING_MARKS is. What begins an answer ends all thinking before it."""
-    groups = {name: said.lower() for name, said in found.groupdict().items() if said}
-    name = next((said for group, said in groups.items() if group.startswith("name")), "answer")
-    edges = {said for group, said in groups.items() if group.startswith(("edge", "close"))}
-    closing = "answer" in groups or bool(edges & _CLOSING)
+    names, edges = _groups()
+    name = next(filter(None, found.group(*names)), "answer").lower()
+    closing = found["answer"] is not None or any(edge and edge.lower() in _CLOSING for edge in found.group(*edges))
     return Mark(found.group(), found.start(), found.end(), found.group()[0] + name, closing)
+
+
+@cache
+def _groups() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The groups of THINKING_MARKS that hold a name, and those that tell an opening mark from a closing one."""
+    known = tuple(THINKING_MARKS.groupindex)
+    names = tuple(group for group in known if group.startswith("name"))
+    return names, tuple(group for group in known if group.startswith(("edge", "close")))
 
 
 def is_mark(token: str) -> bool:
