@@ -31,6 +31,7 @@ def test_no_attack_holds():
     assert corpus.run("namespace") == []
 
 
+@pytest.mark.slow  # the same attacks as above, against the other fence
 def test_no_attack_on_the_fence_holds_by_landlock():
     assert corpus.run("landlock", f"(?!{VERDICTS})^") == []
 
