@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import shutil
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
@@ -94,6 +93,8 @@ def application(only: str | None = None) -> typer.Typer:
 
 def _help_width() -> int:
     """As wide as the terminal, and no wider than lines are read."""
+    import shutil  # which brings the archives' modules: for help alone
+
     return min(shutil.get_terminal_size().columns, 120)
 
 
