@@ -101,7 +101,7 @@ def _shared_base(folder: Path, config: Config, settings: EngineSettings, device:
 
 def _open_transformers(folder: Path, settings: EngineSettings, device: torch.device, reason: str) -> TransformersEngine:
     dtype = _dtype(settings.dtype, device, folder)
-    made = TransformersEngine(folder, device, dtype, reason=reason, context=settings.context, batch=settings.batch)
+    made = TransformersEngine(folder, device, dtype, reason=reason, settings=settings)
     if settings.adapter is not None:
         made.put_on(settings.adapter, merge=settings.merge_adapter)
     return made

@@ -20,6 +20,7 @@ from evalharness.engine.adapter_config import ADAPTER_CONFIG, refuse_pickled
 from evalharness.engine.base import (
     Continuation,
     ContinuationScore,
+    EngineSettings,
     Generation,
     GenerationRequest,
     TokenBytes,
@@ -96,13 +97,14 @@ def _auto_class(transformers: Any, folder: Path) -> Any:
 
 
 class TransformersEngine:
-    """A causal language model of transformers. `context` 0: its own, `batch` 0: as many rows as fit well.
+    """A causal language model of transformers. Of the settings it takes `context` (0: its own) and `batch` (0: as many
+    rows as fit well).
 
     `reason` says why it is not the native decoder that runs: in error messages and the manifest.
     """
 
     def __init__(
-        self, folder: Path, device: torch.device, dtype: torch.dtype, *, reason: str, context: int = 0, batch: int = 0
+        self, folder: Path, device: torch.device, dtype: torch.dtype, *, reason: str, settings: EngineSettings
     ) -> None:
         try:
             import transformers
@@ -113,7 +115,7 @@ class TransformersEngine:
         transformers.logging.set_verbosity_error()
         logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it warns at every product that it rounds
         refuse_code(folder)
-        self.folder, self.dtype, self.batch = folder, dtype, batch
+        self.folder, self.dtype, self.batch = folder, dtype, settings.batch
         try:
             model, report = _auto_class(transformers, folder).from_pretrained(
                 folder,
@@ -133,7 +135,7 @@ class TransformersEngine:
         self.device, self.reason, self.version = device, reason, transformers.__version__
         config = model.config.get_text_config()
         own = next((n for key in ("max_position_embeddings", "n_positions") if (n := getattr(config, key, None))), 2048)
-        self.context = choose_context(int(own), context)
+        self.context = choose_context(int(own), settings.context)
         self.vocabulary = int(model.get_input_embeddings().weight.shape[0])
 
     def put_on(self, folder: Path, *, merge: bool) -> None:

@@ -36,11 +36,12 @@ Options = LocalOptions
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeightsOrigin:
-    """The folder of a model's weights and their digest (computed when asked); `context_limited`: by the user.
+    """A model's name, the folder of its weights and their digest (computed when asked); `context_limited`: by the user.
 
     `adapter` is the folder of an adapter that stands on them.
     """
 
+    name: str
     folder: Path
     digest: Callable[[], str]
     context_limited: bool = False
@@ -63,7 +64,6 @@ class Local:
 
     def __init__(
         self,
-        name: str,
         origin: WeightsOrigin,
         engine: Engine,
         tokenizer: Tokenizer,
@@ -71,7 +71,7 @@ class Local:
         *,
         sampling: Sampling | None = None,
     ) -> None:
-        self.name, self.origin, self.sampling = name, origin, sampling or Sampling()
+        self.name, self.origin, self.sampling = origin.name, origin, sampling or Sampling()
         self.engine, self.tokenizer, self.rendering = engine, tokenizer, chat
         self.chat = chat.source is not None
         self._stop_ids = chat.stops.union(*map(_stop_ids, origin.folders))
@@ -307,13 +307,14 @@ def open_folder(name: str, folder: Path, options: LocalOptions) -> Local:
         if (folder / "config.json").is_file():
             digest = pool.submit(digest).result
         origin = WeightsOrigin(
+            name=name,
             folder=folder,
             digest=digest,
             context_limited=options.context > 0,
             adapter=adapter,
             adapter_merged=options.merge_adapter,
         )
-        return _open(name, origin, options)
+        return _open(origin, options)
 
 
 @contextmanager
@@ -331,7 +332,7 @@ def _uncollected() -> Iterator[None]:
         gc.enable()
 
 
-def _open(name: str, origin: WeightsOrigin, options: LocalOptions) -> Local:
+def _open(origin: WeightsOrigin, options: LocalOptions) -> Local:
     with _uncollected():
         from evalharness.chat.render import choose_chat, own_template
         from evalharness.engine.base import EngineSettings
@@ -354,16 +355,18 @@ def _open(name: str, origin: WeightsOrigin, options: LocalOptions) -> Local:
     own = next(filter(None, map(own_template, origin.folders)), None)
     chosen = choose_chat(options.template, own, tokenizer)
     if own and chosen.source != own:
-        warn(f"{name} has a template of its own, which it was trained with; with {chosen.name} it answers otherwise")
-    return Local(name, origin, engine, tokenizer, chosen, sampling=_sampling(name, origin, options, chosen))
+        own_said = f"{origin.name} has a template of its own, which it was trained with"
+        warn(f"{own_said}; with {chosen.name} it answers otherwise")
+    return Local(origin, engine, tokenizer, chosen, sampling=_sampling(origin, options, chosen))
 
 
-def _sampling(name: str, origin: WeightsOrigin, options: LocalOptions, chat: Chat) -> Sampling:
+def _sampling(origin: WeightsOrigin, options: LocalOptions, chat: Chat) -> Sampling:
     """How tokens are drawn: what the user says, the rest as the checkpoint has it where the user wants that."""
     own = next((found for found in map(checkpoint_sampling, origin.folders) if found.differences()), Sampling())
     if own.differences() and chat.source is not None and not options.checkpoint_sampling:
         wanted = option_name("checkpoint_sampling")
-        tell(Told(text=f"{name} is made to be asked with {own.words()} (its generation_config.json); {wanted} does so"))
+        made = f"{origin.name} is made to be asked with {own.words()}"
+        tell(Told(text=f"{made} (its generation_config.json); {wanted} does so"))
     if (options.min_p or 0) > 1:
         raise UserError(f"{option_name('min_p')} wants a number from 0 to 1; there is {options.min_p:g}")
     taken = own if options.checkpoint_sampling else Sampling()

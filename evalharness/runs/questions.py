@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+from abc import abstractmethod
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, chain
-from typing import overload
+from typing import TypeVar, overload
 
 from evalharness.records import Request, Sample
+
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +55,24 @@ def prompt_hash(requests: Iterable[Request]) -> str:
     return total.sha256
 
 
-class FirstRequests(Sequence[Request]):
+class MadeSequence(Sequence[_Item]):
+    """Things that are made when they are looked at. Whoever derives from it says how many there are, and makes one."""
+
+    @abstractmethod
+    def made(self, index: int) -> _Item:
+        """The one at an index from 0 on, which is there."""
+
+    @overload
+    def __getitem__(self, index: int) -> _Item: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[_Item]: ...
+    def __getitem__(self, index: int | slice) -> _Item | Sequence[_Item]:
+        if isinstance(index, slice):
+            return [self.made(place) for place in range(len(self))[index]]
+        return self.made(range(len(self))[index])
+
+
+class FirstRequests(MadeSequence[Request]):
     """The request of every sample, held where the samples are. Whoever first reads them all also hashes them."""
 
     def __init__(self, samples: Sequence[Sample], make: Callable[[Sample], Request]) -> None:
@@ -82,17 +102,11 @@ class FirstRequests(Sequence[Request]):
     def __iter__(self) -> Iterator[Request]:
         return (asked for _, asked in self.pairs())
 
-    @overload
-    def __getitem__(self, index: int) -> Request: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Request]: ...
-    def __getitem__(self, index: int | slice) -> Request | Sequence[Request]:
-        if isinstance(index, slice):
-            return [self[place] for place in range(len(self))[index]]
+    def made(self, index: int) -> Request:
         return self._requests[index] if self.held else self._make(self.samples[index])
 
 
-class AskedQuestions(Sequence[Question]):
+class AskedQuestions(MadeSequence[Question]):
     """Every sample as often as it is asked, each time with the request of that repeat."""
 
     def __init__(self, first: FirstRequests, repeats: int, make: Callable[[Request, int], Request]) -> None:
@@ -106,19 +120,13 @@ class AskedQuestions(Sequence[Question]):
             for repeat in range(self._repeats):
                 yield Question(sample=sample, repeat=repeat, request=self._make(asked, repeat))
 
-    @overload
-    def __getitem__(self, index: int) -> Question: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Question]: ...
-    def __getitem__(self, index: int | slice) -> Question | Sequence[Question]:
-        if isinstance(index, slice):
-            return [self[place] for place in range(len(self))[index]]
-        place, repeat = divmod(range(len(self))[index], self._repeats)
+    def made(self, index: int) -> Question:
+        place, repeat = divmod(index, self._repeats)
         sample = self._first.samples[place]
         return Question(sample=sample, repeat=repeat, request=self._make(self._first[place], repeat))
 
 
-class ChosenQuestions(Sequence[Question]):
+class ChosenQuestions(MadeSequence[Question]):
     """Some of the questions, by their places."""
 
     def __init__(self, questions: Sequence[Question], places: Iterable[int]) -> None:
@@ -128,17 +136,11 @@ class ChosenQuestions(Sequence[Question]):
     def __len__(self) -> int:
         return len(self._places)
 
-    @overload
-    def __getitem__(self, index: int) -> Question: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Question]: ...
-    def __getitem__(self, index: int | slice) -> Question | Sequence[Question]:
-        if isinstance(index, slice):
-            return [self[place] for place in range(len(self))[index]]
+    def made(self, index: int) -> Question:
         return self._questions[self._places[index]]
 
 
-class JoinedQuestions(Sequence[Question]):
+class JoinedQuestions(MadeSequence[Question]):
     """Several sequences of questions as one."""
 
     def __init__(self, parts: Sequence[Sequence[Question]]) -> None:
@@ -155,19 +157,12 @@ class JoinedQuestions(Sequence[Question]):
     def __iter__(self) -> Iterator[Question]:
         return chain.from_iterable(self._parts)
 
-    @overload
-    def __getitem__(self, index: int) -> Question: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Question]: ...
-    def __getitem__(self, index: int | slice) -> Question | Sequence[Question]:
-        if isinstance(index, slice):
-            return [self[place] for place in range(len(self))[index]]
-        index = range(len(self))[index]
+    def made(self, index: int) -> Question:
         part = self.part_of(index)
         return self._parts[part][index - self._ends[part]]  # counted from the part's end
 
 
-class OpenQuestions(Sequence[Request]):
+class OpenQuestions(MadeSequence[Request]):
     """The requests of questions for a model to answer. A question that was looked at is kept until `pop` gives it back
     with its answer, so that it is made once."""
 
@@ -192,14 +187,7 @@ class OpenQuestions(Sequence[Request]):
             self._open[index] = question
             yield question.request
 
-    @overload
-    def __getitem__(self, index: int) -> Request: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Request]: ...
-    def __getitem__(self, index: int | slice) -> Request | Sequence[Request]:
-        if isinstance(index, slice):
-            return [self[place] for place in range(len(self))[index]]
-        index = range(len(self))[index]
+    def made(self, index: int) -> Request:
         if index not in self._open:
             self._open[index] = self._questions[index]
         return self._open[index].request

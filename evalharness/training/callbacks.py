@@ -29,10 +29,10 @@ from evalharness.training.trackers import open_tracker
 def live(decoder: Decoder, chat: Chat, folder: Path, mark: str) -> Model:
     """The weights as they are now, as a model that answers requests. `mark` tells one moment from another."""
     local = plugins.load_plugin("models", "local")
-    origin = local.WeightsOrigin(folder=folder, digest=lambda: f"training/{mark}")
-    return cast(
-        Model, local.Local(f"training:{folder.name}@{mark}", origin, NativeEngine(decoder), chat.tokenizer, chat)
+    origin = local.WeightsOrigin(
+        name=f"training:{folder.name}@{mark}", folder=folder, digest=lambda: f"training/{mark}"
     )
+    return cast(Model, local.Local(origin, NativeEngine(decoder), chat.tokenizer, chat))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,6 +37,15 @@ _STREAM_SECONDS = 600  # after which a browser that still listens asks again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PagePlace:
+    """Which results a page shows: at most so many behind a byte of the journal, or ahead of one; else the first."""
+
+    after: int | None = None
+    before: int | None = None
+    most: int = RESULTS_PAGE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunListing:
     """How the list of runs was asked for."""
 
@@ -120,17 +129,14 @@ class RunPages:
             return HTMLResponse(page, 202)
         after, before = request.query_params.get("after", ""), request.query_params.get("before", "")
         wanted = result_filter(request)
-        page = self.run_page(request.path_params["key"], run, index, wanted, (_number(after), _number(before)))
+        at = PagePlace(after=_number(after), before=_number(before))
+        page = self.run_page(request.path_params["key"], run, index, wanted, at)
         return HTMLResponse(page)
 
-    def run_page(
-        self, key: str, run: Run, index: JournalIndex, wanted: ResultFilter, at: tuple[int | None, int | None],
-        most: int = RESULTS_PAGE,
-    ) -> str:  # fmt: skip
-        """One run: its figures, and a page of its results behind or ahead of a place in the journal."""
-        after, before = at
+    def run_page(self, key: str, run: Run, index: JournalIndex, wanted: ResultFilter, at: PagePlace) -> str:
+        """One run: its figures, and a page of its results."""
         kinds = index.kinds()
-        found = _page_of(index, wanted, after, before, most)
+        found = _page_of(index, wanted, at)
         rows = [self._row(key, result, wanted) for result in index.results(found.places)]
         planned = sum(facts.items * facts.repeats for facts in run.manifest.benchmarks.values())
         rest = replace(wanted, text="") if wanted.text else wanted
@@ -269,16 +275,17 @@ class _Found:
     searched_on: bool = False  # the search was not done when its time was up
 
 
-def _page_of(index: JournalIndex, wanted: ResultFilter, after: int | None, before: int | None, most: int) -> _Found:
+def _page_of(index: JournalIndex, wanted: ResultFilter, at: PagePlace) -> _Found:
+    after = -1 if at.after is None else at.after
     if wanted.text:
-        found = search_page(index, wanted, after=-1 if after is None else after, most=most)
-        going = len(found.places) < most and found.looked is not None
+        found = search_page(index, wanted, after=after, most=at.most)
+        going = len(found.places) < at.most and found.looked is not None
         later = None if found.looked is None else {"after": found.looked}
         return _Found(places=found.places, later=later, searched_on=going)
-    if before is not None:
-        places = index.places(wanted, before=before, most=most)
+    if at.before is not None:
+        places = index.places(wanted, before=at.before, most=at.most)
     else:
-        places = index.places(wanted, after=-1 if after is None else after, most=most)
+        places = index.places(wanted, after=after, most=at.most)
     if not places:
         return _Found(places=places)
     more = index.places(wanted, after=places[-1], most=1)

@@ -19,7 +19,7 @@ from evalharness.web.comparisons import ITEM_CHANGES
 from evalharness.web.journal_index import JournalIndex, ResultFilter
 from evalharness.web.rendering import Links, PageMaker, asset_bytes
 from evalharness.web.run_library import RunLibrary
-from evalharness.web.run_pages import RunListing, RunPages
+from evalharness.web.run_pages import PagePlace, RunListing, RunPages
 
 _MOST_COMPARED = 6  # runs of which every two are compared
 
@@ -109,7 +109,7 @@ def _pages(
     yield "index.html", pages.home_page(RunListing(), [(title, name) for title, name, _ in made if title])
     for key, run in runs.items():
         for wanted in filters[key]:
-            page = pages.run_page(key, run, indexes[key], wanted, (None, None), min(most, 1000))
+            page = pages.run_page(key, run, indexes[key], wanted, PagePlace(most=min(most, 1000)))
             yield links.run(key, wanted), page
     for (key, result), name in list(links.items.items()):
         found = indexes[key].find(result)

@@ -123,18 +123,18 @@ class _Members:
         over = _laid(over, _settings(document, where, _OF_GROUP))
         listed = said.get("task") or []
         members: dict[str, GroupTask | GroupMembers] = {}
-        for i, member in enumerate(listed if isinstance(listed, list) else [listed]):
+        for i in range(len(listed) if isinstance(listed, list) else 1):
             place = (*where, "task", i) if isinstance(listed, list) else (*where, "task")
-            for one in self._members(name, document, place, member, over, above):
+            for one in self._members(name, document, place, over, above):
                 members[one.task if isinstance(one, GroupTask) else one.name] = one
         return GroupMembers(name=name, figures=_figures(document, where), members=members)
 
     def _members(
-        self, group: str, document: YamlDocument, where: YamlPath, member: Any, over: YamlDocument | None,
-        above: tuple[str, ...],
-    ) -> Iterator[GroupTask | GroupMembers]:  # fmt: skip
-        """What one entry of `task:` stands for."""
+        self, group: str, document: YamlDocument, where: YamlPath, over: YamlDocument | None, above: tuple[str, ...]
+    ) -> Iterator[GroupTask | GroupMembers]:
+        """What the entry of `task:` at a place stands for."""
         own = None
+        member: Any = _at(document, where)
         named = member
         if isinstance(member, Mapping):
             inner = member.get("group")
