@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import evalharness
 from evalharness.errors import Exit, UserError, flags_in_messages, nearest
@@ -18,11 +18,14 @@ if TYPE_CHECKING:
 INTERRUPTED = "interrupted; what was answered is safe, the same command goes on"
 
 
-class Command(NamedTuple):
+class Command:
     """A command: its module in commands/ with what that calls it (`app` is a group of commands), and a line of help."""
 
-    where: str
-    line: str
+    __slots__ = ("line", "where")  # no named tuple or dataclass: those are compiled at every start
+
+    def __init__(self, where: str, line: str) -> None:
+        self.where = where
+        self.line = line
 
 
 COMMANDS = {

@@ -124,10 +124,13 @@ def _asked(data: DataOptions, sampling: SamplingOptions) -> dict[str, Any]:
 def _tell(outcome: "RunOutcome", comparison: ComparisonOptions, output: OutputOptions) -> int:
     """Print the finished run, what judges made of it and its comparison; the exit code."""
     from evalharness.errors import gravest
-    from evalharness.report import judges, progress
+    from evalharness.report import progress
 
-    for judged in outcome.stages:
-        judges.show_judge_run(judged, as_json=output.as_json, stream=sys.stdout)  # type: ignore[arg-type]
+    if outcome.stages:
+        from evalharness.report.judges import show_judge_run
+
+        for judged in outcome.stages:
+            show_judge_run(judged, as_json=output.as_json, stream=sys.stdout)  # type: ignore[arg-type]
     if not outcome.stages and (comparison.against is None or not output.as_json):
         progress.show_run(outcome, as_json=output.as_json, stream=sys.stdout)
     if comparison.against is not None and not (outcome.stages and output.as_json):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 import torch
@@ -18,8 +19,10 @@ from evalharness.engine.matmul import choose_route
 from evalharness.engine.memory import check_weights
 from evalharness.engine.native import NativeEngine
 from evalharness.engine.replicas import Replicas
-from evalharness.engine.transformers_backend import TransformersEngine
 from evalharness.errors import UserError, nearest, option_name
+
+if TYPE_CHECKING:
+    from evalharness.engine.transformers_backend import TransformersEngine
 
 BACKENDS = ("auto", "native", "hf")
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -100,6 +103,8 @@ def _shared_base(folder: Path, config: Config, settings: EngineSettings, device:
 
 
 def _open_transformers(folder: Path, settings: EngineSettings, device: torch.device, reason: str) -> TransformersEngine:
+    from evalharness.engine.transformers_backend import TransformersEngine  # seldom needed, and long to load
+
     dtype = _dtype(settings.dtype, device, folder)
     made = TransformersEngine(folder, device, dtype, reason=reason, settings=settings)
     if settings.adapter is not None:
