@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rich import box
 from rich.table import Table
@@ -14,11 +14,12 @@ from evalharness.data.kept import finite, to_json
 from evalharness.evidence.contamination import OrderTest
 from evalharness.evidence.reproduce import ReproducedTask, Reproduction
 from evalharness.evidence.scaling import Ladder
+from evalharness.evidence.total_uncertainty import TotalUncertainty
 from evalharness.evidence.twins import TwinSearch
 from evalharness.report import compare_terminal, words
 from evalharness.report.escape import line
 from evalharness.report.numbers import format_number
-from evalharness.report.text_charts import text_bars, text_interval
+from evalharness.report.text_charts import text_bars, text_interval, text_share
 
 _PAIRS_SHOWN, _SUSPECTS_SHOWN = 20, 20
 _KNOWN_ORDER = 0.05
@@ -66,6 +67,42 @@ def show_twins(found: TwinSearch, *, as_json: bool) -> None:
         print(line(f"hardly two models: {'; '.join(named)}", 600))
     else:
         print(f"no twins at an error rate of {found.alpha:g}")
+
+
+def show_uncertainty(found: Sequence[TotalUncertainty], *, as_json: bool) -> None:
+    """Of each figure its parts with their share of the variance, both intervals, and what is not in."""
+    if as_json:
+        print(json.dumps(finite({"uncertainty": to_json(list(found))})))
+        return
+    for one in found:
+        whole = sum(part.stderr**2 for part in one.parts) or 1.0
+        rows = [
+            [part.source, f"{100 * part.stderr:.2f}", f"{100 * part.stderr**2 / whole:.0f} %",
+             text_share(part.stderr**2 / whole)]
+            for part in one.parts
+        ]  # fmt: skip
+        print(
+            f"{line(one.benchmark)}: {line(one.metric)} {format_number(one.value)}, 95 % interval "
+            f"{format_number(one.total_low)} … {format_number(one.total_high)} with {_listed(one)}; "
+            f"{format_number(one.low)} … {format_number(one.high)} by the items alone"
+        )
+        _print_table(["part", "stderr, points", "of the variance", ""], rows, list(_uncertainty_notes(one)), 1)
+
+
+def _listed(one: TotalUncertainty) -> str:
+    *first, last = [part.source for part in one.parts]
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def _uncertainty_notes(one: TotalUncertainty) -> Iterator[str]:
+    yield from one.notes
+    if one.crossed > one.answers:
+        yield (
+            f"{one.answers} answers to each of {one.n:,} items tell of wordings and seeds at once; all pairs of both "
+            f"would take {one.crossed}"
+        )
+    for part, way in one.not_in.items():
+        yield f"not in the interval: {part}; {way} would tell"
 
 
 def show_reproduction(found: Reproduction, *, as_json: bool) -> None:
