@@ -150,9 +150,7 @@ class DataOptions:
     subjects: str | None = setting(None, "Ask only these groups, separated by commas.")
     items: Path | None = setting(None, "Ask only these: a file of `evalh compare --save-flips`.")
     seed: int = setting(0, "Decides every draw.")
-    wording: tuple[str, ...] = setting(
-        (), "Ask all in this wording too: a template's file, or `own`. Repeatable.", repeatable=True, unit="FILE"
-    )
+    wording: tuple[str, ...] = setting((), "Ask in these words, or `own`. Repeatable.", repeatable=True, unit="FILE")
     skip_unanswered: bool = setting(False, "Leave out questions without an answer, and say so.")
     holistic: bool = setting(False, "Also HELM's view: calibration, robustness, fairness, efficiency.", switch=True)
     allow_outside: bool = setting(False, "Files may name others outside their own folder.")
@@ -170,9 +168,7 @@ class DrawOptions:
     HEADING: ClassVar[str] = "Fewer questions"
 
     budget_items: int | None = setting(None, "Ask only so many questions, drawn by earlier runs (--using).", least=1)
-    using: tuple[str, ...] = setting(
-        (), "An earlier run of another model, or a pattern such as 'runs/*'. Repeatable.", repeatable=True, unit="RUN"
-    )
+    using: tuple[str, ...] = setting((), "Another model's run, or 'runs/*'. Repeatable.", repeatable=True, unit="RUN")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -142,7 +142,7 @@ def read_baseline(path: Path) -> StoredBaseline:
         }
         for name in dict.fromkeys(group.benchmark for group in groups):
             values = _scores([group for group in groups if group.benchmark == name])
-            scores[name] = replace(values, **{kind: noises[kind].get(name) for kind in _NOISES})
+            scores[name] = replace(values, noise=noises["noise"].get(name), wording=noises["wording"].get(name))
         named = {key: header[key] for key in ("name", "manifest", "summary")} | {"labels": header.get("labels")}
         return record(StoredBaseline, named | {"scores": scores})
     except (ValueError, KeyError, TypeError, OverflowError) as error:

@@ -166,7 +166,8 @@ def _with_wording(
     that a wording which is hard for both counts for nothing; else of each side by itself."""
     (base, new), (was, now) = known_of
     wordings = base.facts[task.benchmark].wordings or ()
-    if wordings and wordings == new.facts[task.benchmark].wordings and None not in (was.by_pass, now.by_pass):
+    answers = was.by_pass is not None and now.by_pass is not None  # a baseline keeps none
+    if answers and wordings and wordings == new.facts[task.benchmark].wordings:
         crossed = base.seeded(task.benchmark) and new.seeded(task.benchmark)
         noise = _wording_noise(joined, (was, now), len(wordings), crossed=crossed)
         added = [] if noise is None else [(noise.shift**2 / noise.passes, noise.freedom)]

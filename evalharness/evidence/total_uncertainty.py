@@ -201,7 +201,8 @@ def _seat_values(side: Side, metric: str, benchmark: str) -> np.ndarray[tuple[in
         judged = (line.get("detail") or {}).get("judged") or {}
         members = (judged.get(named[-1]) or {}).get("members") or {} if line["benchmark"] == benchmark else {}
         said = [members.get(seat) for seat in seats]
-        if all(isinstance(one, int | float) for one in said):
-            found.setdefault(str(line["id"]), {})[line.get("repeat", 0)] = said
+        known = [float(one) for one in said if isinstance(one, int | float)]
+        if len(known) == len(seats):
+            found.setdefault(str(line["id"]), {})[line.get("repeat", 0)] = known
     means = [np.mean(list(repeats.values()), axis=0) for repeats in found.values()]
     return np.array(means, float) if len(means) > 1 else None
