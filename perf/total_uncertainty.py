@@ -16,9 +16,13 @@ import json
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evalharness.stats.paired import paired_mean
-from evalharness.stats.reruns import FloatArray, IntArray, crossed_noise, widened_half
+from evalharness.stats.reruns import crossed_noise, widened_half
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 
 LEVEL, ALPHA = 0.95, 0.025
 MEAN, SPREAD = 0.6, 0.25  # of the items' chances

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from evalharness.data.files import write_whole
 from evalharness.data.kept import finite, to_json
+from evalharness.errors import UserError
 from evalharness.evidence.contamination import OrderTest
 from evalharness.evidence.reproduce import ReproducedTask, Reproduction
 from evalharness.evidence.scaling import Ladder
@@ -18,6 +21,7 @@ from evalharness.evidence.total_uncertainty import TotalUncertainty
 from evalharness.evidence.twins import TwinSearch
 from evalharness.report import compare_terminal, words
 from evalharness.report.escape import line
+from evalharness.report.figures import Drawing
 from evalharness.report.numbers import format_number
 from evalharness.report.text_charts import text_bars, text_interval, text_share
 
@@ -38,6 +42,16 @@ def _print_table(headings: Sequence[str], rows: Sequence[Sequence[str]], notes: 
         for said in notes:
             out.print(line(said, 600), markup=False, highlight=False, soft_wrap=True)
     print(captured.get(), end="")
+
+
+def write_page(file: Path, title: str, figures: Sequence[Drawing], notes: Sequence[str] = ()) -> None:
+    """Write figures as one self-contained page. UserError where the file cannot be written."""
+    from evalharness.report.html import evidence_html
+
+    try:
+        write_whole(file, evidence_html(title, figures, notes))
+    except OSError as error:
+        raise UserError(f"{file}: cannot be written ({error.strerror})") from error
 
 
 def show_twins(found: TwinSearch, *, as_json: bool) -> None:
