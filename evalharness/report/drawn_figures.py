@@ -62,7 +62,7 @@ def run_reliability(journal: Path, _: tuple[int, int]) -> tuple[tuple[str, tuple
 
 
 def comparison_figures(document: ComparisonDocument) -> list[Drawing]:
-    """Of a comparison: its differences under each other, and for each benchmark its flips and the parts of its error."""
+    """Of a comparison: its differences under each other, of each benchmark the flips and the parts of its error."""
     measured = [task for task in document.tasks if None not in (task.difference, task.low, task.high)]
     rows = [
         ForestRow(

@@ -15,6 +15,7 @@ from evalharness.data.files import write_whole
 from evalharness.data.kept import finite, to_json
 from evalharness.errors import UserError
 from evalharness.evidence.contamination import OrderTest
+from evalharness.evidence.paraphrases import KnownWords
 from evalharness.evidence.reproduce import ReproducedTask, Reproduction
 from evalharness.evidence.scaling import Ladder
 from evalharness.evidence.total_uncertainty import TotalUncertainty
@@ -225,3 +226,19 @@ def show_order_test(found: OrderTest, *, as_json: bool) -> None:
         print("the model finds the file's own order likelier than chance: it has probably seen the file")
     else:
         print("the model finds the authors' order likelier: it saw the file, or choices have an order of their own")
+
+
+def show_words_test(found: KnownWords, *, as_json: bool) -> None:
+    """What a benchmark's words tell beside their paraphrases, in two lines."""
+    if as_json:
+        print(json.dumps(finite(to_json(found))))
+        return
+    unit = "words completed" if found.test == "completion" else "standard deviations (Min-K%++)"
+    print(
+        f"{line(found.benchmark)}, {line(found.model)}: {found.questions:,} questions beside {found.paraphrases} "
+        f"paraphrases of each: {found.advantage:+.3f} {unit}, p {words.p_value(found.p)}"
+    )
+    if found.p > _KNOWN_ORDER:
+        print("no sign that it knows the file's own words; that does not prove that it has not seen them")
+    else:
+        print("the model knows the file's words better: it saw them, or the paraphrases are less natural a text")

@@ -76,7 +76,7 @@ def test_a_comparison_and_a_run_have_them_in_page_and_terminal(tmp_path, evalh):
         line("x", f"x/{i}", "correct", 1.0) | {"response": {"logprobs": [-0.1 - i / 99, -2.0]}} for i in range(40)
     ]
     assert "as often as it is sure" in evalh("report", write_run(tmp_path / "r", ranked), "--format", "html").out
-    odd = [line("x", f"x/{i}", "correct", 1.0) | {"response": {"logprobs": [None, "a"]}} for i in range(40)]
+    odd = [line("x", f"x/{i}", "correct", 1.0) | {"response": {"logprobs": [-1, "a"]}} for i in range(40)]
     assert run_figures(Run(write_run(tmp_path / "odd", odd))) == []
 
 
@@ -86,7 +86,7 @@ def test_ladders_and_uncertainties_are_written_as_pages(tmp_path, evalh):
     assert said.code == 0, said
     curve = said.json["ladders"][0]["curves"]["m0"]
     assert curve[0] == [0.0, 0.0]
-    assert curve[-1] == [1.0, 1.0]
+    assert curve[-1] == [1.0, 0.75]
     page = (tmp_path / "ladder.html").read_text()
     assert page.count('<svg class="figure"') == 2
     assert "right answers by difficulty" in page
