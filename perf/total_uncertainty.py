@@ -18,13 +18,12 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from evalharness.stats.paired import paired_mean
 from evalharness.stats.reruns import crossed_noise, widened_half
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-LEVEL, ALPHA = 0.95, 0.025
+Z95, ALPHA = 1.959963984540054, 0.025
 MEAN, SPREAD = 0.6, 0.25  # of the items' chances
 
 
@@ -54,7 +53,8 @@ def simulate(items: int, k: int, shifts: tuple[float, float], kind: str, repetit
         wording, seed = design(draw, items, k, kind)
         off = draw.normal(0, shifts[0], k)[wording] + draw.normal(0, shifts[1], k)[seed]
         answers = (draw.random(wording.shape) < np.clip(chances(draw, items)[:, None] + off, 0, 1)).astype(float)
-        plain = paired_mean(answers.mean(1), LEVEL)
+        means = answers.mean(1)
+        value, plain = float(means.mean()), Z95 * float(means.std(ddof=1)) / math.sqrt(items)
         if kind == "crossed":  # the mean over the other factor leaves one answer of each level
             by = {
                 name: np.stack([answers[:, codes[0] == level].mean(1) for level in range(k)], 1)
@@ -65,9 +65,9 @@ def simulate(items: int, k: int, shifts: tuple[float, float], kind: str, repetit
         else:
             noises = crossed_noise(answers, {"wording": wording, "rerun": seed})
         added = [(one.shift**2 / one.passes, one.freedom) for one in noises.values()]
-        half = widened_half((plain.high - plain.low) / 2, added, ALPHA).width
-        held += abs(plain.value - truth) <= half
-        without += plain.low <= truth <= plain.high
+        half = widened_half(plain, added, ALPHA).width
+        held += abs(value - truth) <= half
+        without += abs(value - truth) <= plain
         widths.append(half)
         found.append([noises["wording"].shift ** 2, noises["rerun"].shift ** 2])
     said = [round(100 * math.sqrt(value), 2) for value in np.mean(found, 0)]

@@ -50,7 +50,7 @@ def run_reliability(journal: Path, _: tuple[int, int]) -> tuple[tuple[str, tuple
     """The bins of a calibration plot for each benchmark whose choices were ranked, from the journal's first lines; kept
     as long as the journal is as it was (its time and size)."""
     pairs: dict[str, dict[tuple[str, int], Pair]] = {}
-    for _, _, line in islice(numbered_lines(journal), _MOST_LINES):
+    for _number, _place, line in islice(numbered_lines(journal), _MOST_LINES):
         logprobs, scores = (line.get("response") or {}).get("logprobs") or (), line.get("scores") or {}
         worth = next(iter(scores.values()), None)
         if len(logprobs) > 1 and isinstance(worth, int | float) and 0 <= worth <= 1 and None not in logprobs:
