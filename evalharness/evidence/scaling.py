@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from evalharness.comparison.scores import numbered_lines
 from evalharness.errors import UserError, option_name
 from evalharness.evidence.item_table import ItemTable, item_tables, open_runs
-from evalharness.runs.figures import KeptEstimate
+from evalharness.runs.figures import KeptEstimate, kept_estimate
 from evalharness.runs.store import JOURNAL, Run
+from evalharness.scoring.metrics import average
 from evalharness.stats.ladders import RankingPower, item_rest_correlations, ranking_power
 from evalharness.stats.paired import holm, p_no_change, paired_mean
 
@@ -170,12 +171,18 @@ def _steps(table: ItemTable, runs: Sequence[Run], size_of: Mapping[str, float]) 
         entry = run.summary.benchmarks.get(table.benchmark)
         step = LadderStep(
             run=run.name, model=run.manifest.model.name or "?", size=size_of.get(run.name),
-            figure=entry.metrics.get(table.metric) if entry is not None else None,
+            figure=entry.metrics.get(table.metric) if entry is not None else _mean_of(table.worth[:, place]),
         )  # fmt: skip
         if place and len(moved[place - 1]):
             pair = paired_mean(moved[place - 1], _LEVEL)
             step = replace(step, difference=pair.value, low=pair.low, high=pair.high, p=p_values[place - 1])
         yield step
+
+
+def _mean_of(worth: NDArray[np.float64]) -> KeptEstimate | None:
+    """The figure of an imported run, which has it under another name: the mean over the items of the table."""
+    found = average([value for value in worth.tolist() if not math.isnan(value)])
+    return None if found is None else kept_estimate(found)
 
 
 def _suspects(
