@@ -26,6 +26,7 @@ from evalharness.comparison.forgetting_plan import ForgettingRequest
 from evalharness.comparison.gate import ComparisonRequest, GatedComparison, run_gate
 from evalharness.errors import UserError
 from evalharness.events import Event, Observer, Warned, observed_by
+from evalharness.evidence.earlier import check_beside_draw, drawer_using
 from evalharness.judging.panel import JudgeOptions
 from evalharness.judging.run import JudgeRun, judge_answers
 from evalharness.judging.stage import judging_stage
@@ -36,6 +37,7 @@ from evalharness.runs import cache, session, store
 from evalharness.runs.budget import Budget, duration_seconds
 from evalharness.runs.session import RunHooks, RunOutcome, RunPlace
 from evalharness.runs.store import Run
+from evalharness.runs.wordings import read_wordings
 
 if TYPE_CHECKING:  # torch is imported where something is trained
     from evalharness.training.config import TrainingConfig
@@ -75,6 +77,10 @@ class EvaluateSettings(ListenerSettings, total=False):
     shots: int | None
     limit: int | None
     seed: int
+    seeds: Sequence[int]
+    wordings: Sequence[str | Path]
+    budget_items: int | None
+    using: Sequence[str | Path]
     repeats: int
     temperature: float
     top_p: float
@@ -104,7 +110,11 @@ def evaluate(
     with _heard(asked) as warnings:
         names = [_name(b) for b in ([benchmarks] if isinstance(benchmarks, Asked) else benchmarks)]
         opened = _opened(model, options)
+        asked["wordings"] = read_wordings(asked.pop("wordings", ()))
+        used = tuple(map(str, asked.pop("using", ())))
+        asked["draw"] = drawer_using(asked.pop("budget_items", None), used, place.runs)
         plan = session.make_plan(names, model=opened.name, **_with_rows(asked))
+        check_beside_draw(plan, {"judge": judge})
         path = None if plan.rows is not None else plan.data
         kept = place.runs / cache.BESIDE_RUNS if place.cache else None
         judged = JudgeOptions(max_cost=budget.cost, beside_answers=True, cache=kept)

@@ -41,6 +41,7 @@ COMMANDS = {
     "diff-config": Command("diff_config.diff_config", "List every setting in which two runs differ."),
     "ab": Command("ab.ab", "Compare two prompts over a suite."),
     "flaky": Command("flaky.flaky", "Compare a run with itself asked again."),
+    "uncertainty": Command("uncertainty.uncertainty", "Items, reruns, wordings, judge: all in one interval."),
     "reproduce": Command("reproduce.reproduce", "Make a run again: same bytes, within noise, or why not."),
     "history": Command("history.history", "Show a benchmark's figures over time."),
     "report": Command("report.report", "Report a run, or a comparison that was kept."),

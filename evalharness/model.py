@@ -135,6 +135,16 @@ class Model(Protocol):
         ...
 
 
+@runtime_checkable
+class TokenScores(Protocol):
+    """A model that shows its whole distribution at every token of a text."""
+
+    def token_scores(self, texts: Sequence[str]) -> Iterator[Sequence[float]]:
+        """Of each text, in order, the standard score of every token: its log-probability less the mean of the model's
+        own distribution there, in that distribution's standard deviations."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
     """One prompt exactly as it will be sent: rendered text, and for local models its token ids and pieces."""

@@ -150,6 +150,7 @@ class DataOptions:
     subjects: str | None = setting(None, "Ask only these groups, separated by commas.")
     items: Path | None = setting(None, "Ask only these: a file of `evalh compare --save-flips`.")
     seed: int = setting(0, "Decides every draw.")
+    wording: tuple[str, ...] = setting((), "Ask in these words, or `own`. Repeatable.", repeatable=True, unit="FILE")
     skip_unanswered: bool = setting(False, "Leave out questions without an answer, and say so.")
     holistic: bool = setting(False, "Also HELM's view: calibration, robustness, fairness, efficiency.", switch=True)
     allow_outside: bool = setting(False, "Files may name others outside their own folder.")
@@ -167,9 +168,7 @@ class DrawOptions:
     HEADING: ClassVar[str] = "Fewer questions"
 
     budget_items: int | None = setting(None, "Ask only so many questions, drawn by earlier runs (--using).", least=1)
-    using: tuple[str, ...] = setting(
-        (), "An earlier run of another model, or a pattern such as 'runs/*'. Repeatable.", repeatable=True, unit="RUN"
-    )
+    using: tuple[str, ...] = setting((), "Another model's run, or 'runs/*'. Repeatable.", repeatable=True, unit="RUN")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,6 +178,7 @@ class SamplingOptions:
     HEADING: ClassVar[str] = "Sampling"
 
     repeats: int | None = setting(None, "Answers per question (pass@k); a replay has its own number.", flag="--samples")
+    seeds: str | None = setting(None, "One answer per question with each of these seeds, e.g. 1,2,3.")
     temperature: float | None = setting(None, "0 = greedy, the default of nearly all benchmarks.")
     top_p: float | None = setting(None, "Nucleus sampling.")
     max_tokens: int | None = setting(None, "Longest answer, in tokens.")

@@ -1,9 +1,11 @@
-"""Does the order test find a file that a model was trained on, and does it leave the others alone?
+"""Do the tests find a file that a model was trained on, and do they leave the others alone?
 
 The embedded model is trained anew on text of its own kind, with k copies of a small benchmark's file among it:
-`power` is the share of trainings in which `evalh contamination`'s test says p <= .05, by k (0: the file was not there).
+`power` is the share of trainings in which a test of `evalh contamination` says p <= .05, by k (0: the file was not
+there): by the order of the questions, and by their words beside a paraphrase of each (`mink`, `completion`). A question
+and its paraphrase are two forms of it, of which a coin says which one is in the file.
 `false alarms`: the embedded model as it is, and a thousand random orders of the same questions in the place of the
-file's own; the rate must not lie above .05 by a binomial limit at 99 %.
+file's own, or a thousand throws of the coins; the rate must not lie above .05 by a binomial limit at 99 %.
 
     python perf/contamination.py [--copies 0 1 2 4 8] [--trainings 5] [--orders 19] [--false-orders 1000]
 """
@@ -27,6 +29,7 @@ from evalharness.engine import checkpoint
 from evalharness.engine.matmul import MATMULS, choose_route
 from evalharness.engine.tokenizer import Tokenizer, open_tokenizer
 from evalharness.evidence.contamination import ShuffledText, cut, order_likelihoods
+from evalharness.evidence.paraphrases import PARAPHRASE_TESTS, ParaphraseTest, word_scores
 from evalharness.models import local
 from evalharness.options import LocalOptions
 from evalharness.stats.exchangeability import p_first_is_largest
@@ -37,12 +40,23 @@ WINDOW, ROWS, BACKGROUND = 256, 2, 32  # tokens of a training row, rows of a ste
 LEARNING_RATE = 2e-3
 
 
-def file_of(seed: int) -> list[str]:
-    """Questions with their answers, in an order of this seed."""
+def file_of(seed: int) -> list[list[str]]:
+    """Questions with their answers, in an order of this seed, each in the words of the file and in others."""
     sample = Path(__file__).resolve().parents[1] / "benchmarks" / "tiny_exam.jsonl"
     rows = [json.loads(line) for line in sample.read_text(encoding="utf-8").splitlines()]
-    texts = [f"{row['question']}\n{row['choices'][row['answer']]}" for row in rows]
-    return random.Random(seed).sample(texts, QUESTIONS)
+    draw = random.Random(seed)
+    return [
+        draw.sample(forms_of(row["question"], row["choices"][row["answer"]]), 2) for row in draw.sample(rows, QUESTIONS)
+    ]
+
+
+def forms_of(question: str, answer: str) -> list[str]:
+    """Two ways to ask one thing."""
+    about = question.rstrip("?")
+    return [
+        f"Here is a question: {question}\nThe answer is {answer}.",
+        f"I would like to know: {about}.\nIt is {answer}.",
+    ]
 
 
 def pieces_of(texts: list[str]) -> list[ShuffledText]:
@@ -89,32 +103,51 @@ def trained(texts: list[str], copies: int, seed: int, out: Path) -> Path:
 
 
 def power(copies: int, trainings: int, orders: int) -> dict[str, object]:
-    p_values = []
+    found: dict[str, list[float]] = {"order": [], "mink": [], "completion": []}
     for seed in range(trainings):
-        texts = file_of(seed)
+        units = file_of(seed)
+        texts = [own for own, _ in units]
         with tempfile.TemporaryDirectory() as folder:
             made = trained(texts, copies, seed, Path(folder) / "model")
             model = local.open_folder("local:trained", made, LocalOptions(template="none"))
-            p_values.append(p_first_is_largest(order_likelihoods(model, pieces_of(texts), orders, seed), seed))
+            found["order"].append(p_first_is_largest(order_likelihoods(model, pieces_of(texts), orders, seed), seed))
+            for test in PARAPHRASE_TESTS:
+                found[test].append(p_first_is_largest(word_scores(model, units, test), seed))
     return {
-        "copies": copies, "trainings": trainings, "power": float(np.mean(np.array(p_values) <= 0.05)),
-        "p": [round(p, 4) for p in p_values],
+        "copies": copies, "trainings": trainings,
+        "power": {test: float(np.mean(np.array(p) <= 0.05)) for test, p in found.items()},
+        "p": {test: [round(one, 4) for one in p] for test, p in found.items()},
     }  # fmt: skip
 
 
 def false_alarms(count: int, orders: int) -> dict[str, object]:
     """A thousand orders, each the file of its own: every piece's order is one of a pool of random orders."""
     model = local.open_folder("local:tiny", tiny.MODEL_FOLDER, LocalOptions(template="none"))
-    pieces = pieces_of(file_of(0))
+    pieces = pieces_of([own for own, _ in file_of(0)])
     pool = order_likelihoods(model, pieces, 4 * orders, 0)[:, 1:]
     draw, alarms = np.random.default_rng(0), 0
     for seed in range(count):
         chosen = np.array([draw.choice(row, 1 + orders, replace=False) for row in pool])
         alarms += p_first_is_largest(chosen, seed, draws=999) <= 0.05
+    return _alarms("order", alarms, count)
+
+
+def false_alarms_of_words(test: ParaphraseTest, count: int) -> dict[str, object]:
+    """A thousand throws of the coins that say which form is in the file."""
+    model = local.open_folder("local:tiny", tiny.MODEL_FOLDER, LocalOptions(template="none"))
+    values, draw, alarms = word_scores(model, file_of(0), test), np.random.default_rng(0), 0
+    for seed in range(count):
+        first = draw.integers(0, 2, len(values))
+        chosen = np.stack([values[np.arange(len(values)), first], values[np.arange(len(values)), 1 - first]], 1)
+        alarms += p_first_is_largest(chosen, seed, draws=999) <= 0.05
+    return _alarms(test, alarms, count)
+
+
+def _alarms(test: str, alarms: int, count: int) -> dict[str, object]:
     limit = int(binom.ppf(0.99, count, 0.05))
     return {
-        "false alarms": alarms, "orders": count, "rate": alarms / count, "at most": limit, "held": alarms <= limit,
-        "pieces": len(pieces),
+        "test": test, "false alarms": int(alarms), "orders": count, "rate": float(alarms / count), "at most": limit,
+        "held": bool(alarms <= limit),
     }  # fmt: skip
 
 
@@ -127,6 +160,8 @@ def main() -> None:
     given = options.parse_args()
     if given.false_orders:
         print(json.dumps(false_alarms(given.false_orders, given.orders)), flush=True)
+        for test in PARAPHRASE_TESTS:
+            print(json.dumps(false_alarms_of_words(test, given.false_orders)), flush=True)
     for copies in given.copies:
         print(json.dumps(power(copies, given.trainings, given.orders)), flush=True)
 

@@ -34,7 +34,7 @@ def compare(
         str | None, Option(help="What differs on purpose: prompt, shots, mode, judge, sampling; with commas.")
     ] = None,
     uncertainty: Annotated[
-        str | None, Option(help="What the intervals hold, and print its parts: sampling,rerun,judge.")
+        str | None, Option(help="What the intervals hold, and print its parts: sampling,rerun,wording,judge.")
     ] = None,
     suite: Annotated[Path | None, Option(help="Take margins, rules and the gate from this suite.yaml.")] = None,
     show: Annotated[int, Option(help="Flipped samples to print per benchmark and direction.")] = 5,

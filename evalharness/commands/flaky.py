@@ -12,6 +12,10 @@ def flaky(
         str | None, Argument(help="A second run of the same thing; without it the model is asked again.")
     ] = None,
     limit: Annotated[int | None, Option(help="Ask only so many questions again: a seeded draw.")] = None,
+    yes_run_its_command: Annotated[
+        bool,
+        Option("--yes-run-its-command", help="Also where the command in run.json names programs or addresses."),
+    ] = False,
     runs: Annotated[Path, Option(help="Folder that holds the runs.")] = Path("runs"),
     as_json: Annotated[bool, Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
@@ -19,4 +23,5 @@ def flaky(
     from evalharness.comparison.flaky import measure_flakiness
     from evalharness.report.flakiness import show_flakiness
 
-    show_flakiness(measure_flakiness(run, again, limit=limit, runs=runs), as_json=as_json)
+    found = measure_flakiness(run, again, limit=limit, runs=runs, consent=yes_run_its_command)
+    show_flakiness(found, as_json=as_json)

@@ -8,7 +8,9 @@ from typer import Argument, Option
 
 def report(
     what: Annotated[str, Argument(help="A run (folder or name), or the report.json of a comparison.")],
-    form: Annotated[str, Option("--format", "-f", help="terminal, markdown, html, junit, sarif or json.")] = "terminal",
+    form: Annotated[
+        str, Option("--format", "-f", help="terminal, figures, markdown, html, junit, sarif or json.")
+    ] = "terminal",
     output: Annotated[Path | None, Option("--output", "-o", help="Write here instead of standard output.")] = None,
     comment: Annotated[
         bool, Option("--comment", help="Write the comparison as the one comment of this pull or merge request.")

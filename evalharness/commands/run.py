@@ -37,7 +37,7 @@ evalh run mmlu --model local:DIR --budget-items 2000 --using runs/a --using runs
 evalh run humaneval --model local:DIR --samples 10 --temperature 0.8 --against main
 """
 BESIDE_A_SUITE = frozenset({"benchmarks", "runs", "as_json", "yes_run_untrusted_code", "allow_outside"})
-_NOT_OF_THE_PLAN = ("items", "allow_outside", "include_path", "trust_task_code", "fewshot_as_multiturn")
+_NOT_OF_THE_PLAN = ("items", "allow_outside", "include_path", "trust_task_code", "fewshot_as_multiturn", "wording")
 
 
 @with_flags
@@ -118,7 +118,10 @@ def _rule_of(comparison: ComparisonOptions, runs: Path) -> "RuleOf | None":
 
 def _asked(data: DataOptions, sampling: SamplingOptions) -> dict[str, Any]:
     """The fields of the plan: all that was said, but for what restricts it afterwards."""
-    return {name: value for name, value in values(data, sampling).items() if name not in _NOT_OF_THE_PLAN}
+    from evalharness.runs.wordings import read_wordings
+
+    said = {name: value for name, value in values(data, sampling).items() if name not in _NOT_OF_THE_PLAN}
+    return {**said, "wordings": read_wordings(data.wording)}
 
 
 def _tell(outcome: "RunOutcome", comparison: ComparisonOptions, output: OutputOptions) -> int:

@@ -17,10 +17,16 @@ def scaling(
         str | None, Option(help="A number for each run, separated by commas: parameters, steps, tokens.")
     ] = None,
     runs: Annotated[Path, Option(help="Folder that holds the runs.")] = Path("runs"),
+    html: Annotated[Path | None, Option(help="Also write the figures as a page here.")] = None,
     as_json: Annotated[bool, Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Say whether a benchmark ranks the models of a ladder, and which of its items are odd."""
     from evalharness.evidence.scaling import build_ladders, sizes_named
     from evalharness.report import evidence
+    from evalharness.report.drawn_figures import ladder_figures
 
-    evidence.show_ladders(build_ladders(runs_, sizes=sizes_named(sizes), runs=runs), as_json=as_json)
+    found = build_ladders(runs_, sizes=sizes_named(sizes), runs=runs)
+    if html is not None:
+        drawn = [figure for ladder in found for figure in ladder_figures(ladder)]
+        evidence.write_page(html, f"A ladder of {len(runs_)} runs", drawn)
+    evidence.show_ladders(found, as_json=as_json)

@@ -3,7 +3,8 @@
 The first line is a header (format, name, manifest, summary, sha256 of what follows and of itself without it). Every
 further line is one group of one benchmark: a letter per item for its status, values only where the letters do not say
 them, ids only where they are not `GROUP/0`, `GROUP/1`, ... MMLU's 14,042 items take some 25 kB. Where people labelled
-answers, or items were asked several times, the header has the labels and what asking again told (`noise`).
+answers, or items were asked several times, the header has the labels, what asking again told (`noise`) and what
+several wordings did (`wording`).
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ _KEPT = ("name", "created", "benchmarks", "sampling", "git", "versions", "flaky"
          "reading_rules")  # fmt: skip
 _DATA = ("origin", "revision", "sha256", "rows_sha256", "repeated")
 _FIGURES = ("mode", "n", "metrics", "counts", "programs", "bounds")
+_NOISES = ("noise", "wording")  # of the scores of a benchmark
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,99}")
 
 
@@ -82,8 +84,7 @@ def write_baseline(stored: StoredBaseline, folder: Path = BASELINES) -> Path:
         "manifest": to_json(_comparable(stored.manifest)),
         "summary": to_json(_measured(stored.summary)),
     }
-    noise = {name: to_json(scores.noise) for name, scores in stored.scores.items() if scores.noise is not None}
-    header |= {key: said for key, said in (("labels", to_json(stored.labels)), ("noise", noise)) if said}
+    header |= {key: said for key, said in _told(stored).items() if said}
     path = folder / f"{stored.name}{SUFFIX}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -92,6 +93,15 @@ def write_baseline(stored: StoredBaseline, folder: Path = BASELINES) -> Path:
     except OSError as error:
         raise UserError(f"{path}: cannot be written ({error.strerror})") from error
     return path
+
+
+def _told(stored: StoredBaseline) -> dict[str, Any]:
+    """The labels of people, and what several answers to each item told."""
+    found: dict[str, Any] = {"labels": to_json(stored.labels)}
+    for kind in _NOISES:
+        said = {name: getattr(scores, kind) for name, scores in stored.scores.items()}
+        found[kind] = {name: to_json(noise) for name, noise in said.items() if noise is not None}
+    return found
 
 
 def _comparable(manifest: Manifest) -> Manifest:
@@ -127,10 +137,12 @@ def read_baseline(path: Path) -> StoredBaseline:
     scores = {}
     try:
         groups = [record(_Group, json_value(line)) for line in body]
-        noise = {name: record(PassNoise, told) for name, told in header.get("noise", {}).items()}
+        noises = {
+            kind: {name: record(PassNoise, told) for name, told in header.get(kind, {}).items()} for kind in _NOISES
+        }
         for name in dict.fromkeys(group.benchmark for group in groups):
             values = _scores([group for group in groups if group.benchmark == name])
-            scores[name] = replace(values, noise=noise.get(name))
+            scores[name] = replace(values, noise=noises["noise"].get(name), wording=noises["wording"].get(name))
         named = {key: header[key] for key in ("name", "manifest", "summary")} | {"labels": header.get("labels")}
         return record(StoredBaseline, named | {"scores": scores})
     except (ValueError, KeyError, TypeError, OverflowError) as error:

@@ -289,9 +289,7 @@ def _task(
     elif drawn is not None:
         measured = with_draw(measured, joined, drawn, now if drawn.base else was, options.alpha)
     else:
-        measured = with_uncertainty(
-            measured, joined, (before, after), (was.noise, now.noise), options.uncertainty, options.alpha
-        )
+        measured = with_uncertainty(measured, joined, (before, after), (was, now), options.uncertainty, options.alpha)
     told = replace(
         measured,
         base=_figure(measured.base, read.base[read.known], task, drawn=drawn is not None),

@@ -59,7 +59,7 @@ class Noise:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UncertaintyPart:
-    """One source of a difference's uncertainty (sampling, rerun or judge) and its standard error."""
+    """One source of a difference's uncertainty (sampling, draw, rerun, wording or judge) and its standard error."""
 
     source: str
     stderr: float

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +17,9 @@ from evalharness.comparison.scores import Scores
 from evalharness.data.files import write_whole
 from evalharness.data.kept import to_json
 from evalharness.errors import Exit, UserError
+from evalharness.runs.again import made_again
 from evalharness.runs.manifest import FlakyFacts, FlakyFile
+from evalharness.runs.store import Run
 from evalharness.stats.intervals import wilson
 
 
@@ -77,23 +77,11 @@ def save_flakiness(base: Side, found: Mapping[str, FlakyFacts]) -> Path:
     return path
 
 
-def ask_again(base: Side, limit: int | None, runs: Path) -> Side:
+def ask_again(base: Side, limit: int | None, runs: Path, *, consent: bool) -> Side:
     """Give the run's own command once more, into a folder beside it. It goes on where it was stopped."""
-    words = list(base.manifest.command or ())
-    if len(words) < 3 or words[1] != "run" or "***" in words:
-        raise UserError(f"{base.name} does not say how it was made; run it again yourself and give both runs")
-    if consent := [
-        w for w in words if w.startswith(("--yes-run", "--allow-outside")) or w in ("none", "--sandbox=none")
-    ]:
-        raise UserError(
-            f"{base.name} was made with {consent[0]}, which a file cannot consent to; run it again yourself"
-        )
     name = f"{base.name}-again" + (f"-{limit}" if limit else "")
-    options = ["--no-cache", "--name", name, "--runs", str(runs)] + (["--limit", str(limit)] if limit else [])
-    made = subprocess.run([sys.executable, "-m", "evalharness", *words[1:], *options], stdout=sys.stderr, check=False)
-    if made.returncode not in (Exit.FINE, Exit.NOT_WHOLE):
-        raise UserError(f"asking again failed (exit {made.returncode}): evalh {' '.join(words[1:])}", Exit.NOT_WHOLE)
-    return open_side(str(runs / name), runs)
+    made = made_again(Run(base.path), runs, consent=consent, limit=limit, name=name)
+    return open_side(str(made.path), runs)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,11 +94,13 @@ class MeasuredFlakiness:
     benchmarks: Mapping[str, FlakyFacts]
 
 
-def measure_flakiness(name: str, again: str | None, *, limit: int | None, runs: Path) -> MeasuredFlakiness:
+def measure_flakiness(
+    name: str, again: str | None, *, limit: int | None, runs: Path, consent: bool = False
+) -> MeasuredFlakiness:
     """Measure the noise of a run against `again`, or against itself asked again, and keep it in the run's folder."""
     base = open_side(name, runs)
     if base.journal is None:
         raise UserError(f"{name} is a baseline; A/A wants a run")
-    second = open_side(again, runs) if again is not None else ask_again(base, limit, runs)
+    second = open_side(again, runs) if again is not None else ask_again(base, limit, runs, consent=consent)
     found = measure_flips(base, second)
     return MeasuredFlakiness(base=base, again=second, path=save_flakiness(base, found), benchmarks=found)

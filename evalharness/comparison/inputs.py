@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from evalharness.comparison import baseline
-from evalharness.comparison.scores import STATUS_CODE, Scores, journal_scores, lines_at, numbered_lines
+from evalharness.comparison.scores import STATUS_CODE, Scores, journal_scores, lines_at, numbered_lines, with_noise
 from evalharness.data.typed import record
 from evalharness.errors import Exit, UserError, nearest, option_name
 from evalharness.runs.drawn import DrawnItems, drawn_items, refuse_drawn
@@ -131,7 +131,10 @@ class Side:
         found = journal_scores(self.journal, metrics, cluster)
         for benchmark, scores in found.items():
             self._adds_up(benchmark, scores)
-        return found
+        return {
+            name: with_noise(scores, len(self.facts[name].wordings or ()), crossed=self.seeded(name))
+            for name, scores in found.items()
+        }
 
     def _stored(self, metrics: Mapping[str, str], cluster: str | None) -> dict[str, Scores]:
         for name, metric in metrics.items():

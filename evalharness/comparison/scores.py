@@ -10,7 +10,7 @@ import math
 import re
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from evalharness.errors import UserError, option_name
 from evalharness.records import STATUSES
 from evalharness.runs.store import damaged_line, loads, placed_lines
-from evalharness.stats.reruns import PassNoise, pass_noise
+from evalharness.runs.wordings import wording_place
+from evalharness.stats.reruns import PassNoise, crossed_noise, pass_noise
 
 STATUS_CODE = {status: code for code, status in enumerate(STATUSES)}
 _TEXT = {str}
@@ -34,7 +35,9 @@ class Scores:
     `values` holds the mean of the metric over an item's answers, NaN where there is none; `answers` how many answers
     the mean is over; `status` the code of the first answer's status; `groups` and `clusters` codes into their names;
     `lengths` the question's characters, -1 unknown; `places` the byte where the item's first line starts, -1 none;
-    `noise` what several answers to each item tell of asking again.
+    `by_pass` (items, passes) holds the single values where an item has several, NaN where one is missing (None: a
+    baseline, or one answer each); `noise` is what several answers to each item tell of asking again, `wording` what
+    several wordings tell of those.
     """
 
     metric: str
@@ -47,7 +50,9 @@ class Scores:
     clusters: NDArray[np.int32] | None
     lengths: NDArray[np.int32]
     places: NDArray[np.int64]
+    by_pass: NDArray[np.float64] | None = None
     noise: PassNoise | None = None
+    wording: PassNoise | None = None
 
     @property
     def binary(self) -> bool:
@@ -129,15 +134,43 @@ class _Rows:
             clusters=np.frombuffer(self.clusters, np.int32)[first] if self.cluster is not None else None,
             lengths=np.frombuffer(self.length, np.int32)[first],
             places=np.frombuffer(self.place, np.int64)[first],
-            noise=_noise(item[known], value[known], answers),
+            by_pass=_by_pass(item, repeat[keep], value, n),
         )
 
 
-def _noise(item: NDArray[np.int32], value: NDArray[np.float64], answers: NDArray[np.int32]) -> PassNoise | None:
-    """What the items tell that have an answer of every pass; `item` and `value` are sorted by item, then by pass."""
-    passes = int(answers.max(initial=0))
-    whole = answers == passes
-    return pass_noise(value[whole[item]].reshape(-1, passes)) if passes > 1 else None
+def _by_pass(
+    item: NDArray[np.int32], repeat: NDArray[np.int32], value: NDArray[np.float64], n: int
+) -> NDArray[np.float64] | None:
+    """The values of n items by pass; None where none has several, or repeats are not numbered from 0 on."""
+    passes = 1 + int(repeat.max(initial=0))
+    if passes < 2 or repeat.min(initial=0) < 0 or passes > len(value):
+        return None
+    found = np.full((n, passes), np.nan)
+    found[item, repeat] = value
+    return found
+
+
+def with_noise(scores: Scores, wordings: int, *, crossed: bool) -> Scores:
+    """Scores with what their single values tell, from the items that have all: of asking again, or of so many wordings
+    (`crossed` with as many seeds: of both)."""
+    if scores.by_pass is None:
+        return scores
+    whole = ~np.isnan(scores.by_pass).any(1)
+    values = scores.by_pass[whole]
+    if not wordings:
+        return replace(scores, noise=pass_noise(values))
+    ids = [scores.ids[place] for place in np.flatnonzero(whole)]
+    found = crossed_noise(values, answer_factors(ids, wordings, crossed=crossed))
+    return replace(scores, noise=found.get("rerun"), wording=found.get("wording"))
+
+
+def answer_factors(ids: Sequence[str], wordings: int, *, crossed: bool) -> dict[str, NDArray[np.int64]]:
+    """The wording of each answer (items, wordings), and with seeds its pass."""
+    places = [[wording_place(one, repeat, wordings, crossed=crossed) for repeat in range(wordings)] for one in ids]
+    found = {"wording": np.array(places, np.int64).reshape(len(ids), wordings)}
+    if crossed:
+        found["rerun"] = np.broadcast_to(np.arange(wordings), (len(ids), wordings))
+    return found
 
 
 def natural(identity: str) -> list[tuple[bool, int, str]]:

@@ -1,8 +1,9 @@
-"""Where a difference's uncertainty comes from: the items that were drawn, asking again, and what the judge gets wrong.
+"""Where a difference's uncertainty comes from: the items that were drawn, asking again, the wording, and what the judge
+gets wrong.
 
 Sampling is in every interval, and so is the noise of single answers, for each item is asked once (or a few times). A
-judge's error is carried where both sides keep labels of people (`evalh judge calibrate`), and a whole run's own shift
-where several seeds or `evalh flaky` found one.
+judge's error is carried where both sides keep labels of people (`evalh judge calibrate`), a whole run's own shift
+where several seeds or `evalh flaky` found one, and that of a wording where several wordings were asked.
 """
 
 from __future__ import annotations
@@ -17,15 +18,16 @@ import numpy as np
 from evalharness.comparison.align import Joined, has_range
 from evalharness.comparison.decide import TaskComparison, UncertaintyPart
 from evalharness.comparison.inputs import Side
+from evalharness.comparison.scores import Scores, answer_factors
 from evalharness.errors import UserError, known, option_name
 from evalharness.runs.manifest import FlakyFacts
 from evalharness.stats.intervals import normal_quantile
 from evalharness.stats.power import detectable_by
 from evalharness.stats.powered import LEAST_LABELS, powered_difference
-from evalharness.stats.reruns import PassNoise, widened_half
+from evalharness.stats.reruns import PassNoise, crossed_noise, widened_half
 from evalharness.text.visible import shell_word
 
-UncertaintySource = Literal["sampling", "rerun", "judge"]
+UncertaintySource = Literal["sampling", "rerun", "wording", "judge"]
 _SOURCES: tuple[UncertaintySource, ...] = get_args(UncertaintySource)
 
 
@@ -41,11 +43,10 @@ def uncertainty_sources(words: str | None) -> tuple[UncertaintySource, ...] | No
 
 
 def with_uncertainty(
-    task: TaskComparison, joined: Joined, sides: tuple[Side, Side], noises: tuple[PassNoise | None, PassNoise | None],
+    task: TaskComparison, joined: Joined, sides: tuple[Side, Side], scores: tuple[Scores, Scores],
     wanted: tuple[UncertaintySource, ...] | None, alpha: float,
 ) -> TaskComparison:  # fmt: skip
     """A measured task with what else is uncertain in its interval, and the parts of that where there are several.
-    `noises` are what several answers to each item told of either side.
 
     UserError where a source was asked for by name and nothing tells of it.
     """
@@ -59,13 +60,20 @@ def with_uncertainty(
         if wanted is not None and "judge" not in parts:
             raise UserError(_no_labels(task, sides))
     if wanted is None or "rerun" in wanted:
-        found = _with_rerun(found, (sides, noises), parts, alpha)
+        found = _with_rerun(found, (sides, (scores[0].noise, scores[1].noise)), parts, alpha)
         if wanted is not None and "rerun" not in parts:
             raise UserError(
                 f"{option_name('uncertainty')} rerun: nothing tells how {task.benchmark} varies when it is asked "
                 f"again; several seeds in a suite do, or `evalh flaky {shell_word(sides[0].path)}`"
             )
-    shown = wanted is not None or "judge" in parts
+    if wanted is None or "wording" in wanted:
+        found = _with_wording(found, joined, (sides, scores), parts, alpha)
+        if wanted is not None and "wording" not in parts:
+            raise UserError(
+                f"{option_name('uncertainty')} wording: nothing tells how {task.benchmark} varies with its wording; "
+                "runs that were asked in several do: `evalh run --wording FILE --wording FILE`"
+            )
+    shown = wanted is not None or parts.keys() & {"judge", "wording"}
     made = tuple(UncertaintyPart(source=source, stderr=stderr) for source, stderr in parts.items())
     return replace(found, uncertainty=made) if shown else found
 
@@ -137,7 +145,8 @@ def _with_rerun(
         single, added = math.hypot(*(n.single for n in noises if n)), shift_variances(seeded)
         said = "the seeds' runs differ by more than their answers' noise: the interval allows for that"
     elif flaky is not None and None not in (flaky.low, flaky.high, flaky.difference):
-        single, added = _of_again(flaky, task.n)
+        single, variance = noise_of_again(flaky, task.n)
+        added = [(variance, math.inf)]
         points = 100 * (flaky.difference or 0)
         said = f"asked again the same model was {points:+.1f} points off: the interval allows for that"
     elif any(noises):
@@ -149,6 +158,39 @@ def _with_rerun(
     return _widened(task, added, said, alpha) if shift else task
 
 
+def _with_wording(
+    task: TaskComparison, joined: Joined, known_of: tuple[tuple[Side, Side], tuple[Scores, Scores]],
+    parts: dict[str, float], alpha: float,
+) -> TaskComparison:  # fmt: skip
+    """With what the difference varies by from wording to wording: of the same wordings on both sides, item by item, so
+    that a wording which is hard for both counts for nothing; else of each side by itself."""
+    (base, new), (was, now) = known_of
+    wordings = base.facts[task.benchmark].wordings or ()
+    answers = was.by_pass is not None and now.by_pass is not None  # a baseline keeps none
+    if answers and wordings and wordings == new.facts[task.benchmark].wordings:
+        crossed = base.seeded(task.benchmark) and new.seeded(task.benchmark)
+        noise = _wording_noise(joined, (was, now), len(wordings), crossed=crossed)
+        added = [] if noise is None else [(noise.shift**2 / noise.passes, noise.freedom)]
+    else:
+        noise = was.wording or now.wording
+        added = shift_variances([was.wording, now.wording])
+    if noise is None:
+        return task
+    shift = math.sqrt(sum(variance for variance, _ in added))
+    parts["wording"] = shift
+    said = "the wordings differ by more than their answers' noise: the interval allows for that"
+    return _widened(task, added, said, alpha) if shift else task
+
+
+def _wording_noise(joined: Joined, scores: tuple[Scores, Scores], wordings: int, *, crossed: bool) -> PassNoise | None:
+    (was, now), both = scores, (joined.at_base >= 0) & (joined.at_new >= 0)
+    assert was.by_pass is not None and now.by_pass is not None
+    moved = now.by_pass[joined.at_new[both]] - was.by_pass[joined.at_base[both]]
+    whole = ~np.isnan(moved).any(1)
+    ids = [joined.ids[place] for place in np.flatnonzero(both)[whole]]
+    return crossed_noise(moved[whole], answer_factors(ids, wordings, crossed=crossed)).get("wording")
+
+
 def shift_variances(seeded: Sequence[PassNoise | None]) -> list[tuple[float, float]]:
     """The variance that whole runs' shifts bring to the difference, with its degrees of freedom: each side's own by its
     seeds; where one side has none, both are taken to shift alike, and that side is one run."""
@@ -158,13 +200,14 @@ def shift_variances(seeded: Sequence[PassNoise | None]) -> list[tuple[float, flo
     return [(noise.shift**2 * (1 + 1 / noise.passes), noise.freedom) for noise in told]
 
 
-def _of_again(flaky: FlakyFacts, n: int) -> tuple[float, list[tuple[float, float]]]:
-    """The standard error that single answers bring to a difference over n items, and the variance of a run's shift."""
+def noise_of_again(flaky: FlakyFacts, n: int) -> tuple[float, float]:
+    """The standard error that single answers bring to a difference over n items, and the variance of the shift of two
+    runs."""
     low, high, difference = flaky.low or 0.0, flaky.high or 0.0, flaky.difference or 0.0
     again = (high - low) / (2 * normal_quantile(0.975))  # its interval is at 95 %
     # Two runs of one model that differ by more than their answers' noise are each off by something of their own.
     shift = max(0.0, difference**2 - again**2) if low > 0 or high < 0 else 0.0
-    return again * math.sqrt(flaky.n / max(1, n)), [(shift, math.inf)]
+    return again * math.sqrt(flaky.n / max(1, n)), shift
 
 
 def _widened(task: TaskComparison, added: Sequence[tuple[float, float]], said: str, alpha: float) -> TaskComparison:

@@ -9,8 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evalharness.comparison.by_content import pair_items
+from evalharness.comparison.inputs import from_run
 from evalharness.comparison.scores import numbered_lines
 from evalharness.errors import Exit, UserError
+from evalharness.runs.imported import is_imported
 from evalharness.runs.store import JOURNAL, Run, dumps, find_run
 
 if TYPE_CHECKING:
@@ -61,14 +64,40 @@ def open_runs(names: Sequence[str], folder: Path, least: int, what: str) -> list
 
 
 def item_tables(runs: Sequence[Run]) -> Iterator[ItemTable]:
-    """A table for each benchmark of which two or more runs were asked the same, of the items and runs that were."""
-    read = [_answers(run) for run in runs]
+    """A table for each benchmark of which two or more runs were asked the same, of the items and runs that were. Items
+    of runs that other programs made are found by what was asked."""
+    read = _under_common_names(runs, [_answers(run) for run in runs])
     for benchmark in dict.fromkeys(name for one in read for name in one):
         asked = Counter(item for one in read for item in one.get(benchmark, ()))
         having = [place for place, one in enumerate(read) if any(asked[item] > 1 for item in one.get(benchmark, ()))]
         if len(having) < 2:
             continue
         yield _joined(benchmark, [runs[place] for place in having], [read[place][benchmark] for place in having])
+
+
+def _under_common_names(
+    runs: Sequence[Run], read: Sequence[dict[str, dict[_Item, _Answers]]]
+) -> Sequence[dict[str, dict[_Item, _Answers]]]:
+    """The answers with the items of imported runs, whose names and ids mean nothing to others, under those of the first
+    run of ours (of the first one, where all are imported)."""
+    foreign = [any(map(is_imported, run.manifest.benchmarks.values())) for run in runs]
+    if not any(foreign):
+        return read
+    first = foreign.index(False) if False in foreign else 0
+    base = from_run(runs[first], drawn=True)
+    known = {(name, item[0]): item for name, items in read[first].items() for item in items}
+    found = list(read)
+    for place, run in enumerate(runs):
+        if place == first or not (foreign[place] or foreign[first]):
+            continue
+        paired = pair_items(base, from_run(run, drawn=True))
+        found[place] = {}
+        for name, items in read[place].items():
+            own = paired.names.get(name, name)
+            for item, answers in items.items():
+                same = known.get((own, paired.ids.get((name, item[0]), "")))
+                found[place].setdefault(name if same is None else own, {})[same or item] = answers
+    return found
 
 
 def _metric(run: Run, benchmark: str) -> str:

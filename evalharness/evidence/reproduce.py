@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
 from evalharness.data.kept import to_json
-from evalharness.errors import Exit, UserError, option_name
+from evalharness.errors import Exit, UserError
 from evalharness.records import Result
-from evalharness.runs.imported import is_imported
+from evalharness.runs.again import made_again
 from evalharness.runs.manifest import Manifest
 from evalharness.runs.store import SUMMARY, Run, find_run
 from evalharness.stats.paired import paired_mean
 
 ReproductionVerdict = Literal["same bytes", "same within noise", "different"]
 
-# What a manifest's command names may run programs, or say secrets to strangers: nobody consents to that by a file.
-_NEEDS_CONSENT = (
-    "--yes-run", "--allow-outside", "--trust-task-code", "--engine-python", "--vllm-python", "--engine-args",
-    "--model-option", "--base-url", "--judge-base-url", "--header", "--sandbox-packages", "function:",
-)  # fmt: skip
 # Facts of a benchmark that decide its answers or what they are worth.
 _ASKED = (
     "data", "prompt_sha256", "mode", "shots", "repeats", "items", "limit", "code_sha256", "sampling", "judge", "drawn",
@@ -90,91 +82,10 @@ def reproduce_run(name: str, again: str | None, *, runs: Path = Path("runs"), co
     run = find_run(name, runs)
     if not run.finished:
         raise UserError(f"{run.path} is not finished: give its command again and it goes on", Exit.NOT_WHOLE)
-    second = find_run(again, runs) if again is not None else _made_again(run, runs, consent=consent)
+    second = find_run(again, runs) if again is not None else made_again(run, runs, consent=consent)
     if not second.finished:
         raise UserError(f"{second.path} is not finished: give the same command again and it goes on", Exit.NOT_WHOLE)
     return held_together(run, second)
-
-
-def _made_again(run: Run, runs: Path, *, consent: bool) -> Run:
-    words = list(run.manifest.command or ())
-    _may_be_given(run, words, consent=consent)
-    for option in ("--shard", "--against", "--margin"):
-        words = _without(words, option)
-    words = [word for word in words[1:] if word != "--json"]
-    folder = _new_name(runs, f"{run.name}-again")
-    options = ["--no-cache", "--name", folder.name, "--runs", str(runs.absolute())]
-    made = subprocess.run(
-        [sys.executable, "-m", "evalharness", *words, *options], stdout=sys.stderr, check=False,
-        cwd=_where_given(words, run.manifest),
-    )  # fmt: skip
-    if made.returncode not in (Exit.FINE, Exit.NOT_WHOLE):
-        raise UserError(
-            f"{run.name} could not be made again (exit {made.returncode}, see above): evalh {' '.join(words)}",
-            Exit.NOT_WHOLE,
-        )
-    return Run(folder)
-
-
-def _new_name(runs: Path, name: str) -> Path:
-    """A folder for a run that is made again: one that was stopped goes on, a finished one is left as it is."""
-    folder, number = runs / name, 2
-    while Run(folder).finished:
-        folder, number = runs / f"{name}-{number}", number + 1
-    return folder
-
-
-def _is_suite(word: str, run: Run) -> bool:
-    """Whether what a command runs is a suite's file, and not the file that describes a benchmark of the run."""
-    files = [Path(facts.data.described_by) for facts in run.manifest.benchmarks.values() if facts.data.described_by]
-    return word.endswith((".yaml", ".yml")) and not any(file.match(word) for file in files)
-
-
-def _may_be_given(run: Run, words: Sequence[str], *, consent: bool) -> None:
-    """UserError where the manifest's command is none that makes this run, or one that a file cannot consent to."""
-    own = f"make it again yourself with another {option_name('name')} and give both runs"
-    if any(is_imported(facts) for facts in run.manifest.benchmarks.values()):
-        raise UserError(f"{run.path} was imported: the program that made it has to make it again")
-    if len(words) < 3 or words[1] != "run" or "***" in words or any("=***" in word for word in words):
-        raise UserError(f"{run.path}: its manifest has no whole command of `evalh run`; {own}")
-    if run.manifest.sequential is not None:
-        raise UserError(f"{run.path} was ended early by a comparison, which is not made again; {own}")
-    if _is_suite(words[2], run):
-        raise UserError(f"{run.path} is of the suite {words[2]}; {own}")
-    risky = [word for word in words[2:] if word.startswith(_NEEDS_CONSENT) or word.endswith(".py")]
-    risky += [f"--sandbox {word}" for before, word in pairwise(words) if before == "--sandbox"]
-    risky += [word for word in words if word.startswith(("--sandbox=", "--model=function:", "-mfunction:"))]
-    if risky and not consent:
-        raise UserError(
-            f"{run.path}: its command has {risky[0]!r:.80}, to which a file cannot consent; look at the command in "
-            f"run.json and give {option_name('yes_run_its_command')}"
-        )
-
-
-def _without(words: Sequence[str], option: str) -> list[str]:
-    """A command without an option and its value, as often as it is there."""
-    kept, skip = [], False
-    for word in words:
-        if not skip and word != option and not word.startswith(f"{option}="):
-            kept.append(word)
-        skip = word == option
-    return kept
-
-
-def _where_given(words: Sequence[str], manifest: Manifest) -> Path:
-    """The folder from which the command's own files are where the manifest says that they were; this one where it names
-    none, or they are here too."""
-    places = {
-        place for one in manifest.benchmarks.values() for place in (one.data.path, one.data.described_by) if place
-    }
-    for word in words:
-        relative = Path(word)
-        if not word or word.startswith("-") or relative.is_absolute() or relative.exists():
-            continue
-        for place in map(Path, places):
-            if place.exists() and place.match(word):
-                return Path(*place.parts[: -len(relative.parts)])
-    return Path()
 
 
 def held_together(run: Run, again: Run) -> Reproduction:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from evalharness.comparison.scores import numbered_lines
 from evalharness.errors import UserError, option_name
 from evalharness.evidence.item_table import ItemTable, item_tables, open_runs
-from evalharness.runs.figures import KeptEstimate
+from evalharness.runs.figures import KeptEstimate, kept_estimate
 from evalharness.runs.store import JOURNAL, Run
+from evalharness.scoring.metrics import average
 from evalharness.stats.ladders import RankingPower, item_rest_correlations, ranking_power
 from evalharness.stats.paired import holm, p_no_change, paired_mean
 
@@ -58,7 +59,8 @@ class Ladder:
     """One benchmark. `tau` is Kendall's rank correlation of size and figure with its two-sided p; `power` what the
     items tell of the models. Of n items `all_right` and `all_wrong` tell nothing of them, `with_ladder` go with the
     models' rank and `against_ladder` against it; `by_right` counts items by how many models have them right (.5 or
-    more), none first. `left_out` are runs that were not asked the same."""
+    more), none first; `curves` are for each run its mean on the items that a share of the others has right; `left_out`
+    are runs that were not asked the same."""
 
     benchmark: str
     metric: str
@@ -70,6 +72,7 @@ class Ladder:
     all_right: int
     all_wrong: int
     by_right: tuple[int, ...]
+    curves: Mapping[str, tuple[tuple[float, float], ...]]
     with_ladder: int
     against_ladder: int
     suspects: tuple[SuspectItem, ...]
@@ -137,11 +140,23 @@ def _ladder(table: ItemTable, runs: Sequence[Run], size_of: Mapping[str, float])
         benchmark=table.benchmark, metric=table.metric, n=int(complete.sum()),
         steps=tuple(_steps(table, own, size_of)), tau=float(tau[0]), tau_p=float(tau[1]), power=ranking_power(worth),
         by_right=tuple(np.bincount((worth >= 0.5).sum(1), minlength=worth.shape[1] + 1).tolist()),
+        curves=_curves(table.runs, worth),
         all_right=int((worth >= 1).all(1).sum()), all_wrong=int((worth <= 0).all(1).sum()),
         with_ladder=int((correlation > 0).sum()), against_ladder=int((correlation < 0).sum()),
         suspects=tuple(_suspects(table, means, correlation, own)),
         left_out=tuple(name for name in by_name if name not in table.runs),
     )  # fmt: skip
+
+
+def _curves(names: Sequence[str], worth: NDArray[np.float64]) -> dict[str, tuple[tuple[float, float], ...]]:
+    """For each run the share of the others that have an item right (.5 or more), and its own mean on those items."""
+    right, others = (worth >= 0.5).astype(int), max(1, worth.shape[1] - 1)
+    found = {}
+    for place, name in enumerate(names):
+        had = right.sum(1) - right[:, place]
+        counts = sorted(set(had.tolist()))
+        found[name] = tuple((count / others, float(worth[had == count, place].mean())) for count in counts)
+    return found
 
 
 def _steps(table: ItemTable, runs: Sequence[Run], size_of: Mapping[str, float]) -> Iterator[LadderStep]:
@@ -156,12 +171,18 @@ def _steps(table: ItemTable, runs: Sequence[Run], size_of: Mapping[str, float]) 
         entry = run.summary.benchmarks.get(table.benchmark)
         step = LadderStep(
             run=run.name, model=run.manifest.model.name or "?", size=size_of.get(run.name),
-            figure=entry.metrics.get(table.metric) if entry is not None else None,
+            figure=entry.metrics.get(table.metric) if entry is not None else _mean_of(table.worth[:, place]),
         )  # fmt: skip
         if place and len(moved[place - 1]):
             pair = paired_mean(moved[place - 1], _LEVEL)
             step = replace(step, difference=pair.value, low=pair.low, high=pair.high, p=p_values[place - 1])
         yield step
+
+
+def _mean_of(worth: NDArray[np.float64]) -> KeptEstimate | None:
+    """The figure of an imported run, which has it under another name: the mean over the items of the table."""
+    found = average([value for value in worth.tolist() if not math.isnan(value)])
+    return None if found is None else kept_estimate(found)
 
 
 def _suspects(

@@ -30,9 +30,9 @@ from evalharness.runs.manifest import (
     ModelFacts,
     SamplingFacts,
     SeatFacts,
-    surroundings,
 )
 from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Run, dumps, result_to_json
+from evalharness.runs.surroundings import surroundings
 from evalharness.scoring.judgments import with_verdicts
 
 

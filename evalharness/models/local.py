@@ -192,6 +192,18 @@ class Local:
             return scored[:1], scored[1:]
         return [first], scored
 
+    def token_scores(self, texts: Sequence[str]) -> Iterator[Sequence[float]]:
+        """As `model.TokenScores`; what does not fit into the context is left out at the beginning. UserError where the
+        engine is not the native one."""
+        from evalharness.engine.native import NativeEngine
+        from evalharness.engine.surprise import standard_scores
+
+        if not isinstance(self.engine, NativeEngine):
+            raise UserError(f"{self.name}: only {option_name('backend', 'native')} shows the whole distribution")
+        for text in texts:
+            before, ids = self._begin(self._base(text))
+            yield standard_scores(self.engine.decoder, [*before, *ids][-self.engine.decoder.config.context :]).tolist()
+
     def _generations(self, requests: Sequence[Request], which: Sequence[int]) -> Iterator[tuple[int, Response]]:
         engine_requests: list[GenerationRequest] = []
         indices: list[int] = []

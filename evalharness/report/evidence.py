@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from evalharness.data.files import write_whole
 from evalharness.data.kept import finite, to_json
+from evalharness.errors import UserError
 from evalharness.evidence.contamination import OrderTest
+from evalharness.evidence.paraphrases import KnownWords
 from evalharness.evidence.reproduce import ReproducedTask, Reproduction
 from evalharness.evidence.scaling import Ladder
+from evalharness.evidence.total_uncertainty import TotalUncertainty
 from evalharness.evidence.twins import TwinSearch
 from evalharness.report import compare_terminal, words
 from evalharness.report.escape import line
+from evalharness.report.figures import Drawing
 from evalharness.report.numbers import format_number
-from evalharness.report.text_charts import text_bars, text_interval
+from evalharness.report.text_charts import text_bars, text_interval, text_share
 
 _PAIRS_SHOWN, _SUSPECTS_SHOWN = 20, 20
 _KNOWN_ORDER = 0.05
@@ -37,6 +43,16 @@ def _print_table(headings: Sequence[str], rows: Sequence[Sequence[str]], notes: 
         for said in notes:
             out.print(line(said, 600), markup=False, highlight=False, soft_wrap=True)
     print(captured.get(), end="")
+
+
+def write_page(file: Path, title: str, figures: Sequence[Drawing], notes: Sequence[str] = ()) -> None:
+    """Write figures as one self-contained page. UserError where the file cannot be written."""
+    from evalharness.report.html import evidence_html
+
+    try:
+        write_whole(file, evidence_html(title, figures, notes))
+    except OSError as error:
+        raise UserError(f"{file}: cannot be written ({error.strerror})") from error
 
 
 def show_twins(found: TwinSearch, *, as_json: bool) -> None:
@@ -66,6 +82,42 @@ def show_twins(found: TwinSearch, *, as_json: bool) -> None:
         print(line(f"hardly two models: {'; '.join(named)}", 600))
     else:
         print(f"no twins at an error rate of {found.alpha:g}")
+
+
+def show_uncertainty(found: Sequence[TotalUncertainty], *, as_json: bool) -> None:
+    """Of each figure its parts with their share of the variance, both intervals, and what is not in."""
+    if as_json:
+        print(json.dumps(finite({"uncertainty": to_json(list(found))})))
+        return
+    for one in found:
+        whole = sum(part.stderr**2 for part in one.parts) or 1.0
+        rows = [
+            [part.source, f"{100 * part.stderr:.2f}", f"{100 * part.stderr**2 / whole:.0f} %",
+             text_share(part.stderr**2 / whole)]
+            for part in one.parts
+        ]  # fmt: skip
+        print(
+            f"{line(one.benchmark)}: {line(one.metric)} {format_number(one.value)}, 95 % interval "
+            f"{format_number(one.total_low)} … {format_number(one.total_high)} with {_listed(one)}; "
+            f"{format_number(one.low)} … {format_number(one.high)} by the items alone"
+        )
+        _print_table(["part", "stderr, points", "of the variance", ""], rows, list(_uncertainty_notes(one)), 1)
+
+
+def _listed(one: TotalUncertainty) -> str:
+    *first, last = [part.source for part in one.parts]
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def _uncertainty_notes(one: TotalUncertainty) -> Iterator[str]:
+    yield from one.notes
+    if one.crossed > one.answers:
+        yield (
+            f"{one.answers} answers to each of {one.n:,} items tell of wordings and seeds at once; all pairs of both "
+            f"would take {one.crossed}"
+        )
+    for part, way in one.not_in.items():
+        yield f"not in the interval: {part}; {way} would tell"
 
 
 def show_reproduction(found: Reproduction, *, as_json: bool) -> None:
@@ -174,3 +226,19 @@ def show_order_test(found: OrderTest, *, as_json: bool) -> None:
         print("the model finds the file's own order likelier than chance: it has probably seen the file")
     else:
         print("the model finds the authors' order likelier: it saw the file, or choices have an order of their own")
+
+
+def show_words_test(found: KnownWords, *, as_json: bool) -> None:
+    """What a benchmark's words tell beside their paraphrases, in two lines."""
+    if as_json:
+        print(json.dumps(finite(to_json(found))))
+        return
+    unit = "words completed" if found.test == "completion" else "standard deviations (Min-K%++)"
+    print(
+        f"{line(found.benchmark)}, {line(found.model)}: {found.questions:,} questions beside {found.paraphrases} "
+        f"paraphrases of each: {found.advantage:+.3f} {unit}, p {words.p_value(found.p)}"
+    )
+    if found.p > _KNOWN_ORDER:
+        print("no sign that it knows the file's own words; that does not prove that it has not seen them")
+    else:
+        print("the model knows the file's words better: it saw them, or the paraphrases are less natural a text")

@@ -10,6 +10,8 @@ from evalharness.comparison.scores import numbered_lines
 from evalharness.data.kept import to_json
 from evalharness.errors import UserError, nearest, option_name
 from evalharness.report import deliver, html, junit, markdown, sarif
+from evalharness.report.drawn_figures import comparison_figures, run_figures
+from evalharness.report.figures import text_figures
 from evalharness.runs.figures import Summary
 from evalharness.runs.manifest import Manifest
 from evalharness.runs.store import JOURNAL, Run, dumps, find_run
@@ -36,6 +38,7 @@ def _comparison_forms(found: ComparisonDocument, key: str) -> Mapping[str, Calla
         "terminal": lambda: _terminal(found),
         "markdown": lambda: markdown.comment_markdown(found, key=key, link=deliver.link()),
         "html": lambda: html.comparison_html(found),
+        "figures": lambda: text_figures(comparison_figures(found)),
         "junit": lambda: junit.comparison_junit(found),
         "sarif": lambda: sarif.sarif_of(sarif.comparison_findings("", found, {})),
         "json": lambda: deliver.document_json(found),
@@ -56,7 +59,10 @@ def _run_forms(run: Run) -> Mapping[str, Callable[[], str | bytes]]:
     return {
         "terminal": lambda: _table(summary, manifest),
         "markdown": lambda: markdown.run_markdown(summary, manifest),
-        "html": lambda: html.run_html(summary, manifest, (line for _, _, line in numbered_lines(run.path / JOURNAL))),
+        "html": lambda: html.run_html(
+            summary, manifest, (line for _, _, line in numbered_lines(run.path / JOURNAL)), run_figures(run)
+        ),
+        "figures": lambda: text_figures(run_figures(run)),
         "junit": lambda: junit.run_junit(summary),
         "json": lambda: dumps({"run": str(run.path), "benchmarks": to_json(summary.benchmarks)}) + b"\n",
     }

@@ -19,7 +19,9 @@ from evalharness.comparison.flips import TEXT_LIMIT, gold_text
 from evalharness.comparison.history import History
 from evalharness.comparison.ranking import Ranking
 from evalharness.report import charts, numbers, suite_words, worddiff, words
+from evalharness.report.drawn_figures import comparison_figures
 from evalharness.report.escape import printable
+from evalharness.report.figures import Drawing
 from evalharness.report.fitted import name_parts
 from evalharness.runs.figures import Summary
 from evalharness.runs.manifest import Manifest
@@ -80,7 +82,13 @@ def _page(template: str, **values: object) -> str:
 
 def comparison_html(document: ComparisonDocument) -> str:
     """The page of a comparison."""
-    return _page("comparison.html.j2", d=document, axis=charts.reach(document.tasks))
+    figures = comparison_figures(document)
+    return _page("comparison.html.j2", d=document, axis=charts.reach(document.tasks), figures=figures)
+
+
+def evidence_html(title: str, figures: Sequence[Drawing], notes: Sequence[str]) -> str:
+    """The page of figures with what a reader must know of them."""
+    return _page("evidence.html.j2", title=title, figures=figures, notes=notes)
 
 
 def suite_html(found: GatedSuite, links: Mapping[str, str]) -> str:
@@ -98,10 +106,12 @@ def history_html(found: History, rows: Sequence[Sequence[str]], notes: Sequence[
     return _page("history.html.j2", found=found, rows=rows, notes=notes)
 
 
-def run_html(summary: Summary, manifest: Manifest, lines: Iterable[Mapping[str, Any]]) -> str:
+def run_html(
+    summary: Summary, manifest: Manifest, lines: Iterable[Mapping[str, Any]], figures: Sequence[Drawing] = ()
+) -> str:
     """The page of one run: figures, groups, and the first answers that were not right. `lines` are the journal's."""
     wrong = islice((_answer(one) for one in lines if _not_right(one)), _SHOWN)
-    return _page("run.html.j2", summary=summary, manifest=manifest, wrong=list(wrong))
+    return _page("run.html.j2", summary=summary, manifest=manifest, wrong=list(wrong), figures=figures)
 
 
 def _not_right(line: Mapping[str, Any]) -> bool:

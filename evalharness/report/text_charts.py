@@ -23,6 +23,12 @@ def text_interval(
     return "".join(cells)
 
 
+def text_share(share: float, width: int = 24) -> str:
+    """A share of 1 as a bar of characters, filled up with spaces."""
+    full = round(8 * width * min(1.0, max(0.0, share)))
+    return ("█" * (full // 8) + ("▏▎▍▌▋▊▉"[full % 8 - 1] if full % 8 else "")).ljust(width)
+
+
 def text_bars(counts: Sequence[int]) -> str:
     """Counts as a row of bars, the largest full; a count of 0 is a dot."""
     most = max(counts, default=0)

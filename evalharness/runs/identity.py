@@ -10,17 +10,10 @@ from dataclasses import asdict
 from evalharness.data.kept import to_json
 from evalharness.data.typed import record
 from evalharness.model import Model
-from evalharness.runs.manifest import (
-    SCHEMA_VERSION,
-    Identity,
-    Manifest,
-    ModelFacts,
-    OptionFacts,
-    SamplingFacts,
-    surroundings,
-)
+from evalharness.runs.manifest import SCHEMA_VERSION, Identity, Manifest, ModelFacts, OptionFacts, SamplingFacts
 from evalharness.runs.plan import Plan, Task
 from evalharness.runs.shards import ShardFacts
+from evalharness.runs.surroundings import surroundings
 from evalharness.scoring.answers import READING_RULES, SCORING_VERSION
 
 # The facts of a task that decide its answers.

@@ -20,11 +20,13 @@ from evalharness.model import Model, Prerecorded
 from evalharness.options import RunOptions, hold_to_bounds
 from evalharness.records import Mode, Request, Sample
 from evalharness.runs.drawn import Drawer, DrawnItems, draw_facts
+from evalharness.runs.limited import stratified_draw
 from evalharness.runs.manifest import BenchmarkFacts, DataFacts, OwnSampling
 from evalharness.runs.prepared import LateQuestions, kept_facts
 from evalharness.runs.questions import AskedQuestions, ChosenQuestions, FirstRequests, Question, prompt_hash
 from evalharness.runs.shards import Shard
 from evalharness.runs.shots import ShotPool, shot_pool, shots_shown
+from evalharness.runs.wordings import Wording, worded, wording_facts, wording_place
 from evalharness.scoring import holistic
 from evalharness.scoring.perturbations import row_texts
 
@@ -37,7 +39,8 @@ class Plan:
     same for every model. `groups` and `items` (ids) restrict what is asked; of that, `shard` is the part that is asked
     here. `repeats` answers are asked per sample: one, or as many as there are where a model has them already; with
     `seeds` (as many) each as a run with that seed would ask it. `rows` are the data itself, where a program has them.
-    `draw` chooses fewer items with unequal chances. `own` holds what differs for single benchmarks, by name and field.
+    `draw` chooses fewer items with unequal chances; with `wordings` every sample is asked once in each. `own` holds
+    what differs for single benchmarks, by name and field.
     """
 
     benchmarks: tuple[str, ...]
@@ -59,6 +62,7 @@ class Plan:
     options: RunOptions = field(default_factory=RunOptions)
     rows: tuple[Row, ...] | None = None
     draw: Drawer | None = None
+    wordings: tuple[Wording, ...] = ()
     own: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def of(self, benchmark: str) -> Plan:
@@ -122,6 +126,8 @@ def prepare_task(name: str, plan: Plan, model: Model, cache: Path | None = None)
             "that form "
             f"({form}): a changed question would have another answer; leave it out"
         )
+    if plan.wordings:
+        _hold_to_wordings(name, benchmark, plan)
     usual = plan.rows is None and not plan.holistic and plan.shard is None and plan.draw is None
     own = plan.data in (None, "sample") and usual
     asked = f"{_asked(plan)} {_asked(common)}"
@@ -139,6 +145,21 @@ def prepare_task(name: str, plan: Plan, model: Model, cache: Path | None = None)
     if kept is not None:
         kept.write(task.facts)
     return task
+
+
+def _hold_to_wordings(name: str, benchmark: Benchmark, plan: Plan) -> None:
+    """UserError for what asks a question several times by itself, or spells it otherwise, beside wordings."""
+    count, wording = len(plan.wordings), option_name("wording")
+    if plan.seeds and len(plan.seeds) != count:
+        raise UserError(
+            f"{name}: {count} wordings and {len(plan.seeds)} seeds; give as many seeds as wordings, so that each "
+            "wording meets each seed alike"
+        )
+    if plan.repeats is not None and not plan.seeds:
+        raise UserError(f"{name}: {wording} asks once in each wording; leave {option_name('repeats')} out")
+    if benchmark.repeats > 1 or plan.holistic:
+        reason = f"asks each question {benchmark.repeats} times" if benchmark.repeats > 1 else "changes the wording too"
+        raise UserError(f"{name}: {wording} does not go with what {reason}")
 
 
 def _asked(plan: Plan) -> str:
@@ -178,14 +199,21 @@ def _prepared(name: str, benchmark: Benchmark, plan: Plan, model: Model, common:
     examples = shots_shown(benchmark, pool, samples, shots)
     own = {sample.id: sample for sample in chosen} if plan.holistic else {}
 
-    def asked(sample: Sample) -> Request:
+    def asked(benchmark: Benchmark, sample: Sample) -> Request:
         shown = examples(own.get(str(sample.extra.get("original")), sample))
         return _sampled(request(benchmark, sample, shown, mode=mode, chat=model.chat), benchmark, plan)
 
-    first = FirstRequests(_with_variants(chosen, samples, loaded.rows, plan), asked)
+    first = FirstRequests(_with_variants(chosen, samples, loaded.rows, plan), partial(asked, benchmark))
     there = _there(plan, model, first)
-    repeats = plan.repeats or there or benchmark.repeats
-    made = AskedQuestions(first, repeats, lambda one, repeat: _repeated(one, plan, repeat, max(repeats, there)))
+    repeats = len(plan.wordings) or plan.repeats or there or benchmark.repeats
+    in_wordings = [worded(benchmark, wording) for wording in plan.wordings]
+
+    def nth(sample: Sample, one: Request, repeat: int) -> Request:
+        if in_wordings:
+            one = asked(in_wordings[wording_place(sample.id, repeat, repeats, crossed=bool(plan.seeds))], sample)
+        return _repeated(one, plan, repeat, max(repeats, there))
+
+    made = AskedQuestions(first, repeats, nth)
     whole: Sequence[Question] = tuple(made) if first.held else made
     questions = whole if plan.shard is None else ChosenQuestions(whole, plan.shard.places(len(whole)))
     facts = BenchmarkFacts(
@@ -197,11 +225,12 @@ def _prepared(name: str, benchmark: Benchmark, plan: Plan, model: Model, common:
         items=len(chosen),
         items_published=benchmark.items,
         data=_data_facts(name, benchmark, loaded, content, repeated),
-        prompt_sha256=first.sha256 if repeats == 1 else prompt_hash(q.request for q in whole),
+        prompt_sha256=first.sha256 if repeats == 1 and not plan.wordings else prompt_hash(q.request for q in whole),
         wants_judge=benchmark.judge or None,
         code_sha256=benchmark.code_sha256 or None,
         sampling=_own_sampling(benchmark, plan, common),
         drawn=None if drawn is None else draw_facts(drawn),
+        wordings=wording_facts(plan.wordings),
     )
     return replace(_task(name, benchmark, plan, questions, facts), drawn=drawn)
 
@@ -280,31 +309,7 @@ def _chosen(samples: Sequence[Sample], plan: Plan) -> list[Sample]:
         if unknown:
             raise UserError(f"there is no item {min(unknown)!r} in the data ({len(unknown)} of the items are unknown)")
         samples = [s for s in samples if s.id in plan.items]
-    return list(samples) if plan.limit is None else _draw(samples, plan.limit, plan.seed)
-
-
-def _draw(samples: Sequence[Sample], limit: int, seed: int) -> list[Sample]:
-    """`limit` samples in their given order, stratified by group (largest remainders), the same for every model.
-
-    Within a group the order of a hash of seed and id decides, so a larger limit keeps what a smaller one drew.
-    """
-    if limit >= len(samples):
-        return list(samples)
-
-    def rank(identity: str) -> bytes:
-        return hashlib.sha256(f"{seed}/{identity}".encode("utf-8", "surrogatepass")).digest()
-
-    ids: dict[str, list[str]] = {}
-    for sample in samples:
-        ids.setdefault(sample.group, []).append(sample.id)
-    members = {g: sorted(ids[g], key=rank) for g in sorted(ids)}
-    shares = {g: limit * len(found) / len(samples) for g, found in members.items()}
-    sizes = {g: int(share) for g, share in shares.items()}
-    short = sorted(members, key=lambda g: (sizes[g] - shares[g], hashlib.sha256(f"{seed}/{g}".encode()).digest()))
-    for g in short[: limit - sum(sizes.values())]:
-        sizes[g] += 1
-    kept = {identity for g, found in members.items() for identity in found[: sizes[g]]}
-    return [s for s in samples if s.id in kept]
+    return list(samples) if plan.limit is None else stratified_draw(samples, plan.limit, plan.seed)
 
 
 def _say_repeated(name: str, count: int, repeated: Mapping[str, str]) -> None:
@@ -349,6 +354,8 @@ def _there(plan: Plan, model: Model, asked: Sequence[Request]) -> int:
     before anything is written."""
     if isinstance(model, Prerecorded):
         return model.repeats(asked)
+    if plan.wordings and not plan.seeds:
+        return 0
     if plan.repeats is not None and plan.repeats > 1 and not plan.temperature:
         several = "several seeds ask" if plan.seeds else f"{option_name('repeats')} above 1 asks"
         raise UserError(f"{several} the same thing again at temperature 0; give {option_name('temperature')} too")

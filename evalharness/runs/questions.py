@@ -107,9 +107,10 @@ class FirstRequests(MadeSequence[Request]):
 
 
 class AskedQuestions(MadeSequence[Question]):
-    """Every sample as often as it is asked, each time with the request of that repeat."""
+    """Every sample as often as it is asked, each time with the request of that repeat: `make` has it from the sample,
+    its first request and the repeat."""
 
-    def __init__(self, first: FirstRequests, repeats: int, make: Callable[[Request, int], Request]) -> None:
+    def __init__(self, first: FirstRequests, repeats: int, make: Callable[[Sample, Request, int], Request]) -> None:
         self._first, self._repeats, self._make = first, repeats, make
 
     def __len__(self) -> int:
@@ -118,12 +119,12 @@ class AskedQuestions(MadeSequence[Question]):
     def __iter__(self) -> Iterator[Question]:
         for sample, asked in self._first.pairs():
             for repeat in range(self._repeats):
-                yield Question(sample=sample, repeat=repeat, request=self._make(asked, repeat))
+                yield Question(sample=sample, repeat=repeat, request=self._make(sample, asked, repeat))
 
     def made(self, index: int) -> Question:
         place, repeat = divmod(index, self._repeats)
         sample = self._first.samples[place]
-        return Question(sample=sample, repeat=repeat, request=self._make(self._first[place], repeat))
+        return Question(sample=sample, repeat=repeat, request=self._make(sample, self._first[place], repeat))
 
 
 class ChosenQuestions(MadeSequence[Question]):

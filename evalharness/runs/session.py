@@ -28,6 +28,7 @@ from evalharness.runs.imported import is_imported
 from evalharness.runs.index import index_of
 from evalharness.runs.manifest import OptionFacts
 from evalharness.runs.plan import Plan, Task
+from evalharness.runs.seeds import asked_with_seeds, seeds_named
 from evalharness.runs.shards import Shard, shard_facts, shard_named
 from evalharness.runs.stopping import StoppingRule
 from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Journal, Run, dumps, loads, new_folder, result_to_json
@@ -145,6 +146,8 @@ def make_plan(
     path = Path(data) if data not in (None, "sample") else None
     names = dict.fromkeys(task for name in _files_apart(benchmarks) for task in plugins.task_names(name, path))
     groups = tuple(s.strip() for s in subjects.split(",") if s.strip()) if subjects else ()
+    if seeds := rest.pop("seeds", None):
+        rest |= asked_with_seeds(seeds_named(seeds) if isinstance(seeds, str) else tuple(seeds), rest)
     made = Plan(
         benchmarks=tuple(names),
         data=data,

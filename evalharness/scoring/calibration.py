@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,6 +48,31 @@ def calibration(pairs: Sequence[Pair]) -> dict[str, Estimate]:
         "selective_accuracy_10": bounded_mean((table[chosen, 1] * tenth[chosen]).tolist(), tenth[chosen].tolist()),
         "selective_coverage_accuracy": bounded_mean((table[:, 1] * share).tolist(), share.tolist()),
     }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReliabilityBin:
+    """n answers of like confidence: its mean, and how often they are right with a 95 % interval."""
+
+    confidence: float
+    accuracy: float
+    low: float
+    high: float
+    n: int
+
+
+def reliability(pairs: Sequence[Pair]) -> tuple[ReliabilityBin, ...]:
+    """Bins of equal mass, ten or as many as hold 10 answers, the least sure first, from (confidence, worth)."""
+    table = np.array(sorted(pairs), float)
+    found = []
+    for part in np.array_split(table, max(1, min(_BINS, len(table) // 10))):
+        right = bounded_mean(part[:, 1].tolist())
+        found.append(
+            ReliabilityBin(
+                confidence=float(part[:, 0].mean()), accuracy=right.value, low=right.low, high=right.high, n=len(part)
+            )
+        )  # fmt: skip
+    return tuple(found)
 
 
 def has_calibration(pairs: Sequence[Pair]) -> bool:

@@ -1,9 +1,10 @@
-"""What several answers to each item tell of asking again: the noise of single answers, and what a whole pass shares."""
+"""What several answers to each item tell: the noise of single answers, and what all answers of one pass share, or all
+that were asked in one wording, or that one judge judged."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,13 +15,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     FloatArray = NDArray[np.float64]
+    IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PassNoise:
-    """Of one run with `passes` answers to each item: `single` is the standard error of its mean that comes from the
-    noise of single answers, `shift` the standard deviation of what all answers of one pass share. ValueError for
-    numbers that these cannot be."""
+    """Of one run with `passes` answers to each item, one of each pass (or wording, or judge): `single` is the standard
+    error of its mean that comes from the noise of single answers, `shift` the standard deviation of what all answers of
+    one pass share. ValueError for numbers that these cannot be."""
 
     passes: int
     single: float
@@ -43,17 +45,44 @@ def pass_noise(values: FloatArray) -> PassNoise | None:
     than two items or passes leave nothing to tell it from."""
     import numpy as np
 
-    items, passes = values.shape
-    if items < 2 or passes < 2:
-        return None
-    left = values - values.mean(axis=1, keepdims=True)
-    common = left.mean(axis=0)
-    within = float(np.sum((left - common) ** 2)) / ((items - 1) * (passes - 1))
-    between = items * float(np.sum(common**2)) / (passes - 1)
-    return PassNoise(
-        passes=passes, single=math.sqrt(within / (items * passes)),
-        shift=math.sqrt(max(0.0, between - within) / items),
-    )  # fmt: skip
+    passes = np.broadcast_to(np.arange(values.shape[1]), values.shape)
+    return crossed_noise(values, {"pass": passes}).get("pass")
+
+
+def crossed_noise(values: FloatArray, factors: Mapping[str, IntArray]) -> dict[str, PassNoise]:
+    """The noise in values (items, k) by each factor; empty where nothing is left to tell it from.
+
+    A factor's codes (items, k) name the level of each value, 0 to k - 1, and every item has each level once: so items
+    and factors are crossed, and several factors make a Latin square. Effects by least squares over all factors at once;
+    a factor's variance is that of its effects less what the residual brings into them (the method of moments of the
+    analysis of variance; Searle, Casella and McCulloch 1992, Variance Components, chapter 5).
+    """
+    import numpy as np
+
+    items, k = values.shape
+    freedom = items * (k - 1) - len(factors) * (k - 1)
+    if items < 2 or k < 2 or freedom < 1:
+        return {}
+    left = (values - values.mean(axis=1, keepdims=True)).ravel()
+    codes = [codes.ravel() + k * place for place, codes in enumerate(factors.values())]
+    size = k * len(codes)
+    met = np.zeros((size, size))
+    for one in codes:
+        for other in codes:
+            met += np.bincount(one * size + other, minlength=size * size).reshape(size, size)
+    for one, other in np.ndindex(len(codes), len(codes)):  # each value is taken as a distance from its item's mean
+        met[one * k : one * k + k, other * k : other * k + k] -= items / k
+    sums = np.sum([np.bincount(one, left, size) for one in codes], axis=0)
+    inverse = np.linalg.pinv(met, rcond=1e-9, hermitian=True)
+    effects = inverse @ sums
+    within = max(0.0, float(left @ left - effects @ sums)) / freedom
+    found = {}
+    for place, name in enumerate(factors):
+        own = slice(place * k, place * k + k)
+        brought = within * float(np.trace(inverse[own, own])) / (k - 1)
+        spread = float(np.sum((effects[own] - effects[own].mean()) ** 2)) / (k - 1)
+        found[name] = PassNoise(passes=k, single=math.sqrt(brought / k), shift=math.sqrt(max(0.0, spread - brought)))
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -165,7 +165,7 @@ def gate_suite(request: SuiteGateRequest, observer: Observer) -> GatedSuite:
         try:
             bases = _bases(suite, request, repository)
             for model in suite.models:
-                if without := unjudged(suite, suite_plan(suite, model)):
+                if without := unjudged(suite, suite_plan(suite, model, request.runs)):
                     raise UserError(f"{without[0]} is worth nothing until a judge has seen its answers; give it judge:")
         except UserError as error:
             return GatedSuite(

@@ -12,6 +12,7 @@ from evalharness.comparison.gate import ComparisonRequest, GatedComparison, comp
 from evalharness.comparison.inputs import open_side
 from evalharness.errors import Exit, UserError
 from evalharness.events import Observer, observed_by
+from evalharness.evidence.earlier import check_beside_draw, drawer_using
 from evalharness.judging.panel import JudgeOptions
 from evalharness.judging.stage import judging_stage
 from evalharness.model import Priced
@@ -56,13 +57,25 @@ def run_suite(suite: Suite, runs: Path, observer: Observer) -> Iterator[SuiteEnt
         yield SuiteEntry(outcome=outcome, compared=compared)
 
 
-def suite_plan(suite: Suite, model: SuiteModel) -> Plan:
-    """What is asked of one model. UserError for a benchmark, data or a number that makes no sense."""
-    settings: Mapping[str, Any] = {"data": None, "mode": None, **suite.settings}
+def suite_plan(suite: Suite, model: SuiteModel, runs: Path) -> Plan:
+    """What is asked of one model. UserError for a benchmark, data, an earlier run or a number that makes no sense."""
+    settings: Mapping[str, Any] = {"data": None, "mode": None, **_with_drawer(suite.settings, runs)}
     groups = settings.get("groups", ())
     plain = {key: value for key, value in settings.items() if key != "groups"}
     plan = session.make_plan(suite.benchmarks, model=model.spec, subjects=None, options=suite.run_options, **plain)
-    return replace(plan, groups=groups, own=suite.own)
+    found = replace(plan, groups=groups, own={name: _with_drawer(own, runs) for name, own in suite.own.items()})
+    for name in found.benchmarks:
+        judged = any(not judge.benchmarks or _is_named(name, [judge]) for judge in suite.judges)
+        check_beside_draw(found.of(name), {"judge": judged})
+    return found
+
+
+def _with_drawer(settings: Mapping[str, Any], runs: Path) -> dict[str, Any]:
+    """Settings with what draws fewer questions in the place of its options."""
+    plain = {key: value for key, value in settings.items() if key not in ("budget_items", "using")}
+    if "budget_items" not in settings and "using" not in settings:
+        return plain
+    return {**plain, "draw": drawer_using(settings.get("budget_items"), tuple(settings.get("using", ())), runs)}
 
 
 def run_suite_model(suite: Suite, model: SuiteModel, runs: Path, observer: Observer) -> RunOutcome:
@@ -70,7 +83,7 @@ def run_suite_model(suite: Suite, model: SuiteModel, runs: Path, observer: Obser
 
     UserError, with exit 3, where the budget is used up; before anything is asked, for what cannot be done.
     """
-    plan = suite_plan(suite, model)
+    plan = suite_plan(suite, model, runs)
     stages = [_stage(judge, suite.judges, plan, runs) for judge in suite.judges]
     place = RunPlace(runs=runs, name=f"{suite.name}-{model.name}")
     opened = plugins.load_model(model.spec, model.options)

@@ -20,6 +20,7 @@ from evalharness.data.yaml_lines import YamlDocument, YamlPath, read_yaml
 from evalharness.errors import UserError, flags_in_messages, nearest, option_name
 from evalharness.options import RunOptions
 from evalharness.runs.budget import Budget
+from evalharness.runs.wordings import OWN, read_wordings
 
 _SCHEMA = Path(__file__).with_name("suite.schema.json")
 _LARGEST = 1_000_000  # bytes
@@ -227,6 +228,10 @@ def _settings(options: Mapping[str, Any], base: Path) -> dict[str, Any]:
         found |= {"seeds": seeds, "seed": seeds[0], "repeats": len(seeds)}
     if "groups" in found:
         found["groups"] = tuple(found["groups"])
+    if "wordings" in found:
+        found["wordings"] = read_wordings([word if word == OWN else base / word for word in found["wordings"]])
+    if "using" in found:
+        found["using"] = tuple(_beside(word, base) for word in found["using"])
     if found.get("data") not in (None, "sample"):
         found["data"] = str(base / found["data"])
     return found

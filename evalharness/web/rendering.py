@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 from evalharness.records import ResultKey
-from evalharness.report import charts, numbers, worddiff, words
+from evalharness.report import charts, drawn_figures, numbers, worddiff, words
 from evalharness.report.escape import line, printable
 from evalharness.web.journal_index import ResultFilter
 
@@ -101,7 +101,13 @@ class PageMaker:
             trim_blocks=True, lstrip_blocks=True, filters={"line": line, "thousands": thousands},
         )  # fmt: skip
         made.globals.update(
-            links=self.links, layout=self._layout, charts=charts, w=words, t=numbers, diff=worddiff.parts
+            links=self.links,
+            layout=self._layout,
+            charts=charts,
+            drawn=drawn_figures,
+            w=words,
+            t=numbers,
+            diff=worddiff.parts,
         )
         return made
 

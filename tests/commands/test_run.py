@@ -247,7 +247,7 @@ def test_preview_shows_the_prompt_as_sent(evalh):
 
 
 def test_a_key_in_the_command_or_address_is_not_recorded():
-    from evalharness.runs.manifest import command
+    from evalharness.runs.surroundings import command
 
     argv = [
         "evalh",

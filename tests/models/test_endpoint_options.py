@@ -12,7 +12,7 @@ from evalharness import plugins
 from evalharness.errors import UserError
 from evalharness.events import Warned, observed_by
 from evalharness.records import Message, Request
-from evalharness.runs.manifest import command
+from evalharness.runs.surroundings import command
 
 pytestmark = pytest.mark.usefixtures("http_client")
 

@@ -274,3 +274,34 @@ def test_an_imported_run_is_an_earlier_run_by_what_it_asked(bench, tmp_path):
     own = values(tmp_path, "m1")
     ids = read(tmp_path, "few", "drawn.json")["benchmarks"]["bench"]["ids"]
     assert kept["theirs"] == [own[identity] for identity in ids]
+
+
+def test_suites_and_programs_draw_the_same_questions(bench, tmp_path):
+    from evalharness import UserError, evaluate
+
+    assert drawn(bench).code == 0
+    wanted = read(tmp_path, "few", "drawn.json")["benchmarks"]["bench"]["places"]
+    using = ["m1", "m2", "runs/m3"]
+    made = evaluate("./bench.yaml", "replay:m0.jsonl", budget_items=150, using=using, name="program")
+    assert read(tmp_path, "program", "drawn.json")["benchmarks"]["bench"]["places"] == wanted
+    assert made.metrics["bench"]["accuracy"].n == 150
+    suite = {"name": "s", "models": ["replay:m0.jsonl"], "benchmarks": ["bench.yaml"],
+             "options": {"budget_items": 150, "using": ["m1", "m2", "runs/m3"]}}  # fmt: skip
+    (tmp_path / "suite.yaml").write_text(json.dumps(suite))
+    assert bench("run", "suite.yaml").code == 0
+    assert read(tmp_path, "s-replay-m0.jsonl", "drawn.json")["benchmarks"]["bench"]["places"] == wanted
+    of_one = {**suite, "benchmarks": [{"benchmark": "bench.yaml", **suite["options"]}], "options": {}, "name": "own"}
+    (tmp_path / "own.yaml").write_text(json.dumps(of_one))
+    assert bench("run", "own.yaml").code == 0
+    assert read(tmp_path, "own-replay-m0.jsonl", "drawn.json")["benchmarks"]["bench"]["places"] == wanted
+    # A whole run is a baseline that such a suite can be held against.
+    (tmp_path / "gated.yaml").write_text(json.dumps({**suite, "name": "gated", "baseline": "m1", "margin": 0.05}))
+    said = bench("run", "gated.yaml", "--json")
+    task = said.json["runs"][0]["comparison"]["tasks"][0]
+    assert task["method"] == "drawn items, regression"
+    (tmp_path / "both.yaml").write_text(json.dumps({**suite, "options": {**suite["options"], "limit": 10}}))
+    assert "--budget-items" in bench("run", "both.yaml").err
+    with pytest.raises(UserError, match="using"):
+        evaluate("./bench.yaml", "replay:m0.jsonl", using=using)
+    with pytest.raises(UserError, match="100 questions or more"):
+        evaluate("./bench.yaml", "replay:m0.jsonl", budget_items=10, using=using)

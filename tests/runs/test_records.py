@@ -21,7 +21,7 @@ OLD = Path(__file__).parents[1] / "old_versions"
 # SCHEMA_VERSION in runs/manifest.py, adds a line here, and a run written by the new version to tests/old_versions.
 SCHEMAS = {
     2: "ac6d43f7b7c0baf18ba6f5bd198d90cc0d8834818250a0e96c2ccde38991675f",
-    3: "e0a1732228e707068665d4fd3c199ab239ac81990bdf9f9fa308925499ed1bf2",
+    3: "e4e8988b0f36af939449182a32a5fa8ad4ac9b43c1246082c9c5346c3ddaccb6",
 }
 KEPT_RUNS = sorted(path.parent for path in OLD.glob("*/runs/*/run.json"))
 

@@ -1,0 +1,214 @@
+"""Figures for people, each drawn twice: as SVG for pages (no script, no style) and in characters for a terminal.
+
+A forest plot of intervals, a calibration plot, a flip matrix, a difficulty curve, the parts of a variance. Numbers in,
+drawings out; what is drawn of a run, a comparison or a ladder is chosen in `report.drawn_figures`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from markupsafe import Markup, escape
+
+from evalharness.report.escape import line
+from evalharness.report.numbers import format_number
+from evalharness.report.text_charts import text_interval, text_share
+from evalharness.scoring.calibration import ReliabilityBin
+
+_WIDTH, _NAMES, _ROW, _EDGE = 640, 200, 24, 12  # pixels: a figure, its column of names, a row, what is kept free
+_SIDE = 300  # of a square plot
+_NAME = 26  # characters that fit into the column of names
+_TONES = ("open", "better", "worse", "first", "second")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawing:
+    """A drawing under its title, with what a reader must know of it: for a page, and line by line for a terminal."""
+
+    title: str
+    note: str
+    svg: Markup
+    text: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForestRow:
+    """A figure with its interval; `tone` is better, worse or open, `mark` what stands behind it."""
+
+    name: str
+    low: float
+    value: float
+    high: float
+    tone: str = "open"
+    mark: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """A line through points (x, y), both from 0 to 1."""
+
+    name: str
+    points: tuple[tuple[float, float], ...]
+
+
+def text_figures(figures: Sequence[Drawing]) -> str:
+    """Figures in characters, one under the other."""
+    return "\n".join("\n".join([f"{line(one.title, 200)} ({one.note})", *one.text, ""]) for one in figures)
+
+
+def forest_plot(title: str, rows: Sequence[ForestRow], *, zero: bool = False, scale: float = 1.0) -> Drawing:
+    """Intervals under each other on one axis; `zero` has it hold 0 and marks that. Labels are values times `scale`."""
+    ends = [end for row in rows for end in (row.low, row.value, row.high)] + [0.0] * zero
+    first, last = min(ends, default=0.0), max(ends, default=1.0)
+    first, last = (first, last) if last > first else (first - 0.5, last + 0.5)
+
+    def x(value: float) -> float:
+        return _NAMES + _EDGE + (_WIDTH - _NAMES - 2 * _EDGE) * (value - first) / (last - first)
+
+    height = _ROW * (len(rows) + 1)
+    parts = [_stroke("zero", (x(0.0), 0), (x(0.0), height - _ROW))] if zero else []
+    for place, row in enumerate(rows):
+        middle = _ROW * place + _ROW / 2
+        parts += [
+            _words((0, middle + 4), _cut(f"{row.name} {row.mark}".strip())),
+            _stroke(f"bar {_tone(row.tone)}", (x(row.low), middle), (x(row.high), middle)),
+            f'<circle class="dot {_tone(row.tone)}" cx="{x(row.value):.1f}" cy="{middle}" r="4"/>',
+        ]
+    for value, anchor in ((first, "start"), (last, "end"), *([(0.0, "middle")] if zero and first < 0 < last else [])):
+        parts.append(_words((x(value), height - 6), format_number(scale * value), anchor))
+    axis = f"{format_number(scale * first)} … {format_number(scale * last)}"
+    lines = [
+        f"{_cut(row.name):<{_NAME}} {text_interval((row.low, row.value, row.high), (first, last), 40)} "
+        f"{format_number(scale * row.value)} ({format_number(scale * row.low)} … {format_number(scale * row.high)})"
+        f"{' ' * bool(row.mark)}{row.mark}"
+        for row in rows
+    ]
+    label = "; ".join(lines)
+    note = f"the value and its interval, from {axis}"
+    return Drawing(title=title, note=note, svg=_svg(label, parts, (_WIDTH, height)), text=tuple(lines))
+
+
+def calibration_plot(title: str, bins: Sequence[ReliabilityBin]) -> Drawing:
+    """How often the model is right where it is so sure: on the diagonal it knows what it knows, below it it is too sure
+    of itself."""
+
+    def at(value: float) -> float:
+        return _EDGE + 20 + (_SIDE - 2 * _EDGE - 20) * min(1.0, max(0.0, value))
+
+    def up(value: float) -> float:
+        return _SIDE - at(value)
+
+    parts = [_stroke("margin", (at(0), up(0)), (at(1), up(1)))]
+    parts += [_words((at(v), _SIDE - 2), f"{v:g}", "middle") for v in (0.0, 0.5, 1.0)]
+    parts += [_words((0, up(v) + 4), f"{v:g}") for v in (0.5, 1.0)]
+    for one in bins:
+        tone = "worse" if one.high < one.confidence else "better" if one.low > one.confidence else "open"
+        parts += [
+            _stroke(f"bar {tone}", (at(one.confidence), up(one.low)), (at(one.confidence), up(one.high))),
+            f'<circle class="dot {tone}" cx="{at(one.confidence):.1f}" cy="{up(one.accuracy):.1f}" r="4"/>',
+        ]
+    lines = tuple(
+        f"sure {one.confidence:.2f}  right {one.accuracy:.2f} ({one.low:.2f} … {one.high:.2f})  "
+        f"{text_share(one.accuracy, 30)} n {one.n:,}"
+        for one in bins
+    )
+    note = "across: the probability of the choice ranked first; up: how often it is right; the diagonal is calibrated"
+    return Drawing(title=title, note=note, svg=_svg("; ".join(lines), parts, (_SIDE, _SIDE)), text=lines)
+
+
+def flip_matrix(title: str, cells: tuple[tuple[int, int], tuple[int, int]]) -> Drawing:
+    """BASE right or wrong (rows) by NEW right or wrong (columns), each cell as dark as its share."""
+    (kept, broke), (fixed, failed) = cells
+    total = max(1, kept + broke + fixed + failed)
+    size, left, top = 110, 110, 24
+    named = (("right in both", kept, "first"), ("broke", broke, "worse"), ("fixed", fixed, "better"),
+             ("wrong in both", failed, "second"))  # fmt: skip
+    parts = [
+        _words((left + size * place + size / 2, 16), f"NEW {word}", "middle")
+        for place, word in enumerate(("right", "wrong"))
+    ]
+    parts += [
+        _words((0, top + size * place + size / 2), f"BASE {word}") for place, word in enumerate(("right", "wrong"))
+    ]
+    for place, (name, count, tone) in enumerate(named):
+        x, y = left + size * (place % 2), top + size * (place // 2)
+        inner = (size - 8) * (count / total) ** 0.5  # the area is the share
+        parts += [
+            f'<rect class="fill {tone}" x="{x + (size - inner) / 2:.1f}" y="{y + (size - inner) / 2:.1f}" '
+            f'width="{inner:.1f}" height="{inner:.1f}" opacity="0.45"/>',
+            _words((x + size / 2, y + size / 2 - 2), f"{count:,}", "middle"),
+            _words((x + size / 2, y + size / 2 + 14), name, "middle"),
+        ]
+    lines = tuple(f"{name:<14} {text_share(count / total, 30)} {count:,}" for name, count, _ in named)
+    svg = _svg("; ".join(lines), parts, (left + 2 * size, top + 2 * size))
+    return Drawing(title=title, note="the area of each square is its share of the items", svg=svg, text=lines)
+
+
+def difficulty_curves(title: str, curves: Sequence[Curve]) -> Drawing:
+    """How often each model is right, by the share of the other models that are."""
+
+    def at(value: float) -> float:
+        return _EDGE + 20 + (_SIDE - 2 * _EDGE - 20) * value
+
+    parts = [_words((at(v), _SIDE - 2), f"{v:g}", "middle") for v in (0.0, 0.5, 1.0)]
+    parts += [_words((0, _SIDE - at(v) + 4), f"{v:g}") for v in (0.5, 1.0)]
+    for place, curve in enumerate(curves):
+        points = [(at(x), _SIDE - at(y)) for x, y in curve.points]
+        tone = ("first", "second")[place % 2]
+        parts += [_stroke(f"line {tone}", one, two) for one, two in pairwise(points)]
+        parts += [f'<circle class="dot {tone}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in points]
+        if points:
+            parts.append(_words((_SIDE + 4, points[-1][1] + 4), _cut(curve.name)))
+    lines = tuple(
+        f"{_cut(curve.name):<{_NAME}} {' '.join(f'{x:.2f}:{y:.2f}' for x, y in curve.points)}" for curve in curves
+    )
+    svg = _svg("; ".join(lines), parts, (_SIDE + 200, _SIDE))
+    note = "across: the share of the other models that have an item right; up: how often this one has"
+    return Drawing(title=title, note=note, svg=svg, text=lines)
+
+
+def variance_parts(title: str, parts: Sequence[tuple[str, float]]) -> Drawing:
+    """Standard errors of a figure by source, in points, as shares of the whole variance."""
+    whole = sum(error**2 for _, error in parts) or 1.0
+    drawn = []
+    for place, (name, error) in enumerate(parts):
+        middle = _ROW * place + _ROW / 2
+        width = (_WIDTH - _NAMES - 150) * error**2 / whole
+        drawn += [
+            _words((0, middle + 4), _cut(name)),
+            f'<rect class="fill {_TONES[3 + place % 2]}" x="{_NAMES}" y="{middle - 7}" width="{width:.1f}" '
+            'height="14"/>',
+            _words((_NAMES + width + 6, middle + 4), f"{100 * error:.2f} points, {100 * error**2 / whole:.0f} %"),
+        ]
+    lines = tuple(
+        f"{_cut(name):<{_NAME}} {text_share(error**2 / whole, 30)} {100 * error:.2f} points, "
+        f"{100 * error**2 / whole:.0f} %"
+        for name, error in parts
+    )
+    svg = _svg("; ".join(lines), drawn, (_WIDTH, _ROW * len(parts)))
+    return Drawing(title=title, note="standard errors, and their shares of the variance", svg=svg, text=lines)
+
+
+def _tone(word: str) -> str:
+    return word if word in _TONES else "open"
+
+
+def _cut(text: str) -> str:
+    said = line(text, 200)
+    return said if len(said) <= _NAME else f"{said[: _NAME - 1]}…"
+
+
+def _stroke(name: str, start: tuple[float, float], end: tuple[float, float]) -> str:
+    return f'<line class="{name}" x1="{start[0]:.1f}" y1="{start[1]:.1f}" x2="{end[0]:.1f}" y2="{end[1]:.1f}"/>'
+
+
+def _words(at: tuple[float, float], text: str, anchor: str = "start") -> str:
+    return f'<text class="tick" x="{at[0]:.1f}" y="{at[1]:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+
+
+def _svg(label: str, parts: Sequence[str], size: tuple[float, float]) -> Markup:
+    """`parts` hold numbers, our own class names and escaped words only."""
+    head = Markup('<svg class="figure" role="img" aria-label="{}" viewBox="0 0 {} {}" width="{}" height="{}">')
+    return head.format(label, *size, *size) + Markup("".join(parts)) + Markup("</svg>")
