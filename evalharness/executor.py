@@ -46,7 +46,7 @@ class Recipe:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
+class QuestionPiece:
     """Requests that stand together, and are asked together by one copy."""
 
     number: int
@@ -65,19 +65,19 @@ class ReplicaFacts:
     version: str
 
 
-class Message:
+class ReplicaMessage:
     """What comes from a copy. Each kind is a record of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Opened(Message):
+class Opened(ReplicaMessage):
     """The model is open."""
 
     facts: ReplicaFacts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answered(Message):
+class Answered(ReplicaMessage):
     """Some answers to a piece: each with the index of its request in it."""
 
     piece: int
@@ -85,7 +85,7 @@ class Answered(Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finished(Message):
+class Finished(ReplicaMessage):
     """A piece has all its answers; `facts` are the model's as they are by now."""
 
     piece: int
@@ -93,7 +93,7 @@ class Finished(Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spoke(Message):
+class Spoke(ReplicaMessage):
     """What was told where the copy runs."""
 
     text: str
@@ -101,14 +101,14 @@ class Spoke(Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refused(Message):
+class Refused(ReplicaMessage):
     """The model cannot be opened or asked at all: a UserError, which ends the run."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lost(Message):
+class Lost(ReplicaMessage):
     """A copy is gone, with all that it had not answered. `words` are its last ones."""
 
     words: str
@@ -126,7 +126,7 @@ class Executor(Protocol):
         """Place one more copy. Its number; `Opened` or `Refused` comes from it."""
         ...
 
-    def ask(self, replica: int, piece: Piece) -> None:
+    def ask(self, replica: int, piece: QuestionPiece) -> None:
         """Give a copy another piece, behind those that it has."""
         ...
 
@@ -134,7 +134,7 @@ class Executor(Protocol):
         """Nobody waits for the pieces any more that a copy has."""
         ...
 
-    def wait(self, seconds: float) -> Sequence[tuple[int, Message]]:
+    def wait(self, seconds: float) -> Sequence[tuple[int, ReplicaMessage]]:
         """What came, with the number of the copy that it came from; empty where nothing came in that time."""
         ...
 

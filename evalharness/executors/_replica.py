@@ -17,12 +17,12 @@ from evalharness.events import Event, Told, Warned, observed_by
 from evalharness.executor import (
     Answered,
     Finished,
-    Message,
     Opened,
-    Piece,
+    QuestionPiece,
     Recipe,
     Refused,
     ReplicaFacts,
+    ReplicaMessage,
     Spoke,
     own_cores,
 )
@@ -51,11 +51,11 @@ class Replica:
         """Pieces up to this number are not wanted any more."""
         self._cancelled = max(self._cancelled, last)
 
-    def answers(self, piece: Piece) -> Iterator[Message]:
+    def answers(self, piece: QuestionPiece) -> Iterator[ReplicaMessage]:
         """Every answer to a piece, several in a message where they come fast, and its end."""
         if piece.number <= self._cancelled:
             return
-        spoken: list[Message] = []
+        spoken: list[ReplicaMessage] = []
         with flags_in_messages(self._recipe.flags), observed_by(_noting(spoken.append)):
             some: list[tuple[int, Response]] = []
             flushed = time.monotonic()
@@ -74,7 +74,7 @@ class Replica:
             yield Finished(piece=piece.number, facts=self.facts)
 
 
-def open_replica(recipe: Recipe, hear: Callable[[Message], None]) -> Replica:
+def open_replica(recipe: Recipe, hear: Callable[[ReplicaMessage], None]) -> Replica:
     """Open a copy; `hear` gets what is told meanwhile. UserError where it cannot be opened, or computes elsewhere."""
     # More threads than cores are free wait for each other. Ray has set the number to the cores that it set aside.
     if (threads := min(recipe.cores, round(own_cores() - os.getloadavg()[0]))) < recipe.cores:
@@ -92,7 +92,7 @@ def open_replica(recipe: Recipe, hear: Callable[[Message], None]) -> Replica:
         return found
 
 
-def _noting(hear: Callable[[Message], None]) -> Callable[[Event], None]:
+def _noting(hear: Callable[[ReplicaMessage], None]) -> Callable[[Event], None]:
     def observe(event: Event) -> None:
         if isinstance(event, Warned | Told):
             hear(Spoke(text=event.text, warning=isinstance(event, Warned)))
@@ -100,7 +100,7 @@ def _noting(hear: Callable[[Message], None]) -> Callable[[Event], None]:
     return observe
 
 
-def _taken(messages: list[Message]) -> list[Message]:
+def _taken(messages: list[ReplicaMessage]) -> list[ReplicaMessage]:
     some = messages[:]
     messages.clear()
     return some
@@ -108,10 +108,10 @@ def _taken(messages: list[Message]) -> list[Message]:
 
 def serve(file: int) -> None:
     """Be a copy of a model for the process at the other end of a socket. Ends when that end closes, at once."""
-    connection: Connection[object, Message] = Connection(file)
+    connection: Connection[object, ReplicaMessage] = Connection(file)
     recipe = connection.recv()
     assert isinstance(recipe, Recipe)
-    waiting: queue.SimpleQueue[Piece] = queue.SimpleQueue()
+    waiting: queue.SimpleQueue[QuestionPiece] = queue.SimpleQueue()
     opened: list[Replica] = []
 
     def listen() -> None:
@@ -119,7 +119,7 @@ def serve(file: int) -> None:
         with suppress(EOFError, OSError):
             while True:
                 order = connection.recv()
-                if isinstance(order, Piece):
+                if isinstance(order, QuestionPiece):
                     waiting.put(order)
                 elif isinstance(order, int) and opened:
                     opened[0].cancel(order)

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from evalharness.errors import UserError, option_name
-from evalharness.executor import Lost, Message, Piece, PlacementOptions, Recipe, own_cores, visible_gpus
+from evalharness.executor import Lost, PlacementOptions, QuestionPiece, Recipe, ReplicaMessage, own_cores, visible_gpus
 from evalharness.text.visible import line
 
 _BEGIN = """
@@ -38,7 +38,7 @@ class _Process:
     """A copy: its process, our end of the socket, what it prints, its place among the copies, and its last piece."""
 
     process: subprocess.Popen[bytes]
-    connection: Connection[object, Message]
+    connection: Connection[object, ReplicaMessage]
     log: IO[bytes]
     slot: int
     last_piece: int = -1
@@ -88,7 +88,7 @@ class Processes:
         """One copy leaves their GPUs to the others."""
         return {"CUDA_VISIBLE_DEVICES": self._gpus[slot % len(self._gpus)]} if self._gpus else {}
 
-    def ask(self, replica: int, piece: Piece) -> None:
+    def ask(self, replica: int, piece: QuestionPiece) -> None:
         self._send(replica, piece)
         if replica in self._running:
             self._running[replica].last_piece = piece.number
@@ -101,8 +101,8 @@ class Processes:
         with suppress(KeyError, OSError):  # it is gone, which `wait` says
             self._running[replica].connection.send(order)
 
-    def wait(self, seconds: float) -> Sequence[tuple[int, Message]]:
-        found: list[tuple[int, Message]] = []
+    def wait(self, seconds: float) -> Sequence[tuple[int, ReplicaMessage]]:
+        found: list[tuple[int, ReplicaMessage]] = []
         numbers = {each.connection: number for number, each in self._running.items()}
         for ready in wait(list(numbers), seconds):
             number = numbers[ready]  # type: ignore[index]  # `wait` gives back what it was given

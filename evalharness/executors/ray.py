@@ -22,12 +22,12 @@ from evalharness.errors import UserError, option_name
 from evalharness.events import Told, tell
 from evalharness.executor import (
     Lost,
-    Message,
     Opened,
-    Piece,
     PlacementOptions,
+    QuestionPiece,
     Recipe,
     Refused,
+    ReplicaMessage,
     own_cores,
     visible_gpus,
 )
@@ -46,9 +46,9 @@ class _Actor:
         self._recipe = recipe
         self._replica: Replica | None = None
 
-    def opened(self) -> Iterator[Message]:
+    def opened(self) -> Iterator[ReplicaMessage]:
         """Open the model: what is told meanwhile, and at the end `Opened` or `Refused`."""
-        spoken: list[Message] = []
+        spoken: list[ReplicaMessage] = []
         try:
             self._replica = open_replica(self._recipe, spoken.append)
             yield from spoken
@@ -57,7 +57,7 @@ class _Actor:
             yield from spoken
             yield Refused(text=str(error))
 
-    def answers(self, piece: Piece) -> Iterator[Message]:
+    def answers(self, piece: QuestionPiece) -> Iterator[ReplicaMessage]:
         try:
             if self._replica is not None:
                 yield from self._replica.answers(piece)
@@ -93,7 +93,7 @@ class RayReplicas:
         self._streams[actor.opened.options(num_returns="streaming").remote()] = number
         return number
 
-    def ask(self, replica: int, piece: Piece) -> None:
+    def ask(self, replica: int, piece: QuestionPiece) -> None:
         if replica in self._actors:
             stream = self._actors[replica].answers.options(num_returns="streaming").remote(piece)
             self._streams[stream], self._last_piece[replica] = replica, piece.number
@@ -102,13 +102,13 @@ class RayReplicas:
         if replica in self._actors and replica in self._last_piece:
             self._actors[replica].cancel.options(concurrency_group="control").remote(self._last_piece[replica])
 
-    def wait(self, seconds: float) -> Sequence[tuple[int, Message]]:
+    def wait(self, seconds: float) -> Sequence[tuple[int, ReplicaMessage]]:
         if not self._streams:
             return []
         ready, _ = ray.wait(list(self._streams), num_returns=1, timeout=seconds, fetch_local=False)
         return [message for stream in ready for message in self._next(stream)]
 
-    def _next(self, stream: Any) -> list[tuple[int, Message]]:
+    def _next(self, stream: Any) -> list[tuple[int, ReplicaMessage]]:
         """The next message of a stream that has one, or is at its end."""
         number = self._streams.get(stream)
         if number is None:
@@ -121,7 +121,7 @@ class RayReplicas:
         except RayError as error:
             return [(number, self._gone(number, error))]
 
-    def _gone(self, number: int, error: Exception) -> Message:
+    def _gone(self, number: int, error: Exception) -> ReplicaMessage:
         actor = self._actors.pop(number)
         for stream in [stream for stream, owner in self._streams.items() if owner == number]:
             del self._streams[stream]
@@ -176,7 +176,7 @@ def _fitting(takes: Mapping[str, Any], there: Mapping[str, float]) -> int:
 
 
 def _connect(address: str | None) -> bool:
-    """Be a driver of the cluster at an address, or of one that is started here; whether that is so.
+    """Be a driver of the cluster at an address, or of one that is started here; False where this process is one.
 
     UserError, within seconds, where nobody listens: Ray itself would try for minutes.
     """
@@ -195,7 +195,7 @@ def _connect(address: str | None) -> bool:
             f"{option_name('address', address)}: {line(str(error), 300)}; a cluster that wants a token gets it from "
             "RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH"
         ) from error
-    return False
+    return True
 
 
 def _start_here(quiet: Mapping[str, Any]) -> None:

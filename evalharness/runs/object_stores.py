@@ -8,6 +8,7 @@ the finished one is one object again. The summary is sent last: who finds one fi
 
 from __future__ import annotations
 
+import contextvars
 import json
 import os
 import re
@@ -269,7 +270,8 @@ def mirrored(place: str | Path, *, watch: bool = False) -> Iterator[Path]:
                 except UserError as error:
                     warn(str(error))
 
-    thread = threading.Thread(target=keep, name=f"mirror of {mirror.address}", daemon=True)
+    around = contextvars.copy_context()  # who hears warnings is found through it
+    thread = threading.Thread(target=around.run, args=(keep,), name=f"mirror of {mirror.address}", daemon=True)
     thread.start()
     try:
         yield mirror.folder
@@ -278,6 +280,15 @@ def mirrored(place: str | Path, *, watch: bool = False) -> Iterator[Path]:
         thread.join()
         if not any(mirror.send(ended=True) or threading.Event().wait(_PAUSE * 4**n) for n in range(_TRIES)):
             warn(f"{mirror.address}: not all is there; it is kept in {mirror.folder}, and the next command sends it")
+
+
+def fetched(place: str | Path) -> Path:
+    """The folder or file of this machine for a place that is only read: itself, or its mirror as it is now."""
+    if not is_store(place):
+        return Path(place)
+    mirror = Mirror(place)
+    mirror.fetch()
+    return mirror.folder
 
 
 # Options whose values are no places of runs.

@@ -20,16 +20,17 @@ from evalharness.executor import (
     Executor,
     Finished,
     Lost,
-    Message,
     Opened,
-    Piece,
     PlacementOptions,
+    QuestionPiece,
     Recipe,
     Refused,
     ReplicaFacts,
+    ReplicaMessage,
     Spoke,
 )
 from evalharness.model import Model, Requests
+from evalharness.options import hold_to_bounds
 from evalharness.records import Request, Response
 
 SMALLEST_PIECE, LARGEST_PIECE, PIECES = 8, 256, 128
@@ -42,6 +43,7 @@ def placed_model(spec: str, given: object, placement: PlacementOptions) -> Model
 
     UserError as for `plugins.load_model`, and for an engine that is not there.
     """
+    hold_to_bounds(placement)
     if placement.replicas is None and placement.engine is None:
         lone = next((name for name in vars(placement) if getattr(placement, name)), None)
         if lone is not None:
@@ -64,7 +66,7 @@ def placed_model(spec: str, given: object, placement: PlacementOptions) -> Model
 class _OpenPiece:
     """A piece, the indices of its requests, which of them are answered, and how many copies were lost over it."""
 
-    piece: Piece
+    piece: QuestionPiece
     indices: Sequence[int]
     done: bytearray
     losses: int = 0
@@ -165,7 +167,7 @@ class PlacedModel:
                         place = again.popleft()
                     elif (cut := wave.next()) is not None:
                         place, self._number = self._number, self._number + 1
-                        piece = Piece(number=place, requests=[request for _, request in cut])
+                        piece = QuestionPiece(number=place, requests=[request for _, request in cut])
                         open_pieces[place] = _OpenPiece(
                             piece=piece, indices=[index for index, _ in cut], done=bytearray(len(cut))
                         )
@@ -199,7 +201,7 @@ class PlacedModel:
                 case _:
                     self._heard(number, message)
 
-    def _heard(self, number: int, message: Message) -> None:
+    def _heard(self, number: int, message: ReplicaMessage) -> None:
         match message:
             case Opened(facts=facts):
                 self._same(facts)
