@@ -5,8 +5,9 @@
 
 A made model (12 layers, 768 wide: 113 million parameters, float32, one token a byte) ranks made questions. In turn, one
 process alone (with all the threads that it takes) and so many copies; each pair must give the same summary, and printed
-is the median of the pairs' ratios. Loading is not counted: the clock runs
-from the first answer to the last.
+is the median of the pairs' ratios. Loading is not counted. On a busy machine the clock says little; the processor
+seconds of a question (all processes together; not for Ray, whose workers are nobody's children) say what copies cost
+beyond the work itself.
 """
 
 from __future__ import annotations
@@ -25,26 +26,28 @@ template: "{{question}}\\nAnswer:"
 choices: choices
 gold: gold
 id: id
-modes: [rank]
 scorer: choice
 """
 PROGRAM = """
-import json, sys, time
-from evalharness.events import ResultCame, observed_by
+import json, os, sys, time
+from pathlib import Path
 from evalharness.executor import PlacementOptions
+from evalharness.records import Message, Request
 from evalharness.runs.placed import placed_model
 from evalharness.runs.session import RunHooks, RunPlace, make_plan, run_plan
+def processor_seconds():
+    pids = [str(os.getpid())]
+    for task in Path("/proc/self/task").iterdir():
+        pids += (task / "children").read_text().split()
+    ticks = [Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()[11:13] for pid in pids]
+    return sum(int(each) for pair in ticks for each in pair) / os.sysconf("SC_CLK_TCK")
 name, placement = sys.argv[1], PlacementOptions(**json.loads(sys.argv[2]))
-times = []
-def hear(event):
-    if isinstance(event, ResultCame):
-        times.append(time.perf_counter())
-with observed_by(hear):
-    model = placed_model("local:model", {}, placement)
-    model.fingerprint
-    began = time.perf_counter()
-    run_plan(make_plan(["./bench.yaml"], model="local:model"), model, RunPlace(name=name), RunHooks())
-print(json.dumps({"rate": (len(times) - 1) / (times[-1] - times[0]), "with_loading": len(times) / (times[-1] - began)}))
+model = placed_model("local:model", {}, placement)
+list(model.answer([Request(messages=(Message("user", "a"),), choices=("b",))] * 32))  # opens every copy
+began, used = time.perf_counter(), processor_seconds()
+run = run_plan(make_plan(["./bench.yaml"], model="local:model"), model, RunPlace(name=name), RunHooks())
+seconds, processor = time.perf_counter() - began, processor_seconds() - used
+print(json.dumps({"rate": run.answers / seconds, "cpu": processor / run.answers}))
 """
 
 
@@ -80,11 +83,12 @@ def make_questions(folder: Path, count: int) -> None:
                                    "gold": i % 4}) + "\n")  # fmt: skip
 
 
-def measure(folder: Path, name: str, placement: dict[str, object]) -> float:
-    """Questions a second of one run, in a process of its own."""
+def measure(folder: Path, name: str, placement: dict[str, object]) -> tuple[float, float]:
+    """Questions a second and processor seconds a question of one run, in a process of its own."""
     done = subprocess.run([sys.executable, "-c", PROGRAM, name, json.dumps(placement)], cwd=folder, text=True,
                           stdout=subprocess.PIPE, check=True)  # fmt: skip
-    return float(json.loads(done.stdout.splitlines()[-1])["rate"])
+    found = json.loads(done.stdout.splitlines()[-1])
+    return float(found["rate"]), float(found["cpu"])
 
 
 def main() -> None:
@@ -109,11 +113,13 @@ def main() -> None:
                 one, other = ((folder / "runs" / name / "summary.json").read_bytes() for name in (alone, several))
                 if one != other:
                     sys.exit(f"{copies} copies give another summary than one process")
-            ratios = [several / alone for alone, several in pairs]
+            ratios = [several[0] / alone[0] for alone, several in pairs]
+            costs = [several[1] / alone[1] for alone, several in pairs]
+            alone_rate, rate = (statistics.median(pair[side][0] for pair in pairs) for side in (0, 1))
             print(
-                f"{asked.engine}, {copies} copies: {statistics.median(b for _, b in pairs):.2f} questions a second, "
-                f"alone {statistics.median(a for a, _ in pairs):.2f}; ratio {statistics.median(ratios):.2f} "
-                f"({min(ratios):.2f} to {max(ratios):.2f})",
+                f"{asked.engine}, {copies} copies: {rate:.2f} questions a second, alone {alone_rate:.2f}; ratio "
+                f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}); processor seconds a "
+                f"question {statistics.median(costs):.2f} times those of one process",
                 flush=True,
             )
 

@@ -30,13 +30,14 @@ def cluster():
     from ray.cluster_utils import Cluster
 
     os.environ["RAY_AUTH_TOKEN"] = "a-token-of-this-test" * 2
+    os.environ["RAY_worker_niceness"] = "0"  # Ray's own 15 is for ever on a machine that does other things
     made = Cluster(initialize_head=True, head_node_args=OPTIONS)
     try:
         yield made
     finally:
         ray.shutdown()
         made.shutdown()
-        del os.environ["RAY_AUTH_TOKEN"]
+        del os.environ["RAY_AUTH_TOKEN"], os.environ["RAY_worker_niceness"]
 
 
 def run(name, spec, cluster, *, replicas, hear=lambda *_: None):

@@ -164,6 +164,21 @@ def test_a_store_that_cannot_be_read_is_one_line_before_anything_is_asked(machin
     assert said.code == 2 and "access denied" in said.err and said.err.count("\n") == 1
 
 
+@pytest.mark.slow  # the store's own package tries for some seconds
+def test_an_endpoint_where_nobody_is_and_no_credentials_are_one_line(machine, evalh, monkeypatch):
+    s3fs = pytest.importorskip("s3fs", reason="S3 needs the package s3fs (extra `stores`)")
+    s3fs.S3FileSystem.clear_instance_cache()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for keys in ("", "a-key"):
+        if keys:
+            monkeypatch.setenv("AWS_ACCESS_KEY_ID", keys)
+            monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", keys)
+        said = evalh("show", "a", "--runs", "s3://bucket/runs")
+        assert said.code == 2 and "cannot be read" in said.err and said.err.count("\n") == 1, said.err
+    s3fs.S3FileSystem.clear_instance_cache()
+
+
 @pytest.mark.parametrize(
     ("address", "said"),
     [
