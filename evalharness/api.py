@@ -13,7 +13,7 @@ Every mistake that a caller can mend is a `UserError`. Nothing is printed: what 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
@@ -27,6 +27,7 @@ from evalharness.comparison.gate import ComparisonRequest, GatedComparison, run_
 from evalharness.errors import UserError
 from evalharness.events import Event, Observer, Warned, observed_by
 from evalharness.evidence.earlier import check_beside_draw, drawer_using
+from evalharness.executor import PlacementOptions
 from evalharness.judging.panel import JudgeOptions
 from evalharness.judging.run import JudgeRun, judge_answers
 from evalharness.judging.stage import judging_stage
@@ -35,6 +36,8 @@ from evalharness.models.function import FunctionModel
 from evalharness.options import RunOptions
 from evalharness.runs import cache, session, store
 from evalharness.runs.budget import Budget, duration_seconds
+from evalharness.runs.object_stores import fetched, mirrored
+from evalharness.runs.placed import placed_model
 from evalharness.runs.session import RunHooks, RunOutcome, RunPlace
 from evalharness.runs.store import Run
 from evalharness.runs.wordings import read_wordings
@@ -46,6 +49,7 @@ if TYPE_CHECKING:  # torch is imported where something is trained
 Rows = Sequence[Mapping[str, Any]]
 Asked = str | Benchmark
 Answering = str | Model | Callable[[list[str]], Sequence[str]]
+_HERE = PlacementOptions()  # one copy, in this process
 RunLike = str | Path | Run | RunOutcome  # a run, its folder, or its name under `runs`
 
 
@@ -60,13 +64,15 @@ class EvaluateSettings(ListenerSettings, total=False):
     """How benchmarks are asked, under the names of `evalh run`'s options; see `runs.plan.Plan`.
 
     `data` is a file, a folder, `"sample"`, or the rows themselves; `model_options` are the options of the model's
-    plug-in by name (`{"threads": 2}`), or its `Options`.
+    plug-in by name (`{"threads": 2}`), or its `Options`; `placement` asks for several copies of the model. `runs` may
+    be an address in an object store.
     """
 
     name: str | None
     runs: str | Path
     cache: bool
     model_options: Mapping[str, object] | object
+    placement: PlacementOptions
     judge: str | None
     max_cost: float | None
     max_tokens_total: int | None
@@ -101,15 +107,23 @@ def evaluate(
     data that is not there, or a model that cannot be opened.
     """
     asked: dict[str, Any] = {**settings}
-    place = RunPlace(runs=Path(asked.pop("runs", "runs")), name=asked.pop("name", None), cache=asked.pop("cache", True))
+    with mirrored(asked.pop("runs", "runs")) as runs:
+        place = RunPlace(runs=runs, name=asked.pop("name", None), cache=asked.pop("cache", True))
+        return _evaluate(benchmarks, model, place, asked)
+
+
+def _evaluate(
+    benchmarks: Asked | Sequence[Asked], model: Answering, place: RunPlace, asked: dict[str, Any]
+) -> RunOutcome:
     judge, options = asked.pop("judge", None), asked.pop("model_options", None)
+    placement = asked.pop("placement", _HERE)
     budget = Budget(
         cost=asked.pop("max_cost", None), tokens=asked.pop("max_tokens_total", None),
         minutes=asked.pop("max_minutes", None),
     )  # fmt: skip
     with _heard(asked) as warnings:
         names = [_name(b) for b in ([benchmarks] if isinstance(benchmarks, Asked) else benchmarks)]
-        opened = _opened(model, options)
+        opened = _opened(model, options, placement)
         asked["wordings"] = read_wordings(asked.pop("wordings", ()))
         used = tuple(map(str, asked.pop("using", ())))
         asked["draw"] = drawer_using(asked.pop("budget_items", None), used, place.runs)
@@ -153,12 +167,14 @@ class JudgeSettings(ListenerSettings, total=False):
 def judge_run(run: RunLike, judge: str, **settings: Unpack[JudgeSettings]) -> JudgeRun:
     """Have the answers of a finished run judged by `[JUDGE=]MODEL`. UserError as for `evalh judge`."""
     chosen: dict[str, Any] = {**settings}
-    found = _run(run, Path(chosen.pop("runs", "runs")))
-    cached = chosen.pop("cache", True) and not chosen.get("again")
-    kept = found.path.parent / cache.BESIDE_RUNS if cached else None
-    weights = tuple(chosen.pop("weights", ()))
-    with _heard(chosen):
-        return judge_answers(found, judge, JudgeOptions(weights=weights, cache=kept, **chosen))
+    named = mirrored(run) if isinstance(run, str | Path) else nullcontext(run)
+    with mirrored(chosen.pop("runs", "runs")) as runs, named as place:
+        found = _run(place, runs)
+        cached = chosen.pop("cache", True) and not chosen.get("again")
+        kept = found.path.parent / cache.BESIDE_RUNS if cached else None
+        weights = tuple(chosen.pop("weights", ()))
+        with _heard(chosen):
+            return judge_answers(found, judge, JudgeOptions(weights=weights, cache=kept, **chosen))
 
 
 class CompareSettings(TypedDict, total=False):
@@ -184,7 +200,7 @@ def compare(base: RunLike, new: RunLike, **settings: Unpack[CompareSettings]) ->
     """
     said: dict[str, Any] = {**settings}
     gated, word = said.pop("gate", False), said.pop("policy", None)
-    runs, baselines = (Path(said.pop(place, place)) for place in ("runs", "baselines"))
+    runs, baselines = (fetched(said.pop(place, place)) for place in ("runs", "baselines"))
     words, alpha = _margin_words(said.pop("margin", {})), said.pop("alpha", 0.05)
     options = gate.comparison_options(words, alpha, said.pop("benchmarks", ()), said.pop("allow", ()), **said)
     request = ComparisonRequest(
@@ -298,9 +314,11 @@ def _name(benchmark: Asked) -> str:
     return benchmark if isinstance(benchmark, str) else plugins.add_benchmark(benchmark)
 
 
-def _opened(model: Answering, options: object) -> Model:
+def _opened(model: Answering, options: object, placement: PlacementOptions = _HERE) -> Model:
     if isinstance(model, str):
-        return plugins.load_model(model, options)
+        return placed_model(model, options, placement)
+    if placement != _HERE:
+        raise UserError("placement is for a model that is named; one that is passed is there already")
     if options is not None:
         raise UserError("model_options are for a model that is named; one that is passed has its own")
     if isinstance(model, Model):
@@ -321,8 +339,8 @@ def _with_rows(asked: Mapping[str, Any]) -> dict[str, Any]:
 def _run(named: RunLike, runs: Path) -> Run:
     if isinstance(named, Run):
         return named
-    return named.run if isinstance(named, RunOutcome) else store.find_run(named, runs)
+    return named.run if isinstance(named, RunOutcome) else store.find_run(fetched(named), fetched(runs))
 
 
 def _place(side: RunLike) -> str:
-    return str(side.path if isinstance(side, Run | RunOutcome) else side)
+    return str(side.path if isinstance(side, Run | RunOutcome) else fetched(side))

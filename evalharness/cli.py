@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -142,7 +143,7 @@ def guarded(arguments: list[str]) -> int:
 
     words = with_batch_api(arguments)
     try:
-        with flags_in_messages(True), observed_by(_warned):
+        with flags_in_messages(True), observed_by(_warned), _with_stores(words) as words:
             outcome = application(next(iter(words), None))(args=words, prog_name="evalh", standalone_mode=False)
         code = int(outcome or 0)
         return _complain(INTERRUPTED, code) if code == Exit.INTERRUPTED else code  # what typer makes of Ctrl-C
@@ -167,6 +168,15 @@ def guarded(arguments: list[str]) -> int:
         near = "" if named is None or named in COMMANDS or named.startswith("-") else nearest(named, COMMANDS)
         more = f"evalh {named} --help" if named in COMMANDS else "evalh --help"
         return _complain(f"{message().rstrip('.')}{near}; `{more}` shows what there is", Exit.USAGE)
+
+
+def _with_stores(words: list[str]) -> AbstractContextManager[list[str]]:
+    """The words with folders of this machine in place of addresses in object stores."""
+    if not any("://" in word for word in words):
+        return nullcontext(words)
+    from evalharness.runs.object_stores import with_mirrors
+
+    return with_mirrors(words)
 
 
 def with_batch_api(arguments: list[str]) -> list[str]:

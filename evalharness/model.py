@@ -81,6 +81,11 @@ class Requests(Sequence[Request]):
         self._taken = end if most is None else min(end, begin + max(0, most))
         return [(index, self[index]) for index in range(begin, self._taken)]
 
+    @property
+    def untaken(self) -> int:
+        """How many are known that nobody has taken."""
+        return 0 if self.stop.said else len(self) - self._taken
+
     def __len__(self) -> int:
         return self._first + len(self._added)
 

@@ -26,15 +26,17 @@ from evalharness.model import Askable, Model
 from evalharness.records import Mode
 
 _LONGEST_NAME = 100  # characters of a benchmark's name in its file
-PluginKind = Literal["benchmarks", "judges", "models", "importers", "exporters"]
+PluginKind = Literal["benchmarks", "judges", "models", "importers", "exporters", "executors"]
 
 
 @cache
 def modules(kind: PluginKind) -> dict[str, str]:
     """Plug-in name -> dotted module name, for everything installed. Imports the packages, not the plug-ins."""
     found: dict[str, str] = {}
-    entries = sorted(importlib.metadata.entry_points(group=f"evalharness.{kind}"), key=lambda e: e.name != "builtin")
-    for entry in dict.fromkeys(entries):
+    group = f"evalharness.{kind}"
+    own = importlib.metadata.EntryPoint("builtin", group, group)  # also where the installation is older than the group
+    entries = sorted(importlib.metadata.entry_points(group=group), key=lambda e: e.name != "builtin")
+    for entry in dict.fromkeys((own, *entries)):
         try:
             package = entry.load()
             names = [m.name for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_")]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Argument, Option
 
 from evalharness.commands._flags import GivenModelOptions, Typed, with_flags
+from evalharness.executor import PlacementOptions
 from evalharness.options import (
     BudgetOptions,
     ComparisonOptions,
@@ -49,6 +50,7 @@ def run(
     draw: DrawOptions,
     sampling: SamplingOptions,
     given: GivenModelOptions,
+    placement: PlacementOptions,
     judging: JudgingOptions,
     budget: BudgetOptions,
     sandbox: RunOptions,
@@ -70,6 +72,7 @@ def run(
     from evalharness.runs import session
     from evalharness.runs.budget import Budget
     from evalharness.runs.items import benchmarks_of, only_items
+    from evalharness.runs.placed import placed_model
 
     allow_outside(data.allow_outside)
     task_files(data.include_path, sandbox, trusted=data.trust_task_code)
@@ -89,7 +92,7 @@ def run(
         budget=Budget(cost=budget.max_cost, tokens=budget.max_tokens_total, minutes=budget.max_minutes),
         stages=[_judging(plan, judging, budget, output, typed)] if judging.judge is not None else [],
     )
-    opened = plugins.load_model(model or session.DEFAULT_MODEL, given)
+    opened = placed_model(model or session.DEFAULT_MODEL, given, placement)
     place = session.RunPlace(runs=output.runs, name=output.name, cache=not output.no_cache)
     with observed_by(progress.watcher(quiet=output.as_json)):
         outcome = session.run_plan(only_items(plan, data.items), opened, place, hooks)

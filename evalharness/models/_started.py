@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import http.client
 import json
-import os
 import shlex
 import shutil
 import socket
@@ -28,6 +27,7 @@ from evalharness import plugins
 from evalharness.doctor.echo import prove_echo
 from evalharness.errors import UserError, option_name
 from evalharness.events import Told, tell
+from evalharness.executor import visible_gpus
 from evalharness.model import Model, Preview, Previews
 from evalharness.options import AskingOptions, CompletionsOptions, EndpointOptions, EngineOptions
 from evalharness.records import Request, Response
@@ -234,23 +234,11 @@ def _deciding(options: EngineOptions) -> dict[str, Any]:
     return {**{name: getattr(options, name) for name in names}, **by}
 
 
-def visible_gpus() -> int:
-    """How many GPUs a server would see: those of CUDA_VISIBLE_DEVICES, else those that nvidia-smi lists."""
-    named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if named is not None:
-        return len([word for word in named.split(",") if word.strip() and word.strip() != "-1"])
-    try:
-        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return 0
-    return sum(text.startswith("GPU ") for text in listed.stdout.splitlines())
-
-
 def parallel_size(place: str, options: EngineOptions) -> int:
     """Over how many GPUs a model is split: as many as there are, of those numbers that divide its attention heads."""
     if options.tensor_parallel:
         return options.tensor_parallel
-    gpus, heads = visible_gpus(), 0
+    gpus, heads = len(visible_gpus()), 0
     try:
         found = json.loads((Path(place) / "config.json").read_text(encoding="utf-8"))
         heads = int(found.get("num_attention_heads") or found.get("n_head") or 0)

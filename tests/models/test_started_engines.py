@@ -255,3 +255,12 @@ def test_a_real_llama_cpp_answers_from_a_gguf_file(evalh, tmp_path):
     examined = evalh("doctor", f"llamacpp:{file}", "--json")
     found = {one["check"]: one["verdict"] for one in examined.json["findings"]}
     assert examined.code == 0 and found["reachable"] == found["determinism"] == "ok"
+
+
+def test_copies_start_a_server_each_and_end_it(engines, evalh):
+    said = evalh(*words("vllm:m", "--replicas", 2, "--json", "--limit", 20))
+    assert said.code == 0, said.err
+    assert said.json["benchmarks"]["mmlu@sample"]["n"] == 20
+    until(lambda: alive(engines) == [])
+    given = json.loads(Path(f"{engines}.args").read_text())
+    assert given[given.index("--tensor-parallel-size") + 1] == "1"  # each copy sees a GPU of its own
