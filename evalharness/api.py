@@ -36,6 +36,7 @@ from evalharness.runs import cache, session, store
 from evalharness.runs.budget import Budget, duration_seconds
 from evalharness.runs.session import RunHooks, RunOutcome, RunPlace
 from evalharness.runs.store import Run
+from evalharness.tracking.observer import tracked_by
 
 if TYPE_CHECKING:  # torch is imported where something is trained
     from evalharness.training.config import TrainingConfig
@@ -55,7 +56,7 @@ class ListenerSettings(TypedDict, total=False):
 
 
 class EvaluateSettings(ListenerSettings, total=False):
-    """How benchmarks are asked, under the names of `evalh run`'s options; see `runs.plan.Plan`.
+    """How benchmarks are asked, under the names of `evalh run`'s options; see `runs.plan.Plan`. `log_to` are trackers.
 
     `data` is a file, a folder, `"sample"`, or the rows themselves; `model_options` are the options of the model's
     plug-in by name (`{"threads": 2}`), or its `Options`.
@@ -64,6 +65,7 @@ class EvaluateSettings(ListenerSettings, total=False):
     name: str | None
     runs: str | Path
     cache: bool
+    log_to: Sequence[str]
     model_options: Mapping[str, object] | object
     judge: str | None
     max_cost: float | None
@@ -273,7 +275,7 @@ def _heard(settings: dict[str, Any]) -> Iterator[list[str]]:
 
         observer = watcher(quiet=False)
     warnings: list[str] = []
-    with observed_by(observer) as chosen:
+    with observed_by(observer), tracked_by(settings.pop("log_to", ())) as chosen:
 
         def hear(event: Event) -> None:
             if isinstance(event, Warned):

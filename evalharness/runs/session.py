@@ -15,7 +15,7 @@ from evalharness.benchmark import Benchmark
 from evalharness.data.kept import to_json
 from evalharness.data.typed import record
 from evalharness.errors import Exit, UserError, gravest, nearest, option_name
-from evalharness.events import Observer, RunOpened, heard_also_by, observed_by, tell
+from evalharness.events import Observer, RunEnded, RunOpened, heard_also_by, observed_by, tell
 from evalharness.model import Model, Priced
 from evalharness.options import RunOptions, is_distribution
 from evalharness.records import STATUSES, Estimate, Mode, Result
@@ -28,6 +28,7 @@ from evalharness.runs.imported import is_imported
 from evalharness.runs.index import index_of
 from evalharness.runs.manifest import OptionFacts
 from evalharness.runs.plan import Plan, Task
+from evalharness.runs.settings import settings_of
 from evalharness.runs.shards import Shard, shard_facts, shard_named
 from evalharness.runs.stopping import StoppingRule
 from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Journal, Run, dumps, loads, new_folder, result_to_json
@@ -224,12 +225,12 @@ def run_plan(plan: Plan, model: Model, place: RunPlace, hooks: RunHooks) -> RunO
     facts = place.runs / prepared.PREPARED if place.cache else None
     tasks = [planning.prepare_task(benchmark, plan, model, facts) for benchmark in plan.benchmarks]
     rule = None if hooks.rule_of is None else hooks.rule_of(tasks, plan)
-    tell(RunOpened(tasks=tasks, model=model.name))
     name = (place.name or identity.folder_name(tasks, plan, model)) + (plan.shard.suffix if plan.shard else "")
     folder = new_folder(place.runs, name)
     opened = runner.open_run(folder, tasks, plan, model)
     early = hooks.stages if plan.shard is None else ()
     with _nothing_left_behind(opened), _started_early(early, opened):
+        tell(RunOpened(tasks=tasks, model=model.name, folder=folder, settings=settings_of(opened.manifest)))
         if hooks.budget:
             found, end = within_budget.evaluate_within(opened, tasks, plan, model, hooks.budget, rule)
         else:
@@ -241,7 +242,22 @@ def run_plan(plan: Plan, model: Model, place: RunPlace, hooks: RunHooks) -> RunO
     if plan.shard is not None:
         return shard_outcome(found, skipped=plan.skip_unanswered)
     stages = tuple(stage(found) for stage in hooks.stages)
-    return replace(run_outcome(found, skipped=plan.skip_unanswered), stages=stages)
+    outcome = replace(run_outcome(found, skipped=plan.skip_unanswered), stages=stages)
+    tell(ended_event(outcome))
+    return outcome
+
+
+def ended_event(outcome: RunOutcome) -> RunEnded:
+    """What is told at the end of a run."""
+    spent = outcome.run.manifest.usage or {}
+    return RunEnded(
+        metrics=outcome.metrics,
+        counts={name: figures.counts for name, figures in outcome.benchmarks.items()},
+        usage={
+            name: {key: n for key, n in to_json(used).items() if isinstance(n, int | float)}
+            for name, used in spent.items()
+        },
+    )
 
 
 @contextmanager
