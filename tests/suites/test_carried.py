@@ -93,7 +93,7 @@ def test_promptfoos_configuration_becomes_a_suite(config, tmp_path):
     at = [(int(line.split(":")[1]), line.split(": ", 1)[1]) for line in left]
     assert (23, "the assertion javascript is not carried over") in at
     assert [line for line, what in at if what.startswith("weight of an assertion")] == [29]
-    assert [what for line, what in at if line == 10] == [
+    assert [what for line, what in at if line == 8] == [
         "seed of the provider openai:chat:gpt-4o-mini is not carried over"
     ]
     assert {"redteam is not carried over", "the provider file://provider.py is not carried over",
@@ -107,7 +107,7 @@ def test_what_was_carried_runs_and_is_scored_by_its_checks(config, tmp_path, eva
     assert said.code == 0 and "evalh run out/suite.yaml" in said.out
     assert "promptfooconfig.yaml:23: the assertion javascript" in said.err
     (tmp_path / "answers.jsonl").write_text(
-        "".join(json.dumps({"id": str(i + 1), "answer": text}) + "\n" for i, text in enumerate(
+        "".join(json.dumps({"id": str(i + 1), "text": text}) + "\n" for i, text in enumerate(
             ["It is LIMA.", "Nairobi", "I am a language model. Suva", "N'Djamena", " Muscat ", "Oslo", "Bergen"]
         ))
     )  # fmt: skip
