@@ -64,9 +64,9 @@ def setting_differences(base: Side, new: Side) -> list[SettingDifference]:
         SettingDifference(setting=place, base=one.get(place), new=two.get(place), effect=effect, why=why)
         for place in dict.fromkeys((*one, *two))
         if one.get(place) != two.get(place)
-        for effect, why in [_known(place)[1:]]
+        for effect, why in [known_effect(place)[1:]]
     ]
-    return sorted(found, key=lambda each: (_known(each.setting)[0], each.setting))
+    return sorted(found, key=lambda each: (known_effect(each.setting)[0], each.setting))
 
 
 def _settings(side: Side, foreign: Collection[str]) -> dict[str, Any]:
@@ -81,8 +81,8 @@ def _settings(side: Side, foreign: Collection[str]) -> dict[str, Any]:
     return said
 
 
-def _known(setting: str) -> tuple[int, Effect, str]:
-    """(rank, effect, why) of a setting: by the last part of its name that says something."""
+def known_effect(setting: str) -> tuple[int, Effect, str]:
+    """(rank, effect, why) of a setting: by the last part of its name that says something; the strongest has rank 0."""
     for word in reversed(setting.split(".")):
         for rank, (words, effect, why) in enumerate(EFFECTS):
             if word in words:

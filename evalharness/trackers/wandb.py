@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import netrc
 import os
+from urllib.parse import urlsplit
 
 from evalharness.tracking.tracker import Tracked, Tracker
 
@@ -17,6 +19,15 @@ def open_tracker(tracked: Tracked) -> Tracker:
         name=tracked.name,
         dir=str(tracked.folder),
         config=dict(tracked.settings),
-        mode=None if wandb.api.api_key or "WANDB_MODE" in os.environ else "offline",
+        mode=None if "WANDB_MODE" in os.environ or _logged_in() else "offline",
     )
     return Tracker(log=lambda figures, step: run.log(dict(figures), step=step), close=run.finish)
+
+
+def _logged_in() -> bool:
+    """Whether there is a key: in the environment, or where `wandb login` keeps it."""
+    host = urlsplit(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
+    try:
+        return "WANDB_API_KEY" in os.environ or netrc.netrc().authenticators(host) is not None
+    except (OSError, netrc.NetrcParseError):
+        return False

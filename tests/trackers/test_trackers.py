@@ -18,7 +18,6 @@ from evalharness.training.callbacks import Log
 class Fake:
     """Stands for all packages but OpenTelemetry, and for the run or writer that they start."""
 
-    api = SimpleNamespace(api_key=None)
     active_run = staticmethod(lambda: None)
 
     def __init__(self):
@@ -50,9 +49,11 @@ class Fake:
 
 
 @pytest.fixture
-def fake(monkeypatch):
+def fake(monkeypatch, tmp_path):
     made = Fake()
-    monkeypatch.delenv("WANDB_MODE", raising=False)
+    for name in ("WANDB_MODE", "WANDB_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
     for name in ("wandb", "mlflow", "trackio"):
         monkeypatch.setitem(sys.modules, name, made)
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", SimpleNamespace(SummaryWriter=lambda folder: made))
@@ -156,7 +157,7 @@ def test_trackio_itself_keeps_a_run_here(monkeypatch, tmp_path):
     run = evaluated("trackio", tmp_path)
     (base,) = (tmp_path / "trackio").glob("*.db")
     with sqlite3.connect(base) as opened:
-        kept = [row[0] for row in opened.execute("select metrics from metrics")]
+        kept = [row[0] for row in opened.execute("select cast(metrics as text) from metrics")]
     assert any(f'"mmlu@sample/accuracy":{value(run)}' in line.replace(": ", ":") for line in kept)
 
 
