@@ -25,6 +25,7 @@ CONTRACTS = {
     "evalharness.benchmarks": {"benchmark", "family", "sample", "score"},
     "evalharness.judges": {"judge", "variants", "panel"},
     "evalharness.models": {"open_model", "Options", "FOLDER"},
+    "evalharness.trackers": {"open_tracker"},
     "evalharness.importers": {"read_judgments", "read_run"},
     "evalharness.exporters": {"write_export", "SUFFIX"},
     "evalharness.web.migrations.versions": {"revision", "down_revision", "upgrade", "downgrade"},

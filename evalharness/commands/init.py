@@ -52,7 +52,8 @@ def init(
 
 def _carry(source: Path, folder: Path) -> None:
     """Make a suite of another program's file; print what was written, and on standard error what was left out."""
-    from evalharness.suites.carried import carried_from, write_carried
+    from evalharness.suites.carried import write_carried
+    from evalharness.suites.carry import carried_from
     from evalharness.text.visible import line, shell_word
 
     carried = carried_from(source.expanduser())

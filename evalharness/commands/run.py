@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Argument, Option
 
 from evalharness.commands._flags import GivenModelOptions, Typed, with_flags
+from evalharness.commands._names import plugin_names
 from evalharness.options import (
     BudgetOptions,
     ComparisonOptions,
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
 
 Benchmarks = Annotated[
     list[str] | None,
-    Argument(help="Benchmarks, e.g. mmlu glue/cola (`evalh list benchmarks` shows them), or one suite.yaml."),
+    Argument(
+        help="Benchmarks, e.g. mmlu glue/cola (`evalh list benchmarks` shows them), or one suite.yaml.",
+        autocompletion=plugin_names("benchmarks"),
+    ),
 ]
 ModelName = Annotated[str | None, Option("--model", "-m", help="PLUGIN[:ARGUMENT]: local:DIR, openai:gpt-4o.")]
 EXAMPLES = """

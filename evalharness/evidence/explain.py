@@ -40,7 +40,7 @@ _NO_MATTER = frozenset({
     "--budget-items", "--using", "--subjects", "--batch-api", "--workers",
 })  # fmt: skip
 Option = tuple[str, ...]  # its values as they were said, in order; one empty text for a switch
-Values = Mapping[tuple[str, str], float]  # (benchmark, id) -> an item's score
+ItemValues = Mapping[tuple[str, str], float]  # (benchmark, id) -> an item's score
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,7 +234,7 @@ def _differing(start: Mapping[str, Option], target: Mapping[str, Option]) -> lis
     )
 
 
-def _step(option: str, before: str, after: str, values: tuple[Values, Values, Values]) -> ExplainedStep:
+def _step(option: str, before: str, after: str, values: tuple[ItemValues, ItemValues, ItemValues]) -> ExplainedStep:
     """What a step moved, and what is left: `values` are those before it, after it, and of the second run."""
     was, now, wanted = values
     return ExplainedStep(
@@ -243,7 +243,7 @@ def _step(option: str, before: str, after: str, values: tuple[Values, Values, Va
     )  # fmt: skip
 
 
-def _moved(first: Values, second: Values) -> Moved:
+def _moved(first: ItemValues, second: ItemValues) -> Moved:
     """The mean difference over the items that both have."""
     import numpy as np
 

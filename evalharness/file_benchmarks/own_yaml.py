@@ -36,7 +36,7 @@ from evalharness.scoring.answers import (
     unparsed_score,
     unscored,
 )
-from evalharness.scoring.checks import check_problem, checked
+from evalharness.scoring.checks import all_checks, check_problem
 from evalharness.scoring.judgments import judged_mean
 from evalharness.scoring.math import boxed, number_after_hashes
 from evalharness.scoring.metrics import Metric, mean
@@ -126,7 +126,7 @@ SCORERS: Mapping[str, tuple[Scorer, tuple[Metric, ...]]] = {
     "number": (number_after_hashes, (mean(),)),
     "math": (boxed, (mean(),)),
     "choice": (choice_by_length, BY_LENGTH),
-    "checks": (checked, (mean(), mean("checks_passed"))),
+    "checks": (all_checks, (mean(), mean("checks_passed"))),
 }
 
 

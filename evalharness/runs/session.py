@@ -15,7 +15,7 @@ from evalharness.benchmark import Benchmark
 from evalharness.data.kept import to_json
 from evalharness.data.typed import record
 from evalharness.errors import Exit, UserError, gravest, nearest, option_name
-from evalharness.events import Observer, RunEnded, RunOpened, heard_also_by, observed_by, tell
+from evalharness.events import Observer, RunOpened, heard_also_by, observed_by, tell
 from evalharness.model import Model, Priced
 from evalharness.options import RunOptions, is_distribution
 from evalharness.records import STATUSES, Estimate, Mode, Result
@@ -28,7 +28,7 @@ from evalharness.runs.imported import is_imported
 from evalharness.runs.index import index_of
 from evalharness.runs.manifest import OptionFacts
 from evalharness.runs.plan import Plan, Task
-from evalharness.runs.settings import settings_of
+from evalharness.runs.settings import ended_event, settings_of
 from evalharness.runs.shards import Shard, shard_facts, shard_named
 from evalharness.runs.stopping import StoppingRule
 from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Journal, Run, dumps, loads, new_folder, result_to_json
@@ -243,21 +243,8 @@ def run_plan(plan: Plan, model: Model, place: RunPlace, hooks: RunHooks) -> RunO
         return shard_outcome(found, skipped=plan.skip_unanswered)
     stages = tuple(stage(found) for stage in hooks.stages)
     outcome = replace(run_outcome(found, skipped=plan.skip_unanswered), stages=stages)
-    tell(ended_event(outcome))
+    tell(ended_event(found))
     return outcome
-
-
-def ended_event(outcome: RunOutcome) -> RunEnded:
-    """What is told at the end of a run."""
-    spent = outcome.run.manifest.usage or {}
-    return RunEnded(
-        metrics=outcome.metrics,
-        counts={name: figures.counts for name, figures in outcome.benchmarks.items()},
-        usage={
-            name: {key: n for key, n in to_json(used).items() if isinstance(n, int | float)}
-            for name, used in spent.items()
-        },
-    )
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The settings of a run: what its manifest says that decides answers and scores, by its place in it."""
+"""What observers are told of a run: the settings that decide its answers and scores, and at its end the figures."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from evalharness.data.kept import to_json
+from evalharness.events import RunEnded
 from evalharness.runs.manifest import Manifest
+from evalharness.runs.store import Run
 
 # What a run keeps that is no setting: when and how it was started, what came out, where its files lie.
 _NO_SETTINGS = frozenset({
@@ -33,3 +35,16 @@ def leaves(value: Mapping[str, Any], place: tuple[str, ...] = ()) -> Iterator[tu
             yield from leaves(each, here)
         elif each not in (None, {}, [], ()):
             yield ".".join(here), each
+
+
+def ended_event(run: Run) -> RunEnded:
+    """What is told at the end of a run."""
+    tasks, spent = run.summary.benchmarks, run.manifest.usage or {}
+    return RunEnded(
+        metrics={name: {m: kept.estimate for m, kept in task.metrics.items()} for name, task in tasks.items()},
+        counts={name: task.counts for name, task in tasks.items()},
+        usage={
+            name: {key: n for key, n in to_json(used).items() if isinstance(n, int | float)}
+            for name, used in spent.items()
+        },
+    )

@@ -88,7 +88,7 @@ def passes(check: Mapping[str, Any], text: str) -> bool:
     return held != kind.startswith("not-")
 
 
-def checked(sample: Sample, request: Request, response: Response) -> Score:
+def all_checks(sample: Sample, request: Request, response: Response) -> Score:
     """Whether the text passes all checks of the sample; `checks_passed` is the share that it passes."""
     checks: Sequence[Mapping[str, Any]] = sample.extra.get("checks") or ()
     try:

@@ -12,7 +12,7 @@ from typing import Any
 from evalharness.data.files import write_whole
 from evalharness.errors import UserError
 
-CHECKS, RUBRIC, ID = "checks", "rubric", "id"  # the fields of a row beside the configuration's own
+CHECKS_FIELD, RUBRIC, ID = "checks", "rubric", "id"  # the fields of a row beside the configuration's own
 _JUDGE = """# Whether an answer meets the criteria that its row brings along.
 rubric:
   prompt: |-
@@ -74,13 +74,13 @@ def write_carried(folder: Path, carried: Carried, source: Path) -> list[Path]:
     entries: list[dict[str, Any]] = []
     for prompt in carried.prompts:
         for field, rows in (
-            (CHECKS, [r for r in prompt.rows if r.checks]),
+            (CHECKS_FIELD, [r for r in prompt.rows if r.checks]),
             (RUBRIC, [r for r in prompt.rows if r.rubric]),
         ):
             if rows:
-                name = prompt.name if field == CHECKS else f"{prompt.name}-rubric"
+                name = prompt.name if field == CHECKS_FIELD else f"{prompt.name}-rubric"
                 files |= _benchmark(name, prompt.template, field, rows)
-                judge = {} if field == CHECKS else {"judge": f"rubric.yaml={carried.judge}"}
+                judge = {} if field == CHECKS_FIELD else {"judge": f"rubric.yaml={carried.judge}"}
                 entries.append({"benchmark": f"{name}.yaml", **judge})
     if not entries:
         raise UserError(f"{source}: no test of it can be carried over:\n" + "\n".join(carried.left_out))
@@ -116,11 +116,13 @@ def _benchmark(name: str, template: str, field: str, rows: Sequence[CarriedRow])
         {
             number: row.id,
             **{key: row.fields.get(key, "") for key in every},  # a variable that a test does not set is empty
-            own: list(row.checks) if field == CHECKS else row.rubric,
+            own: list(row.checks) if field == CHECKS_FIELD else row.rubric,
         }
         for row in rows
     ]
-    scored = {"scorer": CHECKS, "checks": own} if field == CHECKS else {"judge": "rubric.yaml", "answers": own}
+    scored = (
+        {"scorer": CHECKS_FIELD, "checks": own} if field == CHECKS_FIELD else {"judge": "rubric.yaml", "answers": own}
+    )
     said = {"name": name, "source": f"{name}.jsonl", "template": template, "id": number, **scored}
     return {
         f"{name}.yaml": yaml.safe_dump(said, sort_keys=False, allow_unicode=True, width=120),
@@ -133,17 +135,3 @@ def _free(name: str, taken: set[str]) -> str:
     while name in taken:
         name += "_"
     return name
-
-
-def carried_from(file: Path) -> Carried:
-    """What a configuration of promptfoo, or an eval of OpenAI's hosted product as JSON, becomes. UserError for another
-    file; DataError for one that is broken."""
-    from evalharness.suites import from_hosted_evals, from_promptfoo
-
-    if not file.is_file():
-        raise UserError(f"there is no file {file}")
-    if file.suffix.lower() in (".json", ".jsonl"):
-        said = from_hosted_evals.read_eval(file)
-        if said is not None:
-            return from_hosted_evals.carried_eval(file, said)
-    return from_promptfoo.carried_config(file)

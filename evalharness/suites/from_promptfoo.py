@@ -33,7 +33,7 @@ _MOST = 100_000  # tests that lists of variables may multiply to
 
 
 @dataclass
-class Reading:
+class ConfigReading:
     """A configuration as it is read, and what was left out so far."""
 
     document: YamlDocument
@@ -59,7 +59,7 @@ def carried_config(file: Path) -> Carried:
         raise UserError(
             f"{file}: neither promptfoo's configuration (prompts, tests) nor an eval of OpenAI's (testing_criteria)"
         )
-    reading = Reading(document)
+    reading = ConfigReading(document)
     for key in value:
         if key not in _READ | _NO_MATTER:
             reading.leave((key,), f"{key} is not carried over")
@@ -85,7 +85,7 @@ def _named(prompts: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
         yield name, text
 
 
-def _prompts(reading: Reading) -> Iterator[tuple[str, str]]:
+def _prompts(reading: ConfigReading) -> Iterator[tuple[str, str]]:
     """(name, template) of every prompt."""
     said = reading.document.value.get("prompts", "{{prompt}}")
     for i, prompt in enumerate([said] if isinstance(said, str | Mapping) else said or ()):
@@ -99,7 +99,7 @@ def _prompts(reading: Reading) -> Iterator[tuple[str, str]]:
             yield str(named or f"prompt-{i + 1}") + (f".{number + 1}" if number else ""), one
 
 
-def _prompt_texts(reading: Reading, where: YamlPath, text: str) -> Iterator[str]:
+def _prompt_texts(reading: ConfigReading, where: YamlPath, text: str) -> Iterator[str]:
     """The prompts that a text stands for: itself, or those of the files that it names."""
     path = text.removeprefix("file://")
     is_path = text.startswith("file://") or (
@@ -120,7 +120,7 @@ def _prompt_texts(reading: Reading, where: YamlPath, text: str) -> Iterator[str]
             yield from _chat_or_text(reading, where, part.strip("\n"))
 
 
-def _files(reading: Reading, pattern: str) -> list[Path]:
+def _files(reading: ConfigReading, pattern: str) -> list[Path]:
     """The files of a pattern, beside the configuration. DataError for one outside its folder."""
     found = (
         sorted(reading.base.glob(pattern.removeprefix("./"))) if not Path(pattern).is_absolute() else [Path(pattern)]
@@ -130,7 +130,7 @@ def _files(reading: Reading, pattern: str) -> list[Path]:
     return [file for file in found if file.is_file()]
 
 
-def _chat_or_text(reading: Reading, where: YamlPath, text: str) -> Iterator[str]:
+def _chat_or_text(reading: ConfigReading, where: YamlPath, text: str) -> Iterator[str]:
     """A prompt as it is asked. Of one that is a list of messages, the only user's; what else it has is said."""
     if not text.lstrip().startswith(("[", "- role")):
         yield text
@@ -155,7 +155,7 @@ def _chat_or_text(reading: Reading, where: YamlPath, text: str) -> Iterator[str]
     yield asked[0]
 
 
-def _for_prompt(reading: Reading, template: str, rows: tuple[CarriedRow, ...]) -> tuple[CarriedRow, ...]:
+def _for_prompt(reading: ConfigReading, template: str, rows: tuple[CarriedRow, ...]) -> tuple[CarriedRow, ...]:
     """The rows with an empty text for every variable of the prompt that no test sets, as promptfoo has it."""
     from jinja2 import Environment, TemplateError, meta
 
@@ -170,7 +170,7 @@ def _for_prompt(reading: Reading, template: str, rows: tuple[CarriedRow, ...]) -
     )
 
 
-def _rows(reading: Reading) -> Iterator[CarriedRow]:
+def _rows(reading: ConfigReading) -> Iterator[CarriedRow]:
     """Every test as a row; lists of variables multiply, as promptfoo has it."""
     usual = reading.document.value.get("defaultTest") or {}
     if not isinstance(usual, Mapping):
@@ -192,7 +192,7 @@ def _rows(reading: Reading) -> Iterator[CarriedRow]:
             yield CarriedRow(id=str(number), fields=fields, checks=checks, rubric=rubrics)
 
 
-def _tests(reading: Reading) -> Iterator[tuple[YamlPath, Mapping[str, Any]]]:
+def _tests(reading: ConfigReading) -> Iterator[tuple[YamlPath, Mapping[str, Any]]]:
     """(its place, the test) of every test, also of those in other files."""
     said = reading.document.value.get("tests") or ()
     yield from _listed_tests(reading, ("tests",), said)
@@ -208,7 +208,7 @@ def _tests(reading: Reading) -> Iterator[tuple[YamlPath, Mapping[str, Any]]]:
                 yield place, {**setting, **test, "vars": both, "assert": asserted}
 
 
-def _listed_tests(reading: Reading, where: YamlPath, said: Any) -> Iterator[tuple[YamlPath, Mapping[str, Any]]]:
+def _listed_tests(reading: ConfigReading, where: YamlPath, said: Any) -> Iterator[tuple[YamlPath, Mapping[str, Any]]]:
     """(its place, the test) of every test of a list, or of the files that stand in its place."""
     for i, test in enumerate([said] if isinstance(said, str | Mapping) else said):
         place = where if isinstance(said, str) else (*where, i)
@@ -218,7 +218,7 @@ def _listed_tests(reading: Reading, where: YamlPath, said: Any) -> Iterator[tupl
             yield from ((place, one) for one in _tests_of_file(reading, place, test))
 
 
-def _tests_of_file(reading: Reading, where: YamlPath, name: str) -> Iterator[Mapping[str, Any]]:
+def _tests_of_file(reading: ConfigReading, where: YamlPath, name: str) -> Iterator[Mapping[str, Any]]:
     """The tests that a file, or a pattern of files, holds."""
     path = name.removeprefix("file://")
     files = _files(reading, path)
@@ -239,7 +239,7 @@ def _tests_of_file(reading: Reading, where: YamlPath, name: str) -> Iterator[Map
         yield from (one for one in (found if isinstance(found, list) else [found]) if isinstance(one, Mapping))
 
 
-def _csv_tests(reading: Reading, where: YamlPath, file: Path) -> Iterator[Mapping[str, Any]]:
+def _csv_tests(reading: ConfigReading, where: YamlPath, file: Path) -> Iterator[Mapping[str, Any]]:
     """A test for each row: `__expected` columns are assertions, the other columns variables."""
     with file.open(encoding="utf-8-sig", newline="") as stream:
         for row in csv.DictReader(stream):
@@ -263,7 +263,7 @@ def _short_assertion(text: str) -> Mapping[str, Any]:
     return {"type": kind, "value": value.strip()} if known else {"type": "equals", "value": text}
 
 
-def _spread(reading: Reading, where: YamlPath, fields: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _spread(reading: ConfigReading, where: YamlPath, fields: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The variables of a test; where one is a list, a set of variables for each of its values."""
     options = [[(name, one) for one in (said if isinstance(said, list) else [said])] for name, said in fields.items()]
     count = 1
@@ -274,7 +274,7 @@ def _spread(reading: Reading, where: YamlPath, fields: Mapping[str, Any]) -> lis
     return [{name: _variable(reading, where, said) for name, said in chosen} for chosen in itertools.product(*options)]
 
 
-def _variable(reading: Reading, where: YamlPath, said: Any) -> Any:
+def _variable(reading: ConfigReading, where: YamlPath, said: Any) -> Any:
     """A variable's value; of one that names a text file, what that holds."""
     if not isinstance(said, str) or not said.startswith("file://"):
         return said
@@ -286,7 +286,7 @@ def _variable(reading: Reading, where: YamlPath, said: Any) -> Any:
 
 
 def _asserted(
-    reading: Reading, asserted: list[tuple[YamlPath, Any]], fields: Mapping[str, Any]
+    reading: ConfigReading, asserted: list[tuple[YamlPath, Any]], fields: Mapping[str, Any]
 ) -> tuple[tuple[Mapping[str, Any], ...], str]:
     """The checks of a test, and what a judge is asked about it: one criterion a line."""
     checks: list[Mapping[str, Any]] = []
@@ -310,7 +310,7 @@ def _asserted(
     return tuple(checks), "\n".join(f"- {one}" for one in rubrics)
 
 
-def _whole(reading: Reading, where: YamlPath, asserted: Mapping[str, Any]) -> None:
+def _whole(reading: ConfigReading, where: YamlPath, asserted: Mapping[str, Any]) -> None:
     """Note what of a carried assertion is not: here each one must hold, of the whole answer, and counts the same."""
     for key in ("transform", "threshold", "weight", "config", "contextTransform"):
         if key in asserted:
@@ -333,7 +333,7 @@ def _filled(value: Any, fields: Mapping[str, Any]) -> Any:
         return value
 
 
-def _models(reading: Reading) -> tuple[list[Mapping[str, Any]], Mapping[str, Any]]:
+def _models(reading: ConfigReading) -> tuple[list[Mapping[str, Any]], Mapping[str, Any]]:
     """The models of the providers, and the options that all of them share."""
     value = reading.document.value
     key = "providers" if "providers" in value else "targets"
@@ -359,7 +359,7 @@ def _models(reading: Reading) -> tuple[list[Mapping[str, Any]], Mapping[str, Any
     return found, shared
 
 
-def _judge(reading: Reading, models: list[Mapping[str, Any]]) -> str:
+def _judge(reading: ConfigReading, models: list[Mapping[str, Any]]) -> str:
     """The model that grades: the one that defaultTest names, or the first that can be a judge."""
     usual = reading.document.value.get("defaultTest")
     options = (usual.get("options") or {}) if isinstance(usual, Mapping) else {}

@@ -6,7 +6,7 @@ import re
 
 from evalharness.tracking.tracker import Figures, Tracked, Tracker
 
-PER_CALL, LONGEST = 100, 500  # parameters in one call, characters of one: what every MLflow server takes
+PER_CALL, LONGEST_VALUE = 100, 500  # parameters in one call, characters of one: what every MLflow server takes
 
 
 def open_tracker(tracked: Tracked) -> Tracker:
@@ -14,7 +14,7 @@ def open_tracker(tracked: Tracked) -> Tracker:
     import mlflow
 
     mlflow.start_run(run_name=tracked.name, nested=mlflow.active_run() is not None)
-    settings = {_named(name): str(value)[:LONGEST] for name, value in tracked.settings.items()}
+    settings = {_named(name): str(value)[:LONGEST_VALUE] for name, value in tracked.settings.items()}
     names = list(settings)
     for first in range(0, len(names), PER_CALL):
         mlflow.log_params({name: settings[name] for name in names[first : first + PER_CALL]})

@@ -17,7 +17,7 @@ from evalharness.events import (
     observed_by,
     warn,
 )  # fmt: skip
-from evalharness.tracking.tracker import Figures, Tracked, Tracker, load_tracker, open_tracker
+from evalharness.tracking.tracker import Figures, Tracked, Tracker, begin_tracker, load_tracker
 
 POINTS = 100  # of a running score, at most: a tracker is asked no more often, however long the run is
 
@@ -59,7 +59,7 @@ class TrackedRuns:
             self.close()
             tracked = Tracked(name=event.folder.name, folder=event.folder, settings=event.settings)
             for name in self.names:
-                self.open[name] = open_tracker(name, tracked)
+                self.open[name] = begin_tracker(name, tracked)
         for name, tracker in list(self.open.items()):
             self._guarded(name, partial(tracker.hear, event))
         match event:

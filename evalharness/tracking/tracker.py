@@ -47,7 +47,7 @@ def load_tracker(name: str) -> Callable[[Tracked], Tracker]:
     return begin
 
 
-def open_tracker(name: str, tracked: Tracked) -> Tracker:
+def begin_tracker(name: str, tracked: Tracked) -> Tracker:
     """The tracker called `name`, begun. UserError when it is unknown, not installed or cannot start."""
     begin = load_tracker(name)
     try:

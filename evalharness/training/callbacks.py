@@ -22,7 +22,7 @@ from evalharness.runs import plan as planning
 from evalharness.runs import runner
 from evalharness.runs.plan import Plan
 from evalharness.runs.summary import lower_is_better
-from evalharness.tracking.tracker import Tracked, open_tracker
+from evalharness.tracking.tracker import Tracked, begin_tracker
 from evalharness.training.curves import read_log
 
 
@@ -99,7 +99,7 @@ class Log:
     def __init__(self, file: Path, step: int, trackers: Sequence[str], settings: Mapping[str, Any]) -> None:
         own_folder(file.parent)
         tracked = Tracked(name=file.parent.parent.name, folder=file.parent, settings=settings)
-        self._trackers = [open_tracker(name, tracked) for name in trackers]
+        self._trackers = [begin_tracker(name, tracked) for name in trackers]
         kept = [line for line in read_log(file) if line["step"] <= step] if step else []
         if file.exists():
             write_whole(file, "".join(json.dumps(line) + "\n" for line in kept), OWN_FILE)

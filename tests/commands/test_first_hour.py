@@ -19,7 +19,8 @@ def test_lists_are_whole_in_a_pipe(evalh):
     ("words", "hint"),
     [
         (["show"], "Missing argument 'run'; `evalh show --help`"),
-        (["compar"], "did you mean compare?"),
+        (["compar"], "Did you mean 'compare'?"),
+        (["run", "missing.yaml", "--model", "tiny"], "missing.yaml: cannot be read (No such file or directory)"),
         (["run", "mmlu", "--lmit", "3"], "--limit"),
         (["run", "missing.yaml"], "missing.yaml: cannot be read (No such file or directory)"),
         (["run", "gsm8kk"], "did you mean gsm8k?"),

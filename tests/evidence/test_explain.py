@@ -1,6 +1,7 @@
 """Why two runs differ: one option at a time until nothing is left, on a sample that both asked."""
 
 import json
+import sys
 
 import pytest
 
@@ -12,6 +13,7 @@ BENCH = "name: sums\nsource: sums.jsonl\ntemplate: '{{question}}'\nanswers: answ
 def sums(tmp_path, monkeypatch):
     """Two files of recorded answers: one right everywhere, one right for every fifth item."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [])
     (tmp_path / "sums.jsonl").write_text(ROWS)
     (tmp_path / "sums.yaml").write_text(BENCH)
     for name, right in (("good", 1), ("bad", 5)):
@@ -20,7 +22,9 @@ def sums(tmp_path, monkeypatch):
 
 
 def run(evalh, name, *more):
-    said = evalh("run", "sums.yaml", "--name", name, *more)
+    words = ["run", "sums.yaml", "--name", name, *more]
+    sys.argv[:] = ["evalh", *words]  # what the manifest keeps as its command
+    said = evalh(*words)
     assert said.code == 0, said.err
 
 

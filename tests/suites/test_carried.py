@@ -7,7 +7,8 @@ import pytest
 
 from evalharness import plugins
 from evalharness.errors import DataError, UserError
-from evalharness.suites.carried import carried_from, write_carried
+from evalharness.suites.carried import write_carried
+from evalharness.suites.carry import carried_from
 from evalharness.suites.schema import load_suite
 
 CONFIG = """description: Capitals and more

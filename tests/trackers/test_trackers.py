@@ -11,7 +11,7 @@ from evalharness import api, plugins
 from evalharness.cli import guarded
 from evalharness.errors import UserError
 from evalharness.events import Warned
-from evalharness.tracking.tracker import Tracked, open_tracker
+from evalharness.tracking.tracker import Tracked, begin_tracker
 from evalharness.training.callbacks import Log
 
 
@@ -104,14 +104,14 @@ def test_a_tracker_that_fails_on_the_way_is_told_of_once_and_the_run_goes_on(fak
 def test_an_unknown_an_absent_and_a_broken_one(fake, monkeypatch, tmp_path, capsys):
     tracked = Tracked(name="run", folder=tmp_path, settings={})
     with pytest.raises(UserError, match="log_to wants mlflow, opentelemetry, tensorboard, trackio, wandb"):
-        open_tracker("comet", tracked)
+        begin_tracker("comet", tracked)
     monkeypatch.setattr(fake, "init", lambda **_: 1 / 0)
     with pytest.raises(UserError, match=r"log_to=wandb: it cannot start \(division"):
-        open_tracker("wandb", tracked)
+        begin_tracker("wandb", tracked)
     for name in ("mlflow", "trackio", "opentelemetry"):
         monkeypatch.setitem(sys.modules, name, None)
         with pytest.raises(UserError, match=rf'pip install "evalharness\[{name}\]"'):
-            open_tracker(name, tracked)
+            begin_tracker(name, tracked)
     runs = tmp_path / "runs"
     asked = ["run", "mmlu", "--model", "echo", "--data", "sample", "--runs", str(runs)]
     for word in ("comet", "mlflow"):
