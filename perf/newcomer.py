@@ -1,11 +1,11 @@
 """A newcomer's first hour, step by step and timed: an empty home, a fresh clone, a fresh virtual environment.
 
-    python perf/newcomer.py                     # README's first line, then the demo, own data, benchmark, endpoint, gate
-    python perf/newcomer.py --without-demo      # all but the demo, which trains for a minute or two
-    python perf/newcomer.py --base              # the package without torch: how large, how long, and a first answer
+    python perf/newcomer.py                   # README's first line, the demo, own data, benchmark, endpoint, gate
+    python perf/newcomer.py --without-demo    # all but the demo, which trains for a minute or two
+    python perf/newcomer.py --base            # the package without torch: how large, how long, and a first answer
 
-Each step is a command as the documents have it. The script ends with 1 where one fails, or where the first result of the
-main job takes longer than a minute after the installation. Printed are wall seconds; the machine may be at other work.
+Each step is a command as the documents have it. The script ends with 1 where one fails, or where the first result of
+the main job takes longer than a minute after the installation. Printed are wall seconds.
 """
 
 from __future__ import annotations
@@ -53,19 +53,16 @@ class Newcomer:
 
 def the_hour(new: Newcomer, *, demo: bool) -> None:
     """README's first line in its parts, then what docs/start.md goes on with."""
-    (line,) = [
-        line for line in (ROOT / "README.md").read_text().splitlines() if "evalh run mmlu" in line and "venv" in line
-    ]
-    make, install, run = (part.strip() for part in line.split("&&"))
+    lines = (ROOT / "README.md").read_text().splitlines()
+    (first,) = [line for line in lines if "venv" in line and "evalh run mmlu" in line]
+    make, install, run = (part.strip() for part in first.split("&&"))
     new.step("a virtual environment", make)
     new.step("install", install)
     said = new.step("first result", run)
     if not re.search(r"accuracy .* 65 ", said):
         raise SystemExit(f"the main job printed no figures:\n{said}")
     if demo:
-        new.step(
-            "demo", "evalh demo --yes" if "--yes" in new.step("help of the demo", "evalh demo --help") else "evalh demo"
-        )
+        new.step("demo", "evalh demo")
     own_data(new)
     new.step("own benchmark: begin", "evalh init")
     new.step("own benchmark: preview", "evalh preview evals/my_bench.yaml")
@@ -126,13 +123,10 @@ def main() -> None:
             base_install(new)
         else:
             the_hour(new, demo=not chosen.without_demo)
-        print(
-            f"{time.perf_counter() - start:8.1f} s  in all; the home holds {[p.name for p in home.iterdir()] or 'nothing'}"
-        )
-        if new.took["first result"] > FIRST_RESULT:
-            raise SystemExit(
-                f"the first result took {new.took['first result']:.0f} s, wanted {FIRST_RESULT:.0f} at most"
-            )
+        held = [path.name for path in home.iterdir()] or "nothing"
+        print(f"{time.perf_counter() - start:8.1f} s  in all; the home holds {held}")
+        if (took := new.took["first result"]) > FIRST_RESULT:
+            raise SystemExit(f"the first result took {took:.0f} s, wanted {FIRST_RESULT:.0f} at most")
 
 
 if __name__ == "__main__":

@@ -47,8 +47,8 @@ def show_unfinished(found: UnfinishedRun, *, as_json: bool) -> None:
 
 
 def one_line(result: Result, *, named: bool = False) -> str:
-    """`id status asked wanted got read`: the question, what was wanted and was written, what was read in it, and by which rule; `named`: of which
-    benchmark it is, too."""
+    """`id status asked wanted got read`: the question, what was wanted, what was written, what was read in it and by
+    which rule; `named`: of which benchmark it is, too."""
     wanted = " | ".join(result.sample.choices[i] for i in result.sample.gold_indices) or " | ".join(
         result.sample.answers[:3]
     )
