@@ -136,7 +136,7 @@ def main() -> None:
 
 def _complete() -> None:
     """Tell a shell what could follow; never comes back."""
-    from typer.completion import completion_init
+    from typer.completion import completion_init  # type: ignore[attr-defined]  # typer does not list it
 
     completion_init()
     typed = (os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS") or "").split()

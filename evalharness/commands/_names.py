@@ -2,17 +2,18 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 Completing = Callable[[str], list[str]]
 
 
-def plugin_names(kind: str) -> Completing:
+def plugin_names(kind: Literal["benchmarks", "importers", "exporters"]) -> Completing:
     """The names of the plug-ins of a kind that begin as what was typed."""
 
     def found(incomplete: str) -> list[str]:
         from evalharness import plugins
 
-        return [name for name in plugins.modules(kind) if name.startswith(incomplete)]  # type: ignore[arg-type]
+        return [name for name in plugins.modules(kind) if name.startswith(incomplete)]
 
     return found
 

@@ -15,7 +15,7 @@ SHELLS = ("bash", "zsh", "fish")
 
 def completion(shell: Annotated[str, Argument(help="bash, zsh or fish.")]) -> None:
     """Print the lines that make a shell complete evalh; put them where the shell reads at its start."""
-    from typer.completion import get_completion_script
+    from typer.completion import get_completion_script  # type: ignore[attr-defined]  # typer does not list it
 
     from evalharness.errors import UserError, nearest
 

@@ -21,9 +21,10 @@ from evalharness.comparison.settings import known_effect
 from evalharness.errors import UserError
 from evalharness.events import Told, tell
 from evalharness.evidence.reproduce import command_of, given_again
+from evalharness.runs.figures import Summary
 from evalharness.runs.imported import is_imported
 from evalharness.runs.items import save_items
-from evalharness.runs.store import Run
+from evalharness.runs.store import JOURNAL, Run
 from evalharness.stats.paired import paired_mean
 
 if TYPE_CHECKING:
@@ -128,11 +129,15 @@ def _values(side: Side) -> dict[tuple[str, str], float]:
     """The headline score of every item that has one. UserError for a baseline, which has no answers to go on from."""
     if side.journal is None:
         raise UserError(f"{side.name} is a baseline; name the run itself, whose command can be given again")
-    metrics = {name: side.summary.benchmarks[name].headline for name in side.facts}
-    found = journal_scores(side.journal, metrics)
+    return _item_values(side.journal, side.summary)
+
+
+def _item_values(journal: Path, summary: Summary) -> dict[tuple[str, str], float]:
+    """The headline score of every item of a journal that has one."""
+    headlines = {name: entry.headline for name, entry in summary.benchmarks.items() if entry.headline is not None}
     return {
         (name.removesuffix("@sample"), identity): float(value)
-        for name, scores in found.items()
+        for name, scores in journal_scores(journal, headlines).items()
         for identity, value in zip(scores.ids, scores.values, strict=True)
         if value == value
     }
@@ -166,14 +171,7 @@ class _Asked:
         if not run.finished:
             words += ["--items", os.fspath(items.absolute())]
             run = given_again(words, self.side.manifest, folder)
-        summary = run.summary
-        found = journal_scores(run.path / "results.jsonl", {n: e.headline for n, e in summary.benchmarks.items()})
-        return {
-            (name.removesuffix("@sample"), identity): float(value)
-            for name, scores in found.items()
-            for identity, value in zip(scores.ids, scores.values, strict=True)
-            if value == value
-        }
+        return _item_values(run.path / JOURNAL, run.summary)
 
 
 def _hash(parts: object) -> str:
@@ -229,9 +227,11 @@ def _imported_options(side: Side, start: Mapping[str, Option]) -> dict[str, Opti
 def _differing(start: Mapping[str, Option], target: Mapping[str, Option]) -> list[str]:
     """The options that differ, those first that are known to move scores most; the model last, which moves all."""
     names = [name for name in dict.fromkeys([*start, *target]) if start.get(name) != target.get(name)]
-    return iter(
-        sorted(names, key=lambda name: (name == "--model", known_effect(name.removeprefix("--").replace("-", "_"))[0]))
-    )
+
+    def rank(name: str) -> tuple[bool, int]:
+        return name == "--model", known_effect(name.removeprefix("--").replace("-", "_"))[0]
+
+    return sorted(names, key=rank)
 
 
 def _step(option: str, before: str, after: str, values: tuple[ItemValues, ItemValues, ItemValues]) -> ExplainedStep:
