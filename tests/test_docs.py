@@ -108,8 +108,11 @@ def test_every_command_shown_is_one_that_the_parser_takes():
             continue
         command = typer.main.get_command(cli.application(name))
         command = getattr(command, "commands", {}).get(name, command)
-        if hasattr(command, "commands") and rest and rest[0] in command.commands:
-            command, rest = command.commands[rest[0]], rest[1:]
+        inner = getattr(command, "commands", None)
+        if inner is not None and "RUN" in inner and rest[:1] not in ([other] for other in inner if other != "RUN"):
+            command = inner["RUN"]  # `evalh judge A-RUN`: the group's own work
+        elif inner is not None and rest and rest[0] in inner:
+            command, rest = inner[rest[0]], rest[1:]
         try:
             command.make_context(name, list(rest), resilient_parsing=False)
         except Exception as error:
@@ -117,7 +120,7 @@ def test_every_command_shown_is_one_that_the_parser_takes():
             if message is None:
                 raise
             wrong.append(f"{page}: {line}: {message()}")
-    assert wrong == []
+    assert not wrong, "\n".join(wrong)
 
 
 def test_reference_pages_are_what_the_code_says():
