@@ -41,6 +41,7 @@ from evalharness.runs.placed import placed_model
 from evalharness.runs.session import RunHooks, RunOutcome, RunPlace
 from evalharness.runs.store import Run
 from evalharness.runs.wordings import read_wordings
+from evalharness.tracking.observer import tracked_by
 
 if TYPE_CHECKING:  # torch is imported where something is trained
     from evalharness.training.config import TrainingConfig
@@ -61,7 +62,7 @@ class ListenerSettings(TypedDict, total=False):
 
 
 class EvaluateSettings(ListenerSettings, total=False):
-    """How benchmarks are asked, under the names of `evalh run`'s options; see `runs.plan.Plan`.
+    """How benchmarks are asked, under the names of `evalh run`'s options; see `runs.plan.Plan`. `log_to` are trackers.
 
     `data` is a file, a folder, `"sample"`, or the rows themselves; `model_options` are the options of the model's
     plug-in by name (`{"threads": 2}`), or its `Options`; `placement` asks for several copies of the model. `runs` may
@@ -71,6 +72,7 @@ class EvaluateSettings(ListenerSettings, total=False):
     name: str | None
     runs: str | Path
     cache: bool
+    log_to: Sequence[str]
     model_options: Mapping[str, object] | object
     placement: PlacementOptions
     judge: str | None
@@ -299,7 +301,7 @@ def _heard(settings: dict[str, Any]) -> Iterator[list[str]]:
 
         observer = watcher(quiet=False)
     warnings: list[str] = []
-    with observed_by(observer) as chosen:
+    with observed_by(observer), tracked_by(settings.pop("log_to", ())) as chosen:
 
         def hear(event: Event) -> None:
             if isinstance(event, Warned):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
@@ -68,6 +69,7 @@ COMMANDS = {
     "twins": Command("twins.twins", "Name runs that can hardly be two models."),
     "winrate": Command("winrate.winrate", "The share of other models that each model beats."),
     "judge": Command("judge.app", "Judge the answers of a finished run; examine judges."),
+    "completion": Command("completion.completion", "Print what bash, zsh or fish needs to complete evalh."),
 }
 
 
@@ -130,9 +132,20 @@ def main() -> None:
     from evalharness.text.plain_characters import write_what_can_be_shown
 
     write_what_can_be_shown()
+    if "_EVALH_COMPLETE" in os.environ:
+        _complete()
     code = guarded(sys.argv[1:] or ["--help"])
     gc.freeze()  # on its way out the interpreter would look through all of torch for garbage, for a third of a second
     sys.exit(code)
+
+
+def _complete() -> None:
+    """Tell a shell what could follow; never comes back."""
+    from typer.completion import completion_init  # type: ignore[attr-defined]  # typer does not list it
+
+    completion_init()
+    typed = (os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS") or "").split()
+    application(next(iter(typed[1:]), None))(args=[], prog_name="evalh", complete_var="_EVALH_COMPLETE")
 
 
 def guarded(arguments: list[str]) -> int:
@@ -165,7 +178,10 @@ def guarded(arguments: list[str]) -> int:
         if message is None:
             raise
         named = next(iter(words), None)
-        near = "" if named is None or named in COMMANDS or named.startswith("-") else nearest(named, COMMANDS)
+        guessed = "Did you mean" in message()
+        near = (
+            "" if guessed or named is None or named in COMMANDS or named.startswith("-") else nearest(named, COMMANDS)
+        )
         more = f"evalh {named} --help" if named in COMMANDS else "evalh --help"
         return _complain(f"{message().rstrip('.')}{near}; `{more}` shows what there is", Exit.USAGE)
 

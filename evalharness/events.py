@@ -6,15 +6,17 @@ it. It may raise UserError to end a run; what was answered is kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:  # the command line imports this module before it knows what is asked
+    from pathlib import Path
+
     from evalharness.benchmark import Benchmark
-    from evalharness.records import Result
+    from evalharness.records import Estimate, Result
 
 
 class ObservedTask(Protocol):
@@ -48,6 +50,8 @@ class RunOpened(Event):
 
     tasks: Sequence[ObservedTask]
     model: str
+    folder: Path | None = None  # where it is kept, and the settings that decide its answers; None of several at once
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +74,15 @@ class TaskEnded(Event):
     """A benchmark is done."""
 
     task: ObservedTask
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEnded(Event):
+    """A run is finished and judged: by benchmark its figures, how many answers have each status, and what it used."""
+
+    metrics: Mapping[str, Mapping[str, Estimate]]
+    counts: Mapping[str, Mapping[str, int]]
+    usage: Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -275,10 +275,9 @@ class OutputOptions:
 
     name: str | None = setting(None, "Name of the run's folder; made from what is run otherwise.")
     runs: Path = setting(Path("runs"), "Folder that holds the runs.")
+    log_to: tuple[str, ...] = setting((), "Also send figures to these: mlflow, wandb, ...", unit="TRACKERS")
     no_cache: bool = setting(False, "Neither look up nor keep paid answers.", switch=True)
-    as_json: bool = setting(
-        False, "Print one JSON object on standard output, nothing else.", flag="--json", switch=True
-    )
+    as_json: bool = setting(False, "Print one JSON object, nothing else.", flag="--json", switch=True)
 
 
 def package_names(words: str) -> tuple[str, ...]:

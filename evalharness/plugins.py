@@ -26,7 +26,7 @@ from evalharness.model import Askable, Model
 from evalharness.records import Mode
 
 _LONGEST_NAME = 100  # characters of a benchmark's name in its file
-PluginKind = Literal["benchmarks", "judges", "models", "importers", "exporters", "executors"]
+PluginKind = Literal["benchmarks", "judges", "models", "importers", "exporters", "executors", "trackers"]
 
 
 @cache
@@ -79,7 +79,8 @@ EXTRAS = {
     "torch": "local", "safetensors": "local", "tokenizers": "local", "matplotlib": "local", "transformers": "hf",
     "sacrebleu": "text", "rouge_score": "text", "langdetect": "text", "nltk": "text", "gguf": "gguf",
     "starlette": "web", "uvicorn": "web", "sqlalchemy": "web", "alembic": "web", "psycopg": "web",
-    "ray": "scale", "zstandard": "inspect",
+    "ray": "scale", "zstandard": "inspect", "mlflow": "mlflow", "wandb": "wandb", "trackio": "trackio",
+    "opentelemetry": "opentelemetry",
 }  # fmt: skip
 
 

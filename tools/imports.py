@@ -26,6 +26,7 @@ CONTRACTS = {
     "evalharness.judges": {"judge", "variants", "panel"},
     "evalharness.models": {"open_model", "Options", "FOLDER"},
     "evalharness.executors": {"open_executor"},
+    "evalharness.trackers": {"open_tracker"},
     "evalharness.importers": {"read_judgments", "read_run"},
     "evalharness.exporters": {"write_export", "SUFFIX"},
     "evalharness.web.migrations.versions": {"revision", "down_revision", "upgrade", "downgrade"},

@@ -60,7 +60,6 @@ OPEN: Mapping[str, str] = {
     "training/shapes.py": "the same: shapes of rows",
     "training/turns.py": "the same: turns of a conversation",
     "training/datasets.py": "the same, from the hub",
-    "training/trackers.py": "TensorBoard, W&B and MLflow",
     "training/curves.py": "matplotlib",
     "training/checkpointing.py": "torch.load and its state",
     "training/callbacks.py": "torch.load and its state",

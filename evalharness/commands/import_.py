@@ -19,7 +19,7 @@ def import_(
         str,
         Argument(
             help="Runs: evalplus, every_eval_ever, helm, inspect, lighteval, lm_eval, nemo_evaluator, openai_evals, "
-            "promptfoo. Judgments: alpaca_eval, fastchat, llmbar, pandalm, scores."
+            "promptfoo. Judgments: alpaca_eval, fastchat, judgebench, llmbar, pairs, pandalm, rewardbench, scores."
         ),
     ],
     file: Annotated[Path, Argument(help="The file, or for runs the folder.")],

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Argument, Option
 
 from evalharness.commands._flags import GivenModelOptions, Typed, with_flags
+from evalharness.commands._names import plugin_names
 from evalharness.executor import PlacementOptions
 from evalharness.options import (
     BudgetOptions,
@@ -28,7 +29,10 @@ if TYPE_CHECKING:
 
 Benchmarks = Annotated[
     list[str] | None,
-    Argument(help="Benchmarks, e.g. mmlu glue/cola (`evalh list benchmarks` shows them), or one suite.yaml."),
+    Argument(
+        help="Benchmarks, e.g. mmlu glue/cola (`evalh list benchmarks` shows them), or one suite.yaml.",
+        autocompletion=plugin_names("benchmarks"),
+    ),
 ]
 ModelName = Annotated[str | None, Option("--model", "-m", help="PLUGIN[:ARGUMENT]: local:DIR, openai:gpt-4o.")]
 EXAMPLES = """
@@ -37,7 +41,7 @@ evalh run gsm8k ifeval --model openai:gpt-4o-mini --concurrency 32 --max-tokens 
 evalh run mmlu --model local:DIR --budget-items 2000 --using runs/a --using runs/b --using runs/c
 evalh run humaneval --model local:DIR --samples 10 --temperature 0.8 --against main
 """
-BESIDE_A_SUITE = frozenset({"benchmarks", "runs", "as_json", "yes_run_untrusted_code", "allow_outside"})
+BESIDE_A_SUITE = frozenset({"benchmarks", "runs", "log_to", "as_json", "yes_run_untrusted_code", "allow_outside"})
 _NOT_OF_THE_PLAN = ("items", "allow_outside", "include_path", "trust_task_code", "fewshot_as_multiturn", "wording")
 
 
@@ -73,6 +77,7 @@ def run(
     from evalharness.runs.budget import Budget
     from evalharness.runs.items import benchmarks_of, only_items
     from evalharness.runs.placed import placed_model
+    from evalharness.tracking.observer import tracked_by
 
     allow_outside(data.allow_outside)
     task_files(data.include_path, sandbox, trusted=data.trust_task_code)
@@ -94,7 +99,7 @@ def run(
     )
     opened = placed_model(model or session.DEFAULT_MODEL, given, placement)
     place = session.RunPlace(runs=output.runs, name=output.name, cache=not output.no_cache)
-    with observed_by(progress.watcher(quiet=output.as_json)):
+    with observed_by(progress.watcher(quiet=output.as_json)), tracked_by(output.log_to):
         outcome = session.run_plan(only_items(plan, data.items), opened, place, hooks)
     return _tell(outcome, comparison, output)
 
@@ -167,25 +172,28 @@ def _run_suite(file: Path, output: OutputOptions, *, consent: bool) -> int:
     """Run a suite and print every model's figures and comparison, or one JSON object at the end."""
     from evalharness.comparison.document import document_values
     from evalharness.errors import Exit, gravest
+    from evalharness.events import observed_by
     from evalharness.report import deliver, progress
     from evalharness.suites.run import run_suite
     from evalharness.suites.schema import load_suite
+    from evalharness.tracking.observer import tracked_by
 
     suite = load_suite(file, yes_run_untrusted_code=consent)
     codes: list[int] = [Exit.FINE]
     entries, documents = [], []
-    for entry in run_suite(suite, output.runs, progress.watcher(quiet=output.as_json)):
-        codes += [entry.outcome.exit_code] + ([entry.compared.exit_code] if entry.compared else [])
-        documents += [entry.compared.document] if entry.compared else []
-        if output.as_json:
-            compared = {"comparison": document_values(entry.compared.document)} if entry.compared else {}
-            entries.append({**entry.outcome.as_json(), **compared})
-            continue
-        progress.show_run(entry.outcome, as_json=False)
-        if entry.compared is not None:
-            deliver.deliver_comparison(entry.compared, deliver.ReportsWanted(outputs=False))
-            if entry.compared.refusal:
-                print(f"evalh: {entry.compared.refusal}", file=sys.stderr)
+    with observed_by(progress.watcher(quiet=output.as_json)), tracked_by(output.log_to) as observer:
+        for entry in run_suite(suite, output.runs, observer):
+            codes += [entry.outcome.exit_code] + ([entry.compared.exit_code] if entry.compared else [])
+            documents += [entry.compared.document] if entry.compared else []
+            if output.as_json:
+                compared = {"comparison": document_values(entry.compared.document)} if entry.compared else {}
+                entries.append({**entry.outcome.as_json(), **compared})
+                continue
+            progress.show_run(entry.outcome, as_json=False)
+            if entry.compared is not None:
+                deliver.deliver_comparison(entry.compared, deliver.ReportsWanted(outputs=False))
+                if entry.compared.refusal:
+                    print(f"evalh: {entry.compared.refusal}", file=sys.stderr)
     deliver.worst_outputs(documents)
     code = gravest(*codes)
     if output.as_json:

@@ -5,9 +5,11 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from evalharness.commands._names import run_names
+
 
 def show(
-    run: Annotated[str, Argument(help="A run's folder or name.")],
+    run: Annotated[str, Argument(help="A run's folder or name.", autocompletion=run_names)],
     item: Annotated[str | None, Option(help="One question, by its id.")] = None,
     wrong: Annotated[bool, Option("--wrong", help="Only wrong answers.")] = False,
     status: Annotated[str | None, Option(help="Only answers of this status.")] = None,

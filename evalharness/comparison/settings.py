@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from evalharness.comparison.by_content import paired_by_content
 from evalharness.comparison.inputs import Side
 from evalharness.data.kept import to_json
+from evalharness.runs.settings import leaves
 
 Effect = Literal["another thing is measured", "large", "some", "little", "none known"]
 
@@ -38,12 +39,6 @@ EFFECTS: tuple[tuple[frozenset[str], Effect, str], ...] = (
      "little", "other kernels and batches flip close calls"),
     (frozenset({"versions", "torch", "hardware", "threads"}), "little", "other kernels flip close calls"),
 )  # fmt: skip
-# What a run keeps that is no setting: when and how it was started, what came out, where its files lie.
-_NO_SETTINGS = frozenset({
-    "format", "schema_version", "name", "created", "command", "usage", "sha256", "ended_by", "identity", "git", "flaky",
-    "sequential", "retries", "prices", "path", "described_by", "repeated", "items_published", "workers", "not_judged",
-    "skip_unanswered", "yes_run_untrusted_code", "imported", "wants_judge",
-})  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,14 +59,14 @@ def setting_differences(base: Side, new: Side) -> list[SettingDifference]:
     alone = sides[0]["benchmarks"].keys() ^ sides[1]["benchmarks"].keys()
     for said in sides:
         said["benchmarks"] = {name: "asked" if name in alone else facts for name, facts in said["benchmarks"].items()}
-    one, two = (dict(_leaves(said)) for said in sides)
+    one, two = (dict(leaves(said)) for said in sides)
     found = [
         SettingDifference(setting=place, base=one.get(place), new=two.get(place), effect=effect, why=why)
         for place in dict.fromkeys((*one, *two))
         if one.get(place) != two.get(place)
-        for effect, why in [_known(place)[1:]]
+        for effect, why in [known_effect(place)[1:]]
     ]
-    return sorted(found, key=lambda each: (_known(each.setting)[0], each.setting))
+    return sorted(found, key=lambda each: (known_effect(each.setting)[0], each.setting))
 
 
 def _settings(side: Side, foreign: Collection[str]) -> dict[str, Any]:
@@ -86,21 +81,8 @@ def _settings(side: Side, foreign: Collection[str]) -> dict[str, Any]:
     return said
 
 
-def _leaves(value: Mapping[str, Any], place: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
-    """The values of nested objects by their places; an absent one is as one that is null."""
-    for key, each in value.items():
-        here = (*place, key)
-        own = key in _NO_SETTINGS and not (key == "sha256" and "data" in place)
-        if own or (key == "rows_sha256" and value.get("sha256") is None):
-            continue
-        if isinstance(each, Mapping) and each:
-            yield from _leaves(each, here)
-        elif each not in (None, {}, [], ()):
-            yield ".".join(here), each
-
-
-def _known(setting: str) -> tuple[int, Effect, str]:
-    """(rank, effect, why) of a setting: by the last part of its name that says something."""
+def known_effect(setting: str) -> tuple[int, Effect, str]:
+    """(rank, effect, why) of a setting: by the last part of its name that says something; the strongest has rank 0."""
     for word in reversed(setting.split(".")):
         for rank, (words, effect, why) in enumerate(EFFECTS):
             if word in words:

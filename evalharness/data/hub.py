@@ -58,10 +58,15 @@ def _loaded_commit(table: Any) -> str:
     return found.pop() if len(found) == 1 else ""
 
 
+def _told_offline() -> bool:
+    """Whether the hub's client was told to stay away from the network, as it reads that itself."""
+    return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
+
+
 @cache
 def _reachable(address: str) -> bool:
     """Whether a connection to the hub can be opened. Where proxies stand between, only they know."""
-    if any(name in getproxies() for name in ("http", "https", "all")) or os.environ.get("HF_HUB_OFFLINE"):
+    if any(name in getproxies() for name in ("http", "https", "all")) or _told_offline():
         return True
     parts = urlsplit(address)
     try:

@@ -6,6 +6,7 @@ known by its keys and read by `lm_eval`.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -35,6 +36,7 @@ from evalharness.scoring.answers import (
     unparsed_score,
     unscored,
 )
+from evalharness.scoring.checks import all_checks, check_problem
 from evalharness.scoring.judgments import judged_mean
 from evalharness.scoring.math import boxed, number_after_hashes
 from evalharness.scoring.metrics import Metric, mean
@@ -74,6 +76,7 @@ class Bench(Strict):
     choices: str | list[str] | None = None
     gold: str | int | None = None
     answers: str | list[str] | None = None
+    checks: str | None = None
     layout: Literal["continuation", "letters"] = "continuation"
     scorer: str | None = None
     judge: str | None = None
@@ -123,6 +126,7 @@ SCORERS: Mapping[str, tuple[Scorer, tuple[Metric, ...]]] = {
     "number": (number_after_hashes, (mean(),)),
     "math": (boxed, (mean(),)),
     "choice": (choice_by_length, BY_LENGTH),
+    "checks": (all_checks, (mean(), mean("checks_passed"))),
 }
 
 
@@ -186,10 +190,13 @@ def benchmark_of(document: YamlDocument, bench: Bench, judge_of: JudgeOf) -> Ben
         raise document.error(("judge",), "wanted a scorer or a judge, and one of them only")
     if bench.scorer is None and bench.judge is None and bench.choices is None:
         raise document.error((), f"wanted a scorer ({', '.join(SCORERS)}, regex:PATTERN) or a judge")
-    if bench.choices is None and bench.answers is None and bench.judge is None:
+    if (bench.scorer == "checks") != (bench.checks is not None):
+        raise document.error(("scorer",), "the scorer checks and the key checks (a field of the rows) belong together")
+    if bench.choices is None and bench.answers is None and bench.judge is None and bench.checks is None:
         raise document.error(("template",), "wanted choices (with gold) or answers to score against")
     if bench.choices is not None and bench.gold is None:
         raise document.error(("choices",), "choices want gold: the place, letter or text of the right one")
+    bench = bench.model_copy(update={"judge": _beside(document, bench.judge)})
     score, metrics = _scorer(document, bench, judge_of)
     said = bench.model_fields_set  # what the file itself says holds for chat models too
     make = _sample(document, bench)
@@ -239,6 +246,15 @@ def _source(document: YamlDocument, bench: Bench) -> Source:
     )  # fmt: skip
 
 
+def _beside(document: YamlDocument, judge: str | None) -> str | None:
+    """A judge's name; of one that a file describes, its path from here, where the file lies beside this one."""
+    file, hashed, name = (judge or "").partition("#")
+    there = document.file.parent / file
+    if not file or Path(file).exists() or not there.is_file():
+        return judge
+    return f"{os.path.relpath(there)}{hashed}{name}"
+
+
 def _scorer(document: YamlDocument, bench: Bench, judge_of: JudgeOf) -> tuple[Scorer, tuple[Metric, ...]]:
     if bench.judge is not None:
         return unscored, (judged_mean(_judge_score(document, bench.judge, judge_of)),)
@@ -272,7 +288,7 @@ def _sample(document: YamlDocument, bench: Bench) -> Callable[[Row], Sample]:
     question, header = (template(document, (k,), getattr(bench, k)) for k in ("template", "header"))
     parts = {
         key: value(document, (key,), said)
-        for key in ("choices", "gold", "answers", "id", "group")
+        for key in ("choices", "gold", "answers", "checks", "id", "group")
         if (said := getattr(bench, key)) is not None
     }
 
@@ -300,10 +316,20 @@ def _sample(document: YamlDocument, bench: Bench) -> Callable[[Row], Sample]:
             choices=choices,
             gold_indices=gold,
             group=str(found.get("group", "")),
-            extra={"header": str(header(fields))},
+            extra={"header": str(header(fields)), **_checks(document, found)},
         )
 
     return make
+
+
+def _checks(document: YamlDocument, found: Mapping[str, Any]) -> dict[str, Any]:
+    """The checks of a row, where the file has the key. DataError for one that cannot be made."""
+    if "checks" not in found:
+        return {}
+    checks = _listed(document, "checks", found["checks"])
+    if problem := next(filter(None, map(check_problem, checks)), ""):
+        raise document.error(("checks",), problem)
+    return {"checks": checks}
 
 
 def _listed(document: YamlDocument, key: str, said: Any) -> Sequence[Any]:

@@ -1,4 +1,5 @@
-"""A plain list of grades from 0 to 100 (https://github.com/rasbt/LLMs-from-scratch, chapter 7)."""
+"""Grades: a plain list from 0 to 100 (https://github.com/rasbt/LLMs-from-scratch, chapter 7), or a table, JSONL or CSV,
+with `id` and `score`, and `max` (else 1) and `min` (else 0) of its scale."""
 
 from __future__ import annotations
 
@@ -6,14 +7,16 @@ import json
 from pathlib import Path
 from statistics import fmean
 
-from evalharness.data.files import parse_json, read_text
+from evalharness.data.files import csv_rows, json_rows, parse_json, read_text
 from evalharness.errors import DataError
 from evalharness.judging.imported import (
     ImportedJudgment,
     ImportedJudgments,
     ImportOptions,
+    field_of,
     imported_verdict,
     number_of,
+    text_of,
 )
 from evalharness.records import Sample
 
@@ -23,6 +26,8 @@ def read_judgments(path: Path, options: ImportOptions) -> ImportedJudgments:
 
     Lists that leave out what could not be read have lost their alignment: two of unequal length cannot be paired.
     """
+    if path.suffix.lower() in (".csv", ".jsonl"):
+        return _table(path, options)
     found = parse_json(read_text(path), path)
     if not isinstance(found, list) or not found:
         raise DataError(f"{path}: wanted a JSON list of grades from 0 to 100")
@@ -48,5 +53,38 @@ def read_judgments(path: Path, options: ImportOptions) -> ImportedJudgments:
             "mean": fmean(grades) if grades else None,
             "n": len(grades),
             "without_grade": len(items) - len(grades),
+        },
+    )
+
+
+def _table(path: Path, options: ImportOptions) -> ImportedJudgments:
+    """A row for each answer; a grade that is not there is null. DataError for one off its scale."""
+    items, values = [], []
+    for n, row in enumerate(csv_rows(path) if path.suffix.lower() == ".csv" else json_rows(path), 1):
+        where = f"{path}: row {n}"
+        said = field_of(row, "score", where)
+        grade = number_of(None if said == "" else said, where, "score")
+        low, high = (number_of(row.get(name, usual), where, name) for name, usual in (("min", 0), ("max", 1)))
+        if low is None or high is None or low >= high or (grade is not None and not low <= grade <= high):
+            raise DataError(f"{where}: its score is {grade}, wanted {low} to {high}; `min` and `max` say another scale")
+        value = None if grade is None else (grade - low) / (high - low)
+        judge = text_of(row, "judge", where, "scores")
+        given = imported_verdict(judge, "score", value, label=str(row["score"]), extra={"seat": judge})
+        question = text_of(row, "question", where, f"item {row.get('id', n - 1)}")
+        sample = Sample(id=str(row.get("id", n - 1)), question=question)
+        items.append(ImportedJudgment(sample=sample, text=text_of(row, "answer", where, ""), verdicts=(given,)))
+        values += [] if value is None else [value]
+    return ImportedJudgments(
+        benchmark="instructions",
+        model=options.model or path.stem,
+        judge="scores",
+        score="judge_score",
+        items=tuple(items),
+        expected=len(items),
+        against="",
+        figures={
+            "mean": fmean(values) if values else None,
+            "n": len(values),
+            "without_grade": len(items) - len(values),
         },
     )

@@ -17,6 +17,7 @@ from evalharness.report import words
 from evalharness.report.escape import line, without_commands
 from evalharness.report.fitted import FittedTable
 from evalharness.report.terminal import STACKED_BELOW
+from evalharness.text.plain_characters import as_shown
 
 _STYLES = {"worse": "bold red", "better": "bold green", "same": "green", "can't tell": "yellow"}
 _SHOWN = 5
@@ -96,7 +97,12 @@ def _cells(task: TaskComparison) -> list[Text]:
         words.percent(task.detectable),
         f"{100 * task.margin:.4g}",
     )
-    return [Text(line(task.benchmark, 60)), Text(line(task.metric, 40)), *map(Text, figures), verdict_text(task)]
+    return [
+        Text(line(task.benchmark, 60)),
+        Text(line(task.metric, 40)),
+        *(Text(as_shown(one)) for one in figures),
+        verdict_text(task),
+    ]
 
 
 def verdict_text(task: TaskComparison) -> Text:

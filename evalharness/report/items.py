@@ -47,14 +47,15 @@ def show_unfinished(found: UnfinishedRun, *, as_json: bool) -> None:
 
 
 def one_line(result: Result, *, named: bool = False) -> str:
-    """`id status wanted got read`: what was written, what was read in it, and by which rule; `named`: of which
-    benchmark it is, too."""
+    """`id status asked wanted got read`: the question, what was wanted, what was written, what was read in it and by
+    which rule; `named`: of which benchmark it is, too."""
     wanted = " | ".join(result.sample.choices[i] for i in result.sample.gold_indices) or " | ".join(
         result.sample.answers[:3]
     )
     said = result.response.error or result.response.text or (result.answer or "")
     of = f"{result.benchmark}  " if named else ""
-    found = f"wanted {_short(wanted)!r}  got {_short(said)!r}  {_read_as(result)}"
+    question = f"asked {_short(result.sample.question, 80)!r}  " if result.sample.question else ""
+    found = f"{question}wanted {_short(wanted)!r}  got {_short(said)!r}  {_read_as(result)}"
     return printable(f"{of}{result.sample.id}  {result.status}  {found}")
 
 

@@ -8,14 +8,22 @@ from collections.abc import Sequence
 
 from evalharness.comparison.settings import SettingDifference
 from evalharness.data.kept import to_json
+from evalharness.evidence.explain import Explanation, Moved
 from evalharness.report.escape import line
 
 
-def show_settings(found: Sequence[SettingDifference], *, as_json: bool) -> None:
-    """A row for each setting, the strongest first; a line for each reason."""
+def show_settings(found: Sequence[SettingDifference], *, as_json: bool, explanation: Explanation | None = None) -> None:
+    """A row for each setting, the strongest first; a line for each reason; then what each of them moved."""
     if as_json:
-        print(json.dumps({"settings": to_json(list(found))}))
+        told = {"explained": explanation.explained, "explanation": to_json(explanation)} if explanation else {}
+        print(json.dumps({"settings": to_json(list(found)), **told}))
         return
+    _show_table(found)
+    if explanation is not None:
+        _show_explanation(explanation)
+
+
+def _show_table(found: Sequence[SettingDifference]) -> None:
     if not found:
         print("no setting differs")
         return
@@ -33,6 +41,25 @@ def show_settings(found: Sequence[SettingDifference], *, as_json: bool) -> None:
     console.print(table)
     for effect, why in dict.fromkeys((one.effect, one.why) for one in found if one.why):
         console.print(f"{effect}: {why}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _show_explanation(told: Explanation) -> None:
+    """A line for each step: what was changed, the score then, what that moved and what is left."""
+    names = f"{line(told.new)} is {_points(told.difference)} against {line(told.base)}"
+    print(f"\nOn {told.items} items that both asked, {names}.")
+    for step in told.steps:
+        changed = f"{step.option} {line(step.before)} -> {line(step.after)}"
+        what = changed if step.option else "asked again, nothing changed"
+        print(f"{what}: {step.score:.3f}, moved {_points(step.moved)}; left {_points(step.left)}")
+    if told.explained:
+        print("explained: what is left cannot be told from none")
+    else:
+        print("not explained: what is left has other reasons, such as the machine, the server or the program itself")
+
+
+def _points(moved: Moved) -> str:
+    """A difference in points with its interval."""
+    return f"{100 * moved.value:+.1f} points (95 % {100 * moved.low:+.1f} to {100 * moved.high:+.1f})"
 
 
 def _said(value: object) -> str:

@@ -15,6 +15,7 @@ from evalharness.report.numbers import format_number, format_tokens, money, seco
 from evalharness.report.words import programs
 from evalharness.runs.figures import KeptEstimate, Summary, TaskSummary
 from evalharness.runs.manifest import UsageFacts
+from evalharness.text.plain_characters import as_shown
 
 _UNREAD = ("unparsed", "truncated", "refused", "error")
 
@@ -72,7 +73,7 @@ def _figures(figure: KeptEstimate, style: str) -> list[Text]:
     return [
         Text(f"{figure.n:,}"),
         Text(format_number(figure.value), style=style),
-        Text(f"{format_number(figure.low)} … {format_number(figure.high)}"),
+        Text(as_shown(f"{format_number(figure.low)} … {format_number(figure.high)}")),
     ]
 
 

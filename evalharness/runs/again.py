@@ -24,21 +24,34 @@ def made_again(run: Run, runs: Path, *, consent: bool, limit: int | None = None,
     """The run again, by the command in its manifest, without the cache, in a new folder; of a part of it with `limit`,
     and in the folder `name`, where one is given, which goes on where it was stopped. UserError where the manifest does
     not say how it was made, or names what it takes `consent` to do, or where it cannot be made."""
+    words = command_of(run, consent=consent)
+    if limit:
+        words = [*_without(words, "--limit"), "--limit", str(limit)]
+    folder = _new_name(runs, f"{run.name}-again") if name is None else runs / name
+    return given_again([*words[1:], "--no-cache"], run.manifest, folder)
+
+
+def command_of(run: Run, *, consent: bool) -> list[str]:
+    """The command that made a run, from its word `run` on, without what belongs to that run alone. UserError where it is
+    none that can be given again, or names what it takes `consent` to do."""
     words = list(run.manifest.command or ())
     _may_be_given(run, words, consent=consent)
-    for option in ("--shard", "--against", "--margin", *(["--limit"] if limit else [])):
+    for option in ("--shard", "--against", "--margin", "--log-to"):
         words = _without(words, option)
-    words = [word for word in words[1:] if word != "--json"]
-    folder = _new_name(runs, f"{run.name}-again") if name is None else runs / name
-    options = ["--no-cache", "--name", folder.name, "--runs", str(runs.absolute())]
-    options += ["--limit", str(limit)] if limit else []
+    return [word for word in words[1:] if word != "--json"]
+
+
+def given_again(words: Sequence[str], manifest: Manifest, folder: Path) -> Run:
+    """The run in `folder` that `evalh run` makes with these words, from where those of the manifest were given.
+    UserError where it fails."""
+    options = ["--name", folder.name, "--runs", str(folder.parent.absolute())]
     made = subprocess.run(
-        [sys.executable, "-m", "evalharness", *words, *options], stdout=sys.stderr, check=False,
-        cwd=_where_given(words, run.manifest),
+        [sys.executable, "-m", "evalharness", "run", *words, *options], stdout=sys.stderr, check=False,
+        cwd=_where_given(words, manifest),
     )  # fmt: skip
     if made.returncode not in (Exit.FINE, Exit.NOT_WHOLE):
         raise UserError(
-            f"{run.name} could not be made again (exit {made.returncode}, see above): evalh {' '.join(words)}",
+            f"it could not be made again (exit {made.returncode}, see above): evalh run {' '.join(words)}",
             Exit.NOT_WHOLE,
         )
     return Run(folder)

@@ -29,6 +29,7 @@ from evalharness.runs.index import index_of
 from evalharness.runs.manifest import OptionFacts
 from evalharness.runs.plan import Plan, Task
 from evalharness.runs.seeds import asked_with_seeds, seeds_named
+from evalharness.runs.settings import ended_event, settings_of
 from evalharness.runs.shards import Shard, shard_facts, shard_named
 from evalharness.runs.stopping import StoppingRule
 from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Journal, Run, dumps, loads, new_folder, result_to_json
@@ -227,12 +228,12 @@ def run_plan(plan: Plan, model: Model, place: RunPlace, hooks: RunHooks) -> RunO
     facts = place.runs / prepared.PREPARED if place.cache else None
     tasks = [planning.prepare_task(benchmark, plan, model, facts) for benchmark in plan.benchmarks]
     rule = None if hooks.rule_of is None else hooks.rule_of(tasks, plan)
-    tell(RunOpened(tasks=tasks, model=model.name))
     name = (place.name or identity.folder_name(tasks, plan, model)) + (plan.shard.suffix if plan.shard else "")
     folder = new_folder(place.runs, name)
     opened = runner.open_run(folder, tasks, plan, model)
     early = hooks.stages if plan.shard is None else ()
     with _nothing_left_behind(opened), _started_early(early, opened):
+        tell(RunOpened(tasks=tasks, model=model.name, folder=folder, settings=settings_of(opened.manifest)))
         if hooks.budget:
             found, end = within_budget.evaluate_within(opened, tasks, plan, model, hooks.budget, rule)
         else:
@@ -244,7 +245,9 @@ def run_plan(plan: Plan, model: Model, place: RunPlace, hooks: RunHooks) -> RunO
     if plan.shard is not None:
         return shard_outcome(found, skipped=plan.skip_unanswered)
     stages = tuple(stage(found) for stage in hooks.stages)
-    return replace(run_outcome(found, skipped=plan.skip_unanswered), stages=stages)
+    outcome = replace(run_outcome(found, skipped=plan.skip_unanswered), stages=stages)
+    tell(ended_event(found))
+    return outcome
 
 
 @contextmanager

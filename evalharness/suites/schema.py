@@ -312,6 +312,8 @@ def is_suite(named: Sequence[str], said: Collection[str]) -> bool:
     files = [word for word in named if plugins.is_file(word)]
     if not files or all(plugins.describes_benchmark(word) for word in files):
         return False
+    if absent := [word for word in files if not Path(word).expanduser().is_file()]:
+        raise UserError(f"{absent[0]}: cannot be read (No such file or directory)")
     if len(named) > 1 or said:
         without = f", without {option_name(min(said))}" if said else ""
         raise UserError(f"a suite names its models, benchmarks, data and baseline itself; give the file alone{without}")

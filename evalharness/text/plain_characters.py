@@ -20,6 +20,11 @@ def plain_characters(text: str) -> str:
     return "".join(character if character.isascii() else _plain(character) for character in text)
 
 
+def as_shown(text: str) -> str:
+    """The text as standard output will show it: a table is laid out by the signs that it will have."""
+    return text if _is_unicode(str(getattr(sys.stdout, "encoding", None) or "utf-8")) else plain_characters(text)
+
+
 def _plain(character: str) -> str:
     if character in _PLAIN:
         return _PLAIN[character]

@@ -22,8 +22,8 @@ from evalharness.runs import plan as planning
 from evalharness.runs import runner
 from evalharness.runs.plan import Plan
 from evalharness.runs.summary import lower_is_better
+from evalharness.tracking.tracker import Tracked, begin_tracker
 from evalharness.training.curves import read_log
-from evalharness.training.trackers import open_tracker
 
 
 def live(decoder: Decoder, chat: Chat, folder: Path, mark: str) -> Model:
@@ -98,7 +98,8 @@ class Log:
 
     def __init__(self, file: Path, step: int, trackers: Sequence[str], settings: Mapping[str, Any]) -> None:
         own_folder(file.parent)
-        self._trackers = [open_tracker(name, file.parent, settings) for name in trackers]
+        tracked = Tracked(name=file.parent.parent.name, folder=file.parent, settings=settings)
+        self._trackers = [begin_tracker(name, tracked) for name in trackers]
         kept = [line for line in read_log(file) if line["step"] <= step] if step else []
         if file.exists():
             write_whole(file, "".join(json.dumps(line) + "\n" for line in kept), OWN_FILE)

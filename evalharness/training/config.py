@@ -227,7 +227,7 @@ class WatchOptions:
     keep: str = setting("best", "best or last weights are exported.")
     export: str = setting("", "One file more: gguf, or gguf:q8_0, gguf:bf16, gguf:f32.")
     save_every: int = setting(0, "Steps between saves; 0 = by the clock.", least=0)
-    log_to: tuple[str, ...] = setting((), "tensorboard, wandb, mlflow, separated by commas.")
+    log_to: tuple[str, ...] = setting((), "Also send figures to these: mlflow, wandb, ...", unit="TRACKERS")
     answer_tokens: int = setting(256, "Longest answer to a test row.", least=1)
 
 

@@ -1,5 +1,6 @@
 """What a stranger types in the first hour, each of which was a stumble once."""
 
+import json
 import socket
 import subprocess
 import sys
@@ -19,7 +20,8 @@ def test_lists_are_whole_in_a_pipe(evalh):
     ("words", "hint"),
     [
         (["show"], "Missing argument 'run'; `evalh show --help`"),
-        (["compar"], "did you mean compare?"),
+        (["compar"], "Did you mean 'compare'?"),
+        (["run", "missing.yaml", "--model", "tiny"], "missing.yaml: cannot be read (No such file or directory)"),
         (["run", "mmlu", "--lmit", "3"], "--limit"),
         (["run", "missing.yaml"], "missing.yaml: cannot be read (No such file or directory)"),
         (["run", "gsm8kk"], "did you mean gsm8k?"),
@@ -71,3 +73,36 @@ def test_ids_stand_with_their_benchmark_where_there_are_several(evalh):
     assert evalh(*words, "--name", "r").code == 0
     lines = evalh("show", "r", "--wrong").out.splitlines()
     assert {line.split()[0] for line in lines} == {"tiny_instructions", "tiny_exam"}
+
+
+def test_a_terminal_without_unicode_gets_a_table_whose_edges_stand_in_line(tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "evalharness",
+        "run",
+        "mmlu",
+        "--model",
+        "echo",
+        "--data",
+        "sample",
+        "--limit",
+        "9",
+    ]
+    environment = {"PATH": "", "PYTHONIOENCODING": "ascii", "LC_ALL": "C", "COLUMNS": "100", "HOME": str(tmp_path)}
+    said = subprocess.run(command, capture_output=True, text=True, check=True, env=environment, cwd=tmp_path).stdout
+    rows = [line for line in said.splitlines() if line.startswith(("|", "+"))]
+    assert said.isascii() and len(rows) > 3 and len({len(row) for row in rows}) == 1, said
+
+
+def test_wrong_answers_are_listed_with_their_questions(evalh):
+    assert evalh("run", "mmlu", "--model", "echo", "--data", "sample", "--limit", "5", "--name", "r").code == 0
+    lines = evalh("show", "r", "--wrong", "--json").out.splitlines()
+    question = json.loads(lines[0])["sample"]["question"]
+    assert question[:40] in evalh("show", "r", "--wrong").out
+
+
+def test_zero_is_no_wish_to_stay_offline(monkeypatch):
+    for said, offline in (("0", False), ("false", False), ("", False), ("1", True), ("yes", True)):
+        monkeypatch.setenv("HF_HUB_OFFLINE", said)
+        assert hub._told_offline() is offline
