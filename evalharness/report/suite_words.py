@@ -61,8 +61,10 @@ def model_sentence(model: GatedModel) -> str:
     """Why a model's gate is as it is, in a line."""
     said = [model.problem] if model.problem else []
     if model.compared is not None:
-        said.append(words.gate_sentence(model.compared.document))
-        said += [model.compared.refusal] if model.compared.refusal else []
+        refusal = model.compared.refusal
+        if not (refusal and model.compared.document.gate == "inconclusive"):  # the refusal says it better
+            said.append(words.gate_sentence(model.compared.document))
+        said += [refusal] if refusal else []
     said += [f"{name}: {'; '.join(ruling.reasons)}" for name, ruling in model.rulings.items() if ruling.gate != "pass"]
     failed = 0 if model.outcome is None else len(model.outcome.unanswered)
     if failed and model.outcome is not None:
