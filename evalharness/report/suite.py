@@ -205,7 +205,7 @@ def show_suite(found: GatedSuite, stream: TextIO) -> None:
             print(f"\n{line(model.name, 120)}", file=stream)
             compare_terminal.show_comparison(model.compared.document, compare_terminal.console(), 5)
     made = suite_words.joint_table(found)
-    console = Console(file=stream)
+    console = Console(file=stream, width=compare_terminal.console().width)
     if made.rows:
         console.print(_suite_table(made))
     for said in (*found.notes, suite_words.suite_sentence(found)):

@@ -263,8 +263,8 @@ def _bases(suite: Suite, request: SuiteGateRequest, repository: git_ref.Reposito
                 where = f" in {request.baseline_ref}" if at else ""
                 first = request.command_with("--no-baseline", "create")
                 raise UserError(
-                    f"there is no baseline {name!r}{where}; make the first with `{first}` and commit {base.file}, or say "
-                    "no_baseline: pass"
+                    f"there is no baseline {name!r}{where}; make the first with `{first}` and commit {base.file}, or "
+                    "say no_baseline: pass"
                 )
         found[model.name] = base
     written = [(base.folder, base.name) for base in found.values()]
@@ -349,6 +349,7 @@ class _Gate:
     def _alone(self, model: SuiteModel, outcome: RunOutcome) -> GatedModel:
         """A model with nothing to compare with: its run must be whole, and its floors and limits are kept."""
         rulings, codes = {}, [outcome.exit_code]
+        notes = [f"there is no baseline {self.base.name} yet, so nothing was compared"]
         usage = outcome.run.manifest.usage or {}
         for name, figures in outcome.benchmarks.items():
             rule = rule_named(self.suite.rules, name)
@@ -357,13 +358,13 @@ class _Gate:
                 continue
             if ruling.gate == "fail":
                 codes.append(Exit.GATE_FAILED)
-            if missing_share(figures) > MISSING_LIMIT:
+            if (missing := missing_share(figures)) > MISSING_LIMIT:
                 codes.append(Exit.NOT_WHOLE)
+                notes.insert(0, f"{name}: {100 * missing:.3g} % of the items have no value")
             if ruling.gate == "inconclusive" and (rule.tier == "critical" or self.policy == "require-pass"):
                 codes.append(Exit.INCONCLUSIVE)
-        note = f"there is no baseline {self.base.name} yet, so nothing was compared"
         return GatedModel(
-            name=model.name, exit_code=gravest(*codes), outcome=outcome, rulings=rulings, notes=(note,)
+            name=model.name, exit_code=gravest(*codes), outcome=outcome, rulings=rulings, notes=tuple(notes)
         )  # fmt: skip
 
     def _kept(self, made: GatedModel, outcome: RunOutcome) -> GatedModel:

@@ -42,7 +42,7 @@ def required(model: str) -> str:
 
 
 def from_a_folder() -> bool:
-    """Whether what runs here was installed from a folder or file of this machine, so that a registry may not have it."""
+    """Whether what runs here was installed from a folder of this machine, so that a registry may not have it."""
     return str(_source().get("url", "")).startswith("file:")
 
 

