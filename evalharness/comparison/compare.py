@@ -67,7 +67,8 @@ def _names(benchmark: str) -> tuple[str, str, str]:
 class Options:
     """How to compare. `allow` are fields that may differ, `changed` those that differ on purpose. `margins`, per
     benchmark or family, come before `margin`; `rules`, by the same names, are what a benchmark must keep besides;
-    `uncertainty` names what is in the intervals (None: all that is known); `shown` limits the flips shown."""
+    `uncertainty` names what is in the intervals (None: all that is known); `shown` limits the flips shown.
+    `remedies`: what cannot be compared is said with the options of `evalh compare` that help."""
 
     margin: float = _MARGIN
     margins: Mapping[str, float] = field(default_factory=dict)
@@ -80,6 +81,7 @@ class Options:
     rules: Mapping[str, TaskRule] = field(default_factory=dict)
     uncertainty: tuple[UncertaintySource, ...] | None = None
     shown: int = 100
+    remedies: bool = True
 
     def margin_of(self, benchmark: str) -> float:
         """The margin of one benchmark: its own, its family's, or the common one."""
@@ -159,7 +161,7 @@ def _compared(base: Side, new: Side, options: Options, foreign: frozenset[str]) 
             mismatches=tuple(clashes[name]),
         )
         if refused[name]:
-            tasks.append(_refused(task, refused[name]))
+            tasks.append(_refused(task, refused[name], options))
         elif name not in before or name not in after:
             tasks.append(replace(task, verdict="incomplete", reason="a run has no results of it"))
         else:
@@ -242,19 +244,19 @@ def _clashes(base: Side, new: Side, benchmark: str) -> list[Mismatch]:
     return beside_the_draw(found, base, new, benchmark)
 
 
-def _refused(task: TaskComparison, found: list[Mismatch]) -> TaskComparison:
+def _refused(task: TaskComparison, found: list[Mismatch], options: Options) -> TaskComparison:
     fields = {mismatch.field for mismatch in found}
     purpose = f", --changed {','.join(sorted(fields))} where that is the purpose" if fields <= set(CHANGEABLE) else ""
     ways = " ".join(f"--allow-mismatch {mismatch.field}" for mismatch in found)
-    reason = f"{', '.join(map(str, found))}; {ways} compares them all the same{purpose}"
-    return replace(task, verdict="not comparable", reason=reason)
+    remedy = f"; {ways} compares them all the same{purpose}" if options.remedies else ""
+    return replace(task, verdict="not comparable", reason=f"{', '.join(map(str, found))}{remedy}")
 
 
 def _alone(name: str, side: str, options: Options) -> TaskComparison:
-    reason = f"only {side} has it; --benchmark compares some, --allow-mismatch benchmarks what both have"
+    remedy = "; --benchmark compares some, --allow-mismatch benchmarks what both have" if options.remedies else ""
     return TaskComparison(
         benchmark=name, metric="", margin=options.margin_of(name), tier=options.rule_of(name).tier,
-        verdict="not comparable", reason=reason,
+        verdict="not comparable", reason=f"only {side} has it{remedy}",
     )  # fmt: skip
 
 

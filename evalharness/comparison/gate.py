@@ -19,7 +19,8 @@ from evalharness.errors import Exit, UserError, nearest, option_name
 
 @dataclass(frozen=True, kw_only=True)
 class ComparisonRequest:
-    """The two sides by path or name, how to compare them, and what the gate does; `suite` is where that is written."""
+    """The two sides by path or name, how to compare them, and what the gate does; `suite` is where that is written.
+    `command` makes it all again; '' is `evalh compare` with the same options."""
 
     base: str
     new: str
@@ -29,6 +30,7 @@ class ComparisonRequest:
     runs: Path = Path("runs")
     baselines: Path = Path("baselines")
     suite: Path | None = None
+    command: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +75,7 @@ def run_gate(request: ComparisonRequest) -> GatedComparison:
     found = compare_runs(base, new, request.options)
     code = exit_code(found, gate=request.gate, policy=request.policy)
     made = comparison_document(
-        found, exit_code=code, gated=request.gate, policy=request.policy, command=_command(request)
+        found, exit_code=code, gated=request.gate, policy=request.policy, command=request.command or _command(request)
     )
     return GatedComparison(comparison=found, document=made, exit_code=code, files=_prompt_files(new))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 from rich.console import Console, Group, RenderableType
@@ -149,6 +149,18 @@ def console() -> Console:
     """Standard output; where it is a log, whose width nobody knows, wide enough for every column."""
     wide = sys.stdout.isatty() or "COLUMNS" in os.environ
     return Console(width=None if wide else 160)
+
+
+def table_text(table: FittedTable, notes: Iterable[str], head: str = "") -> str:
+    """A table as standard output is to show it, a line above it and what a reader must know besides."""
+    out = console()
+    with out.capture() as captured:
+        if head:
+            out.print(line(head, 200), markup=False, highlight=False, soft_wrap=True)
+        out.print(table, highlight=False)
+        for said in notes:
+            out.print(line(said, 600), markup=False, highlight=False, soft_wrap=True)
+    return captured.get()
 
 
 def show_comparison(document: ComparisonDocument, out: Console, samples: int = _SHOWN) -> None:

@@ -7,8 +7,6 @@ import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from rich import box
-from rich.table import Table
 from rich.text import Text
 
 from evalharness.data.files import write_whole
@@ -23,6 +21,7 @@ from evalharness.evidence.twins import TwinSearch
 from evalharness.report import compare_terminal, words
 from evalharness.report.escape import line
 from evalharness.report.figures import Drawing
+from evalharness.report.fitted import FittedTable
 from evalharness.report.numbers import format_number
 from evalharness.report.text_charts import text_bars, text_interval, text_share
 
@@ -32,17 +31,12 @@ _KNOWN_ORDER = 0.05
 
 def _print_table(headings: Sequence[str], rows: Sequence[Sequence[str]], notes: Sequence[str], left: int) -> None:
     """A table whose first `left` columns are names, and what a reader must know besides it."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for place, heading in enumerate(headings):
-        table.add_column(Text(heading), justify="left" if place < left else "right")
+    table = FittedTable()
+    table.add_named(*headings[:left])
+    table.add_figures(*headings[left:])
     for row in rows:
         table.add_row(*(Text(line(cell, 80)) for cell in row))
-    out = compare_terminal.console()
-    with out.capture() as captured:
-        out.print(table, highlight=False)
-        for said in notes:
-            out.print(line(said, 600), markup=False, highlight=False, soft_wrap=True)
-    print(captured.get(), end="")
+    print(compare_terminal.table_text(table, notes), end="")
 
 
 def write_page(file: Path, title: str, figures: Sequence[Drawing], notes: Sequence[str] = ()) -> None:

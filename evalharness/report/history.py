@@ -57,25 +57,20 @@ def _notes(found: History) -> list[str]:
 
 
 def _terminal(found: History) -> str:
-    from rich import box
-    from rich.table import Table
     from rich.text import Text
 
     from evalharness.report import compare_terminal
+    from evalharness.report.fitted import FittedTable
 
-    out = compare_terminal.console()
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = FittedTable()
     for heading in HEADINGS:
-        right = heading in ("score", "95 % interval", "n")
-        table.add_column(heading, justify="right" if right else "left", no_wrap=right or heading == "date")
+        figure = heading in ("score", "95 % interval", "n")
+        table.add_column(
+            heading, "right" if figure else "left", named=not figure, optional=heading in ("commit", "model", "n")
+        )
     for point in found.points:
         table.add_row(*(Text(line(cell, 100)) for cell in history_cells(point)))
-    with out.capture() as captured:
-        out.print(f"{line(found.benchmark, 80)} ({line(found.metric, 40)})", markup=False, highlight=False)
-        out.print(table, highlight=False)
-        for said in _notes(found):
-            out.print(line(said, 600), markup=False, highlight=False, soft_wrap=True)
-    return captured.get()
+    return compare_terminal.table_text(table, _notes(found), f"{line(found.benchmark, 80)} ({line(found.metric, 40)})")
 
 
 def _markdown(found: History) -> str:

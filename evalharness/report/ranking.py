@@ -78,24 +78,29 @@ def _cell(figure: KeptEstimate | None, ranks: RankRange | None = None) -> str:
 
 
 def _terminal(found: Ranking) -> str:
-    from rich import box
-    from rich.table import Table
+    """A column for each benchmark, or a row for each where those are too many."""
     from rich.text import Text
 
     from evalharness.report import compare_terminal
+    from evalharness.report.fitted import FittedTable
 
-    out = compare_terminal.console()
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for position, heading in enumerate(table_headings(found)):
-        named = position in (1, 2)
-        table.add_column(Text(line(heading, 60)), justify="left" if named else "right", no_wrap=position == 0)
+    headings, table = table_headings(found), FittedTable()
+    table.add_figures(headings[0])
+    table.add_named("run", "model")
+    table.add_figures(*(line(heading, 60) for heading in headings[3:]))
     for row in table_rows(found):
         table.add_row(*(Text(line(cell, 80)) for cell in row))
-    with out.capture() as captured:
-        out.print(table, highlight=False)
-        for said in ranking_notes(found):
-            out.print(line(said, 600), markup=False, highlight=False, soft_wrap=True)
-    return captured.get()
+    if not table.fits(compare_terminal.console()):
+        table = FittedTable()
+        table.add_figures("rank")
+        table.add_named("run", "benchmark")
+        table.add_figures("score")
+        for rank, name, _, *cells in table_rows(found):
+            once = (rank, name)
+            for benchmark, cell in zip(headings[3:], cells, strict=True):
+                table.add_row(*(Text(line(word, 80)) for word in (*once, benchmark, cell)))
+                once = ("", "")  # said once for all rows of a run
+    return compare_terminal.table_text(table, ranking_notes(found))
 
 
 def _markdown(found: Ranking) -> str:

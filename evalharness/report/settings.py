@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 
 from evalharness.comparison.settings import SettingDifference
@@ -27,20 +26,17 @@ def _show_table(found: Sequence[SettingDifference]) -> None:
     if not found:
         print("no setting differs")
         return
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("setting", "BASE", "NEW", "effect on scores"):
-        table.add_column(heading, overflow="fold")
+    from evalharness.report import compare_terminal
+    from evalharness.report.fitted import FittedTable
+
+    table = FittedTable()
+    table.add_named("setting", "BASE", "NEW", "effect on scores")
     for one in found:
         table.add_row(*(Text(word) for word in (line(one.setting), _said(one.base), _said(one.new), one.effect)))
-    console = Console(width=None if sys.stdout.isatty() else 140)
-    console.print(table)
-    for effect, why in dict.fromkeys((one.effect, one.why) for one in found if one.why):
-        console.print(f"{effect}: {why}", markup=False, highlight=False, soft_wrap=True)
+    why = dict.fromkeys(f"{one.effect}: {one.why}" for one in found if one.why)
+    print(compare_terminal.table_text(table, why), end="")
 
 
 def _show_explanation(told: Explanation) -> None:

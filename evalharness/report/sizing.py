@@ -19,15 +19,14 @@ def show_sizing(found: Sizing, *, as_json: bool, stream: TextIO | None = None) -
     if as_json:
         print(json.dumps(finite(to_json(found))), file=stream)
         return
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("items flip by", overflow="fold")
-    for heading in ("flips %", "samples", "items", "answers", "cost"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    from evalharness.report import compare_terminal
+    from evalharness.report.fitted import FittedTable
+
+    table = FittedTable()
+    table.add_named("items flip by")
+    table.add_figures("flips %", "samples", "items", "answers", "cost")
     for row in found.rows:
         items = f"{row.items:,}" + (" (more than there are)" if row.enough is False else "")
         cells = (
@@ -35,13 +34,11 @@ def show_sizing(found: Sizing, *, as_json: bool, stream: TextIO | None = None) -
             "–" if row.cost is None else money(row.cost),
         )  # fmt: skip
         table.add_row(*map(Text, cells))
-    console = Console(file=stream, width=None if stream.isatty() else 120)
     there = "" if found.available is None else f"; it has {found.available:,} items"
     head = f"{line(found.benchmark, 80)}: a margin of {100 * found.margin:.4g} points, alpha {found.alpha:g}{there}"
-    console.print(head, markup=False, highlight=False, soft_wrap=True)
-    console.print(table)
-    if found.detectable is not None:
-        all_of = f"with all of them a loss of {percent(found.detectable)} points is likely to be seen"
-        console.print(all_of, markup=False, highlight=False, soft_wrap=True)
-    for note in found.notes:
-        console.print(note, markup=False, highlight=False, soft_wrap=True)
+    seen = (
+        []
+        if found.detectable is None
+        else [f"with all of them a loss of {percent(found.detectable)} points is likely to be seen"]
+    )
+    print(compare_terminal.table_text(table, [*seen, *found.notes], head), end="", file=stream)

@@ -31,16 +31,16 @@ class SuiteReportsWanted:
     as_json: bool = False
 
 
-def deliver_suite(found: GatedSuite, wanted: SuiteReportsWanted) -> None:
-    """Write the reports, print what happened, and tell the CI system. A comment that cannot be written is a warning:
-    it is not the model's fault."""
+def deliver_suite(found: GatedSuite, wanted: SuiteReportsWanted, *, shown: bool = True) -> None:
+    """Write the reports, print what happened (`shown`), and tell the CI system. A comment that cannot be written is a
+    warning: it is not the model's fault."""
     log = sys.stderr if wanted.as_json else sys.stdout
     body = suite_markdown(found, key=wanted.key or found.name, link=deliver.link())
     if wanted.folder is not None:
         write_suite_reports(found, wanted.folder, body, junit_items=wanted.junit_items)
-    if wanted.as_json:
+    if shown and wanted.as_json:
         print(json.dumps(found.as_json()))
-    else:
+    elif shown:
         show_suite(found, log)
     if os.environ.get("GITHUB_STEP_SUMMARY"):
         page = suite_markdown(found, link=deliver.link(), samples=markdown.SUMMARY_SAMPLES)
@@ -205,7 +205,7 @@ def show_suite(found: GatedSuite, stream: TextIO) -> None:
             print(f"\n{line(model.name, 120)}", file=stream)
             compare_terminal.show_comparison(model.compared.document, compare_terminal.console(), 5)
     made = suite_words.joint_table(found)
-    console = Console(file=stream)
+    console = Console(file=stream, width=compare_terminal.console().width)
     if made.rows:
         console.print(_suite_table(made))
     for said in (*found.notes, suite_words.suite_sentence(found)):

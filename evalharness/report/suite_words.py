@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from evalharness.comparison.decide import SYMBOLS
 from evalharness.errors import Exit
+from evalharness.judging.run import JudgedRun
 from evalharness.report import numbers, words
 from evalharness.runs.figures import KeptEstimate
 from evalharness.runs.summary import lower_is_better
@@ -61,12 +62,17 @@ def model_sentence(model: GatedModel) -> str:
     """Why a model's gate is as it is, in a line."""
     said = [model.problem] if model.problem else []
     if model.compared is not None:
-        said.append(words.gate_sentence(model.compared.document))
-        said += [model.compared.refusal] if model.compared.refusal else []
+        refusal = model.compared.refusal
+        if not (refusal and model.compared.document.gate == "inconclusive"):  # the refusal says it better
+            said.append(words.gate_sentence(model.compared.document))
+        said += [refusal] if refusal else []
     said += [f"{name}: {'; '.join(ruling.reasons)}" for name, ruling in model.rulings.items() if ruling.gate != "pass"]
     failed = 0 if model.outcome is None else len(model.outcome.unanswered)
     if failed and model.outcome is not None:
         said.append(f"{failed:,} of {model.outcome.answers:,} questions have no answer")
+    for judged in () if model.outcome is None else model.outcome.stages:
+        if isinstance(judged, JudgedRun) and judged.exit_code:
+            said.append(f"{judged.nulls:,} of {judged.asked:,} verdicts of its judge are none")
     return "; ".join([*said, *model.notes]) or "nothing to report"
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from evalharness.comparison.baseline import BASELINES, SUFFIX, baseline_names, find_baseline, hold_baseline_name
+from evalharness.comparison.baseline import SUFFIX, baseline_names, find_baseline, hold_baseline_name
 from evalharness.comparison.compare import Options, Policy, rule_named
 from evalharness.comparison.document import document_values
 from evalharness.comparison.gate import ComparisonRequest, GatedComparison, comparison_options, policy, run_gate
@@ -22,8 +22,9 @@ from evalharness.events import Observer
 from evalharness.runs.session import RunOutcome
 from evalharness.runs.store import MANIFEST
 from evalharness.suites import git_ref
+from evalharness.suites.gate_request import SuiteGateRequest
 from evalharness.suites.run import run_suite_model, suite_plan, unjudged
-from evalharness.suites.schema import NoBaseline, Suite, SuiteModel, load_suite, suite_name
+from evalharness.suites.schema import NoBaseline, Suite, SuiteModel, load_suite, name_written, suite_name
 
 SuiteWord = Literal[
     "worse", "not comparable", "no verdict", "incomplete", "can't tell", "no baseline", "better", "same"
@@ -32,29 +33,6 @@ WORST_SUITE_WORDS: tuple[SuiteWord, ...] = (
     "worse", "not comparable", "no verdict", "incomplete", "can't tell", "no baseline", "better", "same",
 )  # fmt: skip
 _NO_BASELINE: tuple[NoBaseline, ...] = ("fail", "pass", "create")
-
-
-@dataclass(frozen=True, kw_only=True)
-class SuiteGateRequest:
-    """What a pipeline asks for. None is the suite's own.
-
-    `name` is what the suite is called in its runs' folders and reports. `baseline_ref` is where the baseline's file is
-    taken from, `policy_ref` where all of the suite is taken from but its models. `set_baseline` keeps the runs as
-    baselines unless the gate failed. `consent` is to running untrusted code. `folder` is where relative paths start.
-    """
-
-    suite: Path
-    runs: Path = Path("runs")
-    baselines: Path = BASELINES
-    name: str | None = None
-    baseline: str | None = None
-    baseline_ref: str | None = None
-    policy_ref: str | None = None
-    policy: str | None = None
-    no_baseline: str | None = None
-    set_baseline: bool = False
-    consent: bool = False
-    folder: Path = Path()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,6 +114,12 @@ def _model_json(model: GatedModel) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def failed_suite(request: SuiteGateRequest, problem: str) -> GatedSuite:
+    """What a pipeline is told of a suite that `gate_suite` did not take, under the name that it has in its reports."""
+    name = request.name or name_written(request.suite)
+    return GatedSuite(name=name, file=request.suite.as_posix(), problem=problem)
+
+
 def gate_suite(request: SuiteGateRequest, observer: Observer) -> GatedSuite:
     """Run every model of a suite, compare each with its baseline, and say what a pipeline is to do.
 
@@ -143,6 +127,7 @@ def gate_suite(request: SuiteGateRequest, observer: Observer) -> GatedSuite:
     model is run; a baseline that is missing or damaged stops all before anything is asked. UserError for a suite, a
     ref or an option that makes no sense.
     """
+    again = request.command()
     repository = git_ref.find_repository() if request.policy_ref or request.baseline_ref else None
     if repository is not None and repository.tracked(request.runs):
         # It would be gone on with: a change could bring its own results, or a cache of answers.
@@ -161,7 +146,9 @@ def gate_suite(request: SuiteGateRequest, observer: Observer) -> GatedSuite:
         if request.name is not None:
             suite = replace(suite, name=suite_name(request.name))
         chosen = policy(request.policy or suite.policy, gate=True)
-        options = comparison_options(suite.margins, suite.alpha, (), (), clusters=suite.clusters, rules=suite.rules)
+        options = comparison_options(
+            suite.margins, suite.alpha, (), (), clusters=suite.clusters, rules=suite.rules, remedies=False
+        )
         try:
             bases = _bases(suite, request, repository)
             for model in suite.models:
@@ -173,7 +160,9 @@ def gate_suite(request: SuiteGateRequest, observer: Observer) -> GatedSuite:
             )
         models = []
         for model in suite.models:
-            judged = _Gate(suite=suite, request=request, options=options, policy=chosen, base=bases[model.name])
+            judged = _Gate(
+                suite=suite, request=request, options=options, policy=chosen, base=bases[model.name], again=again
+            )
             models.append(judged.gated(model, observer))
     return GatedSuite(name=suite.name, file=request.suite.as_posix(), models=tuple(models), policy=chosen, notes=notes)
 
@@ -272,9 +261,10 @@ def _bases(suite: Suite, request: SuiteGateRequest, repository: git_ref.Reposito
                 raise UserError(f"there is no baseline {name!r}{near}")
             if missing == "fail":
                 where = f" in {request.baseline_ref}" if at else ""
+                first = request.command_with("--no-baseline", "create")
                 raise UserError(
-                    f"there is no baseline {name!r}{where}; make the first with `evalh ci {request.suite} "
-                    f"--no-baseline create` and commit {base.file}, or say no_baseline: pass"
+                    f"there is no baseline {name!r}{where}; make the first with `{first}` and commit {base.file}, or "
+                    "say no_baseline: pass"
                 )
         found[model.name] = base
     written = [(base.folder, base.name) for base in found.values()]
@@ -317,6 +307,7 @@ class _Gate:
     options: Options
     policy: Policy
     base: _Base
+    again: str
 
     def gated(self, model: SuiteModel, observer: Observer) -> GatedModel:
         """Run a model and gate it; a UserError on the way becomes its problem."""
@@ -333,11 +324,16 @@ class _Gate:
             ComparisonRequest(
                 base=str(self.base.opened), new=str(outcome.run.path), options=self.options, gate=True,
                 policy=self.policy, runs=self.request.runs, baselines=self.request.baselines, suite=self.request.suite,
+                command=self.again,
             )
         )  # fmt: skip
         code = gravest(outcome.exit_code, compared.exit_code)
         compared = replace(compared, files=self._prompt_files(model, compared))
-        return GatedModel(name=model.name, exit_code=code, outcome=outcome, compared=compared)
+        notes: tuple[str, ...] = ()
+        if code == Exit.NOT_COMPARABLE and not self.request.set_baseline:
+            anew = self.request.command_with("--set-baseline")
+            notes = (f"where that is the purpose `{anew}` makes the baseline anew",)
+        return GatedModel(name=model.name, exit_code=code, outcome=outcome, compared=compared, notes=notes)
 
     def _prompt_files(self, model: SuiteModel, compared: GatedComparison) -> dict[str, str]:
         """The file that a benchmark is annotated on: the model's system prompt, where that is a file, else
@@ -353,6 +349,7 @@ class _Gate:
     def _alone(self, model: SuiteModel, outcome: RunOutcome) -> GatedModel:
         """A model with nothing to compare with: its run must be whole, and its floors and limits are kept."""
         rulings, codes = {}, [outcome.exit_code]
+        notes = [f"there is no baseline {self.base.name} yet, so nothing was compared"]
         usage = outcome.run.manifest.usage or {}
         for name, figures in outcome.benchmarks.items():
             rule = rule_named(self.suite.rules, name)
@@ -361,13 +358,13 @@ class _Gate:
                 continue
             if ruling.gate == "fail":
                 codes.append(Exit.GATE_FAILED)
-            if missing_share(figures) > MISSING_LIMIT:
+            if (missing := missing_share(figures)) > MISSING_LIMIT:
                 codes.append(Exit.NOT_WHOLE)
+                notes.insert(0, f"{name}: {100 * missing:.3g} % of the items have no value")
             if ruling.gate == "inconclusive" and (rule.tier == "critical" or self.policy == "require-pass"):
                 codes.append(Exit.INCONCLUSIVE)
-        note = f"there is no baseline {self.base.name} yet, so nothing was compared"
         return GatedModel(
-            name=model.name, exit_code=gravest(*codes), outcome=outcome, rulings=rulings, notes=(note,)
+            name=model.name, exit_code=gravest(*codes), outcome=outcome, rulings=rulings, notes=tuple(notes)
         )  # fmt: skip
 
     def _kept(self, made: GatedModel, outcome: RunOutcome) -> GatedModel:

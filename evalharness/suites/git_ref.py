@@ -30,7 +30,8 @@ class Repository:
         if "origin" in self._said("remote").split():
             shallow = self._said("rev-parse", "--is-shallow-repository").strip() == "true"
             depth = ["--depth=1"] if shallow else []  # it would make a whole checkout shallow
-            if self._git("fetch", "--quiet", "--no-tags", *depth, "origin", ref).returncode == 0:
+            there = ref.removeprefix("origin/")  # what this repository calls the remote's branch
+            if there and self._git("fetch", "--quiet", "--no-tags", *depth, "origin", there).returncode == 0:
                 return self._said("rev-parse", "--verify", "FETCH_HEAD^{commit}").strip()
         found = self._git("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
         if found.returncode:

@@ -118,6 +118,17 @@ def suite_name(word: str) -> str:
     return word
 
 
+def name_written(path: Path) -> str:
+    """What a suite's file calls it, for reports of one that cannot be loaded; the file's own name where that cannot be
+    read either."""
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            found = re.search(r"^name:\s*[\"']?([^\"'\s#]+)", file.read(_LARGEST), re.MULTILINE)
+    except OSError:
+        found = None
+    return found[1] if found and _NAME.fullmatch(found[1]) else path.stem
+
+
 def _read(path: Path) -> YamlDocument:
     try:
         if path.stat().st_size > _LARGEST:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Mapping
+from importlib import metadata
 from pathlib import Path
-from typing import Literal, cast, get_args
+from typing import Any, Literal, cast, get_args
 
 from evalharness.data.files import write_whole
 from evalharness.errors import UserError, nearest, option_name
 
 CiService = Literal["github", "gitlab", "none"]
 _TEMPLATES = Path(__file__).with_name("starter")
+_COMPUTED_HERE = ("tiny", "local")
+_KEYS: Mapping[str, str] = {"anthropic": "ANTHROPIC_API_KEY", "gemini": "GEMINI_API_KEY"}
 _PLACES: Mapping[CiService, str] = {
     "github": ".github/workflows/evals.yml",
     "gitlab": "evalh.gitlab-ci.yml",
@@ -27,7 +32,30 @@ def ci_service(word: str) -> CiService:
     return cast(CiService, word)
 
 
-def write_starter(folder: Path, model: str, ci: CiService, version: str) -> list[Path]:
+def required(model: str) -> str:
+    """What pip is to install in CI for this model: the version that runs here, from where it was installed."""
+    extras = "[local]" if model.partition(":")[0] in _COMPUTED_HERE else ""
+    source = _source()
+    if (repository := source.get("vcs_info")) is not None:
+        return f"evalharness{extras} @ {repository['vcs']}+{source['url']}@{repository['commit_id']}"
+    return f"evalharness{extras}=={metadata.version('evalharness')}"
+
+
+def from_a_folder() -> bool:
+    """Whether what runs here was installed from a folder of this machine, so that a registry may not have it."""
+    return str(_source().get("url", "")).startswith("file:")
+
+
+def _source() -> dict[str, Any]:
+    """Where pip found what runs here (PEP 610); nothing where that was a registry."""
+    try:
+        found: dict[str, Any] = json.loads(metadata.distribution("evalharness").read_text("direct_url.json") or "{}")
+    except (metadata.PackageNotFoundError, ValueError):
+        return {}
+    return found
+
+
+def write_starter(folder: Path, model: str, ci: CiService) -> list[Path]:
     """Write the files below `folder`, the workflow where the service looks for it. UserError, before anything is
     written, where one of them is there."""
     if folder.is_absolute() or ".." in folder.parts:
@@ -38,7 +66,10 @@ def write_starter(folder: Path, model: str, ci: CiService, version: str) -> list
         wanted[Path(_PLACES[ci])] = f"{ci}.yml"
     if there := [path for path in wanted if path.exists()]:
         raise UserError(f"{there[0]}: is there already, and nothing is written over; name another folder")
-    said = {"@FOLDER@": folder.as_posix(), "@MODEL@": model, "@VERSION@": version}
+    said = {
+        "@FOLDER@": folder.as_posix(), "@MODEL@": model, "@SUITE@": shlex.quote((folder / "suite.yaml").as_posix()),
+        "@REQUIREMENT@": required(model), "@KEY@": _KEYS.get(model.partition(":")[0], "OPENAI_API_KEY"),
+    }  # fmt: skip
     for path, name in wanted.items():
         text = (_TEMPLATES / name).read_text(encoding="utf-8")
         for mark, value in said.items():

@@ -5,6 +5,7 @@ Whatever can be known of them is looked at before the first step; see `compariso
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -78,8 +79,8 @@ def run_guard(job: FinetuneJob) -> Forgetting | None:
         return measure_forgetting(request, before, after)
     except UserError as error:
         raise UserError(
-            f"{job.out} is written, but what it forgot cannot be measured: {error}; `evalh forget {base} "
-            f"local:{job.out}` does that by itself",
+            f"{job.out} is written, but what it forgot cannot be measured: {error}; `"
+            f"{shlex.join(['evalh', 'forget', base, f'local:{job.out}'])}` does that by itself",
             error.exit_code,
         ) from error
 

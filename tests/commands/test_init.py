@@ -6,6 +6,7 @@ import yaml
 
 from evalharness.cli import guarded
 from evalharness.file_benchmarks.modelgraded import open_judge
+from evalharness.suites import starter_files
 
 
 def test_what_is_written_runs_and_gates(evalh, tmp_path):
@@ -16,7 +17,7 @@ def test_what_is_written_runs_and_gates(evalh, tmp_path):
         "evals/suite.yaml", "evals/my_bench.yaml", "evals/my_bench.jsonl", "evals/my_judge.yaml",
         ".github/workflows/evals.yml",
     }  # fmt: skip
-    commands = [line.split()[1:] for line in said.out.partition("next:\n")[2].splitlines()]
+    commands = [line.split()[1:] for line in said.out.partition("next:\n")[2].partition("\n\n")[0].splitlines()]
     assert [words[0] for words in commands] == ["preview", "run", "ci"]
     for words in commands:
         assert evalh(*words).code == 0, words
@@ -55,3 +56,38 @@ def test_it_asks_on_a_terminal_alone(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
     assert guarded(["init"]) == 0
     assert (tmp_path / "evalh.gitlab-ci.yml").is_file() and "echo" in (tmp_path / "evals/suite.yaml").read_text()
+
+
+def test_ci_installs_what_runs_here_from_where_it_came(monkeypatch):
+    def came(source):
+        class Found:
+            def read_text(self, name):
+                return {"direct_url.json": source}.get(name)
+
+        monkeypatch.setattr(starter_files.metadata, "distribution", lambda name: Found())
+
+    version = "1.2.3"
+    monkeypatch.setattr(starter_files.metadata, "version", lambda name: version)
+    came(None)
+    assert starter_files.required("openai:m") == f"evalharness=={version}"
+    assert starter_files.required("local:x") == f"evalharness[local]=={version}"
+    assert not starter_files.from_a_folder()
+    came(
+        '{"url": "https://x.example/y.git", "vcs_info": {"vcs": "git", "commit_id": "abc", "requested_revision": "v1"}}'
+    )
+    assert starter_files.required("tiny") == "evalharness[local] @ git+https://x.example/y.git@abc"
+    came('{"url": "file:///somewhere", "dir_info": {"editable": true}}')
+    assert (starter_files.required("tiny"), starter_files.from_a_folder()) == (f"evalharness[local]=={version}", True)
+
+
+def test_a_folder_with_a_space_is_quoted_for_the_shell_of_the_pipeline(evalh, tmp_path):
+    for service, place in (("github", ".github/workflows/evals.yml"), ("gitlab", "evalh.gitlab-ci.yml")):
+        assert evalh("init", f"my {service}", "--model", "anthropic:m", "--ci", service).code == 0
+        text = (tmp_path / place).read_text()
+        assert f"evalh ci 'my {service}/suite.yaml'" in text
+        assert "@" not in text.replace("actions/checkout@", "").replace("@users", "").replace("@v", "").replace(
+            " @ git", ""
+        )
+    assert (
+        "ANTHROPIC_API_KEY: ${{ secrets.ANTHROPIC_API_KEY }}" in (tmp_path / ".github/workflows/evals.yml").read_text()
+    )

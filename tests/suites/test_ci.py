@@ -1,83 +1,13 @@
 """`evalh ci` in the situations that a pipeline meets: exit code, comment and outputs of each, against an endpoint and a
 GitHub on loopback."""
 
-import importlib.util
 import json
-import re
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
+from ci_stage import BENCHMARK, ITEMS, git, job
 from sarif_shape import check_sarif
-from stub_server import Reply, serve, text_of
-
-ROOT = Path(__file__).resolve().parents[2]
-ITEMS = 200
-BENCHMARK = 'source: rows.jsonl\ntemplate: "{{q}}"\nanswers: a\nscorer: exact\n'
-# The first so many items that a model gets wrong, by its name; `broken` fails on three questions of ten.
-WRONG = {"base": 40, "same": 40, "worse": 100, "better": 4, "little": 46, "broken": 40}
-
-
-def reply(body):
-    name, text = body["model"], text_of(body)
-    if name.startswith("judge"):
-        return "no verdict" if name == "judge-null" else "[[5]]"
-    number = int(re.search(r"Q(\d+)", text)[1])
-    if name == "broken" and number % 10 < 3:
-        return Reply(status=422, error={"message": "no"})
-    return "nothing" if number < WRONG.get(name, 0) else f"A{number}"
-
-
-@pytest.fixture(scope="module")
-def endpoint():
-    with serve(reply) as stub:
-        yield stub
-
-
-@pytest.fixture
-def github():
-    spec = importlib.util.spec_from_file_location("publish_server", ROOT / "tests" / "report" / "test_publish.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.Server
-
-
-@pytest.fixture
-def ci(evalh, endpoint, tmp_path, monkeypatch):
-    """Run `evalh ci` over a suite of these models; gives what it said, with the step's outputs and files."""
-    for name in ("CI", "GITHUB_ACTIONS", "GITHUB_TOKEN", "GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT", "GITLAB_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("OPENAI_API_KEY", "k")
-    (tmp_path / "bench.yaml").write_text(BENCHMARK)
-    rows = "".join(json.dumps({"q": f"Q{i}", "a": f"A{i}"}) + "\n" for i in range(ITEMS))
-    (tmp_path / "rows.jsonl").write_text(rows)
-
-    def run(*models, more="", bench="{benchmark: bench.yaml, margin: 0.1}", options=(), prices=""):
-        lines = [f"  - {{name: {m}, model: 'openai:{m}', base_url: '{endpoint.url}'{prices}}}\n" for m in models]
-        text = f"name: s\nmodels:\n{''.join(lines)}benchmarks:\n  - {bench}\n{more}"
-        (tmp_path / "suite.yaml").write_text(text)
-        before = len(endpoint.seen)
-        said = evalh("ci", "suite.yaml", *options)
-        run.asked = len(endpoint.seen) - before
-        return said
-
-    run.text = lambda: (tmp_path / "evalh-report" / "comment.md").read_text()
-    run.report = lambda: json.loads((tmp_path / "evalh-report" / "report.json").read_text())
-    return run
-
-
-@pytest.fixture
-def based(ci, tmp_path):
-    """The same, with a baseline: 160 of 200 right."""
-    assert ci("base", options=["--no-baseline", "create"]).code == 0
-    assert (tmp_path / "baselines" / "main.jsonl").is_file()
-    return ci
-
-
-def git(folder, *words):
-    author = ("-c", "user.name=x", "-c", "user.email=x")
-    subprocess.run(["git", *author, *words], cwd=folder, check=True, capture_output=True)
 
 
 @pytest.mark.parametrize(
@@ -265,18 +195,6 @@ def test_a_baseline_is_not_set_where_the_gate_failed(based):
     assert based("same", "better", options=["--set-baseline"]).code == 2
 
 
-@pytest.fixture
-def repository(based, tmp_path):
-    """A repository whose branch `main` holds suite and baseline; the working tree is a change under test."""
-    based("worse")
-    (tmp_path / ".gitignore").write_text("runs\nevalh-report\n")
-    git(tmp_path, "init", "-q", "-b", "main")
-    git(tmp_path, "add", ".")
-    git(tmp_path, "commit", "-qm", "x")
-    git(tmp_path, "checkout", "-qb", "change")
-    return based
-
-
 def test_a_change_does_not_choose_its_baseline(repository, evalh, tmp_path):
     assert evalh("baseline", "set", "s-worse").code == 0
     assert repository("worse").code == 0, "held against itself"
@@ -309,7 +227,7 @@ def test_a_run_that_the_change_brings_along_is_refused(repository, tmp_path):
     (tmp_path / ".gitignore").write_text("")
     git(tmp_path, "add", "runs")
     said = repository("worse", options=["--baseline-ref", "main"])
-    assert (said.code, "proves nothing" in said.err) == (2, True)
+    assert (said.code, "proves nothing" in said.err, "proves nothing" in repository.text()) == (2, True, True)
 
 
 JUDGED = BENCHMARK.replace("scorer: exact", "judge: score/5")
@@ -394,13 +312,6 @@ def test_a_judge_that_no_benchmark_wants_is_refused(ci, endpoint):
     said = ci("same", more="no_baseline: pass\njudge: openai:judge-good\n")
     assert (said.code, ci.asked) == (2, 0)
     assert "no benchmark of this suite wants a judge" in said.out
-
-
-def job(monkeypatch, tmp_path, server):
-    """The environment of a GitHub job for pull request 7."""
-    for name, value in {**server.github(tmp_path), "CI": "true", "GITHUB_ACTIONS": "true"}.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
 
 
 def test_one_comment_is_made_kept_and_updated(based, github, tmp_path, monkeypatch):
