@@ -220,6 +220,23 @@ class Started(Protocol):
         ...
 
 
+@runtime_checkable
+class Streams(Protocol):
+    """A model that can be heard while it writes."""
+
+    def streamed(self, request: Request, hear: Callable[[str], None]) -> Response:
+        """The answer to one request without choices; `hear` is told piece by piece what is written. The answer may
+        leave out some of that: a text to stop at, thinking."""
+        ...
+
+
+def heard(model: Model, request: Request, hear: Callable[[str], None]) -> Response:
+    """The answer to one request, told while it is written where the model can do that."""
+    if isinstance(model, Streams):
+        return model.streamed(request, hear)
+    return next(response for _, response in answered(model, Requests([request])))
+
+
 def answered(model: Model, requests: Requests) -> Generator[tuple[int, Response], None, None]:
     """Every request with its answer in order of completion, those too that are added while the answers are read.
 

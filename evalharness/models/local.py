@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gc
 import sys
 import time
@@ -209,6 +210,23 @@ class Local:
             now = time.perf_counter()
             yield indices[index], self._response(generation, cuts[index], now - before)
             before = time.perf_counter()
+
+    def streamed(self, request: Request, hear: Callable[[str], None]) -> Response:
+        """The answer, told while it is written: the engine asks for the bytes of each token once, when it is drawn."""
+        made, cut = self._generation_request(request)
+        if made is None:
+            return next(response for _, response in self.answer([request]))
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        hear(self._begins)
+
+        def heard_bytes(token: int) -> bytes:
+            piece = self._token_bytes(token)
+            hear(decoder.decode(piece))
+            return piece
+
+        before = time.perf_counter()
+        _, generation = next(iter(self.engine.generate([made], heard_bytes)))
+        return self._response(generation, cut, time.perf_counter() - before)
 
     def _generation_request(self, request: Request) -> tuple[GenerationRequest | None, int]:
         """The request as token ids, cut from the left so that the answer fits behind it."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import shlex
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
@@ -24,7 +23,7 @@ from evalharness.runs.manifest import Manifest
 from evalharness.runs.store import Run, record_to_json
 from evalharness.web.item_view import item_view, whole_text
 from evalharness.web.journal_index import JournalIndex, ResultFilter, ResultKind
-from evalharness.web.rendering import PageMaker, thousands
+from evalharness.web.rendering import EVENTS, PageMaker, server_event, thousands
 from evalharness.web.run_library import RunLibrary, RunRow
 from evalharness.web.text_search import LONGEST_TEXT, running_count, search_page
 
@@ -32,7 +31,6 @@ RESULTS_PAGE = 50  # results on a page
 _RUNS_PAGE = 200
 _OTHERS = 100  # runs offered for comparison
 _SORTS = ("created", "name", "benchmark", "model", "score", "n")
-_EVENTS = "text/event-stream"
 _STREAM_SECONDS = 600  # after which a browser that still listens asks again
 
 
@@ -228,11 +226,11 @@ class RunPages:
             raise HTTPException(400, "wanted a text to count")
         counts = running_count(index, wanted)
         told = ({"count": thousands(n) if done else f"{thousands(n)} so far", "done": done} for n, done in counts)
-        return StreamingResponse(map(_event, told), media_type=_EVENTS)
+        return StreamingResponse(map(server_event, told), media_type=EVENTS)
 
     def progress(self, request: WebRequest) -> Response:
         """How many answers a run under way has, told while they come."""
-        return StreamingResponse(_events(self._answers(self._found(request))), media_type=_EVENTS)
+        return StreamingResponse(_events(self._answers(self._found(request))), media_type=EVENTS)
 
     async def _answers(self, run: Run) -> AsyncIterator[dict[str, object]]:
         """It sleeps in no thread: pages that wait must not keep others from being made."""
@@ -363,11 +361,6 @@ def _worded(values: object) -> str:
     return ", ".join(f"{name} {value}" for name, value in items if value not in (None, "", {}, ()))
 
 
-def _event(told: dict[str, object]) -> str:
-    """A server-sent event."""
-    return f"data: {json.dumps(told)}\n\n"
-
-
 async def _events(told: AsyncIterator[dict[str, object]]) -> AsyncIterator[str]:
     async for one in told:
-        yield _event(one)
+        yield server_event(one)
