@@ -2,7 +2,9 @@
 
 A plug-in module defines `open_model(argument, options) -> Model`; `local:PATH` opens plug-in `local` with argument
 `PATH`. What it can be told stands in a frozen dataclass of its own, `Options`, and `options` is one of those; a module
-without takes no options and gets None. An option that it does not take is refused before it is opened.
+without takes no options and gets None. An option that it does not take is refused before it is opened. A module whose
+models have tokens of their own may define `open_prompts(argument, facts) -> Previews`: how the model of a run, of which
+`facts` are what it described itself by, reads prompts; no weights are read for it.
 """
 
 from __future__ import annotations

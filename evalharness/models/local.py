@@ -23,6 +23,7 @@ from evalharness.events import Told, tell, warn
 from evalharness.model import Preview, Requests
 from evalharness.models._checkpoints import base_folder, weights_digest
 from evalharness.models._checkpoints import model_folder as model_folder
+from evalharness.models._prompt_reader import PromptReader, reader_of_run
 from evalharness.options import LocalOptions
 from evalharness.records import Message, Request, Response
 from evalharness.scoring.thinking_marks import is_mark, opened_thinking
@@ -74,6 +75,7 @@ class Local:
     ) -> None:
         self.name, self.origin, self.sampling = origin.name, origin, sampling or Sampling()
         self.engine, self.tokenizer, self.rendering = engine, tokenizer, chat
+        self._reader = PromptReader(rendering=chat, tokenizer=tokenizer)
         self.chat = chat.source is not None
         self._stop_ids = chat.stops.union(*map(_stop_ids, origin.folders))
         # Marks of thinking are part of the answer's text: what scores it sets them apart.
@@ -263,7 +265,7 @@ class Local:
     def _response(self, generation: Generation, cut: int, seconds: float) -> Response:
         return Response(
             text=self._begins + (self.rendering.answer(generation.text) if self.chat else generation.text),
-            top_logprobs=tuple((self._piece(token), logprob) for token, logprob in generation.top_logprobs),
+            top_logprobs=tuple((self._reader.piece(token), logprob) for token, logprob in generation.top_logprobs),
             finish=generation.finish,
             tokens_in=len(generation.request.ids),
             tokens_out=len(generation.tokens),
@@ -271,14 +273,9 @@ class Local:
             seconds=seconds,
         )
 
-    def _piece(self, token: int) -> str:
-        return self.tokenizer.decode_bytes([token]).decode("utf-8", errors="replace")
-
     def preview(self, request: Request) -> Preview:
         """The prompt's text, ids and pieces as the network reads them, before any cut."""
-        asked = self.rendering.ask(request.messages, request.template_kwargs)
-        pieces = tuple(self._piece(number) for number in asked.ids)
-        return Preview(text=asked.text, ids=tuple(asked.ids), pieces=pieces, bos=asked.bos)
+        return self._reader.preview(request)
 
     def describe(self) -> Mapping[str, Any]:
         standing = {}
@@ -311,6 +308,11 @@ def _stop_ids(folder: Path) -> frozenset[int]:
 def open_model(argument: str, options: LocalOptions) -> Local:
     """Open `local:FOLDER` or `local:ORG/NAME`."""
     return open_folder(f"local:{argument}", model_folder(argument), options)
+
+
+def open_prompts(argument: str, facts: Mapping[str, Any]) -> PromptReader:
+    """How the model of a run reads prompts, by what the run says of it."""
+    return reader_of_run(Path(argument).expanduser(), facts)
 
 
 def open_folder(name: str, folder: Path, options: LocalOptions) -> Local:

@@ -52,6 +52,10 @@ class Links:
         """One long text of a result as a file."""
         return _with(f"/runs/{key}/text", {**_result_fields(result), "part": part})
 
+    def prompt(self, key: str, result: ResultKey, wanted: ResultFilter | None = None) -> str | None:
+        """The prompt of one result token by token."""
+        return _with(f"/runs/{key}/prompt", {**_result_fields(result), **filter_fields(wanted)})
+
     def compare(self, keys: Sequence[str], **asked: object) -> str | None:
         return _with("/compare", {"run": list(keys), **asked})
 

@@ -16,12 +16,13 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response, Strea
 from starlette.routing import Route
 
 from evalharness.comparison.flips import gold_text
+from evalharness.plugins import has_prompts, load_prompts
 from evalharness.records import STATUSES, Result
 from evalharness.report.escape import line, printable
 from evalharness.report.numbers import format_number
 from evalharness.runs.manifest import Manifest
 from evalharness.runs.store import Run, record_to_json
-from evalharness.web.item_view import item_view, whole_text
+from evalharness.web.item_view import item_view, shown_prompt, whole_text
 from evalharness.web.journal_index import JournalIndex, ResultFilter, ResultKind
 from evalharness.web.rendering import EVENTS, PageMaker, server_event, thousands
 from evalharness.web.run_library import RunLibrary, RunRow
@@ -92,6 +93,7 @@ class RunPages:
             Route("/runs/{key}", self.run),
             Route("/runs/{key}/item", self.item),
             Route("/runs/{key}/text", self.text),
+            Route("/runs/{key}/prompt", self.prompt),
             Route("/runs/{key}/count", self.count),
             Route("/runs/{key}/progress", self.progress),
         ]
@@ -204,10 +206,27 @@ class RunPages:
             self.links.item(key, one.key, wanted) if one is not None else None
             for one in (next(iter(index.results(places)), None) for places in (earlier, later))
         )
+        own = self.links.live and has_prompts(run.manifest.model.name or "")
         return self.maker.page(
             "item.html.j2", place="item", key=key, run=run, view=item_view(run, result), earlier=before, later=after,
-            back=self.links.run(key, wanted),
+            back=self.links.run(key, wanted), tokens=self.links.prompt(key, result.key, wanted) if own else None,
         )  # fmt: skip
+
+    def prompt(self, request: WebRequest) -> Response:
+        """The prompt of one result as the model of this machine read it, token by token."""
+        run = self._found(request)
+        index, model = self.library.index(run), run.manifest.model
+        (result,) = index.results([self._place(request, index)])
+        reader = load_prompts(model.name or "", model.extra)
+        if reader is None:
+            raise HTTPException(404, "Only models of this machine have tokens that can be shown.")
+        key = request.path_params["key"]
+        page = self.maker.page(
+            "prompt.html.j2", place="item", run=run, key=key, result=result,
+            read=shown_prompt(reader.preview(result.request)), format=model.extra.get("template", "own"),
+            back=self.links.item(key, result.key, result_filter(request)),
+        )  # fmt: skip
+        return HTMLResponse(page)
 
     def text(self, request: WebRequest) -> Response:
         """One text of a result whole, as plain text that no browser takes for a page."""
