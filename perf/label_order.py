@@ -3,9 +3,9 @@
     python perf/label_order.py [--labels 100] [--draws 2000]
 
 1,000 answers of which people call each good or bad. The judge is sure of 7 in 10 and of two minds about the rest.
-Either order is drawn anew each time: by chance, and as `evalh view` does, those first that it is less sure of. The truth
-is the mean of what people say of all 1,000. Exit 1 where the second interval is not narrower, or holds the truth in less
-than 93 of 100 draws.
+Either order is drawn anew each time: by chance, and as `evalh view` does, those first that it is less sure of. The
+truth is the mean of what people say of all 1,000. Exit 1 where the second interval is not narrower, or holds the
+truth in less than 93 of 100 draws.
 """
 
 from __future__ import annotations
