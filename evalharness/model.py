@@ -2,7 +2,9 @@
 
 A plug-in module defines `open_model(argument, options) -> Model`; `local:PATH` opens plug-in `local` with argument
 `PATH`. What it can be told stands in a frozen dataclass of its own, `Options`, and `options` is one of those; a module
-without takes no options and gets None. An option that it does not take is refused before it is opened.
+without takes no options and gets None. An option that it does not take is refused before it is opened. A module whose
+models have tokens of their own may define `open_prompts(argument, facts) -> Previews`: how the model of a run, of which
+`facts` are what it described itself by, reads prompts; no weights are read for it.
 """
 
 from __future__ import annotations
@@ -233,6 +235,23 @@ class Started(Protocol):
     def opened(self) -> Model:
         """The model behind the running server, which is started where it is not. It ends with this object."""
         ...
+
+
+@runtime_checkable
+class Streams(Protocol):
+    """A model that can be heard while it writes."""
+
+    def streamed(self, request: Request, hear: Callable[[str], None]) -> Response:
+        """The answer to one request without choices; `hear` is told piece by piece what is written. The answer may
+        leave out some of that: a text to stop at, thinking."""
+        ...
+
+
+def heard(model: Model, request: Request, hear: Callable[[str], None]) -> Response:
+    """The answer to one request, told while it is written where the model can do that."""
+    if isinstance(model, Streams):
+        return model.streamed(request, hear)
+    return next(response for _, response in answered(model, Requests([request])))
 
 
 def answered(model: Model, requests: Requests) -> Generator[tuple[int, Response], None, None]:

@@ -22,7 +22,7 @@ from evalharness.benchmark import Benchmark, Family
 from evalharness.errors import UserError, known, nearest, option_name
 from evalharness.events import warn
 from evalharness.judge import Judge, Panel
-from evalharness.model import Askable, Model
+from evalharness.model import Askable, Model, Previews
 from evalharness.records import Mode
 
 _LONGEST_NAME = 100  # characters of a benchmark's name in its file
@@ -328,6 +328,19 @@ def load_model(spec: str, given: object = None, *, to_ask: bool = True) -> Model
     if to_ask and isinstance(opened, Askable):
         opened.check()
     return opened
+
+
+def load_prompts(spec: str, facts: Mapping[str, Any]) -> Previews | None:
+    """How the model that a run names reads prompts; None where its kind has no tokens that could be shown. UserError
+    where they cannot be had any more."""
+    name, _, argument = spec.partition(":")
+    return cast(Previews, load_plugin("models", name).open_prompts(argument, facts)) if has_prompts(spec) else None
+
+
+def has_prompts(spec: str) -> bool:
+    """Whether models of this kind have tokens of their own that can be shown."""
+    name = spec.partition(":")[0]
+    return name in modules("models") and hasattr(load_plugin("models", name), "open_prompts")
 
 
 def model_options(spec: str, given: object = None) -> object:

@@ -65,7 +65,7 @@ def benchmark_history(
         places = ", ".join(map(str, folders))
         raise UserError(f"no finished run or baseline of {benchmark!r}{nearest(benchmark, names)}{of} in {places}")
     sides.sort(key=lambda side: (side.manifest.created or "", side.name))
-    metric = _metric(benchmark, sides[-1])
+    metric = _metric(benchmark, sides)
     known = [(side, scores) for side in sides if (scores := _scores(side, benchmark, metric, notes)) is not None]
     points: list[HistoryPoint] = []
     looks = 1
@@ -91,8 +91,13 @@ def _opened(folders: Sequence[Path], notes: list[str]) -> Iterator[Side]:
                 notes.append(f"left out: {error}")
 
 
-def _metric(benchmark: str, newest: Side) -> str:
-    return newest.stored[benchmark].metric if newest.journal is None else newest.item_metric(benchmark)
+def _metric(benchmark: str, sides: Sequence[Side]) -> str:
+    """What stands for an item in the newest run that has it: answers that nobody has judged yet have nothing."""
+    for side in reversed(sides):
+        metric = side.stored[benchmark].metric if side.journal is None else side.item_metric(benchmark)
+        if _scores(side, benchmark, metric, []) is not None:
+            return metric
+    return metric
 
 
 def _scores(side: Side, benchmark: str, metric: str, notes: list[str]) -> Scores | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,12 @@ class Side:
         """What people said of the answers that a judge gave this score, by item; nothing where none is kept."""
         found = self.labels_file
         return found.labels if found is not None and found.score == score else {}
+
+    def label_chances(self, score: str, total: int) -> Callable[[str], float]:
+        """How likely each of those labels was to be asked for, of so many items: alike where nothing else is kept."""
+        found, alike = self.labels_file, min(1.0, len(self.labels(score)) / max(total, 1))
+        kept = (found.chances if found is not None else None) or {}
+        return lambda item: kept.get(item, alike)
 
     @property
     def labels_file(self) -> LabelsFile | None:

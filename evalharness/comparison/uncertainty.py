@@ -23,7 +23,7 @@ from evalharness.errors import UserError, known, option_name
 from evalharness.runs.manifest import FlakyFacts
 from evalharness.stats.intervals import normal_quantile
 from evalharness.stats.power import detectable_by
-from evalharness.stats.powered import LEAST_LABELS, powered_difference
+from evalharness.stats.powered import LEAST_LABELS, as_if_alike, powered_difference
 from evalharness.stats.reruns import PassNoise, crossed_noise, widened_half
 from evalharness.text.visible import shell_word
 
@@ -104,7 +104,13 @@ def _with_judge(
     ids = [joined.ids[i] for i in np.flatnonzero(labelled)]
     human = np.array([after[i] - before[i] for i in ids])
     judged = joined.new - joined.base
-    made = powered_difference(human, judged[labelled], judged[joined.known & ~labelled], 1 - 2 * alpha)
+    own, rest = judged[labelled], judged[joined.known & ~labelled]
+    base_chance, new_chance = (side.label_chances(task.metric, len(joined.ids)) for side in sides)
+    # Both runs are labelled by the same random numbers: an item is in both by the smaller of its two chances.
+    chances = np.array([min(base_chance(item), new_chance(item)) for item in ids])
+    if np.ptp(chances) > 0:
+        human, own, rest = as_if_alike(human, chances), as_if_alike(own, chances), judged[joined.known]
+    made = powered_difference(human, own, rest, 1 - 2 * alpha)
     lacking = task.missing / task.total  # those could be worth the worst and the best
     parts |= {"sampling": made.sampling, "judge": made.judge}
     said = (

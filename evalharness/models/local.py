@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gc
 import sys
 import time
@@ -22,6 +23,7 @@ from evalharness.events import Told, tell, warn
 from evalharness.model import Preview, Requests
 from evalharness.models._checkpoints import base_folder, weights_digest
 from evalharness.models._checkpoints import model_folder as model_folder
+from evalharness.models._prompt_reader import PromptReader, reader_of_run
 from evalharness.options import LocalOptions
 from evalharness.records import Message, Request, Response
 from evalharness.scoring.thinking_marks import is_mark, opened_thinking
@@ -73,6 +75,7 @@ class Local:
     ) -> None:
         self.name, self.origin, self.sampling = origin.name, origin, sampling or Sampling()
         self.engine, self.tokenizer, self.rendering = engine, tokenizer, chat
+        self._reader = PromptReader(rendering=chat, tokenizer=tokenizer)
         self.chat = chat.source is not None
         self._stop_ids = chat.stops.union(*map(_stop_ids, origin.folders))
         # Marks of thinking are part of the answer's text: what scores it sets them apart.
@@ -222,6 +225,23 @@ class Local:
             yield indices[index], self._response(generation, cuts[index], now - before)
             before = time.perf_counter()
 
+    def streamed(self, request: Request, hear: Callable[[str], None]) -> Response:
+        """The answer, told while it is written: the engine asks for the bytes of each token once, when it is drawn."""
+        made, cut = self._generation_request(request)
+        if made is None:
+            return next(response for _, response in self.answer([request]))
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        hear(self._begins)
+
+        def heard_bytes(token: int) -> bytes:
+            piece = self._token_bytes(token)
+            hear(decoder.decode(piece))
+            return piece
+
+        before = time.perf_counter()
+        _, generation = next(iter(self.engine.generate([made], heard_bytes)))
+        return self._response(generation, cut, time.perf_counter() - before)
+
     def _generation_request(self, request: Request) -> tuple[GenerationRequest | None, int]:
         """The request as token ids, cut from the left so that the answer fits behind it."""
         from evalharness.engine.base import GenerationRequest
@@ -257,7 +277,7 @@ class Local:
     def _response(self, generation: Generation, cut: int, seconds: float) -> Response:
         return Response(
             text=self._begins + (self.rendering.answer(generation.text) if self.chat else generation.text),
-            top_logprobs=tuple((self._piece(token), logprob) for token, logprob in generation.top_logprobs),
+            top_logprobs=tuple((self._reader.piece(token), logprob) for token, logprob in generation.top_logprobs),
             finish=generation.finish,
             tokens_in=len(generation.request.ids),
             tokens_out=len(generation.tokens),
@@ -265,14 +285,9 @@ class Local:
             seconds=seconds,
         )
 
-    def _piece(self, token: int) -> str:
-        return self.tokenizer.decode_bytes([token]).decode("utf-8", errors="replace")
-
     def preview(self, request: Request) -> Preview:
         """The prompt's text, ids and pieces as the network reads them, before any cut."""
-        asked = self.rendering.ask(request.messages, request.template_kwargs)
-        pieces = tuple(self._piece(number) for number in asked.ids)
-        return Preview(text=asked.text, ids=tuple(asked.ids), pieces=pieces, bos=asked.bos)
+        return self._reader.preview(request)
 
     def describe(self) -> Mapping[str, Any]:
         standing = {}
@@ -305,6 +320,11 @@ def _stop_ids(folder: Path) -> frozenset[int]:
 def open_model(argument: str, options: LocalOptions) -> Local:
     """Open `local:FOLDER` or `local:ORG/NAME`."""
     return open_folder(f"local:{argument}", model_folder(argument), options)
+
+
+def open_prompts(argument: str, facts: Mapping[str, Any]) -> PromptReader:
+    """How the model of a run reads prompts, by what the run says of it."""
+    return reader_of_run(Path(argument).expanduser(), facts)
 
 
 def open_folder(name: str, folder: Path, options: LocalOptions) -> Local:

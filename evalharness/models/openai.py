@@ -9,10 +9,11 @@ asked as a base model through `/completions`; there choices can be ranked by ech
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import parse_qsl
 
 from evalharness.clients.http import RequestError
@@ -21,6 +22,7 @@ from evalharness.clients.refusal import Refusal
 from evalharness.doctor.echo import FEWEST_ECHOES, prove_echo
 from evalharness.errors import UserError, option_name
 from evalharness.model import Requests
+from evalharness.models import _refused
 from evalharness.models._addresses import place_of
 from evalharness.models._batch_api import PRICE, Batches
 from evalharness.models._contents import UsedTokens, as_text, count_of, finish_of, said_by, without_thinking
@@ -28,10 +30,14 @@ from evalharness.models._endpoint import Endpoint, merged
 from evalharness.models._endpoint_fields import endpoint_fields
 from evalharness.models._openai_echo import echoed, prompt_scored
 from evalharness.models._openai_reply import first_token
+from evalharness.models._openai_stream import streamed_reply
 from evalharness.models._refused import Settings
 from evalharness.options import EndpointOptions
 from evalharness.records import Request, Response
 from evalharness.text.visible import line
+
+if TYPE_CHECKING:
+    import openai
 
 Options = EndpointOptions
 OPENAI = "https://api.openai.com/v1"
@@ -107,14 +113,52 @@ class OpenAI(Endpoint):
         if self.batch_notes is None:
             yield from super()._answers(requests)
             return
+        with self._client(self.retry.attempts) as client:
+            yield from Batches(self, client, self.batch_notes).answers(requests)
+
+    def _client(self, retries: int) -> openai.OpenAI:
+        """The endpoint by the package openai, which does what is not asked a thousand times: batches and streams."""
         import openai
 
-        with openai.OpenAI(
+        return openai.OpenAI(
             api_key=self.key or "none", base_url=self.base_url, default_headers={**self.auth(), **self.headers},
-            default_query=dict(parse_qsl(self.query)), timeout=self.retry.deadline, max_retries=self.retry.attempts,
+            default_query=dict(parse_qsl(self.query)), timeout=self.retry.deadline, max_retries=retries,
             http_client=openai.DefaultHttpxClient(follow_redirects=False),
-        ) as client:  # fmt: skip
-            yield from Batches(self, client, self.batch_notes).answers(requests)
+        )  # fmt: skip
+
+    def streamed(self, request: Request, hear: Callable[[str], None]) -> Response:
+        """The answer, told while it is written. Where the endpoint refuses that before a word is said, it is asked as
+        always: what it refuses is learned there, and it is tried again."""
+        import openai
+
+        asked = self.settings(request)
+        sent = _refused.adapted(asked, self.refused)
+        told, end = False, time.monotonic() + self.retry.deadline
+
+        def note(piece: str) -> None:
+            nonlocal told
+            told = True
+            if time.monotonic() > end:  # the client's own limit is one of each piece
+                raise TimeoutError(f"the answer took longer than {self.retry.deadline:g} s")
+            hear(piece)
+
+        try:
+            with self._client(0) as client:
+                body = {**self.body(request, sent), "stream": True}
+                chunks = client.post(
+                    self.path, cast_to=openai.BaseModel, body=body, stream=True,
+                    stream_cls=openai.Stream[openai.BaseModel],
+                )  # fmt: skip
+                with chunks:
+                    content = streamed_reply(chunks, note, chat=self.chat)
+            if content["choices"][0]["finish_reason"]:
+                return self.whole(request, content, asked, sent)
+            if told:
+                return Response(error="the endpoint broke the answer off")
+        except Exception as error:  # of the endpoint, the package, or the HTTP library that this brings
+            if told:
+                return Response(error=self.clean(str(error)))
+        return next(response for _, response in self.answer([request]))
 
     def auth(self) -> Mapping[str, str]:
         if not self.key:

@@ -24,6 +24,11 @@ def show_address(address: str) -> None:
     print(f"open {line(address, 600)}   (Ctrl-C ends it)", flush=True)
 
 
+def show_trouble(text: str) -> None:
+    """What went wrong while pages were served, for who serves them."""
+    print(f"evalh: {line(text, 600)}", file=sys.stderr, flush=True)
+
+
 def show_exported(site: Path, files: int) -> None:
     """What was written, and what to open."""
     print(f"{files:,} files; open {line(str(site / 'index.html'), 600)}")

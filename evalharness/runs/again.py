@@ -32,8 +32,8 @@ def made_again(run: Run, runs: Path, *, consent: bool, limit: int | None = None,
 
 
 def command_of(run: Run, *, consent: bool) -> list[str]:
-    """The command that made a run, from its word `run` on, without what belongs to that run alone. UserError where it is
-    none that can be given again, or names what it takes `consent` to do."""
+    """The command that made a run, from its word `run` on, without what belongs to that run alone. UserError where it
+    is none that can be given again, or names what it takes `consent` to do."""
     words = list(run.manifest.command or ())
     _may_be_given(run, words, consent=consent)
     for option in ("--shard", "--against", "--margin", "--log-to"):

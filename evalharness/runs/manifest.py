@@ -253,17 +253,23 @@ class FlakyFile(Kept):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelsFile(Kept):
     """`labels.json`, which `evalh judge calibrate` leaves in a run's folder: what people said of the judged answers,
-    0 to 1 by item. `score` is the one that the judging made."""
+    0 to 1 by item. `score` is the one that the judging made, `chances` how likely each label was to be asked for, where
+    some were likelier than others."""
 
     format: Count = field(default=1, metadata=ALWAYS)
     judging: str
     score: str
     labels: Mapping[str, float]
+    chances: Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
         odd = next((name for name, label in self.labels.items() if not 0 <= label <= 1), None)
         if odd is not None:
             raise ValueError(f"the label of {odd!r:.60} is {self.labels[odd]!r}, wanted 0 to 1")
+        chances = self.chances or {}
+        odd = next((name for name, chance in chances.items() if not 0 < chance <= 1), None)
+        if odd is not None:
+            raise ValueError(f"the chance of {odd!r:.60} is {chances[odd]!r}, wanted above 0 and up to 1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

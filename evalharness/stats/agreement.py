@@ -12,8 +12,13 @@ from evalharness.records import Estimate
 from evalharness.stats.intervals import bounded_mean, normal_quantile, t_quantile
 
 
-def cohen(first: Sequence[Hashable], second: Sequence[Hashable]) -> float | None:
-    """Cohen's kappa of two raters; None without items, or when both say one and the same thing throughout."""
+def cohen(
+    first: Sequence[Hashable], second: Sequence[Hashable], weights: Sequence[float] | None = None
+) -> float | None:
+    """Cohen's kappa of two raters, of items that count as much as their `weights` say.
+
+    None without items, or when both say one and the same thing throughout.
+    """
     if len(first) != len(second):
         raise ValueError(f"two raters of the same items have equally many ratings, not {len(first)} and {len(second)}")
     codes = {value: code for code, value in enumerate(dict.fromkeys([*first, *second]))}
@@ -21,7 +26,9 @@ def cohen(first: Sequence[Hashable], second: Sequence[Hashable]) -> float | None
         return None
     from sklearn.metrics import cohen_kappa_score
 
-    return float(cohen_kappa_score([codes[value] for value in first], [codes[value] for value in second]))
+    return float(
+        cohen_kappa_score([codes[value] for value in first], [codes[value] for value in second], sample_weight=weights)
+    )
 
 
 def fleiss(ratings: Sequence[Sequence[Hashable]]) -> float | None:
@@ -106,11 +113,13 @@ class Powered:
 
 
 def powered_mean(
-    labels: Mapping[str, float], values: Mapping[str, float], *, half: float = 0.02, confidence: float = 0.95
-) -> Powered:
+    labels: Mapping[str, float], values: Mapping[str, float], *, chances: Mapping[str, float] | None = None,
+    half: float = 0.02, confidence: float = 0.95,
+) -> Powered:  # fmt: skip
     """Prediction-powered inference with the best weight (Angelopoulos et al. 2023, https://arxiv.org/abs/2311.01453).
 
-    `labels` are human values by item, `values` the judge's. Student's t up to 100 labels. ValueError with under 3 of
+    `labels` are human values by item, `values` the judge's; `chances` say how likely each label was to be asked for,
+    where some were likelier than others. Student's t up to 100 labels. ValueError with under 3 of
     the labelled items judged, or none unlabelled.
     """
     both = sorted(labels.keys() & values.keys())
@@ -121,10 +130,15 @@ def powered_mean(
             f"wanted 3 or more labelled items that were judged, and 1 without label; there are {n} and {m}"
         )
     human, judge = [labels[i] for i in both], [values[i] for i in both]
+    people = bounded_mean(human)
+    if chances:
+        weights = [1 / chances.get(i, 1.0) for i in both]
+        people = bounded_mean([w * y for w, y in zip(weights, human, strict=True)], weights)
+        human, judge = _as_if_alike(human, weights), _as_if_alike(judge, weights)
+        rest = list(values.values())  # what is left over is no fair sample of them
     level = 0.5 + confidence / 2
     value, stderr, lam, off = powered_value(human, judge, rest)
     z = t_quantile(level, n - 1) if n <= 100 else normal_quantile(level)
-    people = bounded_mean(human)
     return Powered(
         human=people,
         judge=bounded_mean(list(values.values())),
@@ -133,6 +147,13 @@ def powered_mean(
         half=half,
         needed=max(3, math.ceil((z * math.sqrt(off) / half) ** 2)),
     )
+
+
+def _as_if_alike(values: Sequence[float], weights: Sequence[float]) -> list[float]:
+    """As `powered.as_if_alike`."""
+    mean = fmean(weights)
+    centre = fmean(values, weights)
+    return [centre + w / mean * (value - centre) for w, value in zip(weights, values, strict=True)]
 
 
 def powered_value(

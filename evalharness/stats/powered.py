@@ -71,6 +71,17 @@ def powered_difference(human: FloatArray, judge: FloatArray, rest: FloatArray, c
     )  # fmt: skip
 
 
+def as_if_alike(values: FloatArray, chances: FloatArray) -> FloatArray:
+    """Values (n,) of items that were drawn with these chances, as if all had had the same: their mean is that of all
+    items (Hájek's, each value weighed by one over its chance), their variance that of this mean, linearised (Särndal,
+    Swensson and Wretman 1992, Model Assisted Survey Sampling, section 5.7)."""
+    weight = 1 / chances
+    weight = weight / weight.mean()
+    centre = float((weight * values).mean())
+    found: FloatArray = centre + weight * (values - centre)
+    return found
+
+
 def _weight(human: FloatArray, judge: FloatArray, rest: FloatArray) -> float:
     """The judge's weight that gives the smallest variance, within 0 and 1."""
     import numpy as np

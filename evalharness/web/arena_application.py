@@ -15,8 +15,9 @@ from evalharness.errors import DataError, UserError, option_name
 from evalharness.plugins import load_model
 from evalharness.runs.store import find_run
 from evalharness.web.application import guarded_application
+from evalharness.web.arena_live import LivePrompts
 from evalharness.web.arena_pages import ArenaPages, ArenaTerms
-from evalharness.web.arena_prompts import ArenaPrompts, LivePrompts, RecordedPrompts, RunPrompts
+from evalharness.web.arena_prompts import ArenaPrompts, RecordedPrompts, RunPrompts
 from evalharness.web.arena_store import ArenaStore
 from evalharness.web.guard import GuardTerms
 from evalharness.web.rendering import Links, PageMaker

@@ -2,39 +2,37 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import json
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request as WebRequest
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from evalharness.arena.ratings import Battle
+from evalharness.report.escape import printable
 from evalharness.web.arena_board import ArenaRatings, agreement_with, arena_board
-from evalharness.web.arena_prompts import (
-    ArenaItem,
-    ArenaPrompts,
-    LivePrompts,
-    names_itself,
-    random_items,
-    shown_answer,
-)
+from evalharness.web.arena_live import SIDES, LivePrompts, LiveTurn, LiveTurns
+from evalharness.web.arena_prompts import ArenaItem, ArenaPrompts, names_itself, random_items, shown_answer
 from evalharness.web.arena_store import VOTE_CHOICES, ArenaStore, ArenaTurn, Choice, CountedVote, DrawnBattle, voter_id
 from evalharness.web.forms import read_form
 from evalharness.web.rate_limit import RateLimit
-from evalharness.web.rendering import PageMaker
+from evalharness.web.rendering import EVENTS, PageMaker, server_event
 
 VOTER_COOKIE = "evalh_voter"
 _YEAR = 365 * 24 * 3600
 _LONGEST_PROMPT = 8000
 _MOST_TURNS = 8
+_LOOK_SECONDS = 0.1  # between two looks at what is being written
+_NO_ANSWER = "One of the two models gave no answer; try again, or another prompt."
 _TRIES = 20  # pairs that are drawn before a voter is told that all was seen
 
 
@@ -55,6 +53,7 @@ class ArenaPages:
     def __init__(self, store: ArenaStore, prompts: ArenaPrompts, maker: PageMaker, terms: ArenaTerms) -> None:
         self.store, self.prompts, self.maker, self.terms = store, prompts, maker, terms
         self.ratings = ArenaRatings(store)
+        self.live = LiveTurns(prompts, self._keep) if isinstance(prompts, LivePrompts) else None
         self._votes = RateLimit(terms.votes_per_minute, max(10, int(terms.votes_per_minute)))
         self._joins = RateLimit(terms.joins_per_minute, max(10, int(2 * terms.joins_per_minute)))
 
@@ -65,6 +64,7 @@ class ArenaPages:
             Route("/battle", self.next_battle),
             Route("/ask", self._posted(self.ask), methods=["POST"]),
             Route("/battle/{id}", self.battle),
+            Route("/battle/{id}/answers", self.answers),
             Route("/battle/{id}/vote", self._posted(self.vote), methods=["POST"]),
             Route("/battle/{id}/turn", self._posted(self.turn), methods=["POST"]),
             Route("/battle/{id}/withdraw", self._posted(self.withdraw), methods=["POST"]),
@@ -77,7 +77,7 @@ class ArenaPages:
     def _page(self, template: str, request: WebRequest, **values: object) -> Response:
         voter = self._voter(request)
         page = self.maker.page(
-            template, voter=voter, csrf=self._csrf(voter or ""), live=isinstance(self.prompts, LivePrompts), **values
+            template, voter=voter, csrf=self._csrf(voter or ""), live=self.live is not None, **values
         )
         return HTMLResponse(page)
 
@@ -130,8 +130,11 @@ class ArenaPages:
         voter = self._voter(request)
         if voter is None:
             return RedirectResponse("/", 303)
+        asked = self.live and self.live.of_voter(voter)
+        if asked:
+            return RedirectResponse(f"/battle/{asked.battle.id}", 303)
         found = self.store.open_battle(voter)
-        if found is None and isinstance(self.prompts, LivePrompts) and not len(self.prompts):
+        if found is None and self.live and not len(self.prompts):
             return self._page("arena_ask.html.j2", request, place="battle", longest=_LONGEST_PROMPT)
         found = found or self._drawn(voter)
         if found is None:
@@ -140,61 +143,87 @@ class ArenaPages:
 
     def _drawn(self, voter: str) -> DrawnBattle | None:
         """A battle that this voter has not had."""
-        if not self._votes.allows(f"draw {voter}"):
-            raise HTTPException(429, "That was fast. Wait a moment, then go on.")
+        self._not_too_fast(voter)
         seen = self.store.seen(voter)
         for _ in range(_TRIES):
             pair = self.ratings.next_pair(self.prompts.models)
             item = next(random_items(self.prompts, pair, seen), None)
             if item is not None:
-                turn = ArenaTurn(prompt=item.prompt, a=item.answers[pair[0]], b=item.answers[pair[1]])
-                return self._kept(voter, item, pair, turn)
+                made = _new_battle(voter, item, pair)
+                if self.live:
+                    self._ask(made, item.prompt)
+                else:
+                    self._keep(made, ArenaTurn(prompt=item.prompt, a=item.answers[pair[0]], b=item.answers[pair[1]]))
+                return made
         return None
 
-    def _kept(self, voter: str, item: ArenaItem, pair: tuple[str, str], turn: ArenaTurn) -> DrawnBattle:
+    def _not_too_fast(self, voter: str) -> None:
+        if not self._votes.allows(f"draw {voter}"):
+            raise HTTPException(429, "That was fast. Wait a moment, then go on.")
+
+    def _keep(self, battle: DrawnBattle, turn: ArenaTurn) -> None:
+        """Put a turn that is whole into the store, the first one with its battle."""
         shown = ArenaTurn(prompt=turn.prompt, a=shown_answer(turn.a), b=shown_answer(turn.b))
-        made = DrawnBattle(
-            id=secrets.token_urlsafe(18), voter=voter, item=item.item, category=item.category, model_a=pair[0],
-            model_b=pair[1], turns=(shown,), drawn=time.time(),
-        )  # fmt: skip
-        self.store.draw(made)
-        return made
+        if battle.turns:
+            self.store.add_turn(battle, shown)
+        else:
+            self.store.draw(replace(battle, turns=(shown,)))
+
+    def _ask(self, battle: DrawnBattle, prompt: str) -> None:
+        """Let both models of a battle answer."""
+        if self.live is None or self.live.begin(battle, prompt) is None:
+            raise HTTPException(429, "Many ask at this moment; try again in a minute.")
 
     def ask(self, request: WebRequest, fields: Mapping[str, str], voter: str) -> Response:
         """A prompt that the voter wrote."""
-        prompts, prompt = self.prompts, _prompt(fields)
-        if not isinstance(prompts, LivePrompts):
+        if self.live is None:
             raise HTTPException(404, "This arena has prompts of its own.")
-        if not self._votes.allows(f"draw {voter}"):
-            raise HTTPException(429, "That was fast. Wait a moment, then go on.")
-        pair = self.ratings.next_pair(prompts.models)
-        turn = prompts.ask(pair, (), prompt)
+        prompt = _prompt(fields)
+        self._not_too_fast(voter)
         item = ArenaItem(item=secrets.token_hex(8), prompt=prompt, category="", answers={})
-        return RedirectResponse(f"/battle/{self._kept(voter, item, pair, turn).id}", 303)
+        made = _new_battle(voter, item, self.ratings.next_pair(self.prompts.models))
+        self._ask(made, prompt)
+        return RedirectResponse(f"/battle/{made.id}", 303)
 
     def turn(self, request: WebRequest, fields: Mapping[str, str], voter: str) -> Response:
         """A further turn of both models."""
-        found, prompts = self._mine(request, voter), self.prompts
-        if not isinstance(prompts, LivePrompts) or found.choice is not None or len(found.turns) >= _MOST_TURNS:
+        found = self._mine(request, voter)
+        if self.live is None or found.choice is not None or len(found.turns) >= _MOST_TURNS:
             raise HTTPException(409, "This battle takes no further turn.")
-        if not self._votes.allows(f"draw {voter}"):
-            raise HTTPException(429, "That was fast. Wait a moment, then go on.")
-        turn = prompts.ask((found.model_a, found.model_b), found.turns, _prompt(fields))
-        self.store.add_turn(found, ArenaTurn(prompt=turn.prompt, a=shown_answer(turn.a), b=shown_answer(turn.b)))
+        prompt = _prompt(fields)
+        self._not_too_fast(voter)
+        self._ask(found, prompt)
         return RedirectResponse(f"/battle/{found.id}#turn{len(found.turns)}", 303)
 
     def battle(self, request: WebRequest) -> Response:
         voter = self._voter(request)
         if voter is None:
             return RedirectResponse("/", 303)
-        found = self._mine(request, voter)
+        found, asked = self._mine(request, voter), self._asked(request)
         turns = [(place, turn) for place, turn in enumerate(found.turns)]
         common = {"place": "battle", "id": found.id, "turns": turns, "longest": _LONGEST_PROMPT}
+        failed, going = (asked is not None and asked.state == state for state in ("failed", "open"))
+        if failed and not turns:
+            raise HTTPException(409, _NO_ANSWER)
         if found.choice is None:  # nothing of the battle but its texts goes to the page
-            more = len(turns) < _MOST_TURNS
-            return self._page("arena_battle.html.j2", request, key=secrets.token_urlsafe(18), more=more, **common)
+            return self._page(
+                "arena_battle.html.j2", request, key=secrets.token_urlsafe(18), more=len(turns) < _MOST_TURNS,
+                asked=asked if going else None, trouble=_NO_ANSWER if failed else "", **common,
+            )  # fmt: skip
         names = (found.model_a, found.model_b) if self.terms.reveal else None
         return self._page("arena_voted.html.j2", request, choice=found.choice, void=found.void, names=names, **common)
+
+    def _asked(self, request: WebRequest) -> LiveTurn | None:
+        """The turn of a battle that is being answered."""
+        return self.live.of(request.path_params["id"]) if self.live else None
+
+    async def answers(self, request: WebRequest) -> Response:
+        """What both models of a battle say, told while they write it; never who they are."""
+        voter = await run_in_threadpool(self._voter, request)
+        if voter is None:
+            raise HTTPException(404, "You have not joined.")
+        await run_in_threadpool(self._mine, request, voter)
+        return StreamingResponse(_events(self._asked(request)), media_type=EVENTS)
 
     def vote(self, request: WebRequest, fields: Mapping[str, str], voter: str) -> Response:
         """Keep a vote and show what is kept; one that is sent again finds itself."""
@@ -204,6 +233,9 @@ class ArenaPages:
         if choice is None or not 8 <= len(key) <= 100:
             raise HTTPException(400, "A vote says which answer is better: load the page again.")
         if found.choice is None:
+            asked = self._asked(request)
+            if not found.turns or (asked is not None and asked.state == "open"):
+                raise HTTPException(409, "Both models are still writing; vote when they are done.")
             if not self._votes.allows(f"vote {voter}"):
                 raise HTTPException(429, "That was fast. Wait a moment, then vote again.")
             self.store.vote(found, key, choice, _void(found))
@@ -216,7 +248,8 @@ class ArenaPages:
         return RedirectResponse(f"/battle/{found.id}", 303)
 
     def _mine(self, request: WebRequest, voter: str) -> DrawnBattle:
-        found = self.store.battle(request.path_params["id"])
+        found, asked = self.store.battle(request.path_params["id"]), self._asked(request)
+        found = asked.battle if found is None and asked is not None else found
         if found is None or found.voter != voter:
             raise HTTPException(404, "There is no such battle of yours.")
         return found
@@ -261,6 +294,32 @@ class ArenaPages:
         reply = RedirectResponse("/", 303)
         reply.delete_cookie(VOTER_COOKIE, httponly=True, samesite="strict")
         return reply
+
+
+def _new_battle(voter: str, item: ArenaItem, pair: tuple[str, str]) -> DrawnBattle:
+    """A battle without a turn yet."""
+    return DrawnBattle(
+        id=secrets.token_urlsafe(18), voter=voter, item=item.item, category=item.category, model_a=pair[0],
+        model_b=pair[1], turns=(), drawn=time.time(),
+    )  # fmt: skip
+
+
+async def _events(asked: LiveTurn | None) -> AsyncIterator[str]:
+    """The answers of a turn from their beginning on, and that they are whole. It sleeps in no thread."""
+    told: dict[str, str] = dict.fromkeys(SIDES, "")
+    yield server_event({**told} if asked else {"done": True, "reload": True})
+    while asked is not None:
+        state = asked.state  # looked at first: what is said before the end is not missed
+        said: dict[str, str] = {side: asked.said[side] for side in SIDES}
+        more = {side: text[len(told[side]) :] for side, text in said.items() if text.startswith(told[side])}
+        anew = {side: printable(text) for side, text in said.items() if side not in more}
+        if anew or any(more.values()):
+            yield server_event({**anew, "more": {side: printable(text) for side, text in more.items()}})
+        told.update(said)
+        if state != "open":
+            yield server_event({"done": True, "reload": True})
+            return
+        await asyncio.sleep(_LOOK_SECONDS)
 
 
 def _void(battle: DrawnBattle) -> str:

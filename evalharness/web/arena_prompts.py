@@ -13,10 +13,8 @@ from typing import Protocol
 
 from evalharness.data.large_files import JsonlRows
 from evalharness.errors import DataError, UserError, nearest, option_name
-from evalharness.model import Model, Requests, answered
-from evalharness.records import Message, Request, Result
+from evalharness.records import Result
 from evalharness.runs.store import Run
-from evalharness.web.arena_store import ArenaTurn
 from evalharness.web.journal_index import JournalIndex, ResultFilter
 
 ModelPair = tuple[str, str]
@@ -70,7 +68,7 @@ class RecordedPrompts:
             if model not in found:
                 there = ", ".join(found) or "no answer at all"
                 raise DataError(f"{path}: no answer of {model!r}{nearest(model, found)}; there is {there}")
-        _two_or_more(self.models)
+        two_or_more(self.models)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -104,7 +102,7 @@ class RunPrompts:
         names = [run.manifest.model.name or run.name for run, _ in runs]
         shown = [name if names.count(name) == 1 else run.name for name, (run, _) in zip(names, runs, strict=True)]
         self.models = tuple(shown)
-        _two_or_more(self.models)
+        two_or_more(self.models)
         self._indexes = dict(zip(shown, (index for _, index in runs), strict=True))
         first = next(iter(self._indexes.values()))
         self._places = first.places(ResultFilter(), most=1_000_000)
@@ -136,61 +134,6 @@ class RunPrompts:
         return ArenaItem(
             item=self.item_name(place), prompt=prompt, category=asked.sample.group or asked.benchmark, answers=answers
         )
-
-
-class LivePrompts:
-    """Models that are asked while the voter waits, both of a pair at once. `prompts` are asked in turn; without them
-    the voter writes."""
-
-    def __init__(self, models: Mapping[str, Model], prompts: Sequence[str] = (), max_tokens: int = 1024) -> None:
-        self.models = tuple(models)
-        _two_or_more(self.models)
-        self._models, self._prompts, self._max_tokens = models, prompts, max_tokens
-        self._locks = {name: threading.Lock() for name in models}
-
-    def __len__(self) -> int:
-        return len(self._prompts)
-
-    def item_name(self, place: int) -> str:
-        return str(place + 1)
-
-    def item(self, place: int, pair: ModelPair) -> ArenaItem | None:
-        prompt = self._prompts[place]
-        turn = self.ask(pair, (), prompt)
-        answers = {pair[0]: turn.a, pair[1]: turn.b}
-        return ArenaItem(item=self.item_name(place), prompt=prompt, category="", answers=answers)
-
-    def ask(self, pair: ModelPair, before: Sequence[ArenaTurn], prompt: str) -> ArenaTurn:
-        """What two models say next. UserError where one of them gave no answer."""
-        said: dict[str, str | UserError] = {}
-
-        def one(model: str, turns: Sequence[tuple[str, str]]) -> None:
-            try:
-                said[model] = self._answer(model, turns, prompt)
-            except UserError as error:
-                said[model] = error
-
-        sides = ([(turn.prompt, turn.a) for turn in before], [(turn.prompt, turn.b) for turn in before])
-        threads = [threading.Thread(target=one, args=(m, turns)) for m, turns in zip(pair, sides, strict=True)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        a, b = (said.get(model) for model in pair)
-        if not isinstance(a, str) or not isinstance(b, str):  # which of them it was would say its name
-            raise UserError("one of the two models gave no answer; try again, or another prompt")
-        return ArenaTurn(prompt=prompt, a=a, b=b)
-
-    def _answer(self, name: str, turns: Sequence[tuple[str, str]], prompt: str) -> str:
-        messages = []
-        for asked, said in turns:
-            messages += [Message("user", asked), Message("assistant", said)]
-        request = Request(messages=(*messages, Message("user", prompt)), max_tokens=self._max_tokens, temperature=0.7)
-        with self._locks[name]:  # models of this machine answer one request at a time
-            response = next(response for _, response in answered(self._models[name], Requests([request])))
-        if response.error:
-            raise UserError(response.error)
-        return response.text
 
 
 def random_items(prompts: ArenaPrompts, pair: ModelPair, seen: set[tuple[str, frozenset[str]]]) -> Iterator[ArenaItem]:
@@ -237,7 +180,8 @@ def pairs_of(models: Sequence[str]) -> list[ModelPair]:
     return list(combinations(models, 2))
 
 
-def _two_or_more(models: Sequence[str]) -> None:
+def two_or_more(models: Sequence[str]) -> None:
+    """UserError where an arena cannot be held between these models."""
     if len(models) < 2 or len(set(models)) < len(models):
         there = ", ".join(models) or "none"
         raise UserError(f"{option_name('models')}: wanted two models or more, each once; there is {there}")

@@ -127,8 +127,10 @@ class ArenaStore:
             return store.scalar(sa.select(_VOTERS.c.id).where(_VOTERS.c.id == voter)) is not None
 
     def draw(self, battle: DrawnBattle) -> None:
-        """Keep a battle that is put before a voter."""
+        """Keep a battle that is put before a voter; not one of a voter who has left meanwhile."""
         with self._writing() as store:
+            if store.scalar(sa.select(_VOTERS.c.id).where(_VOTERS.c.id == battle.voter)) is None:
+                return
             store.execute(
                 _BATTLES.insert().values(
                     id=battle.id, voter=battle.voter, item=battle.item, category=battle.category,

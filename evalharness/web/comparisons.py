@@ -68,20 +68,20 @@ class Comparisons:
             options = Options(margin=margin, allow=frozenset({"benchmarks"}))
             return run_gate(ComparisonRequest(base=str(base.path), new=str(new.path), options=options))
 
-        return self._pairs.get((_state(base), _state(new), margin), make)
+        return self._pairs.get((run_state(base), run_state(new), margin), make)
 
     def outcomes(self, base: Run, new: Run, task: TaskComparison) -> PairedOutcomes:
         """What became of every item of a benchmark."""
-        key = (_state(base), _state(new), task.benchmark, task.metric)
+        key = (run_state(base), run_state(new), task.benchmark, task.metric)
         return self._outcomes.get(key, lambda: _outcomes(base, new, task))
 
     def ranking(self, runs: Sequence[Run]) -> Ranking:
         """Runs ranked, with the ranks that are possible."""
         names = [str(run.path) for run in runs]
-        return self._rankings.get(tuple(map(_state, runs)), lambda: rank_runs(names, baselines=Path(".none")))
+        return self._rankings.get(tuple(map(run_state, runs)), lambda: rank_runs(names, baselines=Path(".none")))
 
 
-def _state(run: Run) -> tuple[object, ...]:
+def run_state(run: Run) -> tuple[object, ...]:
     """What differs once a run was written to."""
     found: list[object] = [str(run.path.resolve())]
     for name in (MANIFEST, JOURNAL, SUMMARY):

@@ -7,6 +7,7 @@ Loopback alone is no fence: a page elsewhere can send a browser here, under a na
 from __future__ import annotations
 
 import ipaddress
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 TOKEN_COOKIE = "evalh_token"
 LONGEST_BODY = 64 << 10
+_HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]{2,45})\]|([A-Za-z0-9._-]{1,255}))(?::[0-9]{1,5})?")
 _LONGEST_QUERY = 8 << 10
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
@@ -130,10 +132,8 @@ def _cookie(headers: Headers) -> str:
 
 def _host_name(header: str) -> str:
     """The name in a Host header, without port and brackets; '' for what is none."""
-    try:
-        return (urlsplit(f"//{header}").hostname or "").lower().rstrip(".")
-    except ValueError:
-        return ""
+    found = _HOST.fullmatch(header)
+    return "" if found is None else (found[1] or found[2]).lower().rstrip(".")
 
 
 def _from_our_pages(headers: Headers) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from evalharness.comparison.flips import gold_text
+from evalharness.model import Preview
 from evalharness.records import Message, Request, Response, Result, Verdict, message_fields
 from evalharness.report.escape import printable
 from evalharness.report.numbers import format_number, format_tokens, money, seconds
@@ -18,6 +19,7 @@ from evalharness.scoring.answers import LETTERS
 
 _MOST = 100  # of messages, choices, verdicts, scores and details: a page is no place for thousands of them
 HEAD, TAIL = 30_000, 10_000  # characters shown of a longer text: its beginning and its end
+TOKENS = 4_000  # shown of a prompt: its first and its last
 _IN_A_COMMAND = 4_000  # bytes of a request beyond which a command would be no help
 
 
@@ -74,6 +76,42 @@ class ItemView:
     facts: tuple[tuple[str, str], ...]
     show_command: str
     curl_command: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownToken:
+    """A token of a prompt: its id, and its text with white space made visible."""
+
+    id: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownPrompt:
+    """A prompt as it was read: its text, how many tokens it has and whether the first is BOS, and those that are shown,
+    of which so many are left out behind `head`."""
+
+    text: str
+    count: int
+    bos: bool
+    head: tuple[ShownToken, ...]
+    left_out: int
+    tail: tuple[ShownToken, ...]
+
+
+def shown_prompt(preview: Preview) -> ShownPrompt:
+    """What a page shows of a prompt."""
+    n = len(preview.ids)
+    begin, end = (n, n) if n <= TOKENS else (TOKENS - TOKENS // 4, n - TOKENS // 4)
+    tokens = [ShownToken(id=i, text=_visible(text)) for i, text in zip(preview.ids, preview.pieces, strict=True)]
+    return ShownPrompt(
+        text=preview.text[:HEAD], count=n, bos=bool(preview.bos), head=tuple(tokens[:begin]), left_out=end - begin,
+        tail=tuple(tokens[end:]),
+    )  # fmt: skip
+
+
+def _visible(piece: str) -> str:
+    return piece.replace(" ", "·").replace("\n", "↵").replace("\t", "→") or "∅"
 
 
 def item_view(run: Run, result: Result) -> ItemView:

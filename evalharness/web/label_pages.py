@@ -17,10 +17,12 @@ from starlette.routing import Route
 
 from evalharness.comparison.flips import gold_text
 from evalharness.runs.store import Run, record_to_json
+from evalharness.web.comparisons import KeptResults, run_state
 from evalharness.web.forms import read_form
 from evalharness.web.item_view import shown_pieces
 from evalharness.web.journal_index import JournalIndex, ResultFilter
-from evalharness.web.label_queue import LabelFiles, LabelTask, annotator_name, answers_shown, next_task
+from evalharness.web.label_order import LabelOrder, label_order
+from evalharness.web.label_queue import LabelFiles, LabelQueue, LabelTask, annotator_name, answers_shown, next_task
 from evalharness.web.rendering import PageMaker
 from evalharness.web.run_library import RunLibrary
 
@@ -36,6 +38,7 @@ class LabelPages:
         self.library, self.maker = library, maker
         self._secret = secrets.token_bytes(32)
         self._files: dict[tuple[str, str], LabelFiles] = {}
+        self._orders = KeptResults[LabelOrder | None]()
 
     def routes(self) -> list[Route]:
         return [
@@ -71,7 +74,8 @@ class LabelPages:
         other = self.library.index(self._run(asked["against"])) if asked["against"] else None
         labelled = files.read(name)
         at = int(asked["at"]) if asked["at"].isascii() and asked["at"].isdecimal() and len(asked["at"]) < 10 else 0
-        task = next_task(self.library.index(run), other, labelled, name, at)
+        queue = LabelQueue(index=self.library.index(run), order=self._order(run))
+        task = next_task(queue, other, labelled, name, at)
         page = self.maker.page(
             "label.html.j2", place="label", asked=asked, task=task, labelled=len(labelled), csrf=self._csrf(),
             agreement=files.agreement(), file=str(files.path(name)),
@@ -88,6 +92,10 @@ class LabelPages:
         if run is None:
             raise HTTPException(404, "there is no such run here")
         return run
+
+    def _order(self, run: Run) -> LabelOrder | None:
+        """The order of a run's answers, found once while the run stays as it is."""
+        return self._orders.get(run_state(run), lambda: label_order(run, self.library.index(run)))
 
     def _open(self, asked: Mapping[str, str]) -> tuple[Run, LabelFiles]:
         run, against = self._run(asked.get("run", "")), asked.get("against", "")
@@ -106,7 +114,7 @@ class LabelPages:
             raise HTTPException(400, "A label says what an answer is worth: load the page again.")
         if fields.get("against") and fields.get("first") != "1":
             worth = 1.0 - worth
-        files.set(name, identity, worth)
+        files.set(name, identity, worth, self._order(run))
         return RedirectResponse(_queue_link({**fields, "name": name, "at": at}), 303)
 
     def _labelled(self, index: JournalIndex, item: str) -> str | None:
@@ -119,11 +127,11 @@ class LabelPages:
         return result.sample.id if hmac.compare_digest(_check(result.sample.id), check) else None
 
     def undo(self, fields: Mapping[str, str]) -> Response:
-        _, files = self._open(fields)
+        run, files = self._open(fields)
         name = annotator_name(fields.get("name", ""))
         if name is None:
             raise HTTPException(400, "Whose label? Load the page again.")
-        files.undo(name)
+        files.undo(name, self._order(run))
         return RedirectResponse(_queue_link({**fields, "at": "0"}), 303)
 
 

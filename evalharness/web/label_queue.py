@@ -1,9 +1,10 @@
 """Labels that people give to answers, and which answer comes next.
 
 Each annotator has a file in the run's folder, `labels/NAME.jsonl`, an object with `id` and `label` (0 to 1) a line, as
-`evalh judge calibrate --labels` and `evalh judge audit --labels` read them. The order has nothing to do with what was
-answered, because both take labels as a random sample; it is the same for all annotators, so that they meet on the same
-answers. Two answers that are equal are passed over: a label would say nothing.
+`evalh judge calibrate --labels` and `evalh judge audit --labels` read them, and `chance` where some answers were
+likelier to come than others. The order is that of `label_order`, or of a number that has nothing to do with what was
+answered; it is the same for all annotators, so that they meet on the same answers. Two answers that are equal are
+passed over: a label would say nothing.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from evalharness.records import Result
 from evalharness.runs.store import Run, dumps, loads
 from evalharness.stats.agreement import krippendorff
 from evalharness.web.journal_index import JournalIndex
+from evalharness.web.label_order import LabelOrder
 
 FOLDER = "labels"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
@@ -70,21 +72,24 @@ class LabelFiles:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(f"{file}: edited or damaged ({error!r:.100}); mend it or move it away") from error
 
-    def set(self, name: str, identity: str, label: float) -> None:
+    def set(self, name: str, identity: str, label: float, order: LabelOrder | None = None) -> None:
         """Keep a label; one that is there is replaced."""
         with self._lock:
-            self._write(name, {**self.read(name), identity: label})
+            self._write(name, {**self.read(name), identity: label}, order)
 
-    def undo(self, name: str) -> None:
+    def undo(self, name: str, order: LabelOrder | None = None) -> None:
         """Take the latest label back."""
         with self._lock:
             labels = self.read(name)
             if labels:
                 labels.popitem()
-                self._write(name, labels)
+                self._write(name, labels, order)
 
-    def _write(self, name: str, labels: dict[str, float]) -> None:
-        rows = (dumps({"id": identity, "label": label}) for identity, label in labels.items())
+    def _write(self, name: str, labels: dict[str, float], order: LabelOrder | None) -> None:
+        """All labels anew: the chance of each depends on how many there are."""
+        chances = order.chances(labels) if order is not None else {}
+        told = {identity: {"chance": chance} for identity, chance in chances.items()}
+        rows = (dumps({"id": name, "label": label, **told.get(name, {})}) for name, label in labels.items())
         file = self.folder / f"{name}.jsonl"
         try:
             own_folder(self.folder)
@@ -106,11 +111,23 @@ class LabelFiles:
         return self.folder / f"{name}.jsonl"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelQueue:
+    """The results of a run in the order in which they are labelled."""
+
+    index: JournalIndex
+    order: LabelOrder | None = None
+
+    def places(self, at: int, most: int) -> Sequence[int]:
+        """Where the next results begin."""
+        return self.index.scattered(at, most) if self.order is None else self.order.places[at : at + most]
+
+
 def next_task(
-    index: JournalIndex, other: JournalIndex | None, labelled: dict[str, float], name: str, at: int
+    queue: LabelQueue, other: JournalIndex | None, labelled: dict[str, float], name: str, at: int
 ) -> LabelTask | None:
     """The next answer from a place in the queue that this annotator has not labelled."""
-    for here, place, result in _queue(index, at):
+    for here, place, result in _queue(queue, at):
         identity = result.sample.id
         if identity in labelled or result.repeat or result.response.error or not _said(result):
             continue
@@ -127,10 +144,10 @@ def next_task(
     return None
 
 
-def _queue(index: JournalIndex, at: int) -> Iterator[tuple[int, int, Result]]:
+def _queue(queue: LabelQueue, at: int) -> Iterator[tuple[int, int, Result]]:
     """Place in the queue, byte in the journal, result."""
-    while places := index.scattered(at, _BATCH):
-        yield from zip(range(at, at + len(places)), places, index.results(places), strict=True)
+    while places := queue.places(at, _BATCH):
+        yield from zip(range(at, at + len(places)), places, queue.index.results(places), strict=True)
         at += len(places)
 
 

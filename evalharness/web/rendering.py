@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -17,6 +18,7 @@ from evalharness.web.journal_index import ResultFilter
 if TYPE_CHECKING:
     from evalharness.text.templating import Environment
 
+EVENTS = "text/event-stream"
 ASSETS = Path(__file__).parent / "assets"
 ASSET_KINDS = {"style.css": "text/css", "keys.js": "text/javascript", "icon.svg": "image/svg+xml"}
 
@@ -50,6 +52,10 @@ class Links:
         """One long text of a result as a file."""
         return _with(f"/runs/{key}/text", {**_result_fields(result), "part": part})
 
+    def prompt(self, key: str, result: ResultKey, wanted: ResultFilter | None = None) -> str | None:
+        """The prompt of one result token by token."""
+        return _with(f"/runs/{key}/prompt", {**_result_fields(result), **filter_fields(wanted)})
+
     def compare(self, keys: Sequence[str], **asked: object) -> str | None:
         return _with("/compare", {"run": list(keys), **asked})
 
@@ -77,6 +83,11 @@ def _with(path: str, asked: Mapping[str, object]) -> str:
 def _safe(value: object) -> object:
     """Plain text without control characters, marks of direction and what has no width; our own SVG as it is."""
     return printable(value) if type(value) is str else value
+
+
+def server_event(told: Mapping[str, object]) -> str:
+    """One event of a stream, as `keys.js` reads it."""
+    return f"data: {json.dumps(told)}\n\n"
 
 
 def thousands(number: int) -> str:

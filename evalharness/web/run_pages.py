@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import shlex
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
@@ -17,14 +16,15 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response, Strea
 from starlette.routing import Route
 
 from evalharness.comparison.flips import gold_text
+from evalharness.plugins import has_prompts, load_prompts
 from evalharness.records import STATUSES, Result
 from evalharness.report.escape import line, printable
 from evalharness.report.numbers import format_number
 from evalharness.runs.manifest import Manifest
 from evalharness.runs.store import Run, record_to_json
-from evalharness.web.item_view import item_view, whole_text
+from evalharness.web.item_view import item_view, shown_prompt, whole_text
 from evalharness.web.journal_index import JournalIndex, ResultFilter, ResultKind
-from evalharness.web.rendering import PageMaker, thousands
+from evalharness.web.rendering import EVENTS, PageMaker, server_event, thousands
 from evalharness.web.run_library import RunLibrary, RunRow
 from evalharness.web.text_search import LONGEST_TEXT, running_count, search_page
 
@@ -32,7 +32,6 @@ RESULTS_PAGE = 50  # results on a page
 _RUNS_PAGE = 200
 _OTHERS = 100  # runs offered for comparison
 _SORTS = ("created", "name", "benchmark", "model", "score", "n")
-_EVENTS = "text/event-stream"
 _STREAM_SECONDS = 600  # after which a browser that still listens asks again
 
 
@@ -94,6 +93,7 @@ class RunPages:
             Route("/runs/{key}", self.run),
             Route("/runs/{key}/item", self.item),
             Route("/runs/{key}/text", self.text),
+            Route("/runs/{key}/prompt", self.prompt),
             Route("/runs/{key}/count", self.count),
             Route("/runs/{key}/progress", self.progress),
         ]
@@ -206,10 +206,27 @@ class RunPages:
             self.links.item(key, one.key, wanted) if one is not None else None
             for one in (next(iter(index.results(places)), None) for places in (earlier, later))
         )
+        own = self.links.live and has_prompts(run.manifest.model.name or "")
         return self.maker.page(
             "item.html.j2", place="item", key=key, run=run, view=item_view(run, result), earlier=before, later=after,
-            back=self.links.run(key, wanted),
+            back=self.links.run(key, wanted), tokens=self.links.prompt(key, result.key, wanted) if own else None,
         )  # fmt: skip
+
+    def prompt(self, request: WebRequest) -> Response:
+        """The prompt of one result as the model of this machine read it, token by token."""
+        run = self._found(request)
+        index, model = self.library.index(run), run.manifest.model
+        (result,) = index.results([self._place(request, index)])
+        reader = load_prompts(model.name or "", model.extra)
+        if reader is None:
+            raise HTTPException(404, "Only models of this machine have tokens that can be shown.")
+        key = request.path_params["key"]
+        page = self.maker.page(
+            "prompt.html.j2", place="item", run=run, key=key, result=result,
+            read=shown_prompt(reader.preview(result.request)), format=model.extra.get("template", "own"),
+            back=self.links.item(key, result.key, result_filter(request)),
+        )  # fmt: skip
+        return HTMLResponse(page)
 
     def text(self, request: WebRequest) -> Response:
         """One text of a result whole, as plain text that no browser takes for a page."""
@@ -228,11 +245,11 @@ class RunPages:
             raise HTTPException(400, "wanted a text to count")
         counts = running_count(index, wanted)
         told = ({"count": thousands(n) if done else f"{thousands(n)} so far", "done": done} for n, done in counts)
-        return StreamingResponse(map(_event, told), media_type=_EVENTS)
+        return StreamingResponse(map(server_event, told), media_type=EVENTS)
 
     def progress(self, request: WebRequest) -> Response:
         """How many answers a run under way has, told while they come."""
-        return StreamingResponse(_events(self._answers(self._found(request))), media_type=_EVENTS)
+        return StreamingResponse(_events(self._answers(self._found(request))), media_type=EVENTS)
 
     async def _answers(self, run: Run) -> AsyncIterator[dict[str, object]]:
         """It sleeps in no thread: pages that wait must not keep others from being made."""
@@ -363,11 +380,6 @@ def _worded(values: object) -> str:
     return ", ".join(f"{name} {value}" for name, value in items if value not in (None, "", {}, ()))
 
 
-def _event(told: dict[str, object]) -> str:
-    """A server-sent event."""
-    return f"data: {json.dumps(told)}\n\n"
-
-
 async def _events(told: AsyncIterator[dict[str, object]]) -> AsyncIterator[str]:
     async for one in told:
-        yield _event(one)
+        yield server_event(one)

@@ -60,6 +60,9 @@ class FileLinks(Links):
     def whole(self, key: str, result: ResultKey, part: str) -> str | None:
         return None
 
+    def prompt(self, key: str, result: ResultKey, wanted: ResultFilter | None = None) -> str | None:
+        return None
+
     def compare(self, keys: Sequence[str], **asked: object) -> str | None:
         if tuple(keys) not in self._compared:
             return None

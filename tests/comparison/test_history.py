@@ -6,7 +6,7 @@ import subprocess
 
 import numpy as np
 import pytest
-from run_folders import make_run
+from run_folders import line, make_run
 
 from evalharness.comparison.history import benchmark_history
 from evalharness.errors import UserError
@@ -111,3 +111,11 @@ def test_a_baseline_that_is_set_anew_has_its_history_in_the_repository(tmp_path,
     assert [point["created"][8:10] for point in found] == ["01", "01", "02", "04", "05", "06", "07", "08"]
     marked = [point["created"][8:10] for point in found if point["change"]]
     assert marked == ["05"]
+
+
+def test_the_newest_run_whose_items_have_a_score_says_which(tmp_path):
+    runs(tmp_path / "runs", count=3)
+    late = [line("quiz", f"g0/{n}", "scored", None) for n in range(5)]
+    make_run(tmp_path / "runs" / "late", lines=late, created="2026-03-01T00:00:00+00:00")
+    found = benchmark_history("quiz", [tmp_path / "runs"])
+    assert len(found.points) == 3 and any("late has no item" in note for note in found.notes)

@@ -30,7 +30,9 @@ def test_this_machine_goes_by_its_names(host):
 
 @pytest.mark.parametrize(
     "host", ["evil.example", "localhost.evil.example", "evil.example:8124", "10.0.0.7", "", "127.0.0.1.evil.example",
-             "localhost@evil.example", "[::1", "0.0.0.0", "127.0.0.1@evil.example"],
+             "localhost@evil.example", "[::1", "0.0.0.0", "127.0.0.1@evil.example", "localhost#.evil.example",
+             "localhost/evil", "localhost?", "localhost:80:80", "localhost:", "localhost:x", "127.1", "2130706433",
+             "[localhost]"],
 )  # fmt: skip
 def test_a_page_elsewhere_cannot_come_in_under_a_name_of_its_own(host):
     assert guarded().get("/", headers={"host": host}).status_code == 421

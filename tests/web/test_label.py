@@ -13,6 +13,7 @@ from evalharness.judging.audit.examine import read_labels
 from evalharness.runs.store import Run
 from evalharness.web.application import view_application
 from evalharness.web.guard import GuardTerms
+from evalharness.web.label_order import label_order
 from evalharness.web.run_library import RunLibrary, run_key
 
 
@@ -57,7 +58,7 @@ def test_a_queue_is_labelled_to_its_end_and_calibration_reads_the_file(folder, c
     file = folder / "one" / "labels" / "ann.jsonl"
     run = Run(folder / "one")
     read = read_labels(file, Evidence(run, "", tuple(run.results())))
-    assert sorted(read.values()) == [0, 0, 0.5, 1, 1, 1, 1] and len(read) == 7
+    assert sorted(read.values.values()) == [0, 0, 0.5, 1, 1, 1, 1] and not read.chances
     with pytest.raises(DataError):
         read_labels(file, Evidence(run, "", ()))
 
@@ -130,3 +131,61 @@ def test_a_damaged_file_of_labels_is_named(folder, client):
     (folder / "one" / "labels" / "ann.jsonl").write_text("{")
     page = client.get(at(folder))
     assert page.status_code == 409 and "edited or damaged" in page.text
+
+
+def judged_run(folder, values):
+    """A run whose judge gave these values, 0.5 where it was of two minds."""
+    lines = []
+    for n, value in enumerate(values):
+        one = line("quiz", f"q/{n}", "scored", value, text=f"answer {n}", question=f"Question {n}?")
+        one["detail"] = {"judged": {"j": {"value": value, "members": {"j": value}}}}
+        lines.append(one)
+    return make_run(folder, lines=lines, judgings={"j": {}})
+
+
+def test_what_a_judge_is_unsure_of_is_labelled_sooner_and_weighed(tmp_path):
+    values = [(0.0, 1.0, 0.5)[n % 3] for n in range(300)]
+    run = Run(judged_run(tmp_path / "runs" / "one", values))
+    index = RunLibrary([], tmp_path / "runs").index(run)
+    order = label_order(run, index)
+    first = [result.sample.id for result in index.results(order.places[:90])]
+    unsure = sum(values[int(name.partition("/")[2])] == 0.5 for name in first)
+    assert 40 <= unsure <= 60, "the share of 0.5 / (0.5 + 0.2 + 0.2)"
+    chances = order.chances(first)
+    assert sum(1 / chance for chance in chances.values()) == pytest.approx(300, rel=0.1)
+    assert set(order.chances(order.spread).values()) == {1.0}, "who labels all has asked for all"
+
+
+def test_chances_stand_in_the_file_and_calibration_weighs_them(tmp_path, evalh):
+    values = [(0.0, 1.0, 0.5)[n % 3] for n in range(60)]
+    folder = tmp_path / "runs"
+    judged_run(folder / "one", values)
+    client = client_of(view_application(RunLibrary([], folder), GuardTerms()))
+    page = client.get(at(folder))
+    for n in range(24):
+        page = client.post("/label/set", data={**fields_of(page), "label": ("good", "bad")[n % 2]})
+    file = folder / "one" / "labels" / "ann.jsonl"
+    rows = [json.loads(row) for row in file.read_text().splitlines()]
+    unsure = [row for row in rows if values[int(row["id"].partition("/")[2])] == 0.5]
+    assert min(row["chance"] for row in unsure) > max(row["chance"] for row in rows if row not in unsure)
+    said = evalh("judge", "calibrate", folder / "one", "--labels", file, "--json").json
+    people = sum(row["label"] / row["chance"] for row in rows) / sum(1 / row["chance"] for row in rows)
+    assert said["figures"]["humans only"]["value"] == pytest.approx(people)
+    assert json.loads((folder / "one" / "labels.json").read_text())["chances"] == {r["id"]: r["chance"] for r in rows}
+    page = client.post("/label/undo", data=fields_of(page))
+    assert len(file.read_text().splitlines()) == 23 and "chance" in file.read_text()
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([{"id": "q/0", "label": 1, "chance": 0}], "a chance above 0"),
+        ([{"id": "q/0", "label": 1, "chance": "0.5"}], "a chance above 0"),
+        ([{"id": "q/0", "label": 1, "chance": 0.5}, {"id": "q/1", "label": 1}], "of all or of none"),
+    ],
+)
+def test_chances_that_are_none_are_named(tmp_path, folder, rows, said):
+    (tmp_path / "labels.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    run = Run(folder / "one")
+    with pytest.raises(DataError, match=said):
+        read_labels(tmp_path / "labels.jsonl", Evidence(run, "", tuple(run.results())))

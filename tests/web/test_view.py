@@ -290,3 +290,44 @@ def test_a_log_that_is_none_is_one_line(tmp_path):
     for name in ("x.eval", "results_x.json"):
         with pytest.raises(UserError):
             RunLibrary([str(tmp_path / name)])
+
+
+def asked_of(model, tmp_path, **facts):
+    """A run of one question that says it was asked of this model."""
+    one = line("quiz", "a/1", "wrong", 0.0)
+    one["request"] = {"messages": [{"role": "user", "content": "What is <b>3</b>\u202e?"}], "max_tokens": 5}
+    make_run(tmp_path / "runs" / "x", lines=[one], model={"name": model, "fingerprint": "x", **facts})
+    client = client_of(view_application(RunLibrary([], tmp_path / "runs"), GuardTerms()))
+    return client, f"/runs/{run_key(tmp_path / 'runs' / 'x')}"
+
+
+def test_a_prompt_is_shown_token_by_token_as_the_model_read_it(tmp_path):
+    from evalharness.models.tiny import open_model
+    from evalharness.options import LocalOptions
+    from evalharness.records import Message, Request
+
+    model = open_model("", LocalOptions())
+    client, at = asked_of("tiny", tmp_path, **model.describe())
+    link = re.search(r'href="([^"]*)" data-key="p"', client.get(f"{at}/item?of=quiz&id=a/1").text)[1]
+    page = client.get(link.replace("&amp;", "&"))
+    preview = model.preview(Request(messages=(Message("user", "What is <b>3</b>\u202e?"),), max_tokens=5))
+    assert re.findall(r'class="token" title="(\d+)"', page.text) == [str(token) for token in preview.ids]
+    assert f"{len(preview.ids)} tokens · without a token for the beginning" in text_of(page)
+    assert "<b>3" not in page.text and "\u202e" not in page.text
+
+
+@pytest.mark.parametrize(
+    ("model", "facts", "status", "said"),
+    [
+        ("openai:x", {}, 404, "Only models of this machine"),
+        ("nowhere:x", {}, 404, "Only models of this machine"),
+        ("local:gone", {"template": "own"}, 409, "not there any more"),
+        ("local:org/name", {"template": "own"}, 409, "not there any more"),
+        ("tiny", {"template": "own", "template_sha256": "0" * 64}, 409, "another than the run was asked with"),
+        ("tiny", {"template": "/etc/passwd.jinja"}, 409, "a file of its own"),
+    ],
+)
+def test_tokens_that_cannot_be_had_are_not_made_up(tmp_path, model, facts, status, said):
+    client, at = asked_of(model, tmp_path, **facts)
+    page = client.get(f"{at}/prompt?of=quiz&id=a/1")
+    assert page.status_code == status and said in page.text

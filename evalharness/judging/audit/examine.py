@@ -5,7 +5,7 @@ Every check gives an estimate with its interval and n, and OK, WARN, or `not ide
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from evalharness.runs.store import LABELS, Run, all_runs
 from evalharness.scoring.judge_replies import winner
 from evalharness.scoring.metrics import average
 from evalharness.stats.agreement import cohen, confusion, powered_mean
-from evalharness.stats.intervals import wilson
+from evalharness.stats.intervals import bounded_mean, wilson
 
 
 def latest(runs: Path) -> Run:
@@ -65,7 +65,7 @@ def run_audit(run: Run, judging: str | None = None, labels: Path | None = None) 
         *audit_checks.position(found),
         *audit_checks.length(found),
         *audit_checks.formatting(found),
-        *audit_checks.own_family(found, human),
+        *audit_checks.own_family(found, human.values if human is not None else None),
         *audit_checks.outputs(found),
         *audit_checks.retest(found),
         *audit_checks.panel_member_checks(found),
@@ -75,10 +75,33 @@ def run_audit(run: Run, judging: str | None = None, labels: Path | None = None) 
     return Audit(run=run.name, judging=found.judging, checks=tuple(checks))
 
 
-def read_labels(path: Path, found: Evidence) -> dict[str, float]:
-    """Human values by item, from JSONL lines of id and label. DataError for an unknown item or another scale."""
+@dataclass(frozen=True, kw_only=True)
+class HumanLabels:
+    """What people said, 0 to 1 by item, and the chance of each to be asked for; no chances where all had the same."""
+
+    values: Mapping[str, float]
+    chances: Mapping[str, float] = field(default_factory=dict)
+
+    def weights(self, items: Sequence[str]) -> list[float] | None:
+        """What each of these items counts: one over its chance."""
+        return [1 / self.chances.get(item, 1.0) for item in items] if self.chances else None
+
+    def share(self, items: Sequence[str], right: Sequence[bool]) -> Estimate:
+        """How often something holds, over all items."""
+        weights = self.weights(items)
+        if weights is None:
+            return wilson(sum(right), len(right))
+        return bounded_mean([w * one for w, one in zip(weights, right, strict=True)], weights)
+
+
+def read_labels(path: Path, found: Evidence) -> HumanLabels:
+    """What people said, from JSONL lines of id, label and, where some were likelier than others, chance.
+
+    DataError for an unknown item or another scale.
+    """
     known = {r.sample.id for r in found.results}
     labels: dict[str, float] = {}
+    chances: dict[str, float] = {}
     for number, row in enumerate(files.jsonl(path), 1):
         identity, label = str(row.get("id", "")), row.get("label")
         if identity not in known:
@@ -94,27 +117,38 @@ def read_labels(path: Path, found: Evidence) -> dict[str, float]:
         if identity in labels:
             raise DataError(f"{path}: row {number} labels {identity!r} a second time")
         labels[identity] = float(label)
-    return labels
+        if (chance := row.get("chance")) is not None:
+            if isinstance(chance, bool) or not isinstance(chance, int | float) or not 0 < chance <= 1:
+                raise DataError(f"{path}: row {number}: wanted a chance above 0 and up to 1, there is {chance!r}")
+            chances[identity] = float(chance)
+    if chances and len(chances) < len(labels):
+        raise DataError(f"{path}: {len(chances)} of {len(labels)} labels have a chance; wanted one of all or of none")
+    return HumanLabels(values=labels, chances=chances)
 
 
-def humans(found: Evidence, labels: Mapping[str, float]) -> list[AuditCheck]:
+def humans(found: Evidence, human: HumanLabels) -> list[AuditCheck]:
     """Agreement with people on which side of the middle an answer lies."""
+    labels = human.values
     both = sorted(labels.keys() & found.values.keys())
     if not both:
         return [AuditCheck.unknown("humans", "agreement", "no labelled item has a verdict")]
     truth, said = [winner(labels[i]) for i in both], [winner(found.values[i]) for i in both]
-    right = wilson(sum(a == b for a, b in zip(truth, said, strict=True)), len(both))
-    kappa = cohen(truth, said)
+    right = human.share(both, [a == b for a, b in zip(truth, said, strict=True)])
+    kappa = cohen(truth, said, human.weights(both))
     note = f"kappa {kappa:.3f}" if kappa is not None else "kappa is undefined: all labels and verdicts are the same"
     checks = [AuditCheck.of("humans", "agreement", right, right.low < 0.6, note)]
     twice = [
-        (winner(labels[r.sample.id]), [winner(v.value) for v in found.verdicts(r) if v.value is not None and v.order])
+        (
+            r.sample.id,
+            winner(labels[r.sample.id]),
+            [winner(v.value) for v in found.verdicts(r) if v.value is not None and v.order],
+        )
         for r in found.results
         if r.sample.id in labels
     ]
-    ordered = [(human, sides) for human, sides in twice if len(sides) == 2]
+    ordered = [(item, all(s == said for s in sides)) for item, said, sides in twice if len(sides) == 2]
     if ordered:
-        both_right = wilson(sum(all(s == human for s in sides) for human, sides in ordered), len(ordered))
+        both_right = human.share([item for item, _ in ordered], [right for _, right in ordered])
         checks.append(AuditCheck.of("humans", "right in both orders", both_right, both_right.low < 0.5))
     return checks
 
@@ -146,15 +180,15 @@ def calibrate_judge(run: Run, judging: str | None, labels: Path, half: float) ->
     found = evidence_of(run, judging)
     human = read_labels(labels, found)
     try:
-        powered = powered_mean(human, found.values, half=half)
+        powered = powered_mean(human.values, found.values, chances=human.chances, half=half)
     except ValueError as error:
         raise UserError(f"{labels}: {error}") from error
     _keep_labels(found, human)
-    both = sorted(human.keys() & found.values.keys())
-    truth, said = [winner(human[i]) for i in both], [winner(found.values[i]) for i in both]
+    both = sorted(human.values.keys() & found.values.keys())
+    truth, said = [winner(human.values[i]) for i in both], [winner(found.values[i]) for i in both]
     names = {1: "better", 0: "even", -1: "worse"}
-    agree = wilson(sum(a == b for a, b in zip(truth, said, strict=True)), len(both))
-    unjudged = len(human) - len(both)
+    agree = human.share(both, [a == b for a, b in zip(truth, said, strict=True)])
+    unjudged = len(human.values) - len(both)
     everything = average(list(found.values.values()))
     return Calibration(
         run=run.name,
@@ -164,7 +198,7 @@ def calibrate_judge(run: Run, judging: str | None, labels: Path, half: float) ->
             "humans only": powered.human,
             "prediction-powered": powered.powered,
         },
-        kappa=cohen(truth, said),
+        kappa=cohen(truth, said, human.weights(both)),
         confusion=confusion([names[t] for t in truth], [names[s] for s in said]),
         half=half,
         needed=powered.needed,
@@ -173,12 +207,12 @@ def calibrate_judge(run: Run, judging: str | None, labels: Path, half: float) ->
     )
 
 
-def _keep_labels(found: Evidence, human: Mapping[str, float]) -> None:
+def _keep_labels(found: Evidence, human: HumanLabels) -> None:
     """Leave the labels in the run's folder, where comparisons find them."""
     path = found.run.path / LABELS
     judgments = (entry.judged.get(found.judging) for entry in found.run.summary.benchmarks.values())
     score = next((one.score for one in judgments if one is not None and one.score), "")
-    kept = LabelsFile(judging=found.judging, score=score, labels=human)
+    kept = LabelsFile(judging=found.judging, score=score, labels=human.values, chances=human.chances or None)
     try:
         files.write_whole(path, orjson.dumps(to_json(kept), option=orjson.OPT_INDENT_2) + b"\n")
     except OSError as error:

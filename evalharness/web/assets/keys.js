@@ -27,7 +27,7 @@
       return;
     }
     const wanted = document.querySelector(`[data-key~="${CSS.escape(event.key)}"]`);
-    if (!wanted || wanted.disabled || event.repeat) return;
+    if (!wanted || wanted.matches(":disabled") || event.repeat) return;
     event.preventDefault();
     if (typing(wanted)) { wanted.focus(); wanted.select?.(); } else wanted.click();
   });
@@ -51,7 +51,8 @@
     source.onmessage = (event) => {
       const told = JSON.parse(event.data);
       place.querySelectorAll("[data-told]").forEach((el) => {
-        const value = told[el.dataset.told];
+        const value = told[el.dataset.told], more = told.more?.[el.dataset.told];
+        if (more) el.append(more);
         if (value === undefined) return;
         if (el.tagName === "PROGRESS") el.value = value; else el.textContent = value;
       });
