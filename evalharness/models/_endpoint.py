@@ -25,7 +25,7 @@ from evalharness.clients.http import (
     UnreachableError,
     encoded,
 )
-from evalharness.clients.pacing import Pace, RateCaps
+from evalharness.clients.pacing import Pace, RateCaps, pace_of
 from evalharness.clients.pool import AttemptError, Retry, Send, answers
 from evalharness.clients.refusal import QUOTAS, Refusal, quota_reset
 from evalharness.clients.session import http_session
@@ -78,11 +78,12 @@ class Endpoint:
     served: set[str] = field(default_factory=set)
     refused: dict[str, str] = field(default_factory=dict)  # parameters that it does not take, and what is done about it
     proven: bool = False  # an answer has come: the address, the key and the model's name are right
-    pace: Pace = field(init=False, repr=False)  # what was learned in one `answer` holds for the next
+    pace: Pace = field(init=False, repr=False)  # that of the host: what was learned in one `answer` holds for the next
     _untold: list[str] = field(default_factory=list, repr=False)  # warnings that the caller's thread is to give
 
     def __post_init__(self) -> None:
-        self.pace = Pace(self.start or self.workers, self.workers, self.caps)
+        host = urlsplit(self.base_url).netloc.lower()
+        self.pace = pace_of(host, self.start or self.workers, self.workers, self.caps)
 
     def check(self) -> None:
         """UserError where it cannot be asked, for want of a key."""
@@ -151,7 +152,7 @@ class Endpoint:
         self._tell()
 
     def _answers(self, requests: Requests) -> Generator[tuple[int, Response], None, None]:
-        return answers(requests, self._connect, self.pace, self.retry)
+        return answers(requests, self._connect, self.pace, self.retry, self.workers)
 
     def _tell(self) -> None:
         """Warnings are given here: the network's thread does not know who listens."""
