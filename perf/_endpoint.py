@@ -142,7 +142,7 @@ def ours(url: str, count: int, workers: int, client: str) -> None:
         sys.modules["uvloop"] = None
     import aiohttp  # noqa: F401  # the peer imports it before its clock starts too
 
-    from evalharness.clients import http1, pool, session  # noqa: F401
+    from evalharness.clients import http1, network, session  # noqa: F401
     from evalharness.models.openai import OpenAI
     from evalharness.records import Message, Request
 
