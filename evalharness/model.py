@@ -193,6 +193,14 @@ class Priced(Protocol):
 
 
 @runtime_checkable
+class TellsFirstTokens(Protocol):
+    """A model that tells the likeliest first tokens of an answer with their log-probabilities (`first_tokens`)."""
+
+    @property
+    def first_tokens(self) -> bool: ...
+
+
+@runtime_checkable
 class Askable(Protocol):
     """A model that may be described and still not be asked, such as one whose key is missing."""
 
@@ -300,6 +308,10 @@ class WrappedModel:
     @property
     def remote(self) -> bool:
         return isinstance(self.model, Remote) and self.model.remote
+
+    @property
+    def first_tokens(self) -> bool:
+        return isinstance(self.model, TellsFirstTokens) and self.model.first_tokens
 
     def describe(self) -> Mapping[str, Any]:
         return self.model.describe()

@@ -248,7 +248,9 @@ class Endpoint:
         self, transport: Transport, request: Request, asked: Settings
     ) -> tuple[Settings, dict[str, Any]]:
         """The settings that were sent in the end, and the reply to them."""
-        sent: Settings = _refused.adapted(asked, self.refused)
+        needed = _refused.NEEDED if request.by_first_token else frozenset()
+        learned = {name: done for name, done in self.refused.items() if name not in needed or done != "left out"}
+        sent: Settings = _refused.adapted(asked, learned)
         for _ in range(_MOST_CHANGES):
             reply = await self._post(transport, self.body(request, sent))
             content = reply.content()
@@ -257,9 +259,9 @@ class Endpoint:
                 return sent, self._answer(reply, content)
             no = Refusal(reply.status, reply.headers, content if content is not None else _plain(reply))
             name = _refused.blamed(no, sent)
-            if not name:
+            done = _refused.what_is_done(name, no, sent) if name else ""
+            if not name or (name in needed and done == "left out"):
                 self.sort_out(no)
-            done = _refused.what_is_done(name, no, sent)
             sent = _refused.adapted(sent, {name: done})
             self._learn(name, done, no)
         raise RequestError("the endpoint refuses one parameter after the other")

@@ -1,6 +1,6 @@
-"""The log-probability of a choice, read from a prompt whose tokens an endpoint scored (/completions).
+"""The log-probability of a choice, read from a prompt whose tokens an endpoint scored.
 
-Two shapes: `echo` with `logprobs`, and vLLM's `prompt_logprobs`. Tokens are matched to the text that was sent.
+Three shapes: `echo` with `logprobs`, vLLM's `prompt_logprobs`, and SGLang's `input_token_logprobs`. Tokens are matched to the text that was sent.
 `text_offset` is not looked at: vLLM counts the text of the BOS token in it, others count bytes.
 """
 
@@ -15,7 +15,7 @@ from evalharness.clients.http import RequestError
 from evalharness.data.typed import number
 from evalharness.errors import UserError, option_name
 
-_ODD = (TypeError, ValueError, KeyError, AttributeError, IndexError)  # what reading an odd reply raises
+ODD = (TypeError, ValueError, KeyError, AttributeError, IndexError)  # what reading an odd reply raises
 _LOST = "\ufffd".encode()  # a token that is part of a character has no text of its own
 _IN_CHARACTERS = re.compile(b"[\x80-\xff]*")
 _MOST_WORK = 1_000_000  # steps of matching one reply's lost tokens; a real one takes some hundreds
@@ -38,7 +38,7 @@ def echoed(reply: Mapping[str, Any], context: str, choice: str) -> tuple[float, 
         held = [] if len(tokens) != len(values) or _empty(values) else _of_choice(tokens, context, choice)
         greedy = all(number(values[i]) >= max(tops[i].values()) - 1e-9 for i in held if tops[i])
         total = float(sum(number(values[i]) for i in held))
-    except _ODD:
+    except ODD:
         held = []
     if not held:
         raise UserError(
@@ -61,11 +61,30 @@ def prompt_scored(reply: Mapping[str, Any], context: str, choice: str) -> tuple[
         held = [] if _empty(values) else _behind_first([each["decoded_token"] for each in own], context, choice)
         greedy = all(values[i] >= best[i] - 1e-9 for i in held)
         total = float(sum(values[i] for i in held))
-    except _ODD:
+    except ODD:
         held = []
     if not held:
         raise UserError(
             "this endpoint gives no prompt_logprobs that are those of the text, so it cannot rank choices; say "
+            f"{option_name('mode', 'write')}"
+        )
+    return total, greedy, len(held)
+
+
+def input_scored(about: Mapping[str, Any], context: str, choice: str) -> tuple[float, bool, int]:
+    """The same from SGLang's `input_token_logprobs`: of each token of the prompt its log-probability (none for the
+    first one), id and text; and from `input_top_logprobs`, the likeliest token in each place."""
+    try:
+        told = about.get("input_token_logprobs") or []
+        values, tops = [each[0] for each in told], about.get("input_top_logprobs") or [None] * len(told)
+        held = [] if _empty(values) else _of_choice([*(each[2] for each in told), ""], context, choice)
+        greedy = all(number(values[i]) >= max(each[0] for each in tops[i]) - 1e-9 for i in held if tops[i])
+        total = float(sum(number(values[i]) for i in held))
+    except ODD:
+        held = []
+    if not held:
+        raise UserError(
+            "this endpoint gives no input_token_logprobs that are those of the text, so it cannot rank choices; say "
             f"{option_name('mode', 'write')}"
         )
     return total, greedy, len(held)

@@ -138,8 +138,8 @@ def make_plan(
     **rest: Any,
 ) -> Plan:
     """The plan that a command line asks for. Without model and data: the bundled sample."""
-    if mode not in (None, "rank", "write"):
-        raise UserError(f"{option_name('mode')} wants rank or write, there is {mode!r}")
+    if mode not in (None, "rank", "write", "letters"):
+        raise UserError(f"{option_name('mode')} wants rank, write or letters, there is {mode!r}")
     if data is None and model is None:
         data = "sample"
     path = Path(data) if data not in (None, "sample") else None
