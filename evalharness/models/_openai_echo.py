@@ -1,7 +1,7 @@
 """The log-probability of a choice, read from a prompt whose tokens an endpoint scored.
 
-Three shapes: `echo` with `logprobs`, vLLM's `prompt_logprobs`, and SGLang's `input_token_logprobs`. Tokens are matched to the text that was sent.
-`text_offset` is not looked at: vLLM counts the text of the BOS token in it, others count bytes.
+Three shapes: `echo` with `logprobs`, vLLM's `prompt_logprobs`, SGLang's `input_token_logprobs`. Tokens are matched to the
+text that was sent. `text_offset` is not looked at: vLLM counts the text of the BOS token in it, others count bytes.
 """
 
 from __future__ import annotations
