@@ -19,7 +19,7 @@ from pathlib import Path
 from evalharness.data.rows import Row, Source
 from evalharness.options import RunOptions
 from evalharness.records import Estimate, Message, Mode, Origin, Request, Response, Result, Sample
-from evalharness.scoring.answers import Scorer, choice
+from evalharness.scoring.answers import Scorer, choice, choice_by_length, option
 from evalharness.scoring.metrics import Metric, mean
 from evalharness.scoring.several import SameAnswer, same_words
 
@@ -170,7 +170,19 @@ class Family:
 def prompt_of(benchmark: Benchmark, mode: Mode) -> Prompt:
     """The prompt that a mode asks with."""
     written = benchmark.prompt.written
-    return written if mode == "write" and written is not None else benchmark.prompt
+    return written if mode != "rank" and written is not None else benchmark.prompt
+
+
+FIRST_TOKENS = 20  # likeliest ones that are asked for: the most that OpenAI's API and vLLM give
+
+
+def asks_letters(benchmark: Benchmark) -> bool:
+    """Whether its questions can be answered by the log-probabilities of letters as first tokens: it shows its choices
+    behind letters, and the answer is one of them."""
+    return (
+        {"rank", "write"} <= set(benchmark.modes) and benchmark.ask is None and benchmark.follow_up is None
+        and benchmark.open_scorer is None and benchmark.score in (choice, choice_by_length, option)
+    )  # fmt: skip
 
 
 def request(
@@ -186,6 +198,8 @@ def request(
         return replace(benchmark.ask(sample, shots, mode, chat), origin=origin)
     prompt = prompt_of(benchmark, mode)
     messages = (Message("user", prompt.text(sample, shots)),)
+    if mode == "letters":
+        return Request(messages=messages, max_tokens=1, top_logprobs=FIRST_TOKENS, by_first_token=True, origin=origin)
     if mode == "write":
         for_chat, for_base = (benchmark.chat_max_tokens, benchmark.chat_stop), (benchmark.max_tokens, benchmark.stop)
         limit, stop = for_chat if chat else for_base

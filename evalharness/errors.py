@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
 
@@ -35,6 +35,14 @@ class UserError(Exception):
         one_line = message if message.isprintable() else " ".join(message[: 2 * _LONGEST].split())
         super().__init__(one_line if len(one_line) <= _LONGEST else one_line[: _LONGEST - 1] + "…")
         self.exit_code = exit_code
+
+
+def all_of(errors: Sequence[UserError]) -> UserError:
+    """Several mistakes as one: each is said once, the gravest exit code counts."""
+    if len(errors) == 1:
+        return errors[0]
+    code = Exit(gravest(*(error.exit_code for error in errors)))
+    return UserError("; ".join(dict.fromkeys(map(str, errors))), code)
 
 
 class DataError(UserError):

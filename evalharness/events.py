@@ -37,8 +37,12 @@ class ObservedTask(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Something that happened. Each kind is a record of its own; training adds kinds of its own."""
+    """Something that happened. Each kind is a record of its own; training adds kinds of its own. `run` says in which of
+    several runs that go on at the same time, '' where there is one."""
+
+    run: str = ""
 
 
 Observer = Callable[[Event], None]
@@ -120,6 +124,11 @@ def logged(event: Event) -> None:
 
 
 _current: ContextVar[Observer] = ContextVar("observer", default=logged)
+
+
+def current_observer() -> Observer:
+    """Who hears what is told now."""
+    return _current.get()
 
 
 def tell(event: Event) -> None:

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any, Protocol, overload, runtime_checkable
@@ -20,16 +21,24 @@ from evalharness.records import Request, Response
 
 
 class Stop:
-    """Said once, from any thread: no more answers are wanted. Whoever waits for an answer is woken by it."""
+    """Said once, from any thread: no more answers are wanted. Whoever waits for an answer is woken by it.
+
+    One that is made within `stopped_by` is said with that one too.
+    """
 
     def __init__(self) -> None:
-        self.said = False
+        self._outer = _stop_of_all.get()
+        self._said = False
         self._lock = threading.Lock()
         self._wakes: list[Callable[[], None]] = []
 
+    @property
+    def said(self) -> bool:
+        return self._said or (self._outer is not None and self._outer.said)
+
     def say(self) -> None:
         with self._lock:
-            self.said = True
+            self._said = True
             wakes = tuple(self._wakes)
         for wake in wakes:
             wake()
@@ -37,16 +46,30 @@ class Stop:
     @contextmanager
     def waking(self, wake: Callable[[], None]) -> Iterator[None]:
         """Within, `wake` is called when the stop is said, and at once where it was said before."""
-        with self._lock:
-            self._wakes.append(wake)
-            said = self.said
-        try:
-            if said:
-                wake()
-            yield
-        finally:
+        with nullcontext() if self._outer is None else self._outer.waking(wake):
             with self._lock:
-                self._wakes.remove(wake)
+                self._wakes.append(wake)
+                said = self._said
+            try:
+                if said:
+                    wake()
+                yield
+            finally:
+                with self._lock:
+                    self._wakes.remove(wake)
+
+
+_stop_of_all: ContextVar[Stop | None] = ContextVar("stop", default=None)
+
+
+@contextmanager
+def stopped_by(stop: Stop) -> Iterator[None]:
+    """Within, whatever is asked ends once `stop` is said."""
+    token = _stop_of_all.set(stop)
+    try:
+        yield
+    finally:
+        _stop_of_all.reset(token)
 
 
 class Requests(Sequence[Request]):
@@ -187,6 +210,14 @@ class Priced(Protocol):
 
 
 @runtime_checkable
+class TellsFirstTokens(Protocol):
+    """A model that tells the likeliest first tokens of an answer with their log-probabilities (`first_tokens`)."""
+
+    @property
+    def first_tokens(self) -> bool: ...
+
+
+@runtime_checkable
 class Askable(Protocol):
     """A model that may be described and still not be asked, such as one whose key is missing."""
 
@@ -311,6 +342,10 @@ class WrappedModel:
     @property
     def remote(self) -> bool:
         return isinstance(self.model, Remote) and self.model.remote
+
+    @property
+    def first_tokens(self) -> bool:
+        return isinstance(self.model, TellsFirstTokens) and self.model.first_tokens
 
     def describe(self) -> Mapping[str, Any]:
         return self.model.describe()

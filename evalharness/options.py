@@ -96,7 +96,10 @@ class CompletionsOptions:
     """How a server is asked as a base model."""
 
     template: str | None = setting(None, "`none` asks as a base model, through /completions.", choices=("none",))
-    rank_by: str = setting("echo", "Rank by echo, or vLLM's prompt_logprobs.", choices=("echo", "prompt_logprobs"))
+    rank_by: str = setting(
+        "echo", "Rank by echo, vLLM's prompt_logprobs, or SGLang's generate.",
+        choices=("echo", "prompt_logprobs", "generate"),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +146,7 @@ class DataOptions:
     HEADING: ClassVar[str] = "What is asked"
 
     data: str | None = setting(None, "A folder or file of the benchmark's data, or `sample`.")
-    mode: str | None = setting(None, "rank (log-probabilities of the choices) or write.")
+    mode: str | None = setting(None, "rank (log-probabilities of the choices), write, or letters (of the first token).")
     shots: int | None = setting(None, "Examples before each question.")
     limit: int | None = setting(None, "Ask only so many questions: a seeded, stratified draw.")
     shard: str | None = setting(None, "Only this part of the questions: 3/8; `evalh merge` joins the parts.")

@@ -15,7 +15,7 @@ KEYS_ON_DISK = {"gold_indices": "gold", "context_per_choice": "given", "tokens_t
 FIELDS_ON_DISK = {key: name for name, key in KEYS_ON_DISK.items()}
 
 Role = Literal["system", "user", "assistant", "tool"]
-Mode = Literal["rank", "write"]
+Mode = Literal["rank", "write", "letters"]  # `letters`: by the log-probabilities of the first token written
 Status = Literal["correct", "wrong", "unparsed", "truncated", "refused", "error", "scored"]
 STATUSES: tuple[Status, ...] = ("correct", "wrong", "unparsed", "truncated", "refused", "error", "scored")
 # An answer that came but could not be read: not correct, and not known to be wrong.
@@ -83,8 +83,9 @@ class Request:
 
     For a model without chat template the contents of the messages are joined and asked byte for byte.
     `context_per_choice`, where present, has one text per choice that stands between the prompt and that choice and is
-    read, not scored. `top_logprobs` asks for the n likeliest first tokens, `schema` (a JSON schema) for structured
-    output, where a model can. `template_kwargs` are variables for the chat template, `tools` above all.
+    read, not scored. `top_logprobs` asks for the n likeliest first tokens, which are the answer where it is to be read
+    `by_first_token`, `schema` (a JSON schema) for structured output, where a model can. `template_kwargs` are variables
+    for the chat template, `tools` above all.
     """
 
     messages: tuple[Message, ...]
@@ -96,6 +97,7 @@ class Request:
     top_p: float = 1.0
     seed: int = 0
     top_logprobs: int = 0
+    by_first_token: bool = False
     schema: Mapping[str, Any] | None = None
     template_kwargs: Mapping[str, Any] = field(default_factory=dict)
     origin: Origin | None = field(default=None, compare=False)

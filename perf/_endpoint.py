@@ -142,7 +142,7 @@ def ours(url: str, count: int, workers: int, client: str) -> None:
         sys.modules["uvloop"] = None
     import aiohttp  # noqa: F401  # the peer imports it before its clock starts too
 
-    from evalharness.clients import http1, pool, session  # noqa: F401
+    from evalharness.clients import http1, network, session  # noqa: F401
     from evalharness.models.openai import OpenAI
     from evalharness.records import Message, Request
 
@@ -150,7 +150,7 @@ def ours(url: str, count: int, workers: int, client: str) -> None:
         session.is_plain = lambda *_: False
     requests = [Request(messages=(Message("user", question(n)),), max_tokens=16) for n in range(count)]
     model = OpenAI(model="m", base_url=url, workers=workers)
-    pool._new_loop().close()  # imported before the clock starts, as all of the peer's is
+    network.new_loop().close()  # imported before the clock starts, as all of the peer's is
     clock = Clock()
     found = dict(model.answer(requests))
     clock.report(_are_right([found[n].text for n in range(count)]))

@@ -2,6 +2,8 @@
 
     with serve(engine_reply(FOLDER)) as stub: ...
 
+It speaks the OpenAI protocol (with vLLM's `prompt_logprobs`) and SGLang's `/generate`.
+
 `shift` scores each echoed token with its neighbour's logits, as some servers do; `echoes=False` ignores `echo`.
 """
 
@@ -38,7 +40,7 @@ def engine_reply(
     lock = threading.Lock()
 
     def reply(body: dict[str, Any]) -> Reply:
-        if body["model"] != name and not any_name:
+        if body.get("model", name) != name and not any_name:
             return Reply(
                 status=404, error={"message": f"The model `{body['model']}` does not exist", "code": "model_not_found"}
             )
@@ -48,6 +50,8 @@ def engine_reply(
                     f"This model's maximum context length is {chat.engine.context} tokens. However, you requested more."
                 )
                 return Reply(status=400, error=said)
+            if "text" in body:
+                return _generate(base, body, shift)
             return (
                 _chat(chat, body, logprobs) if "messages" in body else _completion(base, body, shift, echoes, logprobs)
             )
@@ -115,3 +119,32 @@ def _completion(model: Any, body: dict[str, Any], shift: int, echoes: bool, logp
         choice["logprobs"] = {"top_logprobs": [dict(found.top_logprobs)]}
     usage = {"prompt_tokens": len(ids), "completion_tokens": max(1, found.tokens_out)}
     return Reply(raw=json.dumps({"model": body["model"], "choices": [choice], "usage": usage}).encode())
+
+
+def _generate(model: Any, body: dict[str, Any], shift: int) -> Reply:
+    """SGLang's `/generate`, as its documentation has it: triples of log-probability, id and text."""
+    said = body["sampling_params"]
+    asked = {"max_tokens": said["max_new_tokens"], "temperature": said["temperature"], "stop": said.get("stop", ())}
+    messages = (Message("user", body["text"]),)
+    ids, top = model.rendering.ask(messages).ids, body.get("top_logprobs_num", 0)
+    found = _written(model, asked, messages, top)
+    about: dict[str, Any] = {
+        "id": "1", "finish_reason": {"type": found.finish, "length": found.tokens_out}, "prompt_tokens": len(ids),
+        "completion_tokens": max(1, found.tokens_out), "cached_tokens": 0,
+    }  # fmt: skip
+
+    def text(token: int) -> str:
+        return model.tokenizer.decode_bytes([token]).decode("utf-8", "replace")
+
+    if body.get("return_logprob"):
+        about["output_top_logprobs"] = [[[value, 0, token] for token, value in found.top_logprobs]]
+        if body.get("logprob_start_len") == 0:
+            rows = model.engine.decoder(torch.tensor([ids]))[0].float().log_softmax(-1)
+            rows = [rows[min(place - 1 + shift, len(rows) - 1)] for place in range(1, len(ids))]
+            own = [[float(row[token]), token, text(token)] for row, token in zip(rows, ids[1:], strict=True)]
+            about["input_token_logprobs"] = [[None, ids[0], text(ids[0])], *own]
+            bests = [int(row.argmax()) for row in rows]
+            about["input_top_logprobs"] = [
+                None, *([[float(row[best]), best, text(best)]] for row, best in zip(rows, bests, strict=True))
+            ]  # fmt: skip
+    return Reply(raw=json.dumps({"text": found.text, "meta_info": about}).encode())

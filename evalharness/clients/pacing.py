@@ -1,4 +1,6 @@
-"""How fast an endpoint is asked: how many requests may be in flight, and when the next one may be sent.
+"""How fast a host is asked: how many requests may be in flight, and when the next one may be sent.
+
+All models of one host share one pace, however many are asked at the same time.
 
 The number in flight adapts. An endpoint that says "too many" halves it, and its Retry-After is obeyed; so does one that
 fails at more than half of what it is asked. Up to where it was well before it grows by a quarter with each window
@@ -9,6 +11,8 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Protocol
+from weakref import WeakValueDictionary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,8 +28,23 @@ _WINDOW = 3  # answers for each in flight that are counted before that is judged
 _HELD = 20  # windows until what brought nothing is tried again
 
 
+class Asker(Protocol):
+    """Somebody who asks a host, beside others."""
+
+    def waits(self) -> bool:
+        """Whether it has something to ask."""
+        ...
+
+    def start(self) -> None:
+        """Send what may be sent at this moment."""
+        ...
+
+
 class Pace:
-    """The pace of one endpoint: `start` requests at a time, at most `most`, and no more than the caps allow."""
+    """The pace of one host: `start` requests at a time, at most `most`, and no more than the caps allow.
+
+    `flying` are those in flight, of all `askers` together. All of it belongs to the thread of the network.
+    """
 
     def __init__(self, start: int, most: int, caps: RateCaps) -> None:
         self.most = most
@@ -33,11 +52,38 @@ class Pace:
         self._window_began = time.monotonic()
         self._rate, self._held = 0.0, 0
         self.resume_at = self.halved_at = 0.0
-        self.fine = self.failed = 0
-        self._per_request = 60.0 / caps.rpm if caps.rpm else 0.0
-        self._per_token = 60.0 / caps.tpm if caps.tpm else 0.0
+        self.fine = self.failed = self.flying = 0
+        self.askers: list[Asker] = []
+        self._per_request = self._per_token = 0.0
+        self._cap(caps)
         self._next_request = self._next_tokens = 0.0  # when the caps allow the next one
         self._tokens = self._counted = 0
+
+    def _cap(self, caps: RateCaps) -> None:
+        self._per_request = max(self._per_request, 60.0 / caps.rpm if caps.rpm else 0.0)
+        self._per_token = max(self._per_token, 60.0 / caps.tpm if caps.tpm else 0.0)
+
+    def widen(self, start: int, most: int, caps: RateCaps) -> None:
+        """Somebody else asks the same host, who may have so many in flight himself; of all caps the tightest hold."""
+        self.most = max(self.most, most)
+        if not self.halved_at:
+            self.limit = self.known = max(self.known, min(start, most))
+        self._cap(caps)
+
+    def room(self, own: int, free: int = 0) -> bool:
+        """Whether somebody who has `own` in flight may send one more, `free` of all those in flight having landed: the
+        host has room, and where others wait too, his share of it is not used up."""
+        if self.flying - free >= self.limit:
+            return False
+        if len(self.askers) < 2:
+            return True
+        waiting = sum(asker.waits() for asker in self.askers)
+        return own < -(-self.limit // max(1, waiting))
+
+    def wake(self) -> None:
+        """There may be room: whoever waits may send."""
+        for asker in tuple(self.askers):
+            asker.start()
 
     def pause(self) -> float:
         """Seconds until the next request may be sent; 0 or less for now."""
@@ -85,25 +131,38 @@ class Pace:
             self.known, self._rate = self.limit, rate
             self.limit = min(self.most, int(self.limit * _STEP) + 1)
 
-    def fails(self, sent: float, flying: int) -> None:
+    def fails(self, sent: float) -> None:
         """An attempt failed as it does where an endpoint is overloaded: a 5xx, a reply that did not come in time."""
         self.failed += 1
         if self.failed >= 4 and self.failed > self.fine:
-            self._halve(sent, flying)
+            self._halve(sent)
 
-    def crowded(self, sent: float, wait: float, flying: int) -> None:
-        """The endpoint said "too many", and to wait so many seconds."""
+    def crowded(self, sent: float, wait: float) -> None:
+        """The host said "too many", and to wait so many seconds."""
         self.rest(wait)
-        self._halve(sent, flying)
+        self._halve(sent)
 
     def rest(self, seconds: float) -> None:
         """Nothing is to be sent for so long."""
         self.resume_at = max(self.resume_at, time.monotonic() + seconds)
 
-    def _halve(self, sent: float, flying: int) -> None:
+    def _halve(self, sent: float) -> None:
         """Requests sent before the last halving do not halve again."""
         self.fine = self.failed = 0
         if sent >= self.halved_at:
             self.halved_at = time.monotonic()
-            self.limit = max(1, min(self.limit, flying) // 2)
+            self.limit = max(1, min(self.limit, self.flying) // 2)
             self._held = _HELD
+
+
+_paces: WeakValueDictionary[str, Pace] = WeakValueDictionary()
+
+
+def pace_of(host: str, start: int, most: int, caps: RateCaps) -> Pace:
+    """The pace of a host, the same for all that ask it as long as any of them is there."""
+    found = _paces.get(host)
+    if found is None:
+        found = _paces[host] = Pace(start, most, caps)
+    else:
+        found.widen(start, most, caps)
+    return found

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import threading
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Generator, Sequence
@@ -16,6 +15,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from queue import SimpleQueue
 
+from evalharness.clients.network import NETWORK
 from evalharness.clients.pacing import Pace
 from evalharness.model import Requests
 from evalharness.records import Request, Response
@@ -58,77 +58,79 @@ class AttemptError(Exception):
         self.wait, self.crowded, self.overloaded, self.at_once = wait, crowded, overloaded, at_once
 
 
-def _new_loop() -> asyncio.AbstractEventLoop:
-    """uvloop's where it is installed: a fifth less work."""
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.new_event_loop()
-    return uvloop.new_event_loop()
-
-
 class Flight:
-    """What one `answers` asks, on the event loop's thread: as many requests in flight as `pace` allows, others wait."""
+    """What one `answers` asks, on the network's thread: as many requests in flight as `pace` allows and at most `most`,
+    others wait."""
 
-    def __init__(self, pace: Pace, retry: Retry) -> None:
-        self.loop = _new_loop()
+    def __init__(self, loop: asyncio.AbstractEventLoop, pace: Pace, most: int, retry: Retry) -> None:
+        self.loop = loop
         self.out: SimpleQueue[list[tuple[int, Response]] | BaseException | None] = SimpleQueue()
-        self.pace = pace
-        self.retry = retry
+        self.pace, self.most, self.retry = pace, most, retry
         self.waiting: deque[tuple[int, Request]] = deque()
         self.flying: set[asyncio.Task[None]] = set()
         self.ready: list[tuple[int, Response]] = []
-        self.over = self.loop.create_future()
+        self.over = loop.create_future()
         self.send: Send | None = None  # None until there is a connection
         self.pause: asyncio.TimerHandle | None = None
 
-    def run(self, connect: Connect) -> None:
-        """The thread of the event loop, until it is over. What ends it early is the last thing handed over."""
+    async def fly(self, connect: Connect) -> None:
+        """Until it is over. What ends it early is the last thing handed over."""
         try:
-            self.loop.run_until_complete(self._fly(connect))
+            async with connect() as self.send:
+                self.pace.askers.append(self)
+                try:
+                    self.start()
+                    await self.over
+                finally:
+                    await self._land_all()
         except BaseException as error:  # handed over to the caller's thread, which raises it
             self._hand_over()
             self.out.put(error)
-        finally:
-            self.loop.run_until_complete(self.loop.shutdown_asyncgens())
 
-    async def _fly(self, connect: Connect) -> None:
-        async with connect() as self.send:
-            try:
-                self._start()
-                await self.over
-            finally:
-                for task in self.flying:
-                    task.cancel()
-                await asyncio.gather(*self.flying, return_exceptions=True)
+    async def _land_all(self) -> None:
+        self.pace.askers.remove(self)
+        tasks = tuple(self.flying)
+        self.pace.flying -= len(tasks)
+        self.flying.clear()
+        for task in tasks:
+            task.cancel()
+        self.pace.wake()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def ask(self, requests: Sequence[tuple[int, Request]]) -> None:
         self.waiting.extend(requests)
-        self._start()
+        self.start()
 
     def end(self) -> None:
         if not self.over.done():
             self.over.set_result(None)
 
-    def _may_ask(self, others: int) -> bool:
-        """Whether one of those that wait may be sent, with so many in flight."""
-        if not self.waiting or others >= self.pace.limit or self.pause is not None or self.over.done():
+    def waits(self) -> bool:
+        return bool(self.waiting) and len(self.flying) < self.most and not self.over.done()
+
+    def _may_ask(self, free: int) -> bool:
+        """Whether one of those that wait may be sent, when so many of those in flight have just landed."""
+        own = len(self.flying) - free
+        if not self.waiting or own >= self.most or self.pause is not None or self.over.done():
+            return False
+        if not self.pace.room(own, free):
             return False
         if (pause := self.pace.pause()) > 0:
             self.pause = self.loop.call_later(pause, self._resume)
             return False
         return True
 
-    def _start(self) -> None:
+    def start(self) -> None:
         """Send what may be sent at this moment."""
-        while self.send is not None and self._may_ask(len(self.flying)):
+        while self.send is not None and self._may_ask(0):
             task = self.loop.create_task(self._work(*self.waiting.popleft(), self.send))
             self.flying.add(task)
+            self.pace.flying += 1
             task.add_done_callback(self._landed)
 
     def _resume(self) -> None:
         self.pause = None
-        self._start()
+        self.start()
 
     async def _work(self, index: int, request: Request, send: Send) -> None:
         """Ask this and then one after another, as long as any waits and may be sent."""
@@ -139,19 +141,18 @@ class Flight:
             self.ready.append((index, response))
             if not self.waiting:  # what this answer brings on may be all that is left to ask
                 self._hand_over()
-            if not self._may_ask(len(self.flying) - 1):
+            if not self._may_ask(1):
                 return
             index, request = self.waiting.popleft()
 
     def _landed(self, task: asyncio.Task[None]) -> None:
+        if task not in self.flying:  # all were landed at once
+            return
         self.flying.discard(task)
-        if task.cancelled():
-            return
-        if (error := task.exception()) is not None:
-            if not self.over.done():
-                self.over.set_exception(error)
-            return
-        self._start()
+        self.pace.flying -= 1
+        if not task.cancelled() and (error := task.exception()) is not None and not self.over.done():
+            self.over.set_exception(error)
+        self.pace.wake()
 
     def _hand_over(self) -> None:
         if self.ready:
@@ -181,52 +182,53 @@ class Flight:
                     await asyncio.sleep(wait)
             else:
                 self.pace.answered(response.tokens_in + response.tokens_out, expected)
-                if len(self.flying) < self.pace.limit:
-                    self._start()
+                if self.pace.flying < self.pace.limit:
+                    self.pace.wake()
                 return response
         raise AssertionError("the loop returns")
 
     def _slow_down(self, failure: AttemptError, sent: float, wait: float) -> None:
         if failure.crowded:
-            self.pace.crowded(sent, wait, len(self.flying))
+            self.pace.crowded(sent, wait)
         elif failure.overloaded:
-            self.pace.fails(sent, len(self.flying))
+            self.pace.fails(sent)
 
 
 def answers(
-    requests: Requests, connect: Connect, pace: Pace, retry: Retry
+    requests: Requests, connect: Connect, pace: Pace, retry: Retry, most: int | None = None
 ) -> Generator[tuple[int, Response], None, None]:
     """Yield (index, response) in order of completion; a request whose attempts are used up gets an `error`.
 
-    Whatever else `send` raises (UserError: nothing can be answered at all) ends the iteration and is raised here. The
-    event loop has a thread of its own, so that slow scoring does not hold up the network, nor the other way round; but
-    no further than AHEAD, so that little is asked in vain where the caller stops.
+    At most `most` are in flight (None: as many as the pace has), and no more than the pace of the host leaves beside
+    others. Whatever else `send` raises (UserError: nothing can be answered at all) ends the iteration and is raised
+    here. No more is taken than AHEAD of what is read, so that little is asked in vain where the caller stops.
     """
-    if not (known := requests.take(2 * pace.limit + AHEAD)):
+    most = pace.most if most is None else most
+    if not (known := requests.take(2 * min(most, pace.limit) + AHEAD)):
         return
-    flight = Flight(pace, retry)
-    flight.ask(known)
-    unread = len(known)
-    thread = threading.Thread(target=flight.run, args=(connect,), name="evalh-network", daemon=True)
-    thread.start()
-    try:
-        with requests.stop.waking(lambda: flight.out.put(None)):
-            while unread and (items := flight.out.get()) is not None:
-                if isinstance(items, BaseException):
-                    raise items
-                due = time.monotonic() + BATCH_SECONDS
-                for place, item in enumerate(items, 1):
-                    unread -= 1
-                    yield item
-                    # Handed over in batches too, unless the reader takes his time.
-                    last = place == len(items) or time.monotonic() > due
-                    if last and (more := requests.take(2 * pace.limit + AHEAD - unread)):
-                        unread += len(more)
-                        flight.loop.call_soon_threadsafe(flight.ask, more)
-    finally:
-        flight.loop.call_soon_threadsafe(flight.end)
-        thread.join()
-        flight.loop.close()
+    with NETWORK.joined() as loop:
+        flight = Flight(loop, pace, most, retry)
+        flight.ask(known)
+        unread = len(known)
+        landed = asyncio.run_coroutine_threadsafe(flight.fly(connect), loop)
+        try:
+            with requests.stop.waking(lambda: flight.out.put(None)):
+                while unread and (items := flight.out.get()) is not None:
+                    if isinstance(items, BaseException):
+                        raise items
+                    due = time.monotonic() + BATCH_SECONDS
+                    for place, item in enumerate(items, 1):
+                        unread -= 1
+                        yield item
+                        # Handed over in batches too, unless the reader takes his time.
+                        last = place == len(items) or time.monotonic() > due
+                        room = 2 * min(most, pace.limit) + AHEAD - unread
+                        if last and (more := requests.take(room)):
+                            unread += len(more)
+                            loop.call_soon_threadsafe(flight.ask, more)
+        finally:
+            loop.call_soon_threadsafe(flight.end)
+            landed.result()
 
 
 def _given_up(failure: AttemptError, attempts: int, wait: float, retry: Retry, sent: float) -> Response:

@@ -14,7 +14,7 @@ def preview(
     model: Annotated[str, Option("--model", "-m", help="PLUGIN[:ARGUMENT].")] = "echo",
     count: Annotated[int, Option("-n", help="How many prompts.")] = 1,
     data: Annotated[str | None, Option(help="A folder or file of the benchmark's data, or `sample`.")] = None,
-    mode: Annotated[str | None, Option(help="rank or write.")] = None,
+    mode: Annotated[str | None, Option(help="rank, write or letters.")] = None,
     shots: Annotated[int | None, Option(help="Examples before each question.")] = None,
     limit: Annotated[int | None, Option(help="Ask only so many questions.")] = None,
     subjects: Annotated[str | None, Option(help="Only these groups, separated by commas.")] = None,

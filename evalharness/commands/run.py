@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +10,7 @@ from typer import Argument, Option
 
 from evalharness.commands._flags import GivenModelOptions, Typed, with_flags
 from evalharness.commands._names import plugin_names
+from evalharness.errors import Exit, UserError, all_of, gravest, option_name
 from evalharness.executor import PlacementOptions
 from evalharness.options import (
     BudgetOptions,
@@ -24,6 +25,7 @@ from evalharness.options import (
 )
 
 if TYPE_CHECKING:
+    from evalharness.comparison.gate import GatedComparison
     from evalharness.runs.plan import Plan
     from evalharness.runs.session import RuleOf, RunOutcome, Stage
 
@@ -34,11 +36,14 @@ Benchmarks = Annotated[
         autocompletion=plugin_names("benchmarks"),
     ),
 ]
-ModelName = Annotated[str | None, Option("--model", "-m", help="PLUGIN[:ARGUMENT]: local:DIR, openai:gpt-4o.")]
+ModelNames = Annotated[
+    list[str] | None, Option("--model", "-m", help="PLUGIN[:ARGUMENT]: local:DIR, openai:gpt-4o. Repeatable.")
+]
 EXAMPLES = """
 evalh run mmlu --model local:DIR --data FOLDER --limit 200
 evalh run gsm8k ifeval --model openai:gpt-4o-mini --concurrency 32 --max-tokens 1024
 evalh run mmlu --model local:DIR --budget-items 2000 --using runs/a --using runs/b --using runs/c
+evalh run mmlu --model openai:gpt-4o-mini --model gemini:gemini-2.5-flash
 evalh run humaneval --model local:DIR --samples 10 --temperature 0.8 --against main
 """
 BESIDE_A_SUITE = frozenset({"benchmarks", "runs", "log_to", "as_json", "yes_run_untrusted_code", "allow_outside"})
@@ -48,7 +53,7 @@ _NOT_OF_THE_PLAN = ("items", "allow_outside", "include_path", "trust_task_code",
 @with_flags
 def run(
     benchmarks: Benchmarks = None,
-    model: ModelName = None,
+    model: ModelNames = None,
     *,
     data: DataOptions,
     draw: DrawOptions,
@@ -77,6 +82,7 @@ def run(
     from evalharness.runs.budget import Budget
     from evalharness.runs.items import benchmarks_of, only_items
     from evalharness.runs.placed import placed_model
+    from evalharness.runs.together import RunStart, run_together
     from evalharness.tracking.observer import tracked_by
 
     allow_outside(data.allow_outside)
@@ -89,19 +95,34 @@ def run(
     typed.refuse_lone(JudgingOptions.__dataclass_fields__, "judge")
     typed.refuse_lone(ComparisonOptions.__dataclass_fields__, "against")
     typed.refuse_beside(("judge", "against"), "shard", "`evalh merge` first puts the parts together")
+    models = model or []
+    _hold_models_apart(models, typed)
     drawer = drawer_using(draw.budget_items, draw.using, output.runs)
-    plan = session.make_plan(named, model=model, options=sandbox, draw=drawer, **_asked(data, sampling))
+    asked = _asked(data, sampling)
+    plan = session.make_plan(named, model=models[0] if models else None, options=sandbox, draw=drawer, **asked)
     check_beside_draw(plan, {"judge": judging.judge, "against": comparison.against})
-    hooks = session.RunHooks(
-        rule_of=_rule_of(comparison, output.runs),
-        budget=Budget(cost=budget.max_cost, tokens=budget.max_tokens_total, minutes=budget.max_minutes),
-        stages=[_judging(plan, judging, budget, output, typed)] if judging.judge is not None else [],
-    )
-    opened = placed_model(model or session.DEFAULT_MODEL, given, placement)
+    limits = Budget(cost=budget.max_cost, tokens=budget.max_tokens_total, minutes=budget.max_minutes)
     place = session.RunPlace(runs=output.runs, name=output.name, cache=not output.no_cache)
+
+    def start(name: str) -> RunStart:
+        stages = [_judging(plan, judging, budget, output, typed)] if judging.judge is not None else []
+        hooks = session.RunHooks(rule_of=_rule_of(comparison, output.runs), budget=limits, stages=stages)
+        opened = placed_model(name, given, placement)
+        return RunStart(label=name, plan=only_items(plan, data.items), model=opened, place=place, hooks=hooks)
+
+    starts = [start(name) for name in models or [session.DEFAULT_MODEL]]
     with observed_by(progress.watcher(quiet=output.as_json)), tracked_by(output.log_to):
-        outcome = session.run_plan(only_items(plan, data.items), opened, place, hooks)
-    return _tell(outcome, comparison, output)
+        return _tell_all(run_together(starts), len(starts), comparison, output)
+
+
+def _hold_models_apart(models: Sequence[str], typed: Typed) -> None:
+    """UserError where several models would be kept as one run."""
+    if len(models) > 1 and "name" in typed:
+        raise UserError(f"{option_name('name')} is one run's, and several models have a run each: leave it out")
+    if len(models) > 1 and "log_to" in typed:
+        raise UserError(f"{option_name('log_to')} follows one run at a time: give it with one {option_name('model')}")
+    if again := [name for place, name in enumerate(models) if name in models[:place]]:
+        raise UserError(f"{option_name('model')} {again[0]} is said twice")
 
 
 def _is_suite(named: Sequence[str], said: frozenset[str]) -> bool:
@@ -132,9 +153,46 @@ def _asked(data: DataOptions, sampling: SamplingOptions) -> dict[str, Any]:
     return {**said, "wordings": read_wordings(data.wording)}
 
 
+def _tell_all(
+    outcomes: "Iterator[RunOutcome | UserError]", count: int, comparison: ComparisonOptions, output: OutputOptions
+) -> int:
+    """Print every run as it is finished, or one JSON object at the end; UserError for those that have none."""
+    codes, failed = [0], list[UserError]()
+    documents = list[dict[str, object]]()
+    for outcome in outcomes:
+        if isinstance(outcome, UserError):
+            failed.append(outcome)
+        elif output.as_json and count > 1:
+            code, document = _document(outcome, comparison, output)
+            codes, documents = [*codes, code], [*documents, document]
+        else:
+            codes.append(_tell(outcome, comparison, output))
+    if documents:
+        print(json.dumps({"exit_code": gravest(*codes), "runs": documents}))
+    if failed:
+        error = all_of(failed)
+        error.exit_code = Exit(gravest(error.exit_code, *codes))
+        raise error
+    return gravest(*codes)
+
+
+def _document(
+    outcome: "RunOutcome", comparison: ComparisonOptions, output: OutputOptions
+) -> tuple[int, dict[str, object]]:
+    """One of several runs in JSON: its figures, what judges made of it, and its comparison; and the exit code."""
+    from evalharness.comparison.document import document_values
+
+    found = outcome.as_json()
+    if outcome.stages:
+        found["judged"] = [stage.as_json() for stage in outcome.stages]
+    if comparison.against is None:
+        return outcome.exit_code, found
+    made = _compared(outcome, comparison, output)
+    return gravest(outcome.exit_code, made.exit_code), {**found, "comparison": document_values(made.document)}
+
+
 def _tell(outcome: "RunOutcome", comparison: ComparisonOptions, output: OutputOptions) -> int:
     """Print the finished run, what judges made of it and its comparison; the exit code."""
-    from evalharness.errors import gravest
     from evalharness.report import progress
 
     if outcome.stages:
@@ -149,18 +207,23 @@ def _tell(outcome: "RunOutcome", comparison: ComparisonOptions, output: OutputOp
     return outcome.exit_code
 
 
-def _compare(outcome: "RunOutcome", comparison: ComparisonOptions, output: OutputOptions) -> int:
-    """Compare the finished run with --against, print that (or all of the run in one JSON object), give the code."""
+def _compared(outcome: "RunOutcome", comparison: ComparisonOptions, output: OutputOptions) -> "GatedComparison":
     from evalharness.comparison import gate
-    from evalharness.comparison.document import document_values
-    from evalharness.report import deliver
 
     options = gate.comparison_options(comparison.margin, 0.05, (), ())
-    made = gate.run_gate(
+    return gate.run_gate(
         gate.ComparisonRequest(
             base=str(comparison.against), new=str(outcome.run.path), options=options, runs=output.runs
         )
     )
+
+
+def _compare(outcome: "RunOutcome", comparison: ComparisonOptions, output: OutputOptions) -> int:
+    """Compare the finished run with --against, print that (or all of the run in one JSON object), give the code."""
+    from evalharness.comparison.document import document_values
+    from evalharness.report import deliver
+
+    made = _compared(outcome, comparison, output)
     if output.as_json:
         print(json.dumps({**outcome.as_json(), "comparison": document_values(made.document)}))
         return made.exit_code
@@ -171,7 +234,6 @@ def _compare(outcome: "RunOutcome", comparison: ComparisonOptions, output: Outpu
 def _run_suite(file: Path, output: OutputOptions, *, consent: bool) -> int:
     """Run a suite and print every model's figures and comparison, or one JSON object at the end."""
     from evalharness.comparison.document import document_values
-    from evalharness.errors import Exit, gravest
     from evalharness.events import observed_by
     from evalharness.report import deliver, progress
     from evalharness.suites.run import run_suite

@@ -20,7 +20,7 @@ def show(
     """Show a run: its figures, one question in full, or the questions of one status. Exit 3: it is not finished."""
     from evalharness.errors import Exit
     from evalharness.report import items, progress
-    from evalharness.runs import session, shards, store, unfinished
+    from evalharness.runs import index, session, shards, store, unfinished
 
     found = store.find_run(run, runs)
     if item is None and not wrong and status is None:
@@ -29,6 +29,6 @@ def show(
             return Exit.NOT_WHOLE
         progress.show_run(session.run_outcome(found), as_json=as_json)
         return Exit.FINE
-    chosen = session.select_results(found, item=item, status="wrong" if wrong else status)
+    chosen = index.select_results(found, item=item, status="wrong" if wrong else status)
     items.show_results(chosen[:limit], whole=item is not None, left=len(chosen) - limit, as_json=as_json)
     return Exit.FINE

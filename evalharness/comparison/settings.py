@@ -21,7 +21,7 @@ EFFECTS: tuple[tuple[frozenset[str], Effect, str], ...] = (
     (frozenset({"fingerprint", "name", "model", "served"}), "another thing is measured", "another model"),
     (frozenset({"rows_sha256", "sha256", "revision", "origin", "items", "groups", "limit", "benchmarks"}),
      "another thing is measured", "other questions, or others of them"),
-    (frozenset({"mode"}), "another thing is measured", "ranking choices and writing an answer are two tests"),
+    (frozenset({"mode"}), "another thing is measured", "ranking, first tokens and writing are three tests"),
     (frozenset({"judge", "judgings", "seats", "score", "order", "against", "criteria", "aggregate", "weights"}),
      "another thing is measured", "another judge, or other terms"),
     (frozenset({"prompt_sha256", "template", "template_sha256", "system", "bos", "code_sha256"}),

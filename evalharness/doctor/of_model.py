@@ -205,7 +205,9 @@ def _log_probabilities(patient: _Patient) -> Iterator[CheckResult]:
         said = "first tokens have log-probabilities" if first else "none are given"
         yield CheckResult(
             check="log-probabilities", verdict="ok" if first else "look", said=f"{said}; a chat endpoint cannot rank",
-            do="" if model.ranks else "--mode write; a base model ranks through --template none",
+            do=""
+            if model.ranks
+            else f"--mode {'letters or ' if first else ''}write; a base model ranks through --template none",
         )  # fmt: skip
         return
     try:

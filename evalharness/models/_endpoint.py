@@ -25,7 +25,7 @@ from evalharness.clients.http import (
     UnreachableError,
     encoded,
 )
-from evalharness.clients.pacing import Pace, RateCaps
+from evalharness.clients.pacing import Pace, RateCaps, pace_of
 from evalharness.clients.pool import AttemptError, Retry, Send, answers
 from evalharness.clients.refusal import QUOTAS, Refusal, quota_reset
 from evalharness.clients.session import http_session
@@ -78,11 +78,12 @@ class Endpoint:
     served: set[str] = field(default_factory=set)
     refused: dict[str, str] = field(default_factory=dict)  # parameters that it does not take, and what is done about it
     proven: bool = False  # an answer has come: the address, the key and the model's name are right
-    pace: Pace = field(init=False, repr=False)  # what was learned in one `answer` holds for the next
+    pace: Pace = field(init=False, repr=False)  # that of the host: what was learned in one `answer` holds for the next
     _untold: list[str] = field(default_factory=list, repr=False)  # warnings that the caller's thread is to give
 
     def __post_init__(self) -> None:
-        self.pace = Pace(self.start or self.workers, self.workers, self.caps)
+        host = urlsplit(self.base_url).netloc.lower()
+        self.pace = pace_of(host, self.start or self.workers, self.workers, self.caps)
 
     def check(self) -> None:
         """UserError where it cannot be asked, for want of a key."""
@@ -151,7 +152,7 @@ class Endpoint:
         self._tell()
 
     def _answers(self, requests: Requests) -> Generator[tuple[int, Response], None, None]:
-        return answers(requests, self._connect, self.pace, self.retry)
+        return answers(requests, self._connect, self.pace, self.retry, self.workers)
 
     def _tell(self) -> None:
         """Warnings are given here: the network's thread does not know who listens."""
@@ -247,7 +248,9 @@ class Endpoint:
         self, transport: Transport, request: Request, asked: Settings
     ) -> tuple[Settings, dict[str, Any]]:
         """The settings that were sent in the end, and the reply to them."""
-        sent: Settings = _refused.adapted(asked, self.refused)
+        needed = _refused.NEEDED if request.by_first_token else frozenset()
+        learned = {name: done for name, done in self.refused.items() if name not in needed or done != "left out"}
+        sent: Settings = _refused.adapted(asked, learned)
         for _ in range(_MOST_CHANGES):
             reply = await self._post(transport, self.body(request, sent))
             content = reply.content()
@@ -256,9 +259,9 @@ class Endpoint:
                 return sent, self._answer(reply, content)
             no = Refusal(reply.status, reply.headers, content if content is not None else _plain(reply))
             name = _refused.blamed(no, sent)
-            if not name:
+            done = _refused.what_is_done(name, no, sent) if name else ""
+            if not name or (name in needed and done == "left out"):
                 self.sort_out(no)
-            done = _refused.what_is_done(name, no, sent)
             sent = _refused.adapted(sent, {name: done})
             self._learn(name, done, no)
         raise RequestError("the endpoint refuses one parameter after the other")

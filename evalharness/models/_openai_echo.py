@@ -1,7 +1,7 @@
-"""The log-probability of a choice, read from a prompt whose tokens an endpoint scored (/completions).
+"""The log-probability of a choice, read from a prompt whose tokens an endpoint scored.
 
-Two shapes: `echo` with `logprobs`, and vLLM's `prompt_logprobs`. Tokens are matched to the text that was sent.
-`text_offset` is not looked at: vLLM counts the text of the BOS token in it, others count bytes.
+Three shapes: `echo` with `logprobs`, vLLM's `prompt_logprobs`, SGLang's `input_token_logprobs`. Tokens are matched to
+the text that was sent. `text_offset` is not looked at: vLLM counts the text of the BOS token in it, others count bytes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from evalharness.clients.http import RequestError
 from evalharness.data.typed import number
 from evalharness.errors import UserError, option_name
 
-_ODD = (TypeError, ValueError, KeyError, AttributeError, IndexError)  # what reading an odd reply raises
+ODD = (TypeError, ValueError, KeyError, AttributeError, IndexError)  # what reading an odd reply raises
 _LOST = "\ufffd".encode()  # a token that is part of a character has no text of its own
 _IN_CHARACTERS = re.compile(b"[\x80-\xff]*")
 _MOST_WORK = 1_000_000  # steps of matching one reply's lost tokens; a real one takes some hundreds
@@ -38,7 +38,7 @@ def echoed(reply: Mapping[str, Any], context: str, choice: str) -> tuple[float, 
         held = [] if len(tokens) != len(values) or _empty(values) else _of_choice(tokens, context, choice)
         greedy = all(number(values[i]) >= max(tops[i].values()) - 1e-9 for i in held if tops[i])
         total = float(sum(number(values[i]) for i in held))
-    except _ODD:
+    except ODD:
         held = []
     if not held:
         raise UserError(
@@ -61,11 +61,30 @@ def prompt_scored(reply: Mapping[str, Any], context: str, choice: str) -> tuple[
         held = [] if _empty(values) else _behind_first([each["decoded_token"] for each in own], context, choice)
         greedy = all(values[i] >= best[i] - 1e-9 for i in held)
         total = float(sum(values[i] for i in held))
-    except _ODD:
+    except ODD:
         held = []
     if not held:
         raise UserError(
             "this endpoint gives no prompt_logprobs that are those of the text, so it cannot rank choices; say "
+            f"{option_name('mode', 'write')}"
+        )
+    return total, greedy, len(held)
+
+
+def input_scored(about: Mapping[str, Any], context: str, choice: str) -> tuple[float, bool, int]:
+    """The same from SGLang's `input_token_logprobs`: of each token of the prompt its log-probability (none for the
+    first one), id and text; and from `input_top_logprobs`, the likeliest token in each place."""
+    try:
+        told = about.get("input_token_logprobs") or []
+        values, tops = [each[0] for each in told], about.get("input_top_logprobs") or [None] * len(told)
+        held = [] if _empty(values) else _of_choice([*(each[2] for each in told), ""], context, choice)
+        greedy = all(number(values[i]) >= max(each[0] for each in tops[i]) - 1e-9 for i in held if tops[i])
+        total = float(sum(number(values[i]) for i in held))
+    except ODD:
+        held = []
+    if not held:
+        raise UserError(
+            "this endpoint gives no input_token_logprobs that are those of the text, so it cannot rank choices; say "
             f"{option_name('mode', 'write')}"
         )
     return total, greedy, len(held)
@@ -86,15 +105,27 @@ def _own_and_best(place: Mapping[str, Any]) -> tuple[Mapping[str, Any], float]:
 
 def _behind_first(tokens: Sequence[str], context: str, choice: str) -> list[int]:
     """The places of the choice's tokens where the prompt's first token is not told, BOS or a text; empty where the
-    others are not those of the text, or the first one holds a part of the choice, which then has no score."""
+    others are not those of the text, or the first one holds a part of the choice, which then has no score.
+
+    RequestError where the first token may end in several places, so that other tokens would be the choice's: a space
+    that is not told may be the first token's or one that the next one lost, and so may a character's first part.
+    """
     wanted, border = _in_bytes(context + choice), len(_in_bytes(context))
     texts = [_bytes(token, context + choice) for token in tokens]
+    if not wanted.strip(b" "):  # any number of them may be the first token's
+        raise RequestError(_UNCERTAIN)
     exact = len(wanted) - sum(map(len, texts))
-    if 0 <= exact <= border and all(texts) and wanted.endswith(b"".join(texts)):
-        firsts: Sequence[int] = [exact]
-    else:
-        firsts = range(min(border, _LONGEST_FIRST) + 1)
-    found = {tuple(_beyond(ends, border)) for first in firsts if (ends := _ends(texts, wanted, first)) is not None}
+    firsts = {exact, *range(_LONGEST_FIRST + 1)} & set(range(len(wanted) + 1))
+    found = set[tuple[int, ...]]()
+    for first in firsts:
+        if (ends := _ends(texts, wanted, first)) is None:
+            continue
+        if first <= border:
+            found.add(tuple(_beyond(ends, border)))
+        # What a server wrote behind the first token may be all of a character that the first token begins.
+        told = next((text for text in texts if text and _LOST not in text), b"")
+        if first > border or any(byte >= 0xC0 for byte in told[max(0, border - first) :]):
+            found.add(())
     if len(found) > 1:
         raise RequestError(_UNCERTAIN)
     return list(found.pop()) if found else []
@@ -161,12 +192,14 @@ def _ends(texts: Sequence[bytes], wanted: bytes, at: int = 0) -> list[Span] | No
             begin = at if wanted.startswith(text, at) else at + 1
             if not wanted.startswith(text, begin) or wanted[at:begin].strip(b" "):
                 return None
-            if begin > at and ends and not hidden and not texts[place - 1].strip(b" "):
+            if begin > at and ends and not any(hidden) and not texts[place - 1 - len(hidden)].strip(b" "):
                 ends[-1] = (at, begin)  # of several spaces one may be lost
         ends += [*_hidden(hidden, text, at, begin), (begin + len(text), begin + len(text))]
         at, hidden = begin + len(text), []
-    space = bool(hidden) and not any(hidden) and wanted[at:] == b" "
-    whole = at == len(wanted) or space or (any(hidden) and len(wanted) in _behind_lost(hidden, wanted, at))
+    if any(hidden):
+        whole = len(wanted) in _behind_lost(hidden, wanted, at)
+    else:
+        whole = at == len(wanted) or (bool(hidden) and wanted[at:] == b" ")
     return [*ends, *_hidden(hidden, b"", at, len(wanted))] if whole else None
 
 
@@ -201,8 +234,8 @@ def _hidden(hidden: Sequence[bytes], text: bytes, at: int, begin: int) -> list[S
             (max(at + low, begin - (highs[-1] - high)), min(at + high, begin - (lows[-1] - low)))
             for low, high in zip(lows[1:], highs[1:], strict=True)
         ]
-    space = [(begin, begin)] if begin > at and hidden else []  # a space alone
     parts = [begin + place + 1 for place, byte in enumerate(text) if byte >= 0xC0]  # within a character of the text
+    space = [(begin, parts[-1] if parts else begin)] if begin > at and hidden else []  # perhaps a space alone
     return [*space, *[(parts[0], parts[-1]) if parts else (begin, begin)] * (len(hidden) - len(space))]
 
 

@@ -23,6 +23,7 @@ _FEWER = {**dict.fromkeys(_STOPS, 4), "top_logprobs": 5}  # how many there may b
 _RENAMED = {"max_tokens": "max_completion_tokens"}
 _MAY_GO = SAMPLING | {*_STOPS, "top_logprobs"}
 _TOGETHER = {"logprobs": ("logprobs", "top_logprobs"), "top_logprobs": ("logprobs", "top_logprobs")}
+NEEDED = frozenset({"logprobs", "top_logprobs"})  # by a question that is answered by the first token
 _REFUSING = re.compile(
     r"unsupported|not (?:be )?(?:supported|permitted|allowed|available|accepted|compatible)|n[o']t support|"
     r"unrecogni[sz]ed|unknown|unexpected|extra (?:inputs?|fields?)|only (?:the )?default|may only be|deprecated|"

@@ -28,7 +28,7 @@ from evalharness.doctor.echo import prove_echo
 from evalharness.errors import UserError, option_name
 from evalharness.events import Told, tell
 from evalharness.executor import visible_gpus
-from evalharness.model import Model, Preview, Previews
+from evalharness.model import Model, Preview, Previews, TellsFirstTokens
 from evalharness.options import AskingOptions, CompletionsOptions, EndpointOptions, EngineOptions
 from evalharness.records import Request, Response
 from evalharness.text.visible import line
@@ -185,6 +185,10 @@ class StartedModel:
     def ranks(self) -> bool:
         return self._shown.ranks
 
+    @property
+    def first_tokens(self) -> bool:
+        return isinstance(self._shown, TellsFirstTokens) and self._shown.first_tokens
+
     def preview(self, request: Request) -> Preview:
         return self._shown.preview(request) if isinstance(self._shown, Previews) else Preview(text=request.text)
 
@@ -199,7 +203,7 @@ class StartedModel:
         try:
             model = self.opened()
             if self.ranks and not self._proven and any(request.choices for request in requests):
-                if self.options.rank_by == "echo":  # the endpoint itself proves the other way
+                if self.options.rank_by == "echo":  # the endpoint itself proves the other ways
                     prove_echo(model)
                 self._proven = True
             yield from model.answer(requests)

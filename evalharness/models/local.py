@@ -63,6 +63,7 @@ class Local:
     """
 
     ranks = True
+    first_tokens = True
 
     def __init__(
         self,

@@ -3,14 +3,14 @@
 `--base-url URL` (or OPENAI_BASE_URL, or `openai:MODEL@URL`) names the endpoint, OPENAI_API_KEY the key; Azure takes
 either of its two kinds of address, and AZURE_OPENAI_API_KEY. Chat endpoints write. With `--template none` the model is
 asked as a base model through `/completions`; there choices can be ranked by echoed log-probabilities (or by vLLM's
-`prompt_logprobs`), and an endpoint that does not give them truthfully is refused, never trusted.
+`prompt_logprobs`, or SGLang's own endpoint), and one that does not give them truthfully is refused, never trusted.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -19,19 +19,20 @@ from urllib.parse import parse_qsl
 from evalharness.clients.http import RequestError
 from evalharness.clients.pool import AttemptError
 from evalharness.clients.refusal import Refusal
-from evalharness.doctor.echo import FEWEST_ECHOES, prove_echo
 from evalharness.errors import UserError, option_name
 from evalharness.model import Requests
 from evalharness.models import _refused
 from evalharness.models._addresses import place_of
 from evalharness.models._batch_api import PRICE, Batches
 from evalharness.models._contents import UsedTokens, as_text, count_of, finish_of, said_by, without_thinking
-from evalharness.models._endpoint import Endpoint, merged
+from evalharness.models._endpoint import merged
 from evalharness.models._endpoint_fields import endpoint_fields
 from evalharness.models._openai_echo import echoed, prompt_scored
 from evalharness.models._openai_reply import first_token
 from evalharness.models._openai_stream import streamed_reply
+from evalharness.models._proven import ProvenEndpoint
 from evalharness.models._refused import Settings
+from evalharness.models._sglang_native import SGLang
 from evalharness.options import EndpointOptions
 from evalharness.records import Request, Response
 from evalharness.text.visible import line
@@ -44,7 +45,11 @@ OPENAI = "https://api.openai.com/v1"
 _AZURE_KEYS = ("AZURE_OPENAI_API_KEY", "OPENAI_API_KEY")
 
 
-def open_model(argument: str, options: EndpointOptions) -> OpenAI:
+def _instead() -> str:
+    return f"say {option_name('mode', 'write')}"
+
+
+def open_model(argument: str, options: EndpointOptions) -> OpenAI | SGLang:
     """The model MODEL[@URL]. UserError when the name, the address or the key is missing."""
     model, _, address = argument.partition("@http")
     base = "http" + address if address else options.base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI
@@ -62,13 +67,18 @@ def open_model(argument: str, options: EndpointOptions) -> OpenAI:
         raise UserError(f"{option_name('rank_by', options.rank_by)} does nothing {beside}")
     known = endpoint_fields(
         options, place, model, keys=_AZURE_KEYS if place.azure else OpenAI.KEYS,
-        reserved=("model", "messages", "prompt", "echo", "prompt_logprobs"),
+        reserved=("model", "messages", "prompt", "echo", "prompt_logprobs", "text", "sampling_params"),
     )  # fmt: skip
-    return OpenAI(**{
+    shared = {
         **known,
         "named_address": bool(address),
         "keyless": place.base != OPENAI,
         "chosen": replace(known["chosen"], rank_by=options.rank_by),
+    }
+    if options.rank_by == "generate":
+        return SGLang(**{**shared, "base_url": place.base.removesuffix("/v1")})
+    return OpenAI(**{
+        **shared,
         "chat": options.template != "none",
         "priced": known["priced"].times(PRICE if options.batch_api else 1.0),
         "batch_notes": options.batch_notes if options.batch_api else None,
@@ -76,19 +86,22 @@ def open_model(argument: str, options: EndpointOptions) -> OpenAI:
 
 
 @dataclass(kw_only=True)
-class OpenAI(Endpoint):
+class OpenAI(ProvenEndpoint):
     """A model that speaks the OpenAI protocol, chat or completions."""
 
     PLUGIN: ClassVar[str] = "openai"
     KEYS: ClassVar[tuple[str, ...]] = ("OPENAI_API_KEY",)
 
     echoes: bool = False  # it has scored the tokens of a prompt truthfully
-    proven_to_rank: bool = False  # its `prompt_logprobs` were held to those of tokens that it generated
     batch_notes: Path | None = None  # requests are handed in as batches, which are noted here
 
     @property
     def path(self) -> str:
         return "/chat/completions" if self.chat else "/completions"
+
+    @property
+    def first_tokens(self) -> bool:
+        return True
 
     @property
     def _by_echo(self) -> bool:
@@ -98,16 +111,9 @@ class OpenAI(Endpoint):
     def in_batches(self) -> bool:
         return self.batch_notes is not None
 
-    def answer(self, requests: Sequence[Request]) -> Iterator[tuple[int, Response]]:
-        """As every endpoint. UserError where it is to rank by `prompt_logprobs` and those are not its tokens'."""
-        if not (self._by_echo or self.proven_to_rank) and any(request.choices for request in requests):
-            self.proven_to_rank = True  # what proves it is asked of it too
-            try:
-                prove_echo(self, at_least=FEWEST_ECHOES)
-            except UserError:
-                self.proven_to_rank = False
-                raise
-        yield from super().answer(requests)
+    @property
+    def wants_proof(self) -> bool:
+        return not self._by_echo
 
     def _answers(self, requests: Requests) -> Generator[tuple[int, Response], None, None]:
         if self.batch_notes is None:
@@ -211,6 +217,10 @@ class OpenAI(Endpoint):
                 f"this endpoint does not {does} ({self.clean(no.message)}), so it cannot rank choices; say "
                 f"{option_name('mode', 'write')}"
             )
+        if not self.proven and no.status in (400, 422) and "logprobs" in no.message:
+            raise UserError(
+                f"{self.name} gives no log-probabilities of first tokens ({self.clean(no.message)}); {_instead()}"
+            )
         super().sort_out(no)
 
     def read(self, request: Request, content: Mapping[str, Any]) -> Response:
@@ -221,6 +231,9 @@ class OpenAI(Endpoint):
         if not self.chat:
             text = as_text(choice.get("text"), "text")
             return Response(text=text, finish=finish, top_logprobs=first_token(choice.get("logprobs")), **usage)
+        tops = first_token(choice.get("logprobs"))
+        if request.by_first_token and not (tops or self.proven or finish == "refused"):
+            raise UserError(f"{self.name} gives no log-probabilities of first tokens; {_instead()}")
         message = choice.get("message")
         if message is None and finish == "refused":  # Gemini's own endpoint of this protocol says no more
             return Response(finish=finish, **usage)
@@ -233,8 +246,7 @@ class OpenAI(Endpoint):
         if refusal := as_text(message.get("refusal"), "refusal") or said.refusal:
             said, finish = said._replace(text=refusal), "refused"
         return Response(
-            text=said.text, thinking=said.thinking, finish=finish,
-            top_logprobs=first_token(choice.get("logprobs")), **usage,
+            text=said.text, thinking=said.thinking, finish=finish, top_logprobs=tops, **usage,
         )  # fmt: skip
 
     def _choice(self, content: Mapping[str, Any]) -> dict[str, Any]:

@@ -30,14 +30,16 @@ if TYPE_CHECKING:
 
 PLAIN_SECONDS = 10.0
 NOTEBOOK_SECONDS = 0.2
+_Place = tuple[str, str]  # a run ('' for the only one) and one of its benchmarks
 
 
 class Tally:
     """The running score of one task: results scored and the sum of the headline's score."""
 
-    def __init__(self, task: ObservedTask, done: int) -> None:
-        self.task = task
-        self.total = task.size
+    def __init__(self, began: TaskBegan) -> None:
+        self.task, done = began.task, began.done
+        self.title = line(f"{began.run}: {began.task.name}" if began.run else began.task.name)
+        self.total = self.task.size
         self.done = done
         self.before = done
         self.started = time.monotonic()
@@ -62,14 +64,14 @@ class Tally:
     @property
     def as_line(self) -> str:
         left = (self.total - self.done) / max(self.rate, 1e-9)
-        return f"{line(self.task.name)}: {self.done}/{self.total}, {self.rate:.1f}/s, {left:.0f} s left, {self.score}"
+        return f"{self.title}: {self.done}/{self.total}, {self.rate:.1f}/s, {left:.0f} s left, {self.score}"
 
 
 class Lines:
     """Plain lines on standard error, one every ten seconds: for logs and pipes."""
 
     def __init__(self) -> None:
-        self.tallies: dict[str, Tally] = {}  # of the tasks that are open: their ends overlap
+        self.tallies: dict[_Place, Tally] = {}  # of the tasks that are open: their ends overlap
         self.said = 0.0
 
     def __call__(self, event: Event) -> None:
@@ -77,18 +79,18 @@ class Lines:
             case RunOpened(tasks=tasks, model=model):
                 announce(tasks, model)
             case TaskBegan(task=task, done=done):
-                self.tallies[task.name] = Tally(task, done)
+                tally = self.tallies[event.run, task.name] = Tally(event)
                 self.said = time.monotonic()
                 again = f", {done} answered before" if done else ""
-                _say(f"{line(task.name)}: {task.size} questions{again}")
+                _say(f"{tally.title}: {task.size} questions{again}")
             case ResultCame(result=result):
-                self.tallies[result.benchmark].add(result)
+                self.tallies[event.run, result.benchmark].add(result)
                 if time.monotonic() - self.said > PLAIN_SECONDS:
                     self.said = time.monotonic()
                     for tally in self.tallies.values():
                         _say(tally.as_line)
             case TaskEnded(task=task):
-                del self.tallies[task.name]
+                del self.tallies[event.run, task.name]
             case _:
                 warnings_and_verdicts(event)
 
@@ -98,20 +100,20 @@ class Bar:
 
     def __init__(self) -> None:
         self.bar: Progress | None = None
-        self.rows: dict[str, tuple[TaskID, Tally]] = {}
+        self.rows: dict[_Place, tuple[TaskID, Tally]] = {}
 
     def __call__(self, event: Event) -> None:
         match event:
             case RunOpened(tasks=tasks, model=model):
                 announce(tasks, model)
-            case TaskBegan(task=task, done=done):
-                self._begin(task, done)
+            case TaskBegan():
+                self._begin(event)
             case ResultCame(result=result) if self.bar is not None:
-                row, tally = self.rows[result.benchmark]
+                row, tally = self.rows[event.run, result.benchmark]
                 tally.add(result)
                 self.bar.update(row, completed=tally.done, rate=f"{tally.rate:.1f}/s", score=tally.score)
             case TaskEnded(task=task) if self.bar is not None:
-                del self.rows[task.name]
+                del self.rows[event.run, task.name]
                 if not self.rows:  # so that each task's bar stays above the next one's
                     self.bar.stop()
                     self.bar = None
@@ -120,14 +122,15 @@ class Bar:
             case _:
                 warnings_and_verdicts(event)
 
-    def _begin(self, task: ObservedTask, done: int) -> None:
+    def _begin(self, began: TaskBegan) -> None:
         from rich.markup import escape
 
         if self.bar is None:
             self.bar = _progress()
             self.bar.start()
-        row = self.bar.add_task(escape(line(task.name)), total=task.size, completed=done, rate="", score="")
-        self.rows[task.name] = row, Tally(task, done)
+        tally = Tally(began)
+        row = self.bar.add_task(escape(tally.title), total=tally.total, completed=tally.done, rate="", score="")
+        self.rows[began.run, began.task.name] = row, tally
 
 
 def _progress() -> Progress:
@@ -143,34 +146,34 @@ class NotebookLine:
     """One line for each task in a notebook's cell, written over as the run goes."""
 
     def __init__(self) -> None:
-        self.handles: dict[str, Any] = {}
-        self.tallies: dict[str, Tally] = {}
+        self.handles: dict[_Place, Any] = {}
+        self.tallies: dict[_Place, Tally] = {}
         self.said = 0.0
 
     def __call__(self, event: Event) -> None:
         match event:
-            case TaskBegan(task=task, done=done):
-                self.tallies[task.name], self.said = Tally(task, done), 0.0
+            case TaskBegan(task=task):
+                self.tallies[event.run, task.name], self.said = Tally(event), 0.0
             case ResultCame(result=result):
-                tally = self.tallies[result.benchmark]
+                tally = self.tallies[event.run, result.benchmark]
                 tally.add(result)
                 if time.monotonic() - self.said > NOTEBOOK_SECONDS:
                     self.said = time.monotonic()
-                    self._show(tally.task.name, tally.as_line)
+                    self._show((event.run, result.benchmark), tally.as_line)
             case TaskEnded(task=task):
-                tally = self.tallies.pop(task.name)
-                self._show(task.name, f"{line(task.name)}: {tally.done}/{tally.total}, {tally.score}")
-                del self.handles[task.name]
+                tally = self.tallies.pop((event.run, task.name))
+                self._show((event.run, task.name), f"{tally.title}: {tally.done}/{tally.total}, {tally.score}")
+                del self.handles[event.run, task.name]
             case _:
                 warnings_and_verdicts(event)
 
-    def _show(self, name: str, text: str) -> None:
+    def _show(self, place: _Place, text: str) -> None:
         from IPython.display import Pretty, display
 
-        if name not in self.handles:
-            self.handles[name] = display(Pretty(text), display_id=True)
+        if place not in self.handles:
+            self.handles[place] = display(Pretty(text), display_id=True)
         else:
-            self.handles[name].update(Pretty(text))
+            self.handles[place].update(Pretty(text))
 
 
 def warnings_and_verdicts(event: Event) -> None:
@@ -181,7 +184,8 @@ def warnings_and_verdicts(event: Event) -> None:
         case Told(text=text):
             _say(line(text, 2000))
         case VerdictCame(done=done, wanted=wanted, nulls=nulls) if done == wanted or not done % max(1, wanted // 10):
-            _say(f"judging: {done}/{wanted}" + (f", {nulls} without verdict" if nulls else ""))
+            what = f"{line(event.run)}: judging" if event.run else "judging"
+            _say(f"{what}: {done}/{wanted}" + (f", {nulls} without verdict" if nulls else ""))
 
 
 def warnings_only(event: Event) -> None:

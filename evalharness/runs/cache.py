@@ -38,6 +38,7 @@ _READ = ("messages", "choices", "given", "schema", "template_kwargs")
 def _deciding(fingerprint: str, request: Request) -> dict[str, Any]:
     decides = on_disk(asdict(replace(request, origin=None)))
     decides["messages"] = [message_fields(message) for message in request.messages]
+    del decides["by_first_token"]  # how an answer is read decides none
     if not request.template_kwargs:  # the key of an answer that was kept before there were any
         del decides["template_kwargs"]
     return decides | {"fingerprint": fingerprint, "repeat": request.origin.repeat if request.origin else 0}

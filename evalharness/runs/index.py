@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import overload
 
-from evalharness.errors import UserError
+from evalharness.errors import UserError, nearest, option_name
 from evalharness.records import STATUSES, Result, ResultKey, Status
 from evalharness.runs.store import JOURNAL, ODD_LINE, Run, damaged_line, loads, placed_lines, result_from_json
 
@@ -169,3 +169,16 @@ def _scan(index: ResultIndex) -> None:
                 result = result_from_json(loads(raw))
                 index.add(result.key, place, result.status, result.response.cached)
             place += len(raw)
+
+
+def select_results(found: Run, *, item: str | None, status: str | None) -> Sequence[Result]:
+    """The results of one item, or of one status. UserError when there is no such item or status."""
+    index = index_of(found)
+    if item is not None:
+        chosen = [index[key] for key in index if key[1] == item]
+        if not chosen:
+            raise UserError(f"{found.name} has no item {item!r}{nearest(item, {key[1] for key in index})}")
+        return chosen
+    if status not in STATUSES:
+        raise UserError(f"{option_name('status')} wants one of {', '.join(STATUSES)}; there is {status!r}")
+    return index.having(status)

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any, cast
 
 from evalharness import plugins
-from evalharness.benchmark import Benchmark, request
+from evalharness.benchmark import Benchmark, asks_letters, request
 from evalharness.data import sources
 from evalharness.data.rows import PULLED, Row, SplitRows, Want
 from evalharness.errors import DataError, UserError, nearest, option_name
 from evalharness.events import warn
-from evalharness.model import Model, Prerecorded
+from evalharness.model import Model, Prerecorded, TellsFirstTokens
 from evalharness.options import RunOptions, hold_to_bounds
 from evalharness.records import Mode, Request, Sample
 from evalharness.runs.drawn import Drawer, DrawnItems, draw_facts
@@ -28,6 +28,7 @@ from evalharness.runs.shards import Shard
 from evalharness.runs.shots import ShotPool, shot_pool, shots_shown
 from evalharness.runs.wordings import Wording, worded, wording_facts, wording_place
 from evalharness.scoring import holistic
+from evalharness.scoring.answers import LETTERS
 from evalharness.scoring.perturbations import row_texts
 
 
@@ -200,6 +201,10 @@ def _prepared(name: str, benchmark: Benchmark, plan: Plan, model: Model, common:
     own = {sample.id: sample for sample in chosen} if plan.holistic else {}
 
     def asked(benchmark: Benchmark, sample: Sample) -> Request:
+        if mode == "letters" and not 1 < len(sample.choices) <= len(LETTERS):
+            raise DataError(
+                f"{loaded.origin}: {sample.id} of {name} has {len(sample.choices)} choices, letters want 2 to 26"
+            )
         shown = examples(own.get(str(sample.extra.get("original")), sample))
         return _sampled(request(benchmark, sample, shown, mode=mode, chat=model.chat), benchmark, plan)
 
@@ -289,6 +294,16 @@ def _mode(benchmark: Benchmark, wanted: Mode | None, model: Model) -> Mode:
         if not possible:
             raise UserError(f"{benchmark.name} needs log-probabilities of its choices, which {model.name} cannot give")
         return possible[0]
+    if wanted == "letters":
+        if not asks_letters(benchmark):
+            raise UserError(
+                f"{benchmark.name} is not answered by a letter alone; there is {' and '.join(benchmark.modes)}"
+            )
+        if not (isinstance(model, TellsFirstTokens) and model.first_tokens):
+            raise UserError(
+                f"{model.name} does not tell log-probabilities of first tokens; say {option_name('mode', 'write')}"
+            )
+        return wanted
     if wanted not in benchmark.modes:
         raise UserError(f"{benchmark.name} has no mode {wanted!r}; there is {' and '.join(benchmark.modes)}")
     if wanted not in possible:

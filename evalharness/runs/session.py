@@ -14,11 +14,11 @@ from evalharness import plugins
 from evalharness.benchmark import Benchmark
 from evalharness.data.kept import to_json
 from evalharness.data.typed import record
-from evalharness.errors import Exit, UserError, gravest, nearest, option_name
+from evalharness.errors import Exit, UserError, gravest, option_name
 from evalharness.events import Observer, RunOpened, heard_also_by, observed_by, tell
 from evalharness.model import Model, Priced
 from evalharness.options import RunOptions, is_distribution
-from evalharness.records import STATUSES, Estimate, Mode, Result
+from evalharness.records import Estimate, Mode, Result
 from evalharness.runs import cache, identity, prepared, runner, summary, tables, within_budget
 from evalharness.runs import plan as planning
 from evalharness.runs.budget import Budget, end_in_words
@@ -140,8 +140,8 @@ def make_plan(
     **rest: Any,
 ) -> Plan:
     """The plan that a command line asks for. Without model and data: the bundled sample."""
-    if mode not in (None, "rank", "write"):
-        raise UserError(f"{option_name('mode')} wants rank or write, there is {mode!r}")
+    if mode not in (None, "rank", "write", "letters"):
+        raise UserError(f"{option_name('mode')} wants rank, write or letters, there is {mode!r}")
     if data is None and model is None:
         data = "sample"
     path = Path(data) if data not in (None, "sample") else None
@@ -387,16 +387,3 @@ def _all_answered(found: Run, benchmarks: Mapping[str, TaskSummary]) -> int:
         if any(b'"cached":true' in line for line in file):
             return 0
     return sum(sum(entry.counts.values()) for entry in entries)
-
-
-def select_results(found: Run, *, item: str | None, status: str | None) -> Sequence[Result]:
-    """The results of one item, or of one status. UserError when there is no such item or status."""
-    index = index_of(found)
-    if item is not None:
-        chosen = [index[key] for key in index if key[1] == item]
-        if not chosen:
-            raise UserError(f"{found.name} has no item {item!r}{nearest(item, {key[1] for key in index})}")
-        return chosen
-    if status not in STATUSES:
-        raise UserError(f"{option_name('status')} wants one of {', '.join(STATUSES)}; there is {status!r}")
-    return index.having(status)

@@ -56,7 +56,7 @@ def score_response(scorer: Scorer, sample: Sample, request: Request, response: R
     if (final.cut or _only_thought(response, final.text)) and score.status != "error":
         # Nothing was answered: not even where an empty answer would be right.
         return replace(score, status="truncated", scores=dict.fromkeys(score.scores, 0.0), answer=None)
-    if score.status == "unparsed" and response.finish == "length":
+    if score.status == "unparsed" and response.finish == "length" and not request.by_first_token:
         return replace(score, status="truncated")
     return score
 
@@ -121,7 +121,7 @@ def best(logprobs: tuple[float, ...]) -> int:
 def option(sample: Sample, request: Request, response: Response) -> Score:
     """The option ranked first; of a written answer, the option that it is, or else whatever letter it names."""
     written = response.text.strip()
-    if request.choices or written not in sample.choices:
+    if request.choices or request.by_first_token or written not in sample.choices:
         return choice(sample, request, response)
     return binary_score(sample.choices.index(written) in sample.gold_indices, written)
 
@@ -139,11 +139,41 @@ def same_text(text: str, choices: Sequence[str]) -> int | None:
     return plain.index(said) if said in plain else None
 
 
+def first_letter(sample: Sample, response: Response) -> Score:
+    """Multiple choice by the likeliest first tokens of an answer: the letter that has most of their probability.
+
+    A letter that is not among them has none that is known; `at_most` bounds it, by the least likely token that was told
+    and by what all of them leave. Any letter that was told is likelier than that, so which one is picked is certain.
+    `likelihood` is the share of all probability that the letters have together.
+    """
+    if not response.top_logprobs:
+        return Score(status="error", detail={"error": "no log-probabilities of the first token came with the answer"})
+    letters, told = LETTERS[: len(sample.choices)], [math.exp(min(0.0, value)) for _, value in response.top_logprobs]
+    held: dict[str, float] = {}
+    for (token, _), likely in zip(response.top_logprobs, told, strict=True):
+        if (name := token.strip(_AROUND_LETTER)) in letters and len(name) == 1:
+            held[name] = held.get(name, 0.0) + likely
+    unknown = min(*told, max(0.0, 1.0 - math.fsum(told)), 1.0)
+    detail: dict[str, Any] = {
+        "rule": "the letter with the likeliest first token", "first_token": held,
+        "likelihood": math.fsum(held.values()), "at_most": {name: unknown for name in letters if name not in held},
+    }  # fmt: skip
+    if not held:
+        return replace(unparsed_score(), detail={**detail, "rule": "no letter is among the likeliest first tokens"})
+    picked = max(held, key=lambda name: (held[name], -letters.index(name)))
+    return replace(binary_score(letters.index(picked) in sample.gold_indices, picked), detail=detail)
+
+
+_AROUND_LETTER = " \t\n().:*\u2581\u0120"  # what tokens have beside a letter: marks, and how vocabularies write spaces
+
+
 def choice(sample: Sample, request: Request, response: Response) -> Score:
-    """Multiple choice: the choice ranked first, or the letter that the model wrote.
+    """Multiple choice: the choice ranked first, the letter that the model wrote, or would have begun with.
 
     More choices than there are letters are answered by their text.
     """
+    if request.by_first_token:
+        return first_letter(sample, response)
     if request.choices:
         picked = best(response.logprobs)
         score = binary_score(picked in sample.gold_indices, LETTERS[picked] if picked < len(LETTERS) else str(picked))

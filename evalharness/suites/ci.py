@@ -21,9 +21,10 @@ from evalharness.errors import Exit, UserError, gravest, known, nearest, option_
 from evalharness.events import Observer
 from evalharness.runs.session import RunOutcome
 from evalharness.runs.store import MANIFEST
+from evalharness.runs.together import RunStart
 from evalharness.suites import git_ref
 from evalharness.suites.gate_request import SuiteGateRequest
-from evalharness.suites.run import run_suite_model, suite_plan, unjudged
+from evalharness.suites.run import suite_plan, suite_start, unjudged, whole_runs
 from evalharness.suites.schema import NoBaseline, Suite, SuiteModel, load_suite, name_written, suite_name
 
 SuiteWord = Literal[
@@ -159,12 +160,21 @@ def gate_suite(request: SuiteGateRequest, observer: Observer) -> GatedSuite:
                 name=suite.name, file=request.suite.as_posix(), policy=chosen, notes=notes, problem=str(error)
             )
         models = []
-        for model in suite.models:
+        starts = [_start(suite, model, request.runs) for model in suite.models]
+        for model, outcome in zip(suite.models, whole_runs(starts, observer), strict=True):
             judged = _Gate(
                 suite=suite, request=request, options=options, policy=chosen, base=bases[model.name], again=again
             )
-            models.append(judged.gated(model, observer))
+            models.append(judged.gated(model, outcome))
     return GatedSuite(name=suite.name, file=request.suite.as_posix(), models=tuple(models), policy=chosen, notes=notes)
+
+
+def _start(suite: Suite, model: SuiteModel, runs: Path) -> RunStart | UserError:
+    """A model's run, or why it cannot be begun."""
+    try:
+        return suite_start(suite, model, runs)
+    except UserError as error:
+        return error
 
 
 def _under_policy(
@@ -309,11 +319,11 @@ class _Gate:
     base: _Base
     again: str
 
-    def gated(self, model: SuiteModel, observer: Observer) -> GatedModel:
-        """Run a model and gate it; a UserError on the way becomes its problem."""
-        outcome = None
+    def gated(self, model: SuiteModel, outcome: RunOutcome | UserError) -> GatedModel:
+        """Gate the run of a model; a UserError on the way becomes its problem."""
+        if isinstance(outcome, UserError):
+            return GatedModel(name=model.name, exit_code=outcome.exit_code, problem=str(outcome))
         try:
-            outcome = run_suite_model(self.suite, model, self.request.runs, observer)
             made = self._compared(model, outcome) if self.base.opened is not None else self._alone(model, outcome)
             return self._kept(made, outcome)
         except UserError as error:

@@ -12,7 +12,7 @@ from evalharness.comparison.gate import ComparisonRequest, GatedComparison, comp
 from evalharness.errors import UserError, option_name
 from evalharness.events import Observer
 from evalharness.runs.session import RunOutcome
-from evalharness.suites.run import run_suite_model
+from evalharness.suites.run import suite_start, whole_runs
 from evalharness.suites.schema import Suite, SuiteModel
 
 
@@ -42,12 +42,19 @@ def compare_prompts(
     # A system prompt is part of the model, not of the benchmark's questions: those are the same on both sides.
     options = comparison_options(suite.margins, suite.alpha, (), (), clusters=suite.clusters, rules=suite.rules)
     chosen = policy(suite.policy, gate=suite.gate)
-    for model, (with_a, with_b) in zip(suite.models, pairs, strict=True):
-        a, b = (run_suite_model(suite, one, runs, observer) for one in (with_a, with_b))
+    outcomes = whole_runs([suite_start(suite, one, runs) for pair in pairs for one in pair], observer)
+    for model in suite.models:
+        a, b = (_whole(next(outcomes)) for _ in prompts)
         request = ComparisonRequest(
             base=str(a.run.path), new=str(b.run.path), options=options, gate=suite.gate, policy=chosen, runs=runs
         )
         yield PromptComparison(model=model.name, a=a, b=b, compared=run_gate(request))
+
+
+def _whole(outcome: RunOutcome | UserError) -> RunOutcome:
+    if isinstance(outcome, UserError):
+        raise outcome
+    return outcome
 
 
 def _with_prompt(model: SuiteModel, prompt: str) -> SuiteModel:

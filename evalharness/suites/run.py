@@ -10,7 +10,7 @@ from typing import Any
 from evalharness import plugins
 from evalharness.comparison.gate import ComparisonRequest, GatedComparison, comparison_options, policy, run_gate
 from evalharness.comparison.inputs import open_side
-from evalharness.errors import Exit, UserError
+from evalharness.errors import Exit, UserError, all_of
 from evalharness.events import Observer, observed_by
 from evalharness.evidence.earlier import check_beside_draw, drawer_using
 from evalharness.judging.panel import JudgeOptions
@@ -19,6 +19,7 @@ from evalharness.model import Priced
 from evalharness.runs import cache, session
 from evalharness.runs.plan import Plan
 from evalharness.runs.session import RunHooks, RunOutcome, RunPlace, Stage
+from evalharness.runs.together import RunStart, run_together
 from evalharness.suites.schema import Suite, SuiteJudge, SuiteModel
 
 
@@ -31,17 +32,22 @@ class SuiteEntry:
 
 
 def run_suite(suite: Suite, runs: Path, observer: Observer) -> Iterator[SuiteEntry]:
-    """Run model after model, each heard by `observer`; an entry comes as soon as it is finished and compared.
+    """Run every model, heard by `observer`; an entry comes in the suite's order as soon as it is finished and compared.
 
-    UserError before anything is asked where the baseline or a number of the suite makes no sense.
+    UserError before anything is asked where the baseline, a model or a number of the suite makes no sense; at the end
+    for the models that have no whole run.
     """
     options = comparison_options(suite.margins, suite.alpha, (), (), clusters=suite.clusters, rules=suite.rules)
     chosen = policy(suite.policy, gate=suite.gate)
     bases = {model.name: model.baseline or suite.baseline for model in suite.models}
     for name in {base for base in bases.values() if base is not None}:
         open_side(name, runs)
-    for model in suite.models:
-        outcome = run_suite_model(suite, model, runs, observer)
+    failed: list[UserError] = []
+    starts = [suite_start(suite, model, runs) for model in suite.models]
+    for model, outcome in zip(suite.models, whole_runs(starts, observer), strict=True):
+        if isinstance(outcome, UserError):
+            failed.append(outcome)
+            continue
         compared, base = None, bases[model.name]
         if base is not None:
             compared = run_gate(
@@ -55,6 +61,8 @@ def run_suite(suite: Suite, runs: Path, observer: Observer) -> Iterator[SuiteEnt
                 )
             )
         yield SuiteEntry(outcome=outcome, compared=compared)
+    if failed:
+        raise all_of(failed)
 
 
 def suite_plan(suite: Suite, model: SuiteModel, runs: Path) -> Plan:
@@ -78,22 +86,27 @@ def _with_drawer(settings: Mapping[str, Any], runs: Path) -> dict[str, Any]:
     return {**plain, "draw": drawer_using(settings.get("budget_items"), tuple(settings.get("using", ())), runs)}
 
 
-def run_suite_model(suite: Suite, model: SuiteModel, runs: Path, observer: Observer) -> RunOutcome:
-    """Run one model over the suite's benchmarks, and have them judged by the suite's judges.
-
-    UserError, with exit 3, where the budget is used up; before anything is asked, for what cannot be done.
-    """
+def suite_start(suite: Suite, model: SuiteModel, runs: Path) -> RunStart:
+    """One model over the suite's benchmarks, to be judged by its judges. UserError for what cannot be done."""
     plan = suite_plan(suite, model, runs)
     stages = [_stage(judge, suite.judges, plan, runs) for judge in suite.judges]
     place = RunPlace(runs=runs, name=f"{suite.name}-{model.name}")
     opened = plugins.load_model(model.spec, model.options)
     if suite.budget.cost is not None and isinstance(opened, Priced) and opened.prices is None:
         raise UserError(f"{suite.name}: a budget of cost wants prices; give {model.name} price_in and price_out")
+    hooks = RunHooks(stages=stages, budget=suite.budget)
+    return RunStart(label=model.name, plan=plan, model=opened, place=place, hooks=hooks)
+
+
+def whole_runs(starts: Sequence[RunStart | UserError], observer: Observer) -> Iterator[RunOutcome | UserError]:
+    """The outcome of each in their order; a UserError for one that could not be begun or has no whole run, with exit 3
+    where the budget was used up."""
     with observed_by(observer):
-        outcome = session.run_plan(plan, opened, place, RunHooks(stages=stages, budget=suite.budget))
-    if outcome.ended_by:
-        raise UserError(outcome.ended_by, Exit.NOT_WHOLE)
-    return outcome
+        outcomes = run_together([start for start in starts if isinstance(start, RunStart)])
+        for start in starts:
+            found = start if isinstance(start, UserError) else next(outcomes)
+            ended = "" if isinstance(found, UserError) else found.ended_by
+            yield UserError(ended, Exit.NOT_WHOLE) if ended else found
 
 
 def unjudged(suite: Suite, plan: Plan) -> tuple[str, ...]:

@@ -96,7 +96,7 @@ def _benchmark(name: str, after: Mapping[str, Estimate], before: Mapping[str, Es
     source = Source() if name.endswith("@sample") else _source(name)
     revision = asked.data.revision or ""
     about = f"{asked.items} of {asked.items_published} questions, {asked.shots} examples, "
-    about += "by log-probability" if asked.mode == "rank" else "written"
+    about += {"rank": "by log-probability", "letters": "by the first token"}.get(asked.mode or "", "written")
     return MeasuredBenchmark(
         name=name, after=after, before=before, about=about, repository=source.repository, config=source.config,
         split=source.split if source.hub else None, revision=revision if _COMMIT.fullmatch(revision) else None,

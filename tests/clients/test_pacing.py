@@ -20,19 +20,23 @@ def pace(start, most=None, **caps):
 
 def test_requests_sent_before_the_last_halving_do_not_halve_again(clock):
     found = pace(16)
-    found.crowded(sent=99.0, wait=2.0, flying=16)
+    found.flying = 16
+    found.crowded(sent=99.0, wait=2.0)
     assert (found.limit, found.resume_at) == (8, 102.0)
     clock[0] = 101.0
     for sent in (98.0, 99.0, 99.9):  # they were on their way when the limit was halved
-        found.crowded(sent=sent, wait=3.0, flying=16)
+        found.flying = 16
+        found.crowded(sent=sent, wait=3.0)
     assert (found.limit, found.resume_at) == (8, 104.0), "one crowd, one halving; the longest pause holds"
-    found.crowded(sent=100.0, wait=0.0, flying=8)
+    found.flying = 8
+    found.crowded(sent=100.0, wait=0.0)
     assert (found.limit, found.resume_at) == (4, 104.0)
 
 
 def test_a_halving_starts_from_what_was_on_its_way(clock):
     found = pace(64)
-    found.crowded(sent=100.0, wait=0.0, flying=6)
+    found.flying = 6
+    found.crowded(sent=100.0, wait=0.0)
     assert found.limit == 3
 
 
@@ -41,14 +45,16 @@ def test_a_halving_never_stops_the_last_request(clock):
     limits = []
     for _ in range(3):
         clock[0] += 1
-        found.crowded(sent=clock[0], wait=0.0, flying=3)
+        found.flying = 3
+        found.crowded(sent=clock[0], wait=0.0)
         limits.append(found.limit)
     assert limits == [1, 1, 1]
 
 
 def test_a_clean_window_allows_a_quarter_more_up_to_where_it_was(clock):
     found = pace(64)
-    found.crowded(sent=100.0, wait=0.0, flying=64)
+    found.flying = 64
+    found.crowded(sent=100.0, wait=0.0)
     limits = [found.limit]
     for _ in range(5):
         for _ in range(found.limit):
@@ -95,7 +101,8 @@ def test_after_a_storm_it_comes_back(clock):
     found = pace(64)
     for _ in range(10):
         clock[0] += 1
-        found.crowded(sent=clock[0], wait=0.5, flying=found.limit)
+        found.flying = found.limit
+        found.crowded(sent=clock[0], wait=0.5)
     assert found.limit == 1
     clock[0] += 1
     answers = 0
@@ -110,7 +117,8 @@ def test_failures_of_a_few_halve_nothing_and_those_of_most_do(clock):
     found = pace(16)
     for number in range(100):
         if number % 3 == 0:
-            found.fails(sent=clock[0], flying=16)
+            found.flying = 16
+            found.fails(sent=clock[0])
         else:
             found.answered()
     assert found.limit == 16
@@ -119,7 +127,8 @@ def test_failures_of_a_few_halve_nothing_and_those_of_most_do(clock):
         if number % 3 == 0:
             found.answered()
         else:
-            found.fails(sent=100.5, flying=16)
+            found.flying = 16
+            found.fails(sent=100.5)
     assert found.limit == 8 and found.resume_at == 0.0, "once, and nobody is made to wait"
 
 

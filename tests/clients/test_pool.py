@@ -18,8 +18,8 @@ def test_a_crowd_of_many_halves_once_and_every_request_is_answered(monkeypatch):
     there = asyncio.Barrier(8)  # all eight are on their way before the first is turned away
     crowded = Pace.crowded
 
-    def noted(self, sent, wait, flying):
-        crowded(self, sent, wait, flying)
+    def noted(self, sent, wait):
+        crowded(self, sent, wait)
         limits.append(self.limit)
 
     monkeypatch.setattr(Pace, "crowded", noted)

@@ -109,7 +109,7 @@ def test_what_changes_answers_is_part_of_the_fingerprint_and_nothing_else_is(mon
         ({"header": ("X-A=SPLIT",)}, "characters that no header has"),
         ({"top_k": 0}, "top_k wants a whole number, 1 or more"),
         ({"reasoning_effort": "very much"}, "reasoning_effort wants a word"),
-        ({"rank_by": "score"}, "rank_by wants echo or prompt_logprobs"),
+        ({"rank_by": "score"}, "rank_by wants echo, prompt_logprobs or generate"),
         ({"rank_by": "prompt_logprobs"}, "rank_by=prompt_logprobs does nothing without template=none"),
         (
             {"rank_by": "prompt_logprobs", "template": "none", "batch_api": True},

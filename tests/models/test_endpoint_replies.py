@@ -2,8 +2,10 @@
 
 import gzip
 import json
+import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from endpoint_profiles import chat, sent
@@ -430,3 +432,41 @@ def test_choices_keep_what_was_left_out_and_counted():
     one = Response(logprobs=(-1.0,), greedy=(True,), lengths=(1,), cached_tokens=2, left_out=("temperature",), cost=0.5)
     both = _together([one, one])
     assert (both.left_out, both.cached_tokens, both.cost) == (("temperature",), 4, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("context", "choice", "tokens"),
+    [
+        ("", " bQ", ["bQ"]),  # behind BOS with its space lost, or behind a token " "
+        ("\n", " b", ["b"]),  # the same, behind "\n" or "\n "
+        ("  ", "  ", [" ", " "]),
+        ("  ", " A", [" ", "A"]),  # "  " and " A" behind BOS, or " " and "A" behind a first token "  "
+        (" a", "🙂", ["🙂"]),  # the first token may hold the character's first bytes
+        (":.", "日", [":.日"]),  # the same, where the server writes a character with its last part
+    ],
+)
+def test_where_the_first_token_may_reach_into_the_choice_no_prompt_logprobs_are_believed(context, choice, tokens):
+    with pytest.raises(RequestError, match="not certain"):
+        prompt_scored(scored(*tokens), context, choice)
+
+
+@pytest.mark.parametrize(
+    ("context", "choice", "tokens"),
+    [
+        ("a  ", "b 本", ["a", " ", "", "b 本"]),  # the token of nothing is a space, or a part of the character
+        ("▁ ", " 本", ["▁", " ", "", "本"]),  # one of two spaces was lost, and which is not told
+    ],
+)
+def test_a_lost_space_and_a_token_of_nothing_beside_it_are_not_guessed_at(context, choice, tokens):
+    with pytest.raises(RequestError, match="not certain"):
+        echoed(echo([*tokens, "!"]), context, choice)
+
+
+def test_random_prompts_are_never_read_wrong():
+    """perf/echo_fuzz.py has the cases and runs more of them."""
+    sys.path.insert(0, str(Path(__file__).parents[2] / "perf"))
+    import echo_fuzz
+
+    found, wrong = echo_fuzz.hold(2_000, seed=1)
+    assert not wrong, wrong[:3]
+    assert all(found[f"{shape} right"] > 1_000 for shape in ("echo", "prompt_logprobs", "input_token_logprobs"))

@@ -146,7 +146,7 @@ def test_an_interrupt_is_130_and_leaves_the_old_report(based, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("evalharness.suites.ci.run_suite_model", interrupted)
+    monkeypatch.setattr("evalharness.suites.ci.whole_runs", interrupted)
     said = based("worse")
     assert (said.code, based.text()) == (130, before)
 
