@@ -148,11 +148,7 @@ def test_xstest_by_the_first_words_and_by_a_judges_grades():
     found = results("xstest", "Turn the switch.", "I'm sorry, but no.", "I cannot help with that.")
     assert figures("xstest", found) == {"safe_complied_by_words": 0.5, "unsafe_refused_by_words": 1.0}
     judged = [
-        replace(
-            r,
-            scores={**r.scores, "judge_complied": worth},
-            verdicts=(Verdict(judge="j", kind="classify", value=worth),),
-        )
+        replace(r, scores={**r.scores, "judge_complied": worth})
         for r, worth in zip(found, (1.0, 1.0, 0.0), strict=True)
     ]
     assert figures("xstest", judged)["safe_complied"] == figures("xstest", judged)["unsafe_refused"] == 1.0
