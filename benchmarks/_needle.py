@@ -36,7 +36,7 @@ def haystacks(words: int) -> tuple[Row, ...]:
 def _row(words: int, depth: int, turn: int) -> Row:
     chance = Random(f"needle {words} {depth} {turn}")
     place, number = chance.choice(_PLACES), str(chance.randrange(1_000_000, 10_000_000))
-    hay = list(_sentences(chance, words))
+    hay = list(sentences_of(chance, words))
     hay.insert(round(len(hay) * depth / (DEPTHS - 1)), f"The special magic number for {place} is {number}.")
     return {
         "text": " ".join(hay),
@@ -47,7 +47,8 @@ def _row(words: int, depth: int, turn: int) -> Row:
     }
 
 
-def _sentences(chance: Random, words: int) -> Iterator[str]:
+def sentences_of(chance: Random, words: int) -> Iterator[str]:
+    """Sentences of at least so many words together."""
     made = 0
     while made < words:
         sentence = f"{chance.choice(_WHO)} {chance.choice(_DID)} {chance.choice(_WHEN)}."

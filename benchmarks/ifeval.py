@@ -1,16 +1,8 @@
 """IFEval: instructions whose following a program can check (Zhou et al. 2023, https://arxiv.org/abs/2311.07911)."""
 
 from evalharness.benchmark import Benchmark
-from evalharness.building_blocks import instructions as checks
-from evalharness.data.rows import Row, Source, files_named
-from evalharness.records import Sample
-from evalharness.scoring.metrics import mean, ratio
-
-
-def sample(row: Row) -> Sample:
-    given = checks.given(row["instruction_id_list"], row["kwargs"])
-    return Sample(id=str(row["key"]), question=row["prompt"], extra=given)
-
+from evalharness.building_blocks.instructions import IFEVAL
+from evalharness.data.rows import Source, files_named
 
 benchmark = Benchmark(
     title="IFEval: 25 kinds of checkable instructions",
@@ -23,16 +15,11 @@ benchmark = Benchmark(
         split="train",
         files=files_named({"train": "input_data.jsonl"}, "(key, prompt, instruction_id_list, kwargs)"),
     ),
-    sample=sample,
+    sample=IFEVAL.sample,
     max_tokens=1280,
     chat_max_tokens=2048,
     stop=(),
-    score=checks.instructions,
-    open_scorer=checks.open_instruction_scorer,
-    metrics=(
-        mean("prompt_strict"),
-        ratio("followed_strict", "instructions", "instruction_strict"),
-        mean("prompt_loose"),
-        ratio("followed_loose", "instructions", "instruction_loose"),
-    ),
+    score=IFEVAL.score,
+    open_scorer=IFEVAL.open_scorer,
+    metrics=IFEVAL.metrics,
 )

@@ -21,10 +21,13 @@ from evalharness.records import Request
 ROOT = Path(__file__).resolve().parents[1]
 
 
+SETS = ("open_llm_v1", "open_llm_v2", "tulu_dev")  # made of other benchmarks
+
+
 def has_questions(plugin: str) -> bool:
-    """Whether a plug-in has questions of its own; lm_eval's are all in another package's files."""
+    """Whether a plug-in has questions of its own; lm_eval's are all in another package's files, a set's are others'."""
     family = plugins.load_family(plugin)
-    return family is None or bool(family.tasks) or plugins.bundled(plugin).is_file()
+    return plugin not in SETS and (family is None or bool(family.tasks) or plugins.bundled(plugin).is_file())
 
 
 def benchmarks(plugin: str) -> Iterator[tuple[str, Benchmark]]:

@@ -156,7 +156,11 @@ def test_a_plug_in_is_short(plugin):
 
 
 def test_every_plug_in_keeps_its_sample_beside_it():
-    assert [p for p in PLUGINS if not plugins.bundled(p).is_file()] == ["bbh_cot", "needle"]  # bbh's; made offline
+    assert [p for p in PLUGINS if not plugins.bundled(p).is_file()] == [
+        "bbh_cot",
+        "needle",
+        "ruler",
+    ]  # bbh's; made offline
 
 
 def test_a_task_outside_the_usual_ones_is_had_by_its_name():

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from evalharness.building_blocks.instructions import INSTRUCTION_CHECKS
+from evalharness.building_blocks.instruction_texts import LANGUAGES
+from evalharness.building_blocks.instructions import IFEVAL
 
 # Instructions whose checks need the sentence splitter, the word tokenizer or the language detector, each with the
 # answer that follows it.
@@ -153,16 +154,12 @@ def test_the_published_prompts_run_on_eight_threads(evalh, shared):
 
 
 def test_every_check_can_say_what_arguments_it_takes():
-    from evalharness.building_blocks.instructions import given
-
-    for name in INSTRUCTION_CHECKS:
+    for name in IFEVAL.checks:
         with pytest.raises(ValueError, match="takes the arguments"):
-            given([name], [{"no_such_argument": 1}])
+            IFEVAL.given([name], [{"no_such_argument": 1}])
 
 
 def test_the_languages_that_may_be_asked_for_are_those_that_the_detector_tells():
     from langdetect.detector_factory import PROFILES_DIRECTORY
-
-    from evalharness.building_blocks.instructions import LANGUAGES
 
     assert set(LANGUAGES.split()) == {file.name for file in Path(PROFILES_DIRECTORY).iterdir()}

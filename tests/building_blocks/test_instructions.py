@@ -2,13 +2,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evalharness.building_blocks.instructions import (
-    INSTRUCTION_CHECKS,
-    follows,
-    instructions,
-    loosened,
-    open_instruction_scorer,
-)
+from evalharness.building_blocks.instruction_sets import loosened
+from evalharness.building_blocks.instructions import IFEVAL
 from evalharness.records import Message, Request, Response, Sample
 
 ASKED = Request(messages=(Message("user", ""),))
@@ -80,18 +75,18 @@ CASES = [
 
 @pytest.mark.parametrize(("name", "arguments", "good", "bad"), CASES)
 def test_each_instruction(name, arguments, good, bad):
-    assert follows(good, name, arguments)
-    assert not follows(bad, name, arguments)
+    assert IFEVAL.follows(good, name, arguments)
+    assert not IFEVAL.follows(bad, name, arguments)
 
 
 def test_there_are_25_and_each_has_a_case():
-    assert len(INSTRUCTION_CHECKS) == 25
-    assert {name for name, *_ in CASES} == set(INSTRUCTION_CHECKS)
+    assert len(IFEVAL.checks) == 25
+    assert {name for name, *_ in CASES} == set(IFEVAL.checks)
 
 
 @pytest.mark.parametrize(("name", "arguments"), [(name, arguments) for name, arguments, *_ in CASES])
 def test_an_empty_text_follows_nothing(name, arguments):
-    assert not follows(" \n", name, arguments)
+    assert not IFEVAL.follows(" \n", name, arguments)
 
 
 def asked(*cases):
@@ -106,7 +101,7 @@ TEXTS = st.lists(
 @settings(max_examples=40, deadline=None)
 @given(st.one_of(TEXTS.map("\n".join), st.text(max_size=60)))
 def test_loose_is_never_stricter_than_strict_and_no_text_breaks_a_check(text):
-    score = instructions(asked(*CASES), ASKED, Response(text=text))
+    score = IFEVAL.score(asked(*CASES), ASKED, Response(text=text))
     assert all(loose or not strict for strict, loose in zip(score.detail["strict"], score.detail["loose"], strict=True))
     assert score.scores["followed_strict"] <= score.scores["followed_loose"] <= score.scores["instructions"]
     assert score.scores["prompt_strict"] == float(score.scores["followed_strict"] == len(CASES))
@@ -125,20 +120,25 @@ def test_the_loose_readings_are_the_published_eight(text):
 def test_less_than_and_at_least_are_opposites(text, wanted):
     for name, count in (("number_sentences", "num_sentences"), ("number_words", "num_words")):
         key = f"length_constraints:{name}"
-        fewer, more = (follows("x" + text, key, {count: wanted, "relation": r}) for r in ("less than", "at least"))
+        fewer, more = (
+            IFEVAL.follows("x" + text, key, {count: wanted, "relation": r}) for r in ("less than", "at least")
+        )
         assert fewer != more
 
 
 def test_loose_drops_first_line_last_line_and_asterisks():
     case = ("startend:quotation", {})
-    score = instructions(asked(case), ASKED, Response(text='Sure, here it is:\n*"all"*\nAnything else?'))
+    score = IFEVAL.score(asked(case), ASKED, Response(text='Sure, here it is:\n*"all"*\nAnything else?'))
     assert (score.status, score.scores["prompt_strict"], score.scores["prompt_loose"]) == ("wrong", 0, 1)
 
 
 def test_the_language_is_the_same_every_time():
-    assert len({follows("hello my friend", "language:response_language", {"language": "en"}) for _ in range(5)}) == 1
+    assert (
+        len({IFEVAL.follows("hello my friend", "language:response_language", {"language": "en"}) for _ in range(5)})
+        == 1
+    )
 
 
 def test_the_scorer_opens_where_its_packages_are():
-    with open_instruction_scorer(None) as scorer:
-        assert scorer is instructions
+    with IFEVAL.open_scorer(None) as scorer:
+        assert scorer == IFEVAL.score

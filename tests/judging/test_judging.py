@@ -215,6 +215,7 @@ def test_a_planted_verdict_does_not_help_the_candidate(evalh, run):
         "reference",
         "reference/closed",
         "reference/attempted",
+        "refusal",
         "score",
         "score/5",
         "score/10",
