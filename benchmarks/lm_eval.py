@@ -25,12 +25,16 @@ def open_task(task: str, data: Path | None) -> Benchmark:
 
 
 def reopen(task: str, file: Path) -> Benchmark:
-    """The benchmark of a run's task by the file that described it: of a group, where the group asks it its own way."""
+    """The benchmark of a run's task by the file that described it: of a group, where the group asks it its own way; as
+    the prompt format behind its name has it."""
     from evalharness.file_benchmarks.lm_eval.catalog import GROUP_MARKS, catalog_with
+    from evalharness.file_benchmarks.lm_eval.formats import AT
     from evalharness.file_benchmarks.lm_eval.task import open_catalog_task, open_lm_eval_file
 
     by_group = any(mark in task for mark in GROUP_MARKS)
-    return open_catalog_task(catalog_with(file), task) if by_group else open_lm_eval_file(file)
+    if by_group:
+        return open_catalog_task(catalog_with(file), task)
+    return open_lm_eval_file(file, selection=task.partition(AT)[2])
 
 
 def members(task: str, data: Path | None) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """lm-evaluation-harness's task files here: how many open, and whether they ask and score as there.
 
-    python perf/lm_eval_parity.py opens VENV [--every N] [--out FILE]
+    python perf/lm_eval_parity.py opens VENV [--every N] [--shard I/N] [--out FILE]
     python perf/lm_eval_parity.py parity VENV MODEL [--tasks 200] [--seed 0] [--out FILE]
     python perf/lm_eval_parity.py groups VENV [--include-path FOLDER]
 
@@ -58,6 +58,7 @@ def main() -> None:
     arguments.add_argument("venv", type=Path)
     arguments.add_argument("model", nargs="?")
     arguments.add_argument("--every", type=int, default=1)
+    arguments.add_argument("--shard", default="1/1", help="the I-th of N parts of the tasks, for several processes")
     arguments.add_argument("--only", default="")
     arguments.add_argument("--include-path", default="")
     arguments.add_argument("--tasks", type=int, default=200)
@@ -70,7 +71,7 @@ def main() -> None:
     logging.disable()
     events.warn = lambda *_: None
     if said.part == "opens":
-        opens(said.every, said.only, said.out)
+        opens(_chosen(said.every, said.shard, said.only), said.out)
     elif said.part == "groups":
         from _lm_eval_groups import groups
 
@@ -94,11 +95,17 @@ def _named(venv: Path, packages: Path) -> list[str]:
     return [*own, *(name for name in there if f"{venv}:{name}" not in own)]
 
 
-def opens(every: int, only: str, out: Path) -> None:
-    """The share of tasks that open, and why the others do not."""
+def _chosen(every: int, shard: str, only: str) -> list[TaskEntry]:
+    """Every so-manieth task in the order of the files, whose path has `only` in it; of these one part of several."""
     entries = [e for _, e in sorted(open_catalog().entries.items()) if e.kind == "task"]
     entries.sort(key=lambda e: str(e.file))
     entries = [e for e in entries[::every] if only in str(e.file)]
+    part, parts = map(int, shard.split("/"))
+    return entries[len(entries) * (part - 1) // parts : len(entries) * part // parts]
+
+
+def opens(entries: list[TaskEntry], out: Path) -> None:
+    """The share of tasks that open, and why the others do not."""
     kinds: dict[str, dict[str, str]] = {}
     why: dict[str, str] = {}
     rows: dict[str, dict[str, str]] = {}
@@ -109,13 +116,13 @@ def opens(every: int, only: str, out: Path) -> None:
             why[entry.name] = error
         else:
             rows[entry.name] = found
-        if number % 250 == 0 or number == len(entries):
+        if number % 100 == 0 or number == len(entries):
             took = time.monotonic() - start
             print(f"{number:,} of {len(entries):,}: {1 - len(why) / number:.1%} open, {took:.0f} s", flush=True)
+            out.write_text(json.dumps({"tasks": number, "opens": len(rows), "why": why, "rows": rows}, indent=1))
     reasons = Counter(map(_reason, why.values()))
     for reason, count in reasons.most_common(40):
         print(f"{count:6,}  {reason}")
-    out.write_text(json.dumps({"tasks": len(entries), "opens": len(rows), "why": why, "rows": rows}, indent=1))
 
 
 def _reason(error: str) -> str:

@@ -18,6 +18,7 @@ from typing import Any
 
 from evalharness.errors import UserError, nearest, option_name
 from evalharness.events import warn
+from evalharness.file_benchmarks.lm_eval.formats import AT
 from evalharness.file_benchmarks.lm_eval.members import (
     DEEPEST_GROUPS,
     GroupMembers,
@@ -65,8 +66,10 @@ class TaskCatalog:
         root = None if word in self.entries else self._root_of(word)
         there = self.entries if root is None else self._tasks_of(self.entries[root])
         names = [word] if word in there else [name for name in sorted(there) if fnmatchcase(name, word)]
-        if not names and word.partition("@")[0] in self.entries:
-            raise UserError(f"{word}: the prompt formats of lm-evaluation-harness 0.5 (TASK@FORMAT) are not read")
+        if not names and AT in word:
+            base, _, chosen = word.rpartition(AT)
+            yield from (f"{name}{AT}{chosen}" for name in self._named(base))
+            return
         if not names:
             near = nearest(word, there)
             raise UserError(
@@ -91,6 +94,11 @@ class TaskCatalog:
         describes it."""
         root = min((name.partition(mark)[0] for mark in GROUP_MARKS if mark in name), key=len, default="")
         return root if root in self.entries and self.entries[root].kind == "group" else None
+
+    def without_format(self, name: str) -> tuple[str, str]:
+        """The name that a task is run under, and the prompt format that stands behind it; '' where there is none."""
+        base, _, chosen = (name, "", "") if name in self.entries or AT not in name else name.rpartition(AT)
+        return base, chosen
 
     def task(self, name: str) -> GroupTask:
         """The task that is run under a name. UserError where there is none."""

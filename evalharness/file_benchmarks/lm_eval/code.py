@@ -6,15 +6,13 @@ and texts go in and out as JSON. With `--trust-task-code` the same calls are mad
 
 from __future__ import annotations
 
-import ast
 import atexit
 import hashlib
 import importlib.util
 import os
-import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache
@@ -24,13 +22,15 @@ from typing import Any
 from evalharness.data.files import inside as inside_folder
 from evalharness.data.yaml_lines import Function, YamlDocument, YamlPath
 from evalharness.errors import UserError, option_name
-from evalharness.file_benchmarks.lm_eval import inside
+from evalharness.file_benchmarks.lm_eval import inside, inside_class
+from evalharness.file_benchmarks.lm_eval.source_files import LM_EVAL, may_define, reached_from
 from evalharness.sandbox.pool import Sandbox
 from evalharness.sandbox.program import Program
 from evalharness.sandbox.service import Service, ServiceEnded
 from evalharness.sandbox.tiers import open_sandbox, sandbox_like
 
 _PROGRAMS = 10_000  # of one question
+_NOT_GIVEN = {"class", "include", "tag", "group", "task_list"}  # to a task's class
 _SERVICES = 8  # processes that are kept for further calls
 _PRELOAD = {
     "numpy": "numpy",
@@ -39,8 +39,7 @@ _PRELOAD = {
     "evaluate": "evaluate",
     "sklearn": "sklearn.metrics",
 }
-_LM_EVAL = "lm_eval"
-_MARK = f"/{_LM_EVAL}/tasks/"
+_MARK = f"/{LM_EVAL}/tasks/"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +63,8 @@ def use_task_code(settings: TaskCodeSettings) -> None:
 
 @dataclass(frozen=True)
 class TaskFunction:
-    """A function or class that a task file names, and the place that names it."""
+    """A function or class that a task file names, and the place that names it. `MODULE.CLASS#PART` is a part of a
+    task's class (`inside_class.part`)."""
 
     document: YamlDocument = field(repr=False)
     where: YamlPath
@@ -77,7 +77,12 @@ class TaskFunction:
 
     @property
     def module(self) -> str:
-        return self.spelled.rpartition(".")[0]
+        return self.spelled.partition("#")[0].rpartition(".")[0]
+
+    @property
+    def name(self) -> str:
+        """What it is called in its module."""
+        return self.spelled.partition("#")[0].rpartition(".")[2]
 
     @property
     def file(self) -> Path | None:
@@ -89,58 +94,11 @@ class TaskFunction:
         """DataError for a reference without module, or to a file that defines no such name."""
         if not self.module:
             raise self.document.error(self.where, f"!function {self.spelled} names no module: wanted MODULE.NAME")
-        name = self.spelled.rpartition(".")[2]
-        if self.file is not None and not _may_define(self.file, name):
-            raise self.document.error(self.where, f"{self.file.name} defines no {name}")
+        if self.file is not None and not may_define(self.file, self.name):
+            raise self.document.error(self.where, f"{self.file.name} defines no {self.name}")
         if self.file is None and importlib.util.find_spec(self.module.partition(".")[0]) is None:
             said = f"there is no {self.module.replace('.', '/')}.py beside it and no installed module {self.module}"
             raise self.document.error(self.where, said)
-
-
-def _may_define(file: Path, name: str) -> bool:
-    """Whether a module binds a name at its top level, or may: by a star import, or in a way that only running tells."""
-    for node in ast.walk(_parsed(file)):
-        if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
-            bound = [node.name]
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            bound = [alias.asname or alias.name for alias in node.names]
-        elif isinstance(node, ast.Name):
-            bound = [node.id] if isinstance(node.ctx, ast.Store) or node.id == "globals" else []
-        else:
-            continue
-        if {name, "*", "globals"} & set(bound):
-            return True
-    return False
-
-
-def returned_keys(function: TaskFunction) -> tuple[str, ...]:
-    """The texts that are keys of mappings in a function, or in those of its file that it names."""
-    if function.file is None:
-        return ()
-    name = function.spelled.rpartition(".")[2]
-    functions = {node.name: node for node in _parsed(function.file).body if isinstance(node, ast.FunctionDef)}
-    wanted, own = [name], dict[str, ast.FunctionDef]()
-    while wanted:
-        name = wanted.pop()
-        if name in functions and name not in own:
-            own[name] = functions[name]
-            wanted += [one.id for one in ast.walk(own[name]) if isinstance(one, ast.Name)]
-    keys = [key for node in own.values() for one in ast.walk(node) if isinstance(one, ast.Dict) for key in one.keys]
-    texts = [key.value for key in keys if isinstance(key, ast.Constant) and isinstance(key.value, str)]
-    return tuple(dict.fromkeys(texts))
-
-
-def _parsed(file: Path) -> ast.Module:
-    about = file.stat()
-    return _parsed_once(file, about.st_mtime_ns, about.st_size)
-
-
-@cache
-def _parsed_once(file: Path, changed: int, size: int) -> ast.Module:
-    try:
-        return ast.parse(file.read_bytes())
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise UserError(f"{file}:{getattr(error, 'lineno', 1) or 1}: no valid Python ({error})") from error
 
 
 def named_functions(document: YamlDocument, value: Any = None, where: YamlPath = ()) -> Iterator[TaskFunction]:
@@ -159,9 +117,10 @@ def named_functions(document: YamlDocument, value: Any = None, where: YamlPath =
 @dataclass(frozen=True)
 class TaskCode:
     """The Python of one task file. `root` is the folder that is shown to it, `sha256` that of all files that it is made
-    of, `packages` what it imports besides."""
+    of, `packages` what it imports besides; `given` is the file as it stands, of which a class made `document`."""
 
     document: YamlDocument = field(repr=False)
+    given: YamlDocument = field(repr=False)
     root: Path
     settings: TaskCodeSettings
     files: tuple[Path, ...]
@@ -180,17 +139,28 @@ class TaskCode:
             raise self.document.error(where, f"{spelled} fails: {said['error']}{line}{self._hint(said['error'])}")
         return said["value"]
 
-    def named(self, function: TaskFunction) -> dict[str, str]:
+    def named(self, function: TaskFunction) -> dict[str, Any]:
         """A function as the process that runs it finds it."""
-        module, _, name = function.spelled.rpartition(".")
+        module = function.module
         folder = str(function.folder.resolve())
         called = str(function.file.with_suffix("")) if function.file is not None else module
         if function.file is not None and _MARK in str(function.file):
             inner = str(function.file.with_suffix("")).partition(_MARK)[2]
-            called = f"{_LM_EVAL}.tasks.{inner.replace('/', '.')}"
+            called = f"{LM_EVAL}.tasks.{inner.replace('/', '.')}"
         if not self.settings.trusted:
             folder = f"{inside.SHOWN}/{os.path.relpath(folder, self.root)}"
-        return {"folder": folder, "module": module, "name": name, "called": called}
+        named = {"folder": folder, "module": module, "name": function.name, "called": called}
+        part = function.spelled.partition("#")[2]
+        return {**named, "part": part, "settings": self._class_settings()} if part else named
+
+    def _class_settings(self) -> dict[str, Any]:
+        """What a task's class is made with: the rest of what its file says."""
+        said = {key: one for key, one in self.given.value.items() if key not in _NOT_GIVEN}
+        return {
+            key: {inside_class.FUNCTION: self.named(TaskFunction(self.given, (key,), str(one)))}
+            if isinstance(one, Function) else one
+            for key, one in said.items()
+        }  # fmt: skip
 
     def _answered(self, message: dict[str, Any], seconds: float) -> dict[str, Any]:
         if self.settings.trusted:
@@ -213,15 +183,16 @@ def task_code(document: YamlDocument, root: Path | None = None) -> TaskCode:
     shown = (root or _root_of(document.file)).resolve()
     folders = [inside_folder(shown, function.folder.resolve(), document.file) for function in named]
     shown = Path(os.path.commonpath([shown, *folders]))
-    files, packages = _reached([function.file for function in named if function.file is not None], shown)
+    files, packages = reached_from([function.file for function in named if function.file is not None], shown)
     packages |= {function.module.partition(".")[0] for function in named if function.file is None}
-    if any(function.where[0] in ("process_docs", "fewshot_config") for function in named):
+    if any(function.where[0] in ("process_docs", "fewshot_config", "class") for function in named):
         packages |= {"datasets"}
     total = hashlib.sha256()
     for file in files:
         total.update(f"{file.relative_to(shown) if file.is_relative_to(shown) else file.name}\0".encode())
         total.update(file.read_bytes())
     return TaskCode(
+        document,
         document,
         shown,
         _settings.get() or TaskCodeSettings(),
@@ -235,39 +206,6 @@ def _root_of(file: Path) -> Path:
     """The folder that the code of a lone file may read: lm_eval's folder of tasks where it lies there, else its own."""
     before, mark, _ = str(file.resolve()).partition(_MARK)
     return Path(before + mark) if mark else file.parent
-
-
-def _reached(files: Iterable[Path], root: Path) -> tuple[tuple[Path, ...], set[str]]:
-    """The files that modules come from, through what they import of their own folders, and the other modules that they
-    import, by their top names, the standard library left out."""
-    found: dict[Path, None] = {}
-    wanted, others = list(files), set()
-    while wanted:
-        file = wanted.pop()
-        if file in found:
-            continue
-        found[file] = None
-        for level, name in _imports(file):
-            base = file.parent if level else root
-            for _ in range(level - 1):
-                base = base.parent
-            inner = name.removeprefix(f"{_LM_EVAL}.tasks.") if name.startswith(f"{_LM_EVAL}.tasks.") else name
-            own = [base / (inner.replace(".", "/") + ".py"), base / inner.replace(".", "/") / "__init__.py"]
-            wanted += [path.resolve() for path in own if inner and path.is_file()]
-            if not level:
-                others.add(name.partition(".")[0])
-    return tuple(sorted(found)), {name for name in others if name not in sys.stdlib_module_names}
-
-
-def _imports(file: Path) -> Iterator[tuple[int, str]]:
-    """(dots before it, dotted name) of every import of a file, in functions too."""
-    for node in ast.walk(_parsed(file)):
-        if isinstance(node, ast.Import):
-            yield from ((0, alias.name) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            yield node.level, base
-            yield from ((node.level, f"{base}.{alias.name}".lstrip(".")) for alias in node.names)
 
 
 class _Processes:
@@ -381,11 +319,13 @@ def _installed(names: tuple[str, ...]) -> tuple[str, ...]:
 
 @cache
 def _source() -> str:
-    """The text of `inside` as a module of its own in the fenced process, and its loop."""
-    text = Path(str(inside.__file__)).read_text(encoding="utf-8")
+    """The texts of `inside_class` and `inside` as modules of their own in the fenced process, and its loop."""
+    files = [Path(str(module.__file__)) for module in (inside_class, inside)]
+    texts = [(file.stem, file.read_text(encoding="utf-8")) for file in files]
     return (
         "import sys, types\n"
-        "module = sys.modules['evalh_inside'] = types.ModuleType('evalh_inside')\n"
-        f"exec(compile({text!r}, 'inside.py', 'exec', dont_inherit=True), module.__dict__)\n"
+        f"for name, text in {texts!r}:\n"
+        "    module = sys.modules[f'evalh_{name}'] = types.ModuleType(f'evalh_{name}')\n"
+        "    exec(compile(text, f'{name}.py', 'exec', dont_inherit=True), module.__dict__)\n"
         "module.serve_task_code(3)\n"
     )

@@ -16,7 +16,7 @@ from evalharness.errors import nearest
 from evalharness.events import warn
 from evalharness.file_benchmarks.lm_eval.code import TaskFunction
 
-MARKS = ("output_type", "doc_to_text", "dataset_path", "custom_dataset")
+MARKS = ("output_type", "doc_to_text", "dataset_path", "custom_dataset", "class")
 GROUP_KEYS = {"group", "task"}  # of a file that describes a group, which has none of the others
 OUTPUT_TYPES = ("multiple_choice", "generate_until", "loglikelihood", "loglikelihood_rolling")
 _HARMLESS = {
@@ -30,12 +30,10 @@ _READ = {
     "fewshot_delimiter", "filter_list", "repeats", "fewshot_config", "gen_prefix",
 }  # fmt: skip
 _NOT_READ = {
-    "class": "a task that is a Python class of its own is not read",
+    "class": "wanted !function MODULE.CLASS",
     "doc_to_image": "questions with images are not asked",
     "doc_to_audio": "questions with sound are not asked",
     "use_prompt": "promptsource's prompts are not read",
-    "formats": "the prompt formats of lm-evaluation-harness 0.5 are not read; write doc_to_text, doc_to_target, ...",
-    "scorer": "the scorers of lm-evaluation-harness 0.5 are not read; write filter_list and metric_list",
 }
 _EXAMPLE_KEYS = {
     "sampler", "split", "process_docs", "fewshot_indices", "samples", "doc_to_text", "doc_to_choice", "doc_to_target",

@@ -65,10 +65,12 @@ def plain(value: Any, depth: int = 0) -> Any:
 
 _modules: dict[str, Any] = {}  # by file
 _files: set[str] = set()
+_tasks: dict[str, Any] = {}  # objects of tasks' classes, by what they are made of
 
 
-def _function(named: dict[str, str]) -> Any:
-    """`named`: the file's folder, the dotted module, the name in it, and what the module is to call itself."""
+def _function(named: dict[str, Any]) -> Any:
+    """`named`: the file's folder, the dotted module, the name in it, and what the module is to call itself; of a task's
+    class also which part of its object, and what the object is made with."""
     folder = Path(named["folder"])
     if not folder.is_absolute():
         folder = next((Path(path) / folder for path in sys.path if (Path(path) / folder).is_dir()), folder)
@@ -77,7 +79,31 @@ def _function(named: dict[str, str]) -> Any:
         module = _loaded(str(file), named["called"])
     else:
         module = importlib.import_module(named["module"])
-    return getattr(module, named["name"])
+    found = getattr(module, named["name"])
+    return _class_parts().part(_task(found, named), named["part"]) if "part" in named else found
+
+
+def _class_parts() -> Any:
+    """What takes a task's class apart: beside this text in the fenced process."""
+    fenced = sys.modules.get("evalh_inside_class")
+    return fenced or importlib.import_module("evalharness.file_benchmarks.lm_eval.inside_class")
+
+
+def _task(kind: Any, named: dict[str, Any]) -> Any:
+    """The object of a task's class, made once."""
+    key = repr(named | {"part": ""})
+    if key not in _tasks:
+        settings = {
+            name: _function(one["!function"]) if isinstance(one, dict) and set(one) == {"!function"} else one
+            for name, one in named["settings"].items()
+        }
+        _tasks[key] = _class_parts().made(kind, settings)
+    return _tasks[key]
+
+
+def _described(function: dict[str, Any]) -> Any:
+    """What a task file would say of a task that is a class."""
+    return _class_parts().described(_function({**function, "part": "self"}))
 
 
 def _loaded(file: str, called: str) -> Any:
@@ -284,7 +310,7 @@ def _names(functions: list[dict[str, str]]) -> list[str]:
 
 _ACTS: dict[str, Any] = {
     "prepare": _prepare, "splits": _splits, "call": _call, "results": _results, "measure": _measure,
-    "filter": _filtered, "aggregate": _aggregated, "names": _names,
+    "filter": _filtered, "aggregate": _aggregated, "names": _names, "class": _described,
 }  # fmt: skip
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from evalharness.data.yaml_lines import Function
 from evalharness.errors import nearest
-from evalharness.file_benchmarks.lm_eval.code import TaskCode, TaskFunction, returned_keys
+from evalharness.file_benchmarks.lm_eval.code import TaskCode, TaskFunction
 from evalharness.file_benchmarks.lm_eval.config import TaskConfig
+from evalharness.file_benchmarks.lm_eval.source_files import returned_keys
 from evalharness.text.patterns import pattern_of
 
 # Metrics by what is asked, and how each is aggregated where the file does not say.
@@ -91,8 +92,8 @@ def _unlisted(config: TaskConfig, listed: Sequence[Measure]) -> Iterator[Measure
     """What the task's code gives besides, by the names that stand in it: the keys of what `process_results` returns,
     whose mean is taken there too, and `pass@k` of a metric that is told of k."""
     by_code = config.function("process_results")
-    if by_code is not None:
-        for name in returned_keys(by_code):
+    if by_code is not None and by_code.file is not None:
+        for name in returned_keys(by_code.file, by_code.name):
             yield Measure(name=name, label=our_metric_name(name, config.kind, True), aggregation="mean")
     for measure in listed:
         ks = measure.options.get("k") if measure.function is not None else None

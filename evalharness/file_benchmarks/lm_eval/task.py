@@ -10,10 +10,12 @@ from evalharness.benchmark import Benchmark, Prompt
 from evalharness.building_blocks.multiple_choice import shown
 from evalharness.data.yaml_lines import YamlDocument
 from evalharness.file_benchmarks.lm_eval.catalog import TaskCatalog
+from evalharness.file_benchmarks.lm_eval.classes import task_of_class
 from evalharness.file_benchmarks.lm_eval.code import task_code
 from evalharness.file_benchmarks.lm_eval.config import TaskConfig, read_task_file
 from evalharness.file_benchmarks.lm_eval.documents import Documents
 from evalharness.file_benchmarks.lm_eval.filters import pipelines
+from evalharness.file_benchmarks.lm_eval.formats import formatted
 from evalharness.file_benchmarks.lm_eval.measures import measures_of
 from evalharness.file_benchmarks.lm_eval.rows import DocView, ExampleTurn, SampleMaker, joined, wants_delimiter
 from evalharness.file_benchmarks.lm_eval.scoring import TaskScorer
@@ -28,16 +30,17 @@ _MODES: dict[str, tuple[Mode, ...]] = {
 }
 
 
-def open_lm_eval_file(file: Path, root: Path | None = None) -> Benchmark:
+def open_lm_eval_file(file: Path, root: Path | None = None, selection: str = "") -> Benchmark:
     """The benchmark of a task file. DataError with file and line for what is missing or not understood. `root` is the
-    folder of tasks that it is one of, and that its Python may read."""
-    return open_lm_eval_task(read_task_file(file), root)
+    folder of tasks that it is one of, and that its Python may read; `selection` one of its prompt formats."""
+    return open_lm_eval_task(read_task_file(file), root, selection)
 
 
 def open_catalog_task(catalog: TaskCatalog, name: str) -> Benchmark:
-    """The benchmark of a task of a catalog, asked as the group in its name has it."""
+    """The benchmark of a task of a catalog, asked as the group and the format in its name have it."""
+    name, selection = catalog.without_format(name)
     task, described_by = catalog.task(name), catalog.described_by(name)
-    found = open_lm_eval_task(task.document(), (task.entry or described_by).root)
+    found = open_lm_eval_task(task.document(), (task.entry or described_by).root, selection)
     if task.over is None or found.source.described_by is None:
         return found
     files_by_group = task.entry is None or "dataset_kwargs" in task.over.value
@@ -45,11 +48,13 @@ def open_catalog_task(catalog: TaskCatalog, name: str) -> Benchmark:
     return replace(found, source=replace(found.source, described_by=described_by.file, own_below=below))
 
 
-def open_lm_eval_task(document: YamlDocument, root: Path | None = None) -> Benchmark:
+def open_lm_eval_task(document: YamlDocument, root: Path | None = None, selection: str = "") -> Benchmark:
     """The benchmark of a task file whose includes are resolved."""
+    document = formatted(document, selection)
+    code = task_code(document, root)
+    document, code = task_of_class(code)
     config = TaskConfig(document)
     config.check()
-    code = task_code(document, root)
     documents, written = Documents(config, code), config.generation()
     by_code = config.function("process_results")
     scorer = TaskScorer(
