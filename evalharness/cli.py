@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 import evalharness
-from evalharness.errors import Exit, UserError, flags_in_messages, nearest
+from evalharness.errors import Exit, UserError, flags_in_messages, install_hint, nearest
 
 if TYPE_CHECKING:
     import typer
@@ -167,8 +167,6 @@ def guarded(arguments: list[str]) -> int:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] == "evalharness":
             raise
-        from evalharness.plugins import install_hint
-
         return _complain(f"this needs the package {error.name}: {install_hint(error.name)}", Exit.USAGE)
     except BrokenPipeError:
         sys.stderr.close()

@@ -91,3 +91,18 @@ def known(what: str, name: str, names: object) -> str:
     if hasattr(names, "__contains__") and name in names:
         return name
     raise UserError(f"there is no {what} called {name!r}{nearest(name, names)}")
+
+
+EXTRAS = {
+    "torch": "local", "safetensors": "local", "tokenizers": "local", "matplotlib": "local", "transformers": "hf",
+    "sacrebleu": "text", "rouge_score": "text", "langdetect": "text", "nltk": "text", "gguf": "gguf",
+    "starlette": "web", "uvicorn": "web", "sqlalchemy": "web", "alembic": "web", "psycopg": "web",
+    "ray": "scale", "zstandard": "inspect", "mlflow": "mlflow", "wandb": "wandb", "trackio": "trackio",
+    "opentelemetry": "opentelemetry",
+}  # fmt: skip
+
+
+def install_hint(package: str) -> str:
+    """What to type when a package is missing."""
+    top = package.split(".")[0]
+    return f'pip install "evalharness[{EXTRAS[top]}]"' if top in EXTRAS else f"pip install {top}"

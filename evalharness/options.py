@@ -96,10 +96,7 @@ class CompletionsOptions:
     """How a server is asked as a base model."""
 
     template: str | None = setting(None, "`none` asks as a base model, through /completions.", choices=("none",))
-    rank_by: str = setting(
-        "echo", "Rank by echo, vLLM's prompt_logprobs, or SGLang's generate.",
-        choices=("echo", "prompt_logprobs", "generate"),
-    )  # fmt: skip
+    rank_by: str = setting("echo", "By echo, or vLLM's, SGLang's own.", choices=("echo", "prompt_logprobs", "generate"))
 
 
 @dataclass(frozen=True, kw_only=True)

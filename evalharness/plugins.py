@@ -19,7 +19,7 @@ from typing import Any, Literal, Protocol, cast
 
 from evalharness import options
 from evalharness.benchmark import Benchmark, Family
-from evalharness.errors import UserError, known, nearest, option_name
+from evalharness.errors import UserError, install_hint, known, nearest, option_name
 from evalharness.events import warn
 from evalharness.judge import Judge, Panel
 from evalharness.model import Askable, Model, Previews
@@ -33,10 +33,8 @@ PluginKind = Literal["benchmarks", "judges", "models", "importers", "exporters",
 def modules(kind: PluginKind) -> dict[str, str]:
     """Plug-in name -> dotted module name, for everything installed. Imports the packages, not the plug-ins."""
     found: dict[str, str] = {}
-    group = f"evalharness.{kind}"
-    own = importlib.metadata.EntryPoint("builtin", group, group)  # also where the installation is older than the group
-    entries = sorted(importlib.metadata.entry_points(group=group), key=lambda e: e.name != "builtin")
-    for entry in dict.fromkeys((own, *entries)):
+    entries = sorted(importlib.metadata.entry_points(group=f"evalharness.{kind}"), key=lambda e: e.name != "builtin")
+    for entry in dict.fromkeys(entries):
         try:
             package = entry.load()
             names = [m.name for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_")]
@@ -73,21 +71,6 @@ def load_format(kind: Literal["importers", "exporters"], name: str) -> ModuleTyp
     if name not in found:
         raise UserError(f"there is no format {name!r}{nearest(name, found)}; there is {', '.join(found)}")
     return load_plugin(kind, name)
-
-
-EXTRAS = {
-    "torch": "local", "safetensors": "local", "tokenizers": "local", "matplotlib": "local", "transformers": "hf",
-    "sacrebleu": "text", "rouge_score": "text", "langdetect": "text", "nltk": "text", "gguf": "gguf",
-    "starlette": "web", "uvicorn": "web", "sqlalchemy": "web", "alembic": "web", "psycopg": "web",
-    "ray": "scale", "zstandard": "inspect", "mlflow": "mlflow", "wandb": "wandb", "trackio": "trackio",
-    "opentelemetry": "opentelemetry",
-}  # fmt: skip
-
-
-def install_hint(package: str) -> str:
-    """What to type when a package is missing."""
-    top = package.split(".")[0]
-    return f'pip install "evalharness[{EXTRAS[top]}]"' if top in EXTRAS else f"pip install {top}"
 
 
 def _there(data: Path | None) -> None:

@@ -24,7 +24,7 @@ LONGEST_FUNCTION, LONGEST_FILE = 60, 400
 CONTRACTS = {
     "evalharness.benchmarks": {"benchmark", "family", "sample", "score"},
     "evalharness.judges": {"judge", "variants", "panel"},
-    "evalharness.models": {"open_model", "Options", "FOLDER"},
+    "evalharness.models": {"open_model", "open_prompts", "Options", "FOLDER"},
     "evalharness.executors": {"open_executor"},
     "evalharness.trackers": {"open_tracker"},
     "evalharness.importers": {"read_judgments", "read_run"},

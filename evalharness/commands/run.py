@@ -26,6 +26,7 @@ from evalharness.options import (
 
 if TYPE_CHECKING:
     from evalharness.comparison.gate import GatedComparison
+    from evalharness.runs.drawn import Drawer
     from evalharness.runs.plan import Plan
     from evalharness.runs.session import RuleOf, RunOutcome, Stage
 
@@ -74,7 +75,6 @@ def run(
     from evalharness import plugins
     from evalharness.data.files import allow_outside
     from evalharness.events import observed_by
-    from evalharness.evidence.earlier import check_beside_draw, drawer_using
     from evalharness.file_benchmarks.lm_eval.settings import task_files
     from evalharness.file_benchmarks.lm_eval.shots import show_examples
     from evalharness.report import progress
@@ -92,15 +92,11 @@ def run(
     named = benchmarks_of(data.items, benchmarks)
     if _is_suite(named, typed - BESIDE_A_SUITE):
         return _run_suite(Path(named[0]), output, consent=sandbox.yes_run_untrusted_code)
-    typed.refuse_lone(JudgingOptions.__dataclass_fields__, "judge")
-    typed.refuse_lone(ComparisonOptions.__dataclass_fields__, "against")
-    typed.refuse_beside(("judge", "against"), "shard", "`evalh merge` first puts the parts together")
     models = model or []
-    _hold_models_apart(models, typed)
-    drawer = drawer_using(draw.budget_items, draw.using, output.runs)
-    asked = _asked(data, sampling)
+    _refuse_together(models, typed)
+    drawer, asked = _drawer(draw, output.runs), _asked(data, sampling)
     plan = session.make_plan(named, model=models[0] if models else None, options=sandbox, draw=drawer, **asked)
-    check_beside_draw(plan, {"judge": judging.judge, "against": comparison.against})
+    _check_draw(plan, judging, comparison)
     limits = Budget(cost=budget.max_cost, tokens=budget.max_tokens_total, minutes=budget.max_minutes)
     place = session.RunPlace(runs=output.runs, name=output.name, cache=not output.no_cache)
 
@@ -115,8 +111,11 @@ def run(
         return _tell_all(run_together(starts), len(starts), comparison, output)
 
 
-def _hold_models_apart(models: Sequence[str], typed: Typed) -> None:
-    """UserError where several models would be kept as one run."""
+def _refuse_together(models: Sequence[str], typed: Typed) -> None:
+    """UserError for options that do not go together, or where several models would be kept as one run."""
+    typed.refuse_lone(JudgingOptions.__dataclass_fields__, "judge")
+    typed.refuse_lone(ComparisonOptions.__dataclass_fields__, "against")
+    typed.refuse_beside(("judge", "against"), "shard", "`evalh merge` first puts the parts together")
     if len(models) > 1 and "name" in typed:
         raise UserError(f"{option_name('name')} is one run's, and several models have a run each: leave it out")
     if len(models) > 1 and "log_to" in typed:
@@ -134,6 +133,22 @@ def _is_suite(named: Sequence[str], said: frozenset[str]) -> bool:
     from evalharness.suites.schema import is_suite
 
     return is_suite(named, said)
+
+
+def _drawer(draw: DrawOptions, runs: Path) -> "Drawer | None":
+    """What draws fewer questions; what reads earlier runs is loaded only where some are named."""
+    if draw.budget_items is None and not draw.using:
+        return None
+    from evalharness.evidence.earlier import drawer_using
+
+    return drawer_using(draw.budget_items, draw.using, runs)
+
+
+def _check_draw(plan: "Plan", judging: JudgingOptions, comparison: ComparisonOptions) -> None:
+    if plan.draw is not None:
+        from evalharness.evidence.earlier import check_beside_draw
+
+        check_beside_draw(plan, {"judge": judging.judge, "against": comparison.against})
 
 
 def _rule_of(comparison: ComparisonOptions, runs: Path) -> "RuleOf | None":

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Any
 from evalharness.data.files import json_value
 from evalharness.engine.adapter_config import is_adapter
 from evalharness.engine.fingerprint import files_digest
-from evalharness.engine.sampling import Sampling, checkpoint_sampling
+from evalharness.engine.sampling import Sampling
 from evalharness.errors import UserError, option_name
-from evalharness.events import Told, tell, warn
+from evalharness.events import warn
 from evalharness.model import Preview, Requests
 from evalharness.models._checkpoints import base_folder, weights_digest
 from evalharness.models._checkpoints import model_folder as model_folder
 from evalharness.models._prompt_reader import PromptReader, reader_of_run
+from evalharness.models._sampling import chosen_sampling
 from evalharness.options import LocalOptions
 from evalharness.records import Message, Request, Response
 from evalharness.scoring.thinking_marks import is_mark, opened_thinking
@@ -390,22 +391,5 @@ def _open(origin: WeightsOrigin, options: LocalOptions) -> Local:
     if own and chosen.source != own:
         own_said = f"{origin.name} has a template of its own, which it was trained with"
         warn(f"{own_said}; with {chosen.name} it answers otherwise")
-    return Local(origin, engine, tokenizer, chosen, sampling=_sampling(origin, options, chosen))
-
-
-def _sampling(origin: WeightsOrigin, options: LocalOptions, chat: Chat) -> Sampling:
-    """How tokens are drawn: what the user says, the rest as the checkpoint has it where the user wants that."""
-    own = next((found for found in map(checkpoint_sampling, origin.folders) if found.differences()), Sampling())
-    if own.differences() and chat.source is not None and not options.checkpoint_sampling:
-        wanted = option_name("checkpoint_sampling")
-        made = f"{origin.name} is made to be asked with {own.words()}"
-        tell(Told(text=f"{made} (its generation_config.json); {wanted} does so"))
-    if (options.min_p or 0) > 1:
-        raise UserError(f"{option_name('min_p')} wants a number from 0 to 1; there is {options.min_p:g}")
-    taken = own if options.checkpoint_sampling else Sampling()
-    return replace(
-        taken,
-        top_k=options.top_k or taken.top_k,
-        min_p=taken.min_p if options.min_p is None else options.min_p,
-        repetition_penalty=options.repetition_penalty or taken.repetition_penalty,
-    )
+    sampling = chosen_sampling(origin.name, origin.folders, options, chat=chosen.source is not None)
+    return Local(origin, engine, tokenizer, chosen, sampling=sampling)

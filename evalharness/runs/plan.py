@@ -201,10 +201,8 @@ def _prepared(name: str, benchmark: Benchmark, plan: Plan, model: Model, common:
     own = {sample.id: sample for sample in chosen} if plan.holistic else {}
 
     def asked(benchmark: Benchmark, sample: Sample) -> Request:
-        if mode == "letters" and not 1 < len(sample.choices) <= len(LETTERS):
-            raise DataError(
-                f"{loaded.origin}: {sample.id} of {name} has {len(sample.choices)} choices, letters want 2 to 26"
-            )
+        if mode == "letters":
+            _hold_to_letters(sample, f"{loaded.origin}: {sample.id} of {name}")
         shown = examples(own.get(str(sample.extra.get("original")), sample))
         return _sampled(request(benchmark, sample, shown, mode=mode, chat=model.chat), benchmark, plan)
 
@@ -238,6 +236,11 @@ def _prepared(name: str, benchmark: Benchmark, plan: Plan, model: Model, common:
         wordings=wording_facts(plan.wordings),
     )
     return replace(_task(name, benchmark, plan, questions, facts), drawn=drawn)
+
+
+def _hold_to_letters(sample: Sample, place: str) -> None:
+    if not 1 < len(sample.choices) <= len(LETTERS):
+        raise DataError(f"{place} has {len(sample.choices)} choices, letters want 2 to {len(LETTERS)}")
 
 
 def _with_variants(

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evalharness.errors import UserError, nearest, option_name
+from evalharness.errors import UserError, install_hint, nearest, option_name
 from evalharness.events import Event, Observer
-from evalharness.plugins import install_hint, load_plugin, modules
+from evalharness.plugins import load_plugin, modules
 
 Figures = Mapping[str, float]
 

@@ -19,7 +19,7 @@ from evalharness.scoring.answers import LETTERS
 
 _MOST = 100  # of messages, choices, verdicts, scores and details: a page is no place for thousands of them
 HEAD, TAIL = 30_000, 10_000  # characters shown of a longer text: its beginning and its end
-TOKENS = 4_000  # shown of a prompt: its first and its last
+PROMPT_TOKENS = 4_000  # shown of a prompt: its first and its last
 _IN_A_COMMAND = 4_000  # bytes of a request beyond which a command would be no help
 
 
@@ -102,7 +102,7 @@ class ShownPrompt:
 def shown_prompt(preview: Preview) -> ShownPrompt:
     """What a page shows of a prompt."""
     n = len(preview.ids)
-    begin, end = (n, n) if n <= TOKENS else (TOKENS - TOKENS // 4, n - TOKENS // 4)
+    begin, end = (n, n) if n <= PROMPT_TOKENS else (PROMPT_TOKENS - PROMPT_TOKENS // 4, n - PROMPT_TOKENS // 4)
     tokens = [ShownToken(id=i, text=_visible(text)) for i, text in zip(preview.ids, preview.pieces, strict=True)]
     return ShownPrompt(
         text=preview.text[:HEAD], count=n, bos=bool(preview.bos), head=tuple(tokens[:begin]), left_out=end - begin,
