@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 
 from evalharness.errors import UserError
-from evalharness.file_benchmarks.lm_eval.catalog import include_folders
+from evalharness.file_benchmarks.lm_eval.settings import include_folders
 from evalharness.models.echo import Echo
 from evalharness.records import Response
 from evalharness.runs import plan as planning

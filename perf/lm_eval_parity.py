@@ -32,10 +32,11 @@ from evalharness import events
 from evalharness.benchmark import Benchmark
 from evalharness.data.yaml_lines import YamlDocument
 from evalharness.errors import UserError
-from evalharness.file_benchmarks.lm_eval.catalog import include_folders, open_catalog
-from evalharness.file_benchmarks.lm_eval.code import TaskCodeSettings, TaskFunction, named_functions, use_task_code
+from evalharness.file_benchmarks.lm_eval.catalog import open_catalog
+from evalharness.file_benchmarks.lm_eval.code import TaskFunction, named_functions
 from evalharness.file_benchmarks.lm_eval.config import read_task_file
 from evalharness.file_benchmarks.lm_eval.members import TaskEntry
+from evalharness.file_benchmarks.lm_eval.settings import TaskCodeSettings, include_folders, use_task_code
 from evalharness.file_benchmarks.lm_eval.task import open_lm_eval_task
 from evalharness.records import Request, Response, Sample
 

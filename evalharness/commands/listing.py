@@ -21,7 +21,7 @@ def list_(
     from evalharness.runs import inventory
 
     if lm_eval is not None:
-        from evalharness.file_benchmarks.lm_eval.settings import lm_eval_rows
+        from evalharness.file_benchmarks.lm_eval.catalog import lm_eval_rows
 
         items.table(lm_eval_rows(what, lm_eval, include_path or ()), as_json=as_json)
         return

@@ -31,8 +31,7 @@ def preview(
     """Show the first prompts exactly as sent, token ids and BOS for local models, and what the run would cost."""
     from evalharness import plugins
     from evalharness.data.files import allow_outside
-    from evalharness.file_benchmarks.lm_eval.catalog import include_folders
-    from evalharness.file_benchmarks.lm_eval.shots import show_examples
+    from evalharness.file_benchmarks.lm_eval.settings import include_folders, show_examples
     from evalharness.report import items
     from evalharness.runs import session
     from evalharness.runs.preview import preview_prompts

@@ -19,7 +19,7 @@ def rescore(
 ) -> int:
     """Score the recorded answers again with the scorers as they are now, asking nobody."""
     from evalharness.errors import Exit
-    from evalharness.file_benchmarks.lm_eval.catalog import include_folders
+    from evalharness.file_benchmarks.lm_eval.settings import include_folders
     from evalharness.options import package_names
     from evalharness.report import progress
     from evalharness.runs import session, store

@@ -26,6 +26,7 @@ from evalharness.options import (
 
 if TYPE_CHECKING:
     from evalharness.comparison.gate import GatedComparison
+    from evalharness.file_benchmarks.lm_eval.settings import TaskCodeSettings
     from evalharness.runs.drawn import Drawer
     from evalharness.runs.plan import Plan
     from evalharness.runs.session import RuleOf, RunOutcome, Stage
@@ -75,8 +76,7 @@ def run(
     from evalharness import plugins
     from evalharness.data.files import allow_outside
     from evalharness.events import observed_by
-    from evalharness.file_benchmarks.lm_eval.settings import task_files
-    from evalharness.file_benchmarks.lm_eval.shots import show_examples
+    from evalharness.file_benchmarks.lm_eval import settings as task_files
     from evalharness.report import progress
     from evalharness.runs import session
     from evalharness.runs.budget import Budget
@@ -86,8 +86,9 @@ def run(
     from evalharness.tracking.observer import tracked_by
 
     allow_outside(data.allow_outside)
-    task_files(data.include_path, sandbox, trusted=data.trust_task_code)
-    show_examples(as_turns=data.fewshot_as_multiturn)
+    task_files.include_folders([Path(folder) for folder in data.include_path])
+    task_files.use_task_code(_task_code(data, sandbox))
+    task_files.show_examples(as_turns=data.fewshot_as_multiturn)
     plugins.name_python_files(benchmarks or ())
     named = benchmarks_of(data.items, benchmarks)
     if _is_suite(named, typed - BESIDE_A_SUITE):
@@ -133,6 +134,12 @@ def _is_suite(named: Sequence[str], said: frozenset[str]) -> bool:
     from evalharness.suites.schema import is_suite
 
     return is_suite(named, said)
+
+
+def _task_code(data: DataOptions, sandbox: RunOptions) -> "TaskCodeSettings":
+    from evalharness.file_benchmarks.lm_eval.settings import TaskCodeSettings
+
+    return TaskCodeSettings(sandbox=sandbox.sandbox, packages=sandbox.sandbox_packages, trusted=data.trust_task_code)
 
 
 def _drawer(draw: DrawOptions, runs: Path) -> "Drawer | None":

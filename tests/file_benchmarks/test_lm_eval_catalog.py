@@ -10,7 +10,7 @@ from evalharness.data.rows import Want
 from evalharness.data.sources import load_rows
 from evalharness.errors import DataError, UserError
 from evalharness.events import Warned, observed_by
-from evalharness.file_benchmarks.lm_eval import catalog
+from evalharness.file_benchmarks.lm_eval import catalog, settings
 from evalharness.file_benchmarks.lm_eval.config import read_task_file
 from evalharness.file_benchmarks.lm_eval.groups import group_figures
 from evalharness.records import Estimate
@@ -34,11 +34,11 @@ def folder(tmp_path):
             (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
         catalog._catalog.cache_clear()
         catalog._own_names.cache_clear()
-        catalog.include_folders([tmp_path])
+        settings.include_folders([tmp_path])
         return tmp_path
 
     yield write
-    catalog.include_folders([])
+    settings.include_folders([])
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_a_later_folder_comes_before_an_earlier_one(folder, tmp_path, warned):
     (second / "a.yaml").write_text(PLAIN.format(name="same"), encoding="utf-8")
     other = tmp_path.parent / f"{tmp_path.name}-other"
     second.rename(other)
-    catalog.include_folders([first, other])
+    settings.include_folders([first, other])
     assert catalog.open_catalog().entries["same"].file == other / "a.yaml"
     assert any("takes the place" in said for said in warned)
 
@@ -129,7 +129,7 @@ def test_a_name_that_leads_nowhere_is_said(folder, files, pattern, said):
 
 def test_a_folder_that_is_not_there_is_said(tmp_path):
     with pytest.raises(UserError, match="there is no such folder"):
-        catalog.include_folders([tmp_path / "absent"])
+        settings.include_folders([tmp_path / "absent"])
 
 
 def test_includes_may_be_a_list_the_later_over_the_earlier(tmp_path):
@@ -167,7 +167,7 @@ def test_a_group_runs_by_its_name_and_is_scored_again_from_the_run(folder, evalh
     assert said.code == 0, said.err
     assert set(said.json["benchmarks"]) == {"lm_eval/a_one", "lm_eval/a_two"}
     assert set(said.json["averages"]["lm_eval"]) == {"inner accuracy"}
-    catalog.include_folders([])  # the run knows its files
+    settings.include_folders([])  # the run knows its files
     again = evalh("rescore", "r", "--json")
     assert again.code == 0, again.err
     assert "averages" not in again.json

@@ -5,7 +5,7 @@ import json
 import pytest
 import yaml
 
-from evalharness.file_benchmarks.lm_eval.shots import show_examples
+from evalharness.file_benchmarks.lm_eval.settings import show_examples
 from evalharness.models.echo import Echo
 from evalharness.runs import plan as planning
 from evalharness.runs.plan import Plan

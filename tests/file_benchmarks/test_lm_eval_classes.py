@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from evalharness.errors import DataError
-from evalharness.file_benchmarks.lm_eval.code import TaskCodeSettings, use_task_code
+from evalharness.file_benchmarks.lm_eval.settings import TaskCodeSettings, use_task_code
 from evalharness.models.echo import Echo
 from evalharness.records import Response
 from evalharness.runs import plan as planning

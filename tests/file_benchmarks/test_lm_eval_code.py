@@ -9,7 +9,7 @@ import yaml
 from evalharness import plugins
 from evalharness.errors import DataError, UserError
 from evalharness.file_benchmarks.lm_eval import code
-from evalharness.file_benchmarks.lm_eval.code import TaskCodeSettings, use_task_code
+from evalharness.file_benchmarks.lm_eval.settings import TaskCodeSettings, use_task_code
 from evalharness.models.echo import Echo
 from evalharness.records import Message, Request, Response, Result
 from evalharness.runs import plan as planning

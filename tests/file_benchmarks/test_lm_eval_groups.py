@@ -13,6 +13,7 @@ from evalharness.errors import DataError, UserError
 from evalharness.events import Warned, observed_by
 from evalharness.file_benchmarks.lm_eval import catalog
 from evalharness.file_benchmarks.lm_eval.groups import group_figures
+from evalharness.file_benchmarks.lm_eval.settings import include_folders
 from evalharness.records import Estimate
 
 PLAIN = """task: {name}
@@ -62,11 +63,11 @@ def folder(tmp_path):
             (tmp_path / f"{name}.jsonl").write_text("".join(lines), encoding="utf-8")
         catalog._catalog.cache_clear()
         catalog._own_names.cache_clear()
-        catalog.include_folders([tmp_path])
+        include_folders([tmp_path])
         return tmp_path
 
     yield write
-    catalog.include_folders([])
+    include_folders([])
 
 
 def settings(group, *keys):
@@ -118,7 +119,7 @@ def test_a_run_of_a_group_asks_in_its_way_and_is_scored_again_so(folder, evalh):
     lines = [json.loads(line) for line in (where / "runs/r/results.jsonl").read_text().splitlines()]
     asked = {line["benchmark"]: line["request"]["messages"][0]["content"].count("?") for line in lines}
     assert asked == {"lm_eval/low/a": 2, "lm_eval/low/b": 3}
-    catalog.include_folders([])  # the run knows the group's file
+    include_folders([])  # the run knows the group's file
     again = evalh("rescore", "r", "--json")
     assert again.code == 0, again.err
     assert again.json["benchmarks"] == said.json["benchmarks"]
@@ -190,7 +191,7 @@ def test_data_files_that_a_group_names_lie_below_its_own_folder(folder, evalh):
 
 def test_a_group_runs_by_the_path_of_its_file_with_the_files_beside_it(folder, evalh):
     where = folder()
-    catalog.include_folders([])
+    include_folders([])
     said = evalh("run", where / "low.yaml", "--model", "echo", "--name", "r", "--json")
     assert said.code == 0, said.err
     assert set(said.json["benchmarks"]) == {"lm_eval/low/a", "lm_eval/low/b"}

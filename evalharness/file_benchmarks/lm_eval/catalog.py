@@ -26,6 +26,7 @@ from evalharness.file_benchmarks.lm_eval.members import (
     TaskEntry,
     group_members,
 )
+from evalharness.file_benchmarks.lm_eval.settings import include_folders, included_folders
 
 _IGNORED = {"__pycache__", ".ipynb_checkpoints"}
 _KEY = re.compile(r"""^["']?([A-Za-z_][\w-]*)["']?\s*:(?=\s|$)""", re.MULTILINE)
@@ -34,16 +35,7 @@ _WANTED = ("task", "group", "tag", "include", "class")
 
 GROUP_MARKS = ("/", "::")  # between a group's name and that of a task that is asked in its way
 
-_folders: ContextVar[tuple[Path, ...]] = ContextVar("lm_eval_folders", default=())
 _beside: ContextVar[tuple[Path, ...]] = ContextVar("lm_eval_beside_group_files", default=())
-
-
-def include_folders(folders: Sequence[Path]) -> None:
-    """Folders of task files beside those of an installed lm_eval (`--include-path`)."""
-    for folder in folders:
-        if not folder.expanduser().is_dir():
-            raise UserError(f"{option_name('include_path', folder)}: there is no such folder")
-    _folders.set(tuple(folder.expanduser().resolve() for folder in folders))
 
 
 @dataclass(frozen=True)
@@ -152,7 +144,7 @@ class TaskCatalog:
 def open_catalog() -> TaskCatalog:
     """The names of the installed lm_eval's task files and of the folders of `--include-path`. UserError where there are
     neither."""
-    folders = [*_installed(), *_folders.get()]
+    folders = [*_installed(), *included_folders()]
     if not folders and not _beside.get():
         raise UserError(
             "lm_eval/TASK wants lm-evaluation-harness's task files: `pip install lm_eval`, or "
@@ -163,7 +155,7 @@ def open_catalog() -> TaskCatalog:
 
 def catalog_with(group_file: Path) -> TaskCatalog:
     """The names that are known, and those of the folder of a group's file where that group is none of them."""
-    folders = (*_installed(), *_folders.get())
+    folders = (*_installed(), *included_folders())
     known, wanted = _catalog(folders), group_file.resolve()
     if any(entry.kind == "group" and str(entry.file) == str(wanted) for entry in known.entries.values()):
         return known
@@ -173,7 +165,7 @@ def catalog_with(group_file: Path) -> TaskCatalog:
 def tasks_of_group_file(file: Path) -> tuple[str, ...]:
     """The tasks of a group that is named by its file. The files beside it are known from here on."""
     folder = file.resolve().parent
-    if folder not in (*_folders.get(), *_beside.get()):
+    if folder not in (*included_folders(), *_beside.get()):
         _beside.set((*_beside.get(), folder))
     said = _own_names(file.resolve())
     return open_catalog().find(str(said.get("group")))
@@ -283,3 +275,23 @@ def _names_loader() -> Any:
     loader: Any = type("NamesLoader", (base,), {})
     loader.add_multi_constructor("!", lambda reader, suffix, node: None)
     return loader
+
+
+def lm_eval_rows(what: str, search: str, folders: Sequence[Path]) -> list[dict[str, Any]]:
+    """A row for each name of lm-evaluation-harness's with these words in it; all names where there are none. UserError
+    where something else than benchmarks is wanted."""
+    if what != "benchmarks":
+        raise UserError(f"{option_name('lm_eval', search)} lists benchmarks; there is {what!r}")
+    include_folders(folders)
+    catalog = open_catalog()
+    words = search.lower().split()
+    found = [e for name, e in sorted(catalog.entries.items()) if all(word in name.lower() for word in words)]
+    return [
+        {
+            "name": f"lm_eval/{entry.name}",
+            "kind": entry.kind,
+            "tasks": 1 if entry.kind == "task" else len(entry.members),
+            "file": "" if entry.file is None else str(entry.file.relative_to(entry.root)),
+        }
+        for entry in found
+    ]

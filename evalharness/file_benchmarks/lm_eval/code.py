@@ -13,7 +13,6 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -23,6 +22,7 @@ from evalharness.data.files import inside as inside_folder
 from evalharness.data.yaml_lines import Function, YamlDocument, YamlPath
 from evalharness.errors import UserError, option_name
 from evalharness.file_benchmarks.lm_eval import inside, inside_class
+from evalharness.file_benchmarks.lm_eval.settings import TaskCodeSettings, task_code_settings
 from evalharness.file_benchmarks.lm_eval.source_files import LM_EVAL, may_define, reached_from
 from evalharness.sandbox.pool import Sandbox
 from evalharness.sandbox.program import Program
@@ -40,25 +40,6 @@ _PRELOAD = {
     "sklearn": "sklearn.metrics",
 }
 _MARK = f"/{LM_EVAL}/tasks/"
-
-
-@dataclass(frozen=True, kw_only=True)
-class TaskCodeSettings:
-    """Where the Python of task files runs. `packages` as `--sandbox-packages` names them; empty: those that the code
-    imports. `seconds` is the time that one call may take."""
-
-    sandbox: str = "auto"
-    packages: tuple[str, ...] = ()
-    trusted: bool = False
-    seconds: float = 120.0
-
-
-_settings: ContextVar[TaskCodeSettings | None] = ContextVar("task_code", default=None)
-
-
-def use_task_code(settings: TaskCodeSettings) -> None:
-    """How the Python of the task files that are opened from here on is run."""
-    _settings.set(settings)
 
 
 @dataclass(frozen=True)
@@ -195,7 +176,7 @@ def task_code(document: YamlDocument, root: Path | None = None) -> TaskCode:
         document,
         document,
         shown,
-        _settings.get() or TaskCodeSettings(),
+        task_code_settings(),
         files,
         tuple(sorted(packages)),
         total.hexdigest() if files else "",

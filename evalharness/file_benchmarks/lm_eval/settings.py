@@ -1,39 +1,62 @@
-"""What a command says of lm-evaluation-harness's task files: which folders they lie in, and where their Python runs."""
+"""What a command says of lm-evaluation-harness's task files: which folders they lie in, where their Python runs, how
+examples are shown. Kept apart from what reads the files, which a run of other benchmarks never loads."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from evalharness.errors import UserError, option_name
-from evalharness.file_benchmarks.lm_eval.catalog import include_folders, open_catalog
-from evalharness.file_benchmarks.lm_eval.code import TaskCodeSettings, use_task_code
-from evalharness.options import RunOptions
 
 
-def task_files(folders: Sequence[str], options: RunOptions, *, trusted: bool) -> None:
-    """For all task files that are opened from here on. UserError for a folder that is not there."""
-    include_folders([Path(folder) for folder in folders])
-    settings = TaskCodeSettings(sandbox=options.sandbox, packages=options.sandbox_packages, trusted=trusted)
-    use_task_code(settings)
+@dataclass(frozen=True, kw_only=True)
+class TaskCodeSettings:
+    """Where the Python of task files runs. `packages` as `--sandbox-packages` names them; empty: those that the code
+    imports. `seconds` is the time that one call may take."""
+
+    sandbox: str = "auto"
+    packages: tuple[str, ...] = ()
+    trusted: bool = False
+    seconds: float = 120.0
 
 
-def lm_eval_rows(what: str, search: str, folders: Sequence[Path]) -> list[dict[str, Any]]:
-    """A row for each name of lm-evaluation-harness's with these words in it; all names where there are none. UserError
-    where something else than benchmarks is wanted."""
-    if what != "benchmarks":
-        raise UserError(f"{option_name('lm_eval', search)} lists benchmarks; there is {what!r}")
-    include_folders(folders)
-    catalog = open_catalog()
-    words = search.lower().split()
-    found = [e for name, e in sorted(catalog.entries.items()) if all(word in name.lower() for word in words)]
-    return [
-        {
-            "name": f"lm_eval/{entry.name}",
-            "kind": entry.kind,
-            "tasks": 1 if entry.kind == "task" else len(entry.members),
-            "file": "" if entry.file is None else str(entry.file.relative_to(entry.root)),
-        }
-        for entry in found
-    ]
+_task_code: ContextVar[TaskCodeSettings | None] = ContextVar("task_code", default=None)
+_folders: ContextVar[tuple[Path, ...]] = ContextVar("lm_eval_folders", default=())
+_as_turns: ContextVar[bool] = ContextVar("lm_eval_examples_as_turns", default=True)
+
+
+def use_task_code(settings: TaskCodeSettings) -> None:
+    """How the Python of the task files that are opened from here on is run."""
+    _task_code.set(settings)
+
+
+def task_code_settings() -> TaskCodeSettings:
+    """What `use_task_code` said last."""
+    return _task_code.get() or TaskCodeSettings()
+
+
+def include_folders(folders: Sequence[Path]) -> None:
+    """Folders of task files beside those of an installed lm_eval (`--include-path`). UserError for one that is not
+    there."""
+    for folder in folders:
+        if not folder.expanduser().is_dir():
+            raise UserError(f"{option_name('include_path', folder)}: there is no such folder")
+    _folders.set(tuple(folder.expanduser().resolve() for folder in folders))
+
+
+def included_folders() -> tuple[Path, ...]:
+    """What `include_folders` said last."""
+    return _folders.get()
+
+
+def show_examples(*, as_turns: bool) -> None:
+    """Whether a chat model reads the examples of the tasks that are opened from here on as turns of their own, which is
+    the default with a chat template in lm-evaluation-harness, or all in one user turn."""
+    _as_turns.set(as_turns)
+
+
+def examples_are_turns() -> bool:
+    """What `show_examples` said last."""
+    return _as_turns.get()

@@ -4,26 +4,12 @@ chat model reads them."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextvars import ContextVar
 from random import Random
 
 from evalharness.benchmark import IsAsked, ShotsDrawn
 from evalharness.records import Sample
 
 FEWSHOT_SEED = 1234  # the default of its `--seed` for examples
-
-_as_turns: ContextVar[bool] = ContextVar("lm_eval_examples_as_turns", default=True)
-
-
-def show_examples(*, as_turns: bool) -> None:
-    """Whether a chat model reads the examples of the tasks that are opened from here on as turns of their own, which is
-    its default with a chat template, or all in one user turn."""
-    _as_turns.set(as_turns)
-
-
-def examples_are_turns() -> bool:
-    """What `show_examples` said last."""
-    return _as_turns.get()
 
 
 def at_random(one_more: bool) -> ShotsDrawn:

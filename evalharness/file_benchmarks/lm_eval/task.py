@@ -19,7 +19,8 @@ from evalharness.file_benchmarks.lm_eval.formats import formatted
 from evalharness.file_benchmarks.lm_eval.measures import measures_of
 from evalharness.file_benchmarks.lm_eval.rows import DocView, ExampleTurn, SampleMaker, joined, wants_delimiter
 from evalharness.file_benchmarks.lm_eval.scoring import TaskScorer
-from evalharness.file_benchmarks.lm_eval.shots import at_random, examples_are_turns
+from evalharness.file_benchmarks.lm_eval.settings import examples_are_turns
+from evalharness.file_benchmarks.lm_eval.shots import at_random
 from evalharness.records import Message, Mode, Request, Sample
 
 _MODES: dict[str, tuple[Mode, ...]] = {
