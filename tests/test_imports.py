@@ -125,7 +125,9 @@ def test_a_plugin_imports_no_other_plugin():
 
 
 # Flags are made of records that say what they are.
-DECLARATIONS = {f"evalharness.{name}" for name in ("commands._flags", "errors", "options", "training.config")}
+DECLARATIONS = {
+    f"evalharness.{name}" for name in ("commands._flags", "errors", "executor", "options", "training.config")
+}
 
 
 def test_commands_import_nothing_but_typer_and_declarations_before_they_run():
