@@ -7,7 +7,6 @@ the plan, the scorers and the journal stay where they are, and `runs.placed` mak
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
@@ -152,6 +151,8 @@ def visible_gpus() -> tuple[str, ...]:
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:
         return tuple(word for word in map(str.strip, named.split(",")) if word and word != "-1")
+    import subprocess  # which costs the start of `evalh` milliseconds
+
     try:
         listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired):

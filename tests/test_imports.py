@@ -126,7 +126,8 @@ def test_a_plugin_imports_no_other_plugin():
 
 # Flags are made of records that say what they are.
 DECLARATIONS = {
-    f"evalharness.{name}" for name in ("commands._flags", "commands._names", "errors", "options", "training.config")
+    f"evalharness.{name}"
+    for name in ("commands._flags", "commands._names", "errors", "executor", "options", "training.config")
 }
 
 

@@ -10,15 +10,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, BinaryIO, cast
-
-import orjson
 
 from evalharness.data.fields import ROW_ERRORS, row_error
 from evalharness.errors import DataError, option_name
@@ -105,21 +102,6 @@ def json_object(text: str, where: str) -> Row:
     if not isinstance(row, dict):
         raise DataError(f"{where}: wanted a JSON object, there is {type(row).__name__}")
     return row
-
-
-_PAST_64_BITS = re.compile(rb"[0-9]{19}")
-
-
-def plain_object(raw: bytes) -> Row | None:
-    """The object of a line of JSON, read by orjson: several times faster. None where it may read otherwise than Python,
-    which then says what the line is."""
-    if _PAST_64_BITS.search(raw):  # it makes decimals of such whole numbers
-        return None
-    try:
-        row = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        return None
-    return row if type(row) is dict else None
 
 
 def json_rows(path: Path) -> Iterator[Row]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import overload
 
-from evalharness.data.files import LARGE, LARGEST_TEXT, PIECE, Row, json_object, plain_object, read_text
+from evalharness.data.files import LARGE, LARGEST_TEXT, PIECE, Row, json_object, read_text
 from evalharness.errors import DataError
 
 _MARK = b"\xef\xbb\xbf"  # of byte order
@@ -84,11 +84,8 @@ class JsonlRows(Sequence[Row]):
 
     def _row(self, place: int) -> Row:
         begin = self._begins[place]
-        raw = self._file.line(begin)
-        if (row := plain_object(raw)) is not None:
-            return row
         try:
-            text = raw.decode("utf-8" if begin else "utf-8-sig")
+            text = self._file.line(begin).decode("utf-8" if begin else "utf-8-sig")
         except UnicodeDecodeError as error:
             read_text(self.path)  # says where
             raise DataError(f"{self.path}: cannot be read as UTF-8 text: {error}") from error

@@ -34,7 +34,7 @@ from evalharness.executor import (
 from evalharness.executors._replica import Replica, open_replica
 from evalharness.text.visible import line
 
-_PROBE_SECONDS = 3.0
+_PROBE_SECONDS = 2.5  # for a connection, and again for its first answer
 _STARTS = 3  # of a cluster on this machine
 _OBJECT_STORE = 256 * 2**20  # bytes of a cluster that is started here: answers are small
 
@@ -202,6 +202,7 @@ def _start_here(quiet: Mapping[str, Any]) -> None:
     """Start a cluster of this machine alone. UserError where that fails."""
     if "RAY_AUTH_MODE" not in os.environ and "RAY_AUTH_TOKEN" not in os.environ:
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)  # its own: Ray would write one into the home folder
+    os.environ.setdefault("RAY_worker_niceness", "0")  # what is asked is no less urgent than this process
     for left in reversed(range(_STARTS)):
         try:
             ray.init(
@@ -217,7 +218,7 @@ def _start_here(quiet: Mapping[str, Any]) -> None:
 
 
 def _probe(address: str) -> None:
-    """UserError unless somebody listens at HOST:PORT."""
+    """UserError unless somebody who may be a Ray cluster listens at HOST:PORT."""
     host, _, port = address.rpartition(":")
     if "://" in address or not host or not port.isdigit() or not 0 < int(port) < 65536:
         raise UserError(
@@ -225,9 +226,20 @@ def _probe(address: str) -> None:
             f"is {address!r:.80}"
         )
     try:
-        socket.create_connection((host.strip("[]"), int(port)), _PROBE_SECONDS).close()
+        with socket.create_connection((host.strip("[]"), int(port)), _PROBE_SECONDS) as found:
+            if os.environ.get("RAY_USE_TLS") in (None, "", "0") and not _speaks_http2(found):
+                raise UserError(f"{option_name('address', address)}: who listens there is no Ray cluster")
     except OSError as error:
         raise UserError(f"{option_name('address', address)}: nobody listens there ({error})") from None
+
+
+def _speaks_http2(found: socket.socket) -> bool:
+    """Whether the other end answers as every gRPC server does, with a frame of settings (RFC 9113, 3.4 and 6.5)."""
+    found.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]))
+    try:
+        return found.recv(9)[3:4] == b"\x04"
+    except TimeoutError:
+        return False
 
 
 def open_executor(recipe: Recipe, options: PlacementOptions) -> RayReplicas:

@@ -293,14 +293,13 @@ def _sample(document: YamlDocument, bench: Bench) -> Callable[[Row], Sample]:
     }
 
     plain = () if "{{" in bench.template or "{%" in bench.template else re.findall(r"\{(\w+)\}", bench.template)
-    answer = bench.answers if isinstance(bench.answers, str) and "{" not in bench.answers else None
 
     def make(row: Row) -> Sample:
         fields = {**row, **{name: read(row) for name, read in aliases.items()}} if aliases else row
-        if plain and (meant := next((name for name in plain if name in fields), None)):
+        if meant := next((name for name in plain if name in fields), None):
             raise document.error(("template",), f"a field is written {{{{{meant}}}}}, there is {{{meant}}}")
-        if answer is not None and answer not in fields:
-            said = f"there is no field {answer!r}{nearest(answer, fields)}; a row has {', '.join(fields)}"
+        if isinstance(bench.answers, str) and "{" not in bench.answers and bench.answers not in fields:
+            said = f"there is no field {bench.answers!r}{nearest(bench.answers, fields)}; a row has {', '.join(fields)}"
             raise document.error(("answers",), said)
         found = {key: read(fields) for key, read in parts.items()}
         choices = tuple(str(c) for c in _listed(document, "choices", found.get("choices", [])))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import overload
 
-from evalharness.data.files import LARGE, json_object, plain_object
+from evalharness.data.files import LARGE, json_object
 from evalharness.data.large_files import LinesAt
 from evalharness.data.rows import Row
 from evalharness.errors import DataError
@@ -64,8 +64,6 @@ class StoredAnswers(Sequence[RecordedAnswers]):
         return f"{self.path}:{number}"
 
     def _row(self, raw: bytes, number: int) -> Row:
-        if (row := plain_object(raw)) is not None:
-            return row
         try:
             line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError as error:

@@ -115,6 +115,10 @@ class Mirror:
             mark = " ".join(f"{name}:{there[name].get('size')}" for name in names)
             if whole not in there and self._to_fetch(whole, mark):
                 self._bring(whole, _following(whole, names, there), mark)
+        for name in self._names():
+            if name not in there and name not in in_parts and self._known(name) != _NONE and not self._is_new(name):
+                self._here(name).unlink()  # it was there once, and is not any more
+                self._note_of(name).unlink()
 
     def _to_fetch(self, name: str, mark: str) -> bool:
         """Whether the store has another file than is here. What was written here and not sent is kept."""
@@ -156,11 +160,14 @@ class Mirror:
         now = path.stat()
         self._note(name, _State(now.st_size, now.st_mtime_ns, mark, now.st_size if objects != [name] else 0))
 
-    def _send(self, ended: bool) -> None:
-        names = [str(path.relative_to(self.folder)) for path in self.folder.rglob("*") if path.is_file()]
+    def _names(self) -> list[str]:
+        """The files that are here, by their names from the folder on."""
         if self.folder.is_file():
-            names = [""]
-        for name in sorted(names, key=lambda name: (name.endswith(SUMMARY), name.endswith(MANIFEST), name)):
+            return [""]
+        return [str(path.relative_to(self.folder)) for path in self.folder.rglob("*") if path.is_file()]
+
+    def _send(self, ended: bool) -> None:
+        for name in sorted(self._names(), key=lambda name: (name.endswith(SUMMARY), name.endswith(MANIFEST), name)):
             if not _NOT_SENT.search(name) and (ended or not name.endswith(".sqlite")) and self._is_new(name):
                 self._send_file(name)
 
@@ -234,7 +241,7 @@ def _said(error: BaseException) -> str:
 
 
 def _cache_folder() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "evalharness" / "stores"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").resolve() / "evalharness" / "stores"
 
 
 def _file_system(address: str) -> tuple[Any, str]:

@@ -1,5 +1,6 @@
 """Questions handed out in pieces to copies that come, go and fail: everything is answered once, in the same batches."""
 
+import sys
 from collections import deque
 
 import pytest
@@ -173,3 +174,10 @@ def test_what_cannot_be_is_said_in_one_line(evalh, monkeypatch, words, said):
 
 def test_a_model_without_copies_is_opened_as_ever():
     assert placed_model("echo", None, PlacementOptions()).name == "echo"
+
+
+def test_without_ray_the_extra_is_named(evalh, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.delitem(sys.modules, "evalharness.executors.ray", raising=False)
+    found = evalh("run", "mmlu", "--data", "sample", "--model", "echo", "--engine", "ray")
+    assert found.code == 2 and "evalharness[scale]" in found.err and found.err.count("\n") == 1

@@ -29,15 +29,16 @@ def cluster():
     """A cluster of two nodes on this machine, each with two cores; its address and its second node."""
     from ray.cluster_utils import Cluster
 
-    os.environ["RAY_AUTH_TOKEN"] = "a-token-of-this-test" * 2
-    os.environ["RAY_worker_niceness"] = "0"  # Ray's own 15 is for ever on a machine that does other things
+    settings = {"RAY_AUTH_TOKEN": "a-token-of-this-test" * 2, "RAY_worker_niceness": "0"}  # 15 of its own is slow
+    os.environ.update(settings)
     made = Cluster(initialize_head=True, head_node_args=OPTIONS)
     try:
         yield made
     finally:
         ray.shutdown()
         made.shutdown()
-        del os.environ["RAY_AUTH_TOKEN"], os.environ["RAY_worker_niceness"]
+        for name in settings:
+            del os.environ[name]
 
 
 def run(name, spec, cluster, *, replicas, hear=lambda *_: None):
@@ -160,6 +161,13 @@ def test_a_dead_address_is_one_line_at_once(evalh):
     assert said.code == 2 and "nobody listens there" in said.err and said.err.count("\n") == 1
     assert time.monotonic() - before < 60  # Ray itself would try for minutes
     assert not Path("runs").exists()
+
+
+def test_somebody_else_at_the_address_is_one_line(evalh):
+    with socket.create_server(("127.0.0.1", 0)) as other:  # it takes connections, and says nothing
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        said = evalh("run", "mmlu", "--data", "sample", "--model", "echo", "--engine", "ray", "--address", address)
+    assert said.code == 2 and "no Ray cluster" in said.err and said.err.count("\n") == 1
 
 
 @pytest.mark.parametrize("address", ["auto", "ray://127.0.0.1:10001", "host", "host:port", ":6379", "h:99999"])

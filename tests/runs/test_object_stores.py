@@ -220,6 +220,22 @@ def test_what_both_sides_wrote_is_kept_here_and_said(machine):
     files.store.clear()
 
 
+def test_what_is_gone_there_is_gone_here(machine):
+    files = fsspec.filesystem("memory")
+    files.store.clear()
+    files.pipe_file("/bucket/runs/a/note.json", b"1")
+    files.pipe_file("/bucket/runs/b/note.json", b"2")
+    mirror = Mirror("memory://bucket/runs")
+    mirror.fetch()
+    unsent = mirror.folder / "a" / "own.json"
+    unsent.write_bytes(b"3")
+    files.rm("/bucket/runs/a/note.json")
+    mirror.fetch()
+    assert not (mirror.folder / "a" / "note.json").exists() and unsent.exists()
+    assert (mirror.folder / "b" / "note.json").read_bytes() == b"2"
+    files.store.clear()
+
+
 def test_what_is_a_store_and_what_is_not():
     assert is_store("s3://b/x") and is_store(Path("gs://b/x")) and is_store("hf://datasets/a/b")
     for word in (
