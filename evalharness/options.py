@@ -26,6 +26,7 @@ def setting(default: Any, help: str = "", **marks: Any) -> Any:  # noqa: A002  #
     return field(default=default, metadata={"help": help, **marks})
 
 
+_RANKED_BY = ("echo", "prompt_logprobs", "generate")
 _PRICE_IN, _PRICE_OUT = "US dollars per million prompt tokens.", "US dollars per million answer tokens."
 
 
@@ -96,10 +97,7 @@ class CompletionsOptions:
     """How a server is asked as a base model."""
 
     template: str | None = setting(None, "`none` asks as a base model, through /completions.", choices=("none",))
-    rank_by: str = setting(
-        "echo", "Rank by echo, vLLM's prompt_logprobs, or SGLang's generate.",
-        choices=("echo", "prompt_logprobs", "generate"),
-    )  # fmt: skip
+    rank_by: str = setting("echo", "Rank by echo, vLLM's prompt_logprobs, or SGLang's generate.", choices=_RANKED_BY)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,7 +144,7 @@ class DataOptions:
     HEADING: ClassVar[str] = "What is asked"
 
     data: str | None = setting(None, "A folder or file of the benchmark's data, or `sample`.")
-    mode: str | None = setting(None, "rank (log-probabilities of the choices), write, or letters (of the first token).")
+    mode: str | None = setting(None, "rank (log-probabilities of choices), write, or letters (first tokens').")
     shots: int | None = setting(None, "Examples before each question.")
     limit: int | None = setting(None, "Ask only so many questions: a seeded, stratified draw.")
     shard: str | None = setting(None, "Only this part of the questions: 3/8; `evalh merge` joins the parts.")
