@@ -26,7 +26,6 @@ def setting(default: Any, help: str = "", **marks: Any) -> Any:  # noqa: A002  #
     return field(default=default, metadata={"help": help, **marks})
 
 
-_RANKED_BY = ("echo", "prompt_logprobs", "generate")
 _PRICE_IN, _PRICE_OUT = "US dollars per million prompt tokens.", "US dollars per million answer tokens."
 
 
@@ -97,7 +96,7 @@ class CompletionsOptions:
     """How a server is asked as a base model."""
 
     template: str | None = setting(None, "`none` asks as a base model, through /completions.", choices=("none",))
-    rank_by: str = setting("echo", "Rank by echo, vLLM's prompt_logprobs, or SGLang's generate.", choices=_RANKED_BY)
+    rank_by: str = setting("echo", "How choices are scored.", choices=("echo", "prompt_logprobs", "generate"))
 
 
 @dataclass(frozen=True, kw_only=True)
