@@ -55,6 +55,8 @@ def finish_of(value: Any) -> Finish:
     """Why writing ended. AttemptError where it broke off, RequestError for what is no known word."""
     if value is None or value == "":
         return ""
+    if value == "stop":  # nearly always
+        return "stop"
     if not isinstance(value, str):
         raise RequestError(f"finish_reason is no word: {line(repr(value), 60)}")
     word = value[:60].rpartition(".")[2].partition(":")[0].lower().replace("-", "_")  # `content_filter: RECITATION`
@@ -128,6 +130,8 @@ def without_thinking(said: Said) -> Said:
 
 def count_of(usage: Mapping[str, Any], *names: str) -> int:
     """A number of tokens, under the first of these names that has one; 0 for none. RequestError for any other value."""
+    if type(usual := usage.get(names[0])) is int and 0 <= usual < 1 << 53:
+        return usual
     for name in names:
         found: Any = usage
         for part in name.split(".") if "." in name else (name,):

@@ -271,7 +271,7 @@ BAD = [
     ((*RUN, "--limit", 0), "--limit wants a number of questions, 1 or more; there is 0"),
     ((*RUN, "--shots", -1), "--shots wants 0 or more examples; there is -1"),
     ((*RUN, "--shots", 9), "wanted 9 examples"),
-    ((*RUN, "--mode", "guess"), "--mode wants rank or write"),
+    ((*RUN, "--mode", "guess"), "--mode wants rank, write or letters"),
     ((*RUN, "--subjects", "anatomi"), "there is no subject 'anatomi'"),
     ((*RUN, "--samples", 2), "at temperature 0"),
     ((*RUN, "--limt", 3), "No such option"),
