@@ -32,7 +32,8 @@ def sigstore_bundle(statement: bytes) -> bytes:
         ambient = detect_credential()
         identity = Issuer.from_trust_config(trusted).identity_token() if ambient is None else IdentityToken(ambient)
         with SigningContext.from_trust_config(trusted).signer(identity) as signer:
-            return signer.sign_dsse(Statement(statement)).to_json().encode() + b"\n"
+            bundle: str = signer.sign_dsse(Statement(statement)).to_json()
+            return bundle.encode() + b"\n"
     except (Error, IssuerError, ExpiredIdentity, OSError) as error:  # requests' errors are OSErrors
         said = " ".join(str(error).split()) or type(error).__name__
         raise UserError(
