@@ -22,6 +22,9 @@ def reproduce(
     ] = False,
     record: Annotated[Path | None, Option(help="Write the verdict here, as an in-toto statement.")] = None,
     key: Annotated[Path | None, Option(help="Sign the record with this private key of OpenSSH.")] = None,
+    sigstore: Annotated[
+        bool, Option("--sigstore", help="Sign the record by who you are, online, in place of a key.")
+    ] = False,
     runs: Annotated[Path, Option(help="Folder that holds the runs.")] = Path("runs"),
     as_json: Annotated[bool, Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> int:
@@ -31,10 +34,12 @@ def reproduce(
     from evalharness.evidence.statement import write_record
     from evalharness.report import evidence
 
-    if key is not None and record is None:
-        raise UserError("--key signs a record; say where it goes: --record FILE")
+    if (key is not None or sigstore) and record is None:
+        raise UserError(f"--{'sigstore' if sigstore else 'key'} signs a record; say where it goes: --record FILE")
+    if key is not None and sigstore:
+        raise UserError("--key and --sigstore are two ways to sign a record; give one")
     found = reproduce_run(run, again, runs=runs, consent=yes_run_its_command)
     if record is not None:
-        write_record(found, record, key)
+        write_record(found, record, key, sigstore=sigstore)
     evidence.show_reproduction(found, as_json=as_json)
     return found.exit_code

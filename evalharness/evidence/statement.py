@@ -17,6 +17,7 @@ from evalharness.data.files import digest, write_whole
 from evalharness.data.kept import finite, to_json
 from evalharness.errors import UserError, option_name
 from evalharness.evidence.reproduce import Reproduction
+from evalharness.evidence.sigstore_bundle import sigstore_bundle
 from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Run, dumps
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
@@ -51,16 +52,24 @@ def authenticated_bytes(payload: bytes) -> bytes:
     return b" ".join([b"DSSEv1", str(len(kind)).encode(), kind, str(len(payload)).encode(), payload])
 
 
-def write_record(found: Reproduction, file: Path, key: Path | None) -> None:
-    """Write the envelope, signed where a private key of OpenSSH is given. UserError where it cannot sign, or the file
-    cannot be written."""
+def write_record(found: Reproduction, file: Path, key: Path | None, *, sigstore: bool = False) -> None:
+    """Write the envelope, signed where a private key of OpenSSH is given, or the bundle that sigstore makes of the
+    statement. UserError where neither can sign, or the file cannot be written."""
     payload = dumps(reproduction_statement(found))
+    _write(file, sigstore_bundle(payload) if sigstore else _envelope(payload, key))
+
+
+def _envelope(payload: bytes, key: Path | None) -> bytes:
     signatures = [] if key is None else [_signature(authenticated_bytes(payload), key)]
     envelope: Mapping[str, object] = {
         "payloadType": PAYLOAD_TYPE, "payload": base64.b64encode(payload).decode(), "signatures": signatures,
     }  # fmt: skip
+    return dumps(envelope) + b"\n"
+
+
+def _write(file: Path, record: bytes) -> None:
     try:
-        write_whole(file, dumps(envelope) + b"\n")
+        write_whole(file, record)
     except OSError as error:
         raise UserError(f"{file}: cannot be written ({error.strerror})") from error
 

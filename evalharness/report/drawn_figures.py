@@ -53,12 +53,16 @@ def run_reliability(journal: Path, _: tuple[int, int]) -> tuple[tuple[str, tuple
     for _number, _place, line in islice(numbered_lines(journal), _MOST_LINES):
         logprobs, scores = (line.get("response") or {}).get("logprobs") or (), line.get("scores") or {}
         worth = next(iter(scores.values()), None)
-        if len(logprobs) > 1 and isinstance(worth, int | float) and 0 <= worth <= 1 and None not in logprobs:
+        if len(logprobs) > 1 and isinstance(worth, int | float) and 0 <= worth <= 1 and _numbers(logprobs):
             key = str(line["id"]), line.get("repeat", 0)
             pairs.setdefault(str(line["benchmark"]), {})[key] = max(softmax(logprobs)), float(worth)
     return tuple(
         (name, reliability(list(known.values()))) for name, known in pairs.items() if len(known) >= _LEAST_PAIRS
     )
+
+
+def _numbers(values: object) -> bool:
+    return isinstance(values, list) and all(isinstance(one, int | float) for one in values)
 
 
 def comparison_figures(document: ComparisonDocument) -> list[Drawing]:

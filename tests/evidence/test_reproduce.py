@@ -21,6 +21,19 @@ KINDS = {
     "holistic": ("tiny_exam", "--data", "sample", "--limit", 4, "--holistic"),
     "own file": ("./bench.yaml", "--model", "replay:answers.jsonl"),
     "judged": ("alpaca_eval", "--data", "sample", "--limit", 2, "--model", "echo", "--judge", "echo"),
+    "wordings": (
+        "tiny_exam",
+        "--data",
+        "sample",
+        "--limit",
+        3,
+        "--model",
+        "echo",
+        "--wording",
+        "own",
+        "--wording",
+        "w.txt",
+    ),
     "programs": ("humaneval", "--data", "sample", "--limit", 1, "--model", "echo"),
 }
 
@@ -45,6 +58,7 @@ def own_file(tmp_path):
     write(tmp_path / "rows.jsonl", [{"key": f"k{i}", "q": f"What is {i}?", "a": f"yes {i}"} for i in range(40)])
     write(tmp_path / "answers.jsonl", [{"id": f"k{i}", "response": f"yes {i % 30}"} for i in range(40)])
     (tmp_path / "bench.yaml").write_text(YAML)
+    (tmp_path / "w.txt").write_text("So: {{ prompt }}")
 
 
 SLOW = ("shots", "two benchmarks", "holistic", "ranked")  # the embedded model is started twice for each

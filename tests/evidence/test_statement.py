@@ -5,6 +5,8 @@ import hashlib
 import json
 import shutil
 import subprocess
+import sys
+import types
 
 import pytest
 from run_folders import letters, write_run
@@ -68,3 +70,39 @@ def test_bad_keys_are_one_line(evalh, runs, tmp_path):
         assert said.code == 2, words
         assert said.err.count("\n") == 1
         assert not (tmp_path / "r.json").exists()
+
+
+def test_sigstore_says_what_it_wants_and_writes_nothing(evalh, runs, tmp_path, monkeypatch):
+    monkeypatch.setattr("evalharness.evidence.sigstore_bundle.find_spec", lambda _: None)
+    said = evalh("reproduce", *runs, "--record", "r.json", "--sigstore")
+    assert (said.code, "pip install 'evalharness[sigstore]'" in said.err) == (2, True), said
+    assert not (tmp_path / "r.json").exists()
+    for words in (("--sigstore",), ("--record", "r.json", "--sigstore", "--key", "k")):
+        assert evalh("reproduce", *runs, *words).code == 2
+
+
+def test_a_sigstore_that_cannot_be_reached_is_one_line(evalh, runs, tmp_path, monkeypatch):
+    """The package's own names and errors, as of sigstore 4.5, without its network."""
+    made = {name: types.ModuleType(f"sigstore.{name}") for name in ("dsse", "errors", "models", "oidc", "sign")}
+    kinds = {name: type(name, (Exception,), {}) for name in ("Error", "IssuerError", "ExpiredIdentity")}
+
+    class Trust:
+        @classmethod
+        def production(cls):
+            raise kinds["Error"]("Failed to refresh TUF metadata")
+
+    vars(made["dsse"]).update(Statement=bytes)
+    vars(made["errors"]).update(Error=kinds["Error"])
+    vars(made["models"]).update(ClientTrustConfig=Trust)
+    vars(made["oidc"]).update(kinds, IdentityToken=str, Issuer=object, detect_credential=lambda: None)
+    vars(made["sign"]).update(SigningContext=object)
+    monkeypatch.setattr("evalharness.evidence.sigstore_bundle.find_spec", lambda _: True)
+    for name, module in {
+        "sigstore": types.ModuleType("sigstore"),
+        **{f"sigstore.{k}": v for k, v in made.items()},
+    }.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    said = evalh("reproduce", *runs, "--record", "r.json", "--sigstore")
+    assert (said.code, "Failed to refresh TUF metadata" in said.err) == (2, True), said
+    assert said.err.count("\n") == 1
+    assert not (tmp_path / "r.json").exists()
