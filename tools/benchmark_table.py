@@ -31,7 +31,7 @@ CHECKED = {
     "alpaca_eval": "claude-2's win rate 17.19; FuseChat-Llama-3.1-8B-Instruct's, controlled for length, 65.39",
     "bbh": _BBH,
     "bbq": "lm-evaluation-harness's bias scores of UnifiedQA's recorded answers, equal in three categories",
-    "bfcl": "the authors' checker, equal on recorded answers of 69 models; their figures of 2024-08 to within 2 points",
+    "bfcl": "the authors' checker, equal on 53,783 recorded answers of 71 models",
     "bbh_cot": _BBH,
     "drop": "lm-evaluation-harness's code, equal on 1,625 random answers",
     "glue": "BERT-large's average of its tasks' published figures, 80.5",
