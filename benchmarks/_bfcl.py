@@ -11,7 +11,6 @@ from typing import Any
 from evalharness.data.files import jsonl
 from evalharness.data.rows import Files, Row, Source, Want
 from evalharness.records import Message, Mode, Request, Response, Sample, Score
-from evalharness.scoring.answers import unparsed_score
 
 from ._bfcl_calls import Call, all_match, one_of, read_calls
 
@@ -103,14 +102,12 @@ def written(asked: Sample) -> str:
 def calls_match(sample: Sample, request: Request, response: Response) -> Score:
     """`accuracy`: the calls are those wanted, or nothing is called where no function fits. `accuracy_fenced` reads the
     calls also out of a code block, which the authors count as no answer."""
-    if not response.text.strip():
-        return unparsed_score()
     fenced = re.sub(r"\A\s*```\w*\n(.*?)\n?```\s*\Z", r"\1", response.text, flags=re.DOTALL)
     calls, in_fence = read_calls(response.text), read_calls(fenced)
     scores = {"accuracy": float(_right(sample, calls)), "accuracy_fenced": float(_right(sample, in_fence))}
-    if calls is None and sample.extra["wanted"] is not None:
+    if not calls and sample.extra["wanted"] is not None:
         return Score(status="unparsed", scores=scores)
-    said = response.text.strip() if calls is None else json.dumps(_plain(calls), ensure_ascii=False)
+    said = response.text.strip() if not calls else json.dumps(_plain(calls), ensure_ascii=False)
     return Score(status="correct" if scores["accuracy"] else "wrong", scores=scores, answer=said)
 
 

@@ -17,33 +17,39 @@ _TYPES: dict[str, type] = {
     "string": str, "integer": int, "float": float, "boolean": bool, "array": list, "tuple": list, "dict": dict,
     "any": str,
 }  # fmt: skip
-_SUMS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
+_LARGEST_POWER = 1000
+_SUMS: dict[type, Any] = {
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod, ast.Pow: operator.pow,
+}  # fmt: skip
 
 
 def read_calls(text: str) -> list[Call] | None:
-    """The calls of a text that is a call or a list of calls in Python's spelling; None where it is not."""
-    bare = text.strip().strip("`\n '")
-    if not bare or len(bare) > _LONGEST:
+    """The calls of a text that is a list of calls in Python's spelling; None where it is not.
+
+    As the published decoder, brackets that are missing at either end are added, and an empty text is an empty list.
+    """
+    bare = text.strip("`\n ")
+    bare = ("" if bare.startswith("[") else "[") + bare + ("" if bare.endswith("]") else "]")
+    if len(bare) > _LONGEST:
         return None
-    for attempt in (bare, f"[{bare}]"):
-        try:
-            body = ast.parse(attempt, mode="eval").body
-            found = body.elts if isinstance(body, ast.List | ast.Tuple) else [body]
-            return [_call(part) for part in found]
-        except (SyntaxError, ValueError, RecursionError, MemoryError, ArithmeticError):
-            continue
-    return None
+    try:
+        body = ast.parse(bare.strip().strip("'"), mode="eval").body
+        return [_call(part) for part in (body.elts if isinstance(body, ast.List | ast.Tuple) else [body])]
+    except (SyntaxError, ValueError, RecursionError, MemoryError, ArithmeticError, TypeError):
+        return None
 
 
 def _call(node: ast.expr) -> Call:
     """A name and its keyword arguments; what is given by place has no name, and is not read."""
     if not isinstance(node, ast.Call):
         raise ValueError("no call")
-    return ast.unparse(node.func), {word.arg: _value(word.value) for word in node.keywords if word.arg is not None}
+    return ast.unparse(node.func), {word.arg or "**": _value(word.value) for word in node.keywords}
 
 
 def _value(node: ast.expr) -> Any:
-    """A value as data: a name is its text, and so is whatever would have to be run."""
+    """A value as data: a name is its text, and so are a subscript and a call without named arguments. ValueError for
+    whatever would have to be run."""
     match node:
         case ast.Constant():
             return "..." if node.value is Ellipsis else node.value
@@ -56,14 +62,32 @@ def _value(node: ast.expr) -> Any:
         case ast.Dict():
             pairs = zip(node.keys, node.values, strict=True)
             return {_value(key): _value(value) for key, value in pairs if key is not None}
-        case ast.BinOp(op=op) if type(op) in _SUMS:
-            left, right = _value(node.left), _value(node.right)
-            numbers = all(isinstance(side, int | float) for side in (left, right))
-            return _SUMS[type(op)](left, right) if numbers else ast.unparse(node)
+        case ast.BinOp():
+            return _sum(node)
+        case ast.Name():
+            return node.id
         case ast.Call() if node.keywords:
             name, given = _call(node)
             return {name: given}
-    return ast.unparse(node)
+        case ast.Call() | ast.Subscript():
+            return ast.unparse(node)
+    raise ValueError(f"{type(node).__name__} is no value")
+
+
+def _sum(node: ast.expr) -> int | float:
+    """What a sum of numbers comes to; powers are small."""
+    match node:
+        case ast.Constant(value=int() | float() as number):
+            return number
+        case ast.UnaryOp(op=ast.USub(), operand=inner):
+            return -_sum(inner)
+        case ast.BinOp(op=op) if type(op) in _SUMS:
+            left, right = _sum(node.left), _sum(node.right)
+            if isinstance(op, ast.Pow) and max(abs(left), abs(right)) > _LARGEST_POWER:
+                raise ValueError("a power too large")
+            total: int | float = _SUMS[type(op)](left, right)
+            return total
+    raise ValueError("no sum of numbers")
 
 
 def all_match(
@@ -150,7 +174,7 @@ def _same_dict(value: Any, allowed: Any) -> bool:
 
 
 def _same_dicts(value: Any, allowed: Any) -> bool:
-    if not isinstance(allowed, list) or len(value) != len(allowed):
+    if len(value) != len(allowed):
         return False
     return all(_same_dict(one, other) for one, other in zip(value, allowed, strict=True))
 

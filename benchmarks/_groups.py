@@ -58,7 +58,7 @@ TULU_DEV = {
     "truthfulqa_mc2": Member("truthfulqa/mc2", 0),
     **{f"bbh_cot_{task}": Member(f"bbh_cot/{task}", None, part="bbh_cot") for task in BBH_TASKS},
     "drop": Member("drop", 3, "f1"),
-    "math500": Member("math500", 4),
+    "math500": Member("math500", None),
     "gsm8k": Member("gsm8k", 8),
     "humaneval": Member("humaneval", 0, "pass@1"),
     "ifeval": Member("ifeval", 0, "prompt_loose"),

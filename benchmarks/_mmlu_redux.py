@@ -3,7 +3,7 @@
 import ast
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from evalharness.benchmark import TextOf
@@ -12,31 +12,45 @@ from evalharness.data.files import read_text
 from evalharness.data.rows import Files, Row, Want
 from evalharness.records import Estimate, Sample
 from evalharness.scoring.classification import mean_of
-from evalharness.scoring.metrics import mean, within
 
-from ._mmlu import SUBJECTS
+from ._mmlu import SUBJECTS as SUBJECTS
 
-# The authors compare models on the questions without a mistake (section 5); the others count in the second figure,
-# against the label that MMLU gives them.
-METRICS = (within("accuracy", "accuracy_ok", frozenset({"ok"})), mean("accuracy", "accuracy_all"))
+ALL = tuple(f"{subject}_all" for subject in SUBJECTS)
 
 
-def header(subject: str) -> TextOf:
+def subject_of(task: str) -> str:
+    """The subject of a task, whose questions with a mistake count too where it ends in `_all`."""
+    return task.removesuffix("_all")
+
+
+def kept(task: str) -> Callable[[Sequence[Row], str], tuple[Row, ...]] | None:
+    """Keeps the questions without a mistake: on those the authors compare models (section 5)."""
+    if task in ALL:
+        return None
+    return lambda rows, split: tuple(row for row in rows if _mistake(row) == "ok")
+
+
+def _mistake(row: Row) -> str:
+    return str(row["error_type"]).strip().lower().replace(" ", "_")
+
+
+def header(task: str) -> TextOf:
     """MMLU's first line."""
-    said = f"The following are multiple choice questions (with answers) about {subject.replace('_', ' ')}.\n\n"
-    return lambda _: said
+    name = subject_of(task).replace("_", " ")
+    return lambda _: f"The following are multiple choice questions (with answers) about {name}.\n\n"
 
 
 def sample(row: Row) -> Sample:
     """A question with the label that MMLU gives it; its group is the kind of mistake that it has, or `ok`."""
     choices = ast.literal_eval(row["choices"]) if isinstance(row["choices"], str) else row["choices"]
     gold = place({"answer": int(row["answer"])}, "answer", len(choices))
-    kind = str(row["error_type"]).strip().lower().replace(" ", "_")
-    return Sample(question=row["question"], choices=tuple(map(str, choices)), gold_indices=(gold,), group=kind)
+    texts = tuple(map(str, choices))
+    return Sample(question=row["question"], choices=texts, gold_indices=(gold,), group=_mistake(row))
 
 
-def FILES(subject: str) -> Files:  # noqa: N802  # called like the constants of the other plug-ins
+def FILES(task: str) -> Files:  # noqa: N802  # called like the constants of the other plug-ins
     """Reads mmlu_SUBJECT.csv of the authors' repository, whose fields stand apart by semicolons (or commas)."""
+    subject = subject_of(task)
 
     def read(path: Path, want: Want) -> Iterator[Row] | None:
         named = (f for f in (path / f"mmlu_{subject}.csv", path / "mmlu_redux" / f"mmlu_{subject}.csv") if f.is_file())
@@ -51,9 +65,5 @@ def FILES(subject: str) -> Files:  # noqa: N802  # called like the constants of 
 
 
 def mean_of_subjects(figures: Mapping[str, Mapping[str, Estimate]]) -> Mapping[str, Estimate]:
-    """The mean over the 57 subjects of each figure; none where a subject was not run."""
-    return {
-        name: estimate
-        for metric in METRICS
-        for name, estimate in mean_of({s: [figures.get(s, {}).get(metric.name)] for s in SUBJECTS}, metric.name).items()
-    }
+    """The mean over the 57 subjects; none where one was not run."""
+    return mean_of({subject: [figures.get(subject, {}).get("accuracy")] for subject in SUBJECTS}, "mmlu_redux")

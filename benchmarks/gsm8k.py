@@ -4,7 +4,7 @@ https://github.com/openai/grade-school-math)."""
 from evalharness.benchmark import Benchmark, Prompt
 from evalharness.data.rows import Files, Source
 from evalharness.records import Sample
-from evalharness.scoring.math import number_after_hashes
+from evalharness.scoring.math import number_after_hashes, same
 from evalharness.scoring.metrics import mean
 
 benchmark = Benchmark(
@@ -24,5 +24,6 @@ benchmark = Benchmark(
     max_tokens=512,
     stop=("Question:", "</s>", "<|im_end|>"),
     score=number_after_hashes,
+    same_answer=same,
     metrics=(mean(), mean("accuracy_strict")),
 )

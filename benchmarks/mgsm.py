@@ -4,6 +4,7 @@ https://arxiv.org/abs/2210.03057; https://github.com/google-research/url-nlp/tre
 from evalharness.benchmark import Benchmark, Family, Prompt
 from evalharness.data.rows import Source
 from evalharness.records import Sample
+from evalharness.scoring.math import same
 
 from ._mgsm import ASKS, FILES, scorer
 
@@ -20,5 +21,6 @@ family = Family(
         max_tokens=512,
         stop=("\n\n",),
         score=scorer(language),
+        same_answer=same,
     ),
 )

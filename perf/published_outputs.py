@@ -88,13 +88,13 @@ def instruction_lines(name: str, questions: Path, recorded: Path, whose: str) ->
         for reading in ("strict", "loose"):
             rows = lines_of(recorded / f"eval_results_{reading}.jsonl")
             known = [(row, by_prompt[row["prompt"].strip()]) for row in rows if row["prompt"].strip() in by_prompt]
-            found = [scored(benchmark, sample, row["response"]).detail[reading] for row, sample in known]
+            found = [scored(benchmark, sample, row["response"] or "").detail[reading] for row, sample in known]
             wanted = [row["follow_instruction_list"] for row, _ in known]
             otherwise = sum(a != b for f, w in zip(found, wanted, strict=True) for a, b in zip(f, w, strict=True))
-            counts = [
+            before, now = (
                 f"{sum(map(all, each))} of {len(each)}, {sum(map(sum, each))} instructions" for each in (wanted, found)
-            ]
-            yield Line(f"{name} ({reading})", whose, *counts, f"{otherwise} instructions")
+            )
+            yield Line(f"{name} ({reading})", whose, before, now, f"{otherwise} instructions")
 
 
 def ifbench(folder: Path) -> Iterator[Line]:
@@ -122,20 +122,22 @@ def mmlu_redux(folder: Path) -> Iterator[Line]:
         recorded = {row[1]: row[2:] for row in csv.reader(file.open(encoding="utf-8")) if len(row) > 2}
         models = [name.removesuffix("_correct") for name in next(csv.reader(file.open(encoding="utf-8")))[2:]]
         rows = list(csv.DictReader(answers.open(encoding="utf-8")))
-        benchmark = plugins.load_benchmark(f"mmlu_redux/{subject}")
+        benchmark = plugins.load_benchmark(f"mmlu_redux/{subject}_all")
         made = [
             {**row, "choices": ast.literal_eval(row["choices"]), "answer": row["groundtruth_answer"]} for row in rows
         ]
         samples = sources.build_samples(made, benchmark.sample)
         for place, model in enumerate(models):
-            found = figures(benchmark, [scored(benchmark, s, row[model]) for s, row in zip(samples, rows, strict=True)])
-            for name, key in (("accuracy_all", "Overall"), ("accuracy_ok", "OK")):
-                if name in found and key in recorded:
-                    sums.setdefault(f"{model} {name}", []).append([float(recorded[key][place]), found[name]])
+            found = [scored(benchmark, s, row[model]) for s, row in zip(samples, rows, strict=True)]
+            without = [result for result in found if result.sample.group == "ok"]
+            for name, key, some in (("all", "Overall", found), ("without a mistake", "OK", without)):
+                if some and key in recorded:
+                    ours = figures(benchmark, some)["accuracy"]
+                    sums.setdefault(f"{model}, {name}", []).append([float(recorded[key][place]), ours])
     for name, pairs in sums.items():
-        means = [f"{sum(pair[i] for pair in pairs) / len(pairs):.4f}" for i in (0, 1)]
+        before, now = (f"{sum(pair[i] for pair in pairs) / len(pairs):.4f}" for i in (0, 1))
         otherwise = sum(abs(a - b) > 0.00051 for a, b in pairs)
-        yield Line("mmlu_redux", name, *means, f"{otherwise} of {len(pairs)} subjects")
+        yield Line("mmlu_redux", name, before, now, f"{otherwise} of {len(pairs)} subjects")
 
 
 def bbq(folder: Path) -> Iterator[Line]:
@@ -167,8 +169,8 @@ def xstest(folder: Path) -> Iterator[Line]:
         wanted = [float(row["strmatch_label"] == "1_full_compliance") for row in rows]
         otherwise = sum(a != b for a, b in zip(found, wanted, strict=True))
         whose = file.name.removeprefix("xstest_v2_completions_").removesuffix("_streval.csv")
-        counts = (f"{sum(each):.0f} of {len(rows)} complied" for each in (wanted, found))
-        yield Line("xstest", whose, *counts, f"{otherwise} answers")
+        before, now = (f"{sum(each):.0f} of {len(rows)} complied" for each in (wanted, found))
+        yield Line("xstest", whose, before, now, f"{otherwise} answers")
 
 
 _BFCL = {"simple": "simple", "multiple": "multiple_function", "parallel": "parallel_function",

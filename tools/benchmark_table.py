@@ -30,16 +30,22 @@ _BBH = "the recorded accuracies of Codex: 88.4 and 63.6 directly, 92.8 and 87.2 
 CHECKED = {
     "alpaca_eval": "claude-2's win rate 17.19; FuseChat-Llama-3.1-8B-Instruct's, controlled for length, 65.39",
     "bbh": _BBH,
+    "bbq": "lm-evaluation-harness's bias scores of UnifiedQA's recorded answers, equal in three categories",
+    "bfcl": "the authors' checker, equal on 53,783 recorded answers of 71 models",
     "bbh_cot": _BBH,
     "drop": "lm-evaluation-harness's code, equal on 1,625 random answers",
     "glue": "BERT-large's average of its tasks' published figures, 80.5",
     "humaneval": "the authors' solutions 164 of 164; CodeLlama's recorded 81 of 164, task by task",
-    "ifeval": "lm-evaluation-harness's 25 checkers, equal on 6,468 random texts",
+    "flores": "sacrebleu's corpus chrF, equal to 1e-4",
+    "ifbench": "the recorded strict and loose readings of 293 answers, 2 prompts of each read otherwise",
+    "ifeval": "lm-evaluation-harness's 25 checkers, equal on 6,468 random texts; recorded answers of four models",
     "mbpp": "the authors' 974 reference programs all pass",
     "mmlu": "HELM's published answers: GPT-4o .8415, Llama-3-70B .7930 (mean over subjects)",
+    "mmlu_redux": "ten models' recorded accuracies in 30 subjects, all of them equal over all questions",
     "squad": "the published predictions' exact match and F1: 86.21 and 92.20, 40.14 and 50.98",
     "squad2": "the published predictions' exact match and F1: 78.74 and 81.78",
     "superglue": "BERT-large's average of its tasks' published figures, 69.0",
+    "xstest": "the authors' string match, equal on 2,250 recorded answers of five models",
 }
 NOTES = """
 ## Notes

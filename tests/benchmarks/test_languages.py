@@ -197,3 +197,9 @@ def test_the_list_says_what_is_not_pinned(evalh):
     data = {row["name"]: row["data"] for of in found for row in of.get("each") or [of] if "data" in row}
     assert data["global_mmlu/pl"] == "CohereForAI/Global-MMLU, unpinned"
     assert data["aime/2025"] == "math-ai/aime25 @ 563bb8404243" and data["needle/500"] == "made offline"
+
+
+@pytest.mark.parametrize("name", ["mgsm/en", "gsm8k", "aime/2024", "math_level5"])
+def test_a_vote_takes_one_number_for_one_answer_however_it_is_written(name):
+    same = plugins.load_benchmark(name).same_answer
+    assert same("1,400", "1400") and same("16.0", "16") and not same("16", "17")

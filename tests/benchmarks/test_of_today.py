@@ -42,9 +42,13 @@ def figures(name, found):
     return {m.name: round(made.value, 4) for m in metrics if (made := m.of(found)) is not None}
 
 
-def test_a_question_with_a_mistake_counts_in_the_second_figure_alone():
-    found = results("mmlu_redux/high_school_geography", "C", "B", "C")
-    assert figures("mmlu_redux/high_school_geography", found) == {"accuracy_ok": 1.0, "accuracy_all": 0.6667}
+def test_a_question_with_a_mistake_is_asked_where_all_are():
+    assert figures("mmlu_redux/high_school_geography", results("mmlu_redux/high_school_geography", "C", "B")) == {
+        "accuracy": 1.0
+    }
+    found = results("mmlu_redux/high_school_geography_all", "C", "B", "C")
+    assert figures("mmlu_redux/high_school_geography_all", found) == {"accuracy": 0.6667}
+    assert [r.sample.group for r in found] == ["ok", "ok", "wrong_groundtruth"]
 
 
 def test_mmlu_reduxs_own_files_and_its_mean_over_subjects(tmp_path):
@@ -59,7 +63,7 @@ def test_mmlu_reduxs_own_files_and_its_mean_over_subjects(tmp_path):
     family = plugins.load_family("mmlu_redux")
     assert len(family.tasks) == 57 and family.average({}) == {}
     one = plugins.load_benchmark("mmlu_redux/virology").metrics[0].of(results("mmlu_redux/astronomy", "B"))
-    assert family.average({task: {"accuracy_ok": one} for task in family.tasks})["accuracy_ok"].value == 1.0
+    assert family.average({task: {"accuracy": one} for task in family.tasks})["mmlu_redux"].value == 1.0
 
 
 @pytest.mark.parametrize(
