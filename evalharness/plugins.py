@@ -328,16 +328,16 @@ def load_model(spec: str, given: object = None, *, to_ask: bool = True) -> Model
 
 
 def load_prompts(spec: str, facts: Mapping[str, Any]) -> Previews | None:
-    """How the model that a run names reads prompts; None where its kind has no tokens that could be shown. UserError
-    where they cannot be had any more."""
+    """How the model of a run reads prompts; None for a kind without tokens to show. UserError where they are gone."""
     name, _, argument = spec.partition(":")
     return cast(Previews, load_plugin("models", name).open_prompts(argument, facts)) if has_prompts(spec) else None
 
 
 def has_prompts(spec: str) -> bool:
     """Whether models of this kind have tokens of their own that can be shown."""
-    name = spec.partition(":")[0]
-    return name in modules("models") and hasattr(load_plugin("models", name), "open_prompts")
+    return (name := spec.partition(":")[0]) in modules("models") and hasattr(
+        load_plugin("models", name), "open_prompts"
+    )
 
 
 def model_options(spec: str, given: object = None) -> object:

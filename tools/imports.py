@@ -24,7 +24,7 @@ LONGEST_FUNCTION, LONGEST_FILE = 60, 400
 CONTRACTS = {
     "evalharness.benchmarks": {"benchmark", "family", "sample", "score"},
     "evalharness.judges": {"judge", "variants", "panel"},
-    "evalharness.models": {"open_model", "Options", "FOLDER"},
+    "evalharness.models": {"open_model", "open_prompts", "Options", "FOLDER"},
     "evalharness.importers": {"read_judgments", "read_run"},
     "evalharness.exporters": {"write_export", "SUFFIX"},
     "evalharness.web.migrations.versions": {"revision", "down_revision", "upgrade", "downgrade"},
