@@ -39,7 +39,6 @@ def modules(kind: PluginKind) -> dict[str, str]:
             package = entry.load()
             names = [m.name for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_")]
         except Exception as error:  # whatever a third party's import raises, the rest must go on
-            # a broken plug-in must never hide the others
             warn(f"the plug-in package {entry.value} cannot be imported: {type(error).__name__}: {error}")
             continue
         for name in names:
@@ -314,16 +313,15 @@ def load_model(spec: str, given: object = None, *, to_ask: bool = True) -> Model
 
 
 def load_prompts(spec: str, facts: Mapping[str, Any]) -> Previews | None:
-    """How the model that a run names reads prompts; None where its kind has no tokens that could be shown. UserError
-    where they cannot be had any more."""
-    name, _, argument = spec.partition(":")
-    return cast(Previews, load_plugin("models", name).open_prompts(argument, facts)) if has_prompts(spec) else None
+    """How the model of a run reads prompts; None for a kind without tokens to show. UserError where they are gone."""
+    kind, _, argument = spec.partition(":")
+    return cast(Previews, load_plugin("models", kind).open_prompts(argument, facts)) if has_prompts(spec) else None
 
 
 def has_prompts(spec: str) -> bool:
     """Whether models of this kind have tokens of their own that can be shown."""
-    name = spec.partition(":")[0]
-    return name in modules("models") and hasattr(load_plugin("models", name), "open_prompts")
+    kind = spec.partition(":")[0]
+    return kind in modules("models") and hasattr(load_plugin("models", kind), "open_prompts")
 
 
 def model_options(spec: str, given: object = None) -> object:

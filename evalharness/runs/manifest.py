@@ -263,13 +263,10 @@ class LabelsFile(Kept):
     chances: Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
-        odd = next((name for name, label in self.labels.items() if not 0 <= label <= 1), None)
-        if odd is not None:
-            raise ValueError(f"the label of {odd!r:.60} is {self.labels[odd]!r}, wanted 0 to 1")
-        chances = self.chances or {}
-        odd = next((name for name, chance in chances.items() if not 0 < chance <= 1), None)
-        if odd is not None:
-            raise ValueError(f"the chance of {odd!r:.60} is {chances[odd]!r}, wanted above 0 and up to 1")
+        for what, kept, least in (("label", self.labels, 0.0), ("chance", self.chances or {}, 1e-12)):
+            odd = next((name for name, value in kept.items() if not least <= value <= 1), None)
+            if odd is not None:
+                raise ValueError(f"the {what} of {odd!r:.60} is {kept[odd]!r}, wanted {least:g} to 1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

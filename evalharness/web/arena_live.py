@@ -17,8 +17,8 @@ from evalharness.scoring.final_answer import final_answer
 from evalharness.web.arena_prompts import ArenaItem, ModelPair, shown_answer, two_or_more
 from evalharness.web.arena_store import ArenaTurn, DrawnBattle
 
-Side = Literal["a", "b"]
-SIDES: tuple[Side, Side] = ("a", "b")
+AnswerSide = Literal["a", "b"]
+SIDES: tuple[AnswerSide, AnswerSide] = ("a", "b")
 _MOST = 64  # turns that are being answered
 _FORGOTTEN = 600.0  # seconds after which nobody is told any more that a turn came to nothing
 
@@ -30,7 +30,7 @@ class LiveTurn:
 
     battle: DrawnBattle
     prompt: str
-    said: dict[Side, str] = field(default_factory=lambda: {"a": "", "b": ""})
+    said: dict[AnswerSide, str] = field(default_factory=lambda: {"a": "", "b": ""})
     state: Literal["open", "done", "failed"] = "open"
     begun: float = field(default_factory=time.monotonic)
 
@@ -123,7 +123,7 @@ class LiveTurns:
 
     def _ask(self, turn: LiveTurn) -> None:
         """Both sides, each in a thread of its own; the turn is kept when both are there."""
-        said: dict[Side, str] = {}
+        said: dict[AnswerSide, str] = {}
         threads = [threading.Thread(target=self._hear, args=(turn, side, said), daemon=True) for side in SIDES]
         for thread in threads:
             thread.start()
@@ -141,7 +141,7 @@ class LiveTurns:
             if whole:
                 self._open.pop(turn.battle.id, None)
 
-    def _hear(self, turn: LiveTurn, side: Side, said: dict[Side, str]) -> None:
+    def _hear(self, turn: LiveTurn, side: AnswerSide, said: dict[AnswerSide, str]) -> None:
         """What one side says. Why it says nothing is for who runs the arena alone: it may say the model's name."""
         battle = turn.battle
         model = battle.model_a if side == "a" else battle.model_b

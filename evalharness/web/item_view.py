@@ -19,7 +19,8 @@ from evalharness.scoring.answers import LETTERS
 
 _MOST = 100  # of messages, choices, verdicts, scores and details: a page is no place for thousands of them
 HEAD, TAIL = 30_000, 10_000  # characters shown of a longer text: its beginning and its end
-PROMPT_TOKENS = 4_000  # shown of a prompt: its first and its last
+_TOKENS = 4_000  # shown of a prompt: its first and its last
+_TRIES = 1_000  # places at which an answer is looked for: `A` stands five million times in five million of them
 _IN_A_COMMAND = 4_000  # bytes of a request beyond which a command would be no help
 
 
@@ -102,7 +103,7 @@ class ShownPrompt:
 def shown_prompt(preview: Preview) -> ShownPrompt:
     """What a page shows of a prompt."""
     n = len(preview.ids)
-    begin, end = (n, n) if n <= PROMPT_TOKENS else (PROMPT_TOKENS - PROMPT_TOKENS // 4, n - PROMPT_TOKENS // 4)
+    begin, end = (n, n) if n <= _TOKENS else (_TOKENS - _TOKENS // 4, n - _TOKENS // 4)
     tokens = [ShownToken(id=i, text=_visible(text)) for i, text in zip(preview.ids, preview.pieces, strict=True)]
     return ShownPrompt(
         text=preview.text[:HEAD], count=n, bos=bool(preview.bos), head=tuple(tokens[:begin]), left_out=end - begin,
@@ -185,12 +186,14 @@ def _span(text: str, answer: str | None) -> tuple[int, int] | None:
     """Where the answer that was read stands: its last place as a word of its own, where it stands there literally."""
     if not answer or not answer.strip() or answer == text:
         return None
-    place = text.rfind(answer)
-    while place >= 0:
+    end = len(text) + 1
+    for _ in range(_TRIES):
+        place = text.rfind(answer, 0, end - 1)
+        if place < 0:
+            return None
         end = place + len(answer)
         if not (_inside_word(text, place) or _inside_word(text, end)):
             return place, end
-        place = text.rfind(answer, 0, end - 1)
     return None
 
 

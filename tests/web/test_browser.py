@@ -18,7 +18,12 @@ pytest.importorskip("playwright", reason="pages in a browser need the package pl
 import uvicorn
 from playwright.sync_api import sync_playwright
 
+from evalharness.records import Response
 from evalharness.web.application import view_application
+from evalharness.web.arena_application import arena_application
+from evalharness.web.arena_live import LivePrompts
+from evalharness.web.arena_pages import ArenaTerms
+from evalharness.web.arena_store import ArenaStore
 from evalharness.web.guard import GuardTerms
 from evalharness.web.run_library import RunLibrary, run_key
 
@@ -33,7 +38,7 @@ QUIET = [
 NODE_MODULES = Path(os.environ.get("EVALH_NODE_MODULES", Path(__file__).parents[2] / "node_modules"))
 AXE = NODE_MODULES / "axe-core" / "axe.min.js"
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine")
-WAIT = 20_000  # milliseconds, on a machine that is busy
+WAIT = 60_000  # milliseconds, on a machine that is busy
 
 
 @pytest.fixture(scope="module")
@@ -190,6 +195,63 @@ def test_an_arena_by_keyboard_with_names_nowhere_before_the_vote(served, opened,
     for path in ("/ratings", "/me"):
         page.goto(f"{base}{path}")
         accessible(page)
+
+
+class Writer:
+    """A model that writes half of its answer and waits for a sign."""
+
+    chat = ranks = True
+
+    def __init__(self, sign):
+        self.sign = sign
+
+    def streamed(self, request, hear):
+        hear("the first half")
+        assert self.sign.wait(60)
+        hear(" and the second <b>")
+        return Response(text="the first half and the second <b>", finish="stop")
+
+
+@pytest.mark.slow
+def test_live_answers_are_read_side_by_side_while_they_are_written(served, opened, tmp_path):
+    sign, sent = threading.Event(), []
+    store = ArenaStore(f"sqlite:///{tmp_path}/live.sqlite")
+    prompts = LivePrompts({"acme-one": Writer(sign), "acme-two": Writer(sign)})
+    page, base = opened, served(recorded(arena_application(store, prompts, ArenaTerms(), GuardTerms()), sent))
+    page.goto(base)
+    page.check("[name=consent]")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("textarea")
+    accessible(page)
+    page.keyboard.press("/")
+    page.keyboard.type("Why?")
+    page.click("button.main")
+    page.wait_for_url("**/battle/*")
+    for side in "ab":
+        page.wait_for_selector(f"[data-told={side}]:has-text('the first half')")
+    accessible(page)
+    page.keyboard.press("ArrowLeft")  # nobody votes on half an answer
+    assert page.is_disabled("button[value=model_a]") and store.votes()[0] == 0
+    sign.set()
+    page.wait_for_selector("button[value=model_a]:enabled")
+    assert page.inner_text("[aria-label='Answer A, turn 1']") == "the first half and the second <b>"
+    assert not [name for name in (b"acme-one", b"acme-two") if name in b"".join(sent)]
+    accessible(page)
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_selector("[role=status]:has-text('kept')")
+    store.close()
+
+
+@pytest.mark.slow
+def test_a_prompt_s_tokens_are_a_page(served, opened, tmp_path):
+    make_run(tmp_path / "runs" / "x", lines=[line("quiz", "a/1", "wrong", 0.0)], model={"name": "tiny"})
+    page, base = opened, served(view_application(RunLibrary([], tmp_path / "runs"), GuardTerms()))
+    page.goto(f"{base}/runs/{run_key(tmp_path / 'runs' / 'x')}/item?of=quiz&id=a/1")
+    page.keyboard.press("p")
+    page.wait_for_selector(".token")
+    accessible(page)
+    page.set_viewport_size({"width": 360, "height": 800})
+    accessible(page, ("dark",))
 
 
 @pytest.mark.slow

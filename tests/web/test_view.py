@@ -331,3 +331,16 @@ def test_tokens_that_cannot_be_had_are_not_made_up(tmp_path, model, facts, statu
     client, at = asked_of(model, tmp_path, **facts)
     page = client.get(f"{at}/prompt?of=quiz&id=a/1")
     assert page.status_code == status and said in page.text
+
+
+def test_an_answer_that_is_one_letter_over_and_over_is_looked_for_a_while_only(tmp_path, monkeypatch):
+    from evalharness.web import item_view
+
+    tried = []
+    inside = item_view._inside_word
+    monkeypatch.setattr(item_view, "_inside_word", lambda text, place: tried.append(place) or inside(text, place))
+    one = line("quiz", "a/1", "wrong", 0.0, text="A" * 300_000)
+    make_run(tmp_path / "runs" / "x", lines=[one])
+    client = client_of(view_application(RunLibrary([], tmp_path / "runs"), GuardTerms()))
+    page = client.get(f"/runs/{run_key(tmp_path / 'runs' / 'x')}/item?of=quiz&id=a/1")
+    assert page.status_code == 200 and "<mark>" not in page.text and len(tried) < 5_000

@@ -59,6 +59,10 @@
       if (told.done) source.close();
       if (told.reload) location.reload();
     };
-    source.onerror = () => { if (source.readyState === EventSource.CLOSED) place.removeAttribute("data-stream"); };
+    source.onerror = () => {
+      if (source.readyState !== EventSource.CLOSED) return; // it tries again by itself
+      place.removeAttribute("data-stream");
+      if ("lost" in place.dataset) location.reload(); // the server has forgotten what it was telling: the page knows more
+    };
   });
 })();
