@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from evalharness.comparison.decide import SYMBOLS
 from evalharness.errors import Exit
-from evalharness.judging.run import JudgedRun
+from evalharness.judging.run import JudgeRun
 from evalharness.report import numbers, words
 from evalharness.runs.figures import KeptEstimate
 from evalharness.runs.summary import lower_is_better
@@ -71,7 +71,7 @@ def model_sentence(model: GatedModel) -> str:
     if failed and model.outcome is not None:
         said.append(f"{failed:,} of {model.outcome.answers:,} questions have no answer")
     for judged in () if model.outcome is None else model.outcome.stages:
-        if isinstance(judged, JudgedRun) and judged.exit_code:
+        if isinstance(judged, JudgeRun) and judged.exit_code:
             said.append(f"{judged.nulls:,} of {judged.asked:,} verdicts of its judge are none")
     return "; ".join([*said, *model.notes]) or "nothing to report"
 
