@@ -112,6 +112,27 @@ def test_it_makes_a_baseline_compares_and_comments_once(repository):
     assert "evalh s: same" in job.summary.read_text()
 
 
+def test_every_input_reaches_the_command(repository):
+    inputs = {"config": "suite.yaml", "name": "brief", "key": "mine", "report": "out", "no-baseline": "pass",
+              "junit-items": "true", "artifact": "brief"}  # fmt: skip
+    job = Job(repository, inputs)
+    assert job.run("Evaluate").returncode == 0
+    assert (repository / "runs/brief-echo/run.json").is_file()
+    assert (repository / "out/comment.md").read_text().startswith("<!-- evalh:report key=mine ")
+    assert job.outputs["report"] == "out"
+    upload = next(step for step in job.steps if step["name"] == "Upload")["with"]
+    assert (job.expanded(upload["name"]), job.expanded(upload["path"]).split()[0]) == ("brief", "out")
+
+
+def test_an_artifact_is_written_over_by_a_job_that_is_run_again_and_answers_are_kept_only_where_wanted():
+    """https://github.com/actions/upload-artifact/issues/478: a name twice in a run of a workflow is an error."""
+    steps = {step["name"]: step for step in yaml.safe_load((ROOT / "action.yml").read_text())["runs"]["steps"]}
+    assert steps["Upload"]["with"]["overwrite"] is True
+    cache = steps["Answers of earlier runs"]
+    assert (cache["if"], cache["with"]["path"]) == ("inputs.cache == 'true'", "runs/.cache")
+    assert list(steps).index("Answers of earlier runs") < list(steps).index("Evaluate")
+
+
 def test_without_a_baseline_it_fails_and_says_how_to_make_one(repository):
     job = Job(repository, {"config": "suite.yaml"})
     said = job.run("Evaluate")

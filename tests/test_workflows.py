@@ -61,7 +61,9 @@ def test_githubs_parser_and_actionlint_take_every_workflow(workflows):
 
 
 def test_they_would_find_what_was_wrong_before(tmp_path):
-    bad = SHIPPED[0].read_text().replace("    steps:", "    if: hashFiles('evals/suite.yaml') != ''\n    steps:", 1)
+    condition = "    if: github.event_name == 'pull_request'\n"
+    assert condition in SHIPPED[0].read_text()
+    bad = SHIPPED[0].read_text().replace(condition, "    if: hashFiles('evals/suite.yaml') != ''\n")
     (tmp_path / "bad.yml").write_text(bad)
     assert by_node([tmp_path / "bad.yml"]).count("hashFiles") >= 2
 

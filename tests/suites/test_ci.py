@@ -409,3 +409,67 @@ def test_what_cannot_be_merged(based, evalh, tmp_path):
         said = evalh("ci", "merge", "x.json")
         assert (said.code, "damaged" in said.err) == (2, True), change
     assert evalh("ci", "suite.yaml", "other.yaml").code == 2
+
+
+def test_commands_to_be_pasted_are_quoted_and_the_report_says_how_it_was_made(based, evalh, tmp_path):
+    (tmp_path / "my suites").mkdir()
+    assert based("worse", options=["--name", "pr"]).code == 1
+    command = based.report()["models"][0]["comparison"]["command"]
+    assert command == "evalh ci suite.yaml --name pr"
+    text = (tmp_path / "suite.yaml").read_text().replace("bench.yaml", "../bench.yaml")
+    (tmp_path / "my suites/suite.yaml").write_text(f"{text}baseline: other\n")
+    said = evalh("ci", "my suites/suite.yaml")
+    assert "`evalh ci 'my suites/suite.yaml' --no-baseline create`" in said.out, said
+
+
+def test_the_name_of_a_remotes_branch_is_its_branch(repository, evalh, tmp_path):
+    """Where only the newest commit was fetched there is no `origin/main` here."""
+    git(tmp_path, "remote", "add", "origin", str(tmp_path / ".git"))
+    assert repository("worse", options=["--baseline-ref", "origin/main"]).code == 1
+    assert repository("worse", options=["--baseline-ref", "origin/"]).code == 2
+
+
+def test_two_jobs_of_a_matrix_do_not_write_over_each_others_comment(based, github, tmp_path, monkeypatch):
+    """https://github.com/pulumi/actions/issues/563, https://github.com/docker/scout-action/issues/52"""
+    with github() as server:
+        job(monkeypatch, tmp_path, server)
+        for name in ("brief", "long", "brief"):
+            based("same", options=["--name", name])
+        assert [one["body"].splitlines()[0] for one in server.comments] == [
+            f"<!-- evalh:report key={name} v=1 -->" for name in ("brief", "long")
+        ]
+
+
+def test_failed_requests_are_no_wrong_answers_and_no_failures_in_junit(based, tmp_path):
+    """https://github.com/NVIDIA-NeMo/Evaluator/pull/1155 (an outage read as a regression),
+    https://github.com/EntityProcess/agentv/issues/894 (errors as failures)"""
+    assert based("broken").code == 3
+    text = (tmp_path / "evalh-report/junit.xml").read_text()
+    assert (text.count("<failure"), "<error" in text) == (0, True)
+
+
+@pytest.mark.parametrize("models", [("locked",), ("same", "locked")])
+def test_a_run_of_which_nothing_was_answered_is_never_green(ci, models):
+    """https://github.com/i-dot-ai/themefinder/pull/119, https://github.com/robocurve/inspect-robots/issues/73,
+    https://github.com/confident-ai/deepeval/issues/770"""
+    said = ci(*models, more="no_baseline: pass\n")
+    assert (said.code, ci.report()["gate"], ci.report()["verdict"]) == (2, "inconclusive", "no verdict")
+    assert ci.asked <= len(models) * 200
+
+
+def test_a_comment_does_not_stay_green_beside_a_job_that_could_not_begin(based, evalh, github, tmp_path, monkeypatch):
+    """https://github.com/ArtiomTr/jest-coverage-report-action/issues/289"""
+    with github() as server:
+        job(monkeypatch, tmp_path, server)
+        based("same")
+        assert "= evalh s: same" in server.comments[0]["body"]
+        for text in (
+            "name: s\nmodels: [",
+            "name: 's'\nmodels: []\nbenchmarks: [mmlu]\n",
+            "name: s\nmodels: &x [echo]\n",
+        ):
+            (tmp_path / "suite.yaml").write_text(text)
+            assert evalh("ci", "suite.yaml").code == 2
+            assert len(server.comments) == 1
+            assert "! evalh s: no verdict" in server.comments[0]["body"]
+            based("same")
