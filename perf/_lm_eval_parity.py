@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import re
 import subprocess
 import tempfile
 from argparse import Namespace
@@ -40,7 +41,7 @@ _OURS = {"acc": "accuracy", "acc_norm": "accuracy_norm", "exact_match": "accurac
 
 def parity(said: Namespace) -> None:
     """Draws, asks both sides and prints what differs."""
-    drawn = _drawn(said.tasks, said.seed)
+    drawn = _drawn(said.tasks, said.seed, said.only)
     print(f"{len(drawn)} tasks of {len({_family(e) for e, _ in drawn})} families", flush=True)
     model = plugins.load_model(f"local:{said.model}") if said.model else None
     jobs, mine = [], {}
@@ -74,12 +75,13 @@ def _family(entry: TaskEntry) -> str:
     return entry.file.relative_to(entry.root).parts[0]
 
 
-def _drawn(count: int, seed: int) -> list[tuple[TaskEntry, dict[str, str]]]:
-    """Tasks that open, of as many families as there are: one of each family after the other."""
+def _drawn(count: int, seed: int, only: str) -> list[tuple[TaskEntry, dict[str, str]]]:
+    """Tasks that open, of as many families as there are: one of each family after the other. `only`: those whose path
+    the expression finds."""
     chance = random.Random(seed)
     families: dict[str, list[TaskEntry]] = {}
     for _, entry in sorted(open_catalog().entries.items()):
-        if entry.kind == "task":
+        if entry.kind == "task" and re.search(only, str(entry.file)):
             families.setdefault(_family(entry), []).append(entry)
     for members in families.values():
         chance.shuffle(members)

@@ -97,10 +97,10 @@ def _named(venv: Path, packages: Path) -> list[str]:
 
 
 def _chosen(every: int, shard: str, only: str) -> list[TaskEntry]:
-    """Every so-manieth task in the order of the files, whose path has `only` in it; of these one part of several."""
+    """One of `every` tasks in the order of the files, where the expression `only` finds the path; of these a part."""
     entries = [e for _, e in sorted(open_catalog().entries.items()) if e.kind == "task"]
     entries.sort(key=lambda e: str(e.file))
-    entries = [e for e in entries[::every] if only in str(e.file)]
+    entries = [e for e in entries[::every] if re.search(only, str(e.file))]
     part, parts = map(int, shard.split("/"))
     return entries[len(entries) * (part - 1) // parts : len(entries) * part // parts]
 

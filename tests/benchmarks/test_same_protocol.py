@@ -169,3 +169,19 @@ def test_bbh_step_by_step_has_the_same_figure_of_the_recorded_outputs(task, shar
     there, there_figures = scores(theirs, written(texts))
     assert [one["accuracy"] for one in each] == [one["accuracy"] for one in there]
     assert 0.8 < figures["accuracy"] == there_figures["accuracy"] < 1
+
+
+def test_ifeval_asks_the_same_for_as_long(task, shared):
+    """The checkers of its file are code of lm_eval's, compared by perf/lm_eval_ifeval.py."""
+    said = {
+        "output_type": "generate_until", "doc_to_text": "prompt", "doc_to_target": 0, "num_fewshot": 0,
+        "metric_list": [{"metric": "bypass"}],
+        "generation_kwargs": {"until": [], "do_sample": False, "temperature": 0.0, "max_gen_toks": 1280},
+    }  # fmt: skip
+    theirs = task(said, test=jsonl(shared / "ifeval/input_data.jsonl"))
+    mine = ours("ifeval", shared / "ifeval")
+    asked = [
+        [(q.request.text, q.request.stop, q.request.max_tokens) for q in of.questions if not q.request.choices]
+        for of in (mine, theirs)
+    ]
+    assert len(asked[0]) == 541 and asked[0] == asked[1]

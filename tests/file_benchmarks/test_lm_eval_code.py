@@ -247,7 +247,7 @@ def test_code_that_never_ends_is_ended_and_the_next_one_runs(task):
         ({"process_docs": "!function utils.doc_to_text"}, r"t\.yaml:\d+: utils\.doc_to_text fails: "),
         ({"doc_to_text": "{{absent}}"}, r"t\.yaml:\d+: 'absent' is undefined"),
         ({"doc_to_image": "q"}, r"t\.yaml:\d+: doc_to_image: questions with images are not asked"),
-        ({"class": "!function utils.Task"}, r"t\.yaml:\d+: class: a task that is a Python class"),
+        ({"class": "!function utils.Task"}, r"t\.yaml:\d+: utils\.py defines no Task"),
         ({"metric_list": [{"metric": "exact_mach"}]}, r"t\.yaml:\d+: there is no metric 'exact_mach'.*exact_match"),
         ({"metric_list": [{"metric": "exact_match", "aggregation": "men"}]}, r"t\.yaml:\d+: there is no aggregation"),
         ({"custom_dataset": "!function utils.examples"}, r"t\.yaml:\d+: utils\.examples fails: "),

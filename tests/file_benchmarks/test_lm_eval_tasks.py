@@ -109,6 +109,7 @@ def test_the_text_of_a_field_is_a_choice_though_it_is_made_of_digits(task):
         ({"doc_to_choice": ["yes", False]}, "the choice False is no text"),
         ({"doc_to_choice": "ans"}, "no list of choices"),
         ({"doc_to_text": "{{lab + 4}}"}, "doc_to_text gives 4 of 4 choices"),
+        ({"doc_to_text": "al"}, "doc_to_text gives no text for a row, but a list"),
         ({**WRITTEN, "output_type": "loglikelihood", "metric_list": None, "doc_to_target": "al"}, "2 targets"),
         ({**WRITTEN, "generation_kwargs": {"top_k": 5, "temperature": 1}}, "top_k: 5 is not read"),
         ({**WRITTEN, "generation_kwargs": {"num_beams": 4}}, "num_beams: 4 is not read"),

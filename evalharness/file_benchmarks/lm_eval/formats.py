@@ -40,7 +40,7 @@ class PromptFormat:
     scorer: str | Mapping[str, Any] | None = None
 
 
-FORMATS: Mapping[str, PromptFormat] = {
+PROMPT_FORMATS: Mapping[str, PromptFormat] = {
     "mcqa": PromptFormat(),
     "cloze": PromptFormat(choice_labels=None),
     "generate": PromptFormat(
@@ -69,7 +69,7 @@ _MATCH = {
     "ignore_punctuation": True,
 }  # fmt: skip
 # The filters of each scorer; what is left is compared, case and punctuation aside.
-SCORERS: Mapping[str, list[Mapping[str, Any]]] = {
+SCORER_FILTERS: Mapping[str, list[Mapping[str, Any]]] = {
     "first_token": [{"function": "remove_whitespace"}],
     "regex": [{"function": "regex"}],
     "choice_match": [],
@@ -139,8 +139,8 @@ def _chosen(document: YamlDocument, said: Any, selection: str) -> PromptFormat:
         name = selection or str(own["type"])
         changes = {key: one for key, one in own.items() if key != "type"} if name == own["type"] else {}
         where = _KEY
-    if name not in FORMATS:
-        raise _unknown(document, name, FORMATS)
+    if name not in PROMPT_FORMATS:
+        raise _unknown(document, name, PROMPT_FORMATS)
     if not isinstance(changes, Mapping):
         raise document.error(where, "wanted what is changed of a format, by its fields")
     fields = {field.name: field.default for field in dataclasses.fields(PromptFormat)}
@@ -155,7 +155,7 @@ def _chosen(document: YamlDocument, said: Any, selection: str) -> PromptFormat:
             right = isinstance(one, str) or (one is None and key in _MAY_BE_NULL) or key == "scorer"
         if not right:
             raise document.error((*where, key), f"{key}: {one!r} is not read here")
-    return replace(FORMATS[name], **changes)
+    return replace(PROMPT_FORMATS[name], **changes)
 
 
 def _unknown(document: YamlDocument, name: str, there: Mapping[str, Any]) -> DataError:
@@ -166,14 +166,14 @@ def _scorer_keys(document: YamlDocument) -> Mapping[str, Any]:
     """The filters and metrics of a scorer; those that the file has itself count before them."""
     said = document.value["scorer"]
     name = str(said.get("type") if isinstance(said, Mapping) else said)
-    if name not in SCORERS:
-        there = nearest(name, SCORERS) or f"; there is {', '.join(SCORERS)}"
+    if name not in SCORER_FILTERS:
+        there = nearest(name, SCORER_FILTERS) or f"; there is {', '.join(SCORER_FILTERS)}"
         raise document.error(("scorer",), f"the scorer {name!r} is not read{there}")
     if isinstance(said, Mapping) and said.get("kwargs"):
         raise document.error(("scorer", "kwargs"), f"the scorer {name} takes no kwargs")
     found: dict[str, Any] = {}
     if not document.value.get("filter_list"):
-        found["filter_list"] = [{"name": "none", "filter": [*map(dict, SCORERS[name]), dict(_TAKEN)]}]
+        found["filter_list"] = [{"name": "none", "filter": [*map(dict, SCORER_FILTERS[name]), dict(_TAKEN)]}]
     if not document.value.get("metric_list"):
         found["metric_list"] = [dict(_MATCH)]
     return found

@@ -97,7 +97,7 @@ def _task(kind: Any, named: dict[str, Any]) -> Any:
             name: _function(one["!function"]) if isinstance(one, dict) and set(one) == {"!function"} else one
             for name, one in named["settings"].items()
         }
-        _tasks[key] = _class_parts().made(kind, settings)
+        _tasks[key] = _class_parts().task_object(kind, settings)
     return _tasks[key]
 
 

@@ -57,7 +57,7 @@ class _AnyDoc(dict[str, Any]):
         return ""
 
 
-def made(kind: Any, settings: Mapping[str, Any]) -> Any:
+def task_object(kind: Any, settings: Mapping[str, Any]) -> Any:
     """An object of a task's class, without data. TypeError for a class that is no plain ConfigurableTask."""
     import inspect
     from unittest import mock

@@ -103,6 +103,9 @@ def doc_reader(view: DocView) -> Callable[[Row], ReadDoc]:
         if isinstance(asked, int) and not isinstance(asked, bool) and listed is not None:
             if not 0 <= asked < len(listed):
                 raise document.error(view.where("doc_to_text"), f"doc_to_text gives {asked} of {len(listed)} choices")
+        elif isinstance(asked, list | Mapping):  # `("text",)` where `("text")` was meant
+            kind = type(asked).__name__
+            raise document.error(view.where("doc_to_text"), f"doc_to_text gives no text for a row, but a {kind}")
         else:
             asked = str(asked)
         return ReadDoc(doc, asked, wanted, listed, str(prefix(doc, made) or ""))

@@ -1,0 +1,63 @@
+"""Public reports of bugs in lm-evaluation-harness (https://github.com/EleutherAI/lm-evaluation-harness), tried here."""
+
+import json
+
+import pytest
+
+from evalharness.errors import DataError
+from evalharness.file_benchmarks.lm_eval import config
+from evalharness.models.echo import Echo
+from evalharness.runs import plan as planning
+from evalharness.runs.plan import Plan
+
+FILE = """
+task: reported
+dataset_path: json
+dataset_kwargs: {data_files: {test: rows.jsonl}}
+test_split: test
+output_type: generate_until
+doc_to_text: "Q{{n}}"
+doc_to_target: a
+"""
+
+
+@pytest.fixture
+def task(tmp_path):
+    rows = [{"n": str(i), "a": f"A{i}"} for i in range(3)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+    def prepare(more="", file=FILE):
+        path = tmp_path / "t.yaml"
+        path.write_text(file.lstrip() + more, encoding="utf-8")
+        return planning.prepare_task(str(path), Plan(benchmarks=(str(path),)), Echo())
+
+    return prepare
+
+
+def test_the_asked_question_is_no_example_where_the_examples_come_from_the_test_split_unsaid(task):
+    """Issue 4145: there two of three prompts hold their own question and answer."""
+    for question in task("num_fewshot: 2\n").questions:
+        *examples, asked = question.request.text.split("\n\n")
+        assert len(examples) == 2 and not any(example.startswith(asked) for example in examples)
+
+
+def test_a_missing_function_under_a_key_that_is_there_twice_breaks_nothing(task, monkeypatch):
+    """Pull request 4077: there the value that is passed over is looked up all the same, and the task does not load."""
+    said = []
+    monkeypatch.setattr(config, "warn", said.append)
+    twice = FILE.replace("doc_to_target: a\n", "doc_to_target: !function utils.absent\ndoc_to_target: a\n")
+    assert task(file=twice).questions[0].sample.answers == ("A0",)
+    assert said and "t.yaml:8: this key is there twice; the last one counts" in said[0]
+
+
+def test_examples_may_be_worded_otherwise_than_the_question(task):
+    """Issue 3457: a version of it passed over what fewshot_config says of the examples."""
+    more = 'num_fewshot: 1\nfewshot_config: {sampler: first_n, doc_to_text: "Example {{n}}:"}\n'
+    assert task(more).questions[2].request.text == "Example 0: A0\n\nQ2"
+
+
+def test_a_prompt_that_is_a_list_by_mistake_is_said(task, tmp_path):
+    """`("text",)` for `("text")` in the code of 63 tasks of afrobench: there an assertion fails."""
+    (tmp_path / "rows.jsonl").write_text('{"n": ["0"], "a": "b"}\n', encoding="utf-8")
+    with pytest.raises(DataError, match=r"t\.yaml:6: doc_to_text gives no text for a row, but a list"):
+        task(file=FILE.replace('"Q{{n}}"', "n"))
