@@ -12,7 +12,7 @@ import pytest
 
 import evalharness
 from evalharness import Benchmark, Sample, UserError, compare, evaluate, finetune, judge_run, load_run, plugins, tiny
-from evalharness.events import ResultCame, RunOpened, TaskEnded, VerdictCame, Warned, warn
+from evalharness.events import ResultCame, RunEnded, RunOpened, TaskEnded, VerdictCame, Warned, warn
 from evalharness.models.function import FunctionModel
 from evalharness.records import Response
 from evalharness.scoring.answers import short_answer
@@ -107,7 +107,7 @@ def test_nothing_is_printed_and_events_and_warnings_are_handed_over(capfd):
     run = evaluate(sums(), adds, data=rows, observer=heard.append)
     assert capfd.readouterr() == ("", "")
     assert sum(isinstance(event, ResultCame) for event in heard) == 6
-    assert isinstance(heard[-1], TaskEnded) and any(isinstance(event, RunOpened) for event in heard)
+    assert isinstance(heard[-1], RunEnded) and any(isinstance(event, RunOpened) for event in heard)
     assert run.warnings == tuple(event.text for event in heard if isinstance(event, Warned))
     assert "5 repeats 0" in run.warnings[0]
     evaluate("mmlu", "echo", data="sample")

@@ -21,4 +21,5 @@ def completion(shell: Annotated[str, Argument(help="bash, zsh or fish.")]) -> No
 
     if shell not in SHELLS:
         raise UserError(f"there is no completion for {shell!r}{nearest(shell, SHELLS)}; there is {', '.join(SHELLS)}")
-    print(get_completion_script(prog_name="evalh", complete_var=VARIABLE, shell=shell))
+    words = {"prog_name": "evalh", "complete_var": VARIABLE, "shell": shell}
+    print(get_completion_script(**words))
