@@ -22,7 +22,7 @@ from typing import Any
 
 from evalharness.benchmark import Benchmark, request
 from evalharness.building_blocks import instructions as checks
-from evalharness.file_benchmarks.lm_eval.code import TaskCodeSettings, use_task_code
+from evalharness.file_benchmarks.lm_eval.settings import TaskCodeSettings, use_task_code
 from evalharness.file_benchmarks.lm_eval.task import open_lm_eval_file
 from evalharness.options import RunOptions
 from evalharness.plugins import load_benchmark

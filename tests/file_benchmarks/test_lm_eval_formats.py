@@ -8,6 +8,7 @@ import yaml
 
 from evalharness.errors import DataError
 from evalharness.file_benchmarks.lm_eval import catalog
+from evalharness.file_benchmarks.lm_eval.settings import include_folders
 from evalharness.models.echo import Echo
 from evalharness.records import Response
 from evalharness.runs import plan as planning
@@ -39,7 +40,7 @@ REASONED = (
 @pytest.fixture
 def task(tmp_path):
     """The prepared task of FILE with other keys, asked by its name, with a format behind it or not."""
-    catalog.include_folders([tmp_path])
+    include_folders([tmp_path])
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS), encoding="utf-8")
 
     def prepare(name="sums", shots=None, **keys):
@@ -51,7 +52,7 @@ def task(tmp_path):
         return planning.prepare_task(f"lm_eval/{name}", Plan(benchmarks=(f"lm_eval/{name}",), shots=shots), Echo())
 
     yield prepare
-    catalog.include_folders([])
+    include_folders([])
 
 
 def worth(prepared, text):
