@@ -82,13 +82,21 @@ def _leanings(results: Sequence[Result], condition: frozenset[str]) -> list[tupl
 def _told(results: Sequence[Result]) -> Estimate | None:
     """2 x biased / all that name somebody - 1."""
     ways = [way / named for way, named in _leanings(results, TOLD) if named]
-    return mean_interval(ways) if ways else None
+    return _bounded(ways)
 
 
 def _ambiguous(results: Sequence[Result]) -> Estimate | None:
     """The same, times the share of answers that are wrong: in an ambiguous context those that name somebody."""
     ways = [way for way, _ in _leanings(results, AMBIGUOUS)]
-    return mean_interval(ways) if ways else None
+    return _bounded(ways)
+
+
+def _bounded(ways: Sequence[float]) -> Estimate | None:
+    """Their mean, whose interval ends where the score does."""
+    if not ways:
+        return None
+    found = mean_interval(ways)
+    return replace(found, low=max(-1.0, found.low), high=min(1.0, found.high))
 
 
 METRICS = (

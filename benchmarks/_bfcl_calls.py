@@ -9,6 +9,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from evalharness.text.syntax import parse_expression
+
 Call = tuple[str, dict[str, Any]]
 Allowed = Mapping[str, Sequence[Any]]  # parameter -> the values it may have; "" among them where it may be left out
 
@@ -34,7 +36,7 @@ def read_calls(text: str) -> list[Call] | None:
     if len(bare) > _LONGEST:
         return None
     try:
-        body = ast.parse(bare.strip().strip("'"), mode="eval").body
+        body = parse_expression(bare.strip().strip("'"))
         return [_call(part) for part in (body.elts if isinstance(body, ast.List | ast.Tuple) else [body])]
     except (SyntaxError, ValueError, RecursionError, MemoryError, ArithmeticError, TypeError):
         return None

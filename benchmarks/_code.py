@@ -9,6 +9,7 @@ from pathlib import Path
 
 from evalharness.data.files import jsonl
 from evalharness.data.rows import Row, SourceReader, Want
+from evalharness.text.syntax import parse_module
 
 
 def text_fields(row: Row, *names: str) -> None:
@@ -33,7 +34,7 @@ def parsed(code: str) -> ast.Module:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return ast.parse(code)
+            return parse_module(code)
     except (SyntaxError, ValueError):
         return ast.Module(body=[], type_ignores=[])
 

@@ -107,9 +107,9 @@ def _corpus(results: Sequence[Result]) -> Estimate | None:
     counts, n = np.array(list(by_sentence.values())), len(by_sentence)
     total = counts.sum(0)
     value, without = float(_chrf(total)), _chrf(total - counts)
-    if n < 2:
+    stderr = float(np.sqrt((n - 1) / n * ((without - without.mean()) ** 2).sum())) if n > 1 else 0.0
+    if stderr == 0:  # one sentence, or all alike: nothing is known of the others
         return Estimate(value=value, stderr=np.nan, low=0.0, high=1.0, n=n)
-    stderr = float(np.sqrt((n - 1) / n * ((without - without.mean()) ** 2).sum()))
     half = t_quantile(0.975, n - 1) * stderr
     return Estimate(value=value, stderr=stderr, low=max(0.0, value - half), high=min(1.0, value + half), n=n)
 

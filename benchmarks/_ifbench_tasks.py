@@ -30,7 +30,7 @@ def multiples(text: str) -> bool:
 def mcq_count_length(text: str) -> bool:
     if not text.startswith("Question"):
         return False
-    questions = [part.strip() for part in re.split(r"\n*(?:Question \d+[\.|\):;]?\s*)", text) if part.strip()]
+    questions = [part.strip() for part in re.split(r"Question \d+[\.|\):;]?\s*", text) if part.strip()]
     lengths = []
     for question in questions:
         lines = [line.strip() for line in question.split("\n")]

@@ -42,6 +42,7 @@ KINDS = {
 RANGES = {
     "mcc": (-1, 1), "pearson": (-1, 1), "spearman": (-1, 1), "perplexity": (1, math.inf), "avg_length": (0, math.inf),
     "normalized": (-math.inf, 100), "seconds": (0, math.inf), "tokens_in": (0, math.inf), "tokens_out": (0, math.inf),
+    "bias_ambiguous": (-1, 1), "bias_disambiguated": (-1, 1),
 }  # fmt: skip
 
 

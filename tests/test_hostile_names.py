@@ -122,7 +122,7 @@ def test_consent_to_run_programs_comes_from_no_file(tmp_path, evalh):
     options = session._rescoring(Run(Path("runs/r")), named=False)
     assert options.sandbox == "auto" and not options.yes_run_untrusted_code
     found = evalh("flaky", "r")
-    assert found.code == 2 and "which a file cannot consent to" in found.err
+    assert found.code == 2 and "to which a file cannot consent" in found.err
 
 
 HIDDEN = [

@@ -41,6 +41,7 @@ OPEN: Mapping[str, str] = {
     "data/": "readers of files: a row holds whatever its file does",
     "importers/": "readers of other people's judgments",
     "file_benchmarks/": "readers of other people's benchmarks: YAML, lm-eval, OpenAI Evals",
+    "suites/from_": "readers of other programs' configurations",
     "models/_recorded": "readers of answers that others recorded",
     "models/replay.py": "the same, by file",
     **dict.fromkeys(

@@ -39,7 +39,7 @@ class PromptReader:
         return Preview(text=asked.text, ids=tuple(asked.ids), pieces=pieces, bos=asked.bos)
 
 
-def reader_of_run(folder: Path, facts: Mapping[str, Any]) -> PromptReader:
+def reader_of_run(folder: Path, described: Mapping[str, Any]) -> PromptReader:
     """The reader of a checkpoint's folder that a run was asked with, by what the run says of its model. UserError where
     the folder is gone or reads prompts in another way by now. A run may come from elsewhere: what it names is never
     fetched, and no file but those of the folder is read."""
@@ -48,7 +48,7 @@ def reader_of_run(folder: Path, facts: Mapping[str, Any]) -> PromptReader:
 
     if not folder.is_dir():
         raise UserError(f"{folder}: the model is not there any more, so its tokens cannot be shown")
-    name, wanted = str(facts.get("template", "own")), facts.get("template_sha256")
+    name, wanted = str(described.get("template", "own")), described.get("template_sha256")
     if name not in ("own", "none", *FORMATS):
         raise UserError(f"the run's template {line(name, 60)} is a file of its own, which the run does not keep")
     tokenizer = open_tokenizer(folder, _vocabulary(folder))

@@ -93,13 +93,13 @@ def _terminal(found: Ranking) -> str:
     if not table.fits(compare_terminal.console()):
         table = FittedTable()
         table.add_figures("rank")
-        table.add_named("run", "benchmark")
+        table.add_named("run", "model", "benchmark")
         table.add_figures("score")
-        for rank, name, _, *cells in table_rows(found):
-            once = (rank, name)
+        for rank, name, model, *cells in table_rows(found):
+            once = (rank, name, model)
             for benchmark, cell in zip(headings[3:], cells, strict=True):
                 table.add_row(*(Text(line(word, 80)) for word in (*once, benchmark, cell)))
-                once = ("", "")  # said once for all rows of a run
+                once = ("", "", "")  # said once for all rows of a run
     return compare_terminal.table_text(table, ranking_notes(found))
 
 

@@ -25,7 +25,7 @@ from evalharness.events import warn
 from evalharness.runs.store import MANIFEST, SUMMARY
 from evalharness.text.visible import line
 
-_ADDRESS = re.compile(r"([a-z][a-z0-9+]*)://?(?=[^/\s])(.*)", re.DOTALL)  # a Path has lost one of the slashes
+_ADDRESS = re.compile(r"\A([a-z][a-z0-9+]*)://?(?=[^/\s])(.*)", re.DOTALL)  # a Path has lost one of the slashes
 _NO_STORES = frozenset({"http", "https", "file", "local"})
 _PARTS = ".parts"
 _NOTE = ".store"  # beside a file of a mirror: what it and its object were when they were last the same

@@ -81,7 +81,7 @@ def git_state() -> GitState | None:
 
 
 # What stands behind `?` in an address, and fields of JSON that are named like secrets.
-_QUERY = re.compile(r"(\w://[^\s?#\"']*\?)([^\s#\"']+)")
+_QUERY = re.compile(r"(\w://[^\s?#\"']*+)(?:\?([^\s#\"']+))?")  # one without a query is passed over whole
 _FIELD = re.compile(
     r"(?i)(\"(?:[^\"]*[_-])?(?:api_?key|key|secret|password|authorization|credential|token)\"\s*:\s*)\"(?:[^\"\\]|\\.)*\""
 )
@@ -106,8 +106,12 @@ def command(argv: list[str]) -> list[str]:
 def without_secrets(word: str) -> str:
     """A word of a command line without user names, passwords, queries of addresses and secret fields of JSON."""
     word = re.sub(r"://[^/@\s]+@", "://***@", word)
-    word = _QUERY.sub(lambda found: found[1] + "&".join(map(_shown_part, found[2].split("&"))), word)
+    word = _QUERY.sub(_shown_query, word)
     return _FIELD.sub(r'\1"***"', word)
+
+
+def _shown_query(found: re.Match[str]) -> str:
+    return found[1] if found[2] is None else f"{found[1]}?{'&'.join(map(_shown_part, found[2].split('&')))}"
 
 
 def _shown_part(part: str) -> str:

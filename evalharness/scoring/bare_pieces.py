@@ -9,6 +9,7 @@ import warnings
 from typing import NamedTuple
 
 from evalharness.text.deferred import deferred
+from evalharness.text.syntax import parse_module
 
 _MOST_PARSED = 100_000  # characters that are parsed of one text
 _MOST_LINES = 2_000  # of one statement
@@ -124,6 +125,6 @@ def _tree(source: str) -> ast.Module | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return ast.parse(source)
+            return parse_module(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None

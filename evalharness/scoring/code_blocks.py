@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from evalharness.scoring.fences import Fenced, fenced, one_liners
 from evalharness.text.deferred import deferred
+from evalharness.text.syntax import parse_module
 
 _LONGEST = 50_000  # characters of code that are parsed; a longer program is taken as it is
 _LONGEST_LINE = 2_000
@@ -259,7 +260,7 @@ def _parsed(code: str) -> ast.Module:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return ast.parse(code) if len(code) <= _LONGEST else ast.Module(body=[], type_ignores=[])
+            return parse_module(code) if len(code) <= _LONGEST else ast.Module(body=[], type_ignores=[])
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ast.Module(body=[], type_ignores=[])
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from evalharness.text.deferred import deferred
+from evalharness.text.syntax import parse_expression
 
 _LONGEST_OBJECT = 50_000  # characters of an object that is no JSON
 _LONGEST_LABEL = 200
@@ -99,7 +100,7 @@ def loose_object(text: str) -> ObjectPairs | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tree = ast.parse(text.strip(), mode="eval").body
+            tree = parse_expression(text.strip())
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     if not isinstance(tree, ast.Dict):

@@ -157,10 +157,12 @@ def _chat_or_text(reading: ConfigReading, where: YamlPath, text: str) -> Iterato
 
 def _for_prompt(reading: ConfigReading, template: str, rows: tuple[CarriedRow, ...]) -> tuple[CarriedRow, ...]:
     """The rows with an empty text for every variable of the prompt that no test sets, as promptfoo has it."""
-    from jinja2 import Environment, TemplateError, meta
+    from jinja2 import TemplateError, meta
+
+    from evalharness.text.templating import strict
 
     try:  # parsed for its names alone, never rendered
-        asked = meta.find_undeclared_variables(Environment(autoescape=True).parse(template))
+        asked = meta.find_undeclared_variables(strict().parse(template))
     except TemplateError as error:
         reading.leave(("prompts",), f"a prompt's template is not one that can be read here ({error.message})")
         return ()

@@ -78,7 +78,8 @@ def test_what_a_copy_refuses_is_one_line(evalh, tmp_path):
 
 
 HOLD = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell in the background takes away
 from evalharness.executor import PlacementOptions, Recipe
 from evalharness.executors.processes import open_executor
 from evalharness.records import Message, Request

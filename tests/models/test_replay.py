@@ -88,14 +88,16 @@ def test_the_page_has_the_ids_of_every_benchmark():
     table = {name: (example, what) for names, example, what in rows for name in re.findall(r"`([^`]+)`", names)}
     assert set(plugins.modules("benchmarks")) <= table.keys()
     for name, (example, what) in table.items():
+        if "those of the benchmarks" in what:
+            continue
         if name.startswith(".") or name in ("bigbench", "openai_evals", "instructions", "lm_eval") or "/" in name:
             continue
-        for task in (
-            plugins.task_names(name)[:1] if name not in ("bbh", "bbh_cot") else (f"{name}/boolean_expressions",)
-        ):
+        for task in plugins.task_names(name) if name not in ("bbh", "bbh_cot") else (f"{name}/boolean_expressions",):
             bench = plugins.load_benchmark(task)
             held = load_rows(bench.source, Want(split=bench.source.split), "sample" if bench.source.hub else None).rows
             ids = [sample.id for sample in build_samples(held, bench.sample)]
+            if not ids:  # the bundled sample is of other tasks
+                continue
             (field,) = re.findall(r"^`(\w+)`", what) or [""]
             if field:
                 assert ids[0] == str(held[0][field]), name
@@ -105,6 +107,7 @@ def test_the_page_has_the_ids_of_every_benchmark():
                 assert ids == [str(n) for n in range(len(ids))], name
             else:
                 assert name == "alpaca_eval" and f"`{ids[0]}`" == example
+            break
 
 
 # Ids and texts

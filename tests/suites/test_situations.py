@@ -94,7 +94,7 @@ def cancelled(ci, folder, monkeypatch):
     def stopped(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("evalharness.suites.ci.run_suite_model", stopped)
+    monkeypatch.setattr("evalharness.suites.ci.whole_runs", stopped)
     return ci("worse")
 
 
