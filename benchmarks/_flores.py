@@ -1,12 +1,12 @@
 """FLORES's languages and files, and chrF over a whole set of translations (Popović 2015,
 https://aclanthology.org/W15-3049)."""
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING
 
 from evalharness.benchmark import Prompt
 from evalharness.data.files import read_text
@@ -17,7 +17,11 @@ from evalharness.scoring.answers import graded_score
 from evalharness.scoring.metrics import Metric, mean
 from evalharness.stats.intervals import t_quantile
 
-FloatArray = npt.NDArray[np.float64]
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    FloatArray = npt.NDArray[np.float64]
 
 # code -> FLORES's code, English name, what a sentence of it is called before it is given in that language
 LANGUAGES = {
@@ -78,6 +82,8 @@ def translation(sample: Sample, request: Request, response: Response) -> Score:
 
 def _counts(said: str, wanted: str) -> FloatArray:
     """Character n-grams of one to six, white space left out: those said, wanted, and common; shape (6, 3)."""
+    import numpy as np
+
     one, other = ("".join(text.split()) for text in (said, wanted))
     found = []
     for n in range(1, 7):
@@ -88,6 +94,8 @@ def _counts(said: str, wanted: str) -> FloatArray:
 
 def _chrf(counts: FloatArray) -> FloatArray:
     """chrF (beta 2) of counts (..., 6, 3), over the orders that both texts have, as sacrebleu 2 takes them."""
+    import numpy as np
+
     said, wanted, common = counts[..., 0], counts[..., 1], counts[..., 2]
     both = (said > 0) & (wanted > 0)
     orders = np.maximum(both.sum(-1), 1)
@@ -98,6 +106,8 @@ def _chrf(counts: FloatArray) -> FloatArray:
 
 def _corpus(results: Sequence[Result]) -> Estimate | None:
     """chrF over all translations together; its standard error is that of the delete-one-sentence jackknife."""
+    import numpy as np
+
     by_sentence: dict[str, FloatArray] = {}
     for result in results:
         counted = _counts(result.answer or "", result.sample.answers[0])
