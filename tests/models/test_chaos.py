@@ -9,7 +9,7 @@ from evalharness.clients.pool import Retry
 from evalharness.models.openai import OpenAI
 from evalharness.records import Message, Request
 
-POLICY = Retry(attempts=6, first=0.0, deadline=1.5)  # a machine that is busy answers too
+POLICY = Retry(attempts=6, first=0.0, deadline=0.15)  # a machine that is busy answers too
 
 
 def questions(first: int, last: int) -> list[Request]:
