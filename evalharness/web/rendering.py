@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 EVENTS = "text/event-stream"
 ASSETS = Path(__file__).parent / "assets"
+REPORTS = ASSETS.parents[1] / "report"  # figures are drawn in pages as they are in reports
 ASSET_KINDS = {"style.css": "text/css", "keys.js": "text/javascript", "icon.svg": "image/svg+xml"}
 
 
@@ -108,7 +109,7 @@ class PageMaker:
         from evalharness.text.templating import Environment
 
         made = Environment(
-            loader=FileSystemLoader(ASSETS), autoescape=True, undefined=StrictUndefined, finalize=_safe,
+            loader=FileSystemLoader([ASSETS, REPORTS]), autoescape=True, undefined=StrictUndefined, finalize=_safe,
             trim_blocks=True, lstrip_blocks=True, filters={"line": line, "thousands": thousands},
         )  # fmt: skip
         made.globals.update(
