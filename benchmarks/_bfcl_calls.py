@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evalharness.text.syntax import parse_expression
+from evalharness.text.syntax import parsed_expression
 
 Call = tuple[str, dict[str, Any]]
 Allowed = Mapping[str, Sequence[Any]]  # parameter -> the values it may have; "" among them where it may be left out
@@ -36,7 +36,9 @@ def read_calls(text: str) -> list[Call] | None:
     if len(bare) > _LONGEST:
         return None
     try:
-        body = parse_expression(bare.strip().strip("'"))
+        body = parsed_expression(bare.strip().strip("'"))
+        if body is None:
+            return None
         return [_call(part) for part in (body.elts if isinstance(body, ast.List | ast.Tuple) else [body])]
     except (SyntaxError, ValueError, RecursionError, MemoryError, ArithmeticError, TypeError):
         return None

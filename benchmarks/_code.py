@@ -3,13 +3,12 @@
 import ast
 import builtins
 import sys
-import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
 from evalharness.data.files import jsonl
 from evalharness.data.rows import Row, SourceReader, Want
-from evalharness.text.syntax import parse_module
+from evalharness.text.syntax import parsed_module
 
 
 def text_fields(row: Row, *names: str) -> None:
@@ -30,13 +29,8 @@ def jsonl_file(pattern: str) -> SourceReader:
 
 
 def parsed(code: str) -> ast.Module:
-    """The syntax tree of a text, empty where it is no Python; what the compiler thinks of its style is not said."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return parse_module(code)
-    except (SyntaxError, ValueError):
-        return ast.Module(body=[], type_ignores=[])
+    """The syntax tree of a text, empty where it is no Python."""
+    return parsed_module(code) or ast.Module(body=[], type_ignores=[])
 
 
 def names(code: str) -> tuple[set[str], set[str]]:

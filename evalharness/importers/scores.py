@@ -4,6 +4,7 @@ with `id` and `score`, and `max` (else 1) and `min` (else 0) of its scale."""
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 
@@ -28,7 +29,7 @@ def read_judgments(path: Path, options: ImportOptions) -> ImportedJudgments:
     """
     if path.suffix.lower() in (".csv", ".jsonl"):
         return _table(path, options)
-    found = parse_json(read_text(path), path)
+    found, name = parse_json(read_text(path), path), options.model or path.stem
     if not isinstance(found, list) or not found:
         raise DataError(f"{path}: wanted a JSON list of grades from 0 to 100")
     items = []
@@ -40,21 +41,7 @@ def read_judgments(path: Path, options: ImportOptions) -> ImportedJudgments:
             "grades", "score", None if value is None else value / 100, label=json.dumps(grade)[:20]
         )
         items.append(ImportedJudgment(sample=Sample(id=str(n), question=f"item {n}"), text="", verdicts=(given,)))
-    grades = [100 * v.value for i in items if (v := i.verdicts[0]).value is not None]
-    return ImportedJudgments(
-        benchmark="instructions",
-        model=options.model or path.stem,
-        judge="grades",
-        score="judge_score",
-        items=tuple(items),
-        expected=len(items),
-        against="",
-        figures={
-            "mean": fmean(grades) if grades else None,
-            "n": len(grades),
-            "without_grade": len(items) - len(grades),
-        },
-    )
+    return _imported(items, "grades", [100 * v.value for i in items if (v := i.verdicts[0]).value is not None], name)
 
 
 def _table(path: Path, options: ImportOptions) -> ImportedJudgments:
@@ -74,17 +61,22 @@ def _table(path: Path, options: ImportOptions) -> ImportedJudgments:
         sample = Sample(id=str(row.get("id", n - 1)), question=question)
         items.append(ImportedJudgment(sample=sample, text=text_of(row, "answer", where, ""), verdicts=(given,)))
         values += [] if value is None else [value]
+    return _imported(items, "scores", values, options.model or path.stem)
+
+
+def _imported(items: Sequence[ImportedJudgment], judge: str, grades: Sequence[float], model: str) -> ImportedJudgments:
+    """The judgments with their mean, over the grades that are there."""
     return ImportedJudgments(
         benchmark="instructions",
-        model=options.model or path.stem,
-        judge="scores",
+        model=model,
+        judge=judge,
         score="judge_score",
         items=tuple(items),
         expected=len(items),
         against="",
         figures={
-            "mean": fmean(values) if values else None,
-            "n": len(values),
-            "without_grade": len(items) - len(values),
+            "mean": fmean(grades) if grades else None,
+            "n": len(grades),
+            "without_grade": len(items) - len(grades),
         },
     )

@@ -5,11 +5,10 @@ from __future__ import annotations
 import ast
 import re
 import textwrap
-import warnings
 from typing import NamedTuple
 
 from evalharness.text.deferred import deferred
-from evalharness.text.syntax import parse_module
+from evalharness.text.syntax import parsed_module
 
 _MOST_PARSED = 100_000  # characters that are parsed of one text
 _MOST_LINES = 2_000  # of one statement
@@ -120,11 +119,4 @@ def _within(line: str, depth: int, quotes: str) -> tuple[int, str]:
 
 def _tree(source: str) -> ast.Module | None:
     """The syntax tree of a source, None where it is none or too long."""
-    if len(source) > _LONGEST:
-        return None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return parse_module(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
+    return parsed_module(source) if len(source) <= _LONGEST else None

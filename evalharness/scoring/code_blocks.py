@@ -7,12 +7,11 @@ import builtins
 import html
 import re
 import textwrap
-import warnings
 from collections.abc import Sequence
 
 from evalharness.scoring.fences import Fenced, fenced, one_liners
 from evalharness.text.deferred import deferred
-from evalharness.text.syntax import parse_module
+from evalharness.text.syntax import parsed_module
 
 _LONGEST = 50_000  # characters of code that are parsed; a longer program is taken as it is
 _LONGEST_LINE = 2_000
@@ -257,12 +256,8 @@ def future_first(code: str) -> str:
 
 def _parsed(code: str) -> ast.Module:
     """The syntax tree; empty where there is none or the code is too long."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return parse_module(code) if len(code) <= _LONGEST else ast.Module(body=[], type_ignores=[])
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return ast.Module(body=[], type_ignores=[])
+    found = parsed_module(code) if len(code) <= _LONGEST else None
+    return found or ast.Module(body=[], type_ignores=[])
 
 
 def _bound(code: str) -> set[str]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import ast
 import json
 import re
-import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from evalharness.text.deferred import deferred
-from evalharness.text.syntax import parse_expression
+from evalharness.text.syntax import parsed_expression
 
 _LONGEST_OBJECT = 50_000  # characters of an object that is no JSON
 _LONGEST_LABEL = 200
@@ -97,12 +96,7 @@ def loose_object(text: str) -> ObjectPairs | None:
         return None
     if '"' not in text:
         text = text.translate(str.maketrans("“”„", '"""'))
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = parse_expression(text.strip())
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
+    tree = parsed_expression(text.strip())
     if not isinstance(tree, ast.Dict):
         return None
     named = [(key, value) for key, value in zip(tree.keys, tree.values, strict=True) if key is not None]
