@@ -33,8 +33,10 @@ PluginKind = Literal["benchmarks", "judges", "models", "importers", "exporters",
 def modules(kind: PluginKind) -> dict[str, str]:
     """Plug-in name -> dotted module name, for everything installed. Imports the packages, not the plug-ins."""
     found: dict[str, str] = {}
-    entries = sorted(importlib.metadata.entry_points(group=f"evalharness.{kind}"), key=lambda e: e.name != "builtin")
-    for entry in dict.fromkeys(entries):
+    group = f"evalharness.{kind}"
+    own = importlib.metadata.EntryPoint("builtin", group, group)  # also where the installation is older than the group
+    entries = sorted(importlib.metadata.entry_points(group=group), key=lambda e: e.name != "builtin")
+    for entry in dict.fromkeys((own, *entries)):
         try:
             package = entry.load()
             names = [m.name for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_")]
@@ -322,6 +324,12 @@ def has_prompts(spec: str) -> bool:
     """Whether models of this kind have tokens of their own that can be shown."""
     kind = spec.partition(":")[0]
     return kind in modules("models") and hasattr(load_plugin("models", kind), "open_prompts")
+
+
+def asks_endpoint(spec: str) -> bool:
+    """Whether models of this kind are behind an endpoint that is there already, by the options that they take."""
+    kind = _options_of(spec.partition(":")[0])
+    return kind is not None and issubclass(kind, options.ApiOptions)
 
 
 def model_options(spec: str, given: object = None) -> object:

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -82,7 +83,7 @@ def run(
     from evalharness.runs.budget import Budget
     from evalharness.runs.items import benchmarks_of, only_items
     from evalharness.runs.placed import placed_model
-    from evalharness.runs.together import RunStart, run_together
+    from evalharness.runs.together import RunStart, opening, run_together
     from evalharness.tracking.observer import tracked_by
 
     allow_outside(data.allow_outside)
@@ -104,7 +105,7 @@ def run(
     def start(name: str) -> RunStart:
         stages = [_judging(plan, judging, budget, output, typed)] if judging.judge is not None else []
         hooks = session.RunHooks(rule_of=_rule_of(comparison, output.runs), budget=limits, stages=stages)
-        opened = placed_model(name, given, placement)
+        opened = opening(name, partial(placed_model, name, given, placement))
         return RunStart(label=name, plan=only_items(plan, data.items), model=opened, place=place, hooks=hooks)
 
     starts = [start(name) for name in models or [session.DEFAULT_MODEL]]

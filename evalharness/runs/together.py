@@ -3,19 +3,37 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass, replace
 
+from evalharness import plugins
 from evalharness.errors import UserError
 from evalharness.events import Event, Observer, current_observer, observed_by
-from evalharness.model import Model, Remote, Started, Stop, stopped_by
+from evalharness.model import Model, Remote, Stop, stopped_by
 from evalharness.runs.plan import Plan
 from evalharness.runs.session import RunHooks, RunOutcome, RunPlace, run_plan
 
 MOST_TOGETHER = 16  # runs at the same time, each on a thread of its own
+
+
+@dataclass(frozen=True)
+class ModelOpening:
+    """How the model of a run is had, and whether it computes `apart` from this machine, beside others."""
+
+    open: Callable[[], Model]
+    apart: bool = False
+
+
+def opening(spec: str, open_model: Callable[[], Model]) -> ModelOpening:
+    """A model behind an endpoint is opened now, so that what it lacks is said before anything is asked; any other one,
+    and a server that is started for it, in its turn and for its turn: two might not fit into this machine."""
+    if not plugins.asks_endpoint(spec):
+        return ModelOpening(open_model)
+    model = open_model()
+    return ModelOpening(lambda: model, apart=isinstance(model, Remote) and model.remote)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,17 +42,12 @@ class RunStart:
 
     label: str
     plan: Plan
-    model: Model
+    model: ModelOpening
     place: RunPlace
     hooks: RunHooks
 
-    @property
-    def apart(self) -> bool:
-        """Whether it leaves this machine to others; a server that is started for it would take all of it."""
-        return isinstance(self.model, Remote) and self.model.remote and not isinstance(self.model, Started)
-
     def run(self) -> RunOutcome:
-        return run_plan(self.plan, self.model, self.place, self.hooks)
+        return run_plan(self.plan, self.model.open(), self.place, self.hooks)
 
 
 def run_together(starts: Sequence[RunStart]) -> Iterator[RunOutcome | UserError]:
@@ -49,7 +62,7 @@ def run_together(starts: Sequence[RunStart]) -> Iterator[RunOutcome | UserError]
     stop, turn = Stop(), threading.Lock()
     with ThreadPoolExecutor(MOST_TOGETHER, thread_name_prefix="evalh-run") as threads:
         try:
-            going = [_begun(start, threads, stop, turn) if start.apart else None for start in starts]
+            going = [_begun(start, threads, stop, turn) if start.model.apart else None for start in starts]
             for start, future in zip(starts, going, strict=True):
                 if future is not None:
                     yield future.result()

@@ -15,11 +15,11 @@ from evalharness.events import Observer, observed_by
 from evalharness.evidence.earlier import check_beside_draw, drawer_using
 from evalharness.judging.panel import JudgeOptions
 from evalharness.judging.stage import judging_stage
-from evalharness.model import Priced
+from evalharness.model import Model, Priced
 from evalharness.runs import cache, session
 from evalharness.runs.plan import Plan
 from evalharness.runs.session import RunHooks, RunOutcome, RunPlace, Stage
-from evalharness.runs.together import RunStart, run_together
+from evalharness.runs.together import RunStart, opening, run_together
 from evalharness.suites.schema import Suite, SuiteJudge, SuiteModel
 
 
@@ -91,11 +91,15 @@ def suite_start(suite: Suite, model: SuiteModel, runs: Path) -> RunStart:
     plan = suite_plan(suite, model, runs)
     stages = [_stage(judge, suite.judges, plan, runs) for judge in suite.judges]
     place = RunPlace(runs=runs, name=f"{suite.name}-{model.name}")
-    opened = plugins.load_model(model.spec, model.options)
-    if suite.budget.cost is not None and isinstance(opened, Priced) and opened.prices is None:
-        raise UserError(f"{suite.name}: a budget of cost wants prices; give {model.name} price_in and price_out")
+
+    def priced() -> Model:
+        opened = plugins.load_model(model.spec, model.options)
+        if suite.budget.cost is not None and isinstance(opened, Priced) and opened.prices is None:
+            raise UserError(f"{suite.name}: a budget of cost wants prices; give {model.name} price_in and price_out")
+        return opened
+
     hooks = RunHooks(stages=stages, budget=suite.budget)
-    return RunStart(label=model.name, plan=plan, model=opened, place=place, hooks=hooks)
+    return RunStart(label=model.name, plan=plan, model=opening(model.spec, priced), place=place, hooks=hooks)
 
 
 def whole_runs(starts: Sequence[RunStart | UserError], observer: Observer) -> Iterator[RunOutcome | UserError]:

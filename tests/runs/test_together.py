@@ -1,5 +1,6 @@
 """Several models in one command: asked at the same time where they are remote, within one limit for each host."""
 
+import gc
 import json
 import threading
 
@@ -14,7 +15,7 @@ from evalharness.models.function import FunctionModel
 from evalharness.models.openai import OpenAI
 from evalharness.runs import session
 from evalharness.runs.session import RunHooks, RunOutcome, RunPlace
-from evalharness.runs.together import RunStart, run_together
+from evalharness.runs.together import ModelOpening, RunStart, opening, run_together
 
 NAMES = ("a", "b", "c")
 
@@ -25,7 +26,8 @@ def letter(body) -> str:
 
 def start(model, folder, **hooks) -> RunStart:
     plan = session.make_plan(["mmlu", "gsm8k"], model="m", data="sample", limit=12)
-    return RunStart(label=model.name, plan=plan, model=model, place=RunPlace(runs=folder), hooks=RunHooks(**hooks))
+    opened = ModelOpening(lambda: model, apart=isinstance(model, OpenAI))
+    return RunStart(label=model.name, plan=plan, model=opened, place=RunPlace(runs=folder), hooks=RunHooks(**hooks))
 
 
 def endpoint(stub, name, **more):
@@ -217,3 +219,30 @@ def test_of_several_models_one_that_fails_is_said_at_the_end(evalh):
     assert found.code == 2 and "refuses access" in found.err.splitlines()[-1]
     (line,) = found.out.splitlines()
     assert [run["run"] for run in json.loads(line)["runs"]]
+
+
+def test_a_model_of_this_machine_is_opened_in_its_turn_and_gone_before_the_next(tmp_path):
+    """Two might not fit; one behind an endpoint is opened before anything is asked."""
+    there, most = set(), []
+
+    class Held(FunctionModel):
+        def __init__(self, name):
+            super().__init__(lambda prompts: ["A"] * len(prompts), name=name)
+            there.add(name)
+            most.append(len(there))
+
+        def __del__(self):
+            there.discard(self.name)
+
+    def held(name):
+        plan = session.make_plan(["mmlu"], model="m", data="sample", limit=4)
+        model = opening(f"local:{name}", lambda: Held(name))
+        return RunStart(label=name, plan=plan, model=model, place=RunPlace(runs=tmp_path), hooks=RunHooks())
+
+    starts = [held(name) for name in NAMES]
+    assert not there
+    for _ in run_together(starts):
+        gc.collect()
+    assert most == [1, 1, 1]
+    made = []
+    assert opening("openai:m", lambda: made.append(1) or FunctionModel(len, name="m")).apart is False and made == [1]
