@@ -89,7 +89,11 @@ def test_no_public_name_is_a_submodule():
         "import importlib, pkgutil, types, evalharness\n"
         "for m in pkgutil.walk_packages(evalharness.__path__, 'evalharness.'):\n"
         "    if '__main__' not in m.name and not m.name.startswith('evalharness.sandbox.'):\n"
-        "        importlib.import_module(m.name)\n"
+        "        try:\n"
+        "            importlib.import_module(m.name)\n"
+        "        except ModuleNotFoundError as missing:  # a plug-in of an extra that is not installed here\n"
+        "            if missing.name.startswith('evalharness'):\n"
+        "                raise\n"
         "print([n for n in evalharness.__all__ if isinstance(getattr(evalharness, n), types.ModuleType)])"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -55,7 +55,7 @@ _CIRCUMSTANCES = deferred(
     | [(,][ ]?(?:(?:with|including)[ ])?\d+[ ]of[ ](?:them|these|those)\b
       (?![ ](?:is|are|was|were|ha[sdv]e?|will|would|can|could|do|does|did|should|must)\b)
     | \bincluding[ ](?:the[ ])?\d+\b
-    | [,(@][ ]?[$€£]?\d[\d.,]*[ ](?:each|apiece|per[ ][a-z]+)\b
+    | [,(@][ ]?[$€£]?\d[\d.,]{{0,20}}[ ](?:each|apiece|per[ ][a-z]+)\b
     | (?<=is[ ])(?:half|twice|double|\d+(?:\.\d+)?[ ]?%|\d+/\d+)[ ]of[ ](?:the[ ])?[$€£]?\d[\d.,]*
     | (?:\(|\bi\.e\.,?[ ])\d+(?:\.\d+)?[ ]?%[ ]of[ ][$€£]?\d[\d.,]*
     | ,[ ](?:(?:which|that)[ ](?:is|are|was|were|makes)[ ])?(?:[$€£]?\d[\d.,]*[ ])?(?:[a-z]+[ ]){{0,2}}
@@ -68,7 +68,8 @@ _CIRCUMSTANCES = deferred(
 )
 # The group in brackets that ends a sentence: what it was calculated from.
 _BRACKETS = deferred(
-    r"(?P<said>\d[\d.,]{0,20})[^\s\w()]{0,4}(?P<words>\s{1,3}(?:[a-zA-Z]{1,30}\s{1,3}){0,3})\((?P<inner>[^()\n]{1,120})\)"
+    r"(?<!\d)(?<!\d[.,])(?P<said>\d[\d.,]{0,20})[^\s\w()]{0,4}(?P<words>\s{1,3}(?:[a-zA-Z]{1,30}\s{1,3}){0,3})"
+    r"\((?P<inner>[^()\n]{1,120})\)"
     r"(?=[^\w\n]*(?:\n|\Z|[.,;]))"
 )
 _FROM = deferred(r"\s{0,3}(?:=|i\.?\s?e\b|since\b|because\b|as\b|from\b|that is\b|rounded\b|not\b)", re.IGNORECASE)

@@ -14,14 +14,12 @@ from evalharness.chat.render import Chat
 from evalharness.data.files import OWN_FILE, own_folder, write_whole
 from evalharness.engine.decoder import Decoder
 from evalharness.engine.native import NativeEngine
-from evalharness.errors import UserError, option_name
 from evalharness.events import observed_by, only_warnings
 from evalharness.model import Model
 from evalharness.records import Message, Request
 from evalharness.runs import plan as planning
 from evalharness.runs import runner
 from evalharness.runs.plan import Plan
-from evalharness.runs.summary import lower_is_better
 from evalharness.tracking.tracker import Tracked, begin_tracker
 from evalharness.training.curves import read_log
 
@@ -62,35 +60,6 @@ class BenchmarkChecks:
         """What the model writes to the prompts, greedily."""
         requests = [Request(messages=messages, max_tokens=tokens) for messages in self.prompts]
         return [response.text for _, response in sorted(model.answer(requests))] if requests else []
-
-
-@dataclass
-class Best:
-    """The best evaluation so far by one figure; the earlier one on ties. `patience` 0 never stops."""
-
-    by: str = "loss"
-    patience: int = 0
-    value: float | None = None
-    step: int = 0
-    since: int = 0
-
-    def better(self, step: int, figures: Mapping[str, float]) -> bool:
-        """Note an evaluation; True when it is the best so far. UserError when the figure was not measured."""
-        if self.by not in figures:
-            known = ", ".join(sorted(figures)) or "nothing"
-            raise UserError(f"{option_name('best', self.by)} is not measured; there is {known}")
-        value = figures[self.by]
-        benchmark, _, metric = self.by.rpartition(".")
-        down = self.by == "loss" or lower_is_better(benchmark, metric)
-        if self.value is None or (value < self.value if down else value > self.value):
-            self.value, self.step, self.since = value, step, 0
-            return True
-        self.since += 1
-        return False
-
-    @property
-    def over(self) -> bool:
-        return bool(self.patience) and self.since >= self.patience
 
 
 class Log:

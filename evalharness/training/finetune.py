@@ -30,7 +30,7 @@ from evalharness.judging.panel import JudgeOptions
 from evalharness.judging.run import JudgeRun
 from evalharness.runs.store import Run
 from evalharness.training import checkpointing, curves, export, lora, preflight, step
-from evalharness.training.callbacks import Best, Log, NoLog
+from evalharness.training.callbacks import Log, NoLog
 from evalharness.training.card_facts import card_facts, hub_id
 from evalharness.training.config import Lora, TrainingConfig
 from evalharness.training.curves import TRAINING_FOLDER
@@ -39,6 +39,7 @@ from evalharness.training.guard import forgotten_lines, run_guard
 from evalharness.training.loop import TrainingLoop
 from evalharness.training.prepare import PreparedTraining, differing, training_identity
 from evalharness.training.qlora import BYTES, FourBit
+from evalharness.training.selection import Best
 from evalharness.training.step import Training
 from evalharness.training.test_answers import answer_test_rows
 

@@ -15,10 +15,11 @@ from evalharness.engine.memory import available, gigabytes, is_out_of_memory
 from evalharness.errors import UserError, option_name
 from evalharness.events import Told, tell
 from evalharness.training import callbacks, checkpointing
-from evalharness.training.callbacks import Best, Log
+from evalharness.training.callbacks import Log
 from evalharness.training.curves import TRAINING_FOLDER
 from evalharness.training.events import StepDone, TrainingEnded, TrainingEvaluated
 from evalharness.training.prepare import PreparedTraining
+from evalharness.training.selection import Best
 from evalharness.training.step import Training
 
 

@@ -17,6 +17,7 @@ from evalharness.errors import UserError
 from evalharness.report.numbers import format_number
 from evalharness.runs.store import loads
 from evalharness.training.curves import TRAINING_FOLDER, overfitting_from, read_log
+from evalharness.training.selection import chosen_step
 from evalharness.web.rendering import PageMaker
 from evalharness.web.run_library import RunLibrary
 
@@ -51,13 +52,13 @@ class TrainingPages:
             raise HTTPException(404, "there is no such training here")
         lines = _log(folder / TRAINING_FOLDER / LOG)
         about = _about(folder / TRAINING_FOLDER / ABOUT)
-        by = str(about.get("selected_on") or "validation_loss")
+        by = str(about.get("selected_on") or "loss")
         chosen, turn = chosen_step(lines, by), overfitting_from(lines)
         samples = [line for line in lines if line.get("samples")][-_SAMPLES:]
         page = self.maker.page(
             "training.html.j2", place="training", name=folder.name, curves=training_curves(lines, chosen),
-            chosen=chosen, by=by.replace("_", " "), turn=turn, samples=samples, last=lines[-1]["step"] if lines else 0,
-            planned=about.get("steps"),
+            chosen=chosen, by="validation loss" if by == "loss" else by, turn=turn, samples=samples,
+            last=lines[-1]["step"] if lines else 0, planned=about.get("steps"),
         )  # fmt: skip
         return HTMLResponse(page)
 
@@ -76,15 +77,6 @@ def _about(file: Path) -> Mapping[str, Any]:
     except (OSError, ValueError):  # a training that has only begun has not written it yet
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def chosen_step(lines: Sequence[Mapping[str, Any]], by: str) -> int | None:
-    """The step whose weights are the best by a figure: the first of lowest validation loss, or of highest metric."""
-    if by == "validation_loss":
-        lowest = [(value, step) for step, value in _values(lines, "validation_loss")]
-        return int(min(lowest)[1]) if lowest else None
-    highest = [(-value, step) for step, value in _metric(lines, by)]
-    return int(min(highest)[1]) if highest else None
 
 
 def _values(lines: Sequence[Mapping[str, Any]], name: str) -> Points:

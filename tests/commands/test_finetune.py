@@ -27,8 +27,8 @@ from evalharness.engine.decoder import Decoder, initialise
 from evalharness.errors import UserError
 from evalharness.training import callbacks, checkpointing, curves, export, prepare
 from evalharness.training import step as train
-from evalharness.training.callbacks import Best
 from evalharness.training.export import TOLERANCE
+from evalharness.training.selection import Best
 
 TAGS = ["<s>", "</s>", "<|im_start|>", "<|im_end|>"]
 

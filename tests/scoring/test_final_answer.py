@@ -1,8 +1,7 @@
 """What the final answer is: without thinking, channels and control tokens, in every scorer; marks in code are code."""
 
-import time
-
 import pytest
+from processor_time import processor_seconds
 
 from evalharness import plugins
 from evalharness.judging.cases import answer_of
@@ -300,9 +299,8 @@ HOSTILE = [
 
 @pytest.mark.parametrize("number", range(len(HOSTILE)))
 def test_a_megabyte_of_anything_takes_no_time(number):
-    before = time.process_time()
-    final_answer(HOSTILE[number])
-    assert time.process_time() - before < 3  # under 1 s alone on a core; quadratic time would be minutes
+    # Under 1 s; quadratic time would be minutes.
+    assert processor_seconds(lambda: final_answer(HOSTILE[number])) < 3
 
 
 @pytest.mark.parametrize(

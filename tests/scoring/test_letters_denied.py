@@ -1,10 +1,9 @@
 """An opinion that a text denies is no claim: `I don't think the answer is B`; a hedge takes nothing back."""
 
-import time
-
 import letter_texts
 import letter_texts_denied as texts
 import pytest
+from processor_time import processor_seconds
 
 from evalharness.scoring.answers import letter
 from evalharness.scoring.letters import read_letter
@@ -56,6 +55,5 @@ def test_a_denial_reaches_to_the_end_of_its_clause(text, wanted):
     "piece", ["Answer: (A ", "I don't think it is B ", "not sure A or ", "B 不", "не думаю, что B "]
 )
 def test_many_denials_and_claims_take_linear_time(piece):
-    before = time.process_time()
-    read_letter(piece * (1_000_000 // len(piece)), 4)
-    assert time.process_time() - before < 2  # 0.3 s alone on a core; tried in every way it would be minutes
+    # 0.3 s; tried in every way it would be minutes.
+    assert processor_seconds(lambda: read_letter(piece * (1_000_000 // len(piece)), 4)) < 2

@@ -1,6 +1,5 @@
-import time
-
 import pytest
+from processor_time import processor_seconds
 from solution_texts import PAIRS, SOLUTIONS
 
 from evalharness.records import Message, Request, Response, Sample
@@ -315,10 +314,11 @@ HOSTILE = [
 
 @pytest.mark.parametrize("number", range(len(HOSTILE)))
 def test_a_megabyte_of_anything_takes_no_time(number):
-    before = time.process_time()
-    for gold in ("\\frac{1}{2}", "1,2,3"):
-        boxed(Sample(question="", answers=(gold,)), ASKED, Response(text=HOSTILE[number]))
-    assert time.process_time() - before < 3  # under 1 s alone on a core; quadratic time would be minutes
+    def read():
+        for gold in ("\\frac{1}{2}", "1,2,3"):
+            boxed(Sample(question="", answers=(gold,)), ASKED, Response(text=HOSTILE[number]))
+
+    assert processor_seconds(read) < 3  # under 1 s; quadratic time would be minutes
 
 
 def test_adversarial_texts_take_no_time():

@@ -6,16 +6,22 @@ import pytest
 from run_folders import make_run
 from web_pages import client_of, text_of
 
+from evalharness.training.selection import chosen_step
 from evalharness.web.application import view_application
 from evalharness.web.guard import GuardTerms
 from evalharness.web.run_library import RunLibrary, run_key
-from evalharness.web.training_pages import chosen_step, training_curves
+from evalharness.web.training_pages import training_curves
 
 LINES = [
     {"step": 0, "validation_loss": 4.0, "metrics": {"quiz.accuracy": 0.25}, "samples": ["<b>first</b>"]},
     *({"step": n, "loss": 4.0 / n, "lr": 0.001} for n in range(1, 11)),
-    {"step": 5, "validation_loss": 1.0, "metrics": {"quiz.accuracy": 0.5}},
-    {"step": 10, "validation_loss": 1.5, "metrics": {"quiz.accuracy": 0.5}, "samples": ["last"]},
+    {"step": 5, "validation_loss": 1.0, "metrics": {"quiz.accuracy": 0.5, "lambada.perplexity": 3.0}},
+    {
+        "step": 10,
+        "validation_loss": 1.5,
+        "metrics": {"quiz.accuracy": 0.5, "lambada.perplexity": 2.0},
+        "samples": ["last"],
+    },
 ]
 
 
@@ -23,9 +29,7 @@ def opened(tmp_path, lines=LINES, **about):
     out = tmp_path / "out"
     make_run(out / "training" / "evaluations" / "step-5-quiz", "1100")
     (out / "training" / "log.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines))
-    (out / "training" / "training.json").write_text(
-        json.dumps({"steps": 12, "selected_on": "validation_loss", **about})
-    )
+    (out / "training" / "training.json").write_text(json.dumps({"steps": 12, "selected_on": "loss", **about}))
     return client_of(view_application(RunLibrary([str(out)]), GuardTerms())), f"/trainings/{run_key(out)}"
 
 
@@ -36,11 +40,13 @@ def test_a_training_has_its_curves_and_the_chosen_step(tmp_path):
     page = client.get(at)
     said = text_of(page)
     assert "step 10 of 12" in said and "chosen by validation loss: step 5" in said and "rises from step 5" in said
-    assert page.text.count('role="img"') == 3 and page.text.count('class="zero"') == 3
+    assert page.text.count('role="img"') == 4 and page.text.count('class="zero"') == 4
     assert "&lt;b&gt;first&lt;/b&gt;" in page.text
 
 
-@pytest.mark.parametrize(("by", "step"), [("validation_loss", 5), ("quiz.accuracy", 5), ("none.such", None)])
+@pytest.mark.parametrize(
+    ("by", "step"), [("loss", 5), ("quiz.accuracy", 5), ("lambada.perplexity", 10), ("none.such", None)]
+)
 def test_the_chosen_step_is_the_first_of_the_best(by, step):
     assert chosen_step(LINES, by) == step
 
