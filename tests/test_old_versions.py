@@ -164,6 +164,7 @@ def test_another_training_than_the_stopped_one_is_refused(finetune, more, style,
     assert f"holds another training (other {others});" in said.err
 
 
+@pytest.mark.slow
 def test_what_a_stopped_training_must_say_of_itself(old, finetune):
     about = old / "training" / "tuned" / "training" / "training.json"
     wrote = json.loads(about.read_text())

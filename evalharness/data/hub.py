@@ -8,7 +8,6 @@ import socket
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
-from urllib.request import getproxies
 
 from evalharness.data.files import Row as Row
 from evalharness.data.rows import Source, SplitRows
@@ -66,6 +65,8 @@ def _told_offline() -> bool:
 @cache
 def _reachable(address: str) -> bool:
     """Whether a connection to the hub can be opened. Where proxies stand between, only they know."""
+    from urllib.request import getproxies  # loads TLS
+
     if any(name in getproxies() for name in ("http", "https", "all")) or _told_offline():
         return True
     parts = urlsplit(address)

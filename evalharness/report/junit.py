@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 from evalharness.comparison.decide import TaskComparison
 from evalharness.comparison.document import ComparisonDocument
 from evalharness.comparison.flips import FlippedItem
-from evalharness.report import words
+from evalharness.report import numbers, words
 from evalharness.report.cautions import without_interval
 from evalharness.report.escape import line, printable
 from evalharness.runs.figures import Summary
@@ -95,7 +95,7 @@ def run_junit(summary: Summary) -> bytes:
             f"{line(metric)} {one.value} ({'no interval' if without_interval(one) else f'{one.low} … {one.high}'})"
             for metric, one in entry.metrics.items()
         ]
-        figures += [f"programs: {words.programs(entry.programs)}"] if entry.programs else []
+        figures += [f"programs: {numbers.programs(entry.programs)}"] if entry.programs else []
         ET.SubElement(case, "system-out").text = printable("\n".join(figures))
         suites.append(suite)
     return junit_of(suites)

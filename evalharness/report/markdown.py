@@ -173,7 +173,7 @@ def run_markdown(summary: Summary, manifest: Manifest) -> str:
     for name, entry in summary.benchmarks.items():
         for position, (metric, figure) in enumerate(entry.metrics.items()):
             counts = ", ".join(f"{n:,} {status}" for status, n in entry.counts.items() if n)
-            counts += f"; {words.programs(entry.programs)}" if entry.programs else ""
+            counts += f"; {numbers.programs(entry.programs)}" if entry.programs else ""
             head = (markdown(name), markdown(entry.mode or "")) if position == 0 else ("", "")
             ends = f"{numbers.format_number(figure.low)} … {numbers.format_number(figure.high)}"
             cells = (

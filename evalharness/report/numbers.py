@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 
 def format_number(value: float | None, digits: int = 3) -> str:
@@ -42,3 +43,8 @@ def dollars(value: float) -> str:
     if value >= 0.01 or value <= 0:
         return f"{value:.2f}"
     return f"{value:.{1 - math.floor(math.log10(value))}f}"
+
+
+def programs(found: Mapping[str, int]) -> str:
+    """`90 confirmed, 2 unconfirmable, 1 suspect, 71 failed`: all of them, for a zero says something too."""
+    return ", ".join(f"{number:,} {standing}" for standing, number in found.items())

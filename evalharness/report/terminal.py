@@ -11,8 +11,7 @@ from rich.text import Text
 from evalharness.report.cautions import interval_cautions
 from evalharness.report.escape import line
 from evalharness.report.fitted import FittedTable
-from evalharness.report.numbers import format_number, format_tokens, money, seconds
-from evalharness.report.words import programs
+from evalharness.report.numbers import format_number, format_tokens, money, programs, seconds
 from evalharness.runs.figures import KeptEstimate, Summary, TaskSummary
 from evalharness.runs.manifest import UsageFacts
 from evalharness.text.plain_characters import as_shown

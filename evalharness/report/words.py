@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
 
 from evalharness.comparison.choice_shift import ChoiceShift
 from evalharness.comparison.decide import TaskComparison as _Task
 from evalharness.comparison.decide import Word
 from evalharness.comparison.document import ComparisonDocument as _Document
 from evalharness.comparison.sides import ComparedSide
+from evalharness.report.numbers import programs
 
 WORDS: tuple[Word, ...] = ("worse", "better", "same", "can't tell", "incomplete", "not comparable")
 
@@ -77,11 +77,6 @@ def sentence(document: _Document, task: _Task) -> str:
 def level(document: _Document) -> str:
     """The confidence of the intervals: `90 %`."""
     return f"{100 * document.level:.4g} %"
-
-
-def programs(found: Mapping[str, int]) -> str:
-    """`90 confirmed, 2 unconfirmable, 1 suspect, 71 failed`: all of them, for a zero says something too."""
-    return ", ".join(f"{number:,} {standing}" for standing, number in found.items())
 
 
 def count(number: int, noun: str) -> str:

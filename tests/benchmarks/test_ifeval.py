@@ -50,6 +50,7 @@ def run(folder, name, workers=8):
     return (at / "summary.json").read_bytes(), sorted((at / "results.jsonl").read_bytes().splitlines())
 
 
+@pytest.mark.slow
 def test_eight_threads_in_a_fresh_process_score_what_one_thread_scores(files):
     alone, together = run(files, "alone", workers=1), run(files, "together")
     assert together == alone
@@ -91,6 +92,7 @@ for benchmark in found:
 """
 
 
+@pytest.mark.slow
 def test_no_scorer_imports_anything_in_its_threads():
     from evalharness import plugins
 

@@ -305,6 +305,7 @@ def test_a_loss_that_is_no_number_keeps_the_last_good_checkpoint(
     assert all(torch.isfinite(weight).all() for weight in state["training"]["weights"].values())
 
 
+@pytest.mark.slow
 def test_a_full_disk_and_too_little_memory_are_said(
     data: Path, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -333,6 +334,7 @@ WRITTEN = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_no_file_at_the_end_of_a_training_is_lost_to_a_full_disk(
     data: Path, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -562,6 +564,7 @@ def test_broken_rows_are_listed_or_skipped(
     assert [json.loads(line)["row"] for line in listed.read_text().splitlines()] == [3, 6]
 
 
+@pytest.mark.slow
 def test_preference_pairs_without_dpo_are_said(base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = [{"prompt": f"say {i}", "chosen": f"well {i}", "rejected": "no"} for i in range(24)]
     (tmp_path / "pairs.json").write_text(json.dumps(rows))
@@ -574,6 +577,7 @@ def test_preference_pairs_without_dpo_are_said(base: Path, tmp_path: Path, capsy
         assert (f"{loss}: " in told) != said
 
 
+@pytest.mark.slow
 def test_other_weights_under_the_same_path_are_another_training(
     data: Path, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -603,6 +607,7 @@ def test_one_training_at_a_time_in_a_folder(
     tuned(command(data, base, tmp_path / "tuned", "--max-steps", "1", "--test", "0"), capsys)
 
 
+@pytest.mark.slow
 def test_patience_and_best_of_the_command_hold_on_a_resumed_training(
     data: Path, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

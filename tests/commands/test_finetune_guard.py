@@ -24,6 +24,7 @@ def tuning(rows, *more):
     return ["finetune", rows, "--model", "tiny", "--out", "tuned", *QUICK, *more]
 
 
+@pytest.mark.slow
 def test_base_and_tuned_model_are_asked_after_training_and_all_reports_say_so(evalh, rows, tmp_path):
     asked = ["--guard", "tiny_exam,mmlu", "--eval-data", "mmlu=sample", "--guard-budget", "3s"]
     said = evalh(*tuning(rows, *asked, "--json"))

@@ -113,6 +113,7 @@ def general(path: Path, count: int = 30) -> Path:
     return write(path, [{"prompt": f"tell me of {i}", "completion": f"so it is {i}"} for i in range(count)])
 
 
+@pytest.mark.slow
 def test_general_rows_are_mixed_in_and_never_checked_on(base: Path, tmp_path: Path, capsys: Capture) -> None:
     own = [{"prompt": f"say {i}", "completion": f"well {i}"} for i in range(40)]
     file, mixed = write(tmp_path / "own.jsonl", own), general(tmp_path / "general.jsonl")
@@ -132,6 +133,7 @@ def test_general_rows_are_mixed_in_and_never_checked_on(base: Path, tmp_path: Pa
     assert "holds another training (other replay)" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_what_of_a_replay_is_refused_or_said(base: Path, tmp_path: Path, capsys: Capture) -> None:
     own = [{"prompt": f"say {i}", "completion": f"well {i}"} for i in range(40)]
     file, mixed = write(tmp_path / "own.jsonl", own), general(tmp_path / "general.jsonl", 4)

@@ -13,6 +13,7 @@ def sized(benchmark="quiz", **more):
     return size_comparison(SizingRequest(benchmark=benchmark, **more))
 
 
+@pytest.mark.slow
 def test_the_items_that_are_named_decide_four_times_in_five():
     row = sized("mmlu", flips=0.08, margin=0.03).rows[0]
     draw = np.random.default_rng(0)
