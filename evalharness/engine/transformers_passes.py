@@ -19,7 +19,8 @@ from torch import Tensor
 # Layers of a cache that hold keys and values of attention, which rows can be added to and taken from.
 _KEYS_AND_VALUES = ("DynamicLayer", "DynamicSlidingWindowLayer")
 _LENGTH_DEPENDENT = ("dynamic", "longrope", "su")  # positions of a text change with the longest text beside it
-_CACHES = ("past_key_values", "cache_params")  # what models call the state that they go on from
+# What models call the state that they go on from: since transformers 5.24 `cache` throughout.
+_CACHES = ("cache", "past_key_values", "cache_params")
 
 
 @dataclass(eq=False)
