@@ -9,14 +9,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from evalharness.errors import Exit, UserError, option_name
 from evalharness.options import RunOptions
 from evalharness.records import Request, Response, Result, Sample, Score
-from evalharness.sandbox.pool import Checked, CheckMode, Sandbox
 from evalharness.sandbox.program import Program, ProgramOutcome
-from evalharness.sandbox.tiers import open_sandbox
 from evalharness.scoring.answers import REFUSAL, Scorer, unparsed_score
 from evalharness.scoring.bare_pieces import bare_pieces
 from evalharness.scoring.code_blocks import (
@@ -33,6 +31,9 @@ from evalharness.scoring.code_blocks import (
     with_helpers,
 )
 from evalharness.scoring.metrics import mean_where, pass_at
+
+if TYPE_CHECKING:
+    from evalharness.sandbox.pool import Checked, CheckMode, Sandbox
 
 _CHECKS = ("both", "split", "inproc")
 # The headline leaves out what passes the published check alone; without a split nothing is confirmed, without the
@@ -99,10 +100,12 @@ def open_code_scorer(program_of: ProgramOf) -> Callable[[RunOptions], Any]:
     def scorers(options: RunOptions) -> Iterator[Scorer]:
         if options.check not in _CHECKS:
             raise UserError(f"{option_name('check', options.check)}: wanted one of {', '.join(_CHECKS)}")
+        from evalharness.sandbox.tiers import open_sandbox  # a benchmark's name and sample are told without it
+
         consent = options.yes_run_untrusted_code
         packages = options.sandbox_packages
         with open_sandbox(options.sandbox, consent=consent, workers=options.workers, packages=packages) as sandbox:
-            yield ProgramScorer(sandbox, program_of, cast(CheckMode, options.check))
+            yield ProgramScorer(sandbox, program_of, cast("CheckMode", options.check))
 
     return scorers
 
