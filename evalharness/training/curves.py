@@ -11,6 +11,7 @@ from typing import Any
 from evalharness.data.files import write_whole
 
 TRAINING_FOLDER = "training"  # inside the output folder: log, state, curves, evaluations
+LOG_FILE = "log.jsonl"
 
 
 def read_log(file: Path) -> list[dict[str, Any]]:

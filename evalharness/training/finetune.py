@@ -33,7 +33,7 @@ from evalharness.training import checkpointing, curves, export, lora, preflight,
 from evalharness.training.callbacks import Log, NoLog
 from evalharness.training.card_facts import card_facts, hub_id
 from evalharness.training.config import Lora, TrainingConfig
-from evalharness.training.curves import TRAINING_FOLDER
+from evalharness.training.curves import LOG_FILE, TRAINING_FOLDER
 from evalharness.training.events import TrainingBegan, TrainingPrepared
 from evalharness.training.guard import forgotten_lines, run_guard
 from evalharness.training.loop import TrainingLoop
@@ -151,7 +151,7 @@ def _run(prepared: PreparedTraining) -> Tuned:
     log: Log = NoLog()
     if training.rank == 0:
         _record(prepared, folder, training, facts)
-        log = Log(folder / "log.jsonl", training.step, job.log_to, facts)
+        log = Log(folder / LOG_FILE, training.step, job.log_to, facts)
     tell(TrainingBegan(training=training, facts=facts))
     drive = TrainingLoop(prepared, training, best, facts, log)
     try:

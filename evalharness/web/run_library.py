@@ -15,7 +15,7 @@ from typing import Any
 from evalharness.errors import UserError
 from evalharness.runs.run_rows import readable_run_rows, run_rows
 from evalharness.runs.store import JOURNAL, MANIFEST, Run, find_run
-from evalharness.training.curves import TRAINING_FOLDER
+from evalharness.training.curves import LOG_FILE, TRAINING_FOLDER
 from evalharness.web.foreign_logs import imported_log, log_format
 from evalharness.web.journal_index import JournalIndex, Progress
 
@@ -54,31 +54,49 @@ class _Building:
 
 class RunLibrary:
     """The runs at some places: run folders, names under `runs`, folders that hold runs, what trainings wrote with the
-    runs in it, and logs of other programs. UserError for a place that is none of these."""
+    runs in it, folders with such folders in them, and logs of other programs. Without places `runs` and the trainings
+    beside it. UserError for a place that is none of these."""
 
     def __init__(self, places: Sequence[str], runs: Path = Path("runs")) -> None:
         self._folders: list[Path] = []
         self._single: list[Path] = []
         self._trainings: dict[str, Path] = {}
-        for place in places or [str(runs)]:
-            path = Path(place)
-            if (path / TRAINING_FOLDER).is_dir():
-                self._trainings[run_key(path)] = path
-                self._folders += [
-                    found for found in (path / TRAINING_FOLDER / "evaluations", path / "runs") if found.is_dir()
-                ]
-            elif (kind := log_format(path)) is not None:
-                self._single.append(imported_log(path, kind, _cache_of(path.parent) / "imported").path)
-            elif path.is_dir() and not (path / MANIFEST).is_file():
-                self._folders.append(path)
-            elif not places:
+        for place in places:
+            self._take(place, runs)
+        if not places:
+            beside = _trainings_in(runs.parent)
+            if not runs.is_dir() and not beside:
                 raise UserError(f"{runs}: there is no such folder; name the runs, or `evalh run` makes one")
-            else:
-                self._single.append(find_run(place, runs).path)
+            self._take_folder(runs)
+            for training in beside:
+                self._take_training(training)
         self._paths: dict[str, Path] = {}
         self._recent: tuple[float, list[RunRow]] = (-math.inf, [])
         self._lock = threading.Lock()
         self._building: dict[str, _Building] = {}
+
+    def _take(self, place: str, runs: Path) -> None:
+        path = Path(place)
+        if (path / TRAINING_FOLDER).is_dir():
+            self._take_training(path)
+        elif (kind := log_format(path)) is not None:
+            self._single.append(imported_log(path, kind, _cache_of(path.parent) / "imported").path)
+        elif path.is_dir() and not (path / MANIFEST).is_file():
+            self._take_folder(path)
+            self._take_folder(path / runs.name)
+            for training in _trainings_in(path):
+                self._take_training(training)
+        else:
+            self._single.append(find_run(place, runs).path)
+
+    def _take_folder(self, path: Path) -> None:
+        if path.is_dir():
+            self._folders.append(path)
+
+    def _take_training(self, path: Path) -> None:
+        self._trainings[run_key(path)] = path
+        self._take_folder(path / TRAINING_FOLDER / "evaluations")
+        self._take_folder(path / "runs")
 
     def rows(self) -> list[RunRow]:
         """A row for every benchmark of every run, as the disk has them now; the newest run first."""
@@ -164,6 +182,10 @@ class RunLibrary:
 def run_key(path: Path) -> str:
     """What stands for a run in an address."""
     return hashlib.sha256(str(path.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:12]
+
+
+def _trainings_in(folder: Path) -> list[Path]:
+    return sorted(file.parents[1] for file in folder.glob(f"*/{TRAINING_FOLDER}/{LOG_FILE}"))
 
 
 def _row(path: Path, values: dict[str, Any], paths: dict[str, Path]) -> RunRow:

@@ -16,12 +16,12 @@ from starlette.routing import Route
 from evalharness.errors import UserError
 from evalharness.report.numbers import format_number
 from evalharness.runs.store import loads
-from evalharness.training.curves import TRAINING_FOLDER, overfitting_from, read_log
+from evalharness.training.curves import LOG_FILE, TRAINING_FOLDER, overfitting_from, read_log
 from evalharness.training.selection import chosen_step
 from evalharness.web.rendering import PageMaker
 from evalharness.web.run_library import RunLibrary
 
-LOG, ABOUT = "log.jsonl", "training.json"
+ABOUT = "training.json"
 _WIDTH, _HEIGHT, _LEFT, _EDGE = 720, 220, 56, 14
 _POINTS = 1000  # of a line: more are thinned
 _SAMPLES = 20
@@ -50,7 +50,7 @@ class TrainingPages:
         folder = self.library.trainings().get(request.path_params["key"])
         if folder is None:
             raise HTTPException(404, "there is no such training here")
-        lines = _log(folder / TRAINING_FOLDER / LOG)
+        lines = _log(folder / TRAINING_FOLDER / LOG_FILE)
         about = _about(folder / TRAINING_FOLDER / ABOUT)
         by = str(about.get("selected_on") or "loss")
         chosen, turn = chosen_step(lines, by), overfitting_from(lines)

@@ -44,6 +44,21 @@ def test_a_training_has_its_curves_and_the_chosen_step(tmp_path):
     assert "&lt;b&gt;first&lt;/b&gt;" in page.text
 
 
+def test_trainings_beside_the_runs_are_found_without_being_named(tmp_path, monkeypatch):
+    opened(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    for places in ([], ["."], ["out"]):
+        library = RunLibrary(places)
+        assert [path.name for path in library.trainings().values()] == ["out"]
+        assert [row.name for row in library.rows()] == ["step-5-quiz"]
+    make_run(tmp_path / "runs" / "first", "1100")
+    assert (
+        {row.name for row in RunLibrary([]).rows()}
+        == {"first", "step-5-quiz"}
+        == {row.name for row in RunLibrary(["."]).rows()}
+    )
+
+
 @pytest.mark.parametrize(
     ("by", "step"), [("loss", 5), ("quiz.accuracy", 5), ("lambada.perplexity", 10), ("none.such", None)]
 )
