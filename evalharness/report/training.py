@@ -228,7 +228,7 @@ def show_training(tuned: Tuned, *, as_json: bool, judged: JudgeRun | None = None
     if judged is not None:
         judges.show_judge_run(judged, as_json=False, stream=sys.stdout)
     asked = f"evalh run BENCHMARK --model {shell_word(f'local:{out}')}"
-    print(f"next: {asked}    evalh chat {shell_word(out)}", file=sys.stderr)
+    print(f"next: {asked}    evalh chat {shell_word(out)}    evalh view {shell_word(out)}", file=sys.stderr)
 
 
 def _figures(first: Mapping[str, Any], last: Mapping[str, Any]) -> list[tuple[str, float, float]]:
