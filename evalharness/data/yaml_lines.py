@@ -99,7 +99,9 @@ def parsed(
     except yaml.YAMLError as error:
         raise DataError(f"{file}: not valid YAML ({str(error).splitlines()[0]})") from error
     lines: dict[YamlPath, int] = {}
-    reader = _Reader(file, yaml.SafeLoader(""), strict, repeated, _Unfolding(2 * len(text) + _UNFOLDED) if aliases else None)
+    reader = _Reader(
+        file, yaml.SafeLoader(""), strict, repeated, _Unfolding(2 * len(text) + _UNFOLDED) if aliases else None
+    )
     return None if node is None else _value(node, (), lines, reader), lines
 
 
@@ -120,7 +122,8 @@ def _check(events: Iterator[Any], file: Path, aliases: bool) -> None:
 
 @dataclass(slots=True)
 class _Unfolding:
-    """How many more values and characters a file's aliases may unfold to: a few lines can stand for more than any memory holds."""
+    """How many more values and characters a file's aliases may unfold to: a few lines can stand for more than any
+    memory holds."""
 
     left: int
 
@@ -144,7 +147,9 @@ class _Reader:
         the first wins."""
         import yaml
 
-        for key, value in node.value if self.unfolding else ():
+        if self.unfolding is None:
+            return
+        for key, value in node.value:
             for other in reversed(value.value if value.id == "sequence" else [value]) if key.tag == _MERGE else ():
                 self.unfolding.step(self.file, key.start_mark.line + 1, deep)
                 if not isinstance(other, yaml.MappingNode):

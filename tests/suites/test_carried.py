@@ -218,10 +218,10 @@ def test_aliases_and_merged_mappings_are_read_as_yaml_has_them(tmp_path):
 @pytest.mark.parametrize(
     "text",
     [
-        "a: &a [x, x]\n" + "".join(f"{chr(98 + n)}: &{chr(98 + n)} [*{chr(97 + n)}, *{chr(97 + n)}]\n" for n in range(24)),
-        "a: &a {k: x}\n" + "".join(
-            f"{chr(98 + n)}: &{chr(98 + n)} {{<<: [*{chr(97 + n)}, *{chr(97 + n)}]}}\n" for n in range(24)
-        ),
+        "a: &a [x, x]\n"
+        + "".join(f"{chr(98 + n)}: &{chr(98 + n)} [*{chr(97 + n)}, *{chr(97 + n)}]\n" for n in range(24)),
+        "a: &a {k: x}\n"
+        + "".join(f"{chr(98 + n)}: &{chr(98 + n)} {{<<: [*{chr(97 + n)}, *{chr(97 + n)}]}}\n" for n in range(24)),
         "a: &a [*a]\n",
         "a: &a {<<: *a}\n",
         "a: &a {b: *a}\n",
