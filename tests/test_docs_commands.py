@@ -47,6 +47,7 @@ STANDS_FOR = [
 ADDED = [
     (r"run (?!.*(--limit|--budget-items|--shard|suite\.yaml))", "--limit 4"),
     (r"finetune ", "--max-steps 2"),
+    (r"finetune (?!.*--out)", "--out another"),
     (r"finetune .*--eval gsm8k", "--eval-data gsm8k=data/gsm8k"),
     (r"finetune .*--guard", "--eval-data mmlu=data/mmlu --eval-data gsm8k=data/gsm8k --eval-data ifeval=sample"),
     (r"run mmlu (?!.*--data)", "--data data/mmlu"),
@@ -203,8 +204,6 @@ def make_room(desk, line):
     """Take away what a command makes under a name that it says, and keep the rest in git where it reads revisions."""
     for name in re.findall(r"--name (\S+)", line):
         shutil.rmtree(desk / "runs" / name, ignore_errors=True)
-    if line.startswith("evalh finetune") and "--out" not in line:
-        shutil.rmtree(desk / "tuned", ignore_errors=True)
     if "--no-baseline create" in line:
         shutil.rmtree(desk / "baselines", ignore_errors=True)
     if found := re.search(r"--out (\S+)|evalh init ?([^-]\S*)?", line):
