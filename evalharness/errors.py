@@ -95,10 +95,11 @@ def known(what: str, name: str, names: object) -> str:
 
 EXTRAS = {
     "torch": "local", "safetensors": "local", "tokenizers": "local", "matplotlib": "local", "transformers": "hf",
-    "sacrebleu": "text", "rouge_score": "text", "langdetect": "text", "nltk": "text", "gguf": "gguf",
-    "starlette": "web", "uvicorn": "web", "sqlalchemy": "web", "alembic": "web", "psycopg": "web",
-    "ray": "scale", "zstandard": "inspect", "mlflow": "mlflow", "wandb": "wandb", "trackio": "trackio",
-    "opentelemetry": "opentelemetry",
+    "bitsandbytes": "qlora", "sacrebleu": "text", "rouge_score": "text", "langdetect": "text", "nltk": "text",
+    "syllapy": "text", "math_verify": "math", "gguf": "gguf", "httptools": "fast", "aiohappyeyeballs": "fast",
+    "multidict": "fast", "uvloop": "fast", "starlette": "web", "uvicorn": "web", "sqlalchemy": "web", "alembic": "web",
+    "psycopg": "web", "ray": "scale", "s3fs": "stores", "gcsfs": "stores", "zstandard": "inspect", "mlflow": "mlflow",
+    "wandb": "wandb", "trackio": "trackio", "opentelemetry": "opentelemetry", "sigstore": "sigstore",
 }  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from evalharness import cli, plugins
+from evalharness import plugins
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -77,50 +77,6 @@ def test_what_a_guide_shows_to_be_typed_runs(page, evalh, monkeypatch):
         monkeypatch.setattr("sys.argv", words := shlex.split(command))
         said = evalh(*words[1:])
         assert said.code == 0, (command, said.err)
-
-
-def shown_commands():
-    """(page, command line) of every command of evalh in a block of any page, and of every command's own examples."""
-    for page in [*PAGES, ROOT / "README.md"]:
-        for block in re.findall(r"```(?:sh|console|bash|yaml)?\n(.*?)```", page.read_text(), re.S):
-            for line in block.replace("\\\n", " ").splitlines():
-                found = re.match(r"\s*(?:\$ |- run: |- )?(evalh [a-z].*)", line)
-                if found:
-                    yield page.name, found[1]
-
-
-# Words that stand for something: a page says what.
-STANDS_FOR = re.compile(r"\.\.\.|…|\[|\]|\bCOMMAND\b")
-
-
-def test_every_command_shown_is_one_that_the_parser_takes():
-    """Options and commands that are shown exist, with as many arguments as they take; tests run the commands."""
-    import typer.main
-
-    wrong = []
-    for page, line in shown_commands():
-        words = shlex.split(re.split(r"\s+#|\s+&&|\s+\|\s|\s+>|;", line)[0].replace("RUN...", "RUN"))
-        if STANDS_FOR.search(" ".join(words)):
-            continue
-        name, *rest = cli.with_batch_api(words[1:])
-        if name not in cli.COMMANDS:
-            wrong.append(f"{page}: {line}")
-            continue
-        command = typer.main.get_command(cli.application(name))
-        command = getattr(command, "commands", {}).get(name, command)
-        inner = getattr(command, "commands", None)
-        if inner is not None and "RUN" in inner and rest[:1] not in ([other] for other in inner if other != "RUN"):
-            command = inner["RUN"]  # `evalh judge A-RUN`: the group's own work
-        elif inner is not None and rest and rest[0] in inner:
-            command, rest = inner[rest[0]], rest[1:]
-        try:
-            command.make_context(name, list(rest), resilient_parsing=False)
-        except Exception as error:
-            message = getattr(error, "format_message", None)
-            if message is None:
-                raise
-            wrong.append(f"{page}: {line}: {message()}")
-    assert not wrong, "\n".join(wrong)
 
 
 def test_reference_pages_are_what_the_code_says():

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """
 evalh finetune data.jsonl --model local:DIR --out tuned
-evalh finetune data.jsonl --model DIR --lora 16 --lr 2e-4 --eval gsm8k --best gsm8k.exact_match
+evalh finetune data.jsonl --model DIR --lora 16 --lr 2e-4 --eval gsm8k --best gsm8k.accuracy
 evalh finetune data.jsonl --model DIR --guard mmlu,gsm8k,ifeval --guard-budget 10m
 evalh finetune data.jsonl --model DIR --preflight
 """

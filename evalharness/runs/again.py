@@ -108,11 +108,10 @@ def _where_given(words: Sequence[str], manifest: Manifest) -> Path:
     places = {
         place for one in manifest.benchmarks.values() for place in (one.data.path, one.data.described_by) if place
     }
-    for word in words:
-        relative = Path(word)
-        if not word or word.startswith("-") or relative.is_absolute() or relative.exists():
-            continue
+    named = [Path(word) for word in words if not word.startswith("-") and not Path(word).is_absolute()]
+    # The longest first: of `run mmlu --data data/mmlu` the first `mmlu` is no folder.
+    for relative in sorted(filter(lambda word: word.parts, named), key=lambda word: -len(word.parts)):
         for place in map(Path, places):
-            if place.exists() and place.match(word):
-                return Path(*place.parts[: -len(relative.parts)])
+            if place.exists() and place.match(str(relative)):
+                return Path() if relative.exists() else Path(*place.parts[: -len(relative.parts)])
     return Path()

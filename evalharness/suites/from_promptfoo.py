@@ -53,7 +53,7 @@ class ConfigReading:
 
 def carried_config(file: Path) -> Carried:
     """The suite that a configuration becomes. DataError for a broken file, UserError for one that is none."""
-    document = read_yaml(file, repeated=[])
+    document = read_yaml(file, repeated=[], aliases=True)
     value = document.value
     if "prompts" not in value and "tests" not in value:
         raise UserError(
@@ -235,7 +235,11 @@ def _tests_of_file(reading: ConfigReading, where: YamlPath, name: str) -> Iterat
         try:
             text = read_text(file)
             lines = file.suffix == ".jsonl"
-            found = [json.loads(line) for line in text.splitlines() if line.strip()] if lines else parsed(file)[0]
+            found = (
+                [json.loads(line) for line in text.splitlines() if line.strip()]
+                if lines
+                else parsed(file, aliases=True)[0]
+            )
         except ValueError as error:
             raise DataError(f"{file}: not valid JSON ({error})") from error
         yield from (one for one in (found if isinstance(found, list) else [found]) if isinstance(one, Mapping))

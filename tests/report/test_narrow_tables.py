@@ -1,6 +1,10 @@
 """Tables where there are few columns: whole words, and the verdict always."""
 
+import json
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -47,3 +51,57 @@ def test_no_other_table_breaks_a_word_or_a_figure(evalh, two, monkeypatch, words
     for word in set(re.findall(r"[^\W_]+(?:[.,]\d+)*", wide.out)) - left_out:
         if len(word) >= 4 and not word.isdigit():
             assert re.search(rf"(?<![^\W_]){re.escape(word)}(?![^\W_])", narrow), (word, narrow)
+
+
+OUTPUTS = {
+    "run": ("run", "tiny_exam", "tiny_instructions", "--limit", "40", "--mode", "write", "--model", "echo", "--name",
+            "new"),
+    "show": ("show", "new"),
+    "show wrong": ("show", "new", "--wrong", "--limit", "2"),
+    "compare": ("compare", "base", "new", "--allow-mismatch", "prompt"),
+    "list benchmarks": ("list", "benchmarks"),
+    "list models": ("list", "models"),
+    "list runs": ("list", "runs"),
+    "leaderboard": ("leaderboard", "runs/base", "runs/new", "--allow-mismatch"),
+    "plan": ("plan", "tiny_exam", "--from", "runs/new"),
+    "history": ("history", "tiny_exam", "--in", "runs"),
+    "diff-config": ("diff-config", "base", "new"),
+    "doctor": ("doctor", "tiny_exam"),
+    "verify": ("verify", "new"),
+}  # fmt: skip
+
+
+def test_at_forty_columns_every_line_fits_and_no_word_is_broken(evalh, two, monkeypatch):
+    """Words of the wide output stand whole in the narrow one; lines of tables, which begin with a blank, fit."""
+    for name, words in OUTPUTS.items():
+        monkeypatch.setenv("COLUMNS", "200")
+        wide = evalh(*words)
+        monkeypatch.setenv("COLUMNS", "40")
+        narrow = evalh(*words)
+        assert wide.code == narrow.code == 0, (name, narrow.err)
+        long = [line for line in narrow.out.splitlines() if len(line) > 40 and re.match(r"[ │┃|]", line)]
+        assert not long, (name, narrow.out)
+        for word in set(re.findall(r"[A-Za-z]{5,}", wide.out)):
+            broken = re.search(rf"\b{word[:3]}[A-Za-z]*\n", narrow.out)
+            assert word in narrow.out or not broken, (name, word, narrow.out)
+
+
+PLAIN = """import sys, json
+from evalharness.text.plain_characters import write_what_can_be_shown
+write_what_can_be_shown()
+from evalharness.cli import guarded
+for words in json.load(sys.stdin):
+    print("==", *words[:1], flush=True)
+    assert guarded(words) == 0, words
+"""
+
+
+def test_a_terminal_of_ascii_alone_gets_ascii(two, tmp_path):
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "LC_ALL": "C", "LANG": "C", "COLUMNS": "40"}
+    said = subprocess.run(
+        [sys.executable, "-c", PLAIN], input=json.dumps(list(OUTPUTS.values())).encode(), cwd=tmp_path, env=environment,
+        capture_output=True, check=False,
+    )  # fmt: skip
+    assert said.returncode == 0, said.stderr
+    assert (said.stdout + said.stderr).isascii() and b"?????" not in said.stdout
+    assert b"tiny_instructions" in said.stdout

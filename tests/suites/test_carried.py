@@ -4,11 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 from evalharness import plugins
+from evalharness.data.yaml_lines import read_yaml
 from evalharness.errors import DataError, UserError
 from evalharness.suites.carried import write_carried
 from evalharness.suites.carry import carried_from
+from evalharness.suites.from_promptfoo import carried_config
 from evalharness.suites.schema import load_suite
 
 CONFIG = """description: Capitals and more
@@ -188,3 +191,45 @@ def test_other_files_are_refused_in_one_line(name, text, says, tmp_path):
     with pytest.raises((UserError, DataError), match=says):
         write_carried(tmp_path / "out", carried_from(tmp_path / name), Path(name))
     assert not (tmp_path / "out").exists()
+
+
+ALIASED = """defaults: &base {a: 1, country: Chad}
+prompts: ["{{country}}?", "{{other}}?"]
+providers: [openai:m]
+tests:
+  - &one
+    vars: &peru {<<: *base, country: Peru, other: &long Lima}
+    assert: &named [{type: icontains, value: *long}]
+  - {vars: {<<: [{country: Fiji}, *peru]}, assert: *named}
+  - <<: *one
+    vars: {country: Oman, other: Muscat}
+"""
+
+
+def test_aliases_and_merged_mappings_are_read_as_yaml_has_them(tmp_path):
+    file = tmp_path / "promptfooconfig.yaml"
+    file.write_text(ALIASED)
+    held = read_yaml(file, repeated=(twice := []), aliases=True)
+    assert dict(held.value) == {**yaml.safe_load(ALIASED)} and twice == []
+    assert [test["vars"]["country"] for test in held.value["tests"]] == ["Peru", "Fiji", "Oman"]
+    carried_config(file)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: &a [x, x]\n"
+        + "".join(f"{chr(98 + n)}: &{chr(98 + n)} [*{chr(97 + n)}, *{chr(97 + n)}]\n" for n in range(24)),
+        "a: &a {k: x}\n"
+        + "".join(f"{chr(98 + n)}: &{chr(98 + n)} {{<<: [*{chr(97 + n)}, *{chr(97 + n)}]}}\n" for n in range(24)),
+        "a: &a [*a]\n",
+        "a: &a {<<: *a}\n",
+        "a: &a {b: *a}\n",
+        f"a: &a {'x' * 9000}\nb: [{', '.join(['*a'] * 9000)}]\n",
+    ],
+    ids=["lists", "merged", "itself", "merged into itself", "itself by a key", "a long text"],
+)
+def test_aliases_that_unfold_without_end_are_refused_in_one_line(text, tmp_path, evalh):
+    (tmp_path / "promptfooconfig.yaml").write_text(f"prompts: [p]\n{text}")
+    said = evalh("init", "evals", "--from", "promptfooconfig.yaml")
+    assert said.code == 2 and said.err.count("\n") == 1 and "unfold to more than can be read" in said.err
