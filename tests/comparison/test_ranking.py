@@ -59,6 +59,21 @@ def test_a_benchmark_that_one_lacks_is_left_out_of_the_mean(tmp_path):
     assert (exam.rank, exam.best, exam.worst) == (1, 1, 1)
 
 
+def test_the_mean_of_several_figures_and_of_one(tmp_path):
+    """Of one benchmark it is the figure itself; of several, the error of a mean of independent figures."""
+    runs = many(tmp_path, {"none": 0.0, "some": 0.4}, n=100)
+    found = {run.name: run for run in rank_runs(runs).runs}
+    assert found["none"].mean.value == 0.0 and found["none"].mean.low == 0.0
+    figures, mean = list(found["some"].figures.values()), found["some"].mean
+    half = np.hypot(*(one.high - one.low for one in figures)) / 2 / len(figures)
+    assert (mean.low, mean.high) == pytest.approx((mean.value - half, mean.value + half), rel=1e-12)
+    assert mean.n == sum(one.n for one in figures) and half == pytest.approx(1.959964 * mean.stderr, rel=1e-6)
+
+    alone = many(tmp_path / "alone", {"none": 0.0, "some": 0.4}, n=100, benchmarks=("quiz",))
+    for run in rank_runs(alone).runs:
+        assert run.mean == run.figures["quiz"]
+
+
 def test_less_is_better_and_no_range(tmp_path, monkeypatch):
     monkeypatch.setattr("evalharness.comparison.ranking.lower_is_better", lambda name, metric=None: metric == "wer")
     draw = np.random.default_rng(0)
