@@ -56,3 +56,9 @@ def test_labels_that_never_came_and_no_labels():
     assert f1_of(table, (0, 1, 2)) == pytest.approx((6 / 7 + 8 / 9 + 0) / 3, rel=1e-12)
     assert f1_of(table, ()) == 0.0
     assert f1_of(np.stack([table, table.T]), (1,)) == pytest.approx([8 / 9, 8 / 9], rel=1e-12)
+
+
+def test_one_label_has_one_cell_that_was_not_seen():
+    times, tables = kinds()
+    drawn = drawn_tables(times, tables, (1,), np.random.default_rng(0), 20_000)
+    assert drawn.mean(0) == pytest.approx(np.array([[30, 5], [0, 17]]), abs=0.2)

@@ -63,3 +63,18 @@ def test_perfect_answers_of_four_and_of_many_have_ends_within_one():
     for n in (4, 200):
         low, high, error = correlation_ends(np.arange(n) * 1.0, np.arange(n) * 2.0, np.random.default_rng(0))
         assert -1 <= low < 1 - 1e-3 and low < high <= 1 and error == pytest.approx(0, abs=1e-6)
+
+
+def test_answers_that_are_the_same_without_one_correlate_with_nothing_there():
+    said, right = np.array([0.0, 0.0, 0.0, 0.0, 5.0]), np.array([1.0, 3.0, 2.0, 4.0, 9.0])
+    r = np.corrcoef(said, right)[0, 1]
+    without = [np.arctanh(np.corrcoef(np.delete(said, i), np.delete(right, i))[0, 1]) for i in range(4)] + [0.0]
+    stderr = math.sqrt(4 / 5 * np.sum((without - np.mean(without)) ** 2))
+    assert correlation_ends(said, right, np.random.default_rng(0))[2] == pytest.approx((1 - r * r) * stderr, rel=1e-9)
+
+
+def test_a_perfect_negative_correlation_is_the_positive_one_turned_round():
+    up = correlation_ends(np.arange(9.0), np.arange(9.0), np.random.default_rng(0))
+    down = correlation_ends(-np.arange(9.0), np.arange(9.0), np.random.default_rng(0))
+    assert (down[0], down[1]) == (pytest.approx(-float(up[1])), pytest.approx(-float(up[0]), abs=1e-3))
+    assert np.isfinite([*up, *down]).all()

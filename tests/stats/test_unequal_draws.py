@@ -229,3 +229,23 @@ def test_chances_where_all_are_certain_or_alike():
     assert inclusion_probabilities(np.array([1.0, 1.0, 1.0, 1.0]), 1).tolist() == [0.25] * 4
     # The mean is 2.2: no item counts for less than 0.4 of it.
     assert inclusion_probabilities(np.array([0.2, 4.2]), 1) == pytest.approx([0.88 / 5.08, 4.2 / 5.08])
+
+
+def test_the_spread_is_the_mean_over_models_that_are_each_predicted_by_the_others():
+    results, groups = world(4)
+    earlier, parts = results[:400, :3], groups[:400]
+    spreads = []
+    for place in range(3):
+        others = item_features(np.delete(earlier, place, 1), parts)
+        fitted = expit(others.values @ fit_logistic(others.values, earlier[:, place], others.penalty))
+        spreads.append(np.sqrt(fitted * (1 - fitted)))
+    assert np.allclose(expected_spread(earlier, parts), np.mean(spreads, axis=0), rtol=1e-9)
+
+
+def test_of_very_many_items_some_tell_of_all():
+    draw = np.random.default_rng(0)
+    hard = np.arange(24_000) % 3 == 0
+    earlier = (draw.random((24_000, 2)) < np.where(hard, 0.5, 0.98)[:, None]).astype(float)
+    found = expected_spread(earlier, hard.astype(int))
+    assert found.shape == (24_000,)
+    assert found[hard].mean() == pytest.approx(0.5, abs=0.05) and found[~hard].mean() < 0.25
