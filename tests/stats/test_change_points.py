@@ -75,6 +75,12 @@ def test_the_p_value_is_corrected_for_every_look_and_span():
     )
 
 
+def test_a_run_is_held_against_all_before_it():
+    before = np.array([[1.0] * 50, [1.0] * 44 + [0.0] * 6])
+    (found,) = change_points(np.array([*before, [0.0] * 50]))
+    assert (found.at, found.difference) == (2, pytest.approx(-before.mean()))
+
+
 def test_after_a_change_only_the_runs_since_are_looked_at():
     """Down and up again: both are found, the second against the runs after the first alone."""
     high, low = np.ones(60), np.array([0.0] * 15 + [1.0] * 45)
