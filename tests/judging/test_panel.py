@@ -96,7 +96,7 @@ def test_the_criteria_of_a_rubric(tmp_path):
         ("kind", "is it kind", 2.5),
     ]
     assert opened("score=echo", criteria=file).criteria == ()
-    with pytest.raises(UserError, match="wants .*criteria"):
+    with pytest.raises(UserError, match=r"wants .*criteria"):
         opened("rubric=echo")
 
 
