@@ -41,3 +41,10 @@ def test_a_run_of_other_items_tells_no_difficulty():
     others[:, 0] = np.nan
     others[:, 1] = pair[:, 1]
     assert disagreement(pair, others, np.zeros(200, int)).others == 1
+
+
+def test_models_of_unlike_strength_are_expected_to_differ_the_more():
+    draw = np.random.default_rng(2)
+    pair = np.column_stack([draw.random(800) < 0.9, draw.random(800) < 0.1]).astype(float)
+    made = disagreement(pair, (draw.random((800, 3)) < 0.5) * 1.0, np.zeros(800, int))
+    assert made.known and made.expected == pytest.approx(plain_expectation(pair), rel=0.05)
