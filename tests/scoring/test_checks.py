@@ -4,6 +4,7 @@ import pytest
 
 from evalharness.records import Request, Response, Sample
 from evalharness.scoring.checks import CHECKS, all_checks, check_problem, passes
+from evalharness.text.patterns import SlowPatternError
 
 SCHEMA = {"type": "object", "required": ["a"]}
 
@@ -67,3 +68,13 @@ def test_an_answer_is_right_where_all_checks_pass():
     good = score([one], " a ")
     assert (good.status, good.answer, good.detail) == ("correct", "a", {})
     assert score([], "x").scores == {"accuracy": 1.0, "checks_passed": 1.0}
+
+
+def test_a_pattern_that_takes_too_long_leaves_the_answer_unread(monkeypatch):
+    def slow(self, text):
+        raise SlowPatternError("too long")
+
+    monkeypatch.setattr("evalharness.text.patterns.Pattern.matches", slow)
+    found = score([{"type": "regex", "value": "x"}], "x")
+    assert (found.status, found.scores) == ("unparsed", {"accuracy": 0.0, "checks_passed": 0.0})
+    assert found.detail == {"unread": "too long"}
