@@ -249,3 +249,9 @@ def test_of_very_many_items_some_tell_of_all():
     found = expected_spread(earlier, hard.astype(int))
     assert found.shape == (24_000,)
     assert found[hard].mean() == pytest.approx(0.5, abs=0.05) and found[~hard].mean() < 0.25
+
+
+def test_a_gap_is_the_mean_of_those_who_have_the_item_and_a_group_may_be_one_item():
+    assert filled_results(np.array([[1.0, 0.0, np.nan]])).tolist() == [[1.0, 0.0, 0.5]]
+    alone = item_features(np.array([[1.0], [0.0]]), np.array([0, 1])).values
+    assert alone[:, 4].tolist() == [1, -1]
