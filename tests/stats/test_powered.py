@@ -107,3 +107,10 @@ def test_values_of_an_unequal_draw_as_if_drawn_alike():
     assert made.mean() == pytest.approx(mean, rel=1e-12)
     assert made[0] - mean == pytest.approx((10 / 5) / (np.sum(1 / chances) / 4 / 5) * (1 - mean), rel=1e-12)
     assert as_if_alike(values, np.full(4, 0.3)) == pytest.approx(values, rel=1e-12)
+
+
+def test_differences_a_third_as_large_have_an_interval_a_third_as_wide():
+    human, judge = world(0)
+    large = powered_difference(human[:100], judge[:100], judge[100:], 0.9)
+    small = powered_difference(human[:100] / 3, judge[:100] / 3, judge[100:] / 3, 0.9)
+    assert (3 * small.low, 3 * small.high) == pytest.approx((large.low, large.high), rel=1e-9)
