@@ -1,8 +1,9 @@
 """One module's mutants against its tests: pytest collects once, every mutant is a fork that has all of it loaded.
 
 A mutant is put into the running module: the functions that exist get its code, its constants are set wherever they were
-imported. Beforehand a fork runs all tests with every statement noting that it was done, so a mutant is held against
-those tests alone that reach its statement, the quickest first.
+imported. The likeliest file of tests comes first, and those that it leaves alive go on to the next. Beforehand a fork
+runs a file's tests with every statement noting that it was done, so a mutant is held against those tests alone that
+reach its statement, the quickest first.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class Wish:
 
 @dataclass
 class Reached:
-    """What the tests of a module do with it, unmutated: seconds and lines by test; what failed."""
+    """What the tests of a file do with the module, unmutated: seconds and lines by test; what failed."""
 
     seconds: dict[str, float] = field(default_factory=dict)
     lines: dict[str, set[int]] = field(default_factory=dict)
@@ -84,29 +85,62 @@ class _Forks:
         source = self.wish.file.read_text(encoding="utf-8")
         functions = _functions(self.wish.file)
         gc.freeze()  # a collection in a fork would copy all of this
-        reached = _unmutated(session, module, functions, noting(source, NOTED), self.wish.file)
-        if 10 * len(reached.failed) > len(session.items) or not reached.lines:
-            self.outcome = {"error": f"unmutated, these fail: {', '.join(reached.failed[:5])}"}
-            return True
-        for name in reached.failed:
-            reached.lines[name] = set()
-        found = []
-        for mutant in mutants(source, self.wish.count, f"{self.wish.seed}/{self.wish.module}"):
-            tests = _against(session.items, self.wish, reached, mutant)
-            seconds = sum(reached.seconds[item.nodeid] for item in tests)
-            put = lambda m=mutant: _put(m.tree, module, functions, self.wish.file, m.place.names)
-            ended = (
-                _forked(lambda t=tests, p=put: _held(session, t, reached.seconds, p), 5 + 4 * seconds)
-                if tests
-                else SURVIVED
-            )
-            found.append({
-                "line": mutant.place.line, "operator": mutant.place.operator, "says": mutant.says,
-                "tests": len(tests), "ended": ended,
-            })  # fmt: skip
-        tests = sum(bool(lines) for lines in reached.lines.values())
-        self.outcome = {"mutants": found, "tests": tests, "failed": reached.failed}
+        held = [_Trial(m) for m in mutants(source, self.wish.count, f"{self.wish.seed}/{self.wish.module}")]
+        failed: list[str] = []
+        reaching = 0
+        for items in _by_file(session.items, self.wish.tests):
+            if all(one.ended != SURVIVED for one in held):
+                break
+            reached = _unmutated(session, items, module, functions, noting(source, NOTED), self.wish.file)
+            failed += reached.failed
+            if 10 * len(failed) > len(session.items) or not reached.lines:
+                self.outcome = {"error": f"unmutated, these fail: {', '.join(failed[:5])}"}
+                return True
+            for name in reached.failed:
+                reached.lines[name] = set()
+            reaching += sum(bool(lines) for lines in reached.lines.values())
+            for one in held:
+                if one.ended == SURVIVED:
+                    put = lambda m=one.mutant: _put(m.tree, module, functions, self.wish.file, m.place.names)
+                    _hold(one, session, items, reached, put)
+        found = [
+            {"line": one.mutant.place.line, "operator": one.mutant.place.operator, "says": one.mutant.says,
+             "tests": one.tests, "ended": one.ended}
+            for one in held
+        ]  # fmt: skip
+        self.outcome = {"mutants": found, "tests": reaching, "failed": failed}
         return True
+
+
+@dataclass
+class _Trial:
+    """A mutant, how many tests were held against it, the seconds of tests that are left to it, and how that ended."""
+
+    mutant: Mutant
+    tests: int = 0
+    left: float = LONGEST
+    ended: int = SURVIVED
+
+
+def _by_file(items: Sequence[pytest.Item], files: Sequence[str]) -> list[list[pytest.Item]]:
+    """The tests of each file, the likeliest file first: what it kills is held against none of the others, and where it
+    kills all, those need not even be run."""
+    found: dict[str, list[pytest.Item]] = {file: [] for file in files}
+    for item in items:
+        found.setdefault(item.nodeid.partition("::")[0], []).append(item)
+    return [each for each in found.values() if each]
+
+
+def _hold(
+    one: _Trial, session: pytest.Session, items: Sequence[pytest.Item], reached: Reached, put: Callable[[], None]
+) -> None:
+    """Hold a mutant against the tests of one file that reach it."""
+    tests = _against(items, reached, one)
+    if tests:
+        seconds = sum(reached.seconds[item.nodeid] for item in tests)
+        one.tests += len(tests)
+        one.left -= seconds
+        one.ended = _forked(lambda: _held(session, tests, reached.seconds, put), 5 + 4 * seconds)
 
 
 def _functions(file: Path) -> dict[Key, list[FunctionType]]:
@@ -181,12 +215,13 @@ def _set(name: str, old: object, new: object) -> None:
 
 def _unmutated(
     session: pytest.Session,
+    items: Sequence[pytest.Item],
     module: ModuleType,
     functions: Mapping[Key, Sequence[FunctionType]],
     tree: ast.Module,
     file: Path,
 ) -> Reached:
-    """Run every test in a fork, with statements noted: proof, too, that a module put in anew passes them all."""
+    """Run these tests in a fork, with statements noted: proof, too, that a module put in anew passes them all."""
     into = Path(os.environ["PYTEST_DEBUG_TEMPROOT"]) / "reached.json"
 
     def run() -> int:
@@ -194,7 +229,7 @@ def _unmutated(
         noted: set[int] = set()
         setattr(module, NOTED, noted)
         reached = Reached()
-        for item, following in zip(session.items, [*session.items[1:], None], strict=True):
+        for item, following in zip(items, [*items[1:], None], strict=True):
             noted.clear()
             began, failures = time.process_time(), session.testsfailed
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
@@ -212,23 +247,19 @@ def _unmutated(
     return Reached(seconds, {name: set(each) for name, each in lines.items()}, failed)
 
 
-def _against(items: Sequence[pytest.Item], wish: Wish, reached: Reached, mutant: Mutant) -> list[pytest.Item]:
-    """The tests that reach the mutant's statement, the likeliest and quickest first, up to LONGEST seconds."""
-    statement = mutant.place.statement
+def _against(items: Sequence[pytest.Item], reached: Reached, one: _Trial) -> list[pytest.Item]:
+    """The tests that reach the mutant's statement, the quickest first, up to the seconds that are left to it; of its
+    first file one in any case."""
+    statement = one.mutant.place.statement
     there = [
         item
         for item in items
         if (reached.lines[item.nodeid] if statement is None else statement in reached.lines[item.nodeid])
     ]
-    rank = {name: number for number, name in enumerate(wish.tests)}
-
-    def cost(item: pytest.Item) -> float:
-        return (0.01 + reached.seconds[item.nodeid]) * (1 + rank.get(item.nodeid.partition("::")[0], len(rank)))
-
-    chosen, left = [], LONGEST
-    for item in sorted(there, key=cost):
+    chosen, left = [], one.left
+    for item in sorted(there, key=lambda item: reached.seconds[item.nodeid]):
         left -= reached.seconds[item.nodeid]
-        if left < 0 and chosen:
+        if left < 0 and (chosen or one.tests):
             break
         chosen.append(item)
     return chosen

@@ -4,7 +4,8 @@
 prints, per module, how many mutants there were, how many of them a test noticed, and those that none did, with file and
 line: what a test is missing, or what perf/mutants_survivors.md says why nobody can notice. First all tests are run as
 the code is: one that fails is named and left out. Tests are those of the files that import the module directly or
-through one step, and of the folder that mirrors its own; those that are marked slow or measure time are left out.
+through one step (in the folder that mirrors its own: through any), or that give commands there; those that are marked
+slow or measure time are left out.
 """
 
 from __future__ import annotations
@@ -71,9 +72,12 @@ def imported_by_tests(tree: imports.Tree) -> dict[str, set[str]]:
 
 
 def test_files(module: str, tree: imports.Tree, tests: dict[str, set[str]]) -> list[str]:
-    """The test files of a module, the likeliest to notice a change first: named after it, direct importers, those of
-    the folder that mirrors its own which give commands, what imports it through one step."""
+    """The test files of a module, the likeliest to notice a change first: named after it, direct importers, what
+    imports it through one step, and of the folder that mirrors its own what does through several or gives commands."""
     leaf, package = module.rpartition(".")[2], imports.package(module)
+    within = {module}  # what reaches it without leaving its package
+    while more := {m for m in tree.imports if imports.package(m) == package and tree.imports[m] & within} - within:
+        within |= more
 
     def rank(file: str) -> int | None:
         mirrored = file.startswith(f"tests/{package}/")
@@ -82,7 +86,9 @@ def test_files(module: str, tree: imports.Tree, tests: dict[str, set[str]]) -> l
         if file.endswith(f"/test_{leaf}.py") and (mirrored or direct):
             return 0
         one_step = any(module in tree.imports[other] for other in tests[file])
-        return 2 - mirrored if direct else 4 - mirrored if one_step else 5 if commands else None
+        if direct or one_step:
+            return (2 if direct else 4) - mirrored
+        return 5 if mirrored and tests[file] & within else 6 if commands else None
 
     ranked = {file: rank(file) for file in tests if file not in UNSTEADY}
     return sorted((f for f, r in ranked.items() if r is not None), key=lambda f: (ranked[f], f))[:FILES]

@@ -38,7 +38,8 @@ def of_runs(runs: Sequence[Run], figure: str | None = None) -> WinRates:
     _same_questions(runs)
     scores = {name: _scores(run, figure) for name, run in zip(names, runs, strict=True)}
     if not any(scores.values()):
-        raise UserError(f"none of the runs has the figure {figure!r}; `evalh run --holistic` makes HELM's")
+        wanted = "a headline" if figure is None else f"the figure {figure!r}"
+        raise UserError(f"none of the runs has {wanted}; `evalh run --holistic` makes HELM's")
     lower = frozenset(b for of in scores.values() for b in of if summary.lower_is_better(b, figure))
     rates = mean_win_rate(scores, lower_is_better=lower, units=_units(dict(zip(names, runs, strict=True)), figure))
     if not rates:

@@ -1,13 +1,15 @@
 """Which items belong together, and how a difference between two runs is put in a few characters."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from evalharness.comparison.align import Mismatch, _apart, _short, align_scores
+from evalharness.comparison.align import Mismatch, _apart, _short, align_scores, mismatches, on_purpose, overridden
 from evalharness.comparison.scores import STATUS_CODE, Scores
 from evalharness.errors import UserError
+from evalharness.runs.manifest import BenchmarkFacts, DataFacts, OwnSampling, SamplingFacts
 
 
 def scores(ids, values, groups, clusters=None, status="correct"):
@@ -76,3 +78,55 @@ def test_of_two_settings_the_parts_that_differ_are_said():
     assert _apart({"a": 1, "b": 2}, {"a": 1, "b": 3, "c": 4}) == ("b 2, c None", "b 3, c 4")
     assert _apart({"a": 1}, None) == ({"a": 1}, None) and _apart("x", {"a": 1}) == ("x", {"a": 1})
     assert str(Mismatch(field="shots", base="0", new="5")) == "shots differs (0 in BASE, 5 in NEW)"
+
+
+def asked(rows="f" * 64, **more):
+    data = DataFacts(origin="here", sha256="d" * 64, rows_sha256=rows)
+    return BenchmarkFacts(**{"items": 9, "mode": "write", "prompt_sha256": "a" * 64, "data": data, **more})
+
+
+DRAWN = SamplingFacts(temperature=0.0, top_p=1.0, seed=1, max_tokens=100)
+
+
+def fields(base, new, sampling=(DRAWN, DRAWN)):
+    return {one.field: (one.base, one.new) for one in mismatches(base, new, sampling)}
+
+
+def test_another_seed_is_no_other_sampling():
+    assert fields(asked(), asked(), (DRAWN, replace(DRAWN, seed=2, seeds=(2, 3)))) == {}
+    assert fields(asked(), asked(), (DRAWN, replace(DRAWN, top_p=0.5))) == {"sampling": ("top_p 1.0", "top_p 0.5")}
+    assert fields(asked(), asked(), (None, None)) == {}
+
+
+def test_a_benchmarks_own_sampling_stands_for_the_runs():
+    own = asked(sampling=OwnSampling(temperature=0.7, top_p=0.9))
+    assert fields(own, asked()) == {"sampling": ("temperature 0.7, top_p 0.9", "temperature 0.0, top_p 1.0")}
+    assert fields(own, asked(), (DRAWN, replace(DRAWN, temperature=0.7, top_p=0.9))) == {}
+    longer = asked(sampling=OwnSampling(temperature=0.0, top_p=1.0, max_tokens=500))
+    assert fields(longer, asked()) == {"sampling": ("max_tokens 500", "max_tokens 100")}
+    assert fields(own, asked(rows=None)) == {}, "a run of before says nothing of its benchmarks' own"
+
+
+def test_the_rows_tell_whether_the_data_are_the_same_where_both_runs_say_them():
+    other = DataFacts(origin="there", sha256="e" * 64, rows_sha256="f" * 64)
+    assert fields(asked(), asked(data=other, prompt_sha256="b" * 64)) == {"prompt": ("a" * 8, "b" * 8)}
+    assert fields(asked(), asked(rows="c" * 64)) == {"data": ("f" * 8, "c" * 8)}
+    assert fields(asked(), asked(data=replace(other, rows_sha256=None))) == {"data": ("d" * 8, "e" * 8)}
+
+
+def test_another_number_of_answers_explains_another_prompt():
+    assert fields(asked(), asked(repeats=4, prompt_sha256="b" * 64))["prompt"] == (
+        "answers to a question: 1",
+        "answers to a question: 4",
+    )
+    assert "prompt" not in fields(asked(), asked(repeats=4))
+
+
+def test_what_differs_on_purpose_is_said_and_what_was_meant_to_and_does_not():
+    clashes = {"quiz": [Mismatch(field="prompt", base="a", new="b")], "exam": []}
+    assert list(on_purpose(clashes, {"prompt", "mode"})) == [
+        "mode is the same on both sides",
+        "compared on purpose: prompt of quiz (a → b)",
+    ]
+    assert overridden(clashes, {"quiz": {"prompt"}, "exam": set()}) == (f"quiz: {clashes['quiz'][0]}",)
+    assert overridden(clashes, {"quiz": {"mode"}, "exam": {"prompt"}}) == ()

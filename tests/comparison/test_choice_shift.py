@@ -112,3 +112,29 @@ def test_the_document_keeps_it_and_says_it(tmp_path):
     assert said == [
         "bench: choices' log-probabilities over 40 items: mean KL 0 nats; the right choice's lead moved by +0 nats, p 1"
     ]
+
+
+def test_p_of_clusters_is_twice_that_of_the_nearer_end(tmp_path):
+    """With every item a cluster of its own the sandwich is nearly Student's."""
+    base, new = ranked(drawn(0)), ranked(drawn(0) + 0.05 * drawn(1) + np.array([0.1, 0, 0, 0]))
+    for i, one in enumerate((*base, *new)):
+        one["group"] = f"g{i % N}"
+    alone = compared(tmp_path, base, new).tasks[0].choices
+    grouped = compared(tmp_path, base, new, clusters="group").tasks[0].choices
+    assert 0 < alone.p_lead < 0.5 and grouped.p_lead == pytest.approx(alone.p_lead, rel=0.15)
+
+
+def test_an_item_without_log_probabilities_is_left_out_alone(tmp_path):
+    base, new = ranked(drawn(0)), ranked(drawn(0) + 0.1 * drawn(1))
+    for one in (base[5], new[5], new[7]):
+        one["response"] = {"text": "A", "finish": "stop"}
+    assert compared(tmp_path, base, new).tasks[0].choices.n == N - 2
+
+
+@pytest.mark.parametrize("gold", [None, "0", [7], ["a"], [0, 1, 2, 3], [-1]])
+def test_an_item_that_names_no_right_choice_has_no_lead(gold, tmp_path):
+    base, new = ranked(drawn(0)), ranked(drawn(0) + 0.1 * drawn(1))
+    for one in base:
+        one["sample"]["gold"] = gold
+    found = compared(tmp_path, base, new).tasks[0].choices
+    assert (found.n, found.lead, found.p_lead) == (N, None, None) and found.kl > 0

@@ -119,3 +119,61 @@ def test_the_newest_run_whose_items_have_a_score_says_which(tmp_path):
     make_run(tmp_path / "runs" / "late", lines=late, created="2026-03-01T00:00:00+00:00")
     found = benchmark_history("quiz", [tmp_path / "runs"])
     assert len(found.points) == 3 and any("late has no item" in note for note in found.notes)
+
+
+def test_runs_that_share_too_few_values_begin_a_new_series(tmp_path):
+    """98 of 100 items in common go on, 97 do not."""
+    for day, text in (("01", "1" * 100), ("02", "1" * 98 + "ee"), ("03", "eee" + "1" * 95 + "ee")):
+        make_run(tmp_path / "runs" / day, text, created=f"2026-01-{day}T00:00:00+00:00")
+    points = benchmark_history("quiz", [tmp_path / "runs"]).points
+    assert [point.series for point in points] == [0, 0, 1]
+    assert points[2].reason == "only 97 % of the items have a value in both"
+
+
+def test_a_point_says_when_by_what_commit_and_how_good(tmp_path):
+    git = {"commit": "c" * 40, "changed": False}
+    make_run(tmp_path / "runs" / "a", "1110", created="2026-01-02T00:00:00+00:00", git=git, model={"name": "m"})
+    make_run(tmp_path / "runs" / "b", "1010", created="2026-01-01T00:00:00+00:00", model={"name": None})
+    before, after = benchmark_history("quiz", [tmp_path / "runs"]).points
+    assert (before.name, before.model, before.commit, before.figure.value) == ("b", "?", None, 0.5)
+    assert (after.name, after.model, after.commit, after.figure.value) == ("a", "m", "c" * 40, 0.75)
+    assert after.created == "2026-01-02T00:00:00+00:00" and after.reason == before.reason == ""
+
+
+def test_every_look_counts_over_all_series(tmp_path):
+    """The same two runs: as the first look of all they are looked at with more alpha than as the second."""
+    pair = ("1" * 100, "1" * 84 + "0" * 16)
+
+    def at(day, text, prompt):
+        folder = tmp_path / prompt[:1] / "runs"
+        make_run(folder / day, text, created=f"2026-01-{day}T00:00:00+00:00", facts={"prompt_sha256": prompt})
+
+    for day, text in zip(("01", "02"), pair, strict=True):
+        at(day, text, "a" * 64)
+    (first,) = [one.change for one in benchmark_history("quiz", [tmp_path / "a" / "runs"]).points if one.change]
+    for day in ("03", "04", "05"):
+        make_run(tmp_path / "b" / "runs" / day, pair[0], created=f"2025-01-{day}T00:00:00+00:00")
+    for day, text in zip(("01", "02"), pair, strict=True):
+        at(day, text, "b" * 64)
+    found = benchmark_history("quiz", [tmp_path / "b" / "runs"])
+    (later,) = [one.change for one in found.points if one.change]
+    # Look 1 may err with alpha / 2; after the two looks of the series before, look 3 with alpha / 12.
+    assert later.p == pytest.approx(6 * first.p, rel=1e-9) and later.difference == first.difference
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.5])
+def test_an_error_rate_that_makes_no_sense_is_refused(tmp_path, alpha):
+    with pytest.raises(UserError, match="alpha"):
+        benchmark_history("quiz", [tmp_path], alpha=alpha)
+
+
+def test_values_beyond_one_are_a_history_too(tmp_path):
+    draw = np.random.default_rng(0)
+    for day in range(1, 7):
+        level = 50 + 20 * (day > 3)
+        lines = [
+            line("asr", f"q/{i}", "scored", float(v), metric="grade") for i, v in enumerate(draw.normal(level, 3, 30))
+        ]
+        make_run(tmp_path / f"{day:02d}", lines=lines, created=f"2026-01-{day:02d}T00:00:00+00:00")
+    found = benchmark_history("asr", [tmp_path])
+    assert [point.name for point in found.points if point.change] == ["04"] and found.metric == "grade"

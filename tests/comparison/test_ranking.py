@@ -59,6 +59,21 @@ def test_a_benchmark_that_one_lacks_is_left_out_of_the_mean(tmp_path):
     assert (exam.rank, exam.best, exam.worst) == (1, 1, 1)
 
 
+def test_the_mean_of_several_figures_and_of_one(tmp_path):
+    """Of one benchmark it is the figure itself; of several, the error of a mean of independent figures."""
+    runs = many(tmp_path, {"none": 0.0, "some": 0.4}, n=100)
+    found = {run.name: run for run in rank_runs(runs).runs}
+    assert found["none"].mean.value == 0.0 and found["none"].mean.low == 0.0
+    figures, mean = list(found["some"].figures.values()), found["some"].mean
+    half = np.hypot(*(one.high - one.low for one in figures)) / 2 / len(figures)
+    assert (mean.low, mean.high) == pytest.approx((mean.value - half, mean.value + half), rel=1e-12)
+    assert mean.n == sum(one.n for one in figures) and half == pytest.approx(1.959964 * mean.stderr, rel=1e-6)
+
+    alone = many(tmp_path / "alone", {"none": 0.0, "some": 0.4}, n=100, benchmarks=("quiz",))
+    for run in rank_runs(alone).runs:
+        assert run.mean == run.figures["quiz"]
+
+
 def test_less_is_better_and_no_range(tmp_path, monkeypatch):
     monkeypatch.setattr("evalharness.comparison.ranking.lower_is_better", lambda name, metric=None: metric == "wer")
     draw = np.random.default_rng(0)
@@ -96,7 +111,8 @@ def test_what_cannot_be_ranked(tmp_path, evalh):
     other = str(make_run(tmp_path / "c", "10" * 150, facts={"data": {"sha256": "e" * 64}}))
     assert evalh("leaderboard", a).code == 2
     assert evalh("leaderboard", a, a).code == 2
-    assert evalh("leaderboard", a, b, "--alpha", "0.9").code == 2
+    for alpha in ("0.9", "0.5", "0"):
+        assert evalh("leaderboard", a, b, "--alpha", alpha).code == 2
     assert evalh("leaderboard", a, "nowhere").code == 2
     said = evalh("leaderboard", a, other)
     assert (said.code, "data of a and c differ" in said.err) == (4, True)
@@ -119,3 +135,35 @@ def test_the_command_writes_the_form_of_the_file(tmp_path, evalh):
         assert (tmp_path / file).read_text().startswith(start)
     assert evalh("leaderboard", a, b, "--json").json["runs"][0]["name"] == "b"
     assert "hold together at 95 %" in evalh("leaderboard", a, b).out
+
+
+def test_the_overall_rank_is_over_all_benchmarks_with_the_error_of_their_mean(tmp_path):
+    """Alike in the first benchmark and apart in the second: the mean tells them apart, 10 items of 400 and no more."""
+
+    def run(name, right):
+        lines = [*letters("exam", "10" * 100), *letters("quiz", "1" * right + "0" * (200 - right))]
+        return str(write_run(tmp_path / name, lines, model={"name": name, "fingerprint": name}))
+
+    clear = {one.name: one.overall for one in rank_runs([run("a", 100), run("b", 112)]).runs}
+    assert (clear["b"].worst, clear["a"].best) == (1, 2)
+    open_ = {one.name: one.overall for one in rank_runs([run("c", 100), run("d", 101)]).runs}
+    assert (open_["d"].rank, open_["d"].worst, open_["c"].best) == (1, 2, 1)
+
+
+def test_of_one_benchmark_the_overall_range_is_its_own(tmp_path):
+    """Six flips, all one way: p is 1 / 32 by the exact test of flips."""
+    sides = [make_run(tmp_path / "a", "1" * 54 + "0" * 46), make_run(tmp_path / "b", "1" * 60 + "0" * 40)]
+    for alpha, best in ((0.03, 1), (0.032, 2)):
+        found = {run.name: run for run in rank_runs([str(side) for side in sides], alpha=alpha).runs}
+        assert found["a"].overall == found["a"].ranks["quiz"]
+        assert (found["a"].overall.best, found["b"].overall.worst) == (best, 3 - best)
+
+
+def test_a_run_without_a_value_for_many_items_is_noted(tmp_path):
+    base = str(make_run(tmp_path / "a", "10" * 50))
+    few, many_ = (
+        str(make_run(tmp_path / name, "e" * count + "1" * (100 - count))) for name, count in (("b", 2), ("c", 3))
+    )
+    assert not [note for note in rank_runs([base, few]).notes if "has a value for" in note]
+    (note,) = [note for note in rank_runs([base, many_]).notes if "has a value for" in note]
+    assert "c has a value for 97 of 100 items" in note

@@ -45,6 +45,16 @@ def test_items_without_a_value_widen_the_interval():
     assert hold_to_rule("quiz", TaskRule(at_least=9.0), grades).gate == "inconclusive"
 
 
+def test_grades_beyond_one_are_held_to_their_floor_where_nothing_is_missing():
+    grades = figures(value=7.0, low=6.5, high=7.5)
+    for floor, gate in ((6.0, "pass"), (7.0, "inconclusive"), (8.0, "fail")):
+        assert hold_to_rule("chat", TaskRule(at_least=floor), grades).gate == gate
+
+
+def test_a_benchmark_without_an_item_is_wholly_missing():
+    assert missing_share(figures(n=0)) == 1.0
+
+
 def test_no_interval_and_no_figures_keep_nothing():
     for found in (figures(low=None, high=None), figures(value=None, low=None, high=None), None):
         assert hold_to_rule("quiz", TaskRule(at_least=0.1), found).gate == "inconclusive"

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from evalharness.comparison.settings import known_effect
+
 BENCH = 'source: rows.jsonl\ntemplate: "{template}"\nanswers: a\nscorer: contains\n'
 
 
@@ -76,3 +78,23 @@ def test_a_baseline_may_stand_on_a_side(evalh, made):
     made("b", "--model", "echo", "--temperature", "0.5")
     assert "sampling.temperature" in settings(evalh, "main", "b")
     assert evalh("diff-config", "a", "absent").code == 2
+
+
+@pytest.mark.parametrize(
+    ("setting", "effect"),
+    [
+        ("benchmarks.quiz.mode", "another thing is measured"),
+        ("benchmarks.quiz.data.sha256", "another thing is measured"),
+        ("benchmarks.mode.shots", "large"),
+        ("model.tokenizer", "large"),
+        ("model.dtype", "some"),
+        ("sampling.extra.min_p", "some"),
+        ("sampling.seed", "little"),
+        ("versions.numpy", "little"),
+        ("notes.colour", "none known"),
+    ],
+)
+def test_the_last_part_of_a_name_that_says_something_says_the_effect(setting, effect):
+    rank, found, why = known_effect(setting)
+    assert (found, bool(why)) == (effect, effect != "none known")
+    assert rank > known_effect("model.fingerprint")[0] or effect == "another thing is measured"

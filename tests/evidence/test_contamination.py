@@ -53,10 +53,15 @@ def test_values_are_held_against_their_own_piece():
     assert (standing_out(values)[2] == 0).all()
 
 
+def test_values_that_are_the_same_but_for_rounding_do_not_stand_out():
+    assert (standing_out(np.full((1, 3), 0.1)) == 0).all()
+
+
 def test_p_is_never_zero():
     values = np.zeros((30, 20))
     values[:, 0] = 1
     assert p_first_is_largest(values, 0, draws=99) == 0.01
+    assert p_first_is_largest(values, 0) == 1e-4
 
 
 def test_pieces_are_neighbours_that_fit():

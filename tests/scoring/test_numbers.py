@@ -157,3 +157,17 @@ def test_powers_of_powers_and_letters_of_scale(text, value):
 ])  # fmt: skip
 def test_two_points_part_thousands(text, number):
     assert read_number(text).answer == number
+
+
+@pytest.mark.parametrize(("offered", "one"), [
+    ("50% or 0.5", True), ("0.5 or 50%", True), ("50% or 0.6", False), ("50% or 50", True), ("0.5 or 52%", False),
+    ("1/2 or 0.505", True), ("1/2 or 0.51", False), ("1/3 or 0.33", True), ("1/3 or 1/4", False),
+    ("0.33 or 0.34", False),
+    ("5 hours or 300 minutes", True), ("5 hours or 6 hours", False), ("99/100 or 1/1", False),
+])  # fmt: skip
+def test_two_ways_to_write_a_number_are_one_number(offered, one):
+    assert (read_number(f"The answer is {offered}.").answer is not None) is one
+
+
+def test_of_two_ways_to_write_a_fraction_either_may_come_first():
+    assert read_number("The answer is 0.505 or 1/2.").answer == "0.505"

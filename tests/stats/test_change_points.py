@@ -53,3 +53,44 @@ def test_the_p_value_of_no_change():
     assert p_no_change(graded, ranged=False) == pytest.approx(ttest_1samp(graded, 0).pvalue, rel=1e-9)
     assert p_no_change(np.zeros(10)) == p_no_change(np.array([])) == 1.0
     assert p_no_change(np.full(50, 7.0), ranged=False) == 1.0
+
+
+def test_the_p_value_is_corrected_for_every_look_and_span():
+    """Two runs: one span, look 1 of a level that is halved. Three runs: two spans, and look 2 of a sixth."""
+    first, second = np.array([1.0] * 40 + [0.0] * 10), np.array([0.0] * 12 + [1.0] * 28 + [0.0] * 10)
+    (found,) = change_points(np.array([first, second]))
+    p = mcnemar(0, 12)
+    assert (found.at, found.seen, found.difference) == (1, 1, pytest.approx(-0.24))
+    assert found.p == pytest.approx(p * 1 * 2, rel=1e-12)
+    (found,) = change_points(np.array([first, first, second]))
+    assert (found.at, found.seen, found.difference) == (2, 2, pytest.approx(-0.24))
+    assert found.p == pytest.approx(p * 2 * 2 * 3, rel=1e-12)
+    (found,) = change_points(np.array([first, second]), first_look=3)
+    assert found.p == pytest.approx(p * 3 * 4, rel=1e-12)
+    assert change_points(np.array([first, second]), first_look=12) == []
+    assert (
+        change_points(np.array([first, second]), alpha=p * 2)
+        != []
+        == change_points(np.array([first, second]), alpha=p * 1.99)
+    )
+
+
+def test_a_run_is_held_against_all_before_it():
+    before = np.array([[1.0] * 50, [1.0] * 44 + [0.0] * 6])
+    (found,) = change_points(np.array([*before, [0.0] * 50]))
+    assert (found.at, found.difference) == (2, pytest.approx(-before.mean()))
+
+
+def test_after_a_change_only_the_runs_since_are_looked_at():
+    """Down and up again: both are found, the second against the runs after the first alone."""
+    high, low = np.ones(60), np.array([0.0] * 15 + [1.0] * 45)
+    found = change_points(np.array([high, high, low, low, high, high]))
+    assert [(one.at, one.seen, one.difference) for one in found] == [(2, 2, -0.25), (4, 4, 0.25)]
+
+
+def test_grades_beyond_one_are_tested_by_their_spread():
+    draw = np.random.default_rng(0)
+    values = 50 + draw.normal(0, 5, (8, 40))
+    values[4:] += 20
+    (found,) = change_points(values, ranged=False)
+    assert (found.at, found.seen) == (4, 4) and found.difference == pytest.approx(20, abs=4)

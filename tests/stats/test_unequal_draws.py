@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from evalharness.stats.item_regression import expected_spread, filled_results, fit_logistic, item_features
+from evalharness.stats.intervals import t_quantile
+from evalharness.stats.item_regression import (
+    ItemFeatures,
+    expected_spread,
+    filled_results,
+    fit_logistic,
+    item_features,
+)
 from evalharness.stats.unequal_draws import (
     FOLDS,
     LEAST_SPREAD,
@@ -132,3 +139,119 @@ def test_a_draw_without_answers_is_refused():
     )
     with pytest.raises(ValueError, match="2 are the least"):
         mean_of_draw(population, np.array([1]), np.array([1.0]))
+
+
+def test_the_mean_and_its_error_by_hand():
+    """All items have the same features, so each fold is predicted by the mean of the others; the rest is Hájek's."""
+    items, drawn = 50, np.arange(0, 50, 2)
+    worth = (np.arange(25) % 5 < 3).astype(float)
+    chances = np.where(np.arange(items) % 4 == 0, 0.6, 25 - 13 * 0.6) / np.where(np.arange(items) % 4 == 0, 1, 37)
+    folds = np.arange(items) // 2 % FOLDS
+    features = ItemFeatures(values=np.ones((items, 1)), penalty=np.array([1e-9]))
+    found = mean_of_draw(DrawnPopulation(features=features, probabilities=chances, folds=folds), drawn, worth, 0.9)
+    means = np.array([worth[folds[drawn] != fold].mean() for fold in range(FOLDS)])
+    off, chance = worth - means[folds[drawn]], chances[drawn]
+    value = (means[folds].sum() + (off / chance).sum()) / items
+    rest = 1 - chance
+    centre = (rest * off / chance).sum() / rest.sum()
+    variance = 25 / 24 * (rest * (off / chance - centre) ** 2).sum() + (rest / chance**2).mean()
+    assert found.value == pytest.approx(value, rel=1e-3)
+    assert found.stderr == pytest.approx(np.sqrt(variance) / items, rel=1e-3)
+    assert found.high - found.value == pytest.approx(t_quantile(0.95, 24) * found.stderr, rel=1e-9)
+    assert found.value - found.low == pytest.approx(found.high - found.value, rel=1e-9) and found.n == 25
+
+
+def test_answers_that_did_not_come_are_stood_for_by_the_others():
+    results, groups = world(11)
+    features, worth = item_features(results[:, 1:], groups), results[:, 0]
+    chances = inclusion_probabilities(expected_spread(results[:, 1:], groups), 600)
+    drawn = systematic_draw(chances, np.random.default_rng(0).permutation(N), 0.5)
+    population = DrawnPopulation(features=features, probabilities=chances, folds=np.arange(N) % FOLDS)
+    whole = mean_of_draw(population, drawn, worth[drawn])
+    half = mean_of_draw(population, drawn[::2], worth[drawn[::2]])
+    assert half.value == pytest.approx(whole.value, abs=4 * half.stderr)
+    assert half.stderr == pytest.approx(whole.stderr * 2**0.5, rel=0.2) and half.n == 300
+
+
+def test_every_item_drawn_leaves_no_error_of_the_draw():
+    worth = np.array([1.0, 0.0, 1.0, 1.0, 0.0, 1.0])
+    population = DrawnPopulation(
+        features=ItemFeatures(values=np.ones((6, 1)), penalty=np.array([1.0])), probabilities=np.ones(6),
+        folds=np.arange(6) % FOLDS,
+    )  # fmt: skip
+    found = mean_of_draw(population, np.arange(6), worth)
+    assert (found.value, found.stderr) == (pytest.approx(4 / 6), 0.0) and found.low == found.high == found.value
+    pair = mean_of_draw(population, np.array([0, 1]), worth[:2])
+    assert 0 <= pair.low <= pair.value <= pair.high <= 1
+
+
+def test_what_is_known_of_items_is_one_column_each():
+    earlier, groups = np.array([[1.0, 1.0], [0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]), np.array([0, 0, 2, 2])
+    found = item_features(earlier, groups)
+    constant, mean, failed, right, group, *models = found.values.T
+    assert constant.tolist() == [1, 1, 1, 1]
+    assert mean.tolist() == [2, -2, 0, 0]
+    assert (failed.tolist(), right.tolist()) == ([0, 1, 0, 0], [1, 0, 0, 0])
+    assert group.tolist() == [0, 0, 0, 0]
+    assert np.array(models).T.tolist() == (earlier - 0.5).tolist()
+    hard = item_features(np.array([[1.0], [1.0], [0.0], [0.0]]), np.array([0, 0, 1, 1])).values
+    assert hard[:, 4].tolist() == [1, 1, -1, -1]
+    nothing = item_features(np.zeros((4, 0)), groups)
+    assert nothing.values.shape == (4, 5) and not nothing.values[:, 1:].any()
+    assert len(nothing.penalty) == 5 and len(found.penalty) == 7
+
+
+def test_items_that_nobody_has_are_worth_what_nothing_is_known_of():
+    assert filled_results(np.full((2, 2), np.nan)).tolist() == [[0.5, 0.5]] * 2
+
+
+def test_a_regression_goes_on_from_where_it_started_and_leaves_that_alone():
+    results, groups = world(3)
+    features = item_features(results[:, 1:], groups)
+    found = fit_logistic(features.values, results[:, 0], features.penalty)
+    start = found.copy()
+    again = fit_logistic(features.values, results[:, 0], features.penalty, start)
+    assert np.allclose(again, found, atol=1e-4) and (start == found).all()
+    expected = expit(features.values @ found)
+    assert expected.mean() == pytest.approx(results[:, 0].mean(), abs=1e-4), "the intercept is all but free"
+
+
+def test_the_spread_is_that_of_a_result_as_the_other_models_say():
+    easy = np.tile([[1.0, 1.0, 1.0]], (50, 1))
+    mixed = np.tile([[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]], (25, 1))
+    found = expected_spread(np.concatenate([easy, mixed]), np.repeat([0, 1], 50))
+    assert found[:50].max() < 0.1 and found[50:].min() > 1.5 * found[:50].max() and found.max() <= 0.5
+    assert expected_spread(np.zeros((3, 0)), np.zeros(3, int)).tolist() == [0.5] * 3
+
+
+def test_chances_where_all_are_certain_or_alike():
+    assert inclusion_probabilities(np.array([1.0, 2.0, 3.0]), 3).tolist() == [1, 1, 1]
+    assert inclusion_probabilities(np.array([1.0, 1.0, 1.0, 1.0]), 1).tolist() == [0.25] * 4
+    # The mean is 2.2: no item counts for less than 0.4 of it.
+    assert inclusion_probabilities(np.array([0.2, 4.2]), 1) == pytest.approx([0.88 / 5.08, 4.2 / 5.08])
+
+
+def test_the_spread_is_the_mean_over_models_that_are_each_predicted_by_the_others():
+    results, groups = world(4)
+    earlier, parts = results[:400, :3], groups[:400]
+    spreads = []
+    for place in range(3):
+        others = item_features(np.delete(earlier, place, 1), parts)
+        fitted = expit(others.values @ fit_logistic(others.values, earlier[:, place], others.penalty))
+        spreads.append(np.sqrt(fitted * (1 - fitted)))
+    assert np.allclose(expected_spread(earlier, parts), np.mean(spreads, axis=0), rtol=1e-9)
+
+
+def test_of_very_many_items_some_tell_of_all():
+    draw = np.random.default_rng(0)
+    hard = np.arange(24_000) % 3 == 0
+    earlier = (draw.random((24_000, 2)) < np.where(hard, 0.5, 0.98)[:, None]).astype(float)
+    found = expected_spread(earlier, hard.astype(int))
+    assert found.shape == (24_000,)
+    assert found[hard].mean() == pytest.approx(0.5, abs=0.05) and found[~hard].mean() < 0.25
+
+
+def test_a_gap_is_the_mean_of_those_who_have_the_item_and_a_group_may_be_one_item():
+    assert filled_results(np.array([[1.0, 0.0, np.nan]])).tolist() == [[1.0, 0.0, 0.5]]
+    alone = item_features(np.array([[1.0], [0.0]]), np.array([0, 1])).values
+    assert alone[:, 4].tolist() == [1, -1]

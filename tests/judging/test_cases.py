@@ -1,0 +1,97 @@
+"""What a judge sees of an answer: the conversation, the reference, the other side of a pair; or why it sees nothing."""
+
+from dataclasses import replace
+
+import pytest
+
+from evalharness.errors import UserError
+from evalharness.judging.cases import answer_of, case_of, cases, opponents, question_of, reference_of, turns_of
+from evalharness.judging.panel import JudgeOptions, open_panel
+from evalharness.records import Message, Request, Response, Result, Sample
+from evalharness.runs.store import Run
+
+OPEN = Sample(id="q/1", question="Why?", answers=("because", "as", "because"))
+CHOICES = Sample(id="q/2", question="Which?", choices=("red", "green", "blue"), gold_indices=(1,))
+
+
+def result(sample=OPEN, text="so", messages=(), status="scored", **response):
+    return Result(
+        benchmark="b", sample=sample, request=Request(messages=messages), response=Response(text=text, **response),
+        status=status,
+    )  # fmt: skip
+
+
+def jury(spec):
+    return open_panel(f"{spec}=echo", "score", JudgeOptions())
+
+
+def test_a_conversation_pairs_each_question_with_its_answer():
+    messages = (
+        Message("system", "Be brief."),
+        Message("user", "One?"),
+        Message("assistant", "1"),
+        Message("user", "Two?"),
+    )
+    assert turns_of(result(messages=messages, text="2")) == (("One?", "1"), ("Two?", "2"))
+    assert turns_of(result(messages=(Message("user", "examples, and Why?"),))) == (("Why?", "so"),)
+
+
+def test_the_question_has_its_options_and_a_ranked_answer_is_named():
+    assert question_of(result()) == "Why?"
+    assert all(choice in question_of(result(CHOICES)) for choice in ("Which?", "red", "blue"))
+    assert answer_of(result(CHOICES, text="", logprobs=(-3.0, -2.0, -1.0))) == "C. blue"
+    assert answer_of(result(CHOICES, text="said", logprobs=(-3.0, -2.0, -1.0))) == "said"
+    assert answer_of(result(replace(CHOICES, choices=()), text="", logprobs=(-1.0, -2.0))) == "A"
+    many = replace(CHOICES, choices=tuple(map(str, range(30))))
+    assert answer_of(result(many, text="", logprobs=(-5.0,) * 26 + (-1.0,) + (-5.0,) * 3)) == "26. 26"
+    assert answer_of(result(text="<think>hm</think>so")) == "so"
+
+
+def test_the_reference_is_every_answer_that_is_accepted_once():
+    assert reference_of(result()) == "because\nas"
+    assert reference_of(result(CHOICES)) == "B. green"
+    assert reference_of(result(replace(CHOICES, gold_indices=(0, 2)))) == "A. red\nC. blue"
+    assert reference_of(result(replace(OPEN, answers=()))) is None
+    assert reference_of(result(replace(OPEN, answers=("", "")))) is None
+
+
+def test_an_answer_is_held_against_the_reference_or_shown_it_and_never_both():
+    graded = case_of(result(), jury("score"), "", None)
+    assert (graded.reference, graded.against, graded.turns) == ("because\nas", None, (("Why?", "so"),))
+    pair = case_of(result(), jury("pairwise"), "reference", None)
+    assert (pair.reference, pair.against) == (None, (("Why?", "because"),))
+    run = case_of(result(), jury("pairwise"), "other", {result().key: result(text="thus")})
+    assert (run.reference, run.against) == ("because\nas", (("Why?", "thus"),))
+    chosen = case_of(result(CHOICES, text="B"), jury("pairwise"), "reference", None)
+    assert chosen.against[0][1] == "B. green"
+
+
+def test_a_pair_of_several_turns_wants_a_reference_for_each():
+    messages = (Message("user", "One?"), Message("assistant", "1"), Message("user", "Two?"))
+    two = replace(OPEN, answers=(), extra={"references": ["eins", "zwei"]})
+    found = case_of(result(two, messages=messages), jury("pairwise"), "reference", None)
+    assert found.against == (("One?", "eins"), ("Two?", "zwei"))
+    for references in (["eins"], ["eins", ""], []):
+        short = replace(OPEN, extra={"references": references})
+        assert case_of(result(short, messages=messages), jury("pairwise"), "reference", None) == "no reference"
+
+
+def test_why_an_answer_is_not_judged():
+    bare = replace(OPEN, answers=())
+    assert case_of(result(status="error"), jury("score"), "", None) == "no answer"
+    assert case_of(result(bare), jury("pairwise"), "reference", None) == "no reference"
+    assert case_of(result(), jury("pairwise"), "other", {}) == "no answer in other"
+    failed = {result().key: result(status="error")}
+    assert case_of(result(), jury("pairwise"), "other", failed) == "no answer in other"
+    assert not isinstance(case_of(result(bare), jury("score"), "", None), str)
+
+
+def test_what_cannot_be_judged_is_counted_and_where_nothing_can_that_is_said(tmp_path):
+    run, bare = Run(tmp_path / "r"), replace(OPEN, answers=())
+    made, skipped = cases(run, [result(), result(bare), result(status="error")], jury("pairwise"), "reference")
+    assert [case.id for _, case in made] == ["q/1"] and skipped.counts == {"no reference": 1, "no answer": 1}
+    with pytest.raises(UserError, match=r"1 with no answer, 2 with no reference; give .*against"):
+        cases(run, [result(bare), result(status="error"), result(bare)], jury("pairwise"), "reference")
+    with pytest.raises(UserError, match="choose a judge that needs none"):
+        cases(run, [result(status="error")], jury("score"), "")
+    assert opponents(run, "") is opponents(run, "reference") is None

@@ -1,0 +1,83 @@
+"""Figures over judged answers, by hand."""
+
+import pytest
+
+from evalharness.records import Estimate, Request, Response, Result, Sample, Verdict
+from evalharness.runs.manifest import JudgingFacts
+from evalharness.scoring.judgments import judgment_metrics, kept, on_scale, panel_agreement, scores_of, with_verdicts
+
+FACTS = JudgingFacts(score="grade", aggregate="mean")
+
+
+def result(identity="1", status="scored", **more):
+    return Result(benchmark="b", sample=Sample(id=identity, question="?"), request=Request(messages=()),
+                  response=Response(text="x"), status=status, **more)  # fmt: skip
+
+
+def verdict(value, seat="s", order="", status="ok", **extra):
+    return Verdict(judge="score", kind="pointwise", value=value, order=order, label=str(value),
+                   status=status if value is not None or status != "ok" else "unparsable",
+                   extra={"seat": seat, "judging": "j", **extra})  # fmt: skip
+
+
+def judged(identity, *verdicts, owns=True, status="scored"):
+    return with_verdicts(result(identity, status), verdicts, "j", FACTS, owns=owns)
+
+
+def test_an_item_is_worth_the_mean_of_its_answers():
+    made = [result("b", scores={"g": 1.0}), result("a", scores={"g": 0.5}), result("b", scores={"g": 0.0}), result("c")]
+    assert scores_of(made, "g") == [0.5, 0.5] and scores_of(made, "h") == []
+
+
+def test_an_estimate_on_another_scale():
+    found = on_scale(Estimate(value=0.5, stderr=0.1, low=0.25, high=0.75, n=4), (1.0, 10.0))
+    assert (found.value, found.stderr, found.low, found.high, found.n) == pytest.approx((5.5, 0.9, 3.25, 7.75, 4))
+    assert on_scale(None, (1, 10)) is None
+
+
+def test_verdicts_settle_an_answer_and_none_leaves_it_open():
+    one = judged("1", verdict(0.75))
+    assert (one.status, one.scores, len(one.verdicts)) == ("scored", {"grade": 0.75}, 1)
+    none = judged("1", verdict(None))
+    assert (none.status, none.scores) == ("unparsed", {})
+    assert judged("1", verdict(None), owns=False).status == "scored"
+    for status in ("error", "truncated"):
+        assert judged("1", verdict(0.75), status=status).status == status
+    again = with_verdicts(one, [verdict(0.25)], "j", FACTS, owns=True)
+    assert again.scores == {"grade": 0.25} and len(again.verdicts) == 1
+    lost = with_verdicts(one, [verdict(None)], "j", FACTS, owns=True)
+    assert (lost.scores, lost.status) == ({}, "unparsed"), "a score that is not said any more is gone"
+
+
+def test_what_judges_said_stays_when_an_answer_is_scored_anew():
+    before = judged("1", verdict(0.75))
+    assert kept(before, result("1"), True).scores == {"grade": 0.75}
+    assert kept(result("1"), result("1", "wrong"), True) == result("1", "wrong")
+
+
+def test_the_figures_of_a_judging():
+    made = [judged("1", verdict(1.0), verdict(0.0, retest=1)), judged("2", verdict(0.5)), judged("3", verdict(None))]
+    found = judgment_metrics([*made, result("4")])["j"]
+    assert (found["score"], found["answers"], found["without_verdict"]) == ("grade", 3, 1)
+    assert found["metrics"]["grade"]["value"] == 0.75 and found["metrics"]["grade"]["n"] == 2
+    assert found["verdicts"] == {"ok": 2, "unparsable": 1, "refused": 0, "error": 0}
+    assert found["labels"] == {"0.5": 1, "1.0": 1}, "a retest is counted nowhere"
+    assert "panel" not in found
+    assert judgment_metrics([judged("1", verdict(None))])["j"]["metrics"] == {}
+
+
+def test_members_of_a_panel_are_told_apart():
+    noted = [
+        {"members": {"a": 1.0, "b": 1.0, "c": 0.0}},
+        {"members": {"a": 0.0, "b": 0.0, "c": 0.0}},
+        {"members": {"a": 1.0, "b": None, "c": 1.0}},
+        {"members": {"a": 0.0, "b": 0.0, "c": 1.0}},
+    ]
+    found = panel_agreement(noted, ["a", "b", "c"])
+    assert found["members"] == pytest.approx({"a": 0.5, "b": 1 / 3, "c": 0.5})
+    assert found["without"]["a"] == pytest.approx((0.5 + 0 + 1 + 0.5) / 4)
+    assert found["without"]["c"] == pytest.approx((1 + 0 + 1 + 0) / 4)
+    assert found["split"] == 2 and list(found["kappa"]) == ["a / b", "a / c", "b / c"]
+    assert found["kappa"]["a / b"] == pytest.approx(1.0) and found["kappa"]["a / c"] == pytest.approx(0.0)
+    silent = panel_agreement([{"members": {"a": 1.0, "b": None}}], ["a", "b"])
+    assert silent["members"] == {"a": 1.0, "b": None} and silent["split"] == 0
