@@ -215,8 +215,8 @@ import support
 from evalharness.training.config import TrainingConfig
 from evalharness.training.step import Material, Training
 loss = sys.argv[3]
-better, worse = support.pairs(23)
-given = {"sft": {"train": support.examples(24)}, "kto": {"train": better, "good": tuple(i % 2 == 0 for i in range(23))}}
+better, worse = support.pairs(22)
+given = {"sft": {"train": support.examples(22)}, "kto": {"train": better, "good": tuple(i % 2 == 0 for i in range(22))}}
 material = Material(**given.get(loss, {"train": better, "worse": worse}))
 noise = 5.0 if loss == "sft" else 0.0
 training = Training(support.decoder(), material, TrainingConfig(epochs=1, batch=7, lr=3e-4, loss=loss, neftune=noise))
