@@ -267,6 +267,10 @@ class Started(Protocol):
         """The model behind the running server, which is started where it is not. It ends with this object."""
         ...
 
+    def ended(self) -> str:
+        """What the server said last where it was started and is gone; empty otherwise. Asked after a failed answer."""
+        ...
+
 
 @runtime_checkable
 class Streams(Protocol):

@@ -111,12 +111,14 @@ class _Rows:
         self.place.append(place)
 
     def scores(self) -> Scores:
-        """Arrays over items: of each answer the last line counts, of each item the mean over its answers."""
+        """Arrays over items: of each answer the last line counts, of each item the mean over its answers. No line may
+        follow: the places of the ids, which are most of the memory, are let go first."""
+        ids, self.ids = list(self.ids), {}
         item, repeat = np.frombuffer(self.item, np.int32), np.frombuffer(self.repeat, np.int32)
-        keep = _last(item, repeat)
+        keep = _last(item, repeat) if len(ids) < len(item) else np.arange(len(item))
         item = item[keep]
         value = np.frombuffer(self.value, np.float64)[keep]
-        known, n = ~np.isnan(value), len(self.ids)
+        known, n = ~np.isnan(value), len(ids)
         answers = np.bincount(item[known], minlength=n).astype(np.int32)
         total = np.bincount(item[known], weights=value[known], minlength=n)
         with np.errstate(invalid="ignore"):
@@ -125,7 +127,7 @@ class _Rows:
         first[item[::-1]] = keep[::-1]
         return Scores(
             metric=self.metric,
-            ids=list(self.ids),
+            ids=ids,
             values=values,
             answers=answers,
             status=np.frombuffer(self.status, np.uint8)[first],

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import queue
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from multiprocessing.connection import Connection
+from typing import NoReturn
 
 import evalharness
 from evalharness import plugins
@@ -61,6 +63,9 @@ class Replica:
             flushed = time.monotonic()
             with closing(answered(self._model, Requests(piece.requests))) as answers:
                 for answer in answers:
+                    if words := self._lost_server(answer[1]):
+                        yield Answered(piece=piece.number, answers=tuple(some))
+                        _lose(words)
                     some.append(answer)
                     if piece.number <= self._cancelled:
                         return
@@ -72,6 +77,18 @@ class Replica:
             if some:
                 yield Answered(piece=piece.number, answers=tuple(some))
             yield Finished(piece=piece.number, facts=self.facts)
+
+    def _lost_server(self, response: Response) -> str:
+        """The last words of the server that a copy started for itself, where an answer failed because it is gone."""
+        model = self._model
+        return model.ended() if response.error and isinstance(model, Started) else ""
+
+
+def _lose(words: str) -> NoReturn:
+    """End this copy, as one that was killed: without its server it would fail every question, and so fast that it
+    would get most of them. They are asked elsewhere instead."""
+    print(words, file=sys.stderr, flush=True)
+    os._exit(1)
 
 
 def open_replica(recipe: Recipe, hear: Callable[[ReplicaMessage], None]) -> Replica:

@@ -129,6 +129,16 @@ class RunningServer:
         finally:
             connection.close()
 
+    def ended(self) -> str:
+        """What the server said last, where it is gone; empty where it may still answer."""
+        if self._ready():
+            return ""
+        try:
+            self.process.wait(PATIENCE)  # which the watchdog may take to end all that the server started
+        except subprocess.TimeoutExpired:
+            return ""
+        return f"{self.program.name} ended: {self._last_words()}"
+
     def _last_words(self) -> str:
         """What the log says last; of errors the last one, since servers say more behind it."""
         with self.log.open("rb") as file:
@@ -216,6 +226,9 @@ class StartedModel:
             self._server = RunningServer(self.program, engine_words(self.options), self.options.start_timeout)
             self._endpoint = _endpoint_at(self._server.port, self.options)
         return self._endpoint
+
+    def ended(self) -> str:
+        return "" if self._server is None else self._server.ended()
 
     def close(self) -> None:
         """End the server, where it runs."""

@@ -27,8 +27,10 @@ from evalharness.text.visible import line
 
 _ADDRESS = re.compile(r"\A([a-z][a-z0-9+]*)://?(?=[^/\s])(.*)", re.DOTALL)  # a Path has lost one of the slashes
 _NO_STORES = frozenset({"http", "https", "file", "local"})
+_OWN_FILES = re.compile(r"\Afile:(?://(?:localhost)?)?/(?=[^/]|\Z)(.*)", re.DOTALL)
 _PARTS = ".parts"
 _NOTE = ".store"  # beside a file of a mirror: what it and its object were when they were last the same
+_OF_CACHES = re.compile(r"(^|/)\.cache/")
 _NOT_SENT = re.compile(r"(^|/)\.[^/]*$|\.cache/(view|prepared|batches)|\.cache/runs\.|-(wal|shm|journal)$")
 EVERY = 10.0  # seconds between sending what is new
 _TRIES, _PAUSE = 3, 1.0
@@ -70,6 +72,7 @@ class Mirror:
         self._files, self._root = _file_system(self.address)
         self._lock = threading.Lock()
         self._down = False
+        self._caches: dict[str, str] = {}  # those of the store when it was last fetched, with their marks
 
     def fetch(self) -> None:
         """Bring what is new in the store here; what was written here and not sent yet stays. UserError where the store
@@ -119,6 +122,8 @@ class Mirror:
             if name not in there and name not in in_parts and self._known(name) != _NONE and not self._is_new(name):
                 self._here(name).unlink()  # it was there once, and is not any more
                 self._note_of(name).unlink()
+
+        self._caches = {name: _mark(info) for name, info in there.items() if _OF_CACHES.search(name)}
 
     def _to_fetch(self, name: str, mark: str) -> bool:
         """Whether the store has another file than is here. What was written here and not sent is kept."""
@@ -170,6 +175,18 @@ class Mirror:
         for name in sorted(self._names(), key=lambda name: (name.endswith(SUMMARY), name.endswith(MANIFEST), name)):
             if not _NOT_SENT.search(name) and (ended or not name.endswith(".sqlite")) and self._is_new(name):
                 self._send_file(name)
+        if ended:
+            self._drop_caches()
+
+    def _drop_caches(self) -> None:
+        """Delete in the store the caches that were deleted here since, where nobody wrote them meanwhile. Runs stay
+        there: whoever tidies up a mirror means no run of the store."""
+        gone = [n for n in self._caches if self._note_of(n).is_file() and not self._here(n).exists()]
+        there = self._there() if gone else {}
+        for name in gone:
+            if name in there and _mark(there[name]) == self._caches[name]:
+                self._files.rm(self._at(name))
+            self._note_of(name).unlink()
 
     def _send_file(self, name: str) -> None:
         path, known = self._here(name), self._known(name)
@@ -257,12 +274,22 @@ def _file_system(address: str) -> tuple[Any, str]:
     return files, str(root).rstrip("/")
 
 
+def _folder_here(place: str | Path) -> Path:
+    """The folder that a place which is no store names. UserError for the address of something else: it would be taken
+    for the name of a folder."""
+    if own := _OWN_FILES.fullmatch(str(place)):
+        return Path("/", own[1])
+    if odd := re.match(r"([a-z][a-z0-9+]+):/", str(place)):
+        raise UserError(f"{odd[1]}://...: wanted a folder, file:///..., or a store that is known, as s3://bucket/runs")
+    return Path(place)
+
+
 @contextmanager
 def mirrored(place: str | Path, *, watch: bool = False) -> Iterator[Path]:
     """The folder of this machine for a place: itself, or its mirror, which is fetched, and sent now and then and at the
     end. `watch`: what is new in the store is fetched meanwhile."""
     if not is_store(place):
-        yield Path(place)
+        yield _folder_here(place)
         return
     mirror = Mirror(place)
     mirror.fetch()
@@ -292,12 +319,13 @@ def mirrored(place: str | Path, *, watch: bool = False) -> Iterator[Path]:
 def fetched(place: str | Path) -> Path:
     """The folder or file of this machine for a place that is only read: itself, or its mirror as it is now."""
     if not is_store(place):
-        return Path(place)
+        return _folder_here(place)
     mirror = Mirror(place)
     mirror.fetch()
     return mirror.folder
 
 
+_FOLDERS = frozenset({"--runs", "--baselines"})
 # Options whose values are no places of runs.
 _OTHER_OPTIONS = frozenset({
     "--data", "--model", "-m", "--judge", "-j", "--base-url", "--judge-base-url", "--model-option", "--extra",
@@ -314,7 +342,8 @@ def with_mirrors(words: Sequence[str]) -> Iterator[list[str]]:
         for before, word in zip(["", *words], words, strict=False):
             option, equals, value = word.partition("=") if word.startswith("-") else ("", "", word)
             named = option or (before if before.startswith("-") else "")
-            if named not in _OTHER_OPTIONS and is_store(value):
+            address = named not in _OTHER_OPTIONS and (is_store(value) or value.startswith("file:/"))
+            if address or (named in _FOLDERS and value):
                 word = f"{option}{equals}{opened.enter_context(mirrored(value, watch=words[0] == 'view'))}"
             found.append(word)
         yield found

@@ -159,7 +159,7 @@ class RunWriter:
         self.journal.sync()
         if not asked and run.finished and scored_otherwise(run.manifest):
             return run  # its figures are those of the rules it was scored by; `evalh rescore` makes today's
-        columns = {name: writer.columns(last=True) for name, writer in self._columns.items()}
+        columns = {name: self._columns.pop(name).columns(last=True) for name in tuple(self._columns)}
         before = sum(used.seconds or 0.0 for used in (run.manifest.usage or {}).values())
         usage = run_usage(columns, before + (time.monotonic() - self._began if seconds is None else seconds))
         facts = _learned(run.manifest.model, self.model) if asked else run.manifest.model

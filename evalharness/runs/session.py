@@ -291,6 +291,7 @@ def rescore_run(found: Run, **options: Any) -> tuple[Run, int]:
             if (line := result_to_json(after)) != result_to_json(before):
                 moved += (before.status, before.scores, before.answer) != (after.status, after.scores, after.answer)
                 aside.write(dumps(line) + b"\n")
+        del index  # which of a million results is more than the figures to come
         aside.seek(0)
         for changed in aside:  # only now: an error before leaves the run as it was
             journal.append(loads(changed))
@@ -298,7 +299,7 @@ def rescore_run(found: Run, **options: Any) -> tuple[Run, int]:
         manifest = found.manifest
         if found.finished:
             tasks = [(name, benchmark, manifest.benchmarks[name]) for name, benchmark in benchmarks.items()]
-            arrays = {name: writer.columns(last=True) for name, writer in columns.items()}
+            arrays = {name: columns.pop(name).columns(last=True) for name in tuple(columns)}
             found.write(SUMMARY, summary.summary_of_columns(arrays, found.results, tasks, drawn_items(found)))
         facts = record(OptionFacts, {**to_json(manifest.options or {}), **options})
         now = replace(manifest, options=facts, scoring_version=SCORING_VERSION, reading_rules=READING_RULES)

@@ -68,7 +68,9 @@ class ScoreColumns:
         return int(np.count_nonzero(np.diff(self.items))) + 1 if len(self.items) else 0
 
     def where(self, chosen: NDArray[Any]) -> ScoreColumns:
-        """The results that a mask, or ascending positions, choose."""
+        """The results that a mask, or ascending positions, choose; these themselves where a mask chooses all."""
+        if chosen.dtype == bool and chosen.all():
+            return self
         arrays = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("group_names", "scores")}
         return replace(
             self,

@@ -30,7 +30,8 @@ def several_answer_metrics(columns: ScoreColumns, headline: Metric, same: SameAn
     voted on. The intervals are over questions.
     """
     score = headline.score
-    k = 0 if score is None else max(map(len, columns.answers(score)), default=0)
+    one_each = score is None or columns.samples == len(columns)
+    k = 1 if score is None or one_each else max(map(len, columns.answers(score)), default=0)
     if score is None or k < 2:
         return ()
     found = [mean(score, f"avg@{k}")]

@@ -17,6 +17,7 @@ from evalharness.judging.panel import JudgeOptions
 from evalharness.judging.stage import judging_stage
 from evalharness.model import Model, Priced
 from evalharness.runs import cache, session
+from evalharness.runs.placed import placed_model
 from evalharness.runs.plan import Plan
 from evalharness.runs.session import RunHooks, RunOutcome, RunPlace, Stage
 from evalharness.runs.together import RunStart, opening, run_together
@@ -93,7 +94,7 @@ def suite_start(suite: Suite, model: SuiteModel, runs: Path) -> RunStart:
     place = RunPlace(runs=runs, name=f"{suite.name}-{model.name}")
 
     def priced() -> Model:
-        opened = plugins.load_model(model.spec, model.options)
+        opened = placed_model(model.spec, model.options, model.placement)
         if suite.budget.cost is not None and isinstance(opened, Priced) and opened.prices is None:
             raise UserError(f"{suite.name}: a budget of cost wants prices; give {model.name} price_in and price_out")
         return opened

@@ -18,6 +18,7 @@ from evalharness import plugins
 from evalharness.comparison.rules import TaskRule
 from evalharness.data.yaml_lines import YamlDocument, YamlPath, read_yaml
 from evalharness.errors import UserError, flags_in_messages, nearest, option_name
+from evalharness.executor import PlacementOptions
 from evalharness.options import RunOptions
 from evalharness.runs.budget import Budget
 from evalharness.runs.wordings import OWN, read_wordings
@@ -32,12 +33,14 @@ NoBaseline = Literal["fail", "pass", "create"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuiteModel:
-    """A model of the suite: what to call its run, what to open, and how; `baseline` where it has one of its own."""
+    """A model of the suite: what to call its run, what to open, how, and in how many copies; `baseline` where it has
+    one of its own."""
 
     name: str
     spec: str
     options: Mapping[str, object]
     baseline: str | None = None
+    placement: PlacementOptions = field(default_factory=PlacementOptions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +184,7 @@ def _models(document: YamlDocument) -> Iterator[SuiteModel]:
             raise document.error(("models", position), f"two models are called {name!r}; give one another name")
         seen.add(name)
         baseline = _baseline(options.pop("baseline", None), document.file.parent)
+        placement = _placement(document, ("models", position, "placement"), options.pop("placement", {}))
         options = _with_header(options)
         if "system" in options:
             options["system"] = _beside(options["system"], document.file.parent)
@@ -189,7 +193,15 @@ def _models(document: YamlDocument) -> Iterator[SuiteModel]:
             _held_to_plugin(document, ("models", position, *(["options"] if key in own else []), key), spec, value)
         kind, colon, place = spec.partition(":")
         opened = f"{kind}:{_beside(place, document.file.parent)}" if colon and kind in _OF_FILES else spec
-        yield SuiteModel(name=name, spec=opened, options={**options, **own}, baseline=baseline)
+        yield SuiteModel(name=name, spec=opened, options={**options, **own}, baseline=baseline, placement=placement)
+
+
+def _placement(document: YamlDocument, where: YamlPath, said: Mapping[str, Any]) -> PlacementOptions:
+    """Where the copies of a model are. UserError, with the line, for what does nothing."""
+    if said and not {"replicas", "engine"} & said.keys():
+        raise document.error(where, f"{next(iter(said))} does nothing without replicas or engine")
+    resources = tuple(f"{name}={amount}" for name, amount in said.get("replica_resource", {}).items())
+    return PlacementOptions(**{**said, "replica_resource": resources})
 
 
 def _with_header(options: Mapping[str, Any]) -> dict[str, Any]:

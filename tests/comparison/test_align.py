@@ -48,6 +48,16 @@ def test_what_both_have_alone_is_joined_when_asked():
         align_scores(BASE, scores("xy", [1.0, 1.0], "gg"), common_only=False)
 
 
+def test_runs_with_the_same_items_in_one_order_are_joined_as_others_are():
+    same, turned = scores("bca", [0.1, 0.2, 0.3], "gff"), scores("cba", [0.2, 0.1, 0.3], "fgf")
+    for common_only in (False, True):
+        one, other = (align_scores(same, new, common_only=common_only) for new in (same, turned))
+        assert one.ids == other.ids == list("abc") and one.groups == other.groups == ["f", "g", "f"]
+        assert one.at_base.tolist() == one.at_new.tolist() == other.at_base.tolist() == [2, 0, 1]
+        assert other.at_new.tolist() == [2, 1, 0]
+        assert one.new.tolist() == other.new.tolist() == [0.3, 0.1, 0.2]
+
+
 def test_an_item_whose_cluster_nobody_knows_stands_alone():
     found = align_scores(BASE, NEW, common_only=False, cluster="group").clusters.tolist()
     assert found[:4] == [0, 0, 1, 2] and found[4] not in (0, 1, 2)

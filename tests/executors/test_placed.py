@@ -91,6 +91,17 @@ def test_all_is_answered_once_and_in_the_same_batches_however_many_copies_there_
     assert several.count == min(replicas, len(several.batches)) + len(losses)
 
 
+@pytest.mark.parametrize("n", [1, 7, 8, 9, 65, 257])
+def test_no_question_is_asked_twice_to_fill_the_last_pieces(n):
+    """Elsewhere the first items come again at the end, and count twice, where copies and batches do not divide the
+    number of items: https://github.com/huggingface/accelerate/issues/295, or a copy with fewer batches hangs:
+    https://github.com/EleutherAI/lm-evaluation-harness/issues/951."""
+    for replicas in (2, 3, 8):
+        executor = FakeExecutor(replicas)
+        assert sorted(answers(executor, n)) == list(enumerate(texts(n)))
+        assert sorted(text for batch in executor.batches for text in batch) == sorted(texts(n))
+
+
 def test_pieces_are_cut_where_subjects_end():
     executor = FakeExecutor()
     answers(executor)

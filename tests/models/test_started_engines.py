@@ -139,6 +139,43 @@ def test_a_server_that_dies_on_the_way_costs_items_and_not_the_run(engines, eval
     assert evalh(*words("vllm:m", "--concurrency", 1, "--json")).code == 0
 
 
+def test_a_copy_without_its_server_is_lost_and_fails_no_question(engines, tmp_path, monkeypatch, capsys):
+    """It would fail them faster than any other copy answers, and so get nearly all (an actor of Ray whose engine is
+    dead looks alive: https://github.com/verl-project/verl/issues/10 and the like)."""
+    from evalharness.clients import pool
+    from evalharness.executor import Answered, QuestionPiece, Recipe
+    from evalharness.executors import _replica
+    from evalharness.records import Message, Request
+
+    class EndedError(Exception):
+        pass
+
+    def end(code):
+        raise EndedError(code)
+
+    monkeypatch.setattr(pool, "_backoff", lambda *_: 0.0)
+    monkeypatch.setattr(_replica.os, "_exit", end)
+    monkeypatch.setenv("FAKE", "dies")
+    recipe = Recipe(spec=f"vllm:{tmp_path / 'm'}", options={"concurrency": 1})
+    copy = _replica.Replica(plugins.load_model(recipe.spec, recipe.options), recipe)
+    came = []
+    with pytest.raises(EndedError):
+        asked = tuple(Request(messages=(Message("user", f"Question {n}"),)) for n in range(5))
+        for message in copy.answers(QuestionPiece(number=0, requests=asked)):
+            came += message.answers if isinstance(message, Answered) else []
+    assert sorted(index for index, _ in came) == [0, 1] and not any(response.error for _, response in came)
+    assert "vllm ended: " in capsys.readouterr().err
+    copy._model.close()
+    assert alive(engines) == []
+
+
+@pytest.mark.slow  # a server that is gone is asked again for a while, three times
+def test_copies_whose_servers_end_again_and_again_end_the_run_in_one_line(engines, evalh, monkeypatch):
+    monkeypatch.setenv("FAKE", "dies")
+    said = evalh(*words("vllm:m", "--concurrency", 1, "--replicas", 1))
+    assert said.code == 2 and "lost again and again" in said.err and "vllm ended" in said.err
+
+
 @pytest.mark.parametrize(
     ("model", "more", "fake", "wanted"),
     [

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import fsspec
 import pytest
+from starlette.testclient import TestClient
+from stub_server import serve
 
 from evalharness import api
 from evalharness.errors import UserError
@@ -15,6 +17,7 @@ from evalharness.events import Warned, observed_by
 from evalharness.runs import object_stores
 from evalharness.runs.object_stores import Mirror, is_store, mirrored
 
+FILES = ("run.json", "results.jsonl", "summary.json")
 ECHO = ("run", "mmlu", "--data", "sample", "--model", "echo", "--limit", 20)
 
 
@@ -234,6 +237,75 @@ def test_what_is_gone_there_is_gone_here(machine):
     assert not (mirror.folder / "a" / "note.json").exists() and unsent.exists()
     assert (mirror.folder / "b" / "note.json").read_bytes() == b"2"
     files.store.clear()
+
+
+def test_paid_answers_go_with_their_folder_until_they_are_cleared(store, machine, evalh, monkeypatch):
+    address, files = store
+    monkeypatch.setenv("OPENAI_API_KEY", "a-key")
+    with serve(lambda body: "#### 5") as stub:
+        ask = ("run", "gsm8k", "--data", "sample", "--model", "openai:m", "--base-url", stub.url, "--limit", 4)
+        assert evalh(*ask, "--runs", address, "--name", "a").code == 0 and len(stub.seen) == 4
+        machine("two")
+        assert evalh(*ask, "--runs", address, "--name", "b").code == 0 and len(stub.seen) == 4
+        assert evalh("cache", "why", f"{address}/b", "--json").json["from_cache"] == 4
+        assert evalh("cache", "verify", "--runs", address, "--json").json["good"] == 4
+        assert ".cache/replies.sqlite" in objects(files)
+        assert evalh("cache", "clear", "--runs", address).code == 0
+        assert set(objects(files)) == {f"{run}/{file}" for run in "ab" for file in FILES}
+        machine("one")
+        gone = evalh("cache", "stats", "--runs", address)
+        assert gone.code == 2 and "no cache" in gone.err
+        assert evalh(*ask, "--runs", address, "--name", "c").code == 0 and len(stub.seen) == 8
+
+
+def test_a_cache_that_another_machine_wrote_meanwhile_stays(machine):
+    files = fsspec.filesystem("memory")
+    files.store.clear()
+    files.pipe_file("/bucket/runs/.cache/replies.sqlite", b"1")
+    files.pipe_file("/bucket/runs/a/note.json", b"1")
+    mirror = Mirror("memory://bucket/runs")
+    mirror.fetch()
+    for name in (".cache/replies.sqlite", "a/note.json"):
+        (mirror.folder / name).unlink()
+    files.pipe_file("/bucket/runs/.cache/replies.sqlite", b"another")
+    assert mirror.send(ended=True) and set(objects(files)) == {".cache/replies.sqlite", "a/note.json"}
+    mirror.fetch()
+    assert (mirror.folder / ".cache" / "replies.sqlite").read_bytes() == b"another"
+    assert (mirror.folder / "a" / "note.json").is_file(), "no run of the store is deleted by a mirror"
+    files.store.clear()
+
+
+def test_runs_of_a_store_in_a_browser(store, machine, evalh, monkeypatch):
+    address, files = store
+    assert evalh(*ECHO, "--runs", address, "--name", "a").code == 0
+    before = objects(files)
+    machine("two")
+    for number, words in enumerate([(address,), (f"{address}/a",), ("a",)]):
+        said = evalh("view", "export", *words, f"site{number}", *(["--runs", address] if words == ("a",) else []))
+        assert said.code == 0 and (Path(f"site{number}") / "index.html").is_file(), said.err
+    pages = []
+
+    def served(app, place, show):
+        place.socket.close()
+        pages.append(TestClient(app, base_url="http://127.0.0.1").get("/").text)
+
+    monkeypatch.setattr("evalharness.web.serving.serve_pages", served)
+    assert evalh("view", "--runs", address, "--port", 0).code == 0
+    assert "mmlu@sample" in pages[0] and objects(files) == before
+
+
+def test_an_address_of_this_machine_is_its_folder_and_any_other_is_refused(machine, evalh, tmp_path):
+    folder = tmp_path / "else where"
+    assert evalh(*ECHO, "--runs", f"file://{folder}", "--name", "a").code == 0 and (folder / "a/summary.json").is_file()
+    assert evalh("show", f"file://{folder}/a").code == 0
+    assert api.load_run("a", runs=f"file://{folder}").metrics
+    for address in ("https://KEY@host/runs", "s4://bucket/runs", "file://host/runs"):
+        said = evalh(*ECHO, "--runs", address)
+        assert said.code == 2 and "wanted a folder" in said.err and said.err.count("\n") == 1, said.err
+        assert "KEY" not in said.err
+    with pytest.raises(UserError, match="wanted a folder"):
+        api.load_run("a", runs=Path("https://host/runs"))
+    assert {path.name for path in Path().iterdir()} <= {folder.name, "one"}
 
 
 def test_what_is_a_store_and_what_is_not():

@@ -90,8 +90,10 @@ def test_several_answers_and_changed_questions(evalh, sums):
         assert Path("runs", name, "summary.json").read_bytes() == Path(f"runs/whole{name}/summary.json").read_bytes()
 
 
-@pytest.mark.parametrize("words", ["0/2", "3/2", "2", "x", "1/0", "-1/2", "1/2/3", "١/٢", "1/999999", ""])
+@pytest.mark.parametrize("words", ["0/2", "3/2", "2", "x", "1/0", "-1/2", "1/2/3", "١/٢", "1/999999", "", "/8"])
 def test_a_part_that_is_none(evalh, sums, words):
+    """`/8` is what `$SLURM_ARRAY_TASK_ID/8` is outside of an array (https://github.com/NVIDIA/Model-Optimizer/pull/1696),
+    0 the first of an array that counts from 0."""
     found = evalh(*RUN, "--shard", words)
     assert found.code == 2 and "--shard wants a part" in told(found) and not Path("runs").exists()
 

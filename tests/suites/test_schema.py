@@ -2,11 +2,16 @@
 
 import json
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
+import typer
 
+from evalharness.cli import application
+from evalharness.commands.run import BESIDE_A_SUITE
 from evalharness.errors import UserError
+from evalharness.executor import PlacementOptions
 from evalharness.suites import schema
 
 GOOD = """\
@@ -22,6 +27,15 @@ benchmarks:
 options:
   data: sample
   shots: 0
+"""
+
+PLACED = """\
+models:
+  - model: echo
+    placement:
+      replicas: 2
+benchmarks: [mmlu]
+options: {data: sample, limit: 12}
 """
 
 
@@ -69,6 +83,9 @@ def test_a_folder_of_data_is_relative_to_the_file(tmp_path):
         ("", "the file is empty"),
         ("models: !!python/object/apply:os.system [ls]\nbenchmarks: [x]\n", ":1: .*python/object"),
         ("1: x\n[2, 3]: y\n", ":2: wanted a name before the colon"),
+        (PLACED.replace("replicas: 2", "replica: 2"), r":4: models\.0\.placement\.replica: .*did you mean replicas\?"),
+        (PLACED.replace("replicas: 2", "replicas: 0"), r":4: models\.0\.placement\.replicas: 0 is less than"),
+        (PLACED.replace("replicas: 2", "address: 'h:1'"), ":3: address does nothing without replicas or engine"),
     ],
 )
 def test_a_mistake_names_its_line(tmp_path, text, said):
@@ -126,6 +143,41 @@ def test_a_suite_stands_alone(evalh, tmp_path):
     written(tmp_path, GOOD)
     said = evalh("run", "suite.yaml", "--model", "echo")
     assert (said.code, said.err.count("\n")) == (2, 1)
+
+
+def test_every_option_of_a_run_goes_with_a_suite_or_is_refused_by_name(tmp_path):
+    path = str(written(tmp_path, GOOD))
+    parameters = typer.main.get_command(application("run")).commands["run"].params
+    options = {one.name for one in parameters} - BESIDE_A_SUITE - {"help"}
+    assert {"replicas", "replica_resource", "no_cache", "shard", "budget_items", "judge", "temperature"} <= options
+    for name in options:
+        with pytest.raises(UserError, match=re.escape(name)):
+            schema.is_suite([path], {name})
+
+
+@pytest.mark.parametrize("command", ["run", "ci"])
+def test_a_model_of_a_suite_runs_in_several_copies(evalh, tmp_path, command):
+    (tmp_path / "suite.yaml").write_text(PLACED.replace("    placement:\n      replicas: 2\n", ""))
+    assert evalh("run", "suite.yaml").code == 0
+    alone = (tmp_path / "runs/suite-echo/summary.json").read_bytes()
+    written(tmp_path, PLACED.replace("model: echo", "{name: two, model: echo, placement: {replicas: 2}}")
+            .replace("    placement:\n      replicas: 2\n", ""))  # fmt: skip
+    said = evalh(command, "suite.yaml", *(["--no-baseline", "pass"] if command == "ci" else []))
+    assert said.code == 0, said.err
+    folder = tmp_path / "runs/suite-two"
+    assert json.loads((folder / "run.json").read_text())["model"]["placement"] == {"engine": "processes", "replicas": 2}
+    assert (folder / "summary.json").read_bytes() == alone
+
+
+def test_all_that_placement_takes_is_handed_on(tmp_path):
+    placement = "{engine: ray, address: 'h:1', replica_cores: 3, replica_gpus: 1, replica_resource: {a100: 0.5, b: 2}}"
+    (tmp_path / "suite.yaml").write_text(f"models:\n  - {{model: echo, placement: {placement}}}\nbenchmarks: [mmlu]\n")
+    (model,) = schema.load_suite(tmp_path / "suite.yaml").models
+    assert model.placement == PlacementOptions(
+        engine="ray", address="h:1", replica_cores=3, replica_gpus=1, replica_resource=("a100=0.5", "b=2")
+    )
+    declared = json.loads(schema._SCHEMA.read_text())["properties"]["models"]["items"]["else"]["properties"]
+    assert set(declared["placement"]["properties"]) == {one.name for one in fields(PlacementOptions)}
 
 
 def test_items_of_flips_are_run_again(evalh, tmp_path):
