@@ -18,8 +18,8 @@ Limit = Literal["max_cost", "max_tokens_total", "max_minutes"]  # the options th
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """What one run may use up at most, which is its part where a command has several: US dollars and tokens over all its starts, minutes of one start; None is no
-    limit."""
+    """What one run may use up at most, its part where a command has several: US dollars and tokens over all its starts,
+    minutes of one start; None is no limit."""
 
     cost: float | None = None
     tokens: int | None = None

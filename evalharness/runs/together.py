@@ -55,8 +55,9 @@ class RunStart:
 def budgets_of_each(budget: Budget, specs: Sequence[str], *, judged: bool) -> list[Budget]:
     """Of one command's budget the part of each of its models.
 
-    Money is shared alike by those that cost any (all where answers are judged), tokens by all, and minutes by those that
-    are asked one after another. No part grows with what another leaves: what a model is asked depends on itself alone.
+    Money is shared alike by those that cost any (all where answers are judged), tokens by all, and minutes by those
+    that are asked one after another. No part grows with what another leaves: what a model is asked depends on itself
+    alone.
     """
     apart = [plugins.asks_endpoint(spec) for spec in specs]
     paid = len(specs) if judged else max(1, sum(apart))
