@@ -201,7 +201,8 @@ class JudgingOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class BudgetOptions:
-    """What a run may use up. What was asked until then is a seeded random part of the questions."""
+    """What a command may use up, shared by its models. What was asked until then is a seeded random part of the
+    questions."""
 
     HEADING: ClassVar[str] = "Budget"
 

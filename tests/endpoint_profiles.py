@@ -139,3 +139,23 @@ def vllm_prompt_logprobs(body: Mapping[str, Any]) -> Reply:
 def llama_cpp(body: Mapping[str, Any]) -> Reply:
     """Answers whatever is asked, with a finish reason of its own and without the details of `usage`."""
     return chat(letter(asked(body)), finish="eos", usage={"prompt_tokens": 10, "completion_tokens": 5.0})
+
+
+def llama_cpp_server(body: Mapping[str, Any], status: int = 500) -> Reply:
+    """llama.cpp's server (tools/server/README.md): any name is right; `echo` is refused, in some versions by its own
+    error of 500 and in some without a word (status 200); log-probabilities of completions have the shape of chat's."""
+    prompt = body["prompt"] if "prompt" in body else asked(body)
+    if body.get("echo") and status != 200:
+        kind = {400: "invalid_request_error", 500: "server_error"}[status]
+        return Reply(status=status, error={"code": status, "message": "Only no echo is supported", "type": kind})
+    written = letter(str(prompt))
+    tops = [{"id": 7, "token": written, "bytes": [*written.encode()], "logprob": -0.5},
+            {"id": 8, "token": "the", "bytes": [*b"the"], "logprob": -1.5}]  # fmt: skip
+    logprobs = {"content": [{**tops[0], "top_logprobs": tops}]} if body.get("logprobs") else None
+    usage = {"prompt_tokens": 3 + len(str(prompt).split()), "completion_tokens": 1}
+    if "messages" in body:
+        message = {"role": "assistant", "content": written}
+        choice = {"index": 0, "finish_reason": "stop", "message": message, "logprobs": logprobs}
+    else:
+        choice = {"index": 0, "finish_reason": "length", "text": written, "logprobs": logprobs}
+    return sent(model="model.gguf", choices=[choice], usage=usage, timings={"predicted_per_second": 9.5})

@@ -16,6 +16,12 @@ QUOTAS = (
     "anthropic-ratelimit-tokens-remaining", "x-ratelimit-remaining",
 )  # fmt: skip
 _LONGEST = 2000  # characters of a message that are looked at
+_FILTERS = frozenset({"content_filter", "content_policy_violation", "data_inspection_failed"})
+_FILTERED = re.compile(
+    r"content management policy|content ?policy ?violation|ResponsibleAIPolicyViolation|violating our usage policy|"
+    r"result of our safety system|input was flagged",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,8 @@ class Refusal:
         """The object that says what is wrong: `{"error": {...}}`, `{"detail": ...}`, or the first of a list."""
         content = self.content[0] if isinstance(self.content, list) and self.content else self.content
         found = content.get("error", content) if isinstance(content, dict) else {}
+        if found is content and isinstance(listed := content.get("errors"), list) and listed:
+            found = listed[0]
         return found if isinstance(found, dict) else {"message": found}
 
     @property
@@ -38,11 +46,20 @@ class Refusal:
         said = self.error.get("message") or self.error.get("detail") or "no reason given"
         if isinstance(said, list):  # FastAPI's: a place and what is wrong there
             said = "; ".join(_of_detail(each) for each in said[:5])
+        behind = self.error.get("metadata")
+        raw = behind.get("raw") if isinstance(behind, dict) else None
+        if isinstance(raw, str):  # what the provider said to a gateway
+            said = f"{str(said)[:200]}: {raw}"
         return said[:_LONGEST] if isinstance(said, str) else str(said)[:_LONGEST]
 
     @property
     def code(self) -> str:
         return _word(self.error.get("code")) or _word(self.error.get("type"))
+
+    @property
+    def filtered(self) -> bool:
+        """Whether a content filter refused the prompt, in the words of all providers."""
+        return self.code in _FILTERS or (self.status in (400, 403, 422) and _FILTERED.search(self.message) is not None)
 
     @property
     def parameter(self) -> str:
@@ -59,6 +76,16 @@ class Refusal:
             quota_reset(self.headers),
         )
         return next((seconds for seconds in asked if seconds is not None), None)
+
+
+def status_within(content: Any) -> int | None:
+    """The status of an error that a gateway sends as a reply of status 200, whose own is gone by then; None for an
+    answer, and for an error that says none."""
+    error = content.get("error") if isinstance(content, dict) else None
+    if not isinstance(error, dict) or any(content.get(name) for name in ("choices", "candidates", "content")):
+        return None
+    code = str(error.get("code", ""))[:9]
+    return int(code) if re.fullmatch(r"[45]\d\d", code, re.ASCII) else None
 
 
 def _word(value: Any) -> str:

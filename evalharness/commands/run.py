@@ -79,11 +79,10 @@ def run(
     from evalharness.events import observed_by
     from evalharness.file_benchmarks.lm_eval import settings as task_files
     from evalharness.report import progress
-    from evalharness.runs import session
+    from evalharness.runs import session, together
     from evalharness.runs.budget import Budget
     from evalharness.runs.items import benchmarks_of, only_items
     from evalharness.runs.placed import placed_model
-    from evalharness.runs.together import RunStart, opening, run_together
     from evalharness.tracking.observer import tracked_by
 
     allow_outside(data.allow_outside)
@@ -102,15 +101,18 @@ def run(
     limits = Budget(cost=budget.max_cost, tokens=budget.max_tokens_total, minutes=budget.max_minutes)
     place = session.RunPlace(runs=output.runs, name=output.name, cache=not output.no_cache)
 
-    def start(name: str) -> RunStart:
-        stages = [_judging(plan, judging, budget, output, typed)] if judging.judge is not None else []
-        hooks = session.RunHooks(rule_of=_rule_of(comparison, output.runs), budget=limits, stages=stages)
-        opened = opening(name, partial(placed_model, name, given, placement))
-        return RunStart(label=name, plan=only_items(plan, data.items), model=opened, place=place, hooks=hooks)
+    def start(name: str, own: Budget) -> together.RunStart:
+        stages = [_judging(plan, judging, own.cost, output, typed)] if judging.judge is not None else []
+        hooks = session.RunHooks(rule_of=_rule_of(comparison, output.runs), budget=own, stages=stages)
+        opened = together.opening(name, partial(placed_model, name, given, placement))
+        return together.RunStart(label=name, plan=only_items(plan, data.items), model=opened, place=place, hooks=hooks)
 
-    starts = [start(name) for name in models or [session.DEFAULT_MODEL]]
+    names = models or [session.DEFAULT_MODEL]
+    parts = together.budgets_of_each(limits, names, judged=judging.judge is not None)
+    starts = [start(name, part) for name, part in zip(names, parts, strict=True)]
     with observed_by(progress.watcher(quiet=output.as_json)), tracked_by(output.log_to):
-        return _tell_all(run_together(starts), len(starts), comparison, output)
+        together.tell_parts(names, parts)
+        return _tell_all(together.run_together(starts), len(starts), comparison, output)
 
 
 def _refuse_together(models: Sequence[str], typed: Typed) -> None:
@@ -287,7 +289,7 @@ def _run_suite(file: Path, output: OutputOptions, *, consent: bool) -> int:
 
 
 def _judging(
-    plan: "Plan", judging: JudgingOptions, budget: BudgetOptions, output: OutputOptions, typed: Typed
+    plan: "Plan", judging: JudgingOptions, max_cost: float | None, output: OutputOptions, typed: Typed
 ) -> "Stage":
     """The stage that judges the finished run. UserError, before the model is asked anything, when it could not."""
     from evalharness.judging.run import judge_options
@@ -296,7 +298,7 @@ def _judging(
 
     about = {"base_url": "judge_base_url", "price_in": "judge_price_in", "price_out": "judge_price_out"}
     options = judge_options(
-        order=judging.order, against=judging.judge_against, max_cost=budget.max_cost, beside_answers=True,
+        order=judging.order, against=judging.judge_against, max_cost=max_cost, beside_answers=True,
         model={name: getattr(judging, flag) for name, flag in about.items() if flag in typed},
         template=judging.judge_template, cache=None if output.no_cache else output.runs / cache.BESIDE_RUNS,
     )  # fmt: skip

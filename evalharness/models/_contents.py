@@ -87,7 +87,7 @@ def said_by(content: Any) -> Said:
         if not isinstance(part, dict):
             raise RequestError(f"a part of the reply's content is no object: {line(repr(part), 60)}")
         kind = as_text(part.get("type"), "type of a part")
-        if kind in ("text", "output_text"):
+        if kind in ("text", "output_text", ""):
             found["text"].append(as_text(part.get("text"), "text"))
         elif kind in ("thinking", "reasoning", "reasoning_content", "summary_text"):
             found["thinking"].append(_thought(part))

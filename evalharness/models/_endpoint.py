@@ -27,7 +27,7 @@ from evalharness.clients.http import (
 )
 from evalharness.clients.pacing import Pace, RateCaps, pace_of
 from evalharness.clients.pool import AttemptError, Retry, Send, answers
-from evalharness.clients.refusal import QUOTAS, Refusal, quota_reset
+from evalharness.clients.refusal import QUOTAS, Refusal, quota_reset, status_within
 from evalharness.clients.session import http_session
 from evalharness.errors import UserError, option_name
 from evalharness.events import warn
@@ -254,10 +254,11 @@ class Endpoint:
         for _ in range(_MOST_CHANGES):
             reply = await self._post(transport, self.body(request, sent))
             content = reply.content()
-            if reply.status == 200:
+            status = reply.status if reply.status != 200 else status_within(content) or 200
+            if status == 200:
                 self._heed(reply)
                 return sent, self._answer(reply, content)
-            no = Refusal(reply.status, reply.headers, content if content is not None else _plain(reply))
+            no = Refusal(status, reply.headers, content if content is not None else _plain(reply))
             name = _refused.blamed(no, sent)
             done = _refused.what_is_done(name, no, sent) if name else ""
             if not name or (name in needed and done == "left out"):
@@ -300,7 +301,7 @@ class Endpoint:
         if not isinstance(content, dict):
             if not self.proven and reply.raw.lstrip()[:1] == "<" and (hint := self._version_hint()):
                 raise UserError(f"{public(self.base_url)}{self.path} is a page for people, no endpoint; {hint}")
-            raise AttemptError(f"the reply holds no answer: {self.clean(reply.raw)[:120]}")
+            raise AttemptError(f"the reply holds no answer: {self.clean(reply.raw)[:120] or 'it is empty'}")
         served = content.get("model") or content.get("modelVersion")
         if isinstance(served, str) and served not in self.served and len(self.served) < _MOST_SERVED:
             self.served.add(line(served, 100))
@@ -315,6 +316,8 @@ class Endpoint:
                 f"{where} sends elsewhere ({no.status}, to {self.clean(public(no.headers.get('Location', '?')))}); "
                 f"no redirect is followed: {option_name('base_url')} wants the address itself"
             )
+        if no.filtered:
+            raise FilteredError
         bad_key = no.status == 401 or (no.status == 400 and _BAD_KEY.search(said) is not None)
         if bad_key or (no.status == 403 and not self.proven):
             keys = " or ".join(self.KEYS)
@@ -332,8 +335,6 @@ class Endpoint:
         if no.status in (408, 409, 425, 429) or no.status >= 500:
             crowded = no.status in (429, 503, 529)
             raise AttemptError(f"{no.status}: {said}", wait=no.wait(), crowded=crowded, overloaded=no.status >= 500)
-        if no.code == "content_filter":
-            raise FilteredError
         if (
             not self.proven
             and no.code in ("unsupported_value", "unsupported_parameter")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from evalharness.data.typed import number
@@ -17,7 +18,10 @@ def first_token(logprobs: Any) -> tuple[tuple[str, float], ...]:
         content = logprobs.get("content")
         if isinstance(content, list):
             tops = content[0].get("top_logprobs") if content else None
-            return tuple((str(t["token"]), float(number(t["logprob"]))) for t in tops or () if t["logprob"] is not None)
-        return tuple((str(token), float(number(value))) for token, value in logprobs["top_logprobs"][0].items())
+            told = [(t["token"], t["logprob"]) for t in tops or ()]
+        else:
+            told = list(logprobs["top_logprobs"][0].items())
+        # A token of no probability at all is told as null, or as what JSON has no number for.
+        return tuple((str(token), float(number(value))) for token, value in told if value not in (None, -math.inf))
     except _ODD:
         return ()

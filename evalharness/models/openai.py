@@ -211,7 +211,10 @@ class OpenAI(ProvenEndpoint):
 
     def sort_out(self, no: Refusal) -> Any:
         by = self.chosen.rank_by
-        if not self.chat and not self.echoes and no.status in (400, 422) and by in no.message:
+        refused = no.status in (400, 422) or (
+            no.status == 500 and "support" in no.message
+        )  # llama.cpp's server says 500
+        if not self.chat and not self.echoes and refused and by in no.message:
             does = "echo prompts" if self._by_echo else f"take {by}"
             raise UserError(
                 f"this endpoint does not {does} ({self.clean(no.message)}), so it cannot rank choices; say "
@@ -245,6 +248,8 @@ class OpenAI(ProvenEndpoint):
         said = without_thinking(said._replace(thinking=thought + said.thinking) if thought else said)
         if refusal := as_text(message.get("refusal"), "refusal") or said.refusal:
             said, finish = said._replace(text=refusal), "refused"
+        if finish == "stop" and not (said.text or said.thinking) and _took_nothing(content.get("usage")):
+            raise AttemptError("the reply holds no answer: no text, and by its usage nothing was read or written")
         return Response(
             text=said.text, thinking=said.thinking, finish=finish, top_logprobs=tops, **usage,
         )  # fmt: skip
@@ -258,6 +263,8 @@ class OpenAI(ProvenEndpoint):
             said = Refusal(200, {}, content).message if content.get("error") else line(repr(dict(content)), 120)
             raise AttemptError(f"the reply holds no answer: {self.clean(said)}")
         found: dict[str, Any] = choices[0]
+        if found.get("error") and found.get("finish_reason") in (None, "", "error"):  # a gateway that lost its provider
+            raise AttemptError(f"the endpoint broke the answer off: {self.clean(Refusal(200, {}, found).message)}")
         return found
 
     def tokens(self, usage: Mapping[str, Any]) -> UsedTokens:
@@ -280,3 +287,8 @@ class OpenAI(ProvenEndpoint):
             raise
         self.echoes = True
         return Response(logprobs=(logprob,), greedy=(greedy,), lengths=(length,), **usage)
+
+
+def _took_nothing(usage: Any) -> bool:
+    """Whether a reply says that no token was read and none written: so gateways pass on that a provider failed."""
+    return isinstance(usage, dict) and usage.get("prompt_tokens") == usage.get("completion_tokens") == 0

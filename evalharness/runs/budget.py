@@ -18,8 +18,8 @@ Limit = Literal["max_cost", "max_tokens_total", "max_minutes"]  # the options th
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """What one run may use up at most: US dollars and tokens over all its starts, minutes of one start; None is no
-    limit."""
+    """What one run may use up at most, its part where a command has several: US dollars and tokens over all its starts,
+    minutes of one start; None is no limit."""
 
     cost: float | None = None
     tokens: int | None = None
@@ -126,9 +126,20 @@ class Allowance:
         return BudgetEnd(option=name, allowed=allowed or 0.0, used=round(used, 6), asked=asked, planned=planned)
 
 
+_WORDS: dict[Limit, str] = {
+    "max_cost": "${:,.2f}", "max_tokens_total": "{:,.0f} tokens", "max_minutes": "{:,.1f} minutes",
+}  # fmt: skip
+
+
+def limits_in_words(budget: Budget) -> str:
+    """`$0.50, 20.0 minutes`."""
+    limits = zip(_WORDS.values(), (budget.cost, budget.tokens, budget.minutes), strict=True)
+    return ", ".join(words.format(limit) for words, limit in limits if limit is not None)
+
+
 def end_in_words(end: BudgetEnd) -> str:
     """`the budget is used up ($1.98 of $2.00): 312 of 14,042 answers, a seeded random part; ...`."""
-    unit = {"max_cost": "${:,.2f}", "max_tokens_total": "{:,.0f} tokens", "max_minutes": "{:,.1f} minutes"}[end.option]
+    unit = _WORDS[end.option]
     used, allowed = unit.format(end.used), unit.format(end.allowed)
     return (
         f"the budget is used up ({used} of {allowed}, {option_name(end.option)}): {end.asked:,} of {end.planned:,} "

@@ -19,7 +19,7 @@ from evalharness.events import Observer, RunOpened, heard_also_by, observed_by, 
 from evalharness.model import Model, Priced
 from evalharness.options import RunOptions, is_distribution
 from evalharness.records import Estimate, Mode, Result
-from evalharness.runs import cache, identity, prepared, runner, summary, tables, within_budget
+from evalharness.runs import batched, cache, identity, prepared, runner, summary, tables, within_budget
 from evalharness.runs import plan as planning
 from evalharness.runs.budget import Budget, end_in_words
 from evalharness.runs.drawn import DRAWN, drawn_items
@@ -223,10 +223,13 @@ def run_plan(plan: Plan, model: Model, place: RunPlace, hooks: RunHooks) -> RunO
     Goes on with a run that was begun before. UserError, before anything is asked, for what the model cannot do.
     """
     hooks.budget.check(model)
+    whole_batches = batched.in_batches(model)
     if place.cache and isinstance(model, Priced):
         model = cache.with_cache(model, place.runs / cache.BESIDE_RUNS)
     facts = place.runs / prepared.PREPARED if place.cache else None
     tasks = [planning.prepare_task(benchmark, plan, model, facts) for benchmark in plan.benchmarks]
+    if whole_batches:
+        batched.refuse_log_probabilities(tasks)
     rule = None if hooks.rule_of is None else hooks.rule_of(tasks, plan)
     name = (place.name or identity.folder_name(tasks, plan, model)) + (plan.shard.suffix if plan.shard else "")
     folder = new_folder(place.runs, name)

@@ -8,11 +8,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass, replace
+from math import ceil
 
 from evalharness import plugins
 from evalharness.errors import UserError
-from evalharness.events import Event, Observer, current_observer, observed_by
+from evalharness.events import Event, Observer, Told, current_observer, observed_by, tell
 from evalharness.model import Model, Remote, Stop, stopped_by
+from evalharness.runs.budget import Budget, limits_in_words
 from evalharness.runs.plan import Plan
 from evalharness.runs.session import RunHooks, RunOutcome, RunPlace, run_plan
 
@@ -48,6 +50,35 @@ class RunStart:
 
     def run(self) -> RunOutcome:
         return run_plan(self.plan, self.model.open(), self.place, self.hooks)
+
+
+def budgets_of_each(budget: Budget, specs: Sequence[str], *, judged: bool) -> list[Budget]:
+    """Of one command's budget the part of each of its models.
+
+    Money is shared alike by those that cost any (all where answers are judged), tokens by all, and minutes by those
+    that are asked one after another. No part grows with what another leaves: what a model is asked depends on itself
+    alone.
+    """
+    apart = [plugins.asks_endpoint(spec) for spec in specs]
+    paid = len(specs) if judged else max(1, sum(apart))
+    in_turn = max(1, len(specs) - sum(apart))
+    return [
+        Budget(
+            cost=None if budget.cost is None else budget.cost / (paid if elsewhere or judged else 1),
+            tokens=None if budget.tokens is None else budget.tokens // len(specs),
+            minutes=None
+            if budget.minutes is None
+            else budget.minutes / (ceil(sum(apart) / MOST_TOGETHER) if elsewhere else in_turn),
+        )
+        for elsewhere in apart
+    ]
+
+
+def tell_parts(specs: Sequence[str], parts: Sequence[Budget]) -> None:
+    """Say what each of several models may use up."""
+    if len(specs) > 1 and any(parts):
+        said = "; ".join(f"{spec}: {limits_in_words(part)}" for spec, part in zip(specs, parts, strict=True) if part)
+        tell(Told(text=f"the budget is that of the whole command, and each model has its part of it ({said})"))
 
 
 def run_together(starts: Sequence[RunStart]) -> Iterator[RunOutcome | UserError]:

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from endpoint_profiles import anthropic, gemini, gpt5
+from endpoint_profiles import anthropic, gemini, gpt5, llama_cpp_server
 from engine_server import TINY, engine_reply
 from stub_server import Reply, serve
 
@@ -128,6 +128,27 @@ def test_what_is_refused_and_what_is_not_the_same_twice():
 def test_other_protocols_are_examined_too(spec, profile):
     found, code = examined(profile, spec)
     assert code == 0 and found["reachable"][0].verdict == "ok" and "streaming" not in found
+
+
+@pytest.mark.parametrize(
+    ("status", "why"), [(400, "does not echo prompts"), (500, "does not echo prompts"), (200, "not echo log-prob")]
+)
+def test_a_server_of_llama_cpp_does_not_rank_and_is_asked_once_for_it(status, why):
+    """Its log-probabilities of generated tokens are good for letters, and that is said."""
+    echoes = []
+
+    def reply(body):
+        echoes.extend([body] * bool(body.get("echo")))
+        return llama_cpp_server(body, status)
+
+    found, code = examined(reply, template="none")
+    (said,) = found["log-probabilities"]
+    assert (said.verdict, code, why in said.said) == ("wrong", 1, True), said
+    assert "--mode write" in said.do and len(echoes) <= 8
+    found, code = examined(reply)
+    (said,) = found["log-probabilities"]
+    assert (said.verdict, code) == ("ok", 0) and "--mode letters or write" in said.do
+    assert "it answers to any name; it says that it serves model.gguf" in found["name"][0].said
 
 
 @pytest.mark.parametrize(

@@ -186,3 +186,14 @@ def test_large_sets_are_several_batches(evalh, monkeypatch):
     with serve_batches(right) as stub:
         assert evalh(*words(stub)).code == 0
         assert [len(batch) for batch in stub.handed_in] == [5, 5, 2]
+
+
+@pytest.mark.parametrize(
+    "more", [("--mode", "letters"), ("--template", "none"), ("--template", "none", "--mode", "rank")]
+)
+def test_what_reads_log_probabilities_is_refused_before_anything_is_handed_in_or_written(evalh, more):
+    with serve_batches(right) as stub:
+        said = evalh(*words(stub, *more))
+    assert (said.code, said.err.count("\n"), stub.handed_in) == (2, 1, [])
+    assert "reads log-probabilities" in said.err and "leave out --batch-api, or say --mode write" in said.err
+    assert not Path("runs/b").exists() and not list(Path("runs").rglob("batches/*"))

@@ -13,6 +13,7 @@ from evalharness import evaluate
 from evalharness.errors import UserError
 from evalharness.records import Response, Result, Sample
 from evalharness.runs.budget import Allowance, Budget
+from evalharness.runs.together import budgets_of_each
 
 pytestmark = pytest.mark.usefixtures("heavy_http_client")
 PRICES = ("--price-in", 1000, "--price-out", 1000)  # a token costs $0.001
@@ -189,6 +190,40 @@ def test_judges_are_paid_out_of_what_the_answers_leave(evalh):
         assert said.code == 3 and "--max-cost 2 is reached" in said.err
         assert asked.count("m") == 4 and len(asked) < 8
         assert evalh(*words, "--max-cost", 100).code == 0
+
+
+def test_several_models_of_one_command_share_its_budget_and_more_goes_on(evalh):
+    with serve(lambda body: Reply(text="A", tokens=(8, 2))) as stub:
+        words = (
+            "run",
+            "mmlu",
+            "--data",
+            "sample",
+            "--model",
+            "openai:a",
+            "--model",
+            "openai:b",
+            "--base-url",
+            stub.url,
+        )
+        told = evalh(*words, "--max-cost", 0.1, *PRICES)
+        assert told.code == 3 and "openai:a: $0.05; openai:b: $0.05" in told.err, told.err
+        asked = [body["model"] for body in stub.seen]
+        assert (asked.count("a"), asked.count("b")) == (5, 5)
+        assert evalh(*words, "--max-cost", 0.1, *PRICES).code == 3 and len(stub.seen) == 10
+        assert evalh(*words, "--max-tokens-total", 150).code == 3 and len(stub.seen) == 14
+
+
+def test_each_model_has_the_part_that_it_may_use():
+    budget = Budget(cost=6.0, tokens=300, minutes=30.0)
+    paid, free, other = budgets_of_each(budget, ["openai:a", "local:x", "gemini:b"], judged=False)
+    assert paid == other == Budget(cost=3.0, tokens=100, minutes=30.0)
+    assert free == Budget(cost=6.0, tokens=100, minutes=30.0)  # it costs nothing
+    assert [one.cost for one in budgets_of_each(budget, ["local:x", "openai:a"], judged=True)] == [3.0, 3.0]
+    assert [one.minutes for one in budgets_of_each(budget, ["local:x", "local:y"], judged=False)] == [15.0, 15.0]
+    assert {one.minutes for one in budgets_of_each(budget, ["openai:m"] * 17, judged=False)} == {15.0}  # 16 at a time
+    assert budgets_of_each(budget, ["openai:m"], judged=True) == [budget]
+    assert budgets_of_each(Budget(), ["openai:m", "tiny"], judged=False) == [Budget(), Budget()]
 
 
 @pytest.mark.parametrize("flying", [1, 8, 64])
