@@ -97,13 +97,13 @@ def run(
     _refuse_together(models, typed)
     drawer, asked = _drawer(draw, output.runs), _asked(data, sampling)
     plan = session.make_plan(named, model=models[0] if models else None, options=sandbox, draw=drawer, **asked)
-    _check_draw(plan, judging, comparison)
+    _check_draw(plan, judging)
     limits = Budget(cost=budget.max_cost, tokens=budget.max_tokens_total, minutes=budget.max_minutes)
     place = session.RunPlace(runs=output.runs, name=output.name, cache=not output.no_cache)
 
     def start(name: str, own: Budget) -> together.RunStart:
         stages = [_judging(plan, judging, own.cost, output, typed)] if judging.judge is not None else []
-        hooks = session.RunHooks(rule_of=_rule_of(comparison, output.runs), budget=own, stages=stages)
+        hooks = session.RunHooks(rule_of=_rule_of(comparison, draw, output.runs), budget=own, stages=stages)
         opened = together.opening(name, partial(placed_model, name, given, placement))
         return together.RunStart(label=name, plan=only_items(plan, data.items), model=opened, place=place, hooks=hooks)
 
@@ -154,19 +154,22 @@ def _drawer(draw: DrawOptions, runs: Path) -> "Drawer | None":
     return drawer_using(draw.budget_items, draw.using, runs)
 
 
-def _check_draw(plan: "Plan", judging: JudgingOptions, comparison: ComparisonOptions) -> None:
+def _check_draw(plan: "Plan", judging: JudgingOptions) -> None:
     if plan.draw is not None:
         from evalharness.evidence.earlier import check_beside_draw
 
-        check_beside_draw(plan, {"judge": judging.judge, "against": comparison.against})
+        check_beside_draw(plan, {"judge": judging.judge})
 
 
-def _rule_of(comparison: ComparisonOptions, runs: Path) -> "RuleOf | None":
-    """When the run may stop early; what compares is loaded only for a run that may."""
-    if not comparison.sequential:
+def _rule_of(comparison: ComparisonOptions, draw: DrawOptions, runs: Path) -> "RuleOf | None":
+    """When the run may stop early, or be held comparable: of a draw too few runs are. What compares is loaded only for
+    such a run."""
+    if not comparison.sequential and (comparison.against is None or draw.budget_items is None):
         return None
-    from evalharness.comparison.early_stop import rule_against
+    from evalharness.comparison.early_stop import checked_against, rule_against
 
+    if comparison.against is not None and not comparison.sequential:
+        return checked_against(comparison.against, comparison.margin, runs)
     return rule_against(comparison.against, comparison.margin, runs)
 
 

@@ -285,13 +285,14 @@ def _task(
         ids = frozenset(() if flaky is None else flaky.ids)
         shown += flipped.flipped_items(positions.tolist(), change, read, texts, ids)  # type: ignore[arg-type]  # a literal
     planned = task.sequential is not None and not early
-    measured = measured_task(joined, task, final_alpha(options.alpha) if planned else options.alpha)
-    if task.sequential is not None and early:
-        measured = replace(measured, p_worse=min(1.0, 1 / max(task.sequential.e_fail, 1e-300)))
-    elif drawn is not None:
-        measured = with_draw(measured, joined, drawn, now if drawn.base else was, options.alpha)
-    else:
+    alpha = final_alpha(options.alpha) if planned else options.alpha
+    measured = measured_task(joined, task, alpha)
+    if drawn is not None:
+        measured = with_draw(measured, joined, drawn, now if drawn.base else was, alpha)
+    elif task.sequential is None or not early:
         measured = with_uncertainty(measured, joined, (before, after), (was, now), options.uncertainty, options.alpha)
+    if task.sequential is not None and early and measured.p_worse is not None:
+        measured = replace(measured, p_worse=min(1.0, 1 / max(task.sequential.e_fail, 1e-300)))
     told = replace(
         measured,
         base=_figure(measured.base, read.base[read.known], task, drawn=drawn is not None),

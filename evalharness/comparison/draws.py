@@ -14,9 +14,12 @@ from evalharness.comparison.by_content import asked_item
 from evalharness.comparison.decide import TaskComparison, UncertaintyPart
 from evalharness.comparison.inputs import Side
 from evalharness.comparison.scores import Scores, numbered_lines
-from evalharness.errors import Exit, UserError
+from evalharness.errors import Exit, UserError, option_name
 from evalharness.records import Estimate
 from evalharness.runs.drawn import DrawnItems, estimated_mean
+from evalharness.runs.imported import is_imported
+from evalharness.runs.plan import Task
+from evalharness.runs.store import record_to_json
 from evalharness.stats.intervals import t_cdf, t_quantile
 from evalharness.stats.power import detectable_by
 
@@ -52,15 +55,43 @@ def beside_the_draw(found: Sequence[Mismatch], base: Side, new: Side, benchmark:
     if pair is None or pair.base == pair.new:
         return list(found)
     drawn, whole = (base, new) if pair.base else (new, base)
-    if whole.journal is None or drawn.journal is None:
+    return _but_for_draw(found, (drawn.name, pair.draw, _prompts(drawn, benchmark)), whole, benchmark)
+
+
+def beside_a_draw(found: Sequence[Mismatch], base: Side, task: Task) -> list[Mismatch]:
+    """The same of a benchmark that is about to be asked. UserError (exit 4) as well where one side is drawn in a way
+    that the other is not."""
+    drawn = base.facts[task.name].drawn
+    if task.drawn is not None and is_imported(base.facts[task.name]):
         raise UserError(
-            f"{whole.name} is a baseline, which keeps no questions; compare {drawn.name} with the run itself",
+            f"{base.name} was imported, and drawn items cannot be paired with its; compare with a run of evalh",
             Exit.NOT_COMPARABLE,
         )
-    ours, theirs = _prompts(drawn, benchmark), _prompts(whole, benchmark)
-    if lacking := [identity for identity in pair.draw.ids if identity not in theirs]:
+    if drawn is not None and drawn != task.facts.drawn:
         raise UserError(
-            f"{whole.name} lacks {len(lacking):,} of the {len(pair.draw.ids):,} items that {drawn.name} was drawn of "
+            f"{base.name} asked a draw of {task.name}, and this run asks other items; draw it with the same "
+            f"{option_name('budget_items')}, {option_name('using')} and {option_name('seed')}",
+            Exit.NOT_COMPARABLE,
+        )
+    if task.drawn is None or drawn is not None:
+        return list(found)
+    ours = {q.sample.id: asked_item({"request": record_to_json(q.request)}).prompt for q in task.questions}
+    return _but_for_draw(found, ("this run", task.drawn, ours), base, task.name)
+
+
+def _but_for_draw(
+    found: Sequence[Mismatch], asked: tuple[str, DrawnItems, Mapping[str, bytes]], whole: Side, benchmark: str
+) -> list[Mismatch]:
+    name, draw, ours = asked
+    if whole.journal is None:
+        raise UserError(
+            f"{whole.name} is a baseline, which keeps no questions; compare {name} with the run itself",
+            Exit.NOT_COMPARABLE,
+        )
+    theirs = _prompts(whole, benchmark)
+    if lacking := [identity for identity in draw.ids if identity not in theirs]:
+        raise UserError(
+            f"{whole.name} lacks {len(lacking):,} of the {len(draw.ids):,} items that {name} was drawn of "
             f"({lacking[0]}, ...)",
             Exit.NOT_COMPARABLE,
         )

@@ -3,6 +3,9 @@
 Betting on the mean of bounded values: Waudby-Smith and Ramdas 2024, https://arxiv.org/abs/2010.09686. Looking again
 and again with a 5 % test would fail a good model every third time; here either wrong verdict stays within alpha:
 alpha/5 goes to each process over all looks (evidence of 5/alpha), the rest to one test at the planned number of items.
+
+Of items that were drawn with unequal chances each counts with the inverse of its chance, so that the mean is again that
+of all items; what lies further from 0 for that is what the process is told of as its reach.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from dataclasses import dataclass, field
 
 from evalharness.comparison.scores import Scores
 from evalharness.records import Result
+from evalharness.runs.drawn import DrawnItems
 from evalharness.runs.manifest import SequentialFacts, WatchedFacts
 from evalharness.stats.e_processes import Decision, EProcess, evidence_needed
 
@@ -28,7 +32,8 @@ def order(ids: Iterable[str], seed: int) -> list[str]:
 class Monitor:
     """One benchmark under way. Items count in their order, each when all its answers are there.
 
-    `base` holds the base's value per item (absent: not known), `repeats` how many answers make an item whole.
+    `base` holds the base's value per item (absent: not known), `repeats` how many answers make an item whole,
+    `weights` what an item counts (absent: 1), their mean over a draw being 1.
     """
 
     order: Sequence[str]
@@ -36,6 +41,7 @@ class Monitor:
     repeats: int
     process: EProcess
     needed: float
+    weights: Mapping[str, float] = field(default_factory=dict)
     counted: int = 0
     decision: Decision | None = None
     _answers: dict[str, dict[int, float | None]] = field(default_factory=dict)
@@ -44,15 +50,16 @@ class Monitor:
         """An answer's value, None where it failed. Returns the decision as soon as there is one."""
         self._answers.setdefault(identity, {})[repeat] = value
         while self.decision is None and self.counted < len(self.order):
-            found = self._answers.get(self.order[self.counted], {})
+            identity = self.order[self.counted]
+            found = self._answers.get(identity, {})
             if len(found) < self.repeats:
                 break
             known = [v for v in found.values() if v is not None]
             new = sum(known) / len(known) if known else None
-            base = self.base.get(self.order[self.counted])
+            base, weight = self.base.get(identity), self.weights.get(identity, 1.0)
             lowest = (0.0 if new is None else new) - (1.0 if base is None else base)
             highest = (1.0 if new is None else new) - (0.0 if base is None else base)
-            self.process.add(lowest, highest)
+            self.process.add(weight * lowest, weight * highest)
             self.counted += 1
             self.decision = self.process.look(self.needed)
         return self.decision
@@ -104,8 +111,30 @@ class SequentialRule:
         )
 
 
-def monitor(base: Scores, ids: Iterable[str], *, seed: int, repeats: int, margin: float, alpha: float) -> Monitor:
-    """Begin to watch a benchmark whose planned items are `ids`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchedItems:
+    """The planned items of a benchmark: their ids, how many answers each has, and how they were drawn, if not all."""
+
+    ids: Iterable[str]
+    repeats: int = 1
+    drawn: DrawnItems | None = None
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """What each item counts, where chances were unequal: their mean chance over its own."""
+        if self.drawn is None:
+            return {}
+        mean = sum(self.drawn.probabilities) / len(self.drawn.ids)
+        return {name: mean / chance for name, chance in zip(self.drawn.ids, self.drawn.probabilities, strict=True)}
+
+
+def monitor(base: Scores, items: WatchedItems, *, seed: int, margin: float, alpha: float) -> Monitor:
+    """Begin to watch a benchmark."""
     values = {i: v for i, v in zip(base.ids, base.values.tolist(), strict=True) if not math.isnan(v)}
-    needed = evidence_needed(alpha)
-    return Monitor(order=order(ids, seed), base=values, repeats=repeats, process=EProcess(margin), needed=needed)
+    weights = items.weights
+    # The farthest weight of all items and not of those drawn: what a bet is worth must not hang on the draw.
+    process = EProcess(margin, reach=max([1.0, *weights.values()]))
+    return Monitor(
+        order=order(items.ids, seed), base=values, repeats=items.repeats, process=process,
+        needed=evidence_needed(alpha), weights=weights,
+    )  # fmt: skip

@@ -172,21 +172,29 @@ def _with_judge(known: _Known, side: Side, own: Scores, benchmark: str) -> None:
     rest = [value for one, value in values.items() if one not in labels and not math.isnan(value)]
     if len(both) >= LEAST_LABELS and rest:
         human, judged = [labels[one] for one in both], [values[one] for one in both]
-        value, stderr, weight, off = powered_value(human, judged, rest)
-        judge = off / (len(both) - 1)
-        sampling = math.sqrt(max(0.0, stderr**2 - off * (len(both) - 1) / len(both) ** 2))
+        made, judge, weight = of_labels(human, judged, rest)
         known.notes.append(
             f"people labelled {len(both):,} items: the judge alone says {known.figure.value:.3f} (its weight is "
             f"{weight:.2f})"
         )
-        half = 1.959964 * sampling
-        known.figure = Estimate(value=value, stderr=sampling, low=value - half, high=value + half, n=len(values))
-        known.parts["sampling"] = sampling
+        known.figure, known.parts["sampling"] = made, made.stderr
         known.add("judge", judge, len(both) - 1)
         return
     seats = _seat_values(side, own.metric, benchmark)
     if seats is not None and (noise := pass_noise(seats)) is not None:
         known.add("judge", noise.shift**2 / noise.passes, noise.freedom, noise.single)
+        if noise.passes == 2:
+            known.notes.append("two judges tell little of what a third would say; the interval is too short for that")
+
+
+def of_labels(human: list[float], judged: list[float], rest: list[float]) -> tuple[Estimate, float, float]:
+    """The figure as people would say it, from their labels, the judge's word on the same items and on the others, with
+    the error of the items alone; the variance that the labels leave open; and the judge's weight."""
+    value, stderr, weight, off = powered_value(human, judged, rest)
+    sampling = math.sqrt(max(0.0, stderr**2 - off * (len(human) - 1) / len(human) ** 2))
+    half = 1.959964 * sampling
+    made = Estimate(value=value, stderr=sampling, low=value - half, high=value + half, n=len(human) + len(rest))
+    return made, off / (len(human) - 1), weight
 
 
 def _seat_values(side: Side, metric: str, benchmark: str) -> np.ndarray[tuple[int, int], np.dtype[np.float64]] | None:

@@ -180,7 +180,7 @@ def of_draw(
         metrics={} if figure is None else {headline.name: kept_estimate(figure)},
         groups={},
         bounds=None if figure is None else Bounds(low=low, high=high),
-        cautions=(draw_in_words(drawn), *made.cautions),
+        cautions=(draw_in_words(drawn, len({result.sample.id for result in asked})), *made.cautions),
     )
 
 
@@ -196,11 +196,11 @@ def _worth(results: Sequence[Result], score: str) -> dict[str, float]:
     return {identity: sum(values) / len(values) for identity, values in found.items()}
 
 
-def draw_in_words(drawn: DrawnItems) -> str:
-    """What a reader must know of a figure from a draw."""
+def draw_in_words(drawn: DrawnItems, asked: int) -> str:
+    """What a reader must know of a figure from a draw, of which so many items were asked."""
     runs = f"{len(drawn.earlier)} earlier run{'s' if len(drawn.earlier) > 1 else ''}"
     return (
-        f"estimated from {len(drawn.places):,} of {len(drawn.ids):,} questions, drawn by {runs}; the interval is of "
+        f"estimated from {asked:,} of {len(drawn.ids):,} questions, drawn by {runs}; the interval is of "
         "the draw: what all questions would give, asked once (no reruns, no other prompts)"
     )
 

@@ -35,18 +35,20 @@ def final_alpha(alpha: float) -> float:
 
 @dataclass(slots=True)
 class EProcess:
-    """Evidence that the mean difference lies above, and below, -margin; each starts at 1."""
+    """Evidence that the mean difference lies above, and below, -margin; each starts at 1. Differences lie within
+    `reach` on either side of 0."""
 
     margin: float
+    reach: float = 1.0
     n: int = 0
     _above: NDArray[np.float64] = field(default_factory=lambda: np.zeros(len(BETS)))
     _below: NDArray[np.float64] = field(default_factory=lambda: np.zeros(len(BETS)))
 
     def add(self, lowest: float, highest: float) -> None:
-        """One more item: its difference new - base in [-1, 1], or the bounds on it where a value is missing."""
-        null = (1 - self.margin) / 2
-        self._above += np.log1p(BETS * ((lowest + 1) / 2 - null) / null)
-        self._below += np.log1p(-BETS * ((highest + 1) / 2 - null) / (1 - null))
+        """One more item: its difference new - base, or the bounds on it where a value is missing."""
+        null = (1 - self.margin / self.reach) / 2
+        self._above += np.log1p(BETS * ((lowest / self.reach + 1) / 2 - null) / null)
+        self._below += np.log1p(-BETS * ((highest / self.reach + 1) / 2 - null) / (1 - null))
         self.n += 1
 
     @property

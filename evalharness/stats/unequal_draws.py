@@ -74,23 +74,24 @@ def mean_of_draw(population: DrawnPopulation, drawn: IntArray, worth: FloatArray
     The interval is of the draw: what the mean of all N items would be, of this model, asked once. Student's t with
     Hájek's variance for unequal draws of a fixed number (1964, https://doi.org/10.1214/aoms/1177700375, as in
     Deville and Tillé 2005), and `UNSEEN_MISSES` beyond the misses that were seen. Where fewer answers came than were
-    drawn, those that came stand for the others. ValueError with fewer than two.
+    drawn, those that came stand for the others: each had its chance to be drawn, times that to be among them.
+    ValueError with fewer than two.
     """
 
     n = len(drawn)
     if n < 2:
         raise ValueError(f"{n} items were drawn, and 2 are the least")
     expected, off = _cross_fitted(population, drawn, worth)
-    chances = population.probabilities[drawn]
+    answered = n / float(population.probabilities.sum())  # 1 but for rounding where every drawn item was
+    chances = population.probabilities[drawn] * min(1.0, answered)
     weight, rest = 1 / chances, 1 - chances
-    answered = float(population.probabilities.sum()) / n  # 1 where every drawn item was answered
     missed = off * weight
     centre = float((rest * missed).sum() / rest.sum()) if rest.sum() > 0 else 0.0
     variance = n / (n - 1) * float((rest * (missed - centre) ** 2).sum())
     variance += UNSEEN_MISSES * float((rest * weight**2).mean())
     total = len(population.probabilities)
-    value = (expected + answered * float(missed.sum())) / total
-    stderr = answered * math.sqrt(variance) / total
+    value = (expected + float(missed.sum())) / total
+    stderr = math.sqrt(variance) / total
     half = t_quantile((1 + confidence) / 2, n - 1) * stderr
     value = min(1.0, max(0.0, value))
     return Estimate(value=value, stderr=stderr, low=max(0.0, value - half), high=min(1.0, value + half), n=n)

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from run_folders import letters, write_run
+from stub_server import serve
 
 from evalharness.errors import UserError
 from evalharness.evidence.reproduce import held_together, reproduce_run
@@ -34,6 +35,7 @@ KINDS = {
         "--wording",
         "w.txt",
     ),
+    "several turns": ("mt_bench", "--data", "sample", "--limit", 2, "--model", "echo", "--judge", "echo"),
     "programs": ("humaneval", "--data", "sample", "--limit", 1, "--model", "echo"),
 }
 
@@ -61,7 +63,7 @@ def own_file(tmp_path):
     (tmp_path / "w.txt").write_text("So: {{ prompt }}")
 
 
-SLOW = ("shots", "two benchmarks", "holistic", "ranked")  # the embedded model is started twice for each
+SLOW = ("shots", "two benchmarks", "holistic", "ranked", "several turns")  # the embedded model is started twice for each
 
 
 @pytest.mark.parametrize("kind", [pytest.param(kind, marks=[pytest.mark.slow] * (kind in SLOW)) for kind in KINDS])
@@ -90,6 +92,51 @@ def test_a_run_that_was_merged_and_one_from_another_folder(run, own_file, tmp_pa
     assert said.code == 0, said
     assert said.json["verdict"] == "same bytes"
     assert sum(task["n"] for task in said.json["benchmarks"].values()) == 40
+
+
+def test_a_drawn_run_asks_the_same_questions_again(run, tmp_path):
+    write(tmp_path / "rows.jsonl", [{"key": f"k{i}", "q": f"What is {i}?", "a": f"yes {i}"} for i in range(300)])
+    (tmp_path / "bench.yaml").write_text(YAML)
+    for name, wrong in (("one", 7), ("two", 5), ("new", 3)):
+        answers = [{"id": f"k{i}", "response": "no" if i % wrong == 0 else f"yes {i}"} for i in range(300)]
+        write(tmp_path / f"{name}.jsonl", answers)
+    for name in ("one", "two"):
+        assert run("run", "./bench.yaml", "--model", f"replay:{name}.jsonl", "--name", name).code == 0
+    using = ("--budget-items", 120, "--using", "one", "--using", "two")
+    assert run("run", "./bench.yaml", "--model", "replay:new.jsonl", *using, "--name", "first").code == 0
+    said = run("reproduce", "first", "--json")
+    assert said.json["verdict"] == "same bytes", said
+    assert said.json["benchmarks"]["bench"]["n"] == 120
+    first, again = (tmp_path / "runs" / name / "drawn.json" for name in ("first", "first-again"))
+    assert first.read_bytes() == again.read_bytes()
+
+
+@pytest.mark.slow
+def test_an_endpoint_is_asked_again_by_consent_and_one_that_changed_is_named(run, tmp_path):
+    word = ["[[A]]"]
+    with serve(lambda body: word[0]) as stub:
+        words = ("tiny_exam", "--data", "sample", "--limit", 12, "--model", "openai:m", "--base-url", stub.url)
+        assert run("run", *words, "--name", "first").code == 0
+        assert "to which a file cannot consent" in run("reproduce", "first").err
+        said = run("reproduce", "first", "--yes-run-its-command", "--json")
+        assert said.json["verdict"] == "same bytes", said
+        assert len(stub.seen) == 24  # the cache had no part in it
+        word[0] = "B"
+        said = run("reproduce", "first", "--yes-run-its-command", "--json")
+        assert all(task["same_answers"] == 0 for task in said.json["benchmarks"].values())
+        assert said.json["verdict"] != "same bytes"
+
+
+def test_a_judge_that_compares_is_asked_again(run, own_file, tmp_path):
+    assert run("run", "alpaca_eval", "--data", "sample", "--limit", 4, "--model", "echo", "--name", "base").code == 0
+    words = ("alpaca_eval", "--data", "sample", "--limit", 4, "--model", "echo")
+    pairs = ("--judge", "echo", "--judge-against", "base", "--order", "both")
+    made = run("run", *words, *pairs, "--name", "first")
+    assert (tmp_path / "runs/first/summary.json").is_file(), made
+    said = run("reproduce", "first", "--json")
+    assert said.json["verdict"] == "same bytes", said
+    first, again = (tmp_path / "runs" / name / "verdicts.jsonl" for name in ("first", "first-again"))
+    assert len(first.read_bytes().splitlines()) == len(again.read_bytes().splitlines()) > 0
 
 
 def test_a_second_reproduction_is_a_run_of_its_own(run, own_file, tmp_path):

@@ -141,7 +141,6 @@ BAD = [
     (("--budget-items", 150, *USING, "--limit", 200), 2, "--limit does not go with --budget-items"),
     (("--budget-items", 150, *USING, "--shard", "1/2"), 2, "--shard does not go with --budget-items"),
     (("--budget-items", 150, *USING, "--holistic"), 2, "--holistic does not go with --budget-items"),
-    (("--budget-items", 150, *USING, "--against", "m1"), 2, "--against does not go with --budget-items"),
     (("--budget-items", 150, "--using", "other"), 4, "has results of 0 of the 600 questions"),
 ]
 
@@ -305,3 +304,78 @@ def test_suites_and_programs_draw_the_same_questions(bench, tmp_path):
         evaluate("./bench.yaml", "replay:m0.jsonl", using=using)
     with pytest.raises(UserError, match="100 questions or more"):
         evaluate("./bench.yaml", "replay:m0.jsonl", budget_items=10, using=using)
+
+
+def test_a_draw_is_held_against_a_whole_run_in_one_command(bench, tmp_path):
+    said = drawn(bench, "--against", "m1", "--json")
+    assert said.code == 0, said.err
+    task = said.json["comparison"]["tasks"][0]
+    assert task["method"] == "drawn items, regression"
+    assert "sequential" not in read(tmp_path, "few", "run.json")
+
+
+def without_answers(tmp_path):
+    lines = [json.loads(line) for line in (tmp_path / "m0.jsonl").read_text().splitlines()]
+    write(tmp_path / "wreck.jsonl", [{**line, "response": "no"} for line in lines])
+
+
+def test_a_draw_of_a_wreck_is_stopped_early_and_both_verdicts_agree(bench, tmp_path):
+    without_answers(tmp_path)
+    said = drawn(bench, "--against", "m1", "--sequential", "--json", model="wreck")
+    task = said.json["comparison"]["tasks"][0]
+    watched = read(tmp_path, "few", "run.json")["sequential"]["benchmarks"]["bench"]
+    assert (watched["decision"], watched["planned"], watched["margin"]) == ("fail", 150, 0.02)
+    assert watched["counted"] < 100
+    assert task["verdict"] == "worse"
+    assert f"stopped early after {watched['counted']} of 150" in task["reason"]
+    assert task["p_worse"] == pytest.approx(1 / watched["e_fail"])
+    truth = np.mean(list(values(tmp_path, "m1").values()))
+    assert task["low"] <= -truth <= task["high"]  # of all items, not of those drawn
+    entry = read(tmp_path, "few", "summary.json")["benchmarks"]["bench"]
+    assert f"estimated from {entry['n']} of 600 questions" in entry["cautions"][0]
+    assert bench("verify", "few").code == 0
+    # The same of a base that was drawn in the very same way.
+    assert drawn(bench, model="m1", name="base").code == 0
+    again = drawn(bench, "--against", "base", "--sequential", "--json", model="wreck", name="second")
+    assert again.json["comparison"]["tasks"][0]["verdict"] == "worse"
+
+
+def test_a_draw_that_is_never_decided_ends_with_the_test_of_the_draw(bench, tmp_path):
+    said = drawn(bench, "--against", "m1", "--sequential", "--json")
+    task = said.json["comparison"]["tasks"][0]
+    assert read(tmp_path, "few", "run.json")["sequential"]["benchmarks"]["bench"]["decision"] is None
+    assert task["method"] == "drawn items, regression"
+    _, plain = difference(bench, "m1", "few", "--margin", "0.03")  # another margin, so no looks were at it
+    assert task["high"] - task["low"] > plain["high"] - plain["low"]  # 4 % and not 5 % are left for the test
+
+
+def test_what_a_draw_cannot_be_held_against_is_said_before_anything_is_asked(bench, tmp_path):
+    assert bench("baseline", "set", "m1", "--name", "kept").code == 0
+    assert bench("export", "m1", "lm_eval", "--to", "exported").code == 0
+    assert bench("import", "lm_eval", "exported", "--name", "theirs").code == 0
+    assert drawn(bench, "--seed", 1, name="other").code == 0
+    assert bench("run", "./bench.yaml", "--model", "replay:m1.jsonl", "--limit", 200, "--name", "some").code == 0
+    for base, told in (
+        ("kept", "is a baseline, which keeps no questions"),
+        ("theirs", "was imported, and drawn items cannot be paired"),
+        ("other", "asked a draw of bench, and this run asks other items"),
+        ("some", "lacks 400 of the 600 items that this run was drawn of"),
+    ):
+        for more in ((), ("--sequential",)):
+            said = drawn(bench, "--against", base, *more, name="held")
+            assert said.code == 4, (base, said)
+            assert told in said.err
+            assert said.err.count("\n") == 1
+            assert not (tmp_path / "runs/held").exists()
+    words = ("run", "./bench.yaml", "--model", "replay:m0.jsonl", "--against", "other", "--sequential", "--name", "held")
+    assert bench(*words).code == 4
+
+
+def test_a_draw_is_not_compared_with_a_baseline_file_nor_kept_as_one(bench):
+    assert drawn(bench).code == 0
+    assert bench("baseline", "set", "m1", "--name", "kept").code == 0
+    for words in (("compare", "kept", "few"), ("compare", "few", "kept"), ("compare", "kept", "few", "--gate")):
+        said = bench(*words)
+        assert said.code == 4
+        assert "kept is a baseline, which keeps no questions; compare few with the run itself" in said.err
+        assert said.err.count("\n") == 1
