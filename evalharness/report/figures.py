@@ -17,9 +17,12 @@ from evalharness.report.numbers import format_number
 from evalharness.report.text_charts import text_interval, text_share
 from evalharness.scoring.calibration import ReliabilityBin
 
-_WIDTH, _NAMES, _ROW, _EDGE = 640, 200, 24, 12  # pixels: a figure, its column of names, a row, what is kept free
-_SIDE = 300  # of a square plot
-_NAME = 26  # characters that fit into the column of names
+# Pixels: a figure, which is no wider than a phone so that its words are never made smaller; a name with what is drawn
+# under it; what is kept free.
+_WIDTH, _ROW, _EDGE = 380, 36, 12
+_SIDE, _BESIDE = 300, 220  # of a square plot; of one with names beside it
+_SHORT, _NAME, _LINE = 22, 26, 54  # characters beside a plot, in a terminal, and in a row of their own
+_APART = 14  # pixels between two names
 _TONES = ("open", "better", "worse", "first", "second")
 
 
@@ -65,14 +68,14 @@ def forest_plot(title: str, rows: Sequence[ForestRow], *, zero: bool = False, sc
     first, last = (first, last) if last > first else (first - 0.5, last + 0.5)
 
     def x(value: float) -> float:
-        return _NAMES + _EDGE + (_WIDTH - _NAMES - 2 * _EDGE) * (value - first) / (last - first)
+        return _EDGE + (_WIDTH - 2 * _EDGE) * (value - first) / (last - first)
 
-    height = _ROW * (len(rows) + 1)
-    parts = [_stroke("zero", (x(0.0), 0), (x(0.0), height - _ROW))] if zero else []
+    height = _ROW * len(rows) + 20
+    parts = [_stroke("zero", (x(0.0), 0), (x(0.0), height - 20))] if zero else []
     for place, row in enumerate(rows):
-        middle = _ROW * place + _ROW / 2
+        middle = _ROW * place + 26
         parts += [
-            _words((0, middle + 4), _cut(f"{row.name} {row.mark}".strip())),
+            _words((0, middle - 12), _cut(f"{row.name} {row.mark}".strip(), _LINE)),
             _stroke(f"bar {_tone(row.tone)}", (x(row.low), middle), (x(row.high), middle)),
             f'<circle class="dot {_tone(row.tone)}" cx="{x(row.value):.1f}" cy="{middle}" r="4"/>',
         ]
@@ -138,8 +141,8 @@ def flip_matrix(title: str, cells: tuple[tuple[int, int], tuple[int, int]]) -> D
         parts += [
             f'<rect class="fill {tone}" x="{x + (size - inner) / 2:.1f}" y="{y + (size - inner) / 2:.1f}" '
             f'width="{inner:.1f}" height="{inner:.1f}" opacity="0.45"/>',
-            _words((x + size / 2, y + size / 2 - 2), f"{count:,}", "middle"),
-            _words((x + size / 2, y + size / 2 + 14), name, "middle"),
+            _words((x + size / 2, y + size / 2 - 2), f"{count:,}", "middle", "said"),
+            _words((x + size / 2, y + size / 2 + 14), name, "middle", "said"),
         ]
     lines = tuple(f"{name:<14} {text_share(count / total, 30)} {count:,}" for name, count, _ in named)
     svg = _svg("; ".join(lines), parts, (left + 2 * size, top + 2 * size))
@@ -149,22 +152,31 @@ def flip_matrix(title: str, cells: tuple[tuple[int, int], tuple[int, int]]) -> D
 def difficulty_curves(title: str, curves: Sequence[Curve]) -> Drawing:
     """How often each model is right, by the share of the other models that are."""
 
-    def at(value: float) -> float:
-        return _EDGE + 20 + (_SIDE - 2 * _EDGE - 20) * value
+    side = max(_BESIDE, _APART * (len(curves) + 3))
 
-    parts = [_words((at(v), _SIDE - 2), f"{v:g}", "middle") for v in (0.0, 0.5, 1.0)]
-    parts += [_words((0, _SIDE - at(v) + 4), f"{v:g}") for v in (0.5, 1.0)]
-    for place, curve in enumerate(curves):
-        points = [(at(x), _SIDE - at(y)) for x, y in curve.points]
+    def at(value: float) -> float:
+        return _EDGE + 20 + (_BESIDE - 2 * _EDGE - 20) * value
+
+    def up(value: float) -> float:
+        return side - 20 - _EDGE - (side - 2 * _EDGE - 20) * value
+
+    parts = [_words((at(v), side - 2), f"{v:g}", "middle") for v in (0.0, 0.5, 1.0)]
+    parts += [_words((0, up(v) + 4), f"{v:g}") for v in (0.5, 1.0)]
+    ends = [up(curve.points[-1][1]) if curve.points else up(0.0) for curve in curves]
+    for place, (curve, middle) in enumerate(zip(curves, _spread(ends, side - 24), strict=True)):
+        points = [(at(x), up(y)) for x, y in curve.points]
         tone = ("first", "second")[place % 2]
         parts += [_stroke(f"line {tone}", one, two) for one, two in pairwise(points)]
         parts += [f'<circle class="dot {tone}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in points]
         if points:
-            parts.append(_words((_SIDE + 4, points[-1][1] + 4), _cut(curve.name)))
+            parts += [
+                _stroke("margin", points[-1], (_BESIDE + 2, middle)),
+                _words((_BESIDE + 6, middle + 4), _cut(curve.name, _SHORT)),
+            ]
     lines = tuple(
         f"{_cut(curve.name):<{_NAME}} {' '.join(f'{x:.2f}:{y:.2f}' for x, y in curve.points)}" for curve in curves
     )
-    svg = _svg("; ".join(lines), parts, (_SIDE + 200, _SIDE))
+    svg = _svg("; ".join(lines), parts, (_WIDTH, side))
     note = "across: the share of the other models that have an item right; up: how often this one has"
     return Drawing(title=title, note=note, svg=svg, text=lines)
 
@@ -174,13 +186,11 @@ def variance_parts(title: str, parts: Sequence[tuple[str, float]]) -> Drawing:
     whole = sum(error**2 for _, error in parts) or 1.0
     drawn = []
     for place, (name, error) in enumerate(parts):
-        middle = _ROW * place + _ROW / 2
-        width = (_WIDTH - _NAMES - 150) * error**2 / whole
+        top, width = _ROW * place, (_WIDTH - _EDGE) * error**2 / whole
+        said = f"{100 * error:.2f} points, {100 * error**2 / whole:.0f} %"
         drawn += [
-            _words((0, middle + 4), _cut(name)),
-            f'<rect class="fill {_TONES[3 + place % 2]}" x="{_NAMES}" y="{middle - 7}" width="{width:.1f}" '
-            'height="14"/>',
-            _words((_NAMES + width + 6, middle + 4), f"{100 * error:.2f} points, {100 * error**2 / whole:.0f} %"),
+            _words((0, top + 12), f"{_cut(name)}: {said}"),
+            f'<rect class="fill {_TONES[3 + place % 2]}" x="0" y="{top + 17}" width="{width:.1f}" height="12"/>',
         ]
     lines = tuple(
         f"{_cut(name):<{_NAME}} {text_share(error**2 / whole, 30)} {100 * error:.2f} points, "
@@ -195,17 +205,30 @@ def _tone(word: str) -> str:
     return word if word in _TONES else "open"
 
 
-def _cut(text: str) -> str:
+def _cut(text: str, most: int = _NAME) -> str:
     said = line(text, 200)
-    return said if len(said) <= _NAME else f"{said[: _NAME - 1]}…"
+    return said if len(said) <= most else f"{said[: most - 1]}…"
+
+
+def _spread(wanted: Sequence[float], most: float) -> list[float]:
+    """Heights for names, near those wanted and far enough apart to be read, none below `most` (counted from above)."""
+    found = list(wanted)
+    order = sorted(range(len(found)), key=lambda place: found[place])
+    for before, place in pairwise(order):
+        found[place] = max(found[place], found[before] + _APART)
+    below = most
+    for place in reversed(order):
+        found[place] = min(found[place], below)
+        below = found[place] - _APART
+    return found
 
 
 def _stroke(name: str, start: tuple[float, float], end: tuple[float, float]) -> str:
     return f'<line class="{name}" x1="{start[0]:.1f}" y1="{start[1]:.1f}" x2="{end[0]:.1f}" y2="{end[1]:.1f}"/>'
 
 
-def _words(at: tuple[float, float], text: str, anchor: str = "start") -> str:
-    return f'<text class="tick" x="{at[0]:.1f}" y="{at[1]:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+def _words(at: tuple[float, float], text: str, anchor: str = "start", kind: str = "tick") -> str:
+    return f'<text class="{kind}" x="{at[0]:.1f}" y="{at[1]:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
 
 
 def _svg(label: str, parts: Sequence[str], size: tuple[float, float]) -> Markup:

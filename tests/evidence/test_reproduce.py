@@ -63,7 +63,13 @@ def own_file(tmp_path):
     (tmp_path / "w.txt").write_text("So: {{ prompt }}")
 
 
-SLOW = ("shots", "two benchmarks", "holistic", "ranked", "several turns")  # the embedded model is started twice for each
+SLOW = (
+    "shots",
+    "two benchmarks",
+    "holistic",
+    "ranked",
+    "several turns",
+)  # the embedded model is started twice for each
 
 
 @pytest.mark.parametrize("kind", [pytest.param(kind, marks=[pytest.mark.slow] * (kind in SLOW)) for kind in KINDS])

@@ -149,6 +149,9 @@ def test_a_panel_and_the_labels_of_people_tell_of_the_judge(tmp_path):
     (found,) = total_uncertainty(str(panel))
     assert parts(found)["judge"] == pytest.approx(0.1 / np.sqrt(3), rel=0.05), "members at 0, .1 and .2: sd .1, three"
     (one,) = total_uncertainty(str(judged(tmp_path / "one", draw, seats=1)[0]))
+    (two,) = total_uncertainty(str(judged(tmp_path / "two", draw, seats=2)[0]))
+    assert "two judges tell little" in two.notes[0]
+    assert not found.notes
     assert "judge" in one.not_in
     labels = {f"c/{i}": float(v) for i, v in enumerate(people[:100])}
     about = {"format": 1, "judging": "j", "score": "judge", "labels": labels}

@@ -36,6 +36,7 @@ def test_a_figure_is_well_formed_has_words_for_who_cannot_see_it_and_stays_in_it
     root = ET.fromstring(str(made.svg))
     assert root.get("aria-label") is not None
     _, _, width, height = map(float, root.get("viewBox").split())
+    assert width <= 380, "on a phone it would be made smaller, and its words with it"
     for one in root:
         for key in ("x", "x1", "x2", "cx"):
             assert -1 <= float(one.get(key, 0)) <= width, (kind, one.attrib)
@@ -46,6 +47,15 @@ def test_a_figure_is_well_formed_has_words_for_who_cannot_see_it_and_stays_in_it
     assert "script" not in {one.tag for one in root.iter()}
     assert "\x1b" not in str(made.svg) + "".join(made.text)
     assert "\x1b" not in figures.text_figures([made])
+
+
+def test_names_beside_curves_that_end_alike_are_not_written_over_each_other():
+    many = [Curve(name=f"m{n}", points=((0, 0), (1, 0.9 if n % 2 else 0.1))) for n in range(30)]
+    root = ET.fromstring(str(figures.difficulty_curves("t", many).svg))
+    heights = sorted(float(one.get("y")) for one in root if (one.text or "").startswith("m"))
+    assert len(heights) == 30
+    assert all(later - earlier >= 12 for earlier, later in zip(heights, heights[1:], strict=False))
+    assert 0 <= heights[0] <= heights[-1] <= float(root.get("height"))
 
 
 def test_the_characters_say_the_numbers():

@@ -367,7 +367,17 @@ def test_what_a_draw_cannot_be_held_against_is_said_before_anything_is_asked(ben
             assert told in said.err
             assert said.err.count("\n") == 1
             assert not (tmp_path / "runs/held").exists()
-    words = ("run", "./bench.yaml", "--model", "replay:m0.jsonl", "--against", "other", "--sequential", "--name", "held")
+    words = (
+        "run",
+        "./bench.yaml",
+        "--model",
+        "replay:m0.jsonl",
+        "--against",
+        "other",
+        "--sequential",
+        "--name",
+        "held",
+    )
     assert bench(*words).code == 4
 
 
