@@ -136,6 +136,19 @@ def vllm_prompt_logprobs(body: Mapping[str, Any]) -> Reply:
     return sent(model="m", choices=[choice], usage={"prompt_tokens": 10, "completion_tokens": 1})
 
 
+def tgi(body: Mapping[str, Any]) -> Reply:
+    """text-generation-inference before it took a temperature of 0: refused with status 422 and an error that is a text,
+    as more than four texts to stop at are; the finish reason is its own."""
+    refused = {
+        "`temperature` must be strictly positive": body.get("temperature") == 0,
+        "`stop` supports up to 4 stop sequences. Given: 9": len(body.get("stop", ())) > 4,
+    }
+    for said in (said for said, is_so in refused.items() if is_so):
+        content = {"error": f"Input validation error: {said}", "error_type": "validation"}
+        return Reply(status=422, raw=json.dumps(content).encode())
+    return chat(letter(asked(body)), finish="eos_token")
+
+
 def llama_cpp(body: Mapping[str, Any]) -> Reply:
     """Answers whatever is asked, with a finish reason of its own and without the details of `usage`."""
     return chat(letter(asked(body)), finish="eos", usage={"prompt_tokens": 10, "completion_tokens": 5.0})

@@ -27,7 +27,7 @@ NEEDED = frozenset({"logprobs", "top_logprobs"})  # by a question that is answer
 _REFUSING = re.compile(
     r"unsupported|not (?:be )?(?:supported|permitted|allowed|available|accepted|compatible)|n[o']t support|"
     r"unrecogni[sz]ed|unknown|unexpected|extra (?:inputs?|fields?)|only (?:the )?default|may only be|deprecated|"
-    r"instead|cannot (?:both )?be (?:specified|used|set)",
+    r"instead|cannot (?:both )?be (?:specified|used|set)|must be (?:strictly )?positive",
     re.IGNORECASE,
 )
 _LIMIT = re.compile(r"up to|at most|too (?:long|many)|maximum|max(?:imum)? (?:length|of)|less than|<=", re.IGNORECASE)
