@@ -201,7 +201,7 @@ def _llama_like(family: str, values: Mapping[str, Any], raw: Mapping[str, Any]) 
     bias = bool(values["attention_bias"])
     # Gemma 1's files say "gelu" and mean the tanh approximation.
     act = "gelu_pytorch_tanh" if family == "gemma" else values.get("hidden_activation") or values["hidden_act"]
-    olmo, granite = family.startswith("olmo"), family == "granite"
+    olmo, granite = family.startswith("olmo"), family.startswith("granite")
     return Config(
         family=family,
         vocab=int(values["vocab_size"]),

@@ -22,7 +22,7 @@ from torch.utils.checkpoint import checkpoint
 from evalharness.engine.attention import PackedRows
 from evalharness.engine.config import Config, Layer
 from evalharness.engine.matmul import ACTIVATE, Linear, Matmul, activated, pack_weight, packed_matmul
-from evalharness.engine.mixture import MixtureOfExperts
+from evalharness.engine.mixture import mixture_of_experts
 from evalharness.engine.positions import frequencies, rotate
 from evalharness.engine.rotary import Rope
 
@@ -79,7 +79,8 @@ def names_of(config: Config) -> Names:
     """The names of the family's parts."""
     if config.post_norms:
         return FOUR_NORMS if config.pre_norms else _AFTER_ONLY
-    of_family = {"gpt2": GPT2, "phi3": _FUSED, "mixtral": Names(mixture="block_sparse_moe")}
+    block_sparse = Names(mixture="block_sparse_moe")
+    of_family = {"gpt2": GPT2, "phi3": _FUSED, "mixtral": block_sparse, "granitemoe": block_sparse}
     return of_family.get(config.family, Names())
 
 
@@ -133,7 +134,7 @@ class _Block(nn.Module):
         linear(names.v, width, keys, config.qkv_bias)
         linear(names.out, queries, width, config.out_bias)
         if layer.sparse:
-            _place(self, names.mixture, MixtureOfExperts(config))
+            _place(self, names.mixture, mixture_of_experts(config))
         else:
             linear(names.gate_up, width, 2 * config.inner, config.mlp_bias)
             linear(names.gate, width, config.inner, config.mlp_bias)
@@ -363,8 +364,8 @@ def initialise(decoder: Decoder, generator: torch.Generator, std: float = 0.02) 
     small = std / math.sqrt(2 * len(decoder.blocks))
     with torch.no_grad():
         for name, parameter in decoder.named_parameters():
-            if parameter.dim() == 2:
-                back = name.endswith(("c_proj.weight", "o_proj.weight", "down_proj.weight"))
+            if parameter.dim() > 1:
+                back = name.endswith(("c_proj.weight", "o_proj.weight", "down_proj.weight", "output_linear.weight"))
                 parameter.normal_(0.0, small if back else std, generator=generator)
             elif name.endswith(".bias"):
                 parameter.zero_()

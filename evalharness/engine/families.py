@@ -108,6 +108,12 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "num_attention_heads": 32, "max_position_embeddings": 2048, "embedding_multiplier": 1.0,
         "attention_multiplier": 1.0, "residual_multiplier": 1.0, "logits_scaling": 1.0,
     },
+    "granitemoe": {
+        **_COMMON, "vocab_size": 32000, "hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32,
+        "num_attention_heads": 32, "max_position_embeddings": 2048, "embedding_multiplier": 1.0,
+        "attention_multiplier": 1.0, "residual_multiplier": 1.0, "logits_scaling": 1.0, "num_local_experts": 8,
+        "num_experts_per_tok": 2, "norm_topk_prob": True,
+    },
     "qwen2_vl_text": {
         **_COMMON, "vocab_size": 152064, "hidden_size": 8192, "intermediate_size": 29568, "num_hidden_layers": 80,
         "num_attention_heads": 64, "num_key_value_heads": 8, "max_position_embeddings": 32768, "rms_norm_eps": 1e-5,
@@ -126,4 +132,4 @@ TEXT_HALVES = {
     "qwen2_5_vl": ("qwen2_vl_text", "qwen2"), "qwen2_5_vl_text": ("qwen2_vl_text", "qwen2"),
     "qwen3_vl_text": ("qwen3_vl_text", "qwen3"),
 }  # fmt: skip
-MIXTURES = ("mixtral", "qwen2_moe", "qwen3_moe", "olmoe")
+MIXTURES = ("mixtral", "qwen2_moe", "qwen3_moe", "olmoe", "granitemoe")

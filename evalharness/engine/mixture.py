@@ -6,14 +6,15 @@ what else is read with it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from evalharness.engine.config import Config
-from evalharness.engine.matmul import Linear, activated
+from evalharness.engine.config import Config, Mixture
+from evalharness.engine.matmul import ACTIVATE, Linear, activated
 
 
 class ExpertNames(NamedTuple):
@@ -60,19 +61,66 @@ class MixtureOfExperts(nn.Module):
             self.shared_expert_gate = Linear(config.width, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        weights, chosen = torch.softmax(self.gate(x).float(), -1).topk(self.mixture.active, -1)
-        if self.mixture.normalised:
-            weights = weights / weights.sum(-1, keepdim=True)
-        order = chosen.flatten().argsort(stable=True)  # expert by expert, in each the tokens as they come
-        weights, rows = weights.to(x.dtype).flatten()[order, None], order // self.mixture.active
-        counts = chosen.flatten().bincount(minlength=self.mixture.experts).tolist()
-        out = torch.zeros_like(x)
-        at = 0
-        for expert, count in zip(self.experts, counts, strict=True):
-            if count:
-                here = slice(at, at + count)
-                out = out.index_add(0, rows[here], expert(x[rows[here]]) * weights[here])
-                at += count
+        out = _mixed(x, self.gate(x), self.mixture, lambda number, rows: cast(Tensor, self.experts[number](rows)))
         if self.mixture.shared:
             out = out + F.sigmoid(self.shared_expert_gate(x)) * self.shared_expert(x)
         return out
+
+
+class StackedLinear(nn.Module):
+    """The matrices of all experts in one tensor [experts, outputs, inputs], as some families' files have them."""
+
+    def __init__(self, experts: int, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(experts, outputs, inputs))
+
+
+class Router(nn.Module):
+    """What says how likely each expert is for a token."""
+
+    def __init__(self, width: int, experts: int) -> None:
+        super().__init__()
+        self.layer = Linear(width, experts)
+
+
+class StackedMixture(nn.Module):
+    """The same with the matrices of all experts in one tensor, gate above up: Granite's files."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        assert config.mixture is not None
+        self.mixture = mixture = config.mixture
+        self.activate = ACTIVATE[config.activation]
+        self.router = Router(config.width, mixture.experts)
+        self.input_linear = StackedLinear(mixture.experts, config.width, 2 * mixture.inner)
+        self.output_linear = StackedLinear(mixture.experts, mixture.inner, config.width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return _mixed(x, self.router.layer(x), self.mixture, self._expert)
+
+    def _expert(self, number: int, x: Tensor) -> Tensor:
+        gate, up = F.linear(x, self.input_linear.weight[number]).chunk(2, -1)
+        return F.linear(self.activate(gate) * up, self.output_linear.weight[number])
+
+
+def mixture_of_experts(config: Config) -> nn.Module:
+    """What stands in the MLP's place in a sparse layer of this family."""
+    return StackedMixture(config) if config.family == "granitemoe" else MixtureOfExperts(config)
+
+
+def _mixed(x: Tensor, logits: Tensor, mixture: Mixture, expert: Callable[[int, Tensor], Tensor]) -> Tensor:
+    """The sum of what the likeliest experts by these logits [T, experts] make of x [T, d]."""
+    weights, chosen = torch.softmax(logits.float(), -1).topk(mixture.active, -1)
+    if mixture.normalised:
+        weights = weights / weights.sum(-1, keepdim=True)
+    order = chosen.flatten().argsort(stable=True)  # expert by expert, in each the tokens as they come
+    weights, rows = weights.to(x.dtype).flatten()[order, None], order // mixture.active
+    counts = chosen.flatten().bincount(minlength=mixture.experts).tolist()
+    out = torch.zeros_like(x)
+    at = 0
+    for number, count in enumerate(counts):
+        if count:
+            here = slice(at, at + count)
+            out = out.index_add(0, rows[here], expert(number, x[rows[here]]) * weights[here])
+            at += count
+    return out

@@ -6,6 +6,7 @@ https://github.com/huggingface/transformers
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,11 +30,12 @@ from evalharness.engine.base import (
 )
 from evalharness.engine.checkpoint import weight_files
 from evalharness.engine.prefix_sharing import Group, prefix_groups
-from evalharness.engine.transformers_passes import Passes, try_passes
+from evalharness.engine.transformers_passes import Pass, Passes, try_passes
 from evalharness.errors import UserError
 
 _TOKENS = 1024  # of one pass, padding included
 _SIDE_BY_SIDE = 16  # answers that are written side by side
+_REFILLED_AT = 0.75  # of them left: reading prompts takes a pass of its own, so finished rows are replaced by several
 _GROUP_COST = 64  # tokens: what a prefix pass of its own and a half-filled last pass cost
 
 
@@ -204,27 +206,30 @@ class TransformersEngine:
     ) -> Iterator[tuple[int, Generation]]:
         order = sorted(range(len(requests)), key=lambda i: (-requests[i].max_tokens, -len(requests[i].ids)))
         count = max(1, self.batch or _SIDE_BY_SIDE) if self.passes.padded else 1
-        for start in range(0, len(order), count):
-            yield from self._write([(i, Generation(requests[i], token_bytes)) for i in order[start : start + count]])
-
-    def _write(self, rows: list[tuple[int, Generation]]) -> Iterator[tuple[int, Generation]]:
-        """Write these answers to their ends, side by side; a row leaves the pass when it is finished."""
-        so_far = self.passes.prompts([generation.request.ids for _, generation in rows])
-        while True:
-            logits = so_far.logits[:, -1]
-            finished = [
-                generation.append(int(row.argmax()), row) for (_, generation), row in zip(rows, logits, strict=True)
-            ]
-            yield from (row for row, end in zip(rows, finished, strict=True) if end)
-            left = [at for at, end in enumerate(finished) if not end]
-            if not left:
-                return
-            if not self.passes.cached:  # then there is one row alone
-                text = rows[0][1]
-                so_far = self.passes.texts([[*text.request.ids, *text.tokens]], last=1)
-                continue
+        waiting = deque((i, Generation(requests[i], token_bytes)) for i in order)
+        rows: list[tuple[int, Generation]] = []
+        so_far: Pass | None = None  # the logits behind each of the rows
+        while waiting or rows:
+            if waiting and len(rows) <= _REFILLED_AT * count:
+                new = [waiting.popleft() for _ in range(min(count - len(rows), len(waiting)))]
+                begun = self.passes.prompts([generation.request.ids for _, generation in new])
+                rows, so_far = rows + new, begun if so_far is None else so_far.beside(begun)
+            assert so_far is not None
+            left = []
+            for at, (row, logits) in enumerate(zip(rows, so_far.logits[:, -1], strict=True)):
+                if row[1].append(int(logits.argmax()), logits):
+                    yield row
+                else:
+                    left.append(at)
             rows = [rows[at] for at in left]
-            so_far = self.passes.step(so_far.keep(left), [generation.tokens[-1] for _, generation in rows])
+            so_far = self._next(so_far.keep(left), rows) if rows else None
+
+    def _next(self, so_far: Pass, rows: Sequence[tuple[int, Generation]]) -> Pass:
+        """The logits behind the newest token of each row."""
+        if not self.passes.cached:  # then there is one row alone
+            text = rows[0][1]
+            return self.passes.texts([[*text.request.ids, *text.tokens]], last=1)
+        return self.passes.step(so_far, [generation.tokens[-1] for _, generation in rows])
 
     def describe(self) -> Mapping[str, Any]:
         return {

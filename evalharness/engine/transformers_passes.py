@@ -92,12 +92,53 @@ class Pass:
     mask: Tensor | None = None
 
     def keep(self, rows: Sequence[int]) -> Pass:
-        """Of these rows alone; the cache is cut in place."""
+        """Of these rows alone, without what is padding in all of them; the cache is cut in place."""
         if len(rows) == len(self.logits):
             return self
         chosen = torch.tensor(rows, device=self.logits.device)
         self.cache.batch_select_indices(chosen)
-        return Pass(self.logits[chosen], self.cache, None if self.mask is None else self.mask[chosen])
+        if self.mask is None:
+            return Pass(self.logits[chosen], self.cache)
+        mask = self.mask[chosen]
+        length = int(mask.sum(-1).max())
+        for layer in _filled(self.cache):
+            _hold(layer, layer.keys[..., -length:, :], layer.values[..., -length:, :], length)
+        return Pass(self.logits[chosen], self.cache, mask[:, -length:])
+
+    def beside(self, other: Pass) -> Pass:
+        """These rows and the other's below them, padded before to one length; the cache is widened in place."""
+        masks = [self.shown, other.shown]
+        length = max(mask.shape[1] for mask in masks)
+        for layer, more in zip(_filled(self.cache), _filled(other.cache), strict=True):
+            _hold(layer, _stacked(layer.keys, more.keys), _stacked(layer.values, more.values), length)
+        mask = torch.cat([F.pad(mask, (length - mask.shape[1], 0)) for mask in masks])
+        return Pass(torch.cat([self.logits, other.logits]), self.cache, mask)
+
+    @property
+    def shown(self) -> Tensor:
+        """The mask, also where nothing is padding."""
+        if self.mask is not None:
+            return self.mask
+        rows, length = len(self.logits), self.cache.get_seq_length()
+        return torch.ones(rows, length, dtype=torch.long, device=self.logits.device)
+
+
+def _filled(cache: Any) -> list[Any]:
+    """The layers that hold something: some models' last layers read the keys and values of others."""
+    return [layer for layer in cache.layers if layer.keys is not None]
+
+
+def _hold(layer: Any, keys: Tensor, values: Tensor, length: int) -> None:
+    """Have a layer hold these, of texts of `length` tokens; one with a window counts them beside what it holds."""
+    layer.keys, layer.values = keys, values
+    if hasattr(layer, "cumulative_length"):
+        layer.cumulative_length = length
+
+
+def _stacked(above: Tensor, below: Tensor) -> Tensor:
+    """Keys or values [rows, heads, tokens, dim] of two caches in one, the shorter ones behind zeros."""
+    longest = max(above.shape[-2], below.shape[-2])
+    return torch.cat([F.pad(one, (0, 0, longest - one.shape[-2], 0)) for one in (above, below)])
 
 
 def _agree(one: Tensor, other: Tensor) -> bool:
@@ -161,11 +202,12 @@ def _side_by_side(passes: Passes, rows: Sequence[Sequence[int]], alone: Sequence
 
 
 def _padded(passes: Passes, rows: Sequence[Sequence[int]], alone: Sequence[Tensor]) -> bool:
-    """Prompts of different lengths, two more tokens of each, and one more of the first alone."""
+    """Prompts of different lengths, two more tokens of each, and one more of the second, the first anew below it."""
     so_far = passes.prompts([row[:-2] for row in rows])
     for at in (-2, -1):
         so_far = passes.step(so_far, [row[at] for row in rows])
         if not all(_agree(got[-1], want[at]) for got, want in zip(so_far.logits, alone, strict=True)):
             return False
-    left = passes.step(so_far.keep([1]), [rows[0][0]])
-    return _agree(left.logits[0, -1], passes.texts([[*rows[1], rows[0][0]]]).logits[0, -1])
+    refilled = so_far.keep([1]).beside(passes.prompts([rows[0][:-1]]))
+    end = passes.step(refilled, [rows[0][0], rows[0][-1]]).logits[:, -1]
+    return _agree(end[0], passes.texts([[*rows[1], rows[0][0]]]).logits[0, -1]) and _agree(end[1], alone[0][-1])

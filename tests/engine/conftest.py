@@ -52,6 +52,9 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
                                      "shared_expert_intermediate_size": 20, "mlp_only_layers": [2]}),
     "qwen3-moe": ("Qwen3MoeConfig", {"num_experts": 8, "num_experts_per_tok": 2, "moe_intermediate_size": 24,
                                      "head_dim": 16, "norm_topk_prob": True, "decoder_sparse_step": 2}),
+    "granite-moe": ("GraniteMoeConfig", {"num_local_experts": 5, "num_experts_per_tok": 2, "embedding_multiplier": 3.0,
+                                         "attention_multiplier": 0.2, "logits_scaling": 2.5,
+                                         "residual_multiplier": 0.4, "tie_word_embeddings": True}),
     "olmoe": ("OlmoeConfig", {"num_experts": 6, "num_experts_per_tok": 2}),
 }  # fmt: skip
 

@@ -43,7 +43,7 @@ def test_behind_a_prefix_equals_whole(family, written):
     assert apart(got[40:], want_other) < BAR
 
 
-@pytest.mark.parametrize("family", ["mixtral", "qwen2-moe", "qwen3-moe", "olmoe", "olmo2", "granite"])
+@pytest.mark.parametrize("family", ["mixtral", "qwen2-moe", "qwen3-moe", "olmoe", "granite-moe", "olmo2", "granite"])
 def test_packed_weights_and_any_batch_give_the_same(family, written):
     theirs, folder = written(family)
     decoder = checkpoint.load_decoder(folder)
