@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from evalharness import plugins
 from evalharness.errors import DataError
 from evalharness.file_benchmarks.lm_eval import config
 from evalharness.models.echo import Echo
@@ -85,3 +86,12 @@ def test_an_answer_that_the_tasks_own_code_does_not_bear_ends_no_run(evalh, tmp_
     lines = (tmp_path / "runs" / "r" / "results.jsonl").read_text(encoding="utf-8").splitlines()
     found = {row["sample"]["id"]: row["status"] for row in map(json.loads, lines)}
     assert found == {"0": "correct", "1": "error", "2": "wrong"}
+
+
+def test_the_types_of_a_data_sets_columns_may_be_said(tmp_path):
+    """Twelve files of InfiniteBench have `features` among the options of their data set."""
+    file = tmp_path / "t.yaml"
+    said = FILE.replace("{data_files: {test: rows.jsonl}}", "{features: {n: {dtype: string}}}")
+    file.write_text(said.replace("dataset_path: json", "dataset_path: some/rows").lstrip(), encoding="utf-8")
+    source = plugins.load_benchmark(str(file)).source
+    assert (source.hub, source.hub_options) == ("some/rows@main", {})
