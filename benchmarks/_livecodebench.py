@@ -22,33 +22,54 @@ from evalharness.scoring.code_blocks import future_first, plain_lines, python_bl
 _MONTHS = [f"{year}-{month:02}" for year in (2023, 2024, 2025) for month in range(1, 13)]
 WINDOWS = tuple(f"{first}_{last}" for first, last in combinations_with_replacement(_MONTHS, 2))
 _LARGEST = 1 << 29  # bytes of one problem's hidden tests, unpacked
-LIMITS = Limits(seconds=30.0, wall=120.0, memory=4 << 30)  # the authors give 6 s to each test
-# What the authors' runner imports before a program, as contest sites do; the rest of their list is rarely used.
-_IMPORTS = """from typing import *
-from collections import *
-from itertools import *
-from functools import *
-from heapq import *
-from bisect import *
-from math import *
-import collections, functools, heapq, itertools, math, re, string, sys
+# The authors give each test 6 s, and all of them (6 + 1) s each and 5 s more (lcb_runner/evaluation, commit 28fef95).
+TEST_SECONDS = 6.0
+_MEMORY = 4 << 30
+# Their runner takes all names of these modules before a program, in this order, as contest sites do: `builtins` comes
+# after `math` and `operator`, so that `pow` has its modulus.
+_MODULES = (
+    "string", "re", "datetime", "collections", "heapq", "bisect", "copy", "math", "random", "statistics", "itertools",
+    "functools", "operator", "io", "sys", "json", "builtins", "typing",
+)  # fmt: skip
+_IMPORTS = (
+    "".join((*(f"from {name} import *\n" for name in _MODULES), f"import {', '.join(_MODULES[:-2])}\n"))
+    + "sys.setrecursionlimit(50000)"
+)
+# A test's time is the program's own processor time, so that a busy machine fails no honest program. One that stops
+# this clock gains nothing but the time of the other tests: the sandbox counts for itself.
+_IN_TIME = """
+def answer_to(given):
+    import signal
+    def late(*_):
+        raise TimeoutError("a test took over {seconds:g} s")
+    signal.signal(signal.SIGPROF, late)
+    signal.setitimer(signal.ITIMER_PROF, {seconds!r})
+    try:
+        return _answer_to(given)
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
 """
 _BY_STDIN = """
-def answer_to(given):
-    import io, sys
-    kept = sys.stdin, sys.stdout
+def _answer_to(given):
+    import builtins, io, sys
+    kept = sys.stdin, sys.stdout, open
+    def opened(file, mode="r", *rest, **named):
+        if file in (0, "/dev/stdin"):
+            return io.BytesIO(given.encode()) if "b" in mode else io.StringIO(given)
+        return kept[2](file, mode, *rest, **named)
     sys.stdin, sys.stdout = io.TextIOWrapper(io.BytesIO(given.encode()), encoding="utf-8"), io.StringIO()
+    builtins.open = opened
     try:
         exec(compile({source!r}, "answer", "exec"), {{"__name__": "__main__"}})
     except SystemExit:
         pass
     finally:
         said = sys.stdout.getvalue()
-        sys.stdin, sys.stdout = kept
+        sys.stdin, sys.stdout, builtins.open = kept
     return said
 """
 _BY_CALL = """
-def answer_to(given):
+def _answer_to(given):
     import json
     found = Solution() if "Solution" in globals() else None
     called = getattr(found, {name!r}) if found is not None else globals()[{name!r}]
@@ -156,7 +177,10 @@ def sample(row: Row) -> Sample:
     same = _SAME_VALUE if function else _SAME_LINES
     return Sample(
         id=str(row["question_id"]), question=row["question_content"], group=str(row["difficulty"]),
-        extra={"function": function, "starter": row["starter_code"], "test": same + _CHECK.format(tests=tests)},
+        extra={
+            "function": function, "starter": row["starter_code"], "test": same + _CHECK.format(tests=tests),
+            "tests": len(tests),
+        },
     )  # fmt: skip
 
 
@@ -185,4 +209,11 @@ def program(asked: Sample, request: Request, text: str) -> Program | None:
         return None
     whole = future_first(f"{_IMPORTS}\n{code}")
     source = f"{whole}\n{_BY_CALL.format(name=name)}" if name else _BY_STDIN.format(source=whole)
-    return Program(source=source, test=asked.extra["test"], entry="answer_to", limits=LIMITS)
+    source += _IN_TIME.format(seconds=TEST_SECONDS)
+    return Program(source=source, test=asked.extra["test"], entry="answer_to", limits=_limits(asked.extra["tests"]))
+
+
+def _limits(tests: int) -> Limits:
+    """What a program with so many tests may use."""
+    seconds = (TEST_SECONDS + 1) * tests + 5
+    return Limits(seconds=seconds, wall=max(120.0, 2 * seconds), memory=_MEMORY)

@@ -207,6 +207,11 @@ class Result:
         """What is unique in a run: benchmark, sample and repeat."""
         return self.benchmark, self.sample.id, self.repeat
 
+    @property
+    def error(self) -> str:
+        """Why it has no score where its status is `error`: no answer came, or what scores could not bear it."""
+        return (self.response.error or str(self.detail.get("error", ""))) if self.status == "error" else ""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:

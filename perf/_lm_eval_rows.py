@@ -52,11 +52,13 @@ KINDS: Mapping[str, Kind] = {
     "scores": lambda name, i: {letter: int(k == i % 2) for k, letter in enumerate("ABCD")},
     "languages": lambda name, i: {code: _text(code, i) for code in ("en", "fr", "de")},
     "lettered": lambda name, i: {letter: f"{_WORDS[(i + k) % 16]} {k}" for k, letter in enumerate("ABCD")},
+    "infos": lambda name, i: {f"ans{k}": [text, "unknown"] for k, text in enumerate(_choices(name, i)[:3])},
     "integers": lambda name, i: [1, 0, 2, 3],
     "false": lambda name, i: False,
     "date": lambda name, i: f"2024-0{i % 8 + 1}-11",
 }
 _BY_NAME = (
+    (r"answer_info", ("infos",)),
     (r"choices|options|endings|candidates|distractors|opt$", ("choices", "labelled", "records", "literal")),
     (r"label|gold|correct|idx|index|^y$|target_idx|class", ("place", "letter", "digit", "text", "choice")),
     (r"answer|target|solution|ans$|key", ("text", "place", "letter", "digit", "choice", "choices")),
@@ -177,6 +179,8 @@ _MISSING = re.compile(r"KeyError: '([^']+)'|'([\w .-]+)' is undefined|Column (?:
 _HINTS = (
     ("malformed node or string", "choices|options", "literal"),
     ("is not in list", "answer|label|gold|correct|target", "digit"),
+    ("is not in list", "answer|label|gold|correct|target", "letter"),
+    ("gives no list of choices", "choices|options|targets", "choices"),
     ("for -: 'str' and 'int'", "answer|label|gold|correct|target", "one_based"),
     ("for +: 'int' and 'str'", "ctx|text|question|activity", "text"),
     ("has no attribute 'text'", "choices|options|question", "labelled"),
@@ -184,6 +188,8 @@ _HINTS = (
     ("no attribute 'keys'", "translation|target_scores|scores", "languages"),
     ("has no attribute 'A'", "choice|options", "lettered"),
     ("string indices must be integers", "answers?$", "answers"),
+    ("no documents are left", "answer|label|gold", "place"),
+    ("'list object' has no attribute", "^answer$|label|gold", "place"),
 )
 
 

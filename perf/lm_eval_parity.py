@@ -53,6 +53,11 @@ PACKAGES = (
 )  # fmt: skip
 
 
+_OF_THE_PEER = (
+    "evaluate", "word2number", "more_itertools", "pytablewriter", "sqlitedict", "jieba", "fuzzywuzzy", "rouge",
+)  # fmt: skip
+
+
 def main() -> None:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("part", choices=("opens", "parity", "groups"))
@@ -87,11 +92,7 @@ def _named(venv: Path, packages: Path) -> list[str]:
     """The packages of tasks' code: the peer's own from its environment, the others from this one where they are."""
     import importlib.util
 
-    own = [f"{venv}:lm_eval"] + [
-        f"{venv}:{name}"
-        for name in ("evaluate", "word2number", "more_itertools", "pytablewriter", "sqlitedict")
-        if (packages / name).is_dir()
-    ]
+    own = [f"{venv}:lm_eval"] + [f"{venv}:{name}" for name in _OF_THE_PEER if (packages / name).is_dir()]
     there = [n for n in PACKAGES[1:] if importlib.util.find_spec(n) is not None]
     return [*own, *(name for name in there if f"{venv}:{name}" not in own)]
 
@@ -155,7 +156,7 @@ def opened(entry: TaskEntry, known: dict[str, dict[str, str]]) -> tuple[str, dic
     for attempt in range(TRIES):
         if tries:
             kinds = tries.pop(0)
-        elif error == NONE_LEFT and about:
+        elif error == NONE_LEFT and about and attempt % 3:  # a row may be dropped for what its values are, too
             subjects = [name for name in kinds if _SUBJECT.search(name)]
             name = chance.choice([*compared, *subjects] or list(kinds))
             kinds = {**kinds, name: CONSTANT + json.dumps(about)}

@@ -245,7 +245,7 @@ def _closing(outcome: RunOutcome) -> list[str]:
     if outcome.unanswered:
         verb = ", left out" if outcome.skipped else ""
         said.append(f"{len(outcome.unanswered):,} questions have no answer{verb}:")
-        said += [f"  {r.benchmark} {line(r.sample.id)}: {line(r.response.error)}" for r in outcome.unanswered[:_SHOWN]]
+        said += [f"  {r.benchmark} {line(r.sample.id)}: {line(r.error)}" for r in outcome.unanswered[:_SHOWN]]
         if len(outcome.unanswered) > _SHOWN:
             said.append(f"  and {len(outcome.unanswered) - _SHOWN} more: evalh show {pasted} --status error")
     if outcome.cached:

@@ -116,7 +116,7 @@ class RunOutcome:
 
     def as_json(self) -> dict[str, object]:
         """What `--json` prints."""
-        left_out = [{"benchmark": r.benchmark, "id": r.sample.id, "error": r.response.error} for r in self.unanswered]
+        left_out = [{"benchmark": r.benchmark, "id": r.sample.id, "error": r.error} for r in self.unanswered]
         averages = self.run.summary.averages if self.shard is None else {}
         return {
             "run": str(self.run.path),

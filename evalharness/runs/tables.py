@@ -48,7 +48,7 @@ def _row(result: Result, scores: Sequence[str]) -> dict[str, Any]:
         "benchmark": result.benchmark, "id": sample.id, "group": sample.group, "repeat": result.repeat,
         "status": result.status, "question": _whole(sample.question), "references": [_whole(r) for r in references],
         "written": _whole(response.text), "answer": None if result.answer is None else _whole(result.answer),
-        "error": response.error or None, "tokens_in": response.tokens_in, "tokens_out": response.tokens_out,
+        "error": _whole(result.error) or None, "tokens_in": response.tokens_in, "tokens_out": response.tokens_out,
         "seconds": response.seconds, "cost": response.cost,
         **{f"score.{name}": result.scores.get(name) for name in scores},
     }  # fmt: skip

@@ -12,6 +12,8 @@ from evalharness import plugins
 from evalharness.data import sources
 from evalharness.data.rows import Want
 from evalharness.errors import DataError, UserError
+from evalharness.options import RunOptions
+from evalharness.records import Response
 
 SUM, MEAN, TURNED = "s1_a", "s1_b", "s2"
 # question, the program, whether it passes
@@ -25,6 +27,11 @@ ANSWERS = [
     (TURNED, "class Solution:\n    def turned(self, nums: List[int]) -> List[int]:\n        return nums[::-1]", True),
     (TURNED, "def turned(nums):\n    return tuple(reversed(nums))", True),
     (TURNED, "class Solution:\n    def turned(self, nums):\n        return nums", False),
+    # what the authors' runner has ready: names of modules, deep recursion, standard input as file 0
+    (SUM, "def up(n):\n    return n and 1 + up(n - 1)\n"
+     "assert up(5000) and pow(2, 5, 7) == 4\nprint(sum(deepcopy([int(x) for x in open(0).read().split()])))", True),
+    (MEAN, "with open('/dev/stdin', 'rb') as file:\n    n, *x = file.read().split()\nprint(mean(map(float, x)))", True),
+    (TURNED, "def turned(nums):\n    return [x + pow(x, 1, 1) for x in nums[::-1]]", True),
 ]  # fmt: skip
 
 
@@ -42,6 +49,23 @@ def test_programs_and_functions_run_in_the_sandbox(evalh, tmp_path):
     found = {(row["sample"]["id"], row.get("repeat", 0)): row["scores"].get("accuracy") == 1.0 for row in rows}
     wanted = {(i, n): right for i in texts for n, right in enumerate(r for question, _, r in ANSWERS if question == i)}
     assert found == wanted
+
+
+def test_each_test_has_its_time_and_a_program_that_never_ends_is_stopped(monkeypatch):
+    """Each test of a program may use what the authors give to one: all together may use more."""
+    monkeypatch.setattr("evalharness.benchmarks._livecodebench.TEST_SECONDS", 0.5)
+    benchmark = plugins.load_benchmark("livecodebench/all")
+    rows = sources.load_rows(benchmark.source, Want(split="test"), "sample").rows
+    asked = sources.build_samples(rows, benchmark.sample)[0]
+    request = benchmark.ask(asked, (), "write", False)
+    works = "import time\nend = time.process_time() + 0.3\nwhile time.process_time() < end:\n    pass\n"
+    codes = (works + "print(sum(map(int, input().split())))", "while True: pass")
+    with benchmark.open_scorer(RunOptions(check="split", workers=1)) as scorer:
+        slow, endless = (scorer(asked, request, Response(text=f"```python\n{code}\n```")) for code in codes)
+    tests = asked.extra["tests"]
+    assert tests > 1 and slow.detail["limits"]["seconds"] == 1.5 * tests + 5
+    assert slow.status == "correct"
+    assert endless.status == "wrong" and "a test took over 0.5 s" in endless.detail["why"]
 
 
 @pytest.mark.parametrize(

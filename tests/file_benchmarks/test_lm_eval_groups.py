@@ -294,6 +294,16 @@ def test_a_task_that_is_asked_in_two_ways_is_said(folder):
     assert any("the group high has b twice, asked in different ways; the last one counts" in one for one in said)
 
 
+def test_a_metric_that_no_task_of_a_group_has_is_said(folder):
+    """Issue 3986 of lm-evaluation-harness: there such a group (mmlu_flan_cot_zeroshot) silently has no figure."""
+    folder(g="group: g\ntask: [a, b]\naggregate_metric_list: [{metric: acc}]\n")
+    said = []
+    with observed_by(lambda event: said.append(event.text) if isinstance(event, Warned) else None):
+        made = group_figures(catalog.open_catalog(), figures("ab", a={"accuracy": 0.25}, b={"accuracy": 0.75}))
+    assert not [name for name in made if name.startswith("g ")]
+    assert said == ["the group g wants acc, which none of its 2 tasks has: no figure"]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from evalharness import plugins
 from evalharness.errors import DataError
 from evalharness.file_benchmarks.lm_eval import config
 from evalharness.models.echo import Echo
@@ -61,3 +62,36 @@ def test_a_prompt_that_is_a_list_by_mistake_is_said(task, tmp_path):
     (tmp_path / "rows.jsonl").write_text('{"n": ["0"], "a": "b"}\n', encoding="utf-8")
     with pytest.raises(DataError, match=r"t\.yaml:6: doc_to_text gives no text for a row, but a list"):
         task(file=FILE.replace('"Q{{n}}"', "n"))
+
+
+def test_an_answer_that_the_tasks_own_code_does_not_bear_ends_no_run(evalh, tmp_path):
+    """Issue 3477: one model wrote `\\boxed ` without braces, and there the run of all questions ends in a traceback."""
+    rows = [{"n": str(i), "a": str(i)} for i in range(3)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    (tmp_path / "utils.py").write_text(
+        "def process_results(doc, results):\n"
+        "    _, _, after = results[0].partition('boxed')\n"
+        "    assert after[0] == '{'\n"
+        "    return {'exact_match': int(after[1:-1] == doc['a'])}\n",
+        encoding="utf-8",
+    )
+    file = tmp_path / "t.yaml"
+    file.write_text(FILE.lstrip() + "process_results: !function utils.process_results\n", encoding="utf-8")
+    texts = ("\\boxed{0}", "Mark your solution with \\boxed ", "\\boxed{3}")
+    answers = tmp_path / "answers.jsonl"
+    answers.write_text("".join(json.dumps({"id": str(i), "text": t}) + "\n" for i, t in enumerate(texts)))
+    said = evalh("run", str(file), "--model", f"replay:{answers}", "--name", "r")
+    assert said.code == 3
+    assert "t.yaml:8: utils.process_results fails: AssertionError (utils.py:3)" in said.out + said.err
+    lines = (tmp_path / "runs" / "r" / "results.jsonl").read_text(encoding="utf-8").splitlines()
+    found = {row["sample"]["id"]: row["status"] for row in map(json.loads, lines)}
+    assert found == {"0": "correct", "1": "error", "2": "wrong"}
+
+
+def test_the_types_of_a_data_sets_columns_may_be_said(tmp_path):
+    """Twelve files of InfiniteBench have `features` among the options of their data set."""
+    file = tmp_path / "t.yaml"
+    said = FILE.replace("{data_files: {test: rows.jsonl}}", "{features: {n: {dtype: string}}}")
+    file.write_text(said.replace("dataset_path: json", "dataset_path: some/rows").lstrip(), encoding="utf-8")
+    source = plugins.load_benchmark(str(file)).source
+    assert (source.hub, source.hub_options) == ("some/rows@main", {})

@@ -20,7 +20,10 @@ LISTED_EXAMPLES = "fewshot_config.samples"  # the split of the examples that the
 _PER_ROW = 0.02  # seconds that code may take for each row, beyond the time of any call
 # Of `datasets.load_dataset`: what decides the rows, and what does not.
 _DECISIVE = {"data_files", "data_dir", "field", "sep", "delimiter", "header", "column_names", "encoding", "name"}
-_IDLE = {"revision", "trust_remote_code", "streaming", "verification_mode", "download_mode", "keep_in_memory"}
+# (`features` are the types of the columns, which their files say too.)
+_IDLE = {
+    "revision", "trust_remote_code", "streaming", "verification_mode", "download_mode", "keep_in_memory", "features",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

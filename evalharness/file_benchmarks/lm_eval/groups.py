@@ -90,6 +90,8 @@ def _figures_of(group: GroupMembers, tasks: Sequence[_RunTask]) -> Iterator[tupl
         there = (
             wanted.filters if wanted.filters is not None else sorted({name for one in tasks for name in one.filters})
         )
+        if wanted.filters is None and not any(one.figure(wanted.metric, name) for one in tasks for name in there):
+            warn(f"the group {group.name} wants {wanted.metric}, which none of its {len(tasks)} tasks has: no figure")
         for filter_name in there:
             found = [(one, made) for one in tasks if (made := one.figure(wanted.metric, filter_name)) is not None]
             if wanted.filters is not None or found:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from evalharness.file_benchmarks.lm_eval.code import TaskCode, TaskFunction
+from evalharness.file_benchmarks.lm_eval.code import TaskCode, TaskCodeError, TaskFunction
 from evalharness.file_benchmarks.lm_eval.config import TaskConfig
 from evalharness.file_benchmarks.lm_eval.figures import UNNUMBERED, Measured, figure_of
 from evalharness.file_benchmarks.lm_eval.filters import Pipeline
@@ -65,14 +65,22 @@ class TaskScorer:
                 return None
             try:
                 return self._measured(sample, pipeline.left_of(texts, sample.extra.get("doc", {}))).get(measure.name)
-            except SlowPatternError:
+            except (SlowPatternError, TaskCodeError):
                 return 0.0
 
         return measured
 
     def scorer(self) -> Scorer:
-        """The function that scores one answer."""
-        return self._written if self.config.kind == "generate_until" else self._ranked
+        """The function that scores one answer. One that the task's own code does not bear is an error of its own."""
+        of_answer = self._written if self.config.kind == "generate_until" else self._ranked
+
+        def scored(sample: Sample, request: Request, response: Response) -> Score:
+            try:
+                return of_answer(sample, request, response)
+            except TaskCodeError as failed:
+                return Score(status="error", detail={"error": str(failed)})
+
+        return scored
 
     def _ranked(self, sample: Sample, request: Request, response: Response) -> Score:
         if not request.choices:
@@ -194,7 +202,7 @@ _BLANKS = re.compile(r"\s+")
 
 def rolling_values(text: str, logprob: float) -> MetricValues:
     """The log-probability of a text with the units that it is counted in."""
-    words, size = len(_BLANKS.split(text)), len(text.encode("utf-8", "surrogatepass"))
+    words, size = len(_BLANKS.split(text)), _size(text)
     return {"word_perplexity": [logprob, words], "byte_perplexity": [logprob, size], "bits_per_byte": [logprob, size]}
 
 
@@ -206,7 +214,7 @@ def choice_values(sample: Sample, response: Response, wanted: set[str]) -> Metri
     values: MetricValues = {
         "acc": float(best(ranked) in gold),
         "acc_norm": float(best(_per(ranked, [len(text) for text in sample.choices])) in gold),
-        "acc_bytes": float(best(_per(ranked, [len(text.encode()) for text in sample.choices])) in gold),
+        "acc_bytes": float(best(_per(ranked, [_size(text) for text in sample.choices])) in gold),
         "exact_match": float(any(response.greedy[i] for i in gold) if response.greedy else 0.0),
     }
     right = list(gold) if several else gold[0] if gold else -100
@@ -220,6 +228,11 @@ def choice_values(sample: Sample, response: Response, wanted: set[str]) -> Metri
         gained = tuple(with_it - without for with_it, without in zip(ranked, alone, strict=False))
         values["acc_mutual_info"] = float(bool(gained) and best(gained) in gold)
     return {name: value for name, value in values.items() if name in wanted or name in ("acc", "acc_norm")}
+
+
+def _size(text: str) -> int:
+    """Bytes of a text: lone surrogates, which JSON may hold, have three."""
+    return len(text.encode("utf-8", "surrogatepass"))
 
 
 def _per(logprobs: Sequence[float], lengths: Sequence[int]) -> tuple[float, ...]:
