@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -150,7 +151,7 @@ class Chat:
         """
         if self.source is None:
             return self._plain(messages)
-        messages, given, mark = self._guard(messages, given)
+        messages, given, mark = self._guard(self._alternating(messages), given)
         if messages and messages[-1].role == "assistant":
             turn = self._turn(messages, given)
             text, cuts = turn.text[: turn.content_end], [turn.start]
@@ -185,7 +186,7 @@ class Chat:
         """
         if self.source is None:
             return [self._plain_example(messages)]
-        messages, given, mark = self._guard(messages, given)
+        messages, given, mark = self._guard(self._alternating(messages), given)
         turns: list[Turn] = []
         taught: list[Turn] = []
         for index, message in enumerate(messages):
@@ -238,6 +239,27 @@ class Chat:
         # Behind an opened thought stands its end, which belongs to the answer.
         lead = upto[len(before) : at] if upto.startswith(before) and opened_thought(before) is None else ""
         return lead, None if end is None else end.id
+
+    def _alternating(self, messages: Sequence[Message]) -> Sequence[Message]:
+        """The messages; a user's neighbours are one, with a blank line between, where the template takes no two."""
+        if not any(a.role == b.role == "user" for a, b in pairwise(messages)) or self._takes_neighbours:
+            return messages
+        found: list[Message] = []
+        for message in messages:
+            if found and found[-1].role == message.role == "user" and not message.extra:
+                found[-1] = replace(found[-1], content=f"{found[-1].content}\n\n{message.content}")
+            else:
+                found.append(message)
+        return found
+
+    @cached_property
+    def _takes_neighbours(self) -> bool:
+        """Whether the template writes two messages of a user in a row. Gemma's and Mistral's want an answer between."""
+        try:
+            self._render([_PROBE[0], _PROBE[0]], _NOTHING, prompt=True)
+        except UserError:
+            return False
+        return True
 
     def _plain_example(self, messages: Sequence[Message]) -> TrainingExample:
         if self.tokenizer.eos is None:

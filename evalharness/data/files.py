@@ -8,6 +8,7 @@ gone.
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import os
 import zlib
@@ -26,6 +27,7 @@ LARGEST_TEXT = 4 << 30  # bytes of a text that is read whole
 FREE, RATIO = 64 << 20, 200  # what unpacks to more than FREE bytes and RATIO times its size is a bomb, not data
 CELL = 16 << 20  # characters of one cell of a table
 PIECE = 1 << 20
+PACKED = (".gz", ".bz2", ".zst")  # endings of texts that are unpacked
 LARGE = 8 << 20  # bytes from which on the rows of a JSONL file are not held in memory
 AT_A_TIME = 256  # rows of a parquet file
 
@@ -178,27 +180,36 @@ FILE_READERS: Mapping[str, Callable[[Path], Iterator[Row]]] = {
 
 
 def read_text(path: Path) -> str:
-    """A UTF-8 text file, unpacked when its name ends in .gz, without byte-order mark. DataError when it is none, or a
-    pipe or device (which may never end), or larger than LARGEST."""
-    import gzip
-
+    """A UTF-8 text file, unpacked when its name ends as one of `PACKED`, without byte-order mark. DataError when it is
+    none, or a pipe or device (which may never end), or larger than LARGEST."""
     try:
         if not path.is_file():
             raise DataError(f"{path}: {'not a file' if path.exists() else 'there is no such file'}")
         packed = path.stat().st_size
-        if path.suffix == ".gz":
-            with gzip.open(path) as file:
-                raw = _unpacked(path, cast(BinaryIO, file), packed)
+        if path.suffix in PACKED:
+            with _opened(path) as file:
+                raw = _unpacked(path, file, packed)
         elif packed > LARGEST_TEXT:
             raise DataError(f"{path}: has {packed >> 20:,} MiB, more than {LARGEST_TEXT >> 20:,}; split it")
         else:
             raw = path.read_bytes()
         text = raw.decode("utf-8-sig")
     except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise DataError(f"{path}: cannot be read as UTF-8 text: {error}") from error
+        other = "; save it as UTF-8" if isinstance(error, UnicodeDecodeError) else ""
+        raise DataError(f"{path}: cannot be read as UTF-8 text: {error}{other}") from error
     if not text or text.isspace():
         raise DataError(f"{path}: the file is empty")
     return text
+
+
+def _opened(path: Path) -> BinaryIO:
+    """A packed file, read as what it holds."""
+    if path.suffix == ".zst":
+        import pyarrow
+
+        return cast(BinaryIO, pyarrow.input_stream(str(path), compression="zstd"))
+    opener = importlib.import_module({".gz": "gzip", ".bz2": "bz2"}[path.suffix])
+    return cast(BinaryIO, opener.open(path))
 
 
 def _unpacked(path: Path, file: BinaryIO, packed: int) -> bytes:

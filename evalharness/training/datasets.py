@@ -8,13 +8,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from evalharness.data.files import write_whole
 from evalharness.errors import DataError, UserError, option_name
-from evalharness.training.doubtful_fields import is_opinion
+from evalharness.training.doubtful_fields import is_opinion, shown_value
 from evalharness.training.row_files import Entry, part_of, read_entries
 from evalharness.training.shapes import SHAPES, TrainingRow, labels_of, last_alone, make_row, shape_of
-from evalharness.training.turns import SPEAKER, UNANSWERED, BrokenRowError, empty
+from evalharness.training.turns import LABEL_FIELDS, SPEAKER, UNANSWERED, BrokenRowError, empty
 
 _NOTHING = "no row is left to learn from; look at labels, weights, splits and broken rows"
 BROKEN_SHOWN = 8  # broken rows that an error message says
@@ -79,7 +80,7 @@ def read_training_data(data: str, *, skip_bad: bool = False, labelled: bool = Fa
                 raise BrokenRowError(entry.unread)
             row = make_row(number, entry.fields, own or shape, labels)
             if labelled and row.good is None and row.rejected is None:
-                raise BrokenRowError("no 'label' or 'kto_tag' says whether its answer is good")
+                raise BrokenRowError(_unlabelled(entry.fields))
             rows.append(replace(last_alone(row) if labelled else row, part=_part(entry)))
         except BrokenRowError as problem:
             broken.append(Broken(number=number, place=f"{entry.file}:{entry.number}", reason=str(problem)))
@@ -93,6 +94,14 @@ def read_training_data(data: str, *, skip_bad: bool = False, labelled: bool = Fa
         rows=tuple(kept), shape=shape, origin=found.origin, sha256=fingerprint(kept), broken=tuple(broken),
         bad=0 if labelled else sum(row.good is False for row in rows), notes=notes,
     )  # fmt: skip
+
+
+def _unlabelled(fields: Mapping[str, Any]) -> str:
+    """Why nothing says whether the answer of a row is good."""
+    named = next((name for name in LABEL_FIELDS if not empty(fields.get(name))), None)
+    if named is None:
+        return "no 'label' or 'kto_tag' says whether its answer is good"
+    return f"{named!r} is {shown_value(fields[named])}, wanted true or false, good or bad"
 
 
 def _split(entry: Entry) -> str:
@@ -148,7 +157,8 @@ def _unused(rows: Sequence[TrainingRow]) -> list[str]:
     notes = []
     if counted:
         alike = f"; every answer is learned alike, whatever {opinions} may say of it" if opinions else ""
-        notes.append(f"fields that are not learned from: {', '.join(sorted(counted))}{alike}")
+        names = ", ".join(name or "(no name)" for name in sorted(counted))
+        notes.append(f"fields that are not learned from: {names}{alike}")
     if ended:
         notes.append(f"turns behind the last answer are left out: {ended} row{'s' * (ended > 1)}")
     if named:

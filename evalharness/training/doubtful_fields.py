@@ -36,6 +36,8 @@ _POOR = re.compile(
 _REASONS = _word(
     r"reasonings?|thinking|thoughts?|rationales?|cot|chain_of_thought|scratchpad|explanations?|traces?|think"
 )
+_GRADES = _word(r"scores?|ratings?|grades?|rewards?|margins?|logprobs?|logps?")
+_SIDES = _word(r"chosen|rejected")  # of a preference pair
 _SWITCHES = (
     "on",
     "off",
@@ -72,6 +74,16 @@ def doubt_of(name: str, value: object) -> str | None:
     return None
 
 
+def _is_number(value: object) -> bool:
+    if isinstance(value, str):
+        try:
+            float(value)
+        except ValueError:
+            return False
+        return True
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def is_switch(value: object) -> bool:
     """Whether a value says that something was on or off, or how much: `"reasoning": "on"` is no thought."""
     return str(value).strip().lower() in _SWITCHES
@@ -84,6 +96,8 @@ def is_opinion(name: str) -> bool:
 
 def _may_forbid(words: str, value: object) -> bool:
     said = truth(value)
+    if _SIDES.search(words) and _GRADES.search(words) and _is_number(value):
+        return False  # what one of the two answers scored
     if (said is False and _SAYS_GOOD.search(words)) or (said is True and _SAYS_BAD.search(words)):
         return True
     if (_OPINIONS.search(words) or _SAYS_GOOD.search(words)) and _POOR.fullmatch(str(value).strip().lower()):
@@ -106,11 +120,7 @@ def _mere_text(value: object) -> bool:
     """Whether it is a text that is no number, mark or list as tables hold them."""
     if not isinstance(value, str) or value.lstrip().startswith(("[", "{")) or truth(value) is not None:
         return False
-    try:
-        float(value)
-    except ValueError:
-        return True
-    return False
+    return not _is_number(value)
 
 
 def shown_value(value: object) -> str:

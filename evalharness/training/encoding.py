@@ -134,6 +134,20 @@ def fitted(number: int, example: TrainingExample, chat: Chat, rules: Rules) -> E
     return EncodedExample(row=number, ids=tuple(ids), trained=tuple(trained), cut=over)
 
 
+def cut_alike(one: EncodedExample, other: EncodedExample, chat: Chat) -> tuple[EncodedExample, EncodedExample]:
+    """Two answers to one prompt, which was cut where the longer one did not fit: behind the same rest of it, since they
+    are compared."""
+    most = max(one.cut, other.cut)
+    return _cut_further(one, most, chat), _cut_further(other, most, chat)
+
+
+def _cut_further(example: EncodedExample, cut: int, chat: Chat) -> EncodedExample:
+    begin = 1 if example.ids[0] == chat.tokenizer.bos else 0
+    more = begin + cut - example.cut
+    ids, trained = (whole[:begin] + whole[more:] for whole in (example.ids, example.trained))
+    return replace(example, ids=ids, trained=trained, cut=cut)
+
+
 @dataclass(frozen=True, slots=True)
 class Padded:
     """inputs and targets [B, S]; `targets` is -100 where nothing is learned and on all padding, by length."""

@@ -48,7 +48,8 @@ def _pairs(rows: Sequence[TrainingRow], found: Examples, chat: Chat, rules: Rule
     good = {example.row: example for example in found}
     bad = {example.row: example for example in encoding.encode_rejected(rows, chat, rules).examples}
     both = sorted(good.keys() & bad.keys())  # a row of which one answer was too long has no pair
-    return tuple(good[i] for i in both), tuple(bad[i] for i in both)
+    alike = [encoding.cut_alike(good[i], bad[i], chat) for i in both]
+    return tuple(good for good, _ in alike), tuple(bad for _, bad in alike)
 
 
 def _labelled(

@@ -87,7 +87,7 @@ def prepare_training(job: FinetuneJob) -> PreparedTraining:
     rules = Rules(
         limit=limit, mask_prompt=job.mask_prompt, drop_long=job.drop_long, end_masked=job.mask_end, skip_bad=True
     )
-    parted = _parted(job, data)
+    parted, alike = _decided(_parted(job, data), data, job)
     parts = {
         name: encoding.encode(part, chat, rules)
         for name, part in (("train", parted.train), ("validation", parted.validation), ("test", parted.test))
@@ -105,7 +105,7 @@ def prepare_training(job: FinetuneJob) -> PreparedTraining:
     return PreparedTraining(
         job=job, source=source, chat=chat, data=data, split=parted, parts=parts, material=material, seen=seen,
         general=general, notes=(
-            *data.notes, *_said(job, data, broken), *_compared_said(job, material),
+            *data.notes, *_said(job, data, broken), *alike, *_compared_said(job, material),
             *_turns_said(parts, parted, chat), *(general.notes if general else ()),
         ),
     )  # fmt: skip
@@ -138,6 +138,19 @@ def _parted(job: FinetuneJob, data: Data) -> Split:
     """The three parts; an answer that a label calls bad is nothing that answers to test rows can be held to."""
     parted = _all_parted(job, data)
     return replace(parted, test=tuple(row for row in parted.test if row.good is not False))
+
+
+def _decided(parted: Split, data: Data, job: FinetuneJob) -> tuple[Split, list[str]]:
+    """The split without pairs of one answer twice, where answers are compared: they count and teach nothing. And what
+    there is to say of them."""
+    same = {row.number for row in data.rows if row.undecided} if job.settings.loss != "sft" else set()
+    if not same:
+        return parted, []
+    kept = split.without(parted, same)
+    if not kept.train:
+        raise DataError(f"{data.origin}: chosen and rejected are the same answer in all rows to train on")
+    count = f"{len(same)} pair{'s' * (len(same) > 1)}"
+    return kept, [f"{count} left out: chosen and rejected are the same answer"]
 
 
 def _all_parted(job: FinetuneJob, data: Data) -> Split:

@@ -7,6 +7,7 @@ https://huggingface.co/docs/datasets/repository_structure
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ _PARTS = {
     "train": "train", "training": "train", "validation": "validation", "valid": "validation", "val": "validation",
     "dev": "validation", "test": "test", "testing": "test", "eval": "test", "evaluation": "test",
 }  # fmt: skip
+_UNREAD = frozenset({".arrow", ".lz4", ".tar", ".xls", ".xlsx", ".xz", ".zip"})  # may hold rows
 _ABOUT = frozenset({"dataset_infos.json", "dataset_info.json", "dataset_dict.json", "state.json"})  # no rows in these
 
 
@@ -60,8 +62,9 @@ def read_entries(data: str) -> Entries:
 
 
 def _kind(path: Path) -> str | None:
-    suffix = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
-    return suffix if suffix in _READERS else None
+    packed = path.suffix in files.PACKED
+    suffix = Path(path.stem).suffix if packed else path.suffix
+    return suffix if suffix in _READERS and not (packed and suffix == ".parquet") else None
 
 
 def _of(path: Path, part: str, shown: str) -> Iterator[Entry]:
@@ -122,6 +125,8 @@ def _cells(path: Path, delimiters: str = ",;\t|") -> Iterator[FileRow]:
     """A file with a header; of the delimiters, the one that the header has most of. DataError names the line where
     quotes go wrong: a quote that is not closed makes one cell of all rows behind it."""
     text = files.read_text(path)
+    if told := re.match(r"sep=(.)\r?\n", text):  # Excel's own first line
+        text, delimiters = text[told.end() :], told[1]
     first = text.lstrip("\n").split("\n", 1)[0]
     rows = (cells for _, cells in files.csv_lines(path, text, max(delimiters, key=first.count)) if cells)
     header = next(rows, [])
@@ -167,7 +172,11 @@ def _from_folder(folder: Path) -> Entries:
     whole = {name: _files(found, folder) for name, found in by_split.items()}
     named = {file for found in by_split.values() for file in found}
     left = [str(file.relative_to(folder)) for file in own if file not in named]
-    notes = (f"left out, as datasets.load_dataset would: {', '.join(left)}",) if left else ()
+    unread = sorted(str(f.relative_to(folder)) for f in folder.rglob("*") if f.suffix in _UNREAD)
+    notes = (
+        *([f"left out, as datasets.load_dataset would: {', '.join(left)}"] if left else ()),
+        *([f"of no kind that is read here: {', '.join(unread)}"] if unread else ()),
+    )
     if list(whole) == [""]:
         return Entries(entries=tuple(whole[""]), origin=str(folder), notes=notes)
     found = _from_splits(whole, str(folder), ())
@@ -188,24 +197,27 @@ def _layout(folder: Path) -> dict[str, list[Path]]:
     """The files of each split: as the folder's README says, else by the names of files and folders."""
     from datasets.data_files import DataFilesDict, EmptyDatasetError, get_data_patterns, sanitize_patterns
 
-    patterns = _from_readme(folder)
-    base = folder.resolve().as_posix()
+    about = _from_readme(folder)
+    patterns, whole = about.get("data_files"), folder.resolve()
+    base = whole / str(about.get("data_dir") or "")
     try:
-        wanted = sanitize_patterns(patterns) if patterns else get_data_patterns(base)
-        found = DataFilesDict.from_patterns(wanted, base_path=base)
+        wanted = sanitize_patterns(patterns) if patterns else get_data_patterns(base.as_posix())
+        found = DataFilesDict.from_patterns(wanted, base_path=base.as_posix())
     except (EmptyDatasetError, FileNotFoundError) as error:
-        if patterns:
+        if about:
             raise DataError(f"{folder}/README.md: the data files that it names are not there ({error})") from error
         return {}
-    return {
-        str(name): [folder / Path(file).relative_to(base) for file in listed] for name, listed in found.items()
-    }  # fmt: skip
+    # Links are not followed: the files of a snapshot in the hub's cache lie elsewhere.
+    listed = {str(name): [Path(os.path.normpath(file)) for file in each] for name, each in found.items()}
+    if beyond := [file for each in listed.values() for file in each if not file.is_relative_to(whole)]:
+        raise DataError(f"{folder}/README.md names {beyond[0]}, which is not in the folder; put it there")
+    return {name: [folder / file.relative_to(whole) for file in each] for name, each in listed.items()}
 
 
-def _from_readme(folder: Path) -> Any:
-    """The `data_files` of the one configuration, or the default one, that the README's header describes."""
+def _from_readme(folder: Path) -> Mapping[str, Any]:
+    """The one configuration, or the default one, that the README's header describes: its `data_files`, `data_dir`."""
     if not (folder / "README.md").is_file():
-        return None
+        return {}
     from datasets.utils.metadata import MetadataConfigs
     from huggingface_hub import DatasetCard
 
@@ -214,11 +226,14 @@ def _from_readme(folder: Path) -> Any:
         configs = MetadataConfigs.from_dataset_card_data(about)
     except (ValueError, TypeError) as error:
         raise DataError(f"{folder}/README.md: its header cannot be read ({error}); mend or delete it") from error
-    chosen = configs.get(configs.get_default_config_name() or next(iter(configs), ""), {})
+    chosen: Mapping[str, Any] = configs.get(configs.get_default_config_name() or next(iter(configs), ""), {})
     if len(configs) > 1 and not configs.get_default_config_name():
         known = ", ".join(configs)
-        raise DataError(f"{folder}/README.md names several configurations ({known}); name a folder or file")
-    return chosen.get("data_files")
+        raise DataError(
+            f"{folder}/README.md names several configurations ({known}); name a folder or file, or say there "
+            "'default: true' of the one wanted"
+        )
+    return chosen
 
 
 def _by_split(found: Any) -> dict[str, Iterable[Any]]:

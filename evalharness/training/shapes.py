@@ -58,6 +58,11 @@ class TrainingRow:
         return "\n".join(message.content for message in self.messages if message.role == "user")
 
     @property
+    def undecided(self) -> bool:
+        """Whether both answers of a preference pair are the same."""
+        return self.rejected == self.messages[-1].content and not self.messages[-1].extra
+
+    @property
     def learned(self) -> bool:
         """Whether any of its turns is to be learned."""
         return any(message.role == "assistant" and message.learned for message in self.messages)
@@ -326,6 +331,11 @@ def _preference(number: int, entry: Fields, unused: set[str]) -> TrainingRow:
         else _listed(entry[name])
         for name in ("chosen", "rejected")
     )  # fmt: skip
+    if len(chosen) == len(rejected) == 1 and not entry.filled("prompt", "instruction", "question", *_CHATS):
+        raise BrokenRowError(
+            "'prompt' is missing; a question that stands in both texts has to be in a field of its own, or both be "
+            "lists of messages"
+        )
     asked: list[Message] = []
     if len(chosen) == len(rejected) == 1:
         named = entry.one("prompt", "instruction", "question")

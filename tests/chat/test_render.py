@@ -248,3 +248,26 @@ def test_the_formats_of_0_1_0_are_known_and_wrote_the_same(name: str, end: bool,
     for talk in ([U("a")], [S("s"), U("a"), U("b"), A("c"), U(" e\n")], [U(""), A(""), U("f")]):
         assert now.ask(talk).ids == before.ask(talk).ids
         assert now.examples([*talk, A("g")]) == before.examples([*talk, A("g")])
+
+
+ALTERNATING = (
+    "{% for m in messages %}{% if (m.role == 'user') != (loop.index0 % 2 == 0) %}"
+    "{{ raise_exception('Conversation roles must alternate') }}{% endif %}"
+    "{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+
+
+def test_neighbours_of_a_user_are_joined_where_the_template_wants_an_answer_between() -> None:
+    """An instruction with its input, on Gemma or Mistral."""
+    strict, free = (Chat(tokenizer=Bytes(), name="x", source=source) for source in (ALTERNATING, QWEN))
+    talk = [U("Sum up."), U("A text."), A("Done."), U("And"), U("now?"), A("Yes.")]
+    text = "<|im_start|>user\nSum up.\n\nA text.<|im_end|>\n<|im_start|>assistant\n"
+    assert strict.ask(talk[:2]).text == text
+    found = strict.example(talk)
+    assert found.text.startswith(text) and "user\nAnd\n\nnow?<|im_end|>" in found.text
+    first = found.trained.index(True)
+    assert found.ids[:first] == strict.ask(talk[:2]).ids
+    assert "Sum up.<|im_end|>" in free.ask(talk[:2]).text
+    with pytest.raises(UserError, match="must alternate"):
+        strict.example([U("a"), A("b"), A("c")])

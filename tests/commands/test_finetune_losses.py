@@ -160,3 +160,18 @@ def test_what_of_a_replay_is_refused_or_said(base: Path, tmp_path: Path, capsys:
     assert "1 broken rows skipped, listed in" in said
     listed = json.loads((tmp_path / "look" / "training" / "bad_rows.jsonl").read_text())
     assert listed["place"] == "bad.jsonl:2"
+
+
+@pytest.mark.parametrize("loss", ["dpo", "kto"])
+def test_pairs_of_one_answer_twice_are_left_out_and_said(
+    loss: str, base: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    rows = [
+        {"prompt": f"say {i}", "chosen": f"well {i}", "rejected": "no" if i % 4 else f"well {i}"} for i in range(24)
+    ]
+    line = command(write(tmp_path / "pairs.jsonl", rows), base, tmp_path / "tuned", "--loss", loss)
+    assert "6 pairs left out: chosen and rejected are the same answer" in looked(line, capsys)
+    assert "left out" not in looked([*line, "--loss", "sft"], capsys)
+    alike = write(tmp_path / "alike.jsonl", [{**row, "rejected": row["chosen"]} for row in rows])
+    refused = looked(command(alike, base, tmp_path / "none", "--loss", loss), capsys, code=2)
+    assert "chosen and rejected are the same answer in all rows to train on" in " ".join(refused.split())

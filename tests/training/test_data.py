@@ -20,7 +20,7 @@ from evalharness.data.rows import Want
 from evalharness.errors import DataError, UserError
 from evalharness.records import Message
 from evalharness.training import datasets as rows
-from evalharness.training import encoding, overlap, preflight, shapes, split
+from evalharness.training import encoding, material, overlap, preflight, shapes, split
 from evalharness.training.encoding import Batching, EncodedExample, Rules
 
 _spec = importlib.util.spec_from_file_location("training_support", Path(__file__).parent / "support.py")
@@ -283,3 +283,25 @@ def test_a_vocabulary_that_does_not_fit() -> None:
     part = encoding.Encodings(examples=(whole([1, 400]),))
     with pytest.raises(UserError, match="ids up to 400, the model has 300"):
         preflight.check_vocabulary({"train": part}, 300)
+
+
+def test_both_answers_of_a_pair_stand_behind_the_same_prompt() -> None:
+    """Each cut by itself, the longer answer would have been asked for with less of the prompt."""
+    t = render.chat_of_style("none", Bytes())
+    rows = [
+        replace(row(1, "abcdefghijkl", "yes"), rejected="no, never"),
+        replace(row(2, "abcdefghijkl", "yes, always"), rejected="no"),
+        replace(row(3, "ab", "y"), rejected="n"),
+    ]
+    parted = split.Split(train=tuple(rows), validation=(), test=())
+    rules = Rules(limit=16)
+    parts = {name: encoding.encode(part, t, rules) for name, part in (("train", rows), ("validation", []))}
+    found = material.material_of("dpo", parted, parts, t, rules)
+    said = [
+        t.tokenizer.decode_bytes(e.ids).decode() for pair in zip(found.train, found.worse, strict=True) for e in pair
+    ]
+    assert said == [
+        "<s>hijklyes</s>", "<s>hijklno, never</s>", "<s>jklyes, always</s>", "<s>jklno</s>", "<s>aby</s>", "<s>abn</s>",
+    ]  # fmt: skip
+    learned = [t.tokenizer.decode_bytes([i for i, on in zip(e.ids, e.trained, strict=True) if on]) for e in found.train]
+    assert learned == [b"yes</s>", b"yes, always</s>", b"y</s>"]

@@ -296,3 +296,13 @@ def test_a_solution_is_learned_and_the_result_beside_it_is_named(tmp_path: Path)
     for question in ("problem", "question"):
         data = read(tmp_path, ALPACA, {question: "q", "solution": "2 + 2 = 4", "answer": "4"})
         assert taught(data)[1] == ["2 + 2 = 4"] and data.notes == ("fields that are not learned from: answer",)
+
+
+@pytest.mark.parametrize("value", [1, 0, 1.0, -1.5, "4.5", 0.37])
+@pytest.mark.parametrize("name", ["rejected-rating", "chosen_score", "score_rejected", "chosen_reward"])
+def test_what_one_answer_of_a_pair_scored_is_no_mark(name: str, value: Any, tmp_path: Path) -> None:
+    """A rating of 1 among ratings is not the mark 1."""
+    (note,) = read(tmp_path, {**PAIR, name: value}, PAIR).notes
+    assert note.startswith(f"fields that are not learned from: {name}")
+    with pytest.raises(DataError, match="'rejected_mask'"):
+        read(tmp_path, {**PAIR, "rejected_mask": value}, PAIR)

@@ -515,3 +515,34 @@ def test_all_broken_rows_are_listed_and_eight_are_shown(tmp_path: Path) -> None:
     listed = datasets.list_broken(raised.value.broken, tmp_path / "out" / "bad_rows.jsonl").read_text().splitlines()
     assert len(listed) == 21
     assert json.loads(listed[-1]) == {"row": 22, "place": "x.jsonl:22", "reason": "'instruction' is missing"}
+
+
+@pytest.mark.parametrize("mark", [";", ","])
+def test_excel_s_first_line_says_the_delimiter(mark: str, tmp_path: Path) -> None:
+    text = f"sep={mark}\r\nprompt{mark}completion\r\nq{mark}a\r\nr{mark}b\r\n"
+    found = datasets.read_training_data(write(tmp_path / "x.csv", text))
+    assert [[m.content for m in row.messages] for row in found.rows] == [["q", "a"], ["r", "b"]]
+
+
+def test_a_column_without_a_name_is_named_so(tmp_path: Path) -> None:
+    found = datasets.read_training_data(write(tmp_path / "x.csv", ",prompt,completion\n0,q,a\n1,r,b\n"))
+    assert found.notes == ("fields that are not learned from: (no name)",)
+
+
+def test_other_encodings_say_what_to_do(tmp_path: Path) -> None:
+    for encoding_ in ("utf-16", "latin-1"):
+        (tmp_path / "x.csv").write_bytes("prompt,completion\nÜ,é\nq,a\n".encode(encoding_))
+        with pytest.raises(DataError, match="save it as UTF-8"):
+            datasets.read_training_data(str(tmp_path / "x.csv"))
+
+
+def test_a_label_that_cannot_be_read_is_the_reason(tmp_path: Path) -> None:
+    rows = [{"prompt": "q", "completion": "a", "label": "thumbs_up"}] * 2
+    with pytest.raises(DataError, match=r"'label' is 'thumbs_up', wanted true or false"):
+        datasets.read_training_data(write(tmp_path / "x.jsonl", rows), labelled=True)
+
+
+def test_texts_with_the_question_inside_say_what_to_do(tmp_path: Path) -> None:
+    pair = {"chosen": "Human: q Assistant: a", "rejected": "Human: q Assistant: b"}
+    with pytest.raises(DataError, match="'prompt' is missing; a question that stands in both texts has to be in"):
+        datasets.read_training_data(write(tmp_path / "x.jsonl", [pair] * 2))

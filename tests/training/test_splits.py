@@ -247,3 +247,62 @@ def test_hub_data_sets(hub: Callable[[dict[str, list[dict[str, Any]]]], None]) -
 )  # fmt: skip
 def test_names_of_splits(name: str, part: str) -> None:
     assert row_files.part_of(name) == part
+
+
+@pytest.mark.parametrize("ending", ["gz", "bz2", "zst"])
+def test_the_split_of_a_packed_file_is_kept(ending: str, tmp_path: Path) -> None:
+    """`datasets` reads all of these; left out, the test split would be drawn from train without a word."""
+    import bz2
+    import gzip
+
+    import pyarrow
+
+    def zstd(raw: bytes) -> bytes:
+        into = pyarrow.BufferOutputStream()
+        with pyarrow.CompressedOutputStream(into, "zstd") as out:
+            out.write(raw)
+        return bytes(into.getvalue())
+
+    pack = {"gz": gzip.compress, "bz2": bz2.compress, "zst": zstd}[ending]
+    put(tmp_path, {"train.jsonl": TRAIN})
+    file = tmp_path / f"test.jsonl.{ending}"
+    file.write_bytes(pack(lines(TEST).encode()))
+    assert parts(str(tmp_path))["test"] == answers(TEST)
+    file.write_bytes(pack(lines(TEST).encode())[:-6])
+    with pytest.raises(DataError, match=f"{file.name}: cannot be read"):
+        parts(str(tmp_path))
+
+
+def test_files_that_may_hold_rows_and_are_not_read_are_said(tmp_path: Path) -> None:
+    put(tmp_path, {"train.jsonl": TRAIN})
+    (tmp_path / "test.zip").write_bytes(b"PK")
+    assert rows.read_training_data(str(tmp_path)).notes == ("of no kind that is read here: test.zip",)
+
+
+def test_a_configuration_by_its_folder(tmp_path: Path) -> None:
+    """The rows of the other configuration are none of this one."""
+    put(tmp_path, {"a/train.jsonl": TRAIN, "a/test.jsonl": TEST, "b/train.jsonl": DEV})
+    header = "configs:\n- config_name: default\n  data_dir: a\n- config_name: other\n  data_dir: b\n"
+    (tmp_path / "README.md").write_text(f"---\n{header}---\n")
+    assert parts(str(tmp_path)) == {"train": answers(TRAIN), "validation": [], "test": answers(TEST)}
+    (tmp_path / "README.md").write_text(f"---\n{header.replace('data_dir: a', 'data_dir: gone')}---\n")
+    with pytest.raises(DataError, match=r"README\.md: the data files that it names are not there"):
+        parts(str(tmp_path))
+    (tmp_path / "README.md").write_text(f"---\n{header.replace('default', 'one')}---\n")
+    with pytest.raises(DataError, match=r"several configurations \(one, other\); .*'default: true' of the one wanted"):
+        parts(str(tmp_path))
+
+
+def test_a_snapshot_of_links_is_read_and_a_readme_names_nothing_elsewhere(tmp_path: Path) -> None:
+    """The hub's cache keeps its files elsewhere and links to them."""
+    put(tmp_path, {"blobs/one.jsonl": TRAIN, "blobs/two.jsonl": TEST})
+    snapshot = tmp_path / "snapshot"
+    snapshot.mkdir()
+    for name, blob in (("train.jsonl", "one.jsonl"), ("test.jsonl", "two.jsonl")):
+        (snapshot / name).symlink_to(Path("..", "blobs", blob))
+    assert parts(str(snapshot)) == {"train": answers(TRAIN), "validation": [], "test": answers(TEST)}
+    (snapshot / "README.md").write_text(
+        "---\nconfigs:\n- config_name: default\n  data_files:\n  - split: train\n    path: ../blobs/one.jsonl\n---\n"
+    )
+    with pytest.raises(DataError, match=r"README\.md names .*one\.jsonl, which is not in the folder"):
+        parts(str(snapshot))
