@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-from evalharness.benchmark import Benchmark, request, same_question
+from evalharness.benchmark import Benchmark, same_question
 from evalharness.data import sources
 from evalharness.data.rows import Row, SplitRows
 from evalharness.errors import DataError, UserError, option_name
-from evalharness.records import Request, Sample
+from evalharness.records import Sample
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,16 +45,6 @@ def _canonical(row: Row) -> bytes:
     return hashlib.sha256(text.encode()).digest()
 
 
-def _content(sample: Sample) -> tuple[object, ...]:
-    return sample.question, sample.choices, sample.gold_indices, sample.answers
-
-
-def _alone(benchmark: Benchmark, sample: Sample) -> Request:
-    """What asks a question without examples: splits may hold one question in rows that differ in what nobody is shown,
-    and two questions in samples that are alike but for their `extra`."""
-    return request(benchmark, sample, (), mode=benchmark.modes[0], chat=False)
-
-
 def shots_shown(
     benchmark: Benchmark, pool: ShotPool, samples: Sequence[Sample], shots: int
 ) -> Callable[[Sample], Sequence[Sample]]:
@@ -65,9 +55,7 @@ def shots_shown(
     drawn: Mapping[str, Sequence[Sample]] = {}
 
     def is_asked(example: Sample, sample: Sample) -> bool:
-        if example.id in pool.asked and same_question(benchmark.prompt, example, sample):
-            return True
-        return _content(example) == _content(sample) and _alone(benchmark, example) == _alone(benchmark, sample)
+        return example.id in pool.asked and same_question(benchmark.prompt, example, sample)
 
     if shots and benchmark.shots_drawn is not None:
         orders = benchmark.shots_drawn(pool.groups.get("", ()), samples, shots, is_asked)

@@ -85,25 +85,6 @@ def test_a_row_that_repeats_the_question_is_none_of_its_examples(tmp_path, text)
         assert len(shown) == 3 and own not in shown
 
 
-@pytest.mark.parametrize("text", [EVERYWHERE[1], *EVERYWHERE[5:8]])
-def test_a_question_whose_row_has_another_subject_there_is_none_of_its_examples(tmp_path, text):
-    """As the validation split of INCLUDE has it (https://github.com/EleutherAI/lm-evaluation-harness/pull/3945)."""
-    other = [{**row, "domain": f"domain {i}"} for i, row in enumerate(ROWS)]
-    other += [{"q": "question 3", "a": "another answer", "domain": "none"}]  # gives no answer away
-    found = asked(file(tmp_path, text, other=other), shots=7)
-    assert [own for own, _ in found] == [row["q"] for row in ROWS]
-    for own, shown in found:
-        assert len(shown) == 7 and shown.count(own) <= (own == "question 3")
-
-
-def test_samples_that_are_alike_but_for_what_the_prompt_takes_of_their_rows_are_two_questions(tmp_path):
-    """All documents have one target and no other text that a sample holds."""
-    text = EVERYWHERE[1].replace("answers: a", "answers: b")
-    rows, other = ([{"q": f"{name} {i}", "b": "yes"} for i in range(5)] for name in ("question", "example"))
-    for own, shown in asked(file(tmp_path, text, rows, other), shots=3):
-        assert own.startswith("question") and len(shown) == 3
-
-
 @pytest.mark.parametrize("text", EVERYWHERE)
 def test_a_limit_and_a_choice_of_items_change_no_prompt(tmp_path, text):
     name = file(tmp_path, text)
