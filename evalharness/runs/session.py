@@ -209,8 +209,8 @@ class StartsEarly(Protocol):
 class RunHooks:
     """What accompanies a run: what may stop a benchmark early, what it may use up, and what is done with its answers.
 
-    `rule_of` makes the rule that may stop a benchmark early, or checks the tasks and makes none; the manifest keeps what
-    it decided.
+    `rule_of` makes the rule that may stop a benchmark early, or checks the tasks and makes none; the manifest keeps
+    what it decided.
     """
 
     rule_of: RuleOf | None = None

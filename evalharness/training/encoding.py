@@ -144,8 +144,8 @@ def cut_alike(one: EncodedExample, other: EncodedExample, chat: Chat) -> tuple[E
 def _cut_further(example: EncodedExample, cut: int, chat: Chat) -> EncodedExample:
     begin = 1 if example.ids[0] == chat.tokenizer.bos else 0
     more = begin + cut - example.cut
-    ids, trained = (whole[:begin] + whole[more:] for whole in (example.ids, example.trained))
-    return replace(example, ids=ids, trained=trained, cut=cut)
+    ids, trained = example.ids, example.trained
+    return replace(example, ids=ids[:begin] + ids[more:], trained=trained[:begin] + trained[more:], cut=cut)
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,6 +114,7 @@ def test_a_finished_answer_gives_its_place_to_the_next_prompt(opened, monkeypatc
 
 def test_a_prefix_is_read_once(opened, monkeypatch):
     _, engine, ways = opened
+    assert set(engine.describe()["passes"]) == ways  # found out by passes of their own, before those that count
     read, plain = [], Passes.forward
 
     def counted(self, ids, *given, **more):

@@ -1,6 +1,7 @@
 """Figures for people: drawn for pages and in characters, from comparisons, runs, ladders and uncertainties."""
 
 import xml.etree.ElementTree as ET
+from itertools import pairwise
 
 import pytest
 from run_folders import line, make_run, write_run
@@ -54,7 +55,7 @@ def test_names_beside_curves_that_end_alike_are_not_written_over_each_other():
     root = ET.fromstring(str(figures.difficulty_curves("t", many).svg))
     heights = sorted(float(one.get("y")) for one in root if (one.text or "").startswith("m"))
     assert len(heights) == 30
-    assert all(later - earlier >= 12 for earlier, later in zip(heights, heights[1:], strict=False))
+    assert all(later - earlier >= 12 for earlier, later in pairwise(heights))
     assert 0 <= heights[0] <= heights[-1] <= float(root.get("height"))
 
 
