@@ -35,7 +35,9 @@ from evalharness.errors import UserError
 
 _TOKENS = 1024  # of one pass, padding included
 _SIDE_BY_SIDE = 16  # answers that are written side by side
-_REFILLED_AT = 0.75  # of them left: reading prompts takes a pass of its own, so finished rows are replaced by several
+# Where so many of them are left, the next prompts take the places of the finished: several, for reading prompts takes a
+# pass of its own. On a CPU a pass costs what its rows cost, and that is slower (perf/refilling.py): all are finished.
+_REFILLED_AT = 0.75
 _GROUP_COST = 64  # tokens: what a prefix pass of its own and a half-filled last pass cost
 
 
@@ -118,6 +120,7 @@ class TransformersEngine:
         logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it warns at every product that it rounds
         refuse_code(folder)
         self.folder, self.dtype, self.batch = folder, dtype, settings.batch
+        self.refilled_at = 0.0 if device.type == "cpu" else _REFILLED_AT
         try:
             model, report = _auto_class(transformers, folder).from_pretrained(
                 folder,
@@ -210,7 +213,7 @@ class TransformersEngine:
         rows: list[tuple[int, Generation]] = []
         so_far: Pass | None = None  # the logits behind each of the rows
         while waiting or rows:
-            if waiting and len(rows) <= _REFILLED_AT * count:
+            if waiting and len(rows) <= self.refilled_at * count:
                 new = [waiting.popleft() for _ in range(min(count - len(rows), len(waiting)))]
                 begun = self.passes.prompts([generation.request.ids for _, generation in new])
                 rows, so_far = rows + new, begun if so_far is None else so_far.beside(begun)
