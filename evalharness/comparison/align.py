@@ -131,7 +131,12 @@ class Joined:
 
 def has_range(joined: Joined) -> bool:
     """Whether no value lies outside [0, 1], so that 0 and 1 are the worst and the best that one could be."""
-    return not any(bool(np.any((values < -_HAIR) | (values > 1 + _HAIR))) for values in (joined.base, joined.new))
+    return within_range(joined.base) and within_range(joined.new)
+
+
+def within_range(values: NDArray[np.float64]) -> bool:
+    """Whether none of these lies outside [0, 1]; those that are not known (NaN) do not."""
+    return not np.any((values < -_HAIR) | (values > 1 + _HAIR))
 
 
 def align_scores(base: Scores, new: Scores, *, common_only: bool, cluster: str | None = None) -> Joined:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from evalharness.comparison.align import mismatches
+from evalharness.comparison.align import mismatches, within_range
 from evalharness.comparison.compare import Options
 from evalharness.comparison.draws import beside_a_draw
 from evalharness.comparison.gate import comparison_options
@@ -16,6 +16,7 @@ from evalharness.errors import Exit, UserError, option_name
 from evalharness.runs import identity
 from evalharness.runs.plan import Plan, Task
 from evalharness.runs.session import RuleOf
+from evalharness.runs.summary import lower_is_better
 
 
 def rule_against(against: str | None, margin: Sequence[str], runs: Path) -> RuleOf:
@@ -64,6 +65,11 @@ def _rule(base: Side, tasks: Sequence[Task], plan: Plan, options: Options) -> Se
     hold_comparable(base, tasks, plan, options)
     metrics = {task.name: options.metric or base.item_metric(task.name) for task in tasks}
     scores = base.scores(metrics)
+    for name, metric in metrics.items():
+        if not within_range(scores[name].values):
+            raise UserError(
+                f"{name}: {option_name('sequential')} bets on scores from 0 to 1, and {metric} has others; leave it out"
+            )
     return SequentialRule(
         against=base.name,
         fingerprint=base.manifest.model.fingerprint,
@@ -77,6 +83,7 @@ def _rule(base: Side, tasks: Sequence[Task], plan: Plan, options: Options) -> Se
                     ids=dict.fromkeys(question.sample.id for question in task.questions),
                     repeats=task.facts.repeats,
                     drawn=task.drawn,
+                    lower_is_better=lower_is_better(task.name, metrics[task.name]),
                 ),
                 seed=plan.seed,
                 margin=options.margin_of(task.name),

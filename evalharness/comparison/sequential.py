@@ -33,7 +33,8 @@ class Monitor:
     """One benchmark under way. Items count in their order, each when all its answers are there.
 
     `base` holds the base's value per item (absent: not known), `repeats` how many answers make an item whole,
-    `weights` what an item counts (absent: 1), their mean over a draw being 1.
+    `weights` what an item counts (absent: 1), their mean over a draw being 1. Where less is better, differences are
+    turned round.
     """
 
     order: Sequence[str]
@@ -42,6 +43,7 @@ class Monitor:
     process: EProcess
     needed: float
     weights: Mapping[str, float] = field(default_factory=dict)
+    lower_is_better: bool = False
     counted: int = 0
     decision: Decision | None = None
     _answers: dict[str, dict[int, float | None]] = field(default_factory=dict)
@@ -59,6 +61,8 @@ class Monitor:
             base, weight = self.base.get(identity), self.weights.get(identity, 1.0)
             lowest = (0.0 if new is None else new) - (1.0 if base is None else base)
             highest = (1.0 if new is None else new) - (0.0 if base is None else base)
+            if self.lower_is_better:
+                lowest, highest = -highest, -lowest
             self.process.add(weight * lowest, weight * highest)
             self.counted += 1
             self.decision = self.process.look(self.needed)
@@ -113,10 +117,12 @@ class SequentialRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchedItems:
-    """The planned items of a benchmark: their ids, how many answers each has, and how they were drawn, if not all."""
+    """The planned items of a benchmark: their ids, how many answers each has, how they were drawn, if not all, and
+    whether less of their score is better."""
 
     ids: Iterable[str]
     repeats: int = 1
+    lower_is_better: bool = False
     drawn: DrawnItems | None = None
 
     @property
@@ -136,5 +142,5 @@ def monitor(base: Scores, items: WatchedItems, *, seed: int, margin: float, alph
     process = EProcess(margin, reach=max([1.0, *weights.values()]))
     return Monitor(
         order=order(items.ids, seed), base=values, repeats=items.repeats, process=process,
-        needed=evidence_needed(alpha), weights=weights,
+        needed=evidence_needed(alpha), weights=weights, lower_is_better=items.lower_is_better,
     )  # fmt: skip

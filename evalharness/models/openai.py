@@ -289,6 +289,6 @@ class OpenAI(ProvenEndpoint):
         return Response(logprobs=(logprob,), greedy=(greedy,), lengths=(length,), **usage)
 
 
-def _took_nothing(usage: Any) -> bool:
+def _took_nothing(told: Any) -> bool:
     """Whether a reply says that no token was read and none written: so gateways pass on that a provider failed."""
-    return isinstance(usage, dict) and usage.get("prompt_tokens") == usage.get("completion_tokens") == 0
+    return isinstance(told, dict) and told.get("prompt_tokens") == told.get("completion_tokens") == 0

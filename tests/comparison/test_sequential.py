@@ -1,11 +1,13 @@
 """The sequential rule: when it stops, in which order, and that what it decides is what compare says."""
 
+import json
 import math
 
 import numpy as np
 import pytest
 from run_folders import letters, line, write_run
 
+from evalharness.comparison import align, early_stop
 from evalharness.comparison import sequential as s
 from evalharness.comparison.compare import Options, compare_runs
 from evalharness.comparison.inputs import open_side
@@ -77,6 +79,17 @@ def test_an_item_counts_when_all_its_answers_are_there_and_failures_are_bounded(
     assert failed.process.failing == pytest.approx(np.mean(1 - e_processes.BETS * (0.5 - null) / (1 - null)))
 
 
+def test_where_less_is_better_more_of_it_is_worse():
+    worse = watch(base=0.0)
+    worse.lower_is_better = True
+    decisions = [worse.add(identity, 0, 1.0) for identity in worse.order]
+    assert "fail" in decisions and "pass" not in decisions
+    unknown, null = watch(base=1.0), (1 - 0.02) / 2
+    unknown.lower_is_better = True
+    unknown.add(unknown.order[0], 0, None)  # somewhere between 0 and 1, of a base of 1: at worst the same
+    assert unknown.process.passing == pytest.approx(np.mean(1 + e_processes.BETS * (0.5 - null) / null))
+
+
 def test_a_wreck_is_stopped_at_the_first_look():
     one = watch()
     for identity in one.order:
@@ -87,8 +100,6 @@ def test_a_wreck_is_stopped_at_the_first_look():
 
 
 def replay(path, right):
-    import json
-
     path.write_text("".join(json.dumps({"id": i, "text": "A" if r else "B"}) + "\n" for i, r in right.items()))
     return path
 
@@ -126,6 +137,40 @@ def test_evalh_run_stops_when_it_is_clear_and_goes_on_when_asked_whole(evalh, qu
     assert evalh(*bad).code == 0
     assert (tmp_path / "runs/bad/results.jsonl").read_text().count("\n") == 600
     assert evalh("compare", "base", "bad", "--json").json["tasks"][0]["sequential"] is None
+
+
+ODD = """task: odd
+dataset_path: json
+dataset_kwargs: {data_files: {test: asks.jsonl}}
+test_split: test
+output_type: generate_until
+doc_to_text: "{{q}}"
+doc_to_target: "no"
+generation_kwargs: {until: ["\\n"]}
+metric_list:
+  - {metric: exact_match, aggregation: mean, higher_is_better: false}
+"""
+
+
+def test_a_model_that_has_more_of_what_is_bad_is_stopped_as_worse(evalh, tmp_path):
+    asked = [f"Question number {i}?" for i in range(100)]
+    (tmp_path / "odd.yaml").write_text(ODD)
+    (tmp_path / "asks.jsonl").write_text("".join(json.dumps({"q": one}) + "\n" for one in asked))
+    for name, texts in (("good", ["yes", "yes"]), ("bad", ["yes", "no"])):
+        lines = [json.dumps({"prompt": one, "response": texts[i % 2]}) + "\n" for i, one in enumerate(asked)]
+        (tmp_path / f"{name}.jsonl").write_text("".join(lines))
+    assert evalh("run", "odd.yaml", "--model", "replay:good.jsonl", "--name", "base").code == 0
+    held = ("--against", "base", "--sequential", "--json")
+    task = evalh("run", "odd.yaml", "--model", "replay:bad.jsonl", *held).json["comparison"]["tasks"][0]
+    assert (task["verdict"], task["sequential"]["decision"], task["lower_is_better"]) == ("worse", "fail", True)
+
+
+def test_scores_beyond_0_and_1_have_no_bets(evalh, quiz, tmp_path, monkeypatch):
+    assert align.within_range(np.array([0.0, 1.0, math.nan])) and not align.within_range(np.array([0.0, 1.1]))
+    evalh("run", *quiz, "--limit", 50, "--model", "replay:good.jsonl", "--name", "base")
+    monkeypatch.setattr(early_stop, "within_range", lambda values: False)
+    words = ("--limit", 50, "--model", "replay:bad.jsonl", "--against", "base", "--sequential")
+    assert "bets on scores from 0 to 1, and accuracy has others" in evalh("run", *quiz, *words).err
 
 
 def test_near_the_margin_everything_is_asked_and_the_last_test_is_at_four_percent(evalh, quiz, tmp_path):
