@@ -71,6 +71,7 @@ OUTPUTS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_at_forty_columns_every_line_fits_and_no_word_is_broken(evalh, two, monkeypatch):
     """Words of the wide output stand whole in the narrow one; lines of tables, which begin with a blank, fit."""
     for name, words in OUTPUTS.items():
@@ -96,6 +97,7 @@ for words in json.load(sys.stdin):
 """
 
 
+@pytest.mark.slow
 def test_a_terminal_of_ascii_alone_gets_ascii(two, tmp_path):
     environment = {**os.environ, "PYTHONIOENCODING": "ascii", "LC_ALL": "C", "LANG": "C", "COLUMNS": "40"}
     said = subprocess.run(
