@@ -40,10 +40,12 @@ def free_port() -> int:
 
 
 class Service:
-    """A process that is started, killed and started again, and answers on a port when it is there."""
+    """A process that is started, killed and started again; it is there when it answers on a port, and is `ready`."""
 
-    def __init__(self, start: Callable[[], subprocess.Popen[bytes]], port: int) -> None:
-        self._start, self.port = start, port
+    def __init__(
+        self, start: Callable[[], subprocess.Popen[bytes]], port: int, ready: Callable[[], bool] = lambda: True
+    ) -> None:
+        self._start, self.port, self._ready = start, port, ready
         self.process = start()
         self.wait()
 
@@ -52,9 +54,11 @@ class Service:
         while time.monotonic() < end:
             try:
                 socket.create_connection(("127.0.0.1", self.port), 1).close()
-                return
+                if self._ready():
+                    return
             except OSError:
-                time.sleep(0.05)
+                pass
+            time.sleep(0.05)
         raise SystemExit(f"nothing answers on port {self.port}")
 
     def kill(self) -> None:
@@ -65,6 +69,17 @@ class Service:
         self.kill()
         self.process = self._start()
         self.wait()
+
+
+def _takes_clients(url: str) -> bool:
+    """Whether PostgreSQL is past its start, in which it listens and refuses."""
+    import psycopg
+
+    try:
+        psycopg.connect(url).close()
+    except psycopg.OperationalError:
+        return False
+    return True
 
 
 @contextmanager
@@ -85,9 +100,10 @@ def postgres(folder: Path) -> Iterator[tuple[str, Service]]:
     port = free_port()
     server = Path(initdb).with_name("postgres")
     words = [server, "-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", data, "-c", "max_connections=100"]
-    service = Service(lambda: subprocess.Popen(words, **quiet), port)
+    url = f"postgresql://arena@127.0.0.1:{port}/postgres"
+    service = Service(lambda: subprocess.Popen(words, **quiet), port, lambda: _takes_clients(url))
     try:
-        yield f"postgresql://arena@127.0.0.1:{port}/postgres", service
+        yield url, service
     finally:
         service.kill()
 
