@@ -27,6 +27,12 @@ def test_the_corpus_is_large_and_covers_every_family():
 VERDICTS = "^3[4-7]"
 
 
+def test_no_family_of_attacks_holds():
+    first = {name[:2]: name for name in sorted((one.name for one in corpus.attacks()), reverse=True)}
+    assert corpus.run("namespace", f"^(?:{'|'.join(first.values())})$") == []
+
+
+@pytest.mark.slow
 def test_no_attack_holds():
     assert corpus.run("namespace") == []
 
