@@ -9,6 +9,8 @@ from typing import Any
 from evalharness.records import Message, Response, Result, Status
 from evalharness.runs.imported import ForeignFigure, mean_figures
 
+_LARGEST = 1e100  # nothing that is measured comes near
+
 
 def as_mapping(value: object) -> Mapping[str, Any]:
     """The value where it is an object, else an empty one."""
@@ -16,8 +18,8 @@ def as_mapping(value: object) -> Mapping[str, Any]:
 
 
 def finite(value: object) -> float | None:
-    """A number that is neither a truth value nor infinite nor NaN."""
-    known = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """A number that is neither a truth value nor NaN nor so large that its square is infinite."""
+    known = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST
     return float(value) if known else None  # type: ignore[arg-type]  # a number by now
 
 

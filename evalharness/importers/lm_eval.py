@@ -14,7 +14,7 @@ from evalharness.data.files import numbered_rows, parse_json, read_text
 from evalharness.data.rows import Row
 from evalharness.errors import DataError, UserError
 from evalharness.exporters import lm_eval as written
-from evalharness.importers._given import as_mapping
+from evalharness.importers._given import as_mapping, graded
 from evalharness.judging.imported import ImportOptions
 from evalharness.records import IMPOSSIBLE, Message, Request, Response, Result, Sample, Status
 from evalharness.runs.imported import ForeignFigure, ForeignRun, ForeignTask, mean_figures
@@ -228,9 +228,8 @@ class LoggedItem:
         for position, (used, row) in enumerate(self.lines.items()):
             names = row.get("metrics")
             for key in names if isinstance(names, list) else [key for key in row if key not in _LINE_KEYS]:
-                value = row.get(key)
-                if isinstance(value, int | float) and math.isfinite(value):
-                    found[_our_name(str(key), self.ranked) + (f",{used}" if position else "")] = float(value)
+                if (value := graded(row.get(key))) is not None:
+                    found[_our_name(str(key), self.ranked) + (f",{used}" if position else "")] = value
         return found
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -36,11 +37,20 @@ SYNC_SECONDS = 1.0
 
 
 def dumps(value: object) -> bytes:
-    """JSON in UTF-8. Lone surrogates, which UTF-8 cannot hold, are written as escapes."""
+    """JSON in UTF-8. Lone surrogates, which UTF-8 cannot hold, are written as escapes, NaN and infinities as null."""
     try:
         return orjson.dumps(value)
     except TypeError:  # orjson refuses lone surrogates, which a replayed answer may contain
-        return json.dumps(value, ensure_ascii=True, allow_nan=False).encode("ascii")
+        return json.dumps(_finite(value), ensure_ascii=True, allow_nan=False).encode("ascii")
+
+
+def _finite(value: Any) -> Any:
+    """The value with null for what JSON has no number for, as orjson does by itself."""
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def loads(line: bytes) -> Any:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import struct
 import zipfile
 import zlib
@@ -192,6 +193,18 @@ def test_a_bad_line_is_named(evalh, tmp_path, changes, named):
     said = evalh("import", "lm_eval", "lm")
     assert said.code == 2 and f"samples_caps_{STAMP}.jsonl:2" in said.err and named in said.err
     assert not (tmp_path / "runs").exists(), "a refused import leaves nothing"
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, 1e308, 10**400])
+def test_a_score_that_nothing_can_be_made_of_leaves_its_line_without_one(evalh, tmp_path, value):
+    docs = documents(4)
+    lines = [ranked_line(i, doc, acc=value if i == 0 else 1.0) for i, doc in enumerate(docs)]
+    lines[0]["doc"]["note"] = "half a sign: \ud800"
+    folder = lm_eval_folder(tmp_path / "theirs", {"caps": []})
+    (folder / f"samples_caps_{STAMP}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    said = evalh("import", "lm_eval", folder, "--name", "theirs", "--json")
+    assert said.code == 0, said.err
+    assert said.json["benchmarks"]["caps"]["metrics"]["accuracy"]["n"] == 3
 
 
 def test_folders_that_are_none(evalh, tmp_path):

@@ -2,13 +2,14 @@
 
 import errno
 import json
+import math
 import os
 
 import pytest
 
 from evalharness.errors import UserError
 from evalharness.records import Message, Origin, Request, Response, Result, Sample, Verdict
-from evalharness.runs.store import Journal, Run, find_run, lines, result_from_json, result_to_json
+from evalharness.runs.store import Journal, Run, dumps, find_run, lines, loads, result_from_json, result_to_json
 
 RESULT = Result(
     benchmark="mmlu",
@@ -114,3 +115,10 @@ def test_a_run_of_a_later_version_is_refused(tmp_path):
     (tmp_path / "run.json").write_text(json.dumps({"format": 99}))
     with pytest.raises(UserError, match="written by a later evalharness"):
         _ = Run(tmp_path).manifest
+
+
+def test_numbers_that_json_has_not_are_null_beside_any_text():
+    for text in ("plain", "half a sign: \ud800"):
+        assert loads(dumps({"text": text, "found": [math.nan, {"most": math.inf}, 0.5]})) == {
+            "text": text, "found": [None, {"most": None}, 0.5],
+        }  # fmt: skip
