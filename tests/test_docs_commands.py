@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 
 import doc_desk
@@ -30,6 +31,8 @@ PARSED = {
     r"reproduce .*--key": "wants somebody's SSH key: tests/evidence makes one",
     r"(preview|run) road_signs": "wants a package: tests/benchmarks/test_write_a_benchmark.py builds and installs it",
 }
+if find_spec("zstandard") is None:
+    PARSED[r"import inspect"] = "wants the extra `inspect`: tests/importers runs it where that is installed"
 # Pages whose blocks a test of their own runs to the letter, with the files that they show.
 ELSEWHERE = {"replay.md": "tests/models/test_replay.py"}
 # Words that stand for something, and what it is on the desk.

@@ -125,7 +125,7 @@ _SUPPOSED_BEHIND = deferred(
 )
 # The first words of a question, up to the letter; its mark must follow.
 _ASKING = deferred(
-    r"(?:(?:\A|[.!?\n]\s{0,3}|\b(?:but|so|or|and|well|hmm),?\s)(?:is|are|was|could|might|would|can|does|did|should|"
+    r"(?:(?:\A|[.!?\n](?=\s{0,3}\w)\s{0,3}|\b(?:but|so|or|and|well|hmm),?\s)(?:is|are|was|could|might|would|can|does|did|should|"
     r"why|how|what if|ist|wäre|könnte|kann|warum|czy|est-ce|pourquoi)\b|\bje,|¿|-(?:elle|ce|il)\b|(?<!\w)هل\b|क्या)"
     r"[^.!?\n]{0,80}\Z",
     re.IGNORECASE,
@@ -152,7 +152,7 @@ def supposes(before: str, after: str) -> bool:
         return True
     if _WOULD_BE_IF.match(after):
         return True
-    asked = _ASKING.search(before) is not None and _QUESTION.match(after) is not None
+    asked = _QUESTION.match(after) is not None and _ASKING.search(before) is not None
     if (asked or _SUPPOSED_BEHIND.match(after)) and not _NEGATED.search(before):
         return True
     return governs(_SUPPOSED, before)
