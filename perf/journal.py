@@ -13,7 +13,8 @@ import time
 from pathlib import Path
 
 from evalharness.records import Message, Request, Response, Result, Sample
-from evalharness.runs.store import Journal, result_to_json
+from evalharness.runs.journal import Journal
+from evalharness.runs.store import result_to_json
 
 COUNT = 100_000
 

@@ -25,7 +25,8 @@ from evalharness.models.openai import OpenAI
 from evalharness.models.replay import Replay
 from evalharness.records import Message, Request, Response
 from evalharness.runs import cache_file
-from evalharness.runs.store import Journal, Run, record_to_json, result_from_json
+from evalharness.runs.journal import Journal
+from evalharness.runs.store import Run, record_to_json, result_from_json
 from evalharness.text import visible
 
 CASES = 1_500  # in the heavier tests; `python perf/fuzz.py` has ten thousand

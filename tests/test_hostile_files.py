@@ -20,7 +20,8 @@ from evalharness.models.replay import Replay
 from evalharness.records import Message, Request, Response
 from evalharness.runs import cache
 from evalharness.runs.items import load_items
-from evalharness.runs.store import Journal, find_run, result_from_json
+from evalharness.runs.journal import Journal
+from evalharness.runs.store import find_run, result_from_json
 
 DEEP, LONG = "[" * 200_000, "9" * 20_000
 PACKED = gzip.compress(b"[]", mtime=0)

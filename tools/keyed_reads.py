@@ -72,6 +72,7 @@ OPEN: Mapping[str, str] = {
     "text/": "values inside templates",
     "chat/": "chat templates and tokenizer files",
     "suites/schema.py": "a suite's YAML",
+    "runs/journal.py": "JSON of journals",
     "runs/store.py": "JSON of journals",
     "runs/cache.py": "JSON of cached replies",
     "judging/imported.py": "fields of other people's rows",

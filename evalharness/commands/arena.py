@@ -75,7 +75,7 @@ def export(
     """The votes that count as battles, which `evalh arena rate` reads."""
     from evalharness.errors import UserError
     from evalharness.report.deliver import hand_over
-    from evalharness.runs.store import dumps
+    from evalharness.runs.journal import dumps
     from evalharness.web.arena_store import ArenaStore, store_url
 
     url = store_url(database)

@@ -18,7 +18,8 @@ from typing import Any
 from evalharness.comparison.inputs import Side
 from evalharness.comparison.scores import numbered_lines
 from evalharness.runs.imported import imported_lower_is_better, is_imported
-from evalharness.runs.store import JOURNAL, dumps
+from evalharness.runs.journal import dumps
+from evalharness.runs.store import JOURNAL
 from evalharness.runs.summary import lower_is_better
 
 NOT_HELD = ("prompt", "shots", "sampling")  # what another program decides by itself: said, and not refused

@@ -12,7 +12,8 @@ from typing import TypeVar
 from evalharness import plugins
 from evalharness.comparison.inputs import Side
 from evalharness.comparison.scores import numbered_lines
-from evalharness.runs.store import JOURNAL, dumps
+from evalharness.runs.journal import dumps
+from evalharness.runs.store import JOURNAL
 
 V = TypeVar("V")
 

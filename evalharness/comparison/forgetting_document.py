@@ -18,7 +18,7 @@ from evalharness.data.files import OWN_FILE, json_value, write_whole
 from evalharness.data.kept import to_json
 from evalharness.data.typed import Count
 from evalharness.errors import UserError
-from evalharness.runs.store import dumps
+from evalharness.runs.journal import dumps
 
 Finding = Literal["lost", "gained", "kept", "can't tell"]
 Ended = Literal["decided", "all asked", "budget"]

@@ -16,8 +16,9 @@ from evalharness.data.typed import record
 from evalharness.errors import Exit, UserError, nearest, option_name
 from evalharness.runs.drawn import DrawnItems, drawn_items, refuse_drawn
 from evalharness.runs.figures import Summary
+from evalharness.runs.journal import loads
 from evalharness.runs.manifest import BenchmarkFacts, FlakyFacts, FlakyFile, LabelsFile, Manifest, WatchedFacts
-from evalharness.runs.store import JOURNAL, LABELS, MANIFEST, Run, all_runs, loads
+from evalharness.runs.store import JOURNAL, LABELS, MANIFEST, Run, all_runs
 
 FLAKY = "flaky.json"  # what `evalh flaky` leaves in a run's folder
 

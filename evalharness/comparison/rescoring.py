@@ -11,7 +11,8 @@ from pathlib import Path
 from evalharness.comparison.inputs import Side
 from evalharness.errors import Exit, UserError
 from evalharness.runs.imported import is_imported
-from evalharness.runs.store import JOURNAL, Run, dumps, result_to_json
+from evalharness.runs.journal import dumps
+from evalharness.runs.store import JOURNAL, Run, result_to_json
 from evalharness.scoring.answers import READING_RULES, SCORING_VERSION
 
 NOW = (SCORING_VERSION, READING_RULES)

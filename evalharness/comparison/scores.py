@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from evalharness.errors import UserError, option_name
 from evalharness.records import STATUSES
-from evalharness.runs.store import damaged_line, loads, placed_lines
+from evalharness.runs.journal import damaged_line, loads, placed_lines
 from evalharness.runs.wordings import wording_place
 from evalharness.stats.reruns import PassNoise, crossed_noise, pass_noise
 

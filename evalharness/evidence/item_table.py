@@ -14,7 +14,8 @@ from evalharness.comparison.inputs import from_run
 from evalharness.comparison.scores import numbered_lines
 from evalharness.errors import Exit, UserError
 from evalharness.runs.imported import is_imported
-from evalharness.runs.store import JOURNAL, Run, dumps, find_run
+from evalharness.runs.journal import dumps
+from evalharness.runs.store import JOURNAL, Run, find_run
 
 if TYPE_CHECKING:
     import numpy as np

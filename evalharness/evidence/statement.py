@@ -18,7 +18,8 @@ from evalharness.data.kept import finite, to_json
 from evalharness.errors import UserError, option_name
 from evalharness.evidence.reproduce import Reproduction
 from evalharness.evidence.sigstore_bundle import sigstore_bundle
-from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Run, dumps
+from evalharness.runs.journal import dumps
+from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Run
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 NAMESPACE = "in-toto"

@@ -13,8 +13,9 @@ from evalharness.data.files import write_whole
 from evalharness.exporters._hub import hub_repository
 from evalharness.records import Result
 from evalharness.runs.figures import KeptEstimate, TaskSummary
+from evalharness.runs.journal import dumps
 from evalharness.runs.manifest import BenchmarkFacts, Manifest
-from evalharness.runs.store import Run, dumps
+from evalharness.runs.store import Run
 
 SUFFIX = ""
 RECORD_VERSION = "0.3.0"

@@ -21,6 +21,7 @@ from evalharness.errors import DataError, UserError, nearest, option_name
 from evalharness.judge import Judge, JudgeCase, Order
 from evalharness.records import Message, Request, Response, Result, Sample, Verdict
 from evalharness.runs import summary
+from evalharness.runs.journal import dumps
 from evalharness.runs.manifest import (
     SCHEMA_VERSION,
     BenchmarkFacts,
@@ -31,7 +32,7 @@ from evalharness.runs.manifest import (
     SamplingFacts,
     SeatFacts,
 )
-from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Run, dumps, result_to_json
+from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Run, result_to_json
 from evalharness.runs.surroundings import surroundings
 from evalharness.scoring.judgments import with_verdicts
 

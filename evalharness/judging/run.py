@@ -28,8 +28,9 @@ from evalharness.records import Request, Response, Result, ResultKey, Verdict
 from evalharness.runs import cache, store, summary
 from evalharness.runs.drawn import refuse_drawn
 from evalharness.runs.figures import TaskSummary
+from evalharness.runs.journal import ODD_LINE, Journal, aside, lines
 from evalharness.runs.manifest import JudgingFacts, JudgingUsage
-from evalharness.runs.store import JOURNAL, SUMMARY, Journal, Run, record_to_json, result_to_json
+from evalharness.runs.store import JOURNAL, SUMMARY, Run, record_to_json, result_to_json
 from evalharness.scoring import judge_replies
 from evalharness.scoring.judgments import with_verdicts
 
@@ -283,12 +284,12 @@ def _line(line: Any) -> tuple[Key, Verdict]:
 def _verdicts(path: Path) -> list[tuple[Key, Verdict]]:
     """Every verdict of the journal; damaged lines are set aside, and said."""
     try:
-        return [_line(line) for line in store.lines(path)]
-    except (UserError, *store.ODD_LINE):
+        return [_line(line) for line in lines(path)]
+    except (UserError, *ODD_LINE):
         with Journal(path) as journal:
             count = journal.set_aside(_line)
-        warn(f"{count} damaged lines of {path} are set aside in {store.aside(path).name} and judged again")
-        return [_line(line) for line in store.lines(path)]
+        warn(f"{count} damaged lines of {path} are set aside in {aside(path).name} and judged again")
+        return [_line(line) for line in lines(path)]
 
 
 def _ask_all(work: _Work, options: JudgeOptions) -> JudgingUsage:
@@ -373,7 +374,7 @@ def _incomparable(work: _Work) -> dict[str, Sequence[str]]:
 def _note(work: _Work) -> None:
     """Write into the manifest who judged, and what that took over all starts, as the journal has it."""
     total = Usage(priced=all(s.prices is not None for s in work.jury.seats))
-    for line in store.lines(work.run.path / VERDICTS):
+    for line in lines(work.run.path / VERDICTS):
         if line["judging"] == work.judging:
             total.add(store.verdict_from_json(line["verdict"]))
     manifest = work.run.manifest

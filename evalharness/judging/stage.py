@@ -31,7 +31,8 @@ from evalharness.judging.run import (
 )
 from evalharness.model import Remote, Stop
 from evalharness.records import Result
-from evalharness.runs.store import Journal, Run
+from evalharness.runs.journal import Journal
+from evalharness.runs.store import Run
 
 WAITING = 10_000  # answers that wait for a judge; what comes beyond is judged at the end
 CASES_AT_ONCE = 64  # answers that are judged at a time

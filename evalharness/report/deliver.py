@@ -17,7 +17,7 @@ from evalharness.errors import UserError
 from evalharness.report import html, junit, markdown, sarif, words
 from evalharness.report.escape import workflow_data, workflow_property
 from evalharness.runs.items import save_items
-from evalharness.runs.store import dumps
+from evalharness.runs.journal import dumps
 from evalharness.text.visible import warning_line
 
 PAGE, DATA, COMMENT, JUNIT, SARIF = "index.html", "report.json", "comment.md", "junit.xml", "report.sarif"

@@ -14,7 +14,7 @@ from evalharness.report.compare_terminal import console, verdict_text
 from evalharness.report.escape import line, printable
 from evalharness.report.fitted import FittedTable
 from evalharness.report.numbers import seconds
-from evalharness.runs.store import dumps
+from evalharness.runs.journal import dumps
 from evalharness.text.visible import shell_word
 
 _ORDER: tuple[Finding, ...] = ("lost", "gained", "kept", "can't tell")

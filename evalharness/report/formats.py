@@ -13,8 +13,9 @@ from evalharness.report import deliver, html, junit, markdown, sarif
 from evalharness.report.drawn_figures import comparison_figures, run_figures
 from evalharness.report.figures import text_figures
 from evalharness.runs.figures import Summary
+from evalharness.runs.journal import dumps
 from evalharness.runs.manifest import Manifest
-from evalharness.runs.store import JOURNAL, Run, dumps, find_run
+from evalharness.runs.store import JOURNAL, Run, find_run
 
 
 def run_as(what: str, form: str, runs: Path) -> str | bytes:

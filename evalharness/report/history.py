@@ -12,7 +12,7 @@ from evalharness.errors import UserError, nearest, option_name
 from evalharness.report import html, words
 from evalharness.report.escape import inert_cell, line, markdown
 from evalharness.report.numbers import format_number
-from evalharness.runs.store import dumps
+from evalharness.runs.journal import dumps
 
 HEADINGS = ("date", "run", "commit", "model", "score", "95 % interval", "n", "change")
 

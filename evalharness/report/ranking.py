@@ -13,7 +13,7 @@ from evalharness.report import html
 from evalharness.report.escape import inert_cell, latex, line, markdown
 from evalharness.report.numbers import format_number
 from evalharness.runs.figures import KeptEstimate
-from evalharness.runs.store import dumps
+from evalharness.runs.journal import dumps
 
 SUFFIXES: Mapping[str, str] = {
     ".md": "markdown", ".html": "html", ".csv": "csv", ".tex": "latex", ".json": "json", ".txt": "terminal",

@@ -18,9 +18,10 @@ from evalharness.data.typed import ALWAYS, Count, Kept
 from evalharness.errors import Exit, UserError, option_name
 from evalharness.records import UNREAD, Estimate, Result, Sample
 from evalharness.runs.figures import Bounds, TaskSummary, kept_estimate
+from evalharness.runs.journal import dumps, loads
 from evalharness.runs.manifest import DrawFacts
 from evalharness.runs.schema import read_part
-from evalharness.runs.store import Run, dumps, loads
+from evalharness.runs.store import Run
 from evalharness.scoring.metrics import Metric
 
 if TYPE_CHECKING:

@@ -22,9 +22,10 @@ from evalharness.data.rows import Row
 from evalharness.errors import DataError, UserError, option_name
 from evalharness.records import Estimate, Mode, Result, Sample
 from evalharness.runs import summary
+from evalharness.runs.journal import dumps, loads
 from evalharness.runs.manifest import SCHEMA_VERSION, BenchmarkFacts, DataFacts, Manifest, ModelFacts, SamplingFacts
 from evalharness.runs.questions import prompt_hash
-from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Run, dumps, loads, result_to_json
+from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Run, result_to_json
 from evalharness.runs.surroundings import surroundings
 from evalharness.scoring.answers import READING_RULES, SCORING_VERSION
 from evalharness.scoring.metrics import Metric, mean_where, over_columns

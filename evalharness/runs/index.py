@@ -9,7 +9,8 @@ from typing import overload
 
 from evalharness.errors import UserError, nearest, option_name
 from evalharness.records import STATUSES, Result, ResultKey, Status
-from evalharness.runs.store import JOURNAL, ODD_LINE, Run, damaged_line, loads, placed_lines, result_from_json
+from evalharness.runs.journal import ODD_LINE, damaged_line, loads, placed_lines
+from evalharness.runs.store import JOURNAL, Run, result_from_json
 
 _Key = str | tuple[str, int]  # the id, with the repeat where that is not the first: most runs have no other
 _CODES = {status: code for code, status in enumerate(STATUSES)}

@@ -9,8 +9,8 @@ from pathlib import Path
 from evalharness import plugins
 from evalharness.data.files import inside, numbered_rows, write_whole
 from evalharness.errors import UserError, option_name
+from evalharness.runs.journal import dumps
 from evalharness.runs.plan import Plan
-from evalharness.runs.store import dumps
 
 
 def save_items(path: Path, items: Iterable[tuple[str, str, str]]) -> None:

@@ -13,9 +13,10 @@ from evalharness.errors import Exit, UserError, option_name
 from evalharness.runs import summary
 from evalharness.runs.identity import scored_otherwise
 from evalharness.runs.index import ResultIndex, index_of
+from evalharness.runs.journal import Journal, loads
 from evalharness.runs.runner import run_usage
 from evalharness.runs.shards import ShardFacts, shard_facts
-from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Journal, Run, loads, new_folder, result_from_json
+from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Run, new_folder, result_from_json
 from evalharness.scoring.columns import ColumnWriter, ScoreColumns
 from evalharness.text.visible import shell_word
 

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from evalharness.data.files import OWN_FILE, own_folder
+from evalharness.runs.journal import dumps, loads
 from evalharness.runs.prepared import source_hash
-from evalharness.runs.store import MANIFEST, SUMMARY, Run, dumps, loads
+from evalharness.runs.store import MANIFEST, SUMMARY, Run
 
 RUN_INDEX = Path(".cache") / "runs.sqlite"
 MANY_RUNS = 200  # runs from which on an index is kept

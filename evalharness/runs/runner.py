@@ -21,6 +21,7 @@ from evalharness.runs.drawn import drawn_items, keep_drawn
 from evalharness.runs.figures import Summary, kept_estimate
 from evalharness.runs.identity import make_manifest, run_identity, scored_otherwise
 from evalharness.runs.index import ResultIndex, index_of, placed_results
+from evalharness.runs.journal import Journal, aside
 from evalharness.runs.manifest import (
     Identity,
     ModelFacts,
@@ -30,7 +31,7 @@ from evalharness.runs.manifest import (
 from evalharness.runs.plan import Plan, Task
 from evalharness.runs.questions import ChosenQuestions, Question
 from evalharness.runs.stopping import StoppingRule
-from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Journal, Run, aside, result_from_json, result_to_json
+from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Run, result_from_json, result_to_json
 from evalharness.scoring import judgments
 from evalharness.scoring.answers import Scorer, score_response
 from evalharness.scoring.columns import ColumnWriter, ScoreColumns

@@ -26,13 +26,14 @@ from evalharness.runs.drawn import DRAWN, drawn_items
 from evalharness.runs.figures import Summary, TaskSummary
 from evalharness.runs.imported import is_imported
 from evalharness.runs.index import index_of
+from evalharness.runs.journal import Journal, dumps, loads
 from evalharness.runs.manifest import OptionFacts
 from evalharness.runs.plan import Plan, Task
 from evalharness.runs.seeds import asked_with_seeds, seeds_named
 from evalharness.runs.settings import ended_event, settings_of
 from evalharness.runs.shards import Shard, shard_facts, shard_named
 from evalharness.runs.stopping import StoppingRule
-from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Journal, Run, dumps, loads, new_folder, result_to_json
+from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Run, new_folder, result_to_json
 from evalharness.scoring.answers import READING_RULES, SCORING_VERSION
 from evalharness.scoring.columns import ColumnWriter
 from evalharness.text.visible import shell_word

@@ -18,8 +18,9 @@ from evalharness.runs.budget import end_in_words
 from evalharness.runs.drawn import drawn_items
 from evalharness.runs.identity import identity_hash
 from evalharness.runs.imported import imported_benchmark
+from evalharness.runs.journal import ODD_LINE, aside, loads
 from evalharness.runs.manifest import Manifest
-from evalharness.runs.store import JOURNAL, MANIFEST, ODD_LINE, SUMMARY, Run, aside, loads, result_from_json
+from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Run, result_from_json
 
 REPORTED = 20
 

@@ -19,7 +19,8 @@ from typing import BinaryIO
 from evalharness.data.files import OWN_FILE, own_folder
 from evalharness.errors import UserError
 from evalharness.records import STATUSES, Result, ResultKey
-from evalharness.runs.store import ODD_LINE, loads, result_from_json
+from evalharness.runs.journal import ODD_LINE, loads
+from evalharness.runs.store import result_from_json
 
 Progress = Callable[[int, int], None]  # bytes read, of how many
 

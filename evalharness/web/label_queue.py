@@ -19,7 +19,8 @@ from pathlib import Path
 from evalharness.data.files import OWN_FILE, own_folder, write_whole
 from evalharness.errors import UserError
 from evalharness.records import Result
-from evalharness.runs.store import Run, dumps, loads
+from evalharness.runs.journal import dumps, loads
+from evalharness.runs.store import Run
 from evalharness.stats.agreement import krippendorff
 from evalharness.web.journal_index import JournalIndex
 from evalharness.web.label_order import LabelOrder

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from evalharness.records import Result
-from evalharness.runs.store import ODD_LINE, dumps, loads, result_from_json
+from evalharness.runs.journal import ODD_LINE, dumps, loads
+from evalharness.runs.store import result_from_json
 from evalharness.web.journal_index import JournalIndex, ResultFilter
 
 LONGEST_TEXT = 1000  # characters that may be looked for

@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from evalharness.errors import UserError
 from evalharness.report.numbers import format_number
-from evalharness.runs.store import loads
+from evalharness.runs.journal import loads
 from evalharness.training.curves import LOG_FILE, TRAINING_FOLDER, overfitting_from, read_log
 from evalharness.training.selection import chosen_step
 from evalharness.web.rendering import PageMaker

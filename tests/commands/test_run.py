@@ -12,7 +12,8 @@ import pytest
 from evalharness.cli import COMMANDS
 from evalharness.options import is_distribution
 from evalharness.runs import session
-from evalharness.runs.store import Journal, Run
+from evalharness.runs.journal import Journal
+from evalharness.runs.store import Run
 
 RUN = ("run", "mmlu", "--data", "sample", "--model", "echo")
 

@@ -10,7 +10,8 @@ import zlib
 import pytest
 
 from evalharness.exporters import lm_eval as lm_eval_export
-from evalharness.runs.store import Run, loads
+from evalharness.runs.journal import loads
+from evalharness.runs.store import Run
 
 STAMP = "2026-11-28T17-15-22.855867"
 TASK = """task: caps

@@ -11,8 +11,9 @@ from evalharness.judging.audit import checks
 from evalharness.judging.audit.evidence import Evidence
 from evalharness.records import Message, Request, Response, Result, Sample, Verdict
 from evalharness.runs import summary
+from evalharness.runs.journal import Journal
 from evalharness.runs.manifest import BenchmarkFacts, JudgingFacts, Manifest, ModelFacts
-from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Journal, Run, result_to_json
+from evalharness.runs.store import JOURNAL, MANIFEST, SUMMARY, Run, result_to_json
 from evalharness.scoring.judgments import with_verdicts
 from evalharness.stats.agreement import annotator_agreement, cohen, fleiss, krippendorff, powered_mean
 

@@ -83,11 +83,13 @@ def test_a_run_that_ends_early_leaves_no_judge_behind_and_keeps_its_verdicts(tmp
         with observed_by(enough), pytest.raises(UserError, match="enough"):
             run_judged(tmp_path, model, judge)
         assert not [t.name for t in threading.enumerate() if t.name.startswith("evalh-")]
-        kept, before = next(tmp_path.glob("*/verdicts.jsonl")).read_text().count("\n"), len(judge.seen)
-        assert kept >= 1
+        kept = next(tmp_path.glob("*/verdicts.jsonl")).read_text().splitlines()
+        assert kept
         outcome = run_judged(tmp_path, model, judge)
         assert outcome.stages[0].nulls == 0 and outcome.stages[0].asked == 16
-        assert len(judge.seen) - before == 16 - kept, "a verdict that was kept is not asked for again"
+    # Counted in the journal: a request that was given up may reach the server at any later time.
+    written = (outcome.path / "verdicts.jsonl").read_text().splitlines()
+    assert written[: len(kept)] == kept and len(written) == 16, "a verdict that was kept is not asked for again"
 
 
 def test_a_judge_that_cannot_be_reached_is_said_once_the_answers_are_kept(tmp_path):

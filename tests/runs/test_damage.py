@@ -12,8 +12,9 @@ import pytest
 from evalharness.errors import UserError
 from evalharness.records import IMPOSSIBLE, Response
 from evalharness.runs import asking, plan, runner, session, store
+from evalharness.runs.journal import Journal
 from evalharness.runs.plan import Plan
-from evalharness.runs.store import JOURNAL, Journal, Run
+from evalharness.runs.store import JOURNAL, Run
 
 RUN = ("run", "mmlu", "--data", "sample", "--model", "echo", "--mode", "write", "--name", "r")
 FOLDER = Path("runs/r")

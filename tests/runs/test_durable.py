@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from evalharness.records import Response
-from evalharness.runs import plan, runner, store
+from evalharness.runs import journal, plan, runner
+from evalharness.runs.journal import lines
 from evalharness.runs.plan import Plan
-from evalharness.runs.store import JOURNAL, SUMMARY, lines
+from evalharness.runs.store import JOURNAL, SUMMARY
 
 append = os.write  # kept apart from the one that the children replace
 PLAN = Plan(benchmarks=("mmlu",), data="sample")
@@ -63,7 +64,7 @@ def killed(folder: Path, log: Path, moment: int, torn: bool) -> bool:
             return real(file, data)
 
         try:
-            os.write = store.os.write = write
+            os.write = journal.os.write = write
             evaluate(folder, log)
         finally:
             os._exit(0)

@@ -9,7 +9,8 @@ import pytest
 
 from evalharness.errors import UserError
 from evalharness.records import Message, Origin, Request, Response, Result, Sample, Verdict
-from evalharness.runs.store import Journal, Run, dumps, find_run, lines, loads, result_from_json, result_to_json
+from evalharness.runs.journal import Journal, dumps, lines, loads
+from evalharness.runs.store import Run, find_run, result_from_json, result_to_json
 
 RESULT = Result(
     benchmark="mmlu",

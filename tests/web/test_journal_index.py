@@ -7,7 +7,7 @@ from run_folders import letters, line
 
 from evalharness.errors import UserError
 from evalharness.records import Request, Response, Result, Sample
-from evalharness.runs.store import dumps
+from evalharness.runs.journal import dumps
 from evalharness.web import text_search
 from evalharness.web.journal_index import JournalIndex, ResultFilter
 from evalharness.web.text_search import running_count, search_page
