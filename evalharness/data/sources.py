@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from array import array
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -211,60 +212,62 @@ def build_samples(
 ) -> Sequence[Sample]:
     """Rows to samples. A sample without id is numbered within its group: `GROUP/0`, or `0` where there are no groups.
 
-    The samples are held where the rows are, else made anew whenever they are looked at. `seen` is shown each of them
-    with its row. DataError when a row is none of the benchmark, or two samples have one id; `origin` is what it says
-    of their place.
+    The samples are held where the rows are, else made anew whenever they are looked at; whoever first reads them all
+    checks them. `seen` is shown each of them once, in order, with its row. DataError, when they are first read, where a
+    row is none of the benchmark or two samples have one id; `origin` is what it says of their place.
     """
-    made = _MadeSamples(rows, make, f"{origin}: " if origin else "")
-    held: list[Sample] | None = [] if isinstance(rows, list | tuple) else None
-    digests = array("Q")
-    try:
-        for sample, row in made.numbered():
-            digest = hashlib.blake2b(sample.id.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-            digests.append(int.from_bytes(digest, "little"))
-            if held is not None:
-                held.append(sample)
-            if seen is not None:
-                seen(sample, row)
-    except DataError:
-        made.no_twice(_alike(digests))  # comes before it in the file
-        raise
-    made.no_twice(_alike(digests))
-    return made if held is None else held
+    made = _MadeSamples(rows, make, f"{origin}: " if origin else "", seen)
+    return list(made) if isinstance(rows, list | tuple) else made
 
 
 class _MadeSamples(Sequence[Sample]):
-    """Samples that are made of their rows whenever they are looked at."""
+    """Samples that are made of their rows whenever they are looked at, and checked by the first reading to the end."""
 
-    def __init__(self, rows: Sequence[Row], make: Callable[[Row], Sample], where: str) -> None:
-        self._rows, self._make, self._where = rows, make, where
-        self._numbers = array("i")  # of a sample within its group
+    def __init__(
+        self, rows: Sequence[Row], make: Callable[[Row], Sample], where: str, seen: Callable[[Sample, Row], None] | None
+    ) -> None:
+        self._rows, self._make, self._where, self._seen = rows, make, where, seen
+        self._numbers = array("i")  # of a sample within its group, as far as they were read
+        self._groups: dict[str, int] = {}  # samples of each group so far
+        self._digests = array("Q")  # eight bytes of each id; emptied once they were compared
 
-    def numbered(self) -> Iterator[tuple[Sample, Row]]:
-        """Every sample for the first time, when it gets its number, and its row."""
-        numbers: dict[str, int] = {}
+    def __iter__(self) -> Iterator[Sample]:
         for position, row in enumerate(self._rows):
-            sample = self._made(row, position)
-            number = numbers[sample.group] = numbers.get(sample.group, -1) + 1
-            self._numbers.append(number)
-            yield self._named(sample, number), row
+            if position < len(self._numbers):
+                yield self._named(self._made(row, position), self._numbers[position])
+            else:
+                yield self._met(row, position)
+        self._no_twice()
 
-    def no_twice(self, places: Sequence[int]) -> None:
-        """DataError where two of the samples at these places have one id."""
+    def _met(self, row: Row, position: int) -> Sample:
+        """The sample of a row that is read for the first time, after all before it."""
+        try:
+            made = self._made(row, position)
+        except DataError:
+            self._no_twice()  # comes before it in the file
+            raise
+        number = self._groups[made.group] = self._groups.get(made.group, -1) + 1
+        sample = self._named(made, number)
+        digest = hashlib.blake2b(sample.id.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+        self._digests.append(int.from_bytes(digest, "little"))
+        self._numbers.append(number)
+        if self._seen is not None:
+            self._seen(sample, row)
+        return sample
+
+    def _no_twice(self) -> None:
+        """DataError where two of the samples read so far have one id."""
         seen: dict[str, int] = {}
-        for place in places:
+        for place in _alike(self._digests):
             sample = self[place]
             if sample.id in seen:
                 said = f"rows {seen[sample.id] + 1} and {place + 1} have the same id {sample.id!r}"
                 raise DataError(f"{self._where}{said}")
             seen[sample.id] = place
+        self._digests = array("Q")
 
     def __len__(self) -> int:
         return len(self._rows)
-
-    def __iter__(self) -> Iterator[Sample]:
-        for position, (row, number) in enumerate(zip(self._rows, self._numbers, strict=True)):
-            yield self._named(self._made(row, position), number)
 
     @overload
     def __getitem__(self, index: int) -> Sample: ...
@@ -273,6 +276,8 @@ class _MadeSamples(Sequence[Sample]):
     def __getitem__(self, index: int | slice) -> Sample | Sequence[Sample]:
         if isinstance(index, slice):
             return [self[place] for place in range(len(self))[index]]
+        if index >= len(self._numbers):
+            deque(self, maxlen=0)
         return self._named(self._made(self._rows[index], index), self._numbers[index])
 
     def _made(self, row: Row, position: int) -> Sample:

@@ -139,9 +139,10 @@ class _Scorers:
                         waiting.add(pool.submit(_result, answer, scorer))
                     else:
                         yield _result(answer, scorer)
-                    full = len(waiting) >= 4 * workers
-                    finished, waiting = wait(waiting, None if full else 0.0, FIRST_COMPLETED)
-                    yield from (future.result() for future in finished)
+                    if waiting:
+                        full = len(waiting) >= 4 * workers
+                        finished, waiting = wait(waiting, None if full else 0.0, FIRST_COMPLETED)
+                        yield from (future.result() for future in finished)
                 while waiting:
                     finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
                     yield from (future.result() for future in finished)

@@ -181,6 +181,7 @@ def _prepared(name: str, benchmark: Benchmark, plan: Plan, model: Model, common:
     mode = _mode(benchmark, plan.mode, model)
     shots = benchmark.shots if plan.shots is None else plan.shots
     loaded = _loaded(benchmark, plan, benchmark.source.split)
+    pool = shot_pool(benchmark, partial(_loaded, benchmark, plan), loaded.rows) if shots else ShotPool()
     content = sources.ContentHash()
     everything = not plan.groups and plan.items is None and plan.limit is None and plan.draw is None
     samples = sources.build_samples(
@@ -195,8 +196,6 @@ def _prepared(name: str, benchmark: Benchmark, plan: Plan, model: Model, common:
         rows = _rows_of(chosen, samples, loaded.rows)
         for sample in chosen:
             content.add(sample, rows[sample.id])
-    repeated = content.repeated(chosen)
-    pool = shot_pool(benchmark, partial(_loaded, benchmark, plan), loaded.rows) if shots else ShotPool()
     examples = shots_shown(benchmark, pool, samples, shots)
     own = {sample.id: sample for sample in chosen} if plan.holistic else {}
 
@@ -219,7 +218,8 @@ def _prepared(name: str, benchmark: Benchmark, plan: Plan, model: Model, common:
     made = AskedQuestions(first, repeats, nth)
     whole: Sequence[Question] = tuple(made) if first.held else made
     questions = whole if plan.shard is None else ChosenQuestions(whole, plan.shard.places(len(whole)))
-    facts = BenchmarkFacts(
+    prompts = first.sha256 if repeats == 1 and not plan.wordings else prompt_hash(q.request for q in whole)
+    facts = BenchmarkFacts(  # all questions were read now, which the hashes of their content want
         mode=mode,
         shots=shots,
         limit=plan.limit,
@@ -227,8 +227,8 @@ def _prepared(name: str, benchmark: Benchmark, plan: Plan, model: Model, common:
         repeats=repeats,
         items=len(chosen),
         items_published=benchmark.items,
-        data=_data_facts(name, benchmark, loaded, content, repeated),
-        prompt_sha256=first.sha256 if repeats == 1 and not plan.wordings else prompt_hash(q.request for q in whole),
+        data=_data_facts(name, benchmark, loaded, content, content.repeated(chosen)),
+        prompt_sha256=prompts,
         wants_judge=benchmark.judge or None,
         code_sha256=benchmark.code_sha256 or None,
         sampling=_own_sampling(benchmark, plan, common),

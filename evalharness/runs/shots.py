@@ -33,7 +33,8 @@ def shot_pool(benchmark: Benchmark, load: Callable[[str], SplitRows], questions:
     there = set(map(_canonical, questions))
     groups: dict[str, list[Sample]] = {}
     asked = set()
-    for row, sample in zip(loaded.rows, sources.build_samples(loaded.rows, benchmark.sample), strict=True):
+    examples = sources.build_samples(loaded.rows, benchmark.sample, f"{loaded.origin} ({benchmark.name})")
+    for row, sample in zip(loaded.rows, examples, strict=True):
         groups.setdefault(sample.group if benchmark.shots_by_group else "", []).append(sample)
         if _canonical(row) in there:
             asked.add(sample.id)

@@ -170,9 +170,10 @@ def test_mistakes_in_rows_are_named_as_in_a_small_file(evalh, sums, monkeypatch,
 
 def test_two_rows_with_one_id(evalh, sums, monkeypatch):
     Path("bench.yaml").write_text(BENCH + "id: subject\n")
-    small = evalh(*RUN)
+    small, without = evalh(*RUN), evalh(*RUN, "--shots", "0")
     large(monkeypatch)
-    assert evalh(*RUN) == small and "rows 1 and 4 have the same id 's0'" in small.err
+    assert evalh(*RUN) == small and re.search(r"shots\.jsonl .*: rows 1 and 2 have the same id 's2'", small.err)
+    assert evalh(*RUN, "--shots", "0") == without and "rows.jsonl (sums): rows 1 and 4 have the same id" in without.err
 
 
 TEXTS = (
