@@ -130,3 +130,24 @@ def test_evalh_baseline(evalh, tmp_path):
     assert (said.code, said.err.count("\n")) == (2, 1)
     assert "both the baseline" in said.err
     assert evalh("baseline", "set", "main", "--name", "x").code == 2
+
+
+def test_a_correct_answer_that_is_worth_less_than_one_keeps_its_value(tmp_path):
+    lines = [line("qa", f"q/{i}", "correct", value) for i, value in enumerate((0.5, 1.0))]
+    there = open_side(str(kept(tmp_path, lines))).scores({"qa": "accuracy"})["qa"]
+    assert there.values.tolist() == [0.5, 1.0]
+
+
+def test_its_file_is_ascii_whatever_ids_are_so_that_no_checkout_changes_it(tmp_path):
+    path = kept(tmp_path, [line("quiz", "gé/ß", "correct", 1.0), line("quiz", "gé/\ud800", "wrong", 0.0)])
+    assert path.read_bytes().isascii()
+    assert sorted(open_side(str(path)).scores({"quiz": "accuracy"})["quiz"].ids) == ["gé/ß", "gé/\ud800"]
+
+
+def test_a_file_of_another_name_or_one_that_is_not_there_is_no_baseline(tmp_path):
+    path = kept(tmp_path, letters("quiz", "1"))
+    other = path.with_suffix(".txt")
+    other.write_bytes(path.read_bytes())
+    assert baseline.find_baseline(str(path)) == path
+    assert baseline.find_baseline(str(other)) is None
+    assert baseline.find_baseline(str(tmp_path / f"gone{baseline.SUFFIX}")) is None
