@@ -176,7 +176,7 @@ def _joined_places(
         ids = [*(base[place] for place in kept.tolist()), *alone]
         at_base = np.concatenate([kept, np.full(len(alone), -1)])
         at_new = np.concatenate([found[kept], np.fromiter((there[i] for i in alone), np.int64, len(alone))])
-    order = np.array(sorted(range(len(ids)), key=ids.__getitem__), np.int64)
+    order = np.argsort(np.fromiter(ids, object, len(ids)), kind="stable")
     return [ids[place] for place in order.tolist()], at_base[order], at_new[order]
 
 

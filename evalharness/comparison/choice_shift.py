@@ -85,12 +85,12 @@ def _lines(
     (before, was), (after, now) = base, new
     if before.journal is None or after.journal is None:
         return
-    both = np.flatnonzero((joined.at_base >= 0) & (joined.at_new >= 0)).tolist()
+    both = np.flatnonzero((joined.at_base >= 0) & (joined.at_new >= 0))
     first = True
     for start in range(0, len(both), _AT_ONCE):
         positions = both[start : start + _AT_ONCE]
         pairs = zip(
-            positions,
+            positions.tolist(),
             before.texts(was.places[joined.at_base[positions]].tolist()),
             after.texts(now.places[joined.at_new[positions]].tolist()),
             strict=True,

@@ -41,7 +41,7 @@ from evalharness.comparison.file_names import named_as_now
 from evalharness.comparison.inputs import Side
 from evalharness.comparison.rescoring import scored_alike
 from evalharness.comparison.rules import GateWord, TaskRule, hold_to_rule
-from evalharness.comparison.scores import STATUS_CODE, Scores
+from evalharness.comparison.scores import STATUS_CODE, Scores, with_ids_of
 from evalharness.comparison.sides import ComparedSide, compared_side
 from evalharness.comparison.uncertainty import UncertaintySource, with_uncertainty
 from evalharness.errors import Exit, UserError, nearest, option_name
@@ -147,7 +147,8 @@ def _compared(base: Side, new: Side, options: Options, foreign: frozenset[str]) 
     allowed = {name: passed | (frozenset(NOT_HELD) if name in foreign else frozenset()) for name in names}
     refused = {name: [m for m in found if m.field not in allowed[name]] for name, found in clashes.items()}
     wanted = {name: metric for name, metric in metrics.items() if not refused[name]}
-    before, after = base.scores(wanted, options.clusters), new.scores(wanted, options.clusters)
+    before = base.scores(wanted, options.clusters)
+    after = with_ids_of(new.scores(wanted, options.clusters), before)
     ids: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
     tasks = []
     for name in names:

@@ -18,7 +18,7 @@ from evalharness.comparison.align import Joined, align_scores, has_range, mismat
 from evalharness.comparison.decide import paired
 from evalharness.comparison.direction import larger_is_better
 from evalharness.comparison.inputs import Side, open_side
-from evalharness.comparison.scores import Scores
+from evalharness.comparison.scores import Scores, with_ids_of
 from evalharness.errors import Exit, UserError, option_name
 from evalharness.runs.figures import KeptEstimate
 from evalharness.runs.summary import lower_is_better
@@ -89,7 +89,10 @@ def rank_runs(
         raise UserError("a leaderboard wants two or more runs, each once")
     notes = list(_checked(sides, allow=allow))
     metrics = _metrics(sides)
-    scores = [side.scores({name: m for name, m in metrics.items() if name in side.facts}) for side in sides]
+    scores: list[dict[str, Scores]] = []
+    for side in sides:
+        own = side.scores({name: metric for name, metric in metrics.items() if name in side.facts})
+        scores.append(with_ids_of(own, scores[0]) if scores else own)
     found = {name: _pairs(name, metrics[name], scores) for name in metrics}
     figures = [_figures(side, metrics) for side in sides]
     joint = tuple(

@@ -217,6 +217,15 @@ def journal_scores(path: Path, metrics: Mapping[str, str], cluster: str | None =
     return {name: rows.scores() for name, rows in found.items() if rows.ids}
 
 
+def with_ids_of(scores: Mapping[str, Scores], other: Mapping[str, Scores]) -> dict[str, Scores]:
+    """The scores with the other side's lists of ids where they are equal, as those of one plan are: of a million items
+    they are most of what a side holds, and are held once then."""
+    return {
+        name: replace(one, ids=other[name].ids) if name in other and one.ids == other[name].ids else one
+        for name, one in scores.items()
+    }
+
+
 def _is_variant(line: Mapping[str, Any]) -> bool:
     """A question that `--holistic` changed: not one of the benchmark's own."""
     return "perturbation" in ((line.get("sample") or {}).get("extra") or {})
