@@ -34,6 +34,10 @@ MEASURED = (
     "evalharness/stats", "evalharness/scoring", "evalharness/comparison", "evalharness/judging",
     "evalharness/engine/prefix_sharing.py",
 )  # fmt: skip
+ALSO = {  # tests that get to a module through commands alone, from another folder than its own
+    "evalharness.comparison.draws": ("tests/runs/test_drawn.py",),
+    "evalharness.comparison.early_stop": ("tests/runs/test_drawn.py",),
+}
 FILES = 8  # test files a module is held against, the likeliest first
 UNSTEADY = ("tests/scoring/test_linear_time.py",)  # it measures time, which a busy machine has others of
 HEAVY = (
@@ -83,7 +87,7 @@ def test_files(module: str, tree: imports.Tree, tests: dict[str, set[str]]) -> l
         mirrored = file.startswith(f"tests/{package}/")
         commands = mirrored and "evalh(" in (ROOT / file).read_text(encoding="utf-8")
         direct = module in tests[file]
-        if file.endswith(f"/test_{leaf}.py") and (mirrored or direct):
+        if file in ALSO.get(module, ()) or file.endswith(f"/test_{leaf}.py"):
             return 0
         one_step = any(module in tree.imports[other] for other in tests[file])
         if direct or one_step:
