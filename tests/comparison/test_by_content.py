@@ -15,8 +15,8 @@ def line(question="What is it?", said=("Hello\n\nWhat is it?",), choices=(), gol
 
 
 def test_texts_of_an_item_are_the_question_the_whole_prompt_its_last_part_and_the_last_turn():
-    item = asked_item(line("Q?", ("A  shot\n\n", "before\n\nQ?\tA:")))
-    assert item.texts == ("Q?", "A shot before Q? A:", "Q? A:", "before Q? A:")
+    item = asked_item(line("Q?", ("A  shot\n\n", "then ", "before\n\nQ?\tA:")))
+    assert item.texts == ("Q?", "A shot then before Q? A:", "Q? A:", "before Q? A:")
 
 
 def test_one_turn_of_one_part_is_one_text():
@@ -43,6 +43,7 @@ def test_what_is_sent_besides_the_messages_tells_prompts_apart(name):
         return asked_item(said)
 
     assert sent(["a", "b"]).texts == sent(None).texts and sent(["a", "b"]).prompt != sent(None).prompt
+    assert sent(["a"]).prompt != sent(["b"]).prompt
     assert sent(None).prompt == asked_item(line()).prompt != asked_item(line(said=("other",))).prompt
 
 

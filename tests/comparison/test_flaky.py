@@ -5,7 +5,7 @@ import json
 import pytest
 from run_folders import letters, write_run
 
-from evalharness.comparison.flaky import measure_flips
+from evalharness.comparison.flaky import measure_flakiness, measure_flips
 from evalharness.comparison.inputs import open_side
 from evalharness.errors import Exit, UserError
 
@@ -46,3 +46,19 @@ def test_a_run_that_does_not_say_how_it_was_made_wants_both(evalh, tmp_path):
     said = evalh("flaky", "a")
     assert (said.code, said.err.count("\n")) == (2, 1)
     assert "give both runs" in said.err
+
+
+def test_one_item_that_both_have_is_enough_and_a_benchmark_without_any_is_left_out(tmp_path):
+    same = {"model": {"name": "m", "fingerprint": "f"}}
+    a = write_run(tmp_path / "a", [*letters("quiz", "11"), *letters("gone", "1"), *letters("none", "e")], **same)
+    b = write_run(tmp_path / "b", [*letters("quiz", "1"), *letters("none", "1")], **same)
+    with pytest.raises(UserError, match="none: no item has a value in both runs"):
+        measure_flips(open_side(str(a)), open_side(str(b)))
+    b = write_run(tmp_path / "c", letters("quiz", "1"), **same)
+    assert {name: noise.n for name, noise in measure_flips(open_side(str(a)), open_side(str(b))).items()} == {"quiz": 1}
+
+
+def test_where_it_is_kept_is_said(tmp_path):
+    run = write_run(tmp_path / "a", letters("quiz", "1" * 10), model={"name": "m", "fingerprint": "f"})
+    found = measure_flakiness(str(run), str(run), limit=None, runs=tmp_path)
+    assert found.path == run / "flaky.json" and found.path.is_file()

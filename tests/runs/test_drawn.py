@@ -5,7 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
-from scipy.special import expit
+from scipy.special import expit, stdtr, stdtrit
 
 from evalharness.cli import guarded
 
@@ -201,6 +201,12 @@ def test_a_drawn_run_is_compared_with_a_whole_one_over_all_items(bench, tmp_path
         assert task["method"] == "drawn items, regression"
         assert task["new"] - task["base"] == pytest.approx(task["difference"])
         assert [part["source"] for part in task["uncertainty"]] == ["draw", "sampling"]
+        errors = [part["stderr"] for part in task["uncertainty"]]
+        stderr, value = np.hypot(*errors), task["difference"]
+        assert min(errors) > 0 and (task["high"] - task["low"]) / 2 == pytest.approx(stderr * stdtrit(149, 0.95))
+        assert task["p_worse"] == pytest.approx(stdtr(149, (value + task["margin"]) / stderr))
+        assert task["p_change"] == pytest.approx(2 * stdtr(149, -abs(value) / stderr))
+        assert task["underpowered"] is (task["detectable"] > 2 * task["margin"])
         assert "estimated for all items from 150 drawn ones" in " ".join(task["notes"])
     plain, alone = difference(bench, "m1", "whole")
     assert plain.code == 0
@@ -213,7 +219,7 @@ def test_two_runs_of_one_draw_are_compared_and_of_two_draws_are_not(bench, tmp_p
     assert said.code == 0, said
     truth = np.mean(list(values(tmp_path, "m1").values()))
     assert task["low"] < task["difference"] < task["high"]
-    assert abs(task["new"] - truth) < 0.1
+    assert abs(task["new"] - truth) < 0.1 and 0 < task["uncertainty"][0]["stderr"] < 0.1
     assert drawn(bench, "--seed", 1, name="other").code == 0
     said = bench("compare", "few", "other")
     assert said.code == 4
