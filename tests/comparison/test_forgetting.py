@@ -6,20 +6,17 @@ import sys
 from pathlib import Path
 
 import jsonschema
-import numpy as np
 import pytest
 from referencing import Registry, Resource
 
 from evalharness import Benchmark, Sample, UserError, forget, plugins
 from evalharness.comparison import document, forgetting_document
-from evalharness.comparison.forgetting import watched_verdict
-from evalharness.comparison.paired_watch import BASE, TUNED, PairedWatch
 from evalharness.data.kept import schema_of
 from evalharness.data.rows import Source
 from evalharness.errors import Exit
 from evalharness.events import Told, Warned
 from evalharness.models.function import FunctionModel
-from evalharness.records import Message, Request, Response, Result
+from evalharness.records import Message, Response
 from evalharness.runs.budget import duration_seconds
 from evalharness.scoring.answers import short_answer
 from evalharness.scoring.metrics import Metric, mean
@@ -98,109 +95,11 @@ def test_lost_gained_kept_and_open_by_benchmark():
     assert about["sums"].ended == about["facts"].ended == "decided" and about["few"].ended == "all asked"
     assert about["sums"].asked < 150 < about["rhymes"].asked and about["few"].asked == about["few"].there == 12
     assert (found.exit_code, found.lost, found.gained) == (Exit.FINE, ("sums",), ("facts",))
+    assert found.settled() == Exit.FINE and found.comparison.level == pytest.approx(0.9)
     sums = found.comparison.tasks[0]
     assert sums.low < sums.difference < sums.high < -0.02 and sums.gate == "fail"
     assert len(set(base.asked)) == len(base.asked) and sorted(base.asked) == sorted(tuned.asked)
     assert forget(base.model, tuned.model, names, gate=True).exit_code == Exit.GATE_FAILED
-
-
-def test_a_sure_drop_is_lost_though_it_may_be_smaller_than_the_margin_and_a_gain_must_be_larger():
-    def said(broke, fixed):
-        order = [str(number) for number in range(400)]
-        watch = PairedWatch(name="quiz", order=order, repeats=(1, 1), scores=["accuracy"], margin=0.02, alpha=0.05)
-        for number, identity in enumerate(order):
-            watch.add(BASE, result(identity, float(number < broke)))
-            watch.add(TUNED, result(identity, float(broke <= number < broke + fixed)))
-        watch.count()
-        task, about = watched_verdict(watch)
-        return about.finding, task.verdict, task.high < 0 or task.low > 0
-
-    assert said(16, 3) == ("lost", "can't tell", True)
-    assert said(3, 16) == ("can't tell", "can't tell", True)
-    assert said(60, 0)[:2] == ("lost", "worse") and said(0, 60)[:2] == ("gained", "better")
-
-
-def result(identity, value, status="correct", repeat=0):
-    return Result(
-        benchmark="quiz", sample=Sample(id=identity, question=""), request=Request(messages=()), response=Response(),
-        status=status, scores={} if value is None else {"accuracy": value}, repeat=repeat,
-    )  # fmt: skip
-
-
-def watched(**more):
-    order = [str(number) for number in range(100)]
-    chosen = {"repeats": (1, 1), "scores": ["accuracy"], "margin": 0.02, "alpha": 0.05, **more}
-    return PairedWatch(name="quiz", order=order, **chosen)
-
-
-def test_an_item_counts_in_its_place_of_the_order_when_both_sides_have_all_its_answers():
-    watch = watched(repeats=(2, 1))
-    for identity in ("1", "2", "0"):
-        watch.add(TUNED, result(identity, 1.0))
-    watch.add(BASE, result("1", 1.0))
-    watch.add(BASE, result("1", 0.0, repeat=1))
-    watch.count()
-    assert watch.counted == 0
-    watch.add(BASE, result("0", 1.0))
-    watch.add(BASE, result("0", 1.0, repeat=1))
-    watch.count()
-    assert watch.counted == 2 and watch.joined(2).base.tolist() == [1.0, 0.5]
-    assert not watch.joined(2).binary and watched().joined(0).binary
-
-
-def test_an_answer_that_failed_widens_the_interval_to_either_side():
-    whole, failed = watched(), watched()
-    for number in range(100):
-        for watch in (whole, failed):
-            watch.add(BASE, result(str(number), 1.0))
-        whole.add(TUNED, result(str(number), 1.0))
-        lost = number % 25 == 0
-        failed.add(TUNED, result(str(number), None if lost else 1.0, "error" if lost else "correct"))
-    for watch in (whole, failed):
-        watch.count()
-    (task, _), (open_, about) = watched_verdict(whole), watched_verdict(failed)
-    assert (task.missing, open_.missing) == (0, 4) and open_.low < task.low and open_.verdict == "incomplete"
-    assert about.finding == "can't tell" and open_.counts["new"] == {"correct": 96, "error": 4}
-
-
-def test_values_beyond_one_have_no_bounds_at_the_looks_and_a_t_interval_at_the_end():
-    watch = watched()
-    draw = np.random.default_rng(0)
-    for number, change in enumerate(draw.normal(0, 0.3, 100).tolist()):
-        watch.add(BASE, result(str(number), 5.0))
-        watch.add(TUNED, result(str(number), 5.0 + change))
-    watch.count()
-    assert not watch.ranged and watch.bounds(()) == (-np.inf, np.inf)
-    task, _ = watched_verdict(watch)
-    assert task.method.startswith("paired t") and -0.2 < task.low < 0.2
-
-
-def test_looks_that_exclude_each_other_leave_it_open():
-    watch = watched()
-    for number in range(100):
-        watch.add(BASE, result(str(number), float(number < 50)))
-        watch.add(TUNED, result(str(number), float(number >= 50)))
-    watch.count()
-    low, high = watch.bounds(())
-    assert watch.sequence.high < -0.1 < low <= high or low <= watch.sequence.low <= high
-    assert low <= high and (watch.sequence.low, watch.sequence.high) in ((low, high), (high, low))
-
-
-def test_each_start_that_ends_without_a_verdict_spends_a_part_of_the_error_rate():
-    def drop(number):
-        return 0.0 if number % 20 == 0 else 1.0
-
-    watch = watched(tested=(40,))
-    for number in range(80):
-        watch.add(BASE, result(str(number), 1.0))
-        watch.add(TUNED, result(str(number), drop(number)))
-    watch.count()
-    _, about = watched_verdict(watch)
-    assert about.tested == (40, 80)
-    first, second = watch.measured(40, 0.05 * 0.4), watch.measured(80, 0.05 * 0.2)
-    low, high = watch.bounds(about.tested)
-    assert (low, high) == pytest.approx((max(first.low, second.low), min(first.high, second.high)))
-    assert watch.bounds((40,)) == pytest.approx((first.low, first.high))
 
 
 def test_time_is_shared_and_what_a_decided_benchmark_leaves_goes_to_the_others():
@@ -316,6 +215,29 @@ def test_both_runs_are_ordinary_runs(evalh):
     assert said.json["tasks"][0]["sequential"]["decision"] == "fail"
     for run in (found.base.path, found.tuned.path):
         assert "sums" in evalh("show", run).out and evalh("verify", run).code == 0
+
+
+def test_manifests_keep_which_benchmarks_the_looks_stopped_and_by_what_evidence():
+    names = [quiz("sums", 200), quiz("rhymes", 900), quiz("few", 12)]
+    found = forget(Answering("base", always).model, Answering("tuned", forgot("sums")).model, names)
+    for run, other in ((found.base, found.tuned), (found.tuned, found.base)):
+        facts = run.manifest.sequential
+        assert (facts.against, facts.alpha) == (other.name, 0.05)
+        looks = facts.benchmarks
+        assert {name: look.decision for name, look in looks.items()} == {"sums": "fail", "rhymes": "pass", "few": None}
+        assert looks["sums"].e_fail > 1 > looks["sums"].e_pass and looks["rhymes"].e_pass > 1 > looks["rhymes"].e_fail
+
+
+def test_items_without_a_value_end_it_as_not_whole():
+    def failing(prompts):
+        return [None if int(prompt.split()[1]) % 3 == 0 else "yes" for prompt in prompts]
+
+    base = Answering("base", always).model
+    found = forget(base, FunctionModel(failing, name="tuned", version="tuned"), quiz("sums", 60))
+    assert found.exit_code == Exit.NOT_WHOLE
+    with pytest.raises(UserError, match="sums is incomplete: ") as told:
+        found.settled()
+    assert told.value.exit_code == Exit.NOT_WHOLE
 
 
 def test_the_document_is_that_of_its_schema():
