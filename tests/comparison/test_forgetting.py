@@ -11,6 +11,7 @@ from referencing import Registry, Resource
 
 from evalharness import Benchmark, Sample, UserError, forget, plugins
 from evalharness.comparison import document, forgetting_document
+from evalharness.comparison.forgetting_document import earlier_tests
 from evalharness.data.kept import schema_of
 from evalharness.data.rows import Source
 from evalharness.errors import Exit
@@ -337,7 +338,11 @@ def test_a_damaged_record_of_earlier_tests_is_refused_in_a_line():
     models = [Answering("base", always).model, Answering("tuned", always).model]
     found = forget(*models, name)
     file = found.tuned.path / "forgetting.json"
-    for text in ("{", "[]", '{"comparison": 3}', file.read_text().replace('"tested":[30]', '"tested":[-3]')):
+    whole, base = file.read_text(), found.document.comparison.base.fingerprint
+    assert earlier_tests(found.tuned.path, base) == {name: (30,)}
+    assert earlier_tests(found.tuned.path, "a" + base) == earlier_tests(found.tuned.path, "z" + base) == {}
+    wrong = [whole.replace('"tested":[30]', f'"tested":[{count}]') for count in ("-3", "0", "1.0")]
+    for text in ("{", "[]", '{"comparison": 3}', *wrong):
         file.write_text(text)
         with pytest.raises(UserError) as refused:
             forget(*models, name)
