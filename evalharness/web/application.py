@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from evalharness.errors import UserError
+from evalharness.errors import UserError, option_name
 from evalharness.web.compare_pages import ComparePages
 from evalharness.web.guard import Guard, GuardTerms
 from evalharness.web.label_pages import LabelPages
@@ -26,7 +26,7 @@ _HEADINGS = {404: "Not found", 400: "Not understood", 403: "Not allowed", 409: "
 
 def view_application(library: RunLibrary, terms: GuardTerms) -> ASGIApp:
     """The pages of runs."""
-    maker = PageMaker(Links())
+    maker = PageMaker(Links(terms.root_path))
     pages = (
         RunPages(library, maker),
         ComparePages(library, maker),
@@ -60,6 +60,9 @@ def guarded_application(
         )
         return HTMLResponse(page, status)
 
+    ours = {route.path.split("/")[1] for route in routes} | {"assets"}
+    if (first := terms.root_path.partition("/")[2].partition("/")[0]) and first in ours:
+        raise UserError(f"{option_name('root_path')}: /{first} is where pages of ours are; choose another")
     made = Starlette(
         routes=[*routes, Route("/assets/{hash}/{name}", _asset), Route("/favicon.ico", _icon)],
         exception_handlers={HTTPException: failed, UserError: failed, **(handlers or {})},

@@ -26,7 +26,7 @@ from evalharness.web.run_library import RunLibrary, run_key
 
 def arena_application(store: ArenaStore, prompts: ArenaPrompts, arena: ArenaTerms, terms: GuardTerms) -> ASGIApp:
     """The pages of an arena."""
-    maker = PageMaker(Links(), layout="arena.html.j2")
+    maker = PageMaker(Links(terms.root_path), layout="arena.html.j2")
     pages = ArenaPages(store, prompts, maker, arena)
     return guarded_application(pages.routes(), maker, terms, {DBAPIError: _unavailable})
 

@@ -14,7 +14,7 @@ from typing import Any
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request as WebRequest
-from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from evalharness.arena.ratings import Battle
@@ -24,8 +24,9 @@ from evalharness.web.arena_live import SIDES, LivePrompts, LiveTurn, LiveTurns
 from evalharness.web.arena_prompts import ArenaItem, ArenaPrompts, names_itself, random_items, shown_answer
 from evalharness.web.arena_store import VOTE_CHOICES, ArenaStore, ArenaTurn, Choice, CountedVote, DrawnBattle, voter_id
 from evalharness.web.forms import read_form
+from evalharness.web.guard import keep_cookie
 from evalharness.web.rate_limit import RateLimit
-from evalharness.web.rendering import EVENTS, PageMaker, server_event
+from evalharness.web.rendering import PageMaker, server_event, told_live
 
 VOTER_COOKIE = "evalh_voter"
 _YEAR = 365 * 24 * 3600
@@ -81,6 +82,9 @@ class ArenaPages:
         )
         return HTMLResponse(page)
 
+    def _to(self, path: str) -> Response:
+        return RedirectResponse(self.maker.links.at(path), 303)
+
     def _posted(self, answer: Callable[..., Response], member: bool = True) -> Callable[[WebRequest], Any]:
         """A handler of a form: its fields are read within limits, and it was made for this voter."""
 
@@ -97,7 +101,7 @@ class ArenaPages:
             return answer(request, fields)
         voter = self._voter(request)
         if voter is None:
-            return RedirectResponse("/", 303)
+            return self._to("/")
         if not hmac.compare_digest(fields.get("csrf", "").encode(), self._csrf(voter).encode()):
             raise HTTPException(403, "This form was not made for you; go back, load the page again and send it again.")
         return answer(request, fields, voter)
@@ -117,29 +121,29 @@ class ArenaPages:
 
     def join(self, request: WebRequest, fields: Mapping[str, str]) -> Response:
         if self._voter(request) is not None:
-            return RedirectResponse("/battle", 303)
+            return self._to("/battle")
         if fields.get("consent") != "yes":
             raise HTTPException(400, "Tick the box to take part.")
         if not self._joins.allows(request.client.host if request.client else ""):
             raise HTTPException(429, "Many have just joined from where you are; try again in a minute.")
-        reply = RedirectResponse("/battle", 303)
-        reply.set_cookie(VOTER_COOKIE, self.store.join(), max_age=_YEAR, httponly=True, samesite="strict")
+        reply = self._to("/battle")
+        keep_cookie(reply, request.scope, VOTER_COOKIE, self.store.join(), max_age=_YEAR)
         return reply
 
     def next_battle(self, request: WebRequest) -> Response:
         voter = self._voter(request)
         if voter is None:
-            return RedirectResponse("/", 303)
+            return self._to("/")
         asked = self.live and self.live.of_voter(voter)
         if asked:
-            return RedirectResponse(f"/battle/{asked.battle.id}", 303)
+            return self._to(f"/battle/{asked.battle.id}")
         found = self.store.open_battle(voter)
         if found is None and self.live and not len(self.prompts):
             return self._page("arena_ask.html.j2", request, place="battle", longest=_LONGEST_PROMPT)
         found = found or self._drawn(voter)
         if found is None:
             return self._page("arena_seen.html.j2", request, place="battle")
-        return RedirectResponse(f"/battle/{found.id}", 303)
+        return self._to(f"/battle/{found.id}")
 
     def _drawn(self, voter: str) -> DrawnBattle | None:
         """A battle that this voter has not had."""
@@ -183,7 +187,7 @@ class ArenaPages:
         item = ArenaItem(item=secrets.token_hex(8), prompt=prompt, category="", answers={})
         made = _new_battle(voter, item, self.ratings.next_pair(self.prompts.models))
         self._ask(made, prompt)
-        return RedirectResponse(f"/battle/{made.id}", 303)
+        return self._to(f"/battle/{made.id}")
 
     def turn(self, request: WebRequest, fields: Mapping[str, str], voter: str) -> Response:
         """A further turn of both models."""
@@ -193,12 +197,12 @@ class ArenaPages:
         prompt = _prompt(fields)
         self._not_too_fast(voter)
         self._ask(found, prompt)
-        return RedirectResponse(f"/battle/{found.id}#turn{len(found.turns)}", 303)
+        return self._to(f"/battle/{found.id}#turn{len(found.turns)}")
 
     def battle(self, request: WebRequest) -> Response:
         voter = self._voter(request)
         if voter is None:
-            return RedirectResponse("/", 303)
+            return self._to("/")
         found, asked = self._mine(request, voter), self._asked(request)
         turns = [(place, turn) for place, turn in enumerate(found.turns)]
         common = {"place": "battle", "id": found.id, "turns": turns, "longest": _LONGEST_PROMPT}
@@ -223,7 +227,7 @@ class ArenaPages:
         if voter is None:
             raise HTTPException(404, "You have not joined.")
         await run_in_threadpool(self._mine, request, voter)
-        return StreamingResponse(_events(self._asked(request)), media_type=EVENTS)
+        return told_live(_events(self._asked(request)))
 
     def vote(self, request: WebRequest, fields: Mapping[str, str], voter: str) -> Response:
         """Keep a vote and show what is kept; one that is sent again finds itself."""
@@ -239,13 +243,13 @@ class ArenaPages:
             if not self._votes.allows(f"vote {voter}"):
                 raise HTTPException(429, "That was fast. Wait a moment, then vote again.")
             self.store.vote(found, key, choice, _void(found))
-        return RedirectResponse(f"/battle/{found.id}", 303)
+        return self._to(f"/battle/{found.id}")
 
     def withdraw(self, request: WebRequest, fields: Mapping[str, str], voter: str) -> Response:
         found = self._mine(request, voter)
         if found.choice is not None:
             self.store.withdraw(found)
-        return RedirectResponse(f"/battle/{found.id}", 303)
+        return self._to(f"/battle/{found.id}")
 
     def _mine(self, request: WebRequest, voter: str) -> DrawnBattle:
         found, asked = self.store.battle(request.path_params["id"]), self._asked(request)
@@ -273,7 +277,7 @@ class ArenaPages:
     def me(self, request: WebRequest) -> Response:
         voter = self._voter(request)
         if voter is None:
-            return RedirectResponse("/", 303)
+            return self._to("/")
         mine = [battle for battle in self.store.of_voter(voter) if battle.choice is not None]
         return self._page("arena_me.html.j2", request, place="me", battles=mine[::-1][:200], total=len(mine),
                           reveal=self.terms.reveal)  # fmt: skip
@@ -291,8 +295,8 @@ class ArenaPages:
 
     def delete(self, request: WebRequest, fields: Mapping[str, str], voter: str) -> Response:
         self.store.forget(voter)
-        reply = RedirectResponse("/", 303)
-        reply.delete_cookie(VOTER_COOKIE, httponly=True, samesite="strict")
+        reply = self._to("/")
+        keep_cookie(reply, request.scope, VOTER_COOKIE, "", max_age=0)
         return reply
 
 

@@ -79,7 +79,7 @@ class ComparePages:
             return HTMLResponse(self.matrix_page(keys, found, benchmark))
         if asked.get("swap"):
             again = self.links.compare(keys[::-1], benchmark=benchmark, margin=asked.get("margin", ""))
-            return RedirectResponse(again or "/", 303)
+            return RedirectResponse(again or self.links.home(), 303)
         change: Change = next((change for change in ITEM_CHANGES if change == asked.get("change")), "broke")
         page = self.pair_page(keys, found, benchmark, change, (_margin(asked.get("margin", "")), _begin(request)))
         return HTMLResponse(page)

@@ -12,7 +12,7 @@ from operator import attrgetter
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request as WebRequest
-from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from evalharness.comparison.flips import gold_text
@@ -24,7 +24,7 @@ from evalharness.runs.manifest import Manifest
 from evalharness.runs.store import Run, record_to_json
 from evalharness.web.item_view import item_view, shown_prompt, whole_text
 from evalharness.web.journal_index import JournalIndex, ResultFilter, ResultKind
-from evalharness.web.rendering import EVENTS, PageMaker, server_event, thousands
+from evalharness.web.rendering import PageMaker, server_event, thousands, told_live
 from evalharness.web.run_library import RunLibrary, RunRow
 from evalharness.web.text_search import LONGEST_TEXT, running_count, search_page
 
@@ -245,11 +245,11 @@ class RunPages:
             raise HTTPException(400, "wanted a text to count")
         counts = running_count(index, wanted)
         told = ({"count": thousands(n) if done else f"{thousands(n)} so far", "done": done} for n, done in counts)
-        return StreamingResponse(map(server_event, told), media_type=EVENTS)
+        return told_live(map(server_event, told))
 
     def progress(self, request: WebRequest) -> Response:
         """How many answers a run under way has, told while they come."""
-        return StreamingResponse(_events(self._answers(self._found(request))), media_type=EVENTS)
+        return told_live(_events(self._answers(self._found(request))))
 
     async def _answers(self, run: Run) -> AsyncIterator[dict[str, object]]:
         """It sleeps in no thread: pages that wait must not keep others from being made."""

@@ -30,6 +30,7 @@ class FileLinks(Links):
     live = False
 
     def __init__(self, runs: Sequence[str]) -> None:
+        super().__init__()
         self._runs = frozenset(runs)
         self._compared = frozenset(permutations(runs, 2)) if len(runs) <= _MOST_COMPARED else frozenset()
         self.items: dict[tuple[str, ResultKey], str] = {}
