@@ -53,19 +53,23 @@ def serve(
 ) -> None:
     """People vote blind which of two answers is better. Ctrl-C ends it; votes are safe at any time."""
     from evalharness.arena.votes import read_battles
-    from evalharness.report.serving import show_address
+    from evalharness.report.serving import show_address, show_pairs
     from evalharness.web.arena_application import arena_application, arena_prompts
     from evalharness.web.arena_pages import ArenaTerms
+    from evalharness.web.arena_prompts import votable_pairs
     from evalharness.web.arena_store import ArenaStore, store_url
     from evalharness.web.serving import listen, proxy_terms, serve_pages
 
     named = [name.strip() for name in models.split(",") if name.strip()]
     asked = arena_prompts(named, prompts, live=live, runs=runs)
+    votable = votable_pairs(asked)
     terms = ArenaTerms(
         reveal=reveal, votes_per_minute=votes_per_minute, joins_per_minute=joins_per_minute,
-        judged=() if judged is None else read_battles(judged),
+        judged=() if judged is None else read_battles(judged), pairs=() if votable is None else votable.meeting,
     )  # fmt: skip
     store = ArenaStore(store_url(database))
+    if votable is not None:
+        show_pairs(votable.by_models, votable.same, votable.looked, votable.prompts)
     proxy = proxy_terms(root_path, trust_proxy or [])
     place = listen(host, port, allow_host or [], token=token, proxy=proxy)
     serve_pages(arena_application(store, asked, terms, place.terms), place, show_address)

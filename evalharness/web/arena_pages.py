@@ -19,9 +19,17 @@ from starlette.routing import Route
 
 from evalharness.arena.ratings import Battle
 from evalharness.report.escape import printable
-from evalharness.web.arena_board import ArenaRatings, agreement_with, arena_board
+from evalharness.web.arena_board import KEPT_SECONDS, ArenaRatings, agreement_with, arena_board
 from evalharness.web.arena_live import SIDES, LivePrompts, LiveTurn, LiveTurns
-from evalharness.web.arena_prompts import ArenaItem, ArenaPrompts, names_itself, random_items, shown_answer
+from evalharness.web.arena_prompts import (
+    ArenaItem,
+    ArenaPrompts,
+    ModelPair,
+    names_itself,
+    pairs_of,
+    random_items,
+    shown_answer,
+)
 from evalharness.web.arena_store import VOTE_CHOICES, ArenaStore, ArenaTurn, Choice, CountedVote, DrawnBattle, voter_id
 from evalharness.web.forms import read_form
 from evalharness.web.guard import keep_cookie
@@ -34,18 +42,18 @@ _LONGEST_PROMPT = 8000
 _MOST_TURNS = 8
 _LOOK_SECONDS = 0.1  # between two looks at what is being written
 _NO_ANSWER = "One of the two models gave no answer; try again, or another prompt."
-_TRIES = 20  # pairs that are drawn before a voter is told that all was seen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArenaTerms:
     """How an arena is held: whether names are shown after a vote, how fast one person may vote, and what the judges
-    that are shown beside people said."""
+    that are shown beside people said. `pairs` of models meet; all where there are none."""
 
     reveal: bool = True
     votes_per_minute: float = 30
     joins_per_minute: float = 30
     judged: Sequence[Battle] = ()
+    pairs: Sequence[ModelPair] = ()
 
 
 class ArenaPages:
@@ -54,6 +62,7 @@ class ArenaPages:
     def __init__(self, store: ArenaStore, prompts: ArenaPrompts, maker: PageMaker, terms: ArenaTerms) -> None:
         self.store, self.prompts, self.maker, self.terms = store, prompts, maker, terms
         self.ratings = ArenaRatings(store)
+        self._pairs = terms.pairs or pairs_of(prompts.models)
         self.live = LiveTurns(prompts, self._keep) if isinstance(prompts, LivePrompts) else None
         self._votes = RateLimit(terms.votes_per_minute, max(10, int(terms.votes_per_minute)))
         self._joins = RateLimit(terms.joins_per_minute, max(10, int(2 * terms.joins_per_minute)))
@@ -146,12 +155,13 @@ class ArenaPages:
         return self._to(f"/battle/{found.id}")
 
     def _drawn(self, voter: str) -> DrawnBattle | None:
-        """A battle that this voter has not had."""
+        """A battle that this voter has not had; None once no pair of models has one left."""
         self._not_too_fast(voter)
-        seen = self.store.seen(voter)
-        for _ in range(_TRIES):
-            pair = self.ratings.next_pair(self.prompts.models)
+        seen, left = self.store.seen(voter), set(self._pairs)
+        while left:
+            pair = self.ratings.next_pair(left)
             item = next(random_items(self.prompts, pair, seen), None)
+            left -= {pair, pair[::-1]}
             if item is not None:
                 made = _new_battle(voter, item, pair)
                 if self.live:
@@ -185,7 +195,7 @@ class ArenaPages:
         prompt = _prompt(fields)
         self._not_too_fast(voter)
         item = ArenaItem(item=secrets.token_hex(8), prompt=prompt, category="", answers={})
-        made = _new_battle(voter, item, self.ratings.next_pair(self.prompts.models))
+        made = _new_battle(voter, item, self.ratings.next_pair(self._pairs))
         self._ask(made, prompt)
         return self._to(f"/battle/{made.id}")
 
@@ -270,7 +280,7 @@ class ArenaPages:
         names = [one.rating.model for one in found.models]
         return self._page(
             "arena_ratings.html.j2", request, place="ratings", board=found, category=category, categories=categories,
-            style=style, names=names, judges=arena_board(judges).models if judges else (),
+            style=style, names=names, kept=KEPT_SECONDS, judges=arena_board(judges).models if judges else (),
             agreement=agreement_with(self.terms.judged, votes) if judges else None,
         )  # fmt: skip
 

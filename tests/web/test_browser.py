@@ -191,7 +191,7 @@ def test_an_arena_by_keyboard_with_names_nowhere_before_the_vote(served, opened,
         page.keyboard.press("n")
         page.wait_for_selector(".votes")
     assert [vote.choice for vote in store.counted()] == ["model_a", "model_b", "tie"]
-    monkeypatch.setattr("evalharness.web.arena_board._KEPT_SECONDS", 0.0)
+    monkeypatch.setattr("evalharness.web.arena_board.KEPT_SECONDS", 0.0)
     for path in ("/ratings", "/me"):
         page.goto(f"{base}{path}")
         accessible(page)
