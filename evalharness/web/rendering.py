@@ -43,7 +43,7 @@ class Links:
 
     def at(self, path: str, **asked: object) -> str:
         """The address of a page by its path here; what is not asked for is left out."""
-        given = {name: value for name, value in asked.items() if value not in ("", None)}
+        given = {name: value for name, value in asked.items() if value not in ("", None, [])}
         # Half of a surrogate pair, which no address can hold, is one that leads nowhere.
         query = urlencode(given, doseq=True, errors="replace", quote_via=quote)
         return f"{self.root}{path}?{query}" if query else self.root + path
