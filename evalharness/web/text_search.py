@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -37,6 +38,17 @@ def search_page(index: JournalIndex, wanted: ResultFilter, *, after: int = -1, m
         if len(places) >= most or time.monotonic() > end:
             return FoundTexts(places=tuple(places), looked=looked)
     return FoundTexts(places=tuple(places), looked=None)
+
+
+def count_within(index: JournalIndex, wanted: ResultFilter, seconds: float | None) -> tuple[int, bool]:
+    """How many results hold the text, and whether that is all: so long is counted at most, None for to the end."""
+    end = math.inf if seconds is None else time.monotonic() + seconds
+    found = 0
+    for _, hit in _looked_at(index, wanted, -1):
+        found += hit
+        if time.monotonic() > end:
+            return found, False
+    return found, True
 
 
 def running_count(index: JournalIndex, wanted: ResultFilter) -> Iterator[tuple[int, bool]]:
