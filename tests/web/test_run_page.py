@@ -96,4 +96,4 @@ def test_facts_are_words_and_curl_is_for_endpoints(tmp_path):
         client, at = opened(tmp_path, name)
         assert "temperature 0.5, seed 3, seeds 1 2" in text_of(client.get(at))
         item = text_of(client.get(f"{at}/item?of=quiz&id=g0/0"))
-        assert ("curl" in item) is (name == "y") and "evalh show" in item
+        assert ('curl "$OPENAI' in item) is (name == "y") and "evalh show" in item
