@@ -21,6 +21,7 @@ from evalharness.web.arena_store import ArenaStore, CountedVote
 _ALPHA = 0.05  # of all rank ranges together, and of all voters that are said to stand out
 _FIRST = 4  # battles of every pair before those that tell most are preferred
 KEPT_SECONDS = 5.0  # so old may the ratings be that are shown
+FRESH_VOTES = 200  # below which whoever looks at the ratings has them with the last vote
 _FEW_VOTES = 10  # below which nothing is said of a voter
 _DRAWS = 2  # of the bootstrap: pages show the sandwich intervals
 
@@ -67,10 +68,11 @@ class ArenaRatings:
         self._votes: list[CountedVote] = []
         self._boards: dict[tuple[str, bool], ArenaBoard] = {}
 
-    def votes(self) -> list[CountedVote]:
-        """The votes that count, a few seconds old at most."""
+    def votes(self, *, fresh: bool = False) -> list[CountedVote]:
+        """The votes that count, a few seconds old at most; `fresh`: none is missing as long as there are few."""
         with self._lock:
-            if time.monotonic() - self._looked > KEPT_SECONDS:
+            few = fresh and len(self._votes) < FRESH_VOTES
+            if few or time.monotonic() - self._looked > KEPT_SECONDS:
                 state = self._store.votes()
                 if state != self._state:
                     self._votes, self._boards = self._store.counted(), {}

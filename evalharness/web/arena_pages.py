@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from evalharness.arena.ratings import Battle
 from evalharness.report.escape import printable
-from evalharness.web.arena_board import KEPT_SECONDS, ArenaRatings, agreement_with, arena_board
+from evalharness.web.arena_board import FRESH_VOTES, KEPT_SECONDS, ArenaRatings, agreement_with, arena_board
 from evalharness.web.arena_live import SIDES, LivePrompts, LiveTurn, LiveTurns
 from evalharness.web.arena_prompts import (
     ArenaItem,
@@ -270,7 +270,7 @@ class ArenaPages:
 
     def board(self, request: WebRequest) -> Response:
         """The ratings, of one category or all, with or without style held equal."""
-        votes = self.ratings.votes()
+        votes = self.ratings.votes(fresh=True)
         categories = sorted({vote.category for vote in votes if vote.category})[:500]
         category = request.query_params.get("category", "")
         category = category if category in categories else ""
@@ -280,7 +280,8 @@ class ArenaPages:
         names = [one.rating.model for one in found.models]
         return self._page(
             "arena_ratings.html.j2", request, place="ratings", board=found, category=category, categories=categories,
-            style=style, names=names, kept=KEPT_SECONDS, judges=arena_board(judges).models if judges else (),
+            style=style, names=names, kept=KEPT_SECONDS if len(votes) >= FRESH_VOTES else 0,
+            judges=arena_board(judges).models if judges else (),
             agreement=agreement_with(self.terms.judged, votes) if judges else None,
         )  # fmt: skip
 

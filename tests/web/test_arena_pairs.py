@@ -90,7 +90,14 @@ def test_a_long_file_of_prompts_is_counted_in_part(tmp_path, monkeypatch):
     assert (found.looked, found.prompts, sum(found.by_models.values())) == (10, 95, 10)
 
 
-def test_ratings_say_how_old_they_are(arena):
+def test_ratings_have_the_last_vote_or_say_how_old_they_are(arena, monkeypatch):
     application, _ = arena()
     client = client_of(application)
-    assert "counted anew every 5 seconds" in text_of(client.get("/ratings"))
+    page = client.post("/join", data={"consent": "yes"})
+    for fresh, votes in ((100, "1 vote by 1 person"), (1, "1 vote by 1 person, counted anew every 5 seconds")):
+        for module in ("arena_board", "arena_pages"):
+            monkeypatch.setattr(f"evalharness.web.{module}.FRESH_VOTES", fresh)
+        csrf, key = (re.search(rf'name="{name}" value="([^"]*)"', page.text)[1] for name in ("csrf", "key"))
+        client.post(f"{page.url.path}/vote", data={"csrf": csrf, "key": key, "choice": "tie"})
+        assert re.search("[0-9]+ vote.*", text_of(client.get("/ratings")))[0] == votes
+        page = client.get("/battle")
