@@ -132,16 +132,20 @@ class RunPrompts:
     def __len__(self) -> int:
         return len(self._places)
 
-    def _asked(self, place: int) -> Result:
-        (asked,) = next(iter(self._indexes.values())).results([self._places[place]])
+    def _asked(self, place: int) -> Result | None:
+        (asked,) = next(iter(self._indexes.values())).readable([self._places[place]])
         return asked
 
     def item_name(self, place: int) -> str:
         asked = self._asked(place)
+        if asked is None:
+            return ""
         return f"{asked.benchmark} {asked.sample.id}" + (f" {asked.repeat}" if asked.repeat else "")
 
     def item(self, place: int, pair: ModelPair) -> ArenaItem | None:
         asked = self._asked(place)
+        if asked is None:
+            return None
         answers = {model: text for model in pair if (text := self._answer(model, asked))}
         if len(answers) < len(pair) or not _differ(answers, pair):
             return None
@@ -153,7 +157,7 @@ class RunPrompts:
     def answers(self, place: int) -> Mapping[str, str]:
         """What each model answered to the question at a place; one that wrote nothing is left out."""
         asked = self._asked(place)
-        return {model: text for model in self.models if (text := self._answer(model, asked))}
+        return {} if asked is None else {m: text for m in self.models if (text := self._answer(m, asked))}
 
     def _answer(self, model: str, asked: Result) -> str:
         """What a model wrote to a question; '' where it was not asked it, or gave no answer."""
@@ -161,8 +165,8 @@ class RunPrompts:
         found = index.find(asked.key)
         if found is None:
             return ""
-        (result,) = index.results([found])
-        return "" if result.response.error else result.response.text
+        (result,) = index.readable([found])
+        return "" if result is None or result.response.error else result.response.text
 
 
 def _differ(answers: Mapping[str, str], pair: ModelPair) -> bool:

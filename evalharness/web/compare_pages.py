@@ -145,7 +145,7 @@ class ComparePages:
     def _results(self, run: Run, benchmark: str, ids: Sequence[str]) -> list[Result | None]:
         index = self.library.index(run)
         places = [index.find((benchmark, identity, 0)) for identity in ids]
-        known = iter(index.results([place for place in places if place is not None]))
+        known = iter(index.readable([place for place in places if place is not None]))
         return [None if place is None else next(known) for place in places]
 
     def matrix_page(self, keys: Sequence[str], runs: Sequence[Run], benchmark: str) -> str:

@@ -44,7 +44,6 @@ class Links:
     def at(self, path: str, **asked: object) -> str:
         """The address of a page by its path here; what is not asked for is left out."""
         given = {name: value for name, value in asked.items() if value not in ("", None, [])}
-        # Half of a surrogate pair, which no address can hold, is one that leads nowhere.
         query = urlencode(given, doseq=True, errors="replace", quote_via=quote)
         return f"{self.root}{path}?{query}" if query else self.root + path
 
@@ -76,6 +75,9 @@ class Links:
 
 def _result_fields(result: ResultKey) -> dict[str, object]:
     benchmark, identity, repeat = result
+    if any("\ud800" <= character <= "\udfff" for character in benchmark + identity):
+        # Half of a surrogate pair, which no address can hold but as it is written in JSON.
+        return {"result": json.dumps([benchmark, identity]), "repeat": repeat or ""}
     return {"of": benchmark, "id": identity, "repeat": repeat or ""}
 
 

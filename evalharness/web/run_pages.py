@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shlex
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
@@ -23,12 +24,13 @@ from evalharness.web.item_view import item_view, shown_prompt, whole_text
 from evalharness.web.journal_index import JournalIndex, ResultFilter, ResultKind
 from evalharness.web.rendering import PageMaker, server_event, thousands, told_live
 from evalharness.web.run_library import RunLibrary, RunRow
-from evalharness.web.run_view import judged_notes, manifest_facts, result_row
+from evalharness.web.run_view import result_row, run_view
 from evalharness.web.text_search import LONGEST_TEXT, count_within, running_count, search_page
 
 RESULTS_PAGE = 50  # results on a page
 _COUNT_SECONDS = 0.3  # for which a page counts the results with a text itself
 _RUNS_PAGE = 200
+_NEIGHBOURS = 3  # of a result, of which the first that can be read is the next
 _OTHERS = 100  # runs offered for comparison
 _SORTS = ("created", "name", "benchmark", "model", "score", "n")
 _LAST = 1 << 60  # behind every byte of a journal
@@ -125,25 +127,27 @@ class RunPages:
         """One run: its figures, and a page of its results."""
         kinds = index.kinds()
         found = _page_of(index, wanted, at)
-        summary = run.summary if run.finished else None
-        rows = [result_row(one, summary, self.links.item(key, one.key, wanted)) for one in index.results(found.places)]
+        view = run_view(run)
+        read = [one for one in index.readable(found.places) if one is not None]
+        rows = [result_row(one, view.summary, self.links.item(key, one.key, wanted)) for one in read]
         planned = sum(facts.items * facts.repeats for facts in run.manifest.benchmarks.values())
         rest = replace(wanted, text="") if wanted.text else wanted
         return self.maker.page(
             "run.html.j2", place="run", key=key, run=run, manifest=run.manifest,
-            summary=summary, judged=list(judged_notes(summary)), wanted=wanted, results=rows,
+            view=view, summary=view.summary, wanted=wanted, results=rows,
             chips=list(self._chips(key, kinds, wanted)), others=self._others(key),
             benchmarks=list(dict.fromkeys(kind.benchmark for kind in kinds)), filter_of=_filter_of,
             groups=sorted({k.group for k in kinds if k.group and wanted.benchmark in ("", k.benchmark)})[:1000],
             matching=sum(kind.n for kind in kinds if _fits(kind, rest)), done=sum(kind.n for kind in kinds),
-            planned=planned, damaged=index.damaged, limited=not self.links.live and found.later is not None,
+            planned=planned, damaged=index.damaged + len(found.places) - len(read),
+            limited=not self.links.live and found.later is not None,
             count=count_within(index, wanted, None if at.count else _COUNT_SECONDS) if wanted.text else None,
             count_stream=self.links.run(key, wanted).replace("?", "/count?", 1),
             count_link=self.links.run(key, wanted, count="all"), searched_on=found.searched_on,
             begin=self.links.run(key, wanted) if at.after is not None or at.before is not None else None,
             earlier=None if found.earlier is None else self.links.run(key, wanted, **found.earlier),
             later=None if found.later is None else self.links.run(key, wanted, **found.later),
-            command=shlex.join(run.manifest.command or ()), facts=manifest_facts(run.manifest),
+            command=shlex.join(run.manifest.command or ()),
         )  # fmt: skip
 
     def _chips(self, key: str, kinds: Sequence[ResultKind], wanted: ResultFilter) -> Iterator[StatusChip]:
@@ -181,13 +185,13 @@ class RunPages:
     def item_page(self, key: str, run: Run, index: JournalIndex, place: int, wanted: ResultFilter) -> str:
         """One result, between its neighbours in the filter that it was found with."""
         (result,) = index.results([place])
-        earlier = index.places(wanted, before=place, most=1) if not wanted.text else []
-        later = index.places(wanted, after=place, most=1)
+        earlier = index.places(wanted, before=place, most=_NEIGHBOURS)[::-1] if not wanted.text else []
+        later = index.places(wanted, after=place, most=_NEIGHBOURS)
         if wanted.text:
             later = list(search_page(index, wanted, after=place, most=1).places)
         before, after = (
-            self.links.item(key, one.key, wanted) if one is not None else None
-            for one in (next(iter(index.results(places)), None) for places in (earlier, later))
+            next((self.links.item(key, one.key, wanted) for one in index.readable(places) if one is not None), None)
+            for places in (earlier, later)
         )
         own = self.links.live and has_prompts(run.manifest.model.name or "")
         return self.maker.page(
@@ -259,7 +263,8 @@ class RunPages:
 
     def _place(self, request: WebRequest, index: JournalIndex) -> int:
         asked = request.query_params
-        place = index.find((asked.get("of", ""), asked.get("id", ""), _number(asked.get("repeat", "")) or 0))
+        benchmark, identity = _named(asked.get("result", "")) or (asked.get("of", ""), asked.get("id", ""))
+        place = index.find((benchmark, identity, _number(asked.get("repeat", "")) or 0))
         if place is None:
             raise HTTPException(404, "this run has no such result")
         return place
@@ -303,6 +308,16 @@ def result_filter(request: WebRequest) -> ResultFilter:
         benchmark=asked.get("benchmark", ""), group=asked.get("group", ""), status=asked.get("status", ""),
         suspect=bool(asked.get("suspect")), text=asked.get("text", "")[:LONGEST_TEXT],
     )  # fmt: skip
+
+
+def _named(result: str) -> tuple[str, str] | None:
+    """Benchmark and id of a result as JSON has them; None for anything else."""
+    try:
+        found = json.loads(result)
+    except (ValueError, RecursionError):
+        return None
+    both = isinstance(found, list) and len(found) == 2 and all(isinstance(part, str) for part in found)
+    return (found[0], found[1]) if both else None
 
 
 def _filter_of(benchmark: str, group: str) -> ResultFilter:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
 from evalharness.comparison.flips import gold_text
 from evalharness.data.kept import to_json
+from evalharness.errors import UserError
 from evalharness.records import Result
+from evalharness.report.drawn_figures import run_figures
 from evalharness.report.escape import printable
+from evalharness.report.figures import Drawing
 from evalharness.report.judges import verdict_counts
 from evalharness.report.numbers import format_number
 from evalharness.runs.figures import Summary, TaskSummary
 from evalharness.runs.manifest import Manifest
-from evalharness.runs.store import record_to_json
+from evalharness.runs.store import Run, record_to_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +46,35 @@ class JudgedNote:
     tone: Literal["bad", "", "plain"]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunView:
+    """What the page of a run shows beside its results. `trouble` says why a finished run has no summary."""
+
+    summary: Summary | None
+    trouble: str
+    judged: tuple[JudgedNote, ...]
+    drawings: tuple[Drawing, ...]
+    facts: tuple[tuple[str, str], ...]
+
+
+def run_view(run: Run) -> RunView:
+    """What is shown of a run, as far as it can be read."""
+    summary, trouble = None, ""
+    if run.finished:
+        try:
+            summary = run.summary
+        except UserError as error:
+            trouble = str(error)
+    drawings: list[Drawing] = []
+    if summary is not None:
+        with suppress(UserError, OSError):  # a damaged journal is said by its index
+            drawings = run_figures(run)
+    return RunView(
+        summary=summary, trouble=trouble, judged=tuple(_judged_notes(summary)), drawings=tuple(drawings),
+        facts=tuple(_manifest_facts(run.manifest)),
+    )  # fmt: skip
+
+
 def result_row(result: Result, summary: Summary | None, link: str | None) -> ResultRow:
     """A row with the score that the headline of its benchmark is made of, where a result has it; else its first."""
     said = result.answer if result.answer is not None else result.response.error or result.response.text
@@ -58,7 +91,7 @@ def _wanted(entry: TaskSummary | None) -> Iterable[str]:
     return () if entry is None else (entry.headline or "", *entry.metrics)
 
 
-def judged_notes(summary: Summary | None) -> Iterator[JudgedNote]:
+def _judged_notes(summary: Summary | None) -> Iterator[JudgedNote]:
     """What every judging came to, for each benchmark."""
     for benchmark, entry in {} if summary is None else summary.benchmarks.items():
         for judging, said in entry.judged.items():
@@ -68,7 +101,7 @@ def judged_notes(summary: Summary | None) -> Iterator[JudgedNote]:
             yield JudgedNote(text=text, tone="bad" if none else "" if said.without_verdict else "plain")
 
 
-def manifest_facts(manifest: Manifest) -> list[tuple[str, str]]:
+def _manifest_facts(manifest: Manifest) -> list[tuple[str, str]]:
     """What the manifest says, a line each."""
     found: list[tuple[str, object]] = [("model", manifest.model.name), ("fingerprint", manifest.model.fingerprint)]
     found += [("sampling", manifest.sampling and _worded(to_json(manifest.sampling)))]

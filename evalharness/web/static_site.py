@@ -134,7 +134,8 @@ def _filters(index: JournalIndex) -> Iterator[ResultFilter]:
 
 def _results(index: JournalIndex, wanted: ResultFilter, most: int) -> tuple[list[int], list[ResultKey]]:
     places = index.places(wanted, most=most)
-    return places, [result.key for result in index.results(places)]
+    read = [(place, one.key) for place, one in zip(places, index.readable(places), strict=True) if one is not None]
+    return [place for place, _ in read], [key for _, key in read]
 
 
 def _comparisons(pages: ComparePages, links: FileLinks, runs: dict[str, Run]) -> Iterator[tuple[str, str, str]]:

@@ -65,6 +65,8 @@ def running_count(index: JournalIndex, wanted: ResultFilter) -> Iterator[tuple[i
 def _looked_at(index: JournalIndex, wanted: ResultFilter, after: int) -> Iterator[tuple[int, bool]]:
     """(byte, whether a wanted result begins there) of lines behind `after`: of every line that has the text somewhere,
     and of the last line of each block that was read, so that whoever waits hears from it."""
+    if not index.journal.is_file():  # no answer has come yet
+        return
     needles = _as_written(wanted.text)
     with index.journal.open("rb") as file, index.membership(wanted) as is_wanted:
         begin = max(after, 0)

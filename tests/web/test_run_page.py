@@ -2,7 +2,9 @@
 
 import json
 import re
+from html import unescape
 
+import pytest
 from run_folders import letters, line, make_run
 from web_pages import client_of, text_of
 
@@ -97,3 +99,50 @@ def test_facts_are_words_and_curl_is_for_endpoints(tmp_path):
         assert "temperature 0.5, seed 3, seeds 1 2" in text_of(client.get(at))
         item = text_of(client.get(f"{at}/item?of=quiz&id=g0/0"))
         assert ('curl "$OPENAI' in item) is (name == "y") and "evalh show" in item
+
+
+def broken(folder):
+    """A run with a line that is none, one whose score is beyond all numbers, and one torn."""
+    make_run(folder / "x", "110100")
+    file = folder / "x" / "results.jsonl"
+    lines = file.read_text().splitlines()
+    lines[1], lines[2] = lines[1][:50], lines[2].replace('"accuracy": 0.0', f'"accuracy": {10**400}')
+    file.write_text("\n".join(lines) + '\n{"torn')
+    return folder / "x"
+
+
+@pytest.mark.parametrize(
+    "summary", [None, "[", '{"benchmarks": {"quiz": {"metrics": {"a": {"value": NaN}}, "counts": {}}}}']
+)
+def test_a_damaged_run_is_shown_as_far_as_it_can_be_read(tmp_path, summary):
+    folder = broken(tmp_path)
+    if summary is not None:
+        (folder / "summary.json").write_text(summary)
+    client, at = opened(tmp_path)
+    page = client.get(at)
+    said = text_of(page)
+    assert page.status_code == 200 and "2 lines are damaged and not shown" in said
+    assert ("There are no figures" in said) is (summary is not None) and "under way" not in said
+    links = re.findall(r'data-row href="([^"]*)"', page.text)
+    assert len(links) == 4 and all(client.get(unescape(link)).status_code == 200 for link in links)
+    assert client.get(f"{at}?text=answer").status_code == 200
+    assert client.get("/label?name=ann&run=" + at.rpartition("/")[2]).status_code == 200
+    assert f'href="{at}">x</a>' in client.get("/").text
+
+
+def test_a_run_that_has_no_journal_is_a_page(tmp_path):
+    make_run(tmp_path / "x", "11")
+    (tmp_path / "x" / "results.jsonl").unlink()
+    client, at = opened(tmp_path)
+    for query in ("", "?text=a", "/count?text=a", "?status=wrong"):
+        assert client.get(at + query).status_code == 200
+
+
+def test_an_id_that_no_address_can_hold_has_a_page(tmp_path):
+    half = "lone \ud800 half"
+    make_run(tmp_path / "x", lines=[line("quiz", half, "wrong", 0.0, text=half)])
+    client, at = opened(tmp_path)
+    (link,) = re.findall(r'data-row href="([^"]*)"', client.get(at).text)
+    assert "\\ud800 half" in text_of(client.get(unescape(link)))
+    for odd in ("[1,2]", "x", "[" * 2000, '["quiz"]'):
+        assert client.get(f"{at}/item", params={"result": odd}).status_code == 404
