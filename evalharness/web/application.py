@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -47,6 +48,7 @@ def guarded_application(
     async def failed(request: WebRequest, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 409
         said = error.detail if isinstance(error, HTTPException) else str(error)
+        said = "There is no such page here." if said == HTTPStatus.NOT_FOUND.phrase else said
         heading = _HEADINGS.get(status, "That did not work")
         page = await run_in_threadpool(
             maker.page,
