@@ -184,6 +184,11 @@ def training_curves(lines: _Lines, chosen: int | None) -> list[DrawnCurve]:
     ]  # fmt: skip
 
 
+def _end(value: float) -> str:
+    """An end of a scale; a small one, such as a learning rate, by its first digits."""
+    return format_number(value) if value == 0 or abs(value) >= 0.1 else f"{value:.2g}".replace("-", "−")
+
+
 def _chart(heading: str, drawn: Mapping[str, Points], chosen: int | None) -> Markup:
     """Lines over the steps; one that is measured now and then has dots too."""
     every = [point for points in drawn.values() for point in points]
@@ -194,9 +199,7 @@ def _chart(heading: str, drawn: Mapping[str, Points], chosen: int | None) -> Mar
         across = _LEFT + (_WIDTH - _LEFT - _EDGE) * x / last
         return across, _EDGE + (_HEIGHT - 3 * _EDGE) * (high - y) / ((high - low) or 1.0)
 
-    parts = [
-        f'<text class="tick" x="2" y="{at((0, end))[1] + 4:.1f}">{format_number(end)}</text>' for end in {low, high}
-    ]
+    parts = [f'<text class="tick" x="2" y="{at((0, end))[1] + 4:.1f}">{_end(end)}</text>' for end in {low, high}]
     parts += [f'<text class="tick" x="{_LEFT}" y="{_HEIGHT - 6}">0</text>']
     parts += [f'<text class="tick" x="{_WIDTH - 6}" y="{_HEIGHT - 6}" text-anchor="end">step {last:,}</text>']
     for place, points in enumerate(drawn.values()):
@@ -212,6 +215,6 @@ def _chart(heading: str, drawn: Mapping[str, Points], chosen: int | None) -> Mar
         parts.append(f'<line class="zero" x1="{x:.1f}" x2="{x:.1f}" y1="4" y2="{_HEIGHT - 2 * _EDGE}"/>')
     inside = Markup("".join(parts))  # numbers and our own class names
     return Markup('<svg role="img" aria-label="{}" viewBox="0 0 {} {}">{}</svg>').format(
-        escape(f"{heading} over {last:,} steps, between {format_number(low)} and {format_number(high)}"),
+        escape(f"{heading} over {last:,} steps, between {_end(low)} and {_end(high)}"),
         _WIDTH, _HEIGHT, inside,
     )  # fmt: skip

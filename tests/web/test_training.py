@@ -42,6 +42,7 @@ def test_a_training_has_its_curves_and_the_chosen_step(tmp_path):
     page = client.get(at)
     said = text_of(page)
     assert "step 10 of 12" in said and "chosen by validation loss: step 5" in said and "rises from step 5" in said
+    assert "learning rate over 10 steps, between 0.001 and 0.001" in page.text
     assert page.text.count('role="img"') == 4 and page.text.count('class="zero"') == 4
     assert "&lt;b&gt;first&lt;/b&gt;" in page.text
 
@@ -107,3 +108,8 @@ def test_evaluations_and_the_runs_of_the_trained_model_are_linked_with_their_fig
 def test_a_training_without_evaluations_has_no_empty_tables(tmp_path):
     client, at = opened(tmp_path, [{"step": 1, "loss": 1.0}])
     assert "Evaluations" not in client.get(at).text and "Runs of the trained" not in client.get(at).text
+
+
+def test_a_learning_rate_is_shown_by_its_first_digits():
+    curves = training_curves([{"step": n, "lr": 7e-4 * n} for n in range(2)], None)
+    assert "between 0.000 and 0.0007" in curves[-1].drawing
