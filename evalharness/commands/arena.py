@@ -44,24 +44,34 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes any that is free.")] = 8125,
     token: Annotated[str | None, typer.Option(help="The token that voters must have; '' lets everybody in.")] = None,
     allow_host: Annotated[list[str] | None, typer.Option(help="A name that this server goes by. Repeatable.")] = None,
+    root_path: Annotated[str, typer.Option(help="The path under which a proxy shows the pages, such as /evalh.")] = "",
+    trust_proxy: Annotated[
+        list[str] | None,
+        typer.Option(help="A proxy's address: its X-Forwarded-Proto and -For are believed. Repeatable."),
+    ] = None,
     runs: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = Path("runs"),
 ) -> None:
     """People vote blind which of two answers is better. Ctrl-C ends it; votes are safe at any time."""
     from evalharness.arena.votes import read_battles
-    from evalharness.report.serving import show_address
+    from evalharness.report.serving import show_address, show_pairs
     from evalharness.web.arena_application import arena_application, arena_prompts
     from evalharness.web.arena_pages import ArenaTerms
+    from evalharness.web.arena_prompts import votable_pairs
     from evalharness.web.arena_store import ArenaStore, store_url
-    from evalharness.web.serving import listen, serve_pages
+    from evalharness.web.serving import listen, proxy_terms, serve_pages
 
     named = [name.strip() for name in models.split(",") if name.strip()]
     asked = arena_prompts(named, prompts, live=live, runs=runs)
+    votable = votable_pairs(asked)
     terms = ArenaTerms(
         reveal=reveal, votes_per_minute=votes_per_minute, joins_per_minute=joins_per_minute,
-        judged=() if judged is None else read_battles(judged),
+        judged=() if judged is None else read_battles(judged), pairs=() if votable is None else votable.meeting,
     )  # fmt: skip
     store = ArenaStore(store_url(database))
-    place = listen(host, port, allow_host or [], token=token)
+    if votable is not None:
+        show_pairs(votable.by_models, votable.same, votable.looked, votable.prompts)
+    proxy = proxy_terms(root_path, trust_proxy or [])
+    place = listen(host, port, allow_host or [], token=token, proxy=proxy)
     serve_pages(arena_application(store, asked, terms, place.terms), place, show_address)
 
 

@@ -24,6 +24,10 @@ def view(
         str | None, Option(help="The token that readers must have; one is made beyond this machine.")
     ] = None,
     allow_host: Annotated[list[str] | None, Option(help="A name that this server goes by. Repeatable.")] = None,
+    root_path: Annotated[str, Option(help="The path under which a proxy shows the pages, such as /evalh.")] = "",
+    trust_proxy: Annotated[
+        list[str] | None, Option(help="A proxy's address: its X-Forwarded-Proto and -For are believed. Repeatable.")
+    ] = None,
     results: Annotated[int, Option(min=1, help="With export: at most so many results of a run and status.")] = 200,
     runs: Annotated[Path, Option(help="Folder that holds the runs.")] = Path("runs"),
 ) -> None:
@@ -33,7 +37,7 @@ def view(
     from evalharness.web.application import view_application
     from evalharness.web.guard import is_loopback
     from evalharness.web.run_library import RunLibrary
-    from evalharness.web.serving import listen, serve_pages
+    from evalharness.web.serving import listen, proxy_terms, serve_pages
     from evalharness.web.static_site import export_site
 
     if token == "" and not is_loopback(host):
@@ -46,6 +50,7 @@ def view(
         show_exported(site, export_site(RunLibrary(words[1:-1], runs), site, results))
         return
     library = RunLibrary(words, runs)
-    place = listen(host, port, allow_host or [], token=token)
+    proxy = proxy_terms(root_path, trust_proxy or [])
+    place = listen(host, port, allow_host or [], token=token, proxy=proxy)
     show_indexing(library.named_runs(), library.index)
     serve_pages(view_application(library, place.terms), place, show_address)

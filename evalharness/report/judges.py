@@ -10,7 +10,7 @@ from evalharness.records import Estimate
 from evalharness.report.cautions import FEW_VERDICTS, few_units, interval_cautions
 from evalharness.report.escape import line, printable
 from evalharness.report.numbers import format_number, format_tokens, money
-from evalharness.runs.figures import KeptEstimate, PanelAgreement
+from evalharness.runs.figures import Judgment, KeptEstimate, PanelAgreement
 from evalharness.text.visible import shell_word
 
 if TYPE_CHECKING:
@@ -50,8 +50,7 @@ def show_judge_run(done: JudgeRun, *, as_json: bool, stream: TextIO) -> None:
             print(f"  {line(metric)}: {_estimate(figure)}", file=stream)
         if said.score not in shown:
             print(f"  {line(str(said.score))}: – (no answer has a verdict)", file=stream)
-        counts = ", ".join(f"{n} {status}" for status, n in said.verdicts.items() if n)
-        print(f"  {said.answers} answers; verdicts: {counts}; without verdict: {said.without_verdict}", file=stream)
+        print(f"  {verdict_counts(said)}", file=stream)
         if said.same_winner_in_both_orders is not None:
             print(f"  same winner in both orders: {_estimate(said.same_winner_in_both_orders)}", file=stream)
         for text in _panel(said.panel):
@@ -73,6 +72,12 @@ def show_judge_run(done: JudgeRun, *, as_json: bool, stream: TextIO) -> None:
     taken = f"{format_tokens(used.tokens_in)} / {format_tokens(used.tokens_out)} tokens · {money(used.cost)}"
     print(f"{used.calls} replies ({used.cached} from the cache) · {taken}", file=stream)
     print(printable(f"{done.run.path}  (evalh judge audit {shell_word(done.run.path)})"), file=stream)
+
+
+def verdict_counts(said: Judgment) -> str:
+    """How many answers were judged, what became of their verdicts, and how many have none."""
+    counts = ", ".join(f"{n} {status}" for status, n in said.verdicts.items() if n)
+    return f"{said.answers} answers; verdicts: {counts or 'none'}; without verdict: {said.without_verdict}"
 
 
 def _panel(said: PanelAgreement | None) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -22,6 +22,17 @@ class IndexMaker(Protocol):
 def show_address(address: str) -> None:
     """The address to open."""
     print(f"open {line(address, 600)}   (Ctrl-C ends it)", flush=True)
+
+
+def show_pairs(by_models: Mapping[tuple[str, str], int], same: int, looked: int, prompts: int) -> None:
+    """What there is to vote on in an arena, and which models never meet."""
+    total = sum(by_models.values())
+    among = "" if looked == prompts else f" to {looked:,} of {prompts:,} questions"
+    passed = f"; {same:,} that are the same word by word are passed over" if same else ""
+    print(f"{total:,} {'pair' if total == 1 else 'pairs'} of answers{among} to vote on{passed}", flush=True)
+    for (one, other), n in by_models.items():
+        if not n:
+            show_trouble(f"{one} and {other} never meet: to no question have both written, and not the same")
 
 
 def show_trouble(text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -12,7 +13,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from evalharness.errors import UserError
+from evalharness.errors import UserError, option_name
 from evalharness.web.compare_pages import ComparePages
 from evalharness.web.guard import Guard, GuardTerms
 from evalharness.web.label_pages import LabelPages
@@ -26,7 +27,7 @@ _HEADINGS = {404: "Not found", 400: "Not understood", 403: "Not allowed", 409: "
 
 def view_application(library: RunLibrary, terms: GuardTerms) -> ASGIApp:
     """The pages of runs."""
-    maker = PageMaker(Links())
+    maker = PageMaker(Links(terms.root_path))
     pages = (
         RunPages(library, maker),
         ComparePages(library, maker),
@@ -47,6 +48,7 @@ def guarded_application(
     async def failed(request: WebRequest, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 409
         said = error.detail if isinstance(error, HTTPException) else str(error)
+        said = "There is no such page here." if said == HTTPStatus.NOT_FOUND.phrase else said
         heading = _HEADINGS.get(status, "That did not work")
         page = await run_in_threadpool(
             maker.page,
@@ -60,6 +62,9 @@ def guarded_application(
         )
         return HTMLResponse(page, status)
 
+    ours = {route.path.split("/")[1] for route in routes} | {"assets"}
+    if (first := terms.root_path.partition("/")[2].partition("/")[0]) and first in ours:
+        raise UserError(f"{option_name('root_path')}: /{first} is where pages of ours are; choose another")
     made = Starlette(
         routes=[*routes, Route("/assets/{hash}/{name}", _asset), Route("/favicon.ico", _icon)],
         exception_handlers={HTTPException: failed, UserError: failed, **(handlers or {})},

@@ -17,7 +17,7 @@ from evalharness.runs.store import find_run
 from evalharness.web.application import guarded_application
 from evalharness.web.arena_live import LivePrompts
 from evalharness.web.arena_pages import ArenaPages, ArenaTerms
-from evalharness.web.arena_prompts import ArenaPrompts, RecordedPrompts, RunPrompts
+from evalharness.web.arena_prompts import ArenaPrompts, RecordedPrompts, RunPrompts, two_or_more
 from evalharness.web.arena_store import ArenaStore
 from evalharness.web.guard import GuardTerms
 from evalharness.web.rendering import Links, PageMaker
@@ -26,7 +26,7 @@ from evalharness.web.run_library import RunLibrary, run_key
 
 def arena_application(store: ArenaStore, prompts: ArenaPrompts, arena: ArenaTerms, terms: GuardTerms) -> ASGIApp:
     """The pages of an arena."""
-    maker = PageMaker(Links(), layout="arena.html.j2")
+    maker = PageMaker(Links(terms.root_path), layout="arena.html.j2")
     pages = ArenaPages(store, prompts, maker, arena)
     return guarded_application(pages.routes(), maker, terms, {DBAPIError: _unavailable})
 
@@ -49,6 +49,7 @@ def arena_prompts(models: Sequence[str], prompts: Path | None, *, live: bool, ru
             f"{option_name('models')}: name two runs or more, or give {option_name('prompts', 'FILE')} with answers"
         )
     found = {run_key(run.path): run for run in (find_run(name, runs) for name in models)}
+    two_or_more([run.name for run in found.values()])
     library = RunLibrary([str(run.path) for run in found.values()], runs)
     return RunPrompts([(run, library.index(run)) for run in found.values()])
 

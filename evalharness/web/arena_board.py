@@ -7,7 +7,7 @@ import math
 import secrets
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 
@@ -15,12 +15,13 @@ from evalharness.arena.ratings import SCALE, Battle, Leaderboard, Rating, rate_m
 from evalharness.arena.votes import WINNERS
 from evalharness.stats.intervals import normal_cdf
 from evalharness.stats.paired import holm
-from evalharness.web.arena_prompts import ModelPair, pairs_of
+from evalharness.web.arena_prompts import ModelPair
 from evalharness.web.arena_store import ArenaStore, CountedVote
 
 _ALPHA = 0.05  # of all rank ranges together, and of all voters that are said to stand out
 _FIRST = 4  # battles of every pair before those that tell most are preferred
-_KEPT_SECONDS = 5.0
+KEPT_SECONDS = 5.0  # so old may the ratings be that are shown
+FRESH_VOTES = 200  # below which whoever looks at the ratings has them with the last vote
 _FEW_VOTES = 10  # below which nothing is said of a voter
 _DRAWS = 2  # of the bootstrap: pages show the sandwich intervals
 
@@ -67,10 +68,11 @@ class ArenaRatings:
         self._votes: list[CountedVote] = []
         self._boards: dict[tuple[str, bool], ArenaBoard] = {}
 
-    def votes(self) -> list[CountedVote]:
-        """The votes that count, a few seconds old at most."""
+    def votes(self, *, fresh: bool = False) -> list[CountedVote]:
+        """The votes that count, a few seconds old at most; `fresh`: none is missing as long as there are few."""
         with self._lock:
-            if time.monotonic() - self._looked > _KEPT_SECONDS:
+            few = fresh and len(self._votes) < FRESH_VOTES
+            if few or time.monotonic() - self._looked > KEPT_SECONDS:
                 state = self._store.votes()
                 if state != self._state:
                     self._votes, self._boards = self._store.counted(), {}
@@ -86,9 +88,9 @@ class ArenaRatings:
                 self._boards[category, control_style] = arena_board(chosen, control_style)
             return self._boards[category, control_style]
 
-    def next_pair(self, models: Sequence[str]) -> ModelPair:
-        """Two models drawn by how much a battle between them tells, the sides by chance."""
-        weights = pair_weights(models, self.board())
+    def next_pair(self, pairs: Collection[ModelPair]) -> ModelPair:
+        """One of these pairs, drawn by how much a battle between the two tells, the sides by chance."""
+        weights = pair_weights(pairs, self.board())
         pair = secrets.SystemRandom().choices(list(weights), list(weights.values()))[0]
         return pair if secrets.randbits(1) else (pair[1], pair[0])
 
@@ -142,13 +144,13 @@ def _spread(found: Leaderboard, one: Rating, other: Rating) -> float:
     return math.sqrt(variance) if variance > 1e-9 else math.inf
 
 
-def pair_weights(models: Sequence[str], board: ArenaBoard) -> dict[ModelPair, float]:
+def pair_weights(pairs: Collection[ModelPair], board: ArenaBoard) -> dict[ModelPair, float]:
     """How much one more battle of each pair tells: by how much it lowers the variance of the pair's difference.
 
     With variance v and information p (1 - p) of a battle v becomes v / (1 + v p (1 - p)) (Sherman and Morrison). Before
     every pair has met a few times those that have met least come first.
     """
-    fought = {pair: board.won.get(pair, (0.0, 0))[1] for pair in pairs_of(models)}
+    fought = {pair: board.won.get(pair, (0.0, 0))[1] for pair in pairs}
     least = min(fought.values())
     if least < _FIRST:
         return {pair: 1.0 if n == least else 0.0 for pair, n in fought.items()}

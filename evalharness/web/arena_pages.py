@@ -14,18 +14,27 @@ from typing import Any
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request as WebRequest
-from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from evalharness.arena.ratings import Battle
 from evalharness.report.escape import printable
-from evalharness.web.arena_board import ArenaRatings, agreement_with, arena_board
+from evalharness.web.arena_board import FRESH_VOTES, KEPT_SECONDS, ArenaRatings, agreement_with, arena_board
 from evalharness.web.arena_live import SIDES, LivePrompts, LiveTurn, LiveTurns
-from evalharness.web.arena_prompts import ArenaItem, ArenaPrompts, names_itself, random_items, shown_answer
+from evalharness.web.arena_prompts import (
+    ArenaItem,
+    ArenaPrompts,
+    ModelPair,
+    names_itself,
+    pairs_of,
+    random_items,
+    shown_answer,
+)
 from evalharness.web.arena_store import VOTE_CHOICES, ArenaStore, ArenaTurn, Choice, CountedVote, DrawnBattle, voter_id
 from evalharness.web.forms import read_form
+from evalharness.web.guard import keep_cookie
 from evalharness.web.rate_limit import RateLimit
-from evalharness.web.rendering import EVENTS, PageMaker, server_event
+from evalharness.web.rendering import PageMaker, server_event, told_live
 
 VOTER_COOKIE = "evalh_voter"
 _YEAR = 365 * 24 * 3600
@@ -33,18 +42,18 @@ _LONGEST_PROMPT = 8000
 _MOST_TURNS = 8
 _LOOK_SECONDS = 0.1  # between two looks at what is being written
 _NO_ANSWER = "One of the two models gave no answer; try again, or another prompt."
-_TRIES = 20  # pairs that are drawn before a voter is told that all was seen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArenaTerms:
     """How an arena is held: whether names are shown after a vote, how fast one person may vote, and what the judges
-    that are shown beside people said."""
+    that are shown beside people said. `pairs` of models meet; all where there are none."""
 
     reveal: bool = True
     votes_per_minute: float = 30
     joins_per_minute: float = 30
     judged: Sequence[Battle] = ()
+    pairs: Sequence[ModelPair] = ()
 
 
 class ArenaPages:
@@ -53,6 +62,7 @@ class ArenaPages:
     def __init__(self, store: ArenaStore, prompts: ArenaPrompts, maker: PageMaker, terms: ArenaTerms) -> None:
         self.store, self.prompts, self.maker, self.terms = store, prompts, maker, terms
         self.ratings = ArenaRatings(store)
+        self._pairs = terms.pairs or pairs_of(prompts.models)
         self.live = LiveTurns(prompts, self._keep) if isinstance(prompts, LivePrompts) else None
         self._votes = RateLimit(terms.votes_per_minute, max(10, int(terms.votes_per_minute)))
         self._joins = RateLimit(terms.joins_per_minute, max(10, int(2 * terms.joins_per_minute)))
@@ -81,6 +91,9 @@ class ArenaPages:
         )
         return HTMLResponse(page)
 
+    def _to(self, path: str) -> Response:
+        return RedirectResponse(self.maker.links.at(path), 303)
+
     def _posted(self, answer: Callable[..., Response], member: bool = True) -> Callable[[WebRequest], Any]:
         """A handler of a form: its fields are read within limits, and it was made for this voter."""
 
@@ -97,7 +110,7 @@ class ArenaPages:
             return answer(request, fields)
         voter = self._voter(request)
         if voter is None:
-            return RedirectResponse("/", 303)
+            return self._to("/")
         if not hmac.compare_digest(fields.get("csrf", "").encode(), self._csrf(voter).encode()):
             raise HTTPException(403, "This form was not made for you; go back, load the page again and send it again.")
         return answer(request, fields, voter)
@@ -117,37 +130,38 @@ class ArenaPages:
 
     def join(self, request: WebRequest, fields: Mapping[str, str]) -> Response:
         if self._voter(request) is not None:
-            return RedirectResponse("/battle", 303)
+            return self._to("/battle")
         if fields.get("consent") != "yes":
             raise HTTPException(400, "Tick the box to take part.")
         if not self._joins.allows(request.client.host if request.client else ""):
             raise HTTPException(429, "Many have just joined from where you are; try again in a minute.")
-        reply = RedirectResponse("/battle", 303)
-        reply.set_cookie(VOTER_COOKIE, self.store.join(), max_age=_YEAR, httponly=True, samesite="strict")
+        reply = self._to("/battle")
+        keep_cookie(reply, request.scope, VOTER_COOKIE, self.store.join(), max_age=_YEAR)
         return reply
 
     def next_battle(self, request: WebRequest) -> Response:
         voter = self._voter(request)
         if voter is None:
-            return RedirectResponse("/", 303)
+            return self._to("/")
         asked = self.live and self.live.of_voter(voter)
         if asked:
-            return RedirectResponse(f"/battle/{asked.battle.id}", 303)
+            return self._to(f"/battle/{asked.battle.id}")
         found = self.store.open_battle(voter)
         if found is None and self.live and not len(self.prompts):
             return self._page("arena_ask.html.j2", request, place="battle", longest=_LONGEST_PROMPT)
         found = found or self._drawn(voter)
         if found is None:
             return self._page("arena_seen.html.j2", request, place="battle")
-        return RedirectResponse(f"/battle/{found.id}", 303)
+        return self._to(f"/battle/{found.id}")
 
     def _drawn(self, voter: str) -> DrawnBattle | None:
-        """A battle that this voter has not had."""
+        """A battle that this voter has not had; None once no pair of models has one left."""
         self._not_too_fast(voter)
-        seen = self.store.seen(voter)
-        for _ in range(_TRIES):
-            pair = self.ratings.next_pair(self.prompts.models)
+        seen, left = self.store.seen(voter), set(self._pairs)
+        while left:
+            pair = self.ratings.next_pair(left)
             item = next(random_items(self.prompts, pair, seen), None)
+            left -= {pair, pair[::-1]}
             if item is not None:
                 made = _new_battle(voter, item, pair)
                 if self.live:
@@ -181,9 +195,9 @@ class ArenaPages:
         prompt = _prompt(fields)
         self._not_too_fast(voter)
         item = ArenaItem(item=secrets.token_hex(8), prompt=prompt, category="", answers={})
-        made = _new_battle(voter, item, self.ratings.next_pair(self.prompts.models))
+        made = _new_battle(voter, item, self.ratings.next_pair(self._pairs))
         self._ask(made, prompt)
-        return RedirectResponse(f"/battle/{made.id}", 303)
+        return self._to(f"/battle/{made.id}")
 
     def turn(self, request: WebRequest, fields: Mapping[str, str], voter: str) -> Response:
         """A further turn of both models."""
@@ -193,12 +207,12 @@ class ArenaPages:
         prompt = _prompt(fields)
         self._not_too_fast(voter)
         self._ask(found, prompt)
-        return RedirectResponse(f"/battle/{found.id}#turn{len(found.turns)}", 303)
+        return self._to(f"/battle/{found.id}#turn{len(found.turns)}")
 
     def battle(self, request: WebRequest) -> Response:
         voter = self._voter(request)
         if voter is None:
-            return RedirectResponse("/", 303)
+            return self._to("/")
         found, asked = self._mine(request, voter), self._asked(request)
         turns = [(place, turn) for place, turn in enumerate(found.turns)]
         common = {"place": "battle", "id": found.id, "turns": turns, "longest": _LONGEST_PROMPT}
@@ -223,7 +237,7 @@ class ArenaPages:
         if voter is None:
             raise HTTPException(404, "You have not joined.")
         await run_in_threadpool(self._mine, request, voter)
-        return StreamingResponse(_events(self._asked(request)), media_type=EVENTS)
+        return told_live(_events(self._asked(request)))
 
     def vote(self, request: WebRequest, fields: Mapping[str, str], voter: str) -> Response:
         """Keep a vote and show what is kept; one that is sent again finds itself."""
@@ -239,13 +253,13 @@ class ArenaPages:
             if not self._votes.allows(f"vote {voter}"):
                 raise HTTPException(429, "That was fast. Wait a moment, then vote again.")
             self.store.vote(found, key, choice, _void(found))
-        return RedirectResponse(f"/battle/{found.id}", 303)
+        return self._to(f"/battle/{found.id}")
 
     def withdraw(self, request: WebRequest, fields: Mapping[str, str], voter: str) -> Response:
         found = self._mine(request, voter)
         if found.choice is not None:
             self.store.withdraw(found)
-        return RedirectResponse(f"/battle/{found.id}", 303)
+        return self._to(f"/battle/{found.id}")
 
     def _mine(self, request: WebRequest, voter: str) -> DrawnBattle:
         found, asked = self.store.battle(request.path_params["id"]), self._asked(request)
@@ -256,7 +270,7 @@ class ArenaPages:
 
     def board(self, request: WebRequest) -> Response:
         """The ratings, of one category or all, with or without style held equal."""
-        votes = self.ratings.votes()
+        votes = self.ratings.votes(fresh=True)
         categories = sorted({vote.category for vote in votes if vote.category})[:500]
         category = request.query_params.get("category", "")
         category = category if category in categories else ""
@@ -266,14 +280,15 @@ class ArenaPages:
         names = [one.rating.model for one in found.models]
         return self._page(
             "arena_ratings.html.j2", request, place="ratings", board=found, category=category, categories=categories,
-            style=style, names=names, judges=arena_board(judges).models if judges else (),
+            style=style, names=names, kept=KEPT_SECONDS if len(votes) >= FRESH_VOTES else 0,
+            judges=arena_board(judges).models if judges else (),
             agreement=agreement_with(self.terms.judged, votes) if judges else None,
         )  # fmt: skip
 
     def me(self, request: WebRequest) -> Response:
         voter = self._voter(request)
         if voter is None:
-            return RedirectResponse("/", 303)
+            return self._to("/")
         mine = [battle for battle in self.store.of_voter(voter) if battle.choice is not None]
         return self._page("arena_me.html.j2", request, place="me", battles=mine[::-1][:200], total=len(mine),
                           reveal=self.terms.reveal)  # fmt: skip
@@ -291,8 +306,8 @@ class ArenaPages:
 
     def delete(self, request: WebRequest, fields: Mapping[str, str], voter: str) -> Response:
         self.store.forget(voter)
-        reply = RedirectResponse("/", 303)
-        reply.delete_cookie(VOTER_COOKIE, httponly=True, samesite="strict")
+        reply = self._to("/")
+        keep_cookie(reply, request.scope, VOTER_COOKIE, "", max_age=0)
         return reply
 
 

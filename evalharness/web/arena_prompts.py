@@ -19,6 +19,7 @@ from evalharness.web.journal_index import JournalIndex, ResultFilter
 
 ModelPair = tuple[str, str]
 _DRAWN, _LOOKED_AT = 32, 5000  # items that are tried before a voter is told that all was seen
+_COUNTED = 2000  # prompts of which it is counted what can be voted on before an arena opens
 _LONGEST_ANSWER = 200_000  # characters that a voter is shown
 _LETTERS = re.compile(r"[a-z]+")
 _KINDS = frozenset({"chat", "base", "instruct", "tuned", "preview", "latest", "mini"})  # words of many names
@@ -48,8 +49,25 @@ class ArenaPrompts(Protocol):
         ...
 
     def item(self, place: int, pair: ModelPair) -> ArenaItem | None:
-        """The prompt at a place with the answers of two models; None where it lacks one."""
+        """The prompt at a place with the answers of two models; None where it lacks one, or both are the same: nobody
+        could choose."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VotablePairs:
+    """How many pairs of answers there are to vote on, by the pair of models; `same` are those passed over because both
+    answers are the same; `looked` of all `prompts` were counted."""
+
+    by_models: Mapping[ModelPair, int]
+    same: int
+    looked: int
+    prompts: int
+
+    @property
+    def meeting(self) -> tuple[ModelPair, ...]:
+        """The pairs of models that have something to vote on; all where not every prompt was counted."""
+        return tuple(pair for pair, n in self.by_models.items() if n or self.looked < self.prompts)
 
 
 class RecordedPrompts:
@@ -91,7 +109,11 @@ class RecordedPrompts:
 
     def item(self, place: int, pair: ModelPair) -> ArenaItem | None:
         found = self._at(place)
-        return found if all(model in found.answers for model in pair) else None
+        return found if all(model in found.answers for model in pair) and _differ(found.answers, pair) else None
+
+    def answers(self, place: int) -> Mapping[str, str]:
+        """What each model answered to the prompt at a place."""
+        return self._at(place).answers
 
 
 class RunPrompts:
@@ -110,30 +132,70 @@ class RunPrompts:
     def __len__(self) -> int:
         return len(self._places)
 
-    def _asked(self, place: int) -> Result:
-        (asked,) = next(iter(self._indexes.values())).results([self._places[place]])
+    def _asked(self, place: int) -> Result | None:
+        (asked,) = next(iter(self._indexes.values())).readable([self._places[place]])
         return asked
 
     def item_name(self, place: int) -> str:
         asked = self._asked(place)
+        if asked is None:
+            return ""
         return f"{asked.benchmark} {asked.sample.id}" + (f" {asked.repeat}" if asked.repeat else "")
 
     def item(self, place: int, pair: ModelPair) -> ArenaItem | None:
         asked = self._asked(place)
-        answers = {}
-        for model in pair:
-            index = self._indexes[model]
-            found = index.find(asked.key)
-            if found is None:
-                return None
-            (result,) = index.results([found])
-            if result.response.error or not result.response.text:
-                return None
-            answers[model] = result.response.text
+        if asked is None:
+            return None
+        answers = {model: text for model in pair if (text := self._answer(model, asked))}
+        if len(answers) < len(pair) or not _differ(answers, pair):
+            return None
         prompt = asked.sample.question or asked.request.text
         return ArenaItem(
             item=self.item_name(place), prompt=prompt, category=asked.sample.group or asked.benchmark, answers=answers
         )
+
+    def answers(self, place: int) -> Mapping[str, str]:
+        """What each model answered to the question at a place; one that wrote nothing is left out."""
+        asked = self._asked(place)
+        return {} if asked is None else {m: text for m in self.models if (text := self._answer(m, asked))}
+
+    def _answer(self, model: str, asked: Result) -> str:
+        """What a model wrote to a question; '' where it was not asked it, or gave no answer."""
+        index = self._indexes[model]
+        found = index.find(asked.key)
+        if found is None:
+            return ""
+        (result,) = index.readable([found])
+        return "" if result is None or result.response.error else result.response.text
+
+
+def _differ(answers: Mapping[str, str], pair: ModelPair) -> bool:
+    return answers[pair[0]] != answers[pair[1]]
+
+
+def votable_pairs(prompts: ArenaPrompts) -> VotablePairs | None:
+    """What there is to vote on, counted over all prompts, or as many as an opening can wait for, evenly spread. None
+    where models are asked as voters come; UserError where there is nothing."""
+    if not isinstance(prompts, RecordedPrompts | RunPrompts):
+        return None
+    size = len(prompts)
+    places = range(0, size, max(1, -(-size // _COUNTED)))
+    by_models, same = dict.fromkeys(pairs_of(prompts.models), 0), 0
+    for place in places:
+        answers = prompts.answers(place)
+        for pair in by_models:
+            if all(model in answers for model in pair):
+                differ = _differ(answers, pair)
+                by_models[pair] += differ
+                same += not differ
+    found = VotablePairs(by_models=by_models, same=same, looked=len(places), prompts=size)
+    if not any(by_models.values()):
+        alike = f"; {same:,} pairs of answers are the same word by word" if same else ""
+        raise UserError(
+            f"there is nothing to vote on: to none of {len(places):,} questions have two of "
+            f"{', '.join(prompts.models)} written different answers{alike}"
+        )
+    return found
 
 
 def random_items(prompts: ArenaPrompts, pair: ModelPair, seen: set[tuple[str, frozenset[str]]]) -> Iterator[ArenaItem]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import combinations
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request as WebRequest
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from evalharness.comparison.compare import Options
+from evalharness.comparison.align import FIELDS
 from evalharness.comparison.decide import TaskComparison
 from evalharness.comparison.flips import TEXT_LIMIT, gold_text
 from evalharness.comparison.history import benchmark_history
@@ -20,13 +22,13 @@ from evalharness.report.charts import reach
 from evalharness.report.history import history_cells
 from evalharness.report.ranking import ranking_notes, table_headings, table_rows
 from evalharness.runs.store import Run, record_to_json
-from evalharness.web.comparisons import ITEM_CHANGES, Change, Comparisons
+from evalharness.web.comparisons import ITEM_CHANGES, Change, Comparisons, PairTerms
 from evalharness.web.rendering import PageMaker
 from evalharness.web.run_library import RunLibrary
 
 _PAGE = 20  # items on a page
 _MOST = 12  # runs in a matrix
-USUAL_MARGIN = Options().margin
+_FIELDS = (*FIELDS, "sampling")  # that may be allowed to differ, in the order in which they are offered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +69,8 @@ class ComparePages:
         asked = request.query_params
         keys = list(dict.fromkeys(asked.getlist("run")))
         if len(keys) < 2:
+            if len(asked.getlist("run")) > 1:
+                raise HTTPException(400, "A run is not compared with itself: choose another beside it.")
             raise HTTPException(400, "Tick two runs or more in the list of runs, then compare them.")
         if len(keys) > _MOST:
             raise HTTPException(400, f"A matrix has at most {_MOST} runs; {len(keys)} are ticked.")
@@ -77,24 +81,27 @@ class ComparePages:
         benchmark = asked.get("benchmark", "")
         if len(keys) > 2:
             return HTMLResponse(self.matrix_page(keys, found, benchmark))
+        terms = PairTerms(
+            margin=_margin(asked.get("margin", "")), allow=frozenset(asked.getlist("allow")) & frozenset(_FIELDS)
+        )
         if asked.get("swap"):
-            again = self.links.compare(keys[::-1], benchmark=benchmark, margin=asked.get("margin", ""))
-            return RedirectResponse(again or "/", 303)
+            again = self.links.compare(keys[::-1], benchmark=benchmark, **_asked(terms))
+            return RedirectResponse(again or self.links.home(), 303)
         change: Change = next((change for change in ITEM_CHANGES if change == asked.get("change")), "broke")
-        page = self.pair_page(keys, found, benchmark, change, (_margin(asked.get("margin", "")), _begin(request)))
+        page = self.pair_page(keys, found, benchmark, change, (terms, _begin(request)))
         return HTMLResponse(page)
 
     def pair_page(
-        self, keys: Sequence[str], runs: Sequence[Run], benchmark: str, change: Change, at: tuple[float, int]
+        self, keys: Sequence[str], runs: Sequence[Run], benchmark: str, change: Change, at: tuple[PairTerms, int]
     ) -> str:
         """Two runs side by side: the verdicts, and a page of the items of one benchmark that changed in one way."""
-        margin, begin = at
+        terms, begin = at
         base, new = runs
-        document = self.made.pair(base, new, margin).document
+        document = self.made.pair(base, new, terms).document
         compared = [task for task in document.tasks if task.difference is not None]
         task = next((task for task in compared if task.benchmark == benchmark), next(iter(compared), None))
         tabs, items, complete, total = [], list[ComparedItem](), True, 0
-        kept = {"margin": f"{margin:g}" if margin != USUAL_MARGIN else ""}
+        kept, hindering = _asked(terms), _hindering(document.tasks)
         if task is not None:
             outcomes = self.made.outcomes(base, new, task)
             complete, total = outcomes.complete, len(outcomes.ids[change])
@@ -108,7 +115,8 @@ class ComparePages:
         later = self.links.compare(keys, **where, begin=begin + _PAGE) if begin + _PAGE < total else None
         return self.maker.page(
             "compare.html.j2", place="compare", keys=keys, d=document, axis=reach(document.tasks), task=task, tabs=tabs,
-            change=change, items=items, complete=complete, margin=100 * margin, earlier=earlier, later=later,
+            change=change, items=items, complete=complete, terms=terms, earlier=earlier, later=later,
+            fields=[field for field in _FIELDS if field in terms.allow or field in hindering], hindering=hindering,
             links_of={one.benchmark: self.links.compare(keys, benchmark=one.benchmark, **kept) for one in compared},
         )  # fmt: skip
 
@@ -137,7 +145,7 @@ class ComparePages:
     def _results(self, run: Run, benchmark: str, ids: Sequence[str]) -> list[Result | None]:
         index = self.library.index(run)
         places = [index.find((benchmark, identity, 0)) for identity in ids]
-        known = iter(index.results([place for place in places if place is not None]))
+        known = iter(index.readable([place for place in places if place is not None]))
         return [None if place is None else next(known) for place in places]
 
     def matrix_page(self, keys: Sequence[str], runs: Sequence[Run], benchmark: str) -> str:
@@ -147,12 +155,13 @@ class ComparePages:
         cells = [
             [self._cell(keys, runs, (row, column), chosen) for column in range(len(runs))] for row in range(len(runs))
         ]
-        board, notes = None, list[str]()
-        try:
-            board = self.made.ranking(runs)
-            notes = ranking_notes(board)
-        except UserError as error:
-            notes = [str(error)]
+        board, notes = None, ["Nothing is ranked: no two of these runs can be compared on any benchmark."]
+        if self._comparable(runs):
+            try:
+                board = self.made.ranking(runs)
+                notes = ranking_notes(board)
+            except UserError as error:
+                notes = [str(error)]
         return self.maker.page(
             "matrix.html.j2", place="compare", keys=keys, runs=runs, names=names, chosen=chosen, cells=cells,
             headings=table_headings(board) if board else [], rows=table_rows(board) if board else [], notes=notes,
@@ -164,13 +173,22 @@ class ComparePages:
             return MatrixCell()
         link = self.links.compare([keys[column], keys[row]], benchmark=benchmark)
         try:
-            made = self.made.pair(runs[column], runs[row], USUAL_MARGIN)
+            made = self.made.pair(runs[column], runs[row], PairTerms())
         except UserError as error:
             return MatrixCell(why=str(error))
         task = next((task for task in made.document.tasks if task.benchmark == benchmark), None)
         if task is None or task.difference is None:
-            return MatrixCell(why=task.reason if task else "not in both", link=link)
+            both = all(benchmark in run.manifest.benchmarks for run in (runs[row], runs[column]))
+            return MatrixCell(why=task.reason if task else "not in both", link=link if both else None)
         return MatrixCell(task=task, link=link)
+
+    def _comparable(self, runs: Sequence[Run]) -> bool:
+        """Whether any two of the runs can be compared on some benchmark."""
+        for base, new in combinations(runs, 2):
+            with suppress(UserError):
+                if any(task.difference is not None for task in self.made.pair(base, new, PairTerms()).document.tasks):
+                    return True
+        return False
 
     def history(self, request: WebRequest) -> Response:
         """A benchmark over time, in the folders that are shown."""
@@ -192,6 +210,18 @@ class ComparePages:
         return HTMLResponse(page)
 
 
+def _asked(terms: PairTerms) -> dict[str, object]:
+    """The terms as fields of an address; the usual ones are left out."""
+    margin = "" if terms.margin == PairTerms().margin else f"{terms.margin:g}"
+    return {"margin": margin, "allow": [field for field in _FIELDS if field in terms.allow]}
+
+
+def _hindering(tasks: Sequence[TaskComparison]) -> list[str]:
+    """The fields that differ where a benchmark cannot be compared for that."""
+    found = {one.field for task in tasks if task.verdict == "not comparable" for one in task.mismatches}
+    return [field for field in _FIELDS if field in found]
+
+
 def _said(result: Result | None) -> str:
     if result is None:
         return ""
@@ -202,7 +232,7 @@ def _said(result: Result | None) -> str:
 def _margin(word: str) -> float:
     """A margin as a share. HTTPException for what is none."""
     try:
-        value = float(word) if word else USUAL_MARGIN
+        value = float(word) if word else PairTerms().margin
     except ValueError:
         value = -1.0
     if not 0 < value < 1:

@@ -28,6 +28,14 @@ _Made = TypeVar("_Made")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PairTerms:
+    """How two runs are compared: the margin as a share, and the fields that may differ."""
+
+    margin: float = Options().margin
+    allow: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PairedOutcomes:
     """The ids of a benchmark's items by what became of them; `complete` where none is left out."""
 
@@ -61,14 +69,16 @@ class Comparisons:
         self._outcomes = KeptResults[PairedOutcomes]()
         self._rankings = KeptResults[Ranking]()
 
-    def pair(self, base: Run, new: Run, margin: float) -> GatedComparison:
+    def pair(self, base: Run, new: Run, terms: PairTerms) -> GatedComparison:
         """NEW against BASE, over all benchmarks that both have."""
+        alone = base.manifest.benchmarks.keys() ^ new.manifest.benchmarks.keys()
+        allow = terms.allow | ({"benchmarks"} if alone else frozenset())
 
         def make() -> GatedComparison:
-            options = Options(margin=margin, allow=frozenset({"benchmarks"}))
+            options = Options(margin=terms.margin, allow=allow)
             return run_gate(ComparisonRequest(base=str(base.path), new=str(new.path), options=options))
 
-        return self._pairs.get((run_state(base), run_state(new), margin), make)
+        return self._pairs.get((run_state(base), run_state(new), terms), make)
 
     def outcomes(self, base: Run, new: Run, task: TaskComparison) -> PairedOutcomes:
         """What became of every item of a benchmark."""

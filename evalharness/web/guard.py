@@ -41,11 +41,12 @@ _HEADERS = (
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuardTerms:
     """Who may ask: names of this server in the Host header, whether any address of digits is one, and the token that
-    a reader must have; an empty one asks for none."""
+    a reader must have; an empty one asks for none. `root_path` is the path under which a proxy shows the pages."""
 
     hosts: frozenset[str] = LOOPBACK
     any_address: bool = False
     token: str = field(default="", repr=False)
+    root_path: str = ""
 
 
 def is_loopback(host: str) -> bool:
@@ -68,6 +69,7 @@ class Guard:
             return
         if scope["type"] != "http":  # no page opens a web socket
             return
+        scope = _under(scope, self.terms.root_path)
         refusal = self._refusal(scope, Headers(scope=scope))
         await (refusal or self.app)(scope, receive, _completed(send))
 
@@ -80,7 +82,7 @@ class Guard:
         if scope["method"] not in ("GET", "HEAD", "POST"):
             return _plain("this server reads and takes forms", 405)
         if scope["method"] == "POST" and not _from_our_pages(headers):
-            return _plain("a form of another site", 403)
+            return _plain("a form of another site; a proxy must hand on the Host header as the browser sent it", 403)
         return self._without_token(scope, headers) if self.terms.token else None
 
     def _is_us(self, header: str) -> bool:
@@ -103,9 +105,28 @@ class Guard:
             # The token leaves the address at once, so that it stays out of histories and of what is shared.
             query = urlencode(asked, doseq=True)
             reply = RedirectResponse(_own_path(scope) + (f"?{query}" if query else ""), 303)
-            reply.set_cookie(TOKEN_COOKIE, wanted, httponly=True, samesite="strict")
+            keep_cookie(reply, scope, TOKEN_COOKIE, wanted)
             return reply
         return _plain("this page wants the token that `evalh` printed: open the address that ends in ?token=...", 401)
+
+
+def keep_cookie(reply: Response, scope: Scope, name: str, value: str, max_age: int | None = None) -> None:
+    """Give a browser a cookie for the pages alone; with no time to live it is taken away. What came by https goes back
+    by https only. A link in a message may lead here (`lax`): no page that is only read changes anything, and forms of
+    other sites are refused anyway."""
+    reply.set_cookie(
+        name, value, max_age=max_age, path=scope.get("root_path") or "/", secure=scope.get("scheme") == "https",
+        httponly=True, samesite="lax",
+    )  # fmt: skip
+
+
+def _under(scope: Scope, root: str) -> Scope:
+    """The request with its whole path, whether the proxy took the root path away or left it."""
+    path = str(scope["path"])
+    if not root:
+        return scope
+    whole = f"{root}/" if path == root else path if path.startswith(f"{root}/") else root + path
+    return {**scope, "path": whole, "root_path": root}
 
 
 def _own_path(scope: Scope) -> str:

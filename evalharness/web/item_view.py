@@ -21,6 +21,7 @@ _MOST = 100  # of messages, choices, verdicts, scores and details: a page is no 
 HEAD, TAIL = 30_000, 10_000  # characters shown of a longer text: its beginning and its end
 _TOKENS = 4_000  # shown of a prompt: its first and its last
 _TRIES = 1_000  # places at which an answer is looked for: `A` stands five million times in five million of them
+_BY_PROTOCOL = frozenset({"openai", "vllm", "sglang", "llamacpp"})  # kinds of model that a server of it may be behind
 _IN_A_COMMAND = 4_000  # bytes of a request beyond which a command would be no help
 
 
@@ -238,10 +239,11 @@ def _shown(value: object) -> str:
 
 
 def _curl(run: Run, request: Request) -> str:
-    """The same question to an OpenAI-compatible endpoint; '' for what is too long to paste, or was ranked."""
-    if request.choices:
+    """The same question to an OpenAI-compatible endpoint, where one answered; '' for what is too long to paste, or was
+    ranked."""
+    kind, _, model = (run.manifest.model.name or "").partition(":")
+    if request.choices or not model or kind not in _BY_PROTOCOL:
         return ""
-    model = (run.manifest.model.name or "MODEL").partition(":")[2] or run.manifest.model.name
     body: Mapping[str, object] = {
         "model": model,
         "messages": [message_fields(message) for message in request.messages],

@@ -256,6 +256,22 @@ class JournalIndex:
         except OSError as error:
             raise UserError(f"{self.journal}: cannot be read ({error.strerror})") from error
 
+    def readable(self, places: Sequence[int]) -> list[Result | None]:
+        """The same; None for a line that is no result after all: one that was edited spoils no page of others."""
+        if not places:
+            return []
+        try:
+            with self.journal.open("rb") as file:
+                return [self._readable(file, place) for place in places]
+        except OSError as error:
+            raise UserError(f"{self.journal}: cannot be read ({error.strerror})") from error
+
+    def _readable(self, file: BinaryIO, place: int) -> Result | None:
+        try:
+            return self._result(file, place)
+        except UserError:
+            return None
+
     def _result(self, file: BinaryIO, place: int) -> Result:
         file.seek(place)
         try:

@@ -56,7 +56,9 @@ def label_order(run: Run, index: JournalIndex) -> LabelOrder | None:
     spread: dict[str, float] = {}
     for begin in range(0, len(places), _BATCH):
         batch = places[begin : begin + _BATCH]
-        for place, result in zip(batch, index.results(batch), strict=True):
+        for place, result in zip(batch, index.readable(batch), strict=True):
+            if result is None:
+                continue
             own = _spread(result)
             if own is not None:
                 spread[result.sample.id] = own

@@ -7,7 +7,6 @@ import hmac
 import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import urlencode
 
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -80,12 +79,16 @@ class LabelPages:
             "label.html.j2", place="label", asked=asked, task=task, labelled=len(labelled), csrf=self._csrf(),
             agreement=files.agreement(), file=str(files.path(name)),
             item="" if task is None else f"{task.place}-{_check(task.result.sample.id)}",
-            skip=None if task is None else _queue_link({**asked, "at": str(task.at + 1)}),
+            skip=None if task is None else self._at({**asked, "at": str(task.at + 1)}),
             gold="" if task is None else gold_text(record_to_json(task.result.sample)),
             answers=[] if task is None else [shown_pieces(text) for text in answers_shown(task)],
-            prompt=() if task is None else shown_pieces(_prompt(task)), back=_queue_link({**asked, "at": "0"}),
+            prompt=() if task is None else shown_pieces(_prompt(task)), back=self._at({**asked, "at": "0"}),
         )  # fmt: skip
         return HTMLResponse(page)
+
+    def _at(self, asked: Mapping[str, str]) -> str:
+        """The address of the queue."""
+        return self.maker.links.at("/label", **{name: asked.get(name) for name in ("run", "against", "name", "at")})
 
     def _run(self, key: str) -> Run:
         run = self.library.run(key)
@@ -115,7 +118,7 @@ class LabelPages:
         if fields.get("against") and fields.get("first") != "1":
             worth = 1.0 - worth
         files.set(name, identity, worth, self._order(run))
-        return RedirectResponse(_queue_link({**fields, "name": name, "at": at}), 303)
+        return RedirectResponse(self._at({**fields, "name": name, "at": at}), 303)
 
     def _labelled(self, index: JournalIndex, item: str) -> str | None:
         """The id of the result that a form is about; None where the journal has another there by now."""
@@ -132,7 +135,7 @@ class LabelPages:
         if name is None:
             raise HTTPException(400, "Whose label? Load the page again.")
         files.undo(name, self._order(run))
-        return RedirectResponse(_queue_link({**fields, "at": "0"}), 303)
+        return RedirectResponse(self._at({**fields, "at": "0"}), 303)
 
 
 def _check(identity: str) -> str:
@@ -141,8 +144,3 @@ def _check(identity: str) -> str:
 
 def _prompt(task: LabelTask) -> str:
     return task.result.sample.question or "\n\n".join(message.content for message in task.result.request.messages)
-
-
-def _queue_link(asked: Mapping[str, str]) -> str:
-    given = {name: asked[name] for name in ("run", "against", "name", "at") if asked.get(name)}
-    return "/label?" + urlencode(given)

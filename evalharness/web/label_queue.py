@@ -137,8 +137,8 @@ def next_task(
         found = other.find(result.key)
         if found is None:
             continue
-        (against,) = other.results([found])
-        if against.response.error or _said(against) == _said(result):
+        (against,) = other.readable([found])
+        if against is None or against.response.error or _said(against) == _said(result):
             continue
         first = hashlib.sha256(f"{name}\n{identity}".encode("utf-8", "replace")).digest()[0] % 2 == 0
         return LabelTask(at=here, place=place, result=result, other=against, first=first)
@@ -148,7 +148,9 @@ def next_task(
 def _queue(queue: LabelQueue, at: int) -> Iterator[tuple[int, int, Result]]:
     """Place in the queue, byte in the journal, result."""
     while places := queue.places(at, _BATCH):
-        yield from zip(range(at, at + len(places)), places, queue.index.results(places), strict=True)
+        for here, place, result in zip(range(at, at + len(places)), places, queue.index.readable(places), strict=True):
+            if result is not None:
+                yield here, place, result
         at += len(places)
 
 

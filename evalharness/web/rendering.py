@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
+
+from starlette.responses import Response, StreamingResponse
 
 from evalharness.records import ResultKey
 from evalharness.report import charts, drawn_figures, numbers, worddiff, words
@@ -18,7 +20,7 @@ from evalharness.web.journal_index import ResultFilter
 if TYPE_CHECKING:
     from evalharness.text.templating import Environment
 
-EVENTS = "text/event-stream"
+_EVENTS = "text/event-stream"
 ASSETS = Path(__file__).parent / "assets"
 REPORTS = ASSETS.parents[1] / "report"  # figures are drawn in pages as they are in reports
 ASSET_KINDS = {"style.css": "text/css", "keys.js": "text/javascript", "icon.svg": "image/svg+xml"}
@@ -31,38 +33,51 @@ def asset_bytes(name: str) -> bytes:
 
 
 class Links:
-    """The addresses of the pages. Every state of a page is in its address."""
+    """The addresses of the pages. Every state of a page is in its address. `root` comes before all of them: the path
+    under which a proxy shows the pages, '' for none."""
 
     live = True  # pages come from a server: forms are answered, and what goes on is told
 
+    def __init__(self, root: str = "") -> None:
+        self.root = root
+
+    def at(self, path: str, **asked: object) -> str:
+        """The address of a page by its path here; what is not asked for is left out."""
+        given = {name: value for name, value in asked.items() if value not in ("", None, [])}
+        query = urlencode(given, doseq=True, errors="replace", quote_via=quote)
+        return f"{self.root}{path}?{query}" if query else self.root + path
+
     def asset(self, name: str) -> str:
         """Style, script or icon, by a name that changes with what is in it."""
-        return f"/assets/{hashlib.sha256(asset_bytes(name)).hexdigest()[:16]}/{name}"
+        return f"{self.root}/assets/{hashlib.sha256(asset_bytes(name)).hexdigest()[:16]}/{name}"
 
     def home(self, **asked: str) -> str:
-        return _with("/", asked)
+        return self.at("/", **asked)
 
     def run(self, key: str, wanted: ResultFilter | None = None, **asked: object) -> str:
-        return _with(f"/runs/{key}", {**filter_fields(wanted), **asked})
+        return self.at(f"/runs/{key}", **filter_fields(wanted), **asked)
 
     def item(self, key: str, result: ResultKey, wanted: ResultFilter | None = None, **asked: object) -> str | None:
         """The page of one result, inside the filter that it was found with."""
-        return _with(f"/runs/{key}/item", {**_result_fields(result), **filter_fields(wanted), **asked})
+        return self.at(f"/runs/{key}/item", **_result_fields(result), **filter_fields(wanted), **asked)
 
     def whole(self, key: str, result: ResultKey, part: str) -> str | None:
         """One long text of a result as a file."""
-        return _with(f"/runs/{key}/text", {**_result_fields(result), "part": part})
+        return self.at(f"/runs/{key}/text", **_result_fields(result), part=part)
 
     def prompt(self, key: str, result: ResultKey, wanted: ResultFilter | None = None) -> str | None:
         """The prompt of one result token by token."""
-        return _with(f"/runs/{key}/prompt", {**_result_fields(result), **filter_fields(wanted)})
+        return self.at(f"/runs/{key}/prompt", **_result_fields(result), **filter_fields(wanted))
 
     def compare(self, keys: Sequence[str], **asked: object) -> str | None:
-        return _with("/compare", {"run": list(keys), **asked})
+        return self.at("/compare", run=list(keys), **asked)
 
 
 def _result_fields(result: ResultKey) -> dict[str, object]:
     benchmark, identity, repeat = result
+    if any("\ud800" <= character <= "\udfff" for character in benchmark + identity):
+        # Half of a surrogate pair, which no address can hold but as it is written in JSON.
+        return {"result": json.dumps([benchmark, identity]), "repeat": repeat or ""}
     return {"of": benchmark, "id": identity, "repeat": repeat or ""}
 
 
@@ -74,13 +89,6 @@ def filter_fields(wanted: ResultFilter | None) -> dict[str, str]:
     return {name: value for name, value in named.items() if value} | ({"suspect": "1"} if wanted.suspect else {})
 
 
-def _with(path: str, asked: Mapping[str, object]) -> str:
-    """An address; half of a surrogate pair, which no address can hold, is one that leads nowhere."""
-    given = {name: value for name, value in asked.items() if value not in ("", None)}
-    query = urlencode(given, doseq=True, errors="replace", quote_via=quote)
-    return f"{path}?{query}" if query else path
-
-
 def _safe(value: object) -> object:
     """Plain text without control characters, marks of direction and what has no width; our own SVG as it is."""
     return printable(value) if type(value) is str else value
@@ -89,6 +97,11 @@ def _safe(value: object) -> object:
 def server_event(told: Mapping[str, object]) -> str:
     """One event of a stream, as `keys.js` reads it."""
     return f"data: {json.dumps(told)}\n\n"
+
+
+def told_live(events: Iterator[str] | AsyncIterator[str]) -> Response:
+    """A stream of events; a proxy is asked to pass each on as it comes."""
+    return StreamingResponse(events, media_type=_EVENTS, headers={"x-accel-buffering": "no"})
 
 
 def thousands(number: int) -> str:

@@ -95,14 +95,14 @@ class RunLibrary:
 
     def _take_training(self, path: Path) -> None:
         self._trainings[run_key(path)] = path
-        self._take_folder(path / TRAINING_FOLDER / "evaluations")
-        self._take_folder(path / "runs")
+        # They are made while the training goes on, and may not be there yet.
+        self._folders += [path / TRAINING_FOLDER / "evaluations", path / "runs"]
 
     def rows(self) -> list[RunRow]:
         """A row for every benchmark of every run, as the disk has them now; the newest run first."""
         paths: dict[str, Path] = {}
         found: list[RunRow] = []
-        for folder in self._folders:
+        for folder in self.folders:
             for values in run_rows(folder):
                 found.append(_row(folder / values["name"], values, paths))
         for path in self._single:
@@ -121,8 +121,8 @@ class RunLibrary:
 
     @property
     def folders(self) -> list[Path]:
-        """The folders of runs."""
-        return list(self._folders)
+        """The folders of runs, those that are there by now."""
+        return [folder for folder in self._folders if folder.is_dir()]
 
     def trainings(self) -> dict[str, Path]:
         """The output folders of trainings, by key."""

@@ -3,45 +3,49 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shlex
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from operator import attrgetter
 
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request as WebRequest
-from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from evalharness.comparison.flips import gold_text
 from evalharness.plugins import has_prompts, load_prompts
-from evalharness.records import STATUSES, Result
-from evalharness.report.escape import line, printable
-from evalharness.report.numbers import format_number
-from evalharness.runs.manifest import Manifest
-from evalharness.runs.store import Run, record_to_json
+from evalharness.records import STATUSES
+from evalharness.report.escape import line
+from evalharness.runs.store import Run
 from evalharness.web.item_view import item_view, shown_prompt, whole_text
 from evalharness.web.journal_index import JournalIndex, ResultFilter, ResultKind
-from evalharness.web.rendering import EVENTS, PageMaker, server_event, thousands
+from evalharness.web.rendering import PageMaker, server_event, thousands, told_live
 from evalharness.web.run_library import RunLibrary, RunRow
-from evalharness.web.text_search import LONGEST_TEXT, running_count, search_page
+from evalharness.web.run_view import result_row, run_view
+from evalharness.web.text_search import LONGEST_TEXT, count_within, running_count, search_page
 
 RESULTS_PAGE = 50  # results on a page
+_COUNT_SECONDS = 0.3  # for which a page counts the results with a text itself
 _RUNS_PAGE = 200
+_NEIGHBOURS = 3  # of a result, of which the first that can be read is the next
 _OTHERS = 100  # runs offered for comparison
 _SORTS = ("created", "name", "benchmark", "model", "score", "n")
+_LAST = 1 << 60  # behind every byte of a journal
 _STREAM_SECONDS = 600  # after which a browser that still listens asks again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PagePlace:
-    """Which results a page shows: at most so many behind a byte of the journal, or ahead of one; else the first."""
+    """Which results a page shows: at most so many behind a byte of the journal, or ahead of one; else the first.
+    `count`: whoever reads waits until all that hold a text are counted."""
 
     after: int | None = None
     before: int | None = None
     most: int = RESULTS_PAGE
+    count: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,21 +68,6 @@ class StatusChip:
     link: str
     chosen: bool
     key: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResultRow:
-    """A result in the list of a run."""
-
-    id: str
-    benchmark: str
-    repeat: int
-    status: str
-    question: str
-    gold: str
-    answer: str
-    score: str
-    link: str | None
 
 
 class RunPages:
@@ -129,7 +118,8 @@ class RunPages:
             return HTMLResponse(page, 202)
         after, before = request.query_params.get("after", ""), request.query_params.get("before", "")
         wanted = result_filter(request)
-        at = PagePlace(after=_number(after), before=_number(before))
+        counted = request.query_params.get("count") == "all"
+        at = PagePlace(after=_number(after), before=_number(before), count=counted)
         page = self.run_page(request.path_params["key"], run, index, wanted, at)
         return HTMLResponse(page)
 
@@ -137,30 +127,27 @@ class RunPages:
         """One run: its figures, and a page of its results."""
         kinds = index.kinds()
         found = _page_of(index, wanted, at)
-        rows = [self._row(key, result, wanted) for result in index.results(found.places)]
+        view = run_view(run)
+        read = [one for one in index.readable(found.places) if one is not None]
+        rows = [result_row(one, view.summary, self.links.item(key, one.key, wanted)) for one in read]
         planned = sum(facts.items * facts.repeats for facts in run.manifest.benchmarks.values())
         rest = replace(wanted, text="") if wanted.text else wanted
         return self.maker.page(
             "run.html.j2", place="run", key=key, run=run, manifest=run.manifest,
-            summary=run.summary if run.finished else None, wanted=wanted, results=rows,
+            view=view, summary=view.summary, wanted=wanted, results=rows,
             chips=list(self._chips(key, kinds, wanted)), others=self._others(key),
             benchmarks=list(dict.fromkeys(kind.benchmark for kind in kinds)), filter_of=_filter_of,
             groups=sorted({k.group for k in kinds if k.group and wanted.benchmark in ("", k.benchmark)})[:1000],
             matching=sum(kind.n for kind in kinds if _fits(kind, rest)), done=sum(kind.n for kind in kinds),
-            planned=planned, damaged=index.damaged, limited=not self.links.live and found.later is not None,
-            count_link=self.links.run(key, wanted).replace("?", "/count?", 1), searched_on=found.searched_on,
+            planned=planned, damaged=index.damaged + len(found.places) - len(read),
+            limited=not self.links.live and found.later is not None,
+            count=count_within(index, wanted, None if at.count else _COUNT_SECONDS) if wanted.text else None,
+            count_stream=self.links.run(key, wanted).replace("?", "/count?", 1),
+            count_link=self.links.run(key, wanted, count="all"), searched_on=found.searched_on,
+            begin=self.links.run(key, wanted) if at.after is not None or at.before is not None else None,
             earlier=None if found.earlier is None else self.links.run(key, wanted, **found.earlier),
             later=None if found.later is None else self.links.run(key, wanted, **found.later),
-            command=shlex.join(run.manifest.command or ()), facts=_facts(run.manifest),
-        )  # fmt: skip
-
-    def _row(self, key: str, result: Result, wanted: ResultFilter) -> ResultRow:
-        said = result.answer if result.answer is not None else result.response.error or result.response.text
-        return ResultRow(
-            id=result.sample.id, benchmark=result.benchmark, repeat=result.repeat, status=result.status,
-            question=result.sample.question[:400], gold=gold_text(record_to_json(result.sample))[:200],
-            answer=said[:200], score=format_number(next(iter(result.scores.values()), None)),
-            link=self.links.item(key, result.key, wanted),
+            command=shlex.join(run.manifest.command or ()),
         )  # fmt: skip
 
     def _chips(self, key: str, kinds: Sequence[ResultKind], wanted: ResultFilter) -> Iterator[StatusChip]:
@@ -198,13 +185,13 @@ class RunPages:
     def item_page(self, key: str, run: Run, index: JournalIndex, place: int, wanted: ResultFilter) -> str:
         """One result, between its neighbours in the filter that it was found with."""
         (result,) = index.results([place])
-        earlier = index.places(wanted, before=place, most=1) if not wanted.text else []
-        later = index.places(wanted, after=place, most=1)
+        earlier = index.places(wanted, before=place, most=_NEIGHBOURS)[::-1] if not wanted.text else []
+        later = index.places(wanted, after=place, most=_NEIGHBOURS)
         if wanted.text:
             later = list(search_page(index, wanted, after=place, most=1).places)
         before, after = (
-            self.links.item(key, one.key, wanted) if one is not None else None
-            for one in (next(iter(index.results(places)), None) for places in (earlier, later))
+            next((self.links.item(key, one.key, wanted) for one in index.readable(places) if one is not None), None)
+            for places in (earlier, later)
         )
         own = self.links.live and has_prompts(run.manifest.model.name or "")
         return self.maker.page(
@@ -244,12 +231,12 @@ class RunPages:
         if not wanted.text:
             raise HTTPException(400, "wanted a text to count")
         counts = running_count(index, wanted)
-        told = ({"count": thousands(n) if done else f"{thousands(n)} so far", "done": done} for n, done in counts)
-        return StreamingResponse(map(server_event, told), media_type=EVENTS)
+        told = ({"count": thousands(n) if done else f"At least {thousands(n)}", "done": done} for n, done in counts)
+        return told_live(map(server_event, told))
 
     def progress(self, request: WebRequest) -> Response:
         """How many answers a run under way has, told while they come."""
-        return StreamingResponse(_events(self._answers(self._found(request))), media_type=EVENTS)
+        return told_live(_events(self._answers(self._found(request))))
 
     async def _answers(self, run: Run) -> AsyncIterator[dict[str, object]]:
         """It sleeps in no thread: pages that wait must not keep others from being made."""
@@ -276,7 +263,8 @@ class RunPages:
 
     def _place(self, request: WebRequest, index: JournalIndex) -> int:
         asked = request.query_params
-        place = index.find((asked.get("of", ""), asked.get("id", ""), _number(asked.get("repeat", "")) or 0))
+        benchmark, identity = _named(asked.get("result", "")) or (asked.get("of", ""), asked.get("id", ""))
+        place = index.find((benchmark, identity, _number(asked.get("repeat", "")) or 0))
         if place is None:
             raise HTTPException(404, "this run has no such result")
         return place
@@ -303,8 +291,9 @@ def _page_of(index: JournalIndex, wanted: ResultFilter, at: PagePlace) -> _Found
         places = index.places(wanted, before=at.before, most=at.most)
     else:
         places = index.places(wanted, after=after, most=at.most)
-    if not places:
-        return _Found(places=places)
+    if not places:  # an address from elsewhere: the way back is to the last page, or to the first
+        back = index.places(wanted, before=_LAST, most=1) if at.before is None else []
+        return _Found(places=places, earlier={"before": _LAST} if back and after >= 0 else None)
     more = index.places(wanted, after=places[-1], most=1)
     less = index.places(wanted, before=places[0], most=1)
     return _Found(
@@ -319,6 +308,16 @@ def result_filter(request: WebRequest) -> ResultFilter:
         benchmark=asked.get("benchmark", ""), group=asked.get("group", ""), status=asked.get("status", ""),
         suspect=bool(asked.get("suspect")), text=asked.get("text", "")[:LONGEST_TEXT],
     )  # fmt: skip
+
+
+def _named(result: str) -> tuple[str, str] | None:
+    """Benchmark and id of a result as JSON has them; None for anything else."""
+    try:
+        found = json.loads(result)
+    except (ValueError, RecursionError):
+        return None
+    both = isinstance(found, list) and len(found) == 2 and all(isinstance(part, str) for part in found)
+    return (found[0], found[1]) if both else None
 
 
 def _filter_of(benchmark: str, group: str) -> ResultFilter:
@@ -359,25 +358,6 @@ def _grouped(rows: Sequence[RunRow], by: str) -> list[tuple[str, list[RunRow]]]:
     for row in rows:
         found.setdefault(str(getattr(row, by)) or "?", []).append(row)
     return sorted(found.items())
-
-
-def _facts(manifest: Manifest) -> list[tuple[str, str]]:
-    """What the manifest says, a line each."""
-    found: list[tuple[str, object]] = [("model", manifest.model.name), ("fingerprint", manifest.model.fingerprint)]
-    found += [("sampling", manifest.sampling and _worded(asdict(manifest.sampling)))]
-    for name, facts in manifest.benchmarks.items():
-        kept = {"mode": facts.mode, "examples": facts.shots, "limit": facts.limit, "seed": facts.seed,
-                "repeats": facts.repeats, "items": facts.items, "data": facts.data.origin,
-                "revision": facts.data.revision, "prompt": (facts.prompt_sha256 or "")[:12]}  # fmt: skip
-        found.append((name, _worded(kept)))
-    found += [("made", manifest.created), ("git", manifest.git and _worded(asdict(manifest.git)))]
-    found += [("versions", _worded(manifest.versions or {})), ("hardware", _worded(manifest.hardware or {}))]
-    return [(name, printable(str(value))) for name, value in found if value]
-
-
-def _worded(values: object) -> str:
-    items = values.items() if isinstance(values, dict) else ()
-    return ", ".join(f"{name} {value}" for name, value in items if value not in (None, "", {}, ()))
 
 
 async def _events(told: AsyncIterator[dict[str, object]]) -> AsyncIterator[str]:

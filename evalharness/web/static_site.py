@@ -14,8 +14,8 @@ from evalharness.data.files import write_whole
 from evalharness.errors import UserError
 from evalharness.records import STATUSES, ResultKey
 from evalharness.runs.store import Run
-from evalharness.web.compare_pages import USUAL_MARGIN, ComparePages
-from evalharness.web.comparisons import ITEM_CHANGES
+from evalharness.web.compare_pages import ComparePages
+from evalharness.web.comparisons import ITEM_CHANGES, PairTerms
 from evalharness.web.journal_index import JournalIndex, ResultFilter
 from evalharness.web.rendering import Links, PageMaker, asset_bytes
 from evalharness.web.run_library import RunLibrary
@@ -30,6 +30,7 @@ class FileLinks(Links):
     live = False
 
     def __init__(self, runs: Sequence[str]) -> None:
+        super().__init__()
         self._runs = frozenset(runs)
         self._compared = frozenset(permutations(runs, 2)) if len(runs) <= _MOST_COMPARED else frozenset()
         self.items: dict[tuple[str, ResultKey], str] = {}
@@ -133,7 +134,8 @@ def _filters(index: JournalIndex) -> Iterator[ResultFilter]:
 
 def _results(index: JournalIndex, wanted: ResultFilter, most: int) -> tuple[list[int], list[ResultKey]]:
     places = index.places(wanted, most=most)
-    return places, [result.key for result in index.results(places)]
+    read = [(place, one.key) for place, one in zip(places, index.readable(places), strict=True) if one is not None]
+    return [place for place, _ in read], [key for _, key in read]
 
 
 def _comparisons(pages: ComparePages, links: FileLinks, runs: dict[str, Run]) -> Iterator[tuple[str, str, str]]:
@@ -147,6 +149,6 @@ def _comparisons(pages: ComparePages, links: FileLinks, runs: dict[str, Run]) ->
         shared = [name for name in new.manifest.benchmarks if name in base.manifest.benchmarks]
         for benchmark in shared if links.compare(pair) else ():
             for change in ITEM_CHANGES:
-                page = pages.pair_page(pair, (base, new), benchmark, change, (USUAL_MARGIN, 0))
+                page = pages.pair_page(pair, (base, new), benchmark, change, (PairTerms(), 0))
                 title = f"{base.name} → {new.name}, {benchmark}" if change == "broke" else ""
                 yield title, str(links.compare(pair, benchmark=benchmark, change=change)), page

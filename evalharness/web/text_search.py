@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -39,6 +40,17 @@ def search_page(index: JournalIndex, wanted: ResultFilter, *, after: int = -1, m
     return FoundTexts(places=tuple(places), looked=None)
 
 
+def count_within(index: JournalIndex, wanted: ResultFilter, seconds: float | None) -> tuple[int, bool]:
+    """How many results hold the text, and whether that is all: so long is counted at most, None for to the end."""
+    end = math.inf if seconds is None else time.monotonic() + seconds
+    found = 0
+    for _, hit in _looked_at(index, wanted, -1):
+        found += hit
+        if time.monotonic() > end:
+            return found, False
+    return found, True
+
+
 def running_count(index: JournalIndex, wanted: ResultFilter) -> Iterator[tuple[int, bool]]:
     """How many results hold the text so far, told now and then; True with the last."""
     found, told = 0, time.monotonic()
@@ -53,6 +65,8 @@ def running_count(index: JournalIndex, wanted: ResultFilter) -> Iterator[tuple[i
 def _looked_at(index: JournalIndex, wanted: ResultFilter, after: int) -> Iterator[tuple[int, bool]]:
     """(byte, whether a wanted result begins there) of lines behind `after`: of every line that has the text somewhere,
     and of the last line of each block that was read, so that whoever waits hears from it."""
+    if not index.journal.is_file():  # no answer has come yet
+        return
     needles = _as_written(wanted.text)
     with index.journal.open("rb") as file, index.membership(wanted) as is_wanted:
         begin = max(after, 0)

@@ -258,7 +258,7 @@ def test_votes_become_battles_that_are_rated(arena, tmp_path, evalh, monkeypatch
     assert len(battles) == 30 and {battle.a for battle in battles} <= {"acme/alpha-7b", "beta", "gamma"}
     rated = evalh("arena", "rate", tmp_path / "b.jsonl", "--json", "--draws", 5).json
     assert rated["ratings"][0]["model"] == "beta" and rated["battles"] == 30
-    monkeypatch.setattr(arena_board, "_KEPT_SECONDS", 0.0)
+    monkeypatch.setattr(arena_board, "KEPT_SECONDS", 0.0)
     page = text_of(client.get("/ratings"))
     assert "30 votes by 1 person" in page and page.index("beta") < page.index("gamma")
     assert "held equal" in client.get("/ratings?style=1").text
@@ -281,13 +281,13 @@ def votes(*said, voter="v"):
 
 
 def test_the_next_battle_is_where_it_tells_most():
-    models = ("a", "b", "c")
-    assert pair_weights(models, arena_board.arena_board(())) == {("a", "b"): 1, ("a", "c"): 1, ("b", "c"): 1}
+    pairs = (("a", "b"), ("a", "c"), ("b", "c"))
+    assert pair_weights(pairs, arena_board.arena_board(())) == {("a", "b"): 1, ("a", "c"): 1, ("b", "c"): 1}
     few = [("a", "b", "tie")] * 5 + [("a", "c", "tie")] * 5 + [("b", "c", "tie")] * 3
-    assert pair_weights(models, arena_board.arena_board(votes(*few))) == {("a", "b"): 0, ("a", "c"): 0, ("b", "c"): 1}
+    assert pair_weights(pairs, arena_board.arena_board(votes(*few))) == {("a", "b"): 0, ("a", "c"): 0, ("b", "c"): 1}
     mixed = [(a, b, ("model_a", "model_b", "tie")[n % 3]) for a, b, count in
              (("a", "b", 60), ("a", "c", 60), ("b", "c", 6)) for n in range(count)]  # fmt: skip
-    found = pair_weights(models, arena_board.arena_board(votes(*mixed)))
+    found = pair_weights(pairs, arena_board.arena_board(votes(*mixed)))
     assert found["b", "c"] > found["a", "b"] and found["a", "b"] == pytest.approx(found["a", "c"], rel=0.3)
 
 
@@ -313,7 +313,7 @@ def test_judges_stand_beside_people(arena, tmp_path, monkeypatch):
     client = joined(application)
     for _ in range(20):
         cast(client, client.get("/battle"), "model_a")
-    monkeypatch.setattr(arena_board, "_KEPT_SECONDS", 0.0)
+    monkeypatch.setattr(arena_board, "KEPT_SECONDS", 0.0)
     page = text_of(client.get("/ratings"))
     assert "Judged by models" in page and "people and judges agree" in page
 

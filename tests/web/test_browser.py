@@ -191,7 +191,7 @@ def test_an_arena_by_keyboard_with_names_nowhere_before_the_vote(served, opened,
         page.keyboard.press("n")
         page.wait_for_selector(".votes")
     assert [vote.choice for vote in store.counted()] == ["model_a", "model_b", "tie"]
-    monkeypatch.setattr("evalharness.web.arena_board._KEPT_SECONDS", 0.0)
+    monkeypatch.setattr("evalharness.web.arena_board.KEPT_SECONDS", 0.0)
     for path in ("/ratings", "/me"):
         page.goto(f"{base}{path}")
         accessible(page)
@@ -314,3 +314,57 @@ def test_every_other_page_is_accessible(served, opened, runs, tmp_path):
     for path in ("/", "/history?benchmark=quiz", "/compare?" + "&".join(f"run={key}" for key in keys)):
         page.goto(base + path)
         accessible(page)
+
+
+@pytest.mark.slow
+def test_a_link_of_another_site_finds_the_token_s_cookie(served, browser, runs):
+    terms = GuardTerms(token="secret-token")
+    base = served(view_application(RunLibrary([], runs), terms))
+
+    async def message(scope, receive, send):
+        body = f'<a href="{base}/?token=secret-token">open</a>'.encode()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/html")]})
+        await send({"type": "http.response.body", "body": body})
+
+    page = browser.new_page()
+    page.goto(served(message).replace("127.0.0.1", "localhost"))
+    page.click("a")
+    page.wait_for_selector("h1:has-text('Runs')")
+    assert page.url == f"{base}/"
+    page.close()
+
+
+@pytest.mark.slow
+def test_long_names_and_a_training_fit_a_phone(served, opened, tmp_path):
+    long = line("b" * 200, "i" * 300, "wrong", 0.0, group="g" * 200, metric="m" * 200)
+    make_run(tmp_path / "runs" / ("n" * 200), lines=[long], model={"name": "openai:" + "n" * 300, "fingerprint": "x"})
+    out = tmp_path / "out"
+    make_run(out / "training" / "evaluations" / "step-5-quiz", "1100")
+    make_run(out / "runs" / "test", "1100")
+    measured = {"step": 5, "validation_loss": 1.0, "metrics": {f"quiz.metric_{n}": 0.5 for n in range(9)}}
+    (out / "training" / "log.jsonl").write_text(json.dumps(measured) + "\n")
+    page, base = opened, served(view_application(RunLibrary([str(tmp_path / "runs"), str(out)]), GuardTerms()))
+    page.set_viewport_size({"width": 360, "height": 800})
+    page.goto(base)
+    accessible(page)
+    for path in (f"/trainings/{run_key(out)}", f"/runs/{run_key(tmp_path / 'runs' / ('n' * 200))}"):
+        page.goto(base + path)
+        accessible(page)
+    page.goto(page.eval_on_selector("[data-row]", "link => link.href"))
+    accessible(page)
+
+
+@pytest.mark.slow
+def test_a_field_is_let_differ_without_a_script_engine(served, browser, runs):
+    make_run(runs / "drawn", "1101010100" * 6, groups=3, sampling={"temperature": 0.7})
+    page = browser.new_context(java_script_enabled=False).new_page()
+    keys = [run_key(runs / name) for name in ("base", "drawn")]
+    page.goto(
+        served(view_application(RunLibrary([], runs), GuardTerms())) + "/compare?" + "&".join(f"run={k}" for k in keys)
+    )
+    assert "not comparable" in page.inner_text("main")
+    page.check("[name=allow]")
+    page.click("text=Decide")
+    page.wait_for_selector("#items")
+    assert "allow=sampling" in page.url
+    page.context.close()

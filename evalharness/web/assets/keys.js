@@ -56,7 +56,7 @@
         if (value === undefined) return;
         if (el.tagName === "PROGRESS") el.value = value; else el.textContent = value;
       });
-      if (told.done) source.close();
+      if (told.done) { source.close(); place.querySelectorAll("[data-meanwhile]").forEach((el) => { el.hidden = true; }); }
       if (told.reload) location.reload();
     };
     source.onerror = () => {
