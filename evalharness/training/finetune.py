@@ -42,6 +42,7 @@ from evalharness.training.qlora import BYTES, FourBit
 from evalharness.training.selection import Best
 from evalharness.training.step import Training
 from evalharness.training.test_answers import answer_test_rows
+from evalharness.training.world import LostProcessError, is_lost_process, leave, started_processes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +93,13 @@ def run_training(prepared: PreparedTraining) -> Tuned:
     with _alone(prepared.job.out):
         try:
             return _guarded(prepared, _run(prepared))
+        except RuntimeError as error:
+            if not is_lost_process(error):
+                raise
+            raise LostProcessError(
+                f"{prepared.job.out}: another process of this training is gone; the same command goes on from what was "
+                "saved last"
+            ) from error
         except OSError as error:  # a full disk or a folder that can no longer be written, at any of many files
             raise UserError(
                 f"{prepared.job.out}: a file of the training cannot be written or read ({error.strerror or error}); "
@@ -148,6 +156,8 @@ def _run(prepared: PreparedTraining) -> Tuned:
     else:
         training.prepare_reference()
     facts = {"products": route, "dtype": training.settings.dtype, "threads": torch.get_num_threads()}
+    if training.world.size > 1:
+        facts["processes"] = training.world.size
     log: Log = NoLog()
     if training.rank == 0:
         _record(prepared, folder, training, facts)
@@ -176,20 +186,29 @@ _SMALL = 20_000_000  # weights: below, more than one thread gains nothing and a 
 
 
 def _own_device(device: torch.device) -> torch.device:
-    """Of several GPUs the one of this process, as torchrun numbers them."""
-    if device.type == "cuda" and device.index is None and "LOCAL_RANK" in os.environ:
-        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
-        torch.cuda.set_device(device)
-    return device
+    """Of several GPUs the one of this process, as torchrun numbers them. UserError where there is none for it."""
+    if device.type != "cuda" or started_processes() < 2:
+        return device
+    number = int(os.environ.get("LOCAL_RANK") or "0")
+    if device.index is not None or number >= torch.cuda.device_count():
+        raise UserError(
+            f"wanted a GPU for each process, there are {torch.cuda.device_count()} on this machine and process "
+            f"{number + 1} of it has {'only ' + str(device) if device.index is not None else 'none'}; say "
+            f"{option_name('device', 'cuda')} and start as many processes as there are GPUs"
+        )
+    torch.cuda.set_device(number)
+    return torch.device("cuda", number)
 
 
 def _threads(prepared: PreparedTraining, saved: Mapping[str, Any] | None) -> int:
-    """As many as before the interruption (their number moves last digits); else one for a small model, or the free."""
+    """As many as before the interruption (their number moves last digits); else one for a small model, or the free,
+    of which each process of this machine gets its share."""
     if prepared.job.threads:
         return prepared.job.threads
-    if saved is not None:
+    if saved is not None and saved["facts"].get("processes", 1) == started_processes():
         return int(saved["facts"]["threads"])
-    return 1 if sum(_sizes(prepared.source).values()) < _SMALL else free_threads()
+    here = int(os.environ.get("LOCAL_WORLD_SIZE") or "1")
+    return 1 if sum(_sizes(prepared.source).values()) < _SMALL else max(1, free_threads() // here)
 
 
 def _resolved(settings: TrainingConfig, device: torch.device, saved: Mapping[str, Any] | None) -> TrainingConfig:
@@ -284,6 +303,7 @@ def _finish(drive: TrainingLoop, early: bool) -> Tuned:
     """Choose the weights, export, read back, answer the test rows."""
     prepared, training, job = drive.prepared, drive.training, drive.job
     kept = training.step
+    leave()
     if not drive.main:
         if job.keep == "best" and drive.best.value is not None:
             kept = drive.best.step

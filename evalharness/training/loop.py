@@ -78,7 +78,7 @@ class TrainingLoop:
         begun = training.step
         with _interruptible() as interrupted:
             while training.step < training.steps and not self.best.over:
-                if training.of_first_rank(interrupted()):  # all ranks leave at one step
+                if training.world.any(interrupted()):  # all ranks leave at one step
                     self.save()
                     at = f"step {training.step} of {training.steps}"
                     tell(Told(text=f"stopped at {at}, which is saved; the same command goes on from there"))
@@ -137,7 +137,7 @@ class TrainingLoop:
             line["samples"] = replace(self.job.asking, prompts=self.prompts).samples(model)
         line["metrics"] = metrics
         # Every rank has to choose the same weights and to stop at the same step.
-        figures = training.of_first_rank({**metrics, **({"loss": checked["loss"]} if "loss" in checked else {})})
+        figures = training.world.of_first({**metrics, **({"loss": checked["loss"]} if "loss" in checked else {})})
         if (figures or self.job.best != "loss") and self.best.better(training.step, figures) and self.main:
             checkpointing.save_state(
                 {"step": training.step, "weights": training.state()["weights"]}, self.folder / "best.pt"
@@ -148,15 +148,21 @@ class TrainingLoop:
 
     def save_sometimes(self) -> None:
         """Every `save_every` steps; else so that saving takes at most a twentieth of the time."""
-        every = self.job.save_every
-        due = time.monotonic() - self.saved_at > max(30.0, 20 * self.save_took)
-        if (every and self.training.step % every == 0) or (not every and due):
+        if every := self.job.save_every:
+            due = self.training.step % every == 0
+        else:
+            due = self.training.world.any(time.monotonic() - self.saved_at > max(30.0, 20 * self.save_took))
+        if due:
             self.save()
 
     def save(self, finished: bool = False) -> None:
-        if not self.main:
-            return
         begun = time.monotonic()
+        if self.main:
+            self._write_state(finished)
+        self.training.world.any(False)  # nobody ends before it is written
+        self.saved_at, self.save_took = time.monotonic(), time.monotonic() - begun
+
+    def _write_state(self, finished: bool) -> None:
         state = {
             "training": self.training.state(),
             "best": asdict(self.best),
@@ -164,4 +170,3 @@ class TrainingLoop:
             "facts": dict(self.facts),
         }
         checkpointing.save_state(state, self.folder / "state.pt")
-        self.saved_at, self.save_took = time.monotonic(), time.monotonic() - begun

@@ -32,6 +32,7 @@ from evalharness.training.preflight import Preflight
 from evalharness.training.replay import General, parse_replay, read_general
 from evalharness.training.split import Split
 from evalharness.training.step import Material
+from evalharness.training.world import check_shares, started_processes
 
 BAD_ROWS = Path("training") / "bad_rows.jsonl"  # in the output folder
 Seen = TypeVar("Seen")
@@ -119,6 +120,7 @@ def _checked(job: FinetuneJob) -> FinetuneJob:
     """The job with what its loss chooses. UserError for settings that make no sense."""
     job.settings.check()
     job.settings.check_used()
+    check_shares(started_processes(), job.settings)
     hold_to_bounds(job)
     open_device(job.device)
     if job.keep not in ("best", "last"):
