@@ -70,7 +70,7 @@ def _on_processes(count: int, job: "FinetuneJob", work: Callable[[], int]) -> in
     """Do it here, or in so many processes."""
     from evalharness.training.launch import check_processes, run_processes
 
-    check_processes(count, job.settings)
+    check_processes(count, job)
     return work() if count < 2 else run_processes(count, work)
 
 

@@ -19,12 +19,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from evalharness.errors import Exit, UserError, flags_in_messages, option_name
 from evalharness.text.visible import line
-from evalharness.training.config import TrainingConfig
-from evalharness.training.world import LostProcessError, check_shares, started_processes
+from evalharness.training.world import LostProcessError, check_sharding, check_shares, started_processes
+
+if TYPE_CHECKING:
+    from evalharness.training.job import FinetuneJob
 
 _BEGIN = """
 import json, sys
@@ -65,8 +67,8 @@ class _Process:
         return how + (f" ({line(printed[-1], 300)})" if printed else "")
 
 
-def check_processes(count: int, settings: TrainingConfig) -> None:
-    """UserError where so many processes cannot be started, or cannot share these steps."""
+def check_processes(count: int, job: FinetuneJob) -> None:
+    """UserError where so many processes cannot be started, or cannot share this training."""
     if count < 1:
         raise UserError(f"{option_name('nproc')} wants 1 or more, there is {count}")
     if count > 1 and "WORLD_SIZE" in os.environ:
@@ -74,7 +76,8 @@ def check_processes(count: int, settings: TrainingConfig) -> None:
             f"{option_name('nproc', count)} starts processes, and torchrun has started {started_processes()} already "
             f"(WORLD_SIZE is set); leave {option_name('nproc')} out"
         )
-    check_shares(max(count, started_processes()), settings)
+    check_shares(max(count, started_processes()), job.settings)
+    check_sharding(job.fsdp, max(count, started_processes()))
 
 
 def run_processes(count: int, work: Callable[[], int]) -> int:

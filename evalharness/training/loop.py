@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from typing import Any
 
+from evalharness.engine.decoder import Decoder
 from evalharness.engine.memory import available, gigabytes, is_out_of_memory
 from evalharness.errors import UserError, option_name
 from evalharness.events import Told, tell
@@ -20,6 +21,7 @@ from evalharness.training.curves import TRAINING_FOLDER
 from evalharness.training.events import StepDone, TrainingEnded, TrainingEvaluated
 from evalharness.training.prepare import PreparedTraining
 from evalharness.training.selection import Best
+from evalharness.training.sharded_state import forget_parts, parts_folder, save_parts
 from evalharness.training.step import Training
 
 
@@ -47,18 +49,21 @@ def _interruptible() -> Iterator[Callable[[], bool]]:
 @dataclass(eq=False)
 class TrainingLoop:
     """Steps, evaluations and saves until the end, an early stop, or an interruption. `facts` are saved with each state:
-    what was chosen for this machine, and a training that goes on has to keep."""
+    what was chosen for this machine, and a training that goes on has to keep. `whole` is the decoder as it is now with
+    all its weights; every rank has to ask for it together."""
 
     prepared: PreparedTraining
     training: Training
     best: Best
     facts: Mapping[str, Any]
     log: Log
+    whole: Callable[[], Decoder]
 
     def __post_init__(self) -> None:
         self.job = self.prepared.job
         self.folder = self.job.out / TRAINING_FOLDER
         self.saved_at, self.save_took = time.monotonic(), 0.0
+        self.parts: dict[str, Any] = {}
         rows = (*self.prepared.split.validation, *self.prepared.split.train)
         shown = (row for row in rows if row.good is not False and row.messages[-1].content and not row.template_kwargs)
         self.shown = tuple(islice(shown, 1))
@@ -129,8 +134,9 @@ class TrainingLoop:
         line["validation_loss"] = checked.get("loss")
         line |= {key: value for key, value in checked.items() if key != "loss"}
         metrics: dict[str, float] = {}
-        if self.main and (self.job.asking.names or self.prompts):
-            model = callbacks.live(training.decoder, self.prepared.chat, self.job.out, str(training.step))
+        decoder = self.whole() if self.job.asking.names or self.prompts else None
+        if self.main and decoder is not None:
+            model = callbacks.live(decoder, self.prepared.chat, self.job.out, str(training.step))
             metrics = self.job.asking.metrics(model, self.folder / "evaluations", f"step-{training.step}")
             line["asked"] = [row.prompt for row in self.shown]
             line["wanted"] = [row.messages[-1].content for row in self.shown]
@@ -138,10 +144,10 @@ class TrainingLoop:
         line["metrics"] = metrics
         # Every rank has to choose the same weights and to stop at the same step.
         figures = training.world.of_first({**metrics, **({"loss": checked["loss"]} if "loss" in checked else {})})
-        if (figures or self.job.best != "loss") and self.best.better(training.step, figures) and self.main:
-            checkpointing.save_state(
-                {"step": training.step, "weights": training.state()["weights"]}, self.folder / "best.pt"
-            )
+        if (figures or self.job.best != "loss") and self.best.better(training.step, figures):
+            weights = training.whole_weights()
+            if self.main:
+                checkpointing.save_state({"step": training.step, "weights": weights}, self.folder / "best.pt")
         if self.main:
             self.log.write(line)
             tell(TrainingEvaluated(line=line))
@@ -157,16 +163,19 @@ class TrainingLoop:
 
     def save(self, finished: bool = False) -> None:
         begun = time.monotonic()
+        state: dict[str, Any] = self.training.counters()
+        if self.training.world.sharded:
+            if self.parts.get("folder") != parts_folder(self.training.step):
+                self.parts = save_parts(self.training, self.folder)
+            state["parts"] = self.parts
+        elif self.main:
+            state = self.training.state()
         if self.main:
-            self._write_state(finished)
+            self._write_state(state, finished)
         self.training.world.any(False)  # nobody ends before it is written
         self.saved_at, self.save_took = time.monotonic(), time.monotonic() - begun
 
-    def _write_state(self, finished: bool) -> None:
-        state = {
-            "training": self.training.state(),
-            "best": asdict(self.best),
-            "finished": finished,
-            "facts": dict(self.facts),
-        }
+    def _write_state(self, training: dict[str, Any], finished: bool) -> None:
+        state = {"training": training, "best": asdict(self.best), "finished": finished, "facts": dict(self.facts)}
         checkpointing.save_state(state, self.folder / "state.pt")
+        forget_parts(self.folder, self.parts.get("folder"))

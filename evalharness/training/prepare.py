@@ -77,6 +77,11 @@ def prepare_training(job: FinetuneJob) -> PreparedTraining:
         config = read_config(source)
     except UnsupportedError as error:
         raise UserError(f"{source}: {error} cannot be trained here; GPT-2, Llama, Qwen, ... can") from error
+    if job.fsdp and config.mixture:
+        raise UserError(
+            f"{option_name('fsdp', True)} wants every weight used in every step, which experts are not "
+            f"({config.family}); leave it out: each process then holds the whole model"
+        )
     labelled = job.settings.loss == "kto"
     data = _listed(job, lambda: datasets.read_training_data(job.data, skip_bad=job.skip_bad, labelled=labelled))
     tokenizer = open_tokenizer(source, config.vocab, job.tokenizer)

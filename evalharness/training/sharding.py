@@ -34,6 +34,7 @@ def shard(decoder: Decoder, device: torch.device, size: int, *, half: bool) -> N
     for part in decoder.modules():
         if isinstance(part, FSDPModule):
             part.set_gradient_divide_factor(1.0)
+            part.set_force_sum_reduction_for_comms(True)  # gloo has no other
 
 
 def is_sharded(network: nn.Module) -> bool:

@@ -298,19 +298,22 @@ class Training:
         if "weights" in state:
             self.load(state["weights"])
             own = [weight for group in self.optimizer.param_groups for weight in group["params"]]
-            for place, moments in state["optimizer"]["state"].items():
-                self.set_moments(own[place], {name: moments[name] for name in MOMENTS})
+            for place, saved in state["optimizer"]["state"].items():
+                for name, moment in self.moments(own[place]).items():
+                    moment.copy_(part_of(saved[name], own[place]))
         self.reference, self.reference_validation = (
             None if state[name] is None else state[name].to(self.decoder.device)
             for name in ("reference", "reference_validation")
         )
         self.unrelated = state.get("unrelated")
 
-    def set_moments(self, weight: Tensor, moments: Mapping[str, Tensor]) -> None:
-        """Give AdamW these whole moments of a weight, after as many steps as are done."""
-        kept = {name: part_of(moment, weight).to(weight.dtype) for name, moment in moments.items()}
-        steps = torch.tensor(float(self.step), device=weight.device)
-        self.optimizer.state[weight] = {"step": steps, **kept}
+    def moments(self, weight: Tensor) -> dict[str, Tensor]:
+        """What AdamW keeps of a weight: zeros, which it goes on from, where it has made no step yet."""
+        if not self.optimizer.state[weight]:
+            steps = torch.tensor(float(self.step), device=weight.device)
+            made = {name: torch.zeros_like(weight, requires_grad=False) for name in MOMENTS}
+            self.optimizer.state[weight] = {"step": steps, **made}
+        return {name: self.optimizer.state[weight][name] for name in MOMENTS}
 
     def whole_weights(self) -> dict[str, Tensor]:
         """The trained weights by name. Where they are in parts all ranks have to ask, and get copies on the CPU."""

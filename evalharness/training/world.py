@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 T = TypeVar("T")
+_GONE = ("Connection closed by peer", "Connection reset by peer", "Connection refused", "Broken pipe")  # gloo's words
 _BUCKET = 25 * 2**20  # bytes of gradients that are summed together: alone, each small one would wait for an answer
 
 
@@ -34,6 +35,11 @@ class World:
     rank: int = 0
     size: int = 1
     sharded: bool = False
+
+    @property
+    def here(self) -> int:
+        """How many of the processes are on this machine, as torchrun says."""
+        return min(self.size, int(os.environ.get("LOCAL_WORLD_SIZE") or self.size))
 
     def share(self, items: Sequence[T], most: int) -> Iterator[tuple[Sequence[T], bool]]:
         """This rank's share of the items, at most so many at a time, and True. With sharded weights all ranks make as
@@ -123,6 +129,15 @@ def check_shares(count: int, settings: TrainingConfig) -> None:
         )
 
 
+def check_sharding(wanted: bool, count: int) -> None:
+    """UserError where weights are to be spread over processes, and there is one."""
+    if wanted and count < 2:
+        raise UserError(
+            f"{option_name('fsdp', True)} spreads the weights over several processes, and there is one; leave it out, "
+            f"or say {option_name('nproc', 2)}"
+        )
+
+
 def join(device: torch.device, *, sharded: bool = False) -> World:
     """Join the other processes, where there are any."""
     if started_processes() < 2:
@@ -149,4 +164,4 @@ def is_lost_process(error: BaseException) -> bool:
     """Whether an error says that another process cannot be reached any more."""
     import torch.distributed as dist
 
-    return isinstance(error, dist.DistError) or (isinstance(error, RuntimeError) and "gloo" in str(error).lower())
+    return isinstance(error, dist.DistError) or any(sign in str(error) for sign in _GONE)
