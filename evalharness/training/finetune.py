@@ -170,6 +170,8 @@ def _run(prepared: PreparedTraining) -> Tuned:
         return whole_copy(prepared.source, training) if world.sharded else decoder
 
     drive = TrainingLoop(prepared, training, best, facts, log, whole)
+    if world.sharded and saved is not None:
+        drive.parts = saved["training"].get("parts", {})
     try:
         early = drive.to_the_end(saved=bool(saved and saved.get("finished")))
     finally:

@@ -15,6 +15,7 @@ from evalharness.engine.decoder import Decoder
 from evalharness.engine.memory import available, gigabytes, is_out_of_memory
 from evalharness.errors import UserError, option_name
 from evalharness.events import Told, tell
+from evalharness.model import Model
 from evalharness.training import callbacks, checkpointing
 from evalharness.training.callbacks import Log
 from evalharness.training.curves import TRAINING_FOLDER
@@ -22,6 +23,7 @@ from evalharness.training.events import StepDone, TrainingEnded, TrainingEvaluat
 from evalharness.training.prepare import PreparedTraining
 from evalharness.training.selection import Best
 from evalharness.training.sharded_state import forget_parts, parts_folder, save_parts
+from evalharness.training.shared_out import answer_with, shared_out
 from evalharness.training.step import Training
 
 
@@ -134,13 +136,13 @@ class TrainingLoop:
         line["validation_loss"] = checked.get("loss")
         line |= {key: value for key, value in checked.items() if key != "loss"}
         metrics: dict[str, float] = {}
-        decoder = self.whole() if self.job.asking.names or self.prompts else None
-        if self.main and decoder is not None:
-            model = callbacks.live(decoder, self.prepared.chat, self.job.out, str(training.step))
-            metrics = self.job.asking.metrics(model, self.folder / "evaluations", f"step-{training.step}")
-            line["asked"] = [row.prompt for row in self.shown]
-            line["wanted"] = [row.messages[-1].content for row in self.shown]
-            line["samples"] = replace(self.job.asking, prompts=self.prompts).samples(model)
+        if self.job.asking.names or self.prompts:
+            model = callbacks.live(self.whole(), self.prepared.chat, self.job.out, str(training.step))
+            metrics = self._asked(model)
+            if self.main:
+                line["asked"] = [row.prompt for row in self.shown]
+                line["wanted"] = [row.messages[-1].content for row in self.shown]
+                line["samples"] = replace(self.job.asking, prompts=self.prompts).samples(model)
         line["metrics"] = metrics
         # Every rank has to choose the same weights and to stop at the same step.
         figures = training.world.of_first({**metrics, **({"loss": checked["loss"]} if "loss" in checked else {})})
@@ -151,6 +153,14 @@ class TrainingLoop:
         if self.main:
             self.log.write(line)
             tell(TrainingEvaluated(line=line))
+
+    def _asked(self, model: Model) -> dict[str, float]:
+        """The figures of the benchmarks in the first process; every one answers a share of the questions."""
+        if not self.main:
+            answer_with(model, self.training.world)
+            return {}
+        with shared_out(model, self.training.world) as shared:
+            return self.job.asking.metrics(shared, self.folder / "evaluations", f"step-{self.training.step}")
 
     def save_sometimes(self) -> None:
         """Every `save_every` steps; else so that saving takes at most a twentieth of the time."""

@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from warnings import catch_warnings, simplefilter
 
 from torch import Tensor
 from torch.distributed.checkpoint.api import CheckpointException
@@ -30,7 +31,7 @@ class _Index(pickle.Unpickler):
     """Reads the index of a folder, which is pickled: only what such an index is made of."""
 
     _MODULES = ("torch.distributed.checkpoint.metadata", "torch.distributed.checkpoint.filesystem")
-    _NAMES = ("torch.Size", "torch.serialization._get_layout", "torch.float32", "torch.strided")
+    _NAMES = ("torch.Size", "torch.serialization._get_layout", "torch.float32", "torch.strided", "pathlib.PosixPath")
 
     def find_class(self, module: str, name: str) -> Any:
         if module in self._MODULES or f"{module}.{name}" in self._NAMES:
@@ -56,10 +57,11 @@ def save_parts(training: Training, folder: Path) -> dict[str, Any]:
     """Write this step's parts into a folder of their own in `folder`; every rank has to ask for it together. What is to
     be kept of it: the folder's name, and the files in it with their sizes. UserError where one cannot be written."""
     place = folder / parts_folder(training.step)
+    if training.rank == 0:
+        shutil.rmtree(place, ignore_errors=True)  # what an interrupted save has left: nothing has named it
+    training.world.any(False)
     try:
-        # What an interrupted save has left is overwritten: nothing has named it.
-        writer = FileSystemWriter(place, overwrite=True)
-        save(dict(_tensors(training)), storage_writer=writer)
+        save(dict(_tensors(training)), storage_writer=FileSystemWriter(place))
     except CheckpointException as error:
         reason = next(iter(error.failures.values()))[0]
         raise UserError(
@@ -70,9 +72,8 @@ def save_parts(training: Training, folder: Path) -> dict[str, Any]:
     return {"folder": place.name, "files": training.world.of_first(sizes)}
 
 
-def load_parts(training: Training, folder: Path, kept: Mapping[str, Any]) -> None:
-    """Put the weights and moments of such a folder into a training whose counters are restored, sharded or not, on
-    however many ranks. UserError where a file is missing or is not whole."""
+def check_parts(folder: Path, kept: Mapping[str, Any]) -> None:
+    """UserError where a file of such a folder is missing or is not whole."""
     place = folder / str(kept["folder"])
     for name, size in kept["files"].items():
         file = place / name
@@ -82,9 +83,18 @@ def load_parts(training: Training, folder: Path, kept: Mapping[str, Any]) -> Non
                 f"{file}: this part of the saved training {what}; copy it there again, or delete "
                 f"{folder / 'state.pt'} to begin anew"
             )
+
+
+def load_parts(training: Training, folder: Path, kept: Mapping[str, Any]) -> None:
+    """Put the weights and moments of such a folder into a training whose counters are restored, sharded or not, on
+    however many ranks. UserError where a file is missing or is not whole."""
+    check_parts(folder, kept)
+    place = folder / str(kept["folder"])
     tensors = dict(_tensors(training))
     try:
-        load(tensors, storage_reader=_Reader(place), no_dist=not training.world.sharded)
+        with catch_warnings():
+            simplefilter("ignore")  # of one process that reads the parts of several: that is meant
+            load(tensors, storage_reader=_Reader(place), no_dist=not training.world.sharded)
     except (CheckpointException, pickle.UnpicklingError, KeyError, OSError, ValueError, RuntimeError) as error:
         said = str(error).splitlines() or [type(error).__name__]
         raise UserError(f"{place}: not a saved training ({said[-1]}); delete it to begin anew") from error

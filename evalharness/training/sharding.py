@@ -24,7 +24,7 @@ def shard(decoder: Decoder, device: torch.device, size: int, *, half: bool) -> N
     mesh = init_device_mesh(device.type, (size,))
     policy = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32, cast_forward_inputs=False)
     for block in decoder.blocks:
-        block.float()
+        block.float()  # bytes of weights in 4 bits are left as they are
         if half:
             fully_shard([part for part in block.modules() if isinstance(part, Norm)], mesh=mesh)
         fully_shard(block, mesh=mesh, mp_policy=policy if half else MixedPrecisionPolicy())
