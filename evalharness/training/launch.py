@@ -38,7 +38,7 @@ _PATIENCE = 10.0  # seconds that the others have to end by themselves once one h
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
+class ProcessEnd:
     """How a process ended: its exit code and, where it failed, why. `consequence`: because another one is gone."""
 
     code: int
@@ -55,7 +55,7 @@ class _Process:
     """A process of the training, our end of its socket, and what it prints where that is not shown."""
 
     process: subprocess.Popen[bytes]
-    connection: Connection[object, Ended]
+    connection: Connection[object, ProcessEnd]
     log: IO[bytes]
 
     def last_words(self) -> str:
@@ -138,9 +138,9 @@ def _passed_on(started: Sequence[_Process]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _ends(started: Sequence[_Process]) -> dict[int, Ended]:
+def _ends(started: Sequence[_Process]) -> dict[int, ProcessEnd]:
     """How each ended, by rank and in the order of their ends. Once one has failed the others have a while to end."""
-    found: dict[int, Ended] = {}
+    found: dict[int, ProcessEnd] = {}
     running = {each.connection: rank for rank, each in enumerate(started)}
     until: float | None = None
     while running:
@@ -153,13 +153,13 @@ def _ends(started: Sequence[_Process]) -> dict[int, Ended]:
             except (EOFError, OSError):
                 words = f"process {rank + 1} of {len(started)} {started[rank].last_words()}"
                 words += "; the others were ended, and the same command goes on from what was saved last"
-                found[rank] = Ended(code=Exit.USAGE, message=words)
+                found[rank] = ProcessEnd(code=Exit.USAGE, message=words)
         if until is None and any(end.message for end in found.values()):
             until = time.monotonic() + _PATIENCE
     return found
 
 
-def _outcome(ends: Mapping[int, Ended]) -> int:
+def _outcome(ends: Mapping[int, ProcessEnd]) -> int:
     failed = [end for end in ends.values() if end.failed]
     if not failed:
         return ends[0].code
@@ -185,7 +185,7 @@ def _end(started: Sequence[_Process]) -> None:
 def carry_out(file: int) -> None:
     """Be a process of a training for the one at the other end of a socket, and tell it how the work ended. Where the
     other end closes before, this process ends as by SIGTERM: what can be saved is saved."""
-    connection: Connection[Ended, Callable[[], int]] = Connection(file)
+    connection: Connection[ProcessEnd, Callable[[], int]] = Connection(file)
     work = connection.recv()
     over = threading.Event()
 
@@ -198,11 +198,11 @@ def carry_out(file: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
     try:
         with flags_in_messages(True):
-            ended = Ended(code=int(work()))
+            ended = ProcessEnd(code=int(work()))
     except UserError as error:
-        ended = Ended(code=error.exit_code, message=str(error), consequence=isinstance(error, LostProcessError))
+        ended = ProcessEnd(code=error.exit_code, message=str(error), consequence=isinstance(error, LostProcessError))
     except KeyboardInterrupt:
-        ended = Ended(code=Exit.INTERRUPTED)
+        ended = ProcessEnd(code=Exit.INTERRUPTED)
     over.set()
     with suppress(OSError):
         connection.send(ended)

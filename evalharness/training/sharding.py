@@ -49,7 +49,7 @@ def let_go(network: nn.Module) -> None:
             part.reshard()
 
 
-def part_of(whole: Tensor, weight: Tensor) -> Tensor:
+def own_part(whole: Tensor, weight: Tensor) -> Tensor:
     """What belongs where `weight` is: this process's part of a whole tensor, or all of it."""
     whole = whole.to(weight.device)
     if not isinstance(weight, DTensor):

@@ -24,7 +24,7 @@ from evalharness.training.encoding import Batching, EncodedExample
 from evalharness.training.objectives import Answers, Whole, numbers_of
 from evalharness.training.qlora import size
 from evalharness.training.replay import drawn_in
-from evalharness.training.sharding import is_sharded, let_go, part_of, whole_of
+from evalharness.training.sharding import is_sharded, let_go, own_part, whole_of
 from evalharness.training.world import join
 
 VALIDATE_TOKENS = 2048
@@ -300,7 +300,7 @@ class Training:
             own = [weight for group in self.optimizer.param_groups for weight in group["params"]]
             for place, saved in state["optimizer"]["state"].items():
                 for name, moment in self.moments(own[place]).items():
-                    moment.copy_(part_of(saved[name], own[place]))
+                    moment.copy_(own_part(saved[name], own[place]))
         self.reference, self.reference_validation = (
             None if state[name] is None else state[name].to(self.decoder.device)
             for name in ("reference", "reference_validation")
@@ -332,7 +332,7 @@ class Training:
     def load(self, weights: Mapping[str, Tensor]) -> None:
         """Put these whole weights in."""
         for name, weight in self.weights.items():
-            weight.copy_(part_of(weights[name], weight))
+            weight.copy_(own_part(weights[name], weight))
 
 
 MOMENTS = ("exp_avg", "exp_avg_sq")  # what AdamW keeps of each weight
@@ -359,7 +359,7 @@ def _key_biases(decoder: Decoder) -> list[tuple[nn.Parameter, Tensor]]:
     live = torch.ones(second + config.kv_heads * config.head_dim, device=decoder.device)
     live[first:second] = 0.0
     biases = [getattr(block.part(decoder.names.qkv), "bias", None) for block in decoder.blocks]
-    return [(bias, part_of(live, bias)) for bias in biases if isinstance(bias, nn.Parameter) and bias.requires_grad]
+    return [(bias, own_part(live, bias)) for bias in biases if isinstance(bias, nn.Parameter) and bias.requires_grad]
 
 
 def choose_matmul(decoder: Decoder, settings: TrainingConfig) -> Route:

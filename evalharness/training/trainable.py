@@ -19,10 +19,10 @@ from evalharness.training.config import Lora, TrainingConfig
 from evalharness.training.qlora import BYTES, FourBit
 from evalharness.training.sharding import shard
 from evalharness.training.step import Training
-from evalharness.training.world import World
+from evalharness.training.world import TrainingWorld
 
 
-def load_trainable(source: Path, settings: TrainingConfig, device: torch.device, world: World) -> Decoder:
+def load_trainable(source: Path, settings: TrainingConfig, device: torch.device, world: TrainingWorld) -> Decoder:
     """The weights of a checkpoint folder in float32 on `device`, and adapters on them where they are wanted; in parts
     where the world is sharded. UserError where memory is too short for training."""
     processes = world.here if device.type == "cpu" else 1

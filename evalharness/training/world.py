@@ -28,7 +28,7 @@ class LostProcessError(UserError):
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class TrainingWorld:
     """This process's rank among `size` processes. `sharded`: each holds a part of every weight, so that a pass through
     the network is made by all of them together."""
 
@@ -138,10 +138,10 @@ def check_sharding(wanted: bool, count: int) -> None:
         )
 
 
-def join(device: torch.device, *, sharded: bool = False) -> World:
+def join(device: torch.device, *, sharded: bool = False) -> TrainingWorld:
     """Join the other processes, where there are any."""
     if started_processes() < 2:
-        return World()
+        return TrainingWorld()
     import torch.distributed as dist
 
     if not dist.is_initialized():
@@ -149,7 +149,7 @@ def join(device: torch.device, *, sharded: bool = False) -> World:
         # one asks whole benchmarks; who died is noticed by its closed connection.
         backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
         dist.init_process_group(backend, timeout=timedelta(days=7))
-    return World(rank=dist.get_rank(), size=dist.get_world_size(), sharded=sharded)
+    return TrainingWorld(rank=dist.get_rank(), size=dist.get_world_size(), sharded=sharded)
 
 
 def leave() -> None:

@@ -15,7 +15,7 @@ import pytest
 from evalharness.errors import UserError
 from evalharness.training import launch
 from evalharness.training.config import TrainingConfig
-from evalharness.training.world import LostProcessError, World
+from evalharness.training.world import LostProcessError, TrainingWorld
 
 
 def at_rank(work: str, failing: str = "0", file: str = "") -> int:
@@ -102,7 +102,7 @@ def test_what_processes_cannot_share_is_refused_before_they_start(monkeypatch: p
 @pytest.mark.parametrize("sharded", [False, True])
 @pytest.mark.parametrize(("count", "most"), [(7, 2), (1, 4), (4, 1), (9, 4)])
 def test_every_item_counts_once_and_sharded_ranks_make_as_many_passes(count: int, most: int, sharded: bool) -> None:
-    shares = [list(World(rank=rank, size=2, sharded=sharded).share(range(count), most)) for rank in range(2)]
+    shares = [list(TrainingWorld(rank=rank, size=2, sharded=sharded).share(range(count), most)) for rank in range(2)]
     seen = sorted(item for share in shares for piece, counts in share if counts for item in piece)
     assert seen == list(range(count))
     assert max(len(piece) for share in shares for piece, _ in share) <= most
