@@ -16,6 +16,7 @@ import torch
 from evalharness.comparison.forgetting import Forgetting
 from evalharness.comparison.forgetting_document import forgetting_values
 from evalharness.data.files import parse_json, read_text, write_whole
+from evalharness.engine.checkpoint import tensor_sizes
 from evalharness.engine.decoder import Decoder
 from evalharness.engine.loading import free_threads, open_device
 from evalharness.errors import UserError, option_name
@@ -38,7 +39,7 @@ from evalharness.training.selection import Best
 from evalharness.training.sharded_state import load_parts
 from evalharness.training.step import Training
 from evalharness.training.test_answers import answer_test_rows
-from evalharness.training.trainable import load_trainable, load_weights, tensor_sizes, whole_copy
+from evalharness.training.trainable import load_trainable, load_weights, whole_copy
 from evalharness.training.world import LostProcessError, check_sharding, is_lost_process, join, leave, started_processes
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,7 +26,7 @@ def load_trainable(source: Path, settings: TrainingConfig, device: torch.device,
     where the world is sharded. UserError where memory is too short for training."""
     processes = world.here if device.type == "cpu" else 1
     parts = world.size if world.sharded else 1
-    _check_memory(tensor_sizes(source), settings.lora, available(device) * parts // processes)
+    _check_memory(checkpoint.tensor_sizes(source), settings.lora, available(device) * parts // processes)
     if not world.sharded:
         return _loaded(source, settings, device)
     # On the CPU a tensor stays in its file until its block is cut, which leaves a part of it on the device.
@@ -56,7 +55,7 @@ def whole_copy(source: Path, training: Training) -> Decoder:
     """The decoder of a training whose weights are in parts, as it is now, with all of them: on the device where that
     has room for it, else on the CPU. Every rank has to ask for it together, and gets one."""
     device = training.decoder.device
-    if available(device) < 5 * sum(tensor_sizes(source).values()):
+    if available(device) < 5 * sum(checkpoint.tensor_sizes(source).values()):
         device = torch.device("cpu")
     decoder = _loaded(source, training.settings, device)
     load_weights(decoder, training.whole_weights())
@@ -87,9 +86,3 @@ def _check_memory(sizes: Mapping[str, int], kind: Lora | None, there: float) -> 
         f"{'weights, gradients and AdamW' if kind is None else 'the weights'}, there are {gigabytes(there)}"
         f"{f'; {fitting} would fit' if fitting else ''}; a model of {there // 16 / 1e6:.0f}M weights would fit whole"
     )
-
-
-def tensor_sizes(source: Path) -> dict[str, int]:
-    """Tensor name -> number of elements."""
-    files = set(checkpoint.weight_files(source).values())
-    return {name: math.prod(entry["shape"]) for file in files for name, entry in checkpoint.header(file).items()}
