@@ -31,8 +31,11 @@ if TYPE_CHECKING:
 _BEGIN = """
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])
-from evalharness.training.launch import carry_out
-carry_out(int(sys.argv[2]))
+try:
+    from evalharness.training.launch import carry_out
+    carry_out(int(sys.argv[2]))
+except KeyboardInterrupt:
+    sys.exit(130)
 """
 _PATIENCE = 10.0  # seconds that the others have to end by themselves once one has failed
 
@@ -57,14 +60,19 @@ class _Process:
     process: subprocess.Popen[bytes]
     connection: Connection[object, ProcessEnd]
     log: IO[bytes]
+    name: str
 
-    def last_words(self) -> str:
-        """How it ended, and what it printed last."""
+    def unsaid(self) -> ProcessEnd:
+        """How it ended, where it has not said so, and what it printed last."""
         code = self.process.wait()
+        if code in (Exit.INTERRUPTED, -signal.SIGINT, -signal.SIGTERM):  # before it could heed that
+            return ProcessEnd(code=Exit.INTERRUPTED)
         self.log.seek(max(0, self.log.seek(0, os.SEEK_END) - 2000))
         printed = self.log.read().decode("utf-8", "replace").strip().splitlines()
         how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
-        return how + (f" ({line(printed[-1], 300)})" if printed else "")
+        how += f" ({line(printed[-1], 300)})" if printed else ""
+        ended = "the others were ended, and the same command goes on from what was saved last"
+        return ProcessEnd(code=Exit.USAGE, message=f"{self.name} {how}; {ended}")
 
 
 def check_processes(count: int, job: FinetuneJob) -> None:
@@ -92,7 +100,7 @@ def run_processes(count: int, work: Callable[[], int]) -> int:
         stack.callback(_end, started)
         stack.enter_context(_passed_on(started))
         for rank in range(count):
-            started.append(_start({**environment, "RANK": str(rank), "LOCAL_RANK": str(rank)}, shown=not rank))
+            started.append(_start(rank, {**environment, "RANK": str(rank), "LOCAL_RANK": str(rank)}))
             with suppress(OSError):  # it is gone already, which is noticed below
                 started[-1].connection.send(work)
         ends = _ends(started)
@@ -106,7 +114,7 @@ def _address() -> dict[str, str]:
         return {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1])}
 
 
-def _start(environment: Mapping[str, str], *, shown: bool) -> _Process:
+def _start(rank: int, environment: Mapping[str, str]) -> _Process:
     ours, theirs = socket.socketpair()
     log = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the process
     with theirs:
@@ -114,9 +122,14 @@ def _start(environment: Mapping[str, str], *, shown: bool) -> _Process:
             [sys.executable, "-c", _BEGIN, json.dumps(sys.path), str(theirs.fileno())],
             pass_fds=[theirs.fileno()], env={**os.environ, **environment},
             start_new_session=True,  # a Ctrl-C of the terminal reaches this process alone, which passes it on once
-            stdin=subprocess.DEVNULL, stdout=None if shown else log, stderr=None if shown else log,
+            stdin=subprocess.DEVNULL, stdout=log if rank else None, stderr=log if rank else None,
         )  # fmt: skip
-    return _Process(process=process, connection=Connection(ours.detach()), log=log)
+    return _Process(
+        process=process,
+        connection=Connection(ours.detach()),
+        log=log,
+        name=f"process {rank + 1} of {environment['WORLD_SIZE']}",
+    )
 
 
 @contextmanager
@@ -151,9 +164,7 @@ def _ends(started: Sequence[_Process]) -> dict[int, ProcessEnd]:
             try:
                 found[rank] = started[rank].connection.recv()
             except (EOFError, OSError):
-                words = f"process {rank + 1} of {len(started)} {started[rank].last_words()}"
-                words += "; the others were ended, and the same command goes on from what was saved last"
-                found[rank] = ProcessEnd(code=Exit.USAGE, message=words)
+                found[rank] = started[rank].unsaid()
         if until is None and any(end.message for end in found.values()):
             until = time.monotonic() + _PATIENCE
     return found
