@@ -1,5 +1,7 @@
 """`evalh finetune`: from instruction data to a checkpoint that the evaluation and other programs load."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,6 +26,7 @@ EXAMPLES = """
 evalh finetune data.jsonl --model local:DIR --out tuned
 evalh finetune data.jsonl --model DIR --lora 16 --lr 2e-4 --eval gsm8k --best gsm8k.accuracy
 evalh finetune data.jsonl --model DIR --guard mmlu,gsm8k,ifeval --guard-budget 10m
+evalh finetune data.jsonl --model DIR --nproc 2
 evalh finetune data.jsonl --model DIR --preflight
 """
 Book = Annotated[bool, Option("--book", help="As rasbt/LLMs-from-scratch, chapter 7: format, split, loss, optimizer.")]
@@ -39,6 +42,7 @@ def finetune(
     book: Book = False,
     then_judge: Annotated[str | None, Option(help="Judge the test answers: MODEL or JUDGE=MODEL.")] = None,
     judge_base_url: Annotated[str | None, Option(help="Address of the judge's server.")] = None,
+    nproc: Annotated[int, Option(help="Processes here that share every step.", rich_help_panel="Machine")] = 1,
     resume: Annotated[bool, Option("--resume", help="Only go on; the same command does so anyway.")] = False,
     preflight_only: Annotated[bool, Option("--preflight", help="Look at the data and stop.")] = False,
     as_json: Annotated[bool, Option("--json", help="Print one JSON object on standard output.")] = False,
@@ -58,7 +62,16 @@ def finetune(
     typed.refuse_lone(("guard_budget", "guard_margin"), "guard")
     said = {**values(rows, steps, checks, watch, guarding, machine, adapters), "data": data, "model": model, "out": out}
     job = _job({**said, "resume": resume}, typed, book=book)
-    return _tune(job, then_judge, judge_base_url, only_look=preflight_only, as_json=as_json)
+    wanted = partial(_tune, job, then_judge, judge_base_url, only_look=preflight_only, as_json=as_json)
+    return wanted() if preflight_only else _on_processes(nproc, job, wanted)
+
+
+def _on_processes(count: int, job: "FinetuneJob", work: Callable[[], int]) -> int:
+    """Do it here, or in so many processes."""
+    from evalharness.training.launch import check_processes, run_processes
+
+    check_processes(count, job)
+    return work() if count < 2 else run_processes(count, work)
 
 
 def _job(said: dict[str, Any], typed: Typed, *, book: bool) -> "FinetuneJob":

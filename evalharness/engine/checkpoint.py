@@ -6,6 +6,7 @@ Format: https://github.com/huggingface/safetensors. Pickled weights (`*.bin`, `*
 from __future__ import annotations
 
 import json
+import math
 import re
 import struct
 from collections.abc import Mapping
@@ -75,6 +76,12 @@ def header(file: Path) -> Mapping[str, Any]:
         return {name: header[name] for name in names}
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, RecursionError, struct.error) as error:
         raise UserError(f"{file}: not a whole safetensors file ({error}); copy it again") from error
+
+
+def tensor_sizes(folder: Path) -> dict[str, int]:
+    """Tensor name -> number of elements."""
+    files = set(weight_files(folder).values())
+    return {name: math.prod(entry["shape"]) for file in files for name, entry in header(file).items()}
 
 
 def stored_dtype(folder: Path) -> torch.dtype:

@@ -18,7 +18,7 @@ from evalharness.events import Event, Told, Warned, observed_by
 from evalharness.report import judges
 from evalharness.report.escape import printable
 from evalharness.report.forgetting import show_forgetting
-from evalharness.report.progress import warnings_and_verdicts
+from evalharness.report.progress import warnings_and_verdicts, warnings_only
 from evalharness.scoring.reference import in_words
 from evalharness.text.visible import shell_word, warning_line
 
@@ -107,10 +107,11 @@ class TrainingLines:
         kind = training.settings.lora
         where = f" in adapters of rank {kind.rank}" if kind else ""
         where += " on weights in 4 bits" if kind and kind.four_bit else ""
+        several = f" in each of {facts['processes']} processes" if "processes" in facts else ""
         again = f", going on at step {training.step}" if training.step else ""
         self.console.print(
             f"training {weights:,} weights{where}, {training.steps} steps of {_size(training.settings)}, "
-            f"learning rate {training.rate:g}, {facts['dtype']}, {facts['threads']} threads, "
+            f"learning rate {training.rate:g}, {facts['dtype']}, {facts['threads']} threads{several}, "
             f"products {facts['products']}{again}",
             markup=False,
         )
@@ -189,10 +190,11 @@ def _size(settings: TrainingConfig) -> str:
 
 @contextmanager
 def watched_training(*, as_json: bool) -> Iterator[None]:
-    """A bar on a terminal, lines elsewhere; the observer that there is where JSON is wanted, and under torchrun in all
-    processes but the first, which speaks for all."""
+    """A bar on a terminal, lines elsewhere; warnings alone where JSON is wanted. Of several processes the first one
+    speaks for all."""
     if as_json or int(os.environ.get("RANK", "0")) > 0:
-        yield
+        with observed_by((lambda event: None) if int(os.environ.get("RANK", "0")) else warnings_only):
+            yield
         return
     seen = TrainingBar() if sys.stderr.isatty() else TrainingLines()
     try:

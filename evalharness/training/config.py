@@ -158,12 +158,13 @@ class AdapterOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class MachineOptions:
-    """Where it is computed."""
+    """Where it is computed. `fsdp`: weights, gradients and moments are spread over the processes of torchrun."""
 
     HEADING: ClassVar[str] = _MACHINE
 
     device: str = setting("auto", "cpu, cuda or auto.")
     threads: int = setting(0, "0 = all cores.", least=0)
+    fsdp: bool = setting(False, "FSDP: each process keeps a part of the weights.", switch=True)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
-import math
 import os
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -18,10 +16,9 @@ import torch
 from evalharness.comparison.forgetting import Forgetting
 from evalharness.comparison.forgetting_document import forgetting_values
 from evalharness.data.files import parse_json, read_text, write_whole
-from evalharness.engine import checkpoint
+from evalharness.engine.checkpoint import tensor_sizes
 from evalharness.engine.decoder import Decoder
 from evalharness.engine.loading import free_threads, open_device
-from evalharness.engine.memory import available, gigabytes
 from evalharness.errors import UserError, option_name
 from evalharness.events import Told, tell
 from evalharness.exports.model_card import write_card
@@ -32,16 +29,18 @@ from evalharness.runs.store import Run
 from evalharness.training import checkpointing, curves, export, lora, preflight, step
 from evalharness.training.callbacks import Log, NoLog
 from evalharness.training.card_facts import card_facts, hub_id
-from evalharness.training.config import Lora, TrainingConfig
+from evalharness.training.config import TrainingConfig
 from evalharness.training.curves import LOG_FILE, TRAINING_FOLDER
 from evalharness.training.events import TrainingBegan, TrainingPrepared
 from evalharness.training.guard import forgotten_lines, run_guard
 from evalharness.training.loop import TrainingLoop
 from evalharness.training.prepare import PreparedTraining, differing, training_identity
-from evalharness.training.qlora import BYTES, FourBit
 from evalharness.training.selection import Best
+from evalharness.training.sharded_state import load_parts
 from evalharness.training.step import Training
 from evalharness.training.test_answers import answer_test_rows
+from evalharness.training.trainable import load_trainable, load_weights, whole_copy
+from evalharness.training.world import LostProcessError, check_sharding, is_lost_process, join, leave, started_processes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +91,13 @@ def run_training(prepared: PreparedTraining) -> Tuned:
     with _alone(prepared.job.out):
         try:
             return _guarded(prepared, _run(prepared))
+        except RuntimeError as error:
+            if not is_lost_process(error):
+                raise
+            raise LostProcessError(
+                f"{prepared.job.out}: another process of this training is gone; the same command goes on from what was "
+                "saved last"
+            ) from error
         except OSError as error:  # a full disk or a folder that can no longer be written, at any of many files
             raise UserError(
                 f"{prepared.job.out}: a file of the training cannot be written or read ({error.strerror or error}); "
@@ -138,22 +144,35 @@ def _run(prepared: PreparedTraining) -> Tuned:
     saved = _saved(folder, prepared)
     torch.set_num_threads(_threads(prepared, saved))
     settings = _resolved(job.settings, device, saved)
-    decoder = _decoder(prepared.source, settings, device)
+    check_sharding(job.fsdp, started_processes())
+    world = join(device, sharded=job.fsdp)
+    decoder = load_trainable(prepared.source, settings, device, world)
     training = Training(decoder, prepared.material, settings)
     route = step.choose_matmul(decoder, training.settings)
     best = Best(by=job.best, patience=job.patience)
     if saved is not None:
         training.restore(saved["training"])
+        if "parts" in saved["training"]:
+            load_parts(training, folder, saved["training"]["parts"])
         best = _going_on(best, saved["best"], job.out)
     else:
         training.prepare_reference()
     facts = {"products": route, "dtype": training.settings.dtype, "threads": torch.get_num_threads()}
+    if training.world.size > 1:
+        facts["processes"] = training.world.size
     log: Log = NoLog()
     if training.rank == 0:
         _record(prepared, folder, training, facts)
         log = Log(folder / LOG_FILE, training.step, job.log_to, facts)
     tell(TrainingBegan(training=training, facts=facts))
-    drive = TrainingLoop(prepared, training, best, facts, log)
+
+    def whole() -> Decoder:
+        """The decoder as it is now, with all its weights."""
+        return whole_copy(prepared.source, training) if world.sharded else decoder
+
+    drive = TrainingLoop(prepared, training, best, facts, log, whole)
+    if world.sharded and saved is not None:
+        drive.parts = saved["training"].get("parts", {})
     try:
         early = drive.to_the_end(saved=bool(saved and saved.get("finished")))
     finally:
@@ -176,20 +195,29 @@ _SMALL = 20_000_000  # weights: below, more than one thread gains nothing and a 
 
 
 def _own_device(device: torch.device) -> torch.device:
-    """Of several GPUs the one of this process, as torchrun numbers them."""
-    if device.type == "cuda" and device.index is None and "LOCAL_RANK" in os.environ:
-        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
-        torch.cuda.set_device(device)
-    return device
+    """Of several GPUs the one of this process, as torchrun numbers them. UserError where there is none for it."""
+    if device.type != "cuda" or started_processes() < 2:
+        return device
+    number = int(os.environ.get("LOCAL_RANK") or "0")
+    if device.index is not None or number >= torch.cuda.device_count():
+        raise UserError(
+            f"wanted a GPU for each process, there are {torch.cuda.device_count()} on this machine and process "
+            f"{number + 1} of it has {'only ' + str(device) if device.index is not None else 'none'}; say "
+            f"{option_name('device', 'cuda')} and start as many processes as there are GPUs"
+        )
+    torch.cuda.set_device(number)
+    return torch.device("cuda", number)
 
 
 def _threads(prepared: PreparedTraining, saved: Mapping[str, Any] | None) -> int:
-    """As many as before the interruption (their number moves last digits); else one for a small model, or the free."""
+    """As many as before the interruption (their number moves last digits); else one for a small model, or the free,
+    of which each process of this machine gets its share."""
     if prepared.job.threads:
         return prepared.job.threads
-    if saved is not None:
+    if saved is not None and saved["facts"].get("processes", 1) == started_processes():
         return int(saved["facts"]["threads"])
-    return 1 if sum(_sizes(prepared.source).values()) < _SMALL else free_threads()
+    here = int(os.environ.get("LOCAL_WORLD_SIZE") or "1")
+    return 1 if sum(tensor_sizes(prepared.source).values()) < _SMALL else max(1, free_threads() // here)
 
 
 def _resolved(settings: TrainingConfig, device: torch.device, saved: Mapping[str, Any] | None) -> TrainingConfig:
@@ -219,46 +247,6 @@ def _saved(folder: Path, prepared: PreparedTraining) -> dict[str, Any] | None:
     return checkpointing.load_state(file) if file.is_file() else None
 
 
-def _decoder(source: Path, settings: TrainingConfig, device: torch.device) -> Decoder:
-    """The weights, and adapters on them where they are wanted. UserError where memory is too short for training."""
-    kind = settings.lora
-    _check_memory(_sizes(source), kind, available(device))
-    if kind is None or not kind.four_bit:
-        decoder = checkpoint.load_decoder(source, device=device)
-        if kind is not None:
-            lora.attach_lora(decoder, kind, settings.seed)
-        return decoder
-    # In the type that it is stored in, a tensor stays in its file until it is quantised.
-    decoder = checkpoint.load_decoder(source, dtype=checkpoint.stored_dtype(source))
-    dtype = torch.bfloat16 if settings.dtype == "bfloat16" else torch.float32
-    lora.attach_lora(decoder, kind, settings.seed, lambda linear: FourBit(linear, device, dtype))
-    return decoder.to(device=device, dtype=torch.float32)
-
-
-def _check_memory(sizes: Mapping[str, int], kind: Lora | None, there: float) -> None:
-    """UserError where `there` bytes do not hold weights and, without adapters, their gradients and two moments."""
-    count = sum(sizes.values())
-    in_blocks = sum(size for name, size in sizes.items() if re.search(r"\.\d+\.", name))
-    four_bit = int(in_blocks * BYTES) + (count - in_blocks) * 4
-    need = count * 16 if kind is None else four_bit if kind.four_bit else count * 4
-    if need <= there:
-        return
-    adapters = option_name("lora", 16)
-    small = f"{adapters} {option_name('load_in_4bit', True)}"
-    fitting = adapters if count * 5 <= there else small if four_bit * 1.2 <= there else ""
-    raise UserError(
-        f"training {count / 1e6:.0f}M weights needs {gigabytes(need)} for "
-        f"{'weights, gradients and AdamW' if kind is None else 'the weights'}, there are {gigabytes(there)}"
-        f"{f'; {fitting} would fit' if fitting else ''}; a model of {there // 16 / 1e6:.0f}M weights would fit whole"
-    )
-
-
-def _sizes(source: Path) -> dict[str, int]:
-    """Tensor name -> number of elements."""
-    files = set(checkpoint.weight_files(source).values())
-    return {name: math.prod(entry["shape"]) for file in files for name, entry in checkpoint.header(file).items()}
-
-
 def _record(prepared: PreparedTraining, folder: Path, training: Training, facts: Mapping[str, Any]) -> None:
     """training.json: what decides the weights, what the preflight saw, the split's row numbers."""
     about = {
@@ -284,6 +272,8 @@ def _finish(drive: TrainingLoop, early: bool) -> Tuned:
     """Choose the weights, export, read back, answer the test rows."""
     prepared, training, job = drive.prepared, drive.training, drive.job
     kept = training.step
+    decoder = drive.whole()  # the last thing that is done together
+    leave()
     if not drive.main:
         if job.keep == "best" and drive.best.value is not None:
             kept = drive.best.step
@@ -294,12 +284,11 @@ def _finish(drive: TrainingLoop, early: bool) -> Tuned:
     best_file = drive.folder / "best.pt"
     if job.keep == "best" and best_file.is_file():
         best = checkpointing.load_state(best_file)
-        training.load(best["weights"])
+        load_weights(decoder, best["weights"])
         kept = best["step"]
     training.forget_gradients()  # reading back and answering want that memory
     checks = tuple(line for line in drive.log.lines if "validation_loss" in line)
     curves.curves(drive.log.lines, training.per_epoch, drive.folder, kept)
-    decoder = training.decoder
     kind = job.settings.lora
     if kind is not None:
         base = hub_id(job.model) or str(prepared.source)  # a folder of the hub's cache is nobody else's

@@ -11,15 +11,19 @@ from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from typing import Any
 
+from evalharness.engine.decoder import Decoder
 from evalharness.engine.memory import available, gigabytes, is_out_of_memory
 from evalharness.errors import UserError, option_name
 from evalharness.events import Told, tell
+from evalharness.model import Model
 from evalharness.training import callbacks, checkpointing
 from evalharness.training.callbacks import Log
 from evalharness.training.curves import TRAINING_FOLDER
 from evalharness.training.events import StepDone, TrainingEnded, TrainingEvaluated
 from evalharness.training.prepare import PreparedTraining
 from evalharness.training.selection import Best
+from evalharness.training.sharded_state import forget_parts, parts_folder, save_parts
+from evalharness.training.shared_out import answer_with, shared_out
 from evalharness.training.step import Training
 
 
@@ -47,18 +51,21 @@ def _interruptible() -> Iterator[Callable[[], bool]]:
 @dataclass(eq=False)
 class TrainingLoop:
     """Steps, evaluations and saves until the end, an early stop, or an interruption. `facts` are saved with each state:
-    what was chosen for this machine, and a training that goes on has to keep."""
+    what was chosen for this machine, and a training that goes on has to keep. `whole` is the decoder as it is now with
+    all its weights; every rank has to ask for it together."""
 
     prepared: PreparedTraining
     training: Training
     best: Best
     facts: Mapping[str, Any]
     log: Log
+    whole: Callable[[], Decoder]
 
     def __post_init__(self) -> None:
         self.job = self.prepared.job
         self.folder = self.job.out / TRAINING_FOLDER
         self.saved_at, self.save_took = time.monotonic(), 0.0
+        self.parts: dict[str, Any] = {}
         rows = (*self.prepared.split.validation, *self.prepared.split.train)
         shown = (row for row in rows if row.good is not False and row.messages[-1].content and not row.template_kwargs)
         self.shown = tuple(islice(shown, 1))
@@ -78,7 +85,7 @@ class TrainingLoop:
         begun = training.step
         with _interruptible() as interrupted:
             while training.step < training.steps and not self.best.over:
-                if training.of_first_rank(interrupted()):  # all ranks leave at one step
+                if training.world.any(interrupted()):  # all ranks leave at one step
                     self.save()
                     at = f"step {training.step} of {training.steps}"
                     tell(Told(text=f"stopped at {at}, which is saved; the same command goes on from there"))
@@ -129,39 +136,56 @@ class TrainingLoop:
         line["validation_loss"] = checked.get("loss")
         line |= {key: value for key, value in checked.items() if key != "loss"}
         metrics: dict[str, float] = {}
-        if self.main and (self.job.asking.names or self.prompts):
-            model = callbacks.live(training.decoder, self.prepared.chat, self.job.out, str(training.step))
-            metrics = self.job.asking.metrics(model, self.folder / "evaluations", f"step-{training.step}")
-            line["asked"] = [row.prompt for row in self.shown]
-            line["wanted"] = [row.messages[-1].content for row in self.shown]
-            line["samples"] = replace(self.job.asking, prompts=self.prompts).samples(model)
+        if self.job.asking.names or self.prompts:
+            model = callbacks.live(self.whole(), self.prepared.chat, self.job.out, str(training.step))
+            metrics = self._asked(model)
+            if self.main:
+                line["asked"] = [row.prompt for row in self.shown]
+                line["wanted"] = [row.messages[-1].content for row in self.shown]
+                line["samples"] = replace(self.job.asking, prompts=self.prompts).samples(model)
         line["metrics"] = metrics
         # Every rank has to choose the same weights and to stop at the same step.
-        figures = training.of_first_rank({**metrics, **({"loss": checked["loss"]} if "loss" in checked else {})})
-        if (figures or self.job.best != "loss") and self.best.better(training.step, figures) and self.main:
-            checkpointing.save_state(
-                {"step": training.step, "weights": training.state()["weights"]}, self.folder / "best.pt"
-            )
+        figures = training.world.of_first({**metrics, **({"loss": checked["loss"]} if "loss" in checked else {})})
+        if (figures or self.job.best != "loss") and self.best.better(training.step, figures):
+            weights = training.whole_weights()
+            if self.main:
+                checkpointing.save_state({"step": training.step, "weights": weights}, self.folder / "best.pt")
         if self.main:
             self.log.write(line)
             tell(TrainingEvaluated(line=line))
 
+    def _asked(self, model: Model) -> dict[str, float]:
+        """The figures of the benchmarks in the first process; every one answers a share of the questions."""
+        if not self.main:
+            answer_with(model, self.training.world)
+            return {}
+        with shared_out(model, self.training.world) as shared:
+            return self.job.asking.metrics(shared, self.folder / "evaluations", f"step-{self.training.step}")
+
     def save_sometimes(self) -> None:
         """Every `save_every` steps; else so that saving takes at most a twentieth of the time."""
-        every = self.job.save_every
-        due = time.monotonic() - self.saved_at > max(30.0, 20 * self.save_took)
-        if (every and self.training.step % every == 0) or (not every and due):
+        if every := self.job.save_every:
+            due = self.training.step % every == 0
+        else:
+            due = self.training.world.any(time.monotonic() - self.saved_at > max(30.0, 20 * self.save_took))
+        if due:
             self.save()
 
     def save(self, finished: bool = False) -> None:
-        if not self.main:
-            return
         begun = time.monotonic()
-        state = {
-            "training": self.training.state(),
-            "best": asdict(self.best),
-            "finished": finished,
-            "facts": dict(self.facts),
-        }
-        checkpointing.save_state(state, self.folder / "state.pt")
+        state: dict[str, Any] = self.training.counters()
+        if self.training.world.sharded:
+            if self.parts.get("folder") != parts_folder(self.training.step):
+                self.parts = save_parts(self.training, self.folder)
+            state["parts"] = self.parts
+        elif self.main:
+            state = self.training.state()
+        if self.main:
+            self._write_state(state, finished)
+        self.training.world.any(False)  # nobody ends before it is written
         self.saved_at, self.save_took = time.monotonic(), time.monotonic() - begun
+
+    def _write_state(self, training: dict[str, Any], finished: bool) -> None:
+        state = {"training": training, "best": asdict(self.best), "finished": finished, "facts": dict(self.facts)}
+        checkpointing.save_state(state, self.folder / "state.pt")
+        forget_parts(self.folder, self.parts.get("folder"))

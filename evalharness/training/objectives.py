@@ -87,7 +87,7 @@ class Whole:
     drift: float = 0.0
 
 
-def whole_of(answers: Answers, drift: float = 0.0) -> Whole:
+def numbers_of(answers: Answers, drift: float = 0.0) -> Whole:
     """The numbers of all these answers."""
     tokens = sum(example.targets for example in answers.rows)
     return Whole(rows=len(answers.rows), tokens=tokens, good=sum(answers.good), drift=drift)

@@ -32,6 +32,7 @@ from evalharness.training.preflight import Preflight
 from evalharness.training.replay import General, parse_replay, read_general
 from evalharness.training.split import Split
 from evalharness.training.step import Material
+from evalharness.training.world import check_shares, started_processes
 
 BAD_ROWS = Path("training") / "bad_rows.jsonl"  # in the output folder
 Seen = TypeVar("Seen")
@@ -76,6 +77,11 @@ def prepare_training(job: FinetuneJob) -> PreparedTraining:
         config = read_config(source)
     except UnsupportedError as error:
         raise UserError(f"{source}: {error} cannot be trained here; GPT-2, Llama, Qwen, ... can") from error
+    if job.fsdp and config.mixture:
+        raise UserError(
+            f"{option_name('fsdp', True)} wants every weight used in every step, which experts are not "
+            f"({config.family}); leave it out: each process then holds the whole model"
+        )
     labelled = job.settings.loss == "kto"
     data = _listed(job, lambda: datasets.read_training_data(job.data, skip_bad=job.skip_bad, labelled=labelled))
     tokenizer = open_tokenizer(source, config.vocab, job.tokenizer)
@@ -119,6 +125,7 @@ def _checked(job: FinetuneJob) -> FinetuneJob:
     """The job with what its loss chooses. UserError for settings that make no sense."""
     job.settings.check()
     job.settings.check_used()
+    check_shares(started_processes(), job.settings)
     hold_to_bounds(job)
     open_device(job.device)
     if job.keep not in ("best", "last"):

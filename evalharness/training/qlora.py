@@ -40,13 +40,13 @@ class FourBit(nn.Module):
         self.inputs, self.outputs, self.transposed = linear.inputs, linear.outputs, linear.transposed
         weight = linear.matrix.detach().to(device, dtype).contiguous()
         codes, self.scales = library().quantize_4bit(weight, quant_type="nf4", compress_statistics=True)
-        self.register_buffer("codes", codes, persistent=False)
+        self.codes = nn.Parameter(codes, requires_grad=False)  # bytes; a parameter, so that it can be spread in parts
         self.bias = linear.bias
 
     @property
     def matrix(self) -> Tensor:
         """The weight as [out, in], made anew from its codes."""
-        return library().dequantize_4bit(self.codes, self.scales)  # type: ignore[no-any-return]
+        return library().dequantize_4bit(self.codes.data, self.scales)  # type: ignore[no-any-return]
 
     def plain(self) -> Linear:
         """The same layer with all its bits, on the CPU: where memory was short, it is not put on the GPU."""
@@ -64,7 +64,7 @@ class FourBit(nn.Module):
 def size(network: nn.Module) -> int:
     """How many weights a network has, those in four bits too."""
     few = sum(m.inputs * m.outputs for m in network.modules() if isinstance(m, FourBit))
-    return few + sum(parameter.numel() for parameter in network.parameters())
+    return few + sum(parameter.numel() for parameter in network.parameters() if parameter.is_floating_point())
 
 
 class _Product(torch.autograd.Function):

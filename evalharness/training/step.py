@@ -6,16 +6,13 @@ Loss is the sum over the trained tokens of a step, divided once by their number,
 from __future__ import annotations
 
 import math
-import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
 
 from evalharness.engine.decoder import Decoder
@@ -24,14 +21,14 @@ from evalharness.errors import UserError, option_name
 from evalharness.training import losses, objectives
 from evalharness.training.config import REFERRED, TrainingConfig, factor
 from evalharness.training.encoding import Batching, EncodedExample
-from evalharness.training.objectives import Answers, Whole, whole_of
+from evalharness.training.objectives import Answers, Whole, numbers_of
 from evalharness.training.qlora import size
 from evalharness.training.replay import drawn_in
+from evalharness.training.sharding import is_sharded, let_go, own_part, whole_of
+from evalharness.training.world import join
 
 VALIDATE_TOKENS = 2048
 PAIRS = 8  # preference pairs that are checked at a time
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,8 +100,8 @@ class Training:
         self.rate = self.settings.rate(size(self.decoder))
         self.optimizer = _optimizer(list(self.weights.values()), self.settings, self.rate)
         self.decoder.recompute = self.settings.recompute
-        _silence_key_biases(self.decoder)
-        self.rank, self.world = _ranks(self.decoder.device)
+        self.silenced = _key_biases(self.decoder)
+        self.world = join(self.decoder.device, sharded=is_sharded(self.decoder))
 
     def _batches(self, order: Batching, epoch: int) -> list[list[int]]:
         """Indices of `examples` in each batch of an epoch."""
@@ -117,13 +114,9 @@ class Training:
     def steps(self) -> int:
         return len(self.schedule)
 
-    def of_first_rank(self, value: T) -> T:
-        """What the first rank has of this: the others measured nothing."""
-        if self.world < 2:
-            return value
-        held = [value]
-        dist.broadcast_object_list(held, 0)
-        return held[0]
+    @property
+    def rank(self) -> int:
+        return self.world.rank
 
     def precision(self) -> AbstractContextManager[Any]:
         """bfloat16 autocast where it was chosen."""
@@ -162,7 +155,7 @@ class Training:
     def _whole(self, batch: Sequence[int]) -> Whole:
         if self.settings.loss == "sft":
             return Whole(rows=len(batch), tokens=sum(self.examples[i].targets for i in batch))
-        return whole_of(self._answers().some(batch), self._drift(batch) if self.settings.loss == "kto" else 0.0)
+        return numbers_of(self._answers().some(batch), self._drift(batch) if self.settings.loss == "kto" else 0.0)
 
     def _has_margin(self, whole: Whole) -> bool:
         """Whether there are rewards on both sides; KTO's rows may all be good, or none."""
@@ -170,20 +163,22 @@ class Training:
 
     def _gradients(self, batch: Sequence[int], whole: Whole) -> list[float]:
         """Gradients of the step's mean loss; that loss, the margin of rewards and the accuracy."""
-        mine = batch[self.rank :: self.world]
-        micro = self.settings.micro or len(batch)
         total = torch.zeros(3, device=self.decoder.device)
-        for begin in range(0, len(mine), micro):
+        for indices, counts in self.world.share(batch, self.settings.micro or len(batch)):
             with self.precision():
-                loss, seen = self._share(mine[begin : begin + micro], whole)
+                loss, seen = self._share(indices, whole)
+            loss = loss if counts else loss * 0.0
             if loss.requires_grad:
                 loss.backward()  # type: ignore[no-untyped-call]
-            total += torch.cat([loss.detach().reshape(1), seen])
-        if self.world > 1:
+            total += torch.cat([loss.detach().reshape(1), seen * counts])
+        if self.world.size > 1 and not self.world.sharded:
             for weight in self.weights.values():
                 weight.grad = torch.zeros_like(weight) if weight.grad is None else weight.grad
-                dist.all_reduce(weight.grad)
-            dist.all_reduce(total)
+            self.world.sum(*(weight.grad for weight in self.weights.values() if weight.grad is not None))
+        for bias, live in self.silenced:
+            if bias.grad is not None:
+                bias.grad.mul_(live)
+        self.world.sum(total)
         return total.tolist()
 
     def _share(self, indices: Sequence[int], whole: Whole) -> tuple[Tensor, Tensor]:
@@ -223,31 +218,31 @@ class Training:
 
     @torch.no_grad()
     def _drift(self, batch: Sequence[int] | None) -> float:
-        """KTO's reference point: how much likelier unrelated answers have become, in nats; 0 at least. Every rank has
-        to ask for it together."""
+        """KTO's reference point: how much likelier unrelated answers have become, in nats; 0 at least."""
         assert self.unrelated is not None
         rows = self._strangers(batch)
-        total = self._likelihoods(Answers(rows=rows[self.rank :: self.world])).sum()
-        if self.world > 1:
-            dist.all_reduce(total)
+        total = self._likelihoods(Answers(rows=rows)).sum()
         before = self.unrelated[-1 if batch is None else self.step]
         return max(0.0, float(total) / max(1, len(rows)) - float(before))
 
     @torch.no_grad()
     def _likelihoods(self, answers: Answers) -> Tensor:
-        """Log-likelihoods [rows] under the weights as they are; of pairs the differences."""
-        found = [torch.zeros(0, device=self.decoder.device)]
-        for begin in range(0, len(answers.rows), PAIRS):
-            some = answers.some(range(len(answers.rows))[begin : begin + PAIRS])
+        """Log-likelihoods [rows] under the weights as they are; of pairs the differences. Every rank has to ask for it
+        together."""
+        found = torch.zeros(len(answers.rows), device=self.decoder.device)
+        for places, counts in self.world.share(range(len(answers.rows)), PAIRS):
             with self.precision():
-                better, worse = objectives.likelihoods(self.decoder, some, self.settings)
-            found.append(better - worse if answers.worse else better)
-        return torch.cat(found)
+                better, worse = objectives.likelihoods(self.decoder, answers.some(places), self.settings)
+            if counts:
+                found[list(places)] = (better - worse if answers.worse else better).float()
+        let_go(self.decoder)
+        self.world.sum(found)
+        return found
 
     def _clipped(self) -> float:
         """The gradient's norm, which is then cut to `clip`; 0 leaves it."""
         gradients = [weight.grad for weight in self.weights.values() if weight.grad is not None]
-        norm = nn.utils.get_total_norm(gradients)
+        norm = whole_of(nn.utils.get_total_norm(gradients))
         if self.settings.clip:
             nn.utils.clip_grads_with_norm_(list(self.weights.values()), self.settings.clip, norm)
         return float(norm)
@@ -255,56 +250,78 @@ class Training:
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
         """Loss per trained token over the whole validation part; where answers are compared per pair or row, with the
-        margin of rewards and the accuracy. All ranks compute all of it, with KTO together."""
+        margin of rewards and the accuracy. Every rank has to ask for it together, and computes its share."""
         part = self.material.validation
         if not part:
             return {}
         if self.settings.loss == "sft":
             return {"loss": self.mean_loss(part)}
         answers = self._answers(validation=True)
-        whole = whole_of(answers, self._drift(None) if self.settings.loss == "kto" else 0.0)
+        whole = numbers_of(answers, self._drift(None) if self.settings.loss == "kto" else 0.0)
         total = torch.zeros(3)
-        for begin in range(0, len(part), PAIRS):
+        for places, counts in self.world.share(range(len(part)), PAIRS):
             with self.precision():
-                some = answers.some(range(len(part))[begin : begin + PAIRS])
-                loss, seen = objectives.compare_answers(self.decoder, some, self.settings, whole)
-            total += torch.cat([loss.reshape(1), seen]).cpu()
+                loss, seen = objectives.compare_answers(self.decoder, answers.some(places), self.settings, whole)
+            total += torch.cat([loss.reshape(1), seen]).cpu() * counts
+        let_go(self.decoder)
+        self.world.sum(total)
         loss_, margin, accuracy = total.tolist()
         return {"loss": loss_, "accuracy": accuracy} | ({"margin": margin} if self._has_margin(whole) else {})
 
     @torch.no_grad()
     def mean_loss(self, examples: Sequence[EncodedExample]) -> float:
-        """Loss per trained token."""
+        """Loss per trained token. Every rank has to ask for it together."""
         order = Batching(seed=0, tokens=VALIDATE_TOKENS, shuffle=False)
-        total, count = 0.0, 0
-        for batch in order.batches([len(example.ids) for example in examples], 0):
+        total = torch.zeros((), dtype=torch.float64)
+        for batches, counts in self.world.share(order.batches([len(example.ids) for example in examples], 0), 1):
             with self.precision():
-                total += float(losses.cross_entropy(self.decoder, [examples[i] for i in batch]))
-            count += sum(examples[i].targets for i in batch)
-        return total / max(1, count)
+                total += float(losses.cross_entropy(self.decoder, [examples[i] for i in batches[0]])) * counts
+        let_go(self.decoder)
+        self.world.sum(total)
+        return float(total) / max(1, sum(example.targets for example in examples))
+
+    def counters(self) -> dict[str, Any]:
+        """What the next step depends on, besides the weights and their moments."""
+        return {
+            "step": self.step, "tokens": self.tokens, "reference": self.reference,
+            "reference_validation": self.reference_validation, "unrelated": self.unrelated,
+        }  # fmt: skip
 
     def state(self) -> dict[str, Any]:
-        """All that the next step depends on."""
-        return {
-            "step": self.step,
-            "tokens": self.tokens,
-            "weights": {name: weight.detach() for name, weight in self.weights.items()},
-            "optimizer": self.optimizer.state_dict(),
-            "reference": self.reference,
-            "reference_validation": self.reference_validation,
-            "unrelated": self.unrelated,
-        }
+        """All that the next step depends on; the weights must be whole ones."""
+        weights = {name: weight.detach() for name, weight in self.weights.items()}
+        return {**self.counters(), "weights": weights, "optimizer": self.optimizer.state_dict()}
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go on from `state()`."""
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from `state()`, however many ranks it was made on; without weights, from the counters alone."""
         self.step, self.tokens = state["step"], state["tokens"]
-        self.load(state["weights"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        if "weights" in state:
+            self.load(state["weights"])
+            own = [weight for group in self.optimizer.param_groups for weight in group["params"]]
+            for place, saved in state["optimizer"]["state"].items():
+                for name, moment in self.moments(own[place]).items():
+                    moment.copy_(own_part(saved[name], own[place]))
         self.reference, self.reference_validation = (
             None if state[name] is None else state[name].to(self.decoder.device)
             for name in ("reference", "reference_validation")
         )
         self.unrelated = state.get("unrelated")
+
+    def moments(self, weight: Tensor) -> dict[str, Tensor]:
+        """What AdamW keeps of a weight: zeros, which it goes on from, where it has made no step yet."""
+        if not self.optimizer.state[weight]:
+            steps = torch.tensor(float(self.step), device=weight.device)
+            made = {name: torch.zeros_like(weight, requires_grad=False) for name in MOMENTS}
+            self.optimizer.state[weight] = {"step": steps, **made}
+        return {name: self.optimizer.state[weight][name] for name in MOMENTS}
+
+    def whole_weights(self) -> dict[str, Tensor]:
+        """The trained weights by name. Where they are in parts all ranks have to ask, and get copies on the CPU."""
+        found = {}
+        for name, weight in self.weights.items():
+            whole = whole_of(weight.detach())
+            found[name] = whole.cpu() if self.world.sharded else whole
+        return found
 
     def forget_gradients(self) -> None:
         """Let go of gradients and moments; no step follows."""
@@ -312,10 +329,13 @@ class Training:
         self.optimizer.state.clear()
 
     @torch.no_grad()
-    def load(self, weights: dict[str, Tensor]) -> None:
-        """Put these trained weights in."""
+    def load(self, weights: Mapping[str, Tensor]) -> None:
+        """Put these whole weights in."""
         for name, weight in self.weights.items():
-            weight.copy_(weights[name])
+            weight.copy_(own_part(weights[name], weight))
+
+
+MOMENTS = ("exp_avg", "exp_avg_sq")  # what AdamW keeps of each weight
 
 
 def _optimizer(weights: Sequence[nn.Parameter], settings: TrainingConfig, rate: float) -> torch.optim.AdamW:
@@ -326,29 +346,20 @@ def _optimizer(weights: Sequence[nn.Parameter], settings: TrainingConfig, rate: 
     return torch.optim.AdamW([g for g in groups if g["params"]], lr=rate, betas=settings.betas, fused=True)
 
 
-def _silence_key_biases(decoder: Decoder) -> None:
-    """Without rotary positions a bias on the keys adds the same to all scores of a query: its gradient is exactly 0.
-    What is computed is rounding noise, which AdamW would blow up to whole steps."""
+def _key_biases(decoder: Decoder) -> list[tuple[nn.Parameter, Tensor]]:
+    """Biases whose part for the keys is not to be learned, with 0 there and 1 elsewhere.
+
+    Without rotary positions a bias on the keys adds the same to all scores of a query: its gradient is exactly 0.
+    What is computed is rounding noise, which AdamW would blow up to whole steps.
+    """
     config = decoder.config
     if not decoder.names.qkv or not config.qkv_bias or any(layer.rope is not None for layer in config.layers):
-        return
+        return []
     first, second = config.heads * config.head_dim, (config.heads + config.kv_heads) * config.head_dim
     live = torch.ones(second + config.kv_heads * config.head_dim, device=decoder.device)
     live[first:second] = 0.0
-    for block in decoder.blocks:
-        bias = getattr(block.part(decoder.names.qkv), "bias", None)
-        if isinstance(bias, nn.Parameter) and bias.requires_grad:
-            bias.register_hook(lambda gradient: gradient * live)  # type: ignore[no-untyped-call]
-
-
-def _ranks(device: torch.device) -> tuple[int, int]:
-    """This process's rank and how many there are; `torchrun` says so in the environment."""
-    if int(os.environ.get("WORLD_SIZE", "1")) < 2:
-        return 0, 1
-    if not dist.is_initialized():
-        # The others wait while the first asks whole benchmarks; who died is noticed by its closed connection.
-        dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=timedelta(days=7))
-    return dist.get_rank(), dist.get_world_size()
+    biases = [getattr(block.part(decoder.names.qkv), "bias", None) for block in decoder.blocks]
+    return [(bias, own_part(live, bias)) for bias in biases if isinstance(bias, nn.Parameter) and bias.requires_grad]
 
 
 def choose_matmul(decoder: Decoder, settings: TrainingConfig) -> Route:

@@ -7,7 +7,6 @@ import math
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -190,46 +189,6 @@ def test_a_benchmark_chooses_the_checkpoint(
     assert found["kept_step"] == min(step for step, value in values.items() if value == best)
 
 
-def ranks(arguments: list[str]) -> list[tuple[int, str, str]]:
-    """Code, output and errors of the same command in two processes that know of each other, as torchrun starts them."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1]), "OMP_NUM_THREADS": "1"}
-    line = [sys.executable, "-m", "evalharness", *arguments]
-    started = [
-        subprocess.Popen(
-            line, env={**os.environ, **address, "RANK": str(rank), "WORLD_SIZE": "2"},
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )
-        for rank in range(2)
-    ]  # fmt: skip
-    try:
-        said = [one.communicate(timeout=240) for one in started]
-    finally:
-        for one in started:
-            one.kill()
-    return [(one.returncode, out, err) for one, (out, err) in zip(started, said, strict=True)]
-
-
-@pytest.mark.slow
-def test_two_ranks_choose_by_a_benchmark_that_the_first_one_asks(data: Path, base: Path, tmp_path: Path) -> None:
-    """The second measures nothing: it is told, so that both choose the same step, stop at the same one, and end."""
-    asked = ("--eval", "mmlu", "--eval-data", "mmlu=sample", "--eval-limit", "8", "--best", "mmlu.accuracy")
-    arguments = command(data, base, tmp_path / "tuned", "--epochs", "6", "--eval-every", "3", "--patience", "2", *asked)
-    (code, out, err), (other, nothing, problems) = ranks(arguments)
-    assert (code, other, nothing) == (0, 0, ""), err + problems
-    found = json.loads(out)
-    values = {line["step"]: line["metrics"]["mmlu.accuracy"] for line in found["evaluations"]}
-    assert found["kept_step"] == min(step for step, value in values.items() if value == max(values.values()))
-    assert found["steps"] == (found["kept_step"] + 6 if found["stopped_early"] else 42)
-    lines = [json.loads(line) for line in (tmp_path / "tuned" / "training" / "log.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in lines if "loss" in line] == list(range(1, found["steps"] + 1)), "one rank writes"
-    assert len(Path(found["answers"], "results.jsonl").read_text().splitlines()) == 6
-    (code, out, err), (other, *_) = ranks(arguments)  # nothing is left to do: both say so at once
-    assert (code, other) == (0, 0), err
-    assert {**json.loads(out), "evaluations": 0} == {**found, "evaluations": 0}
-
-
 def test_best_keeps_the_earlier_of_equals_and_patience_ends() -> None:
     best = Best(by="mmlu.accuracy", patience=2)
     seen = [best.better(step, {"mmlu.accuracy": value}) for step, value in enumerate((0.2, 0.5, 0.5))]
@@ -260,6 +219,9 @@ def test_best_keeps_the_earlier_of_equals_and_patience_ends() -> None:
         (["--model", "echo"], "no weights here to train"),
         (["--eval-data", "mmlu"], "NAME=FOLDER"),
         (["--log-to", "comet"], "--log-to wants"),
+        (["--fsdp"], "--fsdp spreads the weights over several processes, and there is one"),
+        (["--nproc", "9"], "9 processes cannot share steps of --batch 8"),
+        (["--nproc", "0"], "--nproc wants 1 or more"),
     ],
 )
 def test_what_cannot_be_is_said_in_one_line(
@@ -309,12 +271,12 @@ def test_a_loss_that_is_no_number_keeps_the_last_good_checkpoint(
 def test_a_full_disk_and_too_little_memory_are_said(
     data: Path, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from evalharness.training import finetune
+    from evalharness.training import trainable
 
-    monkeypatch.setattr(finetune, "available", lambda _: 600_000)
+    monkeypatch.setattr(trainable, "available", lambda _: 600_000)
     assert guarded(command(data, base, tmp_path / "tuned")) == 2
     assert "--lora 16 would fit" in capsys.readouterr().err
-    monkeypatch.setattr(finetune, "available", lambda _: 150_000)
+    monkeypatch.setattr(trainable, "available", lambda _: 150_000)
     assert guarded(command(data, base, tmp_path / "tuned", "--lora", "4")) == 2
     assert "--lora 16 --load-in-4bit would fit" in capsys.readouterr().err
     monkeypatch.undo()

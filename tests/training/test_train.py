@@ -5,11 +5,7 @@ from __future__ import annotations
 import copy
 import importlib.util
 import math
-import os
 import random
-import socket
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -204,64 +200,3 @@ def test_state_is_not_shared_with_a_copy() -> None:
     kept = copy.deepcopy(training.state()["weights"])
     training.advance()
     assert any(not torch.equal(kept[n], w) for n, w in training.weights.items())
-
-
-RANKED = """
-import sys
-from pathlib import Path
-import torch
-sys.path.insert(0, sys.argv[1])
-import support
-from evalharness.training.config import TrainingConfig
-from evalharness.training.step import Material, Training
-loss = sys.argv[3]
-better, worse = support.pairs(22)
-given = {"sft": {"train": support.examples(22)}, "kto": {"train": better, "good": tuple(i % 2 == 0 for i in range(22))}}
-material = Material(**given.get(loss, {"train": better, "worse": worse}))
-noise = 5.0 if loss == "sft" else 0.0
-training = Training(support.decoder(), material, TrainingConfig(epochs=1, batch=7, lr=3e-4, loss=loss, neftune=noise))
-training.prepare_reference()
-if sys.argv[5:]:
-    training.restore(torch.load(sys.argv[5], weights_only=True))
-while training.step < int((sys.argv[4:] or [training.steps])[0]):
-    training.advance()
-if training.rank == 0:
-    torch.save(training.state(), sys.argv[2])
-"""
-
-
-def on_ranks(count: int, *words: str) -> None:
-    """Run RANKED on so many ranks."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    line = [sys.executable, "-c", RANKED, str(Path(__file__).parent), *words]
-    shared = {**os.environ, "OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    ranks = [
-        subprocess.Popen(line, env={**shared, "RANK": str(rank), "WORLD_SIZE": str(count)}) for rank in range(count)
-    ]
-    assert [rank.wait(timeout=240) for rank in ranks] == [0] * count
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("loss", ["sft", "dpo", "kto", "orpo"])
-def test_two_ranks_give_the_weights_of_one(loss: str, tmp_path: Path) -> None:
-    """The last batch is one row, so that one rank has none: elsewhere the others would wait for it without end
-    (https://github.com/pytorch/pytorch/issues/33148)."""
-    for name, count in (("one.pt", 1), ("two.pt", 2)):
-        on_ranks(count, str(tmp_path / name), loss)
-    one, two = (torch.load(tmp_path / name, weights_only=True)["weights"] for name in ("one.pt", "two.pt"))
-    assert furthest(two, one) < (BAR_TRAINED,)
-
-
-@pytest.mark.slow
-def test_what_two_ranks_saved_goes_on_on_one_and_on_four(tmp_path: Path) -> None:
-    half, whole = str(tmp_path / "half.pt"), str(tmp_path / "whole.pt")
-    on_ranks(2, half, "sft", "2")
-    on_ranks(2, whole, "sft")
-    wanted = torch.load(whole, weights_only=True)
-    assert wanted["step"] == 4 and torch.load(half, weights_only=True)["step"] == 2
-    for count in (1, 4):
-        on_ranks(count, str(tmp_path / f"{count}.pt"), "sft", "4", half)
-        found = torch.load(tmp_path / f"{count}.pt", weights_only=True)
-        assert found["step"] == 4 and furthest(found["weights"], wanted["weights"]) < (1e-6,)
