@@ -34,9 +34,11 @@ SCHEMA = {
 
 @dataclass
 class _Patient:
-    """The model under examination, what its answers took, and when the check that is made of it is to end."""
+    """The model under examination, what its answers took, and when the check that is made of it is to end. `ours`: its
+    server was started for this, so it costs nothing and is what was said."""
 
     model: Model
+    ours: bool = False
     answers: list[Response] = field(default_factory=list)
     until: float = 0.0  # by the monotonic clock
 
@@ -60,7 +62,7 @@ def examine_model(spec: str, given: Mapping[str, object] | object = None, minute
     """Examine the model PLUGIN[:ARGUMENT], opened with these options, for so many minutes at most (None: MINUTES); what
     they do not suffice for is a finding. UserError where it cannot be opened."""
     model = plugins.load_model(spec, given)
-    patient = _Patient(model.opened() if isinstance(model, Started) else model)
+    patient = _Patient(model.opened(), ours=True) if isinstance(model, Started) else _Patient(model)
     minutes = MINUTES if minutes is None else minutes
     end = time.monotonic() + 60 * minutes
     with observed_by(lambda event: None):  # what is refused is a finding, not a warning for each check
@@ -123,7 +125,7 @@ def _first_answer(found: Response) -> CheckResult:
 def _named(patient: _Patient) -> Iterator[CheckResult]:
     """A name that nobody has must be refused: what answers to any name may be another model than is meant."""
     model = patient.model
-    if not isinstance(model, Probed):
+    if not isinstance(model, Probed) or patient.ours:
         return
     served = [str(name) for name in model.describe().get("served", ())]
     shown = f"it says that it serves {', '.join(served)}" if served else "it does not say which model it serves"
@@ -327,7 +329,7 @@ def _speed(patient: _Patient) -> Iterator[CheckResult]:
 
 def _price(patient: _Patient) -> Iterator[CheckResult]:
     model = patient.model
-    if not (isinstance(model, Remote) and model.remote):
+    if not (isinstance(model, Remote) and model.remote) or patient.ours:
         return
     prices = model.prices if isinstance(model, Priced) else None
     if prices is None:
