@@ -224,3 +224,41 @@ def test_choices_keep_what_was_left_out_and_counted():
     one = Response(logprobs=(-1.0,), greedy=(True,), lengths=(1,), cached_tokens=2, left_out=("temperature",), cost=0.5)
     both = _together([one, one])
     assert (both.left_out, both.cached_tokens, both.cost) == (("temperature",), 4, 1.0)
+
+
+_BUSY = {"message": "Provider returned error", "code": 429, "metadata": {"raw": "Too Many Requests"}}
+_COUNTED = {"prompt_tokens": 9, "completion_tokens": 99, "prompt_tokens_details": None}
+
+
+@pytest.mark.parametrize(
+    ("content", "wanted"),
+    [
+        # https://github.com/EleutherAI/lm-evaluation-harness/issues/3244
+        (
+            {"choices": [{"finish_reason": "length", "message": {"content": None, "tool_calls": None, "audio": None,
+             "reasoning_content": "Lots of words"}}], "usage": _COUNTED},
+            Response(finish="length", thinking="Lots of words", tokens_in=9, tokens_out=99),
+        ),
+        # https://github.com/UKGovernmentBEIS/inspect_ai/issues/1534
+        (
+            {"id": None, "choices": None, "created": None, "model": None, "usage": None, "error": _BUSY},
+            Response(error="429: Provider returned error: Too Many Requests (after 2 attempts)"),
+        ),
+        # https://github.com/BerriAI/litellm/issues/41849
+        (
+            {"choices": [{"finish_reason": "stop", "message": {"content": "D", "reasoning_content": "So D.",
+             "thinking_blocks": [{"type": "thinking", "thinking": "So D."}]}}],
+             "usage": {**_COUNTED, "completion_tokens_details": None}},
+            Response(text="D", finish="stop", thinking="So D.", tokens_in=9, tokens_out=99),
+        ),
+        # https://github.com/UKGovernmentBEIS/inspect_ai/pull/3983
+        (
+            {"choices": [{"finish_reason": "stop", "message": {"content": "D", "reasoning": "",
+             "reasoning_content": ""}}],
+             "usage": {**_COUNTED, "completion_tokens_details": {"reasoning_tokens": None}}},
+            Response(text="D", finish="stop", tokens_in=9, tokens_out=99),
+        ),
+    ],
+)  # fmt: skip
+def test_replies_that_ended_the_runs_of_others(content, wanted):
+    assert replace(one(sent(**content)), seconds=wanted.seconds, cost=wanted.cost) == wanted
