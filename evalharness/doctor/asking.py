@@ -16,7 +16,7 @@ class TimeIsUpError(UserError):
 
 
 @contextmanager
-def within(seconds: float) -> Iterator[None]:
+def given_up_after(seconds: float) -> Iterator[None]:
     """Within, whatever a model is asked is given up after so many seconds. An engine of this machine ends with the
     batch that it is at."""
     stop = Stop()

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from evalharness import plugins
-from evalharness.doctor.asking import TimeIsUpError, all_answers, within
+from evalharness.doctor.asking import TimeIsUpError, all_answers, given_up_after
 from evalharness.doctor.echo import ECHO_CLOSE, FEWEST_ECHOES, SENTENCES, echo_differences
 from evalharness.doctor.findings import CheckResult, Examination, FindingVerdict
 from evalharness.errors import UserError, option_name
@@ -86,7 +86,7 @@ def _held(name: str, check: Check, patient: _Patient, seconds: float) -> list[Ch
     findings: list[CheckResult] = []
     patient.until = time.monotonic() + seconds
     try:
-        with within(seconds):
+        with given_up_after(seconds):
             findings.extend(check(patient))
     except TimeIsUpError:
         findings.append(_short_of_time(name, f"no answer within {seconds:.0f} s"))

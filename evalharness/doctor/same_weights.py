@@ -15,7 +15,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 
 from evalharness import plugins
-from evalharness.doctor.asking import all_answers, within
+from evalharness.doctor.asking import all_answers, given_up_after
 from evalharness.doctor.findings import CheckResult, Examination
 from evalharness.errors import UserError, option_name
 from evalharness.events import observed_by
@@ -133,7 +133,7 @@ def examine_weights(
             f"{option_name('same_as')} wants local:DIR, the weights that should be served; got {same_as!r:.80}"
         )
     served = plugins.load_model(spec, given)
-    with observed_by(lambda event: None), nullcontext() if minutes is None else within(60 * minutes):
+    with observed_by(lambda event: None), nullcontext() if minutes is None else given_up_after(60 * minutes):
         theirs = all_answers(served, requests_for_weights())
         template = None if served.chat else "none"
         single, half = (_ours(same_as, dtype, template) for dtype in ("float32", "bfloat16"))
