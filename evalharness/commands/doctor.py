@@ -26,6 +26,10 @@ def doctor(
     ] = None,
     data: Annotated[str | None, Option(help="A benchmark's data: a folder or file; its bundled sample else.")] = None,
     model: Annotated[str | None, Option(help="With a benchmark: render its prompts for this model.")] = None,
+    max_minutes: Annotated[
+        float | None,
+        Option(help="Minutes for examining a model: 3 if not said, without limit for --same-as.", min=0.01),
+    ] = None,
     as_json: Annotated[bool, Option("--json", help="Print one JSON object and nothing else.")] = False,
     *,
     given: GivenModelOptions,
@@ -43,9 +47,12 @@ def doctor(
         if model is not None or data is not None:
             name = option_name("model" if model is not None else "data")
             raise UserError(f"{subject} is a model, and {name} is for benchmarks; leave it out")
-        found = examine_model(subject, given) if same_as is None else examine_weights(subject, same_as, given)
-    elif same_as is not None or given:
-        name = option_name("same_as" if same_as is not None else next(iter(given)))
+        if same_as is None:
+            found = examine_model(subject, given, max_minutes)
+        else:
+            found = examine_weights(subject, same_as, given, max_minutes)
+    elif unfit := [name for name, said in (("same_as", same_as), ("max_minutes", max_minutes)) if said] + [*given]:
+        name = option_name(unfit[0])
         raise UserError(f"{subject} is no model, and {name} is for models; leave it out, or say openai:{subject}")
     else:
         found = examine_benchmark(subject, data, model)

@@ -107,7 +107,9 @@ def _told(stored: StoredBaseline) -> dict[str, Any]:
 def _comparable(manifest: Manifest) -> Manifest:
     """What of the manifest says whether two runs are comparable, and names what was run."""
     facts = {name: replace(entry, data=only(entry.data, _DATA)) for name, entry in manifest.benchmarks.items()}
-    model = ModelFacts(name=manifest.model.name, fingerprint=manifest.model.fingerprint)
+    refused = dict.fromkeys(manifest.model.left_out, "left out")
+    more = {"refused_parameters": refused} if refused else {}
+    model = ModelFacts(name=manifest.model.name, fingerprint=manifest.model.fingerprint, extra=more)
     return replace(only(manifest, _KEPT), benchmarks=facts, model=model)
 
 

@@ -39,6 +39,7 @@ from evalharness.comparison.direction import as_measured, larger_is_better
 from evalharness.comparison.draws import beside_the_draw, drawn_pair, with_draw
 from evalharness.comparison.file_names import named_as_now
 from evalharness.comparison.inputs import Side
+from evalharness.comparison.notes import comparison_notes
 from evalharness.comparison.rescoring import scored_alike
 from evalharness.comparison.rules import GateWord, TaskRule, hold_to_rule
 from evalharness.comparison.scores import STATUS_CODE, Scores, with_ids_of
@@ -180,7 +181,11 @@ def _compared(base: Side, new: Side, options: Options, foreign: frozenset[str]) 
         gate=gate,
         tasks=tuple(decided),
         allowed=overridden(clashes, {name: fields - options.changed for name, fields in allowed.items()}),
-        notes=(*on_purpose(clashes, options.changed), *_notes(base, new), *map(pairing_note, sorted(foreign))),
+        notes=(
+            *on_purpose(clashes, options.changed),
+            *comparison_notes(base, new),
+            *map(pairing_note, sorted(foreign)),
+        ),
         flips=ids,
     )
 
@@ -356,26 +361,6 @@ def _remarks(task: TaskComparison, joined: Joined, alpha: float) -> Iterator[str
     if task.missing:
         sides = f"{task.missing_base:,} in BASE, {task.missing_new:,} in NEW"
         yield f"items without a value, allowed for in the interval: {sides}"
-
-
-def _notes(base: Side, new: Side) -> tuple[str, ...]:
-    found = []
-    prints = [side.manifest.model.fingerprint for side in (base, new)]
-    if prints[0] is not None and prints[0] == prints[1]:
-        found.append("both sides are the same model (same fingerprint)")
-    for word, side in (("BASE", base), ("NEW", new)):
-        if side.rescored_from is not None:
-            scored, read = side.rescored_from
-            found.append(
-                f"{word} was scored by version {scored} of the rules and read by version {read}; its answers were "
-                "scored again"
-            )
-        stopped = [name for name in side.facts if side.stopped_early(name)]
-        if stopped:
-            found.append(
-                f"{word} was stopped early on {', '.join(stopped)}: that interval is not corrected for stopping"
-            )
-    return tuple(found)
 
 
 def exit_code(comparison: Comparison, *, gate: bool, policy: Policy = "block-on-fail") -> Exit:

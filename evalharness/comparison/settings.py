@@ -72,7 +72,8 @@ def setting_differences(base: Side, new: Side) -> list[SettingDifference]:
 def _settings(side: Side, foreign: Collection[str]) -> dict[str, Any]:
     """A run's manifest; of what another program made, without what only says that, and from which file."""
     said: dict[str, Any] = to_json(side.manifest)
-    said["model"] = {**said["model"], "model": said["model"].get("name")}
+    refused = {"refused_parameters": dict.fromkeys(side.manifest.model.left_out, "left out")}
+    said["model"] = {**said["model"], "model": said["model"].get("name"), **refused}
     if foreign:
         del said["model"]["fingerprint"]  # every program has its own way to say that two models are the same
     for name in foreign:

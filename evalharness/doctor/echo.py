@@ -6,9 +6,10 @@ prompts, not the likeliest alone, since a server that shifts by one place may be
 
 from __future__ import annotations
 
+from evalharness.doctor.asking import all_answers
 from evalharness.errors import UserError, option_name
-from evalharness.model import Model, Requests, answered
-from evalharness.records import Message, Request, Response
+from evalharness.model import Model
+from evalharness.records import Message, Request
 
 ECHO_CLOSE = 0.02  # natural logarithm: two ways of one server to say the same log-probability differ by less
 FEWEST_ECHOES = 5  # fewer prove nothing
@@ -25,14 +26,14 @@ def echo_differences(model: Model) -> list[float]:
 def _compared(model: Model) -> tuple[list[float], str]:
     """The differences, and what went wrong with the first answer that is none ('' for nothing)."""
     prompts = [(Message("user", sentence),) for sentence in SENTENCES]
-    made = _answers(model, [Request(messages=prompt, max_tokens=1, top_logprobs=5) for prompt in prompts])
+    made = all_answers(model, [Request(messages=prompt, max_tokens=1, top_logprobs=5) for prompt in prompts])
     likely = [
         (prompt, token, value)
         for prompt, response in zip(prompts, made, strict=True)
         for token, value in response.top_logprobs
         if token.strip() and "\ufffd" not in token
     ]
-    echoed = _answers(model, [Request(messages=prompt, choices=(token,)) for prompt, token, _ in likely])
+    echoed = all_answers(model, [Request(messages=prompt, choices=(token,)) for prompt, token, _ in likely])
     differences = [
         abs(response.logprobs[0] - value)
         for (_, _, value), response in zip(likely, echoed, strict=True)
@@ -56,8 +57,3 @@ def prove_echo(model: Model, at_least: int = 0) -> None:
             f"{model.name} gives prompts log-probabilities that are not those of its tokens (by {max(found):.2f}), "
             f"so it cannot rank choices; say {option_name('mode', 'write')}"
         )
-
-
-def _answers(model: Model, requests: list[Request]) -> list[Response]:
-    found = dict(answered(model, Requests(requests)))
-    return [found[place] for place in range(len(requests))]

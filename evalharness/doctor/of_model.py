@@ -7,22 +7,25 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from evalharness import plugins
+from evalharness.doctor.asking import TimeIsUpError, all_answers, given_up_after
 from evalharness.doctor.echo import ECHO_CLOSE, FEWEST_ECHOES, SENTENCES, echo_differences
-from evalharness.doctor.findings import CheckResult, Examination
-from evalharness.errors import UserError
+from evalharness.doctor.findings import CheckResult, Examination, FindingVerdict
+from evalharness.errors import UserError, option_name
 from evalharness.events import observed_by
-from evalharness.model import Model, Previews, Priced, Probed, Remote, Requests, Started, answered
+from evalharness.model import Model, Previews, Priced, Probed, Remote, Started
 from evalharness.records import Message, Request, Response
 
 NO_MODEL = "evalh-doctor-asks-for-no-such-model"
 TIMES = 5  # a greedy answer is asked for
 LONGEST_PROBE = 32768  # tokens: a longer context is not tried out, it would cost too much
-SECONDS = 60.0  # for a reply to a probe
+MINUTES = 3.0  # of an examination
+_SHARE = 1 / 3  # of these, for one check: a slow one leaves room for others
 SCHEMA = {
     "type": "object", "properties": {"answer": {"type": "string"}}, "required": ["answer"],
     "additionalProperties": False,
@@ -31,15 +34,22 @@ SCHEMA = {
 
 @dataclass
 class _Patient:
-    """The model under examination, and what its answers took."""
+    """The model under examination, what its answers took, and when the check that is made of it is to end. `ours`: its
+    server was started for this, so it costs nothing and is what was said."""
 
     model: Model
+    ours: bool = False
     answers: list[Response] = field(default_factory=list)
+    until: float = 0.0  # by the monotonic clock
+
+    @property
+    def seconds(self) -> float:
+        """What is left of the check's time."""
+        return max(0.1, self.until - time.monotonic())
 
     def ask(self, text: str, model: Model | None = None, **more: Any) -> Response:
-        """One answer. UserError where nothing can be answered at all."""
-        request = _request(text, **more)
-        ((_, response),) = answered(model or self.model, Requests([request]))
+        """One answer. UserError where nothing can be answered at all, TimeIsUpError where none comes in time."""
+        (response,) = all_answers(model or self.model, [_request(text, **more)])
         self.answers.append(response)
         return response
 
@@ -48,32 +58,60 @@ def _request(text: str, **more: Any) -> Request:
     return Request(messages=(Message("user", text),), **{"max_tokens": 16, **more})
 
 
-def examine_model(spec: str, given: Mapping[str, object] | object = None) -> Examination:
-    """Examine the model PLUGIN[:ARGUMENT], opened with these options. UserError where it cannot be opened."""
+def examine_model(spec: str, given: Mapping[str, object] | object = None, minutes: float | None = None) -> Examination:
+    """Examine the model PLUGIN[:ARGUMENT], opened with these options, for so many minutes at most (None: MINUTES); what
+    they do not suffice for is a finding. UserError where it cannot be opened."""
     model = plugins.load_model(spec, given)
-    patient = _Patient(model.opened() if isinstance(model, Started) else model)
+    patient = _Patient(model.opened(), ours=True) if isinstance(model, Started) else _Patient(model)
+    minutes = MINUTES if minutes is None else minutes
+    end = time.monotonic() + 60 * minutes
     with observed_by(lambda event: None):  # what is refused is a finding, not a warning for each check
-        first = _reached(patient)
-        findings = [first]
-        if first.verdict != "wrong":
-            for check in _CHECKS:
-                findings += _held(check, patient)
+        findings = _held("reachable", _reached, patient, 60 * minutes)
+        untried = {} if findings[0].verdict == "wrong" else dict(_CHECKS)
+        while untried and (left := end - time.monotonic()) > 0:
+            name = next(iter(untried))
+            findings += _held(name, untried.pop(name), patient, min(left, 60 * minutes * _SHARE))
+    if findings[0].verdict != "wrong":
+        findings += [*_speed(patient), *_price(patient)]
+    if untried:
+        findings.append(_short_of_time("time", f"{60 * minutes:.0f} s are over; not tried: {', '.join(untried)}"))
     return Examination(subject=model.name, findings=findings)
 
 
-def _held(check: Any, patient: _Patient) -> list[CheckResult]:
-    """The findings of one check; what it cannot find out since the model fails is a finding too."""
+Check = Callable[[_Patient], Iterator[CheckResult]]
+
+
+def _held(name: str, check: Check, patient: _Patient, seconds: float) -> list[CheckResult]:
+    """The findings of one check in so much time; what it cannot find out is a finding too."""
+    findings: list[CheckResult] = []
+    patient.until = time.monotonic() + seconds
     try:
-        return list(check(patient))
+        with given_up_after(seconds):
+            findings.extend(check(patient))
+    except TimeIsUpError:
+        findings.append(_short_of_time(name, f"no answer within {seconds:.0f} s"))
     except UserError as error:
-        return [CheckResult(check=check.__name__.strip("_").replace("_", " "), verdict="unknown", said=str(error))]
+        findings.append(CheckResult(check=name, verdict="unknown", said=str(error)))
+    return findings
 
 
-def _reached(patient: _Patient) -> CheckResult:
+def _short_of_time(check: str, said: str, verdict: FindingVerdict = "unknown") -> CheckResult:
+    more = f"{option_name('max_minutes')} gives an examination more time"
+    return CheckResult(check=check, verdict=verdict, said=said, do=more)
+
+
+def _reached(patient: _Patient) -> Iterator[CheckResult]:
     try:
         found = patient.ask("Say yes.")
+    except TimeIsUpError:
+        yield _short_of_time("reachable", "no answer came in time", "wrong")
     except UserError as error:
-        return CheckResult(check="reachable", verdict="wrong", said=str(error))
+        yield CheckResult(check="reachable", verdict="wrong", said=str(error))
+    else:
+        yield _first_answer(found)
+
+
+def _first_answer(found: Response) -> CheckResult:
     if found.error:
         return CheckResult(check="reachable", verdict="wrong", said=found.error)
     if not found.text.strip() and not found.thinking:
@@ -87,12 +125,14 @@ def _reached(patient: _Patient) -> CheckResult:
 def _named(patient: _Patient) -> Iterator[CheckResult]:
     """A name that nobody has must be refused: what answers to any name may be another model than is meant."""
     model = patient.model
-    if not isinstance(model, Probed):
+    if not isinstance(model, Probed) or patient.ours:
         return
     served = [str(name) for name in model.describe().get("served", ())]
     shown = f"it says that it serves {', '.join(served)}" if served else "it does not say which model it serves"
     try:
         other = patient.ask("Say yes.", model.anew(NO_MODEL))
+    except TimeIsUpError:
+        raise
     except UserError:
         yield CheckResult(check="name", verdict="ok", said=f"a name that nobody has is refused; {shown}")
         return
@@ -111,9 +151,14 @@ def _parameters(patient: _Patient) -> Iterator[CheckResult]:
     if not isinstance(model, Probed):
         return
     taken, refused, without_effect = [], [], []
+    untried = [name for name, _, _ in _WANTED]
     for name, more, works in _WANTED:
         fresh = model.anew()
-        found = patient.ask("Count from 1 to 20, separated by commas. Answer as JSON if asked to.", fresh, **more)
+        try:
+            found = patient.ask("Count from 1 to 20, separated by commas. Answer as JSON if asked to.", fresh, **more)
+        except TimeIsUpError:
+            break
+        untried.remove(name)
         said = fresh.refused if isinstance(fresh, Probed) else {}
         if found.error:
             refused.append(f"{name} ({found.error[:80]})")
@@ -136,6 +181,8 @@ def _parameters(patient: _Patient) -> Iterator[CheckResult]:
             check="parameters", verdict="look", said=f"taken without effect: {', '.join(without_effect)}",
             do="do not rely on it",
         )  # fmt: skip
+    if untried:
+        yield _short_of_time("parameters", f"no answer in time; not tried: {', '.join(untried)}")
 
 
 def _is_json(found: Response) -> bool:
@@ -188,7 +235,7 @@ def _streaming(patient: _Patient) -> Iterator[CheckResult]:
     model = patient.model
     if not isinstance(model, Probed) or not hasattr(model, "path") or "chat/completions" not in str(model.path):
         return
-    status, text = model.post_once(_request("Say yes.", max_tokens=4), {"stream": True}, SECONDS)
+    status, text = model.post_once(_request("Say yes.", max_tokens=4), {"stream": True}, patient.seconds)
     works = status == 200 and text.lstrip().startswith("data:")
     said = "it streams" if works else f"asked to stream it sends {status} and {text[:60]!r}"
     yield CheckResult(
@@ -212,6 +259,8 @@ def _log_probabilities(patient: _Patient) -> Iterator[CheckResult]:
         return
     try:
         differences = echo_differences(model)
+    except TimeIsUpError:
+        raise
     except UserError as error:
         yield CheckResult(check="log-probabilities", verdict="wrong", said=str(error), do="--mode write")
         return
@@ -280,7 +329,7 @@ def _speed(patient: _Patient) -> Iterator[CheckResult]:
 
 def _price(patient: _Patient) -> Iterator[CheckResult]:
     model = patient.model
-    if not (isinstance(model, Remote) and model.remote):
+    if not (isinstance(model, Remote) and model.remote) or patient.ours:
         return
     prices = model.prices if isinstance(model, Priced) else None
     if prices is None:
@@ -300,4 +349,8 @@ def _price(patient: _Patient) -> Iterator[CheckResult]:
     yield CheckResult(check="price", verdict="ok", said=said)
 
 
-_CHECKS = (_named, _parameters, _prompt, _streaming, _log_probabilities, _context, _same_again, _speed, _price)
+# Those that ask, by what their findings are called. What an endpoint may answer at any length comes last.
+_CHECKS: Mapping[str, Check] = {
+    "name": _named, "parameters": _parameters, "template and BOS": _prompt, "streaming": _streaming,
+    "log-probabilities": _log_probabilities, "determinism": _same_again, "context": _context,
+}  # fmt: skip

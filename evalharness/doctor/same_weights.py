@@ -11,13 +11,14 @@ from __future__ import annotations
 import gc
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from evalharness import plugins
+from evalharness.doctor.asking import all_answers, given_up_after
 from evalharness.doctor.findings import CheckResult, Examination
 from evalharness.errors import UserError, option_name
 from evalharness.events import observed_by
-from evalharness.model import Model, Requests, answered
 from evalharness.records import Message, Request, Response
 
 TOPICS = ("the sea", "winter", "a clock", "bread", "the moon", "a bridge", "music", "a river", "glass", "an old tree")
@@ -118,10 +119,13 @@ def _mean(values: Sequence[float]) -> float | None:
     return sum(values) / len(values) if values else None
 
 
-def examine_weights(spec: str, same_as: str, given: Mapping[str, object] | object = None) -> Examination:
+def examine_weights(
+    spec: str, same_as: str, given: Mapping[str, object] | object = None, minutes: float | None = None
+) -> Examination:
     """Ask an endpoint and a folder here the same prompts, and say whether they are the same weights and template.
 
-    UserError where either cannot be opened or answered, or `same_as` is no model of this machine.
+    UserError where either cannot be opened or answered, or not within so many minutes (None: however long it takes),
+    or `same_as` is no model of this machine.
     """
     kind, _, place = same_as.partition(":")
     if kind != "local" or not place:
@@ -129,8 +133,8 @@ def examine_weights(spec: str, same_as: str, given: Mapping[str, object] | objec
             f"{option_name('same_as')} wants local:DIR, the weights that should be served; got {same_as!r:.80}"
         )
     served = plugins.load_model(spec, given)
-    with observed_by(lambda event: None):
-        theirs = _answers(served)
+    with observed_by(lambda event: None), nullcontext() if minutes is None else given_up_after(60 * minutes):
+        theirs = all_answers(served, requests_for_weights())
         template = None if served.chat else "none"
         single, half = (_ours(same_as, dtype, template) for dtype in ("float32", "bfloat16"))
     if failed := next((r.error for r in (*theirs, *single, *half) if r.error), ""):
@@ -142,15 +146,10 @@ def examine_weights(spec: str, same_as: str, given: Mapping[str, object] | objec
 
 def _ours(same_as: str, dtype: str, template: str | None) -> list[Response]:
     model = plugins.load_model(same_as, {"dtype": dtype, **({"template": template} if template else {})})
-    found = _answers(model)
+    found = all_answers(model, requests_for_weights())
     del model
     gc.collect()
     return found
-
-
-def _answers(model: Model) -> list[Response]:
-    found = dict(answered(model, Requests(requests_for_weights())))
-    return [found[place] for place in range(len(ASKED_OF_BOTH))]
 
 
 def _prompt_lengths(theirs: Sequence[Response], ours: Sequence[Response]) -> list[CheckResult]:

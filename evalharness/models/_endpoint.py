@@ -48,6 +48,7 @@ _UNKNOWN_MODEL = re.compile(r"model.{0,80}(does not exist|not found|unknown|inva
 _NO_MONEY = re.compile(r"credit balance is too low|insufficient balance", re.IGNORECASE)
 _BAD_KEY = re.compile(r"API[ _]key (not valid|expired|not found)", re.IGNORECASE)
 _VERSION = re.compile(r"/v\d")
+_AUTHORISING = {"authorization", "api-key", "x-api-key", "x-goog-api-key"}
 _MOST_CHANGES = 12  # of one request's body: each leaves out, renames or shortens one of its settings
 
 
@@ -320,9 +321,7 @@ class Endpoint:
             raise FilteredError
         bad_key = no.status == 401 or (no.status == 400 and _BAD_KEY.search(said) is not None)
         if bad_key or (no.status == 403 and not self.proven):
-            keys = " or ".join(self.KEYS)
-            have = f"the key in {keys} is not accepted" if self.key else f"it wants a key: set {keys}"
-            raise UserError(f"{where} refuses access ({no.status}: {said}); {have}")
+            raise UserError(f"{where} refuses access ({no.status}: {said}); {self._who_asked()}")
         if not self.proven and (no.status == 404 or (no.status == 400 and _UNKNOWN_MODEL.search(said))):
             raise UserError(
                 f"{where}{self.path} knows no model {self.model!r} ({no.status}: {said}); "
@@ -342,6 +341,13 @@ class Endpoint:
         ):
             raise UserError(f"{where}: {self.model} cannot be asked this way ({no.status}: {said})")
         raise RequestError(f"{no.status}: {said}")
+
+    def _who_asked(self) -> str:
+        """By what an endpoint that refuses access was told who asks."""
+        if {name.lower() for name in self.headers} & _AUTHORISING:
+            return f"the user name and password in the address, or {option_name('header')}, are not accepted"
+        keys = " or ".join(self.KEYS)
+        return f"the key in {keys} is not accepted" if self.key else f"it wants a key: set {keys}"
 
     def _version_hint(self) -> str:
         """What to try where the address has no version in its path; '' where it has one."""

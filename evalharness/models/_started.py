@@ -107,7 +107,9 @@ class RunningServer:
         tell(Told(text=f"{self.program.name} is started on port {self.port}; its log is {self.log}"))
         while not self._ready():
             if self.process.poll() is not None:
-                raise UserError(f"{self.program.name} ended while it started: {self._last_words()}")
+                why = self._last_words()
+                missing = f"; pip install {self.program.name} there" if "No module named" in why else ""
+                raise UserError(f"{self.program.name} ended while it started: {why}{missing}")
             now = time.monotonic()
             if now - began > seconds:
                 raise UserError(

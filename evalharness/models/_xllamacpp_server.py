@@ -19,7 +19,10 @@ def serve_gguf(file: str, port: int, context: int, name: str) -> None:
     params.n_ctx = context
     params.model_alias = {name}
     params.warmup = False
-    server = xllamacpp.Server(params)
+    try:
+        server = xllamacpp.Server(params)
+    except RuntimeError as error:  # why, its own log says above
+        raise SystemExit(f"error: llama.cpp cannot load {file}: is it a whole model? ({error})") from None
     print(f"serving {file} at {server.listening_address}", flush=True)
     threading.Event().wait()
 

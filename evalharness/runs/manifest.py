@@ -151,6 +151,14 @@ class ModelFacts(Kept):
     name: str | None = field(default=None, metadata=ALWAYS)
     fingerprint: str | None = field(default=None, metadata=ALWAYS)
 
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """The parameters that an endpoint refused, so that answers were drawn without them. Those that it takes under
+        another name, or fewer of, change no answer."""
+        said = self.extra.get("refused_parameters")
+        found = said.items() if isinstance(said, Mapping) else ()
+        return tuple(sorted(str(name) for name, done in found if done == "left out"))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptionFacts(Kept):

@@ -3,53 +3,22 @@
 import asyncio
 import gzip
 import json
-import socket
-import ssl
 import zlib
 from functools import partial
-from pathlib import Path
 
 import aiohttp
 import pytest
+from asked_over import ask
 from raw_server import Talk, framed, raw_server
 
-from evalharness.clients import http, session
-from evalharness.clients.http import BrokenConnectionError, HttpReply, RequestError, UnreachableError
+from evalharness.clients import http
+from evalharness.clients.http import BrokenConnectionError, HttpReply, RequestError
 from evalharness.clients.session import http_session
 
 FINE = framed(b'{"fine": 1}')
-TLS = Path(__file__).with_name("tls")
 CLOSING = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-
-
-@pytest.fixture(autouse=True, params=["lean", "lean-uvloop", "aiohttp"])
-def kind(request, monkeypatch):
-    """Either kind of connection, our own on either kind of event loop."""
-    if request.param == "aiohttp":
-        monkeypatch.setattr(session, "is_plain", lambda *_: False)
-        return request.param
-    pytest.importorskip("httptools", reason="our own HTTP connections need the package httptools (extra `fast`)")
-    if request.param == "lean-uvloop":
-        uvloop = pytest.importorskip("uvloop", reason="uvloop is not installed (extra `fast`)")
-        monkeypatch.setattr(asyncio, "run", uvloop.run)
-    return request.param
-
-
-def ask(url, *bodies: bytes, headers=(), deadline=20.0) -> list[HttpReply | Exception]:
-    """What came of one request after another over one session."""
-
-    async def one_after_another():
-        found = []
-        async with http_session(url, dict(headers), deadline) as transport:
-            for body in bodies:
-                try:
-                    found.append(await transport.post(body))
-                except (BrokenConnectionError, RequestError, UnreachableError) as error:
-                    found.append(error)
-        return found
-
-    return asyncio.run(one_after_another())
+pytestmark = pytest.mark.usefixtures("kind")
 
 
 def answered(reply: bytes, **options) -> HttpReply | Exception:
@@ -328,15 +297,6 @@ def test_a_reply_in_drips_is_given_up_however_often_one_comes():
     assert isinstance(found, BrokenConnectionError) and found.late
 
 
-def test_nobody_there_is_told_apart():
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    (found,) = ask(f"http://127.0.0.1:{port}/v1", b"1")
-    assert isinstance(found, UnreachableError)
-    (found,) = ask("http://no-such-host.invalid/v1", b"1")
-    assert isinstance(found, UnreachableError)
-
-
 def test_a_request_says_what_it_must_and_keeps_what_the_user_says():
     with raw_server(lambda talk: talk.answer_all(FINE)) as server:
         ask(server.url, b'{"x": 1}', headers={"authorization": "Bearer k", "user-agent": "mine", "X-A": "b: c"})
@@ -382,49 +342,3 @@ def test_being_cancelled_leaves_no_connection_that_still_gets_its_reply():
     with raw_server(script) as server:
         assert asyncio.run(cancelled()).content() == {"fine": 1}
     assert server.connections == [0, 1]
-
-
-@pytest.fixture
-def encrypted():
-    """The server's side of TLS, with a certificate of its own for 127.0.0.1."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(TLS / "server.pem")
-    return context
-
-
-def test_tls_with_the_certificates_that_the_environment_names(encrypted, monkeypatch):
-    monkeypatch.setenv("SSL_CERT_FILE", str(TLS / "certificate.pem"))
-    # aiohttp looks at the environment once, when it is imported.
-    monkeypatch.setattr("aiohttp.connector._SSL_CONTEXT_VERIFIED", ssl.create_default_context())
-    with raw_server(lambda talk: talk.answer_all(FINE), encrypted) as server:
-        found = ask(server.url, b"1", b"2")
-    assert [one.content() for one in found] == [{"fine": 1}] * 2
-    assert server.connections == [0, 0]
-
-
-def test_a_certificate_that_nobody_vouches_for_is_refused_before_anything_is_said(encrypted, monkeypatch):
-    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
-    with raw_server(lambda talk: talk.answer_all(FINE), encrypted) as server:
-        (found,) = ask(server.url, b"1")
-    assert isinstance(found, UnreachableError) and "certificate verify failed" in str(found).lower()
-    assert server.requests == []
-
-
-def test_tls_to_a_server_that_speaks_none():
-    with raw_server(lambda talk: talk.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as server:
-        (found,) = ask(server.url.replace("http:", "https:"), b"1")
-    assert isinstance(found, UnreachableError)
-
-
-def test_a_proxy_is_asked_by_aiohttp_and_no_proxy_is_heeded(monkeypatch):
-    for name in ("NO_PROXY", "no_proxy", "http_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    with raw_server(lambda talk: talk.answer_all(FINE)) as proxy:
-        monkeypatch.setenv("HTTP_PROXY", proxy.url.removesuffix("/v1/chat/completions"))
-        monkeypatch.setenv("http_proxy", proxy.url.removesuffix("/v1/chat/completions"))
-        (found,) = ask("http://elsewhere.invalid/v1", b"1")
-        assert found.content() == {"fine": 1}
-        assert proxy.requests[0][0].startswith(b"POST http://elsewhere.invalid/v1 HTTP/1.1\r\n")
-        monkeypatch.setenv("NO_PROXY", "elsewhere.invalid")
-        (found,) = ask("http://elsewhere.invalid/v1", b"1")
-        assert isinstance(found, UnreachableError) and len(proxy.requests) == 1

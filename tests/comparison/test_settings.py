@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from run_folders import make_run
 
 from evalharness.comparison.settings import known_effect
 
@@ -98,3 +99,20 @@ def test_the_last_part_of_a_name_that_says_something_says_the_effect(setting, ef
     rank, found, why = known_effect(setting)
     assert (found, bool(why)) == (effect, effect != "none known")
     assert rank > known_effect("model.fingerprint")[0] or effect == "another thing is measured"
+
+
+def test_parameters_that_an_endpoint_refused_are_said_where_they_change_answers(evalh, tmp_path):
+    """Sent under another name, or fewer of them, they change none. A baseline keeps it."""
+    facts = {"max_tokens": "sent as max_completion_tokens", "stop": "at most 4"}
+    told = {"a": None, "b": facts, "c": {**facts, "temperature": "left out", "seed": "left out"}}
+    for name, refused in told.items():
+        about = {"name": "openai:m", "fingerprint": name, **({"refused_parameters": refused} if refused else {})}
+        make_run(tmp_path / "runs" / name, "1101" * 20, model=about)
+    wanted = "the endpoint refused, and was asked without, nothing in BASE; seed, temperature in NEW"
+    assert wanted in " ".join(evalh("compare", "a", "c").out.split())
+    assert "refused" not in evalh("compare", "a", "b").out
+    assert evalh("baseline", "set", "c", "--name", "kept").code == 0
+    assert "seed, temperature in BASE; nothing in NEW" in " ".join(evalh("compare", "kept", "a").out.split())
+    found = settings(evalh, "a", "c")
+    assert found["model.refused_parameters.temperature"]["effect"] == "some"
+    assert set(settings(evalh, "a", "b")) == {"model.fingerprint"}

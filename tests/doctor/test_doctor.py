@@ -1,6 +1,8 @@
 """`evalh doctor`: what is right is found right, and each thing that is wrong is found and named."""
 
 import json
+import re
+import threading
 
 import pytest
 from endpoint_profiles import anthropic, gemini, gpt5, llama_cpp_server
@@ -225,3 +227,48 @@ def test_what_is_wrong_with_a_benchmark_is_named(evalh, tmp_path, answers, more,
 def test_what_cannot_be_examined_is_one_line(evalh, words, wanted):
     said = evalh("doctor", *words)
     assert (said.code, said.err.count("\n")) == (2, 1) and wanted in said.err
+
+
+class Slow:
+    """A server that answers as another until a request of this kind comes; that one and all behind it hang."""
+
+    def __init__(self, reply, hangs):
+        self.reply, self.hangs, self.over = reply, hangs, threading.Event()
+        self.stuck = False
+
+    def __call__(self, body):
+        self.stuck = self.stuck or self.hangs(body)
+        if self.stuck:
+            self.over.wait(60)
+        return self.reply(body)
+
+
+@pytest.mark.parametrize(
+    ("hangs", "minutes", "code", "wanted"),
+    [
+        (lambda body: True, 0.01, 1, "✗ wrong    reachable  no answer came in time"),
+        # On a machine with much to do more is left untried.
+        (lambda body: "response_format" in body, 0.03, 0, r"no answer in time; not tried: .*response_format, logprobs"),
+        (lambda body: "response_format" in body, 0.03, 0, r"time +2 s are over; not tried: .*context"),
+        (lambda body: body["max_tokens"] > 1000, 0.03, 0, "context +no answer within|are over; not tried: .*context"),
+    ],
+)
+def test_a_slow_server_does_not_hold_an_examination_up(evalh, hangs, minutes, code, wanted):
+    slow = Slow(lambda body: Reply(text="yes", tokens=(len(body["messages"][0]["content"].split()), 2)), hangs)
+    with serve(slow) as stub:
+        said = evalh("doctor", "openai:m", "--base-url", stub.url, "--max-minutes", minutes)
+        slow.over.set()
+    assert said.code == code and re.search(wanted, said.out), said.out
+    assert "--max-minutes gives an examination more time" in said.out
+
+
+def test_weights_that_are_not_compared_in_time_are_one_line(evalh):
+    slow = Slow(lambda body: "yes", lambda body: True)
+    with serve(slow) as stub:
+        said = evalh(
+            "doctor", "openai:m", "--base-url", stub.url, "--same-as", f"local:{TINY}", "--max-minutes", "0.01"
+        )
+        slow.over.set()
+    assert said.code == 2 and said.err.count("\n") == 1 and "0 of 50 answers came in time" in said.err
+    said = evalh("doctor", "mmlu", "--max-minutes", "1")
+    assert said.code == 2 and "mmlu is no model, and --max-minutes is for models" in said.err

@@ -157,6 +157,16 @@ def test_secrets_in_addresses_headers_and_fields_are_sent_and_never_shown(evalh,
     assert "fieldhush" not in json.dumps(manifest)
 
 
+@pytest.mark.parametrize("key", ["", KEY])
+def test_a_password_in_the_address_that_is_not_accepted_is_said_to_be_that(monkeypatch, key):
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    with serve(lambda body: Reply(status=401, error="no")) as stub:
+        address = stub.url.replace("http://", "http://userhush:passhush@")
+        with pytest.raises(UserError, match="the user name and password in the address, or") as raised:
+            list(opened(base_url=address).answer([Request(messages=(Message("user", "Q"),))]))
+    assert "hush" not in str(raised.value) and "OPENAI_API_KEY" not in str(raised.value)
+
+
 def test_the_command_that_is_recorded_has_no_secret_and_keeps_what_is_none():
     fields = '{"max_tokens": 3, "auth_token": "hu\\"sh", "k": "v"}'
     address = "https://u:p@x/v1?api-version=2024-06-01&sig=hush"

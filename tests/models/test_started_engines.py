@@ -194,6 +194,7 @@ def test_copies_whose_servers_end_again_and_again_end_the_run_in_one_line(engine
         ("vllm:m", ("--engine-args", "--a 'b"), "", "--engine-args: No closing quotation"),
         ("vllm:m", ("--engine-args", "--port x"), "", "--port wants a number"),
         ("vllm:m", ("--engine-python", "/no/python"), "", "--engine-python: there is no program '/no/python'"),
+        ("vllm:m", ("--engine-python", sys.executable), "", "No module named 'vllm'); pip install vllm there"),
         ("vllm:m", ("--base-url", "http://x/v1"), "", "vllm takes no option base_url"),
         ("vllm:m", ("--dtype", "int4"), "", "--dtype wants"),
         ("vllm:m", ("--extra", "[1]"), "", "--extra"),
