@@ -45,6 +45,10 @@ class Turn:
     stop: int
     learned: tuple[tuple[int, int], ...]
 
+    def goes_on_from(self, earlier: Turn) -> bool:
+        """Whether its text begins with that of an earlier turn up to its end: it stays as it was written."""
+        return self.text.startswith(earlier.text[: earlier.stop])
+
 
 def find_turn(name: str, message: Message, before: str, upto: str, next_end: NextEnd) -> Turn:
     """The turn of `message` in `upto`, the conversation up to and with it; `before` is the prompt that asks for it.
@@ -138,7 +142,7 @@ def follow_marks(name: str, turn: Turn, marks: Sequence[tuple[int, int]]) -> tup
 
 
 def check_written(name: str, messages: Sequence[Message], turn: Turn, given: Mapping[str, Any]) -> None:
-    """UserError where a template leaves out what the last of `messages` learns or is asked with."""
+    """UserError where a template leaves out what the last of `messages` learns, or the others, which ask for it."""
     before = turn.text[: turn.start]
     # What stands within the answer itself was not written for a thought's or a call's sake.
     beside = turn.text[turn.start : turn.content] + "\n" + turn.text[turn.content_end : turn.stop]
