@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evalharness.chat.prompt_styles import FORMATS
-from evalharness.errors import UserError
+from evalharness.errors import UserError, option_name
 from evalharness.records import Message
 
 # The tags around thoughts, opening and closing, as templates and models write them.
@@ -156,6 +156,11 @@ def check_written(name: str, messages: Sequence[Message], turn: Turn, given: Map
     called = _names(messages[-1].extra.get("tool_calls"))
     missing += [f"the tool call {function}" for function in called if not _named(function, beside)]
     missing += [f"the tool {tool}" for tool in _names(given.get("tools")) if not _named(tool, before)]
+    if missing == ["the reasoning"]:
+        raise UserError(
+            f"the template {name} leaves out the reasoning; name a template that writes reasoning_content "
+            f"({option_name('style', 'FILE.jinja')}), or put the thoughts into the answer: <think>...</think>"
+        )
     if missing:
         raise UserError(f"the template {name} leaves out {missing[0]}; name a format that writes it")
 
