@@ -88,6 +88,13 @@ RAIN = {"role": "tool", "tool_call_id": "c1", "content": "rain"}
         ({"chosen": [U, A, U, B], "rejected": [U, A, U, A]}, LAST),
         ({"conversations": [HUMAN], "chosen": GPT, "rejected": {"from": "gpt", "value": "b"}}, ONE),
         ({"instruction": "q", "input": "c", "chosen": "a", "rejected": "b"}, GIVEN),
+        ({"input": "q", "system": "S", "chosen": "a", "rejected": "b"}, SYSTEM),
+        ({"query": "q", "chosen": "a", "rejected": "b"}, ONE),
+        # as OpenAI, LIMA, Capybara and Aya write them
+        ({"input": {"messages": [U, A, U]}, "preferred_output": [B], "non_preferred_output": [A]}, LAST),
+        ({"conversations": ["q", "a", "q", "b"]}, TWO),
+        ({"conversation": [{"input": "q", "output": "a"}, {"input": "q", "output": "b"}]}, TWO),
+        ({"inputs": "q", "targets": "a"}, ONE),
         # labels
         ({"prompt": "q", "completion": "a", "label": True}, ONE),
         ({"messages": [U, A], "kto_tag": True}, ONE),
