@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from evalharness.events import Event
 
-INTERRUPTED = "interrupted; what was answered is safe, the same command goes on"
+INTERRUPTED = "interrupted; what was done is kept, the same command goes on"
 
 
 class Command:

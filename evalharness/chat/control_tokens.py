@@ -7,9 +7,12 @@ space beside it, may want no word character beside it, and what stands behind on
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
+
+from evalharness.chat.turns import THOUGHT_TAGS
+from evalharness.records import Message
 
 _SPACES = "\t\n\v\f\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"  # Unicode's White_Space, as in Rust
 _BEFORE, _BEHIND = re.compile(f"[{_SPACES}]*$"), re.compile(f"[{_SPACES}]*")
@@ -134,3 +137,44 @@ def _continued(text: str, encode: Callable[[str, bool], list[int]]) -> list[int]
         if both[: len(alone)] == alone:
             return both[len(alone) :]
     return encode(text, True)
+
+
+def break_control_tokens(
+    messages: Sequence[Message], given: Mapping[str, Any], pattern: re.Pattern[str]
+) -> tuple[Sequence[Message], Mapping[str, Any], str]:
+    """Messages and variables whose texts spell no control token: each is broken by a private character, the third of
+    what is returned, which is taken out again before encoding ("" where there is none to break). The tags around an
+    assistant's thoughts are meant, and stay.
+    """
+    joined = "".join(_strings([[message.content, message.extra] for message in messages] + [given]))
+    if not pattern.search(joined):
+        return messages, given, ""
+    mark = next(chr(point) for point in range(0xE000, 0xF900) if chr(point) not in joined)
+
+    def broken(text: str, kept: Collection[str] = ()) -> str:
+        return pattern.sub(lambda m: m[0] if m[0] in kept else m[0][0] + mark + m[0][1:], text)
+
+    guarded = []
+    for message in messages:
+        content = broken(message.content, THOUGHT_TAGS if message.role == "assistant" else ())
+        guarded.append(replace(message, content=content, extra=_mapped(message.extra, broken)))
+    return guarded, _mapped(given, broken), mark
+
+
+def _strings(value: object) -> Iterator[str]:
+    """All texts in a JSON value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from (text for each in value.values() for text in _strings(each))
+    elif isinstance(value, list | tuple):
+        yield from (text for each in value for text in _strings(each))
+
+
+def _mapped(value: Any, change: Callable[[str], str]) -> Any:
+    """A JSON value with its texts changed."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {key: _mapped(each, change) for key, each in value.items()}
+    return [_mapped(each, change) for each in value] if isinstance(value, list | tuple) else value

@@ -17,14 +17,20 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from evalharness.chat.control_tokens import NO_HABITS, Habits, encode_stretches, split_at_control
+from evalharness.chat.control_tokens import (
+    NO_HABITS,
+    Habits,
+    break_control_tokens,
+    encode_stretches,
+    split_at_control,
+)
 from evalharness.chat.prompt_styles import BOS_FIRST, ENDS, FORMATS
 from evalharness.chat.tokenizer import ChatTokenizer
 from evalharness.chat.turns import (
-    THOUGHT_TAGS,
     End,
     NextEnd,
     Turn,
+    behind_thoughts,
     check_written,
     find_turn,
     follow_marks,
@@ -189,16 +195,39 @@ class Chat:
         messages, given, mark = self._guard(self._alternating(messages), given)
         turns: list[Turn] = []
         taught: list[Turn] = []
+        looked_at = 0  # messages that are known to stand in the text before a turn
         for index, message in enumerate(messages):
             if message.role != "assistant":
                 continue
             turns.append(self._turn(messages[: index + 1], given))
             if message.learned:
-                check_written(self.name, messages[: index + 1], turns[-1], given)
+                if taught and not turns[-1].goes_on_from(taught[-1]):
+                    looked_at = 0
+                check_written(self.name, messages[looked_at : index + 1], turns[-1], given)
                 taught.append(turns[-1])
-        if all(turns[-1].text.startswith(turn.text[: turn.stop]) for turn in turns):
+                looked_at = index + 1
+        if all(turns[-1].goes_on_from(turn) for turn in turns):
             return [self._taught(turns[-1].text, taught, mark)] if taught else []
         return [self._taught(turn.text, [turn], mark) for turn in taught]
+
+    def outgrows(self, messages: Sequence[Message], limit: int, given: Mapping[str, Any] = _NOTHING) -> bool:
+        """Whether a conversation of many turns is sure to be one example with more than `limit` tokens from the first
+        learned turn on, told by a few of its turns: to write it up to each of them takes the square of their number.
+        """
+        learned = [i for i, message in enumerate(messages) if message.role == "assistant" and message.learned]
+        if self.source is None or len(learned) <= _MANY or sum(len(m.content) for m in messages) <= limit:
+            return False
+        messages, given, mark = self._guard(self._alternating(messages), given)
+        learned = [i for i, message in enumerate(messages) if message.role == "assistant" and message.learned]
+        # What a template writes otherwise once it is answered are thoughts and calls, mostly.
+        unlike = [
+            i for i in learned if messages[i].extra or behind_thoughts(messages[i].content) != messages[i].content
+        ]
+        probed = {*learned[:: len(learned) // _MANY + 1], *unlike[:2], *unlike[-2:], learned[-1]}
+        first, *others = (self._turn(messages[: index + 1], given) for index in sorted(probed))
+        if not all(others[-1].goes_on_from(turn) for turn in (first, *others)):
+            return False
+        return sum(map(len, self._encode(others[-1].text[first.start : others[-1].stop], (), mark))) > limit
 
     def _taught(self, text: str, turns: Sequence[Turn], mark: str) -> TrainingExample:
         spans = [span for turn in turns for span in turn.learned]
@@ -283,21 +312,7 @@ class Chat:
     def _guard(
         self, messages: Sequence[Message], given: Mapping[str, Any]
     ) -> tuple[Sequence[Message], Mapping[str, Any], str]:
-        """Text that spells a control token is broken by a private character, taken out again when encoded. The tags
-        around an assistant's thoughts are meant."""
-        joined = "".join(_strings([[message.content, message.extra] for message in messages] + [given]))
-        if not self._pattern.search(joined):
-            return messages, given, ""
-        mark = next(chr(point) for point in range(0xE000, 0xF900) if chr(point) not in joined)
-
-        def broken(text: str, kept: Collection[str] = ()) -> str:
-            return self._pattern.sub(lambda m: m[0] if m[0] in kept else m[0][0] + mark + m[0][1:], text)
-
-        guarded = []
-        for message in messages:
-            content = broken(message.content, THOUGHT_TAGS if message.role == "assistant" else ())
-            guarded.append(replace(message, content=content, extra=_mapped(message.extra, broken)))
-        return guarded, _mapped(given, broken), mark
+        return break_control_tokens(messages, given, self._pattern)
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
@@ -356,30 +371,12 @@ class Chat:
         return found
 
 
+_MANY = 8  # learned turns, above which a conversation is first looked at by some of them
 _PROBE = (Message("user", "Question"), Message("assistant", "Reply"))
 
 
 def _without(mark: str, text: str) -> str:
     return text.replace(mark, "") if mark else text
-
-
-def _strings(value: object) -> Iterator[str]:
-    """All texts in a JSON value."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        yield from (text for each in value.values() for text in _strings(each))
-    elif isinstance(value, list | tuple):
-        yield from (text for each in value for text in _strings(each))
-
-
-def _mapped(value: Any, change: Callable[[str], str]) -> Any:
-    """A JSON value with its texts changed."""
-    if isinstance(value, str):
-        return change(value)
-    if isinstance(value, Mapping):
-        return {key: _mapped(each, change) for key, each in value.items()}
-    return [_mapped(each, change) for each in value] if isinstance(value, list | tuple) else value
 
 
 def token_pieces(chat: Chat, ids: Sequence[int]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evalharness.chat.prompt_styles import FORMATS
-from evalharness.errors import UserError
+from evalharness.errors import UserError, option_name
 from evalharness.records import Message
 
 # The tags around thoughts, opening and closing, as templates and models write them.
@@ -44,6 +44,10 @@ class Turn:
     content_end: int
     stop: int
     learned: tuple[tuple[int, int], ...]
+
+    def goes_on_from(self, earlier: Turn) -> bool:
+        """Whether its text begins with that of an earlier turn up to its end: it stays as it was written."""
+        return self.text.startswith(earlier.text[: earlier.stop])
 
 
 def find_turn(name: str, message: Message, before: str, upto: str, next_end: NextEnd) -> Turn:
@@ -138,7 +142,7 @@ def follow_marks(name: str, turn: Turn, marks: Sequence[tuple[int, int]]) -> tup
 
 
 def check_written(name: str, messages: Sequence[Message], turn: Turn, given: Mapping[str, Any]) -> None:
-    """UserError where a template leaves out what the last of `messages` learns or is asked with."""
+    """UserError where a template leaves out what the last of `messages` learns, or the others, which ask for it."""
     before = turn.text[: turn.start]
     # What stands within the answer itself was not written for a thought's or a call's sake.
     beside = turn.text[turn.start : turn.content] + "\n" + turn.text[turn.content_end : turn.stop]
@@ -152,6 +156,11 @@ def check_written(name: str, messages: Sequence[Message], turn: Turn, given: Map
     called = _names(messages[-1].extra.get("tool_calls"))
     missing += [f"the tool call {function}" for function in called if not _named(function, beside)]
     missing += [f"the tool {tool}" for tool in _names(given.get("tools")) if not _named(tool, before)]
+    if missing == ["the reasoning"]:
+        raise UserError(
+            f"the template {name} leaves out the reasoning; name a template that writes reasoning_content "
+            f"({option_name('style', 'FILE.jinja')}), or put the thoughts into the answer: <think>...</think>"
+        )
     if missing:
         raise UserError(f"the template {name} leaves out {missing[0]}; name a format that writes it")
 

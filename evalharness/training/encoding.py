@@ -77,6 +77,9 @@ def encode(rows: Sequence[TrainingRow], chat: Chat, rules: Rules) -> Encodings:
     broken: list[Broken] = []
     for row in rows:
         try:
+            if chat.outgrows(row.messages, rules.limit, row.template_kwargs or {}):
+                long.append(row.number)
+                continue
             found = chat.examples(row.messages, row.template_kwargs or {})
         except UserError as error:
             broken.append(Broken(number=row.number, place="", reason=str(error)))

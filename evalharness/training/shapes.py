@@ -76,6 +76,7 @@ _PAIRS = (
     *(("query", name) for name in ("response", "answer")),
     ("problem", "solution"),
     ("input", "output"),
+    ("inputs", "targets"),
 )
 _CHATS = ("messages", "conversations", "conversation")
 _SYSTEMS = ("system", "system_prompt", "system_message")
@@ -107,9 +108,23 @@ def shape_of(fields: object) -> str | None:
     """The name of the shape, by the fields that hold something, else by all that are there; None where it is none."""
     if not isinstance(fields, Mapping):
         return None
+    fields = _plainly(fields)
     return _by_keys(fields, {key for key, value in fields.items() if value is not None}) or _by_keys(
         fields, set(fields)
     )
+
+
+def _plainly(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """OpenAI's rows for preference training (https://platform.openai.com/docs/guides/direct-preference-optimization),
+    which keep the question a level deeper, as other preference rows are."""
+    asked = fields.get("input")
+    if not isinstance(asked, Mapping) or not {"preferred_output", "non_preferred_output"} <= fields.keys():
+        return fields
+    rest = {key: value for key, value in fields.items() if key not in ("input", *_OPENAI)}
+    return {**rest, **asked, **{ours: fields[theirs] for theirs, ours in _OPENAI.items()}}
+
+
+_OPENAI = {"preferred_output": "chosen", "non_preferred_output": "rejected"}
 
 
 def _by_keys(fields: Mapping[str, Any], keys: set[str]) -> str | None:
@@ -142,7 +157,7 @@ def make_row(number: int, fields: Any, shape: str, labels: Collection[str]) -> T
     that is not what the shape promises."""
     if not isinstance(fields, Mapping):
         raise BrokenRowError(f"it is {type(fields).__name__}, not fields")
-    entry = Fields(fields)
+    entry = Fields(_plainly(fields))
     for name in entry.filled(*_REFUSED):
         raise BrokenRowError(f"{name!r} cannot be learned from here")
     unused: set[str] = set()
@@ -313,8 +328,22 @@ def _turns(entry: Fields) -> Any:
     named = entry.one(*_CHATS)
     found = entry[named] if named else None
     if isinstance(found, str) and found.lstrip().startswith("["):  # a table's cell
-        return from_json_text(found, "the list of turns")
-    return found
+        found = from_json_text(found, "the list of turns")
+    return _turn_by_turn(found) if isinstance(found, list | tuple) else found
+
+
+def _turn_by_turn(turns: Sequence[Any]) -> Sequence[Any]:
+    """Turns as texts, the user's first (LIMA), or an exchange at a time (Capybara), as turns with roles."""
+    if turns and all(isinstance(turn, str) for turn in turns):
+        return [{"role": "assistant" if at % 2 else "user", "content": text} for at, text in enumerate(turns)]
+    if not all(isinstance(turn, Mapping) and {"input", "output"} <= turn.keys() for turn in turns):
+        return turns
+    apart = []
+    for turn in turns:
+        rest = {key: value for key, value in turn.items() if key not in ("input", "output")}
+        asked, said = ({"content": turn[name]} for name in ("input", "output"))
+        apart += [{"role": "user", **asked}, {"role": "assistant", **rest, **said}]
+    return apart
 
 
 def _chat(number: int, entry: Fields, unused: set[str]) -> TrainingRow:
@@ -331,15 +360,16 @@ def _preference(number: int, entry: Fields, unused: set[str]) -> TrainingRow:
         else _listed(entry[name])
         for name in ("chosen", "rejected")
     )  # fmt: skip
-    if len(chosen) == len(rejected) == 1 and not entry.filled("prompt", "instruction", "question", *_CHATS):
+    if len(chosen) == len(rejected) == 1 and not entry.filled("instruction", *_QUESTIONS, "input", *_CHATS):
         raise BrokenRowError(
             "'prompt' is missing; a question that stands in both texts has to be in a field of its own, or both be "
             "lists of messages"
         )
     asked: list[Message] = []
     if len(chosen) == len(rejected) == 1:
-        named = entry.one("prompt", "instruction", "question")
+        named = entry.one("instruction", *_QUESTIONS)
         turns = None if named else _turns(entry)
+        named = named or entry.one("input")
         asked = list(conversation(turns, unused, whole=False)) if turns else _asked(entry, named or "prompt", unused)
     good, bad = conversation([*asked, *chosen], unused), conversation([*asked, *rejected], unused)
     if good[:-1] != bad[:-1]:

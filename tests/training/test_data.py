@@ -192,6 +192,39 @@ def test_prompts_are_cut_from_the_left_and_answers_never() -> None:
     assert encoding.encode(long, t, Rules(limit=20, drop_long=True)).dropped == (7,)
 
 
+def test_a_conversation_of_very_many_turns_is_dropped_by_a_few_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To write it up to each of its turns would take the square of their number: half a minute for 400 exchanges."""
+    t = render.chat_of_style("alpaca", Bytes())
+    talk = (Message("user", "a"), Message("assistant", "b"), Message("user", "c"), Message("assistant", "d" * 60))
+    rendered: list[int] = []
+    plain = render.Chat._render
+    monkeypatch.setattr(
+        render.Chat, "_render", lambda self, messages, *a, **b: rendered.append(1) or plain(self, messages, *a, **b)
+    )
+    rows = [replace(row(number, "a", "b"), messages=talk * times) for number, times in ((1, 2), (2, 100), (3, 20))]
+    found = encoding.encode(rows, t, Rules(limit=900, drop_long=True))
+    assert (found.dropped, [example.row for example in found.examples]) == ((2, 3), [1])
+    assert len(rendered) < 80
+    whole = t.examples(rows[2].messages)
+    assert len(whole[0].ids) > 900 and encoding.encode(rows[2:], t, Rules(limit=len(whole[0].ids))).examples
+
+
+def test_turns_that_are_learned_one_by_one_are_kept_in_a_conversation_of_many() -> None:
+    """Where a template takes earlier thoughts out, each turn is an example that fits by itself."""
+    source = (
+        "{% for m in messages %}{{ m.role }}: {{ m.content if loop.last else m.content.split('</think>')[-1] }}</s>"
+        "{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}"
+    )
+    t = render.Chat(tokenizer=Bytes(), name="thoughts", source=source)
+    for thinking in (0, 10, 19):
+        said = [f"{'<think>hm</think>' * (turn == thinking)}{'so' * 20}" for turn in range(20)]
+        talk = tuple(m for text in said for m in (Message("user", "go on"), Message("assistant", text)))
+        rows = [replace(row(1, "a", "b"), messages=talk), row(2, "a", "b")]
+        found = encoding.encode(rows, t, Rules(limit=400, drop_long=True))
+        # Thoughts of the last turn are the last words: nothing was taken out, so it is one example, which is too long.
+        assert len(found.examples) == (21 if thinking < 19 else 1)
+
+
 def test_without_a_mask_everything_is_learned() -> None:
     example = encoding.encode(
         [row(1, "ab", "c")], render.chat_of_style("none", Bytes()), Rules(limit=20, mask_prompt=False)
