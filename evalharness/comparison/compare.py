@@ -42,7 +42,7 @@ from evalharness.comparison.inputs import Side
 from evalharness.comparison.rescoring import scored_alike
 from evalharness.comparison.rules import GateWord, TaskRule, hold_to_rule
 from evalharness.comparison.scores import STATUS_CODE, Scores
-from evalharness.comparison.sides import ComparedSide, compared_side
+from evalharness.comparison.sides import ComparedSide, compared_side, side_notes
 from evalharness.comparison.uncertainty import UncertaintySource, with_uncertainty
 from evalharness.errors import Exit, UserError, nearest, option_name
 from evalharness.records import UNREAD
@@ -179,7 +179,7 @@ def _compared(base: Side, new: Side, options: Options, foreign: frozenset[str]) 
         gate=gate,
         tasks=tuple(decided),
         allowed=overridden(clashes, {name: fields - options.changed for name, fields in allowed.items()}),
-        notes=(*on_purpose(clashes, options.changed), *_notes(base, new), *map(pairing_note, sorted(foreign))),
+        notes=(*on_purpose(clashes, options.changed), *side_notes(base, new), *map(pairing_note, sorted(foreign))),
         flips=ids,
     )
 
@@ -355,26 +355,6 @@ def _remarks(task: TaskComparison, joined: Joined, alpha: float) -> Iterator[str
     if task.missing:
         sides = f"{task.missing_base:,} in BASE, {task.missing_new:,} in NEW"
         yield f"items without a value, allowed for in the interval: {sides}"
-
-
-def _notes(base: Side, new: Side) -> tuple[str, ...]:
-    found = []
-    prints = [side.manifest.model.fingerprint for side in (base, new)]
-    if prints[0] is not None and prints[0] == prints[1]:
-        found.append("both sides are the same model (same fingerprint)")
-    for word, side in (("BASE", base), ("NEW", new)):
-        if side.rescored_from is not None:
-            scored, read = side.rescored_from
-            found.append(
-                f"{word} was scored by version {scored} of the rules and read by version {read}; its answers were "
-                "scored again"
-            )
-        stopped = [name for name in side.facts if side.stopped_early(name)]
-        if stopped:
-            found.append(
-                f"{word} was stopped early on {', '.join(stopped)}: that interval is not corrected for stopping"
-            )
-    return tuple(found)
 
 
 def exit_code(comparison: Comparison, *, gate: bool, policy: Policy = "block-on-fail") -> Exit:
