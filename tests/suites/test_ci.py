@@ -473,10 +473,3 @@ def test_a_comment_does_not_stay_green_beside_a_job_that_could_not_begin(based, 
             assert len(server.comments) == 1
             assert "! evalh s: no verdict" in server.comments[0]["body"]
             based("same")
-
-
-def test_a_run_beside_the_baseline_that_it_made_is_named(based):
-    assert based("base").code == 0
-    assert "the very run that BASE was made of" in based.text()
-    assert based("base", options=["--runs", "others"]).code == 0
-    assert "the very run" not in based.text(), "asked anew: the same model and no more"
