@@ -13,7 +13,7 @@ from evalharness.data.zipped import ZipMembers
 from evalharness.errors import DataError
 from evalharness.importers._given import as_mapping, finite, graded, token_count, whole, with_accuracy
 from evalharness.judging.imported import ImportOptions
-from evalharness.records import Finish, Message, Request, Response, Result, Sample, Status
+from evalharness.records import STATUSES, Finish, Message, Request, Response, Result, Sample, Status
 from evalharness.runs.imported import ForeignRun, ForeignTask, mean_figures
 from evalharness.runs.manifest import SamplingFacts
 
@@ -36,7 +36,10 @@ def read_run(path: Path, options: ImportOptions) -> ForeignRun:
     said, samples = _json_log(path) if path.suffix == ".json" else _archive(path)
     about = as_mapping(said.get("eval"))
     task = str(about.get("task") or path.stem)
+    packages = as_mapping(about.get("packages"))
     results = tuple(_result(task, row, where) for where, row in samples)
+    if "evalharness" in packages:  # we wrote it: Inspect has fewer words for what became of an answer
+        results = tuple(map(_as_said, results, (as_mapping(row.get("metadata")) for _, row in samples)))
     model = options.model or str(about.get("model") or "unknown")
     drawn = as_mapping(about.get("model_generate_config"))
     planned = None if as_mapping(about.get("config")).get("limit") else as_mapping(about.get("dataset")).get("samples")
@@ -49,7 +52,6 @@ def read_run(path: Path, options: ImportOptions) -> ForeignRun:
         if type(planned) is int and planned >= 0 and not as_mapping(about.get("config")).get("limit")
         else 0,
     )
-    packages = as_mapping(about.get("packages"))
     return ForeignRun(
         model=model,
         tasks=(made,),
@@ -117,6 +119,12 @@ def _result(task: str, row: Row, where: str) -> Result:
         answer=answer,
         repeat=epoch - 1,
     )
+
+
+def _as_said(result: Result, metadata: Mapping[str, Any]) -> Result:
+    """A result with the status that an export of ours kept."""
+    status = next((one for one in STATUSES if one == metadata.get("status")), result.status)
+    return result if result.status == "error" else replace(result, status=status)
 
 
 def _sample(row: Row, attached: Mapping[str, Any]) -> Sample:

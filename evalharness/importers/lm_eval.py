@@ -16,6 +16,7 @@ from evalharness.errors import DataError, UserError
 from evalharness.exporters import lm_eval as written
 from evalharness.importers._given import as_mapping, graded, is_mean
 from evalharness.importers._lm_eval_early import RESULTS, filter_of, filters_in, logged_rows, samples_beside
+from evalharness.importers._lm_eval_own import own_sample
 from evalharness.judging.imported import ImportOptions
 from evalharness.records import IMPOSSIBLE, Message, Request, Response, Result, Sample, Status
 from evalharness.runs.imported import ForeignFigure, ForeignRun, ForeignTask, mean_figures
@@ -26,7 +27,6 @@ _LINE_KEYS = frozenset(
     {"doc_id", "doc", "target", "arguments", "resps", "filtered_resps", "filter", "metrics", "doc_hash", "prompt_hash",
      "target_hash", "sample_id"}
 )  # fmt: skip
-_INVALID = "[invalid]"  # what their regex filters give where nothing matched
 _QUESTIONS = ("question", "problem", "query", "instruction", "prompt", "ctx", "input", "sentence")
 LoggedLines = list[tuple[str, Row]]  # the place of each line, which messages name
 
@@ -193,7 +193,7 @@ class LoggedItem:
         doc = self.first.get("doc")
         target = self.first.get("target")
         gold = self.gold()
-        sample = Sample(
+        sample = own_sample(doc) or Sample(
             id=str(self.first["doc_id"]),
             question=_question(doc) or self.request.text,
             answers=() if gold or target is None else (str(target),),
@@ -209,7 +209,7 @@ class LoggedItem:
             response=self.response,
             status=_status(head, answer),
             scores=scores,
-            answer=None if answer == _INVALID else answer,
+            answer=None if answer == written.INVALID else answer,
         )
         bare = replace(plain, detail={written.KEPT_LINES: {name: {} for name in self.lines}})
         left = {name: self._besides(bare, name, row) for name, row in self.lines.items()}
@@ -247,7 +247,7 @@ def _status(head: float | None, answer: str | None) -> Status:
     if head == 1.0:
         return "correct"
     if head == 0.0:
-        return "unparsed" if answer == _INVALID else "wrong"
+        return "unparsed" if answer == written.INVALID else "wrong"
     return "scored"
 
 
