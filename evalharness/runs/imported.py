@@ -189,7 +189,7 @@ def _metric_of(figure: ForeignFigure) -> Metric:
             name=made.name, of=made.of, of_columns=made.of_columns, score=made.score,
             higher_is_better=figure.higher_is_better,
         )  # fmt: skip
-    value, stderr = _number(figure.value), _number(figure.stderr)
+    value, stderr = _number(figure.value), _number(figure.stderr or None)  # an error of 0 was published, not measured
     half = 1.959964 * stderr
     said = Estimate(value=value, stderr=stderr, low=value - half, high=value + half, n=figure.n)
     return over_columns(figure.name, lambda _: said, higher_is_better=figure.higher_is_better)
