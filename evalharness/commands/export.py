@@ -16,7 +16,10 @@ def export(
     run: Annotated[str, Argument(help="A finished run's folder or name.")],
     format: Annotated[  # noqa: A002  # CLI name
         str,
-        Argument(help="lm_eval, inspect, every_eval_ever, hf_eval_results, csv, parquet, arrow, markdown or latex."),
+        Argument(
+            help="lm_eval, inspect, every_eval_ever, hf_eval_results, hf_model_index, csv, parquet, arrow, markdown or "
+            "latex."
+        ),
     ],
     to: Annotated[Path | None, Option(help="The file or folder to write; else one named after the run, here.")] = None,
     runs: Annotated[Path, Option(help="Folder that holds the runs.")] = Path("runs"),

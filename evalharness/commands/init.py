@@ -28,7 +28,7 @@ def init(
     from evalharness import plugins
     from evalharness.data import files
     from evalharness.errors import UserError, option_name
-    from evalharness.suites.starter_files import ci_service, from_a_folder, required, write_starter
+    from evalharness.suites.starter_files import ci_service, from_a_folder, installed_at, required, write_starter
     from evalharness.text.visible import line, shell_word, warning_line
 
     if source is not None:
@@ -48,10 +48,10 @@ def init(
     print(line(f"evalh run {bench} --model {shell_word(spec)}", 400))
     print(line(f"evalh ci {suite} --no-baseline create", 400))
     if service != "none":
-        print("\nthen commit these files and baselines/, and keep runs/ and evalh-report/ out of git")
+        print("\nthen commit these files and baselines/; .gitignore keeps runs/ and evalh-report/ out")
         if from_a_folder():
-            said = f"CI installs {required(spec)} from PyPI; this one came from a folder: say where CI finds it"
-            print(warning_line(said), file=sys.stderr)
+            said = f"CI installs {required(spec)} from PyPI; this one came from a folder: say there where CI finds it"
+            print(warning_line(f"{installed_at(service)}: {said}"), file=sys.stderr)
 
 
 def _carry(source: Path, folder: Path) -> None:

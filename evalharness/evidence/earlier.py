@@ -68,8 +68,11 @@ def _named(using: Sequence[str], runs: Path) -> Iterator[Run]:
     seen = set[Path]()
     for word in using:
         pattern = Path(word)
-        fitting = sorted(map(Run, pattern.parent.glob(pattern.name)), key=lambda run: run.path) if "*" in word else []
-        found = [run for run in fitting if run.finished] if "*" in word else [find_run(word, runs)]
+        if any(sign in pattern.name for sign in "*?[") and not pattern.exists():
+            fitting = sorted(map(Run, pattern.parent.glob(pattern.name)), key=lambda run: run.path)
+            found = [run for run in fitting if run.finished]
+        else:
+            found = [find_run(word, runs)]
         if not found:
             raise UserError(f"{option_name('using', word)}: no finished run fits this pattern")
         for run in found:

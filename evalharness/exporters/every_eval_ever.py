@@ -19,6 +19,7 @@ from evalharness.runs.store import Run
 
 SUFFIX = ""
 RECORD_VERSION = "0.3.0"
+STATUS, SCORE = "evalharness_status", "evalharness_score_"  # in an instance's metadata, which holds texts alone
 
 
 def write_export(run: Run, path: Path) -> list[Path]:
@@ -159,4 +160,9 @@ def _instance(result: Result, about: dict[str, Any], headline: str | None) -> di
         },
         "performance": {"latency_ms": 1000 * response.seconds},
         "error": response.error or None,
+        "metadata": {
+            **({"group": sample.group} if sample.group else {}),
+            STATUS: result.status,
+            **{f"{SCORE}{name}": repr(value) for name, value in result.scores.items()},
+        },
     }  # fmt: skip

@@ -21,6 +21,8 @@ from evalharness.runs.summary import lower_is_better
 
 SUFFIX = ""  # a folder
 UNFILTERED = "none"
+INVALID = "[invalid]"  # what their regex filters give where nothing matched
+OWN_DOCUMENT = frozenset({"id", "group", "question", "choices", "answer", "answers"})  # the keys of `_doc`
 _NO_NUMBER = 1 << 62  # the place of an id that is no number: behind all others
 KEPT_LINES = "lm_eval"  # under which a result's detail keeps what a line has besides
 _THEIRS = {"accuracy_norm": "acc_norm"}
@@ -146,6 +148,9 @@ def _doc(result: Result) -> dict[str, Any]:
 
 
 def _read(result: Result) -> str:
+    """What their filter would give of an answer: INVALID where nothing could be read."""
+    if result.answer is None and result.status in ("unparsed", "truncated"):
+        return INVALID
     return result.answer if result.answer is not None else result.response.text
 
 

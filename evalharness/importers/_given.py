@@ -98,12 +98,13 @@ def published_figures(
     own = {one.name: one for one in mean_figures(results)}
     yield from own.values()
     for name, value in published.items():
-        if name in own and _is_mean(results, name, value):
+        if name in own and is_mean(results, name, value):
             continue
         label = f"{name} (theirs)" if name in own else name
         yield ForeignFigure(name=label, value=value, stderr=(stderrs or {}).get(name), n=len(results))
 
 
-def _is_mean(results: Sequence[Result], name: str, value: float) -> bool:
+def is_mean(results: Sequence[Result], name: str, value: float) -> bool:
+    """Whether a published figure is the mean of the answers' scores, as far as four rounded digits tell."""
     found = [result.scores[name] for result in results if name in result.scores]
     return bool(found) and math.isclose(math.fsum(found) / len(found), value, rel_tol=1e-4, abs_tol=1e-6)

@@ -11,6 +11,7 @@ from typing import Any
 from evalharness.data.files import inside, json_object, numbered_rows, read_text
 from evalharness.data.rows import Row
 from evalharness.errors import DataError
+from evalharness.exporters import every_eval_ever as written
 from evalharness.importers._given import (
     as_mapping,
     asked_of,
@@ -25,7 +26,7 @@ from evalharness.importers._given import (
     with_accuracy,
 )
 from evalharness.judging.imported import ImportOptions, one_of
-from evalharness.records import Message, Mode, Request, Response, Result, Sample
+from evalharness.records import STATUSES, Message, Mode, Request, Response, Result, Sample
 from evalharness.runs.imported import ForeignRun, ForeignTask
 from evalharness.runs.manifest import SamplingFacts
 
@@ -62,7 +63,7 @@ def read_run(path: Path, options: ImportOptions) -> ForeignRun:
         if str(row["model_id"]) != model:
             continue
         task, identity = str(row["evaluation_name"]), str(row["sample_id"])
-        made = _result(task, row, metrics.get(str(row.get("evaluation_result_id")), ""), where)
+        made = _as_kept(_result(task, row, metrics.get(str(row.get("evaluation_result_id")), ""), where), row)
         known = tasks.setdefault(task, {})
         known[identity] = made if identity not in known else _both(known[identity], made, where)
     modes = {str(one.get("evaluation_name")): _mode(one) for one in _results_of(said)}
@@ -165,6 +166,21 @@ def _result(task: str, row: Row, metric: str, where: str) -> Result:
         scores={} if response.error else scores,
         answer=answer if isinstance(answer, str) else None,
     )  # fmt: skip
+
+
+def _as_kept(result: Result, row: Row) -> Result:
+    """A result with the status, the scores and the group that an export of ours kept in its metadata."""
+    said = as_mapping(row.get("metadata"))
+    status = next((one for one in STATUSES if one == said.get(written.STATUS)), None)
+    if status is None:
+        return result
+    kept = {key.removeprefix(written.SCORE): str(value) for key, value in said.items() if key.startswith(written.SCORE)}
+    try:
+        scores = {name: known for name, value in kept.items() if (known := finite(float(value))) is not None}
+    except ValueError:
+        return result
+    sample = replace(result.sample, group=str(said.get("group") or ""))
+    return replace(result, sample=sample, status=status, scores=scores)
 
 
 def _gold_by_place(result: Result) -> Result:

@@ -136,7 +136,9 @@ def _result(task: str, place: Place, requests: Sequence[Row], stats: Mapping[str
 
 def _scores(stats: Mapping[str, float]) -> dict[str, float]:
     known = {name: value for name, value in stats.items() if not name.startswith(_BOOKKEEPING)}
-    head = next((name for name in _HEADLINES if name in known), None)
+    # An open-ended text is measured by its overlap with the reference; that it is the same text is then not the aim.
+    headlines = ("f1_score", *_HEADLINES) if "rouge_l" in known else _HEADLINES
+    head = next((name for name in headlines if name in known), None)
     return known if head is None else {head: known[head], **known}
 
 

@@ -1,22 +1,24 @@
-"""Logs of Inspect (https://inspect.aisi.org.uk/eval-logs.html): `.eval` archives, of version 2."""
+"""Logs of Inspect (https://inspect.aisi.org.uk/eval-logs.html): `.eval` archives, and logs in one JSON file."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from evalharness.data.files import json_object
+from evalharness.data.files import json_object, read_text
 from evalharness.data.rows import Row
 from evalharness.data.zipped import ZipMembers
 from evalharness.errors import DataError
 from evalharness.importers._given import as_mapping, finite, graded, token_count, whole, with_accuracy
 from evalharness.judging.imported import ImportOptions
-from evalharness.records import Finish, Message, Request, Response, Result, Sample, Status
+from evalharness.records import STATUSES, Finish, Message, Request, Response, Result, Sample, Status
 from evalharness.runs.imported import ForeignRun, ForeignTask, mean_figures
 from evalharness.runs.manifest import SamplingFacts
 
 _WORTH = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0}  # correct, partial, incorrect, no answer
+_WORDS = {"yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
 _FINISHES: Mapping[str, Finish] = {
     "stop": "stop",
     "max_tokens": "length",
@@ -27,24 +29,17 @@ _ATTACHED = "attachment://"
 
 
 def read_run(path: Path, options: ImportOptions) -> ForeignRun:
-    """One log. DataError for an archive that is none, and names the sample that cannot be read.
+    """One log. DataError for a file that is none, and names the sample that cannot be read.
 
     A log that was stopped is read as far as it goes; a sample that failed is an error here too.
     """
-    if not path.is_file():
-        raise DataError(f"{path}: there is no such file")
-    with ZipMembers(path) as archive:
-        names = archive.names
-        head = next((name for name in ("header.json", "_journal/start.json") if name in names), None)
-        if head is None:
-            raise DataError(f"{path}: wanted a log of Inspect; it has neither header.json nor _journal/start.json")
-        said = json_object(archive.text(head), f"{path}: {head}")
-        members = sorted(name for name in names if name.startswith("samples/") and name.endswith(".json"))
-        about = as_mapping(said.get("eval"))
-        task = str(about.get("task") or path.stem)
-        results = tuple(
-            _result(task, json_object(archive.text(name), f"{path}: {name}"), f"{path}: {name}") for name in members
-        )
+    said, samples = _json_log(path) if path.suffix == ".json" else _archive(path)
+    about = as_mapping(said.get("eval"))
+    task = str(about.get("task") or path.stem)
+    packages = as_mapping(about.get("packages"))
+    results = tuple(_result(task, row, where) for where, row in samples)
+    if "evalharness" in packages:  # we wrote it: Inspect has fewer words for what became of an answer
+        results = tuple(map(_as_said, results, (as_mapping(row.get("metadata")) for _, row in samples)))
     model = options.model or str(about.get("model") or "unknown")
     drawn = as_mapping(about.get("model_generate_config"))
     planned = None if as_mapping(about.get("config")).get("limit") else as_mapping(about.get("dataset")).get("samples")
@@ -57,7 +52,6 @@ def read_run(path: Path, options: ImportOptions) -> ForeignRun:
         if type(planned) is int and planned >= 0 and not as_mapping(about.get("config")).get("limit")
         else 0,
     )
-    packages = as_mapping(about.get("packages"))
     return ForeignRun(
         model=model,
         tasks=(made,),
@@ -71,6 +65,30 @@ def read_run(path: Path, options: ImportOptions) -> ForeignRun:
         decides=[model, about.get("model_args"), about.get("model_base_url")],
         record={"header": dict(said)},
     )
+
+
+def _archive(path: Path) -> tuple[Row, list[tuple[str, Row]]]:
+    """What an archive says of the run, and its samples with their places."""
+    if not path.is_file():
+        raise DataError(f"{path}: there is no such file")
+    with ZipMembers(path) as archive:
+        names = archive.names
+        head = next((name for name in ("header.json", "_journal/start.json") if name in names), None)
+        if head is None:
+            raise DataError(f"{path}: wanted a log of Inspect; it has neither header.json nor _journal/start.json")
+        said = json_object(archive.text(head), f"{path}: {head}")
+        members = sorted(name for name in names if name.startswith("samples/") and name.endswith(".json"))
+        return said, [(f"{path}: {name}", json_object(archive.text(name), f"{path}: {name}")) for name in members]
+
+
+def _json_log(path: Path) -> tuple[Row, list[tuple[str, Row]]]:
+    """The same of a log in one JSON file, as `--log-format json` writes it."""
+    said = json_object(read_text(path), str(path))
+    samples = said.get("samples")
+    if not isinstance(said.get("eval"), Mapping) or not isinstance(samples, list):
+        raise DataError(f"{path}: wanted a log of Inspect, an object with eval and samples; there is {', '.join(said)}")
+    head = {name: value for name, value in said.items() if name != "samples"}
+    return head, [(f"{path}: sample {number}", as_mapping(row)) for number, row in enumerate(samples, 1)]
 
 
 def _result(task: str, row: Row, where: str) -> Result:
@@ -87,17 +105,26 @@ def _result(task: str, row: Row, where: str) -> Result:
     asked = [one for one in turns if one.role != "assistant"] or [Message("user", sample.question)]
     failed = row.get("error")
     response = _response(output, attached, as_mapping(failed).get("message") or failed)
-    scores, answer = _scores(row.get("scores"))
+    given = row.get("scores", {"score": row.get("score")})  # one and its name, in logs of version 1
+    scores, answer = _scores(given)
+    if not scores and not response.error:
+        response = replace(response, error="the log has no score of it; `inspect score` gives it one")
     return Result(
         benchmark=task,
         sample=sample,
         request=Request(messages=tuple(asked)),
         response=response,
-        status=_status(scores, row.get("scores"), response),
+        status=_status(scores, given, response),
         scores={} if response.error else scores,
         answer=answer,
         repeat=epoch - 1,
     )
+
+
+def _as_said(result: Result, metadata: Mapping[str, Any]) -> Result:
+    """A result with the status that an export of ours kept."""
+    status = next((one for one in STATUSES if one == metadata.get("status")), result.status)
+    return result if result.status == "error" else replace(result, status=status)
 
 
 def _sample(row: Row, attached: Mapping[str, Any]) -> Sample:
@@ -182,7 +209,14 @@ def _scores(value: object) -> tuple[dict[str, float], str | None]:
 
 def _worth(said: object) -> float | None:
     """A score's value as a number; None where it is none, such as a label."""
-    return _WORTH.get(said) if isinstance(said, str) else graded(said)
+    if not isinstance(said, str):
+        return graded(said)
+    if (known := _WORTH.get(said, _WORDS.get(said.lower()))) is not None:
+        return known
+    try:
+        return finite(float(said))
+    except ValueError:
+        return None
 
 
 def _status(scores: Mapping[str, float], said: object, response: Response) -> Status:

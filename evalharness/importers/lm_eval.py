@@ -10,11 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from evalharness.data.files import numbered_rows, parse_json, read_text
+from evalharness.data.files import parse_json, read_text
 from evalharness.data.rows import Row
 from evalharness.errors import DataError, UserError
 from evalharness.exporters import lm_eval as written
-from evalharness.importers._given import as_mapping, graded
+from evalharness.importers._given import as_mapping, graded, is_mean
+from evalharness.importers._lm_eval_early import RESULTS, filter_of, filters_in, logged_rows, samples_beside
+from evalharness.importers._lm_eval_own import own_sample
 from evalharness.judging.imported import ImportOptions
 from evalharness.records import IMPOSSIBLE, Message, Request, Response, Result, Sample, Status
 from evalharness.runs.imported import ForeignFigure, ForeignRun, ForeignTask, mean_figures
@@ -25,7 +27,6 @@ _LINE_KEYS = frozenset(
     {"doc_id", "doc", "target", "arguments", "resps", "filtered_resps", "filter", "metrics", "doc_hash", "prompt_hash",
      "target_hash", "sample_id"}
 )  # fmt: skip
-_INVALID = "[invalid]"  # what their regex filters give where nothing matched
 _QUESTIONS = ("question", "problem", "query", "instruction", "prompt", "ctx", "input", "sentence")
 LoggedLines = list[tuple[str, Row]]  # the place of each line, which messages name
 
@@ -36,7 +37,7 @@ def read_run(path: Path, options: ImportOptions) -> ForeignRun:
     DataError names the file and the line that are not theirs; UserError where the folder holds several runs.
     """
     results_file, samples = _files(path)
-    said = _object(parse_json(read_text(results_file), results_file), str(results_file)) if results_file else {}
+    said = _results_in(results_file) if results_file else {}
     tasks = tuple(_task(name, file, said) for name, file in samples.items())
     config = as_mapping(said.get("config"))
     model = options.model or str(said.get("model_name") or config.get("model") or "") or path.resolve().name
@@ -72,7 +73,8 @@ def _files(path: Path) -> tuple[Path | None, dict[str, Path]]:
     if path.is_file():
         found = [path]
     elif path.is_dir():
-        found = sorted(path.glob("results_*.json")) or sorted(path.glob("*/results_*.json"))
+        named = ("results_*.json", "*/results_*.json", RESULTS, f"*/{RESULTS}")
+        found = next(filter(None, (sorted(path.glob(name)) for name in named)), [])
         if len(found) > 1:
             raise UserError(f"{path}: holds {len(found)} runs ({found[0].name}, {found[1].name}, ...); name one file")
     else:
@@ -82,6 +84,8 @@ def _files(path: Path) -> tuple[Path | None, dict[str, Path]]:
     stamp = _STAMP.search(found[0].name) if found else None
     if stamp:
         logs = [log for log in logs if log.name.endswith(f"_{stamp[1]}.jsonl")]
+    if not logs and found and (undated := samples_beside(folder, _results_in(found[0]))):
+        return found[0], undated
     if not logs:
         there = f"beside {found[0].name} there are no samples_*.jsonl" if found else "there is no results_*.json in it"
         raise DataError(f"{path}: {there}; run lm_eval with --log_samples, its figures alone are no answers")
@@ -98,19 +102,19 @@ def _task_of(log: Path) -> str:
 
 def _task(name: str, file: Path, said: Mapping[str, Any]) -> ForeignTask:
     lines: dict[str, LoggedLines] = {}
-    for number, row in numbered_rows(file):
-        where = f"{file}:{number}"
+    for where, row in logged_rows(file):
         if "doc_id" not in row or "resps" not in row:
             raise DataError(
                 f"{where}: wanted a line of lm-evaluation-harness with doc_id and resps; there is {', '.join(row)}"
             )
         lines.setdefault(str(row["doc_id"]), []).append((where, row))
     config = as_mapping(as_mapping(said.get("configs")).get(name))
-    items = [LoggedItem.read(name, group) for group in lines.values()]
+    theirs = as_mapping(as_mapping(said.get("results")).get(name))
+    items = [LoggedItem.read(name, group, filters_in(theirs)) for group in lines.values()]
     items = _by_text(items) if _contradicted(items, by_text=False) > _contradicted(items, by_text=True) else items
     results = tuple(item.result() for item in items)
     ranked = any(result.response.logprobs for result in results)
-    figures = _figures(results, as_mapping(as_mapping(said.get("results")).get(name)), ranked, said, name)
+    figures = _figures(results, theirs, ranked, said, name)
     planned = as_mapping(as_mapping(said.get("n-samples")).get(name)).get("effective")
     shots = as_mapping(said.get("n-shot")).get(name, config.get("num_fewshot"))
     seed = as_mapping(said.get("config")).get("random_seed")
@@ -136,12 +140,13 @@ class LoggedItem:
     gold_by_text: bool = False
 
     @classmethod
-    def read(cls, task: str, group: LoggedLines) -> LoggedItem:
-        """DataError names the line that cannot be read."""
+    def read(cls, task: str, group: LoggedLines, filters: Sequence[str] = ()) -> LoggedItem:
+        """The lines of one question; `filters` are the task's in order, for lines that do not name theirs. DataError
+        names the line that cannot be read."""
         where, first = group[0]
         lines: dict[str, Row] = {}
         for place, row in group:
-            used = str(row.get("filter", written.UNFILTERED))
+            used = filter_of(row, len(lines), filters, written.UNFILTERED)
             if used in lines:
                 raise DataError(f"{place}: doc_id {row['doc_id']!r:.40} has the filter {used!r:.40} twice")
             lines[used] = row
@@ -188,7 +193,7 @@ class LoggedItem:
         doc = self.first.get("doc")
         target = self.first.get("target")
         gold = self.gold()
-        sample = Sample(
+        sample = own_sample(doc) or Sample(
             id=str(self.first["doc_id"]),
             question=_question(doc) or self.request.text,
             answers=() if gold or target is None else (str(target),),
@@ -204,7 +209,7 @@ class LoggedItem:
             response=self.response,
             status=_status(head, answer),
             scores=scores,
-            answer=None if answer == _INVALID else answer,
+            answer=None if answer == written.INVALID else answer,
         )
         bare = replace(plain, detail={written.KEPT_LINES: {name: {} for name in self.lines}})
         left = {name: self._besides(bare, name, row) for name, row in self.lines.items()}
@@ -242,7 +247,7 @@ def _status(head: float | None, answer: str | None) -> Status:
     if head == 1.0:
         return "correct"
     if head == 0.0:
-        return "unparsed" if answer == _INVALID else "wrong"
+        return "unparsed" if answer == written.INVALID else "wrong"
     return "scored"
 
 
@@ -351,7 +356,7 @@ def _figures(
         stderr = theirs.get(f"{metric}_stderr,{used}")
         own = of_ours.pop(name, None)
         better_up = metric not in lower
-        if own is not None and _is_mean(results, name, value):
+        if own is not None and is_mean(results, name, value):
             yield replace(own, higher_is_better=better_up)
         else:
             yield ForeignFigure(
@@ -360,11 +365,6 @@ def _figures(
             )  # fmt: skip
     if not published:
         yield from of_ours.values()
-
-
-def _is_mean(results: Sequence[Result], name: str, value: float) -> bool:
-    found = [result.scores[name] for result in results if name in result.scores]
-    return bool(found) and math.isclose(math.fsum(found) / len(found), value, rel_tol=1e-6, abs_tol=1e-9)
 
 
 def _sampling(tasks: Sequence[ForeignTask]) -> SamplingFacts:
@@ -377,7 +377,8 @@ def _sampling(tasks: Sequence[ForeignTask]) -> SamplingFacts:
     )
 
 
-def _object(value: object, where: str) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping) or "results" not in value:
-        raise DataError(f"{where}: wanted the results of lm-evaluation-harness, an object with `results`")
-    return value
+def _results_in(file: Path) -> Mapping[str, Any]:
+    found = parse_json(read_text(file), file)
+    if not isinstance(found, Mapping) or "results" not in found:
+        raise DataError(f"{file}: wanted the results of lm-evaluation-harness, an object with `results`")
+    return found

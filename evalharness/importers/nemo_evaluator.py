@@ -62,6 +62,10 @@ def _bundles(path: Path) -> list[Path]:
     if not path.is_dir():
         raise UserError(f"{path}: there is no such file or folder")
     found = sorted(path.glob("eval-*.json")) or sorted(path.glob("*/eval-*.json"))
+    if not found and (figures := sorted(path.rglob("results.yml"))):
+        raise DataError(
+            f"{figures[0]}: holds figures alone and no answers; import the logs of the harness that made them"
+        )
     if not found:
         raise DataError(f"{path}: wanted bundles of NeMo Evaluator; there is no eval-*.json in it")
     return found

@@ -13,24 +13,46 @@ from evalharness.text.visible import line as line
 from evalharness.text.visible import printable as printable
 from evalharness.text.visible import shorten as shorten
 
-# ASCII punctuation that starts something in Markdown (GitHub's, GitLab's); written as character references.
-_MARKDOWN = re.compile(r"[!\"#$&'()*+.:<=>@\[\\\]^_`{|}~-]")
-_ZERO_WIDTH_SPACE = "&#8203;"
+_APART = "&#8203;"  # a zero-width space; as a reference, for no text of ours has an invisible character
+# What is Markdown, or looked for in its text (GitHub's, GitLab's), each kind where it does something and nowhere else:
+# an apostrophe, a quotation mark, a full stop or a `<` among numbers stays as it is.
+_MARKDOWN = re.compile(
+    r"(?P<markup>"
+    r"(?<!\s)\*|\*(?!\s)"  # emphasis or an item of a list; not among spaces
+    r"|(?<![^\W_])_|_(?![^\W_])"  # emphasis, outside a word
+    r"|\\(?=[!-/:-@\[-`{-~]|$)|[`\[\]~]"
+    r"|^[#>+=:-]|^/(?=[^\W\d])"  # what begins a line: heading, list, rule, GitLab's command
+    r")"
+    r"|(?P<numbered>^\d{1,9}(?=[.)](?:\s|$)))"
+    r"|(?P<reference><(?=[A-Za-z/!?])|\||\$(?!\d)|&(?=\#?\w+;))"  # HTML, a cell, a formula, a character
+    r"|(?P<link>@|\#(?=\w)|(?<!\w)[!&%](?=\w)|:(?=//)|(?<!\w):(?=:|[\w+-]+:)|(?i:www)(?=\.))"  # looked for later
+)
+_REFERENCES = {"<": "&lt;", "|": "&#124;", "$": "&#36;", "&": "&amp;"}
 
 
 def markdown(text: str, length: int = 200) -> str:
     """A text as inert inline Markdown, fit for a table cell: no markup, mention, link, image, comment or HTML.
 
-    References are decoded after Markdown is parsed, so nothing in them is markup. A mention is looked for later still,
-    hence the zero-width space after an at sign and inside `//` and `www`.
+    What is plain stays plain, for a comment is read in mails and terminals too. What is looked for in the text that
+    Markdown gave (mentions, addresses, issues, emoji) is broken by a zero-width space, which no escape would do.
     """
-    found = _MARKDOWN.sub(_reference, line(text, length))
-    return re.sub(r"(?i)\bwww", f"w{_ZERO_WIDTH_SPACE}ww", found)
+    return _MARKDOWN.sub(_inert, line(text, length))
 
 
-def _reference(found: re.Match[str]) -> str:
-    character = found.group()
-    return f"&#{ord(character)};" + (_ZERO_WIDTH_SPACE if character in "@:#" else "")
+def _inert(found: re.Match[str]) -> str:
+    said = found.group()
+    if found.lastgroup == "reference":
+        return _REFERENCES[said]
+    if found.lastgroup == "link":
+        return f"{said[:1]}{_APART}{said[1:]}"
+    return f"{said}\\" if found.lastgroup == "numbered" else f"\\{said}"
+
+
+def plain_references(text: str) -> str:
+    """A text that `markdown` made, without its character references: for readers that know no HTML."""
+    for character, reference in _REFERENCES.items():
+        text = text.replace(reference, f"<{_APART}" if character == "<" else f"\\{character}")
+    return text.replace(_APART, "\N{ZERO WIDTH SPACE}")
 
 
 _LATEX = {

@@ -22,8 +22,10 @@ from evalharness.scoring.calibration import ReliabilityBin
 _WIDTH, _ROW, _EDGE = 380, 36, 12
 _SIDE, _BESIDE = 300, 220  # of a square plot; of one with names beside it
 _SHORT, _NAME, _LINE = 22, 26, 54  # characters beside a plot, in a terminal, and in a row of their own
+_TICKS = (0.0, 0.5, 1.0)  # of an axis of shares
 _APART = 14  # pixels between two names
-_TONES = ("open", "better", "worse", "first", "second")
+_COLOURS = ("first", "second", "third", "fourth", "fifth")  # of what is neither good nor bad
+_TONES = ("open", "better", "worse", *_COLOURS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,8 +105,11 @@ def calibration_plot(title: str, bins: Sequence[ReliabilityBin]) -> Drawing:
     def up(value: float) -> float:
         return _SIDE - at(value)
 
-    parts = [_stroke("margin", (at(0), up(0)), (at(1), up(1)))]
-    parts += [_words((at(v), _SIDE - 2), f"{v:g}", "middle") for v in (0.0, 0.5, 1.0)]
+    parts = [
+        *_grid([at(v) for v in _TICKS], [up(v) for v in _TICKS]),
+        _stroke("margin", (at(0), up(0)), (at(1), up(1))),
+    ]
+    parts += [_words((at(v), _SIDE - 2), f"{v:g}", "middle") for v in _TICKS]
     parts += [_words((0, up(v) + 4), f"{v:g}") for v in (0.5, 1.0)]
     for one in bins:
         tone = "worse" if one.high < one.confidence else "better" if one.low > one.confidence else "open"
@@ -122,10 +127,10 @@ def calibration_plot(title: str, bins: Sequence[ReliabilityBin]) -> Drawing:
 
 
 def flip_matrix(title: str, cells: tuple[tuple[int, int], tuple[int, int]]) -> Drawing:
-    """BASE right or wrong (rows) by NEW right or wrong (columns), each cell as dark as its share."""
+    """BASE right or wrong (rows) by NEW right or wrong (columns), each square as large as its share."""
     (kept, broke), (fixed, failed) = cells
     total = max(1, kept + broke + fixed + failed)
-    size, left, top = 110, 110, 24
+    size, left, top = 112, 110, 22
     named = (("right in both", kept, "first"), ("broke", broke, "worse"), ("fixed", fixed, "better"),
              ("wrong in both", failed, "second"))  # fmt: skip
     parts = [
@@ -137,12 +142,12 @@ def flip_matrix(title: str, cells: tuple[tuple[int, int], tuple[int, int]]) -> D
     ]
     for place, (name, count, tone) in enumerate(named):
         x, y = left + size * (place % 2), top + size * (place // 2)
-        inner = (size - 8) * (count / total) ** 0.5  # the area is the share
+        inner = (size - 16) * (count / total) ** 0.5  # the area is the share
         parts += [
-            f'<rect class="fill {tone}" x="{x + (size - inner) / 2:.1f}" y="{y + (size - inner) / 2:.1f}" '
+            f'<rect class="fill {tone}" x="{x + (size - inner) / 2:.1f}" y="{y + (size - 12 - inner) / 2:.1f}" '
             f'width="{inner:.1f}" height="{inner:.1f}" opacity="0.45"/>',
             _words((x + size / 2, y + size / 2 - 2), f"{count:,}", "middle", "said"),
-            _words((x + size / 2, y + size / 2 + 14), name, "middle", "said"),
+            _words((x + size / 2, y + size - 2), name, "middle", "said"),
         ]
     lines = tuple(f"{name:<14} {text_share(count / total, 30)} {count:,}" for name, count, _ in named)
     svg = _svg("; ".join(lines), parts, (left + 2 * size, top + 2 * size))
@@ -160,12 +165,13 @@ def difficulty_curves(title: str, curves: Sequence[Curve]) -> Drawing:
     def up(value: float) -> float:
         return side - 20 - _EDGE - (side - 2 * _EDGE - 20) * value
 
-    parts = [_words((at(v), side - 2), f"{v:g}", "middle") for v in (0.0, 0.5, 1.0)]
+    parts = _grid([at(v) for v in _TICKS], [up(v) for v in _TICKS])
+    parts += [_words((at(v), side - 2), f"{v:g}", "middle") for v in _TICKS]
     parts += [_words((0, up(v) + 4), f"{v:g}") for v in (0.5, 1.0)]
     ends = [up(curve.points[-1][1]) if curve.points else up(0.0) for curve in curves]
     for place, (curve, middle) in enumerate(zip(curves, _spread(ends, side - 24), strict=True)):
         points = [(at(x), up(y)) for x, y in curve.points]
-        tone = ("first", "second")[place % 2]
+        tone = _COLOURS[place % len(_COLOURS)]
         parts += [_stroke(f"line {tone}", one, two) for one, two in pairwise(points)]
         parts += [f'<circle class="dot {tone}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in points]
         if points:
@@ -186,11 +192,11 @@ def variance_parts(title: str, parts: Sequence[tuple[str, float]]) -> Drawing:
     whole = sum(error**2 for _, error in parts) or 1.0
     drawn = []
     for place, (name, error) in enumerate(parts):
-        top, width = _ROW * place, (_WIDTH - _EDGE) * error**2 / whole
+        top, width, colour = _ROW * place, (_WIDTH - _EDGE) * error**2 / whole, _COLOURS[place % len(_COLOURS)]
         said = f"{100 * error:.2f} points, {100 * error**2 / whole:.0f} %"
         drawn += [
             _words((0, top + 12), f"{_cut(name)}: {said}"),
-            f'<rect class="fill {_TONES[3 + place % 2]}" x="0" y="{top + 17}" width="{width:.1f}" height="12"/>',
+            f'<rect class="fill {colour}" x="0" y="{top + 17}" width="{width:.1f}" height="12"/>',
         ]
     lines = tuple(
         f"{_cut(name):<{_NAME}} {text_share(error**2 / whole, 30)} {100 * error:.2f} points, "
@@ -199,6 +205,12 @@ def variance_parts(title: str, parts: Sequence[tuple[str, float]]) -> Drawing:
     )
     svg = _svg("; ".join(lines), drawn, (_WIDTH, _ROW * len(parts)))
     return Drawing(title=title, note="standard errors, and their shares of the variance", svg=svg, text=lines)
+
+
+def _grid(across: Sequence[float], up: Sequence[float]) -> list[str]:
+    """Faint lines at the labels of both axes; the first of each is the axis."""
+    upright = [_stroke("grid", (x, up[0]), (x, up[-1])) for x in across]
+    return [*upright, *(_stroke("grid", (across[0], y), (across[-1], y)) for y in up)]
 
 
 def _tone(word: str) -> str:

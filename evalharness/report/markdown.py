@@ -12,7 +12,7 @@ from evalharness.comparison.decide import TaskComparison
 from evalharness.comparison.document import ComparisonDocument
 from evalharness.report import numbers, words
 from evalharness.report.cautions import interval_cautions
-from evalharness.report.escape import markdown, printable
+from evalharness.report.escape import markdown, plain_references, printable
 from evalharness.runs.figures import Summary
 from evalharness.runs.manifest import Manifest
 
@@ -146,24 +146,13 @@ def _compared(document: ComparisonDocument, link: str) -> Iterator[str]:
         yield f"- full report: <{''.join(c for c in printable(link) if c not in '<> ')}>"
 
 
-_CHARACTER = re.compile(r"(?m)(^)?&#(\d+);((?:&#8203;)?)")
-_SPECIAL = frozenset("\\`*_[]<>|~&!#")  # of CommonMark within a line
-
-
 def plain_markdown(text: str) -> str:
     """The same report for readers that know no HTML: nothing folded, characters as they are, and what a model wrote
     still no markup, link or mention."""
     shown = re.sub(r"(?m)^<!--.*-->\n", "", text)
     shown = re.sub(r"<details><summary>(.*)</summary>", r"**\1**", shown).replace("</details>\n", "")
-    shown = _CHARACTER.sub(_plain_character, shown).replace("&#8203;", "\N{ZERO WIDTH SPACE}").replace(NBSP, " ")
+    shown = plain_references(shown).replace(NBSP, " ")
     return re.sub(r"\n{3,}", "\n\n", shown)
-
-
-def _plain_character(found: re.Match[str]) -> str:
-    character = chr(int(found.group(2)))
-    broken = "\N{ZERO WIDTH SPACE}" if character == "@" or found.string.startswith("//", found.end()) else ""
-    escaped = character in _SPECIAL or (found.group(1) is not None and not character.isspace())
-    return f"\\{character}{broken}" if escaped else f"{character}{broken}"
 
 
 def run_markdown(summary: Summary, manifest: Manifest) -> str:

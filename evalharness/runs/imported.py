@@ -11,7 +11,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +80,7 @@ def import_run(kind: str, path: Path, foreign: ForeignRun, folder: Callable[[str
 
     UserError or DataError for a run without answers, two answers in one place, and a folder that holds a run already.
     """
+    foreign = replace(foreign, tasks=tuple(map(_by_plain_name, foreign.tasks)))
     results = [result for task in foreign.tasks for result in task.results]
     if not results:
         raise DataError(f"{path}: it holds no answers")
@@ -101,6 +102,14 @@ def import_run(kind: str, path: Path, foreign: ForeignRun, folder: Callable[[str
     run.write(SUMMARY, summary.run_summary(results, tasks))
     run.seal()
     return run
+
+
+def _by_plain_name(task: ForeignTask) -> ForeignTask:
+    """A task whose name is no path: `inspect_evals/mmlu` would be a task of a family of ours."""
+    name = task.name.replace("/", ":")
+    if name == task.name:
+        return task
+    return replace(task, name=name, results=tuple(replace(result, benchmark=name) for result in task.results))
 
 
 def _manifest(name: str, kind: str, path: Path, foreign: ForeignRun) -> Manifest:
@@ -180,7 +189,7 @@ def _metric_of(figure: ForeignFigure) -> Metric:
             name=made.name, of=made.of, of_columns=made.of_columns, score=made.score,
             higher_is_better=figure.higher_is_better,
         )  # fmt: skip
-    value, stderr = _number(figure.value), _number(figure.stderr)
+    value, stderr = _number(figure.value), _number(figure.stderr or None)  # an error of 0 was published, not measured
     half = 1.959964 * stderr
     said = Estimate(value=value, stderr=stderr, low=value - half, high=value + half, n=figure.n)
     return over_columns(figure.name, lambda _: said, higher_is_better=figure.higher_is_better)

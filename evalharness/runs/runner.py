@@ -19,7 +19,7 @@ from evalharness.runs import summary
 from evalharness.runs.asking import PartsTold, TaskPart, ask_parts, open_scorer
 from evalharness.runs.drawn import drawn_items, keep_drawn
 from evalharness.runs.figures import Summary, kept_estimate
-from evalharness.runs.identity import make_manifest, run_identity, scored_otherwise
+from evalharness.runs.identity import identity_hash, make_manifest, run_identity, scored_otherwise
 from evalharness.runs.index import ResultIndex, index_of, placed_results
 from evalharness.runs.journal import Journal, aside
 from evalharness.runs.manifest import (
@@ -43,10 +43,7 @@ def open_run(folder: Path, tasks: Sequence[Task], plan: Plan, model: Model) -> R
     """The run in `folder`, new or to be continued. UserError when the folder holds a different run."""
     run = Run(folder)
     if (folder / MANIFEST).is_file():
-        before, now = run.manifest.identity or Identity(), run_identity(tasks, plan, model)
-        pairs = {"model": (before.model, now.model), "sampling": (before.sampling, now.sampling),
-                 "benchmarks": (before.benchmarks, now.benchmarks), "data": (before.data, now.data)}  # fmt: skip
-        differing = [name for name, (theirs, ours) in pairs.items() if theirs != ours]
+        differing = what_differs(run, run_identity(tasks, plan, model))
         if differing:
             raise UserError(
                 f"{folder}: holds another run (other {', '.join(differing)}); give another {option_name('name')}"
@@ -64,6 +61,21 @@ def open_run(folder: Path, tasks: Sequence[Task], plan: Plan, model: Model) -> R
     keep_drawn(run, {task.name: task.drawn for task in tasks if task.drawn is not None})
     run.write(MANIFEST, make_manifest(folder.name, tasks, plan, model))
     return run
+
+
+def what_differs(run: Run, now: Identity) -> list[str]:
+    """In which parts a run is another than one of this identity; nothing where it can be gone on with."""
+    before = run.manifest.identity or Identity()
+    pairs = {"model": (before.model, now.model), "sampling": (before.sampling, now.sampling),
+             "benchmarks": (before.benchmarks, now.benchmarks), "data": (before.data, now.data)}  # fmt: skip
+    return [name for name, (theirs, ours) in pairs.items() if theirs != ours]
+
+
+def name_beside(name: str, runs: Path, now: Identity) -> str:
+    """The name, with the hash of what decides the answers behind it where its folder holds another run."""
+    run = Run(runs / name)
+    other = (run.path / MANIFEST).is_file() and what_differs(run, now)
+    return f"{name}-{identity_hash(now)}" if other else name
 
 
 def _same_check(run: Run, now: RunOptions) -> None:

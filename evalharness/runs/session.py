@@ -176,11 +176,12 @@ def _files_apart(words: Sequence[str]) -> Sequence[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class RunPlace:
-    """Where runs are kept: their folder, this one's name (None: made from what is run), and whether paid answers are
-    looked up in, and added to, the cache beside them."""
+    """Where runs are kept: their folder, this one's name (None: made from what is run), whether another run of that
+    name is left alone (`beside`) and no mistake, and whether paid answers are looked up in, and added to, the cache."""
 
     runs: Path = Path("runs")
     name: str | None = None
+    beside: bool = False
     cache: bool = True
 
 
@@ -234,6 +235,8 @@ def run_plan(plan: Plan, model: Model, place: RunPlace, hooks: RunHooks) -> RunO
         batched.refuse_log_probabilities(tasks)
     rule = None if hooks.rule_of is None else hooks.rule_of(tasks, plan)
     name = (place.name or identity.folder_name(tasks, plan, model)) + (plan.shard.suffix if plan.shard else "")
+    if place.beside:
+        name = runner.name_beside(name, place.runs, identity.run_identity(tasks, plan, model))
     folder = new_folder(place.runs, name)
     opened = runner.open_run(folder, tasks, plan, model)
     early = hooks.stages if plan.shard is None else ()

@@ -15,6 +15,7 @@ from evalharness.comparison.compare import Options, Policy, rule_named
 from evalharness.comparison.document import document_values
 from evalharness.comparison.gate import ComparisonRequest, GatedComparison, comparison_options, policy, run_gate
 from evalharness.comparison.inputs import keep_baseline, open_side
+from evalharness.comparison.notes import SAME_RUN
 from evalharness.comparison.rules import MISSING_LIMIT, GateWord, Ruling, hold_to_rule, missing_share
 from evalharness.data.kept import to_json
 from evalharness.errors import Exit, UserError, gravest, known, nearest, option_name
@@ -339,10 +340,10 @@ class _Gate:
         )  # fmt: skip
         code = gravest(outcome.exit_code, compared.exit_code)
         compared = replace(compared, files=self._prompt_files(model, compared))
-        notes: tuple[str, ...] = ()
+        notes: tuple[str, ...] = (SAME_RUN,) if SAME_RUN in compared.document.notes else ()
         if code == Exit.NOT_COMPARABLE and not self.request.set_baseline:
             anew = self.request.command_with("--set-baseline")
-            notes = (f"where that is the purpose `{anew}` makes the baseline anew",)
+            notes += (f"where that is the purpose `{anew}` makes the baseline anew",)
         return GatedModel(name=model.name, exit_code=code, outcome=outcome, compared=compared, notes=notes)
 
     def _prompt_files(self, model: SuiteModel, compared: GatedComparison) -> dict[str, str]:

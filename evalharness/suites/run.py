@@ -91,7 +91,7 @@ def suite_start(suite: Suite, model: SuiteModel, runs: Path) -> RunStart:
     """One model over the suite's benchmarks, to be judged by its judges. UserError for what cannot be done."""
     plan = suite_plan(suite, model, runs)
     stages = [_stage(judge, suite.judges, plan, runs) for judge in suite.judges]
-    place = RunPlace(runs=runs, name=f"{suite.name}-{model.name}")
+    place = RunPlace(runs=runs, name=f"{suite.name}-{model.name}", beside=True)
 
     def priced() -> Model:
         opened = placed_model(model.spec, model.options, model.placement)

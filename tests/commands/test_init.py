@@ -15,7 +15,7 @@ def test_what_is_written_runs_and_gates(evalh, tmp_path):
     files = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
     assert files == {
         "evals/suite.yaml", "evals/my_bench.yaml", "evals/my_bench.jsonl", "evals/my_judge.yaml",
-        ".github/workflows/evals.yml",
+        ".github/workflows/evals.yml", ".gitignore",
     }  # fmt: skip
     commands = [line.split()[1:] for line in said.out.partition("next:\n")[2].partition("\n\n")[0].splitlines()]
     assert [words[0] for words in commands] == ["preview", "run", "ci"]
@@ -88,6 +88,26 @@ def test_a_folder_with_a_space_is_quoted_for_the_shell_of_the_pipeline(evalh, tm
         assert "@" not in text.replace("actions/checkout@", "").replace("@users", "").replace("@v", "").replace(
             " @ git", ""
         )
+    assert (tmp_path / ".gitignore").read_text() == "runs/\nevalh-report/\n"
     assert (
         "ANTHROPIC_API_KEY: ${{ secrets.ANTHROPIC_API_KEY }}" in (tmp_path / ".github/workflows/evals.yml").read_text()
     )
+
+
+def test_a_model_that_runs_here_gets_no_key_and_the_warning_names_its_lines(evalh, tmp_path, monkeypatch):
+    monkeypatch.setattr(starter_files, "_source", lambda: {"url": "file:///somewhere"})
+    for service, place in (("github", ".github/workflows/evals.yml"), ("gitlab", "evalh.gitlab-ci.yml")):
+        said = evalh("init", service, "--model", "replay:a.jsonl", "--ci", service)
+        written = (tmp_path / place).read_text()
+        assert "API_KEY" not in written
+        numbers = [str(n) for n, line in enumerate(written.splitlines(), 1) if "pip install" in line]
+        assert f"{place}, line{'s' if len(numbers) > 1 else ''} {' and '.join(numbers)}: CI installs" in said.err
+        assert "env:" not in written.partition("baseline:\n")[2] and yaml.safe_load(written)
+
+
+def test_what_git_ignores_already_is_not_said_again(evalh, tmp_path):
+    (tmp_path / ".gitignore").write_text("*.pyc\n/runs")
+    assert evalh("init", "--model", "echo").code == 0
+    assert (tmp_path / ".gitignore").read_text() == "*.pyc\n/runs\nevalh-report/\n"
+    said = evalh("init", "more", "--model", "echo")
+    assert (said.code, ".gitignore" in said.out) == (0, False)

@@ -5,6 +5,7 @@ from run_folders import letters, make_run, write_run
 
 from evalharness.comparison.compare import Options, compare_runs
 from evalharness.comparison.inputs import open_side
+from evalharness.comparison.notes import SAME_RUN
 
 
 def compared(base, new, **options):
@@ -20,9 +21,11 @@ def test_fewer_than_thirty_items_are_a_small_sample(tmp_path, n, said):
 def test_only_runs_with_one_fingerprint_are_said_to_be_one_model(tmp_path):
     one, other = make_run(tmp_path / "a", "1" * 40), make_run(tmp_path / "b", "1" * 40)
     unknown = [make_run(tmp_path / name, "1" * 40, model={"name": "x", "fingerprint": None}) for name in "cd"]
+    twin = make_run(tmp_path / "e", "1" * 40, model={"name": "x", "fingerprint": "a"})
     told = "both sides are the same model (same fingerprint)"
     assert told not in compared(one, other).notes
-    assert told in compared(one, one).notes
+    assert told in compared(one, twin).notes and told not in compared(one, one).notes
+    assert SAME_RUN in compared(one, one).notes and SAME_RUN not in compared(one, twin).notes
     assert told not in compared(*unknown).notes, "what is not known is not the same"
 
 

@@ -50,3 +50,15 @@ def test_results_for_the_hub_are_those_of_its_own_data_sets(evalh, tmp_path):
     (one,) = yaml.safe_load((tmp_path / "ours.yaml").read_text())
     assert one["dataset"] == {"id": "openai/gsm8k", "task_id": "default", "revision": "e" * 40}
     assert 0 <= one["value"] <= 1 and "95 % interval" in one["notes"]
+
+
+def test_a_model_card_takes_the_figures_with_their_intervals(evalh, tmp_path):
+    from huggingface_hub import ModelCard
+
+    assert evalh("run", "tiny_exam", "--limit", "12", "--name", "ours").code == 0
+    assert evalh("export", "ours", "hf_model_index").code == 0
+    card = ModelCard(f"---\n{(tmp_path / 'ours.yaml').read_text()}---\n# Ours\n")
+    (one,) = (found for found in card.data.eval_results if found.metric_type == "accuracy")
+    figure = Run(tmp_path / "runs/ours").summary.benchmarks["tiny_exam"].metrics["accuracy"]
+    assert (one.dataset_name, one.metric_value) == ("tiny_exam", pytest.approx(figure.value, rel=1e-5))
+    assert one.metric_args["low"] <= one.metric_value <= one.metric_args["high"] and one.metric_args["n"] == 12

@@ -10,7 +10,10 @@ from evalharness import plugins
 from evalharness.exporters.latex import escaped_latex
 from evalharness.runs.store import Run
 
-FORMATS = {"arrow", "csv", "every_eval_ever", "hf_eval_results", "inspect", "latex", "lm_eval", "markdown", "parquet"}
+FORMATS = {
+    "arrow", "csv", "every_eval_ever", "hf_eval_results", "hf_model_index", "inspect", "latex", "lm_eval", "markdown",
+    "parquet",
+}  # fmt: skip
 
 
 @pytest.fixture

@@ -107,3 +107,20 @@ def test_a_terminal_of_ascii_alone_gets_ascii(two, tmp_path):
     assert said.returncode == 0, said.stderr
     assert (said.stdout + said.stderr).isascii() and b"?????" not in said.stdout
     assert b"tiny_instructions" in said.stdout
+
+
+def test_what_a_judge_said_fits_a_narrow_terminal(evalh, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    rows = [
+        {"instruction": f"Question {i}?", "output_1": "one", "output_2": "two words", "generator_1": "base",
+         "generator_2": "new", "preference": 1.0 + (i % 3 > 0), "annotator": "a_judge_of_theirs"}
+        for i in range(12)
+    ]  # fmt: skip
+    (tmp_path / "annotations.json").write_text(json.dumps(rows))
+    said = evalh("import", "alpaca_eval", "annotations.json", "--name", "j")
+    audit = evalh("judge", "audit", "j")
+    for found in (said.out.rpartition("runs/j")[0], audit.out):
+        assert max(map(len, found.splitlines())) <= 40
+        assert "95 %" in " ".join(found.split())
+    words = " ".join(audit.out.split())
+    assert "a preference for a label" in words or "not identifiable position" in words, words

@@ -138,6 +138,7 @@ BAD = [
     (("--budget-items", N, *USING), 2, "spares none"),
     (("--budget-items", 150, "--using", "nowhere"), 2, "there is no run 'nowhere'"),
     (("--budget-items", 150, "--using", "none/*"), 2, "no finished run fits this pattern"),
+    (("--budget-items", 150, "--using", "none/a[0-9]"), 2, "no finished run fits this pattern"),
     (("--budget-items", 150, *USING, "--limit", 200), 2, "--limit does not go with --budget-items"),
     (("--budget-items", 150, *USING, "--shard", "1/2"), 2, "--shard does not go with --budget-items"),
     (("--budget-items", 150, *USING, "--holistic"), 2, "--holistic does not go with --budget-items"),
