@@ -6,6 +6,8 @@ from evalharness import plugins
 from evalharness.data import sources
 from evalharness.data.rows import Want
 from evalharness.errors import DataError
+from evalharness.records import Message, Request, Response
+from evalharness.scoring.answers import score_response
 
 pytest.importorskip("langdetect")
 pytest.importorskip("nltk")
@@ -85,6 +87,34 @@ def test_the_authors_file_is_named_by_the_user(tmp_path):
     unknown = rows[0] | {"instruction_id_list": ["es:punctuation:question_marks"], "kwargs": [{}]}
     with pytest.raises(DataError, match="unknown instruction es:punctuation:question_marks"):
         sources.build_samples([unknown], plugins.load_benchmark("m_ifeval/fr").sample)
+
+
+def asked(*pairs):
+    """A question with these instructions, and its scorer."""
+    benchmark = plugins.load_benchmark("m_ifeval/fr")
+    row = {"key": 1, "prompt": "?", "instruction_id_list": [n for n, _ in pairs], "kwargs": [k for _, k in pairs]}
+    return benchmark.sample(row), lambda sample, text: score_response(
+        benchmark.score, sample, Request(messages=(Message("user", "?"),)), Response(text=text, finish="stop")
+    )
+
+
+def test_what_a_model_thinks_before_its_answer_is_not_checked():
+    """https://github.com/QwenLM/Qwen3/issues/1563: texts under 50 words failed by their thinking elsewhere."""
+    sample, scored = asked(("fr:length_constraints:number_words", {"num_words": 4, "relation": "moins de"}))
+    assert scored(sample, "<think>" + "mot " * 50 + "</think>Un mot.").status == "correct"
+    assert scored(sample, "mot " * 50).status == "wrong"
+
+
+def test_a_letter_that_is_none_is_counted_as_it_is():
+    """https://github.com/EleutherAI/lm-evaluation-harness/issues/2260: a random letter was counted in place of `!`."""
+    sample, scored = asked(("fr:keywords:letter_frequency", {"letter": "!", "let_frequency": 2}))
+    assert [scored(sample, text).status for text in ("Oui ! Non !", "Oui !")] == ["correct", "wrong"]
+
+
+def test_an_instruction_that_is_given_twice_is_two():
+    """https://github.com/google-research/google-research/pull/3361: such a row is in IFEval's data."""
+    sample, scored = asked(("fr:punctuation:no_comma", {}), ("fr:punctuation:no_comma", {}))
+    assert scored(sample, "a, b").scores["instructions"] == 2.0
 
 
 def test_the_bundled_rows_are_a_sample(evalh):
