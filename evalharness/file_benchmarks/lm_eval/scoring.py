@@ -86,8 +86,8 @@ class TaskScorer:
                 failures += 1
                 if failures > ALL_FAILED and not borne:
                     raise UserError(
-                        f"{failed}; so it was with each of the first {failures} answers, the others are not asked "
-                        "(those that came are kept; mend the code and give the same command again)"
+                        f"{failed}; so it was with each of the first {failures} answers, and nothing more is asked or "
+                        "scored (what came is kept; mend the code and give the same command again)"
                     ) from failed
                 return Score(status="error", detail={"error": str(failed)})
             borne = True
