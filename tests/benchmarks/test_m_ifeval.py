@@ -120,3 +120,9 @@ def test_an_instruction_that_is_given_twice_is_two():
 def test_the_bundled_rows_are_a_sample(evalh):
     said = evalh("run", "m_ifeval/ja", "--data", "sample", "--model", "echo", "--json")
     assert said.code == 0 and list(said.json["benchmarks"]) == ["m_ifeval/ja@sample"]
+
+
+def test_there_is_nothing_to_pull_where_no_hub_has_the_questions(evalh, tmp_path):
+    said = evalh("data", "pull", "m_ifeval/ja", "--to", str(tmp_path / "x"))
+    assert said.code == 2 and "no hub has these questions" in said.err and "ja_input_data.jsonl" in said.err
+    assert not (tmp_path / "x").exists()
