@@ -6,10 +6,14 @@ from pathlib import Path
 
 from evalharness import plugins
 from evalharness.benchmark import Benchmark
-from evalharness.records import Estimate
+from evalharness.records import Estimate, Mode
+from evalharness.scoring.answers import Scorer
 from evalharness.scoring.classification import mean_of
+from evalharness.scoring.metrics import mean
 
 from ._bbh import TASKS as BBH_TASKS
+from ._helm import exact_and_f1
+from ._legalbench import TASKS as LEGAL_TASKS
 
 Figures = Mapping[str, Mapping[str, Estimate]]  # task -> figure -> estimate
 
@@ -17,13 +21,16 @@ Figures = Mapping[str, Mapping[str, Estimate]]  # task -> figure -> estimate
 @dataclass(frozen=True)
 class Member:
     """A benchmark of a set: its name, how many examples are shown (None: as many as it shows by itself), the figure
-    that counts, the part it counts in, and what guessing scores."""
+    that counts, the part it counts in, what guessing scores; the one mode it is asked in, and the scorer of that
+    figure, where the set has its own."""
 
     name: str
     shots: int | None
     figure: str = "accuracy"
     part: str = ""
     chance: float = 0.0
+    mode: Mode | None = None
+    score: Scorer | None = None
 
 
 _V2_CHOICES = {
@@ -63,11 +70,27 @@ TULU_DEV = {
     "humaneval": Member("humaneval", 0, "pass@1"),
     "ifeval": Member("ifeval", 0, "prompt_loose"),
 }
+# Scenarios and figures: HELM's run_entries_lite_20240424.conf and schema_lite.yaml; all is asked by writing there.
+HELM_LITE = {
+    "narrativeqa": Member("narrativeqa", 5, "f1", mode="write"),
+    "nq_open": Member("nq_open", 5, "f1", mode="write", score=exact_and_f1),
+    "openbookqa": Member("openbookqa", 5, mode="write"),
+    "mmlu": Member("mmlu", 5, "accuracy_macro", mode="write"),
+    "math500": Member("math500", None, mode="write"),
+    "gsm8k": Member("gsm8k", 5, mode="write"),
+    **{f"legalbench_{task}": Member(f"legalbench/{task}", 5, "exact_match", "legalbench") for task in LEGAL_TASKS},
+    "medqa": Member("medqa", 5, mode="write"),
+    **{f"wmt14_{code}": Member(f"wmt14/{code}-en", 1, "bleu_4", "wmt14") for code in ("cs", "de", "fr", "hi", "ru")},
+}
 
 
 def member(one: Member, data: Path | None) -> Benchmark:
     """The benchmark, its figure that counts first."""
     found = plugins.load_benchmark(one.name, data)
+    if one.mode is not None:
+        found = replace(found, modes=(one.mode,))
+    if one.score is not None:
+        found = replace(found, score=one.score, metrics=(mean(one.figure),))
     first = [metric for metric in found.metrics if metric.name == one.figure]
     others = tuple(metric for metric in found.metrics if metric.name != one.figure)
     return replace(found, metrics=(*first, *others), shots=found.shots if one.shots is None else one.shots)

@@ -1,17 +1,19 @@
 """RULER's tasks made from a seed: needles, chains of variables, and words that are said more often than others.
 
 The settings are those of the authors' synthetic.yaml (https://github.com/NVIDIA/RULER); their two tasks over SQuAD and
-HotpotQA need those data sets and are not made here.
+HotpotQA, `qa_squad` and `qa_hotpotqa`, are made of those data sets' files (_ruler_qa.py).
 """
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from pathlib import Path
 from random import Random
 
-from evalharness.data.rows import Row
+from evalharness.data.rows import Row, Source
 from evalharness.records import Request, Response, Sample, Score
 from evalharness.scoring.answers import graded_score, unparsed_score
 
+from . import _ruler_qa
 from ._needle import LONGER, sentences_of
 
 ITEMS, WORDS = 50, 1000
@@ -21,7 +23,7 @@ TITLES = {
     "niah_multiquery": "the numbers of four things", "vt": "which variables have a value, over four hops",
     "cwe": "the ten commonest words of a list", "fwe": "the three commonest made-up words",
 }  # fmt: skip
-OTHER_LENGTHS = tuple(f"{task}_{words}" for task in TITLES for words in LONGER[1:])
+OTHER_LENGTHS = tuple(f"{task}_{words}" for task in (*TITLES, *_ruler_qa.TITLES) for words in LONGER[1:])
 _STARTS = (
     "b",
     "d",
@@ -53,6 +55,14 @@ def length_of(task: str) -> tuple[str, int]:
     """`vt_8000` is the task vt in 8000 words; without a number it is the usual length."""
     name, _, words = task.rpartition("_")
     return (name, int(words)) if words.isdigit() else (task, WORDS)
+
+
+def source_of(task: str, described_by: Path) -> Source:
+    """Rows that are made here, or of the file that the user names."""
+    name, words = length_of(task)
+    if name in _ruler_qa.TITLES:
+        return _ruler_qa.source(name, words, described_by)
+    return Source(given={"test": lambda: rows(name, words)}, described_by=described_by)
 
 
 def rows(task: str, words: int) -> tuple[Row, ...]:

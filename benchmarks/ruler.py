@@ -4,26 +4,27 @@ for another length (Hsieh et al. 2024, https://arxiv.org/abs/2404.06654), in wor
 from pathlib import Path
 
 from evalharness.benchmark import Benchmark, Family, Prompt
-from evalharness.data.rows import Source
 from evalharness.records import Sample
 from evalharness.scoring.metrics import mean
 
-from ._ruler import ITEMS, OTHER_LENGTHS, TITLES, length_of, rows, share_found
+from ._ruler import ITEMS, OTHER_LENGTHS, TITLES, length_of, share_found, source_of
+from ._ruler_qa import TITLES as ASKED
+from ._ruler_qa import one_found
 
 family = Family(
     tasks=tuple(TITLES),
-    optional_tasks=OTHER_LENGTHS,
+    optional_tasks=(*ASKED, *OTHER_LENGTHS),  # those that are asked of documents want --data
     open=lambda task, data: Benchmark(
-        title=f"RULER: {TITLES[length_of(task)[0]]}, in {length_of(task)[1]:,} words",
+        title=f"RULER: {(TITLES | ASKED)[length_of(task)[0]]}, in {length_of(task)[1]:,} words",
         paper="https://arxiv.org/abs/2404.06654",
-        licence="Apache-2.0",
+        licence="CC BY-SA 4.0" if length_of(task)[0] in ASKED else "Apache-2.0",
         items=ITEMS,
-        source=Source(given={"test": lambda: rows(*length_of(task))}, described_by=Path(__file__)),
+        source=source_of(task, Path(__file__)),
         sample=lambda row: Sample(id=row["id"], question=row["question"], answers=tuple(row["answers"])),
         prompt=Prompt(answer=lambda s: " " + ", ".join(s.answers)),
         max_tokens=128,
         stop=("\n\n",),
-        score=share_found,
+        score=one_found if length_of(task)[0] in ASKED else share_found,
         metrics=(mean("string_match"),),
     ),
 )

@@ -7,7 +7,7 @@ there is left out, and said. Nothing is asked of a model. Every line says the be
 figure, ours, and where single answers are recorded how many are scored otherwise.
 
     IFBench              https://github.com/allenai/IFBench
-    M-IFEval             https://github.com/lightblue-tech/M-IFEval     (answers to IFEval's English questions)
+    M-IFEval             https://github.com/lightblue-tech/M-IFEval     (answers to IFEval's English questions too)
     mmlu-redux           https://github.com/aryopg/mmlu-redux
     BBQ                  https://github.com/nyu-mll/BBQ
     exaggerated-safety   https://github.com/paul-rottger/exaggerated-safety   (XSTest)
@@ -104,9 +104,12 @@ def ifbench(folder: Path) -> Iterator[Line]:
 
 def ifeval(folder: Path) -> Iterator[Line]:
     home = folder / "M-IFEval"
-    for recorded in sorted((home / "evaluations").glob("en_input_response_data_*"))[::4]:  # of 17 models, five
-        whose = recorded.name.removeprefix("en_input_response_data_")
-        yield from instruction_lines("ifeval", home / "data" / "en_input_data.jsonl", recorded, whose)
+    for language in ("en", "es", "fr", "ja"):
+        name, step = ("ifeval", 4) if language == "en" else (f"m_ifeval/{language}", 1)
+        of_models = sorted((home / "evaluations").glob(f"{language}_input_response_data_*"))[::step]  # in English, five
+        for recorded in of_models:
+            whose = recorded.name.removeprefix(f"{language}_input_response_data_")
+            yield from instruction_lines(name, home / "data" / f"{language}_input_data.jsonl", recorded, whose)
 
 
 def mmlu_redux(folder: Path) -> Iterator[Line]:

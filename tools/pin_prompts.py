@@ -21,7 +21,7 @@ from evalharness.records import Request
 ROOT = Path(__file__).resolve().parents[1]
 
 
-SETS = ("open_llm_v1", "open_llm_v2", "tulu_dev")  # made of other benchmarks
+SETS = ("open_llm_v1", "open_llm_v2", "tulu_dev", "helm_lite")  # made of other benchmarks
 
 
 def has_questions(plugin: str) -> bool:

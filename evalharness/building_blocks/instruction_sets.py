@@ -15,7 +15,6 @@ from typing import Any
 
 from evalharness.building_blocks.instruction_texts import LANGUAGES, load_packages
 from evalharness.data.rows import Row
-from evalharness.errors import UserError
 from evalharness.options import RunOptions
 from evalharness.records import Request, Response, Sample, Score, Status
 from evalharness.scoring.answers import Scorer
@@ -92,11 +91,7 @@ class InstructionSet:
     def open_scorer(self, _: RunOptions) -> Iterator[Scorer]:
         """The scorer, its packages loaded: threads that score must not import them at the same time, and what one
         thread has loaded by half must not answer another."""
-        try:
-            load_packages(*self.packages)
-        except ModuleNotFoundError as error:
-            needed = f"instructions are checked with the package {error.name}"
-            raise UserError(f'{needed}, which is not installed: pip install "evalharness[text]"') from error
+        load_packages("instructions are checked", *self.packages)
         yield self.score
 
 

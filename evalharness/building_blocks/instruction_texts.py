@@ -13,6 +13,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from evalharness.errors import UserError
+
 # Words whose full stop ends no sentence.
 ABBREVIATIONS = """
     a.d a.m adj adm apr assn aug ave b.c bros capt cf co col corp ct d.c dec dept dr e.g est etc feb ft gen gov i.e
@@ -25,11 +27,16 @@ LANGUAGES = """
 """
 
 
-def load_packages(*names: str) -> None:
-    """Load the packages that the functions below need, and those named. ModuleNotFoundError where one is missing."""
-    _detect(), _punkt(), _word_tokenizer()
-    for name in names:
-        import_module(name)
+def load_packages(what: str, *names: str) -> None:
+    """Load the packages that the functions below need, and those named. UserError where one is missing; `what` is done
+    with it (`instructions are checked`)."""
+    try:
+        _detect(), _punkt(), _word_tokenizer()
+        for name in names:
+            import_module(name)
+    except ModuleNotFoundError as error:
+        needed = f"{what} with the package {error.name}"
+        raise UserError(f'{needed}, which is not installed: pip install "evalharness[text]"') from error
 
 
 @cache

@@ -31,11 +31,15 @@ def from_pulled(folder: Path, split: str) -> SplitRows:
 def pull_source(source: Source, folder: Path) -> dict[str, int]:
     """Copy the hub's rows to a folder that `--data` reads. Returns rows per split.
 
-    Files are written aside and renamed, `source.json` last: a folder without it is not a whole copy.
+    Files are written aside and renamed, `source.json` last: a folder without it is not a whole copy. DataError where no
+    hub has them.
     """
     counts: dict[str, int] = {}
     hashes: dict[str, str] = {}
     splits = dict.fromkeys(s for s in (source.split, source.shot_split) if s)
+    if not source.hub:
+        where = f": {source.address}" if source.address else ""
+        raise DataError(f"no hub has these questions, there is nothing to pull; they are {source.wanted}{where}")
     loaded = {split: from_hub(source, split) for split in splits}
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -52,7 +52,8 @@ class Source:
     where a benchmark brings its questions itself; they lie below the folder `own_below`, by default that of the
     file `described_by`. `given` makes the rows of a split that no file holds; `process(rows, split)` makes of the
     rows of a split what the benchmark reads. `hub_options` are what `datasets.load_dataset` is told besides;
-    `place` is where the hub's data set is named, FILE:LINE.
+    `place` is where the hub's data set is named, FILE:LINE. `address` is where the authors' files are where no hub has
+    them: the user names them, and the bundled rows are a sample of them as they are of a hub's.
     """
 
     hub: str = ""
@@ -66,6 +67,7 @@ class Source:
     own: Mapping[str, Path] = field(default_factory=dict)
     hub_options: Mapping[str, Any] = field(default_factory=dict)
     place: str = ""
+    address: str = ""
     given: Mapping[str, Callable[[], Sequence[Row]]] = field(default_factory=dict)
     process: Callable[[Sequence[Row], str], tuple[Row, ...]] | None = None
     described_by: Path | None = None

@@ -44,6 +44,8 @@ def _rows_of(source: Source, want: Want, data: str | None) -> SplitRows:
         return SplitRows(rows=tuple(source.given[split]()), origin=place, revision="files", kind="own")
     if source.own and data in (None, "sample"):
         return _from_own(source, split)
+    if data is None and source.address:
+        raise DataError(f"no hub has these questions; say {option_name('data')} with {source.wanted}: {source.address}")
     if data == "sample" or (data is None and not source.hub):
         return _bundled(source, split)
     if data is None:
@@ -80,7 +82,7 @@ def _bundled(source: Source, split: str) -> SplitRows:
     rows = tuple(r for r in jsonl(source.sample) if _is_sample_of(r, source, split))
     if not rows and not source.hub and source.files is not None:
         raise DataError(f"these questions are not bundled; say {option_name('data')} with {source.wanted}")
-    if source.hub:
+    if source.hub or source.address:
         return SplitRows(rows=rows, origin="bundled sample", revision="bundled", kind="sample")
     return SplitRows(rows=rows, origin="bundled", revision="bundled", kind="bundled")
 

@@ -170,7 +170,9 @@ def _asked(plan: Plan) -> str:
 
 
 def _task(name: str, benchmark: Benchmark, plan: Plan, questions: Sequence[Question], facts: BenchmarkFacts) -> Task:
-    reported = f"{name}@sample" if plan.data == "sample" and benchmark.source.hub else name
+    reported = (
+        f"{name}@sample" if plan.data == "sample" and (benchmark.source.hub or benchmark.source.address) else name
+    )
     return Task(
         name=reported, benchmark=benchmark, mode=cast("Mode", facts.mode), shots=facts.shots or 0,
         questions=questions, facts=facts,

@@ -10,7 +10,9 @@ def figure(value):
     return Estimate(value=value, stderr=0.01, low=value - 0.02, high=value + 0.02, n=100)
 
 
-@pytest.mark.parametrize(("name", "count"), [("open_llm_v1", 6), ("open_llm_v2", 33), ("tulu_dev", 34)])
+@pytest.mark.parametrize(
+    ("name", "count"), [("open_llm_v1", 6), ("open_llm_v2", 33), ("tulu_dev", 34), ("helm_lite", 17)]
+)
 def test_each_member_is_a_benchmark_and_has_the_figure_that_counts_first(name, count):
     tasks = plugins.task_names(name)
     assert len(tasks) == count
@@ -39,6 +41,13 @@ def test_the_plain_mean_wants_every_member():
     whole = {task: {plugins.load_benchmark(f"tulu_dev/{task}").metrics[0].name: figure(1.0)} for task in tulu.tasks}
     halved = {task: {name: figure(0.5) if "bbh" in task else f for name, f in of.items()} for task, of in whole.items()}
     assert tulu.average(halved)["tulu_dev"].value == pytest.approx(7.5 / 8)  # the 27 tasks of BBH count as one
+    helm = plugins.load_family("helm_lite")
+    whole = {task: {plugins.load_benchmark(f"helm_lite/{task}").metrics[0].name: figure(1.0)} for task in helm.tasks}
+    halved = {
+        task: {name: figure(0.5) if "wmt14" in task or "legal" in task else f for name, f in of.items()}
+        for task, of in whole.items()
+    }
+    assert helm.average(halved)["helm_lite"].value == pytest.approx(8 / 9)  # nine scenarios, two of five tasks
 
 
 def test_guessing_is_nothing_in_the_second_leaderboards_mean():

@@ -1,6 +1,7 @@
 """Public reports of bugs in lm-evaluation-harness (https://github.com/EleutherAI/lm-evaluation-harness), tried here."""
 
 import json
+import re
 
 import pytest
 
@@ -95,3 +96,31 @@ def test_the_types_of_a_data_sets_columns_may_be_said(tmp_path):
     file.write_text(said.replace("dataset_path: json", "dataset_path: some/rows").lstrip(), encoding="utf-8")
     source = plugins.load_benchmark(str(file)).source
     assert (source.hub, source.hub_options) == ("some/rows@main", {})
+
+
+FAILING = "process_results: !function utils.marks\nmetric_list: [{metric: right}]\n"
+
+
+@pytest.mark.parametrize(("bears", "code", "kept"), [("99", 2, 10), ("3", 3, 20)])
+def test_code_that_fails_on_every_answer_ends_the_run_early_and_what_came_is_kept(evalh, tmp_path, bears, code, kept):
+    """A key that rows lack: without this it is seen after the last question alone."""
+    rows = [{"n": str(i), "a": "A"} for i in range(20)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    utils = "def marks(doc, results):\n    return {'right': {BEARS: 1.0}[doc['n']]}\n"
+    (tmp_path / "utils.py").write_text(utils.replace("BEARS", repr(bears)), encoding="utf-8")
+    (tmp_path / "t.yaml").write_text(FILE.lstrip() + FAILING, encoding="utf-8")
+    command = ("run", str(tmp_path / "t.yaml"), "--model", "echo", "--runs", str(tmp_path), "--name", "r")
+    said = evalh(*command)
+    assert said.code == code
+    assert len((tmp_path / "r" / "results.jsonl").read_text().splitlines()) == kept
+    if code == 2:
+        line = r"t\.yaml:8: utils\.marks fails: KeyError: '\d+' .*so it was with each of the first 11 answers"
+        assert re.search(line, said.err)
+        (tmp_path / "utils.py").write_text("def marks(doc, results):\n    return {'right': 1.0}\n", encoding="utf-8")
+        assert evalh(*command).code == 0  # the same run goes on
+
+
+def test_types_of_columns_are_passed_over_with_a_word(task, caplog):
+    file = FILE.replace("rows.jsonl}}", "rows.jsonl}, features: {a: string}}")
+    assert [q.request.text for q in task(file=file).questions] == ["Q0", "Q1", "Q2"]
+    assert caplog.text.count("t.yaml:3: dataset_kwargs.features is passed over") == 1

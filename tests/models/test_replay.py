@@ -94,7 +94,8 @@ def test_the_page_has_the_ids_of_every_benchmark():
             continue
         for task in plugins.task_names(name) if name not in ("bbh", "bbh_cot") else (f"{name}/boolean_expressions",):
             bench = plugins.load_benchmark(task)
-            held = load_rows(bench.source, Want(split=bench.source.split), "sample" if bench.source.hub else None).rows
+            known = bench.source.hub or bench.source.address
+            held = load_rows(bench.source, Want(split=bench.source.split), "sample" if known else None).rows
             ids = [sample.id for sample in build_samples(held, bench.sample)]
             if not ids:  # the bundled sample is of other tasks
                 continue

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 from evalharness.data.rows import Row, Source
 from evalharness.data.yaml_lines import Function
+from evalharness.events import warn
 from evalharness.file_benchmarks.lm_eval.code import TaskCode
 from evalharness.file_benchmarks.lm_eval.config import TaskConfig
 from evalharness.file_benchmarks.lm_eval.rows import MADE, DocView
@@ -20,10 +21,13 @@ LISTED_EXAMPLES = "fewshot_config.samples"  # the split of the examples that the
 _PER_ROW = 0.02  # seconds that code may take for each row, beyond the time of any call
 # Of `datasets.load_dataset`: what decides the rows, and what does not.
 _DECISIVE = {"data_files", "data_dir", "field", "sep", "delimiter", "header", "column_names", "encoding", "name"}
-# (`features` are the types of the columns, which their files say too.)
+# (`features` are the types of the columns, which their files say too: a warning says that they are passed over.)
 _IDLE = {
     "revision", "trust_remote_code", "streaming", "verification_mode", "download_mode", "keep_in_memory", "features",
 }  # fmt: skip
+
+
+_warn_once = cache(warn)  # a command reads a task file several times
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,9 @@ class Documents:
             for name in kwargs:
                 if name not in _DECISIVE | _IDLE:
                     raise document.error(("dataset_kwargs", name), f"dataset_kwargs.{name} is not read")
+        if "features" in kwargs:
+            passed = "dataset_kwargs.features is passed over: columns have the types that their files say"
+            _warn_once(str(document.error(("dataset_kwargs", "features"), passed)))
         hub = "" if own or not path else path if path in _FILES else f"{path}@{kwargs.get('revision', 'main')}"
         return Source(
             hub, config=self.config.get("dataset_name"), split=self.split, shot_split=self.shot_split, own=own,

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from evalharness.errors import UserError
 from evalharness.file_benchmarks.lm_eval.code import TaskCode, TaskCodeError, TaskFunction
 from evalharness.file_benchmarks.lm_eval.config import TaskConfig
 from evalharness.file_benchmarks.lm_eval.figures import UNNUMBERED, Measured, figure_of
@@ -20,6 +21,7 @@ from evalharness.scoring.metrics import Metric
 from evalharness.text.patterns import SlowPatternError
 
 MetricValues = dict[str, Any]  # by their name of the metric
+ALL_FAILED = 10  # answers that code may fail on before one on which it does not
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,14 +73,25 @@ class TaskScorer:
         return measured
 
     def scorer(self) -> Scorer:
-        """The function that scores one answer. One that the task's own code does not bear is an error of its own."""
+        """The function that scores one answer. One that the task's own code does not bear is an error of its own;
+        UserError where it bore none of the first ones, so that the others are not asked in vain."""
         of_answer = self._written if self.config.kind == "generate_until" else self._ranked
+        borne, failures = False, 0
 
         def scored(sample: Sample, request: Request, response: Response) -> Score:
+            nonlocal borne, failures
             try:
-                return of_answer(sample, request, response)
+                score = of_answer(sample, request, response)
             except TaskCodeError as failed:
+                failures += 1
+                if failures > ALL_FAILED and not borne:
+                    raise UserError(
+                        f"{failed}; so it was with each of the first {failures} answers, and nothing more is asked or "
+                        "scored (what came is kept; mend the code and give the same command again)"
+                    ) from failed
                 return Score(status="error", detail={"error": str(failed)})
+            borne = True
+            return score
 
         return scored
 
