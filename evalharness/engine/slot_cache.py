@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -15,11 +15,13 @@ from evalharness.engine.attention import (
     join_attention,
     partial_attention,
     prefix_attention,
+    with_sinks,
 )
 from evalharness.engine.config import Config, Layer
 from evalharness.engine.cuda_graphs import Graphs, Record
 from evalharness.engine.decode_attention import DecodeAttention, operators_work
-from evalharness.engine.decoder import Decoder
+from evalharness.engine.decoder import Attend, Decoder
+from evalharness.engine.windows import Window
 
 # Columns of the cache are read in multiples of this, where rows are padded.
 COLUMN_STEP = {"cpu": 16, "cuda": 128}
@@ -57,7 +59,7 @@ class SlotCache:
         step = COLUMN_STEP.get(device.type, COLUMN_STEP["cpu"])
         self.columns = min(self.capacity, step * math.ceil((max(self.lengths) + 1) / step))
         self.span = (min(self.lengths) + self.shared, max(self.lengths) + self.shared)
-        self._attention: dict[int | None, DecodeAttention] = {}
+        self._attention: dict[Window | None, DecodeAttention] = {}
         self.ends = torch.tensor(self.lengths, device=device)
 
     def begin_step(self, ends: Tensor) -> None:
@@ -65,57 +67,58 @@ class SlotCache:
         heads = torch.arange(len(ends) * self.config.kv_heads, device=ends.device)
         self.ends, self.positions = ends, ends + self.shared
         self.write_index = heads * self.capacity + ends.repeat_interleave(self.config.kv_heads)
-        self._masks: dict[int | None, Tensor] = {}
+        self._masks: dict[Window | None, Tensor] = {}
 
     def end_step(self, occupied: Sequence[bool]) -> None:
         """The step is over: occupied slots hold one token more."""
         self.lengths = [length + more for length, more in zip(self.lengths, occupied, strict=True)]
         self._prepare_step()
 
-    def __call__(self, layer: Layer, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    def __call__(self, layer: Layer, q: Tensor, k: Tensor, v: Tensor, sinks: Tensor | None = None) -> Tensor:
         keys, values = self.keys[layer.index], self.values[layer.index]
         keys.view(-1, keys.shape[-1]).index_copy_(0, self.write_index, k.flatten(0, 1))
         values.view(-1, keys.shape[-1]).index_copy_(0, self.write_index, v.flatten(0, 1))
-        own = self._own_attention(layer, q)
+        own = self._own_attention(layer, q, with_sums=self.prefix is not None or sinks is not None)
+        own = own if sinks is None else with_sinks(own, sinks)
         if self.prefix is None:
             return own[0]
         return join_attention(prefix_attention(self.config, self.prefix, layer, q, self.positions, self.span), own)
 
-    def _own_attention(self, layer: Layer, q: Tensor) -> tuple[Tensor, Tensor]:
-        """Attention to the rows' own keys, and the log-sum-exps where a prefix wants them."""
+    def _own_attention(self, layer: Layer, q: Tensor, *, with_sums: bool) -> tuple[Tensor, Tensor]:
+        """Attention to the rows' own keys, and the log-sum-exps where they are wanted."""
         keys, values, window = self.keys[layer.index], self.values[layer.index], layer.window
         if self.unpadded:
             if window not in self._attention:
                 lengths = [length + 1 for length in self.lengths]
-                self._attention[window] = DecodeAttention(self.config, lengths, self.capacity, window)
-            return self._attention[window](q, keys, values, with_sums=self.prefix is not None)
+                self._attention[window] = DecodeAttention(self.config, lengths, self.capacity, window, self.shared)
+            return self._attention[window](q, keys, values, with_sums=with_sums)
         read = slice(0, self.columns)
         mask = self._mask(window)
         out, total = partial_attention(q[:, :, None], keys[:, :, read], values[:, :, read], mask, self.config)
         return out[:, :, 0], total[:, :, 0]
 
-    def _mask(self, window: int | None) -> Tensor:
+    def _mask(self, window: Window | None) -> Tensor:
         if window not in self._masks:
             column = torch.arange(self.columns, device=self.ends.device)
             seen = column[None] <= self.ends[:, None]
             if window is not None:
-                seen = seen & (self.ends[:, None] - column[None] < window)
+                seen = seen & (column[None] + self.shared >= window.first(self.ends + self.shared)[:, None])
             self._masks[window] = additive_mask(seen[:, None, None], self.keys[0].dtype)
         return self._masks[window]
 
-    def prefill(self, slots: Sequence[int], rows: PackedRows) -> Callable[[Layer, Tensor, Tensor, Tensor], Tensor]:
+    def prefill(self, slots: Sequence[int], rows: PackedRows) -> Attend:
         """Attention of whole prompts, one row per slot, that leaves their keys and values in the slots."""
         for slot, length in zip(slots, rows.lengths, strict=True):
             self.lengths[slot] = length
 
-        def attend(layer: Layer, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        def attend(layer: Layer, q: Tensor, k: Tensor, v: Tensor, sinks: Tensor | None) -> Tensor:
             start = 0
             for slot, length in zip(slots, rows.lengths, strict=True):
                 own = slice(start, start + length)
                 self.keys[layer.index][slot, :, :length] = k[own].transpose(0, 1)
                 self.values[layer.index][slot, :, :length] = v[own].transpose(0, 1)
                 start += length
-            return rows(layer, q, k, v)
+            return rows(layer, q, k, v, sinks)
 
         return attend
 

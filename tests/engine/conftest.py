@@ -55,6 +55,16 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "granite-moe": ("GraniteMoeConfig", {"num_local_experts": 5, "num_experts_per_tok": 2, "embedding_multiplier": 3.0,
                                          "attention_multiplier": 0.2, "logits_scaling": 2.5,
                                          "residual_multiplier": 0.4, "tie_word_embeddings": True}),
+    "gpt-oss": ("GptOssConfig", {"num_local_experts": 5, "num_experts_per_tok": 2, "head_dim": 16, "sliding_window": 16,
+                                 "intermediate_size": 64, "swiglu_limit": 0.3, "rope_parameters": {
+                                     "rope_type": "yarn", "rope_theta": 1000.0, "factor": 4.0, "truncate": False,
+                                     "original_max_position_embeddings": 64, "beta_fast": 8.0}}),
+    "llama4": ("Llama4TextConfig", {"num_local_experts": 5, "num_experts_per_tok": 2, "head_dim": 8,
+                                    "interleave_moe_layer_step": 2, "intermediate_size_mlp": 40, "floor_scale": 16,
+                                    "attention_chunk_size": 16, "attn_scale": 0.7}),
+    "llama4-no-norm": ("Llama4TextConfig", {"num_local_experts": 4, "head_dim": 8, "moe_layers": [0, 3],
+                                            "use_qk_norm": False, "attn_temperature_tuning": False,
+                                            "attention_chunk_size": 64, "no_rope_layers": [1, 0, 1, 0]}),
     "olmoe": ("OlmoeConfig", {"num_experts": 6, "num_experts_per_tok": 2}),
 }  # fmt: skip
 
