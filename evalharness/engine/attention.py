@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from evalharness.engine.config import Config, Layer
+from evalharness.engine.recurrence import Inputs, Rule, Sequences, State
 from evalharness.engine.windows import Window
 
 
@@ -161,12 +162,18 @@ def with_sinks(own: tuple[Tensor, Tensor], sinks: Tensor) -> tuple[Tensor, Tenso
 
 
 class PrefixCache:
-    """Keys and values of tokens that rows share, per layer [1, KV, capacity, D]; `length` of them are filled."""
+    """Keys and values of tokens that rows share, per layer [1, KV, capacity, D]; `length` of them are filled.
+
+    `states` are those of each recurrent layer, by the number of tokens that they are behind.
+    """
 
     def __init__(self, config: Config, capacity: int, dtype: torch.dtype, device: torch.device) -> None:
         shape = (1, config.kv_heads, capacity, config.head_dim)
-        self.keys = [torch.empty(shape, dtype=dtype, device=device) for _ in config.layers]
-        self.values = [torch.empty(shape, dtype=dtype, device=device) for _ in config.layers]
+        nothing = (1, config.kv_heads, 0, config.head_dim)
+        shapes = [nothing if layer.recurrent else shape for layer in config.layers]
+        self.keys = [torch.empty(each, dtype=dtype, device=device) for each in shapes]
+        self.values = [torch.empty(each, dtype=dtype, device=device) for each in shapes]
+        self.states: list[dict[int, State]] = [{} for _ in config.layers]
         self.length = 0
 
     def read(self, layer: Layer, oldest: int) -> tuple[Tensor, Tensor, int]:
@@ -180,6 +187,16 @@ class PrefixCache:
         rows = slice(self.length, self.length + k.shape[0])
         self.keys[layer.index][0, :, rows] = k.transpose(0, 1)
         self.values[layer.index][0, :, rows] = v.transpose(0, 1)
+
+    def keep_state(self, layer: Layer, tokens: int, state: State) -> None:
+        """The state behind the next `tokens`; `length` moves on once all layers have theirs."""
+        self.states[layer.index][self.length + tokens] = state
+
+    def forget(self, kept: int) -> None:
+        """Give up states but those behind the first `kept` tokens and behind all."""
+        for states in self.states:
+            for length in states.keys() - {kept, self.length}:
+                del states[length]
 
 
 def prefix_attention(
@@ -310,6 +327,26 @@ class PackedRows:
             out = self.packed(_self_attention(wide, mask, self.scaling).transpose(1, 2))
         if self.keep and self.prefix is not None:
             self.prefix.keep(layer, k, v)
+        return out
+
+    @cached_property
+    def sequences(self) -> Sequences:
+        """The rows as a recurrence reads them."""
+        made = Sequences.of_rows(self.lengths, self.branches, self.spread, len(self.positions))
+        return made.to(self.positions.device)
+
+    def recurred(self, layer: Layer, inputs: Inputs, rule: Rule) -> tuple[Tensor, State]:
+        """Outputs [T, heads, values] of a recurrent layer, and the state behind each row (of a tree: each branch)."""
+        before = None
+        if self.prefix is not None and self.behind:
+            before = self.prefix.states[layer.index][self.prefix.length]
+        return self.sequences.run(inputs, rule, before)
+
+    def recur(self, layer: Layer, inputs: Inputs, rule: Rule) -> Tensor:
+        """Outputs [T, heads, values] of a recurrent layer."""
+        out, after = self.recurred(layer, inputs, rule)
+        if self.keep and self.prefix is not None:
+            self.prefix.keep_state(layer, len(inputs.mixed), after)
         return out
 
 

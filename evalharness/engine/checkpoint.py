@@ -24,9 +24,9 @@ from evalharness.engine.mxfp4 import BLOCKS, SCALES, dequantised
 from evalharness.errors import UserError
 
 INDEX = "model.safetensors.index.json"
-# Buffers in old GPT-2 files, and the parts of a multimodal checkpoint that read no text.
+# Buffers in old GPT-2 files, heads that guess tokens further ahead, parts of a multimodal checkpoint that read no text.
 SKIPPED = re.compile(
-    r"(\.attn\.(masked_)?bias$)|(rotary_emb\.inv_freq$)|^(model\.)?(image_newline$|"
+    r"(\.attn\.(masked_)?bias$)|(rotary_emb\.inv_freq$)|^mtp\.|^(model\.)?(image_newline$|"
     r"(vision_tower|vision_model|visual|multi_modal_projector|embed_vision|audio_tower|embed_audio)\.)"
 )
 LAYER = re.compile(r".*?\.\d+\.|.+")  # what the names of a layer's tensors begin with; any other name whole

@@ -13,7 +13,7 @@ from typing import Any
 
 from evalharness.data.files import json_value
 from evalharness.engine.adapter_config import ADAPTER_CONFIG
-from evalharness.engine.families import DEFAULTS, MIXTURES, TEXT_HALVES, UnsupportedError
+from evalharness.engine.families import DEFAULTS, HYBRIDS, MIXTURES, TEXT_HALVES, UnsupportedError
 from evalharness.engine.rotary import Rope, Tempered, original_context, read_rope
 from evalharness.engine.windows import Window
 from evalharness.errors import UserError
@@ -23,7 +23,8 @@ from evalharness.errors import UserError
 class Layer:
     """How one layer attends: to what is in its `window` (None = all), with which rotary positions (None = none).
 
-    `tempered`: how its queries grow with their position. `sparse`: its MLP is a mixture of experts.
+    `tempered`: how its queries grow with their position. `sparse`: its MLP is a mixture of experts. `recurrent`: the
+    gated delta rule (`Config.delta`) stands in attention's place.
     """
 
     index: int
@@ -31,6 +32,7 @@ class Layer:
     rope: Rope | None
     sparse: bool = False
     tempered: Tempered | None = None
+    recurrent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +53,17 @@ class Mixture:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Delta:
+    """The gated delta rule's heads and what a key and a value of one hold; its convolution sees `taps` tokens."""
+
+    key_heads: int
+    value_heads: int
+    key_dim: int
+    value_dim: int
+    taps: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """A decoder's shape. `raw` is config.json as read, for writing the checkpoint again.
 
@@ -58,6 +71,7 @@ class Config:
     `unit_offset`: norms multiply by 1 + weight. `pre_norms`, `post_norms`: norms before and after attention and MLP.
     `whole_norm`: queries and keys are normed as they are and not head by head; `unit_qk`: those that were rotated are
     brought to a mean square of 1. `sinks`: each head has a score to which attention may go for nothing.
+    `gated`: what attention gives is multiplied by gates that are made with the queries.
     `residual_scale` multiplies what attention and MLP add to the stream, `logit_scale` the logits. `longer`: what texts
     longer than `context` are read with, where their positions are others.
     """
@@ -82,12 +96,14 @@ class Config:
     whole_norm: bool = False
     unit_qk: bool = False
     sinks: bool = False
+    gated: bool = False
     pre_norms: bool = True
     post_norms: bool = False
     embed_scale: float = 1.0
     residual_scale: float = 1.0
     logit_scale: float = 1.0
     mixture: Mixture | None = None
+    delta: Delta | None = None
     scale: float
     cap: float | None = None
     final_cap: float | None = None
@@ -212,6 +228,7 @@ def _llama_like(family: str, values: Mapping[str, Any], raw: Mapping[str, Any]) 
     bias = bool(values["attention_bias"])
     # Gemma 1's files say "gelu" and mean the tanh approximation.
     act = "gelu_pytorch_tanh" if family == "gemma" else values.get("hidden_activation") or values["hidden_act"]
+    hybrid = family in HYBRIDS
     olmo, granite = family.startswith("olmo"), family.startswith("granite")
     return Config(
         family=family,
@@ -225,12 +242,14 @@ def _llama_like(family: str, values: Mapping[str, Any], raw: Mapping[str, Any]) 
         layers=_layers(family, values, head_dim),
         mixture=_mixture(family, values) if family in MIXTURES else None,
         eps=float(values["rms_norm_eps"]),
-        unit_offset=gemma,
+        unit_offset=gemma or hybrid,
         activation=_activation(act),
         qkv_bias=family == "qwen2" or bool(values.get("qkv_bias", bias)),
         out_bias=bias and family not in ("qwen2", "qwen2_moe"),
         mlp_bias=bool(values["mlp_bias"]),
-        qk_norm=olmo or family in ("qwen3", "qwen3_moe", "gemma3_text"),
+        delta=_delta(values) if hybrid else None,
+        gated=hybrid,
+        qk_norm=olmo or hybrid or family in ("qwen3", "qwen3_moe", "gemma3_text"),
         whole_norm=olmo,
         unit_qk=bool(values.get("use_qk_norm", False)),
         sinks=family == "gpt_oss",
@@ -268,6 +287,21 @@ def _mixture(family: str, values: Mapping[str, Any]) -> Mixture:
     return made
 
 
+def _delta(values: Mapping[str, Any]) -> Delta:
+    made = Delta(
+        key_heads=int(values["linear_num_key_heads"]),
+        value_heads=int(values["linear_num_value_heads"]),
+        key_dim=int(values["linear_key_head_dim"]),
+        value_dim=int(values["linear_value_head_dim"]),
+        taps=int(values["linear_conv_kernel_dim"]),
+    )
+    if min(made.key_heads, made.value_heads, made.key_dim, made.value_dim, made.taps) < 1:
+        raise ValueError("sizes of linear attention must be positive")
+    if made.value_heads % made.key_heads:
+        raise ValueError(f"{made.value_heads} value heads are no multiple of {made.key_heads} key heads")
+    return made
+
+
 def _with_longer(config: Config, values: Mapping[str, Any]) -> Config:
     """With longrope all frequencies change beyond the original context, for the whole text."""
     whole = int(values["max_position_embeddings"])
@@ -294,6 +328,7 @@ def _layers(family: str, values: Mapping[str, Any], head_dim: int) -> tuple[Laye
         raise ValueError(f"a window of {window.size} tokens")
     ropes = {local: read_rope(family, values, head_dim, local) for local in (False, True)}
     sparse = _sparse(family, values, count)
+    recurrent = _recurrent(values, count) if family in HYBRIDS else [False] * count
     tempered = None
     if values.get("attn_temperature_tuning"):
         tempered = Tempered(float(values["floor_scale"]), float(values["attn_scale"]))
@@ -304,9 +339,21 @@ def _layers(family: str, values: Mapping[str, Any], head_dim: int) -> tuple[Laye
             rope=ropes[windowed[i]] if rotates[i] else None,
             sparse=sparse[i],
             tempered=None if rotates[i] else tempered,
+            recurrent=recurrent[i],
         )
         for i in range(count)
     )
+
+
+def _recurrent(values: Mapping[str, Any], count: int) -> list[bool]:
+    """Which layers have the gated delta rule in attention's place."""
+    every, kinds = int(values["full_attention_interval"]), values["layer_types"]
+    kinds = kinds or ["linear_attention" if (i + 1) % every else "full_attention" for i in range(count)]
+    if unknown := set(kinds) - {"full_attention", "linear_attention"}:
+        raise UnsupportedError(f"layer type {sorted(unknown)[0]!r}")
+    if len(kinds) < count:
+        raise ValueError("layer_types is shorter than num_hidden_layers")
+    return [kind == "linear_attention" for kind in kinds]
 
 
 def _sparse(family: str, values: Mapping[str, Any], count: int) -> list[bool]:

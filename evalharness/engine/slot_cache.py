@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -21,6 +22,7 @@ from evalharness.engine.config import Config, Layer
 from evalharness.engine.cuda_graphs import Graphs, Record
 from evalharness.engine.decode_attention import DecodeAttention, operators_work
 from evalharness.engine.decoder import Attend, Decoder
+from evalharness.engine.recurrence import Inputs, Rule, State
 from evalharness.engine.windows import Window
 
 # Columns of the cache are read in multiples of this, where rows are padded.
@@ -41,8 +43,10 @@ class SlotCache:
         kind = {"dtype": decoder.dtype, "device": decoder.device}
         self.unpadded = decoder.device.type == "cpu" and decoder.dtype == torch.float32 and operators_work(config)
         new = torch.empty if self.unpadded else torch.zeros  # what padding reads must be numbers
-        self.keys = [new(shape, **kind) for _ in config.layers]  # type: ignore[call-overload]  # dtype, device
-        self.values = [new(shape, **kind) for _ in config.layers]  # type: ignore[call-overload]
+        shapes = [(0, *shape[1:]) if layer.recurrent else shape for layer in config.layers]
+        self.keys = [new(each, **kind) for each in shapes]  # type: ignore[call-overload]  # dtype, device
+        self.values = [new(each, **kind) for each in shapes]  # type: ignore[call-overload]
+        self.states: dict[int, State] = {}  # of recurrent layers: each row's, by the layer's number
         self.config, self.capacity, self.prefix = config, capacity, prefix
         self.graphs = Graphs(record) if record is not None else None
         self.lengths = [0] * slots
@@ -106,29 +110,57 @@ class SlotCache:
             self._masks[window] = additive_mask(seen[:, None, None], self.keys[0].dtype)
         return self._masks[window]
 
+    def recur(self, layer: Layer, inputs: Inputs, rule: Rule) -> Tensor:
+        """Outputs [slots, heads, values] of a recurrent layer for one token a slot."""
+        one = torch.ones(len(self.lengths), dtype=torch.long, device=self.ends.device)
+        out, after = rule(Inputs(*(each[:, None] for each in inputs)), one, self.states[layer.index])
+        self.states[layer.index] = after
+        return out[:, 0]
+
     def prefill(self, slots: Sequence[int], rows: PackedRows) -> Attend:
-        """Attention of whole prompts, one row per slot, that leaves their keys and values in the slots."""
+        """Attention of whole prompts, one row per slot, that leaves their keys, values and states in the slots."""
         for slot, length in zip(slots, rows.lengths, strict=True):
             self.lengths[slot] = length
+        return _Prefill(self, slots, rows)
 
-        def attend(layer: Layer, q: Tensor, k: Tensor, v: Tensor, sinks: Tensor | None) -> Tensor:
-            start = 0
-            for slot, length in zip(slots, rows.lengths, strict=True):
-                own = slice(start, start + length)
-                self.keys[layer.index][slot, :, :length] = k[own].transpose(0, 1)
-                self.values[layer.index][slot, :, :length] = v[own].transpose(0, 1)
-                start += length
-            return rows(layer, q, k, v, sinks)
-
-        return attend
+    def put_state(self, layer: Layer, slots: Sequence[int], state: State) -> None:
+        """The states of these slots; those of empty ones are zeros."""
+        if layer.index not in self.states:
+            self.states[layer.index] = State(*(x.new_zeros(len(self.lengths), *x.shape[1:]) for x in state))
+        for all_slots, own in zip(self.states[layer.index], state, strict=True):
+            all_slots[list(slots)] = own
 
     def keep(self, slots: Sequence[int]) -> None:
         """Drop all other slots."""
         chosen = torch.tensor(slots, device=self.ends.device)
         for cache in (self.keys, self.values):
             for i, tensor in enumerate(cache):
-                cache[i] = tensor[chosen]
+                cache[i] = tensor[chosen] if len(tensor) else tensor
+        self.states = {i: State(*(each[chosen] for each in state)) for i, state in self.states.items()}
         self.lengths = [self.lengths[slot] for slot in slots]
         if self.graphs is not None:  # recordings write where the caches were
             self.graphs = Graphs(self.graphs.record)
         self._prepare_step()
+
+
+@dataclass(frozen=True)
+class _Prefill:
+    """Attention of rows that leaves what it reads in slots of a cache."""
+
+    cache: SlotCache
+    slots: Sequence[int]
+    rows: PackedRows
+
+    def __call__(self, layer: Layer, q: Tensor, k: Tensor, v: Tensor, sinks: Tensor | None) -> Tensor:
+        start = 0
+        for slot, length in zip(self.slots, self.rows.lengths, strict=True):
+            own = slice(start, start + length)
+            self.cache.keys[layer.index][slot, :, :length] = k[own].transpose(0, 1)
+            self.cache.values[layer.index][slot, :, :length] = v[own].transpose(0, 1)
+            start += length
+        return self.rows(layer, q, k, v, sinks)
+
+    def recur(self, layer: Layer, inputs: Inputs, rule: Rule) -> Tensor:
+        out, after = self.rows.recurred(layer, inputs, rule)
+        self.cache.put_state(layer, self.slots, after)
+        return out
