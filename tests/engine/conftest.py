@@ -69,7 +69,7 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
                                        "shared_expert_intermediate_size": 20, "head_dim": 16, "num_hidden_layers": 5,
                                        "linear_num_key_heads": 2, "linear_num_value_heads": 4,
                                        "linear_key_head_dim": 8, "linear_value_head_dim": 12, "mlp_only_layers": [1],
-                                       "rms_norm_eps": 1e-4}),
+                                       "rms_norm_eps": 1e-3}),
     "qwen3.5": ("Qwen3_5TextConfig", {"head_dim": 16, "linear_num_key_heads": 3, "linear_num_value_heads": 3,
                                       "linear_key_head_dim": 8, "linear_value_head_dim": 6,
                                       "linear_conv_kernel_dim": 3}),
