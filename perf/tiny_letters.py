@@ -10,6 +10,7 @@ from evalharness.plugins import load_benchmark
 exam, mmlu = load_benchmark("tiny_exam"), load_benchmark("mmlu")
 benchmark = replace(
     exam,
+    name="tiny_letters",
     title="The embedded model's exam in MMLU's form: held-out facts, four options, letters",
     prompt=mmlu.prompt,
     score=mmlu.score,
