@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from evalharness.engine.config import Config, Layer
-from evalharness.engine.recurrence import Inputs, Rule, Sequences, State
+from evalharness.engine.recurrence import Inputs, Recurrence, Sequences, State
 from evalharness.engine.windows import Window
 
 
@@ -335,14 +335,14 @@ class PackedRows:
         made = Sequences.of_rows(self.lengths, self.branches, self.spread, len(self.positions))
         return made.to(self.positions.device)
 
-    def recurred(self, layer: Layer, inputs: Inputs, rule: Rule) -> tuple[Tensor, State]:
+    def recurred(self, layer: Layer, inputs: Inputs, rule: Recurrence) -> tuple[Tensor, State]:
         """Outputs [T, heads, values] of a recurrent layer, and the state behind each row (of a tree: each branch)."""
         before = None
         if self.prefix is not None and self.behind:
             before = self.prefix.states[layer.index][self.prefix.length]
         return self.sequences.run(inputs, rule, before)
 
-    def recur(self, layer: Layer, inputs: Inputs, rule: Rule) -> Tensor:
+    def recur(self, layer: Layer, inputs: Inputs, rule: Recurrence) -> Tensor:
         """Outputs [T, heads, values] of a recurrent layer."""
         out, after = self.recurred(layer, inputs, rule)
         if self.keep and self.prefix is not None:

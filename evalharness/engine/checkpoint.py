@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from evalharness.data.files import parse_json, read_text
 from evalharness.engine.config import Config, read_config
 from evalharness.engine.decoder import Decoder
-from evalharness.engine.mxfp4 import BLOCKS, SCALES, dequantised
+from evalharness.engine.mxfp4 import FOUR_BIT_BLOCKS, FOUR_BIT_SCALES, dequantised
 from evalharness.errors import UserError
 
 INDEX = "model.safetensors.index.json"
@@ -90,7 +90,7 @@ def stored_dtype(folder: Path) -> torch.dtype:
 def count_weights(folder: Path) -> int:
     """How many numbers the weights are; each byte of four-bit blocks holds two."""
     entries = [entry for file in set(weight_files(folder).values()) for entry in header(file).items()]
-    return sum((1 + name.endswith(BLOCKS)) * math.prod(map(int, entry["shape"])) for name, entry in entries)
+    return sum((1 + name.endswith(FOUR_BIT_BLOCKS)) * math.prod(map(int, entry["shape"])) for name, entry in entries)
 
 
 def load_decoder(
@@ -108,8 +108,8 @@ def load_decoder(
     config = config or read_config(folder)
     files = weight_files(folder)
     ours = {our_name(name, config): name for name in files if not SKIPPED.search(name)}
-    scales = {name.removesuffix(BLOCKS) + SCALES for name in ours if name.endswith(BLOCKS)}
-    ours = {name.removesuffix(BLOCKS): stored for name, stored in ours.items() if name not in scales}
+    scales = {name.removesuffix(FOUR_BIT_BLOCKS) + FOUR_BIT_SCALES for name in ours if name.endswith(FOUR_BIT_BLOCKS)}
+    ours = {name.removesuffix(FOUR_BIT_BLOCKS): stored for name, stored in ours.items() if name not in scales}
     if "lm_head.weight" not in ours and not config.tied:  # a head that is missing in the weights means tied
         config = _tied(config)
     if config.tied:
@@ -172,9 +172,11 @@ class _Stored:
 def _read(stored: _Stored, name: str, layer: str) -> Tensor:
     """One tensor; four-bit blocks as the numbers that they and their scales stand for."""
     try:
-        if not name.endswith(BLOCKS):
+        if not name.endswith(FOUR_BIT_BLOCKS):
             return stored.get(name, layer)
-        return dequantised(stored.get(name, layer), stored.get(name.removesuffix(BLOCKS) + SCALES, layer))
+        return dequantised(
+            stored.get(name, layer), stored.get(name.removesuffix(FOUR_BIT_BLOCKS) + FOUR_BIT_SCALES, layer)
+        )
     except KeyError as error:
         raise UserError(f"{stored.files[name]}: {name} wants {error} beside it, it is missing; copy it too") from error
     except (SafetensorError, ValueError) as error:

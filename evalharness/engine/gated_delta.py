@@ -17,7 +17,7 @@ from evalharness.engine.config import Config, Layer
 from evalharness.engine.matmul import ACTIVATE, Linear
 from evalharness.engine.recurrence import Inputs, Recur, State
 
-PIECE = 64  # tokens whose corrections are one system
+_PIECE = 64  # tokens whose corrections are one system
 _LEAST = 1e-6  # added to a key's squared length
 
 
@@ -96,7 +96,7 @@ class GatedDelta(nn.Module):
         return cast(Tensor, self.get_submodule(f"in_proj_{name}")(x))
 
     def rule(self, inputs: Inputs, lengths: Tensor, before: State | None) -> tuple[Tensor, State]:
-        """`recurrence.Rule`: the convolution, then the delta rule, both from where the state left off."""
+        """`recurrence.Recurrence`: the convolution, then the delta rule, both from where the state left off."""
         delta, mixed = self.delta, inputs.mixed
         if before is None:
             tail = mixed.new_zeros(len(mixed), delta.taps - 1, mixed.shape[-1])
@@ -129,8 +129,8 @@ def delta_rule(
     `corrected` [B, H, L] the share of its error that it corrects.
     """
     outputs = []
-    for at in range(0, kept.shape[-1], PIECE):
-        here = slice(at, at + PIECE)
+    for at in range(0, kept.shape[-1], _PIECE):
+        here = slice(at, at + _PIECE)
         q, k, v = (part[:, :, here] for part in qkv)
         # What is kept since the piece began. Differences of these sums are what counts: in float32 they would be off by
         # their rounding, which is that of the largest.

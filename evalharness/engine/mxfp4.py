@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-BLOCKS, SCALES = "_blocks", "_scales"
+FOUR_BIT_BLOCKS, FOUR_BIT_SCALES = "_blocks", "_scales"
 _HALVES = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
 _VALUES = (*_HALVES, *(-value for value in _HALVES))
 _BIAS = 127  # of the scales' exponents; 255 is not a number

@@ -31,13 +31,13 @@ class Inputs(NamedTuple):
 
 
 # Inputs [B, L, ...], the rows' lengths [B] and the state before them -> outputs [B, L, heads, values], the state behind
-Rule = Callable[[Inputs, Tensor, State | None], tuple[Tensor, State]]
+Recurrence = Callable[[Inputs, Tensor, State | None], tuple[Tensor, State]]
 
 
 class Recur(Protocol):
     """What runs a layer's rule over the texts at hand: inputs [T, ...] -> outputs [T, heads, values]."""
 
-    def recur(self, layer: Layer, inputs: Inputs, rule: Rule) -> Tensor: ...
+    def recur(self, layer: Layer, inputs: Inputs, rule: Recurrence) -> Tensor: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Sequences:
     def to(self, device: torch.device) -> Sequences:
         return Sequences(self.index.to(device), self.lengths.to(device), self.places.to(device))
 
-    def run(self, inputs: Inputs, rule: Rule, before: State | None) -> tuple[Tensor, State]:
+    def run(self, inputs: Inputs, rule: Recurrence, before: State | None) -> tuple[Tensor, State]:
         """Outputs [T, heads, values] of inputs [T, ...], and each sequence's state at its end."""
         wide = Inputs(*(torch.cat((each, each.new_zeros(1, each.shape[1])))[self.index] for each in inputs))
         if before is not None:

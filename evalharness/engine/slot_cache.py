@@ -22,7 +22,7 @@ from evalharness.engine.config import Config, Layer
 from evalharness.engine.cuda_graphs import Graphs, Record
 from evalharness.engine.decode_attention import DecodeAttention, operators_work
 from evalharness.engine.decoder import Attend, Decoder
-from evalharness.engine.recurrence import Inputs, Rule, State
+from evalharness.engine.recurrence import Inputs, Recurrence, State
 from evalharness.engine.windows import Window
 
 # Columns of the cache are read in multiples of this, where rows are padded.
@@ -110,7 +110,7 @@ class SlotCache:
             self._masks[window] = additive_mask(seen[:, None, None], self.keys[0].dtype)
         return self._masks[window]
 
-    def recur(self, layer: Layer, inputs: Inputs, rule: Rule) -> Tensor:
+    def recur(self, layer: Layer, inputs: Inputs, rule: Recurrence) -> Tensor:
         """Outputs [slots, heads, values] of a recurrent layer for one token a slot."""
         one = torch.ones(len(self.lengths), dtype=torch.long, device=self.ends.device)
         out, after = rule(Inputs(*(each[:, None] for each in inputs)), one, self.states[layer.index])
@@ -160,7 +160,7 @@ class _Prefill:
             start += length
         return self.rows(layer, q, k, v, sinks)
 
-    def recur(self, layer: Layer, inputs: Inputs, rule: Rule) -> Tensor:
+    def recur(self, layer: Layer, inputs: Inputs, rule: Recurrence) -> Tensor:
         out, after = self.rows.recurred(layer, inputs, rule)
         self.cache.put_state(layer, self.slots, after)
         return out
