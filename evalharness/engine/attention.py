@@ -16,6 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from evalharness.engine.config import Config, Layer
+from evalharness.engine.recurrence import Inputs, Recurrence, Sequences, State
+from evalharness.engine.windows import Window
 
 
 class AttentionScale(Protocol):
@@ -151,18 +153,32 @@ def join_attention(first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor]) 
     return (second[0] + weight * (first[0] - second[0])).to(second[0].dtype)
 
 
+def with_sinks(own: tuple[Tensor, Tensor], sinks: Tensor) -> tuple[Tensor, Tensor]:
+    """Outputs [T, H, D] and log-sum-exps [T, H] with one more key in each head, of score `sinks` [H] and value 0: what
+    a head that finds nothing looks at (https://arxiv.org/abs/2309.17453)."""
+    out, total = own
+    sinks = sinks.to(total.dtype)
+    return out * torch.sigmoid(total - sinks).unsqueeze(-1).to(out.dtype), torch.logaddexp(total, sinks)
+
+
 class PrefixCache:
-    """Keys and values of tokens that rows share, per layer [1, KV, capacity, D]; `length` of them are filled."""
+    """Keys and values of tokens that rows share, per layer [1, KV, capacity, D]; `length` of them are filled.
+
+    `states` are those of each recurrent layer, by the number of tokens that they are behind.
+    """
 
     def __init__(self, config: Config, capacity: int, dtype: torch.dtype, device: torch.device) -> None:
         shape = (1, config.kv_heads, capacity, config.head_dim)
-        self.keys = [torch.empty(shape, dtype=dtype, device=device) for _ in config.layers]
-        self.values = [torch.empty(shape, dtype=dtype, device=device) for _ in config.layers]
+        nothing = (1, config.kv_heads, 0, config.head_dim)
+        shapes = [nothing if layer.recurrent else shape for layer in config.layers]
+        self.keys = [torch.empty(each, dtype=dtype, device=device) for each in shapes]
+        self.values = [torch.empty(each, dtype=dtype, device=device) for each in shapes]
+        self.states: list[dict[int, State]] = [{} for _ in config.layers]
         self.length = 0
 
     def read(self, layer: Layer, oldest: int) -> tuple[Tensor, Tensor, int]:
         """Keys, values and the position of the first of them, leaving out what no query from `oldest` on can see."""
-        start = 0 if layer.window is None else max(0, min(self.length - 1, oldest - layer.window + 1))
+        start = 0 if layer.window is None else max(0, min(self.length - 1, layer.window.first(oldest)))
         rows = slice(start, self.length)
         return self.keys[layer.index][:, :, rows], self.values[layer.index][:, :, rows], start
 
@@ -171,6 +187,16 @@ class PrefixCache:
         rows = slice(self.length, self.length + k.shape[0])
         self.keys[layer.index][0, :, rows] = k.transpose(0, 1)
         self.values[layer.index][0, :, rows] = v.transpose(0, 1)
+
+    def keep_state(self, layer: Layer, tokens: int, state: State) -> None:
+        """The state behind the next `tokens`; `length` moves on once all layers have theirs."""
+        self.states[layer.index][self.length + tokens] = state
+
+    def forget(self, kept: int) -> None:
+        """Give up states but those behind the first `kept` tokens and behind all."""
+        for states in self.states:
+            for length in states.keys() - {kept, self.length}:
+                del states[length]
 
 
 def prefix_attention(
@@ -182,9 +208,9 @@ def prefix_attention(
     """
     keys, values, start = prefix.read(layer, span[0])
     mask = None
-    if layer.window is not None and span[1] - start >= layer.window:
+    if layer.window is not None and layer.window.first(span[1]) > start:
         keyed = torch.arange(start, start + keys.shape[2], device=q.device)
-        mask = (positions[:, None] - keyed[None] < layer.window)[None, None]
+        mask = (keyed[None] >= layer.window.first(positions)[:, None])[None, None]
     out, total = partial_attention(q.transpose(0, 1)[None], keys, values, mask, scaling)
     return out[0].transpose(0, 1), total[0].transpose(0, 1)
 
@@ -211,7 +237,7 @@ class PackedRows:
     def __post_init__(self) -> None:
         self.behind = self.prefix is not None and self.prefix.length > 0
         self.span = (int(self.positions.min()), int(self.positions.max())) if self.behind else (0, 0)
-        self._masks: dict[int | None, Tensor | None] = {}
+        self._masks: dict[Window | None, Tensor | None] = {}
 
     @cached_property
     def padded_index(self) -> Tensor | None:
@@ -245,6 +271,11 @@ class PackedRows:
         )
         return places.new_empty(len(self.positions)).index_copy(0, self.spread, places)
 
+    @cached_property
+    def last(self) -> int:
+        """The largest of the positions."""
+        return int(self.positions.max())
+
     def padded(self, x: Tensor) -> Tensor:
         """[T, ...] -> [B, S, ...]; where a row has ended stands something finite that nobody may look at."""
         shape = (len(self.lengths), max(self.lengths), *x.shape[1:])
@@ -260,15 +291,15 @@ class PackedRows:
         flat = x.flatten(0, 1)
         return flat if self.packed_index is None else flat.index_select(0, self.packed_index)
 
-    def mask(self, window: int | None) -> Tensor | None:
+    def mask(self, window: Window | None) -> Tensor | None:
         """Which tokens of its row a token sees, [B, 1, S, S]; None where plain causality says it all."""
-        if window is not None and max(self.lengths) <= window:
+        if window is not None and window.hides_nothing(max(self.lengths), self.last if window.chunked else 0):
             window = None
         if window not in self._masks:
             self._masks[window] = self._mask(window) if window is not None or self.branches is not None else None
         return self._masks[window]
 
-    def _mask(self, window: int | None) -> Tensor:
+    def _mask(self, window: Window | None) -> Tensor:
         longest = max(self.lengths)
         seen = torch.ones(longest, longest, dtype=torch.bool, device=self.positions.device).tril()[None]
         if self.branches is not None:
@@ -276,22 +307,46 @@ class PackedRows:
             seen = seen & ((branch[:, None, :] == 0) | (branch[:, None, :] == branch[:, :, None]))
         if window is not None:
             position = self.padded(self.positions)
-            seen = seen & (position[:, :, None] - position[:, None, :] < window)
+            seen = seen & (position[:, None, :] >= window.first(position)[:, :, None])
         return seen[:, None]
 
-    def __call__(self, layer: Layer, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """q [T, H, D], k and v [T, KV, D] -> [T, H, D]."""
+    def __call__(self, layer: Layer, q: Tensor, k: Tensor, v: Tensor, sinks: Tensor | None = None) -> Tensor:
+        """q [T, H, D], k and v [T, KV, D], sinks [H] -> [T, H, D]."""
         mask = self.mask(layer.window)
         wide = [self.padded(x).transpose(1, 2) for x in (q, k, v)]
-        if self.behind:
-            own, total = partial_attention(wide[0], wide[1], wide[2], mask, self.scaling, causal=mask is None)
-            assert self.prefix is not None
-            first = prefix_attention(self.scaling, self.prefix, layer, q, self.positions, self.span)
-            out = join_attention(first, (self.packed(own.transpose(1, 2)), self.packed(total.transpose(1, 2))))
+        if self.behind or sinks is not None:
+            both = partial_attention(wide[0], wide[1], wide[2], mask, self.scaling, causal=mask is None)
+            own = self.packed(both[0].transpose(1, 2)), self.packed(both[1].transpose(1, 2))
+            own = own if sinks is None else with_sinks(own, sinks)
+            out = own[0]
+            if self.behind:
+                assert self.prefix is not None
+                first = prefix_attention(self.scaling, self.prefix, layer, q, self.positions, self.span)
+                out = join_attention(first, own)
         else:
             out = self.packed(_self_attention(wide, mask, self.scaling).transpose(1, 2))
         if self.keep and self.prefix is not None:
             self.prefix.keep(layer, k, v)
+        return out
+
+    @cached_property
+    def sequences(self) -> Sequences:
+        """The rows as a recurrence reads them."""
+        made = Sequences.of_rows(self.lengths, self.branches, self.spread, len(self.positions))
+        return made.to(self.positions.device)
+
+    def recurred(self, layer: Layer, inputs: Inputs, rule: Recurrence) -> tuple[Tensor, State]:
+        """Outputs [T, heads, values] of a recurrent layer, and the state behind each row (of a tree: each branch)."""
+        before = None
+        if self.prefix is not None and self.behind:
+            before = self.prefix.states[layer.index][self.prefix.length]
+        return self.sequences.run(inputs, rule, before)
+
+    def recur(self, layer: Layer, inputs: Inputs, rule: Recurrence) -> Tensor:
+        """Outputs [T, heads, values] of a recurrent layer."""
+        out, after = self.recurred(layer, inputs, rule)
+        if self.keep and self.prefix is not None:
+            self.prefix.keep_state(layer, len(inputs.mixed), after)
         return out
 
 

@@ -20,12 +20,13 @@ from torch import Tensor, nn
 from evalharness.data.files import parse_json, read_text
 from evalharness.engine.config import Config, read_config
 from evalharness.engine.decoder import Decoder
+from evalharness.engine.mxfp4 import FOUR_BIT_BLOCKS, FOUR_BIT_SCALES, dequantised
 from evalharness.errors import UserError
 
 INDEX = "model.safetensors.index.json"
-# Buffers in old GPT-2 files, and the parts of a multimodal checkpoint that read no text.
+# Buffers in old GPT-2 files, heads that guess tokens further ahead, parts of a multimodal checkpoint that read no text.
 SKIPPED = re.compile(
-    r"(\.attn\.(masked_)?bias$)|(rotary_emb\.inv_freq$)|^(model\.)?(image_newline$|"
+    r"(\.attn\.(masked_)?bias$)|(rotary_emb\.inv_freq$)|^mtp\.|^(model\.)?(image_newline$|"
     r"(vision_tower|vision_model|visual|multi_modal_projector|embed_vision|audio_tower|embed_audio)\.)"
 )
 LAYER = re.compile(r".*?\.\d+\.|.+")  # what the names of a layer's tensors begin with; any other name whole
@@ -88,7 +89,14 @@ def stored_dtype(folder: Path) -> torch.dtype:
     """The type most of the weights are stored in."""
     names = {"F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16}
     kinds = [entry["dtype"] for file in set(weight_files(folder).values()) for entry in header(file).values()]
-    return names.get(max(set(kinds), key=kinds.count), torch.float32)
+    known = [kind for kind in kinds if kind in names]
+    return names[max(set(known), key=known.count)] if known else torch.float32
+
+
+def count_weights(folder: Path) -> int:
+    """How many numbers the weights are; each byte of four-bit blocks holds two."""
+    entries = [entry for file in set(weight_files(folder).values()) for entry in header(file).items()]
+    return sum((1 + name.endswith(FOUR_BIT_BLOCKS)) * math.prod(map(int, entry["shape"])) for name, entry in entries)
 
 
 def load_decoder(
@@ -106,6 +114,8 @@ def load_decoder(
     config = config or read_config(folder)
     files = weight_files(folder)
     ours = {our_name(name, config): name for name in files if not SKIPPED.search(name)}
+    scales = {name.removesuffix(FOUR_BIT_BLOCKS) + FOUR_BIT_SCALES for name in ours if name.endswith(FOUR_BIT_BLOCKS)}
+    ours = {name.removesuffix(FOUR_BIT_BLOCKS): stored for name, stored in ours.items() if name not in scales}
     if "lm_head.weight" not in ours and not config.tied:  # a head that is missing in the weights means tied
         config = _tied(config)
     if config.tied:
@@ -117,13 +127,10 @@ def load_decoder(
         raise UserError(f"{folder}: {_some(missing)} missing from the weights; is config.json the right one?")
     if extra := sorted(ours.keys() - wanted.keys()):
         raise UserError(f"{folder}: the weights hold {_some(extra)} that {config.family} has no place for")
-    opened: dict[tuple[Path, str], Any] = {}
+    stored = _Stored(files)
     for name, parameter in wanted.items():
-        # Tensors point into a mapping of their file. With one mapping a layer, a layer that is packed gives its back.
-        file, layer = files[ours[name]], LAYER.findall(name)[0]
-        if (file, layer) not in opened:
-            opened[file, layer] = safe_open(file, framework="pt")
-        tensor = _read(opened[file, layer], file, ours[name], parameter)
+        tensor = _read(stored, ours[name], LAYER.findall(name)[0])
+        _check(tensor, files[ours[name]], ours[name], parameter)
         _set(decoder, name, tensor.to(device=device, dtype=dtype))
     return decoder
 
@@ -153,11 +160,37 @@ def read_tensor(file: Path, name: str) -> Tensor:
         raise UserError(f"{file}: {name} cannot be read ({error}); copy the file again") from error
 
 
-def _read(opened: Any, file: Path, name: str, like: Tensor) -> Tensor:
+class _Stored:
+    """The tensors in a checkpoint's files. They point into mappings of these: one for each layer, so that a layer that
+    is packed gives its own back."""
+
+    def __init__(self, files: Mapping[str, Path]) -> None:
+        self.files = files
+        self.opened: dict[tuple[Path, str], Any] = {}
+
+    def get(self, name: str, layer: str) -> Tensor:
+        file = self.files[name]
+        if (file, layer) not in self.opened:
+            self.opened[file, layer] = safe_open(file, framework="pt")
+        return self.opened[file, layer].get_tensor(name)  # type: ignore[no-any-return]
+
+
+def _read(stored: _Stored, name: str, layer: str) -> Tensor:
+    """One tensor; four-bit blocks as the numbers that they and their scales stand for."""
     try:
-        tensor: Tensor = opened.get_tensor(name)
-    except SafetensorError as error:
-        raise UserError(f"{file}: {name} cannot be read ({error}); copy the file again") from error
+        if not name.endswith(FOUR_BIT_BLOCKS):
+            return stored.get(name, layer)
+        return dequantised(
+            stored.get(name, layer), stored.get(name.removesuffix(FOUR_BIT_BLOCKS) + FOUR_BIT_SCALES, layer)
+        )
+    except KeyError as error:
+        raise UserError(f"{stored.files[name]}: {name} wants {error} beside it, it is missing; copy it too") from error
+    except (SafetensorError, ValueError) as error:
+        raise UserError(f"{stored.files[name]}: {name} cannot be read ({error}); copy the file again") from error
+
+
+def _check(tensor: Tensor, file: Path, name: str, like: Tensor) -> None:
+    """UserError for a tensor of a wrong shape, or with values that are not numbers."""
     if tensor.shape != like.shape:
         raise UserError(
             f"{file}: {name} has shape {list(tensor.shape)}, config.json asks for {list(like.shape)}; they do not "
@@ -166,7 +199,6 @@ def _read(opened: Any, file: Path, name: str, like: Tensor) -> Tensor:
     if not torch.isfinite(tensor.sum(dtype=torch.float32)) and not torch.isfinite(tensor).all():
         bad = int((~torch.isfinite(tensor)).sum())
         raise UserError(f"{file}: {name} holds {bad} values that are not numbers (NaN or infinite); export it again")
-    return tensor
 
 
 def _set(decoder: nn.Module, name: str, tensor: Tensor) -> None:

@@ -22,8 +22,10 @@ Record = Callable[[Callable[[], Tensor]], Callable[[], Tensor]]
 def is_recordable(config: Config) -> bool:
     """Whether a step is decided by its tensors alone: windows, stretched positions and the number of an expert's tokens
     are looked up on the host."""
-    return config.mixture is None and all(
-        layer.window is None and not (layer.rope and layer.rope.stretch) for layer in config.layers
+    return (
+        config.mixture is None
+        and config.delta is None
+        and all(layer.window is None and not (layer.rope and layer.rope.stretch) for layer in config.layers)
     )
 
 

@@ -16,19 +16,26 @@ from torch import Tensor
 
 from evalharness.engine.attention import explicit_attention
 from evalharness.engine.config import Config
+from evalharness.engine.windows import Window
 
 
 class DecodeAttention:
-    """Which keys the next tokens of rows see, `lengths` of them each, those behind a `window` left out.
+    """Which keys the next tokens of rows see, `lengths` of them each, those outside a `window` left out.
 
-    Caches are [rows, KV, capacity, D]. A bag is one head of one row; `index` are its keys among all of a cache.
+    All stand behind `shared` tokens that are not among these keys. Caches are [rows, KV, capacity, D]. A bag is one
+    head of one row; `index` are its keys among all of a cache.
     """
 
-    def __init__(self, config: Config, lengths: Sequence[int], capacity: int, window: int | None) -> None:
+    def __init__(
+        self, config: Config, lengths: Sequence[int], capacity: int, window: Window | None, shared: int = 0
+    ) -> None:
         self.config = config
         rows, bags = len(lengths), len(lengths) * config.heads
         filled = torch.tensor(lengths).repeat_interleave(config.heads)
-        counts = filled if window is None else filled.clamp(max=window)
+        counts = filled
+        if window is not None:
+            position = filled + (shared - 1)
+            counts = torch.minimum(filled, position + 1 - window.first(position))
         head = torch.arange(config.kv_heads).repeat_interleave(config.heads // config.kv_heads).repeat(rows)
         row = torch.arange(rows).repeat_interleave(config.heads)
         table = (row * config.kv_heads + head) * capacity + filled - counts  # where a bag's first key stands

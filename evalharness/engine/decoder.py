@@ -1,4 +1,4 @@
-"""One decoder for GPT-2, Llama, Mistral, Qwen, Gemma, Phi, SmolLM, OLMo and Granite, for inference and for training.
+"""One decoder for GPT-2, Llama, Mistral, Qwen, Gemma, Phi, SmolLM, OLMo, Granite, gpt-oss; for asking and training.
 
 Everything but attention runs on packed rows [T, d] without padding; attention is passed in (`attention.PackedRows`,
 `slot_cache.SlotCache`). Modules carry the names of Hugging Face's files, so `state_dict()` is a checkpoint. The
@@ -8,10 +8,10 @@ architectures follow https://github.com/huggingface/transformers (`models/*/mode
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import partial
 from operator import attrgetter
+from typing import Protocol, cast
 
 import torch
 import torch.distributed as dist
@@ -21,67 +21,15 @@ from torch.utils.checkpoint import checkpoint
 
 from evalharness.engine.attention import PackedRows
 from evalharness.engine.config import Config, Layer
+from evalharness.engine.gated_delta import GatedDelta, GatedNorm
 from evalharness.engine.matmul import ACTIVATE, Linear, Matmul, activated, pack_weight, packed_matmul
 from evalharness.engine.mixture import mixture_of_experts
-from evalharness.engine.positions import frequencies, rotate
-from evalharness.engine.rotary import Rope
+from evalharness.engine.names import names_of
+from evalharness.engine.positions import rotate, tempering, turning
+from evalharness.engine.recurrence import Recur
+from evalharness.engine.rotary import Rope, Tempered
 
-Attend = Callable[[Layer, Tensor, Tensor, Tensor], Tensor]  # (layer, q [T, H, D], k, v [T, KV, D]) -> [T, H, D]
-_Turns = Mapping[Rope, tuple[Tensor, Tensor]]
-
-
-@dataclass(frozen=True, slots=True)
-class Names:
-    """What a family calls the parts of the network; '' for parts that it does not have."""
-
-    embed: str = "model.embed_tokens"
-    positions: str = ""
-    blocks: str = "model.layers"
-    norm: str = "model.norm"
-    q: str = "self_attn.q_proj"
-    k: str = "self_attn.k_proj"
-    v: str = "self_attn.v_proj"
-    qkv: str = ""
-    out: str = "self_attn.o_proj"
-    q_norm: str = "self_attn.q_norm"
-    k_norm: str = "self_attn.k_norm"
-    gate: str = "mlp.gate_proj"
-    up: str = "mlp.up_proj"
-    gate_up: str = ""
-    down: str = "mlp.down_proj"
-    before_attention: str = "input_layernorm"
-    after_attention: str = ""
-    before_mlp: str = "post_attention_layernorm"
-    after_mlp: str = ""
-    mixture: str = "mlp"  # what stands in the MLP's place in a sparse layer
-
-
-GPT2 = Names(
-    embed="transformer.wte", positions="transformer.wpe", blocks="transformer.h", norm="transformer.ln_f",
-    q="", k="", v="", qkv="attn.c_attn", out="attn.c_proj", gate="", up="mlp.c_fc", down="mlp.c_proj",
-    before_attention="ln_1", before_mlp="ln_2",
-)  # fmt: skip
-_FUSED = Names(q="", k="", v="", qkv="self_attn.qkv_proj", gate="", up="", gate_up="mlp.gate_up_proj")
-FOUR_NORMS = Names(
-    after_attention="post_attention_layernorm",
-    before_mlp="pre_feedforward_layernorm",
-    after_mlp="post_feedforward_layernorm",
-)
-_AFTER_ONLY = Names(
-    before_attention="",
-    after_attention="post_attention_layernorm",
-    before_mlp="",
-    after_mlp="post_feedforward_layernorm",
-)
-
-
-def names_of(config: Config) -> Names:
-    """The names of the family's parts."""
-    if config.post_norms:
-        return FOUR_NORMS if config.pre_norms else _AFTER_ONLY
-    block_sparse = Names(mixture="block_sparse_moe")
-    of_family = {"gpt2": GPT2, "phi3": _FUSED, "mixtral": block_sparse, "granitemoe": block_sparse}
-    return of_family.get(config.family, Names())
+_Turns = Mapping[Rope | Tempered, tuple[Tensor, ...]]
 
 
 class Norm(nn.Module):
@@ -113,39 +61,53 @@ def _place(root: nn.Module, path: str, module: nn.Module) -> None:
     root.add_module(last, module)
 
 
+class Attend(Recur, Protocol):
+    """Attention of the texts at hand: q [T, H, D], k and v [T, KV, D], sinks [H] or None -> [T, H, D]."""
+
+    def __call__(self, layer: Layer, q: Tensor, k: Tensor, v: Tensor, sinks: Tensor | None) -> Tensor: ...
+
+
 class _Block(nn.Module):
     """One layer: attention and MLP, each behind a norm and added to the stream."""
 
     def __init__(self, config: Config, layer: Layer) -> None:
         super().__init__()
         self.config, self.layer, self.names = config, layer, names_of(config)
-        width, names = config.width, self.names
-        queries, keys = config.heads * config.head_dim, config.kv_heads * config.head_dim
-        conv = config.family == "gpt2"
-        self.splits = [queries, keys, keys]
-
-        def linear(path: str, inputs: int, outputs: int, bias: bool) -> None:
-            if path:
-                _place(self, path, Linear(inputs, outputs, bias=bias, transposed=conv))
-
-        linear(names.qkv, width, queries + 2 * keys, config.qkv_bias)
-        linear(names.q, width, queries, config.qkv_bias)
-        linear(names.k, width, keys, config.qkv_bias)
-        linear(names.v, width, keys, config.qkv_bias)
-        linear(names.out, queries, width, config.out_bias)
+        names = self.names
+        if layer.recurrent:
+            _place(self, names.delta, GatedDelta(config))
+        else:
+            self._add_attention()
         if layer.sparse:
             _place(self, names.mixture, mixture_of_experts(config))
         else:
-            linear(names.gate_up, width, 2 * config.inner, config.mlp_bias)
-            linear(names.gate, width, config.inner, config.mlp_bias)
-            linear(names.up, width, config.inner, config.mlp_bias)
-            linear(names.down, config.inner, width, config.mlp_bias)
+            self._add_linear(names.gate_up, config.width, 2 * config.inner, config.mlp_bias)
+            self._add_linear(names.gate, config.width, config.inner, config.mlp_bias)
+            self._add_linear(names.up, config.width, config.inner, config.mlp_bias)
+            self._add_linear(names.down, config.inner, config.width, config.mlp_bias)
         for path in (names.before_attention, names.after_attention, names.before_mlp, names.after_mlp):
             if path:
-                _place(self, path, Norm(width, config))
+                _place(self, path, Norm(config.width, config))
+
+    def _add_linear(self, path: str, inputs: int, outputs: int, bias: bool) -> None:
+        if path:
+            _place(self, path, Linear(inputs, outputs, bias=bias, transposed=self.config.family == "gpt2"))
+
+    def _add_attention(self) -> None:
+        config, names = self.config, self.names
+        queries, keys = config.heads * config.head_dim, config.kv_heads * config.head_dim
+        self.splits = [queries, keys, keys]
+        self._add_linear(names.qkv, config.width, queries + 2 * keys, config.qkv_bias)
+        self._add_linear(names.q, config.width, queries * (1 + config.gated), config.qkv_bias)
+        self._add_linear(names.k, config.width, keys, config.qkv_bias)
+        self._add_linear(names.v, config.width, keys, config.qkv_bias)
+        self._add_linear(names.out, queries, config.width, config.out_bias)
         if config.qk_norm:
             _place(self, names.q_norm, Norm(queries if config.whole_norm else config.head_dim, config))
             _place(self, names.k_norm, Norm(keys if config.whole_norm else config.head_dim, config))
+        if config.sinks:
+            holder, _, last = names.sinks.rpartition(".")
+            self.get_submodule(holder).register_parameter(last, nn.Parameter(torch.empty(config.heads)))
 
     def part(self, path: str) -> nn.Module:
         """The module of that name, looked up at each use: training may have put another (LoRA) in its place."""
@@ -154,33 +116,52 @@ class _Block(nn.Module):
     def forward(self, x: Tensor, attend: Attend, turns: _Turns, rows: Tensor | None = None) -> Tensor:
         """x [T, d] -> [T, d], or [len(rows), d] when only some rows are wanted of the last layer."""
         names, scale = self.names, self.config.residual_scale
-        q, k, v = self._queries(self._normed(names.before_attention, x), turns)
-        mixed = attend(self.layer, q, k, v).flatten(1)
-        if rows is not None:
-            x, mixed = x[rows], mixed[rows]
-        mixed = self._normed(names.after_attention, self.part(names.out)(mixed))
+        before = self._normed(names.before_attention, x)
+        if self.layer.recurrent:
+            mixed = self.part(names.delta)(before, attend, self.layer, rows)
+        else:
+            mixed = self._attention(before, attend, turns, rows)
+        x = x if rows is None else x[rows]
+        mixed = self._normed(names.after_attention, mixed)
         x = x + (mixed if scale == 1.0 else mixed * scale)
         out = self._normed(names.after_mlp, self._mlp(self._normed(names.before_mlp, x)))
         return x + (out if scale == 1.0 else out * scale)
 
+    def _attention(self, x: Tensor, attend: Attend, turns: _Turns, rows: Tensor | None) -> Tensor:
+        """What attention makes of its input, of these rows."""
+        names, config = self.names, self.config
+        q, k, v, gates = self._queries(x, turns)
+        sinks = self.part(names.sinks) if config.sinks else None
+        mixed = attend(self.layer, q, k, v, cast("Tensor | None", sinks)).flatten(1)
+        if gates is not None:
+            mixed = mixed * torch.sigmoid(gates)
+        return self.part(names.out)(mixed if rows is None else mixed[rows])  # type: ignore[no-any-return]
+
     def _normed(self, path: str, x: Tensor) -> Tensor:
         return self.part(path)(x) if path else x
 
-    def _queries(self, x: Tensor, turns: _Turns) -> tuple[Tensor, Tensor, Tensor]:
+    def _queries(self, x: Tensor, turns: _Turns) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """Queries, keys, values by head, and where attention is gated its gates [T, heads * D]."""
         names, dim = self.names, self.config.head_dim
+        gates = None
         if names.qkv:
             q, k, v = self.part(names.qkv)(x).split(self.splits, -1)
         else:
             q, k, v = (self.part(path)(x) for path in (names.q, names.k, names.v))
+        if self.config.gated:  # each head's queries, then its gates
+            q, gates = (part.flatten(1) for part in q.view(len(q), -1, 2 * dim).chunk(2, -1))
         if self.config.qk_norm and self.config.whole_norm:
             q, k = self.part(names.q_norm)(q), self.part(names.k_norm)(k)
         q, k, v = (part.unflatten(-1, (-1, dim)) for part in (q, k, v))
         if self.config.qk_norm and not self.config.whole_norm:
             q, k = self.part(names.q_norm)(q), self.part(names.k_norm)(k)
-        if self.layer.rope is not None:
-            turn = turns[self.layer.rope]
-            q, k = rotate(q, turn), rotate(k, turn)
-        return q, k, v
+        if (rope := self.layer.rope) is not None:
+            q, k = rotate(q, turns[rope], rope.adjacent), rotate(k, turns[rope], rope.adjacent)
+            if self.config.unit_qk:
+                q, k = (F.rms_norm(part, (dim,), eps=self.config.eps) for part in (q, k))
+        if self.layer.tempered is not None:
+            q = q * turns[self.layer.tempered][0]
+        return q, k, v, gates
 
     def _mlp(self, x: Tensor) -> Tensor:
         names, activation = self.names, self.config.activation
@@ -339,6 +320,8 @@ class Decoder(nn.Module):
             if next(module.children(), None) is None:
                 holder, _, last = name.rpartition(".")
                 made.get_submodule(holder)._modules[last] = self.get_submodule(name)
+            else:  # a container may hold weights of its own
+                module._parameters = self.get_submodule(name)._parameters
         return made
 
     @property
@@ -348,11 +331,13 @@ class Decoder(nn.Module):
         return packed + sum(parameter.numel() for parameter in self.parameters())
 
     def _turns(self, positions: Tensor, dtype: torch.dtype) -> _Turns:
-        """cos and sin [T, 1, dims / 2] for every kind of rotary positions in use."""
-        turns = {}
-        for rope in {layer.rope for layer in self.config.layers if layer.rope is not None}:
-            angles = positions.float()[:, None, None] * frequencies(rope, positions.device)
-            turns[rope] = ((angles.cos() * rope.magnitude).to(dtype), (angles.sin() * rope.magnitude).to(dtype))
+        """cos and sin [T, 1, dims / 2] for every kind of rotary positions in use, factors [T, 1, 1] of queries."""
+        layers = self.config.layers
+        turns: dict[Rope | Tempered, tuple[Tensor, ...]] = {}
+        for rope in {layer.rope for layer in layers if layer.rope is not None}:
+            turns[rope] = turning(rope, positions, dtype)
+        for tempered in {layer.tempered for layer in layers if layer.tempered is not None}:
+            turns[tempered] = (tempering(tempered, positions, dtype),)
         return turns
 
 
@@ -367,7 +352,8 @@ def initialise(decoder: Decoder, generator: torch.Generator, std: float = 0.02) 
             if parameter.dim() > 1:
                 back = name.endswith(("c_proj.weight", "o_proj.weight", "down_proj.weight", "output_linear.weight"))
                 parameter.normal_(0.0, small if back else std, generator=generator)
-            elif name.endswith(".bias"):
+            elif name.endswith((".bias", ".sinks")):
                 parameter.zero_()
             else:
-                parameter.fill_(0.0 if decoder.config.unit_offset else 1.0)
+                holder = decoder.get_submodule(name.rpartition(".")[0])
+                parameter.fill_(0.0 if decoder.config.unit_offset and not isinstance(holder, GatedNorm) else 1.0)

@@ -22,6 +22,11 @@ _GEMMA: dict[str, Any] = {
     **_COMMON, "hidden_act": "gelu_pytorch_tanh", "head_dim": 256, "tie_word_embeddings": True, "vocab_size": 256000,
     "max_position_embeddings": 8192,
 }  # fmt: skip
+_DELTA: dict[str, Any] = {
+    "linear_conv_kernel_dim": 4, "linear_key_head_dim": 128, "linear_value_head_dim": 128, "linear_num_key_heads": 16,
+    "linear_num_value_heads": 32, "full_attention_interval": 4, "partial_rotary_factor": 0.25, "head_dim": 256,
+    "max_position_embeddings": 32768,
+}  # fmt: skip
 # What each family's files leave out. `num_key_value_heads` None means as many as query heads.
 DEFAULTS: dict[str, dict[str, Any]] = {
     "gpt2": {
@@ -114,6 +119,33 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "attention_multiplier": 1.0, "residual_multiplier": 1.0, "logits_scaling": 1.0, "num_local_experts": 8,
         "num_experts_per_tok": 2, "norm_topk_prob": True,
     },
+    "gpt_oss": {
+        **_COMMON, "vocab_size": 201088, "hidden_size": 2880, "intermediate_size": 2880, "num_hidden_layers": 36,
+        "num_attention_heads": 64, "num_key_value_heads": 8, "head_dim": 64, "max_position_embeddings": 131072,
+        "rms_norm_eps": 1e-5, "rope_theta": 150_000.0, "sliding_window": 128, "sliding_window_pattern": 2,
+        "attention_bias": True, "num_local_experts": 128, "num_experts_per_tok": 4, "norm_topk_prob": True,
+        "swiglu_limit": 7.0, "swiglu_alpha": 1.702, "rope_scaling": {
+            "rope_type": "yarn", "factor": 32.0, "beta_fast": 32.0, "beta_slow": 1.0, "truncate": False,
+            "original_max_position_embeddings": 4096},
+    },
+    "llama4_text": {
+        **_COMMON, "vocab_size": 202048, "hidden_size": 5120, "intermediate_size": 8192, "num_hidden_layers": 48,
+        "intermediate_size_mlp": 16384, "num_attention_heads": 40, "num_key_value_heads": 8, "head_dim": 128,
+        "max_position_embeddings": 131072, "rms_norm_eps": 1e-5, "rope_theta": 500_000.0, "num_local_experts": 16,
+        "num_experts_per_tok": 1, "interleave_moe_layer_step": 1, "moe_layers": None, "use_qk_norm": True,
+        "no_rope_layers": None, "no_rope_layer_interval": 4, "attention_chunk_size": 8192,
+        "attn_temperature_tuning": True, "floor_scale": 8192, "attn_scale": 0.1,
+    },
+    "qwen3_next": {
+        **_COMMON, **_DELTA, "vocab_size": 151936, "hidden_size": 2048, "intermediate_size": 5632,
+        "num_hidden_layers": 48, "num_attention_heads": 16, "num_key_value_heads": 2, "num_experts": 512,
+        "num_experts_per_tok": 10, "moe_intermediate_size": 512, "shared_expert_intermediate_size": 512,
+        "norm_topk_prob": True,
+    },
+    "qwen3_5_text": {
+        **_COMMON, **_DELTA, "vocab_size": 248320, "hidden_size": 4096, "intermediate_size": 12288,
+        "num_hidden_layers": 32, "num_attention_heads": 16, "num_key_value_heads": 4,
+    },
     "qwen2_vl_text": {
         **_COMMON, "vocab_size": 152064, "hidden_size": 8192, "intermediate_size": 29568, "num_hidden_layers": 80,
         "num_attention_heads": 64, "num_key_value_heads": 8, "max_position_embeddings": 32768, "rms_norm_eps": 1e-5,
@@ -132,4 +164,5 @@ TEXT_HALVES = {
     "qwen2_5_vl": ("qwen2_vl_text", "qwen2"), "qwen2_5_vl_text": ("qwen2_vl_text", "qwen2"),
     "qwen3_vl_text": ("qwen3_vl_text", "qwen3"),
 }  # fmt: skip
-MIXTURES = ("mixtral", "qwen2_moe", "qwen3_moe", "olmoe", "granitemoe")
+MIXTURES = ("mixtral", "qwen2_moe", "qwen3_moe", "olmoe", "granitemoe", "gpt_oss", "llama4_text", "qwen3_next")
+HYBRIDS = ("qwen3_next", "qwen3_5_text")  # most of their layers have the gated delta rule in attention's place

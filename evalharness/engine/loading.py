@@ -82,9 +82,8 @@ def _open_native(
 
 def _load(folder: Path, config: Config, settings: EngineSettings, device: torch.device) -> Decoder:
     dtype = _dtype(settings.dtype, device, folder)
-    files = set(checkpoint.weight_files(folder).values())
     if dtype != checkpoint.stored_dtype(folder) or device.type != "cpu":
-        check_weights(sum(file.stat().st_size for file in files) * (2 if dtype == torch.float32 else 1), device)
+        check_weights(checkpoint.count_weights(folder) * dtype.itemsize, device)
     return checkpoint.load_decoder(folder, dtype=dtype, device=device, config=config).requires_grad_(False)
 
 

@@ -159,7 +159,7 @@ class LoglikelihoodScorer:
 
     def _extend(self, prefix: PrefixCache, ids: TokenIds) -> None:
         """Read `ids` into the prefix. Of the last layer only keys and values are needed."""
-        at = 0
+        at, begun = 0, prefix.length
         while at < len(ids):
             piece = ids[at : at + max(self.budget, 64)]
             try:
@@ -168,6 +168,7 @@ class LoglikelihoodScorer:
                 self._shrink(error)
                 continue
             at += len(piece)
+            prefix.forget(begun)
 
     @torch.inference_mode()
     def _read(self, prefix: PrefixCache, piece: TokenIds) -> None:

@@ -70,7 +70,17 @@ class Memory:
     @property
     def per_key(self) -> int:
         """Bytes of keys and values per token."""
-        return 2 * len(self.config.layers) * self.config.kv_heads * self.config.head_dim * self.itemsize
+        attending = sum(not layer.recurrent for layer in self.config.layers)
+        return 2 * attending * self.config.kv_heads * self.config.head_dim * self.itemsize
+
+    @property
+    def per_text(self) -> int:
+        """Bytes of the states of recurrent layers."""
+        delta = self.config.delta
+        if delta is None:
+            return 0
+        memory = 4 * delta.value_heads * delta.key_dim * delta.value_dim  # in float32 whatever the weights' type
+        return sum(layer.recurrent for layer in self.config.layers) * memory
 
     @property
     def per_token(self) -> int:
@@ -86,7 +96,7 @@ class Memory:
 
     def slots(self, wanted: int, capacity: int) -> int:
         """Rows generated at a time, each with `capacity` tokens of keys and values. UserError where not one fits."""
-        each = capacity * self.per_key
+        each = capacity * self.per_key + self.per_text
         fit = int(available(self.device) * 0.8) // each
         if fit < 1:
             raise UserError(

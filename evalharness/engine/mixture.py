@@ -61,7 +61,8 @@ class MixtureOfExperts(nn.Module):
             self.shared_expert_gate = Linear(config.width, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        out = _mixed(x, self.gate(x), self.mixture, lambda number, rows: cast(Tensor, self.experts[number](rows)))
+        weights, chosen = _likeliest(self.gate(x), self.mixture)
+        out = _mixed(x, weights, chosen, lambda number, rows: cast(Tensor, self.experts[number](rows)))
         if self.mixture.shared:
             out = out + F.sigmoid(self.shared_expert_gate(x)) * self.shared_expert(x)
         return out
@@ -96,31 +97,99 @@ class StackedMixture(nn.Module):
         self.output_linear = StackedLinear(mixture.experts, mixture.inner, config.width)
 
     def forward(self, x: Tensor) -> Tensor:
-        return _mixed(x, self.router.layer(x), self.mixture, self._expert)
+        return _mixed(x, *_likeliest(self.router.layer(x), self.mixture), self._expert)
 
     def _expert(self, number: int, x: Tensor) -> Tensor:
         gate, up = F.linear(x, self.input_linear.weight[number]).chunk(2, -1)
         return F.linear(self.activate(gate) * up, self.output_linear.weight[number])
 
 
+class TransposedExperts(nn.Module):
+    """All experts' matrices as [experts, inputs, outputs]: the files of gpt-oss, whose gates and ups alternate, are
+    clamped and have biases, and of Llama 4, whose gates come before the ups."""
+
+    def __init__(self, config: Config, mixture: Mixture) -> None:
+        super().__init__()
+        count, width, inner = mixture.experts, config.width, mixture.inner
+        self.limit, self.gain, self.activate = mixture.limit, mixture.gain, ACTIVATE[config.activation]
+        self.gate_up_proj = nn.Parameter(torch.empty(count, width, 2 * inner))
+        self.down_proj = nn.Parameter(torch.empty(count, inner, width))
+        if self.limit is not None:
+            self.gate_up_proj_bias = nn.Parameter(torch.empty(count, 2 * inner))
+            self.down_proj_bias = nn.Parameter(torch.empty(count, width))
+
+    def forward(self, number: int, x: Tensor) -> Tensor:
+        both = x @ self.gate_up_proj[number]
+        if self.limit is None:
+            gate, up = both.chunk(2, -1)
+            return self.activate(gate) * up @ self.down_proj[number]
+        both = both + self.gate_up_proj_bias[number]
+        gate, up = both[..., ::2].clamp(max=self.limit), both[..., 1::2].clamp(-self.limit, self.limit)
+        hidden: Tensor = (up + 1) * gate * torch.sigmoid(gate * self.gain)
+        return hidden @ self.down_proj[number] + self.down_proj_bias[number]
+
+
+class GptOssMixture(nn.Module):
+    """gpt-oss: experts with a clamped activation, a router with a bias."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        assert config.mixture is not None
+        self.mixture = config.mixture
+        self.router = Linear(config.width, config.mixture.experts, bias=True)
+        self.experts = TransposedExperts(config, config.mixture)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return _mixed(x, *_likeliest(self.router(x), self.mixture), self.experts)
+
+
+class Llama4Mixture(nn.Module):
+    """Llama 4: what an expert reads is scaled, by how likely it is on its own, and not what it makes of it; one expert
+    more is for all tokens."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        assert config.mixture is not None
+        self.mixture = mixture = config.mixture
+        self.router = Linear(config.width, mixture.experts)
+        self.experts = TransposedExperts(config, mixture)
+        self.shared_expert = Expert(config.width, mixture.shared, ExpertNames(), config.activation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits, chosen = self.router(x).topk(self.mixture.active, -1)
+        weights = torch.sigmoid(logits.float())
+        return _mixed(x, weights, chosen, self.experts, at_input=True) + cast(Tensor, self.shared_expert(x))
+
+
 def mixture_of_experts(config: Config) -> nn.Module:
     """What stands in the MLP's place in a sparse layer of this family."""
-    return StackedMixture(config) if config.family == "granitemoe" else MixtureOfExperts(config)
+    of_family = {"granitemoe": StackedMixture, "gpt_oss": GptOssMixture, "llama4_text": Llama4Mixture}
+    return of_family.get(config.family, MixtureOfExperts)(config)
 
 
-def _mixed(x: Tensor, logits: Tensor, mixture: Mixture, expert: Callable[[int, Tensor], Tensor]) -> Tensor:
-    """The sum of what the likeliest experts by these logits [T, experts] make of x [T, d]."""
+def _likeliest(logits: Tensor, mixture: Mixture) -> tuple[Tensor, Tensor]:
+    """Of the likeliest experts by these logits [T, experts] the weights [T, active] in float32, and which they are."""
     weights, chosen = torch.softmax(logits.float(), -1).topk(mixture.active, -1)
     if mixture.normalised:
         weights = weights / weights.sum(-1, keepdim=True)
+    return weights, chosen
+
+
+def _mixed(
+    x: Tensor, weights: Tensor, chosen: Tensor, expert: Callable[[int, Tensor], Tensor], *, at_input: bool = False
+) -> Tensor:
+    """The sum of what the chosen experts [T, active] make of x [T, d], weighted; or of x weighted, `at_input`."""
+    active = chosen.shape[-1]
     order = chosen.flatten().argsort(stable=True)  # expert by expert, in each the tokens as they come
-    weights, rows = weights.to(x.dtype).flatten()[order, None], order // mixture.active
-    counts = chosen.flatten().bincount(minlength=mixture.experts).tolist()
+    weights, rows = weights.to(x.dtype).flatten()[order, None], order // active
+    counts = chosen.flatten().bincount().tolist()
     out = torch.zeros_like(x)
     at = 0
     for number, count in enumerate(counts):
         if count:
             here = slice(at, at + count)
-            out = out.index_add(0, rows[here], expert(number, x[rows[here]]) * weights[here])
+            read = x[rows[here]]
+            made = expert(number, read * weights[here]) if at_input else expert(number, read) * weights[here]
+            out = out.index_add(0, rows[here], made)
             at += count
     return out

@@ -10,7 +10,7 @@ import math
 import torch
 from torch import Tensor
 
-from evalharness.engine.rotary import Rope
+from evalharness.engine.rotary import Rope, Tempered
 
 
 def frequencies(rope: Rope, device: torch.device) -> Tensor:
@@ -49,9 +49,25 @@ def _yarn_ramp(rope: Rope, device: torch.device) -> Tensor:
     return ((torch.arange(rope.dims // 2, device=device).float() - first) / (last - first)).clamp(0, 1)
 
 
-def rotate(x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
-    """Rotate the first dimensions of each head, by halves (the order of the files): x [T, H, D]."""
+def turning(rope: Rope, positions: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """cos and sin [T, 1, dims / 2] of positions [T]."""
+    angles = positions.float()[:, None, None] * frequencies(rope, positions.device)
+    return (angles.cos() * rope.magnitude).to(dtype), (angles.sin() * rope.magnitude).to(dtype)
+
+
+def tempering(tempered: Tempered, positions: Tensor, dtype: torch.dtype) -> Tensor:
+    """What queries at positions [T] are multiplied with, [T, 1, 1] (https://arxiv.org/abs/2501.19399)."""
+    passed = torch.floor((positions.float() + 1.0) / tempered.every)
+    return (torch.log1p(passed) * tempered.strength + 1.0).to(dtype)[:, None, None]
+
+
+def rotate(x: Tensor, turn: tuple[Tensor, ...], adjacent: bool = False) -> Tensor:
+    """Rotate the first dimensions of each head, by halves or (`adjacent`) by neighbours, as the family's files have
+    them: x [T, H, D]."""
     cos, sin = turn
+    if adjacent:
+        first, second = x[..., ::2], x[..., 1::2]
+        return torch.stack((first * cos - second * sin, second * cos + first * sin), -1).flatten(-2)
     half = cos.shape[-1]
     first, second, rest = x[..., :half], x[..., half : 2 * half], x[..., 2 * half :]
     turned = (first * cos - second * sin, second * cos + first * sin)

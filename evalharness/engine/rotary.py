@@ -21,7 +21,7 @@ class Rope:
 
     `stretch` divides each frequency (longrope's, `long` in longer texts), `magnitude` multiplies cosines and sines.
     `low` and `high` are the turns within the original context between which llama3 and yarn blend; yarn may round where
-    they lie (`truncate`).
+    they lie (`truncate`). `adjacent`: a pair is two dimensions side by side, not half a head apart.
     """
 
     theta: float
@@ -35,6 +35,15 @@ class Rope:
     long: tuple[float, ...] = ()
     magnitude: float = 1.0
     truncate: bool = True
+    adjacent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tempered:
+    """Queries that grow with their position p: times 1 + strength log(1 + floor((p + 1) / every))."""
+
+    every: float
+    strength: float
 
 
 def _longrope(theta: float, dims: int, scaling: Mapping[str, Any], values: Mapping[str, Any]) -> Rope:
@@ -116,6 +125,7 @@ def read_rope(family: str, values: Mapping[str, Any], head_dim: int, local: bool
     return Rope(
         theta=theta,
         dims=int(head_dim * partial),
+        adjacent=family == "llama4_text",
         kind=kind,
         factor=float(scaling.get("factor", 1.0)),
         low=float(scaling.get("low_freq_factor", 1.0)),

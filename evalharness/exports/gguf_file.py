@@ -174,7 +174,7 @@ def _facts(writer: Any, config: Config, name: str, kind: str) -> None:
     writer.add_file_type(getattr(gguf.LlamaFileType, {"f32": "ALL_F32"}.get(kind, f"MOSTLY_{kind.upper()}")))
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
     windows = {layer.window for layer in config.layers} - {None}
-    within = config.context if config.family in _WINDOWED else min([config.context, *(w for w in windows if w)])
+    within = config.context if config.family in _WINDOWED else min([config.context, *(w.size for w in windows if w)])
     writer.add_context_length(within)
     writer.add_vocab_size(config.vocab)
     writer.add_embedding_length(config.width)
@@ -189,7 +189,7 @@ def _facts(writer: Any, config: Config, name: str, kind: str) -> None:
     writer.add_value_length(config.head_dim)
     writer.add_layer_norm_rms_eps(config.eps)
     if config.family in _WINDOWED and windows:
-        writer.add_sliding_window(max(w for w in windows if w))
+        writer.add_sliding_window(max(w.size for w in windows if w))
     if config.cap:
         writer.add_attn_logit_softcapping(config.cap)
     if config.final_cap:

@@ -55,6 +55,24 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "granite-moe": ("GraniteMoeConfig", {"num_local_experts": 5, "num_experts_per_tok": 2, "embedding_multiplier": 3.0,
                                          "attention_multiplier": 0.2, "logits_scaling": 2.5,
                                          "residual_multiplier": 0.4, "tie_word_embeddings": True}),
+    "gpt-oss": ("GptOssConfig", {"num_local_experts": 5, "num_experts_per_tok": 2, "head_dim": 16, "sliding_window": 16,
+                                 "intermediate_size": 64, "swiglu_limit": 0.3, "rope_parameters": {
+                                     "rope_type": "yarn", "rope_theta": 1000.0, "factor": 4.0, "truncate": False,
+                                     "original_max_position_embeddings": 64, "beta_fast": 8.0}}),
+    "llama4": ("Llama4TextConfig", {"num_local_experts": 5, "num_experts_per_tok": 2, "head_dim": 8,
+                                    "interleave_moe_layer_step": 2, "intermediate_size_mlp": 40, "floor_scale": 16,
+                                    "attention_chunk_size": 16, "attn_scale": 0.7}),
+    "llama4-no-norm": ("Llama4TextConfig", {"num_local_experts": 4, "head_dim": 8, "moe_layers": [0, 3],
+                                            "use_qk_norm": False, "attn_temperature_tuning": False,
+                                            "attention_chunk_size": 64, "no_rope_layers": [1, 0, 1, 0]}),
+    "qwen3-next": ("Qwen3NextConfig", {"num_experts": 6, "num_experts_per_tok": 2, "moe_intermediate_size": 24,
+                                       "shared_expert_intermediate_size": 20, "head_dim": 16, "num_hidden_layers": 5,
+                                       "linear_num_key_heads": 2, "linear_num_value_heads": 4,
+                                       "linear_key_head_dim": 8, "linear_value_head_dim": 12, "mlp_only_layers": [1],
+                                       "rms_norm_eps": 1e-3}),
+    "qwen3.5": ("Qwen3_5TextConfig", {"head_dim": 16, "linear_num_key_heads": 3, "linear_num_value_heads": 3,
+                                      "linear_key_head_dim": 8, "linear_value_head_dim": 6,
+                                      "linear_conv_kernel_dim": 3}),
     "olmoe": ("OlmoeConfig", {"num_experts": 6, "num_experts_per_tok": 2}),
 }  # fmt: skip
 
@@ -70,6 +88,9 @@ def hf_model(family: str, **changes: Any) -> Any:
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter) * (0.15 if parameter.dim() > 1 else 0.05))
+        for name, parameter in model.named_parameters():
+            if name.endswith("A_log"):  # slow fading: transformers itself rounds fast fading at the fourth digit
+                parameter.sub_(4.0)
     return model
 
 

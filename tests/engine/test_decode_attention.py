@@ -14,6 +14,7 @@ from evalharness.engine.config import parse_config
 from evalharness.engine.decoder import Decoder, initialise
 from evalharness.engine.generation import Generator
 from evalharness.engine.memory import Memory
+from evalharness.engine.windows import Window
 
 RAW = {
     "model_type": "gemma2", "vocab_size": 300, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 4,
@@ -38,7 +39,9 @@ def test_rows_of_any_length_equal_padded_ones(heads: int, window: int | None, ca
     column, end = torch.arange(CAPACITY)[None], torch.tensor(lengths)[:, None]
     seen = (column < end) & (end - column <= (window or CAPACITY))
     with torch.inference_mode():
-        out, total = decode_attention.DecodeAttention(rule, lengths, CAPACITY, window)(q, keys, values, with_sums=True)
+        out, total = decode_attention.DecodeAttention(rule, lengths, CAPACITY, window and Window(window))(
+            q, keys, values, with_sums=True
+        )
         want, sums = explicit_attention(
             q[:, :, None], keys.nan_to_num(), values.nan_to_num(), seen[:, None, None], rule
         )
