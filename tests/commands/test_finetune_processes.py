@@ -79,6 +79,6 @@ def test_processes_that_the_command_starts(
     one, two = (load_file(tmp_path / name / "model.safetensors") for name in ("alone", "together"))
     assert furthest(two, one) < (BAR_TRAINED,)
     again = tuned(command(data, base, tmp_path / "together", *usual), capfd)
-    assert again["steps"] == together["steps"] == 7
+    assert again["steps"] == together["steps"] == 8
     whole = load_file(tmp_path / "together" / "model.safetensors")
     assert all(torch.equal(whole[name], two[name]) for name in two)
