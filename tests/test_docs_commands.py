@@ -3,6 +3,7 @@ pages speak of (doc_desk.py). The few that want more than this machine are in PA
 to the command line's parser, as all are in the everyday tests.
 """
 
+import io
 import os
 import re
 import shutil
@@ -184,6 +185,7 @@ def test_what_a_page_shows_to_be_typed_runs(page, desk, endpoint, evalh, monkeyp
         words = Shown("", "", line.replace("http://localhost:8000/v1", endpoint.url)).words
         make_room(desk, line)
         monkeypatch.setattr("sys.argv", ["evalh", *words])
+        monkeypatch.setattr("sys.stdin", io.StringIO("Hello\n"))  # for whoever talks with a model
         return evalh(*words)
 
     wrong = []
