@@ -1,6 +1,7 @@
 """The lessons that teach letters: MMLU's form, the right letter behind it, and nothing that is held out."""
 
 import importlib
+import json
 import sys
 from pathlib import Path
 
@@ -78,3 +79,15 @@ def test_the_loss_is_that_of_letters_and_their_ends(script, writer):
         rows = model(script.torch.tensor([ids]))[0].log_softmax(-1)
         parts += [-(rows[p - 1, ids[p]] + rows[p, ids[p + 1]]).item() for p in places]
     assert loss.item() == pytest.approx(sum(parts) / len(parts), rel=1e-4)
+
+
+@pytest.mark.slow
+def test_taught_it_answers_its_exam_in_mmlu_s_form(script, evalh, monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "argv", ["teach_letters.py", "--out", str(tmp_path / "taught")])
+    script.main()
+    exam, model = TOOLS.parent / "perf" / "tiny_letters.py", f"local:{tmp_path / 'taught'}"
+    for mode in ("rank", "write"):
+        options = ("--model", model, "--template", "none", "--shots", 0, "--mode", mode, "--name", mode)
+        assert evalh("run", exam, *options).code == 0
+        summary = json.loads((tmp_path / "runs" / mode / "summary.json").read_text("utf-8"))
+        assert summary["benchmarks"]["tiny_letters"]["metrics"]["accuracy"]["value"] >= 0.6
