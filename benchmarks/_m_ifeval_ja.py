@@ -33,7 +33,7 @@ def number_letters(text: str, num_letters: int, relation: str | None = None) -> 
 
 
 def number_numbered_lists(text: str, num_items: int) -> bool:
-    return len(re.findall(r"^\s*\d+\.", text, re.MULTILINE)) == num_items
+    return len(re.findall(r"^[^\S\n]*\d+\.", text, re.MULTILINE)) == num_items
 
 
 def nominal_ending(text: str, count: int) -> bool:
@@ -65,7 +65,7 @@ def highlighted(text: str, num_highlights: int) -> bool:
 
 
 def bullets(text: str, num_bullets: int) -> bool:
-    return len(re.findall(r"^\s*+・", text, re.MULTILINE)) == num_bullets
+    return len(re.findall(r"^[^\S\n]*・", text, re.MULTILINE)) == num_bullets
 
 
 def letter_frequency(text: str, letter: str, let_frequency: int, let_relation: str | None = None) -> bool:

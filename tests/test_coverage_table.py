@@ -30,6 +30,7 @@ def coverage(*words):
     return said
 
 
+@pytest.mark.slow
 def test_every_cell_is_made_with_a_handful_of_draws():
     said = coverage("-W", "error::RuntimeWarning", str(PERF / "coverage.py"), "--draws", "3")
     cells = [json.loads(line) for line in said.stdout.splitlines()]

@@ -156,6 +156,7 @@ def test_programs_run_in_one_sandbox_from_many_threads(program: str) -> None:
 
 @pytest.mark.parametrize("start", ["fork", "spawn"])
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+@pytest.mark.slow
 def test_processes_have_sandboxes_of_their_own(
     program: str, start: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

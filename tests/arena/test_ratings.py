@@ -108,6 +108,7 @@ def test_models_without_a_finite_rating_are_said_to_have_none():
     assert len(comparable(fought)) == 3
 
 
+@pytest.mark.slow
 def test_the_interval_of_a_difference_covers_the_truth():
     rng = random.Random(0)
     true, covered = 80.0, 0

@@ -51,6 +51,7 @@ def test_programs_and_functions_run_in_the_sandbox(evalh, tmp_path):
     assert found == wanted
 
 
+@pytest.mark.slow
 def test_each_test_has_its_time_and_a_program_that_never_ends_is_stopped(monkeypatch):
     """Each test of a program may use what the authors give to one: all together may use more."""
     monkeypatch.setattr("evalharness.benchmarks._livecodebench.TEST_SECONDS", 0.5)

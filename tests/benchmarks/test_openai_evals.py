@@ -46,6 +46,7 @@ def test_all_125_sample_files_load(shared):
     assert sum(len(opened("match", file)[1]) for file in files) == 17015
 
 
+@pytest.mark.slow
 def test_every_supported_eval_whose_samples_are_there_runs_with_echo(shared, evalh):
     data = str(shared / "openai_evals" / "registry")
     said = evalh("run", "openai_evals", "--data", data, "--model", "echo", "--limit", "5", "--json")

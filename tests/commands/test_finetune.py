@@ -178,6 +178,7 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(
     assert tuned(command(data, base, out, "--epochs", "2"), capsys)["steps"] == 14
 
 
+@pytest.mark.slow
 def test_a_benchmark_chooses_the_checkpoint(
     data: Path, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -233,6 +234,7 @@ def test_what_cannot_be_is_said_in_one_line(
     assert error.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_overlap_with_a_benchmark_is_refused_unless_allowed(
     data: Path, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -248,6 +250,7 @@ def test_overlap_with_a_benchmark_is_refused_unless_allowed(
     assert about["preflight"]["overlap"][0]["row"] == 4
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_no_number_keeps_the_last_good_checkpoint(
     data: Path, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -325,6 +328,7 @@ def test_no_file_at_the_end_of_a_training_is_lost_to_a_full_disk(
     assert again["steps"] == 2 and (out / "model.safetensors").read_bytes() == before[out / "model.safetensors"]
 
 
+@pytest.mark.slow
 def test_a_log_that_cannot_be_written_stops_the_training_in_one_line(
     data: Path, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -347,6 +351,7 @@ def test_a_log_that_cannot_be_written_stops_the_training_in_one_line(
     assert [each["step"] for each in log if "loss" in each] == [1, 2, 3, 4]
 
 
+@pytest.mark.slow
 def test_an_output_that_is_a_file_is_said(data: Path, base: Path, tmp_path: Path, capsys: Any) -> None:
     (tmp_path / "tuned").write_text("mine")
     rows = [*json.loads(data.read_text()), {"instruction": "q", "output": ""}]
@@ -359,6 +364,7 @@ def test_an_output_that_is_a_file_is_said(data: Path, base: Path, tmp_path: Path
     assert (tmp_path / "tuned").read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_the_book_s_settings(data: Path, base: Path, tmp_path: Path) -> None:
     import typer.testing
 
@@ -382,6 +388,7 @@ def test_preference_pairs(base: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     assert found["evaluations"][-1]["margin"] > 0
 
 
+@pytest.mark.slow
 def test_then_judge_scores_the_answers_against_the_data(
     data: Path, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -396,6 +403,7 @@ def test_then_judge_scores_the_answers_against_the_data(
     assert judged["metrics"]["judge_score"]["value"] == pytest.approx(0.85)
 
 
+@pytest.mark.slow
 def test_conversations_of_several_turns_are_answered_too(
     base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -416,6 +424,7 @@ def test_conversations_of_several_turns_are_answered_too(
         assert result["sample"]["answers"] == ["bye"]
 
 
+@pytest.mark.slow
 def test_another_template_than_the_trained_one_is_warned_of(
     data: Path, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -499,6 +508,7 @@ def test_figures_beside_references_are_those_of_their_libraries() -> None:
     assert in_words({"scored": 2, "wrong": 0}, {"chrf": 0.5, "other": 1.0}) == "2 scored; chrF 0.500"
 
 
+@pytest.mark.slow
 def test_broken_rows_are_listed_or_skipped(
     data: Path, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -556,6 +566,7 @@ def test_other_weights_under_the_same_path_are_another_training(
     assert "holds another training (other weights)" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_one_training_at_a_time_in_a_folder(
     data: Path, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -592,6 +603,7 @@ def test_patience_and_best_of_the_command_hold_on_a_resumed_training(
     assert whole["evaluations"][-1]["validation_loss"] == undisturbed["evaluations"][-1]["validation_loss"]
 
 
+@pytest.mark.slow
 def test_ctrl_c_says_where_it_stopped(
     data: Path, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -661,6 +673,7 @@ def test_without_a_floor_the_schedule_is_transformers_own(schedule: str, warmup:
         TrainingConfig(lr_floor=1.5).check()
 
 
+@pytest.mark.slow
 def test_conversations_with_tools_are_trained_and_asked_alike(
     base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

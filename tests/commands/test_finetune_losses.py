@@ -37,7 +37,7 @@ def looked(arguments: list[str], capsys: Capture, code: int = 0) -> str:
     return capsys.readouterr().err
 
 
-@pytest.mark.parametrize("loss", ["dpo", "orpo", "simpo"])
+@pytest.mark.parametrize("loss", ["dpo", *(pytest.param(loss, marks=pytest.mark.slow) for loss in ("orpo", "simpo"))])
 def test_pairs_are_learned_and_watched(loss: str, base: Path, tmp_path: Path, capsys: Capture) -> None:
     rows = [{"prompt": f"say {i}", "chosen": f"well {i}", "rejected": "no"} for i in range(24)]
     file, out = write(tmp_path / "pairs.jsonl", rows), tmp_path / "tuned"
@@ -70,6 +70,7 @@ def test_kto_learns_from_good_and_bad_rows(base: Path, tmp_path: Path, capsys: C
     assert first["wanted"][0].startswith("well") and first["asked"][0].startswith("say")
 
 
+@pytest.mark.slow
 def test_without_kto_the_good_rows_alone_are_learned_and_that_is_said(
     base: Path, tmp_path: Path, capsys: Capture
 ) -> None:
@@ -80,6 +81,7 @@ def test_without_kto_the_good_rows_alone_are_learned_and_that_is_said(
     assert "split: 15 train" in said or "split: 14 train" in said
 
 
+@pytest.mark.slow
 def test_kto_of_preference_pairs_and_of_rows_without_labels(base: Path, tmp_path: Path, capsys: Capture) -> None:
     pairs = [{"prompt": f"say {i}", "chosen": f"well {i}", "rejected": "no"} for i in range(20)]
     file = write(tmp_path / "pairs.jsonl", pairs)
@@ -162,7 +164,7 @@ def test_what_of_a_replay_is_refused_or_said(base: Path, tmp_path: Path, capsys:
     assert listed["place"] == "bad.jsonl:2"
 
 
-@pytest.mark.parametrize("loss", ["dpo", "kto"])
+@pytest.mark.parametrize("loss", ["dpo", pytest.param("kto", marks=pytest.mark.slow)])
 def test_pairs_of_one_answer_twice_are_left_out_and_said(
     loss: str, base: Path, tmp_path: Path, capsys: Capture
 ) -> None:

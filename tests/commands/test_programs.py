@@ -68,6 +68,7 @@ def test_all_four_are_counted_in_table_and_reports(run, evalh):
     assert "[standing]\nsuspect" in shown
 
 
+@pytest.mark.slow
 def test_ten_cheating_answers_fail_the_gate_and_are_no_gain(run, evalh):
     run("base", WRONG)
     run("new", FORGED)
@@ -81,6 +82,7 @@ def test_ten_cheating_answers_fail_the_gate_and_are_no_gain(run, evalh):
     assert said.code == 1 and "FAIL" in said.out and "worse by more" not in said.out
 
 
+@pytest.mark.slow
 def test_a_rise_of_what_cannot_be_confirmed_fails_the_gate(run, evalh):
     run("base", None)
     run("new", None, "--check", "inproc")
@@ -112,6 +114,7 @@ def of_version(folder, version):
     (folder / "summary.json").write_text(json.dumps(summary))
 
 
+@pytest.mark.slow
 def test_a_run_of_an_older_version_is_scored_again_and_stays_as_it_is(run, evalh):
     run("base", FORGED)
     run("new", WRONG)
@@ -125,6 +128,7 @@ def test_a_run_of_an_older_version_is_scored_again_and_stays_as_it_is(run, evalh
     assert evalh("compare", "base", "base").code == 0  # both by the same rules: nothing to bring together
 
 
+@pytest.mark.slow
 def test_a_baseline_of_an_older_version_cannot_be_compared_and_says_why(run, evalh):
     run("base", WRONG)
     run("new", WRONG)
@@ -138,6 +142,7 @@ def test_a_baseline_of_an_older_version_cannot_be_compared_and_says_why(run, eva
     assert evalh("compare", "fresh", "new").code == 0
 
 
+@pytest.mark.slow
 def test_a_run_of_a_later_version_says_to_upgrade(run, evalh):
     run("base", WRONG)
     run("new", WRONG)
@@ -146,6 +151,7 @@ def test_a_run_of_a_later_version_says_to_upgrade(run, evalh):
     assert said.code == 4 and f"version {SCORING_VERSION + 1}" in said.err and "upgrade" in said.err
 
 
+@pytest.mark.slow
 def test_a_run_does_not_go_on_under_other_rules(run, evalh):
     run("base", WRONG)
     of_version(Path("runs/base"), None)
@@ -155,6 +161,7 @@ def test_a_run_does_not_go_on_under_other_rules(run, evalh):
     assert run("base", WRONG).code == 0
 
 
+@pytest.mark.slow
 def test_programs_that_need_a_package_are_scored_again_with_it(run, evalh):
     odd = "    import numpy\n    return numpy.int64(7)\n"
     first = run("new", odd, "--json")

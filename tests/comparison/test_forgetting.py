@@ -421,6 +421,7 @@ def test_the_command_says_what_was_lost_and_asks_the_options_of_either_model(eva
         assert refused.code == 2 and words in refused.err and refused.err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_the_simulation_runs_and_its_promises_hold(capsys):
     spec = importlib.util.spec_from_file_location("perf_forgetting", ROOT / "perf" / "forgetting.py")
     made = importlib.util.module_from_spec(spec)

@@ -123,6 +123,7 @@ def test_what_cannot_be_ranked(tmp_path, evalh):
     assert caught.value.exit_code == Exit.NOT_COMPARABLE
 
 
+@pytest.mark.slow
 def test_the_command_writes_the_form_of_the_file(tmp_path, evalh):
     a, b = many(tmp_path, {"a": 0.5, "b": 0.9})
     for file, start in (

@@ -42,6 +42,7 @@ def told(reply, **options):
         ({"template": OTHER}, {}, {"prompts": "look", "same weights": "wrong"}),
     ],
 )
+@pytest.mark.slow
 def test_what_an_endpoint_serves(server, options, wanted, tmp_path):
     if "template" in server:
         (tmp_path / "t.jinja").write_text(server["template"])

@@ -75,13 +75,14 @@ def test_gradients_equal_transformers(family, written):
     (ours(ids) @ weight).square().mean().backward()
     gradients = [
         {
-            name.replace("router.layer", "router"): parameter.grad
+            name.replace("router.layer", "router").replace("block_sparse_moe", "mlp"): parameter.grad
             for name, parameter in model.named_parameters()
             if not re.search(r"\.experts\.|_linear\.", name)  # transformers has other tensors for them than the files
         }
         for model in (ours, theirs)
     ]
-    assert furthest(*gradients) < (BAR,)
+    # The gated delta rule sums over the whole text, step by step there and in pieces here.
+    assert furthest(*gradients) < (3 * BAR if family in ("qwen3-next", "qwen3.5") else BAR,)
 
 
 def test_checkpoint_goes_back_to_transformers(family, written, tmp_path):

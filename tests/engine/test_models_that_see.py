@@ -46,7 +46,12 @@ WRAPPERS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", sorted(WRAPPERS))
+EVERYDAY = ("qwen2.5-vl", "llava")
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in EVERYDAY else pytest.param(name, marks=pytest.mark.slow) for name in sorted(WRAPPERS)]
+)
 def test_text_alone_is_read_natively_and_equals_the_whole_model(name, tmp_path):
     transformers = pytest.importorskip("transformers")
     kind, text, eyes, tokens = WRAPPERS[name]

@@ -88,6 +88,7 @@ def test_a_run_made_again_has_the_same_bytes(run, own_file, tmp_path, kind):
     assert all(task["same_answers"] == task["n"] > 0 for task in said.json["benchmarks"].values())
 
 
+@pytest.mark.slow
 def test_a_run_that_was_merged_and_one_from_another_folder(run, own_file, tmp_path, monkeypatch):
     words = ("run", "./bench.yaml", "--model", f"replay:{tmp_path}/answers.jsonl", "--name", "whole")
     assert [run(*words, "--shard", f"{part}/2").code for part in (1, 2)] == [0, 0]
@@ -145,12 +146,14 @@ def test_a_judge_that_compares_is_asked_again(run, own_file, tmp_path):
     assert len(first.read_bytes().splitlines()) == len(again.read_bytes().splitlines()) > 0
 
 
+@pytest.mark.slow
 def test_a_second_reproduction_is_a_run_of_its_own(run, own_file, tmp_path):
     assert run("run", *KINDS["own file"], "--name", "first").code == 0
     assert [run("reproduce", "first").code for _ in range(2)] == [0, 0]
     assert (tmp_path / "runs/first-again-2/summary.json").is_file()
 
 
+@pytest.mark.slow
 def test_changed_data_and_a_changed_model_are_named(run, own_file, tmp_path):
     assert run("run", *KINDS["own file"], "--name", "first").code == 0
     write(tmp_path / "answers.jsonl", [{"id": f"k{i}", "response": "no"} for i in range(40)])

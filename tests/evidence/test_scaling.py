@@ -118,6 +118,7 @@ def test_nothing_to_tell_is_none():
     assert ranking_power(np.ones((1, 3))) is None
 
 
+@pytest.mark.slow
 def test_the_command(evalh, tmp_path):
     names = ladder(tmp_path, [-1, 1, 3, 4], mislabelled={0, 50})
     said = evalh("scaling", *names)

@@ -113,6 +113,7 @@ def test_other_questions_are_not_compared(tmp_path):
         find_twins(one + two)
 
 
+@pytest.mark.slow
 def test_the_command_names_them(evalh, tmp_path):
     worth = results(3, 4)
     names = folders(tmp_path, {"a": worth[:, 0], "b": worth[:, 0], "c": worth[:, 1], "d": worth[:, 2]})

@@ -191,6 +191,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("what", HOSTILE)
+@pytest.mark.slow
 def test_a_hostile_class_gets_one_line(task, what):
     use_task_code(TaskCodeSettings(packages=("packaging",), seconds=2 if "takes too long" in HOSTILE[what] else 30))
     for text in (f"{BASE}\n{what}\n{SUMS}", SUMS.replace("self.off = 0", what)):

@@ -50,6 +50,7 @@ def words(url, *more):
     return ("run", "mmlu", "--data", "sample", "--model", "openai:m", "--base-url", url, "--mode", "letters", *more)
 
 
+@pytest.mark.slow
 def test_an_endpoint_that_tells_the_truth_has_the_figures_of_its_weights(evalh):
     """Against the local engine with the same template."""
     template = "chatml"

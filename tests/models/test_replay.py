@@ -791,6 +791,7 @@ def test_mmlu_answers_in_a_folder_of_tables(evalh, shared):
     assert entry["metrics"]["accuracy_macro"]["value"] == pytest.approx(0.7932, abs=5e-5)
 
 
+@pytest.mark.slow
 def test_code_llamas_solutions_give_their_recorded_verdicts(evalh, shared):
     """Its prompts were cleaned up in 143 of 164 tasks: the ids are right all the same."""
     folder = shared / "humaneval"
@@ -837,6 +838,7 @@ def test_ifeval_responses_are_found_by_their_prompts(evalh, tmp_path, shared):
     assert [said[n].text for n in range(541)] == [f"{n} of many" for n in range(541)]
 
 
+@pytest.mark.slow
 def test_rows_are_read_and_found_in_linear_time(tmp_path):
     from evalharness.records import Message, Origin, Request
 

@@ -58,6 +58,7 @@ def test_what_is_written_and_its_first_tokens(evalh):
     assert [token for token, _ in found.top_logprobs] == [token for token, _ in ours.top_logprobs]
 
 
+@pytest.mark.slow
 def test_doctor_and_a_whole_run(evalh):
     with serve(engine_reply()) as stub:
         words = ("--template", "none", "--rank-by", "generate", "--base-url", stub.url, "--json")

@@ -53,6 +53,7 @@ def pages(evalh, tmp_path):
     return found
 
 
+@pytest.mark.slow
 def test_nothing_is_wider_than_a_phone_or_a_laptop(pages):
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])

@@ -33,6 +33,7 @@ def test_neither_command_does_what_a_file_names(first, evalh, tmp_path, command,
     assert not (tmp_path / "runs/first-again").exists()
 
 
+@pytest.mark.slow
 def test_flaky_asks_a_part_again_and_goes_on_in_its_folder(first, evalh, tmp_path):
     first()
     said = evalh("flaky", "first", "--limit", 3, "--json")

@@ -72,6 +72,7 @@ def killed(folder: Path, log: Path, moment: int, torn: bool) -> bool:
 
 
 @pytest.mark.parametrize("seed", range(4))
+@pytest.mark.slow
 def test_killed_at_twenty_random_moments(tmp_path, seed):
     evaluate(tmp_path / "whole", tmp_path / "log")
     chance = random.Random(seed)

@@ -65,6 +65,7 @@ def agree(found):
     return sum(expected), other, [one for one, seen, _ in told if seen.standing == "suspect"]
 
 
+@pytest.mark.slow
 def test_a_sample_of_mutants_gets_the_verdict_of_a_plain_subprocess():
     rows = list(files.jsonl(plugins.load_benchmark("humaneval").source.sample))
     found = list(programs(rows, 6))

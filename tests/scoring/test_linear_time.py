@@ -156,6 +156,7 @@ READERS = {
 
 
 @pytest.mark.parametrize("reader", READERS)
+@pytest.mark.slow
 def test_no_reader_takes_quadratic_time(reader):
     assert slow(READERS[reader], size=SIZE // 50, seconds=SECONDS) == []
 

@@ -250,6 +250,7 @@ def test_judges_stand_in_a_suite(ci, endpoint, tmp_path):
     assert said.code == 2
 
 
+@pytest.mark.slow
 def test_several_seeds_are_asked_and_carried_into_the_verdict(ci, endpoint):
     seeds = "options: {seeds: [1, 2, 3], temperature: 0.7}\n"
     start = len(endpoint.seen)
@@ -457,6 +458,7 @@ def test_a_run_of_which_nothing_was_answered_is_never_green(ci, models):
     assert ci.asked <= len(models) * 200
 
 
+@pytest.mark.slow
 def test_a_comment_does_not_stay_green_beside_a_job_that_could_not_begin(based, evalh, github, tmp_path, monkeypatch):
     """https://github.com/ArtiomTr/jest-coverage-report-action/issues/289"""
     with github() as server:

@@ -96,6 +96,7 @@ def test_an_open_battle_is_shown_again_and_others_are_new(arena):
     assert len(set(seen)) == 30
 
 
+@pytest.mark.slow
 def test_every_pair_meets_and_sides_are_drawn(arena):
     application, store = arena()
     client = joined(application)
@@ -222,6 +223,7 @@ def test_nothing_of_a_voter_is_stored_but_a_hash(arena, tmp_path):
     assert client.cookies["evalh_voter"].encode() not in kept and b"testclient" not in kept and b"127.0.0.1" not in kept
 
 
+@pytest.mark.slow
 def test_votes_that_come_too_fast_wait(arena):
     application, _ = arena(votes_per_minute=1)
     client = joined(application)
@@ -243,6 +245,7 @@ def test_a_rate_limit_is_by_key_and_fills_again(monkeypatch):
     assert [limit.allows("a") for _ in range(3)] == [True, True, False]
 
 
+@pytest.mark.slow
 def test_votes_become_battles_that_are_rated(arena, tmp_path, evalh, monkeypatch):
     application, store = arena()
     client = joined(application)
@@ -280,6 +283,7 @@ def votes(*said, voter="v"):
     return [CountedVote(item=str(n), model_a=a, model_b=b, choice=c, **common) for n, (a, b, c) in enumerate(said)]
 
 
+@pytest.mark.slow
 def test_the_next_battle_is_where_it_tells_most():
     pairs = (("a", "b"), ("a", "c"), ("b", "c"))
     assert pair_weights(pairs, arena_board.arena_board(())) == {("a", "b"): 1, ("a", "c"): 1, ("b", "c"): 1}
@@ -308,6 +312,7 @@ def test_voters_who_favour_a_side_or_vote_against_all_stand_out():
     assert set(found) == {"left", "against"} and "left in 30 of 30" in found["left"] and "against" in found["against"]
 
 
+@pytest.mark.slow
 def test_judges_stand_beside_people(arena, tmp_path, monkeypatch):
     application, _ = arena(judged=read_battles(judged_file(tmp_path)))
     client = joined(application)

@@ -254,6 +254,7 @@ def test_a_run_without_benchmarks_or_letters_is_a_page(tmp_path):
     assert client.get(f"/runs/{run_key(tmp_path / 'runs' / 'odd')}").status_code == 200
 
 
+@pytest.mark.slow
 def test_a_result_with_thousands_of_parts_is_a_page_of_some(tmp_path):
     one = line("quiz", "a/1", "scored", 0.5)
     one["request"]["messages"] = [{"role": "user", "content": f"message {n} " + "x" * 1000} for n in range(5000)]
