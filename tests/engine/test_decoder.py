@@ -22,6 +22,12 @@ NEW = [
 ]  # fmt: skip
 
 
+def bar(family: str) -> float:
+    """How far a family may be off. What the gated delta rule rounds is carried from token to token, so that a sum in
+    another order moves it further than an attention."""
+    return 3 * BAR if family in ("qwen3-next", "qwen3.5") else BAR
+
+
 def test_logits_equal_transformers(family, written):
     theirs, folder = written(family)
     ids = torch.randint(0, 160, (2, 100), generator=torch.Generator().manual_seed(1))
@@ -59,9 +65,9 @@ def test_packed_weights_and_any_batch_give_the_same(family, written):
         want = theirs(ids).logits
         decoder.pack(head=True)
         assert all(m.weight is None for m in decoder.modules() if isinstance(m, Linear))
-        assert apart(decoder(ids), want) < BAR
+        assert apart(decoder(ids), want) < bar(family)
         for row in range(5):
-            assert apart(decoder(ids[row : row + 1]), want[row : row + 1]) < BAR
+            assert apart(decoder(ids[row : row + 1]), want[row : row + 1]) < bar(family)
 
 
 @pytest.mark.parametrize("family", ["gpt2", "llama3", "gemma2", "phi3", *NEW])
@@ -81,8 +87,7 @@ def test_gradients_equal_transformers(family, written):
         }
         for model in (ours, theirs)
     ]
-    # The gated delta rule sums over the whole text, step by step there and in pieces here.
-    assert furthest(*gradients) < (3 * BAR if family in ("qwen3-next", "qwen3.5") else BAR,)
+    assert furthest(*gradients) < (bar(family),)
 
 
 def test_checkpoint_goes_back_to_transformers(family, written, tmp_path):
