@@ -278,6 +278,7 @@ class _MadeSamples(Sequence[Sample]):
     def __getitem__(self, index: int | slice) -> Sample | Sequence[Sample]:
         if isinstance(index, slice):
             return [self[place] for place in range(len(self))[index]]
+        index = range(len(self))[index]
         if index >= len(self._numbers):
             deque(self, maxlen=0)
         return self._named(self._made(self._rows[index], index), self._numbers[index])

@@ -80,9 +80,9 @@ def header(file: Path) -> Mapping[str, Any]:
 
 
 def tensor_sizes(folder: Path) -> dict[str, int]:
-    """Tensor name -> number of elements."""
-    files = set(weight_files(folder).values())
-    return {name: math.prod(entry["shape"]) for file in files for name, entry in header(file).items()}
+    """Tensor name -> how many numbers it holds; each byte of four-bit blocks holds two."""
+    entries = [entry for file in set(weight_files(folder).values()) for entry in header(file).items()]
+    return {name: (1 + name.endswith(FOUR_BIT_BLOCKS)) * math.prod(map(int, entry["shape"])) for name, entry in entries}
 
 
 def stored_dtype(folder: Path) -> torch.dtype:
@@ -91,12 +91,6 @@ def stored_dtype(folder: Path) -> torch.dtype:
     kinds = [entry["dtype"] for file in set(weight_files(folder).values()) for entry in header(file).values()]
     known = [kind for kind in kinds if kind in names]
     return names[max(set(known), key=known.count)] if known else torch.float32
-
-
-def count_weights(folder: Path) -> int:
-    """How many numbers the weights are; each byte of four-bit blocks holds two."""
-    entries = [entry for file in set(weight_files(folder).values()) for entry in header(file).items()]
-    return sum((1 + name.endswith(FOUR_BIT_BLOCKS)) * math.prod(map(int, entry["shape"])) for name, entry in entries)
 
 
 def load_decoder(

@@ -83,7 +83,7 @@ def _open_native(
 def _load(folder: Path, config: Config, settings: EngineSettings, device: torch.device) -> Decoder:
     dtype = _dtype(settings.dtype, device, folder)
     if dtype != checkpoint.stored_dtype(folder) or device.type != "cpu":
-        check_weights(checkpoint.count_weights(folder) * dtype.itemsize, device)
+        check_weights(sum(checkpoint.tensor_sizes(folder).values()) * dtype.itemsize, device)
     return checkpoint.load_decoder(folder, dtype=dtype, device=device, config=config).requires_grad_(False)
 
 

@@ -1,59 +1,40 @@
 """Copies of a model in processes of this machine: one for each GPU, or sharing its cores.
 
-A copy is a fresh interpreter with one end of a socket. It ends when the other end closes, so it outlives nobody,
-however that ends; it is in a session of its own, so Ctrl-C reaches only whoever gives it its pieces.
+A copy is an interpreter of `children`: it ends with whoever gives it its pieces, and only that one heeds Ctrl-C.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import socket
-import subprocess
 import sys
-import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import wait
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
+from evalharness.children.interpreter import ChildInterpreter, end_children, start_child
 from evalharness.errors import UserError, option_name
 from evalharness.executor import Lost, PlacementOptions, QuestionPiece, Recipe, ReplicaMessage, own_cores, visible_gpus
 from evalharness.text.visible import line
 
-_BEGIN = """
-import json, sys
-sys.path[:] = json.loads(sys.argv[1])
-from evalharness.executors._replica import serve
-serve(int(sys.argv[2]))
-"""
+_SERVE = "from evalharness.executors._replica import serve; serve(FILE)"
 _PATIENCE = 5.0  # seconds that a copy may take to end
 
 
 @dataclass(kw_only=True)
-class _Process:
-    """A copy: its process, our end of the socket, what it prints, its place among the copies, and its last piece."""
+class _Copy:
+    """A copy: its interpreter, its place among the copies, and its last piece."""
 
-    process: subprocess.Popen[bytes]
-    connection: Connection[object, ReplicaMessage]
-    log: IO[bytes]
+    child: ChildInterpreter
     slot: int
     last_piece: int = -1
 
     def last_words(self) -> str:
         """How it ended, and what it printed last."""
-        try:
-            code = self.process.wait(_PATIENCE)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            code = self.process.wait()
-        self.log.seek(max(0, self.log.seek(0, os.SEEK_END) - 2000))
-        printed = self.log.read().decode("utf-8", "replace").strip().splitlines()
-        how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
-        return line(f"its process {how}" + (f": {printed[-1]}" if printed else ""), 300)
+        end = self.child.end(_PATIENCE)
+        return line(f"its process {end.how}" + (f": {end.printed}" if end.printed else ""), 300)
 
 
 class Processes:
@@ -63,24 +44,16 @@ class Processes:
         self._gpus = _shares_of_gpus(recipe, options)
         self.replicas = options.replicas or max(1, len(self._gpus))
         self._recipe = replace(recipe, cores=options.replica_cores or max(1, own_cores() // self.replicas))
-        self._running: dict[int, _Process] = {}
+        self._running: dict[int, _Copy] = {}
         self._count = 0
         self.close = weakref.finalize(self, _end, self._running)
 
     def start(self) -> int:
         taken = {each.slot for each in self._running.values()}
         slot = next(slot for slot in range(len(taken) + 1) if slot not in taken)
-        ours, theirs = socket.socketpair()
-        log = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the process
-        with theirs:
-            process = subprocess.Popen(
-                [sys.executable, "-c", _BEGIN, json.dumps(sys.path), str(theirs.fileno())],
-                pass_fds=[theirs.fileno()], env={**os.environ, **self._environment(slot)}, start_new_session=True,
-                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-            )  # fmt: skip
+        child = start_child(_SERVE, self._environment(slot))
         number, self._count = self._count, self._count + 1
-        made = _Process(process=process, connection=Connection(ours.detach()), log=log, slot=slot)
-        self._running[number] = made
+        self._running[number] = _Copy(child=child, slot=slot)
         self._send(number, self._recipe)
         return number
 
@@ -99,36 +72,28 @@ class Processes:
 
     def _send(self, replica: int, order: object) -> None:
         with suppress(KeyError, OSError):  # it is gone, which `wait` says
-            self._running[replica].connection.send(order)
+            self._running[replica].child.connection.send(order)
 
     def wait(self, seconds: float) -> Sequence[tuple[int, ReplicaMessage]]:
         found: list[tuple[int, ReplicaMessage]] = []
-        numbers = {each.connection: number for number, each in self._running.items()}
+        numbers = {each.child.connection: number for number, each in self._running.items()}
         for ready in wait(list(numbers), seconds):
             number = numbers[ready]  # type: ignore[index]  # `wait` gives back what it was given
             try:
-                found.append((number, self._running[number].connection.recv()))
+                found.append((number, self._running[number].child.connection.recv()))
             except (EOFError, OSError):
                 gone = self._running.pop(number)
-                gone.connection.close()
+                gone.child.connection.close()
                 found.append((number, Lost(words=gone.last_words())))
-                gone.log.close()
+                gone.child.log.close()
         return found
 
     def describe(self) -> Mapping[str, Any]:
         return {"engine": "processes", "replicas": self.replicas}
 
 
-def _end(running: dict[int, _Process]) -> None:
-    for each in running.values():
-        each.connection.close()  # which a copy hears at once, whatever it is doing
-    for each in running.values():
-        try:
-            each.process.wait(_PATIENCE)
-        except subprocess.TimeoutExpired:
-            each.process.kill()
-            each.process.wait()
-        each.log.close()
+def _end(running: dict[int, _Copy]) -> None:
+    end_children((each.child for each in running.values()), _PATIENCE)
     running.clear()
 
 

@@ -25,7 +25,8 @@ _MARKDOWN = re.compile(
     r")"
     r"|(?P<numbered>^\d{1,9}(?=[.)](?:\s|$)))"
     r"|(?P<reference><(?=[A-Za-z/!?])|\||\$(?!\d)|&(?=\#?\w+;))"  # HTML, a cell, a formula, a character
-    r"|(?P<link>@|\#(?=\w)|(?<!\w)[!&%](?=\w)|:(?=//)|(?<!\w):(?=:|[\w+-]+:)|(?i:www)(?=\.))"  # looked for later
+    r"|(?P<link>@|\#(?=\w)|(?<!\w)[!&%](?=\w)|:(?=//)|(?<!\w):(?=:|[\w+-]+:)"  # looked for later, as are
+    r"|(?i:www)(?=\.)|(?<!\w)(?i:gh)(?=-\d))"  # www.a.example and GH-26
 )
 _REFERENCES = {"<": "&lt;", "|": "&#124;", "$": "&#36;", "&": "&amp;"}
 

@@ -1,26 +1,24 @@
 """Starts the processes of a training on this machine, as `torchrun` would, and says in one line why they ended.
 
-Each is a fresh interpreter with the variables that torchrun sets, and one end of a socket: over it comes what to do,
-and goes back how it ended. It ends when the other end closes, so no process outlives the command.
+Each is an interpreter of `children` with the variables that torchrun sets: over its socket comes what to do, and goes
+back how it ended. So no process outlives the command.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
-import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
+from evalharness.children.interpreter import ChildInterpreter, end_children, start_child
 from evalharness.errors import Exit, UserError, flags_in_messages, option_name
 from evalharness.text.visible import line
 from evalharness.training.world import LostProcessError, check_sharding, check_shares, started_processes
@@ -29,11 +27,9 @@ if TYPE_CHECKING:
     from evalharness.training.job import FinetuneJob
 
 _BEGIN = """
-import json, sys
-sys.path[:] = json.loads(sys.argv[1])
 try:
     from evalharness.training.launch import carry_out
-    carry_out(int(sys.argv[2]))
+    carry_out(FILE)
 except KeyboardInterrupt:
     sys.exit(130)
 """
@@ -53,26 +49,21 @@ class ProcessEnd:
         return bool(self.message) or self.code == Exit.INTERRUPTED
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, slots=True)
 class _Process:
-    """A process of the training, our end of its socket, and what it prints where that is not shown."""
+    """A process of the training, and what it is called."""
 
-    process: subprocess.Popen[bytes]
-    connection: Connection[object, ProcessEnd]
-    log: IO[bytes]
+    child: ChildInterpreter
     name: str
 
     def unsaid(self) -> ProcessEnd:
         """How it ended, where it has not said so, and what it printed last."""
-        code = self.process.wait()
-        if code in (Exit.INTERRUPTED, -signal.SIGINT, -signal.SIGTERM):  # before it could heed that
+        end = self.child.end()
+        if end.code in (Exit.INTERRUPTED, -signal.SIGINT, -signal.SIGTERM):  # before it could heed that
             return ProcessEnd(code=Exit.INTERRUPTED)
-        self.log.seek(max(0, self.log.seek(0, os.SEEK_END) - 2000))
-        printed = self.log.read().decode("utf-8", "replace").strip().splitlines()
-        how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
-        how += f" ({line(printed[-1], 300)})" if printed else ""
+        how = f"{self.name} {end.how}" + (f" ({line(end.printed, 300)})" if end.printed else "")
         ended = "the others were ended, and the same command goes on from what was saved last"
-        return ProcessEnd(code=Exit.USAGE, message=f"{self.name} {how}; {ended}")
+        return ProcessEnd(code=Exit.USAGE, message=f"{how}; {ended}")
 
 
 def check_processes(count: int, job: FinetuneJob) -> None:
@@ -97,12 +88,13 @@ def run_processes(count: int, work: Callable[[], int]) -> int:
     environment = {**_address(), "WORLD_SIZE": str(count), "LOCAL_WORLD_SIZE": str(count)}
     with ExitStack() as stack:
         started: list[_Process] = []
-        stack.callback(_end, started)
+        stack.callback(lambda: end_children((each.child for each in started), _PATIENCE))
         stack.enter_context(_passed_on(started))
         for rank in range(count):
-            started.append(_start(rank, {**environment, "RANK": str(rank), "LOCAL_RANK": str(rank)}))
+            child = start_child(_BEGIN, {**environment, "RANK": str(rank), "LOCAL_RANK": str(rank)}, shown=rank == 0)
+            started.append(_Process(child, f"process {rank + 1} of {count}"))
             with suppress(OSError):  # it is gone already, which is noticed below
-                started[-1].connection.send(work)
+                child.connection.send(work)
         ends = _ends(started)
     return _outcome(ends)
 
@@ -114,24 +106,6 @@ def _address() -> dict[str, str]:
         return {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1])}
 
 
-def _start(rank: int, environment: Mapping[str, str]) -> _Process:
-    ours, theirs = socket.socketpair()
-    log = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the process
-    with theirs:
-        process = subprocess.Popen(
-            [sys.executable, "-c", _BEGIN, json.dumps(sys.path), str(theirs.fileno())],
-            pass_fds=[theirs.fileno()], env={**os.environ, **environment},
-            start_new_session=True,  # a Ctrl-C of the terminal reaches this process alone, which passes it on once
-            stdin=subprocess.DEVNULL, stdout=log if rank else None, stderr=log if rank else None,
-        )  # fmt: skip
-    return _Process(
-        process=process,
-        connection=Connection(ours.detach()),
-        log=log,
-        name=f"process {rank + 1} of {environment['WORLD_SIZE']}",
-    )
-
-
 @contextmanager
 def _passed_on(started: Sequence[_Process]) -> Iterator[None]:
     """Within, Ctrl-C and SIGTERM go to all processes: each heeds the first between two steps, the second at once."""
@@ -141,7 +115,7 @@ def _passed_on(started: Sequence[_Process]) -> Iterator[None]:
 
     def pass_on(number: int, _: object) -> None:
         for each in started:
-            each.process.send_signal(number)
+            each.child.process.send_signal(number)
 
     before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -154,7 +128,7 @@ def _passed_on(started: Sequence[_Process]) -> Iterator[None]:
 def _ends(started: Sequence[_Process]) -> dict[int, ProcessEnd]:
     """How each ended, by rank and in the order of their ends. Once one has failed the others have a while to end."""
     found: dict[int, ProcessEnd] = {}
-    running = {each.connection: rank for rank, each in enumerate(started)}
+    running = {each.child.connection: rank for rank, each in enumerate(started)}
     until: float | None = None
     while running:
         ready = wait(list(running), None if until is None else max(0.0, until - time.monotonic()))
@@ -162,7 +136,7 @@ def _ends(started: Sequence[_Process]) -> dict[int, ProcessEnd]:
             return found
         for rank in [running.pop(each) for each in list(running) if each in ready]:
             try:
-                found[rank] = started[rank].connection.recv()
+                found[rank] = started[rank].child.connection.recv()
             except (EOFError, OSError):
                 found[rank] = started[rank].unsaid()
         if until is None and any(end.message for end in found.values()):
@@ -178,19 +152,6 @@ def _outcome(ends: Mapping[int, ProcessEnd]) -> int:
     if first.code == Exit.INTERRUPTED:
         raise KeyboardInterrupt
     raise UserError(first.message, Exit(first.code))
-
-
-def _end(started: Sequence[_Process]) -> None:
-    """Wait for those that have said how they end; end the others."""
-    for each in started:
-        each.connection.close()  # which one that has not ended yet hears
-    for each in started:
-        try:
-            each.process.wait(_PATIENCE)
-        except subprocess.TimeoutExpired:
-            each.process.kill()
-            each.process.wait()
-        each.log.close()
 
 
 def carry_out(file: int) -> None:

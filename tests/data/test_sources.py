@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from collections import UserList
 from dataclasses import replace
 
 import pytest
@@ -99,6 +100,10 @@ def test_a_mistake_is_named_with_its_line(tmp_path, content, wanted):
         sources.load_rows(SOURCE, TEST, str(tmp_path))
 
 
+class NotHeld(UserList):
+    """Rows that are read when they are looked at, as those of a large file are."""
+
+
 def test_a_row_without_a_field_is_named():
     with pytest.raises(DataError, match=r"row 2 is not a question of this benchmark: it has no field 'q'"):
         sources.build_samples([{"q": "x"}, {"r": "y"}], lambda row: Sample(question=row["q"]))
@@ -109,6 +114,19 @@ def test_samples_without_id_are_numbered_within_their_group():
     built = sources.build_samples(rows, lambda row: Sample(question="?", group=row["g"]))
     assert [s.id for s in built] == ["a/0", "b/0", "a/1"]
     assert [s.id for s in sources.build_samples(rows, lambda row: Sample(question="?"))] == ["0", "1", "2"]
+
+
+def test_samples_of_rows_that_are_not_held_may_be_looked_at_from_any_place():
+    rows, seen = [{"g": "ab"[i % 2]} for i in range(6)], []
+    for look in (lambda made: made[-1], lambda made: made[5], lambda made: list(made)[5], lambda made: made[4:][1]):
+        made = sources.build_samples(
+            NotHeld(rows),
+            lambda row: Sample(question="?", group=row["g"]),
+            seen=lambda sample, row: seen.append(sample.id),
+        )
+        assert look(made).id == "b/2"
+        assert [sample.id for sample in made] == seen == ["a/0", "b/0", "a/1", "b/1", "a/2", "b/2"]
+        seen.clear()
 
 
 def test_the_content_hash_knows_every_field_and_the_order():

@@ -55,12 +55,12 @@ def test_copies_give_the_bytes_of_one_process_and_a_killed_one_costs_nothing(eva
         heard.append(event)
         if isinstance(event, ResultCame) and len([e for e in heard if isinstance(e, ResultCame)]) == 1:
             for each in executor._running.values():  # all that there are: what they had in hand is asked again
-                each.process.kill()
-                each.process.wait()
+                each.child.process.kill()
+                each.child.process.wait()
 
     with observed_by(hear):
         run_plan(make_plan(["mmlu"], model="echo", data="sample"), model, RunPlace(name="killed"), RunHooks())
-    pids = [each.process.pid for each in executor._running.values()]
+    pids = [each.child.process.pid for each in executor._running.values()]
     model.close()
     assert summary("killed") == summary("alone") and lines("killed") == lines("alone")
     assert any("a copy of the model was lost: its process was killed by signal 9" in e.text
@@ -88,7 +88,7 @@ executor = open_executor(Recipe(spec="echo", options={}), PlacementOptions(repli
 model = PlacedModel(executor)
 asked = [Request(messages=(Message("user", "a"),))] * 100
 assert len(list(model.answer(asked))) == 100
-print(*(each.process.pid for each in executor._running.values()), flush=True)
+print(*(each.child.process.pid for each in executor._running.values()), flush=True)
 sys.stdin.read()
 """
 

@@ -63,6 +63,7 @@ def test_whatever_is_written_is_what_is_shown():
     [
         ("ask @everyone", "@e"), ("see #12", "#1"), ("as !12", "!1"), ("https://a.example", "://"),
         ("www.a.example", "www."), ("a :tada: b", ":t"), ("x@a.example", "@a"), ("of &12 and %1", "&1"),
+        ("as GH-26", "GH-"),
     ],
 )  # fmt: skip
 def test_what_is_looked_for_behind_markdown_is_broken(text, live):

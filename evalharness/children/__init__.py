@@ -1,0 +1,1 @@
+"""Interpreters of ours beside this one."""
