@@ -34,10 +34,14 @@ def printed():
 
 @pytest.fixture
 def workflows(tmp_path, monkeypatch):
-    """Those of this repository, those that the documentation prints, and the one that `evalh init` writes."""
-    monkeypatch.chdir(tmp_path)
-    made = [path for path in write_starter(Path("my evals"), "openai:m", "github") if path.suffix == ".yml"]
-    assert made == [Path(".github/workflows/evals.yml")]
+    """Those of this repository, those that the documentation prints, and those that `evalh init` writes for a model
+    that wants a key and for one that wants none."""
+    made = []
+    for model in ("openai:m", "tiny"):
+        (tmp_path / model).mkdir()
+        monkeypatch.chdir(tmp_path / model)
+        write_starter(Path("my evals"), model, "github")
+        made.append(tmp_path / model / ".github" / "workflows" / "evals.yml")
     for number, text in enumerate(printed()):
         made.append(tmp_path / f"printed-{number}.yml")
         made[-1].write_text(text)
