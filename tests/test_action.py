@@ -137,7 +137,7 @@ def test_without_a_baseline_it_fails_and_says_how_to_make_one(repository):
     job = Job(repository, {"config": "suite.yaml"})
     said = job.run("Evaluate")
     assert (said.returncode, "::error title=s::" in said.stdout) == (2, True)
-    assert "no&#45;baseline create" in job.summary.read_text()
+    assert "suite.yaml --no-baseline create" in job.summary.read_text()
     assert job.outputs["verdict"] == "no verdict"
 
 
