@@ -209,8 +209,12 @@ def report(tree: Tree, graph: bool) -> None:
 
 
 def is_loose(name: str, path: Path) -> bool:
-    """Whether a module stands beside the packages, not in one."""
-    return name.startswith("evalharness.") and name.count(".") == 1 and path.name != "__init__.py"
+    """Whether a module stands beside the packages, not in one.
+
+    `__main__` is none: like `__init__` it is a name that Python asks for (`python -m evalharness`), and nothing imports it.
+    """
+    beside = name.startswith("evalharness.") and name.count(".") == 1
+    return beside and path.name not in ("__init__.py", "__main__.py")
 
 
 if __name__ == "__main__":
