@@ -211,7 +211,8 @@ def report(tree: Tree, graph: bool) -> None:
 def is_loose(name: str, path: Path) -> bool:
     """Whether a module stands beside the packages, not in one.
 
-    `__main__` is none: like `__init__` it is a name that Python asks for (`python -m evalharness`), and nothing imports it.
+    `__main__` is none: like `__init__` it is a name that Python asks for (`python -m evalharness`), and nothing
+    imports it.
     """
     beside = name.startswith("evalharness.") and name.count(".") == 1
     return beside and path.name not in ("__init__.py", "__main__.py")
