@@ -206,6 +206,28 @@ def test_verifiers_calls_the_rubric() -> None:
     assert state["metrics"] == {"gsm8k": 1.0}
 
 
+def test_a_benchmark_is_an_environment_of_verifiers(tmp_path: Path) -> None:
+    """verifiers 0.4 (https://pypi.org/project/verifiers): a set of tasks whose reward is the benchmark's."""
+    if importlib.util.find_spec("verifiers") is None or importlib.util.find_spec("verifiers.v1") is None:
+        pytest.skip("verifiers with tasks is not installed")
+    import asyncio
+
+    import verifiers.v1 as vf
+    from verifiers.v1.trace import AgentInfo, TraceTask
+
+    from evalharness.rewards.environment import BenchmarkConfig, BenchmarkTaskset
+
+    lines = "".join(json.dumps({"question": f"{a} + 1?", "answer": f"#### {a + 1}"}) + "\n" for a in range(3))
+    (tmp_path / "train.jsonl").write_text(lines)
+    earned = []
+    for task in BenchmarkTaskset(BenchmarkConfig(benchmark="gsm8k", data=str(tmp_path))):
+        kept = TraceTask(type="BenchmarkTask", data=task.data)
+        trace = vf.Trace(task=kept, agent=AgentInfo(config=vf.AgentConfig()), root_reply="1 + 1 = 2\n#### 2")
+        asyncio.run(task.score(trace))
+        earned.append({name: reward.score for name, reward in trace.rewards.items()})
+    assert earned == [{"gsm8k": 0.0}, {"gsm8k": 1.0}, {"gsm8k": 0.0}]
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning")
 def test_grpo_trains_on_a_reward(tmp_path: Path) -> None:
