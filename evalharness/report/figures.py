@@ -6,6 +6,7 @@ drawings out; what is drawn of a run, a comparison or a ladder is chosen in `rep
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -19,7 +20,7 @@ from evalharness.scoring.calibration import ReliabilityBin
 
 # Pixels: a figure, which is no wider than a phone so that its words are never made smaller; a name with what is drawn
 # under it; what is kept free.
-_WIDTH, _ROW, _EDGE = 380, 36, 12
+_WIDTH, _ROW, _EDGE = 380, 36, 16
 _SIDE, _BESIDE = 300, 220  # of a square plot; of one with names beside it
 _SHORT, _NAME, _LINE = 22, 26, 54  # characters beside a plot, in a terminal, and in a row of their own
 _TICKS = (0.0, 0.5, 1.0)  # of an axis of shares
@@ -64,35 +65,36 @@ def text_figures(figures: Sequence[Drawing]) -> str:
 
 
 def forest_plot(title: str, rows: Sequence[ForestRow], *, zero: bool = False, scale: float = 1.0) -> Drawing:
-    """Intervals under each other on one axis; `zero` has it hold 0 and marks that. Labels are values times `scale`."""
-    ends = [end for row in rows for end in (row.low, row.value, row.high)] + [0.0] * zero
-    first, last = min(ends, default=0.0), max(ends, default=1.0)
-    first, last = (first, last) if last > first else (first - 0.5, last + 0.5)
+    """Intervals under each other on one axis of round numbers; `zero` has it hold 0 and marks that. Labels are values
+    times `scale`."""
+    ends = [scale * end for row in rows for end in (row.low, row.value, row.high)] + [0.0] * zero
+    ticks, labels = _axis(min(ends, default=0.0), max(ends, default=1.0))
 
     def x(value: float) -> float:
-        return _EDGE + (_WIDTH - 2 * _EDGE) * (value - first) / (last - first)
+        return _EDGE + (_WIDTH - 2 * _EDGE) * (value - ticks[0]) / (ticks[-1] - ticks[0])
 
-    height = _ROW * len(rows) + 20
-    parts = [_stroke("zero", (x(0.0), 0), (x(0.0), height - 20))] if zero else []
+    parts = []
     for place, row in enumerate(rows):
         middle = _ROW * place + 26
+        low, value, high = (x(scale * end) for end in (row.low, row.value, row.high))
+        parts += [_stroke("grid", (x(tick), middle - 7), (x(tick), middle + 7)) for tick in ticks]
+        parts += [_stroke("zero", (x(0.0), middle - 7), (x(0.0), middle + 7))] * zero
         parts += [
             _words((0, middle - 12), _cut(f"{row.name} {row.mark}".strip(), _LINE)),
-            _stroke(f"bar {_tone(row.tone)}", (x(row.low), middle), (x(row.high), middle)),
-            f'<circle class="dot {_tone(row.tone)}" cx="{x(row.value):.1f}" cy="{middle}" r="4"/>',
+            _stroke(f"bar {_tone(row.tone)}", (low, middle), (high, middle)),
+            f'<circle class="dot {_tone(row.tone)}" cx="{value:.1f}" cy="{middle}" r="4"/>',
         ]
-    for value, anchor in ((first, "start"), (last, "end"), *([(0.0, "middle")] if zero and first < 0 < last else [])):
-        parts.append(_words((x(value), height - 6), format_number(scale * value), anchor))
-    axis = f"{format_number(scale * first)} … {format_number(scale * last)}"
+    height = _ROW * len(rows) + 20
+    parts += [_words((x(tick), height - 4), label, "middle") for tick, label in zip(ticks, labels, strict=True)]
+    span = ticks[0] / scale, ticks[-1] / scale
     lines = [
-        f"{_cut(row.name):<{_NAME}} {text_interval((row.low, row.value, row.high), (first, last), 40)} "
+        f"{_cut(row.name):<{_NAME}} {text_interval((row.low, row.value, row.high), span, 40)} "
         f"{format_number(scale * row.value)} ({format_number(scale * row.low)} … {format_number(scale * row.high)})"
         f"{' ' * bool(row.mark)}{row.mark}"
         for row in rows
     ]
-    label = "; ".join(lines)
-    note = f"the value and its interval, from {axis}"
-    return Drawing(title=title, note=note, svg=_svg(label, parts, (_WIDTH, height)), text=tuple(lines))
+    note = f"the value and its interval, on an axis from {labels[0]} to {labels[-1]}"
+    return Drawing(title=title, note=note, svg=_svg("; ".join(lines), parts, (_WIDTH, height)), text=tuple(lines))
 
 
 def calibration_plot(title: str, bins: Sequence[ReliabilityBin]) -> Drawing:
@@ -150,7 +152,7 @@ def flip_matrix(title: str, cells: tuple[tuple[int, int], tuple[int, int]]) -> D
             _words((x + size / 2, y + size - 2), name, "middle", "said"),
         ]
     lines = tuple(f"{name:<14} {text_share(count / total, 30)} {count:,}" for name, count, _ in named)
-    svg = _svg("; ".join(lines), parts, (left + 2 * size, top + 2 * size))
+    svg = _svg("; ".join(lines), parts, (left + 2 * size, top + 2 * size + 4))
     return Drawing(title=title, note="the area of each square is its share of the items", svg=svg, text=lines)
 
 
@@ -205,6 +207,17 @@ def variance_parts(title: str, parts: Sequence[tuple[str, float]]) -> Drawing:
     )
     svg = _svg("; ".join(lines), drawn, (_WIDTH, _ROW * len(parts)))
     return Drawing(title=title, note="standard errors, and their shares of the variance", svg=svg, text=lines)
+
+
+def _axis(first: float, last: float) -> tuple[list[float], list[str]]:
+    """Three to seven round numbers that hold all between two values, and how they are written."""
+    if last - first <= 1e-9 * max(abs(first), abs(last)):
+        first, last = first - max(0.5, abs(first) / 2), last + max(0.5, abs(last) / 2)
+    power = math.floor(math.log10((last - first) / 4))
+    step = next(times * 10.0**power for times in (1, 2, 5, 10) if times * 10.0**power * 4 >= last - first)
+    ticks = [step * place for place in range(math.floor(first / step), math.ceil(last / step) + 1)]
+    digits = max(0, -math.floor(math.log10(step)))
+    return ticks, [f"{tick:.{digits}f}" for tick in ticks]
 
 
 def _grid(across: Sequence[float], up: Sequence[float]) -> list[str]:

@@ -1,5 +1,6 @@
 """Figures for people: drawn for pages and in characters, from comparisons, runs, ladders and uncertainties."""
 
+import re
 import xml.etree.ElementTree as ET
 from itertools import pairwise
 
@@ -8,7 +9,7 @@ from run_folders import line, make_run, write_run
 
 from evalharness.report import figures
 from evalharness.report.drawn_figures import run_figures
-from evalharness.report.figures import Curve, ForestRow
+from evalharness.report.figures import Curve, ForestRow, forest_plot
 from evalharness.runs.store import Run
 from evalharness.scoring.calibration import reliability
 
@@ -104,3 +105,22 @@ def test_ladders_and_uncertainties_are_written_as_pages(tmp_path, evalh):
     assert evalh("uncertainty", runs[0], "--html", "u.html").code == 0
     assert "where the uncertainty comes from" in (tmp_path / "u.html").read_text()
     assert evalh("uncertainty", runs[0], "--html", "no/such/folder/u.html").code == 2
+
+
+def test_axes_have_few_round_numbers_that_hold_everything():
+    drawing = forest_plot("t", [ForestRow(name="a", low=0.0, value=0.665, high=0.877)], zero=True, scale=100)
+    assert drawing.note.endswith("from 0 to 100") and re.findall(r">(\d+)</text>", drawing.svg) == ["0", "50", "100"]
+    shares = forest_plot("t", [ForestRow(name="a", low=0.803, value=0.9, high=0.972)])
+    assert re.findall(r">([\d.]+)</text>", shares.svg) == ["0.80", "0.85", "0.90", "0.95", "1.00"]
+    for low, high in ((0.0, 0.0), (1.0, 1.0), (-1e-320, 0.0), (-1e300, 1e300), (0.5, 0.5 + 1e-12)):
+        forest_plot("t", [ForestRow(name="a", low=low, value=low, high=high)])
+
+
+def test_no_line_goes_through_a_name():
+    rows = [ForestRow(name="a long name", low=-1.0, value=0.0, high=1.0), ForestRow(name="b", low=0, value=0, high=1)]
+    svg = forest_plot("t", rows, zero=True).svg
+    names = [float(y) for y in re.findall(r'y="([\d.]+)" text-anchor="start"', svg)]
+    drawn = re.findall(r'class="(?:zero|grid)"[^>]* y1="([\d.]+)"[^>]* y2="([\d.]+)"', svg)
+    lines = [(float(top), float(end)) for top, end in drawn]
+    assert names and lines
+    assert all(end <= y - 10 or top >= y for y in names for top, end in lines)
