@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from closeness import BAR_TRAINED
+from trainings import command, tuned
 
 from evalharness.cli import guarded
 from evalharness.training.curves import read_log
 
-_spec = importlib.util.spec_from_file_location("finetune_command", Path(__file__).parent / "test_finetune.py")
-assert _spec is not None
-command_tests = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(command_tests)  # type: ignore[union-attr]
-base, command, tuned = command_tests.base, command_tests.command, command_tests.tuned
 Capture = pytest.CaptureFixture[str]
 
 

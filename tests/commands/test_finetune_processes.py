@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import socket
@@ -14,12 +13,7 @@ import pytest
 import torch
 from closeness import BAR_TRAINED, furthest, near
 from safetensors.torch import load_file
-
-_spec = importlib.util.spec_from_file_location("finetune_command", Path(__file__).parent / "test_finetune.py")
-assert _spec is not None
-command_tests = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(command_tests)  # type: ignore[union-attr]
-base, data, command, tuned = command_tests.base, command_tests.data, command_tests.command, command_tests.tuned
+from trainings import command, tuned
 
 
 def ranks(arguments: list[str]) -> list[tuple[int, str, str]]:
