@@ -175,6 +175,9 @@ def guarded(arguments: list[str]) -> int:
         message = getattr(error, "format_message", None)  # a click usage error: unknown option, missing argument
         if message is None:
             raise
+        if type(error).__name__ == "NoArgsIsHelpError":  # a group without a command has its help, as `evalh` has
+            print(message())
+            return Exit.FINE
         named = next(iter(words), None)
         guessed = "Did you mean" in message()
         near = (

@@ -14,8 +14,8 @@ class JudgeGroup(TyperGroup):
     """`evalh judge RUN` needs no subcommand: the one that judges is called RUN."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        short = bool(args) and args[0] not in self.commands and args[0] != "--help"
-        return super().parse_args(ctx, ["RUN", *args] if short else args)
+        others = {"-h", "--help", *self.commands} - {"RUN"}  # a run may be called RUN too
+        return super().parse_args(ctx, ["RUN", *args] if args and args[0] not in others else args)
 
 
 app = Typer(

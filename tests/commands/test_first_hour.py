@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from run_folders import make_run
 
 from evalharness.data import hub
 
@@ -31,6 +32,19 @@ def test_lists_are_whole_in_a_pipe(evalh):
 def test_a_slip_is_one_line_that_says_what_to_type(evalh, words, hint):
     said = evalh(*words)
     assert said.code == 2 and hint in said.err and len(said.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("group", ["judge", "cache", "arena", "data", "baseline"])
+def test_a_group_of_commands_alone_prints_its_help(evalh, group):
+    said = evalh(group)
+    assert (said.code, said.err) == (0, "")
+    assert said.out == evalh(group, "--help").out and "\nCommands:\n" in said.out
+
+
+def test_a_run_may_be_called_as_the_word_for_one(evalh, tmp_path):
+    make_run(tmp_path / "RUN")
+    said = evalh("judge", "RUN", "--runs", tmp_path, "--judge", "tiny")
+    assert said.err.startswith("evalh: RUN: this run is not finished")
 
 
 def test_help_is_as_wide_as_the_terminal():
