@@ -51,13 +51,21 @@ def case_of(result: Result, jury: JudgePanel, against: str, other: Opponents | N
 Opponents = Mapping[ResultKey, Result]
 
 
-def opponents(run: Run, against: str) -> Opponents | None:
-    """The answers of the run that answers are compared with; None where it is none, or the reference."""
+def opposing_run(run: Run, against: str) -> Run | None:
+    """The run that answers are compared with; None where it is none, or the reference. UserError for the run itself."""
     if against in ("", "reference"):
         return None
     found = find_run(against, run.path.parent)
     if found.path.resolve() == run.path.resolve():
         raise UserError(f"{option_name('against', against)}: this is the run itself; name another")
+    return found
+
+
+def opponents(run: Run, against: str) -> Opponents | None:
+    """The answers of the run that answers are compared with; None where there is none. UserError where it has none."""
+    found = opposing_run(run, against)
+    if found is None:
+        return None
     other = index_of(found)
     if not len(other):
         raise UserError(f"{option_name('against', against)}: that run has no answers")

@@ -23,7 +23,8 @@ from evalharness.judging import published
 from evalharness.judging.asking import Purse, judged
 from evalharness.judging.calls import Call, Usage, call_tokens, dearest, verdict_of
 from evalharness.judging.cases import opponents
-from evalharness.judging.panel import JudgeOptions, JudgePanel, open_panel
+from evalharness.judging.finished import FinishedJudging, finished_file, read_finished
+from evalharness.judging.panel import JudgeOptions, JudgePanel, OpenedJudging, open_panel
 from evalharness.judging.verdicts import ABSENT, VERDICTS, KeptVerdicts, usage_of, verdict_at, verdict_line
 from evalharness.judging.wanted import EQUAL, JudgedAnswers, WantedCalls
 from evalharness.records import Response, Result, Verdict
@@ -113,14 +114,33 @@ def judge_answers(run: Run, spec: str, options: JudgeOptions) -> JudgeRun:
     UserError for an unknown judge, a reference that no answer has, or a price limit that is reached (what was judged
     until then is kept).
     """
-    work = _prepare(run, spec, options)
-    usage = _ask_all(work, options)
-    return _finish(work, usage)
+    opened = _open_finished(run, spec, options)
+    facts = _facts(opened, options)
+    file = finished_file(run, opened, facts, options) if run.intact else None
+    if file is not None and (known := read_finished(file)) is not None:
+        _warn_of_self(run, opened.jury)
+        return _as_before(run, opened, facts, known)
+    work = _prepare(run, opened, facts, options)
+    done = _finish(work, _ask_all(work, options))
+    if not done.failed and (file := finished_file(run, opened, facts, options)) is not None:
+        FinishedJudging(asked=done.asked, nulls=done.nulls, skipped=dict(done.skipped)).write(file)
+    return done
+
+
+def _as_before(run: Run, opened: OpenedJudging, facts: JudgingFacts, known: FinishedJudging) -> JudgeRun:
+    """A judging that was finished before: nothing is asked and nothing written."""
+    priced = all(seat.prices is not None for seat in opened.jury.seats)
+    return JudgeRun(
+        run=run, judging=opened.name, skipped=known.skipped, failed=0, usage=Usage(priced=priced).facts(),
+        benchmarks={name: run.summary.benchmarks[name] for name in opened.benchmarks if name in opened.judged},
+        nulls=known.nulls, asked=known.asked, incomparable=_incomparable(run, opened, facts),
+    )  # fmt: skip
 
 
 def estimate_judging(run: Run, spec: str, options: JudgeOptions) -> JudgingCost:
     """What `judge_answers` would ask, asking nobody. Replies in the cache are counted as calls."""
-    work = _prepare(run, spec, options)
+    opened = _open_finished(run, spec, options)
+    work = _prepare(run, opened, _facts(opened, options), options)
     calls = tokens_in = tokens_out = 0
     cost: float | None = 0.0
     for call in work.wanted.calls(ABSENT):
@@ -142,21 +162,6 @@ class _Work:
     facts: JudgingFacts
 
 
-@dataclass(frozen=True, kw_only=True)
-class OpenedJudging:
-    """The jury of a run whose answers are there or still come. `against` is `reference`, a run, or empty."""
-
-    jury: JudgePanel
-    against: str
-    benchmarks: Mapping[str, Benchmark]
-    judged: frozenset[str]
-
-    @property
-    def name(self) -> str:
-        against = self.against if self.against in ("", "reference") else Path(self.against).name
-        return self.jury.name + (f" vs {against}" if against else "")
-
-
 def open_judging(run: Run, spec: str, options: JudgeOptions) -> OpenedJudging:
     """UserError where `spec` names no judge for the run's benchmarks."""
     data = {name: facts.data for name, facts in run.manifest.benchmarks.items()}
@@ -170,22 +175,17 @@ def open_judging(run: Run, spec: str, options: JudgeOptions) -> OpenedJudging:
     return OpenedJudging(jury=jury, against=against, benchmarks=benchmarks, judged=frozenset(wanted))
 
 
-def _prepare(run: Run, spec: str, options: JudgeOptions) -> _Work:
-    index = index_of(run)
-    if not len(index) or not run.finished:
+def _open_finished(run: Run, spec: str, options: JudgeOptions) -> OpenedJudging:
+    """The jury of a run whose answers are all there. UserError where they are not."""
+    if not run.finished or not (run.path / JOURNAL).is_file():
         raise UserError(f"{run.path}: this run is not finished; give its command again and it goes on")
     refuse_drawn(run, "a judge's figures would be of the drawn items alone")
-    opened = open_judging(run, spec, options)
-    jury, results, asked = opened.jury, index.in_order(), index.in_order(opened.judged)
-    del index  # which of a million results is more than all that is kept of them here
-    answers = JudgedAnswers(
-        run=run, answers=asked, jury=jury, against=opened.against, others=opponents(run, opened.against),
-        options=options,
-    )  # fmt: skip
-    wanted = WantedCalls(judged=answers)
-    wanted.survey(KeptVerdicts(run.path / VERDICTS, again=options.again))
-    _warn_of_self(run, jury)
-    facts = JudgingFacts(
+    return open_judging(run, spec, options)
+
+
+def _facts(opened: OpenedJudging, options: JudgeOptions) -> JudgingFacts:
+    jury = opened.jury
+    return JudgingFacts(
         judging=opened.name,
         score=jury.score,
         seats=tuple(s.facts() for s in jury.seats),
@@ -196,6 +196,21 @@ def _prepare(run: Run, spec: str, options: JudgeOptions) -> _Work:
         weights=dict(jury.weights),
         criteria=tuple(record_to_json(c) for c in jury.criteria),
     )
+
+
+def _prepare(run: Run, opened: OpenedJudging, facts: JudgingFacts, options: JudgeOptions) -> _Work:
+    index = index_of(run)
+    if not len(index):
+        raise UserError(f"{run.path}: this run is not finished; give its command again and it goes on")
+    results, asked = index.in_order(), index.in_order(opened.judged)
+    del index  # which of a million results is more than all that is kept of them here
+    answers = JudgedAnswers(
+        run=run, answers=asked, jury=opened.jury, against=opened.against, others=opponents(run, opened.against),
+        options=options,
+    )  # fmt: skip
+    wanted = WantedCalls(judged=answers)
+    wanted.survey(KeptVerdicts(run.path / VERDICTS, again=options.again))
+    _warn_of_self(run, opened.jury)
     return _Work(run=run, opened=opened, results=results, wanted=wanted, facts=facts)
 
 
@@ -286,7 +301,8 @@ def _finish(work: _Work, usage: JudgingUsage) -> JudgeRun:
     }
     return JudgeRun(
         run=work.run, judging=opened.name, benchmarks=shown, skipped=work.wanted.skipped, failed=counts.failed,
-        usage=usage, nulls=counts.nulls, asked=work.wanted.first, incomparable=_incomparable(work),
+        usage=usage, nulls=counts.nulls, asked=work.wanted.first,
+        incomparable=_incomparable(work.run, opened, work.facts),
     )  # fmt: skip
 
 
@@ -304,10 +320,10 @@ def _with_verdicts(work: _Work, counts: _Counts) -> Iterator[tuple[Result, Resul
             yield result, with_verdicts(result, own, judging, work.facts, owns=owns) if own else result
 
 
-def _incomparable(work: _Work) -> dict[str, Sequence[str]]:
-    facts = work.run.manifest.benchmarks
-    judged = {name: benchmark for name, benchmark in work.opened.benchmarks.items() if name in work.opened.judged}
-    found = {name: published.reasons(b, facts[name], work.facts) for name, b in judged.items()}
+def _incomparable(run: Run, opened: OpenedJudging, said: JudgingFacts) -> dict[str, Sequence[str]]:
+    facts = run.manifest.benchmarks
+    judged = {name: benchmark for name, benchmark in opened.benchmarks.items() if name in opened.judged}
+    found = {name: published.reasons(b, facts[name], said) for name, b in judged.items()}
     return {name: why for name, why in found.items() if why is not None}
 
 

@@ -18,8 +18,8 @@ from evalharness.events import Event, Observer, ResultCame
 from evalharness.judging.asking import Purse, judged
 from evalharness.judging.calls import Call, call_of, equal_answers, questions_of
 from evalharness.judging.cases import Opponents, case_of, opponents
-from evalharness.judging.panel import JudgeOptions
-from evalharness.judging.run import JudgeRun, OpenedJudging, check, judge_answers, open_judging
+from evalharness.judging.panel import JudgeOptions, OpenedJudging
+from evalharness.judging.run import JudgeRun, check, judge_answers, open_judging
 from evalharness.judging.verdicts import VERDICTS, verdict_line
 from evalharness.model import Remote, Stop
 from evalharness.records import Result
