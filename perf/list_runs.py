@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -44,9 +45,7 @@ def main() -> None:
         make_runs(folder, asked.runs)
         for name, words in (("first", ()), ("with the index", ()), ("with the index, --json", ("--json",))):
             seconds, said = took(folder, "list", "runs", *words)
-            rows = (
-                len(json.loads(said)) if words else sum(line.lstrip("│ ").startswith("r") for line in said.split("\n"))
-            )
+            rows = len(json.loads(said)) if words else len(re.findall(r"^\W*r\d+ ", said, re.MULTILINE))
             if rows != asked.runs:
                 sys.exit(f"{rows:,} rows of {asked.runs:,} runs")
             print(f"{asked.runs:,} runs, {name}: {seconds:.2f} s of processor time", flush=True)

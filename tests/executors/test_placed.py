@@ -243,5 +243,7 @@ def test_a_copy_may_have_a_server_of_its_own_and_ends_when_that_is_gone(monkeypa
     monkeypatch.setattr(ServedModel, "gone", "out of memory")
     monkeypatch.setattr(_replica.os, "_exit", end)
     said = copy.answers(piece)
-    assert next(said).answers == () and pytest.raises(Ended, next, said)
+    assert next(said).answers == ()
+    with pytest.raises(Ended):
+        next(said)
     assert capsys.readouterr().err == "out of memory\n"
