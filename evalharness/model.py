@@ -77,14 +77,16 @@ class Requests(Sequence[Request]):
 
     Whoever asks says `add`, the model says `take`; both in one thread, as a generator and its reader are. As a sequence
     it has what is known at that moment: iterating it sees nothing that is added meanwhile. `stop` alone may come from
-    another thread; once it is said there is nothing more to take, and the model is to end.
+    another thread; once it is said there is nothing more to take, and the model is to end. What was added is there
+    until it is answered (`forget`).
     """
 
     def __init__(self, requests: Iterable[Request] = (), stop: Stop | None = None) -> None:
         # A sequence may make its requests when they are looked at: it is not copied.
         self._given = requests if isinstance(requests, Sequence) else tuple(requests)
         self._first = len(self._given)
-        self._added: list[Request] = []
+        self._added: dict[int, Request] = {}
+        self._end = self._first
         self._taken = 0
         self.stop = stop or Stop()
 
@@ -95,8 +97,13 @@ class Requests(Sequence[Request]):
 
     def add(self, request: Request) -> int:
         """Ask this too. Returns its index."""
-        self._added.append(request)
-        return len(self) - 1
+        self._added[self._end] = request
+        self._end += 1
+        return self._end - 1
+
+    def forget(self, index: int) -> None:
+        """An added request whose answer was dealt with is looked at no more: of a million few need stand in memory."""
+        self._added.pop(index, None)
 
     def take(self, most: int | None = None) -> list[tuple[int, Request]]:
         """Those that nobody has taken yet, with their indices, at most so many; empty where there is none now."""
@@ -112,10 +119,11 @@ class Requests(Sequence[Request]):
         return 0 if self.stop.said else len(self) - self._taken
 
     def __len__(self) -> int:
-        return self._first + len(self._added)
+        return self._end
 
     def __iter__(self) -> Iterator[Request]:
-        return chain(islice(self._given, self._first), tuple(self._added))
+        added = [self._added[place] for place in range(self._first, self._end)]
+        return chain(islice(self._given, self._first), added)
 
     @overload
     def __getitem__(self, index: int) -> Request: ...
@@ -125,7 +133,7 @@ class Requests(Sequence[Request]):
         if isinstance(index, slice):
             return [self[place] for place in range(len(self))[index]]
         place = range(len(self))[index]
-        return self._given[place] if place < self._first else self._added[place - self._first]
+        return self._given[place] if place < self._first else self._added[place]
 
 
 @runtime_checkable
@@ -301,11 +309,12 @@ def answered(model: Model, requests: Requests) -> Generator[tuple[int, Response]
         done.extend(bytes(len(requests) - len(done)))
         if count == len(done):
             return
-        first, left = before < 0, [] if before < 0 else [index for index, flag in enumerate(done) if not flag]
+        first, left = before < 0, [] if before < 0 else _unanswered(done)
         if before == count:
             for index in left:
                 done[index], count = 1, count + 1
                 yield index, Response(error="the model gave no answer to it")
+                requests.forget(index)
             continue
         before = count
         answers = model.answer(requests if first else [requests[index] for index in left])
@@ -316,9 +325,16 @@ def answered(model: Model, requests: Requests) -> Generator[tuple[int, Response]
                 if not done[index]:
                     done[index], count = 1, count + 1
                     yield index, response
+                    requests.forget(index)
         finally:
             if isinstance(answers, Generator):
                 answers.close()
+
+
+def _unanswered(done: bytearray) -> list[int]:
+    """The indices of the zeros, of which the first is sought fast: what came before is answered."""
+    start = max(0, done.find(0))
+    return [index for index, flag in enumerate(done[start:], start) if not flag]
 
 
 @dataclass(frozen=True, kw_only=True)

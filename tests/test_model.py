@@ -52,6 +52,19 @@ def test_take_gives_each_once_and_a_sequence_is_what_is_known():
     assert Requests.of(requests) is requests
 
 
+@pytest.mark.parametrize("model", [Listing(), Taking()])
+def test_what_was_added_is_forgotten_once_it_is_answered(model):
+    """Of a thousand that are added one by one, two are in memory at a time; those given from the start stay."""
+    requests, most = Requests([ask("first")]), 0
+    for index, _ in answered(model, requests):
+        if index < 1000:
+            assert requests.add(ask(f"q{index}")) == index + 1
+        most = max(most, len(requests._added))
+    assert most == 2 and len(requests) == 1001 and requests[0].text == "first"
+    with pytest.raises(KeyError):
+        requests[500]
+
+
 @pytest.mark.parametrize(
     ("model", "rounds"),
     [(Listing(), [["a", "b"], ["b2", "a2"], ["a3", "b3"]]), (Taking(), [["a"], ["b"], ["a2"], ["b2"], ["a3"], ["b3"]])],

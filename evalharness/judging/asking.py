@@ -3,9 +3,9 @@ budget that all of them share."""
 
 from __future__ import annotations
 
+import sys
 import threading
-from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import closing
 from contextvars import copy_context
 from dataclasses import dataclass, replace
@@ -14,12 +14,16 @@ from queue import SimpleQueue
 from evalharness import judge
 from evalharness.errors import Exit, UserError
 from evalharness.judging.calls import Call, Key, dearest, together, verdict_of
-from evalharness.model import Remote, Requests, Stop, answered
+from evalharness.judging.panel import JudgePanel, PanelMember
+from evalharness.model import Model, Remote, Requests, Stop, answered
 from evalharness.records import Request, Response, Verdict
+from evalharness.runs.batched import in_batches
 from evalharness.scoring import judge_replies
 
 NO_SCHEMA = ("response_format", "json_schema", "structured output", "guided")
 SIDE_BY_SIDE = 16  # models asked at the same time, each from a thread of its own
+CALLS_AHEAD = 2048  # calls that a model knows of at most; of a million the others are made when their turn comes
+CallsOf = Callable[[Collection[str]], Iterator[Call]]  # the calls of the seats with these names, in their order
 Judged = tuple[Call, Verdict]
 Lane = Generator[Judged, None, None]
 
@@ -80,44 +84,48 @@ class Purse:
             self._changed.notify_all()
 
 
-def judged(calls: Sequence[Call], retries: int, purse: Purse, stop: Stop | None = None) -> Lane:
+def judged(calls: CallsOf, jury: JudgePanel, retries: int, purse: Purse, stop: Stop | None = None) -> Lane:
     """Each call's verdict as it comes. What is done with a verdict (`purse.settle` among it) is done before anything
     else is asked of that model. Once `stop` is said, nothing more is asked and nothing waited for."""
     stop = stop or Stop()
-    lanes = [_in_turn(lane, retries, purse, stop) for lane in _lanes(calls)]
+    lanes = [_in_turn([_ordered(calls, seats) for seats in lane], retries, purse, stop) for lane in _lanes(jury.seats)]
     if len(lanes) == 1:
         yield from lanes[0]
-    elif lanes:
+    else:
         yield from _side_by_side(lanes, stop)
 
 
-def _lanes(calls: Sequence[Call]) -> list[list[list[Call]]]:
-    """What is asked at the same time, each as parts that are asked in turn, of one model each.
+def _lanes(seats: Sequence[PanelMember]) -> list[list[list[PanelMember]]]:
+    """Who is asked at the same time: lanes of models that are asked in turn, each model with its seats.
 
     A model that computes elsewhere has a lane, however many seats it has. Those of this machine share one: each of them
     uses all of the machine.
     """
-    elsewhere: dict[str, list[Call]] = {}
-    here: dict[str, list[Call]] = {}
-    for call in calls:
-        model = call.seat.model
-        if isinstance(model, Remote) and model.remote:
-            elsewhere.setdefault(model.fingerprint, []).append(call)
+    elsewhere: dict[str, list[PanelMember]] = {}
+    here: list[list[PanelMember]] = []
+    for seat in seats:
+        if isinstance(seat.model, Remote) and seat.model.remote:
+            elsewhere.setdefault(seat.model.fingerprint, []).append(seat)
         else:
-            here.setdefault(call.seat.name, []).append(call)
+            here.append([seat])
     apart = list(elsewhere.values())
     lanes = [apart[first::SIDE_BY_SIDE] for first in range(min(len(apart), SIDE_BY_SIDE))]
-    return [*lanes, list(here.values())] if here else lanes
+    return [*lanes, here] if here else lanes
 
 
-def _in_turn(parts: Sequence[Sequence[Call]], retries: int, purse: Purse, stop: Stop) -> Lane:
-    for calls in parts:
-        # One with a schema goes first, alone: it shows whether the endpoint knows schemas.
-        ordered = deque(sorted(calls, key=lambda call: call.request.schema is None))
-        asked = _Asked(left=ordered, retries=retries, purse=purse)
-        while asked.left and not stop.said:
-            purse.wait(asked.left[0], stop)
-            yield from asked.verdicts(stop)
+def _ordered(calls: CallsOf, seats: Sequence[PanelMember]) -> Iterator[Call]:
+    """The calls of one model. Those with a schema go first: the first of them shows whether it knows schemas."""
+    for schema in (True, False):
+        if names := [seat.name for seat in seats if ("schema" in seat.judge.scale.reads) == schema]:
+            yield from calls(names)
+
+
+def _in_turn(models: Sequence[Iterator[Call]], retries: int, purse: Purse, stop: Stop) -> Lane:
+    for calls in models:
+        asked = _Asked(calls=calls, retries=retries, purse=purse)
+        while asked.next is not None and not stop.said:
+            purse.wait(asked.next, stop)
+            yield from asked.verdicts(asked.next.seat.model, stop)
 
 
 @dataclass(frozen=True)
@@ -131,41 +139,43 @@ class _Try:
 
 @dataclass(kw_only=True)
 class _Asked:
-    """One model and the calls that it has not been asked yet. `proven`: it has answered, and if it knows no schemas,
-    `plain` says so."""
+    """One model, the calls that it has not been asked yet, and the `next` of them. `proven`: it has answered, and if it
+    knows no schemas, `plain` says so."""
 
-    left: deque[Call]
+    calls: Iterator[Call]
     retries: int
     purse: Purse
     proven: bool = False
     plain: bool = False
 
-    def verdicts(self, stop: Stop) -> Lane:
-        """Ask all that the purse allows, more as it allows it, until nothing is in flight."""
-        model = self.left[0].seat.model
-        requests, tries = Requests(stop=stop), list[_Try]()
+    def __post_init__(self) -> None:
+        self.next = next(self.calls, None)
+
+    def verdicts(self, model: Model, stop: Stop) -> Lane:
+        """Ask all that the purse allows, more as it allows it and as answers come, until nothing is in flight."""
+        requests, tries = Requests(stop=stop), dict[int, _Try]()
+        most = sys.maxsize if in_batches(model) else CALLS_AHEAD
 
         def ask(one: _Try) -> None:
-            tries.append(one)
-            requests.add(one.request)
+            tries[requests.add(one.request)] = one
 
-        self._begin(ask)
+        def begin() -> None:
+            while self.next is not None and len(tries) < most and self.purse.begin(self.next):
+                call, self.next = self.next, next(self.calls, None)
+                ask(_Try(call, replace(call.request, schema=None) if self.plain else call.request))
+                if call.request.schema is not None and not self.proven:
+                    return
+
+        begin()
         with closing(answered(model, requests)) as answers:
             for index, response in answers:
                 self.proven = True
-                found = self._read(tries[index], response)
+                found = self._read(tries.pop(index), response)
                 if isinstance(found, _Try):
                     ask(found)
                 else:
                     yield found
-                self._begin(ask)
-
-    def _begin(self, ask: Callable[[_Try], None]) -> None:
-        while self.left and self.purse.begin(self.left[0]):
-            call = self.left.popleft()
-            ask(_Try(call, replace(call.request, schema=None) if self.plain else call.request))
-            if call.request.schema is not None and not self.proven:
-                return
+                begin()
 
     def _read(self, asked: _Try, response: Response) -> Judged | _Try:
         """The verdict; or how the call is put again, at most `retries` times, where the reply cannot be read."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
+from evalharness import judge
 from evalharness.judge import JudgeCase, JudgeItem, Order
-from evalharness.judging.panel import PanelMember
+from evalharness.judging.panel import JudgeOptions, JudgePanel, PanelMember
 from evalharness.records import Request, Response, Result, Verdict, summed
+from evalharness.runs import cache
 from evalharness.runs.manifest import JudgingUsage
 from evalharness.scoring import judge_replies
 
@@ -16,7 +19,8 @@ Key = tuple[str, str, int, str, str, str, int]  # benchmark, id, repeat, seat, p
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One verdict that is wanted. `sha` is the digest of the request: a line of the journal answers it or not."""
+    """One verdict that is wanted. `sha` is the digest of the request: a line of the journal answers it or not. `number`
+    is its place among all that a judging wants."""
 
     result: Result
     case: JudgeCase
@@ -26,11 +30,46 @@ class Call:
     retest: int
     request: Request
     sha: str
+    number: int = 0
 
     @property
     def key(self) -> Key:
         r = self.result
         return *r.key, self.seat.name, self.part.name, self.order, self.retest
+
+
+class JudgeQuestion(NamedTuple):
+    """Who is asked what about an answer, and in which order a pair is shown."""
+
+    seat: PanelMember
+    part: JudgeItem
+    order: Order
+
+
+def questions_of(case: JudgeCase, jury: JudgePanel, options: JudgeOptions) -> Iterator[JudgeQuestion]:
+    """What is asked about one answer: every part of every seat, in its order or both."""
+    for seat in jury.seats:
+        for part in seat.judge.parts(case, jury.criteria):
+            for order in _orders(seat, case, options):
+                yield JudgeQuestion(seat, part, order)
+
+
+def call_of(result: Result, case: JudgeCase, asked: JudgeQuestion, retest: int = 0, number: int = 0) -> Call:
+    """The call that puts a question."""
+    seat, part, order = asked
+    request = replace(judge.judge_request(seat.judge, case, part, order), origin=judge.origin(case, retest))
+    return Call(
+        result=result, case=case, seat=seat, part=part, order=order, retest=retest, request=request,
+        sha=cache.reply_key(seat.model.fingerprint, request), number=number,
+    )  # fmt: skip
+
+
+def _orders(seat: PanelMember, case: JudgeCase, options: JudgeOptions) -> tuple[Order, ...]:
+    if seat.judge.kind != "pairwise":
+        return ("",)
+    if (options.order or seat.judge.orders) == "both":
+        return ("AB", "BA")
+    return (seat.judge.order_of(case, options.seed),)
 
 
 @dataclass
@@ -79,10 +118,9 @@ def together(said: Sequence[Response]) -> Response:
     return replace(said[-1], cached=all(r.cached for r in said), **summed(said))
 
 
-def equal_answers(call: Call) -> bool:
+def equal_answers(case: JudgeCase, part: JudgeItem) -> bool:
     """A pair of equal answers is a tie that nobody needs to be asked about."""
-    against = call.case.against
-    return against is not None and [a for _, a in call.part.turns] == [a for _, a in against]
+    return case.against is not None and [a for _, a in part.turns] == [a for _, a in case.against]
 
 
 def verdict_of(call: Call, response: Response, reading: judge_replies.Reading, *, attempts: int) -> Verdict:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from evalharness.building_blocks.multiple_choice import question_with_options
 from evalharness.errors import UserError, option_name
 from evalharness.judge import JudgeCase, Turns
 from evalharness.records import Result, ResultKey
+from evalharness.runs.index import index_of
 from evalharness.runs.store import Run, find_run
 from evalharness.scoring.answers import LETTERS, best
 from evalharness.scoring.final_answer import final_answer
@@ -19,33 +18,13 @@ if TYPE_CHECKING:
     from evalharness.judging.panel import JudgePanel
 
 
-@dataclass
-class Skipped:
-    """Answers that cannot be judged, by reason."""
-
-    counts: Counter[str] = field(default_factory=Counter)
-
-
-def cases(
-    run: Run, results: Sequence[Result], jury: JudgePanel, against: str
-) -> tuple[list[tuple[Result, JudgeCase]], Skipped]:
-    """Every answer that can be judged. UserError when none can."""
-    skipped = Skipped()
-    other = opponents(run, against)
-    found: list[tuple[Result, JudgeCase]] = []
-    for result in results:
-        case = case_of(result, jury, against, other)
-        if isinstance(case, str):
-            skipped.counts[case] += 1
-        else:
-            found.append((result, case))
-    if not found:
-        reasons = ", ".join(f"{n} with {reason}" for reason, n in sorted(skipped.counts.items()))
-        way_out = (
-            f"give {option_name('against', 'RUN')}" if jury.pairs else "choose a judge that needs none, such as rubric"
-        )
-        raise UserError(f"{run.name}: nothing can be judged: {reasons}; {way_out}")
-    return found, skipped
+def nothing_to_judge(run: Run, skipped: Mapping[str, int], jury: JudgePanel) -> UserError:
+    """The error of a run of which no answer can be judged, for these reasons."""
+    reasons = ", ".join(f"{n} with {reason}" for reason, n in sorted(skipped.items()))
+    way_out = (
+        f"give {option_name('against', 'RUN')}" if jury.pairs else "choose a judge that needs none, such as rubric"
+    )
+    return UserError(f"{run.name}: nothing can be judged: {reasons}; {way_out}")
 
 
 def case_of(result: Result, jury: JudgePanel, against: str, other: Opponents | None) -> JudgeCase | str:
@@ -72,15 +51,23 @@ def case_of(result: Result, jury: JudgePanel, against: str, other: Opponents | N
 Opponents = Mapping[ResultKey, Result]
 
 
-def opponents(run: Run, against: str) -> Opponents | None:
-    """The answers of the run that answers are compared with; None where it is none, or the reference."""
+def opposing_run(run: Run, against: str) -> Run | None:
+    """The run that answers are compared with; None where it is none, or the reference. UserError for the run itself."""
     if against in ("", "reference"):
         return None
     found = find_run(against, run.path.parent)
     if found.path.resolve() == run.path.resolve():
         raise UserError(f"{option_name('against', against)}: this is the run itself; name another")
-    other = {r.key: r for r in found.results()}
-    if not other:
+    return found
+
+
+def opponents(run: Run, against: str) -> Opponents | None:
+    """The answers of the run that answers are compared with; None where there is none. UserError where it has none."""
+    found = opposing_run(run, against)
+    if found is None:
+        return None
+    other = index_of(found)
+    if not len(other):
         raise UserError(f"{option_name('against', against)}: that run has no answers")
     return other
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from evalharness import plugins
+from evalharness.benchmark import Benchmark
 from evalharness.errors import DataError, UserError, option_name
 from evalharness.judge import Criterion, Judge, Panel
 from evalharness.judging.published import with_published
@@ -108,6 +109,21 @@ class JudgePanel:
     @property
     def pairs(self) -> bool:
         return self.seats[0].judge.kind == "pairwise"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenedJudging:
+    """The jury of a run whose answers are there or still come. `against` is `reference`, a run, or empty."""
+
+    jury: JudgePanel
+    against: str
+    benchmarks: Mapping[str, Benchmark]
+    judged: frozenset[str]
+
+    @property
+    def name(self) -> str:
+        against = self.against if self.against in ("", "reference") else Path(self.against).name
+        return self.jury.name + (f" vs {against}" if against else "")
 
 
 def open_panel(spec: str, default: str, options: JudgeOptions) -> JudgePanel:

@@ -10,31 +10,35 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from evalharness import judge, plugins
+from evalharness import plugins
 from evalharness.benchmark import Benchmark
 from evalharness.data.kept import to_json
 from evalharness.errors import Exit, UserError, option_name
 from evalharness.events import VerdictCame, tell, warn
-from evalharness.judge import JudgeCase, Order
 from evalharness.judging import published
 from evalharness.judging.asking import Purse, judged
-from evalharness.judging.calls import Call, Key, Usage, call_tokens, dearest, equal_answers, verdict_of
-from evalharness.judging.cases import cases
-from evalharness.judging.panel import JudgeOptions, JudgePanel, PanelMember, open_panel
-from evalharness.records import Request, Response, Result, ResultKey, Verdict
-from evalharness.runs import cache, store, summary
+from evalharness.judging.calls import Call, Usage, call_tokens, dearest, verdict_of
+from evalharness.judging.cases import opponents
+from evalharness.judging.finished import FinishedJudging, finished_file, read_finished
+from evalharness.judging.panel import JudgeOptions, JudgePanel, OpenedJudging, open_panel
+from evalharness.judging.verdicts import ABSENT, VERDICTS, KeptVerdicts, usage_of, verdict_at, verdict_line
+from evalharness.judging.wanted import EQUAL, JudgedAnswers, WantedCalls
+from evalharness.records import Response, Result, Verdict
+from evalharness.runs import store, summary
 from evalharness.runs.drawn import refuse_drawn
 from evalharness.runs.figures import TaskSummary
-from evalharness.runs.journal import ODD_LINE, Journal, aside, lines
+from evalharness.runs.index import PlacedResults, index_of
+from evalharness.runs.journal import Journal
 from evalharness.runs.manifest import JudgingFacts, JudgingUsage
 from evalharness.runs.store import JOURNAL, SUMMARY, Run, record_to_json, result_to_json
 from evalharness.scoring import judge_replies
+from evalharness.scoring.columns import ColumnWriter
 from evalharness.scoring.judgments import with_verdicts
 
-VERDICTS = "verdicts.jsonl"
 NULLS = 0.02  # a larger share of missing verdicts can move a comparison
 
 
@@ -110,54 +114,52 @@ def judge_answers(run: Run, spec: str, options: JudgeOptions) -> JudgeRun:
     UserError for an unknown judge, a reference that no answer has, or a price limit that is reached (what was judged
     until then is kept).
     """
-    work = _prepare(run, spec, options)
-    usage = _ask_all(work, options)
-    return _finish(work, usage)
+    opened = _open_finished(run, spec, options)
+    facts = _facts(opened, options)
+    file = finished_file(run, opened, facts, options) if run.intact else None
+    if file is not None and (known := read_finished(file)) is not None:
+        _warn_of_self(run, opened.jury)
+        return _as_before(run, opened, facts, known)
+    work = _prepare(run, opened, facts, options)
+    done = _finish(work, _ask_all(work, options))
+    if not done.failed and (file := finished_file(run, opened, facts, options)) is not None:
+        FinishedJudging(asked=done.asked, nulls=done.nulls, skipped=dict(done.skipped)).write(file)
+    return done
+
+
+def _as_before(run: Run, opened: OpenedJudging, facts: JudgingFacts, known: FinishedJudging) -> JudgeRun:
+    """A judging that was finished before: nothing is asked and nothing written."""
+    priced = all(seat.prices is not None for seat in opened.jury.seats)
+    return JudgeRun(
+        run=run, judging=opened.name, skipped=known.skipped, failed=0, usage=Usage(priced=priced).facts(),
+        benchmarks={name: run.summary.benchmarks[name] for name in opened.benchmarks if name in opened.judged},
+        nulls=known.nulls, asked=known.asked, incomparable=_incomparable(run, opened, facts),
+    )  # fmt: skip
 
 
 def estimate_judging(run: Run, spec: str, options: JudgeOptions) -> JudgingCost:
     """What `judge_answers` would ask, asking nobody. Replies in the cache are counted as calls."""
-    work = _prepare(run, spec, options)
-    open_ = [c for c in work.calls if c.key not in work.done and not equal_answers(c)]
-    sizes = [call_tokens(c) for c in open_]
-    costs = [dearest(c) for c in open_]
+    opened = _open_finished(run, spec, options)
+    work = _prepare(run, opened, _facts(opened, options), options)
+    calls = tokens_in = tokens_out = 0
+    cost: float | None = 0.0
+    for call in work.wanted.calls(ABSENT):
+        most, price = call_tokens(call), dearest(call)
+        calls, tokens_in, tokens_out = calls + 1, tokens_in + most[0], tokens_out + most[1]
+        cost = None if cost is None or price is None else cost + price
     return JudgingCost(
-        calls=len(open_),
-        known=len(work.calls) - len(open_),
-        tokens_in=sum(t for t, _ in sizes),
-        tokens_out=sum(t for _, t in sizes),
-        cost=None if any(c is None for c in costs) else sum(c or 0.0 for c in costs),
-        skipped=work.skipped,
-    )
+        calls=calls, known=len(work.wanted) - calls, tokens_in=tokens_in, tokens_out=tokens_out, cost=cost,
+        skipped=work.wanted.skipped,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Work:
     run: Run
-    jury: JudgePanel
-    judging: str
-    results: list[Result]
-    benchmarks: Mapping[str, Benchmark]
-    judged: frozenset[str]
-    calls: list[Call]
-    done: dict[Key, Verdict]
-    skipped: Mapping[str, int]
+    opened: OpenedJudging
+    results: PlacedResults
+    wanted: WantedCalls
     facts: JudgingFacts
-
-
-@dataclass(frozen=True, kw_only=True)
-class OpenedJudging:
-    """The jury of a run whose answers are there or still come. `against` is `reference`, a run, or empty."""
-
-    jury: JudgePanel
-    against: str
-    benchmarks: Mapping[str, Benchmark]
-    judged: frozenset[str]
-
-    @property
-    def name(self) -> str:
-        against = self.against if self.against in ("", "reference") else Path(self.against).name
-        return self.jury.name + (f" vs {against}" if against else "")
 
 
 def open_judging(run: Run, spec: str, options: JudgeOptions) -> OpenedJudging:
@@ -173,24 +175,17 @@ def open_judging(run: Run, spec: str, options: JudgeOptions) -> OpenedJudging:
     return OpenedJudging(jury=jury, against=against, benchmarks=benchmarks, judged=frozenset(wanted))
 
 
-def _prepare(run: Run, spec: str, options: JudgeOptions) -> _Work:
-    results = run.results()
-    if not results or not run.finished:
+def _open_finished(run: Run, spec: str, options: JudgeOptions) -> OpenedJudging:
+    """The jury of a run whose answers are all there. UserError where they are not."""
+    if not run.finished or not (run.path / JOURNAL).is_file():
         raise UserError(f"{run.path}: this run is not finished; give its command again and it goes on")
     refuse_drawn(run, "a judge's figures would be of the drawn items alone")
-    opened = open_judging(run, spec, options)
+    return open_judging(run, spec, options)
+
+
+def _facts(opened: OpenedJudging, options: JudgeOptions) -> JudgingFacts:
     jury = opened.jury
-    asked = [result for result in results if result.benchmark in opened.judged]
-    found, skipped = cases(run, asked, jury, opened.against)
-    calls = [call for result, case in found for call in calls_of(result, case, jury, options)]
-    if options.retest:
-        chosen = sorted(
-            found, key=lambda rc: cache.reply_key(str(options.seed), Request(messages=(), stop=(rc[1].id,)))
-        )
-        twice = {id(case) for _, case in chosen[: options.retest]}
-        calls += [c for r, case in found if id(case) in twice for c in calls_of(r, case, jury, options, retest=1)]
-    _warn_of_self(run, jury)
-    facts = JudgingFacts(
+    return JudgingFacts(
         judging=opened.name,
         score=jury.score,
         seats=tuple(s.facts() for s in jury.seats),
@@ -201,11 +196,22 @@ def _prepare(run: Run, spec: str, options: JudgeOptions) -> _Work:
         weights=dict(jury.weights),
         criteria=tuple(record_to_json(c) for c in jury.criteria),
     )
-    return _Work(
-        run=run, jury=jury, judging=opened.name, results=results, benchmarks=opened.benchmarks,
-        judged=opened.judged, calls=calls,
-        done=_known(run, calls, options), skipped=skipped.counts, facts=facts,
+
+
+def _prepare(run: Run, opened: OpenedJudging, facts: JudgingFacts, options: JudgeOptions) -> _Work:
+    index = index_of(run)
+    if not len(index):
+        raise UserError(f"{run.path}: this run is not finished; give its command again and it goes on")
+    results, asked = index.in_order(), index.in_order(opened.judged)
+    del index  # which of a million results is more than all that is kept of them here
+    answers = JudgedAnswers(
+        run=run, answers=asked, jury=opened.jury, against=opened.against, others=opponents(run, opened.against),
+        options=options,
     )  # fmt: skip
+    wanted = WantedCalls(judged=answers)
+    wanted.survey(KeptVerdicts(run.path / VERDICTS, again=options.again))
+    _warn_of_self(run, opened.jury)
+    return _Work(run=run, opened=opened, results=results, wanted=wanted, facts=facts)
 
 
 def _default(benchmarks: Mapping[str, Benchmark], options: JudgeOptions) -> str:
@@ -226,98 +232,31 @@ def _warn_of_self(run: Run, bench: JudgePanel) -> None:
             warn(f"{seat.model.name} judges its own answers; judges tend to prefer their own")
 
 
-def calls_of(
-    result: Result, case: JudgeCase, bench: JudgePanel, options: JudgeOptions, retest: int = 0
-) -> Iterator[Call]:
-    """What is asked about one answer: every part of every seat, in its order or both."""
-    for seat in bench.seats:
-        for part in seat.judge.parts(case, bench.criteria):
-            for order in _orders(seat, case, options):
-                request = judge.judge_request(seat.judge, case, part, order)
-                origin = judge.origin(case, retest)
-                request = replace(request, origin=origin)
-                sha = cache.reply_key(seat.model.fingerprint, request)
-                yield Call(
-                    result=result, case=case, seat=seat, part=part, order=order, retest=retest, request=request, sha=sha
-                )
-
-
-def _orders(seat: PanelMember, case: JudgeCase, options: JudgeOptions) -> tuple[Order, ...]:
-    if seat.judge.kind != "pairwise":
-        return ("",)
-    if (options.order or seat.judge.orders) == "both":
-        return ("AB", "BA")
-    return (seat.judge.order_of(case, options.seed),)
-
-
-def _known(run: Run, calls: Sequence[Call], options: JudgeOptions) -> dict[Key, Verdict]:
-    """The verdicts that the journal holds for these very requests. Failed ones are asked again."""
-    path = run.path / VERDICTS
-    if not path.is_file():
-        return {}
-    wanted = {c.key: c.sha for c in calls}
-    found: dict[Key, Verdict] = {}
-    for key, verdict in _verdicts(path):
-        if wanted.get(key) != verdict.extra.get("request_sha"):
-            continue
-        if verdict.status == "error" or (options.again and verdict.value is None):
-            found.pop(key, None)
-        else:
-            found[key] = verdict
-    return found
-
-
-def verdict_line(call: Call, judging: str, verdict: Verdict) -> dict[str, Any]:
-    """The line of the journal that keeps a verdict."""
-    return {"key": list(call.key), "judging": judging, "verdict": record_to_json(verdict)}
-
-
-def _line(line: Any) -> tuple[Key, Verdict]:
-    """A line of the journal. ValueError when it is none."""
-    if not isinstance(line, dict) or not isinstance(line.get("key"), list) or "judging" not in line:
-        raise ValueError("not a verdict with its key")
-    key: Any = tuple(line["key"])
-    hash(key)
-    return key, store.verdict_from_json(line.get("verdict"))
-
-
-def _verdicts(path: Path) -> list[tuple[Key, Verdict]]:
-    """Every verdict of the journal; damaged lines are set aside, and said."""
-    try:
-        return [_line(line) for line in lines(path)]
-    except (UserError, *ODD_LINE):
-        with Journal(path) as journal:
-            count = journal.set_aside(_line)
-        warn(f"{count} damaged lines of {path} are set aside in {aside(path).name} and judged again")
-        return [_line(line) for line in lines(path)]
-
-
 def _ask_all(work: _Work, options: JudgeOptions) -> JudgingUsage:
     """Ask what the journal lacks, writing every verdict down. Returns what it took."""
-    spent = Usage(priced=all(s.prices is not None for s in work.jury.seats))
+    spent = Usage(priced=all(s.prices is not None for s in work.opened.jury.seats))
     if options.max_cost is not None and not spent.priced:
         raise UserError(
             f"{option_name('max_cost')} wants to know prices: give {option_name('judge_price_in')} and "
             f"{option_name('judge_price_out')}"
         )
-    nulls = sum(verdict.value is None for verdict in work.done.values())
+    wanted = work.wanted
+    done, nulls = len(wanted) - wanted.open, wanted.nulls
     with Journal(work.run.path / VERDICTS) as journal:
 
         def write(call: Call, verdict: Verdict) -> None:
-            nonlocal nulls
-            work.done[call.key] = verdict
-            nulls += verdict.value is None
-            journal.append(verdict_line(call, work.judging, verdict))
+            nonlocal done, nulls
+            wanted.places[call.number] = journal.append(verdict_line(call, work.opened.name, verdict))
+            done, nulls = done + 1, nulls + (verdict.value is None)
             spent.add(verdict)
-            tell(VerdictCame(done=len(work.done), wanted=len(work.calls), nulls=nulls))
+            tell(VerdictCame(done=done, wanted=len(wanted), nulls=nulls))
 
-        for call in work.calls:
-            if call.key not in work.done and equal_answers(call):
-                write(call, verdict_of(call, Response(), judge_replies.Reading(value=0.5, label="same"), attempts=0))
-        left = [c for c in work.calls if c.key not in work.done]
+        for call in wanted.calls(EQUAL):
+            write(call, verdict_of(call, Response(), judge_replies.Reading(value=0.5, label="same"), attempts=0))
         before = _answers_cost(work.run) if options.beside_answers else 0.0
-        purse = Purse(options.max_cost, 1 + options.retries, lambda: before + spent.cost, len(left))
-        with closing(judged(left, options.retries, purse)) as verdicts:
+        purse = Purse(options.max_cost, 1 + options.retries, lambda: before + spent.cost, wanted.open)
+        calls = partial(wanted.calls, ABSENT)
+        with closing(judged(calls, work.opened.jury, options.retries, purse)) as verdicts:
             for call, verdict in verdicts:
                 write(call, verdict)
                 purse.settle(call)
@@ -329,62 +268,77 @@ def _answers_cost(run: Run) -> float:
     return math.fsum(used.cost or 0.0 for used in (run.manifest.usage or {}).values())
 
 
+@dataclass
+class _Counts:
+    """Verdicts that failed, and those of the first judging that have no value."""
+
+    failed: int = 0
+    nulls: int = 0
+
+    def add(self, verdict: Verdict) -> None:
+        self.failed += verdict.status == "error"
+        self.nulls += verdict.value is None and not verdict.extra.get("retest")
+
+
 def _finish(work: _Work, usage: JudgingUsage) -> JudgeRun:
     """Put the verdicts on the results, the judging into the manifest, and the figures into the summary."""
-    given: dict[ResultKey, list[Verdict]] = {}
-    for call in work.calls:
-        verdict = work.done[call.key]
-        named = replace(verdict, extra={"judging": work.judging, **verdict.extra})
-        given.setdefault(call.result.key, []).append(named)
-    after = []
+    counts, opened = _Counts(), work.opened
+    writers = {name: ColumnWriter() for name in opened.benchmarks}
     with Journal(work.run.path / JOURNAL) as journal:
-        for result in work.results:
-            own = given.get(result.key)
-            owns = work.benchmarks[result.benchmark].judge is not None
-            changed = with_verdicts(result, own, work.judging, work.facts, owns=owns) if own else result
-            if changed != result:
-                journal.append(result_to_json(changed))
-            after.append(changed)
+        for before, after in _with_verdicts(work, counts):
+            if after != before:
+                journal.append(result_to_json(after))
+            writers[after.benchmark].add(after)
     _note(work)
-    tasks = [(n, b, work.run.manifest.benchmarks[n]) for n, b in work.benchmarks.items()]
-    work.run.write(SUMMARY, summary.run_summary(after, tasks))
+    columns = {name: writers.pop(name).columns(last=False) for name in tuple(writers)}
+    tasks = [(n, b, work.run.manifest.benchmarks[n]) for n, b in opened.benchmarks.items()]
+    work.run.write(SUMMARY, summary.summary_of_columns(columns, work.run.results, tasks))
     work.run.seal()
-    first = [work.done[c.key] for c in work.calls if not c.retest]
-    failed = sum(v.status == "error" for v in work.done.values())
     shown = {
-        name: replace(
-            work.run.summary.benchmarks[name], judged=summary.judgments_of([r for r in after if r.benchmark == name])
-        )
-        for name in work.benchmarks
-        if name in work.judged
+        name: replace(work.run.summary.benchmarks[name], judged=summary.judgments_of(columns[name]))
+        for name in opened.benchmarks
+        if name in opened.judged
     }
     return JudgeRun(
-        run=work.run, judging=work.judging, benchmarks=shown, skipped=work.skipped, failed=failed, usage=usage,
-        nulls=sum(v.value is None for v in first), asked=len(first), incomparable=_incomparable(work),
+        run=work.run, judging=opened.name, benchmarks=shown, skipped=work.wanted.skipped, failed=counts.failed,
+        usage=usage, nulls=counts.nulls, asked=work.wanted.first,
+        incomparable=_incomparable(work.run, opened, work.facts),
     )  # fmt: skip
 
 
-def _incomparable(work: _Work) -> dict[str, Sequence[str]]:
-    facts = work.run.manifest.benchmarks
-    judged = {name: benchmark for name, benchmark in work.benchmarks.items() if name in work.judged}
-    found = {name: published.reasons(b, facts[name], work.facts) for name, b in judged.items()}
+def _with_verdicts(work: _Work, counts: _Counts) -> Iterator[tuple[Result, Result]]:
+    """Every result, and the same with the verdicts on its answer; what these are is counted."""
+    places, judging = work.wanted.verdicts(), work.opened.name
+    with (work.run.path / VERDICTS).open("rb") as file:
+        for result in work.results:
+            own = []
+            for place in next(places) if result.benchmark in work.opened.judged else ():
+                verdict = verdict_at(file, place, result.key)
+                counts.add(verdict)
+                own.append(replace(verdict, extra={"judging": judging, **verdict.extra}))
+            owns = work.opened.benchmarks[result.benchmark].judge is not None
+            yield result, with_verdicts(result, own, judging, work.facts, owns=owns) if own else result
+
+
+def _incomparable(run: Run, opened: OpenedJudging, said: JudgingFacts) -> dict[str, Sequence[str]]:
+    facts = run.manifest.benchmarks
+    judged = {name: benchmark for name, benchmark in opened.benchmarks.items() if name in opened.judged}
+    found = {name: published.reasons(b, facts[name], said) for name, b in judged.items()}
     return {name: why for name, why in found.items() if why is not None}
 
 
 def _note(work: _Work) -> None:
-    """Write into the manifest who judged, and what that took over all starts, as the journal has it."""
-    total = Usage(priced=all(s.prices is not None for s in work.jury.seats))
-    for line in lines(work.run.path / VERDICTS):
-        if line["judging"] == work.judging:
-            total.add(store.verdict_from_json(line["verdict"]))
-    manifest = work.run.manifest
-    said = replace(work.facts, usage=total.facts(), not_judged=dict(work.skipped))
+    """Write into the manifest who judged, and what that took over all starts."""
+    opened, manifest = work.opened, work.run.manifest
+    priced = all(seat.prices is not None for seat in opened.jury.seats)
+    taken = usage_of(work.run.path / VERDICTS, opened.name, priced=priced)
+    said = replace(work.facts, usage=taken.facts(), not_judged=dict(work.wanted.skipped))
     # Where the judge gives the benchmark's own score, runs with different judges are not comparable.
     benchmarks = {
         name: replace(facts, judge=work.facts)
-        if name in work.judged and work.benchmarks[name].judge is not None
+        if name in opened.judged and opened.benchmarks[name].judge is not None
         else facts
         for name, facts in manifest.benchmarks.items()
     }
-    judgings = {**(manifest.judgings or {}), work.judging: said}
+    judgings = {**(manifest.judgings or {}), opened.name: said}
     work.run.write(store.MANIFEST, replace(manifest, benchmarks=benchmarks, judgings=judgings))

@@ -7,7 +7,7 @@ those verdicts there and asks what is left: the figures and their bytes are the 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -16,19 +16,11 @@ from queue import Empty, Full, Queue
 from evalharness.errors import UserError
 from evalharness.events import Event, Observer, ResultCame
 from evalharness.judging.asking import Purse, judged
-from evalharness.judging.calls import Call, equal_answers
+from evalharness.judging.calls import Call, call_of, equal_answers, questions_of
 from evalharness.judging.cases import Opponents, case_of, opponents
-from evalharness.judging.panel import JudgeOptions
-from evalharness.judging.run import (
-    VERDICTS,
-    JudgeRun,
-    OpenedJudging,
-    calls_of,
-    check,
-    judge_answers,
-    open_judging,
-    verdict_line,
-)
+from evalharness.judging.panel import JudgeOptions, OpenedJudging
+from evalharness.judging.run import JudgeRun, check, judge_answers, open_judging
+from evalharness.judging.verdicts import VERDICTS, verdict_line
 from evalharness.model import Remote, Stop
 from evalharness.records import Result
 from evalharness.runs.journal import Journal
@@ -131,14 +123,19 @@ class _Ahead:
     def _judge(self, results: Sequence[Result], other: Opponents | None, journal: Journal) -> None:
         calls = [call for result in results for call in self._calls(result, other)]
         purse = Purse(None, 1 + self.options.retries, lambda: 0.0, len(calls))
-        with closing(judged(calls, self.options.retries, purse, self.stop)) as verdicts:
+
+        def of_seats(names: Collection[str]) -> Iterator[Call]:
+            return (call for call in calls if call.seat.name in names)
+
+        with closing(judged(of_seats, self.opened.jury, self.options.retries, purse, self.stop)) as verdicts:
             for call, verdict in verdicts:
                 journal.append(verdict_line(call, self.opened.name, verdict))
                 purse.settle(call)
 
     def _calls(self, result: Result, other: Opponents | None) -> list[Call]:
-        case = case_of(result, self.opened.jury, self.opened.against, other)
+        jury = self.opened.jury
+        case = case_of(result, jury, self.opened.against, other)
         if isinstance(case, str):
             return []
-        asked = calls_of(result, case, self.opened.jury, self.options)
-        return [call for call in asked if not equal_answers(call)]
+        asked = questions_of(case, jury, self.options)
+        return [call_of(result, case, one) for one in asked if not equal_answers(case, one.part)]

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +32,12 @@ def prompt_and_rest(fingerprint: str, request: Request) -> tuple[str, dict[str, 
     return _sha256(read), {name: value for name, value in decides.items() if value not in ((), None, {})}
 
 
+_ASKED = tuple(field.name for field in fields(Request))
 _READ = ("messages", "choices", "given", "schema", "template_kwargs")
 
 
 def _deciding(fingerprint: str, request: Request) -> dict[str, Any]:
-    decides = on_disk(asdict(replace(request, origin=None)))
+    decides = on_disk({name: getattr(request, name) for name in _ASKED}) | {"origin": None}
     decides["messages"] = [message_fields(message) for message in request.messages]
     del decides["by_first_token"]  # how an answer is read decides none
     if not request.template_kwargs:  # the key of an answer that was kept before there were any
@@ -44,8 +45,11 @@ def _deciding(fingerprint: str, request: Request) -> dict[str, Any]:
     return decides | {"fingerprint": fingerprint, "repeat": request.origin.repeat if request.origin else 0}
 
 
+_encode = json.JSONEncoder(sort_keys=True, ensure_ascii=True).encode
+
+
 def _sha256(value: object) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
+    return hashlib.sha256(_encode(value).encode()).hexdigest()
 
 
 def with_cache(model: Model, path: Path) -> Model:
@@ -83,7 +87,7 @@ class CachedModel(WrappedModel):
             yield from known()
             with closing(answered(self.model, asking.missing)) as answers:
                 for number, response in answers:
-                    digest = asking.digests[number]
+                    digest = asking.digests.pop(number)
                     if not response.error:
                         asked = prompt_and_rest(self.fingerprint, asking.missing[number])
                         store.put(digest, response, asked[0], {"model": self.name, **asked[1]})
@@ -105,7 +109,7 @@ class _Asking:
     def __init__(self, missing: Requests) -> None:
         self.missing = missing
         self.waiting: dict[str, list[int]] = {}  # who waits for an answer, by the digest of the request
-        self.digests: list[str] = []
+        self.digests: dict[int, str] = {}  # of what the model is asked, by its number
         self._held: dict[tuple[str, ...], list[tuple[int, Request, str, Response]]] = {}  # by what was left out
         self._probes: dict[int, tuple[str, ...]] = {}  # by the number of the request that finds out
         self._confirmed: set[tuple[str, ...]] = set()
@@ -115,8 +119,7 @@ class _Asking:
             self.waiting[digest].append(index)
             return
         self.waiting[digest] = [index]
-        self.digests.append(digest)
-        self.missing.add(request)
+        self.digests[self.missing.add(request)] = digest
 
     def may_give(self, kept: Response, index: int, request: Request, digest: str) -> bool:
         """Whether a kept answer may be given at once; else it is seen to that it, or another one, will be."""
@@ -127,7 +130,7 @@ class _Asking:
             self._held[left_out].append((index, request, digest, kept))
         else:
             self._held[left_out] = []
-            self._probes[len(self.digests)] = left_out
+            self._probes[len(self.missing)] = left_out
             self.ask(index, request, digest)
         return False
 

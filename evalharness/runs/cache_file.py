@@ -12,7 +12,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from evalharness.errors import UserError, option_name
 from evalharness.events import warn
 from evalharness.records import Response, on_disk
 
+_KEPT = tuple(field.name for field in fields(Response) if field.name not in ("cached", "error"))
 _LATER = ("sha", "prompt", "asked")  # columns that 0.1.0 did not have
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _ROWS = "SELECT key, response, sha, prompt, asked FROM replies"
@@ -114,7 +115,7 @@ class ReplyFile:
 
     def put(self, key: str, response: Response, prompt: str, asked: Mapping[str, Any]) -> None:
         """Keep an answer. Where a page of the file is damaged it is not kept, and that is told."""
-        kept = {k: v for k, v in on_disk(asdict(response)).items() if k not in ("cached", "error")}
+        kept = on_disk({name: getattr(response, name) for name in _KEPT})
         text = json.dumps(kept)
         row = (key, text, _checksum(key, text.encode()), prompt, json.dumps(asked))
         try:

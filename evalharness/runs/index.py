@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from array import array
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import overload
 
@@ -66,21 +68,11 @@ class ResultIndex(Mapping[ResultKey, Result]):
 
     def read(self, keys: Iterable[ResultKey]) -> Iterator[Result]:
         """These results, one after the other."""
-        for line in self.lines(keys):
-            try:
-                yield result_from_json(loads(line))
-            except ODD_LINE as error:
-                raise UserError(f"{self.path}: was changed while it was read ({error})") from error
+        return _read(self.path, (self._packed(key) >> _PLACE for key in keys))
 
     def lines(self, keys: Iterable[ResultKey]) -> Iterator[bytes]:
         """The lines of these results, one after the other."""
-        try:
-            with self.path.open("rb") as file:
-                for key in keys:
-                    file.seek(self._packed(key) >> _PLACE)
-                    yield file.readline()
-        except OSError as error:
-            raise UserError(f"{self.path}: cannot be read ({error.strerror})") from error
+        return raw_lines(self.path, (self._packed(key) >> _PLACE for key in keys))
 
     def __len__(self) -> int:
         return sum(map(len, self._places.values()))
@@ -99,6 +91,13 @@ class ResultIndex(Mapping[ResultKey, Result]):
         """The results of one status."""
         return Results(self, list(self._keys(status)))
 
+    def in_order(self, benchmarks: Collection[str] | None = None) -> PlacedResults:
+        """The results of these benchmarks, or of all, in the order of benchmark, id and repeat. They take eight bytes
+        each, and the index need not be kept for them."""
+        names = sorted(self._places if benchmarks is None else self._places.keys() & set(benchmarks))
+        keys = chain.from_iterable(self._keys(None, name) for name in names)
+        return PlacedResults(self.path, array("q", (self._packed(key) >> _PLACE for key in keys)))
+
     @property
     def cached(self) -> int:
         """How many answers came from the cache."""
@@ -107,6 +106,42 @@ class ResultIndex(Mapping[ResultKey, Result]):
 
 def _whole(key: _Key) -> tuple[str, int]:
     return (key, 0) if isinstance(key, str) else key
+
+
+def raw_lines(path: Path, places: Iterable[int]) -> Iterator[bytes]:
+    """The lines of a journal that begin at these bytes, one after the other."""
+    try:
+        with path.open("rb") as file:
+            for place in places:
+                file.seek(place)
+                yield file.readline()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def _read(path: Path, places: Iterable[int]) -> Iterator[Result]:
+    for line in raw_lines(path, places):
+        try:
+            yield result_from_json(loads(line))
+        except ODD_LINE as error:
+            raise UserError(f"{path}: was changed while it was read ({error})") from error
+
+
+class PlacedResults:
+    """Results that are read when they are looked at, of which is known where they stand in the journal."""
+
+    def __init__(self, path: Path, places: Sequence[int]) -> None:
+        self._path, self._places = path, places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __iter__(self) -> Iterator[Result]:
+        return _read(self._path, self._places)
+
+    def chosen(self, positions: Iterable[int]) -> Iterator[Result]:
+        """The results at these positions, one after the other."""
+        return _read(self._path, (self._places[position] for position in positions))
 
 
 class Results(Sequence[Result]):

@@ -294,12 +294,13 @@ def rescore_run(found: Run, **options: Any) -> tuple[Run, int]:
     with Journal(found.path / JOURNAL) as journal, tempfile.TemporaryFile() as aside:
         index = index_of(found)
         benchmarks, said = _to_rescore(found, index.benchmarks, options)
-        for before, after in runner.rescored(index.read(index), benchmarks, said):
+        answers = index.in_order()
+        del index  # which of a million results is more than all that is kept of them here
+        for before, after in runner.rescored(answers, benchmarks, said):
             columns[after.benchmark].add(after)
             if (line := result_to_json(after)) != result_to_json(before):
                 moved += (before.status, before.scores, before.answer) != (after.status, after.scores, after.answer)
                 aside.write(dumps(line) + b"\n")
-        del index  # which of a million results is more than the figures to come
         aside.seek(0)
         for changed in aside:  # only now: an error before leaves the run as it was
             journal.append(loads(changed))

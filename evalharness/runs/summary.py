@@ -104,7 +104,7 @@ def task_summary(
             cut=int(everything.truncated.sum()),
         ),
         holistic={n: kept_estimate(made) for n, made in whole.items() if not n.startswith("seconds")},
-        judged=judgments_of(known.own) if columns.judged.any() else {},
+        judged=judgments_of(columns),
         cautions=(
             *_partly_asked(columns, facts),
             *letter_bias(answered),
@@ -176,9 +176,9 @@ class _Known:
         return Bounds(low=low.value, high=high.value) if low is not None and high is not None else None
 
 
-def judgments_of(results: Sequence[Result]) -> dict[str, Judgment]:
+def judgments_of(columns: ScoreColumns) -> dict[str, Judgment]:
     """What each judging of a benchmark's results says, by the judging's name."""
-    return {name: record(Judgment, finite(said)) for name, said in judgments.judgment_metrics(results).items()}
+    return {name: record(Judgment, finite(said)) for name, said in judgments.judgment_metrics(columns).items()}
 
 
 def not_recorded(result: Result) -> bool:

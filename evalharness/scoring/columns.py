@@ -13,6 +13,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from evalharness.records import STATUSES, Result, Status
+from evalharness.scoring.judged_columns import JudgedColumns, JudgedWriter, keep_judgings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 STATUS_CODES: Mapping[Status, int] = {status: code for code, status in enumerate(STATUSES)}
 _NAN = float("nan")
+_NO_ARRAYS = ("group_names", "scores", "judgings")
 _WIDEST = 64  # bytes of an id that is held in an array of one width
 STANDINGS = ("confirmed", "unconfirmable", "suspect", "failed", "unscored")  # of programs
 
@@ -36,8 +38,8 @@ class ScoreColumns:
     `items` has the same number for the same id, ascending; `groups` codes into `group_names`, which are in alphabetical
     order; `status` codes of STATUS_CODES; `standing` the place in STANDINGS, -1 for what is no program. `scores` are
     NaN where a result lacks the score, `cost` (US dollars) where it is not known. `lost` marks what a record of answers
-    has no answer to, `variant` changed questions (`--holistic`), `judged` answers that a judge has seen. `picked` and
-    `right` are the places of the letter answered and of one that is right, -1 where no letter is answered.
+    has no answer to, `variant` changed questions (`--holistic`). `picked` and `right` are the places of the letter
+    answered and of one that is right, -1 where no letter is answered. `judgings` are what judges said, by their names.
     """
 
     items: NDArray[np.int64]
@@ -47,7 +49,6 @@ class ScoreColumns:
     standing: NDArray[np.int8]
     lost: NDArray[np.bool_]
     variant: NDArray[np.bool_]
-    judged: NDArray[np.bool_]
     picked: NDArray[np.int8]
     right: NDArray[np.int8]
     tokens_in: NDArray[np.int64]
@@ -56,6 +57,7 @@ class ScoreColumns:
     seconds: NDArray[np.float64]
     cost: NDArray[np.float64]
     scores: Mapping[str, NDArray[np.float64]]
+    judgings: Mapping[str, JudgedColumns] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.items)
@@ -71,11 +73,12 @@ class ScoreColumns:
         """The results that a mask, or ascending positions, choose; these themselves where a mask chooses all."""
         if chosen.dtype == bool and chosen.all():
             return self
-        arrays = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("group_names", "scores")}
+        arrays = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _NO_ARRAYS}
         return replace(
             self,
             **{name: values[chosen] for name, values in arrays.items()},
             scores={name: values[chosen] for name, values in self.scores.items()},
+            judgings={name: judged.where(chosen) for name, judged in self.judgings.items()},
         )
 
     @property
@@ -172,6 +175,7 @@ class ColumnWriter:
     cost: array[float] = field(default_factory=lambda: array("d"))
     scores: dict[str, array[float]] = field(default_factory=dict)
     group_codes: dict[str, int] = field(default_factory=dict)
+    judgings: dict[str, JudgedWriter] = field(default_factory=dict)
 
     def add(self, result: Result) -> None:
         """Keep what counts of a result."""
@@ -186,8 +190,7 @@ class ColumnWriter:
         self.flags.append(
             response.error.startswith("unanswered:")
             | (("perturbation" in sample.extra) << 1)
-            | (("judged" in detail) << 2)
-            | ((response.tokens_truncated > 0) << 3)
+            | ((response.tokens_truncated > 0) << 2)
         )
         picked, right = _letters(result)
         self.picked.append(picked)
@@ -203,6 +206,8 @@ class ColumnWriter:
             if missing := len(self.ends) - 1 - len(column):
                 column.extend([_NAN] * missing)
             column.append(value)
+        if "judged" in detail:
+            keep_judgings(self.judgings, len(self.ends) - 1, result)
 
     def columns(self, *, last: bool) -> ScoreColumns:
         """The arrays, results in the order of id; those of one id in the order of their repeat, and of each repeat the
@@ -229,8 +234,7 @@ class ColumnWriter:
             standing=np.array(self.standing, np.int8)[order],
             lost=(flags & 1) > 0,
             variant=(flags & 2) > 0,
-            judged=(flags & 4) > 0,
-            truncated=(flags & 8) > 0,
+            truncated=(flags & 4) > 0,
             picked=np.array(self.picked, np.int8)[order],
             right=np.array(self.right, np.int8)[order],
             tokens_in=np.array(self.tokens_in, np.int64)[order],
@@ -238,6 +242,7 @@ class ColumnWriter:
             seconds=np.array(self.seconds, np.float64)[order],
             cost=np.array(self.cost, np.float64)[order],
             scores={name: _filled(column, n)[order] for name, column in self.scores.items()},
+            judgings={name: judged.columns(n).where(order) for name, judged in self.judgings.items()},
         )
 
     def _sorted(self) -> tuple[int, NDArray[np.int64], NDArray[np.int64]]:

@@ -7,13 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import combinations
 from statistics import fmean
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from evalharness.records import Estimate, Result, Verdict
-from evalharness.scoring.judge_replies import aggregate_verdicts, winner
+from evalharness.scoring.columns import ScoreColumns
+from evalharness.scoring.judge_replies import aggregate_verdicts
+from evalharness.scoring.judged_columns import JudgedColumns
 from evalharness.scoring.metrics import Metric, average, over_columns
 from evalharness.stats.agreement import cohen
 from evalharness.stats.intervals import wilson
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 def scores_of(results: Sequence[Result], score: str) -> list[float]:
@@ -93,54 +99,64 @@ def kept(before: Result, after: Result, owns: bool) -> Result:
     return scored(replace(after, verdicts=before.verdicts, detail=detail), owns)
 
 
-def judgment_metrics(results: Sequence[Result]) -> dict[str, Any]:
+def judgment_metrics(columns: ScoreColumns) -> dict[str, Any]:
     """What each judging of a benchmark's results says, by the judging's name."""
-    names = dict.fromkeys(name for r in results for name in r.detail.get("judged", {}))
-    return {name: _figures(name, results) for name in names}
+    return {
+        name: _figures(columns.where(judged.noted), judged.where(judged.noted))
+        for name, judged in columns.judgings.items()
+        if judged.noted.any()
+    }
 
 
-def _figures(judging: str, results: Sequence[Result]) -> dict[str, Any]:
-    noted = [(r, r.detail["judged"][judging]) for r in results if judging in r.detail.get("judged", {})]
-    verdicts = [v for r, _ in noted for v in r.verdicts if v.extra.get("judging") == judging]
-    first = [v for v in verdicts if not v.extra.get("retest")]
-    score = noted[0][1]["score"]
-    valued = [replace(r, scores={score: n["value"]} if n["value"] is not None else {}) for r, n in noted]
-    mean = average(scores_of(valued, score))
-    paired = [bool(n["consistent"]) for _, n in noted if n["consistent"] is not None]
+def _figures(columns: ScoreColumns, judged: JudgedColumns) -> dict[str, Any]:
+    """The figures of a judging that has seen all of these results."""
+    import numpy as np
+
+    score = judged.score
+    mean = average(replace(columns, scores={score: judged.value}).having(score).per_item(score, fmean))
+    paired = judged.consistent[judged.consistent >= 0]
+    statuses, labels = Counter[str](), Counter[str]()
+    times = np.bincount(judged.replies, minlength=len(judged.kinds)).tolist()
+    for kind, count in zip(judged.kinds, times, strict=True):
+        for status, label in kind if count else ():
+            statuses[status] += count
+            if label is not None:
+                labels[label] += count
     found: dict[str, Any] = {
         "score": score,
         "metrics": {score: asdict(mean)} if mean is not None else {},
-        "answers": len(noted),
-        "without_verdict": sum(n["value"] is None for _, n in noted),
-        "verdicts": {s: sum(v.status == s for v in first) for s in ("ok", "unparsable", "refused", "error")},
-        "labels": dict(sorted(Counter(v.label for v in first if v.value is not None).items())),
+        "answers": len(columns),
+        "without_verdict": int(np.isnan(judged.value).sum()),
+        "verdicts": {s: statuses[s] for s in ("ok", "unparsable", "refused", "error")},
+        "labels": dict(sorted(labels.items())),
     }
-    if paired:
-        found["same_winner_in_both_orders"] = asdict(wilson(sum(paired), len(paired)))
-    seats = sorted(noted[0][1]["members"])
-    if len(seats) > 1:
-        found["panel"] = panel_agreement([n for _, n in noted], seats)
+    if len(paired):
+        found["same_winner_in_both_orders"] = asdict(wilson(int(paired.sum()), len(paired)))
+    if len(judged.seats) > 1:
+        found["panel"] = panel_agreement(judged.members, judged.seats)
     return found
 
 
-def panel_agreement(noted: Sequence[Mapping[str, Any]], seats: Sequence[str]) -> dict[str, Any]:
-    """Each member's mean, the mean without each member, and Cohen's kappa of the winners for each pair of members."""
+def panel_agreement(members: Mapping[str, NDArray[np.float64]], seats: Sequence[str]) -> dict[str, Any]:
+    """Each member's mean, the mean without each member, and Cohen's kappa of the winners for each pair of members, from
+    the values of each member (NaN where it has none)."""
+    import numpy as np
 
     def mean(names: Sequence[str]) -> float | None:
-        rows = [[n["members"][s] for s in names if n["members"].get(s) is not None] for n in noted]
-        return fmean(fmean(row) for row in rows if row) if any(rows) else None
+        rows = ([value for value in row if value == value] for row in zip(*(members[s] for s in names), strict=True))
+        spoken = [fmean(row) for row in rows if row]
+        return fmean(spoken) if spoken else None
 
+    winners = {seat: np.sign(values - 0.5) for seat, values in members.items()}  # as `judge_replies.winner`
     kappas = {}
     for a, b in combinations(seats, 2):
-        pairs = [
-            (winner(n["members"][a]), winner(n["members"][b]))
-            for n in noted
-            if n["members"].get(a) is not None and n["members"].get(b) is not None
-        ]
-        kappas[f"{a} / {b}"] = cohen([x for x, _ in pairs], [y for _, y in pairs])
+        both = ~(np.isnan(winners[a]) | np.isnan(winners[b]))
+        kappas[f"{a} / {b}"] = cohen(*(winners[seat][both].astype(int).tolist() for seat in (a, b)))
+    said = np.array(list(winners.values()))
+    ahead, behind, tied = ((said == sign).any(axis=0).astype(int) for sign in (1, -1, 0))
     return {
         "members": {s: mean([s]) for s in seats},
         "without": {s: mean([t for t in seats if t != s]) for s in seats},
         "kappa": kappas,
-        "split": sum(len({winner(v) for v in n["members"].values() if v is not None}) > 1 for n in noted),
+        "split": int((ahead + behind + tied > 1).sum()),
     }

@@ -6,9 +6,22 @@ from collections import deque
 import pytest
 
 import evalharness
+from evalharness import plugins
 from evalharness.errors import UserError
 from evalharness.events import Warned, observed_by
-from evalharness.executor import Answered, Finished, Lost, Opened, PlacementOptions, Refused, ReplicaFacts, Spoke
+from evalharness.executor import (
+    Answered,
+    Finished,
+    Lost,
+    Opened,
+    PlacementOptions,
+    QuestionPiece,
+    Recipe,
+    Refused,
+    ReplicaFacts,
+    Spoke,
+)  # fmt: skip
+from evalharness.executors import _replica
 from evalharness.model import Requests
 from evalharness.records import Message, Origin, Request, Response
 from evalharness.runs import placed
@@ -192,3 +205,45 @@ def test_without_ray_the_extra_is_named(evalh, monkeypatch):
     monkeypatch.delitem(sys.modules, "evalharness.executors.ray", raising=False)
     found = evalh("run", "mmlu", "--data", "sample", "--model", "echo", "--engine", "ray")
     assert found.code == 2 and "evalharness[scale]" in found.err and found.err.count("\n") == 1
+
+
+class ServedModel:
+    """A model whose server was started for it; `gone`: what that said last."""
+
+    name, fingerprint, chat, ranks, remote, gone = "vllm:DIR", "one", True, False, True, ""
+
+    def answer(self, requests):
+        for index, request in enumerate(requests):
+            yield index, Response(error="nobody listens") if self.gone else Response(text=request.text)
+
+    def describe(self):
+        return {}
+
+    def opened(self):
+        return self
+
+    def ended(self):
+        return self.gone
+
+
+def test_a_copy_may_have_a_server_of_its_own_and_ends_when_that_is_gone(monkeypatch, capsys):
+    """Though it computes elsewhere. Its questions are asked by others and not failed one after the other."""
+
+    class Ended(Exception):
+        pass
+
+    def end(code):
+        raise Ended
+
+    monkeypatch.setattr(plugins, "load_model", lambda spec, options: ServedModel())
+    copy = _replica.open_replica(Recipe(spec="vllm:DIR", options={}), lambda said: None)
+    piece = QuestionPiece(number=0, requests=tuple(Request(messages=(Message("user", text),)) for text in "ab"))
+    answered, finished = copy.answers(piece)
+    assert [response.text for _, response in answered.answers] == ["a", "b"] and isinstance(finished, Finished)
+    monkeypatch.setattr(ServedModel, "gone", "out of memory")
+    monkeypatch.setattr(_replica.os, "_exit", end)
+    said = copy.answers(piece)
+    assert next(said).answers == ()
+    with pytest.raises(Ended):
+        next(said)
+    assert capsys.readouterr().err == "out of memory\n"

@@ -2,10 +2,15 @@
 
 from dataclasses import replace
 
-import pytest
-
-from evalharness.errors import UserError
-from evalharness.judging.cases import answer_of, case_of, cases, opponents, question_of, reference_of, turns_of
+from evalharness.judging.cases import (
+    answer_of,
+    case_of,
+    nothing_to_judge,
+    opponents,
+    question_of,
+    reference_of,
+    turns_of,
+)
 from evalharness.judging.panel import JudgeOptions, open_panel
 from evalharness.records import Message, Request, Response, Result, Sample
 from evalharness.runs.store import Run
@@ -86,12 +91,9 @@ def test_why_an_answer_is_not_judged():
     assert not isinstance(case_of(result(bare), jury("score"), "", None), str)
 
 
-def test_what_cannot_be_judged_is_counted_and_where_nothing_can_that_is_said(tmp_path):
-    run, bare = Run(tmp_path / "r"), replace(OPEN, answers=())
-    made, skipped = cases(run, [result(), result(bare), result(status="error")], jury("pairwise"), "reference")
-    assert [case.id for _, case in made] == ["q/1"] and skipped.counts == {"no reference": 1, "no answer": 1}
-    with pytest.raises(UserError, match=r"1 with no answer, 2 with no reference; give .*against"):
-        cases(run, [result(bare), result(status="error"), result(bare)], jury("pairwise"), "reference")
-    with pytest.raises(UserError, match="choose a judge that needs none"):
-        cases(run, [result(status="error")], jury("score"), "")
+def test_where_nothing_can_be_judged_that_is_said(tmp_path):
+    run = Run(tmp_path / "r")
+    said = str(nothing_to_judge(run, {"no reference": 2, "no answer": 1}, jury("pairwise")))
+    assert "1 with no answer, 2 with no reference; give " in said and "against" in said
+    assert "choose a judge that needs none" in str(nothing_to_judge(run, {"no answer": 1}, jury("score")))
     assert opponents(run, "") is opponents(run, "reference") is None

@@ -218,6 +218,10 @@ def test_the_index_of_a_journal_has_what_its_results_are(evalh):
     for _ in range(2):  # by the beginnings of lines, and line by line
         found = index.index_of(run)
         assert list(found.values()) == results and list(found) == [r.key for r in results]
+        placed = found.in_order()
+        assert list(placed) == results and len(placed) == len(results)
+        assert list(placed.chosen([3, 1])) == [results[3], results[1]]
+        assert list(found.in_order({"mmlu@sample", "other"})) == [r for r in results if r.benchmark == "mmlu@sample"]
         assert {s: len(found.having(s)) for s in ("correct", "wrong")} == {
             s: sum(r.status == s for r in results) for s in ("correct", "wrong")
         }  # fmt: skip

@@ -1,9 +1,11 @@
 """Figures over judged answers, by hand."""
 
+import numpy as np
 import pytest
 
 from evalharness.records import Estimate, Request, Response, Result, Sample, Verdict
 from evalharness.runs.manifest import JudgingFacts
+from evalharness.scoring.columns import ColumnWriter, columns_of
 from evalharness.scoring.judgments import judgment_metrics, kept, on_scale, panel_agreement, scores_of, with_verdicts
 
 FACTS = JudgingFacts(score="grade", aggregate="mean")
@@ -57,27 +59,40 @@ def test_what_judges_said_stays_when_an_answer_is_scored_anew():
 
 def test_the_figures_of_a_judging():
     made = [judged("1", verdict(1.0), verdict(0.0, retest=1)), judged("2", verdict(0.5)), judged("3", verdict(None))]
-    found = judgment_metrics([*made, result("4")])["j"]
+    found = judgment_metrics(columns_of([*made, result("4")]))["j"]
     assert (found["score"], found["answers"], found["without_verdict"]) == ("grade", 3, 1)
     assert found["metrics"]["grade"]["value"] == 0.75 and found["metrics"]["grade"]["n"] == 2
     assert found["verdicts"] == {"ok": 2, "unparsable": 1, "refused": 0, "error": 0}
     assert found["labels"] == {"0.5": 1, "1.0": 1}, "a retest is counted nowhere"
     assert "panel" not in found
-    assert judgment_metrics([judged("1", verdict(None))])["j"]["metrics"] == {}
+    assert judgment_metrics(columns_of([judged("1", verdict(None))]))["j"]["metrics"] == {}
+    assert judgment_metrics(columns_of([result("4")])) == {}
+
+
+def test_only_the_chosen_results_count_and_of_each_the_last():
+    """Arrays of a judging go with those of the results: by group, without some, of a line that was written again."""
+    writer = ColumnWriter()
+    for made in (result("3"), judged("2", verdict(0.5)), judged("1", verdict(1.0)), judged("2", verdict(0.0))):
+        writer.add(made)
+    last = writer.columns(last=True)
+    assert judgment_metrics(last)["j"]["labels"] == {"0.0": 1, "1.0": 1}
+    first = judgment_metrics(last.where(np.array([True, False, True])))["j"]
+    assert (first["answers"], first["labels"], first["metrics"]["grade"]["value"]) == (1, {"1.0": 1}, 1.0)
+    assert judgment_metrics(last.where(np.array([2]))) == {}
+
+
+@pytest.mark.parametrize("noted", ["x", {"j": "x"}, {"j": {}}, {"j": {"members": "x", "value": 1, "score": "s"}}])
+def test_what_is_not_as_we_note_it_is_passed_over(noted):
+    assert judgment_metrics(columns_of([result("1", detail={"judged": noted})])) == {}
 
 
 def test_members_of_a_panel_are_told_apart():
-    noted = [
-        {"members": {"a": 1.0, "b": 1.0, "c": 0.0}},
-        {"members": {"a": 0.0, "b": 0.0, "c": 0.0}},
-        {"members": {"a": 1.0, "b": None, "c": 1.0}},
-        {"members": {"a": 0.0, "b": 0.0, "c": 1.0}},
-    ]
-    found = panel_agreement(noted, ["a", "b", "c"])
+    members = {"a": [1.0, 0.0, 1.0, 0.0], "b": [1.0, 0.0, np.nan, 0.0], "c": [0.0, 0.0, 1.0, 1.0]}
+    found = panel_agreement({seat: np.array(values) for seat, values in members.items()}, ["a", "b", "c"])
     assert found["members"] == pytest.approx({"a": 0.5, "b": 1 / 3, "c": 0.5})
     assert found["without"]["a"] == pytest.approx((0.5 + 0 + 1 + 0.5) / 4)
     assert found["without"]["c"] == pytest.approx((1 + 0 + 1 + 0) / 4)
     assert found["split"] == 2 and list(found["kappa"]) == ["a / b", "a / c", "b / c"]
     assert found["kappa"]["a / b"] == pytest.approx(1.0) and found["kappa"]["a / c"] == pytest.approx(0.0)
-    silent = panel_agreement([{"members": {"a": 1.0, "b": None}}], ["a", "b"])
+    silent = panel_agreement({"a": np.array([1.0]), "b": np.array([np.nan])}, ["a", "b"])
     assert silent["members"] == {"a": 1.0, "b": None} and silent["split"] == 0
