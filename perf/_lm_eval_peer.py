@@ -2,10 +2,14 @@
 users call it, with rows in place of data sets and a model of no sense.
 
     python perf/_lm_eval_peer.py JOBS OUT [MODEL]
+
+EVALH_PEER_METRICS may name the folder `metrics` of https://github.com/huggingface/evaluate, for tasks that load one of
+them by its name.
 """
 
 import json
 import logging
+import os
 import sys
 import warnings
 from pathlib import Path
@@ -13,12 +17,14 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 import _lm_eval_sham as sham
 import datasets
+import evaluate
 from lm_eval import evaluator
 from lm_eval.api.model import LM
 from lm_eval.tasks import TaskManager
 
 logging.disable()
 warnings.simplefilter("ignore")
+METRICS, loaded = os.environ.get("EVALH_PEER_METRICS", ""), evaluate.load
 _rows: dict[str, list] = {}
 _pool: list[str] = []
 
@@ -42,6 +48,10 @@ class Sham(LM):
 
 def load_dataset(*args, **kwargs):
     return datasets.DatasetDict({split: datasets.Dataset.from_list(rows) for split, rows in _rows.items()})
+
+
+def load_metric(name: str, *args, **kwargs):
+    return loaded(str(Path(METRICS, name)) if Path(METRICS, name).is_dir() else name, *args, **kwargs)
 
 
 def opened(folder: str) -> LM:
@@ -74,6 +84,8 @@ def one(manager: TaskManager, job: dict, model: LM) -> dict:
 def main() -> None:
     jobs, out = json.loads(Path(sys.argv[1]).read_text()), Path(sys.argv[2])
     datasets.load_dataset = load_dataset
+    if METRICS:
+        evaluate.load = load_metric
     datasets.disable_progress_bars()
     manager, found = TaskManager(), {}
     model = opened(sys.argv[3]) if len(sys.argv) > 3 else Sham()
