@@ -129,6 +129,7 @@ def _asked(entry: TaskEntry, kinds: Mapping[str, str], model: Model | None) -> t
     def answers_to(requests: list[Request]) -> list[Response]:
         if model is None:
             return [_response(request, pool, _rolling(benchmark)) for request in requests]
+        requests = [replace(request, max_tokens=min(request.max_tokens, sham.TOKENS)) for request in requests]
         return [found for _, found in sorted(model.answer(requests), key=lambda one: one[0])]
 
     responses = answers_to([q.request for q in questions])

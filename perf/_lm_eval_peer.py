@@ -12,6 +12,7 @@ import logging
 import os
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -57,7 +58,20 @@ def load_metric(name: str, *args, **kwargs):
 def opened(folder: str) -> LM:
     from lm_eval.models.huggingface import HFLM
 
-    return HFLM(pretrained=folder, dtype="float32", device="cpu", batch_size=1)
+    class Brief(HFLM):
+        """Writes at most so many tokens."""
+
+        def generate_until(self, requests, **kwargs):
+            return super().generate_until([brief(request) for request in requests], **kwargs)
+
+    def brief(request):
+        context, said = request.args
+        lengths = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens")
+        longest = next((said[name] for name in lengths if said.get(name) is not None), sham.TOKENS)
+        kept = {name: value for name, value in said.items() if name not in lengths}
+        return replace(request, arguments=(context, {**kept, "max_gen_toks": min(longest, sham.TOKENS)}))
+
+    return Brief(pretrained=folder, dtype="float32", device="cpu", batch_size=1)
 
 
 def one(manager: TaskManager, job: dict, model: LM) -> dict:
