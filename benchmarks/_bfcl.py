@@ -15,7 +15,7 @@ from evalharness.records import Message, Mode, Request, Response, Sample, Score
 
 from ._bfcl_calls import PYTHON, Call, Spelling, all_match, one_of, read_calls
 from ._bfcl_trees import parser_of, read_java, read_javascript
-from ._bfcl_values import JAVA, JAVASCRIPT
+from ._bfcl_values import JAVA, JAVASCRIPT, java_text, javascript_text
 
 ITEMS = {
     "simple": 400, "multiple": 200, "parallel": 200, "parallel_multiple": 200, "irrelevance": 240, "live_simple": 258,
@@ -102,7 +102,8 @@ def ask(asked: Sample, shots: Sequence[Sample], mode: Mode, chat: bool) -> Reque
 def written(asked: Sample) -> str:
     """The right calls with the first of the allowed values; an empty list, or any call, where none are told."""
     if asked.extra["category"] in _SPELLINGS:
-        return f" [{', '.join(map(_in_braces, asked.extra['wanted']))}]"
+        (call,) = asked.extra["wanted"]
+        return f" [{_in_braces(call, asked.extra['functions'], asked.extra['category'])}]"
     if asked.extra["wanted"] is None:
         calls: list[Call] = (
             [] if "irrelevance" in asked.extra["category"] else [(asked.extra["functions"][0]["name"], {})]
@@ -113,12 +114,13 @@ def written(asked: Sample) -> str:
     return f" [{', '.join(spelled)}]"
 
 
-def _in_braces(call: Mapping[str, Any]) -> str:
-    """A right call of Java or JavaScript with the first of the allowed values: texts are in quotes, lists in brackets,
-    objects in braces."""
+def _in_braces(call: Mapping[str, Any], functions: Sequence[Mapping[str, Any]], category: str) -> str:
+    """A right call of Java or JavaScript with the first of the allowed values."""
     ((name, allowed),) = call.items()
-    given = ", ".join(f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in one_of(allowed).items())
-    return f"{name}({given})"
+    described = functions[0]["parameters"]["properties"]
+    spelled = java_text if category == "java" else javascript_text
+    given = (f"{key}={spelled(value, described.get(key, {}))}" for key, value in one_of(allowed).items())
+    return f"{name}({', '.join(given)})"
 
 
 def calls_match(sample: Sample, request: Request, response: Response) -> Score:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -189,3 +190,23 @@ _JAVASCRIPT_TYPES: Mapping[str, type] = {
 }  # fmt: skip
 JAVA = Spelling(types=_JAVA_TYPES, lists=("Array", "ArrayList"), value=_in_time(_java))
 JAVASCRIPT = Spelling(types=_JAVASCRIPT_TYPES, lists=("array",), value=_in_time(_javascript))
+
+
+def javascript_text(value: Any, described: Mapping[str, Any]) -> str:
+    """A value as JavaScript spells it."""
+    mark = "n" if described.get("type") == "Bigint" and isinstance(value, int) else ""
+    return json.dumps(value, ensure_ascii=False) + mark
+
+
+def java_text(value: Any, described: Mapping[str, Any]) -> str:
+    """A value as Java spells it. (Of a map that has entries the converters read none.)"""
+    kind, inner = described.get("type"), described.get("items", {})
+    if isinstance(value, list):
+        elements = ", ".join(java_text(one, inner) for one in value)
+        return f"new Object[]{{{elements}}}" if kind == "Array" else f"new ArrayList<>(Arrays.asList({elements}))"
+    if isinstance(value, Mapping):
+        puts = (f"put({json.dumps(key)}, {java_text(one, {})});" for key, one in value.items())
+        return f"new HashMap<>() {{{{ {' '.join(puts)} }}}}"
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    mark = {"long": "L", "float": "f"}.get(str(kind), "") if number else ""
+    return json.dumps(value, ensure_ascii=False) + mark

@@ -65,7 +65,7 @@ def main() -> None:
     arguments.add_argument("venv", type=Path)
     arguments.add_argument("model", nargs="?")
     arguments.add_argument("--every", type=int, default=1)
-    arguments.add_argument("--shard", default="1/1", help="the I-th of N parts of the tasks, in `parity` of the families")
+    arguments.add_argument("--shard", default="1/1", help="the I-th of N parts of the tasks; in `parity`, families")
     arguments.add_argument("--only", default="")
     arguments.add_argument("--include-path", default="")
     arguments.add_argument("--tasks", type=int, default=200)

@@ -155,6 +155,14 @@ def test_values_of_java_and_javascript_are_read_as_the_authors_converters_do(spe
     assert {said: spelling.value(said, kind, inner) for said in read} == read
 
 
+@pytest.mark.parametrize("name", ["java", "javascript"])
+def test_the_right_call_of_a_row_is_spelled_in_its_language(name):
+    benchmark, (sample,) = samples(f"bfcl/{name}")
+    asked = request(benchmark, sample, (), mode="write", chat=False)
+    right = Response(text=benchmark.prompt.answer(sample), finish="stop")
+    assert score_response(benchmark.score, sample, asked, right).status == "correct", right
+
+
 def test_a_code_block_counts_in_the_second_figure_alone():
     benchmark, (sample,) = samples("bfcl/simple")
     asked = request(benchmark, sample, (), mode="write", chat=True)
