@@ -1,4 +1,5 @@
-"""BFCL's rows and files, and what is asked: the functions as JSON, the calls wanted as a list in Python's spelling."""
+"""BFCL's rows and files, and what is asked: the functions as JSON, the calls wanted as a list in Python's spelling, or
+in that of Java or JavaScript."""
 
 from __future__ import annotations
 
@@ -12,16 +13,22 @@ from evalharness.data.files import jsonl
 from evalharness.data.rows import Files, Row, Source, Want
 from evalharness.records import Message, Mode, Request, Response, Sample, Score
 
-from ._bfcl_calls import Call, all_match, one_of, read_calls
+from ._bfcl_calls import PYTHON, Call, Spelling, all_match, one_of, read_calls
+from ._bfcl_trees import parser_of, read_java, read_javascript
+from ._bfcl_values import JAVA, JAVASCRIPT, java_text, javascript_text
 
 ITEMS = {
     "simple": 400, "multiple": 200, "parallel": 200, "parallel_multiple": 200, "irrelevance": 240, "live_simple": 258,
     "live_multiple": 1053, "live_parallel": 16, "live_parallel_multiple": 24, "live_irrelevance": 884,
-    "live_relevance": 16,
+    "live_relevance": 16, "java": 100, "javascript": 50,
 }  # fmt: skip
 _HUB = "gorilla-llm/Berkeley-Function-Calling-Leaderboard"
+_SPELLINGS: Mapping[str, Spelling] = {"java": JAVA, "javascript": JAVASCRIPT}  # by category; the others are in Python
+IN_TREES = tuple(_SPELLINGS)  # read by tree-sitter, of the extra `bfcl`
+_READERS = {"java": read_java, "javascript": read_javascript}
+_NAMES = {"java": "Java", "javascript": "JavaScript"}
 _SYSTEM = (
-    "You are given functions and a question. Answer with the calls that it takes, as one list in Python's spelling and "
+    "You are given functions and a question. Answer with the calls that it takes, as one list in {}'s spelling and "
     "nothing else: [name(argument=value, ...), ...]. Where no function fits, or an argument that is needed is not "
     "given, say so in words and call nothing.\n\nThe functions, as JSON:\n{}"
 )
@@ -33,7 +40,8 @@ def source(category: str) -> Source:
 
 
 def _files(category: str) -> Files:
-    names = (f"{category}_python.json", f"{category}.json") if category == "simple" else (f"{category}.json",)
+    newer = {"simple": "simple_python.json", "java": "simple_java.json", "javascript": "simple_javascript.json"}
+    names = (*([newer[category]] if category in newer else ()), f"{category}.json")
 
     def read(path: Path, want: Want) -> Iterator[Row] | None:
         folders = [path, path / "data", path / "bfcl_eval" / "data"]
@@ -78,7 +86,11 @@ def sample(category: str) -> Callable[[Row], Sample]:
 
 def ask(asked: Sample, shots: Sequence[Sample], mode: Mode, chat: bool) -> Request:
     """The functions come as the system's message; a base model reads all messages one after the other."""
-    system = Message("system", _SYSTEM.format(json.dumps(asked.extra["functions"], ensure_ascii=False)))
+    category = asked.extra["category"]
+    if category in _SPELLINGS:
+        parser_of(category)  # said before anything is asked, where it is not installed
+    functions = json.dumps(asked.extra["functions"], ensure_ascii=False)
+    system = Message("system", _SYSTEM.format(_NAMES.get(category, "Python"), functions))
     if chat:
         turn = tuple(Message(role, content) for role, content in asked.extra["turn"])
         return Request(messages=(system, *turn), max_tokens=1024)
@@ -89,6 +101,9 @@ def ask(asked: Sample, shots: Sequence[Sample], mode: Mode, chat: bool) -> Reque
 
 def written(asked: Sample) -> str:
     """The right calls with the first of the allowed values; an empty list, or any call, where none are told."""
+    if asked.extra["category"] in _SPELLINGS:
+        (call,) = asked.extra["wanted"]
+        return f" [{_in_braces(call, asked.extra['functions'], asked.extra['category'])}]"
     if asked.extra["wanted"] is None:
         calls: list[Call] = (
             [] if "irrelevance" in asked.extra["category"] else [(asked.extra["functions"][0]["name"], {})]
@@ -99,11 +114,21 @@ def written(asked: Sample) -> str:
     return f" [{', '.join(spelled)}]"
 
 
+def _in_braces(call: Mapping[str, Any], functions: Sequence[Mapping[str, Any]], category: str) -> str:
+    """A right call of Java or JavaScript with the first of the allowed values."""
+    ((name, allowed),) = call.items()
+    described = functions[0]["parameters"]["properties"]
+    spelled = java_text if category == "java" else javascript_text
+    given = (f"{key}={spelled(value, described.get(key, {}))}" for key, value in one_of(allowed).items())
+    return f"{name}({', '.join(given)})"
+
+
 def calls_match(sample: Sample, request: Request, response: Response) -> Score:
     """`accuracy`: the calls are those wanted, or nothing is called where no function fits. `accuracy_fenced` reads the
     calls also out of a code block, which the authors count as no answer."""
     fenced = re.sub(r"\A\s*```\w*\n(.*?)\n?```\s*\Z", r"\1", response.text, flags=re.DOTALL)
-    calls, in_fence = read_calls(response.text), read_calls(fenced)
+    read = _READERS.get(sample.extra["category"], read_calls)
+    calls, in_fence = read(response.text), read(fenced)
     scores = {"accuracy": float(_right(sample, calls)), "accuracy_fenced": float(_right(sample, in_fence))}
     if not calls and sample.extra["wanted"] is not None:
         return Score(status="unparsed", scores=scores)
@@ -115,7 +140,10 @@ def _right(sample: Sample, calls: Sequence[Call] | None) -> bool:
     category, wanted = sample.extra["category"], sample.extra["wanted"]
     if wanted is None:
         return bool(calls) == ("irrelevance" not in category)
-    return calls is not None and all_match(calls, sample.extra["functions"], wanted, any_order="parallel" in category)
+    if calls is None:
+        return False
+    spelling = _SPELLINGS.get(category, PYTHON)
+    return all_match(calls, sample.extra["functions"], wanted, any_order="parallel" in category, spelling=spelling)
 
 
 def _plain(calls: Sequence[Call]) -> list[Any]:

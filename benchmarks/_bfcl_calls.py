@@ -6,7 +6,8 @@ from __future__ import annotations
 import ast
 import operator
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from evalharness.text.syntax import parsed_expression
@@ -20,6 +21,24 @@ _TYPES: dict[str, type] = {
     "any": str,
 }  # fmt: skip
 _LARGEST_POWER = 1000
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """How a language spells values: the type here of each described type, those of lists whose elements have a type of
+    their own, and what a value that was read is, by its described type and that of its elements."""
+
+    types: Mapping[str, type]
+    lists: tuple[str, ...]
+    value: Callable[[Any, str, str | None], Any]
+
+
+def _python_value(said: Any, kind: str, inner: str | None) -> Any:
+    value: Any = list(said) if kind == "tuple" and isinstance(said, tuple) else said
+    return float(value) if kind == "float" and type(value) is int else value
+
+
+PYTHON = Spelling(types=_TYPES, lists=("array", "tuple"), value=_python_value)
 _SUMS: dict[type, Any] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
     ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod, ast.Pow: operator.pow,
@@ -31,8 +50,7 @@ def read_calls(text: str) -> list[Call] | None:
 
     As the published decoder, brackets that are missing at either end are added, and an empty text is an empty list.
     """
-    bare = text.strip("`\n ")
-    bare = ("" if bare.startswith("[") else "[") + bare + ("" if bare.endswith("]") else "]")
+    bare = bracketed(text)
     if len(bare) > _LONGEST:
         return None
     try:
@@ -42,6 +60,12 @@ def read_calls(text: str) -> list[Call] | None:
         return [_call(part) for part in (body.elts if isinstance(body, ast.List | ast.Tuple) else [body])]
     except (SyntaxError, ValueError, RecursionError, MemoryError, ArithmeticError, TypeError):
         return None
+
+
+def bracketed(text: str) -> str:
+    """A text in brackets, those that are missing at either end added, as the published decoder has it."""
+    bare = text.strip("`\n ")
+    return ("" if bare.startswith("[") else "[") + bare + ("" if bare.endswith("]") else "]")
 
 
 def _call(node: ast.expr) -> Call:
@@ -96,7 +120,7 @@ def _sum(node: ast.expr) -> int | float:
 
 def all_match(
     calls: Sequence[Call], functions: Sequence[Mapping[str, Any]], wanted: Sequence[Mapping[str, Allowed]], *,
-    any_order: bool,
+    any_order: bool, spelling: Spelling = PYTHON,
 ) -> bool:  # fmt: skip
     """Whether the calls are those wanted, each once; in any order where `any_order`."""
     if len(calls) != len(wanted):
@@ -106,14 +130,14 @@ def all_match(
     for one in wanted:
         ((name, allowed),) = one.items()
         candidates = left if any_order else left[:1]
-        found = next((call for call in candidates if matches(call, described.get(name), allowed)), None)
+        found = next((call for call in candidates if matches(call, described.get(name), allowed, spelling)), None)
         if found is None:
             return False
         left.remove(found)
     return True
 
 
-def matches(call: Call, function: Mapping[str, Any] | None, allowed: Allowed) -> bool:
+def matches(call: Call, function: Mapping[str, Any] | None, allowed: Allowed, spelling: Spelling = PYTHON) -> bool:
     """Whether a call is of the function, has all that it needs and nothing else, and each value is an allowed one."""
     name, given = call
     if function is None or name != function["name"]:
@@ -125,16 +149,15 @@ def matches(call: Call, function: Mapping[str, Any] | None, allowed: Allowed) ->
         return False
     if any(key not in given and "" not in values for key, values in allowed.items()):
         return False
-    return all(_is_allowed(value, properties[key], allowed[key]) for key, value in given.items())
+    return all(_is_allowed(value, properties[key], allowed[key], spelling) for key, value in given.items())
 
 
-def _is_allowed(said: Any, described: Mapping[str, Any], allowed: Sequence[Any]) -> bool:
+def _is_allowed(said: Any, described: Mapping[str, Any], allowed: Sequence[Any], spelling: Spelling) -> bool:
     kind = described["type"]
-    value: Any = list(said) if kind == "tuple" and isinstance(said, tuple) else said
-    if kind == "float" and type(value) is int:
-        value = float(value)
-    expected: Any = _TYPES.get(kind, str)
-    inner = _TYPES.get(described.get("items", {}).get("type", "any"), str) if kind in ("array", "tuple") else None
+    of_each = str(described.get("items", {}).get("type", "any")) if kind in spelling.lists else None
+    value = spelling.value(said, kind, of_each)
+    expected: Any = spelling.types.get(kind, str)
+    inner = None if of_each is None else spelling.types.get(of_each, str)
     if not _has_type(value, allowed, expected, inner):
         return False
     if type(value) is not expected or _type_of(allowed) not in (None, expected):

@@ -92,22 +92,23 @@ class PublishedBoard:
 class Benchmark:
     """One benchmark. Its facts are these fields and stand nowhere else.
 
-    `name` is filled in from the plug-in's file name. `items` is the size of the scored split as published, `chance` the
-    score of guessing. `modes` are the ways it can be asked, the preferred first: where none are said, ranking and
+    `name` is filled in from the plug-in's file name. `items` is the size of the scored split as published, `chance`
+    the score of guessing. `modes` are the ways it can be asked, the preferred first: where none are said, ranking and
     writing if the prompt has choices, else writing. The first of `metrics` is the headline. `shots` come from the
     source's shot split, of the sample's own group when `shots_by_group`: the first ones in the order of
-    `shots_order(examples, sample, shots)`, where there is one, without the asked question itself. Where the examples of
-    a question depend on what was drawn for those before it, `shots_drawn` gives them for every question of the split in
-    turn. `ask` replaces the default request; `follow_up` gives the next turn's request, or None when the conversation
-    is over. `open_scorer` replaces `score` where scoring needs resources (a sandbox). A chat model writes up to
-    `chat_max_tokens` and ends by itself or at `chat_stop`, a base model up to `max_tokens` or `stop`. `temperature` and
-    `top_p` are used where the user says none. `judge` names the judge plug-in that gives the verdicts, `leaderboard`
-    what the published board rests on. `warnings` says, from the results, when a figure is not to be believed.
-    `about_form` names what of a question's spelling the right answer depends on (acceptability, symbols): such
-    questions are not changed by --holistic. `missing_is_wrong`: the authors' script counts a question that a file of
-    predictions lacks as 0 (SQuAD 1.1), not as absent (SQuAD 2.0). `repeats` answers are asked for where the user says
-    none; `same_answer` says which of several answers are one, for a vote. `code_sha256` is that of the Python that a
-    task file brings along.
+    `shots_order(examples, sample, shots)`, where there is one, without the asked question itself. Where the examples
+    of a question depend on what was drawn for those before it, `shots_drawn` gives them for every question of the
+    split in turn. `ask` replaces the default request; `follow_up` gives the next turn's request, or None when the
+    conversation is over; with `ranks_after` the last turn ranks texts after what was asked, and the text that was
+    written before stays beside their log-probabilities. `open_scorer` replaces `score` where scoring needs resources
+    (a sandbox). A chat model writes up to `chat_max_tokens` and ends by itself or at `chat_stop`, a base model up to
+    `max_tokens` or `stop`. `temperature` and `top_p` are used where the user says none. `judge` names the judge
+    plug-in that gives the verdicts, `leaderboard` what the published board rests on. `warnings` says, from the
+    results, when a figure is not to be believed. `about_form` names what of a question's spelling the right answer
+    depends on (acceptability, symbols): such questions are not changed by --holistic. `missing_is_wrong`: the authors'
+    script counts a question that a file of predictions lacks as 0 (SQuAD 1.1), not as absent (SQuAD 2.0). `repeats`
+    answers are asked for where the user says none; `same_answer` says which of several answers are one, for a vote.
+    `code_sha256` is that of the Python that a task file brings along.
     """
 
     name: str = ""
@@ -142,6 +143,7 @@ class Benchmark:
     code_sha256: str = ""
     ask: Callable[[Sample, Sequence[Sample], Mode, bool], Request] | None = None
     follow_up: Callable[[Sample, Request, Response], Request | None] | None = None
+    ranks_after: bool = False
     open_scorer: Callable[[RunOptions], AbstractContextManager[Scorer]] | None = None
 
 

@@ -100,6 +100,7 @@ EXTRAS = {
     "multidict": "fast", "uvloop": "fast", "starlette": "web", "uvicorn": "web", "sqlalchemy": "web", "alembic": "web",
     "psycopg": "web", "ray": "scale", "s3fs": "stores", "gcsfs": "stores", "zstandard": "inspect", "mlflow": "mlflow",
     "wandb": "wandb", "trackio": "trackio", "opentelemetry": "opentelemetry", "sigstore": "sigstore",
+    "tree_sitter": "bfcl", "tree_sitter_java": "bfcl", "tree_sitter_javascript": "bfcl",
 }  # fmt: skip
 
 

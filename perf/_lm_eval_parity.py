@@ -29,7 +29,7 @@ from evalharness.file_benchmarks.lm_eval.members import TaskEntry
 from evalharness.file_benchmarks.lm_eval.task import open_lm_eval_file
 from evalharness.model import Model
 from evalharness.models.echo import Echo
-from evalharness.records import Request, Response, Result
+from evalharness.records import Request, Response, Result, Sample
 from evalharness.runs import plan as planning
 from evalharness.runs.plan import Plan
 from evalharness.scoring.answers import score_response
@@ -41,7 +41,7 @@ _OURS = {"acc": "accuracy", "acc_norm": "accuracy_norm", "exact_match": "accurac
 
 def parity(said: Namespace) -> None:
     """Draws, asks both sides and prints what differs."""
-    drawn = _drawn(said.tasks, said.seed, said.only)
+    drawn = _drawn(said.tasks, said.seed, said.only, said.shard)
     print(f"{len(drawn)} tasks of {len({_family(e) for e, _ in drawn})} families", flush=True)
     model = plugins.load_model(f"local:{said.model}") if said.model else None
     jobs, mine = [], {}
@@ -75,9 +75,9 @@ def _family(entry: TaskEntry) -> str:
     return entry.file.relative_to(entry.root).parts[0]
 
 
-def _drawn(count: int, seed: int, only: str) -> list[tuple[TaskEntry, dict[str, str]]]:
+def _drawn(count: int, seed: int, only: str, shard: str) -> list[tuple[TaskEntry, dict[str, str]]]:
     """Tasks that open, of as many families as there are: one of each family after the other. `only`: those whose path
-    the expression finds."""
+    the expression finds; of the families a part (`shard`)."""
     chance = random.Random(seed)
     families: dict[str, list[TaskEntry]] = {}
     for _, entry in sorted(open_catalog().entries.items()):
@@ -87,6 +87,8 @@ def _drawn(count: int, seed: int, only: str) -> list[tuple[TaskEntry, dict[str, 
         chance.shuffle(members)
     queue = list(families.values())
     chance.shuffle(queue)
+    part, parts = map(int, shard.split("/"))
+    queue = queue[part - 1 :: parts]
     found: list[tuple[TaskEntry, dict[str, str]]] = []
     known: dict[str, dict[str, str]] = {}
     while queue and len(found) < count:
@@ -123,9 +125,21 @@ def _asked(entry: TaskEntry, kinds: Mapping[str, str], model: Model | None) -> t
     once = [place for place, question in enumerate(questions) if not question.repeat]
     pool = _pool([q.sample.answers for q in questions])
     results = []
-    responses = [_response(q.request, pool, _rolling(benchmark)) for q in questions]
-    if model is not None:
-        responses = [found for _, found in sorted(model.answer([q.request for q in questions]), key=lambda one: one[0])]
+
+    def answers_to(requests: list[Request]) -> list[Response]:
+        if model is None:
+            return [_response(request, pool, _rolling(benchmark)) for request in requests]
+        requests = [replace(request, max_tokens=min(request.max_tokens, sham.TOKENS)) for request in requests]
+        return [found for _, found in sorted(model.answer(requests), key=lambda one: one[0])]
+
+    responses = answers_to([q.request for q in questions])
+    if benchmark.follow_up is not None:  # what a class has ranked after each answer
+        after = [benchmark.follow_up(q.sample, q.request, r) for q, r in zip(questions, responses, strict=True)]
+        ranked = answers_to([request for request in after if request is not None])
+        responses = [
+            replace(written, logprobs=one.logprobs, greedy=one.greedy, lengths=one.lengths)
+            for written, one in zip(responses, ranked, strict=True)
+        ]
     for question, response in zip(questions, responses, strict=True):
         score = score_response(prepared.benchmark.score, question.sample, question.request, response)
         results.append(
@@ -140,8 +154,12 @@ def _asked(entry: TaskEntry, kinds: Mapping[str, str], model: Model | None) -> t
     job = {"task": entry.name, "rows": splits, "pool": pool, "limit": LIMIT}
     scores = [{**r.scores, **r.detail.get(UNNUMBERED, {})} for r in results]
     asked = [_arguments(q.request, prepared.benchmark) for q in (questions[i] for i in once)]
-    answers = [list(responses[i].logprobs) or [responses[i].text] for i in once] if model is not None else []
+    answers = [_answers(questions[i].request, responses[i]) for i in once] if model is not None else []
     return job, {"asked": asked, "answers": answers, "scores": scores, "figures": figures}
+
+
+def _answers(request: Request, response: Response) -> list[Any]:
+    return [*([] if request.choices else [response.text]), *response.logprobs]
 
 
 def _pool(answers: Sequence[Sequence[str]]) -> list[str]:
@@ -170,7 +188,8 @@ def _arguments(request: Request, benchmark: Benchmark) -> list[list[Any]]:
     """What the peer would call the arguments of a request."""
     if not request.choices:
         sampling = {"until": list(request.stop), "max_gen_toks": request.max_tokens}
-        return [[request.text, sampling]]
+        after = benchmark.follow_up and benchmark.follow_up(Sample(question=""), request, Response())
+        return [[request.text, sampling], *([request.text, choice] for choice in (after.choices if after else ()))]
     given = request.context_per_choice or ("",) * len(request.choices)
     pairs = [[request.text + context, choice] for context, choice in zip(given, request.choices, strict=True)]
     return [[pair[1]] for pair in pairs] if _rolling(benchmark) else pairs

@@ -2,23 +2,30 @@
 users call it, with rows in place of data sets and a model of no sense.
 
     python perf/_lm_eval_peer.py JOBS OUT [MODEL]
+
+EVALH_PEER_METRICS may name the folder `metrics` of https://github.com/huggingface/evaluate, for tasks that load one of
+them by its name.
 """
 
 import json
 import logging
+import os
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 import _lm_eval_sham as sham
 import datasets
+import evaluate
 from lm_eval import evaluator
 from lm_eval.api.model import LM
 from lm_eval.tasks import TaskManager
 
 logging.disable()
 warnings.simplefilter("ignore")
+METRICS, loaded = os.environ.get("EVALH_PEER_METRICS", ""), evaluate.load
 _rows: dict[str, list] = {}
 _pool: list[str] = []
 
@@ -44,10 +51,27 @@ def load_dataset(*args, **kwargs):
     return datasets.DatasetDict({split: datasets.Dataset.from_list(rows) for split, rows in _rows.items()})
 
 
+def load_metric(name: str, *args, **kwargs):
+    return loaded(str(Path(METRICS, name)) if Path(METRICS, name).is_dir() else name, *args, **kwargs)
+
+
 def opened(folder: str) -> LM:
     from lm_eval.models.huggingface import HFLM
 
-    return HFLM(pretrained=folder, dtype="float32", device="cpu", batch_size=1)
+    class Brief(HFLM):
+        """Writes at most so many tokens."""
+
+        def generate_until(self, requests, **kwargs):
+            return super().generate_until([brief(request) for request in requests], **kwargs)
+
+    def brief(request):
+        context, said = request.args
+        lengths = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens")
+        longest = next((said[name] for name in lengths if said.get(name) is not None), sham.TOKENS)
+        kept = {name: value for name, value in said.items() if name not in lengths}
+        return replace(request, arguments=(context, {**kept, "max_gen_toks": min(longest, sham.TOKENS)}))
+
+    return Brief(pretrained=folder, dtype="float32", device="cpu", batch_size=1)
 
 
 def one(manager: TaskManager, job: dict, model: LM) -> dict:
@@ -74,6 +98,8 @@ def one(manager: TaskManager, job: dict, model: LM) -> dict:
 def main() -> None:
     jobs, out = json.loads(Path(sys.argv[1]).read_text()), Path(sys.argv[2])
     datasets.load_dataset = load_dataset
+    if METRICS:
+        evaluate.load = load_metric
     datasets.disable_progress_bars()
     manager, found = TaskManager(), {}
     model = opened(sys.argv[3]) if len(sys.argv) > 3 else Sham()

@@ -188,6 +188,7 @@ _HINTS = (
     ("no attribute 'keys'", "translation|target_scores|scores", "languages"),
     ("has no attribute 'A'", "choice|options", "lettered"),
     ("string indices must be integers", "answers?$", "answers"),
+    ('can only concatenate str (not "dict")', "ctx|text|question|title", "text"),
     ("no documents are left", "answer|label|gold", "place"),
     ("'list object' has no attribute", "^answer$|label|gold", "place"),
 )

@@ -1,7 +1,7 @@
 """lm-evaluation-harness's task files here: how many open, and whether they ask and score as there.
 
     python perf/lm_eval_parity.py opens VENV [--every N] [--shard I/N] [--out FILE]
-    python perf/lm_eval_parity.py parity VENV MODEL [--tasks 200] [--seed 0] [--out FILE]
+    python perf/lm_eval_parity.py parity VENV MODEL [--tasks 200] [--seed 0] [--shard I/N] [--out FILE]
     python perf/lm_eval_parity.py groups VENV [--include-path FOLDER]
 
 VENV is an environment that has lm_eval; of it the task files, and in `parity` the peer itself, are taken. No data set
@@ -22,6 +22,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ def main() -> None:
     arguments.add_argument("venv", type=Path)
     arguments.add_argument("model", nargs="?")
     arguments.add_argument("--every", type=int, default=1)
-    arguments.add_argument("--shard", default="1/1", help="the I-th of N parts of the tasks, for several processes")
+    arguments.add_argument("--shard", default="1/1", help="the I-th of N parts of the tasks; in `parity`, families")
     arguments.add_argument("--only", default="")
     arguments.add_argument("--include-path", default="")
     arguments.add_argument("--tasks", type=int, default=200)
@@ -232,7 +233,10 @@ def answered(benchmark: Benchmark, sample: Sample, request: Request, *, right: b
     """A right answer, or a wrong one."""
     if not request.choices:
         target = sample.answers[0] if sample.answers else "nothing"
-        return Response(text=target if right else "quite another thing", finish="stop")
+        written = Response(text=target if right else "quite another thing", finish="stop")
+        after = benchmark.follow_up and benchmark.follow_up(sample, request, written)
+        ranked = len(after.choices) if after else 0
+        return replace(written, logprobs=(-1.0,) * ranked, greedy=(False,) * ranked, lengths=(1,) * ranked)
     gold = sample.gold_indices or (0,)
     best = gold[0] if right else next((i for i in range(len(request.choices)) if i not in gold), 0)
     values = tuple(-1.0 if i == best else -2.0 - i for i in range(len(request.choices)))

@@ -23,6 +23,7 @@ WANTS = {
     "qlora": ("bitsandbytes", ("finetune", "rows.jsonl", "--model", "tiny", "--lora", "4", "--load-in-4bit",
                                "--out", "tuned")),
     "text": ("langdetect", ("run", "ifeval", "--model", "echo", "--data", "sample")),
+    "bfcl": ("tree_sitter_java", ("run", "bfcl/java", "--model", "echo", "--data", "sample")),
     "gguf": ("gguf", ("finetune", "rows.jsonl", "--model", "tiny", "--out", "tuned", "--export", "gguf")),
     "web": ("starlette", ("view",)),
     "scale": ("ray", (*ECHO, "--engine", "ray")),

@@ -14,7 +14,7 @@ from evalharness.benchmark import Benchmark
 from evalharness.events import ResultCame, TaskBegan, TaskEnded, tell
 from evalharness.model import Model, Requests, answered
 from evalharness.options import RunOptions
-from evalharness.records import IMPOSSIBLE, Origin, Response, Result
+from evalharness.records import IMPOSSIBLE, Origin, Response, Result, summed
 from evalharness.runs.plan import Task
 from evalharness.runs.questions import JoinedQuestions, OpenQuestions, Question
 from evalharness.scoring.answers import Recorded, Scorer, score_response
@@ -154,13 +154,15 @@ class _Scorers:
 def _conversations(parts: Sequence[TaskPart], model: Model) -> Generator[_Answer, None, None]:
     """Each question with its last answer; a follow-up turn is asked as soon as the turn before it is answered."""
     questions = JoinedQuestions([part.questions for part in parts])
-    asked, later = OpenQuestions(questions), dict[int, Task]()
+    asked, later = OpenQuestions(questions), dict[int, tuple[Task, Response]]()
     requests = Requests(asked)
     with closing(answered(model, requests)) as answers:
         for index, response in answers:
             question = asked.pop(index)
-            task = later.pop(index, None) or parts[questions.part_of(index)].task
+            task, earlier = later.pop(index, None) or (parts[questions.part_of(index)].task, None)
             turn, follow_up = None, task.benchmark.follow_up
+            if earlier is not None and task.benchmark.ranks_after and not response.error:
+                response = _beside(earlier, response)
             if follow_up is not None and not response.error:
                 turn = follow_up(question.sample, question.request, response)
             if turn is None:
@@ -169,11 +171,18 @@ def _conversations(parts: Sequence[TaskPart], model: Model) -> Generator[_Answer
                 turn = replace(turn, origin=_next_turn(question.request.origin))
                 place = requests.add(turn)
                 asked.put(place, replace(question, request=turn))
-                later[place] = task
+                later[place] = task, response
 
 
 def _next_turn(origin: Origin | None) -> Origin | None:
     return None if origin is None else replace(origin, turn=origin.turn + 1)
+
+
+def _beside(written: Response, ranked: Response) -> Response:
+    """What was written, with the log-probabilities that were asked for after it."""
+    ranks = {name: getattr(ranked, name) for name in ("logprobs", "greedy", "lengths")}
+    seconds, cached = written.seconds + ranked.seconds, written.cached and ranked.cached
+    return replace(written, **ranks, **summed((written, ranked)), seconds=seconds, cached=cached)
 
 
 def _finite(response: Response) -> Response:

@@ -294,7 +294,7 @@ def _loaded(benchmark: Benchmark, plan: Plan, split: str) -> SplitRows:
 
 
 def _mode(benchmark: Benchmark, wanted: Mode | None, model: Model) -> Mode:
-    possible = [mode for mode in benchmark.modes if mode == "write" or model.ranks]
+    possible = [m for m in benchmark.modes if model.ranks or (m == "write" and not benchmark.ranks_after)]
     if wanted is None:
         if not possible:
             raise UserError(f"{benchmark.name} needs log-probabilities of its choices, which {model.name} cannot give")

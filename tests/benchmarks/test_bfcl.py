@@ -14,6 +14,7 @@ from evalharness.records import Response
 from evalharness.scoring.answers import score_response
 
 calls = importlib.import_module("evalharness.benchmarks._bfcl_calls")
+values = importlib.import_module("evalharness.benchmarks._bfcl_values")
 
 
 def samples(name, data="sample"):
@@ -98,6 +99,31 @@ def test_parallel_calls_come_in_any_order_each_once():
         ("irrelevance", "[area_of_field(width=1, length=2)]", "wrong"),
         ("live_relevance", "[area_of_field(width=2, length=3)]", "correct"),
         ("live_relevance", "I cannot say.", "wrong"),
+        ("java", '[Boxes.fill(letters=mail, box="north", most=20L, ordered=true)]', "correct"),
+        (
+            "java",
+            'Boxes.fill(letters=mail, box="North", most=20L, ordered=true, '
+            'marks=new ArrayList<>(Arrays.asList("new")));',
+            "correct",
+        ),
+        ("java", '[Boxes.fill(letters=mail, box="North", most=20, ordered=true)]', "wrong"),  # no long
+        ("java", "[Boxes.fill(mail)]", "wrong"),
+        ("java", '[Boxes.fill(box="a", box="b")]', "unparsed"),
+        ("java", "Put them there.", "unparsed"),
+        (
+            "javascript",
+            "[drawLine(points=[[1, 2], [3, 4.5]], width=2, style={colour: 'Red', \"dashed\": true})]",
+            "correct",
+        ),
+        (
+            "javascript",
+            "[drawLine(points=[[1, 2], [3, 4.5]], width=2.5, style={colour: 'red', dashed: true})]",
+            "wrong",
+        ),
+        ("javascript", "[drawLine(points=[[1, 2]]", "unparsed"),
+        ("javascript", "(" * 100_000, "unparsed"),
+        ("javascript", "(" * 9_000 + ")" * 9_000, "unparsed"),
+        ("java", "[f(a=" + "-" * 9_000 + "1)]", "unparsed"),
     ],
 )
 def test_an_answer(name, text, status):
@@ -105,6 +131,36 @@ def test_an_answer(name, text, status):
     asked = request(benchmark, sample, (), mode="write", chat=True)
     assert asked.messages[0].role == "system" and sample.extra["functions"][0]["name"] in asked.messages[0].content
     assert score_response(benchmark.score, sample, asked, Response(text=text, finish="stop")).status == status
+
+
+READ = [
+    (values.JAVA, "byte", None, {"127": 127, "-1": -1, "1.5": "1.5", "x": "x"}),
+    (values.JAVA, "long", None, {"5L": 5, "-5l": -5, "5": "5"}),
+    (values.JAVA, "float", None, {"3f": 3.0, "-2.5e2F": -250.0, "2.5": "2.5"}),
+    (values.JAVA, "double", None, {"2.5": 2.5, "1e-2": 0.01, "2.5f": "2.5f"}),
+    (values.JAVA, "boolean", None, {"true": True, "maybe": "maybe"}), (values.JAVA, "char", None, {"a": "a"}),
+    (values.JAVA, "Array", "integer", {"new int[]{1, 2}": [1, 2], "new int[] { }": [], "numbers": "numbers"}),
+    (values.JAVA, "ArrayList", "String", {'new ArrayList<>(Arrays.asList("a", "b"))': ["a", "b"],
+                                          "new ArrayList<String>() {{ add('a'); }}": ["a"], "new ArrayList<>()": []}),
+    (values.JAVA, "HashMap", None, {'new HashMap<String, Object>() {{ put("a", 1L); put("b", "c"); }}':
+                                    {"a": 1, "b": "c"}, "new HashMap<>()": {}, "map": "map"}),
+    (values.JAVASCRIPT, "Bigint", None, {"5n": 5, "5": "5"}), (values.JAVASCRIPT, "float", None, {"2": 2.0, "x": "x"}),
+    (values.JAVASCRIPT, "array", "String", {"['a', \"b\"]": ["a", "b"], "new Array()": [], "rows": "rows"}),
+    (values.JAVASCRIPT, "dict", None, {"{}": {}, "{a: 1, 'b': false, c: d}": {"a": 1, "b": False, "c": "d"}}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("spelling", "kind", "inner", "read"), READ)
+def test_values_of_java_and_javascript_are_read_as_the_authors_converters_do(spelling, kind, inner, read):
+    assert {said: spelling.value(said, kind, inner) for said in read} == read
+
+
+@pytest.mark.parametrize("name", ["java", "javascript"])
+def test_the_right_call_of_a_row_is_spelled_in_its_language(name):
+    benchmark, (sample,) = samples(f"bfcl/{name}")
+    asked = request(benchmark, sample, (), mode="write", chat=False)
+    right = Response(text=benchmark.prompt.answer(sample), finish="stop")
+    assert score_response(benchmark.score, sample, asked, right).status == "correct", right
 
 
 def test_a_code_block_counts_in_the_second_figure_alone():

@@ -161,8 +161,11 @@ def test_settings_beside_a_class_reach_it(task):
 WRONG = {
     "wanted a subclass of lm_eval.api.task.ConfigurableTask": ("class Sums(ConfigurableTask)", "class Sums"),
     "no plain ConfigurableTask: fewshot_context": ("def _near(", "def fewshot_context(self): pass\n    def _near("),
-    "one question is asked by generate_until and loglikelihood": (
-        '"max_gen_toks": 7}))', '"max_gen_toks": 7})), Instance("loglikelihood", (ctx, "a"))'
+    "one question is asked by loglikelihood and then generate_until": (
+        'return [Instance("gen', 'return [Instance("loglikelihood", (ctx, "a")), Instance("gen'
+    ),
+    "one question is asked by generate_until and loglikelihood_rolling": (
+        '"max_gen_toks": 7}))', '"max_gen_toks": 7})), Instance("loglikelihood_rolling", (ctx,))'
     ),
     "construct_requests changes the prompt": ('(ctx, {"until"', '(ctx + "!", {"until"'),
     "asks documents in different ways": ('"max_gen_toks": 7', '"max_gen_toks": 7 + len(doc["q"])'),

@@ -22,7 +22,7 @@ from typing import Any
 from evalharness.data.files import inside as inside_folder
 from evalharness.data.yaml_lines import Function, YamlDocument, YamlPath
 from evalharness.errors import DataError, UserError, option_name
-from evalharness.file_benchmarks.lm_eval import inside, inside_class
+from evalharness.file_benchmarks.lm_eval import inside, inside_class, inside_squad
 from evalharness.file_benchmarks.lm_eval.settings import TaskCodeSettings, task_code_settings
 from evalharness.file_benchmarks.lm_eval.source_files import LM_EVAL, may_define, reached_from
 from evalharness.sandbox.pool import Sandbox
@@ -310,8 +310,8 @@ def _installed(names: tuple[str, ...]) -> tuple[str, ...]:
 
 @cache
 def _source() -> str:
-    """The texts of `inside_class` and `inside` as modules of their own in the fenced process, and its loop."""
-    files = [Path(str(module.__file__)) for module in (inside_class, inside)]
+    """The texts of `inside` and what is beside it as modules of their own in the fenced process, and its loop."""
+    files = [Path(str(module.__file__)) for module in (inside_class, inside_squad, inside)]
     texts = [(file.stem, file.read_text(encoding="utf-8")) for file in files]
     return (
         "import sys, types\n"

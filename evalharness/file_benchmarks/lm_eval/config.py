@@ -15,6 +15,7 @@ from evalharness.data.yaml_lines import Function, YamlDocument
 from evalharness.errors import nearest
 from evalharness.events import warn
 from evalharness.file_benchmarks.lm_eval.code import TaskFunction
+from evalharness.file_benchmarks.lm_eval.inside_class import RANKED_AFTER
 
 MARKS = ("output_type", "doc_to_text", "dataset_path", "custom_dataset", "class")
 GROUP_KEYS = {"group", "task"}  # of a file that describes a group, which has none of the others
@@ -27,7 +28,7 @@ _READ = {
     "dataset_path", "dataset_name", "dataset_kwargs", "custom_dataset", "test_split", "validation_split",
     "training_split", "fewshot_split", "num_fewshot", "process_docs", "doc_to_text", "doc_to_target", "doc_to_choice",
     "output_type", "metric_list", "process_results", "generation_kwargs", "description", "target_delimiter",
-    "fewshot_delimiter", "filter_list", "repeats", "fewshot_config", "gen_prefix",
+    "fewshot_delimiter", "filter_list", "repeats", "fewshot_config", "gen_prefix", RANKED_AFTER,
 }  # fmt: skip
 _NOT_READ = {
     "class": "wanted !function MODULE.CLASS",
@@ -199,6 +200,11 @@ class TaskConfig:
     def delimiter(self) -> str:
         """What stands between a question and its answer."""
         return str(self.get("target_delimiter", " "))
+
+    @property
+    def ranked_after(self) -> tuple[str, ...]:
+        """Texts whose log-probabilities a task's class wants besides the answer to each question."""
+        return tuple(map(str, self.get(RANKED_AFTER) or ()))
 
     @property
     def between(self) -> str:

@@ -83,10 +83,14 @@ def _function(named: dict[str, Any]) -> Any:
     return _class_parts().part(_task(found, named), named["part"]) if "part" in named else found
 
 
+def _beside(name: str) -> Any:
+    """A module beside this text, in the fenced process as here."""
+    return sys.modules.get(f"evalh_{name}") or importlib.import_module(f"evalharness.file_benchmarks.lm_eval.{name}")
+
+
 def _class_parts() -> Any:
-    """What takes a task's class apart: beside this text in the fenced process."""
-    fenced = sys.modules.get("evalh_inside_class")
-    return fenced or importlib.import_module("evalharness.file_benchmarks.lm_eval.inside_class")
+    """What takes a task's class apart."""
+    return _beside("inside_class")
 
 
 def _task(kind: Any, named: dict[str, Any]) -> Any:
@@ -224,6 +228,7 @@ def _programs(said: list[list[str]], right: list[str], k: Any = (1,), **_: Any) 
 
 _MEASURES: dict[str, Any] = {
     "rouge": _rouge, "bleu": _bleu, "exact_match": _exact, "accuracy": _accuracy, "code_eval": _programs,
+    "squad_v2": lambda said, right, **options: _beside("inside_squad").squad_v2(said, right, **options),
 }  # fmt: skip
 
 
@@ -270,9 +275,9 @@ def _call(function: dict[str, str], arguments: list[Any], keywords: dict[str, An
     return _function(function)(*arguments, **keywords)
 
 
-def _results(function: dict[str, str], doc: Any, results: list[Any], pairs: bool) -> Any:
-    """`process_results`: of log-likelihoods it gets pairs."""
-    return _function(function)(doc, [tuple(one) for one in results] if pairs else results)
+def _results(function: dict[str, str], doc: Any, written: list[Any], ranked: list[Any]) -> Any:
+    """`process_results`: what was written, then of log-likelihoods pairs."""
+    return _function(function)(doc, [*written, *map(tuple, ranked)])
 
 
 def _measure(function: dict[str, str], gold: Any, result: Any, keywords: dict[str, Any]) -> Any:

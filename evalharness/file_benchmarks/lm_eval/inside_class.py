@@ -26,6 +26,7 @@ _SETTINGS = (
 )  # fmt: skip
 _SPLITS = ("training", "validation", "test")
 _CONTEXT = "\x00context\x00"  # stands for the prompt, to see where a request has it
+RANKED_AFTER = "ranked_after"  # the key of texts that are ranked after the question, besides the answer to it
 FUNCTION = "!function"  # the key of a mapping that stands for a function
 
 
@@ -142,11 +143,14 @@ def _of_requests(task: Any) -> dict[str, Any]:
     kinds = names & {"generate_until", "loglikelihood", "loglikelihood_rolling", "multiple_choice"}
     if kinds == {"loglikelihood"}:
         return {"output_type": "multiple_choice", "doc_to_choice": {FUNCTION: "choices"}, "target_delimiter": ""}
-    if kinds != {"generate_until"}:
+    if not {"generate_until"} <= kinds <= {"generate_until", "loglikelihood"}:
         raise TypeError(f"one question is asked by {' and '.join(sorted(kinds)) or 'no request that is known'}")
-    (request,) = _requests(task, _AnyDoc())
-    _, said = request.arguments
-    return {"output_type": "generate_until", "generation_kwargs": dict(said), "doc_to_text": {FUNCTION: "text"}}
+    asked, *after = _requests(task, _AnyDoc())
+    if asked.request_type != "generate_until" or any(one.request_type != "loglikelihood" for one in after):
+        raise TypeError(f"one question is asked by {' and then '.join(r.request_type for r in (asked, *after))}")
+    said = {"output_type": "generate_until", "generation_kwargs": dict(asked.arguments[1])}
+    ranked = {RANKED_AFTER: [one.arguments[1] for one in after]} if after else {}
+    return {**said, "doc_to_text": {FUNCTION: "text"}, **ranked}
 
 
 def _texts(code: Any) -> set[str]:
@@ -165,12 +169,11 @@ def _requests(task: Any, doc: Any) -> list[Any]:
 
 def _text(task: Any) -> Callable[[Any], str]:
     """The question; what else is asked must be as `described` found it."""
-    (usual,) = _requests(task, _AnyDoc())
+    usual = [(one.request_type, one.arguments[1]) for one in _requests(task, _AnyDoc())]
 
     def text(doc: Any) -> str:
-        for request in (requests := _requests(task, doc)):
-            if len(requests) != 1 or request.arguments[1] != usual.arguments[1]:
-                raise ValueError("construct_requests asks documents in different ways, which is not read")
+        if [(one.request_type, one.arguments[1]) for one in _requests(task, doc)] != usual:
+            raise ValueError("construct_requests asks documents in different ways, which is not read")
         return str(task.doc_to_text(doc))
 
     return text

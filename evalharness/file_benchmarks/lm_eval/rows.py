@@ -136,8 +136,8 @@ def _listed(view: DocView, said: Any, is_template: bool) -> tuple[str, ...]:
             said = ast.literal_eval(said)
         except (ValueError, SyntaxError, RecursionError, MemoryError):
             said = None
-    if isinstance(said, Mapping):
-        said = list(said.values())
+    if isinstance(said, Mapping):  # of one in a row the keys are asked there
+        said = list(said.values() if isinstance(view.said("doc_to_choice"), Mapping) else said)
     if not isinstance(said, list | tuple) or not said:
         raise document.error(where, "doc_to_choice gives no list of choices for a row")
     if isinstance(view.said("doc_to_choice"), list | Mapping):

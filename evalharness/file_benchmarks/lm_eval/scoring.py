@@ -20,6 +20,7 @@ from evalharness.scoring.final_answer import final_answer
 from evalharness.scoring.metrics import Metric
 from evalharness.text.patterns import SlowPatternError
 
+LogprobPair = tuple[float, bool]  # of a text: its log-probability, and whether each of its tokens was the likeliest
 MetricValues = dict[str, Any]  # by their name of the metric
 ALL_FAILED = 10  # answers that code may fail on before one on which it does not
 
@@ -62,11 +63,13 @@ class TaskScorer:
 
         def measured(results: Sequence[Result]) -> Any:
             ordered = sorted(results, key=lambda one: one.repeat)
-            texts, sample = [final_answer(one.response.text).text for one in ordered], ordered[0].sample
+            texts = [final_answer(one.response.text).text for one in ordered]
+            sample, first = ordered[0].sample, ordered[0].response
             if len(texts) < pipeline.at_least:
                 return None
             try:
-                return self._measured(sample, pipeline.left_of(texts, sample.extra.get("doc", {}))).get(measure.name)
+                left = pipeline.left_of(texts, sample.extra.get("doc", {}))
+                return self._measured(sample, left, first).get(measure.name)
             except (SlowPatternError, TaskCodeError):
                 return 0.0
 
@@ -101,11 +104,9 @@ class TaskScorer:
         if not response.greedy and self.config.kind == "loglikelihood":
             return Score(status="error", detail={"error": "the model does not say whether a token was the likeliest"})
         if self.by_code is not None:
-            greedy = response.greedy or (False,) * len(response.logprobs)
-            results: list[Any] = [list(pair) for pair in zip(response.logprobs, greedy, strict=True)]
             whole = self.config.kind == "loglikelihood_rolling"
-            results = [total for total, _ in results] if whole else results
-            values = self._by_code(self.by_code, sample, results, pairs=not whole)
+            given = (response.logprobs, ()) if whole else ((), _pairs(response))
+            values = self._by_code(self.by_code, sample, *given)
         elif self.config.kind == "multiple_choice":
             values = choice_values(sample, response, {measure.name for measure in self.measures})
         elif self.config.kind == "loglikelihood":
@@ -128,7 +129,7 @@ class TaskScorer:
             doc = sample.extra.get("doc", {})
             try:
                 left = pipeline.left_of([response.text], doc)
-                found = self._measured(sample, left)
+                found = self._measured(sample, left, response)
             except SlowPatternError as error:
                 return replace(unparsed_score(self.measures[0].label), detail={"unread": str(error)})
             if not place:
@@ -146,19 +147,21 @@ class TaskScorer:
     def _own(self, name: str) -> bool:
         return self.by_code is not None or any(m.name == name and m.function is not None for m in self.measures)
 
-    def _by_code(self, function: TaskFunction, sample: Sample, results: Sequence[Any], *, pairs: bool) -> MetricValues:
+    def _by_code(
+        self, function: TaskFunction, sample: Sample, written: Sequence[Any], ranked: Sequence[LogprobPair] = ()
+    ) -> MetricValues:
         found = self.code.call(
             "results", function, function=self.code.named(function), doc=sample.extra.get("doc", {}),
-            results=list(results), pairs=pairs,
+            written=list(written), ranked=list(ranked),
         )  # fmt: skip
         if not isinstance(found, dict):
             raise self.config.document.error(function.where, f"{function.spelled} gives no mapping of metrics")
         return found
 
-    def _measured(self, sample: Sample, left: Any) -> MetricValues:
-        """What the metrics make of what the filters left."""
+    def _measured(self, sample: Sample, left: Any, response: Response | None = None) -> MetricValues:
+        """What the metrics make of what the filters left; a task's code is given what was ranked after it, too."""
         if self.by_code is not None:
-            return self._by_code(self.by_code, sample, [left], pairs=False)
+            return self._by_code(self.by_code, sample, [left], _pairs(response) if response is not None else ())
         values: MetricValues = {}
         for measure in self.measures:
             if measure.function is not None:
@@ -195,6 +198,12 @@ class TaskScorer:
         head = scores.get(self.measures[0].label)
         status = "scored" if head not in (0.0, 1.0) else "correct" if head else "wrong"
         return Score(status=status, scores=scores, detail={UNNUMBERED: items} if items else {})  # type: ignore[arg-type]
+
+
+def _pairs(response: Response) -> list[LogprobPair]:
+    """What was ranked, as a task's code is given it."""
+    greedy = response.greedy or (False,) * len(response.logprobs)
+    return list(zip(response.logprobs, greedy, strict=True))
 
 
 def _reference(sample: Sample) -> Any:

@@ -21,7 +21,7 @@ from evalharness.file_benchmarks.lm_eval.rows import DocView, ExampleTurn, Sampl
 from evalharness.file_benchmarks.lm_eval.scoring import TaskScorer
 from evalharness.file_benchmarks.lm_eval.settings import examples_are_turns
 from evalharness.file_benchmarks.lm_eval.shots import at_random
-from evalharness.records import Message, Mode, Request, Sample
+from evalharness.records import Message, Mode, Request, Response, Sample
 
 _MODES: dict[str, tuple[Mode, ...]] = {
     "multiple_choice": ("rank", "write"),
@@ -85,6 +85,8 @@ def open_lm_eval_task(document: YamlDocument, root: Path | None = None, selectio
         metrics=scorer.metrics(),
         repeats=scorer.repeats,
         ask=asking.request,
+        follow_up=asking.follow_up if config.ranked_after else None,
+        ranks_after=bool(config.ranked_after),
         code_sha256=code.sha256,
     )
 
@@ -135,6 +137,10 @@ class Asking:
         return Request(
             messages=(Message("user", ""),), choices=choices * 2, context_per_choice=(whole,) * len(choices) + none
         )
+
+    def follow_up(self, sample: Sample, request: Request, response: Response) -> Request | None:
+        """What is ranked after the same prompt once the answer is written."""
+        return None if request.choices else Request(messages=request.messages, choices=self.config.ranked_after)
 
     def _shown(self, sample: Sample, shots: Sequence[Sample], chat: bool) -> Request:
         """For a model that only writes: the choices are shown, and one of them is wanted."""
