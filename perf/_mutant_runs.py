@@ -28,7 +28,7 @@ import pytest
 from _mutations import Mutant, mutants, noting
 
 NOTED = "_statements_done_"
-SURVIVED, KILLED, BROKEN = 0, 1, 7
+SURVIVED, KILLED, LATE, BROKEN = 0, 1, 2, 7
 LONGEST = 20.0  # processor seconds of tests that one mutant is held against
 MEMORY = 3 << 30
 UNHEARD = ("-W", "ignore::pytest.PytestAssertRewriteWarning")  # what is loaded already is rewritten by nobody
@@ -268,7 +268,7 @@ def _against(items: Sequence[pytest.Item], reached: Reached, one: _Trial) -> lis
 def _held(
     session: pytest.Session, tests: Sequence[pytest.Item], seconds: Mapping[str, float], put: Callable[[], None]
 ) -> int:
-    """KILLED by the first test that fails, or that takes far longer than it does unmutated: the signal ends us."""
+    """KILLED by the first test that fails; LATE where one takes far longer than unmutated: the signal ends us."""
     try:
         put()
     except Exception:
@@ -285,7 +285,8 @@ def _held(
 
 
 def _forked(work: Callable[[], int], seconds: float) -> int:
-    """What `work` returns in a process of its own; KILLED where it dies, or takes more than that processor time."""
+    """What `work` returns in a process of its own; KILLED where it dies, LATE where it takes more than that processor
+    time, or ten times that and half a minute by the clock."""
     process = os.fork()
     if process == 0:
         code = BROKEN
@@ -309,5 +310,7 @@ def _forked(work: Callable[[], int], seconds: float) -> int:
         os.killpg(process, signal.SIGKILL)
     if not ended:
         os.waitpid(process, 0)
-        return KILLED
-    return KILLED if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+        return LATE
+    if os.WIFSIGNALED(status):
+        return LATE if os.WTERMSIG(status) in (signal.SIGPROF, signal.SIGXCPU) else KILLED
+    return os.WEXITSTATUS(status)

@@ -2,10 +2,11 @@
 
 `python perf/mutants.py [--modules evalharness/stats,PATH] [--count 40] [--seed 0] [--workers 1]`
 prints, per module, how many mutants there were, how many of them a test noticed, and those that none did, with file and
-line: what a test is missing, or what perf/mutants_survivors.md says why nobody can notice. First all tests are run as
-the code is: one that fails is named and left out. Tests are those of the files that import the module directly or
-through one step (in the folder that mirrors its own: through any), or that give commands there; those that are marked
-slow or measure time are left out.
+line: what a test is missing, or what perf/mutants_survivors.md says why nobody can notice. A mutant with which a test
+takes far more processor time than without is killed too, and listed: most never end, but a busy machine may be why.
+First all tests are run as the code is: one that fails is named and left out. Tests are those of the files that import
+the module directly or through one step (in the folder that mirrors its own: through any), or that give commands there;
+those that are marked slow or measure time are left out.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ MEASURED = (
 ALSO = {  # tests that get to a module through commands alone, from another folder than its own
     "evalharness.comparison.draws": ("tests/runs/test_drawn.py",),
     "evalharness.comparison.early_stop": ("tests/runs/test_drawn.py",),
+    "evalharness.judging.imported": ("tests/importers/test_importers.py", "tests/importers/test_more_formats.py"),
 }
 FILES = 8  # test files a module is held against, the likeliest first
 UNSTEADY = ("tests/scoring/test_linear_time.py",)  # it measures time, which a busy machine has others of
@@ -87,7 +89,7 @@ def test_files(module: str, tree: imports.Tree, tests: dict[str, set[str]]) -> l
         mirrored = file.startswith(f"tests/{package}/")
         commands = mirrored and "evalh(" in (ROOT / file).read_text(encoding="utf-8")
         direct = module in tests[file]
-        if file in ALSO.get(module, ()) or file.endswith(f"/test_{leaf}.py"):
+        if file in ALSO.get(module, ()) or (file.endswith(f"/test_{leaf}.py") and (mirrored or direct)):
             return 0
         one_step = any(module in tree.imports[other] for other in tests[file])
         if direct or one_step:
@@ -178,16 +180,18 @@ def report(outcome: dict[str, Any], place: str) -> tuple[int, int]:
 
     found = outcome["mutants"]
     alive = [one for one in found if one["ended"] == _mutant_runs.SURVIVED]
-    broken = [one for one in found if one["ended"] not in (_mutant_runs.SURVIVED, _mutant_runs.KILLED)]
-    killed = len(found) - len(alive) - len(broken)
+    late = [one for one in found if one["ended"] == _mutant_runs.LATE]
+    killed = sum(one["ended"] in (_mutant_runs.KILLED, _mutant_runs.LATE) for one in found)
+    broken = [one for one in found if one["ended"] == _mutant_runs.BROKEN]
     share = f"{killed / len(found):.0%}" if found else "-"
     print(f"{place}: {len(found)} mutants, {killed} killed ({share}), {outcome['tests']} tests, "
           f"{outcome['seconds']:.0f} s of processor time", flush=True)  # fmt: skip
     for name in outcome["failed"]:
         print(f"  without {name}, which fails here as the code is")
-    for one in (*alive, *broken):
+    for one in (*alive, *late, *broken):
         why = "no test gets there" if not one["tests"] else f"{one['tests']} tests pass"
-        print(f"  {place}:{one['line']}: {one['says']}  ({one['operator']}; {why if one in alive else 'broken off'})")
+        why = why if one in alive else "killed: it takes too long" if one in late else "broken off"
+        print(f"  {place}:{one['line']}: {one['says']}  ({one['operator']}; {why})")
     return len(found), killed
 
 
