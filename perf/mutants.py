@@ -78,8 +78,9 @@ def imported_by_tests(tree: imports.Tree) -> dict[str, set[str]]:
 
 
 def test_files(module: str, tree: imports.Tree, tests: dict[str, set[str]]) -> list[str]:
-    """The test files of a module, the likeliest to notice a change first: named after it, direct importers, what
-    imports it through one step, and of the folder that mirrors its own what does through several or gives commands."""
+    """The test files of a module, the likeliest to notice a change first: named after it, direct importers, those of
+    the folder that mirrors its own (that import it through one step, through several, or give commands), and those
+    elsewhere that import it through one step."""
     leaf, package = module.rpartition(".")[2], imports.package(module)
     within = {module}  # what reaches it without leaving its package
     while more := {m for m in tree.imports if imports.package(m) == package and tree.imports[m] & within} - within:
@@ -92,9 +93,11 @@ def test_files(module: str, tree: imports.Tree, tests: dict[str, set[str]]) -> l
         if file in ALSO.get(module, ()) or (file.endswith(f"/test_{leaf}.py") and (mirrored or direct)):
             return 0
         one_step = any(module in tree.imports[other] for other in tests[file])
-        if direct or one_step:
-            return (2 if direct else 4) - mirrored
-        return 5 if mirrored and tests[file] & within else 6 if commands else None
+        if direct:
+            return 2 - mirrored
+        if mirrored:
+            return 3 if one_step else 4 if tests[file] & within else 5 if commands else None
+        return 6 if one_step else None
 
     ranked = {file: rank(file) for file in tests if file not in UNSTEADY}
     return sorted((f for f, r in ranked.items() if r is not None), key=lambda f: (ranked[f], f))[:FILES]
