@@ -2,14 +2,15 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 from judged_runs import ITEMS, fair, make
 
-from evalharness.errors import DataError
+from evalharness.errors import DataError, UserError
 from evalharness.judging.audit import checks
 from evalharness.judging.audit.evidence import Evidence
-from evalharness.judging.audit.examine import calibrate_judge, read_labels, run_audit
+from evalharness.judging.audit.examine import calibrate_judge, latest, read_labels, run_audit
 from evalharness.runs.manifest import JudgingFacts, JudgingUsage
 from evalharness.stats.intervals import bounded_mean, wilson
 
@@ -207,3 +208,39 @@ def test_calibration_says_what_was_left_out_and_how_people_and_judge_differ(tmp_
     assert found.figures["judge only"].value == bounded_mean([1.0] * 29 + [0.0] * 9).value
     kept = json.loads((run.path / "labels.json").read_text())
     assert (kept["judging"], kept["score"], len(kept["labels"])) == ("j", "win_rate", 14)
+
+
+def test_answers_graded_one_by_one_have_no_position_and_no_other_answer(tmp_path):
+    run = make(tmp_path, ITEMS, {"a": fair})
+    graded = tuple(
+        replace(r, verdicts=tuple(replace(v, kind="pointwise", order="") for v in r.verdicts[:1]))
+        for r in run.results()
+    )
+    found = Evidence(run, "j", graded)
+    (position,), (length,) = checks.position(found), checks.length(found)
+    assert position.verdict == "not identifiable" and "graded one by one" in position.says
+    assert length.verdict == "not identifiable"
+
+
+def test_answers_that_are_not_in_the_run_say_nothing(tmp_path):
+    (found,) = checks.outputs(evidence(tmp_path, [("", f"r {n}") for n in range(5)], {"a": once(0.5)}))
+    assert found.verdict == "not identifiable" and "not in the run" in found.says
+
+
+def test_the_latest_judged_run_is_found_past_broken_ones(tmp_path):
+    judged = JudgingFacts(score="w")
+    with pytest.raises(UserError, match=r"no run in .* was judged; judge one first"):
+        latest(tmp_path / "runs")
+    make(tmp_path, ITEMS[:2], {"a": fair}, name="one", about=judged)
+    two = make(tmp_path, ITEMS[:2], {"a": fair}, name="two", about=judged)
+    make(tmp_path, ITEMS[:2], {"a": fair}, name="unjudged")
+    broken = make(tmp_path, ITEMS[:2], {"a": fair}, name="zz-broken", about=judged)
+    (broken.path / "run.json").write_text("{")
+    assert latest(tmp_path / "runs").path == two.path
+
+
+def test_labels_of_items_without_verdict_agree_with_nobody(tmp_path):
+    silent = make(tmp_path, ITEMS[:4], {"a": once(None)})
+    path = labels_of(tmp_path, [{"id": "i0", "label": 1}])
+    found = {c.name: c for c in run_audit(silent, labels=path).checks}["agreement"]
+    assert found.verdict == "not identifiable" and "no labelled item has a verdict" in found.says
