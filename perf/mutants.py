@@ -35,9 +35,10 @@ MEASURED = (
     "evalharness/stats", "evalharness/scoring", "evalharness/comparison", "evalharness/judging",
     "evalharness/engine/prefix_sharing.py",
 )  # fmt: skip
-ALSO = {  # tests that get to a module through commands alone, from another folder than its own
+ALSO = {  # tests that get to a module through commands alone, from another folder than its own or another test's help
     "evalharness.comparison.draws": ("tests/runs/test_drawn.py",),
     "evalharness.comparison.early_stop": ("tests/runs/test_drawn.py",),
+    "evalharness.judging.asking": ("tests/judging/test_side_by_side.py",),
     "evalharness.judging.imported": ("tests/importers/test_importers.py", "tests/importers/test_more_formats.py"),
 }
 FILES = 8  # test files a module is held against, the likeliest first
