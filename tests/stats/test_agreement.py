@@ -104,3 +104,7 @@ def test_where_labels_and_verdicts_differ_by_one_number_the_width_is_peoples():
     flat = powered_mean(dict.fromkeys(labels, 1.0), values)
     assert (flat.powered.value, flat.powered.high) == (1.0, 1.0)
     assert flat.powered.low == pytest.approx(flat.human.low), "labels that do not vary leave people's interval"
+    values = {f"i{k}": float(k % 2) if k < 20 else 0.7 for k in range(60)}
+    moved = powered_mean(labels, values)
+    assert (moved.lam, moved.powered.value, moved.powered.stderr) == pytest.approx((1.0, 0.7, 0.0))
+    assert moved.powered.low == pytest.approx(0.7 - (moved.human.value - moved.human.low)), "people's, moved along"
