@@ -1,6 +1,6 @@
 """Mutation testing: would a test fail if a line of ours were wrong? Seeded changes, one at a time, against the tests.
 
-`python perf/mutants.py [--modules evalharness/stats,PATH] [--count 40] [--seed 0] [--workers 1]`
+`python perf/mutants.py [--modules evalharness/stats,PATH] [--count 40] [--seed 0] [--files 8] [--workers 1]`
 prints, per module, how many mutants there were, how many of them a test noticed, and those that none did, with file and
 line: what a test is missing, or what perf/mutants_survivors.md says why nobody can notice. A mutant with which a test
 takes far more processor time than without is killed too, and listed: most never end, but a busy machine may be why.
@@ -41,7 +41,6 @@ ALSO = {  # tests that get to a module through commands alone, from another fold
     "evalharness.judging.asking": ("tests/judging/test_side_by_side.py",),
     "evalharness.judging.imported": ("tests/importers/test_importers.py", "tests/importers/test_more_formats.py"),
 }
-FILES = 8  # test files a module is held against, the likeliest first
 UNSTEADY = ("tests/scoring/test_linear_time.py",)  # it measures time, which a busy machine has others of
 HEAVY = (
     "numpy", "scipy.stats", "scipy.optimize", "scipy.special", "statsmodels.api", "sklearn.metrics", "torch", "typer",
@@ -78,10 +77,10 @@ def imported_by_tests(tree: imports.Tree) -> dict[str, set[str]]:
     return found
 
 
-def test_files(module: str, tree: imports.Tree, tests: dict[str, set[str]]) -> list[str]:
-    """The test files of a module, the likeliest to notice a change first: named after it, direct importers, those of
-    the folder that mirrors its own (that import it through one step, through several, or give commands), and those
-    elsewhere that import it through one step."""
+def test_files(module: str, tree: imports.Tree, tests: dict[str, set[str]], most: int) -> list[str]:
+    """The test files of a module, at most so many, the likeliest to notice a change first: named after it, direct
+    importers, those of the folder that mirrors its own (that import it through one step, through several, or give
+    commands), and those elsewhere that import it through one step."""
     leaf, package = module.rpartition(".")[2], imports.package(module)
     within = {module}  # what reaches it without leaving its package
     while more := {m for m in tree.imports if imports.package(m) == package and tree.imports[m] & within} - within:
@@ -101,7 +100,7 @@ def test_files(module: str, tree: imports.Tree, tests: dict[str, set[str]]) -> l
         return 6 if one_step else None
 
     ranked = {file: rank(file) for file in tests if file not in UNSTEADY}
-    return sorted((f for f, r in ranked.items() if r is not None), key=lambda f: (ranked[f], f))[:FILES]
+    return sorted((f for f, r in ranked.items() if r is not None), key=lambda f: (ranked[f], f))[:most]
 
 
 def copied(folder: Path) -> Path:
@@ -204,6 +203,7 @@ def main() -> None:
     parser.add_argument("--modules", default=",".join(MEASURED), help="folders and files, separated by commas")
     parser.add_argument("--count", type=int, default=40, help="mutants of each module")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--files", type=int, default=8, help="test files of each module, the likeliest first")
     parser.add_argument("--workers", type=int, default=1)
     said = parser.parse_args()
     tree = imports.read_tree(ROOT)
@@ -218,7 +218,9 @@ def main() -> None:
 
         places = dict(chosen)
         wishes = [
-            _mutant_runs.Wish(module, copy / place, tuple(test_files(module, tree, tests)), said.count, said.seed)
+            _mutant_runs.Wish(
+                module, copy / place, tuple(test_files(module, tree, tests, said.files)), said.count, said.seed
+            )
             for module, place in chosen
         ]
         counts, seconds = [], 0.0
