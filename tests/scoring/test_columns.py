@@ -26,7 +26,9 @@ def test_results_stand_in_the_order_of_id_and_one_id_has_one_number():
     assert len(columns_of([], last=True)) == 0
 
 
-@pytest.mark.parametrize("ids", [("a", "a\0", "a\0\0"), ("x" * 100, "x" * 99, "x" * 64), ("b", "", "a")])
+@pytest.mark.parametrize(
+    "ids", [("a", "a\0", "a\0\0"), ("x" * 100, "x" * 99, "x" * 64), ("b", "", "a"), ("ab", "a", "b")]
+)
 def test_ids_that_are_long_or_end_in_zeros_are_told_apart(ids):
     made = columns_of([result(identity, s=float(n)) for n, identity in enumerate(ids)])
     assert made.samples == 3
