@@ -244,3 +244,20 @@ def test_labels_of_items_without_verdict_agree_with_nobody(tmp_path):
     path = labels_of(tmp_path, [{"id": "i0", "label": 1}])
     found = {c.name: c for c in run_audit(silent, labels=path).checks}["agreement"]
     assert found.verdict == "not identifiable" and "no labelled item has a verdict" in found.says
+
+
+def test_a_tie_that_a_judge_gave_counts_and_one_by_rule_does_not(tmp_path):
+    run = make(tmp_path, ITEMS, {"a": once(0.5)})
+    labelled = lambda label: tuple(
+        replace(r, verdicts=tuple(replace(v, label=label) for v in r.verdicts)) for r in run.results()
+    )
+    same, _ = checks.position(Evidence(run, "j", labelled("tie")))
+    assert (same.figure.value, same.figure.n) == (1.0, 40)
+    (nothing,) = checks.position(Evidence(run, "j", labelled("same")))
+    assert nothing.figure is None and nothing.verdict == "not identifiable"
+
+
+def test_each_member_of_a_panel_is_held_against_its_own_first_verdict(tmp_path):
+    seats = {"a": lambda *asked: 1.0, "b": lambda *asked: 0.0}
+    (found,) = checks.retest(evidence(tmp_path, ITEMS[:10], seats))
+    assert (found.figure.value, found.figure.n) == (0.0, 40) and "0.0000" in found.says
