@@ -261,3 +261,18 @@ def test_each_member_of_a_panel_is_held_against_its_own_first_verdict(tmp_path):
     seats = {"a": lambda *asked: 1.0, "b": lambda *asked: 0.0}
     (found,) = checks.retest(evidence(tmp_path, ITEMS[:10], seats))
     assert (found.figure.value, found.figure.n) == (0.0, 40) and "0.0000" in found.says
+
+
+def test_an_audit_with_labels_holds_the_judge_against_people(tmp_path):
+    lenient = lambda answer, reference, order, n: "skip" if n >= 1000 else (None if n == 0 and order == "AB" else 1.0)
+    run = make(tmp_path, ITEMS, {"pairwise=openai:gpt-4o": lenient}, model="openai:gpt-4.1-mini")
+    labels = labels_of(tmp_path, [{"id": f"i{n}", "label": n % 2} for n in range(40)])
+    found = run_audit(run, labels=labels)
+    kinder = next(c for c in found.checks if c.section == "self-preference")
+    assert kinder.verdict == "WARN" and kinder.figure.value == pytest.approx(19 / 39)
+    both = next(c for c in found.checks if c.name == "right in both orders")
+    assert (both.figure.value, both.figure.n) == (pytest.approx(20 / 39), 39), "of the first there is one order only"
+    said = found.as_json()
+    assert said["judging"] == "j" and said["warnings"] == sum(c.verdict == "WARN" for c in found.checks) > 0
+    assert len(said["checks"]) == len(found.checks)
+    assert not any(c.section == "humans" for c in run_audit(run).checks)
