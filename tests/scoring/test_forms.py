@@ -4,10 +4,10 @@ from fractions import Fraction
 
 import pytest
 
-from evalharness.scoring.forms import Form, added, bounded, multiplied, raised, real
+from evalharness.scoring.forms import added, applied, bounded, multiplied, raised, real, variable
 
 F = Fraction
-X, Y = Form("x"), Form("y")
+X, Y = variable("x"), variable("y")
 
 
 def test_the_order_of_terms_and_factors_does_not_count():
@@ -55,3 +55,8 @@ def test_what_is_too_large_or_not_real_is_refused():
 
 def test_floats_that_differ_by_rounding_alone_are_one():
     assert multiplied(0.1 + 0.2, X) == multiplied(0.3, X) != multiplied(0.3001, X)
+
+
+def test_a_function_is_of_its_arguments_in_their_order():
+    assert applied("f", X, F(1)) == applied("f", X, F(1)) != applied("f", F(1), X)
+    assert applied("f", 0.1 + 0.2) == applied("f", 0.3) and applied("f", X) != applied("g", X)
