@@ -28,9 +28,10 @@ import pytest
 from _mutations import Mutant, mutants, noting
 
 NOTED = "_statements_done_"
-SURVIVED, KILLED, BROKEN = 0, 1, 7
+SURVIVED, KILLED, LATE, BROKEN = 0, 1, 2, 7
 LONGEST = 20.0  # processor seconds of tests that one mutant is held against
 MEMORY = 3 << 30
+WAITS = 15.0  # seconds by the clock in which nothing runs: what is waited for never comes
 UNHEARD = ("-W", "ignore::pytest.PytestAssertRewriteWarning")  # what is loaded already is rewritten by nobody
 Key = tuple[str, int]  # where code stands: its qualified name and its first line
 
@@ -268,7 +269,7 @@ def _against(items: Sequence[pytest.Item], reached: Reached, one: _Trial) -> lis
 def _held(
     session: pytest.Session, tests: Sequence[pytest.Item], seconds: Mapping[str, float], put: Callable[[], None]
 ) -> int:
-    """KILLED by the first test that fails, or that takes far longer than it does unmutated: the signal ends us."""
+    """KILLED by the first test that fails; LATE where one takes far longer than unmutated: the signal ends us."""
     try:
         put()
     except Exception:
@@ -285,7 +286,8 @@ def _held(
 
 
 def _forked(work: Callable[[], int], seconds: float) -> int:
-    """What `work` returns in a process of its own; KILLED where it dies, or takes more than that processor time."""
+    """What `work` returns in a process of its own; KILLED where it dies, LATE where it takes more than that processor
+    time, or ten times that and half a minute by the clock, or waits for ever."""
     process = os.fork()
     if process == 0:
         code = BROKEN
@@ -299,15 +301,44 @@ def _forked(work: Callable[[], int], seconds: float) -> int:
             traceback.print_exc()
         finally:
             os._exit(code)
-    deadline = time.monotonic() + 30 + 10 * seconds
+    deadline, waiting = time.monotonic() + 30 + 10 * seconds, _Waiting(process)
     while True:
         ended, status = os.waitpid(process, os.WNOHANG)
-        if ended or time.monotonic() > deadline:
+        if ended or time.monotonic() > deadline or waiting.for_ever():
             break
         time.sleep(0.002)
     with suppress(ProcessLookupError, PermissionError):  # what a test left running goes with it
         os.killpg(process, signal.SIGKILL)
     if not ended:
         os.waitpid(process, 0)
-        return KILLED
-    return KILLED if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+        return LATE
+    if os.WIFSIGNALED(status):
+        return LATE if os.WTERMSIG(status) in (signal.SIGPROF, signal.SIGXCPU) else KILLED
+    return os.WEXITSTATUS(status)
+
+
+class _Waiting:
+    """Whether a session of processes waits for ever: none of them has run for `WAITS` seconds."""
+
+    def __init__(self, session: int) -> None:
+        self.session, self.looked, self.ran, self.used = session, time.monotonic(), time.monotonic(), 0.0
+
+    def for_ever(self) -> bool:
+        now = time.monotonic()
+        if now - self.looked > 1:
+            used = _session_time(self.session)
+            if abs(used - self.used) > 0.01 * (now - self.looked):  # or less, where one of them ended
+                self.ran = now
+            self.looked, self.used = now, used
+        return now - self.ran > WAITS
+
+
+def _session_time(session: int) -> float:
+    """Processor seconds of all processes of a session that are there now."""
+    total = 0
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has just ended
+            fields = file.read_text().rpartition(")")[2].split()
+            if int(fields[3]) == session:
+                total += int(fields[11]) + int(fields[12])
+    return total / os.sysconf("SC_CLK_TCK")

@@ -1,11 +1,12 @@
 """Mutation testing: would a test fail if a line of ours were wrong? Seeded changes, one at a time, against the tests.
 
-`python perf/mutants.py [--modules evalharness/stats,PATH] [--count 40] [--seed 0] [--workers 1]`
+`python perf/mutants.py [--modules evalharness/stats,PATH] [--count 40] [--seed 0] [--files 8] [--workers 1]`
 prints, per module, how many mutants there were, how many of them a test noticed, and those that none did, with file and
-line: what a test is missing, or what perf/mutants_survivors.md says why nobody can notice. First all tests are run as
-the code is: one that fails is named and left out. Tests are those of the files that import the module directly or
-through one step (in the folder that mirrors its own: through any), or that give commands there; those that are marked
-slow or measure time are left out.
+line: what a test is missing, or what perf/mutants_survivors.md says why nobody can notice. A mutant with which a test
+takes far more processor time than without is killed too, and listed: most never end, but a busy machine may be why.
+First all tests are run as the code is: one that fails is named and left out. Tests are those of the files that import
+the module directly or through one step (in the folder that mirrors its own: through any), or that give commands there;
+those that are marked slow or measure time are left out.
 """
 
 from __future__ import annotations
@@ -34,11 +35,12 @@ MEASURED = (
     "evalharness/stats", "evalharness/scoring", "evalharness/comparison", "evalharness/judging",
     "evalharness/engine/prefix_sharing.py",
 )  # fmt: skip
-ALSO = {  # tests that get to a module through commands alone, from another folder than its own
+ALSO = {  # tests that get to a module through commands alone, from another folder than its own or another test's help
     "evalharness.comparison.draws": ("tests/runs/test_drawn.py",),
     "evalharness.comparison.early_stop": ("tests/runs/test_drawn.py",),
+    "evalharness.judging.asking": ("tests/judging/test_side_by_side.py",),
+    "evalharness.judging.imported": ("tests/importers/test_importers.py", "tests/importers/test_more_formats.py"),
 }
-FILES = 8  # test files a module is held against, the likeliest first
 UNSTEADY = ("tests/scoring/test_linear_time.py",)  # it measures time, which a busy machine has others of
 HEAVY = (
     "numpy", "scipy.stats", "scipy.optimize", "scipy.special", "statsmodels.api", "sklearn.metrics", "torch", "typer",
@@ -75,9 +77,10 @@ def imported_by_tests(tree: imports.Tree) -> dict[str, set[str]]:
     return found
 
 
-def test_files(module: str, tree: imports.Tree, tests: dict[str, set[str]]) -> list[str]:
-    """The test files of a module, the likeliest to notice a change first: named after it, direct importers, what
-    imports it through one step, and of the folder that mirrors its own what does through several or gives commands."""
+def test_files(module: str, tree: imports.Tree, tests: dict[str, set[str]], most: int) -> list[str]:
+    """The test files of a module, at most so many, the likeliest to notice a change first: named after it, direct
+    importers, those of the folder that mirrors its own (that import it through one step, through several, or give
+    commands), and those elsewhere that import it through one step."""
     leaf, package = module.rpartition(".")[2], imports.package(module)
     within = {module}  # what reaches it without leaving its package
     while more := {m for m in tree.imports if imports.package(m) == package and tree.imports[m] & within} - within:
@@ -87,15 +90,17 @@ def test_files(module: str, tree: imports.Tree, tests: dict[str, set[str]]) -> l
         mirrored = file.startswith(f"tests/{package}/")
         commands = mirrored and "evalh(" in (ROOT / file).read_text(encoding="utf-8")
         direct = module in tests[file]
-        if file in ALSO.get(module, ()) or file.endswith(f"/test_{leaf}.py"):
+        if file in ALSO.get(module, ()) or (file.endswith(f"/test_{leaf}.py") and (mirrored or direct)):
             return 0
         one_step = any(module in tree.imports[other] for other in tests[file])
-        if direct or one_step:
-            return (2 if direct else 4) - mirrored
-        return 5 if mirrored and tests[file] & within else 6 if commands else None
+        if direct:
+            return 2 - mirrored
+        if mirrored:
+            return 3 if one_step else 4 if tests[file] & within else 5 if commands else None
+        return 6 if one_step else None
 
     ranked = {file: rank(file) for file in tests if file not in UNSTEADY}
-    return sorted((f for f, r in ranked.items() if r is not None), key=lambda f: (ranked[f], f))[:FILES]
+    return sorted((f for f, r in ranked.items() if r is not None), key=lambda f: (ranked[f], f))[:most]
 
 
 def copied(folder: Path) -> Path:
@@ -178,16 +183,18 @@ def report(outcome: dict[str, Any], place: str) -> tuple[int, int]:
 
     found = outcome["mutants"]
     alive = [one for one in found if one["ended"] == _mutant_runs.SURVIVED]
-    broken = [one for one in found if one["ended"] not in (_mutant_runs.SURVIVED, _mutant_runs.KILLED)]
-    killed = len(found) - len(alive) - len(broken)
+    late = [one for one in found if one["ended"] == _mutant_runs.LATE]
+    killed = sum(one["ended"] in (_mutant_runs.KILLED, _mutant_runs.LATE) for one in found)
+    broken = [one for one in found if one["ended"] == _mutant_runs.BROKEN]
     share = f"{killed / len(found):.0%}" if found else "-"
     print(f"{place}: {len(found)} mutants, {killed} killed ({share}), {outcome['tests']} tests, "
           f"{outcome['seconds']:.0f} s of processor time", flush=True)  # fmt: skip
     for name in outcome["failed"]:
         print(f"  without {name}, which fails here as the code is")
-    for one in (*alive, *broken):
+    for one in (*alive, *late, *broken):
         why = "no test gets there" if not one["tests"] else f"{one['tests']} tests pass"
-        print(f"  {place}:{one['line']}: {one['says']}  ({one['operator']}; {why if one in alive else 'broken off'})")
+        why = why if one in alive else "killed: it takes too long" if one in late else "broken off"
+        print(f"  {place}:{one['line']}: {one['says']}  ({one['operator']}; {why})")
     return len(found), killed
 
 
@@ -196,6 +203,7 @@ def main() -> None:
     parser.add_argument("--modules", default=",".join(MEASURED), help="folders and files, separated by commas")
     parser.add_argument("--count", type=int, default=40, help="mutants of each module")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--files", type=int, default=8, help="test files of each module, the likeliest first")
     parser.add_argument("--workers", type=int, default=1)
     said = parser.parse_args()
     tree = imports.read_tree(ROOT)
@@ -210,7 +218,9 @@ def main() -> None:
 
         places = dict(chosen)
         wishes = [
-            _mutant_runs.Wish(module, copy / place, tuple(test_files(module, tree, tests)), said.count, said.seed)
+            _mutant_runs.Wish(
+                module, copy / place, tuple(test_files(module, tree, tests, said.files)), said.count, said.seed
+            )
             for module, place in chosen
         ]
         counts, seconds = [], 0.0

@@ -264,5 +264,7 @@ def _runs(text: str, start: int, stop: int, whole: str) -> list[tuple[int, int]]
             last += 1
         if last - first >= LEAST_RUN:
             found.append((words[first][0], words[last - 1][1]))
-        first = max(last, first + 1)
+            first = last
+        else:
+            first += 1  # a longer run may begin at the next word
     return found

@@ -36,3 +36,16 @@ def test_a_benchmark_of_new_alone_stops_the_verdict_as_one_of_base_alone_does(tm
         assert compared(*sides).verdict != "same"
         assert any(task.benchmark == "other" and where in task.reason for task in compared(*sides).tasks)
         assert compared(*sides, allow=frozenset({"benchmarks"})).verdict == "same"
+
+
+def test_sampling_that_an_endpoint_refused_on_one_side_is_said(tmp_path):
+    def run(name, *refused):
+        model = {"name": "x", "fingerprint": name, "refused_parameters": dict.fromkeys(refused, "left out")}
+        return make_run(tmp_path / name, "1" * 40, model=model)
+
+    plain, seedless, hot = run("a"), run("b", "seed"), run("c", "seed")
+    told = "answers were not drawn alike: the endpoint refused, and was asked without, {}"
+    assert told.format("nothing in BASE; seed in NEW") in compared(plain, seedless).notes
+    assert told.format("seed in BASE; nothing in NEW") in compared(seedless, plain).notes
+    assert not any("drawn alike" in note for note in compared(seedless, hot).notes)
+    assert not any("drawn alike" in note for note in compared(plain, plain).notes)

@@ -100,3 +100,14 @@ def test_what_could_not_be_read_has_no_value_in_either_order():
     assert verdict_of(several, Response(), Reading(value=0.5), attempts=1).extra["chars"] == [1, 3], "of the last turns"
     alone = verdict_of(call("", against=None), Response(), Reading(value=0.5), attempts=1)
     assert alone.extra["chars"] == [4]
+
+
+def test_of_three_replies_the_last_counts_and_all_are_paid():
+    said = [Response(text=text, cost=0.5, tokens_in=2, tokens_out=n) for n, text in enumerate("abc")]
+    whole = together(said)
+    assert (whole.text, whole.cost, whole.tokens_in, whole.tokens_out) == ("c", 1.5, 6, 3)
+
+
+def test_a_call_is_known_by_its_answer_its_seat_its_part_and_its_order():
+    keys = [call(order).key for order in ("AB", "BA")] + [replace(call("AB"), retest=1).key]
+    assert len(set(keys)) == 3 and keys[0][:3] == call().result.key and keys[0][-2:] == ("AB", 0)

@@ -2,6 +2,10 @@
 
 from dataclasses import replace
 
+import pytest
+from run_folders import make_run
+
+from evalharness.errors import UserError
 from evalharness.judging.cases import (
     answer_of,
     case_of,
@@ -97,3 +101,20 @@ def test_where_nothing_can_be_judged_that_is_said(tmp_path):
     assert "1 with no answer, 2 with no reference; give " in said and "against" in said
     assert "choose a judge that needs none" in str(nothing_to_judge(run, {"no answer": 1}, jury("score")))
     assert opponents(run, "") is opponents(run, "reference") is None
+
+
+def test_references_beyond_the_turns_that_were_asked_are_left_out():
+    more = replace(OPEN, extra={"references": ["eins", "zwei"]})
+    assert case_of(result(more), jury("pairwise"), "reference", None).against == (("Why?", "eins"),)
+
+
+def test_a_run_is_compared_with_another_that_has_answers(tmp_path):
+    for name in ("mine", "theirs"):
+        make_run(tmp_path / name, "10")
+    mine = Run(tmp_path / "mine")
+    assert len(opponents(mine, "theirs")) == 2
+    with pytest.raises(UserError, match="this is the run itself; name another"):
+        opponents(mine, "mine")
+    (tmp_path / "theirs" / "results.jsonl").write_text("")
+    with pytest.raises(UserError, match="that run has no answers"):
+        opponents(mine, "theirs")

@@ -119,3 +119,9 @@ def test_criteria_that_are_none_are_named(tmp_path, rows, says):
     file.write_text(json.dumps(rows))
     with pytest.raises(DataError, match=says):
         opened("rubric=echo", criteria=file)
+
+
+def test_only_members_of_one_name_are_numbered():
+    names = [seat.name for seat in opened("panel=score=tiny,score=echo,score=tiny,score=tiny").seats]
+    assert len(set(names)) == 4 and "#" not in names[0] + names[1]
+    assert names[2:] == [f"{names[0]}#2", f"{names[0]}#3"]

@@ -77,6 +77,7 @@ def test_arena_hards_config(folder):
     [
         ("score", "published", UserError, "has no published prompt"),
         ("score/10", "own", UserError, "published=PATH"),
+        ("score/10", "theirs", UserError, "published=PATH"),
         ("score/10", "published", UserError, "there is no judge_prompts.jsonl"),
         ("pairwise/five", "published=bad.yaml", DataError, "system_prompt and prompt_template"),
         ("pairwise_logprob", "published=bad.txt", DataError, "im_start"),
@@ -116,6 +117,8 @@ def test_a_figure_is_comparable_with_the_leaderboard_only_if_all_of_it_is_the_bo
     five = judged(replace(seat, judge="pairwise/five"))
     arena = reasons(plugins.load_benchmark("arena_hard"), BenchmarkFacts(items=500), five)
     assert arena == ("not compared with the answers of gpt-4-0314",)
+    compared = replace(five, against="runs/gpt-4-0314")
+    assert reasons(plugins.load_benchmark("arena_hard"), BenchmarkFacts(items=500), compared) == ()
 
 
 def test_the_run_says_so(evalh, folder):
@@ -126,3 +129,20 @@ def test_the_run_says_so(evalh, folder):
     assert own["comparable"] is False and any("published" in why for why in own["reasons"])
     bad = evalh("judge", "run", "--judge", "echo", "--judge-template", "published")
     assert bad.code == 2 and bad.err.count("\n") == 1 and "alpaca_eval_clf.txt" in bad.err
+
+
+def test_of_two_turns_the_last_answer_is_the_answer(tmp_path):
+    texts = {"pair-v2-multi-turn": "{answer_a_1}|{answer_b_1}|{answer_a_2}|{answer_b_2}|{output_1}|{output_2}",
+             "single-v1-multi-turn": "{question}|{instruction}|{answer}"}  # fmt: skip
+    rows = [{"name": name, "system_prompt": "", "prompt_template": text} for name, text in texts.items()]
+    (tmp_path / "judge_prompts.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    mine, theirs = (("q1", "a1"), ("q2", "a2")), (("q1", "b1"), ("q2", "b2"))
+    case = JudgeCase(id="1", turns=mine, against=theirs)
+    pair = with_published(plugins.load_judge("pairwise"), f"published={tmp_path}", [])
+    assert said(pair, case, JudgeItem(turns=mine), "AB") == [("user", "a1|b1|a2|b2|a2|b2")]
+    assert said(pair, case, JudgeItem(turns=mine), "BA") == [("user", "b1|a1|b2|a2|b2|a2")]
+    alone = JudgeCase(id="1", turns=mine)
+    single = with_published(plugins.load_judge("score/10"), f"published={tmp_path}", [])
+    assert said(single, alone, JudgeItem(turns=mine)) == [("user", "q1|q1|a2")]
+    with pytest.raises(DataError, match=r"have no 'pair-v2'; there is pair-v2-multi-turn, single-v1-multi-turn"):
+        judge_request(pair, case, JudgeItem(turns=mine[:1]), "AB")

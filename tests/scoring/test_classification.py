@@ -1,6 +1,7 @@
 """Figures of GLUE and SuperGLUE equal worked examples; one-class answers are worth 0 without a warning."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -223,3 +224,14 @@ def test_the_error_of_an_average_adds_up():
     near = Estimate(value=0.98, stderr=0.02, low=0.9, high=1.0, n=50)
     made = mean_of({"a": [near], "b": [near]}, "score")["score"]
     assert 0.9 < made.low < 0.98 < made.high < 1.0
+
+
+def test_parity_counts_pairs_alone_that_say_the_same():
+    pairs = [("yes", "yes"), ("no", "no"), ("yes", "yes"), ("yes", "no"), (None, None), ("no",)]
+    found = [
+        replace(one, answer=answer, sample=replace(one.sample, id=f"{n}/{k}", extra={"pair": str(n)}))
+        for n, pair in enumerate(pairs)
+        for k, (one, answer) in enumerate(zip(results(["yes"] * len(pair), ["yes"] * len(pair)), pair, strict=True))
+    ]
+    figure = parity("p", lambda s: s.extra["pair"]).of(found)
+    assert (figure.value, figure.n) == (pytest.approx(3 / 5), 5), "a pair of one is none"

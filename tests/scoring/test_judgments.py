@@ -96,3 +96,12 @@ def test_members_of_a_panel_are_told_apart():
     assert found["kappa"]["a / b"] == pytest.approx(1.0) and found["kappa"]["a / c"] == pytest.approx(0.0)
     silent = panel_agreement({"a": np.array([1.0]), "b": np.array([np.nan])}, ["a", "b"])
     assert silent["members"] == {"a": 1.0, "b": None} and silent["split"] == 0
+
+
+def test_how_often_both_orders_have_one_winner_is_of_the_answers_that_were_shown_in_both():
+    both = [judged(str(n), verdict(1.0, order="AB"), verdict(float(n > 0), order="BA")) for n in range(4)]
+    once = judged("once", verdict(1.0, order="AB"))
+    (found,) = judgment_metrics([*both, once]).values()
+    assert found["same_winner_in_both_orders"]["value"] == 0.75 and found["same_winner_in_both_orders"]["n"] == 4
+    (alone,) = judgment_metrics([once]).values()
+    assert "same_winner_in_both_orders" not in alone and alone["answers"] == 1

@@ -4,10 +4,11 @@ import json
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from evalharness.records import Message, Request, Response, Result, Sample
 from evalharness.scoring.columns import columns_of
-from evalharness.scoring.letter_bias import letter_bias
+from evalharness.scoring.letter_bias import _p_value, letter_bias
 
 
 def results(picked, right, choices=4, **changes):
@@ -86,3 +87,12 @@ def test_run_verify_and_old_summaries(tmp_path, evalh):
     entry["cautions"] = ["something else"]
     run.write_text(json.dumps(summary))
     assert "cautions" in evalh("verify", run.parent).out
+
+
+@pytest.mark.parametrize(("wrongly", "left"), [(20, 2), (16, 4), (9, 0), (12, 0)])
+def test_a_letter_is_named_where_chance_would_hardly_pick_it_so_often_in_error(wrongly, left):
+    """`wrongly` answers take C where another is right, `left` another where C is right."""
+    picked, right = ["C"] * wrongly + ["A"] * left + ["C"] * 5, [0] * wrongly + [2] * left + [2] * 5
+    p = binomtest(wrongly, wrongly + left, alternative="greater").pvalue
+    assert _p_value(wrongly, left) == pytest.approx(p) and _p_value(0, left) == 1.0
+    assert bool(said(picked, right)) or p > 1e-3

@@ -79,3 +79,32 @@ def test_a_split_vote_is_decided_by_the_seed():
     found = {annotator_agreement([[1, 1, 2]], many=2, seed=seed) for seed in range(8)}
     assert len(found) > 1 and found <= {0.0, 1 / 3, 2 / 3} and annotator_agreement([[1, 1, 2]], many=2) in found
     assert annotator_agreement([[1, 2], [1]]) == 0.0, "one vote alone says nothing"
+
+
+def test_labels_with_unequal_chances_count_by_them():
+    """All labels of one kind are asked for, and a fifth of the other: weighed, they say what all would have said."""
+    draw = np.random.default_rng(1)
+    truth = draw.integers(0, 2, 4000).astype(float)
+    values = {f"i{k:04}": float(np.clip(0.3 + 0.4 * t + draw.normal(0, 0.1), 0, 1)) for k, t in enumerate(truth)}
+    chances = {f"i{k:04}": 0.5 if t else 0.1 for k, t in enumerate(truth)}
+    labels = {f"i{k:04}": t for k, t in enumerate(truth) if draw.random() < (0.5 if t else 0.1)}
+    plain, weighed = powered_mean(labels, values), powered_mean(labels, values, chances=chances)
+    assert weighed.human.value == pytest.approx(truth.mean(), abs=0.05) and plain.human.value > 0.75
+    assert weighed.powered.low < truth.mean() < weighed.powered.high and not plain.powered.low < truth.mean()
+    assert weighed.human.n == weighed.powered.n == len(labels)
+    alike = powered_mean(labels, values, chances=dict.fromkeys(labels, 0.3))
+    assert alike.human.value == pytest.approx(plain.human.value), "equal chances weigh nothing"
+
+
+def test_where_labels_and_verdicts_differ_by_one_number_the_width_is_peoples():
+    labels = {f"i{k}": float(k % 2) for k in range(20)}
+    values = {f"i{k}": 0.25 + 0.5 * (k % 2) for k in range(60)}
+    same = powered_mean(labels, {item: float(int(item[1:]) % 2) for item in values})
+    assert same.powered.value == pytest.approx(0.5) and 0 <= same.powered.low < 0.5 < same.powered.high <= 1
+    flat = powered_mean(dict.fromkeys(labels, 1.0), values)
+    assert (flat.powered.value, flat.powered.high) == (1.0, 1.0)
+    assert flat.powered.low == pytest.approx(flat.human.low), "labels that do not vary leave people's interval"
+    values = {f"i{k}": float(k % 2) if k < 20 else 0.7 for k in range(60)}
+    moved = powered_mean(labels, values)
+    assert (moved.lam, moved.powered.value, moved.powered.stderr) == pytest.approx((1.0, 0.7, 0.0))
+    assert moved.powered.low == pytest.approx(0.7 - (moved.human.value - moved.human.low)), "people's, moved along"

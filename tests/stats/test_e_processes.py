@@ -74,3 +74,19 @@ def test_tests_where_asking_ends_spend_four_fifths_whatever_their_number():
     assert s.last_levels(0.05, 1, complete=False) == pytest.approx([0.02])
     assert s.last_levels(0.05, 3, complete=True) == pytest.approx([0.02, 0.01, 0.01])
     assert sum(s.last_levels(0.05, 40, complete=False)) < 0.04 and s.last_levels(0.05, 0, complete=True) == []
+
+
+def test_differences_on_a_longer_scale_are_the_same_evidence():
+    plain, longer = s.EProcess(margin=0.1), s.EProcess(margin=0.4, reach=4.0)
+    for low, high in ((0.5, 0.5), (-1.0, 1.0), (-0.25, 0.75)):
+        plain.add(low, high)
+        longer.add(4 * low, 4 * high)
+    assert (longer.passing, longer.failing) == pytest.approx((plain.passing, plain.failing))
+
+
+def test_a_mean_beyond_those_supposed_has_the_evidence_of_the_last():
+    bounds = s.ConfidenceSequence(needed=20)
+    for value in (0.5, -0.25, 1.0):
+        bounds.add(value, value)
+    assert bounds.evidence(0.999)[0] == bounds.evidence(float(s.SUPPOSED[-1]))[0]
+    assert bounds.evidence(-0.999)[1] == bounds.evidence(float(s.SUPPOSED[0]))[1]

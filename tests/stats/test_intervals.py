@@ -130,3 +130,33 @@ def test_the_mean_of_figures_adds_distances_by_squares():
     assert (found.value - found.low, found.high - found.value) == pytest.approx(
         (math.sqrt(0.3**2 + 0.4**2) / 2, math.sqrt(0.4**2 + 0.1**2) / 2)
     )
+
+
+def test_an_interval_without_width_is_unbounded_on_both_sides():
+    one = Estimate(value=0.4, stderr=0.0, low=0.4, high=0.4, n=3)
+    assert (s.in_range(one, 0.0, 1.0).low, s.in_range(one, 0.0, 1.0).high) == (-math.inf, math.inf)
+    wide = Estimate(value=0.4, stderr=0.3, low=-0.2, high=1.2, n=3)
+    assert (s.in_range(wide, 0.0, 1.0).low, s.in_range(wide, 0.0, 1.0).high) == (0.0, 1.0)
+
+
+def test_no_group_has_a_value():
+    assert s.stratified([]) is None and s.stratified([[], []]) is None
+
+
+def test_few_right_and_few_wrong_are_mirror_images():
+    groups = [[1.0] + [0.0] * 9, [1.0] * 2 + [0.0] * 6, [0.0] * 4 + [1.0]]
+    found, mirrored = s.stratified(groups), s.stratified([[1 - v for v in g] for g in groups])
+    assert (mirrored.low, mirrored.high) == pytest.approx((1 - found.high, 1 - found.low))
+
+
+def test_the_mean_and_the_difference_of_figures_mirror_too():
+    low = [
+        Estimate(value=0.1, stderr=0.1, low=0.05, high=0.9, n=10),
+        Estimate(value=0.2, stderr=0.2, low=0.0, high=0.7, n=5),
+    ]
+    high = [Estimate(value=1 - p.value, stderr=p.stderr, low=1 - p.high, high=1 - p.low, n=p.n) for p in low]
+    found, mirrored = s.mean_of_estimates(low), s.mean_of_estimates(high)
+    assert (mirrored.low, mirrored.high) == pytest.approx((1 - found.high, 1 - found.low))
+    one, other = s.difference_of_estimates(*low), s.difference_of_estimates(*high)
+    assert (other.value, other.low, other.high) == pytest.approx((-one.value, -one.high, -one.low))
+    assert one.high - one.value == pytest.approx(min(math.hypot(0.8, 0.2), 0.9 + 0.1)) and one.n == 15

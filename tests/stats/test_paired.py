@@ -282,3 +282,15 @@ def test_few_flips_are_those_below_fifty_or_one_sided_below_120():
 def test_benjamini_hochberg_by_hand():
     assert s.benjamini_hochberg([0.01, 0.04, 0.03, 0.5]) == pytest.approx([0.04, 0.16 / 3, 0.16 / 3, 0.5])
     assert s.benjamini_hochberg([]) == []
+
+
+def test_the_freedom_of_clusters_is_that_of_their_kurtosis_on_any_scale():
+    draw = np.random.default_rng(3)
+    total, size = draw.normal(0, 1, 30) ** 3, draw.integers(1, 5, 30).astype(float)
+    off = total - total.sum() / size.sum() * size
+    kurtosis = 30 * np.sum(off**4) / np.sum(off**2) ** 2
+    for scale in (1e-4, 1.0, 1e4):
+        found = float(s.cluster_freedom(scale * total, size))
+        assert found == pytest.approx(2 * 30 / (kurtosis - 1)) and 1 < found < 29
+    assert s.cluster_freedom(1e-4 * np.array([1.0, -1.0] * 15), np.ones(1)) == 29, "all as far off: every one tells"
+    assert s.cluster_freedom(np.array([1.0] + [0.0] * 29), np.ones(1)) == pytest.approx(60 / (813 / 29 - 1))

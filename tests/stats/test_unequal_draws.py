@@ -255,3 +255,16 @@ def test_a_gap_is_the_mean_of_those_who_have_the_item_and_a_group_may_be_one_ite
     assert filled_results(np.array([[1.0, 0.0, np.nan]])).tolist() == [[1.0, 0.0, 0.5]]
     alone = item_features(np.array([[1.0], [0.0]]), np.array([0, 1])).values
     assert alone[:, 4].tolist() == [1, -1]
+
+
+@pytest.mark.parametrize("worth", [0.0, 1.0])
+def test_a_mean_of_results_from_0_to_1_is_never_beyond_them(worth):
+    """Five of six drawn items had a chance of a tenth: weighed up they are more than all items."""
+    chances = np.array([0.1] * 30 + [0.3] * 10)
+    population = DrawnPopulation(
+        features=ItemFeatures(values=np.ones((40, 1)), penalty=np.ones(1)), probabilities=chances,
+        folds=np.arange(40) % FOLDS,
+    )  # fmt: skip
+    found = mean_of_draw(population, np.array([0, 1, 2, 3, 4, 30]), np.full(6, worth))
+    assert 0.0 <= found.low <= found.value <= found.high <= 1.0
+    assert found.value == worth
