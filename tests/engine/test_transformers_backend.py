@@ -22,12 +22,17 @@ T = {"vocab_size": 160, "hidden_size": 32, "intermediate_size": 48, "num_hidden_
 EVERY = {"batched", "shared", "padded", "cached"}
 STRETCHED = {"rope_type": "longrope", "rope_theta": 10000.0, "short_factor": [1.0] * 4, "long_factor": [3.0] * 4,
              "original_max_position_embeddings": 80}  # fmt: skip
+GEMMA = {"num_hidden_layers": 4, "head_dim": 8, "hidden_size_per_layer_input": 6, "num_kv_shared_layers": 2,
+         "sliding_window": 16, "layer_types": ["sliding_attention", "full_attention"] * 2}  # fmt: skip
 MODELS: dict[str, tuple[str, dict[str, Any], set[str]]] = {
     "opt": ("OPTConfig", {"ffn_dim": 48, "word_embed_proj_dim": 32}, EVERY),
     "cohere2": ("Cohere2Config", {"sliding_window": 16}, EVERY),
     "bloom": ("BloomConfig", {"n_layer": 2, "n_head": 4}, EVERY),
     "gpt-oss": ("GptOssConfig", {"num_local_experts": 4, "num_experts_per_tok": 2, "sliding_window": 16, "head_dim": 8},
                 EVERY),
+    "gemma-3n": ("Gemma3nTextConfig", {**GEMMA, "vocab_size_per_layer_input": 150, "laurel_rank": 4, "altup_num_inputs": 3,
+                 "activation_sparsity_pattern": [0.9, 0.9, 0.0, 0.0]}, EVERY),
+    "gemma-4": ("Gemma4TextConfig", {**GEMMA, "vocab_size_per_layer_input": 160, "global_head_dim": 12}, EVERY),
     "mamba": ("MambaConfig", {"state_size": 4}, {"batched", "cached"}),
     "gpt": ("OpenAIGPTConfig", {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 256}, {"batched"}),
     "longrope": ("LlamaConfig", {"rope_parameters": STRETCHED}, {"cached"}),
