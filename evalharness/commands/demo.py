@@ -18,7 +18,8 @@ SHOWN = 3  # flips per benchmark and direction
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lesson:
     """What the demo teaches: the file of its rows, what is asked before and after, the runs' names beginning with
-    `prefix`, and how it is trained; options that are '' or 0 are left to `evalh run` and `evalh finetune`."""
+    `prefix`, and how it is trained; options that are '' or 0 are left to `evalh run` and `evalh finetune`. `style` is
+    the prompt format of both."""
 
     title: str
     file: str
@@ -91,7 +92,8 @@ def _steps(folder: Path, lesson: Lesson, seed: int) -> Iterator[tuple[str, list[
     data, tuned, runs = folder / lesson.file, folder / lesson.out, folder / "runs"
     base, new = f"{lesson.prefix}base", f"{lesson.prefix}tuned"
     where = ["--runs", str(runs)]
-    asked = ["run", *lesson.exams, *(["--data", lesson.data] if lesson.data else []), "--model"]
+    asked = ["run", *lesson.exams, *(["--data", lesson.data] if lesson.data else [])]
+    asked += [*(["--template", lesson.style] if lesson.style else []), "--model"]
     training = ["--out", str(tuned), "--epochs", str(lesson.epochs), "--batch", str(lesson.batch), "--test", "0"]
     training += ["--style", lesson.style] if lesson.style else []
     training += ["--lr", f"{lesson.lr:g}"] if lesson.lr else []
@@ -119,10 +121,14 @@ def _steps(folder: Path, lesson: Lesson, seed: int) -> Iterator[tuple[str, list[
 
 def _evaluate(lesson: Lesson, model: str, runs: Path, name: str) -> int:
     from evalharness import api
+    from evalharness.options import LocalOptions
     from evalharness.report import progress
 
     watching = progress.watcher(quiet=False)
-    outcome = api.evaluate(lesson.exams, model, name=name, runs=runs, data=lesson.data or None, observer=watching)
+    outcome = api.evaluate(
+        lesson.exams, model, name=name, runs=runs, data=lesson.data or None, observer=watching,
+        model_options=LocalOptions(template=lesson.style) if lesson.style else None,
+    )  # fmt: skip
     progress.show_run(outcome, as_json=False)
     return outcome.exit_code
 

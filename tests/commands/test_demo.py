@@ -14,8 +14,9 @@ def called(monkeypatch):
     """The calls of the demo as the words of the commands that do the same; the work itself is left out."""
     calls, codes = [], []
 
-    def evaluate(benchmarks, model, *, name, runs, data, observer):
+    def evaluate(benchmarks, model, *, name, runs, data, observer, model_options):
         where = ["--data", data] if data else []
+        where += ["--template", model_options.template] if model_options else []
         calls.append(["run", *benchmarks, *where, "--model", model, "--name", name, "--runs", str(runs)])
         return SimpleNamespace(exit_code=codes.pop(0) if codes else 0)
 

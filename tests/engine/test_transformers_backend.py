@@ -12,7 +12,7 @@ import torch
 from closeness import logprobs
 
 from evalharness.engine.base import Continuation, EngineSettings, GenerationRequest
-from evalharness.engine.loading import open_engine
+from evalharness.engine.loading import open_engine, why_transformers
 from evalharness.engine.transformers_passes import Passes, try_passes
 from evalharness.errors import UserError
 
@@ -44,6 +44,8 @@ def opened(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     """(transformers' model, our engine on the folder it wrote, the ways that are expected of it)"""
     transformers = pytest.importorskip("transformers")
     kind, fields, ways = MODELS[request.param]
+    if not hasattr(transformers, kind):
+        pytest.skip(f"transformers {transformers.__version__} has no {kind}")
     if kind == "MambaConfig" and transformers.__version__.startswith("4."):  # it wants positions there to go on
         ways = ways - {"cached"}
     torch.manual_seed(0)
@@ -148,6 +150,18 @@ def test_a_way_that_gives_something_else_is_not_used(opened, monkeypatch):
 
     monkeypatch.setattr(Passes, "forward", mixed_up)
     assert not try_passes(model, engine.device).batched
+
+
+@pytest.mark.parametrize("family", ["gemma-3n", "gemma-4"])
+def test_models_whose_layers_borrow_from_each_other_go_to_transformers_of_themselves(family, tmp_path):
+    transformers = pytest.importorskip("transformers")
+    kind, fields, _ = MODELS[family]
+    if not hasattr(transformers, kind):
+        pytest.skip(f"transformers {transformers.__version__} has no {kind}")
+    config = getattr(transformers, kind)(**{**T, **fields})
+    transformers.AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
+    why = why_transformers(open_engine(tmp_path, EngineSettings(threads=1)))
+    assert why == f"the native decoder does not know model_type '{config.model_type}'"
 
 
 def test_sizes_that_do_not_fit_are_one_line(tmp_path):
