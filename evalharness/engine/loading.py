@@ -111,6 +111,11 @@ def _open_transformers(folder: Path, settings: EngineSettings, device: torch.dev
     return made
 
 
+def why_transformers(engine: Engine) -> str:
+    """Why transformers computes and not the native decoder; '' where that does."""
+    return "" if isinstance(engine, NativeEngine | Replicas) else str(engine.describe()["why"])
+
+
 def free_threads() -> int:
     """Cores of this process that nobody else is using now; OMP_NUM_THREADS where it is set.
 

@@ -16,8 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# Layers of a cache that hold keys and values of attention, which rows can be added to and taken from.
-_KEYS_AND_VALUES = ("DynamicLayer", "DynamicSlidingWindowLayer")
+# Layers of a cache that hold keys and values of attention, which rows can be added to and taken from, or nothing at all
+# where a model's last layers read those of others (Gemma 3n, Gemma 4).
+_KEYS_AND_VALUES = ("DynamicLayer", "DynamicSlidingWindowLayer", "DummyLayer")
 _LENGTH_DEPENDENT = ("dynamic", "longrope", "su")  # positions of a text change with the longest text beside it
 # What models call the state that they go on from: since transformers 5.24 `cache` throughout.
 _CACHES = ("cache", "past_key_values", "cache_params")

@@ -19,7 +19,7 @@ from evalharness.engine.adapter_config import is_adapter
 from evalharness.engine.fingerprint import files_digest
 from evalharness.engine.sampling import Sampling
 from evalharness.errors import UserError, option_name
-from evalharness.events import warn
+from evalharness.events import Told, tell, warn
 from evalharness.model import Preview, Requests
 from evalharness.models._checkpoints import base_folder, weights_digest
 from evalharness.models._checkpoints import model_folder as model_folder
@@ -370,7 +370,7 @@ def _open(origin: WeightsOrigin, options: LocalOptions) -> Local:
     with _uncollected():
         from evalharness.chat.render import choose_chat, own_template
         from evalharness.engine.base import EngineSettings
-        from evalharness.engine.loading import open_engine
+        from evalharness.engine.loading import open_engine, why_transformers
         from evalharness.engine.tokenizer import has_tokenizer, open_tokenizer
 
     settings = EngineSettings(
@@ -384,6 +384,8 @@ def _open(origin: WeightsOrigin, options: LocalOptions) -> Local:
         merge_adapter=origin.adapter_merged,
     )
     engine = open_engine(origin.folder, settings)
+    if why := why_transformers(engine):
+        tell(Told(text=f"{origin.name} is computed by transformers ({why})"))
     beside = next((folder for folder in origin.folders if has_tokenizer(folder)), origin.folder)
     tokenizer = open_tokenizer(beside, engine.vocabulary, options.tokenizer)
     own = next(filter(None, map(own_template, origin.folders)), None)

@@ -12,7 +12,7 @@ import torch
 from closeness import logprobs
 
 from evalharness.engine.base import Continuation, EngineSettings, GenerationRequest
-from evalharness.engine.loading import open_engine
+from evalharness.engine.loading import open_engine, why_transformers
 from evalharness.engine.transformers_passes import Passes, try_passes
 from evalharness.errors import UserError
 
@@ -22,12 +22,17 @@ T = {"vocab_size": 160, "hidden_size": 32, "intermediate_size": 48, "num_hidden_
 EVERY = {"batched", "shared", "padded", "cached"}
 STRETCHED = {"rope_type": "longrope", "rope_theta": 10000.0, "short_factor": [1.0] * 4, "long_factor": [3.0] * 4,
              "original_max_position_embeddings": 80}  # fmt: skip
+GEMMA = {"num_hidden_layers": 4, "head_dim": 8, "hidden_size_per_layer_input": 6, "num_kv_shared_layers": 2,
+         "sliding_window": 16, "layer_types": ["sliding_attention", "full_attention"] * 2}  # fmt: skip
 MODELS: dict[str, tuple[str, dict[str, Any], set[str]]] = {
     "opt": ("OPTConfig", {"ffn_dim": 48, "word_embed_proj_dim": 32}, EVERY),
     "cohere2": ("Cohere2Config", {"sliding_window": 16}, EVERY),
     "bloom": ("BloomConfig", {"n_layer": 2, "n_head": 4}, EVERY),
     "gpt-oss": ("GptOssConfig", {"num_local_experts": 4, "num_experts_per_tok": 2, "sliding_window": 16, "head_dim": 8},
                 EVERY),
+    "gemma-3n": ("Gemma3nTextConfig", {**GEMMA, "vocab_size_per_layer_input": 150, "laurel_rank": 4, "altup_num_inputs": 3,
+                 "activation_sparsity_pattern": [0.9, 0.9, 0.0, 0.0]}, EVERY),
+    "gemma-4": ("Gemma4TextConfig", {**GEMMA, "vocab_size_per_layer_input": 160, "global_head_dim": 12}, EVERY),
     "mamba": ("MambaConfig", {"state_size": 4}, {"batched", "cached"}),
     "gpt": ("OpenAIGPTConfig", {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 256}, {"batched"}),
     "longrope": ("LlamaConfig", {"rope_parameters": STRETCHED}, {"cached"}),
@@ -39,6 +44,8 @@ def opened(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     """(transformers' model, our engine on the folder it wrote, the ways that are expected of it)"""
     transformers = pytest.importorskip("transformers")
     kind, fields, ways = MODELS[request.param]
+    if not hasattr(transformers, kind):
+        pytest.skip(f"transformers {transformers.__version__} has no {kind}")
     if kind == "MambaConfig" and transformers.__version__.startswith("4."):  # it wants positions there to go on
         ways = ways - {"cached"}
     torch.manual_seed(0)
@@ -143,6 +150,18 @@ def test_a_way_that_gives_something_else_is_not_used(opened, monkeypatch):
 
     monkeypatch.setattr(Passes, "forward", mixed_up)
     assert not try_passes(model, engine.device).batched
+
+
+@pytest.mark.parametrize("family", ["gemma-3n", "gemma-4"])
+def test_models_whose_layers_borrow_from_each_other_go_to_transformers_of_themselves(family, tmp_path):
+    transformers = pytest.importorskip("transformers")
+    kind, fields, _ = MODELS[family]
+    if not hasattr(transformers, kind):
+        pytest.skip(f"transformers {transformers.__version__} has no {kind}")
+    config = getattr(transformers, kind)(**{**T, **fields})
+    transformers.AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
+    why = why_transformers(open_engine(tmp_path, EngineSettings(threads=1)))
+    assert why == f"the native decoder does not know model_type '{config.model_type}'"
 
 
 def test_sizes_that_do_not_fit_are_one_line(tmp_path):

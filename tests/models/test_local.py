@@ -10,6 +10,7 @@ from closeness import logprobs
 from evalharness.engine import checkpoint
 from evalharness.engine.tokenizer import open_tokenizer
 from evalharness.errors import UserError
+from evalharness.events import Told, observed_by
 from evalharness.models.local import open_model
 from evalharness.options import LocalOptions
 from evalharness.records import Message, Request
@@ -73,6 +74,17 @@ def test_letters_are_scored(kind, request):
     responses = answers(opened(folder), requests)
     check(folder, requests, responses)
     assert max(r.logprobs[0] for r in responses) - min(r.logprobs[0] for r in responses) > 0.1
+
+
+def test_that_transformers_computes_is_told(llama):
+    pytest.importorskip("transformers")
+    told = []
+    with observed_by(told.append):
+        model = opened(llama, backend="hf")
+        opened(llama)
+    assert [event.text for event in told if isinstance(event, Told)] == [
+        f"{model.name} is computed by transformers (--backend hf)"
+    ]
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "llama", "windowed"])

@@ -1,93 +1,80 @@
-"""The lessons that teach letters: MMLU's form, the right letter behind it, and nothing that is held out."""
+"""The rows that teach letters: MMLU's form, the right letter behind it, and nothing that is held out."""
 
-import importlib
 import json
-import sys
-from pathlib import Path
+import random
 
 import pytest
 
 from evalharness import plugins
+from evalharness.data.files import jsonl
 from evalharness.records import Sample
-from evalharness.tiny.lessons import split_facts
+from evalharness.tiny import letters
+from evalharness.tiny.lessons import asked_elsewhere, split_facts
+from evalharness.tiny.text import answers_by_kind
 
-TOOLS = Path(__file__).parents[2] / "tools"
-
-
-@pytest.fixture(scope="module")
-def script():
-    pytest.importorskip("tokenizers")
-    sys.path.insert(0, str(TOOLS))
-    try:
-        yield importlib.import_module("teach_letters")
-    finally:
-        sys.path.remove(str(TOOLS))
-        for name in ("teach_letters", "pretrain_tiny", "make_tiny_data"):
-            sys.modules.pop(name, None)
+ASKED = [(row["question"], row["choices"][row["answer"]]) for row in jsonl(plugins.bundled("mmlu"))]
+SPLITS = split_facts(asked_elsewhere(ASKED))
+FACTS = SPLITS["train"]
 
 
-@pytest.fixture(scope="module")
-def writer(script):
-    return script.Writer(split_facts(script.reserved())["train"], 5)
-
-
-def read(writer, text):
-    ids, places = text
-    pieces = [writer.tokenizer.decode(ids[place : place + 1]) for place in places]
-    return writer.tokenizer.decode(ids), pieces
-
-
-def test_a_text_is_what_mmlu_asks_and_ends(script, writer):
-    text, (letter,) = read(writer, writer.text(script.LESSONS[-1], 1))
-    head, rest = text.split("\n\n")
-    question, *options, _ = rest.split("\n")
-    sample = Sample(
-        id="", question=question, choices=tuple(option[3:] for option in options), gold_indices=(0,),
-        group=head.rpartition(" about ")[2].rstrip("."),
-    )  # fmt: skip
+@pytest.mark.parametrize("lesson", letters.LESSONS)
+def test_a_row_is_what_mmlu_asks_and_its_letter(lesson):
     prompt = plugins.load_benchmark("mmlu").prompt
-    assert text == prompt.description(sample) + prompt.question(sample) + letter
-    assert letter.strip() in "ABCD"
-    assert writer.text(script.LESSONS[0], 1)[0][-1] == script.pretrain_tiny.END
+    for row in letters.letter_rows(FACTS, [letters.Lesson(40, lesson.options, lesson.told)]):
+        head, rest = row["instruction"].split("\n\n")
+        question, *options, _ = rest.split("\n")
+        assert len(options) == lesson.options
+        sample = Sample(
+            id="", question=question, choices=tuple(option[3:] for option in options), gold_indices=(0,),
+            group=head.rpartition(" about ")[2].rstrip("."),
+        )  # fmt: skip
+        assert row["instruction"] == prompt.description(sample) + prompt.question(sample)
+        assert row["output"] in [f" {letter}" for letter in "ABCD"[: lesson.options]]
 
 
-def test_the_letter_is_that_of_the_answer_and_told_questions_say_it(script, writer):
-    answers = {fact.answer for fact in writer.facts}
-    for lesson in script.LESSONS:
-        for _ in range(50):
-            asked, letter = writer.question(lesson, writer.rng.choice(writer.facts))
-            question, *options, last = asked.split("\n")
-            assert (
-                last == "Answer:" and [line[:3] for line in options] == ["A. ", "B. ", "C. ", "D. "][: lesson.options]
-            )
-            answer = options["ABCD".index(letter)][3:]
-            assert answer in answers
-            assert lesson.told < 1 or question.endswith(f" {answer}")
+def test_the_letter_is_that_of_the_answer_and_told_questions_say_it():
+    rng, pools = random.Random(5), answers_by_kind()
+    for lesson in letters.LESSONS:
+        told = 0
+        for fact in rng.choices(FACTS, k=100):
+            question, options, letter = letters.letter_question(rng, lesson, fact, pools)
+            assert options["ABCD".index(letter)] == fact.answer and len(set(options)) == lesson.options
+            told += question.endswith(f"? {fact.answer}")
+        assert told / 100 == pytest.approx(lesson.told, abs=0.2)
 
 
-def test_no_lesson_is_about_a_held_out_fact(script, writer):
-    held = {fact.twin for fact in split_facts(script.reserved())["test"]} | script.reserved()
-    assert not held & {fact.twin for fact in writer.facts}
+def test_the_rows_are_the_same_every_time_and_no_letter_is_the_usual_one():
+    rows = letters.letter_rows(FACTS)
+    assert rows[:50] == letters.letter_rows(FACTS)[:50] and len(rows) == 16_000
+    four = [row["output"] for row in rows[letters.LESSONS[0].rows :]]
+    assert all(0.23 < four.count(f" {letter}") / len(four) < 0.27 for letter in "ABCD")
 
 
-def test_the_loss_is_that_of_letters_and_their_ends(script, writer):
-    model = script.pretrain_tiny.Decoder(script.pretrain_tiny.Shape(), 0)
-    texts = [writer.text(script.LESSONS[-1], n) for n in (1, 3)]
-    loss = script.letters_loss(model, texts)
-    parts = []
-    for ids, places in texts:
-        rows = model(script.torch.tensor([ids]))[0].log_softmax(-1)
-        parts += [-(rows[p - 1, ids[p]] + rows[p, ids[p + 1]]).item() for p in places]
-    assert loss.item() == pytest.approx(sum(parts) / len(parts), rel=1e-4)
+def test_no_row_is_about_a_held_out_fact():
+    held = {fact.twin for fact in SPLITS["test"]} | asked_elsewhere(ASKED)
+    assert not held & {fact.twin for fact in FACTS}
+
+
+def test_the_exam_asks_in_mmlu_s_words_what_the_other_exam_asks():
+    ours, exam, mmlu = map(plugins.load_benchmark, ("tiny_letters", "tiny_exam", "mmlu"))
+    row = next(jsonl(plugins.bundled("tiny_exam")))
+    sample = ours.sample(row)
+    assert (ours.source, sample, ours.score) == (exam.source, exam.sample(row), mmlu.score)
+    assert ours.prompt.question(sample) == mmlu.prompt.question(sample)
+    assert ours.prompt.description(sample) == mmlu.prompt.description(sample)
 
 
 @pytest.mark.slow
-def test_taught_it_answers_its_exam_in_mmlu_s_form(script, evalh, monkeypatch, tmp_path):
-    monkeypatch.setattr(sys, "argv", ["teach_letters.py", "--out", str(tmp_path / "taught")])
-    script.main()
-    exam, model = TOOLS.parent / "perf" / "tiny_letters.py", f"local:{tmp_path / 'taught'}"
-    for mode in ("rank", "write"):
-        options = ("--model", model, "--template", "none", "--shots", 0, "--mode", mode, "--name", mode)
-        assert evalh("run", exam, *options).code == 0
-        summary = json.loads((tmp_path / "runs" / mode / "summary.json").read_text("utf-8"))
-        assert summary["benchmarks"]["tiny_letters"]["metrics"]["accuracy"]["value"] >= 0.6
+def test_taught_by_the_demo_it_answers_with_letters(evalh, tmp_path):
+    assert evalh("demo", "--letters", "--folder", "demo").code == 0
+    model = f"local:{tmp_path / 'demo' / 'letters'}"
+    assert evalh("run", "tiny_letters", "--model", model, "--mode", "write", "--runs", "demo/runs").code == 0
+
+    def accuracy(run, benchmark):
+        summary = json.loads((tmp_path / "demo" / "runs" / run / "summary.json").read_text("utf-8"))
+        return summary["benchmarks"][benchmark]["metrics"]["accuracy"]["value"]
+
+    (written,) = {folder.name for folder in (tmp_path / "demo" / "runs").iterdir()} - {"letters-base", "letters-tuned"}
+    assert accuracy("letters-base", "tiny_letters") < 0.3
+    assert accuracy("letters-tuned", "tiny_letters") >= 0.6 <= accuracy(written, "tiny_letters")
+    assert accuracy("letters-tuned", "mmlu@sample") > 0.4
