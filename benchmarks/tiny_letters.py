@@ -1,4 +1,4 @@
-"""The embedded model's exam in MMLU's exact form: four options, the answer is a letter. `evalh demo --letters` asks it."""
+"""The embedded model's exam in MMLU's exact form: four options, the answer a letter. `evalh demo --letters` asks it."""
 
 from dataclasses import replace
 

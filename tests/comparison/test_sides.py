@@ -1,12 +1,14 @@
 """What a comparison reads: finished runs whose lines add up."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from run_folders import letters, line, make_run, write_run
 
 from evalharness.comparison.inputs import open_side
+from evalharness.comparison.sides import SideUsage, compared_side
 from evalharness.errors import Exit, UserError
 
 
@@ -114,3 +116,17 @@ def test_a_manifest_or_summary_that_was_damaged_is_named(tmp_path, file, change,
     (run / file).write_text(json.dumps({**json.loads((run / file).read_text()), **change}))
     with pytest.raises(UserError, match=said):
         open_side(str(run))
+
+
+def test_what_a_report_says_of_a_side_sums_the_benchmarks_that_are_compared(tmp_path):
+    usage = {
+        "quiz": {"seconds": 2, "tokens_in": 10, "tokens_out": 3, "cost": 0.5},
+        "more": {"seconds": 1, "tokens_in": 5, "tokens_out": 1, "cost": None},
+        "other": {"seconds": 100, "tokens_in": 100, "tokens_out": 100, "cost": 100},
+    }
+    side = open_side(str(make_run(tmp_path / "a", "11", usage=usage)))
+    found = compared_side(side, ["quiz", "more"])
+    assert (found.name, found.kind, found.model, found.fingerprint) == ("a", "run", "replay:x", "a")
+    assert found.usage == SideUsage(seconds=3, tokens_in=15, tokens_out=4, cost=0.5)
+    assert compared_side(side, ["none"]).usage is None
+    assert compared_side(replace(side, journal=None), ["quiz"]).kind == "baseline"
