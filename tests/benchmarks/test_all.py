@@ -160,7 +160,8 @@ def test_every_plug_in_keeps_its_sample_beside_it():
         "bbh_cot",
         "needle",
         "ruler",
-    ]  # bbh's; made offline
+        "tiny_letters",
+    ]  # bbh's; made offline; tiny_exam's
 
 
 def test_a_task_outside_the_usual_ones_is_had_by_its_name():
