@@ -82,7 +82,6 @@ def test_statuses_and_standings_have_their_codes():
 FLAGS = {
     "lost": {"response": {"error": "unanswered: no line"}},
     "variant": {"sample": {"extra": {"perturbation": "typos"}}},
-    "judged": {"detail": {"judged": {}}},
     "truncated": {"response": {"tokens_truncated": 1}},
 }
 

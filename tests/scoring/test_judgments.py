@@ -101,7 +101,7 @@ def test_members_of_a_panel_are_told_apart():
 def test_how_often_both_orders_have_one_winner_is_of_the_answers_that_were_shown_in_both():
     both = [judged(str(n), verdict(1.0, order="AB"), verdict(float(n > 0), order="BA")) for n in range(4)]
     once = judged("once", verdict(1.0, order="AB"))
-    (found,) = judgment_metrics([*both, once]).values()
+    (found,) = judgment_metrics(columns_of([*both, once])).values()
     assert found["same_winner_in_both_orders"]["value"] == 0.75 and found["same_winner_in_both_orders"]["n"] == 4
-    (alone,) = judgment_metrics([once]).values()
+    (alone,) = judgment_metrics(columns_of([once])).values()
     assert "same_winner_in_both_orders" not in alone and alone["answers"] == 1
