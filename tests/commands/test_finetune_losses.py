@@ -49,6 +49,7 @@ def test_pairs_are_learned_and_watched(loss: str, base: Path, tmp_path: Path, ca
     assert steps[0]["lr"] < steps[-1]["lr"] or steps[0]["lr"] < max(x["lr"] for x in steps)  # warmed up
 
 
+@pytest.mark.slow
 def test_kto_learns_from_good_and_bad_rows(base: Path, tmp_path: Path, capsys: Capture) -> None:
     file = write(tmp_path / "rows.jsonl", labelled(64))
     more = ("--loss", "kto", "--epochs", "4", "--lr", "0.003", "--patience", "0", "--validation", "0.2")
